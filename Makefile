@@ -1,0 +1,57 @@
+# POSIX make and a C compiler; nothing to configure. Local settings go into config.mk.
+#   make run      build the demo and start it        make test    everything, with a sum
+#   make examples every program into build/          make bench   against other servers
+
+CC = cc
+CFLAGS = -O2 -g
+CPPFLAGS =
+LDFLAGS =
+LDLIBS =
+WARN = -Wall -Wextra -Wpedantic -Werror
+PREFIX = /usr/local
+PORT = 9001
+FUZZ_SECONDS = 60
+
+-include config.mk
+
+SET = CC='$(CC)' CFLAGS='$(CFLAGS)' CPPFLAGS='$(CPPFLAGS)' LDFLAGS='$(LDFLAGS)' \
+	LDLIBS='$(LDLIBS)' WARN='$(WARN)' MAKE='$(MAKE)'
+
+all: examples
+
+run:
+	@$(SET) sh tests/examples.sh demo
+	build/demo --port $(PORT)
+
+examples:
+	@$(SET) sh tests/examples.sh
+
+test:
+	@$(SET) sh tests/run.sh
+
+lint:
+	@sh tests/lint.sh
+
+compile:
+	@sh tests/compile/run.sh
+
+bench:
+	@$(SET) sh tests/examples.sh
+	@$(SET) bash tests/bench/run.sh
+
+fuzz:
+	@$(SET) FUZZ_SECONDS='$(FUZZ_SECONDS)' sh tests/fuzz/run.sh fuzz
+
+test-interop:
+	@$(SET) sh tests/examples.sh
+	@$(SET) bash tests/interop/run.sh
+
+install:
+	mkdir -p '$(DESTDIR)$(PREFIX)/include'
+	cp ws.h '$(DESTDIR)$(PREFIX)/include/ws.h'
+	chmod 644 '$(DESTDIR)$(PREFIX)/include/ws.h'
+
+clean:
+	rm -rf build
+
+.PHONY: all run examples test lint compile bench fuzz test-interop install clean

@@ -1,0 +1,178 @@
+#!/bin/bash
+# Measures the echo server on ws.h beside a bare TCP echo, libwslay and npm ws, with one load
+# generator. Figure of merit: processor time of the server per message, as a ratio to the bare
+# TCP echo of the same round (more is better; 1.00 = as cheap as TCP). Linux, two cores.
+#   tests/bench/run.sh [--quick] [--syscalls] [--rounds N] [--seconds S] [--only a,b] [--cells "20/100/1 ..."]
+# Cells are SIZE/CONNECTIONS/DEPTH. Servers run on core 0, the generator on core 1; servers
+# take turns within a round. A missing server is said and left out.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+: "${CC=cc}" "${CFLAGS=-O2 -g}"
+src=tests/bench
+bin=${BUILD-build}
+out=$bin/bench
+mkdir -p "$out"
+quick= syscalls= rounds=4 seconds=0.6 cells= only=tcp,ws.h,wslay,npm
+while [ $# -gt 0 ]; do
+    case $1 in
+    --quick) quick=1 ;;
+    --syscalls) syscalls=1 ;;
+    --rounds) rounds=$2; shift ;;
+    --seconds) seconds=$2; shift ;;
+    --only) only=$2; shift ;;
+    --cells) cells=$2; shift ;;
+    *) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    esac
+    shift
+done
+ulimit -n "$(ulimit -Hn)" 2>/dev/null
+[ "$(uname)" = Linux ] || { echo "SKIP bench: it reads /proc and uses epoll"; exit 0; }
+
+# ---- build ----
+compile() { $CC $CFLAGS -Wall -Wextra "$src/$1.c" -o "$out/$1" "${@:2}" || { echo "cannot build $1"; return 1; }; }
+compile load || exit 1
+compile tcp_echo || exit 1
+compile micro || exit 1
+compile wslay_echo -lwslay 2>"$out/wslay.log" || echo "SKIP wslay: see $out/wslay.log (Debian: libwslay-dev)"
+[ -x "$bin/echo_server" ] || { echo "no $bin/echo_server: make examples"; exit 1; }
+if command -v npm >/dev/null && [ ! -d tests/interop/node_modules/ws ]; then
+    (cd tests/interop && npm ci --no-audit --no-fund >/dev/null 2>&1)
+fi
+
+pin0='' pin1=''
+if [ "$(getconf _NPROCESSORS_ONLN)" -ge 2 ] && command -v taskset >/dev/null; then
+    pin0='taskset -c 0' pin1='taskset -c 1'
+else
+    echo "not pinned: one core or no taskset; the figures mean little"
+fi
+
+declare -A command pid port mode
+command[tcp]="$out/tcp_echo"
+command[ws.h]="$bin/echo_server --port 0 --any-origin"
+[ -x "$out/wslay_echo" ] && command[wslay]="$out/wslay_echo"
+[ -d tests/interop/node_modules/ws ] && command[npm]="node $src/ws_echo.js"
+
+start() {       # start NAME [PREFIX...]
+    local name=$1 i line=
+    shift
+    : >"$out/$name.out"
+    $pin0 "$@" ${command[$name]} >"$out/$name.out" 2>"$out/$name.err" </dev/null &
+    pid[$name]=$!
+    for ((i = 0; i < 100 && ${#line} == 0; i++)); do sleep 0.05; line=$(head -n 1 "$out/$name.out"); done
+    port[$name]=$(echo "$line" | sed 's/.*[: ]\([0-9][0-9]*\)\/*$/\1/')
+    mode[$name]=ws
+    [ "$name" = tcp ] && mode[$name]=tcp
+    [ -n "${port[$name]}" ] || { echo "$name did not start"; return 1; }
+}
+stop() { kill "${pid[$1]}" 2>/dev/null; wait "${pid[$1]}" 2>/dev/null; }
+load() { timeout 60 $pin1 "$out/load" "$@"; }
+median() { sort -n | awk '{ v[NR] = $1 } END { if (!NR) print "-"; else printf "%.4f\n", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+
+servers=()
+for s in ${only//,/ }; do [ -n "${command[$s]-}" ] && servers+=("$s"); done
+if [ -z "$cells" ]; then
+    if [ -n "$quick" ]; then
+        cells="20/1/1 20/100/1 20/100/16 1024/100/16 4096/100/16 16384/100/16 65536/100/1 1048576/1/1"
+        rounds=2 seconds=0.4
+    else
+        for size in 20 1024 16384 65536 1048576; do
+            for n in 1 100 1000; do
+                for d in 1 16; do
+                    [ $((size * n * d)) -gt $((128 << 20)) ] || cells="$cells $size/$n/$d"
+                done
+            done
+        done
+    fi
+fi
+
+echo "$(uname -srm), $(grep -m1 'model name' /proc/cpuinfo | sed 's/.*: //'), $($CC --version | head -n 1), CFLAGS $CFLAGS"
+trap 'for s in "${servers[@]}"; do kill "${pid[$s]-}" 2>/dev/null; done' EXIT
+
+# ---- throughput ----
+if [ "$cells" != none ]; then
+for s in "${servers[@]}"; do start "$s" || exit 1; done
+echo
+echo "Server CPU per message: microseconds for bare TCP, then TCP / server (1.00 = as cheap as TCP)"
+echo "and thousand messages per second; median of $rounds rounds of $seconds s"
+printf '%-16s' size/conns/depth
+for s in "${servers[@]}"; do printf ' %16s' "$s"; done
+echo
+bad=0
+for cell in $cells; do
+    IFS=/ read -r size n d <<<"$cell"
+    rm -f "$out"/r.*
+    for ((r = 0; r < rounds; r++)); do
+        base=
+        for s in "${servers[@]}"; do
+            kill -0 "${pid[$s]}" 2>/dev/null || start "$s"
+            if ! line=$(load "${mode[$s]}" "${port[$s]}" "${pid[$s]}" "$n" "$size" "$d" "$seconds" 2>"$out/load.err"); then
+                echo "    $s failed at $cell: $(cat "$out/load.err")"
+                [ "$s" = ws.h ] && bad=1
+                stop "$s"
+                continue
+            fi
+            read -r rate cpu _ _ _ <<<"$line"
+            [ "$s" = tcp ] && base=$cpu
+            echo "$rate" >>"$out/r.$s.rate"
+            echo "$cpu" >>"$out/r.$s.cpu"
+            [ -n "$base" ] && awk -v a="$base" -v b="$cpu" 'BEGIN { if (b > 0) print a / b }' >>"$out/r.$s.ratio"
+        done
+    done
+    printf '%-16s' "$cell"
+    for s in "${servers[@]}"; do
+        if [ ! -s "$out/r.$s.cpu" ]; then printf ' %16s' -; continue; fi
+        rate=$(median <"$out/r.$s.rate")
+        if [ "$s" = tcp ] || [ ! -s "$out/r.$s.ratio" ]; then x="$(median <"$out/r.$s.cpu" | awk '{ printf "%.2fus", $1 }')"
+        else x=$(median <"$out/r.$s.ratio" | awk '{ printf "%.2f", $1 }'); fi
+        printf ' %7s %8s' "$x" "$(awk -v r="$rate" 'BEGIN { printf "%.1fk", r / 1000 }')"
+    done
+    echo
+done
+
+echo
+echo "Handshakes per second (and CPU us each), 50 at a time"
+for s in "${servers[@]}"; do
+    [ "$s" = tcp ] && continue
+    printf '%-8s %s\n' "$s" "$(load hs "${port[$s]}" "${pid[$s]}" 50 0 0 1)"
+done
+for s in "${servers[@]}"; do stop "$s"; done
+
+idle=10000
+[ "$(ulimit -n)" -gt 12000 ] || idle=$(($(ulimit -n) * 8 / 10))
+[ -z "$quick" ] || idle=$((idle < 4000 ? idle : 4000))
+echo
+echo "Resident bytes per idle connection, $idle connections after one echo each"
+for s in "${servers[@]}"; do
+    [ "$s" = tcp ] && continue
+    start "$s" || continue
+    printf '%-8s %s\n' "$s" "$(load idle "${port[$s]}" "${pid[$s]}" "$idle" 0 0 0)"
+    stop "$s"
+done
+fi
+
+# ---- system calls ----
+if [ -n "$syscalls" ] && command -v strace >/dev/null; then
+    echo
+    echo "System calls per message (strace -c)"
+    for cell in 20/1/1 20/100/1 20/100/16 1024/100/16 16384/100/16 65536/100/1 1048576/1/1; do
+        IFS=/ read -r size n d <<<"$cell"
+        printf '%-16s' "$cell"
+        for s in "${servers[@]}"; do
+            [ "$s" = npm ] && continue
+            start "$s" strace -f -c -o "$out/strace.$s" || continue
+            total=$(load "${mode[$s]}" "${port[$s]}" "${pid[$s]}" "$n" "$size" "$d" 1 | awk '{ print $5 }')
+            kill -INT $(pgrep -P "${pid[$s]}") 2>/dev/null
+            wait "${pid[$s]}" 2>/dev/null
+            awk -v m="$total" -v n="$n" -v s="$s" '
+                $NF ~ /^(epoll_wait|epoll_pwait|recv|recvfrom|read|readv|recvmsg|send|sendto|sendmsg|write|writev|epoll_ctl|brk|mmap|munmap|madvise|poll)$/ {
+                    t += $4; if ($4 > m / 50) w = w " " $NF "=" sprintf("%.2f", $4 / m) }
+                END { printf "  %s %.3f (%s )", s, t / m, w }' "$out/strace.$s"
+        done
+        echo
+    done
+fi
+
+# ---- components ----
+echo
+$pin1 "$out/micro"
+[ "${bad-0}" = 0 ]

@@ -1,0 +1,184 @@
+#!/bin/sh
+# The compile matrix: compilers, language levels, word sizes, switches. Programs for this
+# machine are also run. One line per failing cell; the last line is "N passed, N failed".
+# A missing compiler gives a SKIP line.
+#   sh tests/compile/run.sh            all
+#   sh tests/compile/run.sh -v         also name the cells that pass
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+out=build/compile
+src=tests/compile
+strict="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Werror"
+
+# ---- one cell: line $2 of the list is "id|kind|compiler and flags|sources" -----------------
+names() {       # the object file holds only ws_ symbols, and nothing that can be written to
+    nm "$1" | awk 'NF == 3 && $2 ~ /[TRBDCVWS]/ && $NF !~ /^_?ws_/ { print "exported: " $NF }
+                   NF == 3 && $2 ~ /[bBdDCsS]/ { print "mutable: " $NF }'
+}
+calls() {       # what an object wants from outside, less what it may
+    nm "$1" | awk '$1 == "U" { print $2 }' | grep -E "$2" | sed 's/^/calls: /'
+}
+
+cell() {
+    kind=$1 cc=$2 files=$3
+    paths=
+    for f in $files; do
+        case $f in */*) paths="$paths $f" ;; *) paths="$paths $src/$f" ;; esac
+    done
+    case $kind in
+    run)        $cc -I. $paths -o "$exe" && "$exe" ;;
+    link)       $cc -I. $paths -o "$exe" ;;
+    object)     $cc -I. -c $paths -o "$exe.o" ;;
+    mixed)      # C implementation, C++ user: two compilers, "CC and flags;CXX and flags"
+                ${cc%;*} -I. -c $src/impl_only.c -o "$exe.o" &&
+                ${cc#*;} -I. $paths "$exe.o" -o "$exe" && "$exe" ;;
+    windows)    $cc -I. $paths -o "$exe.exe" -lws2_32 -lbcrypt &&
+                if command -v wine >/dev/null 2>&1; then
+                    WINEPREFIX=$PWD/$out/wine WINEDEBUG=-all wine "$exe.exe"
+                fi ;;
+    names)      $cc -fno-pic -fno-pie -I. -c $paths -o "$exe.o" && names "$exe.o" >"$exe.txt" &&
+                calls "$exe.o" '^(printf|fprintf|vfprintf|puts|exit|abort|rand|srand|time|signal|stdout|stderr|_Zn|__cxa)' \
+                    >>"$exe.txt"
+                cat "$exe.txt"; [ -f "$exe.txt" ] && [ ! -s "$exe.txt" ] ;;
+    bare)       # nothing from outside but the memory functions that every compiler assumes
+                $cc -fno-pic -fno-pie -fno-stack-protector -I. -c $paths -o "$exe.o" &&
+                names "$exe.o" >"$exe.txt"
+                nm "$exe.o" | awk '$1 == "U" { print $2 }' |
+                    grep -vE '^(mem(cpy|move|set|cmp)|strlen|__aeabi_.*|__gnu_thumb1_.*)$' >>"$exe.txt"
+                cat "$exe.txt"; [ -f "$exe.txt" ] && [ ! -s "$exe.txt" ] ;;
+    firmware)   $cc -I. $paths -o "$exe.elf" && arm-none-eabi-size "$exe.elf" >"$exe.size" ;;
+    *)          echo "unknown kind $kind"; return 1 ;;
+    esac
+}
+
+if [ "${1-}" = --cell ]; then
+    IFS='|' read -r id kind cc files <<EOF
+$(sed -n "$2p" $out/list)
+EOF
+    exe=$out/cell$2
+    if cell "$kind" "$cc" "$files" >"$exe.log" 2>&1; then
+        echo ok >"$exe.result"
+        [ -z "${VERBOSE-}" ] || echo "ok   $id $files"
+    else
+        echo FAIL >"$exe.result"
+        { echo "FAIL $id: $kind: $cc $files"; head -n 12 "$exe.log" | sed 's/^/    /'; } >"$exe.text"
+        cat "$exe.text"
+    fi
+    exit 0
+fi
+
+# ---- the list ---------------------------------------------------------------------------
+[ "${1-}" != -v ] || export VERBOSE=1
+rm -rf $out/cell*; mkdir -p $out; : >$out/list
+add() { echo "$1|$2|$3|$4" >>$out/list; }
+have() { command -v "$1" >/dev/null 2>&1 || { echo "SKIP compile: $1 not found"; return 1; }; }
+can() {     # can COMPILER FLAGS: links an empty program with them
+    echo 'int main(void) { return 0; }' >$out/empty.c
+    "$@" $out/empty.c -o $out/empty >/dev/null 2>&1 && $out/empty
+}
+sources="impl.c twice.c no_sockets.c no_malloc.c no_client.c no_server.c no_simd.c loopback.c"
+
+for cc in gcc clang; do
+    have $cc || continue
+    for std in c99 c11 c17; do
+        for f in $sources "static_a.c static_b.c"; do
+            add "$cc-$std" run "$cc -std=$std $strict" "$f"
+        done
+    done
+    add "$cc-gnu11-late" run "$cc -std=gnu11 $strict" late.c
+    add "$cc-c99-late" run "$cc -std=c99 -D_DEFAULT_SOURCE $strict" late.c
+    for level in 1 2 3 s; do
+        add "$cc-O$level" run "$cc -std=c99 -O$level $strict" loopback.c
+        add "$cc-O$level" run "$cc -std=c99 -O$level $strict" no_malloc.c
+    done
+    add "$cc-avx2" object "$cc -std=c99 -O2 -mavx2 $strict" impl.c
+    add "$cc-extra" object "$cc -std=c99 -O2 -Wcast-qual -Wundef -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla $strict" impl_only.c
+    add "$cc-c++-compat" object "$cc -std=c99 -Wc++-compat $strict" impl_only.c
+    add "$cc-unsigned-char" run "$cc -std=c99 -funsigned-char $strict" impl.c
+    add "$cc-names" names "$cc -std=c99 -O2" impl_only.c
+    add "$cc-names" names "$cc -std=c99 -O2 -DWS_NO_SOCKETS" impl_only.c
+    add "$cc-names" names "$cc -std=c99 -O0 -DWS_NO_SIMD" impl_only.c
+    add "$cc-bare" bare "$cc -std=c99 -O2 -DWS_NO_SOCKETS -DWS_NO_MALLOC" impl_only.c
+    add "$cc-bare" bare "$cc -std=c99 -Os -ffreestanding -DWS_NO_SOCKETS -DWS_NO_MALLOC -DWS_NO_SIMD" impl_only.c
+    for a in "" -DWS_NO_SOCKETS; do     # the switches in every combination
+        for b in "" "-DWS_NO_MALLOC"; do for c in "" -DWS_NO_CLIENT -DWS_NO_SERVER; do
+            for d in "" -DWS_STATIC; do
+                add "$cc-switches" object "$cc -std=c99 $strict $a $b $c $d" impl_only.c
+            done
+        done; done
+    done
+    m32="-m32 -idirafter /usr/include/x86_64-linux-gnu"
+    if can $cc $m32; then
+        for f in $sources "static_a.c static_b.c"; do
+            add "$cc-m32" run "$cc $m32 -std=c99 $strict" "$f"
+        done
+        add "$cc-m32" run "$cc $m32 -O2 -std=c99 $strict" loopback.c
+    else
+        echo "SKIP compile: $cc -m32 cannot link"
+    fi
+done
+
+for cxx in g++ clang++; do
+    have $cxx || continue
+    for std in c++11 c++17 c++20; do
+        add "$cxx-$std" run "$cxx -std=$std $strict" impl.cpp
+        add "$cxx-$std" run "$cxx -x c++ -std=$std $strict" loopback.c
+        add "$cxx-$std" run "$cxx -x c++ -std=$std $strict" "static_a.c static_b.c"
+    done
+    for f in twice.c no_client.c no_server.c no_simd.c; do
+        add "$cxx-c++11" run "$cxx -x c++ -std=c++11 $strict" "$f"
+    done
+    for f in no_sockets.c no_malloc.c; do       # C's { 0 } is a warning of -Wextra in C++
+        add "$cxx-c++11" run "$cxx -x c++ -std=c++11 $strict -Wno-missing-field-initializers" "$f"
+    done
+    add "$cxx-O2" run "$cxx -std=c++11 -O2 $strict" impl.cpp
+    add "$cxx-names" names "$cxx -x c++ -std=c++11 -O2" impl_only.c
+    cc=gcc; [ $cxx = g++ ] || cc=clang
+    add "$cxx-mixed" mixed "$cc -std=c99;$cxx -std=c++11 $strict" user.cpp
+    m32="-m32 -idirafter /usr/include/x86_64-linux-gnu"
+    if can $cxx $m32; then add "$cxx-m32" run "$cxx $m32 -x c++ -std=c++11 $strict" loopback.c
+    else echo "SKIP compile: $cxx -m32 cannot link"
+    fi
+done
+
+if have tcc; then
+    for f in $sources late.c "static_a.c static_b.c"; do
+        add tcc run "tcc -Wall -Werror" "$f"
+    done
+fi
+
+if have x86_64-w64-mingw32-gcc; then
+    mingw="x86_64-w64-mingw32-gcc $strict"
+    for f in windows_first.c windows_last.c loopback.c "static_a.c static_b.c" no_sockets.c; do
+        add mingw-c99 windows "$mingw -std=c99" "$f"
+    done
+    add mingw-c11-O2 windows "$mingw -std=c11 -O2" loopback.c
+    add mingw-gnu17 windows "$mingw -std=gnu17" windows_first.c
+    have wine || true
+fi
+
+if have arm-none-eabi-gcc; then
+    arm="arm-none-eabi-gcc -mthumb -std=c99 -ffreestanding -ffunction-sections -fdata-sections"
+    for cpu in cortex-m0plus cortex-m4; do
+        add "arm-$cpu" bare "$arm -mcpu=$cpu -Os $strict -DWS_NO_SOCKETS -DWS_NO_MALLOC" impl_only.c
+        add "arm-$cpu" object "$arm -mcpu=$cpu -Os $strict" no_malloc.c
+        add "arm-$cpu" object "$arm -mcpu=$cpu -Os $strict" examples/firmware.c
+    done
+    link="$arm -mcpu=cortex-m0plus -Os $strict --specs=nano.specs --specs=nosys.specs -Wl,--gc-sections"
+    add arm-link firmware "$link" "examples/firmware.c tests/firmware/board_arm.c"
+fi
+
+# Wine makes its prefix once, before cells ask for it side by side.
+if grep -q '|windows|' $out/list && command -v wine >/dev/null 2>&1; then
+    WINEPREFIX=$PWD/$out/wine WINEDEBUG=-all wine cmd /c exit >/dev/null 2>&1
+fi
+
+# ---- run ----------------------------------------------------------------------------------
+jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}
+awk '{ print NR }' $out/list | xargs -P "$jobs" -n 1 sh tests/compile/run.sh --cell
+[ ! -f "$(ls $out/*.size 2>/dev/null | head -n 1)" ] || {
+    echo "firmware client for Cortex-M0+, whole image:"; cat $out/*.size; }
+all=$(wc -l <$out/list)
+passed=$(cat $out/*.result | grep -c ok)
+echo "$passed passed, $((all - passed)) failed"
+[ "$passed" = "$((all))" ]

@@ -1,0 +1,135 @@
+/* Fuzz target: frames in, both roles, after a completed opening handshake.
+   Input: 1 byte of options, 4 bytes that cut the rest into pieces, then what the peer sends.
+   Proves: the events do not depend on the cuts; their grammar; the engine always moves on. */
+#include "fuzz.h"
+
+enum { AS_CLIENT = 1, SMALL_LIMITS = 2, ECHO = 4, SLOW_READER = 8, PAUSES = 16, CLOSE_FIRST = 32 };
+
+typedef struct run {
+    ws_conn *c;
+    fuzz_log log;
+    int options;
+    uint32_t seed;
+    uint64_t memory[WS_MEMORY_SIZE(1024, 1024) / 8];
+} run;
+
+static void drain(run *r, size_t most)
+{
+    size_t n;
+    const void *p = ws_output(r->c, &n);
+
+    MUST(p);
+    ws_output_done(r->c, n < most ? n : most);
+}
+
+static void pull(run *r)
+{
+    ws_event ev;
+
+    while (ws_next(r->c, &ev)) {
+        fuzz_event(&r->log, &ev, r->c);
+        if (ev.type == WS_EV_MESSAGE && (r->options & ECHO))
+            ws_send(r->c, ev.op, ev.data, ev.size);
+    }
+}
+
+static void start(run *r, int options)
+{
+    static const char request[] =
+        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    ws_config cfg;
+    char answer[200], accept[29];
+    size_t n;
+
+    memset(r, 0, sizeof *r);
+    memset(&cfg, 0, sizeof cfg);
+    r->options = options;
+    cfg.random = fuzz_random;
+    cfg.random_user = &r->seed;
+    if (options & SMALL_LIMITS) {
+        cfg.max_message = 300;
+        cfg.max_fragments = 5;
+        cfg.max_backlog = 512;
+    }
+    if ((options & SMALL_LIMITS) && (options & SLOW_READER)) {
+        cfg.memory = r->memory;
+        cfg.memory_size = sizeof r->memory;
+    }
+    if (options & AS_CLIENT) {
+        const char *out, *key;
+        MUST((r->c = ws_client_new("ws://a/", &cfg)) != NULL);
+        out = (const char *)ws_output(r->c, &n);
+        for (key = out; key + 43 < out + n && memcmp(key, "Sec-WebSocket-Key: ", 19); key++) {}
+        MUST(key + 43 < out + n);
+        ws_accept_key(key + 19, accept);
+        sprintf(answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", accept);
+        ws_output_done(r->c, n);
+        n = strlen(answer);
+        MUST(ws_feed(r->c, answer, n) == n);
+    } else {
+        MUST((r->c = ws_server_new(&cfg)) != NULL);
+        MUST(ws_feed(r->c, request, sizeof request - 1) == sizeof request - 1);
+    }
+    pull(r);
+    MUST(r->log.opened);
+    drain(r, (size_t)-1);
+    if (options & CLOSE_FIRST) ws_close(r->c, WS_CLOSE_NORMAL, NULL);
+}
+
+/* Feeds n bytes however many calls it takes; cuts NULL: as much as it wants. */
+static void play(run *r, const uint8_t *data, size_t n, const uint8_t *cuts)
+{
+    size_t at = 0, turn = 0, stuck = 0;
+
+    while (at < n && !ws_done(r->c)) {
+        size_t most = n - at, took, room = ws_feed_room(r->c);
+        uint8_t *piece;
+
+        if (cuts && most > (size_t)(cuts[turn % 4] % 64) + 1) most = (size_t)(cuts[turn % 4] % 64) + 1;
+        piece = fuzz_copy(data + at, most);
+        if ((r->options & PAUSES) && cuts && cuts[turn % 4] == 7) {
+            ws_pause(r->c);
+            MUST(ws_feed(r->c, piece, most) <= most);
+            pull(r);
+            ws_resume(r->c);
+            free(piece);
+            break;
+        }
+        took = ws_feed(r->c, piece, most);
+        free(piece);
+        MUST(took <= most);
+        MUST(took == (room < most ? room : most));
+        at += took;
+        pull(r);
+        drain(r, cuts && (r->options & SLOW_READER) ? 7 : (size_t)-1);
+        stuck = took || ws_buffered(r->c) ? 0 : stuck + 1;
+        MUST(stuck < 4);
+        turn++;
+    }
+    if (at < n && !ws_done(r->c)) r->options |= 1 << 30;    /* paused: not comparable */
+    for (turn = 0; turn < 4000 && !ws_done(r->c); turn++) {
+        if (turn == 3999 || !ws_buffered(r->c)) ws_feed_end(r->c);
+        pull(r);
+        drain(r, 4096);
+    }
+    MUST(r->log.closed && ws_done(r->c) && ws_feed_room(r->c) == 0);
+    drain(r, (size_t)-1);
+    MUST(ws_finished(r->c));
+    MUST(ws_error(r->c) == r->log.error);
+    ws_free(r->c);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static run whole, pieces;
+
+    if (size < 5) return 0;
+    start(&whole, data[0] & 63);
+    play(&whole, data + 5, size - 5, NULL);
+    start(&pieces, data[0] & 63);
+    play(&pieces, data + 5, size - 5, data + 1);
+    if (!(pieces.options >> 30)) fuzz_same(&whole.log, &pieces.log);
+    return 0;
+}

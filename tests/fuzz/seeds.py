@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""Writes the seed corpus: python3 tests/fuzz/seeds.py. Its files are checked in, so that
+replaying them needs no Python; inputs that once failed are added beside them by hand."""
+import os, struct
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
+
+
+def put(target, name, data):
+    os.makedirs(os.path.join(HERE, target), exist_ok=True)
+    with open(os.path.join(HERE, target, name), "wb") as f:
+        f.write(data)
+
+
+def frame(op, data=b"", fin=1, rsv=0, key=b"\x12\x34\x56\x78", size=None, form=None):
+    n = len(data) if size is None else size
+    mask = 0x80 if key else 0
+    out = bytes([fin << 7 | rsv << 4 | op])
+    form = form or (1 if n < 126 else 3 if n < 65536 else 9)
+    if form == 1:
+        out += bytes([mask | n])
+    elif form == 3:
+        out += bytes([mask | 126]) + struct.pack(">H", n)
+    else:
+        out += bytes([mask | 127]) + struct.pack(">Q", n)
+    if key:
+        out += key
+        data = bytes(b ^ key[i % 4] for i, b in enumerate(data))
+    return out + data
+
+
+def close(code=1000, reason=b"bye", key=b"\x12\x34\x56\x78"):
+    return frame(8, struct.pack(">H", code) + reason, key=key)
+
+
+def recv():
+    few = ("fragments", "text", "pings", "many_fragments")
+    for role, key in (("server", b"\x12\x34\x56\x78"), ("client", b"")):
+        def f(op, data=b"", **more):
+            more.setdefault("key", key)
+            return frame(op, data, **more)
+        end = close(key=key)
+        wire = {
+            "text": f(1, b"hello") + end,
+            "binary": f(2, bytes(range(256))) + end,
+            "empty": f(1) + f(2) + end,
+            "utf8": f(1, "h\u00e9llo \u20ac \U0001F600".encode()) + end,
+            "utf8_cut": f(1, b"\xe2\x82", fin=0) + f(9, b"p") + f(0, b"\xac") + end,
+            "utf8_bad": f(1, b"ab\xed\xa0\x80"),
+            "fragments": f(2, b"a", fin=0) + f(0, b"b", fin=0) + f(10, b"x") + f(0, b"c") + end,
+            "many_fragments": f(2, b"", fin=0) + f(0, b"", fin=0) * 8 + f(0),
+            "pings": f(9) + f(9, b"x" * 125) + f(10, b"y") + f(9, b"z") * 20 + end,
+            "len126": f(2, b"x" * 126) + f(2, b"x" * 125) + end,
+            "too_big": f(2, b"x" * 301) + end,
+            "announced": f(2, b"abc", size=1 << 40),
+            "sign": f(2, b"abc", size=1 << 63),
+            "not_shortest": f(2, b"abc", form=3) + f(2, b"abc", form=9),
+            "rsv": f(1, b"x", rsv=4),
+            "opcode": f(3, b"x"),
+            "control_long": f(9, b"x" * 126),
+            "control_fragment": f(9, b"x", fin=0),
+            "continuation": f(0, b"x"),
+            "interleaved": f(1, b"x", fin=0) + f(1, b"y"),
+            "close_empty": f(8),
+            "close_one": f(8, b"\x03"),
+            "close_1005": close(1005, key=key),
+            "close_utf8": close(1000, b"\xff", key=key),
+            "close_4999": close(4999, b"", key=key) + f(1, b"after"),
+            "wrong_mask": frame(1, b"x", key=b"" if key else b"abcd"),
+            "nothing": b"",
+        }
+        bit = 0 if role == "server" else 1
+        for name, data in wire.items():
+            for options in (0, 6, 12, 10, 36, 20):
+                if options in (10, 36, 20) and name not in few:
+                    continue
+                put("recv", "%s_%s_%d" % (role, name, options),
+                    bytes([bit | options]) + bytes([0, 6, 2, 40]) + data)
+
+
+REQUEST = [("Host", "a.example"), ("Upgrade", "websocket"), ("Connection", "keep-alive, Upgrade"),
+           ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Version", "13")]
+
+
+def head(start, fields):
+    return ("\r\n".join([start] + ["%s: %s" % f for f in fields]) + "\r\n\r\n").encode("latin-1")
+
+
+def changed(name, value):
+    return [(n, value if n == name else v) for n, v in REQUEST if n != name or value is not None]
+
+
+def heads():
+    get = "GET /chat?x=1 HTTP/1.1"
+    requests = {
+        "good": head(get, REQUEST),
+        "good_then_frame": head(get, REQUEST) + frame(1, b"hi") + close(),
+        "origin_same": head(get, REQUEST + [("Origin", "http://a.example")]),
+        "origin_other": head(get, REQUEST + [("Origin", "https://evil.example")]),
+        "origin_list": head(get, REQUEST + [("Origin", "https://a.example")]),
+        "protocol": head(get, REQUEST + [("Sec-WebSocket-Protocol", "x, superchat"),
+                                         ("Sec-WebSocket-Protocol", "chat")]),
+        "extensions": head(get, REQUEST + [("Sec-WebSocket-Extensions",
+                                            'permessage-deflate; x="a,b"')]),
+        "page": head("GET / HTTP/1.1", [("Host", "a.example")]),
+        "head": head("HEAD / HTTP/1.1", [("Host", "a.example")]),
+        "post": head("POST / HTTP/1.1", [("Host", "a"), ("Content-Length", "3")]) + b"abc",
+        "version_8": head(get, changed("Sec-WebSocket-Version", "8")),
+        "key_short": head(get, changed("Sec-WebSocket-Key", "abc")),
+        "key_none": head(get, changed("Sec-WebSocket-Key", None)),
+        "host_none": head(get, changed("Host", None)),
+        "host_twice": head(get, REQUEST + [("Host", "b")]),
+        "upgrade_none": head(get, changed("Upgrade", None)),
+        "connection_close": head(get, changed("Connection", "close")),
+        "body": head(get, REQUEST + [("Content-Length", "5")]) + b"hello",
+        "chunked": head(get, REQUEST + [("Transfer-Encoding", "chunked")]),
+        "http10": head("GET / HTTP/1.0", REQUEST),
+        "http2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "put": head("PUT / HTTP/1.1", REQUEST),
+        "bare_lf": head(get, REQUEST).replace(b"\r\n", b"\n"),
+        "bare_cr": head(get, REQUEST).replace(b"Host", b"Ho\rst"),
+        "nul": head(get, REQUEST).replace(b"a.example", b"a\0example"),
+        "fold": head(get, REQUEST).replace(b"keep-alive, ", b"keep-alive,\r\n "),
+        "space_colon": head(get, REQUEST).replace(b"Host:", b"Host :"),
+        "long": head(get, [("X", "y" * 9000)]),
+        "many": head(get, [("X%d" % i, "y") for i in range(70)]),
+        "tls": bytes.fromhex("1603010200010001fc0303") + b"\x55" * 64,
+        "garbage": bytes(range(256)),
+        "cut": head(get, REQUEST)[:-3],
+        "target_absolute": head("GET ws://a.example/x HTTP/1.1", REQUEST),
+    }
+    for name, data in requests.items():
+        for options in (0, 8) if name in ("page", "head", "post") else (1,) if "list" in name else (0,):
+            put("server_head", "%s_%d" % (name, options), bytes([options, 0, 6, 2, 40]) + data)
+    put("server_head", "small_limits", bytes([4, 0, 6, 2, 40]) + requests["good"])
+
+    good = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", "@")]
+    line = "HTTP/1.1 101 Switching Protocols"
+    answers = {
+        "good": head(line, good),
+        "good_then_frames": head(line, good) + frame(1, b"hi", key=b"") + close(key=b""),
+        "protocol": head(line, good + [("Sec-WebSocket-Protocol", "chat")]),
+        "protocol_other": head(line, good + [("Sec-WebSocket-Protocol", "nope")]),
+        "extension": head(line, good + [("Sec-WebSocket-Extensions", "permessage-deflate")]),
+        "accept_wrong": head(line, good[:2] + [("Sec-WebSocket-Accept",
+                                                "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")]),
+        "accept_none": head(line, good[:2]),
+        "accept_twice": head(line, good + good[2:]),
+        "upgrade_wrong": head(line, [("Upgrade", "h2c")] + good[1:]),
+        "connection_wrong": head(line, good[:1] + [("Connection", "close")] + good[2:]),
+        "not_found": head("HTTP/1.1 404 Not Found", [("Content-Length", "2")]) + b"no",
+        "redirect": head("HTTP/1.1 302 Found", [("Location", "ws://b.example/")]),
+        "status_200": head("HTTP/1.1 200 OK", good),
+        "status_99": head("HTTP/1.1 99 X", good),
+        "http10": head("HTTP/1.0 101 X", good),
+        "continue_100": head("HTTP/1.1 100 Continue", []) + head(line, good),
+        "bare_lf": head(line, good).replace(b"\r\n", b"\n"),
+        "no_reason": head("HTTP/1.1 101 ", good),
+        "garbage": b"SSH-2.0-OpenSSH_9.2\r\n",
+        "cut": head(line, good)[:-1],
+        "long": head(line, [("X", "y" * 9000)]),
+    }
+    for name, data in answers.items():
+        put("client_head", name, bytes([1, 0, 6, 2, 40]) + data)
+
+
+def leaves():
+    texts = {0: ["ws://a", "ws://a.example/x?y=z", "wss://u:p@h:8443/p?q", "ws://[::1]:80/",
+                 "http://a:65535", "https://a?x", "ws+unix:/run/app.sock:/p", "ws://a:0/",
+                 "ws://a:65536/", "ws:///x", "ws://a#f", "ws://a b/", "ftp://a/", "ws://[::1",
+                 "ws://u@p@h/", "WS://A/", "ws://a:/", "", "ws://"],
+             1: ["", "a", "a, b", " , ,a ,\t b", 'a;x="1,2", Upgrade', "keep-alive, UPGRADE",
+                 '"a', '"a\\",b"'],
+             3: ["", "AA==", "AAA=", "AAAA", "dGhlIHNhbXBsZSBub25jZQ==", "AB==", "A===", "AA=A",
+                 "AA", "*AAA"],
+             4: ["h\u00e9llo \u20ac \U0001F600 plain text that is a little longer than sixteen"],
+             5: ["mask this with a key, please, at any alignment", "x"]}
+    for leaf, items in texts.items():
+        for i, text in enumerate(items):
+            put("url", "%d_%d" % (leaf, i), bytes([leaf]) + text.encode())
+    for i, data in enumerate([head("GET / HTTP/1.1", REQUEST), head("HTTP/1.1 101 X", REQUEST),
+                              head("HTTP/1.1 200", []), b"GET / HTTP/1.1\r\nA:b\r\n c\r\n\r\n",
+                              b"GET / HTTP/1.1\r\nA : b\r\n\r\n", b"\r\nGET / HTTP/1.1\r\n\r\n"]):
+        put("url", "2_%d" % i, bytes([2]) + data)
+    for i, data in enumerate([b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"a\xe2\x82",
+                              b"x" * 40 + b"\xff" + b"y" * 40, b"\xf0\x9f\x98\x80" * 9]):
+        put("url", "4_b%d" % i, bytes([4]) + data)
+    for i, data in enumerate([frame(1, b"x"), frame(2, b"x" * 300), frame(2, b"", size=1 << 62),
+                              frame(2, b"", size=1 << 63), frame(2, b"", size=5, form=3),
+                              frame(2, b"", size=5, form=9, key=b""), b"\x81"]):
+        put("url", "6_%d" % i, bytes([6]) + data)
+
+
+recv()
+heads()
+leaves()

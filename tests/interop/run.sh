@@ -1,0 +1,172 @@
+#!/bin/bash
+# ws.h against real peers on this machine: npm ws, Python websockets, a fuzzing server for the
+# client, headless Chromium. Installs what it needs (npm ci; apt-get as root), builds nothing
+# but the examples. Prints "ok name" or "FAIL name"; last line "N passed, N failed".
+#   tests/interop/run.sh [npm|python|conformance|browser]...     default: all
+# A missing tool is a loud SKIP, and a failure with CI=true.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+here=tests/interop
+out=${BUILD-build}
+mkdir -p "$out/interop"
+log=$out/interop/results.log
+: >"$log"
+pids=()
+trap 'for p in "${pids[@]}"; do kill "$p" 2>/dev/null; done' EXIT
+
+say() { echo "$1" | tee -a "$log"; }
+skip() {
+    say "SKIP $1"
+    [ "${CI-}" != true ] || say "FAIL $1: skipped, which is a failure with CI=true"
+}
+wanted() { [ ${#parts[@]} = 0 ] || [[ " ${parts[*]} " == *" $1 "* ]]; }
+parts=("$@")
+
+# check NAME COMMAND...: ok if it exits with 0 in time.
+check() {
+    local name=$1
+    shift
+    if timeout -k 5 60 "$@" >"$out/interop/last.out" 2>&1 </dev/null; then say "ok $name"
+    else
+        say "FAIL $name: exit status $?"
+        tail -n 5 "$out/interop/last.out" | sed 's/^/    /'
+    fi
+}
+
+# run NAME COMMAND...: the command prints its own ok and FAIL lines.
+run() {
+    local name=$1 before status
+    shift
+    before=$(grep -c '^ok\|^FAIL' "$log")
+    timeout -k 5 240 "$@" 2>"$out/interop/stderr" </dev/null | tee -a "$log"
+    status=${PIPESTATUS[0]}
+    [ "$status" = 0 ] || { say "FAIL $name: exit status $status"; tail -n 5 "$out/interop/stderr"; }
+    [ "$(grep -c '^ok\|^FAIL' "$log")" -gt "$before" ] || say "FAIL $name: it checked nothing"
+}
+
+# serve NAME COMMAND...: starts it, waits for its first line, leaves that in $line, pid in $pid.
+serve() {
+    local name=$1 i
+    shift
+    : >"$out/interop/$name.out"
+    tail -f /dev/null --pid=$$ | "$@" >"$out/interop/$name.out" 2>"$out/interop/$name.err" &
+    pid=$!
+    pids+=("$pid")
+    for ((i = 0; i < 100; i++)); do
+        line=$(head -n 1 "$out/interop/$name.out")
+        [ -z "$line" ] || return 0
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    say "FAIL $name: it did not start"
+    tail -n 3 "$out/interop/$name.err"
+    return 1
+}
+stop() { kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; }
+alive() { if kill -0 "$pid" 2>/dev/null; then say "ok $1"; else say "FAIL $1"; fi; }
+
+# ---- what is needed ----
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    missing=
+    command -v chromium >/dev/null || missing="$missing chromium"
+    command -v node >/dev/null || missing="$missing nodejs"
+    command -v npm >/dev/null || missing="$missing npm"
+    /usr/bin/python3 -c 'import websockets' 2>/dev/null || missing="$missing python3-websockets"
+    if [ -n "$missing" ]; then
+        echo "installing$missing"
+        (apt-get update && apt-get install -y --no-install-recommends $missing) \
+            >"$out/interop/apt.log" 2>&1 || echo "apt-get failed, see $out/interop/apt.log"
+    fi
+fi
+node=
+if command -v npm >/dev/null && command -v node >/dev/null; then
+    if (cd $here && npm ci --no-audit --no-fund) >"$out/interop/npm.log" 2>&1; then node=1
+    else tail -n 5 "$out/interop/npm.log"; fi
+fi
+python=
+for p in /usr/bin/python3 python3; do
+    [ -z "$python" ] && "$p" -c 'import websockets' 2>/dev/null && python=$p
+done
+if [ -z "${BUILD-}" ]; then
+    ${MAKE-make} examples || say "FAIL make examples"
+fi
+
+# ---- npm ws ----
+if wanted npm; then
+    if [ -z "$node" ]; then skip "npm ws: no node, or npm ci failed"
+    else
+        if serve echo_server "$out/echo_server" --port 0; then
+            url=$(echo "$line" | grep -o 'ws://[^ ]*')
+            run "npm client" node $here/peer.js client "$url"
+            alive "npm client: the server survived"
+            stop
+        fi
+        if serve npm_server node $here/peer.js server; then
+            url=ws://127.0.0.1:${line##* }
+            check "npm server: hello_client" "$out/hello_client" "$url/"
+            grep -q hello "$out/interop/last.out" && say "ok npm server: the echo came back" ||
+                say "FAIL npm server: hello_client printed no echo"
+            check "npm server: hello_client through localhost" "$out/hello_client" \
+                "${url/127.0.0.1/localhost}/"
+            check "npm server: own_loop" "$out/own_loop" "$url/"
+            check "npm server: fragments and pings" "$out/hello_client" "$url/push"
+            check "npm server: loadgen 20 B" "$out/loadgen" "$url/" --connections 20 --size 20 --depth 8 --seconds 1
+            check "npm server: loadgen text" "$out/loadgen" "$url/" --connections 5 --size 200 --depth 4 --seconds 1 --text
+            check "npm server: loadgen 70000 B" "$out/loadgen" "$url/" --connections 4 --size 70000 --depth 4 --seconds 1
+            check "npm server: loadgen 1 MiB" "$out/loadgen" "$url/" --connections 2 --size 1048576 --depth 1 --seconds 1
+            stop
+        fi
+    fi
+fi
+
+# ---- Python websockets ----
+if wanted python; then
+    if [ -z "$python" ]; then skip "python websockets: not installed"
+    else
+        if serve echo_server "$out/echo_server" --port 0; then
+            url=$(echo "$line" | grep -o 'ws://[^ ]*')
+            run "python client" "$python" $here/peer.py client "$url"
+            alive "python client: the server survived"
+            stop
+        fi
+        if serve python_server "$python" $here/peer.py server; then
+            url=ws://127.0.0.1:${line##* }
+            check "python server: hello_client" "$out/hello_client" "$url/"
+            check "python server: own_loop" "$out/own_loop" "$url/"
+            check "python server: loadgen 20 B" "$out/loadgen" "$url/" --connections 20 --size 20 --depth 4 --seconds 1
+            check "python server: loadgen text" "$out/loadgen" "$url/" --connections 5 --size 200 --depth 4 --seconds 1 --text
+            check "python server: loadgen 1 MiB" "$out/loadgen" "$url/" --connections 2 --size 1048576 --depth 1 --seconds 1
+            stop
+        fi
+    fi
+fi
+
+# ---- the client against a server that breaks the rules ----
+if wanted conformance; then
+    if ! command -v node >/dev/null; then skip "conformance: no node"
+    elif serve conformance node $here/conformance_server.js; then
+        check "conformance_client ends" "$out/conformance_client" "ws://127.0.0.1:${line##* }" ws.h
+        sleep 0.5
+        grep '^FAIL' "$out/interop/conformance.out"
+        grep '^ok\|^FAIL' "$out/interop/conformance.out" >>"$log"
+        grep '^#' "$out/interop/conformance.out" || say "FAIL conformance: no report"
+        stop
+    fi
+fi
+
+# ---- a browser ----
+if wanted browser; then
+    chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
+    if [ -z "$node" ] || [ -z "$chromium" ]; then skip "chromium: not installed"
+    elif serve demo "$out/demo" --port 0; then
+        page=$(echo "$line" | grep -o 'http://[^ ]*')
+        CHROMIUM=$chromium run "chromium" node $here/peer.js browser "$page" "$out/demo.png"
+        alive "chromium: the demo survived"
+        stop
+    fi
+fi
+
+passed=$(grep -c '^ok' "$log")
+failed=$(grep -c '^FAIL' "$log")
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -1,0 +1,74 @@
+#!/bin/sh
+# Checks the text of the sources. One line per fault; last "N passed, N failed".
+set -u
+cd "$(dirname "$0")/.." || exit 1
+tmp=build/lint
+rm -rf $tmp; mkdir -p $tmp; : >$tmp/results
+
+check() {       # check TITLE: reads faults from standard input
+    cat >$tmp/faults
+    if [ -s $tmp/faults ]; then
+        echo FAIL >>$tmp/results; echo "FAIL $1"; sed 's/^/    /' $tmp/faults | head -n 20
+    else
+        echo ok >>$tmp/results
+    fi
+}
+
+sources=$(ls ws.h examples/*.[ch] tests/*.[ch] tests/*/*.[ch] 2>/dev/null)
+
+# The table of contents names exactly the banners, in their order.
+awk '/^CONTENTS$/ { on = 1; next }
+     on && /^[A-Z]/ { exit }
+     on { s = $0; while (match(s, /  >>[a-z0-9_]+/)) {
+              print substr(s, RSTART + 2, RLENGTH - 2); s = substr(s, RSTART + RLENGTH) } }' \
+    ws.h >$tmp/contents
+sed -n 's|^/\* ==== \(>>[a-z0-9_]*\) .*|\1|p' ws.h >$tmp/banners
+diff $tmp/contents $tmp/banners | check "CONTENTS of ws.h (<) equal its banners (>)"
+{ [ -s $tmp/banners ] || echo "none"; } | check "ws.h has banners"
+
+# Version: first line, numbers, string, and the newest entry of the history.
+first=$(sed -n '1s|^/\* ws.h - v\([0-9.]*\) .*|\1|p' ws.h)
+number() { sed -n "s|^#define WS_VERSION_$1 ||p" ws.h; }
+numbers=$(number MAJOR).$(number MINOR).$(number PATCH)
+string=$(number STRING | tr -d '"')
+history=$(sed -n '/^\/\* ==== >>history/,$ s/^ *\(\/\* *\)\{0,1\}v\{0,1\}\([0-9][0-9]*\.[0-9.]*[0-9]\).*/\2/p' \
+    ws.h | head -n 1)
+{ [ "$first" = "$numbers" ] && [ "$first" = "$string" ] && [ "$first" = "$history" ] ||
+    echo "line 1: $first, numbers: $numbers, string: $string, history: $history"
+} | check "the versions in ws.h agree"
+
+grep -n "$(printf '\t')" $sources /dev/null | check "no tabs"
+grep -n ' $' $sources Makefile README.md tests/*.sh tests/*/*.sh .ci/run /dev/null |
+    check "no blanks at the end of a line"
+grep -n "$(printf '\r')" $sources /dev/null | check "no carriage returns"
+LC_ALL=C awk 'length($0) > 100 { print FILENAME ":" FNR ": " length($0) " columns" }' $sources |
+    check "at most 100 columns"
+LC_ALL=C grep -n '[^ -~]' ws.h | check "ws.h is ASCII"
+for f in $sources README.md Makefile; do
+    [ -z "$(tail -c 1 "$f")" ] || echo "$f"
+done | check "files end with a line end"
+grep -nE 'TODO|FIXME|XXX' $sources /dev/null | check "no TODO"
+awk 'FNR == 1 { in_f = 0 }
+     /^\{/ { in_f = 1; start = FNR }
+     /^\}/ { if (in_f && FNR - start + 1 > 60)
+                 print FILENAME ":" start ": " FNR - start + 1 " lines"
+             in_f = 0 }' ws.h | check "functions of ws.h have at most 60 lines"
+lines=$(wc -l <ws.h)
+{ [ "$lines" -lt 8000 ] || echo "$lines"; } | check "ws.h has fewer than 8000 lines"
+manual=$(awk '/^\*\/$/ { print NR; exit }' ws.h)
+{ [ "${manual:-999}" -le 320 ] || echo "$manual"; } |
+    check "the manual of ws.h has at most 320 lines"
+
+# Names: macros WS_ or private WS__, never a lower-case ws_ macro (struct winsize has some).
+sed -n 's/^ *# *define  *\([A-Za-z_0-9]*\).*/\1/p' ws.h | sort -u |
+    grep -vE '^(WS_[A-Z0-9_]*|WS__[A-Za-z0-9_]*|_GNU_SOURCE|_DEFAULT_SOURCE|_DARWIN_C_SOURCE|_POSIX_C_SOURCE|_NETBSD_SOURCE|__BSD_VISIBLE|WIN32_LEAN_AND_MEAN|NOMINMAX|_WIN32_WINNT)$' |
+    check "macros of ws.h begin with WS_"
+
+# Every public function is described and defined; every switch of the manual exists.
+sed -n '/^SWITCHES/,/^\*\//s/^    \(WS_[A-Z_]*\) .*/\1/p' ws.h | while read -r name; do
+    grep -qE "^ *# *(ifdef|ifndef|if|elif).*\<$name\>" ws.h || echo "$name"
+done | check "every switch in the manual is used"
+
+failed=$(grep -c FAIL $tmp/results)
+echo "$(grep -c ok $tmp/results) passed, $failed failed"
+[ "$failed" = 0 ]

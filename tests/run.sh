@@ -1,0 +1,86 @@
+#!/bin/sh
+# Everything "make test" does. Needs a C compiler, make and a POSIX shell; other compilers are
+# used when they are there. Each part is a job; JOBS of them run at a time (default: cores).
+#   sh tests/run.sh              all parts, then the sum
+#   sh tests/run.sh test_wire    the named parts
+# A part's output is in build/test/PART.log. It passes if it exits with 0 and prints
+# "N passed, N failed"; the last line here sums these. SKIP lines fail when CI=true.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+: "${CC=cc}" "${CFLAGS=-O2 -g}" "${CPPFLAGS=}" "${LDFLAGS=}" "${LDLIBS=}"
+export CC CFLAGS CPPFLAGS LDFLAGS LDLIBS
+out=build/test
+
+# ---- one part -------------------------------------------------------------------------
+program() {     # build and run tests/$1.c
+    $CC $CPPFLAGS -O1 -g -Wall -Wextra -Werror $(cat $out/sanitize) -I. -Itests "tests/$1.c" \
+        -o "$out/$1" $LDFLAGS $LDLIBS -pthread || return 1
+    limit "$out/$1"
+}
+
+limit() {       # a test that hangs is a test that fails
+    if command -v timeout >/dev/null 2>&1; then timeout -k 5 200 "$@"; else "$@"; fi
+}
+
+part() {
+    case $1 in
+    test_*) program "$1" ;;
+    examples) sh tests/examples.sh && sh tests/programs.sh ;;
+    compile) sh tests/compile/run.sh ;;
+    lint) sh tests/lint.sh ;;
+    manual) sh tests/manual.sh ;;
+    fuzz) sh tests/fuzz/run.sh replay ;;
+    firmware) sh tests/firmware/run.sh ;;
+    *) echo "no part $1"; return 1 ;;
+    esac
+}
+
+if [ "${1-}" = --part ]; then
+    name=$2 log=$out/$2.log start=$(date +%s)
+    ( part "$name" ) >"$log" 2>&1 </dev/null
+    status=$?
+    sum=$(awk '/^[0-9]+ passed, [0-9]+ failed$/ { p += $1; f += $3; n++ }
+               END { if (n) print p + 0, f + 0 }' "$log")
+    [ -n "$sum" ] || { sum="0 1"; echo "FAIL $name: no sum printed" >>"$log"; }
+    set -- $sum
+    [ "$status" = 0 ] || [ "$2" != 0 ] || set -- "$1" 1
+    skips=$(grep -c '^SKIP' "$log")
+    echo "$1 $2 $skips" >"$out/$name.sum"
+    if [ "$2" != 0 ]; then
+        echo "---- $name: FAILED, exit status $status; the end of $log:"
+        tail -n 60 "$log"
+    fi
+    grep '^SKIP' "$log"
+    printf '%-20s %6d passed %4d failed %5d s\n' "$name" "$1" "$2" $(($(date +%s) - start))
+    exit 0
+fi
+
+# ---- all parts ------------------------------------------------------------------------
+mkdir -p $out
+rm -f $out/*.sum
+export ASAN_OPTIONS="${ASAN_OPTIONS-allocator_may_return_null=1}"
+export UBSAN_OPTIONS="${UBSAN_OPTIONS-print_stacktrace=1}"
+
+sanitize="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+echo 'int main(void) { return 0; }' >$out/probe.c
+if $CC $sanitize $out/probe.c -o $out/probe >/dev/null 2>&1 && $out/probe
+then echo "$sanitize" >$out/sanitize
+else echo "SKIP sanitizers: $CC cannot link them"; : >$out/sanitize
+fi
+
+if [ $# = 0 ]; then     # the long ones first
+    set -- compile $(ls tests/test_*.c 2>/dev/null | sed 's|.*/||; s|\.c$||') \
+        fuzz examples firmware manual lint
+fi
+jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}
+printf '%s\n' "$@" | xargs -P "$jobs" -n 1 sh tests/run.sh --part
+
+set -- $(cat $out/*.sum | awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }')
+passed=$1 failed=$2
+if [ "$3" != 0 ] && [ "${CI-}" = true ]; then
+    echo "$3 skipped, which is a failure with CI=true"
+    failed=$((failed + $3))
+fi
+[ -s $out/sanitize ] || [ "${CI-}" != true ] || failed=$((failed + 1))
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

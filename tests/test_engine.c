@@ -1,0 +1,2031 @@
+/* The engine past its opening handshake, both roles: frames, messages, control frames, the
+   closing handshake, deadlines, sending. sec_ names are rows of the catalogue of threats. */
+#define WS_IMPLEMENTATION
+#include "ws.h"
+#include "test.h"
+#include "engine.h"
+
+/* ==== transcripts ====================================================================== */
+
+enum { SILENT, ECHO, CLOSE_AT_OPEN, CLOSE_AT_MESSAGE, PING_AT_OPEN };
+
+typedef struct transcript {
+    const char *roles;      /* who we are: c, s */
+    int mode;
+    const char *in;         /* the peer's frames, then its stream ends */
+    const char *events;     /* after OPEN */
+    const char *out;        /* our frames; NULL: see the event */
+} transcript;
+
+static const transcript transcripts[] = {
+    /* whole messages, every boundary of length */
+    { "cs", SILENT, "81 88x03e8", "T'' C1000+''", "88:1000" },
+    { "cs", SILENT, "81'h' 88x03e8", "T'h' C1000+''", "88:1000" },
+    { "cs", SILENT, "82x00ff 88x03e8", "Bx00ff C1000+''", "88:1000" },
+    { "cs", SILENT, "81'hello' 88x03e8'bye'", "T'hello' C1000+'bye'", "88:1000" },
+    { "cs", SILENT, "81#125 88x03e8", "T#125 C1000+''", "88:1000" },
+    { "cs", SILENT, "81#126 88x03e8", "T#126 C1000+''", "88:1000" },
+    { "cs", SILENT, "81#127 88x03e8", "T#127 C1000+''", "88:1000" },
+    { "cs", SILENT, "82#65535 88x03e8", "B#65535 C1000+''", "88:1000" },
+    { "cs", SILENT, "82#65536 88x03e8", "B#65536 C1000+''", "88:1000" },
+    { "cs", SILENT, "82#65537 81'x' 88x03e8", "B#65537 T'x' C1000+''", "88:1000" },
+    { "cs", SILENT, "81'a' 82'b' 81'c' 82'd' 88", "T'a' B'b' T'c' B'd' C1005+''", "88" },
+    { "cs", SILENT, "81xc3a4e282acf09f9880 88", "Txc3a4e282acf09f9880 C1005+''", "88" },
+    { "cs", ECHO, "81 81'x' 82#125 82#126 81#300 88x03e8", "T'' T'x' B#125 B#126 T#300 C1000+''",
+      "81'' 81'x' 82#125 82#126 81#300 88:1000" },
+    { "cs", ECHO, "82#65535 82#65536 88x03e8", "B#65535 B#65536 C1000+''",
+      "82#65535 82#65536 88:1000" },
+    /* fragments */
+    { "cs", SILENT, "01'hel' 80'lo' 88x03e8", "T'hello' C1000+''", "88:1000" },
+    { "cs", SILENT, "01 00 80 88x03e8", "T'' C1000+''", "88:1000" },
+    { "cs", SILENT, "01'a' 00 80 88x03e8", "T'a' C1000+''", "88:1000" },
+    { "cs", SILENT, "01 00'a' 80 88x03e8", "T'a' C1000+''", "88:1000" },
+    { "cs", SILENT, "02'a' 00'b' 00'c' 00'd' 80'e' 81'f' 88x03e8", "B'abcde' T'f' C1000+''",
+      "88:1000" },
+    { "cs", SILENT, "01xe2 00x82 80xac 88x03e8", "Txe282ac C1000+''", "88:1000" },
+    { "cs", SILENT, "01#200 80'tail' 88x03e8", NULL, "88:1000" },
+    { "cs", SILENT, "01'a' 89'p' 80'b' 88x03e8", "p'p' T'ab' C1000+''", "8a'p' 88:1000" },
+    { "cs", SILENT, "01'a' 8a'q' 00'b' 89 80'c' 88x03e8", "q'q' p'' T'abc' C1000+''",
+      "8a'' 88:1000" },
+    { "cs", ECHO, "01'a' 89'1' 00'b' 89'2' 80'c' 89'3' 88x03e8",
+      "p'1' p'2' T'abc' p'3' C1000+''", "8a'1' 8a'2' 81'abc' 8a'3' 88:1000" },
+    { "cs", SILENT, "01'a' 88x03e8", "C1000+''", "88:1000" },
+    /* control */
+    { "cs", SILENT, "89 89'x' 89#125 88", "p'' p'x' p#125 C1005+''", "8a'' 8a'x' 8a#125 88" },
+    { "cs", SILENT, "8a 8a'x' 8a#125 88", "q'' q'x' q#125 C1005+''", "88" },
+    { "cs", PING_AT_OPEN, "8a'other' 8a'hi' 88", "q'other' q'hi' C1005+''", "89'hi' 88" },
+    /* closing */
+    { "cs", SILENT, "88", "C1005+''", "88" },
+    { "cs", SILENT, "88x03e9", "C1001+''", "88:1001" },
+    { "cs", SILENT, "88x0bb8'own'", "C3000+'own'", "88:3000" },
+    { "cs", SILENT, "88x1387'own'", "C4999+'own'", "88:4999" },
+    { "cs", SILENT, "88x03e8#123", "C1000+#123", "88:1000" },
+    { "cs", SILENT, "88x03e8'bye' 81'late'", "C1000+'bye'", "88:1000" },
+    { "cs", SILENT, "88x03e8'bye' =ffffffffffff", "C1000+'bye'", "88:1000" },
+    { "cs", CLOSE_AT_OPEN, "88x03e8'bye'", "C1000+'bye'", "88:1000" },
+    { "cs", CLOSE_AT_OPEN, "88x0fa0", "C4000+''", "88:1000" },
+    { "cs", CLOSE_AT_OPEN, "88", "C1005+''", "88:1000" },
+    { "cs", CLOSE_AT_OPEN, "", "C1006!EOF", "88:1000" },
+    { "cs", CLOSE_AT_OPEN, "81'still' 88x03e8", NULL, "88:1000" },
+    { "cs", CLOSE_AT_OPEN, "89'x' 88x03e8", NULL, "88:1000" },
+    { "cs", CLOSE_AT_MESSAGE, "81'hi' 88x03e9", "T'hi' C1001+''", "88:1000" },
+    { "cs", CLOSE_AT_MESSAGE, "89'1' 81'hi' 88x03e9", "p'1' T'hi' C1001+''", "8a'1' 88:1000" },
+    /* the stream ends */
+    { "cs", SILENT, "", "C1006!EOF", "" },
+    { "cs", SILENT, "81'x'", "T'x' C1006!EOF", "" },
+    { "cs", SILENT, "=81", "C1006!EOF", "" },
+    { "cs", SILENT, "01'x'", "C1006!EOF", "" },
+    { "cs", SILENT, "01'x' 89'y'", "p'y' C1006!EOF", "8a'y'" },
+    { "c", SILENT, "=810568656c6c", "C1006!EOF", "" },
+    { "s", SILENT, "=818501020304696e", "C1006!EOF", "" },
+    { "c", SILENT, "=827f00000000000ffff0 =4142", "C1006!EOF", "" },
+    /* what a peer may not do */
+    { "cs", SILENT, "^81'x'", "C1002!MASK", "88:1002" },
+    { "cs", SILENT, "81'ok' ^81'x' 81'y'", "T'ok' C1002!MASK", "88:1002" },
+    { "cs", SILENT, "c1'x'", "C1002!RSV", "88:1002" },
+    { "cs", SILENT, "a1'x'", "C1002!RSV", "88:1002" },
+    { "cs", SILENT, "91'x'", "C1002!RSV", "88:1002" },
+    { "cs", SILENT, "01'x' c0'y'", "C1002!RSV", "88:1002" },
+    { "cs", SILENT, "83'x'", "C1002!OPCODE", "88:1002" },
+    { "cs", SILENT, "8b'x'", "C1002!OPCODE", "88:1002" },
+    { "cs", SILENT, "81:2'x'", "C1002!LENGTH", "88:1002" },
+    { "cs", SILENT, "81:2#125", "C1002!LENGTH", "88:1002" },
+    { "cs", SILENT, "81:8'x'", "C1002!LENGTH", "88:1002" },
+    { "cs", SILENT, "81:8#65535", "C1002!LENGTH", "88:1002" },
+    { "c", SILENT, "=817f8000000000000000", "C1002!LENGTH_SIGN", "88:1002" },
+    { "s", SILENT, "=81ff8000000000000000 =00000000", "C1002!LENGTH_SIGN", "88:1002" },
+    { "c", SILENT, "=817f7fffffffffffffff", "C1009!MESSAGE_SIZE", "88:1009" },
+    { "s", SILENT, "=81ff7fffffffffffffff =00000000", "C1009!MESSAGE_SIZE", "88:1009" },
+    { "cs", SILENT, "89#126", "C1002!CONTROL_SIZE", "88:1002" },
+    { "cs", SILENT, "8a#126", "C1002!CONTROL_SIZE", "88:1002" },
+    { "cs", SILENT, "88#126", "C1002!CONTROL_SIZE", "88:1002" },
+    { "cs", SILENT, "09'x'", "C1002!CONTROL_FRAGMENT", "88:1002" },
+    { "cs", SILENT, "0a'x'", "C1002!CONTROL_FRAGMENT", "88:1002" },
+    { "cs", SILENT, "08x03e8", "C1002!CONTROL_FRAGMENT", "88:1002" },
+    { "cs", SILENT, "80'x'", "C1002!CONTINUATION", "88:1002" },
+    { "cs", SILENT, "00'x'", "C1002!CONTINUATION", "88:1002" },
+    { "cs", SILENT, "01'x' 80'y' 80'z'", "T'xy' C1002!CONTINUATION", "88:1002" },
+    { "cs", SILENT, "01'x' 81'y'", "C1002!INTERLEAVED", "88:1002" },
+    { "cs", SILENT, "01'x' 02'y'", "C1002!INTERLEAVED", "88:1002" },
+    { "cs", SILENT, "01 82", "C1002!INTERLEAVED", "88:1002" },
+    { "cs", SILENT, "88x03", "C1002!CLOSE_SIZE", "88:1002" },
+    { "cs", SILENT, "88x03ed", "C1002!CLOSE_CODE", "88:1002" },
+    { "cs", SILENT, "88x0000", "C1002!CLOSE_CODE", "88:1002" },
+    { "cs", SILENT, "88x03e8c328", "C1007!CLOSE_UTF8", "88:1007" },
+    { "cs", SILENT, "88x03e8e282", "C1007!CLOSE_UTF8", "88:1007" },
+    { "cs", SILENT, "81xc0af", "C1007!UTF8", "88:1007" },
+    { "cs", SILENT, "81xeda080", "C1007!UTF8", "88:1007" },
+    { "cs", SILENT, "81xe282", "C1007!UTF8", "88:1007" },
+    { "cs", SILENT, "01xe2 80x28", "C1007!UTF8", "88:1007" },
+    { "cs", SILENT, "01xe282 80", "C1007!UTF8", "88:1007" },
+    { "cs", SILENT, "81'ok' 89'p' 81xff 81'no'", "T'ok' p'p' C1007!UTF8", "8a'p' 88:1007" },
+    { "cs", SILENT, "01'x' 89'p' 01'y'", "p'p' C1002!INTERLEAVED", "8a'p' 88:1002" },
+};
+#define TRANSCRIPTS (sizeof transcripts / sizeof *transcripts)
+
+static void app(side *s, const ws_event *ev)
+{
+    switch (s->mode) {
+    case ECHO:
+        if (ev->type == WS_EV_MESSAGE) CHECK_INT(ws_send(s->c, ev->op, ev->data, ev->size), 0);
+        break;
+    case CLOSE_AT_OPEN:
+        if (ev->type == WS_EV_OPEN) CHECK_INT(ws_close(s->c, 1000, "bye"), 0);
+        break;
+    case CLOSE_AT_MESSAGE:
+        if (ev->type == WS_EV_MESSAGE) CHECK_INT(ws_close(s->c, 1000, "bye"), 0);
+        break;
+    case PING_AT_OPEN:
+        if (ev->type == WS_EV_OPEN) CHECK_INT(ws_ping(s->c, "hi", 2), 0);
+        break;
+    }
+}
+
+/* The peer's whole stream, opening handshake included. */
+static void peer_stream(buf *b, const char *in, int client, size_t *head)
+{
+    if (client) {
+        world w;
+        side s;
+        ws_config cfg;
+        world_init(&w);
+        cfg = world_config(&w);
+        side_new(&s, &w, 1, &cfg);
+        side_pull(&s);
+        side_client_answer(b, &s.out, NULL);
+        side_free(&s);
+    } else buf_str(b, REQUEST);
+    *head = b->n;
+    put_spec(b, in, !client);
+}
+
+/* Runs one transcript cut at a and at b (step: pieces of that size instead). */
+static void run(side *s, world *w, int client, int mode, const buf *in, size_t a, size_t b,
+                size_t step, size_t budget)
+{
+    ws_config cfg;
+
+    world_init(w);
+    cfg = world_config(w);
+    side_new(s, w, client, &cfg);
+    s->mode = mode;
+    s->event = app;
+    s->budget = budget;
+    side_pull(s);
+    if (client) s->head = s->out.n;
+    if (step) {
+        size_t at;
+        for (at = 0; at < in->n; at += step)
+            side_feed(s, in->p + at, in->n - at < step ? in->n - at : step);
+    } else {
+        side_feed(s, in->p, a);
+        if (b > a) side_feed(s, in->p + a, b - a);
+        side_feed(s, in->p + b, in->n - b);
+    }
+    if (!client) s->head = head_size(&s->out);
+    side_end(s);
+    side_time(s, 60000);
+    CHECK_INT(s->closed, 1);
+    CHECK_INT(ws_finished(s->c), 1);
+    CHECK_INT(ws_feed_room(s->c), 0);
+    CHECK_INT(ws_feed(s->c, "x", 1), 0);
+    CHECK_INT(ws_state(s->c), WS_STATE_CLOSED);
+    CHECK_INT(ws_error(s->c), s->error);
+}
+
+static int all_roles(const transcript *t, int client) { return strchr(t->roles, client ? 'c' : 's') != NULL; }
+
+static void expect(const transcript *t, int client, side *s)
+{
+    buf want = { 0 }, have = { 0 };
+    const char *p;
+
+    if (t->events) {
+        buf_str(&want, "O ");
+        for (p = t->events; *p; p++) {
+            buf_byte(&want, *p);
+            if (p >= t->events + 4 && !memcmp(p - 4, "!MASK", 5) && p[1] != '_')
+                buf_str(&want, client ? "_PRESENT" : "_MISSING");
+        }
+        buf_str(&want, " ");
+        if (strcmp(buf_c(&want), buf_c(&s->log)))
+            printf("  %s \"%s\":\n    want %s\n    have %s\n", client ? "client" : "server", t->in,
+                   buf_c(&want), buf_c(&s->log));
+        CHECK(!strcmp(buf_c(&want), buf_c(&s->log)));
+    }
+    side_frames(s, &have);
+    buf_clear(&want);
+    buf_str(&want, t->out);
+    if (t->out[0]) buf_str(&want, " ");
+    if (strcmp(buf_c(&want), buf_c(&have)))
+        printf("  %s \"%s\":\n    want out %s\n    have out %s\n", client ? "client" : "server",
+               t->in, buf_c(&want), buf_c(&have));
+    CHECK(!strcmp(buf_c(&want), buf_c(&have)));
+    buf_free(&want);
+    buf_free(&have);
+}
+
+static void same(const side *a, const side *b, const transcript *t, int client, size_t x, size_t y)
+{
+    if (buf_is(&a->log, &b->log) && buf_is(&a->out, &b->out)) { test_checks++; return; }
+    if (test_faults < 3)
+        printf("  %s \"%s\" cut at %d, %d:\n    whole %s\n    cut   %s\n    out %d and %d bytes\n",
+               client ? "client" : "server", t->in, (int)x, (int)y, a->log.p ? a->log.p : "",
+               b->log.p ? b->log.p : "", (int)a->out.n, (int)b->out.n);
+    test_fault(__FILE__, __LINE__, "the same however it is cut");
+}
+
+TEST(transcripts)
+{
+    size_t i, a, b;
+    int client;
+    long runs = 0;
+
+    for (i = 0; i < TRANSCRIPTS; i++) for (client = 0; client < 2; client++) {
+        const transcript *t = &transcripts[i];
+        buf in = { 0 };
+        size_t head, step;
+        world w, v;
+        side whole, s;
+
+        if (!all_roles(t, client)) continue;
+        peer_stream(&in, t->in, client, &head);
+        run(&whole, &w, client, t->mode, &in, 0, 0, 0, 0);
+        expect(t, client, &whole);
+        for (step = 1; step <= 17; step += step < 4 ? 1 : 13) {
+            run(&s, &v, client, t->mode, &in, 0, 0, step, 0);
+            same(&whole, &s, t, client, step, 0);
+            side_done(&s);
+        }
+        for (a = 1; a < in.n; a += a < head + 300 || a + 40 > in.n ? 1 : 4999) {
+            run(&s, &v, client, t->mode, &in, a, a, 0, 0);
+            same(&whole, &s, t, client, a, a);
+            side_done(&s);
+            runs++;
+        }
+        if (in.n - head <= 200)
+            for (a = head; a < in.n; a++) for (b = a + 1; b < in.n; b++) {
+                run(&s, &v, client, t->mode, &in, a, b, 0, 0);
+                same(&whole, &s, t, client, a, b);
+                side_done(&s);
+                runs++;
+            }
+        side_done(&whole);
+        buf_free(&in);
+    }
+    CHECK(runs > 10000);
+}
+
+/* ==== C: frames ======================================================================== */
+
+/* Verdict of RFC 6455 on a first byte: 0 fine, else one of two errors. */
+static int verdict(int byte, int in_message, int e[2])
+{
+    int op = byte & 15, n = 0, dummy[2];
+    if (!e) e = dummy;
+    e[0] = e[1] = 0;
+    if (byte & 0x70) e[n++] = WS_ERR_RSV;
+    if ((op > 2 && op < 8) || op > 10) { if (n < 2) e[n++] = WS_ERR_OPCODE; return n; }
+    if (n) return n;
+    if (op >= 8 && !(byte & 0x80)) e[n++] = WS_ERR_CONTROL_FRAGMENT;
+    else if (op == 0 && !in_message) e[n++] = WS_ERR_CONTINUATION;
+    else if ((op == 1 || op == 2) && in_message) e[n++] = WS_ERR_INTERLEAVED;
+    return n;
+}
+
+/* every first byte, idle and inside a message, both roles */
+TEST(sec_C3)
+{
+    int client, in_message, byte, n;
+
+    for (client = 0; client < 2; client++)
+    for (in_message = 0; in_message < 2; in_message++)
+    for (byte = 0; byte < 256; byte++)
+    for (n = 0; n < 3; n += 2) {
+        world w;
+        side s;
+        int e[2], bad = verdict(byte, in_message, e);
+        frames f;
+
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        if (in_message) side_frame(&s, 0x01, "a", 1);
+        side_frame(&s, byte, "\x03\xe8", (size_t)n);
+        f = side_frames(&s, NULL);
+        if (bad) {
+            CHECK_INT(s.closed, 1);
+            CHECK(s.error == e[0] || (e[1] && s.error == e[1]));
+            CHECK_INT(s.code, 1002);
+            CHECK_INT(f.close_code, 1002);
+        } else if ((byte & 15) == 8) {
+            CHECK_INT(s.error, 0);
+            CHECK_INT(f.closes, 1);
+            CHECK_INT(f.close_code, n ? 1000 : 1005);
+        } else if (byte == 0x81 || (byte == 0x80 && in_message)) {
+            if (n) CHECK_INT(s.error, WS_ERR_UTF8);
+            else CHECK_INT(s.messages, 1);
+        } else if ((byte & 15) < 2) {       /* text unfinished: E8 cannot follow 03?  it can */
+            CHECK(s.error == 0);
+        } else {
+            CHECK_INT(s.error, 0);
+            CHECK_INT(s.closed, 0);
+            CHECK_INT(s.messages, byte == 0x82);
+            CHECK_INT(s.pings, byte == 0x89);
+            CHECK_INT(f.pongs, byte == 0x89);
+            CHECK_INT(s.pongs, byte == 0x8a);
+        }
+        side_done(&s);
+    }
+}
+
+/* 64-bit lengths: the verdict falls on the header alone and nothing is kept for it */
+TEST(sec_C1)
+{
+    static const uint64_t lens[] = {
+        1ull << 63, ~0ull, ~0ull - 3, ~0ull - 13, (1ull << 63) - 1, 1ull << 32, (1ull << 32) - 1,
+        1ull << 31, (1ull << 31) - 1, (1 << 20) + 1, 1 << 20, ~0ull - 7, (1ull << 63) + 5,
+        1ull << 62, (1ull << 32) + 5
+    };
+    size_t i;
+    int client, j, k;
+
+    for (client = 0; client < 2; client++) for (i = 0; i < sizeof lens / sizeof *lens; i++)
+    for (k = 0; k < 3; k++) {               /* alone, after a first fragment, byte by byte */
+        world w;
+        side s;
+        uint8_t b[14];
+        size_t before, n = client ? 10 : 14;
+
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        if (k == 1) side_frame(&s, 0x02, "abc", 3);
+        before = w.h.now;
+        b[0] = k == 1 ? 0x80 : 0x82;
+        b[1] = client ? 127 : 255;
+        for (j = 0; j < 8; j++) b[2 + j] = (uint8_t)(lens[i] >> (56 - 8 * j));
+        memset(b + 10, 0x55, 4);
+        w.h.peak = w.h.now;
+        if (k == 2) for (j = 0; j < (int)n; j++) side_feed(&s, b + j, 1);
+        else side_feed(&s, b, n);
+        CHECK(w.h.peak < before + 8192);
+        if (lens[i] >> 63) CHECK_INT(s.error, WS_ERR_LENGTH_SIGN);
+        else if (lens[i] > (1 << 20) || (k == 1 && lens[i] > (1 << 20) - 3))
+            CHECK_INT(s.error, WS_ERR_MESSAGE_SIZE);
+        else CHECK_INT(s.error, 0);
+        CHECK_INT(s.closed, s.error != 0);
+        if (s.error) CHECK_INT(side_frames(&s, NULL).close_code, error_tell(s.error));
+        side_done(&s);
+    }
+}
+
+/* memory follows what came, not what was announced */
+TEST(sec_C2)
+{
+    enum { CONNS = 1000 };
+    static side s[CONNS];
+    static const uint8_t big[14] = { 0x82, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 1, 2, 3, 4 };
+    world w;
+    size_t base;
+    int i;
+
+    world_init(&w);
+    for (i = 0; i < CONNS; i++) side_open(&s[i], &w, 0, NULL);
+    base = w.h.now;
+    w.h.peak = w.h.now;
+    for (i = 0; i < CONNS; i++) side_feed(&s[i], big, 14);
+    CHECK(w.h.peak < base + CONNS * 64);    /* the header alone takes nothing to speak of */
+    for (i = 0; i < CONNS; i++) side_feed(&s[i], "x", 1);
+    CHECK(w.h.peak < base + CONNS * 4200);
+    for (i = 0; i < CONNS; i++) side_free(&s[i]);
+    CHECK_INT(w.h.now, 0);
+
+    /* one message growing: at most 2 * bytes so far + 4 KiB */
+    world_init(&w);
+    side_open(&s[0], &w, 0, NULL);
+    base = w.h.now;
+    w.h.peak = base;
+    side_feed(&s[0], big, 14);
+    for (i = 1; i <= 1000; i++) {
+        static const char some[1000] = { 0 };
+        side_feed(&s[0], some, sizeof some);
+        CHECK(w.h.peak <= base + 2 * 1000 * (size_t)i + 4096);
+    }
+    side_done(&s[0]);
+}
+
+TEST(sec_C4)
+{
+    static const int first[] = { 0x81, 0x82, 0x01, 0x89, 0x8a, 0x88 };
+    int client, len, k;
+
+    for (client = 0; client < 2; client++) for (k = 0; k < 6; k++) for (len = 0; len < 130; len += 5) {
+        world w;
+        side s;
+        buf b = { 0 };
+        char pay[130];
+
+        if (first[k] >= 0x88 && len > 125) continue;
+        memset(pay, 'x', sizeof pay);
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        put_frame(&b, first[k], client, pay, (size_t)len, 0);
+        side_feed(&s, b.p, 2);              /* two bytes tell */
+        CHECK_INT(s.error, client ? WS_ERR_MASK_PRESENT : WS_ERR_MASK_MISSING);
+        CHECK_INT(s.code, 1002);
+        CHECK_INT(side_frames(&s, NULL).close_code, 1002);
+        buf_free(&b);
+        side_done(&s);
+    }
+}
+
+/* control frames too long or fragmented: two bytes tell; 125 is fine */
+TEST(sec_C5)
+{
+    int client, op, fin, len;
+
+    for (client = 0; client < 2; client++) for (op = 8; op < 11; op++) for (fin = 0; fin < 2; fin++)
+    for (len = 0; len < 128; len++) {
+        world w;
+        side s;
+        uint8_t b[2];
+
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        b[0] = (uint8_t)(fin << 7 | op);
+        b[1] = (uint8_t)((client ? 0 : 0x80) | len);
+        side_feed(&s, b, 2);
+        if (!fin && len > 125)
+            CHECK(s.error == WS_ERR_CONTROL_FRAGMENT || s.error == WS_ERR_CONTROL_SIZE);
+        else if (!fin) CHECK_INT(s.error, WS_ERR_CONTROL_FRAGMENT);
+        else if (len > 125) CHECK_INT(s.error, WS_ERR_CONTROL_SIZE);
+        else if (op == 8 && len == 1) CHECK(s.error == 0 || s.error == WS_ERR_CLOSE_SIZE);
+        else CHECK_INT(s.error, 0);
+        side_done(&s);
+    }
+}
+
+/* lengths not in their shortest form: all that fit in 16 bits, and a sample in 64 */
+TEST(sec_C6)
+{
+    int client;
+    uint32_t len;
+
+    for (client = 0; client < 2; client++) for (len = 0; len < 65600; len += len < 140 ? 1 : len < 65500 ? 977 : 7) {
+        world w;
+        side s;
+        uint8_t b[10];
+        int i;
+
+        if (len < 65536) {
+            world_init(&w);
+            side_open(&s, &w, client, NULL);
+            b[0] = 0x82;
+            b[1] = client ? 126 : 254;
+            b[2] = (uint8_t)(len >> 8);
+            b[3] = (uint8_t)len;
+            side_feed(&s, b, 4);
+            CHECK_INT(s.error, len < 126 ? WS_ERR_LENGTH : 0);
+            if (s.error) CHECK_INT(side_frames(&s, NULL).close_code, 1002);
+            side_done(&s);
+        }
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        b[0] = 0x82;
+        b[1] = client ? 127 : 255;
+        for (i = 0; i < 8; i++) b[2 + i] = (uint8_t)(i < 4 ? 0 : len >> (56 - 8 * i));
+        side_feed(&s, b, 10);
+        CHECK_INT(s.error, len < 65536 ? WS_ERR_LENGTH : 0);
+        side_done(&s);
+    }
+}
+
+/* every order of four frames out of {TEXT, BINARY, CONTINUATION, PING, PONG} x FIN against a
+   model */
+TEST(sec_C7)
+{
+    static const int kinds[] = { 0x01, 0x81, 0x02, 0x82, 0x00, 0x80, 0x89, 0x8a };
+    int client, code;
+
+    for (client = 0; client < 2; client++) for (code = 0; code < 8 * 8 * 8 * 8; code++) {
+        world w;
+        side s;
+        int i, open = 0, want = 0, messages = 0, pings = 0;
+        size_t size = 0;
+        buf b = { 0 };
+
+        for (i = 0; i < 4; i++) {
+            int f = kinds[code >> (3 * i) & 7], op = f & 15;
+            put_frame(&b, f, !client, "abc", (size_t)i, 0);
+            if (want) continue;
+            if (op == 0 && !open) want = WS_ERR_CONTINUATION;
+            else if ((op == 1 || op == 2) && open) want = WS_ERR_INTERLEAVED;
+            else if (op == 9) pings++;
+            else if (op < 9) { size += (size_t)i; open = !(f & 0x80); if (!open) messages++; }
+        }
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        side_feed(&s, b.p, b.n);
+        CHECK_INT(s.messages, messages);
+        CHECK_INT(s.pings, pings);
+        CHECK_INT(side_frames(&s, NULL).pongs, pings);
+        CHECK_INT(s.closed, want != 0);
+        side_end(&s);
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.error, want ? want : WS_ERR_EOF);
+        CHECK_INT(s.code, want ? 1002 : 1006);
+        buf_free(&b);
+        side_done(&s);
+    }
+}
+
+/* fragments: memory does not depend on their number; finite; empty ones count; sums count */
+TEST(sec_C8)
+{
+    world w;
+    side s;
+    ws_config cfg;
+    size_t peak[2], base, i;
+    int k;
+    char *big = (char *)malloc(65536);
+
+    for (i = 0; i < 65536; i++) big[i] = fill_at(i);
+    for (k = 0; k < 2; k++) {
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.max_fragments = WS_NO_LIMIT;
+        side_open(&s, &w, 0, &cfg);
+        base = w.h.now;
+        w.h.peak = base;
+        if (k == 0) side_frame(&s, 0x81, big, 65536);
+        else {
+            buf b = { 0 };
+            for (i = 0; i < 65536; i++)
+                put_frame(&b, i == 0 ? 1 : i == 65535 ? 0x80 : 0, 1, big + i, 1, 0);
+            side_feed(&s, b.p, b.n);
+            buf_free(&b);
+        }
+        CHECK_INT(s.messages, 1);
+        CHECK_INT(s.error, 0);
+        peak[k] = w.h.peak - base;
+        side_done(&s);
+    }
+    CHECK(peak[1] <= 2 * 65536 + 4096);
+    CHECK(peak[0] <= 2 * 65536 + 4096);
+    free(big);
+
+    for (k = 0; k < 4; k++) {               /* a million empty ones stop at the limit */
+        buf b = { 0 };
+        long limit = k == 0 ? 4096 : k == 1 ? 1 : k == 2 ? 2 : 100;
+        world_init(&w);
+        cfg = world_config(&w);
+        if (k) cfg.max_fragments = (uint32_t)limit;
+        side_open(&s, &w, 0, &cfg);
+        for (i = 0; i < (size_t)limit; i++) put_frame(&b, i ? 0 : 1, 1, "", 0, 0);
+        side_feed(&s, b.p, b.n);
+        CHECK_INT(s.error, 0);
+        side_frame(&s, 0, "", 0);
+        CHECK_INT(s.error, WS_ERR_FRAGMENTS);
+        CHECK_INT(s.code, 1008);
+        CHECK_INT(side_frames(&s, NULL).close_code, 1008);
+        for (i = 0; i < 1000; i++) side_frame(&s, 0, "", 0);
+        buf_free(&b);
+        side_done(&s);
+    }
+    {                                       /* exactly the limit passes */
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.max_fragments = 3;
+        side_open(&s, &w, 0, &cfg);
+        side_frame(&s, 1, "a", 1); side_frame(&s, 0, "b", 1); side_frame(&s, 0x80, "c", 1);
+        side_frame(&s, 1, "a", 1); side_frame(&s, 0, "b", 1); side_frame(&s, 0x80, "c", 1);
+        CHECK_INT(s.messages, 2);
+        CHECK_INT(s.error, 0);
+        side_done(&s);
+    }
+    for (k = 0; k < 30; k++) {              /* the sum is limited, on the header that crosses */
+        uint8_t h[6] = { 0, 0x80, 0, 0, 0, 0 };
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.max_message = 100;
+        side_open(&s, &w, 0, &cfg);
+        for (i = 0; i < (size_t)k; i++) side_frame(&s, i ? 0 : 1, "abc", 3);
+        h[0] = k ? 0x80 : 0x81;
+        h[1] = (uint8_t)(0x80 | (100 - 3 * k));
+        side_feed(&s, h, 6);
+        CHECK_INT(s.error, 0);
+        side_done(&s);
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.max_message = 100;
+        side_open(&s, &w, 0, &cfg);
+        for (i = 0; i < (size_t)k; i++) side_frame(&s, i ? 0 : 1, "abc", 3);
+        h[1]++;
+        side_feed(&s, h, 6);
+        CHECK_INT(s.error, WS_ERR_MESSAGE_SIZE);
+        CHECK_INT(side_frames(&s, NULL).close_code, 1009);
+        side_done(&s);
+    }
+}
+
+/* progress: every call takes, gives or ends; calls are bounded by the bytes */
+TEST(sec_C9)
+{
+    uint64_t seed = 9;
+    int round;
+
+    for (round = 0; round < 3000; round++) {
+        world w;
+        side s;
+        size_t n = rng_to(&seed, 400), done = 0, calls = 0, i;
+        uint8_t *b = (uint8_t *)malloc(n + 1);
+        ws_event ev;
+
+        for (i = 0; i < n; i++) b[i] = (uint8_t)(rng_next(&seed) >> 40);
+        for (i = 0; i + 2 < n; i += 1 + rng_to(&seed, 12)) {    /* make some of it sensible */
+            static const uint8_t ops[] = { 0x81, 0x82, 0x01, 0x00, 0x80, 0x89, 0x8a, 0x88 };
+            b[i] = ops[rng_to(&seed, 8)];
+            b[i + 1] = (uint8_t)((round & 1 ? 0 : 0x80) | rng_to(&seed, 8));
+        }
+        world_init(&w);
+        side_open(&s, &w, round & 1, NULL);
+        while (done < n && calls < n * 3 + 24) {
+            size_t k = ws_feed(s.c, b + done, n - done), o;
+            int got;
+            done += k;
+            got = ws_next(s.c, &ev);
+            ws_output(s.c, &o);
+            ws_output_done(s.c, o);
+            calls++;
+            if (!k && !got && !o) break;
+        }
+        CHECK(done == n || ws_state(s.c) == WS_STATE_CLOSED || ws_done(s.c));
+        CHECK(calls <= n * 3 + 8);
+        free(b);
+        side_done(&s);
+    }
+}
+
+/* the stream ends after every byte of every transcript: never a message that was not whole,
+   never a clean end unless Close came */
+TEST(sec_C10)
+{
+    size_t i, a;
+    int client;
+
+    for (i = 0; i < TRANSCRIPTS; i++) for (client = 0; client < 2; client++) {
+        const transcript *t = &transcripts[i];
+        buf in = { 0 };
+        size_t head;
+        world w, v;
+        side whole, s;
+
+        if (!all_roles(t, client)) continue;
+        peer_stream(&in, t->in, client, &head);
+        if (in.n > 3000) { buf_free(&in); continue; }
+        run(&whole, &w, client, t->mode, &in, 0, 0, 0, 0);
+        for (a = 0; a < in.n; a++) {
+            buf part = in;
+            char *last;
+            size_t same_n;
+            part.n = a;
+            run(&s, &v, client, t->mode, &part, 0, 0, 0, 0);
+            last = strrchr(buf_c(&s.log), 'C');
+            if (!strcmp(s.log.p, whole.log.p)) { side_done(&s); continue; }
+            CHECK(last != NULL);
+            same_n = last ? (size_t)(last - s.log.p) : 0;
+            CHECK(same_n <= whole.log.n && !memcmp(s.log.p, whole.log.p, same_n));
+            CHECK_INT(s.code, 1006);
+            CHECK_INT(s.error, WS_ERR_EOF);
+            CHECK_INT(s.clean, 0);
+            side_done(&s);
+        }
+        side_done(&whole);
+        buf_free(&in);
+    }
+}
+
+TEST(sec_C11)
+{
+    static const char *after[] = { "81'x'", "89'x'", "88x03e8", "=ff", "=8180", "^81'x'", "81xff",
+                                   "88x0000", "83", "82#70000" };
+    size_t i;
+    int client, mode;
+
+    for (client = 0; client < 2; client++) for (mode = 0; mode < 2; mode++)
+    for (i = 0; i < sizeof after / sizeof *after; i++) {
+        world w;
+        side s;
+        buf b = { 0 };
+
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        if (mode) ws_close(s.c, 1001, NULL);
+        side_pull(&s);
+        put_close(&b, !client, 3000, "end");
+        put_spec(&b, after[i], !client);
+        side_feed(&s, b.p, b.n);
+        side_end(&s);
+        side_time(&s, 20000);
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.code, 3000);
+        CHECK_INT(s.clean, 1);
+        CHECK_INT(s.error, 0);
+        CHECK_INT(s.messages, 0);
+        CHECK_INT(s.pings, 0);
+        CHECK_INT(side_frames(&s, NULL).closes, 1);
+        CHECK_INT(ws_finished(s.c), 1);
+        buf_free(&b);
+        side_done(&s);
+    }
+}
+
+/* a million tiny frames in one piece */
+TEST(sec_C12)
+{
+    enum { N = 1000000 };
+    world w;
+    side s;
+    ws_event ev;
+    uint8_t *b = (uint8_t *)malloc(N * 2);
+    size_t done = 0, base;
+    long i, got = 0;
+
+    for (i = 0; i < N; i++) { b[2 * i] = i % 2 ? 0x8a : 0x82; b[2 * i + 1] = 0; }
+    world_init(&w);
+    side_open(&s, &w, 1, NULL);
+    base = w.h.now;
+    w.h.peak = base;
+    while (done < N * 2) {
+        size_t k = ws_feed(s.c, b + done, N * 2 - done);
+        int any = 0;
+        done += k;
+        while (ws_next(s.c, &ev)) { got++; any = 1; }
+        if (!k && !any) break;
+    }
+    CHECK_INT(done, N * 2);
+    CHECK_INT(got, N);
+    CHECK(w.h.peak < base + 64 * 1024 + 2 * N);
+    CHECK_INT(ws_error(s.c), 0);
+    free(b);
+    side_done(&s);
+}
+
+/* ==== D: control, close, time ========================================================== */
+
+/* pings by the hundred thousand and no reading: nothing grows, the last one is answered */
+TEST(sec_D1)
+{
+    int client, stop, k;
+
+    for (client = 0; client < 2; client++) for (stop = 0; stop < 12; stop += 11) {
+        world w;
+        side s;
+        char pay[125];
+        size_t base, n;
+        buf b = { 0 };
+        frames f;
+
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        s.quiet = 1;
+        ws_send(s.c, WS_OP_BINARY, "some message that is half written", 33);
+        if (stop) {                         /* the write stopped inside a frame */
+            const void *p = ws_output(s.c, &n);
+            CHECK(n > 11);
+            buf_add(&s.out, p, (size_t)stop);
+            ws_output_done(s.c, (size_t)stop);
+        }
+        s.hold = 1;
+        base = w.h.now;
+        w.h.peak = base;
+        for (k = 0; k < 128; k++) {
+            int i;
+            buf_clear(&b);
+            for (i = 0; i < 1024; i++) {
+                memset(pay, (char)(k * 31 + i), sizeof pay);
+                sprintf(pay, "%d", k * 1024 + i);
+                put_frame(&b, 0x89, !client, pay, (size_t)(i % 8 ? 125 : 20), 0);
+            }
+            CHECK_INT(side_feed(&s, b.p, b.n), b.n);
+        }
+        CHECK_INT(s.pings, 131072);
+        CHECK(w.h.peak <= base + 140 * 1024);       /* what ws_feed copies of one piece */
+        CHECK(w.h.now <= base + 8 * 1024);
+        CHECK(ws_buffered(s.c) < 8 * 1024);
+        s.hold = 0;
+        side_pull(&s);
+        f = side_frames(&s, NULL);
+        CHECK_INT(f.data, 1);
+        CHECK(f.pongs >= 1 && f.pongs <= 64);
+        CHECK(f.last_pong_n >= 6 && !memcmp(f.last_pong, "131071", 6));
+        buf_free(&b);
+        side_done(&s);
+    }
+}
+
+static int code_ok(long code)
+{
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+           (code >= 3000 && code <= 4999);
+}
+
+/* all 65,536 codes received and sent; lengths of the body */
+TEST(sec_D3)
+{
+    int client;
+    long code;
+
+    for (client = 0; client < 2; client++) for (code = 0; code < 65536; code++) {
+        world w;
+        side s;
+        buf b = { 0 };
+        frames f;
+
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        put_close(&b, !client, (int)code, code & 1 ? "why" : "");
+        side_feed(&s, b.p, b.n);
+        f = side_frames(&s, NULL);
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(f.closes, 1);
+        if (code_ok(code)) {
+            CHECK_INT(s.code, code);
+            CHECK_INT(s.clean, 1);
+            CHECK_INT(s.error, 0);
+            CHECK_STR(s.reason, code & 1 ? "why" : "");
+            CHECK(f.close_code == code || f.close_code == 1000);
+        } else {
+            CHECK_INT(s.code, 1002);
+            CHECK_INT(s.error, WS_ERR_CLOSE_CODE);
+            CHECK_INT(f.close_code, 1002);
+        }
+        buf_free(&b);
+        side_done(&s);
+    }
+    for (client = 0; client < 2; client++) for (code = -70; code < 65536 + 70; code++) {
+        world w;
+        side s;
+        frames f;
+        int r;
+
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        r = ws_close(s.c, (int)code, "why");
+        side_pull(&s);
+        f = side_frames(&s, NULL);
+        if (code == 0 || code_ok(code)) {
+            CHECK_INT(r, 0);
+            CHECK_INT(f.closes, 1);
+            CHECK_INT(f.close_code, code ? code : 1005);
+            if (code) CHECK_STR(f.reason, "why");
+            CHECK_INT(ws_state(s.c), WS_STATE_CLOSING);
+        } else {
+            CHECK_INT(r, WS_ERR_ARGUMENT);
+            CHECK_INT(f.n, 0);
+            CHECK_INT(ws_state(s.c), WS_STATE_OPEN);
+        }
+        side_done(&s);
+    }
+    for (client = 0; client < 2; client++) for (code = 0; code < 127; code++) {    /* body length */
+        world w;
+        side s;
+        char body[128];
+
+        memset(body, 'r', sizeof body);
+        body[0] = 0x03; body[1] = (char)0xe8;
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        side_frame(&s, 0x88, body, (size_t)code);
+        CHECK_INT(s.error, code == 1 ? WS_ERR_CLOSE_SIZE : code > 125 ? WS_ERR_CONTROL_SIZE : 0);
+        CHECK_INT(s.code, code == 0 ? 1005 : s.error ? 1002 : 1000);
+        if (!s.error && code > 2) CHECK_INT(strlen(s.reason), code - 2);
+        side_done(&s);
+    }
+}
+
+/* what we may send as reason: UTF-8, cut before 123 bytes and never inside a character */
+TEST(close_reason)
+{
+    static const char *ch[] = { "a", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80" };
+    int kind, lead, n, i;
+
+    for (kind = 0; kind < 4; kind++) for (lead = 0; lead < 5; lead++) for (n = 0; n < 200; n += n < 25 ? 1 : 29) {
+        world w;
+        side s;
+        buf b = { 0 };
+        frames f;
+        size_t want;
+        size_t size = strlen(ch[kind]);
+
+        for (i = 0; i < lead; i++) buf_byte(&b, 'x');
+        for (i = 0; i < n; i++) buf_str(&b, ch[kind]);
+        want = b.n;
+        if (want > 123) want = (size_t)lead + (123 - (size_t)lead) / size * size;
+        world_init(&w);
+        side_open(&s, &w, n & 1, NULL);
+        CHECK_INT(ws_close(s.c, 1000, buf_c(&b)), 0);
+        side_pull(&s);
+        f = side_frames(&s, NULL);
+        CHECK_INT(f.reason_n, want);
+        CHECK(!memcmp(f.reason, buf_c(&b), f.reason_n < want ? f.reason_n : want));
+        buf_free(&b);
+        side_done(&s);
+    }
+}
+
+/* every way the closing handshake can stall ends in time, with one CLOSE */
+TEST(sec_D4)
+{
+    int client, what;
+
+    for (client = 0; client < 2; client++) for (what = 0; what < 9; what++) {
+        world w;
+        side s;
+        uint64_t start;
+        ws_config cfg;
+
+        world_init(&w);
+        cfg = world_config(&w);
+        if (what == 6) {                        /* the stream ends in CONNECTING */
+            side_new(&s, &w, client, &cfg);
+            side_pull(&s);
+            side_end(&s);
+            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.opened, 0);
+            CHECK_INT(s.error, WS_ERR_EOF);
+            side_done(&s);
+            continue;
+        }
+        if (what == 7) {                        /* we close in CONNECTING */
+            side_new(&s, &w, client, &cfg);
+            side_pull(&s);
+            ws_close(s.c, 1000, "never mind");
+            side_pull(&s);
+            side_time(&s, 21000);
+            CHECK_INT(s.closed, 1);
+            CHECK_INT(ws_finished(s.c), 1);
+            side_done(&s);
+            continue;
+        }
+        side_open(&s, &w, client, &cfg);
+        start = w.now;
+        switch (what) {
+        case 0: CHECK_INT(ws_close(s.c, 1000, NULL), 0); break;         /* silent peer */
+        case 1: { buf b = { 0 }; put_close(&b, !client, 1000, ""); side_feed(&s, b.p, b.n); buf_free(&b); break; }
+        case 2: side_end(&s); break;                                    /* FIN without Close */
+        case 3: ws_close(s.c, 1000, NULL); side_pull(&s);               /* crossing */
+            { buf b = { 0 }; put_close(&b, !client, 1001, ""); side_feed(&s, b.p, b.n); buf_free(&b); } break;
+        case 4: ws_close(s.c, 1000, NULL); side_pull(&s); side_end(&s); break;
+        case 5: s.hold = 1; ws_send_text(s.c, "x"); ws_close(s.c, 1000, NULL); break;  /* never writable */
+        case 8: side_frame(&s, 0x83, "", 0); break;                     /* our error, silent peer */
+        }
+        side_pull(&s);
+        side_time(&s, 5000 + 10);
+        CHECK_INT(s.closed, 1);
+        if (what == 0 || what == 5) { CHECK_INT(s.error, WS_ERR_CLOSE_TIMEOUT); CHECK_INT(s.clean, 0); CHECK_INT(s.code, 1006); }
+        if (what == 1 || what == 3) { CHECK_INT(s.clean, 1); CHECK_INT(s.error, 0); }
+        if (what == 2 || what == 4) { CHECK_INT(s.code, 1006); CHECK_INT(s.clean, 0); CHECK_INT(s.error, WS_ERR_EOF); }
+        s.hold = 0;
+        side_pull(&s);
+        side_time(&s, 5000 + 10);
+        CHECK_INT(ws_finished(s.c), 1);
+        CHECK_INT(ws_timeout(s.c), -1);
+        CHECK_INT(ws_state(s.c), WS_STATE_CLOSED);
+        (void)start;
+        side_done(&s);
+    }
+    for (what = 1; what < 30000; what = what * 3 + 1) {     /* the timeout is the configured one */
+        world w;
+        side s;
+        ws_config cfg;
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.close_timeout = (uint32_t)what;
+        cfg.ping_interval = WS_NEVER;
+        side_open(&s, &w, what & 1, &cfg);
+        ws_close(s.c, 1000, NULL);
+        side_pull(&s);
+        if (what > 1) { side_time(&s, (uint64_t)what - 1); CHECK_INT(s.closed, 0); }
+        side_time(&s, 2);
+        CHECK_INT(s.closed, 1);
+        side_done(&s);
+    }
+}
+
+/* a bad Close is never echoed; forbidden codes never leave (check_frames faults them) */
+TEST(sec_D5)
+{
+    static const int codes[] = { 0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535 };
+    size_t i;
+    int client;
+
+    for (client = 0; client < 2; client++) for (i = 0; i < 10; i++) {
+        world w;
+        side s;
+        buf b = { 0 };
+        frames f;
+
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        put_close(&b, !client, codes[i], "evil");
+        side_feed(&s, b.p, b.n);
+        f = side_frames(&s, NULL);
+        CHECK_INT(f.close_code, 1002);
+        CHECK(strstr(f.reason, "evil") == NULL);
+        buf_free(&b);
+        side_done(&s);
+    }
+}
+
+TEST(sec_D6)
+{
+    int client, k;
+
+    for (client = 0; client < 2; client++) for (k = 1; k < 40; k++) {
+        world w;
+        side s;
+        frames f;
+        size_t n;
+        const void *p;
+
+        world_init(&w);                     /* pong leaves whenever writing works again */
+        side_open(&s, &w, client, NULL);
+        s.hold = 1;
+        ws_send_text(s.c, "a message that waits for the network");
+        p = ws_output(s.c, &n);
+        buf_add(&s.out, p, (size_t)k);
+        ws_output_done(s.c, (size_t)k);
+        side_frame(&s, 0x89, "ping", 4);
+        CHECK_INT(s.pings, 1);
+        s.hold = 0;
+        side_output(&s);
+        f = side_frames(&s, NULL);
+        CHECK_INT(f.pongs, 1);
+        CHECK_INT(f.data, 1);
+        ws_close(s.c, 1000, NULL);          /* ping after our Close: nothing after Close */
+        side_pull(&s);
+        side_frame(&s, 0x89, "late", 4);
+        f = side_frames(&s, NULL);
+        CHECK_INT(f.pongs, 1);
+        CHECK_INT(s.error, 0);
+        { buf b = { 0 }; put_close(&b, !client, 1000, ""); put_frame(&b, 0x89, !client, "x", 1, 0);
+          side_feed(&s, b.p, b.n); buf_free(&b); }
+        f = side_frames(&s, NULL);
+        CHECK_INT(f.pongs, 1);
+        CHECK_INT(s.clean, 1);
+        side_done(&s);
+
+        world_init(&w);                     /* ping, then our Close while output waits */
+        side_open(&s, &w, client, NULL);
+        s.hold = 1;
+        side_frame(&s, 0x89, "ping", 4);
+        ws_close(s.c, 1000, NULL);
+        side_frame(&s, 0x89, "ping2", 5);
+        s.hold = 0;
+        side_pull(&s);
+        f = side_frames(&s, NULL);
+        CHECK_INT(f.closes, 1);
+        CHECK(f.pongs <= 2);
+        side_done(&s);
+    }
+}
+
+/* pongs nobody asked for are harmless; any input keeps the connection alive */
+TEST(sec_D7)
+{
+    world w;
+    side s;
+    int i, client;
+
+    for (client = 0; client < 2; client++) {
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        for (i = 0; i < 1000; i++) side_frame(&s, 0x8a, "whatever you say", (size_t)(i % 17));
+        CHECK_INT(s.pongs, 1000);
+        CHECK_INT(s.error, 0);
+        CHECK_INT(side_frames(&s, NULL).n, 0);
+        for (i = 0; i < 20; i++) {          /* answered with other bytes than we sent */
+            side_time(&s, 19000);
+            side_frame(&s, 0x8a, "other", 5);
+        }
+        for (i = 0; i < 20; i++) {
+            side_time(&s, 30000);
+            side_frame(&s, 0x8a, "other", 5);
+        }
+        CHECK_INT(s.closed, 0);
+        CHECK(side_frames(&s, NULL).pings >= 15);
+        side_done(&s);
+    }
+}
+
+/* a peer that vanished is found in ping_interval + ping_timeout */
+TEST(sec_D8)
+{
+    static const uint32_t times[][2] = { { 0, 0 }, { 1000, 500 }, { 5, 5 }, { 100, 10000 }, { 30000, 1 } };
+    size_t i;
+    int client, hold;
+
+    for (client = 0; client < 2; client++) for (i = 0; i < 5; i++) for (hold = 0; hold < 2; hold++) {
+        world w;
+        side s;
+        ws_config cfg;
+        uint32_t a = times[i][0] ? times[i][0] : 20000, b = times[i][1] ? times[i][1] : 20000;
+        frames f;
+        long ticks;
+
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.ping_interval = times[i][0];
+        cfg.ping_timeout = times[i][1];
+        side_open(&s, &w, client, &cfg);
+        s.hold = hold;
+        ticks = side_time(&s, a - 1);
+        CHECK_INT(s.out.n - s.head, 0);
+        ticks += side_time(&s, 2);
+        if (!hold) { f = side_frames(&s, NULL); CHECK_INT(f.pings, 1); }
+        CHECK_INT(s.closed, 0);
+        if (b > 3) { ticks += side_time(&s, b - 3); CHECK_INT(s.closed, 0); }
+        ticks += side_time(&s, 5);
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.error, WS_ERR_PING_TIMEOUT);
+        CHECK_INT(s.code, 1006);
+        CHECK(ticks < 40);                  /* no spinning */
+        s.hold = 0;
+        side_done(&s);
+    }
+    {                                       /* off means off */
+        world w;
+        side s;
+        ws_config cfg;
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.ping_interval = WS_NEVER;
+        side_open(&s, &w, 0, &cfg);
+        CHECK_INT(ws_timeout(s.c), -1);
+        side_time(&s, 100000000);
+        CHECK_INT(s.closed, 0);
+        CHECK_INT(s.out.n - s.head, 0);
+        side_done(&s);
+    }
+}
+
+TEST(idle_timeout)
+{
+    int client;
+    for (client = 0; client < 2; client++) {
+        world w;
+        side s;
+        ws_config cfg;
+        int i;
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.idle_timeout = 60000;
+        cfg.ping_interval = 10000;
+        side_open(&s, &w, client, &cfg);
+        for (i = 0; i < 10; i++) { side_time(&s, 50000 / 5); side_frame(&s, 0x8a, "", 0); if (i % 4 == 3) side_frame(&s, 0x81, "m", 1); }
+        CHECK_INT(s.closed, 0);
+        for (i = 0; i < 7; i++) { side_time(&s, 9000); side_frame(&s, 0x8a, "", 0); }
+        CHECK_INT(side_frames(&s, NULL).close_code, 1001);
+        side_time(&s, 6000);
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.error, WS_ERR_IDLE_TIMEOUT);
+        side_done(&s);
+    }
+}
+
+/* clocks: any start, 32-bit wrap, jumps of an hour */
+TEST(sec_D9)
+{
+    static const uint64_t start[] = { 0, 1, 0xFFFFFFFFu - 5000u, 0xFFFFFFFFu, 0x80000000u - 7,
+                                      ~0ull - 5000, 1ull << 63, (1ull << 63) - 3000, 1ull << 40 };
+    size_t i;
+    int client, wrap, k;
+
+    for (client = 0; client < 2; client++) for (i = 0; i < 9; i++) for (wrap = 0; wrap < 2; wrap++) {
+        world w;
+        side s;
+        ws_config cfg;
+        uint64_t t0 = start[i], t;
+
+        world_init(&w);                     /* handshake deadline */
+        cfg = world_config(&w);
+        w.now = wrap ? (uint32_t)t0 : t0;
+        side_new(&s, &w, client, &cfg);
+        for (t = 0; t < 9999; t += 303) {
+            ws_tick(s.c, wrap ? (uint32_t)(t0 + t) : t0 + t);
+            side_pull(&s);
+            CHECK_INT(s.closed, 0);
+            CHECK(ws_timeout(s.c) > 0 && ws_timeout(s.c) <= 10000);
+        }
+        ws_tick(s.c, wrap ? (uint32_t)(t0 + 10001) : t0 + 10001);
+        side_pull(&s);
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.error, WS_ERR_HANDSHAKE_TIMEOUT);
+        side_done(&s);
+
+        world_init(&w);                     /* keepalive, then a peer gone */
+        cfg = world_config(&w);
+        w.now = wrap ? (uint32_t)t0 : t0;
+        side_open(&s, &w, client, &cfg);
+        for (t = 0; t < 100000; t += 500) {
+            ws_tick(s.c, wrap ? (uint32_t)(t0 + t) : t0 + t);
+            side_pull(&s);
+            if (t % 15000 == 0) side_frame(&s, 0x8a, "", 0);
+            CHECK_INT(s.closed, 0);
+        }
+        for (k = 0; k < 90 && !s.closed; k++, t += 500) {
+            ws_tick(s.c, wrap ? (uint32_t)(t0 + t) : t0 + t);
+            side_pull(&s);
+        }
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.error, WS_ERR_PING_TIMEOUT);
+        CHECK(k > 60);
+        side_done(&s);
+    }
+    for (client = 0; client < 2; client++) for (k = 0; k < 4; k++) {    /* jumps */
+        world w;
+        side s;
+        ws_config cfg;
+        uint64_t hour = 3600000;
+
+        world_init(&w);
+        w.now = 10 * hour;
+        cfg = world_config(&w);
+        side_open(&s, &w, client, &cfg);
+        side_time(&s, 5000);
+        w.now = k & 1 ? w.now - hour : w.now + hour;
+        ws_tick(s.c, w.now);
+        side_pull(&s);
+        if (k < 2) {
+            CHECK_INT(s.closed, 0);         /* one jump alone does not kill */
+            side_frame(&s, 0x8a, "", 0);
+            side_time(&s, 15000);
+            CHECK_INT(s.closed, 0);
+        }
+        side_time(&s, 85000);               /* and a peer that is gone is still found */
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.error, WS_ERR_PING_TIMEOUT);
+        side_done(&s);
+    }
+    {                                       /* without any tick nothing ever times out */
+        world w;
+        side s;
+        ws_config cfg;
+        world_init(&w);
+        cfg = world_config(&w);
+        memset(&s, 0, sizeof s);
+        s.w = &w;
+        s.c = ws_server_new(&cfg);
+        side_feed(&s, REQUEST, sizeof REQUEST - 1);
+        CHECK_INT(s.opened, 1);
+        side_frame(&s, 0x81, "x", 1);
+        CHECK_INT(s.messages, 1);
+        side_done(&s);
+    }
+}
+
+/* ==== E: UTF-8 ========================================================================= */
+
+/* a second formulation: decode, then look at the value */
+static int utf8_whole(const uint8_t *p, size_t n)
+{
+    while (n) {
+        uint32_t v;
+        size_t k = p[0] < 0x80 ? 1 : p[0] >= 0xC2 && p[0] < 0xE0 ? 2 : p[0] >= 0xE0 && p[0] < 0xF0 ? 3
+                 : p[0] >= 0xF0 && p[0] < 0xF5 ? 4 : 0, i;
+        if (!k || k > n) return 0;
+        v = k == 1 ? p[0] : p[0] & (0x7Fu >> k);
+        for (i = 1; i < k; i++) {
+            if ((p[i] & 0xC0) != 0x80) return 0;
+            v = v << 6 | (p[i] & 63);
+        }
+        if (k == 3 && (v < 0x800 || (v >= 0xD800 && v < 0xE000))) return 0;
+        if (k == 4 && (v < 0x10000 || v > 0x10FFFF)) return 0;
+        p += k;
+        n -= k;
+    }
+    return 1;
+}
+
+/* every pair of bytes, and edge triples and quads, as text messages and as close reasons, in
+   one frame and split after every byte, behind a long run of ASCII too */
+TEST(sec_E1)
+{
+    static const uint8_t edge[] = { 0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2,
+        0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xF7, 0xF8, 0xFE, 0xFF };
+    enum { E = sizeof edge };
+    static char long_text[200];
+    uint32_t i;
+    int pass;
+
+    memset(long_text, 'a', sizeof long_text);
+    for (pass = 0; pass < 2; pass++) {
+        uint32_t total = pass ? E * E * E * E / 16 : 65536;
+        for (i = 0; i < total; i++) {
+            world w;
+            side s;
+            uint8_t t[4];
+            size_t n = pass ? 4 : 2, k, lead = i % 7 == 0 ? 0 : i % 97;
+            int ok, split = i % 3;
+            uint32_t v = pass ? i * 16 + i % 16 : i;
+
+            if (pass) for (k = 0; k < 4; k++) { t[k] = edge[v % E]; v /= E; }
+            else { t[0] = (uint8_t)(i >> 8); t[1] = (uint8_t)i; }
+            ok = utf8_whole(t, n);
+            world_init(&w);
+            side_open(&s, &w, 1, NULL);
+            if (split == 0) {
+                buf b = { 0 };
+                buf_add(&b, long_text, lead);
+                buf_add(&b, t, n);
+                side_frame(&s, 0x81, b.p, b.n);
+                buf_free(&b);
+            } else if (split == 1) {
+                side_frame(&s, 1, long_text, lead);
+                for (k = 0; k < n; k++) side_frame(&s, k + 1 == n ? 0x80 : 0, t + k, 1);
+            } else {
+                buf b = { 0 };
+                buf_str(&b, "\x03\xe8");
+                buf_add(&b, t, n);
+                side_frame(&s, 0x88, b.p, b.n);
+                buf_free(&b);
+                CHECK_INT(s.error, ok ? 0 : WS_ERR_CLOSE_UTF8);
+                CHECK_INT(s.code, ok ? 1000 : 1007);
+                side_done(&s);
+                continue;
+            }
+            CHECK_INT(s.error, ok ? 0 : WS_ERR_UTF8);
+            CHECK_INT(s.messages, ok);
+            if (!ok) CHECK_INT(side_frames(&s, NULL).close_code, 1007);
+            side_done(&s);
+        }
+    }
+    {                                       /* binary is anybody's */
+        world w;
+        side s;
+        world_init(&w);
+        side_open(&s, &w, 1, NULL);
+        side_frame(&s, 0x82, "\xff\xfe\xc0", 3);
+        CHECK_INT(s.messages, 1);
+        side_done(&s);
+    }
+}
+
+/* ==== G: sending ======================================================================= */
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x, y;
+    memcpy(&x, a, 4);
+    memcpy(&y, b, 4);
+    return x < y ? -1 : x > y;
+}
+
+/* 100,000 client frames: every key fresh from the source, in order, one draw each */
+TEST(sec_G1)
+{
+    enum { N = 100000 };
+    world w;
+    side s;
+    long i, draws, repeats = 0;
+    uint8_t *keys = (uint8_t *)malloc(N * 4);
+    size_t at, k = 0;
+
+    world_init(&w);
+    w.r.tape_max = N * 4 + 64;
+    w.r.tape = (uint8_t *)malloc(w.r.tape_max);
+    side_open(&s, &w, 1, NULL);
+    CHECK(w.r.tape_n >= 16);
+    draws = w.r.draws;
+    w.r.odd = 0;
+    w.r.tape_n = 0;
+    for (i = 0; i < N; i++) {
+        int r = i % 3 == 0 ? ws_send(s.c, WS_OP_BINARY, "same", 4)
+              : i % 3 == 1 ? ws_ping(s.c, "same", 4) : ws_send_text(s.c, "");
+        CHECK_INT(r, 0);
+        side_output(&s);
+    }
+    CHECK_INT(w.r.draws - draws, N);
+    CHECK_INT(w.r.odd, 0);
+    CHECK_INT(w.r.tape_n, N * 4);
+    for (at = s.head; at + 6 <= s.out.n && k < N; k++) {
+        size_t len = (uint8_t)s.out.p[at + 1] & 127;
+        memcpy(keys + 4 * k, s.out.p + at + 2, 4);
+        at += 6 + len;
+    }
+    CHECK_INT(k, N);
+    CHECK(w.r.tape_n == k * 4 && !memcmp(keys, w.r.tape, k * 4));
+    qsort(keys, k, 4, by_value);
+    for (i = 1; i < (long)k; i++) repeats += !memcmp(keys + 4 * i, keys + 4 * i - 4, 4);
+    CHECK(repeats < 9);                     /* 1.16 expected */
+    free(keys);
+    free(w.r.tape);
+    side_done(&s);
+
+    for (i = 0; i < 4; i++) {               /* the source fails: nothing leaves */
+        int r = 0;
+        world_init(&w);
+        side_open(&s, &w, 1, NULL);
+        ws_send_text(s.c, "before");
+        side_output(&s);
+        w.r.fail_at = w.r.draws + 1;
+        w.r.fail_all = 1;
+        if (i == 0) r = ws_send_text(s.c, "secret");
+        else if (i == 1) r = ws_ping(s.c, "secret", 6);
+        else if (i == 2) r = ws_close(s.c, 1000, "secret");
+        else side_frame(&s, 0x89, "secret", 6);
+        if (i < 3) CHECK_INT(r, WS_ERR_RANDOM);
+        side_pull(&s);
+        CHECK_INT(side_frames(&s, NULL).n, 1);
+        CHECK_INT(ws_error(s.c), WS_ERR_RANDOM);
+        side_time(&s, 60000);
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.error, WS_ERR_RANDOM);
+        side_done(&s);
+    }
+    for (i = 1; i < 4; i++) {               /* it fails while connecting: nothing leaves */
+        ws_config cfg;
+        world_init(&w);
+        cfg = world_config(&w);
+        w.r.fail_at = 1;
+        w.r.fail_all = 1;
+        if (side_new(&s, &w, 1, &cfg)) {
+            side_pull(&s);
+            CHECK_INT(s.out.n, 0);
+            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.error, WS_ERR_RANDOM);
+        }
+        side_done(&s);
+    }
+    for (i = 0; i < 2; i++) {               /* a server needs no random numbers, ever */
+        world_init(&w);
+        w.r.fail_at = 1;
+        w.r.fail_all = 1;
+        side_open(&s, &w, 0, NULL);
+        ws_send_text(s.c, "x");
+        side_frame(&s, 0x89, "p", 1);
+        side_pull(&s);
+        CHECK_INT(w.r.draws, 0);
+        CHECK_INT(ws_error(s.c), 0);
+        side_done(&s);
+    }
+}
+
+/* a peer that never reads: the backlog is bounded, WRITABLE says when it has drained */
+TEST(sec_G2)
+{
+    int client;
+    uint32_t max, msg;
+
+    for (client = 0; client < 2; client++)
+    for (max = 64; max <= 100000; max = max * 5)
+    for (msg = 0; msg <= 4 * max; msg = msg * 3 + 7) {
+        world w;
+        side s;
+        ws_config cfg;
+        char *data = (char *)calloc(msg + 1, 1);
+        int r, i, ok = 0;
+        size_t wait, base, n, took = 0;
+
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.max_backlog = max;
+        side_open(&s, &w, client, &cfg);
+        s.hold = 1;
+        base = w.h.now;
+        for (i = 0; i < 3000; i++) {
+            wait = ws_buffered(s.c);
+            r = ws_send(s.c, WS_OP_BINARY, data, msg);
+            if (r) {
+                CHECK_INT(r, WS_ERR_BACKLOG);
+                CHECK(wait > max / 2);                      /* only then */
+                CHECK(wait + msg + 14 > max);
+                CHECK_INT(ws_buffered(s.c), wait);          /* nothing of it went in */
+                break;
+            }
+            ok++;
+            CHECK(wait <= max / 2 || wait + msg <= max);    /* else it must refuse */
+        }
+        CHECK(r != 0);
+        CHECK(ok >= 1);
+        CHECK(ws_buffered(s.c) <= max || ws_buffered(s.c) <= max / 2 + msg + 14 + 14);
+        n = w.h.now;
+        for (i = 0; i < 2000; i++) {
+            r = ws_send(s.c, WS_OP_BINARY, data, msg);
+            CHECK_INT(r, WS_ERR_BACKLOG);
+        }
+        CHECK_INT(w.h.now, n);                              /* flat */
+        CHECK(w.h.now - base <= 3 * (size_t)max + 3 * (size_t)msg + 8192);
+        CHECK_INT(ws_error(s.c), 0);                        /* not the end of the world */
+        CHECK_INT(s.writable, 0);
+        while (1) {
+            const void *p;
+            side_pull(&s);                                  /* events only: output is held */
+            p = ws_output(s.c, &n);
+            if (!n) break;
+            if (s.writable) CHECK(ws_buffered(s.c) <= max / 2);
+            took = n > 100 ? n / 3 : n;
+            buf_add(&s.out, p, took);
+            ws_output_done(s.c, took);
+        }
+        side_pull(&s);
+        CHECK_INT(s.writable, 1);
+        CHECK_INT(ws_buffered(s.c), 0);
+        CHECK_INT(side_frames(&s, NULL).data, ok);
+        CHECK_INT(ws_send(s.c, WS_OP_BINARY, data, msg), 0);
+        s.hold = 0;
+        side_pull(&s);
+        CHECK_INT(s.writable, 1);
+        free(data);
+        side_done(&s);
+    }
+}
+
+/* writes of 1..17 bytes: the same stream as unblocked */
+TEST(sec_G3)
+{
+    size_t i, budget;
+    int client;
+
+    for (i = 0; i < TRANSCRIPTS; i++) for (client = 0; client < 2; client++) {
+        const transcript *t = &transcripts[i];
+        buf in = { 0 };
+        size_t head;
+        world w, v;
+        side whole, s;
+
+        if (!all_roles(t, client)) continue;
+        peer_stream(&in, t->in, client, &head);
+        run(&whole, &w, client, t->mode, &in, 0, 0, 0, 0);
+        for (budget = 1; budget <= 17; budget += in.n > 3000 ? 8 : 1) {
+            run(&s, &v, client, t->mode, &in, 0, 0, 0, budget);
+            same(&whole, &s, t, client, budget, 0);
+            side_done(&s);
+        }
+        side_done(&whole);
+        buf_free(&in);
+    }
+    for (client = 0; client < 2; client++) for (budget = 0; budget <= 17; budget++) {
+        static buf first;
+        world w;                            /* a mixture queued at once */
+        side s;
+        frames f;
+        int k;
+
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        for (k = 0; k < 60; k++) {
+            char data[400];
+            memset(data, 'a' + k % 26, sizeof data);
+            ws_send(s.c, k & 1 ? WS_OP_TEXT : WS_OP_BINARY, data, (size_t)(k * 7 % 400));
+            if (k % 9 == 4) ws_ping(s.c, data, (size_t)k);
+            if (k % 9 == 7) ws_pong(s.c, data, (size_t)k);
+        }
+        ws_close(s.c, 4000, "done");
+        s.budget = budget;
+        side_output(&s);
+        f = side_frames(&s, NULL);
+        CHECK_INT(f.data, 60);
+        CHECK_INT(f.close_code, 4000);
+        CHECK_INT(ws_buffered(s.c), 0);
+        if (!budget) { buf_clear(&first); buf_add(&first, s.out.p, s.out.n); }
+        else CHECK(buf_is(&first, &s.out));
+        side_done(&s);
+        if (budget == 17) buf_free(&first);
+    }
+}
+
+/* lengths we send */
+TEST(sec_G5)
+{
+    static const size_t lens[] = { 0, 1, 2, 124, 125, 126, 127, 128, 65534, 65535, 65536, 65537, 200000 };
+    size_t i, k;
+    int client, op;
+    char *data = (char *)malloc(200000);
+
+    for (i = 0; i < 200000; i++) data[i] = fill_at(i);
+    for (client = 0; client < 2; client++) for (op = 1; op <= 2; op++)
+    for (i = 0; i < sizeof lens / sizeof *lens; i++) {
+        world w;
+        side s;
+        size_t n = lens[i], ext = n > 65535 ? 8 : n > 125 ? 2 : 0, h = 2 + ext + (client ? 4 : 0);
+        const uint8_t *p;
+        buf text = { 0 }, want = { 0 };
+
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        CHECK_INT(ws_send(s.c, op, n ? data : NULL, n), 0);
+        CHECK_INT(ws_buffered(s.c), h + n);
+        side_pull(&s);
+        CHECK_INT(s.out.n - s.head, h + n);
+        p = (const uint8_t *)s.out.p + s.head;
+        CHECK_INT(p[0], 0x80 | op);
+        CHECK_INT(p[1], (client ? 0x80 : 0) | (int)(ext == 8 ? 127 : ext ? 126 : n));
+        for (k = 0; k < ext; k++) CHECK_INT(p[2 + k], (uint8_t)((uint64_t)n >> (8 * (ext - 1 - k))));
+        side_frames(&s, &text);
+        buf_str(&want, op == 1 ? "81" : "82");
+        show(&want, data, n);
+        buf_str(&want, " ");
+        CHECK_STR(buf_c(&text), buf_c(&want));
+        buf_free(&text);
+        buf_free(&want);
+        side_done(&s);
+    }
+    for (client = 0; client < 2; client++) for (i = 0; i <= 130; i++) {    /* control */
+        world w;
+        side s;
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        CHECK_INT(ws_ping(s.c, data, i), i > 125 ? WS_ERR_ARGUMENT : 0);
+        CHECK_INT(ws_pong(s.c, data, i), i > 125 ? WS_ERR_ARGUMENT : 0);
+        side_pull(&s);
+        CHECK_INT(side_frames(&s, NULL).n, i > 125 ? 0 : 2);
+        side_done(&s);
+    }
+    for (op = -2; op < 300; op++) {                                        /* opcodes */
+        world w;
+        side s;
+        world_init(&w);
+        side_open(&s, &w, op & 1, NULL);
+        CHECK_INT(ws_send(s.c, op, "x", 1), op == 1 || op == 2 ? 0 : WS_ERR_ARGUMENT);
+        side_pull(&s);
+        CHECK_INT(side_frames(&s, NULL).n, op == 1 || op == 2);
+        side_done(&s);
+    }
+    free(data);
+}
+
+/* an echo server with a slow reader loses nothing: input waits instead */
+TEST(echo_never_refused)
+{
+    int client;
+    uint32_t max;
+
+    for (client = 0; client < 2; client++) for (max = 100; max <= 10000; max *= 10) {
+        world w;
+        side s;
+        ws_config cfg;
+        buf in = { 0 };
+        size_t done = 0, n;
+        long i, total = 2000;
+        int refused = 0, stuck = 0;
+        frames f;
+
+        for (i = 0; i < total; i++) {
+            char t[120];
+            memset(t, 'a' + (int)(i % 26), sizeof t);
+            put_frame(&in, 0x81, !client, t, (size_t)(i * 13 % 120), 0);
+        }
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.max_backlog = max;
+        side_open(&s, &w, client, &cfg);
+        s.quiet = 1;
+        s.hold = 1;
+        for (i = 0; (done < in.n || ws_buffered(s.c)) && stuck < 1000; i++) {
+            ws_event ev;
+            size_t k = ws_feed(s.c, in.p + done, in.n - done), o;
+            const void *p;
+            done += k;
+            while (ws_next(s.c, &ev))
+                if (ev.type == WS_EV_MESSAGE) {
+                    s.messages++;
+                    if (ws_send(s.c, ev.op, ev.data, ev.size)) refused++;
+                    CHECK(ws_buffered(s.c) <= max / 2 + 134 + 134);
+                }
+            p = ws_output(s.c, &o);
+            n = o < 37 ? o : 37;
+            buf_add(&s.out, p, n);
+            ws_output_done(s.c, n);
+            stuck = k || n ? 0 : stuck + 1;
+        }
+        CHECK(stuck < 1000);
+        CHECK_INT(refused, 0);
+        CHECK_INT(s.messages, total);
+        CHECK_INT(w.h.peak < 200000 + in.n, 1);
+        f = side_frames(&s, NULL);
+        CHECK_INT(f.data, total);
+        buf_free(&in);
+        side_done(&s);
+    }
+}
+
+TEST(send_states)
+{
+    int client, k;
+
+    for (client = 0; client < 2; client++) {
+        world w;
+        side s;
+        ws_config cfg;
+        buf text = { 0 };
+
+        world_init(&w);                     /* before OPEN it is queued */
+        cfg = world_config(&w);
+        side_new(&s, &w, client, &cfg);
+        CHECK_INT(ws_send_text(s.c, "one"), 0);
+        side_pull(&s);
+        CHECK_INT(ws_send_text(s.c, "two"), 0);
+        if (client) {
+            buf answer = { 0 };
+            CHECK_INT(head_size(&s.out), s.out.n);      /* no frame yet */
+            s.head = s.out.n;
+            side_client_answer(&answer, &s.out, NULL);
+            side_feed(&s, answer.p, answer.n);
+            buf_free(&answer);
+        } else {
+            CHECK_INT(s.out.n, 0);
+            side_feed(&s, REQUEST, sizeof REQUEST - 1);
+            s.head = head_size(&s.out);
+        }
+        CHECK_INT(ws_send_text(s.c, "three"), 0);
+        side_pull(&s);
+        side_frames(&s, &text);
+        CHECK_STR(buf_c(&text), "81'one' 81'two' 81'three' ");
+        side_done(&s);
+
+        for (k = 0; k < 3; k++) {           /* after our Close, the peer's, the end */
+            world_init(&w);
+            side_open(&s, &w, client, NULL);
+            if (k == 0) CHECK_INT(ws_close(s.c, 1000, NULL), 0);
+            if (k == 1) { buf b = { 0 }; put_close(&b, !client, 1000, ""); side_feed(&s, b.p, b.n); buf_free(&b); }
+            if (k == 2) side_end(&s);
+            CHECK_INT(ws_send_text(s.c, "late"), WS_ERR_STATE);
+            CHECK_INT(ws_send(s.c, WS_OP_BINARY, "late", 4), WS_ERR_STATE);
+            CHECK_INT(ws_ping(s.c, "late", 4), WS_ERR_STATE);
+            CHECK_INT(ws_pong(s.c, "late", 4), WS_ERR_STATE);
+            CHECK(ws_close(s.c, 1000, NULL) <= 0);
+            side_pull(&s);
+            CHECK(side_frames(&s, NULL).n <= 1);
+            side_done(&s);
+        }
+        buf_free(&text);
+    }
+}
+
+/* stopping and starting input loses nothing */
+TEST(pause)
+{
+    int client, round;
+    uint64_t seed = 3;
+
+    for (client = 0; client < 2; client++) for (round = 0; round < 300; round++) {
+        static const char spec[] = "81'a' 01'b' 89'p' 80'c' 82#300 8a 81'd' 89'x' 82#70 88x03e8'bye'";
+        world w;
+        side s;
+        buf in = { 0 };
+        size_t done = 0;
+        int paused = 0, idle = 0;
+
+        put_spec(&in, spec, !client);
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        while (done < in.n && idle < 1000) {
+            size_t n = 1 + rng_to(&seed, 90), k;
+            if (rng_to(&seed, 3) == 0) { paused = !paused; if (paused) ws_pause(s.c); else ws_resume(s.c); }
+            if (n > in.n - done) n = in.n - done;
+            if (rng_to(&seed, 2)) n = ws_feed_room(s.c) < n ? ws_feed_room(s.c) : n;
+            k = ws_feed(s.c, in.p + done, n);
+            CHECK(k <= n);
+            done += k;
+            if (rng_to(&seed, 2)) side_pull(&s);
+            else { side_output(&s); side_next(&s); }
+            idle = k ? 0 : idle + 1;
+        }
+        ws_resume(s.c);
+        side_pull(&s);
+        CHECK_INT(done, in.n);
+        CHECK_STR(buf_c(&s.log), "O T'a' p'p' T'bc' B#300 q'' T'd' p'x' B#70 C1000+'bye' ");
+        CHECK_INT(side_frames(&s, NULL).pongs, 2);
+        side_done(&s);
+    }
+}
+
+/* ==== H: calls at any time ============================================================= */
+
+enum { CALLS = 34 };
+
+static void call(ws_conn *c, int k)
+{
+    size_t n = 0;
+    ws_event ev;
+    ws_header h[2] = { { "A", "b" }, { NULL, NULL } };
+
+    switch (k) {
+    case 0: ws_feed(c, "\x81", 1); break;
+    case 1: ws_feed_room(c); break;
+    case 2: ws_feed_end(c); break;
+    case 3: ws_next(c, &ev); break;
+    case 4: CHECK(ws_output(c, &n) != NULL); break;
+    case 5: ws_output(c, &n); ws_output_done(c, n); break;
+    case 6: ws_output_done(c, 1000000); break;
+    case 7: ws_finished(c); break;
+    case 8: ws_tick(c, 500000); break;
+    case 9: ws_timeout(c); break;
+    case 10: ws_send(c, WS_OP_BINARY, "abc", 3); break;
+    case 11: ws_send_text(c, "text"); break;
+    case 12: ws_send_text(c, NULL); break;
+    case 13: ws_ping(c, "p", 1); break;
+    case 14: ws_pong(c, "p", 1); break;
+    case 15: ws_close(c, 1000, "bye"); break;
+    case 16: ws_close(c, 0, NULL); ws_close(c, 1000, "again"); break;
+    case 17: ws_close(c, 5, NULL); break;
+    case 18: ws_pause(c); break;
+    case 19: ws_resume(c); break;
+    case 20: ws_http_reply(c, 200, h, "body", 4); break;
+    case 21: ws_state(c); ws_done(c); ws_error(c); ws_is_client(c); ws_buffered(c); break;
+    case 22: CHECK(ws_error_text(c) && ws_protocol(c)); break;
+    case 23: ws_user(c); ws_set_user(c, &ev); break;
+    case 24: CHECK(ws_method(c) && ws_target(c)); ws_status(c); break;
+    case 25: ws_header_value(c, "Host"); ws_header_value(c, NULL); ws_header_value(c, ""); break;
+    case 26: ws_send(c, WS_OP_BINARY, NULL, 0); break;
+    case 27: ws_send(c, 77, "x", 1); break;
+    case 28: ws_feed(c, NULL, 0); break;
+    case 29: ws_ping(c, NULL, 0); break;
+    case 30: ws_http_reply(c, 404, NULL, NULL, 0); break;
+    case 31: while (ws_next(c, &ev)) { } break;
+    case 32: ws_close(c, 1000, "\xff\xfe not text"); break;
+    default: break;                         /* 33: freed */
+    }
+}
+
+static int call_now, call_type, call_after;
+
+static void caller(side *s, const ws_event *ev)
+{
+    if (ev->type != call_type || !s->c) return;
+    if (call_now == 33) { ws_free(s->c); s->c = NULL; return; }
+    call(s->c, call_now);
+    if (s->c && call_after >= 0) call(s->c, call_after);
+}
+
+/* after every kind of event every public function, and every pair of them */
+TEST(sec_H1)
+{
+    static const char *spec[] = {
+        "", "81'hi' 89'p' 8a'q' 01'x' 80'y' 88x03e8'bye'", "81'hi' 83", "89 81xff",
+    };
+    int client, type, k, after, sp;
+
+    for (sp = 0; sp < 5; sp++) for (client = 0; client < 2; client++)
+    for (type = WS_EV_OPEN; type <= WS_EV_CLOSE; type++)
+    for (k = 0; k < CALLS; k++) for (after = -1; after < 33; after++) {
+        world w;
+        side s;
+        ws_config cfg;
+        buf in = { 0 };
+        int i;
+
+        if (client && sp == 4) continue;
+        if (sp > 1 && after > 0 && (after * 7 + k) % 5) continue;   /* a sample is enough here */
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.max_backlog = 20;
+        side_new(&s, &w, client, &cfg);
+        s.event = caller;
+        call_now = k; call_type = type; call_after = after;
+        side_output(&s);
+        if (type == WS_EV_WRITABLE) { s.hold = 1; for (i = 0; i < 9; i++) ws_send_text(s.c, "0123456789"); s.hold = 0; }
+        if (sp == 4) buf_str(&in, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        else if (client) side_client_answer(&in, &s.out, NULL);
+        else buf_str(&in, REQUEST);
+        if (sp < 4) put_spec(&in, spec[sp], !client);
+        side_feed(&s, in.p, in.n);
+        side_end(&s);
+        side_time(&s, 700000);
+        if (s.c && k != 31 && after != 31 && k != 3 && after != 3) {
+            ws_resume(s.c);
+            side_pull(&s);
+            side_time(&s, 700000);
+            CHECK_INT(s.closed, 1);
+            CHECK_INT(ws_done(s.c), 1);
+        }
+        s.event = NULL;
+        side_pull(&s);
+        buf_free(&in);
+        side_done(&s);
+    }
+}
+
+/* every function takes NULL */
+TEST(null)
+{
+    int k;
+    ws_event ev;
+    size_t n = 77;
+
+    for (k = 0; k < CALLS; k++) call(NULL, k);
+    CHECK_INT(ws_next(NULL, &ev), 0);
+    CHECK_INT(ws_feed(NULL, "x", 1), 0);
+    CHECK_INT(ws_feed_room(NULL), 0);
+    CHECK(ws_output(NULL, &n) != NULL);
+    CHECK_INT(n, 0);
+    CHECK_INT(ws_done(NULL), 1);
+    CHECK_INT(ws_timeout(NULL), -1);
+    CHECK(ws_send_text(NULL, "x") < 0);
+    CHECK(ws_send(NULL, 1, "x", 1) < 0);
+    CHECK(ws_close(NULL, 1000, NULL) < 0);
+    CHECK(ws_ping(NULL, "", 0) < 0);
+    CHECK(ws_pong(NULL, "", 0) < 0);
+    CHECK(ws_http_reply(NULL, 200, NULL, "", 0) < 0);
+    CHECK_INT(ws_buffered(NULL), 0);
+    CHECK(ws_error_text(NULL) != NULL);
+    CHECK(ws_user(NULL) == NULL);
+    CHECK_STR(ws_protocol(NULL), "");
+    CHECK_STR(ws_method(NULL), "");
+    CHECK_STR(ws_target(NULL), "");
+    CHECK_INT(ws_status(NULL), 0);
+    CHECK(ws_header_value(NULL, "x").data == NULL);
+    ws_set_user(NULL, &n);
+    ws_free(NULL);
+#ifndef WS_NO_SOCKETS
+    ws_recv(NULL, &ev, 0);
+    CHECK_INT(ws_fd(NULL), -1);
+    ws_wants(NULL);
+    ws_step(NULL);
+    ws_loop_free(NULL);
+    CHECK(ws_listen(NULL, ":0", NULL) < 0);
+    ws_listen_port(NULL, 0);
+    ws_unlisten(NULL, 0);
+    CHECK(ws_dial(NULL, "ws://a/", NULL) == NULL);
+    CHECK(ws_poll(NULL, &ev, 0) <= 0);
+    CHECK(ws_poll_until(NULL, &ev, 0) <= 0);
+    CHECK_INT(ws_broadcast(NULL, NULL, 1, "x", 1), 0);
+    ws_loop_now(NULL);
+    CHECK_INT(ws_loop_count(NULL), 0);
+    CHECK(ws_loop_error_text(NULL) != NULL);
+    CHECK_INT(ws_remote(NULL, NULL, 0), 0);
+#endif
+}
+
+/* events hold what they promise: data of an empty message is not NULL, user, state, texts */
+TEST(facts)
+{
+    int client, e;
+    for (client = 0; client < 2; client++) {
+        world w;
+        side s;
+        ws_config cfg;
+        int mine = 5;
+
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.user = &mine;
+        side_new(&s, &w, client, &cfg);
+        CHECK(ws_user(s.c) == &mine);
+        CHECK_INT(ws_state(s.c), WS_STATE_CONNECTING);
+        CHECK_INT(ws_is_client(s.c), client);
+        CHECK_INT(ws_done(s.c), 0);
+        CHECK_INT(ws_finished(s.c), 0);
+        CHECK_STR(ws_error_text(s.c), "");
+        CHECK_STR(ws_protocol(s.c), "");
+        CHECK(ws_feed_room(s.c) > 0);
+        side_done(&s);
+        side_open(&s, &w, client, NULL);
+        CHECK_INT(ws_state(s.c), WS_STATE_OPEN);
+        side_frame(&s, 0x83, "", 0);
+        CHECK_INT(ws_error(s.c), WS_ERR_OPCODE);
+        CHECK(strlen(ws_error_text(s.c)) > 5);
+        CHECK(strlen(s.reason) > 5);
+        side_done(&s);
+    }
+    for (e = -200; e < 200; e++) CHECK(ws_error_string(e) != NULL);
+    for (e = WS_ERR_LAST_ + 1; e < 0; e++) CHECK(strlen(ws_error_string(e)) > 5);
+}
+
+/* times as they are documented: calling nothing before ws_timeout changes nothing */
+TEST(timeout_exact)
+{
+    int client, k;
+    for (client = 0; client < 2; client++) for (k = 0; k < 3; k++) {
+        world w;
+        side s;
+        ws_config cfg;
+        int t;
+        size_t out;
+
+        world_init(&w);
+        cfg = world_config(&w);
+        if (k == 0) { side_new(&s, &w, client, &cfg); side_pull(&s); }
+        else side_open(&s, &w, client, &cfg);
+        if (k == 2) { ws_close(s.c, 1000, NULL); side_pull(&s); }
+        t = ws_timeout(s.c);
+        CHECK_INT(t, k == 0 ? 10000 : k == 1 ? 20000 : 5000);
+        out = s.out.n;
+        ws_tick(s.c, w.now + (uint64_t)t - 1);
+        side_pull(&s);
+        CHECK_INT(ws_timeout(s.c), 1);
+        CHECK_INT(s.out.n, out);
+        CHECK_INT(s.closed, 0);
+        ws_tick(s.c, w.now + (uint64_t)t);
+        side_pull(&s);
+        CHECK(s.closed || s.out.n > out);
+        side_done(&s);
+    }
+}
+
+TESTS(T(transcripts) T(sec_C1) T(sec_C2) T(sec_C3) T(sec_C4) T(sec_C5) T(sec_C6) T(sec_C7)
+      T(sec_C8) T(sec_C9) T(sec_C10) T(sec_C11) T(sec_C12) T(sec_D1) T(sec_D3) T(close_reason)
+      T(sec_D4) T(sec_D5) T(sec_D6) T(sec_D7) T(sec_D8) T(idle_timeout) T(sec_D9) T(sec_E1)
+      T(sec_G1) T(sec_G2) T(sec_G3) T(sec_G5) T(echo_never_refused) T(send_states) T(pause)
+      T(sec_H1) T(null) T(facts) T(timeout_exact))

@@ -1,0 +1,5201 @@
+/* ws.h - v0.1.0 - WebSocket client and server in one header (RFC 6455). MIT, see the end.
+
+DO THIS
+    In ONE source file, before the include:
+
+        #define WS_IMPLEMENTATION
+        #include "ws.h"
+
+    Everywhere else include it plainly. C99 or C++11. Nothing else to build, nothing to link
+    (Windows: -lws2_32 -lbcrypt).
+
+HELLO
+    A complete client: connects, sends one message, prints the answer, closes.
+
+        #define WS_IMPLEMENTATION
+        #include "ws.h"
+        #include <stdio.h>
+
+        int main(void)
+        {
+            ws_event ev;
+            ws_conn *c = ws_connect("ws://127.0.0.1:9001/", NULL);
+
+            ws_send_text(c, "hello");
+            while (ws_recv(c, &ev, 5000) > 0)
+                if (ev.type == WS_EV_MESSAGE) {
+                    printf("%.*s\n", (int)ev.size, (const char *)ev.data);
+                    ws_close(c, WS_CLOSE_NORMAL, "bye");
+                }
+            if (ws_error(c)) fprintf(stderr, "%s\n", ws_error_text(c));
+            ws_free(c);
+            return 0;
+        }
+
+CONTENTS
+    Public          >>config   switches
+                    >>version
+                    >>types    opcodes, close codes, errors, events, configuration
+                    >>codec    frame header, mask, UTF-8, SHA-1, base64, HTTP head, URL
+                    >>api      connections: bytes in, events out, bytes out
+                    >>net      sockets: blocking client, own-loop client, server loop
+    Implementation  >>impl     includes, platform choice, private macros
+                    >>util     small things everything below uses
+                    >>hash     SHA-1, base64
+                    >>utf8     incremental validator
+                    >>mask     masking
+                    >>wire     frame header
+                    >>http     HTTP head scanner, token lists
+                    >>url      URL parser
+                    >>conn     the connection: memory, configuration, errors
+                    >>send     output queue, frames out
+                    >>shake    opening handshake, both roles
+                    >>recv     frames in, events out
+                    >>time     deadlines
+                    >>engine   public bodies of >>api
+                    >>socket   sockets of POSIX and Windows
+                    >>dial     one connection over sockets or your functions
+                    >>poller   epoll, kqueue or poll
+                    >>loop     listeners and many connections
+    The end         >>history  >>license
+
+WHAT IT DOES
+    The whole of RFC 6455 in both roles: opening handshake, masking, fragments, control frames,
+    closing handshake, UTF-8 validation, close codes. Plain HTTP answers on the same port.
+    Not yet: permessage-deflate, wss:// without your own read/write functions, name lookup
+    without blocking, automatic reconnection. Never: threads, global state, printing, exit().
+
+HOW TO DRIVE IT
+    The engine does no I/O. You carry bytes; it turns them into events.
+
+          peer's bytes                                       events
+        --- ws_feed ------>  +-------------------+  --- ws_next -------->
+                             |      ws_conn      |                         your program
+        <-- ws_output -----  +-------------------+  <-- ws_send, ws_close
+          bytes for the peer         ^
+                                     +-- ws_tick (what time it is)
+
+    Three drivers move the bytes for you; all end in the same events:
+        blocking client       ws_connect, ws_recv
+        your own poll loop    ws_open, ws_fd, ws_wants, ws_timeout, ws_step, ws_next
+        server and clients    ws_loop_new, ws_listen, ws_dial, ws_poll
+
+    Events are pulled; the library never calls into your program. A connection gives
+        OPEN (MESSAGE | PING | PONG | WRITABLE)* CLOSE        or        HTTP CLOSE
+    CLOSE comes exactly once and last, also when the opening handshake failed.
+
+MEMORY, LIFETIMES, LIMITS
+    ev.data and ev.reason are valid until the next pull (ws_next, ws_recv, ws_poll) or
+    ws_feed on the same connection or loop. Pass pointers from ev.data straight to ws_send:
+    large ones go out without a copy.
+    A connection from ws_client_new, ws_server_new, ws_connect or ws_open is yours: ws_free it.
+    A connection of a loop belongs to the loop, which frees it on the pull after its CLOSE;
+    you may ws_free it earlier, also while handling its event.
+    A connection that waits holds no buffer. Heap follows the bytes received, never the bytes
+    announced, and not the number of fragments or pings:
+        receiving  <= 2 * message so far (+ 4 KiB), or the request head (8 KiB)
+        sending    <= max_backlog / 2 + one message; past that the connection's input waits,
+                   so a peer that does not read cannot make you buffer its own echo.
+
+ERRORS AND CLOSING
+    Errors stick to the connection: ignore ten return values, the eleventh tells the truth.
+    Every function takes NULL and failed connections. After a protocol error the peer gets a
+    Close frame with the right code, you get CLOSE with .error set, .reason naming the fault.
+
+SECURITY
+    Every client frame is masked with a fresh key from the system's source (or cfg.random);
+    if that fails nothing is sent. Browsers' Origin must match Host unless cfg.origins says
+    otherwise. All limits hold before memory is taken. CR, LF and NUL in your strings never
+    reach a header. The opening handshake has an absolute deadline.
+
+THREADS, TIME, RANDOM
+    No locks, no file-scope state: use a connection or a loop from one thread at a time, and
+    as many of them on as many threads as you like. Times are milliseconds of a monotonic
+    clock; with the engine alone you tell them (ws_tick), also as a 32-bit counter that wraps.
+
+SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMENTATION)
+    WS_IMPLEMENTATION  impl  compile the bodies here
+    WS_STATIC                all functions static: private to each file that has the bodies
+    WS_NO_SOCKETS            no sockets, no clock, no system random: the engine alone
+    WS_NO_MALLOC             no malloc: cfg.memory is required
+    WS_NO_CLIENT       impl  leave out the client role
+    WS_NO_SERVER       impl  leave out the server role
+    WS_NO_SIMD         impl  portable C only
+*/
+#ifndef WS_H_INCLUDED
+#define WS_H_INCLUDED
+
+#if defined(WS_IMPLEMENTATION) && !defined(WS_NO_SOCKETS) && defined(__linux__) && \
+    !defined(_GNU_SOURCE)
+#define _GNU_SOURCE         /* accept4, getaddrinfo under -std=c99 */
+#endif
+
+/* ==== >>config ========================================================================= */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef WS_STATIC
+#if defined(__GNUC__) || defined(__clang__)
+#define WS_API static __attribute__((unused))
+#else
+#define WS_API static
+#endif
+#elif defined(__cplusplus)
+#define WS_API extern "C"
+#else
+#define WS_API extern
+#endif
+
+/* ==== >>version ======================================================================== */
+
+#define WS_VERSION_MAJOR 0
+#define WS_VERSION_MINOR 1
+#define WS_VERSION_PATCH 0
+#define WS_VERSION_STRING "0.1.0"
+
+/* ==== >>types ========================================================================== */
+
+/* One WebSocket endpoint, client or server. */
+typedef struct ws_conn ws_conn;
+
+/* Listeners and connections sharing one thread. */
+typedef struct ws_loop ws_loop;
+
+/* A piece of somebody else's text: size bytes at data, no NUL after it. */
+typedef struct ws_str {
+    const char *data;
+    size_t size;
+} ws_str;
+
+/* Frame opcodes (RFC 6455 5.2). */
+enum {
+    WS_OP_CONTINUATION = 0,
+    WS_OP_TEXT = 1,
+    WS_OP_BINARY = 2,
+    WS_OP_CLOSE = 8,
+    WS_OP_PING = 9,
+    WS_OP_PONG = 10
+};
+
+/* Close codes (RFC 6455 7.4.1 and the IANA registry). 3000..4999 are yours. */
+enum {
+    WS_CLOSE_NORMAL = 1000,
+    WS_CLOSE_GOING_AWAY = 1001,
+    WS_CLOSE_PROTOCOL_ERROR = 1002,
+    WS_CLOSE_UNSUPPORTED = 1003,
+    WS_CLOSE_NO_CODE = 1005,            /* never sent: the Close frame was empty */
+    WS_CLOSE_ABNORMAL = 1006,           /* never sent: there was no Close frame */
+    WS_CLOSE_BAD_DATA = 1007,
+    WS_CLOSE_POLICY = 1008,
+    WS_CLOSE_TOO_BIG = 1009,
+    WS_CLOSE_EXTENSION = 1010,
+    WS_CLOSE_INTERNAL = 1011,
+    WS_CLOSE_RESTART = 1012,
+    WS_CLOSE_TRY_LATER = 1013,
+    WS_CLOSE_BAD_GATEWAY = 1014,
+    WS_CLOSE_TLS = 1015                 /* never sent */
+};
+
+/* Where a connection stands. */
+enum {
+    WS_STATE_CONNECTING = 0,            /* until the opening handshake is done */
+    WS_STATE_OPEN = 1,
+    WS_STATE_CLOSING = 2,               /* a Close frame was sent or received */
+    WS_STATE_CLOSED = 3                 /* nothing more will be sent or received */
+};
+
+/* Every error: name (enum WS_ERR_name, negative), what a peer is told (a close code, or an
+   HTTP status in the opening handshake, or 0 for nothing), sentence. */
+#define WS_ERRORS(X) \
+    X(MEMORY,            1011, "out of memory") \
+    X(ARGUMENT,             0, "invalid argument") \
+    X(STATE,                0, "not possible in this state of the connection") \
+    X(BACKLOG,              0, "too much output waits for the peer") \
+    X(RANDOM,            1011, "the source of random numbers failed") \
+    X(URL,                  0, "URL not understood") \
+    X(TLS,                  0, "wss:// needs TLS, and none is compiled in or injected") \
+    X(LOOKUP,               0, "host name not found") \
+    X(CONNECT,              0, "connection could not be made") \
+    X(LISTEN,               0, "address could not be listened on") \
+    X(POLLER,               0, "waiting for sockets failed") \
+    X(IO,                   0, "connection broken") \
+    X(EOF,                  0, "peer ended the connection without closing handshake") \
+    X(HANDSHAKE_TIMEOUT,  408, "opening handshake took too long") \
+    X(PING_TIMEOUT,         0, "peer did not answer pings") \
+    X(CLOSE_TIMEOUT,        0, "peer did not finish the closing handshake") \
+    X(IDLE_TIMEOUT,      1001, "no message for too long") \
+    X(HEAD_SYNTAX,        400, "malformed HTTP head") \
+    X(HEAD_SIZE,          431, "HTTP head too large") \
+    X(HEAD_FIELDS,        431, "too many HTTP header fields") \
+    X(HTTP_VERSION,       505, "HTTP version not supported") \
+    X(METHOD,             405, "WebSocket request is not a GET") \
+    X(HOST,               400, "Host missing, repeated or malformed") \
+    X(UPGRADE,            400, "Upgrade does not name websocket") \
+    X(CONNECTION,         400, "Connection does not name upgrade") \
+    X(KEY,                400, "Sec-WebSocket-Key missing, repeated or malformed") \
+    X(VERSION,            426, "Sec-WebSocket-Version is not 13") \
+    X(ORIGIN,             403, "Origin not allowed") \
+    X(BODY,               400, "WebSocket request has a body") \
+    X(NOT_UPGRADE,        426, "HTTP request is not a WebSocket request") \
+    X(STATUS,               0, "server did not answer 101 Switching Protocols") \
+    X(ACCEPT,               0, "Sec-WebSocket-Accept missing, repeated or wrong") \
+    X(SUBPROTOCOL,          0, "server chose a subprotocol that was not offered") \
+    X(EXTENSION,            0, "server chose an extension that was not offered") \
+    X(MASK_MISSING,      1002, "frame from client not masked (RFC 6455 5.1)") \
+    X(MASK_PRESENT,      1002, "frame from server masked (RFC 6455 5.1)") \
+    X(RSV,               1002, "reserved bit set (RFC 6455 5.2)") \
+    X(OPCODE,            1002, "unknown opcode (RFC 6455 5.2)") \
+    X(LENGTH,            1002, "length not in its shortest form (RFC 6455 5.2)") \
+    X(LENGTH_SIGN,       1002, "length over 2^63 - 1 (RFC 6455 5.2)") \
+    X(CONTROL_SIZE,      1002, "control frame longer than 125 bytes (RFC 6455 5.5)") \
+    X(CONTROL_FRAGMENT,  1002, "control frame fragmented (RFC 6455 5.5)") \
+    X(CONTINUATION,      1002, "continuation without a message (RFC 6455 5.4)") \
+    X(INTERLEAVED,       1002, "new message inside a fragmented one (RFC 6455 5.4)") \
+    X(CLOSE_SIZE,        1002, "Close frame with one byte (RFC 6455 5.5.1)") \
+    X(CLOSE_CODE,        1002, "close code not allowed on the wire (RFC 6455 7.4)") \
+    X(CLOSE_UTF8,        1007, "close reason is not UTF-8 (RFC 6455 5.5.1)") \
+    X(UTF8,              1007, "text message is not UTF-8 (RFC 6455 8.1)") \
+    X(MESSAGE_SIZE,      1009, "message larger than max_message") \
+    X(FRAGMENTS,         1008, "message of more than max_fragments frames")
+
+#define WS__ERROR_NUMBER(name, tell, text) WS__NUMBER_##name,
+enum { WS__NUMBER_OK, WS_ERRORS(WS__ERROR_NUMBER) WS__NUMBER_END };
+#define WS__ERROR_ENUM(name, tell, text) WS_ERR_##name = -WS__NUMBER_##name,
+enum { WS_OK = 0, WS_ERRORS(WS__ERROR_ENUM) WS_ERR_LAST_ = -WS__NUMBER_END };
+
+/* Kinds of event. */
+enum {
+    WS_EV_NONE = 0,
+    WS_EV_OPEN,         /* handshake done: ws_target, ws_header_value until the next pull */
+    WS_EV_MESSAGE,      /* op (TEXT: valid UTF-8, or BINARY), data, size */
+    WS_EV_PING,         /* data, size (0..125); already answered */
+    WS_EV_PONG,         /* data, size (0..125) */
+    WS_EV_WRITABLE,     /* after WS_ERR_BACKLOG: the backlog has drained */
+    WS_EV_HTTP,         /* server: not a WebSocket request; ws_http_reply before the next
+                           pull, or it is answered 426. ws_method, ws_target, ... are valid */
+    WS_EV_CLOSE         /* last: code, reason, clean, error */
+};
+
+typedef struct ws_event {
+    int type;           /* WS_EV_ */
+    int op;             /* MESSAGE: WS_OP_TEXT or WS_OP_BINARY */
+    ws_conn *conn;
+    const void *data;   /* not NULL when size is 0 */
+    size_t size;        /* bytes */
+    int code;           /* CLOSE: what the peer sent, or WS_CLOSE_NO_CODE, WS_CLOSE_ABNORMAL;
+                           what we sent after an error of the peer; 0 after plain HTTP */
+    int clean;          /* CLOSE: 1 if Close frames went both ways (or HTTP was answered) */
+    int error;          /* CLOSE: 0 or WS_ERR_ */
+    const char *reason; /* CLOSE: the peer's reason or the error's text; never NULL */
+} ws_event;
+
+/* One header line. Arrays of them end with { NULL, NULL }. */
+typedef struct ws_header {
+    const char *name, *value;
+} ws_header;
+
+/* Results of ws_io functions besides a byte count. */
+enum {
+    WS_IO_WANT_READ = -1,   /* try again when the transport is readable */
+    WS_IO_WANT_WRITE = -2,  /* try again when the transport is writable */
+    WS_IO_ERROR = -3        /* broken */
+};
+
+/* Your transport. All fields but read and write may be NULL. */
+typedef struct ws_io {
+    /* Bytes read (1..n), 0 at the end of the stream, or WS_IO_. */
+    ptrdiff_t (*read)(void *user, void *buf, size_t n);
+    /* Bytes written (0..n), or WS_IO_. */
+    ptrdiff_t (*write)(void *user, const void *buf, size_t n);
+    /* Called once when the connection is done with it. */
+    void (*close)(void *user);
+    /* Blocking client only: waits until one of wants (WS_WANT_ bits) holds or timeout
+       milliseconds passed (-1: for ever). NULL: sleeps a millisecond. */
+    void (*wait)(void *user, int wants, int timeout);
+    void *user;
+} ws_io;
+
+/* Bits of ws_wants. */
+enum { WS_WANT_READ = 1, WS_WANT_WRITE = 2 };
+
+/* "Off" for a limit or a time of ws_config. */
+#define WS_NO_LIMIT 0xFFFFFFFFu
+#define WS_NEVER    0xFFFFFFFFu
+
+/* Settings. Zero it, then set what you care about: 0 always means the default. Everything is
+   copied when a connection, loop or listener is made; nothing needs to stay alive. Times are
+   milliseconds, at most 2^29 (6 days). */
+typedef struct ws_config {
+    uint32_t max_message;       /* bytes, 1 MiB; larger is refused with 1009 */
+    uint32_t max_fragments;     /* frames per message, 4096 */
+    uint32_t max_head;          /* bytes of HTTP head, 8192 */
+    uint32_t max_headers;       /* header lines, 64 */
+    uint32_t max_backlog;       /* bytes that may wait to be sent, 1 MiB */
+
+    uint32_t handshake_timeout; /* from start to OPEN, connecting included, 10000 */
+    uint32_t ping_interval;     /* a ping after so long without input, 20000 */
+    uint32_t ping_timeout;      /* dead when no input so long after it, 20000 */
+    uint32_t close_timeout;     /* for the peer's part of closing, 5000 */
+    uint32_t idle_timeout;      /* close 1001 after so long without a message, WS_NEVER */
+
+    const char *protocols;      /* subprotocols "a, b": offered, or supported by a server */
+    const char *origins;        /* server: NULL same host as Host, or none sent; "*" any;
+                                   else a list "https://a.example, https://b.example" */
+    const char *origin;         /* client: Origin to send, NULL none */
+    const char *host;           /* client: Host to send, NULL from the URL */
+    const ws_header *headers;   /* sent with our part of the opening handshake */
+
+    ws_io io;                   /* transport, instead of a socket */
+    void *user;                 /* first value of ws_user */
+
+    /* Fills buf with n unpredictable bytes; returns 0, or anything else on failure. NULL: the
+       system's source; without one (WS_NO_SOCKETS) a client cannot be made. */
+    int (*random)(void *user, void *buf, size_t n);
+    void *random_user;
+
+    /* One function for all memory: like realloc, told the old size; new_size 0 frees and
+       returns NULL. NULL: realloc and free. */
+    void *(*alloc)(void *user, void *old, size_t old_size, size_t new_size);
+    void *alloc_user;
+
+    /* All memory of one connection: WS_MEMORY_SIZE bytes aligned to 8. No allocation then;
+       max_message and the answer's head are bounded by the receive size. */
+    void *memory;
+    size_t memory_size;
+    size_t memory_send;         /* part of it for output, bytes; 1/3 */
+} ws_config;
+
+/* Bytes for cfg.memory: room for messages of recv bytes in, and send bytes waiting to go
+   out (the opening handshake included). */
+#define WS_MEMORY_SIZE(recv, send) \
+    (((size_t)(recv) + (size_t)(send) + WS_MEMORY_OVERHEAD + 7) / 8 * 8)
+#define WS_MEMORY_OVERHEAD 1280
+
+/* ==== >>codec ========================================================================== */
+
+/* The leaves, usable without a connection. None allocates. */
+
+/* A frame header (RFC 6455 5.2). */
+typedef struct ws_frame {
+    uint64_t size;      /* payload bytes, 0 .. 2^63 - 1 */
+    uint8_t fin;        /* 1: last frame of its message */
+    uint8_t rsv;        /* reserved bits, RSV1 = 4, RSV2 = 2, RSV3 = 1 */
+    uint8_t op;         /* 0..15 */
+    uint8_t masked;     /* 1: key is present */
+    uint8_t key[4];
+} ws_frame;
+
+#define WS_FRAME_HEADER_MAX 14
+
+/* Reads a header from n bytes. Returns its size (2..14), 0 when more bytes are needed,
+   WS_ERR_LENGTH or WS_ERR_LENGTH_SIGN for a length that is not allowed. */
+WS_API int ws_frame_decode(const void *data, size_t n, ws_frame *frame);
+
+/* Writes the header to out (room for 14 bytes), lengths in their shortest form. Returns its
+   size, or 0 when size is over 2^63 - 1. */
+WS_API size_t ws_frame_encode(const ws_frame *frame, void *out);
+
+/* dst[i] = src[i] ^ key[(offset + i) % 4] for n bytes. dst may be src; otherwise they must
+   not overlap. Any alignment. */
+WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
+                    size_t offset);
+
+/* Validates UTF-8 (RFC 3629) piece by piece: *state is 0 at the start, and again whenever
+   the bytes so far end with a whole character. Returns n, or the index of the first byte
+   that no valid text can have there; *state is then 1 and every later call returns 0. */
+WS_API size_t ws_utf8(uint32_t *state, const void *data, size_t n);
+
+/* SHA-1 of n bytes. */
+WS_API void ws_sha1(const void *data, size_t n, uint8_t digest[20]);
+
+/* base64 (RFC 4648 4, padded). encode: writes (n + 2) / 3 * 4 characters and a NUL, returns
+   the characters. decode: canonical input only, writes at most n / 4 * 3 bytes; returns the
+   bytes or -1. */
+WS_API size_t ws_base64_encode(const void *data, size_t n, char *out);
+WS_API ptrdiff_t ws_base64_decode(const char *text, size_t n, void *out);
+
+/* Sec-WebSocket-Accept for a key of 24 characters (RFC 6455 4.2.2): 28 characters, a NUL. */
+WS_API void ws_accept_key(const char *key, char accept[29]);
+
+/* Incremental scanner for the head of an HTTP/1 message: start line, header lines, blank
+   line. Zero it, set the limits, then call ws_head_scan with the head from its first byte
+   each time more has come; only new bytes are looked at. Strict: lines end with CR LF;
+   no bare CR or LF, no NUL or other control characters but tab in values, no folded lines,
+   no space before the colon, names are tokens (RFC 9112 2.2, 5). */
+typedef struct ws_head {
+    uint32_t max_size;      /* bytes, 0: 8192 */
+    uint32_t max_fields;    /* header lines, 0: 64 */
+    uint32_t scanned;       /* bytes already looked at */
+    uint32_t fields;        /* header lines so far */
+    uint8_t state;
+} ws_head;
+
+/* Returns the size of the head with its blank line, 0 when more is needed, or
+   WS_ERR_HEAD_SYNTAX (h->scanned is the bad byte's index), WS_ERR_HEAD_SIZE,
+   WS_ERR_HEAD_FIELDS. */
+WS_API int ws_head_scan(ws_head *h, const void *data, size_t n);
+
+/* Splits the start line of a scanned head. Request: method, target, version ("HTTP/1.1").
+   Answer: version, status, reason. Returns 0 or WS_ERR_HEAD_SYNTAX. */
+WS_API int ws_head_request(ws_str head, ws_str *method, ws_str *target, ws_str *version);
+WS_API int ws_head_answer(ws_str head, ws_str *version, int *status, ws_str *reason);
+
+/* Walks the header lines: *pos is 0 at first. Returns 1 with name and value (outer spaces
+   and tabs removed), 0 at the end. */
+WS_API int ws_head_field(ws_str head, size_t *pos, ws_str *name, ws_str *value);
+
+/* Takes the next element off a comma-separated list, without outer spaces; commas inside
+   quoted strings do not count. Empty elements are skipped. Returns 1, or 0 at the end. */
+WS_API int ws_list_next(ws_str *list, ws_str *item);
+
+/* 1 if the text equals s, ASCII letters compared without case. */
+WS_API int ws_str_is(ws_str text, const char *s);
+
+/* 1 if one element of a comma-separated list is token, without case. */
+WS_API int ws_list_has(ws_str list, const char *token);
+
+/* A parsed URL; the pieces point into the text. */
+typedef struct ws_url {
+    ws_str scheme;          /* "ws", "wss", "http", "https", "ws+unix" */
+    ws_str user, password;  /* still percent-encoded; data NULL if absent */
+    ws_str host;            /* IPv6 without brackets; ws+unix: path of the socket */
+    ws_str target;          /* path and query; may be empty or begin with '?': put "/" first */
+    uint16_t port;          /* 80 or 443 by default, 0 for ws+unix */
+    uint8_t secure;         /* wss, https */
+    uint8_t ipv6;           /* host is an IPv6 literal */
+    uint8_t is_unix;        /* ws+unix */
+    uint8_t default_port;   /* the port is the scheme's own */
+} ws_url;
+
+/* ws://host, wss://user:password@host:8443/path?query, ws://[::1]:80/, http and https alike,
+   ws+unix:/run/app.sock:/path. Returns 0 or WS_ERR_URL: unknown scheme, no host, bad port
+   (1..65535), control characters, spaces or non-ASCII, or a #fragment (RFC 6455 3). */
+WS_API int ws_url_parse(const char *text, size_t n, ws_url *url);
+
+/* ==== >>api ============================================================================ */
+
+/* ---- making and freeing ---- */
+
+/* A client that will speak to url. Does no I/O: its request waits in ws_output. cfg may be
+   NULL. Never NULL unless memory is out; other faults stick to it (ws_error) and come as its
+   CLOSE event. */
+WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg);
+
+/* A server end for one accepted stream. NULL when memory is out. */
+WS_API ws_conn *ws_server_new(const ws_config *cfg);
+
+/* Ends it at once, without closing handshake, and frees it. NULL is fine. A connection of a
+   loop gives no further events and may be freed while its event is handled. */
+WS_API void ws_free(ws_conn *c);
+
+/* ---- bytes in, events out, bytes out (engine) ---- */
+
+/* Takes up to n bytes from the peer, copied. Returns the bytes taken: less than n while
+   events wait to be pulled, or while output must drain first. */
+WS_API size_t ws_feed(ws_conn *c, const void *data, size_t n);
+
+/* The bytes ws_feed would take now. 0 once the connection is closed. */
+WS_API size_t ws_feed_room(const ws_conn *c);
+
+/* The peer's stream has ended: no more input will come. */
+WS_API void ws_feed_end(ws_conn *c);
+
+/* Pulls the next event. Returns 1, or 0 when there is none now. */
+WS_API int ws_next(ws_conn *c, ws_event *ev);
+
+/* What waits to go to the peer: *n bytes (0 if none), valid until the next call on c. Never
+   NULL. */
+WS_API const void *ws_output(ws_conn *c, size_t *n);
+
+/* Says that the first n bytes of ws_output were written. */
+WS_API void ws_output_done(ws_conn *c, size_t n);
+
+/* 1 when all output was taken and the stream should be closed for good. */
+WS_API int ws_finished(const ws_conn *c);
+
+/* Tells the time, in milliseconds of any steady clock; 32-bit counters may wrap. Call it at
+   least when ws_timeout has passed. The first call starts the deadlines. */
+WS_API void ws_tick(ws_conn *c, uint64_t now);
+
+/* Milliseconds until ws_tick (or ws_step) is due, 0 if overdue, -1 for never. */
+WS_API int ws_timeout(const ws_conn *c);
+
+/* ---- sending: 0, or a negative WS_ERR_ and nothing was sent ---- */
+
+/* Queues one message; op is WS_OP_TEXT (data must be UTF-8, not checked) or WS_OP_BINARY.
+   Data is copied, or written before the driver returns to you. A client may send before
+   OPEN: it is queued.
+   WS_ERR_BACKLOG: more than half of max_backlog waits already and it would not fit; a
+   WRITABLE event follows. WS_ERR_STATE: closing or closed. */
+WS_API int ws_send(ws_conn *c, int op, const void *data, size_t n);
+
+/* ws_send of a NUL-terminated string as text. */
+WS_API int ws_send_text(ws_conn *c, const char *text);
+
+/* Control frames, 0..125 bytes. The library pings and answers pings by itself. */
+WS_API int ws_ping(ws_conn *c, const void *data, size_t n);
+WS_API int ws_pong(ws_conn *c, const void *data, size_t n);
+
+/* Starts the closing handshake after what is queued. code: 1000..1003, 1007..1014 or
+   3000..4999, else WS_ERR_ARGUMENT; 0 sends an empty Close frame. reason: UTF-8 or NULL,
+   cut at a character before 123 bytes. Keep pulling until CLOSE. */
+WS_API int ws_close(ws_conn *c, int code, const char *reason);
+
+/* Stops and starts taking input (flow control). Nothing is lost. */
+WS_API void ws_pause(ws_conn *c);
+WS_API void ws_resume(ws_conn *c);
+
+/* Server: answers the request of a WS_EV_HTTP event, then closes. body may be NULL; a
+   Content-Length and Connection: close are added; HEAD gets no body. headers may be NULL. */
+WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
+                         const void *body, size_t n);
+
+/* ---- asking ---- */
+
+WS_API int ws_state(const ws_conn *c);              /* WS_STATE_ */
+WS_API int ws_done(const ws_conn *c);               /* 1 after CLOSE was pulled, and for NULL */
+WS_API int ws_error(const ws_conn *c);              /* 0 or the first WS_ERR_ */
+WS_API const char *ws_error_text(const ws_conn *c); /* valid as long as c, "" without error */
+WS_API const char *ws_error_string(int error);      /* the sentence of a WS_ERR_; static */
+WS_API int ws_is_client(const ws_conn *c);
+WS_API const char *ws_protocol(const ws_conn *c);   /* chosen subprotocol, "" for none */
+WS_API size_t ws_buffered(const ws_conn *c);        /* bytes waiting to be sent */
+WS_API void *ws_user(const ws_conn *c);             /* your pointer */
+WS_API void ws_set_user(ws_conn *c, void *user);
+
+/* The opening handshake, from its event (OPEN, HTTP, or CLOSE after a refusal) until the
+   next pull; afterwards empty. method and target: the request line; "" on a client. status:
+   the HTTP status a client got, 0 if none. NUL-terminated. */
+WS_API const char *ws_method(const ws_conn *c);
+WS_API const char *ws_target(const ws_conn *c);
+WS_API int ws_status(const ws_conn *c);
+
+/* Value of the first header line of that name (without case); data is NULL if absent. */
+WS_API ws_str ws_header_value(const ws_conn *c, const char *name);
+
+/* ==== >>net ============================================================================ */
+
+#ifndef WS_NO_SOCKETS
+
+#ifdef _WIN32
+typedef uintptr_t ws_socket;                /* a SOCKET */
+#else
+typedef int ws_socket;                      /* a file descriptor */
+#endif
+
+/* ---- blocking client ---- */
+
+/* Connects and shakes hands, waiting up to handshake_timeout. Never NULL unless memory is
+   out; a failure sticks to the connection and comes as its CLOSE event. With cfg.io, no
+   socket is made, and never more bytes are read than the protocol needs, so that a blocking
+   read function serves. */
+WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg);
+
+/* Sends what waits and returns the next event: 1, or 0 after timeout milliseconds (-1: wait
+   for ever) without one, or -1 after CLOSE was pulled. */
+WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout);
+
+/* ---- client in your own poll loop ---- */
+
+/* Starts connecting; only the lookup of a host name may block. */
+WS_API ws_conn *ws_open(const char *url, const ws_config *cfg);
+
+/* A server end in your own loop, for a connected socket that you accepted. It now owns fd
+   and closes it. */
+WS_API ws_conn *ws_adopt(ws_socket fd, const ws_config *cfg);
+
+WS_API ws_socket ws_fd(const ws_conn *c);    /* the socket, -1 if none */
+WS_API int ws_wants(const ws_conn *c);      /* WS_WANT_ bits: when to call ws_step */
+
+/* Moves bytes and time without blocking; then pull with ws_next. */
+WS_API void ws_step(ws_conn *c);
+
+/* ---- loop ---- */
+
+/* cfg: alloc is used for the loop itself; may be NULL. NULL when memory or descriptors are
+   out. */
+WS_API ws_loop *ws_loop_new(const ws_config *cfg);
+
+/* Ends every connection at once and frees everything. */
+WS_API void ws_loop_free(ws_loop *loop);
+
+/* Listens on "host:port", ":port" (every address), "[::1]:port" or "unix:/path". Port 0 lets
+   the system choose. Returns a listener number >= 0 or a negative WS_ERR_, see
+   ws_loop_error_text. */
+WS_API int ws_listen(ws_loop *loop, const char *address, const ws_config *cfg);
+
+/* The port a listener got, 0 for a unix socket. */
+WS_API int ws_listen_port(const ws_loop *loop, int listener);
+
+/* Stops listening and closes that socket; its connections stay. */
+WS_API void ws_unlisten(ws_loop *loop, int listener);
+
+/* Starts a client connection in the loop; its events come out of ws_poll. NULL when memory
+   is out; every other failure comes as CLOSE. */
+WS_API ws_conn *ws_dial(ws_loop *loop, const char *url, const ws_config *cfg);
+
+/* The next event of any connection. Waits up to timeout milliseconds (-1: for ever).
+   Returns 1, 0 when none came in time, or a negative WS_ERR_. */
+WS_API int ws_poll(ws_loop *loop, ws_event *ev, int timeout);
+
+/* The same, waiting until ws_loop_now would be when. */
+WS_API int ws_poll_until(ws_loop *loop, ws_event *ev, uint64_t when);
+
+/* Sends to every open server connection of the loop but except (may be NULL). Returns how
+   many took it. */
+WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data, size_t n);
+
+/* Monotonic milliseconds. */
+WS_API uint64_t ws_loop_now(const ws_loop *loop);
+
+/* Connections of the loop, in any state. */
+WS_API size_t ws_loop_count(const ws_loop *loop);
+
+/* Why ws_listen or ws_poll failed; valid until the next call. Takes NULL. */
+WS_API const char *ws_loop_error_text(const ws_loop *loop);
+
+/* Writes the peer's address ("127.0.0.1:5000", "[::1]:5000", "unix") to buf. Returns its
+   length, 0 if unknown. */
+WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
+
+#endif /* WS_NO_SOCKETS */
+
+#endif /* WS_H_INCLUDED */
+
+/* ==== Stop here if you only use the library ============================================ */
+
+#ifdef WS_IMPLEMENTATION
+#ifndef WS_IMPLEMENTED_
+#define WS_IMPLEMENTED_
+
+/* ==== >>impl (private) ================================================================= */
+
+#include <string.h>
+#ifndef WS_NO_MALLOC
+#include <stdlib.h>
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define WS__PRIVATE static __attribute__((unused))
+#else
+#define WS__PRIVATE static
+#endif
+
+#ifndef WS_NO_SOCKETS
+#ifdef _WIN32
+#include <winsock2.h>
+#include <ws2tcpip.h>
+#include <windows.h>
+#include <bcrypt.h>
+typedef SOCKET ws__sock;
+#define WS__NO_SOCK INVALID_SOCKET
+#define WS__POLLER_POLL
+#else
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#ifndef AI_PASSIVE
+#error "ws.h: include ws.h before other headers, or build with -D_GNU_SOURCE"
+#endif
+typedef int ws__sock;
+#define WS__NO_SOCK (-1)
+#if defined(__linux__)
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#define WS__POLLER_EPOLL
+#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
+#include <sys/event.h>
+#define WS__POLLER_KQUEUE
+#else
+#define WS__POLLER_POLL
+#endif
+#endif
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+#else
+typedef int ws__sock;
+#define WS__NO_SOCK (-1)
+#endif
+
+/* ---- clock and randomness of the system ---- */
+
+#ifndef WS_NO_SOCKETS
+/* Monotonic milliseconds. */
+static uint64_t ws__clock(void)
+{
+#ifdef _WIN32
+    return GetTickCount64();
+#else
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+#endif
+}
+
+/* Fills buf (at most 256 bytes) from the system's strong source. 0 on success. */
+static int ws__system_random(void *buf, size_t n)
+{
+#if defined(_WIN32)
+    return BCryptGenRandom(NULL, (PUCHAR)buf, (ULONG)n, BCRYPT_USE_SYSTEM_PREFERRED_RNG) != 0;
+#elif defined(__linux__)
+    long r;
+    do r = syscall(SYS_getrandom, buf, n, 0); while (r < 0 && errno == EINTR);
+    return r != (long)n;
+#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
+    arc4random_buf(buf, n);
+    return 0;
+#else
+    int fd = open("/dev/urandom", O_RDONLY);
+    int bad = fd < 0 || read(fd, buf, n) != (ssize_t)n;
+    if (fd >= 0) close(fd);
+    return bad;
+#endif
+}
+#endif
+
+/* ==== >>util =========================================================================== */
+
+WS__PRIVATE unsigned ws__get16(const uint8_t *p)
+{
+    return (unsigned)p[0] << 8 | p[1];
+}
+
+WS__PRIVATE uint64_t ws__get64(const uint8_t *p)
+{
+    uint64_t v = 0;
+    int i;
+
+    for (i = 0; i < 8; i++) v = v << 8 | p[i];
+    return v;
+}
+
+WS__PRIVATE void ws__put16(uint8_t *p, unsigned v)
+{
+    p[0] = (uint8_t)(v >> 8 & 255);
+    p[1] = (uint8_t)(v & 255);
+}
+
+WS__PRIVATE void ws__put64(uint8_t *p, uint64_t v)
+{
+    int i;
+
+    for (i = 7; i >= 0; i--, v >>= 8) p[i] = (uint8_t)(v & 255);
+}
+
+WS__PRIVATE char ws__lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+WS__PRIVATE int ws__is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+WS__PRIVATE int ws__is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* A character of a token (RFC 9110 5.6.2). */
+WS__PRIVATE int ws__is_token(char c)
+{
+    static const uint32_t set[4] = { 0, 0x03FF6CFAu, 0xC7FFFFFEu, 0x57FFFFFFu };
+    unsigned u = (unsigned char)c;
+
+    return u < 128 && (set[u >> 5] >> (u & 31) & 1);
+}
+
+WS__PRIVATE ws_str ws__str(const char *data, size_t n)
+{
+    ws_str s;
+
+    s.data = data;
+    s.size = n;
+    return s;
+}
+
+/* Index of the first c at or after from, or s.size. */
+WS__PRIVATE size_t ws__find(ws_str s, size_t from, char c)
+{
+    while (from < s.size && s.data[from] != c) from++;
+    return from;
+}
+
+/* text[from..to) without spaces and tabs around it. */
+WS__PRIVATE ws_str ws__trim(const char *text, size_t from, size_t to)
+{
+    while (from < to && ws__is_blank(text[from])) from++;
+    while (from < to && ws__is_blank(text[to - 1])) to--;
+    return ws__str(text + from, to - from);
+}
+
+/* ==== >>hash =========================================================================== */
+
+WS__PRIVATE uint32_t ws__rotate(uint32_t v, int bits)
+{
+    return v << bits | v >> (32 - bits);
+}
+
+/* One block of FIPS 180-4 6.1.3: the schedule lives in a ring of 16 words. */
+WS__PRIVATE void ws__sha1_block(uint32_t h[5], const uint8_t *p)
+{
+    static const uint32_t add[4] = { 0x5A827999u, 0x6ED9EBA1u, 0x8F1BBCDCu, 0xCA62C1D6u };
+    uint32_t w[16], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f, x;
+    int t;
+
+    for (t = 0; t < 80; t++) {
+        if (t < 16) x = (uint32_t)ws__get16(p + 4 * t) << 16 | ws__get16(p + 4 * t + 2);
+        else x = ws__rotate(w[(t + 13) & 15] ^ w[(t + 8) & 15] ^ w[(t + 2) & 15] ^ w[t & 15],
+                            1);
+        w[t & 15] = x;
+        if (t < 20) f = d ^ (b & (c ^ d));
+        else if (t >= 40 && t < 60) f = (b & c) | (d & (b | c));
+        else f = b ^ c ^ d;
+        x += ws__rotate(a, 5) + f + e + add[t / 20];
+        e = d;
+        d = c;
+        c = ws__rotate(b, 30);
+        b = a;
+        a = x;
+    }
+    h[0] += a;
+    h[1] += b;
+    h[2] += c;
+    h[3] += d;
+    h[4] += e;
+}
+
+WS_API void ws_sha1(const void *data, size_t n, uint8_t digest[20])
+{
+    uint32_t h[5] = { 0x67452301u, 0xEFCDAB89u, 0x98BADCFEu, 0x10325476u, 0xC3D2E1F0u };
+    const uint8_t *p = (const uint8_t *)data;
+    uint8_t last[128];
+    size_t left = n, tail;
+    int i;
+
+    for (; left >= 64; p += 64, left -= 64) ws__sha1_block(h, p);
+    memset(last, 0, sizeof last);
+    if (left) memcpy(last, p, left);
+    last[left] = 0x80;
+    tail = left < 56 ? 64 : 128;
+    ws__put64(last + tail - 8, (uint64_t)n << 3);
+    ws__sha1_block(h, last);
+    if (tail == 128) ws__sha1_block(h, last + 64);
+    for (i = 0; i < 5; i++) {
+        ws__put16(digest + 4 * i, h[i] >> 16);
+        ws__put16(digest + 4 * i + 2, h[i]);
+    }
+}
+
+WS_API size_t ws_base64_encode(const void *data, size_t n, char *out)
+{
+    static const char abc[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *p = (const uint8_t *)data;
+    char *o = out;
+    size_t i;
+
+    for (i = 0; i < n; i += 3) {
+        size_t left = n - i;
+        uint32_t v = (uint32_t)p[i] << 16;
+        if (left > 1) v |= (uint32_t)p[i + 1] << 8;
+        if (left > 2) v |= p[i + 2];
+        *o++ = abc[v >> 18];
+        *o++ = abc[v >> 12 & 63];
+        *o++ = left > 1 ? abc[v >> 6 & 63] : '=';
+        *o++ = left > 2 ? abc[v & 63] : '=';
+    }
+    *o = 0;
+    return (size_t)(o - out);
+}
+
+/* The six bits of a base64 character, or 64. */
+WS__PRIVATE uint32_t ws__base64_value(char c)
+{
+    if (c >= 'A' && c <= 'Z') return (uint32_t)(c - 'A');
+    if (c >= 'a' && c <= 'z') return (uint32_t)(c - 'a') + 26;
+    if (c >= '0' && c <= '9') return (uint32_t)(c - '0') + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : 64;
+}
+
+WS_API ptrdiff_t ws_base64_decode(const char *text, size_t n, void *out)
+{
+    uint8_t *start = (uint8_t *)out, *o = start;
+    size_t i, k;
+
+    if (n % 4) return -1;
+    for (i = 0; i < n; i += 4) {
+        uint32_t v = 0, six;
+        size_t chars = 4;
+        if (i + 4 == n && text[i + 3] == '=') chars = text[i + 2] == '=' ? 2 : 3;
+        for (k = 0; k < 4; k++) {
+            six = k < chars ? ws__base64_value(text[i + k]) : 0;
+            if (six > 63) return -1;
+            v = v << 6 | six;
+        }
+        // RFC 4648 3.5: the bits that pad the last character are zero
+        if ((chars == 2 && (v & 0xFFFF)) || (chars == 3 && (v & 0xFF))) return -1;
+        *o++ = (uint8_t)(v >> 16 & 255);
+        if (chars > 2) *o++ = (uint8_t)(v >> 8 & 255);
+        if (chars > 3) *o++ = (uint8_t)(v & 255);
+    }
+    return o - start;
+}
+
+WS_API void ws_accept_key(const char *key, char accept[29])
+{
+    char text[61];
+    uint8_t digest[20];
+
+    memcpy(text, key, 24);
+    memcpy(text + 24, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", 37);
+    ws_sha1(text, 60, digest);
+    ws_base64_encode(digest, sizeof digest, accept);
+}
+
+/* ==== >>utf8 =========================================================================== */
+
+/* What may follow, by lead byte (RFC 3629 4):
+       00..7F
+       C2..DF  80..BF
+       E0      A0..BF  80..BF
+       E1..EF  80..BF  80..BF           but ED 80..9F: no surrogates
+       F0      90..BF  80..BF  80..BF
+       F1..F3  80..BF  80..BF  80..BF
+       F4      80..8F  80..BF  80..BF */
+
+#ifdef WS_NO_SIMD
+
+/* Between calls, inside a character: (bytes missing) | (lowest next) << 8 | (highest) << 16. */
+WS__PRIVATE uint32_t ws__utf8_step(uint32_t s, uint32_t b)
+{
+    if (s) {
+        if (b < (s >> 8 & 255) || b > s >> 16) return 1;
+        return (s & 255) == 1 ? 0 : ((s & 255) - 1) | 0xBF8000u;
+    }
+    if (b < 0x80) return 0;
+    if (b < 0xC2 || b > 0xF4) return 1;
+    if (b < 0xE0) return 1 | 0xBF8000u;
+    if (b < 0xF0) return 2 | (b == 0xE0 ? 0xBFA000u : b == 0xED ? 0x9F8000u : 0xBF8000u);
+    return 3 | (b == 0xF0 ? 0xBF9000u : b == 0xF4 ? 0x8F8000u : 0xBF8000u);
+}
+
+WS_API size_t ws_utf8(uint32_t *state, const void *data, size_t n)
+{
+    const uint8_t *p = (const uint8_t *)data;
+    uint32_t s = *state;
+    size_t i;
+
+    if (s == 1) return 0;
+    for (i = 0; i < n; i++) {
+        s = ws__utf8_step(s, p[i]);
+        if (s == 1) break;
+    }
+    *state = s;
+    return i;
+}
+
+#else
+
+/* A table of next states: word b of the table holds, at bit s, the six bits of the state
+   that byte b leads to from state s, so that a step is one load and one shift. States are
+   bit positions: 0 between characters, 6 failed, 12 18 24 one two three bytes missing,
+   30 36 42 48 after E0 ED F0 F4. */
+#define WS__U(start, one, two, three, e0, ed, f0, f4) \
+    ((uint64_t)(start) | (uint64_t)6 << 6 | (uint64_t)(one) << 12 | (uint64_t)(two) << 18 | \
+     (uint64_t)(three) << 24 | (uint64_t)(e0) << 30 | (uint64_t)(ed) << 36 | \
+     (uint64_t)(f0) << 42 | (uint64_t)(f4) << 48)
+#define WS__UL(next) WS__U(next, 6, 6, 6, 6, 6, 6, 6)
+#define WS__U80 WS__U(6, 0, 12, 18, 6, 12, 6, 18)
+#define WS__U90 WS__U(6, 0, 12, 18, 6, 12, 18, 6)
+#define WS__UA0 WS__U(6, 0, 12, 18, 12, 6, 18, 6)
+#define WS__X2(x) x, x
+#define WS__X4(x) WS__X2(x), WS__X2(x)
+#define WS__X16(x) WS__X4(x), WS__X4(x), WS__X4(x), WS__X4(x)
+
+static const uint64_t ws__utf8_table[256] = {
+    WS__X16(WS__UL(0)), WS__X16(WS__UL(0)), WS__X16(WS__UL(0)), WS__X16(WS__UL(0)),
+    WS__X16(WS__UL(0)), WS__X16(WS__UL(0)), WS__X16(WS__UL(0)), WS__X16(WS__UL(0)),
+    WS__X16(WS__U80), WS__X16(WS__U90), WS__X16(WS__UA0), WS__X16(WS__UA0),
+    /* C0 */ WS__X2(WS__UL(6)), WS__X2(WS__UL(12)), WS__X4(WS__UL(12)),
+    WS__X4(WS__UL(12)), WS__X4(WS__UL(12)), WS__X16(WS__UL(12)),
+    /* E0 */ WS__UL(30), WS__X4(WS__UL(18)), WS__X4(WS__UL(18)), WS__X4(WS__UL(18)),
+    /* ED */ WS__UL(36), WS__X2(WS__UL(18)),
+    /* F0 */ WS__UL(42), WS__X2(WS__UL(24)), WS__UL(24), WS__UL(48),
+    /* F5 */ WS__X2(WS__UL(6)), WS__UL(6), WS__X4(WS__UL(6)), WS__X4(WS__UL(6))
+};
+
+#undef WS__U
+#undef WS__UL
+#undef WS__U80
+#undef WS__U90
+#undef WS__UA0
+#undef WS__X2
+#undef WS__X4
+#undef WS__X16
+
+/* Bytes of ASCII at the front of p[0..n), rounded down to a multiple of 16. */
+WS__PRIVATE size_t ws__ascii_run(const uint8_t *p, size_t n)
+{
+    const uint64_t high = (uint64_t)0x80808080u << 32 | 0x80808080u;
+    uint64_t w[4];
+    size_t i = 0;
+
+    for (; n - i >= 32; i += 32) {
+        memcpy(w, p + i, 32);
+        if ((w[0] | w[1] | w[2] | w[3]) & high) break;
+    }
+    if (n - i >= 16) {
+        memcpy(w, p + i, 16);
+        if (!((w[0] | w[1]) & high)) i += 16;
+    }
+    return i;
+}
+
+WS_API size_t ws_utf8(uint32_t *state, const void *data, size_t n)
+{
+    const uint8_t *p = (const uint8_t *)data;
+    uint64_t s = *state, was;
+    size_t i = 0, k;
+
+    if (s == 1) return 0;
+    while (n - i >= 16) {
+        if (!s) {
+            i += ws__ascii_run(p + i, n - i);
+            if (n - i < 16) break;
+        }
+        was = s;
+        for (k = 0; k < 16; k++) s = ws__utf8_table[p[i + k]] >> (s & 63);
+        s &= 63;
+        if (s == 6) {
+            s = was;
+            break;
+        }
+        i += 16;
+    }
+    for (; i < n; i++) {
+        s = ws__utf8_table[p[i]] >> s & 63;
+        if (s == 6) break;
+    }
+    *state = s == 6 ? 1 : (uint32_t)s;
+    return i;
+}
+
+#endif
+
+/* ==== >>mask =========================================================================== */
+
+/* The key from its byte offset % 4 on, twice, in the order of memory. */
+WS__PRIVATE uint64_t ws__mask_word(const uint8_t key[4], size_t offset)
+{
+    const uint16_t one = 1;
+    uint8_t little;
+    uint32_t v;
+    unsigned turn = (unsigned)(offset & 3) * 8;
+
+    memcpy(&little, &one, 1);
+    memcpy(&v, key, 4);
+    if (!little) turn = (32 - turn) & 31;
+    v = v >> turn | v << ((32 - turn) & 31);
+    return (uint64_t)v << 32 | v;
+}
+
+WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
+                    size_t offset)
+{
+    const uint8_t *s = (const uint8_t *)src;
+    uint8_t *d = (uint8_t *)dst;
+    uint64_t k = ws__mask_word(key, offset), w[4];
+    size_t i;
+
+    // all loads come before the stores: compilers then use vectors although dst may be src
+    for (i = 0; n - i >= 32; i += 32) {
+        memcpy(w, s + i, 32);
+        w[0] ^= k;
+        w[1] ^= k;
+        w[2] ^= k;
+        w[3] ^= k;
+        memcpy(d + i, w, 32);
+    }
+    for (; n - i >= 8; i += 8) {
+        memcpy(w, s + i, 8);
+        w[0] ^= k;
+        memcpy(d + i, w, 8);
+    }
+    for (; i < n; i++) d[i] = (uint8_t)(s[i] ^ key[(offset + i) & 3]);
+}
+
+/* ==== >>wire =========================================================================== */
+
+/* RFC 6455 5.2:
+      0                   1                   2                   3
+      0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+     +-+-+-+-+-------+-+-------------+-------------------------------+
+     |F|R|R|R| opcode|M| Payload len |    Extended payload length    |
+     |I|S|S|S|  (4)  |A|     (7)     |             (16/64)           |
+     |N|V|V|V|       |S|             |   (if payload len==126/127)   |
+     | |1|2|3|       |K|             |                               |
+     +-+-+-+-+-------+-+-------------+ - - - - - - - - - - - - - - - +
+     |     Extended payload length continued, if payload len == 127  |
+     + - - - - - - - - - - - - - - - +-------------------------------+
+     |                               |Masking-key, if MASK set to 1  |
+     +-------------------------------+-------------------------------+
+     | Masking-key (continued)       |          Payload Data         |
+     +-------------------------------- - - - - - - - - - - - - - - - + */
+
+WS_API int ws_frame_decode(const void *data, size_t n, ws_frame *frame)
+{
+    const uint8_t *p = (const uint8_t *)data;
+    unsigned head = 2;
+
+    if (n < 2) return 0;
+    frame->fin = (uint8_t)(p[0] >> 7);
+    frame->rsv = (uint8_t)(p[0] >> 4 & 7);
+    frame->op = (uint8_t)(p[0] & 15);
+    frame->masked = (uint8_t)(p[1] >> 7);
+    frame->size = p[1] & 127u;
+    memset(frame->key, 0, 4);
+    if (frame->size == 126) {
+        head = 4;
+        if (n < head) return 0;
+        frame->size = ws__get16(p + 2);
+        if (frame->size < 126) return WS_ERR_LENGTH;
+    } else if (frame->size == 127) {
+        head = 10;
+        if (n < head) return 0;
+        frame->size = ws__get64(p + 2);
+        if (frame->size >> 63) return WS_ERR_LENGTH_SIGN;
+        if (frame->size < 65536) return WS_ERR_LENGTH;
+    }
+    if (frame->masked) {
+        if (n < head + 4) return 0;
+        memcpy(frame->key, p + head, 4);
+        head += 4;
+    }
+    return (int)head;
+}
+
+WS_API size_t ws_frame_encode(const ws_frame *frame, void *out)
+{
+    uint8_t *p = (uint8_t *)out;
+    unsigned mask = frame->masked ? 128 : 0;
+    size_t head = 2;
+
+    if (frame->size >> 63) return 0;
+    p[0] = (uint8_t)((frame->fin ? 128 : 0) | (frame->rsv & 7) << 4 | (frame->op & 15));
+    if (frame->size < 126) {
+        p[1] = (uint8_t)(mask | (unsigned)frame->size);
+    } else if (frame->size < 65536) {
+        p[1] = (uint8_t)(mask | 126);
+        ws__put16(p + 2, (unsigned)frame->size);
+        head = 4;
+    } else {
+        p[1] = (uint8_t)(mask | 127);
+        ws__put64(p + 2, frame->size);
+        head = 10;
+    }
+    if (mask) {
+        memcpy(p + head, frame->key, 4);
+        head += 4;
+    }
+    return head;
+}
+
+/* ==== >>http =========================================================================== */
+
+/* ws_head.state: what the next byte belongs to. A bad byte, or one past a limit, changes
+   nothing, so asking again gives the same answer. */
+enum {
+    WS__HEAD_START,     /* first byte of the start line */
+    WS__HEAD_LINE,      /* rest of it, up to CR */
+    WS__HEAD_FIELD,     /* first byte of a header line, or CR of the blank line */
+    WS__HEAD_NAME,      /* rest of the name, up to the colon */
+    WS__HEAD_VALUE,     /* value, up to CR */
+    WS__HEAD_LF,        /* LF of a line */
+    WS__HEAD_LAST,      /* LF of the blank line */
+    WS__HEAD_DONE,
+    WS__HEAD_BAD
+};
+
+/* Allowed anywhere in a line; tab is not among them. */
+WS__PRIVATE int ws__is_text(char c)
+{
+    unsigned u = (unsigned char)c;
+
+    return u >= 32 && u != 127;
+}
+
+WS__PRIVATE int ws__head_step(int state, char c)
+{
+    switch (state) {
+    case WS__HEAD_START:
+        return ws__is_text(c) ? WS__HEAD_LINE : WS__HEAD_BAD;
+    case WS__HEAD_LINE:
+        return c == '\r' ? WS__HEAD_LF : ws__is_text(c) ? WS__HEAD_LINE : WS__HEAD_BAD;
+    case WS__HEAD_FIELD:
+        return c == '\r' ? WS__HEAD_LAST : ws__is_token(c) ? WS__HEAD_NAME : WS__HEAD_BAD;
+    case WS__HEAD_NAME:
+        return c == ':' ? WS__HEAD_VALUE : ws__is_token(c) ? WS__HEAD_NAME : WS__HEAD_BAD;
+    case WS__HEAD_VALUE:
+        if (c == '\r') return WS__HEAD_LF;
+        return ws__is_text(c) || c == '\t' ? WS__HEAD_VALUE : WS__HEAD_BAD;
+    case WS__HEAD_LF:
+        return c == '\n' ? WS__HEAD_FIELD : WS__HEAD_BAD;
+    case WS__HEAD_LAST:
+        return c == '\n' ? WS__HEAD_DONE : WS__HEAD_BAD;
+    default:
+        return WS__HEAD_BAD;
+    }
+}
+
+WS_API int ws_head_scan(ws_head *h, const void *data, size_t n)
+{
+    const char *p = (const char *)data;
+    uint32_t max_size = h->max_size ? h->max_size : 8192;
+    uint32_t max_fields = h->max_fields ? h->max_fields : 64;
+    int state = h->state, next;
+
+    if (max_size > 0x7FFFFFFF) max_size = 0x7FFFFFFF;
+    while (state != WS__HEAD_DONE) {
+        if (h->scanned >= max_size) return WS_ERR_HEAD_SIZE;
+        if (h->scanned >= n) return 0;
+        next = ws__head_step(state, p[h->scanned]);
+        if (next == WS__HEAD_BAD) return WS_ERR_HEAD_SYNTAX;
+        if (state == WS__HEAD_FIELD && next == WS__HEAD_NAME) {
+            if (h->fields >= max_fields) return WS_ERR_HEAD_FIELDS;
+            h->fields++;
+        }
+        h->state = (uint8_t)next;
+        h->scanned++;
+        state = next;
+    }
+    return (int)h->scanned;
+}
+
+/* The start line, without CR LF; empty if there is no CR. */
+WS__PRIVATE ws_str ws__head_line(ws_str head)
+{
+    size_t end = ws__find(head, 0, '\r');
+
+    return ws__str(head.data, end < head.size ? end : 0);
+}
+
+/* "HTTP/" digit "." digit, at p (8 bytes). */
+WS__PRIVATE int ws__is_version(const char *p)
+{
+    return !memcmp(p, "HTTP/", 5) && ws__is_digit(p[5]) && p[6] == '.' && ws__is_digit(p[7]);
+}
+
+WS_API int ws_head_request(ws_str head, ws_str *method, ws_str *target, ws_str *version)
+{
+    ws_str line = ws__head_line(head);
+    size_t a = ws__find(line, 0, ' '), b = ws__find(line, a + 1, ' '), i;
+
+    if (a == 0 || b <= a + 1 || line.size <= 9 || b != line.size - 9) {
+        return WS_ERR_HEAD_SYNTAX;
+    }
+    for (i = 0; i < a; i++) {
+        if (!ws__is_token(line.data[i])) return WS_ERR_HEAD_SYNTAX;
+    }
+    for (i = a + 1; i < b; i++) {
+        if (line.data[i] < 0x21 || line.data[i] > 0x7E) return WS_ERR_HEAD_SYNTAX;
+    }
+    if (!ws__is_version(line.data + b + 1)) return WS_ERR_HEAD_SYNTAX;
+    *method = ws__str(line.data, a);
+    *target = ws__str(line.data + a + 1, b - a - 1);
+    *version = ws__str(line.data + b + 1, 8);
+    return 0;
+}
+
+WS_API int ws_head_answer(ws_str head, ws_str *version, int *status, ws_str *reason)
+{
+    ws_str line = ws__head_line(head);
+    const char *p = line.data;
+    int i, code = 0;
+
+    if (line.size < 12 || !ws__is_version(p) || p[8] != ' ') return WS_ERR_HEAD_SYNTAX;
+    if (line.size > 12 && p[12] != ' ') return WS_ERR_HEAD_SYNTAX;
+    for (i = 9; i < 12; i++) {
+        if (!ws__is_digit(p[i])) return WS_ERR_HEAD_SYNTAX;
+        code = code * 10 + (p[i] - '0');
+    }
+    if (code < 100) return WS_ERR_HEAD_SYNTAX;
+    *version = ws__str(p, 8);
+    *status = code;
+    *reason = line.size > 12 ? ws__str(p + 13, line.size - 13) : ws__str(p + 12, 0);
+    return 0;
+}
+
+WS_API int ws_head_field(ws_str head, size_t *pos, ws_str *name, ws_str *value)
+{
+    size_t at = *pos, colon, end;
+
+    if (!at) at = ws__find(head, 0, '\r') + 2;
+    if (at >= head.size || head.data[at] == '\r') return 0;
+    colon = ws__find(head, at, ':');
+    end = ws__find(head, colon, '\r');
+    if (end >= head.size) return 0;
+    *name = ws__str(head.data + at, colon - at);
+    *value = ws__trim(head.data, colon + 1, end);
+    *pos = end + 2;
+    return 1;
+}
+
+WS_API int ws_list_next(ws_str *list, ws_str *item)
+{
+    ws_str s = *list;
+    size_t from = 0, i;
+    int quoted = 0;
+
+    while (from < s.size && (s.data[from] == ',' || ws__is_blank(s.data[from]))) from++;
+    for (i = from; i < s.size && (quoted || s.data[i] != ','); i++) {
+        if (s.data[i] == '"') quoted = !quoted;
+        else if (quoted && s.data[i] == '\\' && i + 1 < s.size) i++;
+    }
+    if (from == i) {
+        list->size = 0;
+        return 0;
+    }
+    *item = ws__trim(s.data, from, i);
+    *list = ws__str(s.data + i, s.size - i);
+    return 1;
+}
+
+WS_API int ws_str_is(ws_str text, const char *s)
+{
+    size_t i;
+
+    for (i = 0; i < text.size; i++) {
+        if (!s[i] || ws__lower(text.data[i]) != ws__lower(s[i])) return 0;
+    }
+    return !s[i];
+}
+
+WS_API int ws_list_has(ws_str list, const char *token)
+{
+    ws_str item;
+
+    while (ws_list_next(&list, &item)) {
+        if (ws_str_is(item, token)) return 1;
+    }
+    return 0;
+}
+
+/* ==== >>url ============================================================================ */
+
+/* Never in a host or in front of an '@' (RFC 3986 2): delimiters that other parsers take
+   for the end of something. */
+WS__PRIVATE int ws__url_odd(char c)
+{
+    static const char odd[] = "\"<>\\^`{|}[]@";
+
+    return ws__find(ws__str(odd, sizeof odd - 1), 0, c) < sizeof odd - 1;
+}
+
+/* Decimal number 1..65535 in p[0..n); nothing at all leaves *port as it is. */
+WS__PRIVATE int ws__url_port(const char *p, size_t n, uint16_t *port)
+{
+    uint32_t v = 0;
+    size_t i;
+
+    if (!n) return 0;
+    for (i = 0; i < n; i++) {
+        if (!ws__is_digit(p[i])) return WS_ERR_URL;
+        v = v * 10 + (uint32_t)(p[i] - '0');
+        if (v > 65535) return WS_ERR_URL;
+    }
+    *port = (uint16_t)v;
+    return v ? 0 : WS_ERR_URL;
+}
+
+/* a: what is between "//" and the path: [user[:password]@]host[:port]. */
+WS__PRIVATE int ws__url_authority(ws_str a, ws_url *url)
+{
+    size_t at = ws__find(a, 0, '@'), i, end;
+
+    if (at < a.size) {
+        size_t colon = ws__find(ws__str(a.data, at), 0, ':');
+        for (i = 0; i < at; i++) {
+            if (ws__url_odd(a.data[i])) return WS_ERR_URL;
+        }
+        url->user = ws__str(a.data, colon);
+        if (colon < at) url->password = ws__str(a.data + colon + 1, at - colon - 1);
+        a = ws__str(a.data + at + 1, a.size - at - 1);
+    }
+    if (!a.size) return WS_ERR_URL;
+    if (a.data[0] == '[') {
+        end = ws__find(a, 0, ']');
+        if (end == a.size || ws__find(a, 0, ':') > end) return WS_ERR_URL;
+        for (i = 1; i < end; i++) {
+            char c = ws__lower(a.data[i]);
+            if (!ws__is_digit(c) && !(c >= 'a' && c <= 'f') && c != ':' && c != '.') {
+                return WS_ERR_URL;
+            }
+        }
+        url->host = ws__str(a.data + 1, end - 1);
+        url->ipv6 = 1;
+        end++;
+    } else {
+        end = ws__find(a, 0, ':');
+        for (i = 0; i < end; i++) {
+            if (a.data[i] == '%' || ws__url_odd(a.data[i])) return WS_ERR_URL;
+        }
+        url->host = ws__str(a.data, end);
+    }
+    if (!url->host.size) return WS_ERR_URL;
+    if (end == a.size) return 0;
+    if (a.data[end] != ':') return WS_ERR_URL;
+    return ws__url_port(a.data + end + 1, a.size - end - 1, &url->port);
+}
+
+/* rest: after "ws+unix:": [//]/path/of/socket[:target]. */
+WS__PRIVATE int ws__url_unix(ws_str rest, ws_url *url)
+{
+    size_t colon;
+
+    if (rest.size >= 2 && rest.data[0] == '/' && rest.data[1] == '/') {
+        rest = ws__str(rest.data + 2, rest.size - 2);
+    }
+    if (!rest.size || rest.data[0] != '/') return WS_ERR_URL;
+    colon = ws__find(rest, 0, ':');
+    url->host = ws__str(rest.data, colon);
+    url->target = ws__str(rest.data + rest.size, 0);
+    if (colon < rest.size) {
+        url->target = ws__str(rest.data + colon + 1, rest.size - colon - 1);
+    }
+    if (url->target.size && url->target.data[0] != '/' && url->target.data[0] != '?') {
+        return WS_ERR_URL;
+    }
+    url->is_unix = 1;
+    url->default_port = 1;
+    return 0;
+}
+
+WS_API int ws_url_parse(const char *text, size_t n, ws_url *url)
+{
+    ws_str all = ws__str(text, n), rest;
+    uint16_t own;
+    size_t i;
+    int error;
+
+    memset(url, 0, sizeof *url);
+    for (i = 0; i < n; i++) {
+        if (text[i] < 0x21 || text[i] > 0x7E || text[i] == '#') return WS_ERR_URL;
+    }
+    i = ws__find(all, 0, ':');
+    if (i == n) return WS_ERR_URL;
+    url->scheme = ws__str(text, i);
+    rest = ws__str(text + i + 1, n - i - 1);
+    if (ws_str_is(url->scheme, "ws+unix")) return ws__url_unix(rest, url);
+    url->secure = ws_str_is(url->scheme, "wss") || ws_str_is(url->scheme, "https");
+    if (!url->secure && !ws_str_is(url->scheme, "ws") && !ws_str_is(url->scheme, "http")) {
+        return WS_ERR_URL;
+    }
+    own = url->secure ? 443 : 80;
+    url->port = own;
+    if (rest.size < 2 || rest.data[0] != '/' || rest.data[1] != '/') return WS_ERR_URL;
+    for (i = 2; i < rest.size && rest.data[i] != '/' && rest.data[i] != '?';) i++;
+    error = ws__url_authority(ws__str(rest.data + 2, i - 2), url);
+    url->target = ws__str(rest.data + i, rest.size - i);
+    url->default_port = url->port == own;
+    return error;
+}
+
+/* ==== >>conn (private) ================================================================= */
+
+/* What a connection is doing with its input. */
+enum {
+    WS__PHASE_HEAD,     /* waits for the peer's HTTP head */
+    WS__PHASE_HTTP,     /* server: plain HTTP request, not answered yet */
+    WS__PHASE_FRAMES,
+    WS__PHASE_ENDING,   /* input is dropped; CLOSE comes when the output is gone */
+    WS__PHASE_ENDED     /* no input, no output; CLOSE comes now */
+};
+
+enum {
+    WS__IS_CLIENT = 1 << 0,
+    WS__IS_FIXED = 1 << 1,      /* all memory is cfg.memory */
+    WS__IS_BLOCKING = 1 << 2,   /* made by ws_connect */
+    WS__TICKED = 1 << 3,        /* now is a real time */
+    WS__OPENED = 1 << 4,        /* the handshake was done */
+    WS__CLOSE_SENT = 1 << 5,
+    WS__CLOSE_GOT = 1 << 6,
+    WS__INPUT_END = 1 << 7,     /* the peer's stream has ended */
+    WS__BROKEN = 1 << 8,        /* ... by an error */
+    WS__NO_OUTPUT = 1 << 9,     /* writing is pointless */
+    WS__PAUSED = 1 << 10,
+    WS__REFUSED = 1 << 11,      /* a send met WS_ERR_BACKLOG: WRITABLE is owed */
+    WS__PINGED = 1 << 12,       /* our ping is out, no input since */
+    WS__CLOSE_TOLD = 1 << 13,
+    WS__ANSWERED = 1 << 14,     /* plain HTTP: the answer is queued */
+    WS__MESSAGE_HELD = 1 << 15, /* rx holds the message of the last event */
+    WS__HEAD_HELD = 1 << 16,    /* rx holds the head of the last event */
+    WS__READ_WANTS_WRITE = 1 << 17,
+    WS__WRITE_WANTS_READ = 1 << 18,
+    WS__MORE = 1 << 19,         /* the transport may hold bytes without being readable */
+    WS__QUEUED = 1 << 20,       /* in the loop's queue */
+    WS__DEAD = 1 << 21,         /* freed as soon as nothing points here */
+    WS__LINGERS = 1 << 22,      /* output shut down, waits for the peer's end */
+    WS__CLOCKED = 1 << 23,      /* a driver without loop reads the system's clock */
+    WS__OPEN_OWED = 1 << 24     /* ws_connect saw OPEN: the next pull gives it again */
+};
+
+#define WS__UNWATCHED 0xFF      /* c->wants: the poller does not know the socket */
+#define WS__NOTE_SIZE 192
+
+/* Input of one connection. data[0..msg): payload of the unfinished message. data[pos..len):
+   raw bytes not parsed yet; msg <= pos <= len <= cap. Exists only while it holds something. */
+typedef struct ws__rx {
+    size_t cap, msg, pos, len;
+    uint64_t left;          /* in a frame: its payload bytes still to come */
+    uint32_t frames;        /* of the unfinished message */
+    uint32_t utf8;
+    ws_head head;           /* scanner of the peer's head */
+    size_t head_at, head_size;
+    uint8_t key[4];         /* of the frame, turned so that key[0] is next */
+    uint8_t op;             /* of the unfinished message, 0: none */
+    uint8_t in_frame, fin, masked;
+} ws__rx;
+
+/* Output waiting for the peer: data[pos..len). border is where the first frame begins of
+   which nothing was written. One pong may overtake there; room for it is kept before pos. */
+typedef struct ws__tx {
+    size_t cap, pos, len, border;
+    uint8_t has_pong, pong_size, pong[125];
+} ws__tx;
+
+#define WS__TX_ROOM 131         /* a masked pong */
+#define WS__PONG_QUEUE 2048     /* bytes of waiting output up to which each ping gets its pong */
+#define WS__STAGE 144           /* raw bytes that must fit beside a whole message */
+
+/* Blocks of memory that were just freed, kept for the next connection that needs one. */
+typedef struct ws__cache {
+    struct { void *block; size_t size; } slot[16];
+    size_t total;
+} ws__cache;
+
+#define WS__CACHE_MAX ((size_t)8 << 20)
+
+/* Pieces of output collected during one turn of a driver, sent in one call. Small payloads
+   are copied to buf, large ones inside [lo, hi) are referred to. */
+#if defined(WS_NO_SOCKETS) || defined(_WIN32)
+typedef struct ws__piece { void *iov_base; size_t iov_len; } ws__piece;
+#else
+typedef struct iovec ws__piece;
+#endif
+
+#define WS__PIECES 256
+#define WS__BORROW_MIN 2048
+
+typedef struct ws__gather {
+    uint8_t *buf;
+    size_t cap, len, total;
+    const uint8_t *lo, *hi;
+    int (*flush)(ws_conn *c);   /* writes all; what does not fit moves to c->tx */
+    int n;
+    ws__piece piece[WS__PIECES];
+} ws__gather;
+
+/* A configuration with the defaults filled in and all strings copied. Shared by the
+   connections of a listener. */
+typedef struct ws__cfg {
+    ws_config set;
+    size_t size;
+    uint32_t refs;
+    uint16_t status;            /* client: of the answer */
+    uint16_t key_count;
+    uint8_t keys[64];           /* masks drawn in advance from the system's source */
+    char accept[29];            /* client: the Sec-WebSocket-Accept to expect */
+    const char *url;
+    const char *lines;          /* extra headers, "name: value CR LF" each */
+    ws__cache *cache;
+    void (*wake)(ws_conn *c);   /* tells the driver that output or a deadline is new */
+} ws__cfg;
+
+struct ws_conn {
+    ws__cfg *cfg;
+    ws_loop *loop;
+    ws_conn *link;              /* in the loop's queue */
+    ws__rx *rx;                 /* NULL: holds nothing */
+    ws__tx *tx;                 /* NULL: holds nothing */
+    ws__gather *cork;           /* lent by the driver for a turn */
+    struct ws__dial *dial;      /* while connecting */
+    void *user;
+    char *note;                 /* text of the error, or the peer's reason */
+    uint64_t taken;             /* bytes of input parsed */
+    ws__sock fd;
+    uint32_t slot;              /* in the loop's heap */
+    uint32_t now, last_rx, last_message, last_ping, deadline;   /* ms, modulo 2^32 */
+    uint32_t flags;
+    uint16_t code;              /* of CLOSE */
+    uint8_t phase, error, protocol, wants;
+};
+
+#define ws__has(c, flag) (((c)->flags & (uint32_t)(flag)) != 0)
+#define ws__data(block) ((uint8_t *)((block) + 1))
+
+static const char *ws__error_text(int number)
+{
+#define WS__ERROR_TEXT(name, tell, text) text,
+    static const char *const texts[] = { "", WS_ERRORS(WS__ERROR_TEXT) "unknown error" };
+    return texts[number >= 0 && number < WS__NUMBER_END ? number : WS__NUMBER_END];
+}
+
+static int ws__error_tell(int number)
+{
+#define WS__ERROR_TELL(name, tell, text) tell,
+    static const short tells[] = { 0, WS_ERRORS(WS__ERROR_TELL) 0 };
+    return tells[number];
+}
+
+/* Builds NUL-terminated text in a buffer, cutting what does not fit. */
+typedef struct ws__text { char *at, *end; } ws__text;
+
+static void ws__put(ws__text *t, const char *s, size_t n)
+{
+    size_t room = (size_t)(t->end - t->at) - 1;
+    if (n > room) n = room;
+    if (n) memcpy(t->at, s, n);
+    t->at += n;
+    *t->at = 0;
+}
+
+static void ws__puts(ws__text *t, const char *s) { ws__put(t, s, strlen(s)); }
+
+static void ws__put_number(ws__text *t, uint64_t v)
+{
+    char digits[20];
+    size_t n = sizeof digits;
+    do digits[--n] = (char)('0' + v % 10); while (v /= 10);
+    ws__put(t, digits + n, sizeof digits - n);
+}
+
+/* ---- memory ---- */
+
+static void *ws__system_alloc(void *user, void *old, size_t old_size, size_t new_size)
+{
+    (void)user;
+    (void)old_size;
+#ifdef WS_NO_MALLOC
+    (void)old;
+    (void)new_size;
+    return NULL;
+#else
+    if (new_size) return realloc(old, new_size);
+    free(old);
+    return NULL;
+#endif
+}
+
+static void *ws__alloc(ws__cfg *cfg, size_t size)
+{
+    return cfg->set.alloc(cfg->set.alloc_user, NULL, 0, size);
+}
+
+static void ws__free(ws__cfg *cfg, void *p, size_t size)
+{
+    if (p) cfg->set.alloc(cfg->set.alloc_user, p, size, 0);
+}
+
+/* A block of at least *size bytes, *size then being its real size. */
+static void *ws__block_new(ws__cfg *cfg, size_t *size)
+{
+    ws__cache *k = cfg->cache;
+    int i, best = -1;
+
+    for (i = 0; k && i < 16; i++) {
+        size_t have = k->slot[i].size;
+        if (have >= *size && have / 4 <= *size && (best < 0 || have < k->slot[best].size))
+            best = i;
+    }
+    if (best >= 0) {
+        *size = k->slot[best].size;
+        k->slot[best].size = 0;
+        k->total -= *size;
+        return k->slot[best].block;
+    }
+    return ws__alloc(cfg, *size);
+}
+
+static void ws__block_free(ws__cfg *cfg, void *block, size_t size)
+{
+    ws__cache *k = cfg->cache;
+    int i, least = 0;
+
+    if (!k || size > WS__CACHE_MAX / 2) { ws__free(cfg, block, size); return; }
+    for (i = 1; i < 16; i++)
+        if (k->slot[i].size < k->slot[least].size) least = i;
+    if (k->slot[least].size >= size || k->total - k->slot[least].size + size > WS__CACHE_MAX) {
+        ws__free(cfg, block, size);
+        return;
+    }
+    if (k->slot[least].size) ws__free(cfg, k->slot[least].block, k->slot[least].size);
+    k->total += size - k->slot[least].size;
+    k->slot[least].block = block;
+    k->slot[least].size = size;
+}
+
+WS__PRIVATE void ws__cache_clear(ws__cfg *cfg)
+{
+    int i;
+    for (i = 0; i < 16; i++) {
+        if (cfg->cache->slot[i].size)
+            ws__free(cfg, cfg->cache->slot[i].block, cfg->cache->slot[i].size);
+        cfg->cache->slot[i].size = 0;
+    }
+    cfg->cache->total = 0;
+}
+
+/* ---- configuration ---- */
+
+static int ws__token_valid(ws_str s)
+{
+    size_t i;
+    for (i = 0; i < s.size; i++) if (!ws__is_token(s.data[i])) return 0;
+    return s.size > 0;
+}
+
+/* Header values: visible characters, spaces, tabs, and bytes of other charsets. */
+static int ws__is_value(const char *s)
+{
+    for (; *s; s++)
+        if (((uint8_t)*s < 0x20 && *s != '\t') || *s == 0x7F) return 0;
+    return 1;
+}
+
+static ws_str ws__cstr(const char *s)
+{
+    ws_str r;
+    r.data = s;
+    r.size = s ? strlen(s) : 0;
+    return r;
+}
+
+static int ws__config_valid(const ws_config *cfg)
+{
+    const ws_header *h;
+    ws_str list = ws__cstr(cfg->protocols), item;
+
+    while (ws_list_next(&list, &item)) if (!ws__token_valid(item)) return 0;
+    for (h = cfg->headers; h && h->name; h++)
+        if (!ws__token_valid(ws__cstr(h->name)) || !h->value || !ws__is_value(h->value)) return 0;
+    if (cfg->origin && (!*cfg->origin || !ws__is_value(cfg->origin))) return 0;
+    if (cfg->host && (!*cfg->host || !ws__is_value(cfg->host))) return 0;
+    return !cfg->io.read == !cfg->io.write;
+}
+
+static size_t ws__lines_size(const ws_header *h)
+{
+    size_t n = 1;
+    for (; h && h->name; h++) n += strlen(h->name) + strlen(h->value) + 4;
+    return n;
+}
+
+static void ws__put_lines(ws__text *t, const ws_header *h)
+{
+    for (; h && h->name; h++) {
+        ws__puts(t, h->name);
+        ws__puts(t, ": ");
+        ws__puts(t, h->value);
+        ws__puts(t, "\r\n");
+    }
+}
+
+/* Copies s behind the others; NULL stays NULL. */
+static const char *ws__keep(ws__text *t, const char *s)
+{
+    const char *at = t->at;
+    if (!s) return NULL;
+    ws__puts(t, s);
+    t->at++;
+    return at;
+}
+
+/* Writes list as "a\0b\0\0": its elements can be handed out as strings. */
+static const char *ws__keep_list(ws__text *t, const char *list)
+{
+    const char *at = t->at;
+    ws_str rest = ws__cstr(list), item;
+
+    while (ws_list_next(&rest, &item)) {
+        ws__put(t, item.data, item.size);
+        t->at++;
+    }
+    *t->at++ = 0;
+    return at;
+}
+
+static void ws__defaults(ws_config *s)
+{
+    static const uint32_t defaults[] = {
+        1u << 20, 4096, 8192, 64, 1u << 20, 10000, 20000, 20000, 5000, WS_NEVER
+    };
+    uint32_t *value[10];
+    size_t i;
+
+    value[0] = &s->max_message;   value[1] = &s->max_fragments;
+    value[2] = &s->max_head;      value[3] = &s->max_headers;
+    value[4] = &s->max_backlog;   value[5] = &s->handshake_timeout;
+    value[6] = &s->ping_interval; value[7] = &s->ping_timeout;
+    value[8] = &s->close_timeout; value[9] = &s->idle_timeout;
+    for (i = 0; i < 10; i++) {
+        if (!*value[i]) *value[i] = defaults[i];
+        if (i >= 5 && *value[i] != WS_NEVER && *value[i] > 1u << 29) *value[i] = 1u << 29;
+    }
+    if (!s->alloc) s->alloc = ws__system_alloc;
+}
+
+static size_t ws__cfg_size(const ws_config *cfg, const char *url)
+{
+    return sizeof(ws__cfg) + ws__lines_size(cfg->headers) + (url ? strlen(url) + 1 : 0) +
+           (cfg->protocols ? strlen(cfg->protocols) : 0) + 3 +
+           (cfg->origins ? strlen(cfg->origins) + 1 : 0);
+}
+
+/* Fills size bytes at k, from ws__cfg_size. cfg is valid. */
+static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const char *url)
+{
+    ws__text t;
+
+    memset(k, 0, sizeof *k);
+    k->set = *cfg;
+    k->size = size;
+    k->refs = 1;
+    ws__defaults(&k->set);
+    t.at = (char *)(k + 1);
+    t.end = (char *)k + size;
+    k->lines = t.at;
+    *t.at = 0;
+    ws__put_lines(&t, cfg->headers);
+    t.at++;
+    k->set.protocols = ws__keep_list(&t, cfg->protocols);
+    k->set.origins = ws__keep(&t, cfg->origins);
+    k->url = ws__keep(&t, url);
+    k->set.headers = NULL;
+    k->set.host = k->set.origin = NULL;
+}
+
+static void ws__cfg_release(ws__cfg *k)
+{
+    if (--k->refs == 0) ws__free(k, k, k->size);
+}
+
+/* ---- the connection ---- */
+
+static void ws__init(ws_conn *c, ws__cfg *k, uint32_t flags)
+{
+    memset(c, 0, sizeof *c);
+    c->cfg = k;
+    c->flags = flags;
+    c->user = k->set.user;
+    c->fd = WS__NO_SOCK;
+    c->deadline = k->set.handshake_timeout;
+    c->wants = WS__UNWATCHED;
+}
+
+/* Lays conn, configuration, input and output out in the caller's block. */
+static ws_conn *ws__new_fixed(const ws_config *cfg, const char *url, uint32_t flags)
+{
+    uint8_t *at = (uint8_t *)cfg->memory;
+    size_t conn = (sizeof(ws_conn) + 7) / 8 * 8, size = (ws__cfg_size(cfg, url) + 7) / 8 * 8;
+    size_t fixed = conn + size + sizeof(ws__rx) + sizeof(ws__tx), rest, send;
+    ws_conn *c;
+
+    if ((uintptr_t)at % 8 || cfg->memory_size / 8 * 8 < fixed) return NULL;
+    rest = cfg->memory_size / 8 * 8 - fixed;
+    if (rest < WS__STAGE + 2 * WS__TX_ROOM + 16) return NULL;
+    rest -= WS__STAGE + 2 * WS__TX_ROOM;
+    send = cfg->memory_send ? cfg->memory_send : rest / 3;
+    if (send > rest) return NULL;
+    send = (send + 2 * WS__TX_ROOM + 7) / 8 * 8;
+    c = (ws_conn *)(void *)at;
+    at += conn;
+    ws__cfg_fill((ws__cfg *)(void *)at, size, cfg, url);
+    ws__init(c, (ws__cfg *)(void *)at, flags | WS__IS_FIXED);
+    at += size;
+    c->tx = (ws__tx *)(void *)at;
+    memset(c->tx, 0, sizeof *c->tx);
+    c->tx->cap = send;
+    c->tx->pos = c->tx->len = c->tx->border = WS__TX_ROOM;
+    at += sizeof(ws__tx) + send;
+    c->rx = (ws__rx *)(void *)at;
+    memset(c->rx, 0, sizeof *c->rx);
+    at += sizeof(ws__rx);
+    c->rx->cap = cfg->memory_size / 8 * 8 - (size_t)(at - (uint8_t *)cfg->memory);
+    if (c->cfg->set.max_message > c->rx->cap - WS__STAGE)
+        c->cfg->set.max_message = (uint32_t)(c->rx->cap - WS__STAGE);
+    return c;
+}
+
+static ws_conn *ws__new_shared(ws__cfg *k, uint32_t flags)
+{
+    ws_conn *c = (ws_conn *)ws__alloc(k, sizeof *c);
+    if (!c) return NULL;
+    k->refs++;
+    ws__init(c, k, flags);
+    return c;
+}
+
+static ws__cfg *ws__cfg_new(const ws_config *cfg, const char *url)
+{
+    size_t size = ws__cfg_size(cfg, url);
+    ws__cfg *k = (ws__cfg *)(cfg->alloc ? cfg->alloc(cfg->alloc_user, NULL, 0, size)
+                                        : ws__system_alloc(NULL, NULL, 0, size));
+    if (k) ws__cfg_fill(k, size, cfg, url);
+    return k;
+}
+
+/* Makes a connection with its own configuration. A bad configuration gives a connection
+   with *fault set that knows nothing but its allocator. */
+static ws_conn *ws__new(const ws_config *cfg, const char *url, uint32_t flags, int *fault)
+{
+    ws_config bare;
+    ws__cfg *k;
+    ws_conn *c;
+
+    memset(&bare, 0, sizeof bare);
+    if (!cfg) cfg = &bare;
+    *fault = 0;
+    if (!ws__config_valid(cfg)) {
+        bare.alloc = cfg->alloc;
+        bare.alloc_user = cfg->alloc_user;
+        bare.memory = cfg->memory;
+        bare.memory_size = cfg->memory_size;
+        bare.user = cfg->user;
+        *fault = WS_ERR_ARGUMENT;
+        cfg = &bare;
+    }
+    if (cfg->memory) return ws__new_fixed(cfg, url, flags);
+    k = ws__cfg_new(cfg, url);
+    if (!k) return NULL;
+    c = ws__new_shared(k, flags);
+    ws__cfg_release(k);
+    return c;
+}
+
+static void ws__rx_free(ws_conn *c)
+{
+    if (ws__has(c, WS__IS_FIXED)) {
+        c->rx->msg = c->rx->pos = c->rx->len = 0;
+    } else if (c->rx) {
+        ws__block_free(c->cfg, c->rx, sizeof *c->rx + c->rx->cap);
+        c->rx = NULL;
+    }
+}
+
+static void ws__tx_free(ws_conn *c)
+{
+    if (ws__has(c, WS__IS_FIXED)) {
+        c->tx->pos = c->tx->len = c->tx->border = WS__TX_ROOM;
+        c->tx->has_pong = 0;
+    } else if (c->tx) {
+        ws__block_free(c->cfg, c->tx, sizeof *c->tx + c->tx->cap);
+        c->tx = NULL;
+    }
+}
+
+static int ws__random(ws__cfg *k, void *buf, size_t n)
+{
+    if (k->set.random) return k->set.random(k->set.random_user, buf, n) ? WS_ERR_RANDOM : 0;
+#ifdef WS_NO_SOCKETS
+    (void)buf;
+    (void)n;
+    return WS_ERR_RANDOM;
+#else
+    if (n > sizeof k->keys) return WS_ERR_RANDOM;
+    if (k->key_count < n) {
+        if (ws__system_random(k->keys, sizeof k->keys)) return WS_ERR_RANDOM;
+        k->key_count = sizeof k->keys;
+    }
+    k->key_count = (uint16_t)(k->key_count - n);
+    memcpy(buf, k->keys + k->key_count, n);
+    memset(k->keys + k->key_count, 0, n);
+    return 0;
+#endif
+}
+
+static void ws__wake(ws_conn *c)
+{
+    if (c->cfg->wake) c->cfg->wake(c);
+}
+
+/* Room for n bytes of text that lasts until the end; NULL when there is none. The input is
+   over by then, so without an allocator its buffer serves. */
+static char *ws__note_new(ws_conn *c, size_t n)
+{
+    if (ws__has(c, WS__IS_FIXED)) {
+        if (n > c->rx->cap) return NULL;
+        c->rx->head_size = 0;
+        c->note = (char *)ws__data(c->rx);
+        return c->note;
+    }
+    if (!c->note) c->note = (char *)ws__alloc(c->cfg, WS__NOTE_SIZE);
+    return n <= WS__NOTE_SIZE ? c->note : NULL;
+}
+
+/* ==== >>send (private) ================================================================= */
+
+static size_t ws__pending(const ws_conn *c)
+{
+    return c->tx ? c->tx->len - c->tx->pos + (c->tx->has_pong ? 2u + c->tx->pong_size : 0u) : 0;
+}
+
+/* Waiting for the driver: the queue, and what a cork holds. */
+static size_t ws__unsent(const ws_conn *c)
+{
+    return ws__pending(c) + (c->cork ? c->cork->total : 0);
+}
+
+/* While the peer does not read, we do not read either. */
+static int ws__held_back(const ws_conn *c)
+{
+    return ws__has(c, WS__PAUSED) || ws__pending(c) > c->cfg->set.max_backlog / 2;
+}
+
+/* Room for n more bytes behind the queue; NULL when memory is out. */
+static uint8_t *ws__tx_room(ws_conn *c, size_t n)
+{
+    ws__tx *tx = c->tx, *bigger;
+    size_t used = tx ? tx->len - tx->pos : 0, size;
+
+    if (tx && tx->cap - tx->len < n && tx->pos > WS__TX_ROOM) {
+        memmove(ws__data(tx) + WS__TX_ROOM, ws__data(tx) + tx->pos, used);
+        tx->border -= tx->pos - WS__TX_ROOM;
+        tx->len = WS__TX_ROOM + used;
+        tx->pos = WS__TX_ROOM;
+    }
+    if (tx && tx->cap - tx->len >= n) return ws__data(tx) + tx->len;
+    if (ws__has(c, WS__IS_FIXED) || n > ((size_t)-1) / 2 - used - 4096) return NULL;
+    size = sizeof *tx + WS__TX_ROOM + used + n;
+    size = size < 512 ? 512 : size + (used ? size / 2 : 0);
+    bigger = (ws__tx *)ws__block_new(c->cfg, &size);
+    if (!bigger) return NULL;
+    memset(bigger, 0, sizeof *bigger);
+    if (tx) {
+        *bigger = *tx;
+        memcpy(ws__data(bigger) + WS__TX_ROOM, ws__data(tx) + tx->pos, used);
+        bigger->border = tx->border - tx->pos + WS__TX_ROOM;
+        ws__tx_free(c);
+    } else {
+        bigger->border = WS__TX_ROOM;
+    }
+    bigger->cap = size - sizeof *bigger;
+    bigger->pos = WS__TX_ROOM;
+    bigger->len = WS__TX_ROOM + used;
+    c->tx = bigger;
+    return ws__data(bigger) + bigger->len;
+}
+
+/* Queues n bytes as they are. raw: they are not frames. */
+static int ws__tx_append(ws_conn *c, const void *data, size_t n, int raw)
+{
+    uint8_t *at = ws__tx_room(c, n);
+    if (!at) return WS_ERR_MEMORY;
+    memcpy(at, data, n);
+    c->tx->len += n;
+    if (raw) c->tx->border = c->tx->len;
+    return 0;
+}
+
+static void ws__tx_done(ws_conn *c, size_t n)
+{
+    ws__tx *tx = c->tx;
+
+    if (!tx || n > tx->len - tx->pos) return;
+    tx->pos += n;
+    while (tx->border < tx->pos) {
+        ws_frame f;
+        int head = ws_frame_decode(ws__data(tx) + tx->border, tx->len - tx->border, &f);
+        tx->border += (size_t)head + (size_t)f.size;
+    }
+    if (n) {
+        c->last_rx = c->now;    /* a peer that reads is alive */
+        c->flags &= ~(uint32_t)WS__PINGED;
+    }
+    if (tx->pos == tx->len && !tx->has_pong) ws__tx_free(c);
+}
+
+static int ws__borrowed(const ws_conn *c, const ws__gather *g, const uint8_t *p)
+{
+    return (p >= g->lo && p < g->hi) ||
+           (c->rx && p >= ws__data(c->rx) && p < ws__data(c->rx) + c->rx->cap);
+}
+
+static void ws__gather_piece(ws__gather *g, const uint8_t *p, size_t n)
+{
+    ws__piece *last = &g->piece[g->n - 1];
+    if (g->n && (uint8_t *)last->iov_base + last->iov_len == p) {
+        last->iov_len += n;
+    } else {
+        g->piece[g->n].iov_base = (void *)(uintptr_t)p;
+        g->piece[g->n].iov_len = n;
+        g->n++;
+    }
+    g->total += n;
+}
+
+/* Adds a frame to the cork; 0 when it does not fit. */
+static int ws__gather_frame(ws_conn *c, const ws_frame *f, const uint8_t *data, size_t n)
+{
+    ws__gather *g = c->cork;
+    uint8_t *at = g->buf + g->len;
+    int borrow = n >= WS__BORROW_MIN && !f->masked && ws__borrowed(c, g, data);
+    size_t copied = borrow ? 0 : n, head;
+
+    if (g->n + 2 > WS__PIECES || copied > g->cap || g->cap - g->len < copied + 14) return 0;
+    head = ws_frame_encode(f, at);
+    if (f->masked) ws_mask(at + head, data, n, f->key, 0);
+    else if (copied) memcpy(at + head, data, n);
+    g->len += head + copied;
+    ws__gather_piece(g, at, head + copied);
+    if (borrow) ws__gather_piece(g, data, n);
+    return 1;
+}
+
+static size_t ws__header_size(const ws_conn *c, size_t n)
+{
+    return 2u + (n < 126 ? 0u : n < 65536 ? 2u : 8u) + (ws__has(c, WS__IS_CLIENT) ? 4u : 0u);
+}
+
+/* Sends or queues one whole frame. */
+static int ws__frame_put(ws_conn *c, int op, const void *data, size_t n)
+{
+    ws_frame f;
+    uint8_t *at;
+    size_t head;
+
+    if (ws__has(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
+    memset(&f, 0, sizeof f);
+    f.fin = 1;
+    f.op = (uint8_t)op;
+    f.size = n;
+    f.masked = ws__has(c, WS__IS_CLIENT);
+    if (f.masked && ws__random(c->cfg, f.key, 4)) return WS_ERR_RANDOM;
+    if (c->cork && !ws__pending(c)) {
+        if (ws__gather_frame(c, &f, (const uint8_t *)data, n)) return 0;
+        c->cork->flush(c);
+        if (!ws__pending(c) && ws__gather_frame(c, &f, (const uint8_t *)data, n)) return 0;
+    } else if (c->cork && c->cork->total) {
+        c->cork->flush(c);
+    }
+    at = ws__tx_room(c, n + ws__header_size(c, n));
+    if (!at) return WS_ERR_MEMORY;
+    head = ws_frame_encode(&f, at);
+    if (f.masked) ws_mask(at + head, data, n, f.key, 0);
+    else if (n) memcpy(at + head, data, n);
+    c->tx->len += head + n;
+    return 0;
+}
+
+/* Answers a ping: at once while little waits, else the latest one overtakes the queue at the
+   next frame border (5.5.3 allows to answer only the latest). */
+static int ws__pong_put(ws_conn *c, const void *data, size_t n)
+{
+    size_t limit = ws__has(c, WS__IS_FIXED) ? c->tx->cap / 4 : WS__PONG_QUEUE;
+
+    if (ws__has(c, WS__NO_OUTPUT | WS__CLOSE_SENT)) return 0;
+    if (!c->tx || ws__pending(c) <= limit) return ws__frame_put(c, WS_OP_PONG, data, n);
+    c->tx->has_pong = 1;
+    c->tx->pong_size = (uint8_t)n;
+    if (n) memcpy(c->tx->pong, data, n);
+    return 0;
+}
+
+/* Puts the waiting pong in front of the queue. The queue stands at a frame border. */
+static void ws__pong_front(ws_conn *c)
+{
+    ws__tx *tx = c->tx;
+    ws_frame f;
+    size_t head;
+    uint8_t header[WS_FRAME_HEADER_MAX];
+
+    memset(&f, 0, sizeof f);
+    f.fin = 1;
+    f.op = WS_OP_PONG;
+    f.size = tx->pong_size;
+    f.masked = ws__has(c, WS__IS_CLIENT);
+    tx->has_pong = 0;
+    if (f.masked && ws__random(c->cfg, f.key, 4)) return;
+    head = ws_frame_encode(&f, header);
+    tx->pos -= head + tx->pong_size;
+    memcpy(ws__data(tx) + tx->pos, header, head);
+    ws_mask(ws__data(tx) + tx->pos + head, tx->pong, tx->pong_size, f.key, 0);
+}
+
+static int ws__close_put(ws_conn *c, int code, const char *reason, size_t n)
+{
+    uint8_t body[125];
+    int r;
+
+    if (ws__has(c, WS__CLOSE_SENT)) return 0;
+    body[0] = (uint8_t)(code >> 8);
+    body[1] = (uint8_t)code;
+    if (n > 123) n = 123;
+    if (n) memcpy(body + 2, reason, n);
+    r = ws__frame_put(c, WS_OP_CLOSE, body, code ? n + 2 : 0);
+    if (!r) c->flags |= WS__CLOSE_SENT;
+    return r;
+}
+
+/* ---- errors ---- */
+
+static void ws__drop_output(ws_conn *c)
+{
+    c->flags |= WS__NO_OUTPUT;
+    if (c->tx) ws__tx_free(c);
+    if (c->cork) c->cork->n = 0, c->cork->len = c->cork->total = 0;
+}
+
+static void ws__end(ws_conn *c, int phase)
+{
+    c->phase = (uint8_t)phase;
+    c->deadline = c->now + c->cfg->set.close_timeout;
+    if (c->cfg->set.close_timeout == WS_NEVER) c->deadline = c->now + (1u << 30);
+    ws__wake(c);
+}
+
+static void ws__note_error(ws_conn *c, int number, const char *more)
+{
+    char *room = ws__note_new(c, WS__STAGE);
+    int tell = ws__error_tell(number);
+    ws__text t;
+
+    if (!room) return;
+    t.at = room;
+    t.end = room + (ws__has(c, WS__IS_FIXED) ? WS__STAGE : WS__NOTE_SIZE);
+    ws__puts(&t, ws__error_text(number));
+    if (more) {
+        ws__puts(&t, ": ");
+        ws__puts(&t, more);
+    }
+    if (number == -WS_ERR_STATUS && c->cfg->status) {
+        ws__puts(&t, " but ");
+        ws__put_number(&t, c->cfg->status);
+    }
+    if ((tell >= 1002 && tell <= 1009) || number == -WS_ERR_HEAD_SYNTAX) {
+        ws__puts(&t, " at byte ");
+        ws__put_number(&t, c->taken);
+    }
+}
+
+static void ws__refuse(ws_conn *c, int status, const ws_header *headers, const char *text,
+                       size_t n, int with_body);
+
+/* The one way into failure: tells the peer what the RFC wants it told, and ends. */
+static void ws__fail_with(ws_conn *c, int error, const char *more)
+{
+    int tell = ws__error_tell(-error);
+
+    if (c->phase >= WS__PHASE_ENDING && c->error) { c->phase = WS__PHASE_ENDED; return; }
+    if (!c->error) {
+        c->error = (uint8_t)-error;
+        if (!ws__has(c, WS__CLOSE_GOT)) {
+            c->code = tell >= 1000 ? (uint16_t)tell : WS_CLOSE_ABNORMAL;
+            ws__note_error(c, -error, more);
+        }
+    }
+    if (tell >= 1000 && c->phase == WS__PHASE_FRAMES) {
+        const char *text = ws__error_text(-error);
+        ws__close_put(c, tell, text, strlen(text));
+        ws__end(c, WS__PHASE_ENDING);
+    } else if (tell >= 400 && tell < 600 && !ws__has(c, WS__IS_CLIENT) &&
+               c->phase < WS__PHASE_FRAMES) {
+        const char *text = ws__error_text(-error);
+        ws__refuse(c, tell, NULL, text, strlen(text), 1);
+        ws__end(c, WS__PHASE_ENDING);
+    } else {
+        ws__drop_output(c);
+        ws__end(c, WS__PHASE_ENDED);
+    }
+}
+
+static void ws__fail(ws_conn *c, int error) { ws__fail_with(c, error, NULL); }
+
+/* ---- deadlines ---- */
+
+static uint32_t ws__sooner(uint32_t now, uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - now) < (int32_t)(b - now) ? a : b;
+}
+
+static uint32_t ws__open_deadline(const ws_conn *c)
+{
+    const ws_config *s = &c->cfg->set;
+    uint32_t due = c->now + (1u << 30);
+
+    if (s->ping_interval != WS_NEVER && !ws__has(c, WS__PINGED))
+        due = c->last_rx + s->ping_interval;
+    if (s->ping_timeout != WS_NEVER && ws__has(c, WS__PINGED))
+        due = c->last_ping + s->ping_timeout;
+    if (s->idle_timeout != WS_NEVER)
+        due = ws__sooner(c->now, due, c->last_message + s->idle_timeout);
+    return due;
+}
+
+/* ==== >>shake (private) ================================================================ */
+
+/* Queues an HTTP head in one go: either all of it or nothing. */
+static int ws__put_head(ws_conn *c, const ws_str *pieces, int count)
+{
+    size_t n = 0;
+    uint8_t *at;
+    int i;
+
+    for (i = 0; i < count; i++) n += pieces[i].size;
+    at = ws__tx_room(c, n);
+    if (!at) return WS_ERR_MEMORY;
+    for (i = 0; i < count; i++) {
+        if (pieces[i].size) memcpy(at, pieces[i].data, pieces[i].size);
+        at += pieces[i].size;
+    }
+    c->tx->len += n;
+    c->tx->border = c->tx->len;
+    return 0;
+}
+
+/* ---- server ---- */
+
+static const char *ws__status_text(int status)
+{
+    static const struct { int status; const char *text; } known[] = {
+        { 101, "Switching Protocols" }, { 200, "OK" }, { 204, "No Content" },
+        { 301, "Moved Permanently" }, { 302, "Found" }, { 304, "Not Modified" },
+        { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
+        { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 408, "Request Timeout" },
+        { 413, "Content Too Large" }, { 426, "Upgrade Required" },
+        { 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" },
+        { 500, "Internal Server Error" }, { 503, "Service Unavailable" },
+        { 505, "HTTP Version Not Supported" }
+    };
+    size_t i;
+    for (i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].status == status) return known[i].text;
+    return "Status";
+}
+
+/* Queues an HTTP answer that ends the connection. */
+static void ws__refuse(ws_conn *c, int status, const ws_header *headers, const char *text,
+                       size_t n, int with_body)
+{
+    char head[256], *lines = NULL;
+    ws_str piece[3];
+    ws__text t;
+    size_t room = ws__lines_size(headers);
+    int bare = status == 204 || status == 304;
+
+    if (headers && headers->name) {
+        lines = (char *)ws__alloc(c->cfg, room);
+        if (!lines) { ws__drop_output(c); return; }
+        t.at = lines;
+        t.end = lines + room;
+        ws__put_lines(&t, headers);
+    }
+    t.at = head;
+    t.end = head + sizeof head;
+    ws__puts(&t, "HTTP/1.1 ");
+    ws__put_number(&t, (uint64_t)status);
+    ws__puts(&t, " ");
+    ws__puts(&t, ws__status_text(status));
+    ws__puts(&t, "\r\nConnection: close\r\n");
+    if (!headers && with_body) ws__puts(&t, "Content-Type: text/plain\r\n");
+    if (status == 405 && !headers) ws__puts(&t, "Allow: GET\r\n");
+    if (status == 426)
+        ws__puts(&t, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
+    if (!bare) {
+        ws__puts(&t, "Content-Length: ");
+        ws__put_number(&t, n);
+        ws__puts(&t, "\r\n");
+    }
+    piece[0] = ws__cstr(head);
+    piece[1] = ws__cstr(lines);
+    piece[2].data = "\r\n";
+    piece[2].size = 2;
+    if (ws__put_head(c, piece, 3) ||
+        (with_body && !bare && n && ws__tx_append(c, text, n, 1)))
+        ws__drop_output(c);
+    if (lines) ws__free(c->cfg, lines, room);
+}
+
+#ifndef WS_NO_SERVER
+
+/* What a request says about the upgrade. Counts tell repeated fields. */
+typedef struct ws__request {
+    ws_str method, target, version;
+    ws_str host, key, wanted, origin, protocols;
+    int hosts, keys, versions, origins;
+    int upgrade, connection, has_upgrade, body;
+} ws__request;
+
+static void ws__request_field(ws__request *r, ws_str name, ws_str value)
+{
+    if (ws_str_is(name, "Host")) { r->hosts++; r->host = value; }
+    else if (ws_str_is(name, "Sec-WebSocket-Key")) { r->keys++; r->key = value; }
+    else if (ws_str_is(name, "Sec-WebSocket-Version")) { r->versions++; r->wanted = value; }
+    else if (ws_str_is(name, "Origin")) { r->origins++; r->origin = value; }
+    else if (ws_str_is(name, "Upgrade")) r->upgrade |= ws_list_has(value, "websocket");
+    else if (ws_str_is(name, "Connection")) r->connection |= ws_list_has(value, "upgrade");
+    else if (ws_str_is(name, "Transfer-Encoding")) r->body = 1;
+    else if (ws_str_is(name, "Content-Length")) r->body |= !ws_str_is(value, "0");
+}
+
+/* authority = host [":" port]; splits it. Returns 0 when it is not one. */
+static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standard)
+{
+    size_t i, colon = a.size;
+
+    for (i = 0; i < a.size; i++) {
+        uint8_t b = (uint8_t)a.data[i];
+        if (b <= ' ' || b >= 0x7F || strchr("/?#@\\,\"<>^`{|}", b)) return 0;
+        if (b == ':' && (i == 0 || a.data[0] != '[' || a.data[i - 1] == ']')) {
+            colon = i;
+            break;
+        }
+    }
+    host->data = a.data;
+    host->size = colon;
+    if (!colon || (a.data[0] == '[') != (a.data[colon - 1] == ']') || colon == 1) {
+        if (!colon || a.data[0] == '[' || a.data[colon - 1] == ']') return 0;
+    }
+    *port = standard;
+    if (colon + 1 < a.size) *port = 0;
+    for (i = colon + 1; i < a.size; i++) {
+        if (a.data[i] < '0' || a.data[i] > '9') return 0;
+        *port = *port * 10 + (unsigned)(a.data[i] - '0');
+        if (*port > 65535) return 0;
+    }
+    return *port > 0;
+}
+
+static int ws__same_text(ws_str a, ws_str b)
+{
+    size_t i;
+    if (a.size != b.size) return 0;
+    for (i = 0; i < a.size; i++)
+        if (ws__lower(a.data[i]) != ws__lower(b.data[i])) return 0;
+    return 1;
+}
+
+/* Origin = scheme "://" authority. Same host and port as Host, the scheme's port filled in
+   on both sides (a proxy in front may have ended TLS). */
+static int ws__same_origin(ws_str origin, ws_str host)
+{
+    ws_str rest = origin, a, b;
+    unsigned port, other, standard = 80;
+    size_t i;
+
+    for (i = 0; i + 2 < origin.size && memcmp(origin.data + i, "://", 3); i++) {}
+    if (i + 3 >= origin.size) return 0;
+    rest.size = i;
+    if (ws_str_is(rest, "https")) standard = 443;
+    else if (!ws_str_is(rest, "http")) return 0;
+    rest.data = origin.data + i + 3;
+    rest.size = origin.size - i - 3;
+    return ws__authority(rest, &a, &port, standard) &&
+           ws__authority(host, &b, &other, standard) && port == other && ws__same_text(a, b);
+}
+
+static int ws__origin_allowed(const ws__cfg *k, const ws__request *r)
+{
+    ws_str list = ws__cstr(k->set.origins), item;
+
+    if (!r->origins) return 1;
+    if (!k->set.origins) return ws__same_origin(r->origin, r->host);
+    while (ws_list_next(&list, &item))
+        if ((item.size == 1 && *item.data == '*') || ws__same_text(item, r->origin)) return 1;
+    return 0;
+}
+
+static int ws__target_valid(ws_str target)
+{
+    ws_str scheme = target;
+    size_t i;
+
+    for (i = 0; i < target.size; i++) if (target.data[i] == '#') return 0;
+    if (target.data[0] == '/') return 1;
+    scheme.size = target.size < 7 ? target.size : 7;
+    if (ws_str_is(scheme, "http://")) return target.size > 7;
+    scheme.size = target.size < 8 ? target.size : 8;
+    return ws_str_is(scheme, "https://") && target.size > 8;
+}
+
+static int ws__key_valid(ws_str key)
+{
+    uint8_t nonce[18];
+    return key.size == 24 && ws_base64_decode(key.data, 24, nonce) == 16;
+}
+
+/* 0: a good WebSocket request; WS_ERR_NOT_UPGRADE: plain HTTP; else the fault. */
+static int ws__request_check(const ws__cfg *k, const ws__request *r)
+{
+    ws_str host;
+    unsigned port;
+    int major_1 = r->version.data[5] == '1', modern = ws_str_is(r->version, "HTTP/1.1");
+    int wants = r->upgrade || r->keys || r->versions;
+
+    if (!major_1) return WS_ERR_HTTP_VERSION;
+    if (r->hosts > 1 || (r->hosts && r->host.size && !ws__authority(r->host, &host, &port, 80)))
+        return WS_ERR_HOST;
+    if ((!r->hosts || !r->host.size) && (modern || wants)) return WS_ERR_HOST;
+    if (!wants) return WS_ERR_NOT_UPGRADE;
+    if (r->method.size != 3 || memcmp(r->method.data, "GET", 3)) return WS_ERR_METHOD;
+    if (!modern) return WS_ERR_HTTP_VERSION;
+    if (!ws__target_valid(r->target)) return WS_ERR_HEAD_SYNTAX;
+    if (!r->upgrade) return WS_ERR_UPGRADE;
+    if (!r->connection) return WS_ERR_CONNECTION;
+    if (r->versions > 1 || r->origins > 1) return WS_ERR_HEAD_SYNTAX;
+    if (!r->versions || !ws_str_is(r->wanted, "13")) return WS_ERR_VERSION;
+    if (r->keys != 1 || !ws__key_valid(r->key)) return WS_ERR_KEY;
+    if (r->body) return WS_ERR_BODY;
+    if (!ws__origin_allowed(k, r)) return WS_ERR_ORIGIN;
+    return 0;
+}
+
+/* The n-th (1..) subprotocol of the configuration, "" for 0. */
+static const char *ws__protocol_at(const ws__cfg *k, int n)
+{
+    const char *at = k->set.protocols;
+    if (!n) return "";
+    while (--n) at += strlen(at) + 1;
+    return at;
+}
+
+static uint8_t ws__protocol_find(const ws__cfg *k, ws_str name)
+{
+    const char *at = k->set.protocols;
+    int n;
+    for (n = 1; *at && n < 256; at += strlen(at) + 1, n++)
+        if (strlen(at) == name.size && !memcmp(at, name.data, name.size)) return (uint8_t)n;
+    return 0;
+}
+
+/* The first of the client's offers that we support (4.2.2 /subprotocol/). */
+static void ws__protocol_choose(ws_conn *c, ws_str head)
+{
+    ws_str name, value, item;
+    size_t pos = 0;
+
+    while (!c->protocol && ws_head_field(head, &pos, &name, &value))
+        if (ws_str_is(name, "Sec-WebSocket-Protocol"))
+            while (!c->protocol && ws_list_next(&value, &item))
+                c->protocol = ws__protocol_find(c->cfg, item);
+}
+
+static int ws__answer_101(ws_conn *c, const ws__request *r)
+{
+    char accept[29];
+    ws_str piece[7];
+
+    ws_accept_key(r->key.data, accept);
+    piece[0] = ws__cstr("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                       "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
+    piece[1] = ws__cstr(accept);
+    piece[2] = ws__cstr(c->protocol ? "\r\nSec-WebSocket-Protocol: " : "");
+    piece[3] = ws__cstr(ws__protocol_at(c->cfg, c->protocol));
+    piece[4] = ws__cstr("\r\n");
+    piece[5] = ws__cstr(c->cfg->lines);
+    piece[6] = ws__cstr("\r\n");
+    return ws__put_head(c, piece, 7);
+}
+
+/* Judges a whole request head. Returns the event it makes, 0 after a failure. */
+static int ws__server_head(ws_conn *c, ws_str head)
+{
+    ws__request r;
+    ws_str name, value;
+    size_t pos = 0;
+    int fault;
+
+    memset(&r, 0, sizeof r);
+    fault = ws_head_request(head, &r.method, &r.target, &r.version);
+    while (!fault && ws_head_field(head, &pos, &name, &value))
+        ws__request_field(&r, name, value);
+    if (!fault) fault = ws__request_check(c->cfg, &r);
+    if (!fault) {
+        ws__protocol_choose(c, head);
+        fault = ws__answer_101(c, &r);
+    }
+    if (r.method.size && r.target.size) {   /* strings for ws_method and ws_target */
+        ((char *)(uintptr_t)r.method.data)[r.method.size] = 0;
+        ((char *)(uintptr_t)r.target.data)[r.target.size] = 0;
+    }
+    if (fault == WS_ERR_NOT_UPGRADE) return WS_EV_HTTP;
+    if (fault) {
+        ws__fail(c, fault);
+        return 0;
+    }
+    return WS_EV_OPEN;
+}
+
+#endif /* WS_NO_SERVER */
+
+#ifndef WS_NO_CLIENT
+
+/* ---- client ---- */
+
+/* The Host header: brackets back around IPv6, the port unless it is the scheme's own. */
+static void ws__put_host(ws__text *t, const ws_url *url)
+{
+    if (url->is_unix) { ws__puts(t, "localhost"); return; }
+    if (url->ipv6) ws__puts(t, "[");
+    ws__put(t, url->host.data, url->host.size);
+    if (url->ipv6) ws__puts(t, "]");
+    if (!url->default_port) {
+        ws__puts(t, ":");
+        ws__put_number(t, url->port);
+    }
+}
+
+static int ws__hex(char b)
+{
+    if (b >= '0' && b <= '9') return b - '0';
+    b = (char)ws__lower(b);
+    return b >= 'a' && b <= 'f' ? b - 'a' + 10 : -1;
+}
+
+/* Undoes percent-encoding. Returns the bytes, or -1. */
+static ptrdiff_t ws__unescape(ws_str s, char *out, size_t room)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < s.size; i++) {
+        char b = s.data[i];
+        if (b == '%') {
+            int hi = i + 2 < s.size ? ws__hex(s.data[i + 1]) : -1;
+            int lo = hi >= 0 ? ws__hex(s.data[i + 2]) : -1;
+            if (lo < 0) return -1;
+            b = (char)(hi * 16 + lo);
+            i += 2;
+        }
+        if (n == room) return -1;
+        out[n++] = b;
+    }
+    return (ptrdiff_t)n;
+}
+
+/* "Authorization: Basic ..." for user:password of the URL (RFC 7617). */
+static int ws__put_basic(ws__text *t, const ws_url *url)
+{
+    char plain[192], code[260];
+    ptrdiff_t user, password = 0;
+
+    if (!url->user.data) return 0;
+    user = ws__unescape(url->user, plain, 95);
+    if (user < 0) return WS_ERR_URL;
+    plain[user] = ':';
+    if (url->password.data) password = ws__unescape(url->password, plain + user + 1, 95);
+    if (password < 0) return WS_ERR_URL;
+    ws_base64_encode(plain, (size_t)(user + password + 1), code);
+    ws__puts(t, "Authorization: Basic ");
+    ws__puts(t, code);
+    ws__puts(t, "\r\n");
+    return 0;
+}
+
+/* The offered subprotocols, joined again. */
+static void ws__put_protocols(ws__text *t, const ws__cfg *k)
+{
+    const char *at = k->set.protocols;
+
+    if (!*at) return;
+    ws__puts(t, "Sec-WebSocket-Protocol: ");
+    for (; *at; at += strlen(at) + 1) {
+        if (at != k->set.protocols) ws__puts(t, ", ");
+        ws__puts(t, at);
+    }
+    ws__puts(t, "\r\n");
+}
+
+/* Draws the key and queues the request (4.1). Strings of set are the caller's. */
+static int ws__request_101(ws_conn *c, const ws_url *url, const ws_config *set)
+{
+    uint8_t nonce[16];
+    char key[25];
+    size_t size = 1024 + url->host.size + url->target.size + strlen(c->cfg->lines) +
+                  (set && set->host ? strlen(set->host) : 0) +
+                  (set && set->origin ? strlen(set->origin) : 0) +
+                  (set && set->protocols ? 2 * strlen(set->protocols) : 0);
+    uint8_t *at;
+    ws__text t;
+
+    if (ws__random(c->cfg, nonce, sizeof nonce)) return WS_ERR_RANDOM;
+    ws_base64_encode(nonce, sizeof nonce, key);
+    ws_accept_key(key, c->cfg->accept);
+    if (ws__has(c, WS__IS_FIXED)) size = c->tx->cap - c->tx->len;
+    at = ws__tx_room(c, size);
+    if (!at) return WS_ERR_MEMORY;
+    t.at = (char *)at;
+    t.end = (char *)at + size;
+    ws__puts(&t, "GET ");
+    if (!url->target.size || url->target.data[0] != '/') ws__puts(&t, "/");
+    ws__put(&t, url->target.data, url->target.size);
+    ws__puts(&t, " HTTP/1.1\r\nHost: ");
+    if (set && set->host) ws__puts(&t, set->host);
+    else ws__put_host(&t, url);
+    ws__puts(&t, "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ");
+    ws__puts(&t, key);
+    ws__puts(&t, "\r\nSec-WebSocket-Version: 13\r\n");
+    ws__put_protocols(&t, c->cfg);
+    if (set && set->origin) {
+        ws__puts(&t, "Origin: ");
+        ws__puts(&t, set->origin);
+        ws__puts(&t, "\r\n");
+    }
+    if (ws__put_basic(&t, url)) return WS_ERR_URL;
+    ws__puts(&t, c->cfg->lines);
+    ws__puts(&t, "\r\n");
+    if (t.at + 1 >= t.end) return WS_ERR_MEMORY;
+    c->tx->len += (size_t)(t.at - (char *)at);
+    c->tx->border = c->tx->len;
+    return 0;
+}
+
+/* 4.1, what a client must find in the answer. */
+static int ws__answer_check(ws_conn *c, ws_str head, int status, ws_str version)
+{
+    ws_str name, value, item;
+    size_t pos = 0;
+    int upgrade = 0, connection = 0, accepts = 0, right = 0, protocols = 0;
+
+    if (status != 101 || !ws_str_is(version, "HTTP/1.1")) return WS_ERR_STATUS;
+    while (ws_head_field(head, &pos, &name, &value)) {
+        if (ws_str_is(name, "Upgrade")) {
+            upgrade = !upgrade && ws_str_is(value, "websocket") ? 1 : 2;
+        } else if (ws_str_is(name, "Connection")) {
+            connection |= ws_list_has(value, "upgrade");
+        } else if (ws_str_is(name, "Sec-WebSocket-Accept")) {
+            accepts++;
+            right = value.size == 28 && !memcmp(value.data, c->cfg->accept, 28);
+        } else if (ws_str_is(name, "Sec-WebSocket-Protocol")) {
+            c->protocol = ws__protocol_find(c->cfg, value);
+            if (protocols++ || !c->protocol) return WS_ERR_SUBPROTOCOL;
+        } else if (ws_str_is(name, "Sec-WebSocket-Extensions")) {
+            if (ws_list_next(&value, &item)) return WS_ERR_EXTENSION;
+        }
+    }
+    if (upgrade != 1) return WS_ERR_UPGRADE;
+    if (!connection) return WS_ERR_CONNECTION;
+    return accepts == 1 && right ? 0 : WS_ERR_ACCEPT;
+}
+
+static int ws__client_head(ws_conn *c, ws_str head)
+{
+    ws_str version, reason;
+    int status, fault = ws_head_answer(head, &version, &status, &reason);
+
+    if (!fault) {
+        c->cfg->status = (uint16_t)status;
+        fault = ws__answer_check(c, head, status, version);
+    }
+    if (!fault) return WS_EV_OPEN;
+    ws__fail(c, fault);
+    return 0;
+}
+
+#endif /* WS_NO_CLIENT */
+
+/* ==== >>recv (private) ================================================================= */
+
+/* Input to parse: [p, end). in_rx: it lies in c->rx, else in the driver's buffer. */
+typedef struct ws__span {
+    uint8_t *p, *end;
+    int in_rx;
+} ws__span;
+
+/* Room for n more raw bytes at the end of c->rx; NULL when there is none. */
+static uint8_t *ws__rx_room(ws_conn *c, size_t n)
+{
+    ws__rx *rx = c->rx, *bigger;
+    size_t raw = rx ? rx->len - rx->pos : 0, msg = rx ? rx->msg : 0, size;
+
+    if (rx && rx->cap - rx->len < n && rx->pos > msg && !ws__has(c, WS__HEAD_HELD)) {
+        memmove(ws__data(rx) + msg, ws__data(rx) + rx->pos, raw);
+        rx->pos = msg;
+        rx->len = msg + raw;
+    }
+    if (rx && rx->cap - rx->len >= n) return ws__data(rx) + rx->len;
+    if (ws__has(c, WS__IS_FIXED) || n > ((size_t)-1) / 4 - msg - raw) return NULL;
+    size = sizeof *rx + (rx ? rx->len : 0) + n;
+    size = size < 512 ? 512 : size + (rx ? size / 2 : 0);
+    bigger = (ws__rx *)ws__block_new(c->cfg, &size);
+    if (!bigger) return NULL;
+    memset(bigger, 0, sizeof *bigger);
+    if (rx) {
+        *bigger = *rx;
+        memcpy(ws__data(bigger), ws__data(rx), rx->len);
+        ws__block_free(c->cfg, rx, sizeof *rx + rx->cap);
+    }
+    bigger->cap = size - sizeof *bigger;
+    c->rx = bigger;
+    return ws__data(bigger) + bigger->len;
+}
+
+/* Room for more of the message's payload, when the raw bytes are elsewhere (rx->pos ==
+   rx->len). Grows with what was received, never to what was announced. */
+static int ws__rx_message_room(ws_conn *c, size_t now)
+{
+    ws__rx *rx = c->rx;
+    size_t have = rx->msg, size;
+    ws__rx *bigger;
+
+    if (rx->cap - have >= now) return 0;
+    if (ws__has(c, WS__IS_FIXED)) return WS_ERR_MEMORY;
+    size = 2 * (have + now) + 4096;
+    if (rx->left < size - have) size = have + (size_t)rx->left;
+    size += sizeof *rx;
+    bigger = (ws__rx *)ws__block_new(c->cfg, &size);
+    if (!bigger) return WS_ERR_MEMORY;
+    *bigger = *rx;
+    if (have) memcpy(ws__data(bigger), ws__data(rx), have);
+    bigger->cap = size - sizeof *bigger;
+    bigger->pos = bigger->len = have;
+    ws__block_free(c->cfg, rx, sizeof *rx + rx->cap);
+    c->rx = bigger;
+    return 0;
+}
+
+/* Keeps raw bytes for later. */
+static int ws__rx_append(ws_conn *c, const uint8_t *p, size_t n)
+{
+    uint8_t *at = n ? ws__rx_room(c, n) : NULL;
+    if (!n) return 0;
+    if (!at) return WS_ERR_MEMORY;
+    memcpy(at, p, n);
+    c->rx->len += n;
+    return 0;
+}
+
+/* Before the next pull: gives back what the last event showed. */
+static void ws__release(ws_conn *c)
+{
+    ws__rx *rx = c->rx;
+
+    if (ws__has(c, WS__MESSAGE_HELD)) {
+        if (c->cork && c->cork->total) c->cork->flush(c);
+        rx->msg = 0;
+        c->flags &= ~(uint32_t)WS__MESSAGE_HELD;
+    }
+    if (ws__has(c, WS__HEAD_HELD) && c->phase == WS__PHASE_FRAMES) {
+        rx->head_size = 0;
+        c->flags &= ~(uint32_t)WS__HEAD_HELD;
+    }
+    if (c->phase == WS__PHASE_HTTP && !ws__has(c, WS__ANSWERED))
+        ws_http_reply(c, 426, NULL, "WebSocket only\n", 15);
+    if (rx && rx->pos == rx->len && !rx->op && !rx->in_frame && !rx->msg &&
+        c->phase == WS__PHASE_FRAMES)
+        ws__rx_free(c);
+}
+
+/* The verdict that the first two bytes of a frame allow. op: of the unfinished message. */
+static int ws__header_check(const ws_conn *c, const uint8_t *p, int op)
+{
+    int code = p[0] & 15, fin = p[0] >> 7, masked = p[1] >> 7, size = p[1] & 127;
+
+    if (p[0] & 0x70) return WS_ERR_RSV;
+    if ((code > 2 && code < 8) || code > 10) return WS_ERR_OPCODE;
+    if (code >= 8 && !fin) return WS_ERR_CONTROL_FRAGMENT;
+    if (code >= 8 && size > 125) return WS_ERR_CONTROL_SIZE;
+    if (code == 0 && !op) return WS_ERR_CONTINUATION;
+    if (code > 0 && code < 8 && op) return WS_ERR_INTERLEAVED;
+    if (masked && ws__has(c, WS__IS_CLIENT)) return WS_ERR_MASK_PRESENT;
+    if (!masked && !ws__has(c, WS__IS_CLIENT)) return WS_ERR_MASK_MISSING;
+    return 0;
+}
+
+/* Codes that may stand in a Close frame (7.4). */
+static int ws__code_valid(int code)
+{
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+           (code >= 3000 && code <= 4999);
+}
+
+static int ws__fill(ws_event *ev, ws_conn *c, int type, const void *data, size_t n)
+{
+    memset(ev, 0, sizeof *ev);
+    ev->type = type;
+    ev->conn = c;
+    ev->data = data;
+    ev->size = n;
+    ev->reason = "";
+    return 1;
+}
+
+/* 5.5.1: the peer's Close. Its code is echoed. */
+static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
+{
+    uint32_t state = 0;
+    int code = n >= 2 ? p[0] << 8 | p[1] : WS_CLOSE_NO_CODE;
+
+    if (n == 1) { ws__fail(c, WS_ERR_CLOSE_SIZE); return; }
+    if (n && !ws__code_valid(code)) { ws__fail(c, WS_ERR_CLOSE_CODE); return; }
+    if (n > 2 && (ws_utf8(&state, p + 2, n - 2) < n - 2 || state)) {
+        ws__fail(c, WS_ERR_CLOSE_UTF8);
+        return;
+    }
+    c->flags |= WS__CLOSE_GOT;
+    c->code = (uint16_t)code;
+    if (ws__close_put(c, n ? code : 0, NULL, 0) == WS_ERR_RANDOM) c->error = -WS_ERR_RANDOM;
+    if (n > 2) {
+        char *note = ws__note_new(c, n - 1);
+        if (note) {
+            memmove(note, p + 2, n - 2);
+            note[n - 2] = 0;
+        }
+    }
+    ws__end(c, WS__PHASE_ENDING);
+}
+
+/* A whole control frame. Returns 1 with its event, -1 to go on. */
+static int ws__control(ws_conn *c, int op, const uint8_t *p, size_t n, ws_event *ev)
+{
+    if (op == WS_OP_CLOSE) {
+        ws__close_got(c, p, n);
+        return -1;
+    }
+    if (op == WS_OP_PONG) return ws__fill(ev, c, WS_EV_PONG, p, n);
+    if (ws__pong_put(c, p, n)) { ws__fail(c, WS_ERR_RANDOM); return -1; }
+    return ws__fill(ev, c, WS_EV_PING, p, n);
+}
+
+static int ws__message(ws_conn *c, int op, const void *data, size_t n, ws_event *ev)
+{
+    c->last_message = c->now;
+    ws__fill(ev, c, WS_EV_MESSAGE, data, n);
+    ev->op = op;
+    return 1;
+}
+
+/* Counts k payload bytes that now stand unmasked at the message's end. Returns as a step. */
+static int ws__payload_done(ws_conn *c, size_t k, ws_event *ev)
+{
+    ws__rx *rx = c->rx;
+    uint8_t *at = ws__data(rx) + rx->msg;
+    size_t good = rx->op == WS_OP_TEXT ? ws_utf8(&rx->utf8, at, k) : k;
+    uint8_t key[4];
+    size_t i;
+
+    c->taken += good;
+    if (good < k) { ws__fail(c, WS_ERR_UTF8); return -1; }
+    memcpy(key, rx->key, 4);
+    for (i = 0; i < 4; i++) rx->key[i] = key[(i + k) & 3];
+    rx->msg += k;
+    rx->left -= k;
+    if (rx->left) return 0;
+    rx->in_frame = 0;
+    if (!rx->fin) return -1;
+    if (rx->op == WS_OP_TEXT && rx->utf8) { ws__fail(c, WS_ERR_UTF8); return -1; }
+    c->flags |= WS__MESSAGE_HELD;
+    ws__message(c, rx->op, ws__data(rx), rx->msg, ev);
+    rx->op = 0;
+    rx->frames = 0;
+    return 1;
+}
+
+/* Inside a data frame: moves what came to the message. */
+static int ws__payload(ws_conn *c, ws__span *in, ws_event *ev)
+{
+    ws__rx *rx = c->rx;
+    size_t k = (size_t)(in->end - in->p);
+
+    if (k > rx->left) k = (size_t)rx->left;
+    if (!k && rx->left) return 0;
+    if (in->in_rx) {
+        if (rx->masked) ws_mask(in->p, in->p, k, rx->key, 0);
+        if (ws__data(rx) + rx->msg != in->p) memmove(ws__data(rx) + rx->msg, in->p, k);
+    } else {
+        if (ws__rx_message_room(c, k)) { ws__fail(c, WS_ERR_MEMORY); return -1; }
+        rx = c->rx;
+        if (rx->masked) ws_mask(ws__data(rx) + rx->msg, in->p, k, rx->key, 0);
+        else if (k) memcpy(ws__data(rx) + rx->msg, in->p, k);
+        rx->pos = rx->len = rx->msg + k;
+    }
+    in->p += k;
+    return ws__payload_done(c, k, ev);
+}
+
+/* Begins a data frame that is not handed out in place. */
+static int ws__frame_begin(ws_conn *c, const ws_frame *f, size_t head, ws__span *in)
+{
+    ws__rx *rx;
+
+    if (!c->rx && !ws__rx_room(c, 64)) return WS_ERR_MEMORY;
+    rx = c->rx;
+    if (!rx->op) {
+        rx->op = f->op;
+        rx->utf8 = 0;
+        rx->frames = 0;
+        rx->msg = 0;
+    }
+    rx->frames++;
+    rx->left = f->size;
+    rx->fin = f->fin;
+    rx->masked = f->masked;
+    memcpy(rx->key, f->key, 4);
+    rx->in_frame = 1;
+    in->p += head;
+    c->taken += head;
+    return 0;
+}
+
+/* Limits that the header alone decides. */
+static int ws__limits(const ws_conn *c, const ws_frame *f)
+{
+    size_t have = c->rx && c->rx->op ? c->rx->msg : 0;
+    uint32_t frames = c->rx && c->rx->op ? c->rx->frames : 0;
+    uint32_t most = c->cfg->set.max_message;
+
+    if (most != WS_NO_LIMIT && (f->size > most || have > most - f->size))
+        return WS_ERR_MESSAGE_SIZE;
+    if (f->size > ((size_t)-1) / 4 - have) return WS_ERR_MESSAGE_SIZE;
+    if (c->cfg->set.max_fragments != WS_NO_LIMIT && frames >= c->cfg->set.max_fragments)
+        return WS_ERR_FRAGMENTS;
+    return 0;
+}
+
+/* A text or binary message in a single frame that is all here: no copy. */
+static int ws__message_in_place(ws_conn *c, const ws_frame *f, uint8_t *p, ws_event *ev)
+{
+    size_t n = (size_t)f->size;
+    uint32_t state = 0;
+
+    if (f->masked) ws_mask(p, p, n, f->key, 0);
+    if (f->op == WS_OP_TEXT) {
+        size_t good = ws_utf8(&state, p, n);
+        if (good < n || state) {
+            c->taken -= n - good;
+            ws__fail(c, WS_ERR_UTF8);
+            return -1;
+        }
+    }
+    return ws__message(c, f->op, p, n, ev);
+}
+
+/* One step over frames: 1 an event, 0 needs more input, -1 go on. */
+static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
+{
+    size_t have = (size_t)(in->end - in->p), whole;
+    int op = c->rx ? c->rx->op : 0, head, fault;
+    ws_frame f;
+    uint8_t *p;
+
+    if (c->rx && c->rx->in_frame) return ws__payload(c, in, ev);
+    if (have < 2) return 0;
+    fault = ws__header_check(c, in->p, op);
+    head = fault ? fault : ws_frame_decode(in->p, have, &f);
+    if (head > 0 && f.op < 8) fault = ws__limits(c, &f);
+    if (head < 0 || fault) { ws__fail(c, head < 0 ? head : fault); return -1; }
+    if (!head) return 0;
+    if (have - (size_t)head < f.size || (f.op < 8 && (op || !f.fin))) {
+        if (f.op >= 8 || (have == (size_t)head && f.size)) return 0;
+        fault = ws__frame_begin(c, &f, (size_t)head, in);
+        if (fault) ws__fail(c, fault);
+        return -1;
+    }
+    p = in->p + head;
+    whole = (size_t)head + (size_t)f.size;
+    in->p += whole;
+    c->taken += whole;
+    if (f.op < 8) return ws__message_in_place(c, &f, p, ev);
+    if (f.masked) ws_mask(p, p, (size_t)f.size, f.key, 0);
+    return ws__control(c, f.op, p, (size_t)f.size, ev);
+}
+
+/* One step over the opening handshake; returns like ws__frame_step. */
+static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
+{
+    ws__rx *rx = c->rx;
+    ws_str head;
+    int size, type = 0;
+
+    if (!in->in_rx || in->p == in->end) return 0;
+    rx->head.max_size = c->cfg->set.max_head;
+    rx->head.max_fields = c->cfg->set.max_headers;
+    size = ws_head_scan(&rx->head, in->p, (size_t)(in->end - in->p));
+    if (!size && ws__has(c, WS__IS_FIXED) && rx->len - rx->pos == rx->cap)
+        size = WS_ERR_HEAD_SIZE;
+    c->taken = rx->head.scanned;
+    if (size < 0) { ws__fail(c, size); return -1; }
+    if (!size) return 0;
+    head.data = (const char *)in->p;
+    head.size = rx->head_size = (size_t)size;
+    rx->head_at = (size_t)(in->p - ws__data(rx));
+    in->p += size;
+    c->taken = (uint64_t)size;
+    c->flags |= WS__HEAD_HELD;
+#ifndef WS_NO_CLIENT
+    if (ws__has(c, WS__IS_CLIENT)) type = ws__client_head(c, head);
+#endif
+#ifndef WS_NO_SERVER
+    if (!ws__has(c, WS__IS_CLIENT)) type = ws__server_head(c, head);
+#endif
+    if (!type) return -1;
+    c->phase = WS__PHASE_HTTP;
+    if (type == WS_EV_OPEN) {
+        c->phase = WS__PHASE_FRAMES;
+        c->flags |= WS__OPENED;
+        c->last_rx = c->last_message = c->now;
+        c->deadline = ws__open_deadline(c);
+        if (!ws__has(c, WS__TICKED)) c->deadline = c->now + (1u << 30);
+    }
+    ws__wake(c);
+    return ws__fill(ev, c, type, "", 0);
+}
+
+static int ws__close_event(ws_conn *c, ws_event *ev)
+{
+    int clean = ws__has(c, WS__CLOSE_GOT) && ws__has(c, WS__CLOSE_SENT) && !c->error;
+
+    c->flags |= WS__CLOSE_TOLD;
+    c->phase = WS__PHASE_ENDED;
+    ws__fill(ev, c, WS_EV_CLOSE, "", 0);
+    ev->error = -(int)c->error;
+    ev->code = c->code;
+    ev->clean = clean || (ws__has(c, WS__ANSWERED) && !c->error);
+    ev->reason = c->note ? c->note : ws__error_text(c->error);
+    return 1;
+}
+
+/* What is left to say when the input gives nothing more. */
+static int ws__late_event(ws_conn *c, ws_event *ev)
+{
+    if (ws__has(c, WS__CLOSE_TOLD)) return 0;
+    if (ws__has(c, WS__INPUT_END) && !ws__held_back(c) &&
+        (c->phase == WS__PHASE_HEAD || c->phase == WS__PHASE_FRAMES))
+        ws__fail(c, ws__has(c, WS__BROKEN) ? WS_ERR_IO : WS_ERR_EOF);
+    if (c->phase == WS__PHASE_FRAMES && ws__has(c, WS__REFUSED) &&
+        ws__pending(c) <= c->cfg->set.max_backlog / 4) {
+        c->flags &= ~(uint32_t)WS__REFUSED;
+        return ws__fill(ev, c, WS_EV_WRITABLE, "", 0);
+    }
+    if (c->phase == WS__PHASE_ENDED) return ws__close_event(c, ev);
+    if (c->phase == WS__PHASE_ENDING && !ws__unsent(c)) return ws__close_event(c, ev);
+    return 0;
+}
+
+/* The parser: takes from in until there is an event (1) or nothing more to do (0). */
+static int ws__step(ws_conn *c, ws__span *in, ws_event *ev)
+{
+    int r = -1;
+
+    while (r < 0) {
+        if (c->phase == WS__PHASE_HEAD) r = ws__shake_step(c, in, ev);
+        else if (c->phase == WS__PHASE_FRAMES && !ws__held_back(c))
+            r = ws__frame_step(c, in, ev);
+        else r = 0;
+    }
+    if (r > 0) return 1;
+    if (c->phase >= WS__PHASE_ENDING) in->p = in->end;
+    return ws__late_event(c, ev);
+}
+
+/* Pulls from the bytes that c->rx holds. */
+static int ws__pull(ws_conn *c, ws_event *ev)
+{
+    ws__span in;
+    int r;
+
+    in.in_rx = c->rx != NULL;
+    in.p = in.in_rx ? ws__data(c->rx) + c->rx->pos : NULL;
+    in.end = in.in_rx ? ws__data(c->rx) + c->rx->len : NULL;
+    r = ws__step(c, &in, ev);
+    if (c->rx && in.in_rx)
+        c->rx->pos = (size_t)(in.p - ws__data(c->rx));
+    return r;
+}
+
+/* ==== >>time (private) ================================================================= */
+
+/* OPEN: keepalive and idleness. */
+static void ws__open_expired(ws_conn *c)
+{
+    const ws_config *s = &c->cfg->set;
+
+    if (s->idle_timeout != WS_NEVER && c->now - c->last_message >= s->idle_timeout) {
+        ws__fail(c, WS_ERR_IDLE_TIMEOUT);
+        return;
+    }
+    if (ws__has(c, WS__PAUSED)) {       /* the answer may lie unread */
+        c->last_rx = c->now;
+        c->flags &= ~(uint32_t)WS__PINGED;
+    } else if (ws__has(c, WS__PINGED)) {
+        if (s->ping_timeout != WS_NEVER && c->now - c->last_ping >= s->ping_timeout) {
+            ws__fail(c, WS_ERR_PING_TIMEOUT);
+            return;
+        }
+    } else if (s->ping_interval != WS_NEVER && c->now - c->last_rx >= s->ping_interval) {
+        if (!ws__held_back(c)) ws__frame_put(c, WS_OP_PING, NULL, 0);
+        c->flags |= WS__PINGED;
+        c->last_ping = c->now;
+        ws__wake(c);
+    }
+    c->deadline = ws__open_deadline(c);
+}
+
+static void ws__expired(ws_conn *c)
+{
+    if (c->phase == WS__PHASE_FRAMES && !ws__has(c, WS__CLOSE_SENT)) {
+        ws__open_expired(c);
+    } else if (c->phase < WS__PHASE_FRAMES) {
+        if (c->cfg->set.handshake_timeout == WS_NEVER) c->deadline = c->now + (1u << 30);
+        else ws__fail(c, WS_ERR_HANDSHAKE_TIMEOUT);
+    } else if (c->phase < WS__PHASE_ENDED) {
+        if (c->cfg->set.close_timeout == WS_NEVER) { c->deadline = c->now + (1u << 30); return; }
+        if (!c->error && !ws__has(c, WS__CLOSE_GOT)) {
+            c->code = WS_CLOSE_ABNORMAL;
+            ws__fail(c, WS_ERR_CLOSE_TIMEOUT);
+        } else {
+            ws__drop_output(c);
+            ws__end(c, WS__PHASE_ENDED);
+        }
+    }
+}
+
+/* ==== >>engine (public) ================================================================ */
+
+/* A connection that could not be made right says so with its CLOSE event. */
+static ws_conn *ws__stillborn(ws_conn *c, int fault)
+{
+    if (c && fault) ws__fail(c, fault);
+    return c;
+}
+
+#ifndef WS_NO_CLIENT
+static ws_conn *ws__client(const char *url, const ws_config *cfg, ws_url *parsed)
+{
+    int fault, bad = !url || ws_url_parse(url, strlen(url), parsed);
+    ws_conn *c = ws__new(cfg, bad ? "" : url, WS__IS_CLIENT, &fault);
+
+    if (!c) return NULL;
+    if (!fault && bad) fault = WS_ERR_URL;
+    if (fault) return ws__stillborn(c, fault);
+    ws_url_parse(c->cfg->url, strlen(c->cfg->url), parsed);     /* now into our own copy */
+    return ws__stillborn(c, ws__request_101(c, parsed, cfg));
+}
+
+WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg)
+{
+    ws_url parsed;
+    return ws__client(url, cfg, &parsed);
+}
+#endif
+
+#ifndef WS_NO_SERVER
+WS_API ws_conn *ws_server_new(const ws_config *cfg)
+{
+    int fault;
+    ws_conn *c = ws__new(cfg, NULL, 0, &fault);
+    return ws__stillborn(c, fault);
+}
+#endif
+
+#define WS__FEED_MAX 65536      /* raw bytes ws_feed holds at most */
+
+WS_API size_t ws_feed_room(const ws_conn *c)
+{
+    size_t raw;
+
+    if (!c || c->phase >= WS__PHASE_ENDING || ws__has(c, WS__INPUT_END)) return 0;
+    if (!c->rx) return WS__FEED_MAX;
+    raw = c->rx->len - c->rx->pos;
+    if (ws__has(c, WS__HEAD_HELD)) return ws__has(c, WS__IS_FIXED) ? 0 : WS__FEED_MAX;
+    if (ws__has(c, WS__IS_FIXED)) return c->rx->cap - c->rx->msg - raw;
+    return raw < WS__FEED_MAX ? WS__FEED_MAX - raw : 0;
+}
+
+static void ws__heard(ws_conn *c)
+{
+    c->last_rx = c->now;
+    c->flags &= ~(uint32_t)WS__PINGED;
+}
+
+WS_API size_t ws_feed(ws_conn *c, const void *data, size_t n)
+{
+    size_t room = ws_feed_room(c);
+
+    if (!c || !data) return 0;
+    if (c->phase >= WS__PHASE_ENDING) return n;     /* nobody needs it any more */
+    if (n > room) n = room;
+    if (!n) return 0;
+    ws__heard(c);
+    if (ws__rx_append(c, (const uint8_t *)data, n)) ws__fail(c, WS_ERR_MEMORY);
+    return n;
+}
+
+WS_API void ws_feed_end(ws_conn *c)
+{
+    if (c) c->flags |= WS__INPUT_END;
+}
+
+WS_API int ws_next(ws_conn *c, ws_event *ev)
+{
+    if (!c || !ev) return 0;
+    if (ws__has(c, WS__OPEN_OWED)) {
+        c->flags &= ~(uint32_t)WS__OPEN_OWED;
+        return ws__fill(ev, c, WS_EV_OPEN, "", 0);
+    }
+    ws__release(c);
+    return ws__pull(c, ev);
+}
+
+WS_API const void *ws_output(ws_conn *c, size_t *n)
+{
+    ws__tx *tx = c ? c->tx : NULL;
+
+    *n = 0;
+    if (!tx) return "";
+    if (tx->has_pong && tx->pos == tx->border) ws__pong_front(c);
+    /* before OPEN only the request may go; before a waiting pong only the frame begun */
+    *n = (tx->has_pong || c->phase == WS__PHASE_HEAD ? tx->border : tx->len) - tx->pos;
+    return ws__data(tx) + tx->pos;
+}
+
+WS_API void ws_output_done(ws_conn *c, size_t n)
+{
+    if (c) ws__tx_done(c, n);
+}
+
+WS_API int ws_finished(const ws_conn *c)
+{
+    return !c || c->phase == WS__PHASE_ENDED ||
+           (c->phase == WS__PHASE_ENDING && !ws__unsent(c));
+}
+
+WS_API void ws_tick(ws_conn *c, uint64_t now)
+{
+    uint32_t t = (uint32_t)now, step;
+
+    if (!c) return;
+    step = t - c->now;
+    if (!ws__has(c, WS__TICKED) || (int32_t)step < 0) {     /* first call, or clock set back */
+        c->last_rx += step;
+        c->last_message += step;
+        c->last_ping += step;
+        c->deadline += step;
+    }
+    c->now = t;
+    if (!ws__has(c, WS__TICKED)) {
+        c->flags |= WS__TICKED;
+        if (c->phase == WS__PHASE_FRAMES && !ws__has(c, WS__CLOSE_SENT))
+            c->deadline = ws__open_deadline(c);
+    }
+    if ((int32_t)(t - c->deadline) >= 0) ws__expired(c);
+}
+
+WS_API int ws_send(ws_conn *c, int op, const void *data, size_t n)
+{
+    size_t most, waits;
+    int r;
+
+    if (!c || (op != WS_OP_TEXT && op != WS_OP_BINARY) || (!data && n) || n > (size_t)-1 / 4)
+        return WS_ERR_ARGUMENT;
+    if (ws__has(c, WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT) ||
+        (c->phase != WS__PHASE_FRAMES &&
+         !(c->phase == WS__PHASE_HEAD && ws__has(c, WS__IS_CLIENT))))
+        return WS_ERR_STATE;
+    most = c->cfg->set.max_backlog;
+    if (c->cork && ws__unsent(c) > most / 2) c->cork->flush(c);
+    waits = ws__unsent(c);
+    if (ws__has(c, WS__IS_FIXED)) {
+        size_t room = c->tx->cap - 2 * WS__TX_ROOM, frame = n + ws__header_size(c, n);
+        if (frame > room) return WS_ERR_ARGUMENT;
+        if (waits + frame > room) r = WS_ERR_BACKLOG;
+        else r = 0;
+    } else {
+        r = waits > most / 2 && waits + n > most ? WS_ERR_BACKLOG : 0;
+    }
+    if (r) {
+        c->flags |= WS__REFUSED;
+        return r;
+    }
+    r = ws__frame_put(c, op, data, n);
+    if (r == WS_ERR_RANDOM) ws__fail(c, r);
+    if (r) return r;
+    c->last_message = c->now;
+    if (!c->cork) ws__wake(c);
+    return 0;
+}
+
+WS_API int ws_send_text(ws_conn *c, const char *text)
+{
+    return ws_send(c, WS_OP_TEXT, text, text ? strlen(text) : 0);
+}
+
+static int ws__control_send(ws_conn *c, int op, const void *data, size_t n)
+{
+    int r;
+
+    if (!c || n > 125 || (!data && n)) return WS_ERR_ARGUMENT;
+    if (c->phase != WS__PHASE_FRAMES ||
+        ws__has(c, WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT))
+        return WS_ERR_STATE;
+    if (ws__unsent(c) + n + WS__TX_ROOM > c->cfg->set.max_backlog) {
+        c->flags |= WS__REFUSED;
+        return WS_ERR_BACKLOG;
+    }
+    r = ws__frame_put(c, op, data, n);
+    if (r == WS_ERR_RANDOM) ws__fail(c, r);
+    if (!r && !c->cork) ws__wake(c);
+    return r;
+}
+
+WS_API int ws_ping(ws_conn *c, const void *data, size_t n)
+{
+    return ws__control_send(c, WS_OP_PING, data, n);
+}
+
+WS_API int ws_pong(ws_conn *c, const void *data, size_t n)
+{
+    return ws__control_send(c, WS_OP_PONG, data, n);
+}
+
+/* The length of a reason cut to what a Close frame holds, between characters. */
+static size_t ws__reason_size(const char *reason)
+{
+    size_t n = reason ? strlen(reason) : 0;
+    if (n <= 123) return n;
+    n = 123;
+    while (n && ((uint8_t)reason[n] & 0xC0) == 0x80) n--;
+    return n;
+}
+
+WS_API int ws_close(ws_conn *c, int code, const char *reason)
+{
+    uint32_t state = 0;
+    size_t n = ws__reason_size(reason);
+    int r;
+
+    if (!c || (code && !ws__code_valid(code)) || (!code && n)) return WS_ERR_ARGUMENT;
+    if (n && (ws_utf8(&state, reason, n) < n || state)) return WS_ERR_ARGUMENT;
+    if (c->phase > WS__PHASE_FRAMES || ws__has(c, WS__CLOSE_SENT)) return WS_ERR_STATE;
+    if (c->phase != WS__PHASE_FRAMES) {             /* not open yet: nothing to shake */
+        c->code = WS_CLOSE_ABNORMAL;
+        ws__drop_output(c);
+        ws__end(c, WS__PHASE_ENDED);
+        return 0;
+    }
+    r = ws__close_put(c, code, reason, n);
+    if (r == WS_ERR_RANDOM || r == WS_ERR_MEMORY) ws__fail(c, r);
+    else ws__end(c, WS__PHASE_FRAMES);
+    return r;
+}
+
+WS_API void ws_pause(ws_conn *c)
+{
+    if (!c) return;
+    c->flags |= WS__PAUSED;
+    ws__wake(c);
+}
+
+WS_API void ws_resume(ws_conn *c)
+{
+    if (!c) return;
+    c->flags &= ~(uint32_t)WS__PAUSED;
+    c->flags |= WS__MORE;
+    ws__heard(c);
+    ws__wake(c);
+}
+
+WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
+                         const void *body, size_t n)
+{
+    ws_config check;
+
+    if (!c || status < 200 || status > 999 || (!body && n)) return WS_ERR_ARGUMENT;
+    if (c->phase != WS__PHASE_HTTP || ws__has(c, WS__ANSWERED)) return WS_ERR_STATE;
+    memset(&check, 0, sizeof check);
+    check.headers = headers;
+    if (!ws__config_valid(&check)) return WS_ERR_ARGUMENT;
+    c->flags |= WS__ANSWERED;
+    ws__refuse(c, status, headers, (const char *)body, n, strcmp(ws_method(c), "HEAD") != 0);
+    ws__end(c, WS__PHASE_ENDING);
+    return 0;
+}
+
+WS_API int ws_state(const ws_conn *c)
+{
+    if (!c || c->phase == WS__PHASE_ENDED) return WS_STATE_CLOSED;
+    if (c->phase < WS__PHASE_FRAMES) return WS_STATE_CONNECTING;
+    if (c->phase == WS__PHASE_ENDING || ws__has(c, WS__CLOSE_SENT | WS__CLOSE_GOT))
+        return WS_STATE_CLOSING;
+    return WS_STATE_OPEN;
+}
+
+WS_API int ws_done(const ws_conn *c) { return !c || ws__has(c, WS__CLOSE_TOLD); }
+
+WS_API int ws_error(const ws_conn *c) { return c ? -(int)c->error : WS_ERR_MEMORY; }
+
+WS_API const char *ws_error_text(const ws_conn *c)
+{
+    if (!c) return ws__error_text(-WS_ERR_MEMORY);
+    return c->error && c->note && !ws__has(c, WS__CLOSE_GOT) ? c->note
+                                                             : ws__error_text(c->error);
+}
+
+WS_API const char *ws_error_string(int error)
+{
+    return error > 0 || error < -WS__NUMBER_END ? ws__error_text(-1) : ws__error_text(-error);
+}
+
+WS_API int ws_is_client(const ws_conn *c) { return c && ws__has(c, WS__IS_CLIENT); }
+
+WS_API const char *ws_protocol(const ws_conn *c)
+{
+    return c && c->protocol ? ws__protocol_at(c->cfg, c->protocol) : "";
+}
+
+WS_API size_t ws_buffered(const ws_conn *c) { return c ? ws__unsent(c) : 0; }
+
+WS_API void *ws_user(const ws_conn *c) { return c ? c->user : NULL; }
+
+WS_API void ws_set_user(ws_conn *c, void *user)
+{
+    if (c) c->user = user;
+}
+
+/* The head that is on show, size 0 if none. */
+static ws_str ws__head(const ws_conn *c)
+{
+    ws_str head = { "", 0 };
+    if (c && c->rx && ws__has(c, WS__HEAD_HELD)) {
+        head.data = (const char *)ws__data(c->rx) + c->rx->head_at;
+        head.size = c->rx->head_size;
+    }
+    return head;
+}
+
+WS_API const char *ws_method(const ws_conn *c)
+{
+    return c && !ws__has(c, WS__IS_CLIENT) ? ws__head(c).data : "";
+}
+
+WS_API const char *ws_target(const ws_conn *c)
+{
+    const char *method = ws_method(c);
+    return *method ? method + strlen(method) + 1 : "";
+}
+
+WS_API int ws_status(const ws_conn *c)
+{
+    return ws_is_client(c) ? c->cfg->status : 0;
+}
+
+WS_API ws_str ws_header_value(const ws_conn *c, const char *name)
+{
+    ws_str head = ws__head(c), n, value, none = { NULL, 0 };
+    size_t pos = 0;
+
+    while (name && head.size && ws_head_field(head, &pos, &n, &value))
+        if (ws_str_is(n, name)) return value;
+    return none;
+}
+
+#ifndef WS_NO_SOCKETS
+
+/* ==== >>socket (private) =============================================================== */
+
+#ifdef _WIN32
+static int ws__would_block(void)
+{
+    int e = WSAGetLastError();
+    return e == WSAEWOULDBLOCK || e == WSAEINPROGRESS || e == WSAEINTR;
+}
+
+static void ws__sock_close(ws__sock s) { closesocket(s); }
+
+static int ws__sock_nonblock(ws__sock s)
+{
+    u_long on = 1;
+    return ioctlsocket(s, FIONBIO, &on);
+}
+
+static ptrdiff_t ws__sock_sendv(ws__sock s, const ws__piece *v, int n)
+{
+    WSABUF b[WS__PIECES];
+    DWORD sent = 0;
+    int i;
+    for (i = 0; i < n; i++) {
+        b[i].buf = (char *)v[i].iov_base;
+        b[i].len = (ULONG)v[i].iov_len;
+    }
+    return WSASend(s, b, (DWORD)n, &sent, 0, NULL, NULL) ? -1 : (ptrdiff_t)sent;
+}
+
+static ptrdiff_t ws__sock_recvv(ws__sock s, const ws__piece *v, int n)
+{
+    WSABUF b[2];
+    DWORD got = 0, flags = 0;
+    int i;
+    for (i = 0; i < n; i++) {
+        b[i].buf = (char *)v[i].iov_base;
+        b[i].len = (ULONG)v[i].iov_len;
+    }
+    return WSARecv(s, b, (DWORD)n, &got, &flags, NULL, NULL) ? -1 : (ptrdiff_t)got;
+}
+
+static int ws__sock_size(size_t n) { return n > 1u << 30 ? 1 << 30 : (int)n; }
+
+static int ws__sock_startup(void)
+{
+    WSADATA data;
+    return WSAStartup(MAKEWORD(2, 2), &data);
+}
+#else
+static int ws__would_block(void)
+{
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
+
+static void ws__sock_close(ws__sock s) { close(s); }
+
+static int ws__sock_nonblock(ws__sock s)
+{
+    int flags = fcntl(s, F_GETFL, 0);
+    fcntl(s, F_SETFD, FD_CLOEXEC);
+    return flags < 0 ? -1 : fcntl(s, F_SETFL, flags | O_NONBLOCK);
+}
+
+static ptrdiff_t ws__sock_sendv(ws__sock s, const ws__piece *v, int n)
+{
+    struct msghdr m;
+    memset(&m, 0, sizeof m);
+    m.msg_iov = (struct iovec *)(uintptr_t)v;
+    m.msg_iovlen = (size_t)n;
+    return sendmsg(s, &m, MSG_NOSIGNAL);
+}
+
+static ptrdiff_t ws__sock_recvv(ws__sock s, const ws__piece *v, int n)
+{
+    return readv(s, v, n);
+}
+
+static size_t ws__sock_size(size_t n) { return n; }
+
+static int ws__sock_startup(void) { return 0; }
+#endif
+
+/* No SIGPIPE, no delay. */
+static void ws__sock_options(ws__sock s)
+{
+    int on = 1;
+    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, (const char *)&on, sizeof on);
+#ifdef SO_NOSIGPIPE
+    setsockopt(s, SOL_SOCKET, SO_NOSIGPIPE, (const char *)&on, sizeof on);
+#endif
+}
+
+/* Closes so that the peer gets our last words: unread input would turn them into a reset. */
+static void ws__sock_end(ws__sock s)
+{
+    char waste[4096];
+    int i;
+
+    shutdown(s, 1);
+    for (i = 0; i < 16 && recv(s, waste, sizeof waste, 0) > 0; i++) {}
+    ws__sock_close(s);
+}
+
+/* Parses "host:port" into host (without brackets) and port text. 0 or WS_ERR_ARGUMENT. */
+static int ws__split_address(const char *address, char *host, size_t room, const char **port)
+{
+    const char *colon = address ? strrchr(address, ':') : NULL;
+    size_t n;
+
+    if (!colon || !colon[1]) return WS_ERR_ARGUMENT;
+    n = (size_t)(colon - address);
+    *port = colon + 1;
+    if (n > 1 && address[0] == '[' && address[n - 1] == ']') {
+        address++;
+        n -= 2;
+    } else if (memchr(address, ':', n)) {
+        return WS_ERR_ARGUMENT;
+    }
+    if (n >= room || strspn(*port, "0123456789") != strlen(*port) || strlen(*port) > 5)
+        return WS_ERR_ARGUMENT;
+    memcpy(host, address, n);
+    host[n] = 0;
+    return 0;
+}
+
+#ifndef _WIN32
+static int ws__unix_address(struct sockaddr_un *a, ws_str path)
+{
+    memset(a, 0, sizeof *a);
+    a->sun_family = AF_UNIX;
+    if (!path.size || path.size >= sizeof a->sun_path) return WS_ERR_ARGUMENT;
+    memcpy(a->sun_path, path.data, path.size);
+    return 0;
+}
+#endif
+
+/* ==== >>dial (private) ================================================================= */
+
+/* A client that is still connecting. */
+typedef struct ws__dial {
+    struct addrinfo *all, *at;  /* at: the next to try */
+    uint32_t limit;             /* the whole handshake's deadline */
+} ws__dial;
+
+static void ws__dial_free(ws_conn *c)
+{
+    if (!c->dial) return;
+    if (c->dial->all) freeaddrinfo(c->dial->all);
+    ws__free(c->cfg, c->dial, sizeof *c->dial);
+    c->dial = NULL;
+}
+
+/* Begins a connection to one address. 1 under way, 0 connected, -1 refused. */
+static int ws__connect_one(ws_conn *c, const struct sockaddr *a, size_t size, int family)
+{
+    ws__sock s = socket(family, SOCK_STREAM, 0);
+
+    if (s == WS__NO_SOCK) return -1;
+    if (ws__sock_nonblock(s)) { ws__sock_close(s); return -1; }
+    if (family != AF_UNIX) ws__sock_options(s);
+    c->fd = s;
+    c->wants = WS__UNWATCHED;
+    if (!connect(s, a, (socklen_t)size)) return 0;
+#ifdef _WIN32
+    if (WSAGetLastError() == WSAEWOULDBLOCK) return 1;
+#else
+    if (errno == EINPROGRESS || errno == EINTR) return 1;
+#endif
+    c->fd = WS__NO_SOCK;
+    ws__sock_close(s);
+    return -1;
+}
+
+/* Goes to the next address that does not fail at once. While others are left, each gets a
+   part of the time. */
+static void ws__dial_next(ws_conn *c)
+{
+    ws__dial *d = c->dial;
+
+    while (d->at) {
+        struct addrinfo *a = d->at;
+        int r = ws__connect_one(c, a->ai_addr, a->ai_addrlen, a->ai_family);
+        d->at = a->ai_next;
+        if (r >= 0) {
+            uint32_t left = d->limit - c->now;
+            c->deadline = d->at ? c->now + left / 3 : d->limit;
+            if (!r) ws__dial_free(c);
+            if (!r) c->deadline = c->now + left;
+            return;
+        }
+    }
+    ws__dial_free(c);
+    ws__fail_with(c, WS_ERR_CONNECT, c->cfg->url);
+}
+
+static void ws__dial_lookup(ws_conn *c, const ws_url *url)
+{
+    struct addrinfo hints;
+    char host[256], port[8];
+    ws__text t;
+
+    memset(&hints, 0, sizeof hints);
+    hints.ai_socktype = SOCK_STREAM;
+    if (url->host.size >= sizeof host) { ws__fail(c, WS_ERR_LOOKUP); return; }
+    memcpy(host, url->host.data, url->host.size);
+    host[url->host.size] = 0;
+    t.at = port;
+    t.end = port + sizeof port;
+    ws__put_number(&t, url->port);
+    c->dial = (ws__dial *)ws__alloc(c->cfg, sizeof *c->dial);
+    if (!c->dial) { ws__fail(c, WS_ERR_MEMORY); return; }
+    memset(c->dial, 0, sizeof *c->dial);
+    c->dial->limit = c->deadline;
+    if (getaddrinfo(host, port, &hints, &c->dial->all)) {
+        c->dial->all = NULL;
+        ws__dial_free(c);
+        ws__fail_with(c, WS_ERR_LOOKUP, host);
+        return;
+    }
+    c->dial->at = c->dial->all;
+    ws__dial_next(c);
+}
+
+static void ws__dial_unix(ws_conn *c, const ws_url *url)
+{
+#ifdef _WIN32
+    (void)url;
+    ws__fail(c, WS_ERR_CONNECT);
+#else
+    struct sockaddr_un a;
+    if (ws__unix_address(&a, url->host) ||
+        ws__connect_one(c, (struct sockaddr *)&a, sizeof a, AF_UNIX))
+        ws__fail_with(c, WS_ERR_CONNECT, c->cfg->url);
+#endif
+}
+
+/* The socket became writable: connected, or on to the next address. */
+static void ws__dial_check(ws_conn *c)
+{
+    int error = 0;
+    socklen_t n = sizeof error;
+    struct pollfd p;
+
+    p.fd = c->fd;
+    p.events = POLLOUT;
+    p.revents = 0;
+#ifdef _WIN32
+    if (WSAPoll(&p, 1, 0) <= 0) return;
+#else
+    if (poll(&p, 1, 0) <= 0) return;
+#endif
+    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n);
+    if (!error) {
+        c->deadline = c->dial->limit;
+        ws__dial_free(c);
+        return;
+    }
+    ws__sock_close(c->fd);
+    c->fd = WS__NO_SOCK;
+    ws__dial_next(c);
+}
+
+/* Reads up to n bytes: more than 0, 0 at the end, or WS_IO_. */
+static ptrdiff_t ws__read(ws_conn *c, void *buf, size_t n)
+{
+    ptrdiff_t r;
+
+    c->flags &= ~(uint32_t)(WS__READ_WANTS_WRITE | WS__MORE);
+    if (c->cfg->set.io.read) {
+        r = c->cfg->set.io.read(c->cfg->set.io.user, buf, n);
+        if (r == WS_IO_WANT_WRITE) c->flags |= WS__READ_WANTS_WRITE;
+        if (r > 0) c->flags |= WS__MORE;
+        return r;
+    }
+    r = recv(c->fd, (char *)buf, ws__sock_size(n), 0);
+    if (r < 0) return ws__would_block() ? WS_IO_WANT_READ : WS_IO_ERROR;
+    return r;
+}
+
+static ptrdiff_t ws__write(ws_conn *c, const void *buf, size_t n)
+{
+    ptrdiff_t r;
+
+    c->flags &= ~(uint32_t)WS__WRITE_WANTS_READ;
+    if (c->cfg->set.io.write) {
+        r = c->cfg->set.io.write(c->cfg->set.io.user, buf, n);
+        if (r == WS_IO_WANT_READ) c->flags |= WS__WRITE_WANTS_READ;
+        return r ? r : (ptrdiff_t)WS_IO_WANT_WRITE;
+    }
+    r = send(c->fd, (const char *)buf, ws__sock_size(n), MSG_NOSIGNAL);
+    if (r < 0) return ws__would_block() ? WS_IO_WANT_WRITE : WS_IO_ERROR;
+    return r;
+}
+
+static int ws__connected(const ws_conn *c)
+{
+    return !c->dial && (c->fd != WS__NO_SOCK || c->cfg->set.io.read);
+}
+
+/* Writes what waits until the transport takes no more. */
+static void ws__flush(ws_conn *c)
+{
+    size_t n;
+    const void *p;
+
+    while (ws__connected(c) && (p = ws_output(c, &n), n)) {
+        ptrdiff_t r = ws__write(c, p, n);
+        if (r > 0) { ws__tx_done(c, (size_t)r); continue; }
+        if (r == WS_IO_ERROR) {
+            ws__drop_output(c);
+            if (c->cfg->set.io.write) c->flags |= WS__INPUT_END | WS__BROKEN;
+        }
+        return;
+    }
+}
+
+static void ws__input_end(ws_conn *c, ptrdiff_t r)
+{
+    if (r == 0) c->flags |= WS__INPUT_END;
+    if (r == WS_IO_ERROR) c->flags |= WS__INPUT_END | WS__BROKEN;
+}
+
+/* Room to read input into: *n bytes. The payload of a large frame goes straight to its
+   place; other bytes wait behind it. NULL: nothing should be read now. */
+static uint8_t *ws__read_room(ws_conn *c, size_t *n)
+{
+    ws__rx *rx = c->rx;
+    uint8_t *at;
+
+    if (!ws__connected(c) || c->phase > WS__PHASE_FRAMES || c->phase == WS__PHASE_HTTP ||
+        ws__held_back(c) || ws__has(c, WS__INPUT_END) || !ws_feed_room(c))
+        return NULL;
+    if (rx && rx->in_frame && rx->pos == rx->len && rx->left >= *n &&
+        !ws__has(c, WS__IS_FIXED | WS__MESSAGE_HELD | WS__HEAD_HELD)) {
+        rx->pos = rx->len = rx->msg;
+        if (rx->cap - rx->msg < *n && ws__rx_message_room(c, *n)) return NULL;
+        rx = c->rx;
+        *n = rx->cap - rx->msg;
+        if (*n > rx->left) *n = (size_t)rx->left;
+        return ws__data(rx) + rx->msg;
+    }
+    if (*n > ws_feed_room(c)) *n = ws_feed_room(c);
+    at = ws__rx_room(c, *n);
+    if (!at) ws__fail(c, WS_ERR_MEMORY);
+    return at;
+}
+
+/* The bytes that must come before anything new can happen: at least 1. */
+static size_t ws__need(const ws_conn *c)
+{
+    const ws__rx *rx = c->rx;
+    size_t have = rx ? rx->len - rx->pos : 0, head;
+    const uint8_t *p;
+    ws_frame f;
+    int got;
+
+    if (c->phase != WS__PHASE_FRAMES || ws__has(c, WS__HEAD_HELD)) return 1;
+    if (rx && rx->in_frame) return rx->left < 65536 ? (size_t)rx->left + !rx->left : 65536;
+    if (have < 2) return 2 - have;
+    p = ws__data(rx) + rx->pos;
+    head = 2u + ((p[1] & 127) == 126 ? 2u : (p[1] & 127) == 127 ? 8u : 0u) +
+           (p[1] & 128 ? 4u : 0u);
+    if (have < head) return head - have;
+    got = ws_frame_decode(p, have, &f);
+    if (got <= 0 || f.size + head <= have) return 1;
+    return f.size + head - have < 65536 ? (size_t)f.size + head - have : 65536;
+}
+
+/* One read into c->rx. Returns 1 when more may follow at once. */
+static int ws__receive(ws_conn *c)
+{
+    size_t n = 16384;
+    int exact = ws__has(c, WS__IS_BLOCKING) && c->cfg->set.io.read;
+    uint8_t *at;
+    ptrdiff_t r;
+
+    if (exact) n = ws__need(c);
+    at = ws__read_room(c, &n);
+    if (!at) return 0;
+    r = ws__read(c, at, n);
+    if (r > 0 && (size_t)r <= n) {
+        c->rx->len += (size_t)r;
+        ws__heard(c);
+        return !exact && (size_t)r == n;
+    }
+    ws__input_end(c, r > 0 ? (ptrdiff_t)WS_IO_ERROR : r);
+    return 0;
+}
+
+/* Tells a connecting client the time: an address that stays silent gives way to the next. */
+static void ws__dial_tick(ws_conn *c, uint64_t now)
+{
+    if (!c->dial || !c->dial->at || (int32_t)((uint32_t)now - c->deadline) < 0) return;
+    c->now = (uint32_t)now;
+    if ((int32_t)(c->now - c->dial->limit) >= 0) return;
+    ws__sock_close(c->fd);
+    c->fd = WS__NO_SOCK;
+    c->wants = WS__UNWATCHED;
+    ws__dial_next(c);
+}
+
+static void ws__start_clock(ws_conn *c)
+{
+    c->now = (uint32_t)ws__clock();
+    c->last_rx = c->last_message = c->now;
+    c->deadline = c->now + c->cfg->set.handshake_timeout;
+    if (c->cfg->set.handshake_timeout == WS_NEVER) c->deadline = c->now + (1u << 30);
+    c->flags |= WS__TICKED | WS__CLOCKED;
+}
+
+#ifndef WS_NO_CLIENT
+/* Makes a client and starts connecting. */
+static ws_conn *ws__open(const char *url, const ws_config *cfg, uint32_t flags)
+{
+    ws_url parsed;
+    ws_conn *c = ws__client(url, cfg, &parsed);
+
+    if (!c) return NULL;
+    c->flags |= flags;
+    ws__start_clock(c);
+    if (c->error || c->cfg->set.io.read) return c;
+    if (parsed.secure) ws__fail(c, WS_ERR_TLS);
+    else if (ws__sock_startup()) ws__fail(c, WS_ERR_CONNECT);
+    else if (parsed.is_unix) ws__dial_unix(c, &parsed);
+    else ws__dial_lookup(c, &parsed);
+    return c;
+}
+
+WS_API ws_conn *ws_open(const char *url, const ws_config *cfg)
+{
+    return ws__open(url, cfg, 0);
+}
+#endif
+
+#ifndef WS_NO_SERVER
+WS_API ws_conn *ws_adopt(ws_socket fd, const ws_config *cfg)
+{
+    ws_conn *c = ws_server_new(cfg);
+
+    if (!c) return NULL;
+    c->fd = (ws__sock)fd;
+    ws__start_clock(c);
+    ws__sock_nonblock(c->fd);
+    ws__sock_options(c->fd);
+    return c;
+}
+#endif
+
+WS_API ws_socket ws_fd(const ws_conn *c)
+{
+    return (ws_socket)(c ? c->fd : WS__NO_SOCK);
+}
+
+/* 1 if ws_output has something that may be written now. */
+static int ws__has_output(const ws_conn *c)
+{
+    if (!c->tx) return 0;
+    if (c->phase == WS__PHASE_HEAD) return c->tx->border > c->tx->pos;
+    return ws__pending(c) > 0;
+}
+
+WS_API int ws_wants(const ws_conn *c)
+{
+    int wants = 0;
+
+    if (!c || c->phase == WS__PHASE_ENDED) return 0;
+    if (c->dial) return WS_WANT_WRITE;
+    if ((c->phase == WS__PHASE_HEAD || c->phase == WS__PHASE_FRAMES) && !ws__held_back(c) &&
+        !ws__has(c, WS__INPUT_END) && ws_feed_room(c))
+        wants = ws__has(c, WS__READ_WANTS_WRITE) ? WS_WANT_WRITE : WS_WANT_READ;
+    if (ws__has_output(c))
+        wants |= ws__has(c, WS__WRITE_WANTS_READ) ? WS_WANT_READ : WS_WANT_WRITE;
+    return wants;
+}
+
+WS_API void ws_step(ws_conn *c)
+{
+    uint64_t now;
+    int i;
+
+    if (!c || c->loop) return;
+    now = ws__clock();
+    if (c->dial) ws__dial_tick(c, now);
+    if (c->dial) ws__dial_check(c);
+    ws_tick(c, now);
+    ws__flush(c);
+    for (i = 0; i < 16 && ws__receive(c); i++) {}
+    if (i == 16) c->flags |= WS__MORE;
+}
+
+#endif /* WS_NO_SOCKETS */
+
+/* ---- with or without sockets ---- */
+
+WS_API int ws_timeout(const ws_conn *c)
+{
+    uint32_t now;
+    int32_t due;
+
+    if (!c || ws__has(c, WS__CLOSE_TOLD)) return -1;
+    now = c->now;
+#ifndef WS_NO_SOCKETS
+    if (ws__has(c, WS__CLOCKED)) now = (uint32_t)ws__clock();
+    if (ws__has(c, WS__MORE) && (ws_wants(c) & WS_WANT_READ)) return 0;
+#endif
+    if (ws_finished(c)) return 0;
+    due = (int32_t)(c->deadline - now);
+    if (due > 1 << 29) return -1;
+    return due < 0 ? 0 : due;
+}
+
+static void ws__free_now(ws_conn *c)
+{
+    ws__cfg *k = c->cfg;
+
+#ifndef WS_NO_SOCKETS
+    ws__dial_free(c);
+    if (c->fd != WS__NO_SOCK) ws__sock_end(c->fd);
+#endif
+    if (k->set.io.close) k->set.io.close(k->set.io.user);
+    if (ws__has(c, WS__IS_FIXED)) return;
+    ws__rx_free(c);
+    ws__tx_free(c);
+    ws__free(k, c->note, WS__NOTE_SIZE);
+    ws__free(k, c, sizeof *c);
+    ws__cfg_release(k);
+}
+
+#ifndef WS_NO_SOCKETS
+
+/* ---- blocking ---- */
+
+/* Waits until the transport is ready or ms milliseconds passed. */
+static void ws__wait(ws_conn *c, int ms)
+{
+    const ws_io *io = &c->cfg->set.io;
+    int due = ws_timeout(c);
+    struct pollfd p;
+
+    if (due >= 0 && (ms < 0 || due < ms)) ms = due;
+    if (!ms) return;
+    if (io->read && io->wait) { io->wait(io->user, ws_wants(c), ms); return; }
+    if (io->read && (ms < 0 || ms > 1)) ms = 1;
+    memset(&p, 0, sizeof p);
+    p.fd = c->fd;
+    if (ws_wants(c) & WS_WANT_READ) p.events |= POLLIN;
+    if (ws_wants(c) & WS_WANT_WRITE) p.events |= POLLOUT;
+#ifdef _WIN32
+    if (io->read || c->fd == WS__NO_SOCK) Sleep((DWORD)ms);
+    else WSAPoll(&p, 1, ms);
+#else
+    poll(&p, io->read ? 0 : 1, ms);
+#endif
+}
+
+WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout)
+{
+    uint64_t start;
+    int left = timeout;
+
+    if (!c || !ev || c->loop) return WS_ERR_ARGUMENT;
+    if (ws__has(c, WS__CLOSE_TOLD)) return WS_ERR_STATE;
+    start = ws__clock();
+    for (;;) {
+        int got = ws_next(c, ev);
+        if (!got) {
+            ws_step(c);
+            got = ws_next(c, ev);
+        }
+        if (got || ws__has_output(c)) ws__flush(c);
+        if (got) return 1;
+        if (timeout >= 0) {
+            uint64_t passed = ws__clock() - start;
+            if (passed >= (uint64_t)timeout) return 0;
+            left = timeout - (int)passed;
+        }
+        ws__wait(c, left);
+    }
+}
+
+#ifndef WS_NO_CLIENT
+WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg)
+{
+    ws_conn *c = ws__open(url, cfg, WS__IS_BLOCKING);
+    ws_event ev;
+
+    if (!c) return NULL;
+    c->cfg->wake = ws__flush;
+    if (ws_recv(c, &ev, -1) <= 0) return c;
+    if (ev.type == WS_EV_OPEN) c->flags |= WS__OPEN_OWED;   /* the caller gets it again */
+    else c->flags &= ~(uint32_t)WS__CLOSE_TOLD;
+    return c;
+}
+#endif
+
+/* ==== >>poller (private) =============================================================== */
+
+/* What ws__poller_wait found: key as given to ws__poller_set. */
+typedef struct ws__ready {
+    uintptr_t key;
+    int wants;          /* WS_WANT_ bits that hold, or WS__HANGUP */
+} ws__ready;
+
+#define WS__HANGUP 4
+#define WS__READY_MAX 256
+#define WS__CORK_SIZE ((size_t)512 << 10)
+#define WS__READ_SIZE ((size_t)512 << 10)
+#define WS__READ_FRONT 256      /* in front of the read buffer, for the start of a frame */
+
+typedef struct ws__listener {
+    ws__sock fd;                /* WS__NO_SOCK: the place is free */
+    ws__cfg *cfg;
+    uint16_t port;
+    uint8_t wants;
+} ws__listener;
+
+struct ws_loop {
+    ws__cfg *cfg;               /* allocator and cache */
+    ws__cache cache;
+    uint64_t now;               /* ms, as of the last wait */
+    uint64_t accept_at;         /* when to accept again after descriptors ran out, 0 */
+    int poller;
+    ws_conn **heap;             /* every connection, [1] due first */
+    uint32_t heap_count, heap_size;
+    ws_conn *queue, **queue_end;    /* to be visited before sleeping */
+    ws_conn *current;           /* its events are being pulled */
+    ws__span span;              /* its input that is still in the read buffer */
+    uint8_t *buf;
+    ws__gather cork;
+    ws__listener *listeners;
+    uint32_t listener_count;
+    int ready_count, ready_at;
+    ws__ready ready[WS__READY_MAX];
+#ifdef WS__POLLER_POLL
+    struct pollfd *polls;
+    uint32_t poll_size;
+#endif
+    char error[200];
+};
+
+#if defined(WS__POLLER_EPOLL)
+
+static int ws__poller_open(ws_loop *l)
+{
+    l->poller = epoll_create1(EPOLL_CLOEXEC);
+    return l->poller < 0 ? WS_ERR_POLLER : 0;
+}
+
+static void ws__poller_close(ws_loop *l) { if (l->poller >= 0) close(l->poller); }
+
+/* Watches fd for wants; had is what it was watched for, or WS__UNWATCHED. */
+static int ws__poller_set(ws_loop *l, ws__sock fd, uintptr_t key, int had, int wants)
+{
+    struct epoll_event e;
+
+    memset(&e, 0, sizeof e);
+    e.events = (wants & WS_WANT_READ ? (uint32_t)EPOLLIN : 0u) |
+               (wants & WS_WANT_WRITE ? (uint32_t)EPOLLOUT : 0u);
+    e.data.u64 = key;
+    return epoll_ctl(l->poller, had == WS__UNWATCHED ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &e);
+}
+
+static void ws__poller_drop(ws_loop *l, ws__sock fd)
+{
+    struct epoll_event e;
+    epoll_ctl(l->poller, EPOLL_CTL_DEL, fd, &e);
+}
+
+static int ws__poller_wait(ws_loop *l, int ms)
+{
+    struct epoll_event e[WS__READY_MAX];
+    int i, n = epoll_wait(l->poller, e, WS__READY_MAX, ms);
+
+    if (n < 0) return errno == EINTR ? 0 : WS_ERR_POLLER;
+    for (i = 0; i < n; i++) {
+        l->ready[i].key = (uintptr_t)e[i].data.u64;
+        l->ready[i].wants = (e[i].events & EPOLLIN ? WS_WANT_READ : 0) |
+                            (e[i].events & EPOLLOUT ? WS_WANT_WRITE : 0) |
+                            (e[i].events & (EPOLLERR | EPOLLHUP) ? WS__HANGUP : 0);
+    }
+    l->ready_count = n;
+    return 0;
+}
+
+#elif defined(WS__POLLER_KQUEUE)
+
+static int ws__poller_open(ws_loop *l)
+{
+    l->poller = kqueue();
+    return l->poller < 0 ? WS_ERR_POLLER : 0;
+}
+
+static void ws__poller_close(ws_loop *l) { if (l->poller >= 0) close(l->poller); }
+
+static int ws__poller_set(ws_loop *l, ws__sock fd, uintptr_t key, int had, int wants)
+{
+    static const struct { int want; short filter; } side[2] = {
+        { WS_WANT_READ, EVFILT_READ }, { WS_WANT_WRITE, EVFILT_WRITE }
+    };
+    struct kevent k[2];
+    int i, n = 0;
+
+    if (had == WS__UNWATCHED) had = 0;
+    for (i = 0; i < 2; i++) {
+        if ((had & side[i].want) == (wants & side[i].want)) continue;
+        EV_SET(&k[n], (uintptr_t)fd, side[i].filter,
+               wants & side[i].want ? EV_ADD : EV_DELETE, 0, 0, (void *)key);
+        n++;
+    }
+    return n ? kevent(l->poller, k, n, NULL, 0, NULL) : 0;
+}
+
+static void ws__poller_drop(ws_loop *l, ws__sock fd)
+{
+    ws__poller_set(l, fd, 0, WS_WANT_READ, 0);
+    ws__poller_set(l, fd, 0, WS_WANT_WRITE, 0);
+}
+
+static int ws__poller_wait(ws_loop *l, int ms)
+{
+    struct kevent k[WS__READY_MAX];
+    struct timespec t;
+    int i, n;
+
+    t.tv_sec = ms / 1000;
+    t.tv_nsec = ms % 1000 * 1000000L;
+    n = kevent(l->poller, NULL, 0, k, WS__READY_MAX, ms < 0 ? NULL : &t);
+    if (n < 0) return errno == EINTR ? 0 : WS_ERR_POLLER;
+    for (i = 0; i < n; i++) {
+        l->ready[i].key = (uintptr_t)k[i].udata;
+        l->ready[i].wants = k[i].filter == EVFILT_READ ? WS_WANT_READ : WS_WANT_WRITE;
+    }
+    l->ready_count = n;
+    return 0;
+}
+
+#else /* poll, WSAPoll: the list is made anew for each wait */
+
+static int ws__poller_open(ws_loop *l) { l->poller = -1; return 0; }
+
+static void ws__poller_close(ws_loop *l)
+{
+    ws__free(l->cfg, l->polls, l->poll_size * sizeof *l->polls);
+}
+
+static int ws__poller_set(ws_loop *l, ws__sock fd, uintptr_t key, int had, int wants)
+{
+    (void)l; (void)fd; (void)key; (void)had; (void)wants;
+    return 0;
+}
+
+static void ws__poller_drop(ws_loop *l, ws__sock fd) { (void)l; (void)fd; }
+
+static void ws__poll_add(struct pollfd *p, ws__sock fd, int wants)
+{
+    p->fd = wants ? fd : WS__NO_SOCK;
+    p->events = (short)((wants & WS_WANT_READ ? POLLIN : 0) |
+                        (wants & WS_WANT_WRITE ? POLLOUT : 0));
+    p->revents = 0;
+}
+
+static int ws__poller_wait(ws_loop *l, int ms)
+{
+    uint32_t i, n = l->listener_count + l->heap_count;
+    int got;
+
+    if (n > l->poll_size) {
+        ws__poller_close(l);
+        l->poll_size = 0;
+        l->polls = (struct pollfd *)ws__alloc(l->cfg, 2 * n * sizeof *l->polls);
+        if (!l->polls) return WS_ERR_MEMORY;
+        l->poll_size = 2 * n;
+    }
+    for (i = 0; i < l->listener_count; i++)
+        ws__poll_add(&l->polls[i], l->listeners[i].fd,
+                     l->listeners[i].fd == WS__NO_SOCK ? 0 : l->listeners[i].wants);
+    for (i = 1; i <= l->heap_count; i++)
+        ws__poll_add(&l->polls[l->listener_count + i - 1], l->heap[i]->fd,
+                     l->heap[i]->wants == WS__UNWATCHED ? 0 : l->heap[i]->wants);
+#ifdef _WIN32
+    if (!n) { Sleep(ms < 0 ? INFINITE : (DWORD)ms); return 0; }
+    got = WSAPoll(l->polls, n, ms);
+#else
+    got = poll(l->polls, n, ms);
+#endif
+    if (got < 0) return ws__would_block() ? 0 : WS_ERR_POLLER;
+    l->ready_count = 0;
+    for (i = 0; i < n && got > 0 && l->ready_count < WS__READY_MAX; i++) {
+        short r = l->polls[i].revents;
+        ws__ready *out = &l->ready[l->ready_count];
+        if (!r) continue;
+        out->key = i < l->listener_count ? (uintptr_t)i * 2 + 1
+                                         : (uintptr_t)l->heap[i - l->listener_count + 1];
+        out->wants = (r & POLLIN ? WS_WANT_READ : 0) | (r & POLLOUT ? WS_WANT_WRITE : 0) |
+                     (r & (POLLERR | POLLHUP | POLLNVAL) ? WS__HANGUP : 0);
+        l->ready_count++;
+    }
+    return 0;
+}
+
+#endif
+
+/* ==== >>loop =========================================================================== */
+
+/* ---- heap of deadlines ---- */
+
+static int ws__heap_before(const ws_loop *l, const ws_conn *a, const ws_conn *b)
+{
+    uint32_t now = (uint32_t)l->now;
+    return (int32_t)(a->deadline - now) < (int32_t)(b->deadline - now);
+}
+
+static void ws__heap_put(ws_loop *l, uint32_t slot, ws_conn *c)
+{
+    l->heap[slot] = c;
+    c->slot = slot;
+}
+
+/* Moves c, whose deadline changed, to its place. */
+static void ws__heap_fix(ws_loop *l, ws_conn *c)
+{
+    uint32_t at = c->slot, child;
+
+    if (!at) return;
+    for (; at > 1 && ws__heap_before(l, c, l->heap[at / 2]); at /= 2)
+        ws__heap_put(l, at, l->heap[at / 2]);
+    for (; (child = 2 * at) <= l->heap_count; at = child) {
+        if (child < l->heap_count && ws__heap_before(l, l->heap[child + 1], l->heap[child]))
+            child++;
+        if (!ws__heap_before(l, l->heap[child], c)) break;
+        ws__heap_put(l, at, l->heap[child]);
+    }
+    ws__heap_put(l, at, c);
+}
+
+static int ws__heap_add(ws_loop *l, ws_conn *c)
+{
+    if (l->heap_count + 1 >= l->heap_size) {
+        uint32_t size = l->heap_size ? l->heap_size + l->heap_size / 2 : 64;
+        ws_conn **bigger = (ws_conn **)ws__alloc(l->cfg, size * sizeof *bigger);
+        if (!bigger) return WS_ERR_MEMORY;
+        if (l->heap) memcpy(bigger, l->heap, (l->heap_count + 1) * sizeof *bigger);
+        ws__free(l->cfg, l->heap, l->heap_size * sizeof *bigger);
+        l->heap = bigger;
+        l->heap_size = size;
+    }
+    ws__heap_put(l, ++l->heap_count, c);
+    ws__heap_fix(l, c);
+    return 0;
+}
+
+static void ws__heap_remove(ws_loop *l, ws_conn *c)
+{
+    ws_conn *last;
+    uint32_t slot = c->slot;
+
+    if (!slot) return;
+    last = l->heap[l->heap_count--];
+    c->slot = 0;
+    if (last == c) return;
+    ws__heap_put(l, slot, last);
+    ws__heap_fix(l, last);
+}
+
+/* ---- one connection's turn ---- */
+
+static void ws__enqueue(ws_conn *c)
+{
+    ws_loop *l = c->loop;
+
+    if (ws__has(c, WS__QUEUED)) return;
+    c->flags |= WS__QUEUED;
+    c->link = NULL;
+    *l->queue_end = c;
+    l->queue_end = &c->link;
+}
+
+static void ws__loop_wake(ws_conn *c)
+{
+    if (c->loop && c != c->loop->current) ws__enqueue(c);
+}
+
+/* Takes c out of the loop; the memory goes when the queue comes to it. */
+static void ws__loop_drop(ws_conn *c)
+{
+    ws_loop *l = c->loop;
+
+    if (ws__has(c, WS__DEAD)) return;
+    if (l->current == c) {
+        l->cork.n = 0;
+        l->cork.len = l->cork.total = 0;
+        c->cork = NULL;
+        l->current = NULL;
+    }
+    c->flags |= WS__DEAD;
+    ws__heap_remove(l, c);
+    ws__dial_free(c);
+    if (c->fd != WS__NO_SOCK) ws__sock_close(c->fd);
+    c->fd = WS__NO_SOCK;
+    ws__enqueue(c);
+}
+
+/* Sends the cork; what the socket does not take moves to c->tx. */
+static int ws__cork_flush(ws_conn *c)
+{
+    ws__gather *g = c->cork;
+    size_t sent = 0;
+    int i, bad = 0;
+
+    if (g->total && !ws__has(c, WS__NO_OUTPUT)) {
+        ptrdiff_t r = ws__sock_sendv(c->fd, g->piece, g->n);
+        if (r >= 0) sent = (size_t)r;
+        else if (!ws__would_block()) { ws__drop_output(c); return 0; }
+    }
+    for (i = 0; i < g->n && !ws__has(c, WS__NO_OUTPUT); i++) {
+        const uint8_t *p = (const uint8_t *)g->piece[i].iov_base;
+        size_t n = g->piece[i].iov_len, skip = sent < n ? sent : n;
+        sent -= skip;
+        if (n > skip && !bad) bad = ws__tx_append(c, p + skip, n - skip, 1);
+    }
+    g->n = 0;
+    g->len = g->total = 0;
+    if (bad) {
+        ws__drop_output(c);
+        ws__fail(c, bad);
+    }
+    return 0;
+}
+
+static void ws__watch(ws_loop *l, ws_conn *c)
+{
+    int wants = ws_wants(c);
+
+    if (ws__has(c, WS__LINGERS)) wants = WS_WANT_READ;
+    if (c->fd == WS__NO_SOCK || c->wants == wants) return;
+    if (!ws__poller_set(l, c->fd, (uintptr_t)c, c->wants, wants)) c->wants = (uint8_t)wants;
+    else if (c->wants == WS__UNWATCHED && !c->error) ws__fail(c, WS_ERR_POLLER);
+}
+
+/* After CLOSE: the socket goes now, or when the peer had time to read our last words. */
+static void ws__loop_retire(ws_loop *l, ws_conn *c)
+{
+    int speak = (c->error || ws__has(c, WS__ANSWERED)) && c->fd != WS__NO_SOCK &&
+                !ws__has(c, WS__INPUT_END | WS__NO_OUTPUT);
+
+    if (!speak) { ws__loop_drop(c); return; }
+    c->flags |= WS__LINGERS;
+    shutdown(c->fd, 1);
+    ws__rx_free(c);
+    c->deadline = c->now + (c->cfg->set.close_timeout < 5000 ? c->cfg->set.close_timeout : 5000);
+    ws__heap_fix(l, c);
+    ws__watch(l, c);
+}
+
+/* Ends a turn: what was sent leaves, the rest of the input is kept, the poller is told. */
+static void ws__loop_leave(ws_loop *l, ws_conn *c)
+{
+    size_t rest = (size_t)(l->span.end - l->span.p);
+    int held;
+
+    l->current = NULL;
+    if (rest && c->phase < WS__PHASE_ENDING && ws__rx_append(c, l->span.p, rest))
+        ws__fail(c, WS_ERR_MEMORY);
+    l->span.p = l->span.end = NULL;
+    if (c->cork && c->cork->total) ws__cork_flush(c);
+    c->cork = NULL;
+    if (ws__has(c, WS__CLOSE_TOLD)) {
+        if (!ws__has(c, WS__LINGERS)) ws__loop_retire(l, c);
+        return;
+    }
+    held = ws__held_back(c);
+    if (!(c->wants & WS_WANT_WRITE) || c->wants == WS__UNWATCHED) ws__flush(c);
+    if (c->rx && c->rx->pos == c->rx->len && !c->rx->op && !c->rx->in_frame &&
+        !ws__has(c, WS__MESSAGE_HELD | WS__HEAD_HELD | WS__IS_FIXED))
+        ws__rx_free(c);
+    if ((held && !ws__held_back(c)) || (c->phase >= WS__PHASE_ENDING && ws_finished(c)) ||
+        (ws__has(c, WS__REFUSED) && !ws__pending(c)))
+        ws__enqueue(c);
+    ws__watch(l, c);
+    ws__heap_fix(l, c);
+}
+
+/* Begins a turn: c's events are pulled next, its frames collect in the cork. */
+static void ws__loop_enter(ws_loop *l, ws_conn *c)
+{
+    l->current = c;
+    l->span.p = l->span.end = l->buf;
+    l->span.in_rx = 0;
+    c->now = (uint32_t)l->now;
+    c->cork = c->dial ? NULL : &l->cork;
+}
+
+/* Reads once: first into a large payload's own place, then into the loop's buffer. */
+static void ws__loop_receive(ws_loop *l, ws_conn *c)
+{
+    uint8_t *base = l->buf + WS__READ_FRONT;
+    ws__rx *rx = c->rx;
+    size_t rest = rx ? rx->len - rx->pos : 0, direct = 4096;
+    ws__piece v[2];
+    int n = 0;
+    ptrdiff_t r;
+
+    if (rx && rx->in_frame && !rest && rx->left >= direct) {
+        v[0].iov_base = ws__read_room(c, &direct);
+        v[0].iov_len = direct;
+        if (v[0].iov_base) n = 1;
+    }
+    v[n].iov_base = base;
+    v[n].iov_len = WS__READ_SIZE;
+    r = n ? ws__sock_recvv(c->fd, v, 2) : recv(c->fd, (char *)base, WS__READ_SIZE, 0);
+    if (r <= 0) {
+        ws__input_end(c, r == 0 ? 0 : ws__would_block() ? WS_IO_WANT_READ : WS_IO_ERROR);
+        return;
+    }
+    ws__heard(c);
+    if (n) {
+        size_t k = (size_t)r < direct ? (size_t)r : direct;
+        c->rx->len += k;
+        r -= (ptrdiff_t)k;
+        rest = 0;
+    } else if (rest && rest <= WS__READ_FRONT && c->phase == WS__PHASE_FRAMES) {
+        base -= rest;
+        memcpy(base, ws__data(rx) + rx->pos, rest);
+        rx->pos = rx->len = rx->msg;
+        r += (ptrdiff_t)rest;
+        rest = 0;
+    }
+    if (!rest && c->phase == WS__PHASE_FRAMES) {
+        l->span.p = base;
+        l->span.end = base + r;
+    } else if (ws__rx_append(c, base, (size_t)r)) {
+        ws__fail(c, WS_ERR_MEMORY);
+    }
+}
+
+static int ws__loop_pull(ws_loop *l, ws_conn *c, ws_event *ev)
+{
+    ws__release(c);
+    if (ws__pull(c, ev)) return 1;
+    if (l->span.p == l->span.end || (c->rx && c->rx->pos < c->rx->len)) return 0;
+    return ws__step(c, &l->span, ev);
+}
+
+/* A turn of a connection that the poller or the queue named. */
+static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
+{
+    char waste[4096];
+
+    if (ws__has(c, WS__LINGERS)) {
+        ptrdiff_t r = found ? recv(c->fd, waste, sizeof waste, 0) : 1;
+        if (r == 0 || (r < 0 && !ws__would_block())) ws__loop_drop(c);
+        return;
+    }
+    ws__loop_enter(l, c);
+    if (c->dial && found) {
+        ws__dial_check(c);
+        c->cork = c->dial ? NULL : &l->cork;
+    }
+    if (found & WS_WANT_WRITE || !found) ws__flush(c);
+    if (c->fd == WS__NO_SOCK || c->dial) return;
+    if (ws_wants(c) & WS_WANT_READ) {
+        if (found & (WS_WANT_READ | WS__HANGUP)) ws__loop_receive(l, c);
+    } else if (found & WS__HANGUP) {    /* would be reported for ever */
+        ws__poller_drop(l, c->fd);
+        c->flags |= WS__INPUT_END | WS__BROKEN;
+        ws__drop_output(c);
+    }
+}
+
+/* ---- accepting ---- */
+
+static int ws__accept(ws__sock listener, ws__sock *out)
+{
+#if defined(__linux__) && defined(SOCK_NONBLOCK) && defined(_GNU_SOURCE)
+    *out = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return *out == WS__NO_SOCK ? -1 : 0;
+#else
+    *out = accept(listener, NULL, NULL);
+    if (*out == WS__NO_SOCK) return -1;
+    if (!ws__sock_nonblock(*out)) return 0;
+    ws__sock_close(*out);
+    return -1;
+#endif
+}
+
+/* Passing faults of one connection, not of the listener. */
+static int ws__accept_again(void)
+{
+#ifdef _WIN32
+    return WSAGetLastError() == WSAECONNRESET;
+#else
+    return errno == EINTR || errno == ECONNABORTED || errno == EPROTO;
+#endif
+}
+
+static void ws__watch_listeners(ws_loop *l, int wants)
+{
+    uint32_t i;
+    for (i = 0; i < l->listener_count; i++) {
+        ws__listener *s = &l->listeners[i];
+        if (s->fd == WS__NO_SOCK) continue;
+        ws__poller_set(l, s->fd, (uintptr_t)i * 2 + 1, s->wants, wants);
+        s->wants = (uint8_t)wants;
+    }
+}
+
+static void ws__loop_accept(ws_loop *l, ws__listener *s)
+{
+    int i;
+
+    for (i = 0; i < 64 && s->fd != WS__NO_SOCK; i++) {
+        ws__sock fd;
+        ws_conn *c;
+        if (ws__accept(s->fd, &fd)) {
+            if (ws__accept_again()) continue;
+            if (ws__would_block()) return;
+            ws__watch_listeners(l, 0);      /* out of descriptors or memory: rest a while */
+            l->accept_at = l->now + 100;
+            return;
+        }
+        c = ws__new_shared(s->cfg, WS__TICKED);
+        if (!c) { ws__sock_close(fd); continue; }
+        c->fd = fd;
+        c->loop = l;
+        c->now = c->last_rx = c->last_message = (uint32_t)l->now;
+        c->deadline = c->now + (s->cfg->set.handshake_timeout == WS_NEVER
+                                    ? 1u << 30 : s->cfg->set.handshake_timeout);
+        if (s->port) ws__sock_options(fd);
+        if (ws__heap_add(l, c)) { ws__loop_drop(c); continue; }
+        ws__watch(l, c);
+    }
+}
+
+/* ---- the loop ---- */
+
+/* Ends what is due. 1 if anything was. */
+static int ws__loop_timers(ws_loop *l)
+{
+    int any = 0;
+
+    while (l->heap_count && (int32_t)((uint32_t)l->now - l->heap[1]->deadline) >= 0) {
+        ws_conn *c = l->heap[1];
+        any = 1;
+        if (ws__has(c, WS__LINGERS)) { ws__loop_drop(c); continue; }
+        ws__dial_tick(c, l->now);
+        ws_tick(c, l->now);
+        if ((int32_t)((uint32_t)l->now - c->deadline) >= 0) c->deadline = (uint32_t)l->now + 1000;
+        ws__heap_fix(l, c);
+        ws__enqueue(c);
+    }
+    if (l->accept_at && l->now >= l->accept_at) {
+        l->accept_at = 0;
+        ws__watch_listeners(l, WS_WANT_READ);
+    }
+    return any;
+}
+
+/* Milliseconds to sleep: until when, the next deadline, or the next try to accept. */
+static int ws__loop_sleep(const ws_loop *l, uint64_t when)
+{
+    uint64_t ms = when - l->now;
+
+    if (when <= l->now) return 0;
+    if (l->heap_count) {
+        int32_t due = (int32_t)(l->heap[1]->deadline - (uint32_t)l->now);
+        if (due < 0) due = 0;
+        if ((uint64_t)due < ms) ms = (uint64_t)due;
+    }
+    if (l->accept_at && l->accept_at - l->now < ms) ms = l->accept_at - l->now;
+    if (when == UINT64_MAX && ms > 1u << 30) return -1;
+    return ms > 1u << 30 ? 1 << 30 : (int)ms;
+}
+
+/* Takes the next ready or queued connection. 0 when there is none. */
+static int ws__loop_take(ws_loop *l)
+{
+    if (l->ready_at < l->ready_count) {
+        ws__ready r = l->ready[l->ready_at++];
+        if (r.key & 1) ws__loop_accept(l, &l->listeners[r.key / 2]);
+        else if (!ws__has((ws_conn *)r.key, WS__DEAD))
+            ws__loop_visit(l, (ws_conn *)r.key, r.wants);
+        return 1;
+    }
+    if (l->queue) {
+        ws_conn *c = l->queue;
+        l->queue = c->link;
+        if (!l->queue) l->queue_end = &l->queue;
+        c->flags &= ~(uint32_t)WS__QUEUED;
+        if (ws__has(c, WS__DEAD)) ws__free_now(c);
+        else ws__loop_visit(l, c, 0);
+        return 1;
+    }
+    return 0;
+}
+
+/* timeout < 0: until when. */
+static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
+{
+    int slept = 0, fault;
+
+    for (;;) {
+        while (l->current) {
+            ws_conn *c = l->current;
+            if (ws__loop_pull(l, c, ev)) return 1;
+            if (l->current) ws__loop_leave(l, c);
+        }
+        if (ws__loop_take(l)) continue;
+        if (timeout >= 0) {
+            when = timeout ? ws__clock() + (uint64_t)timeout : 0;
+            timeout = -1;
+        } else if (when != UINT64_MAX && l->now >= when && (when || slept)) {
+            return 0;
+        }
+        if (when != UINT64_MAX || !slept) l->now = ws__clock();
+        if (ws__loop_timers(l)) continue;
+        fault = ws__poller_wait(l, ws__loop_sleep(l, when));
+        l->ready_at = 0;
+        if (fault) {
+            l->ready_count = 0;
+            return fault;
+        }
+        slept = 1;
+        l->now = ws__clock();
+        ws__loop_timers(l);
+    }
+}
+
+WS_API int ws_poll(ws_loop *l, ws_event *ev, int timeout)
+{
+    if (!l || !ev) return WS_ERR_ARGUMENT;
+    return ws__loop_run(l, ev, timeout, UINT64_MAX);
+}
+
+WS_API int ws_poll_until(ws_loop *l, ws_event *ev, uint64_t when)
+{
+    if (!l || !ev) return WS_ERR_ARGUMENT;
+    return ws__loop_run(l, ev, -1, when ? when : 1);
+}
+
+WS_API uint64_t ws_loop_now(const ws_loop *l)
+{
+    (void)l;
+    return ws__clock();
+}
+
+WS_API size_t ws_loop_count(const ws_loop *l) { return l ? l->heap_count : 0; }
+
+WS_API const char *ws_loop_error_text(const ws_loop *l)
+{
+    return l ? l->error : ws__error_text(-WS_ERR_MEMORY);
+}
+
+WS_API ws_loop *ws_loop_new(const ws_config *cfg)
+{
+    ws_config own;
+    ws__cfg *k;
+    ws_loop *l;
+
+    memset(&own, 0, sizeof own);
+    if (cfg) own.alloc = cfg->alloc;
+    if (cfg) own.alloc_user = cfg->alloc_user;
+    k = ws__sock_startup() ? NULL : ws__cfg_new(&own, NULL);
+    if (!k) return NULL;
+    l = (ws_loop *)ws__alloc(k, sizeof *l);
+    if (!l) { ws__cfg_release(k); return NULL; }
+    memset(l, 0, sizeof *l);
+    l->cfg = k;
+    l->queue_end = &l->queue;
+    k->cache = &l->cache;
+    l->buf = (uint8_t *)ws__alloc(k, WS__READ_FRONT + WS__READ_SIZE);
+    l->cork.buf = (uint8_t *)ws__alloc(k, WS__CORK_SIZE);
+    l->cork.cap = WS__CORK_SIZE;
+    l->cork.flush = ws__cork_flush;
+    l->poller = -1;
+    if (!l->buf || !l->cork.buf || ws__poller_open(l)) { ws_loop_free(l); return NULL; }
+    l->cork.lo = l->buf;
+    l->cork.hi = l->buf + WS__READ_FRONT + WS__READ_SIZE;
+    l->now = ws__clock();
+    return l;
+}
+
+WS_API void ws_loop_free(ws_loop *l)
+{
+    ws__cfg *k;
+    uint32_t i;
+
+    if (!l) return;
+    k = l->cfg;
+    while (l->heap_count) ws__loop_drop(l->heap[l->heap_count]);
+    while (l->queue) {
+        ws_conn *c = l->queue;
+        l->queue = c->link;
+        ws__free_now(c);
+    }
+    for (i = 0; i < l->listener_count; i++) ws_unlisten(l, (int)i);
+    ws__poller_close(l);
+    ws__cache_clear(k);
+    ws__free(k, l->listeners, l->listener_count * sizeof *l->listeners);
+    ws__free(k, l->heap, l->heap_size * sizeof *l->heap);
+    ws__free(k, l->buf, WS__READ_FRONT + WS__READ_SIZE);
+    ws__free(k, l->cork.buf, WS__CORK_SIZE);
+    ws__free(k, l, sizeof *l);
+    k->cache = NULL;
+    ws__cfg_release(k);
+}
+
+/* ---- listening ---- */
+
+static int ws__loop_error(ws_loop *l, int error, const char *what, const char *why)
+{
+    ws__text t;
+
+    t.at = l->error;
+    t.end = l->error + sizeof l->error;
+    ws__puts(&t, ws__error_text(-error));
+    if (what) { ws__puts(&t, ": "); ws__puts(&t, what); }
+    if (why) { ws__puts(&t, ": "); ws__puts(&t, why); }
+    return error;
+}
+
+static int ws__bind(ws__sock *out, const struct sockaddr *a, size_t size, int family)
+{
+    ws__sock s = socket(family, SOCK_STREAM, 0);
+    int on = 1, off = 0;
+
+    if (s == WS__NO_SOCK) return -1;
+#ifndef _WIN32
+    if (family != AF_UNIX) setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+#else
+    (void)on;
+#endif
+    if (family == AF_INET6)
+        setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, (const char *)&off, sizeof off);
+    if (ws__sock_nonblock(s) || bind(s, a, (socklen_t)size) || listen(s, 1024)) {
+#ifndef _WIN32
+        int kept = errno;
+        ws__sock_close(s);
+        errno = kept;
+#else
+        ws__sock_close(s);
+#endif
+        return -1;
+    }
+    *out = s;
+    return 0;
+}
+
+static int ws__listen_tcp(const char *address, ws__sock *out)
+{
+    struct addrinfo hints, *all, *a;
+    const char *port;
+    char host[256];
+    int pass, r = -1;
+
+    if (ws__split_address(address, host, sizeof host, &port)) return WS_ERR_ARGUMENT;
+    memset(&hints, 0, sizeof hints);
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_PASSIVE;
+    if (getaddrinfo(*host ? host : NULL, port, &hints, &all)) return WS_ERR_LOOKUP;
+    for (pass = *host ? 1 : 0; r && pass < 2; pass++)   /* no host: IPv6 takes both */
+        for (a = all; r && a; a = a->ai_next)
+            if (pass || a->ai_family == AF_INET6)
+                r = ws__bind(out, a->ai_addr, a->ai_addrlen, a->ai_family);
+    freeaddrinfo(all);
+    return r ? WS_ERR_LISTEN : 0;
+}
+
+static int ws__listen_unix(const char *path, ws__sock *out)
+{
+#ifdef _WIN32
+    (void)path;
+    (void)out;
+    return WS_ERR_LISTEN;
+#else
+    struct sockaddr_un a;
+    int probe, stale;
+
+    if (ws__unix_address(&a, ws__cstr(path))) return WS_ERR_ARGUMENT;
+    if (!ws__bind(out, (struct sockaddr *)&a, sizeof a, AF_UNIX)) return 0;
+    if (errno != EADDRINUSE) return WS_ERR_LISTEN;
+    probe = socket(AF_UNIX, SOCK_STREAM, 0);        /* left behind by a dead server? */
+    stale = probe >= 0 && connect(probe, (struct sockaddr *)&a, sizeof a) &&
+            errno == ECONNREFUSED;
+    if (probe >= 0) close(probe);
+    if (!stale) { errno = EADDRINUSE; return WS_ERR_LISTEN; }
+    unlink(path);
+    return ws__bind(out, (struct sockaddr *)&a, sizeof a, AF_UNIX) ? WS_ERR_LISTEN : 0;
+#endif
+}
+
+static uint16_t ws__bound_port(ws__sock s)
+{
+    struct sockaddr_storage a;
+    socklen_t n = sizeof a;
+
+    memset(&a, 0, sizeof a);
+    if (getsockname(s, (struct sockaddr *)&a, &n)) return 0;
+    if (a.ss_family == AF_INET)
+        return ntohs(((struct sockaddr_in *)(void *)&a)->sin_port);
+    if (a.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)(void *)&a)->sin6_port);
+    return 0;
+}
+
+static int ws__listener_add(ws_loop *l, const ws__listener *s)
+{
+    size_t old = l->listener_count * sizeof *s;
+    ws__listener *bigger;
+    uint32_t i;
+
+    for (i = 0; i < l->listener_count; i++)
+        if (l->listeners[i].fd == WS__NO_SOCK) {
+            l->listeners[i] = *s;
+            return (int)i;
+        }
+    bigger = (ws__listener *)ws__alloc(l->cfg, old + sizeof *s);
+    if (!bigger) return WS_ERR_MEMORY;
+    if (old) memcpy(bigger, l->listeners, old);
+    ws__free(l->cfg, l->listeners, old);
+    l->listeners = bigger;
+    bigger[l->listener_count] = *s;
+    return (int)l->listener_count++;
+}
+
+WS_API int ws_listen(ws_loop *l, const char *address, const ws_config *cfg)
+{
+    ws_config bare;
+    ws__listener s;
+    int r;
+
+    if (!l || !address) return WS_ERR_ARGUMENT;
+    memset(&bare, 0, sizeof bare);
+    if (cfg) bare = *cfg;
+    if (!ws__config_valid(&bare) || bare.io.read || bare.memory)
+        return ws__loop_error(l, WS_ERR_ARGUMENT, address, "configuration");
+    if (!bare.alloc) {
+        bare.alloc = l->cfg->set.alloc;
+        bare.alloc_user = l->cfg->set.alloc_user;
+    }
+    r = strncmp(address, "unix:", 5) ? ws__listen_tcp(address, &s.fd)
+                                     : ws__listen_unix(address + 5, &s.fd);
+#ifdef _WIN32
+    if (r) return ws__loop_error(l, r, address, NULL);
+#else
+    if (r) return ws__loop_error(l, r, address, r == WS_ERR_LISTEN ? strerror(errno) : NULL);
+#endif
+    s.port = ws__bound_port(s.fd);
+    s.wants = WS_WANT_READ;
+    s.cfg = ws__cfg_new(&bare, NULL);
+    r = s.cfg ? ws__listener_add(l, &s) : WS_ERR_MEMORY;
+    if (r >= 0 &&
+        ws__poller_set(l, s.fd, (uintptr_t)r * 2 + 1, WS__UNWATCHED, WS_WANT_READ)) {
+        l->listeners[r].fd = WS__NO_SOCK;
+        r = WS_ERR_POLLER;
+    }
+    if (r < 0) {
+        if (s.cfg) ws__cfg_release(s.cfg);
+        ws__sock_close(s.fd);
+        return ws__loop_error(l, r, address, NULL);
+    }
+    s.cfg->cache = bare.alloc == l->cfg->set.alloc ? &l->cache : NULL;
+    s.cfg->wake = ws__loop_wake;
+    return r;
+}
+
+WS_API int ws_listen_port(const ws_loop *l, int listener)
+{
+    if (!l || listener < 0 || (uint32_t)listener >= l->listener_count) return WS_ERR_ARGUMENT;
+    return l->listeners[listener].port;
+}
+
+WS_API void ws_unlisten(ws_loop *l, int listener)
+{
+    ws__listener *s;
+
+    if (!l || listener < 0 || (uint32_t)listener >= l->listener_count) return;
+    s = &l->listeners[listener];
+    if (s->fd == WS__NO_SOCK) return;
+    ws__sock_close(s->fd);
+    s->fd = WS__NO_SOCK;
+    ws__cfg_release(s->cfg);
+}
+
+#ifndef WS_NO_CLIENT
+WS_API ws_conn *ws_dial(ws_loop *l, const char *url, const ws_config *cfg)
+{
+    ws_config own;
+    ws_conn *c;
+    ws_url parsed;
+
+    if (!l) return NULL;
+    memset(&own, 0, sizeof own);
+    if (cfg) own = *cfg;
+    if (!own.alloc) {
+        own.alloc = l->cfg->set.alloc;
+        own.alloc_user = l->cfg->set.alloc_user;
+    }
+    c = ws__client(url, &own, &parsed);
+    if (!c) return NULL;
+    ws__start_clock(c);
+    c->flags &= ~(uint32_t)WS__CLOCKED;
+    c->cfg->wake = ws__loop_wake;
+    c->loop = l;
+    if (ws__heap_add(l, c)) {
+        ws__free_now(c);
+        return NULL;
+    }
+    ws__enqueue(c);
+    if (c->error) return c;
+    if (own.io.read || own.memory) ws__fail(c, WS_ERR_ARGUMENT);
+    else if (parsed.secure) ws__fail(c, WS_ERR_TLS);
+    else if (parsed.is_unix) ws__dial_unix(c, &parsed);
+    else ws__dial_lookup(c, &parsed);
+    ws__heap_fix(l, c);
+    return c;
+}
+#endif
+
+WS_API int ws_broadcast(ws_loop *l, ws_conn *except, int op, const void *data, size_t n)
+{
+    uint32_t i;
+    int took = 0;
+
+    if (!l) return WS_ERR_ARGUMENT;
+    for (i = 1; i <= l->heap_count; i++) {
+        ws_conn *c = l->heap[i];
+        if (c != except && !ws__has(c, WS__IS_CLIENT) && ws_state(c) == WS_STATE_OPEN)
+            took += !ws_send(c, op, data, n);
+    }
+    return took;
+}
+
+WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n)
+{
+    struct sockaddr_storage a;
+    socklen_t size = sizeof a;
+    char host[64], port[8];
+    ws__text t;
+
+    if (!buf || !n) return 0;
+    *buf = 0;
+    memset(&a, 0, sizeof a);
+    if (!c || c->fd == WS__NO_SOCK || getpeername(c->fd, (struct sockaddr *)&a, &size)) return 0;
+    t.at = buf;
+    t.end = buf + n;
+    if (a.ss_family == AF_UNIX) {
+        ws__puts(&t, "unix");
+        return (size_t)(t.at - buf);
+    }
+    if (getnameinfo((struct sockaddr *)&a, size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV))
+        return 0;
+    ws__puts(&t, a.ss_family == AF_INET6 ? "[" : "");
+    ws__puts(&t, host);
+    ws__puts(&t, a.ss_family == AF_INET6 ? "]:" : ":");
+    ws__puts(&t, port);
+    return (size_t)(t.at - buf);
+}
+
+#endif /* WS_NO_SOCKETS */
+
+WS_API void ws_free(ws_conn *c)
+{
+    if (!c) return;
+#ifndef WS_NO_SOCKETS
+    if (c->loop) { ws__loop_drop(c); return; }
+#endif
+    ws__free_now(c);
+}
+
+#endif /* WS_IMPLEMENTED_ */
+#endif /* WS_IMPLEMENTATION */
+
+/* ==== >>history ========================================================================
+   0.1.0  engine, blocking client, own-loop client, server loop, plain HTTP
+
+   ==== >>license ========================================================================
+   MIT License
+
+   Copyright (c) 2026 ws.h contributors
+
+   Permission is hereby granted, free of charge, to any person obtaining a copy of this
+   software and associated documentation files (the "Software"), to deal in the Software
+   without restriction, including without limitation the rights to use, copy, modify, merge,
+   publish, distribute, sublicense, and/or sell copies of the Software, and to permit persons
+   to whom the Software is furnished to do so, subject to the following conditions:
+
+   The above copyright notice and this permission notice shall be included in all copies or
+   substantial portions of the Software.
+
+   THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED,
+   INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR
+   PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE
+   FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
+   OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER
+   DEALINGS IN THE SOFTWARE.
+   ====================================================================================== */
