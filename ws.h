@@ -93,9 +93,11 @@ MEMORY, LIFETIMES, LIMITS
     you may ws_free it earlier, also while handling its event.
     A connection that waits holds no buffer. Heap follows the bytes received, never the bytes
     announced, and not the number of fragments or pings:
-        receiving  <= 2 * message so far (+ 4 KiB), or the request head (8 KiB)
-        sending    <= max_backlog / 2 + one message; past that the connection's input waits,
-                   so a peer that does not read cannot make you buffer its own echo.
+        receiving  <= 3 * (message so far, raw bytes fed) + 4 KiB, or the request head
+        sending    <= 2.5 * (max_backlog / 2 + one message); past that the connection's
+                   input waits: a peer that does not read cannot make you buffer its echo.
+    A third and a half of that only while a buffer grows. A loop has 1 MiB of buffers of its
+    own and keeps up to 8 MiB of freed ones for the next large messages.
 
 ERRORS AND CLOSING
     Errors stick to the connection: ignore ten return values, the eleventh tells the truth.
@@ -118,8 +120,8 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
     WS_STATIC                all functions static: private to each file that has the bodies
     WS_NO_SOCKETS            no sockets, no clock, no system random: the engine alone
     WS_NO_MALLOC             no malloc: cfg.memory is required
-    WS_NO_CLIENT       impl  leave out the client role
-    WS_NO_SERVER       impl  leave out the server role
+    WS_NO_CLIENT             leave out the client role
+    WS_NO_SERVER             leave out the server role
     WS_NO_SIMD         impl  portable C only
 */
 #ifndef WS_H_INCLUDED
@@ -480,10 +482,14 @@ WS_API int ws_url_parse(const char *text, size_t n, ws_url *url);
 /* A client that will speak to url. Does no I/O: its request waits in ws_output. cfg may be
    NULL. Never NULL unless memory is out; other faults stick to it (ws_error) and come as its
    CLOSE event. */
+#ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg);
+#endif
 
 /* A server end for one accepted stream. NULL when memory is out. */
+#ifndef WS_NO_SERVER
 WS_API ws_conn *ws_server_new(const ws_config *cfg);
+#endif
 
 /* Ends it at once, without closing handshake, and frees it. NULL is fine. A connection of a
    loop gives no further events and may be freed while its event is handled. */
@@ -492,7 +498,8 @@ WS_API void ws_free(ws_conn *c);
 /* ---- bytes in, events out, bytes out (engine) ---- */
 
 /* Takes up to n bytes from the peer, copied. Returns the bytes taken: less than n while
-   events wait to be pulled, or while output must drain first. */
+   events wait to be pulled, or while output must drain first. Bytes after the end are taken
+   and dropped. */
 WS_API size_t ws_feed(ws_conn *c, const void *data, size_t n);
 
 /* The bytes ws_feed would take now. 0 once the connection is closed. */
@@ -590,7 +597,9 @@ typedef int ws_socket;                      /* a file descriptor */
    out; a failure sticks to the connection and comes as its CLOSE event. With cfg.io, no
    socket is made, and never more bytes are read than the protocol needs, so that a blocking
    read function serves. */
+#ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg);
+#endif
 
 /* Sends what waits and returns the next event: 1, or 0 after timeout milliseconds (-1: wait
    for ever) without one, or -1 after CLOSE was pulled. */
@@ -599,11 +608,15 @@ WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout);
 /* ---- client in your own poll loop ---- */
 
 /* Starts connecting; only the lookup of a host name may block. */
+#ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_open(const char *url, const ws_config *cfg);
+#endif
 
 /* A server end in your own loop, for a connected socket that you accepted. It now owns fd
    and closes it. */
+#ifndef WS_NO_SERVER
 WS_API ws_conn *ws_adopt(ws_socket fd, const ws_config *cfg);
+#endif
 
 WS_API ws_socket ws_fd(const ws_conn *c);    /* the socket, -1 if none */
 WS_API int ws_wants(const ws_conn *c);      /* WS_WANT_ bits: when to call ws_step */
@@ -633,7 +646,9 @@ WS_API void ws_unlisten(ws_loop *loop, int listener);
 
 /* Starts a client connection in the loop; its events come out of ws_poll. NULL when memory
    is out; every other failure comes as CLOSE. */
+#ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_dial(ws_loop *loop, const char *url, const ws_config *cfg);
+#endif
 
 /* The next event of any connection. Waits up to timeout milliseconds (-1: for ever).
    Returns 1, 0 when none came in time, or a negative WS_ERR_. */
@@ -649,7 +664,7 @@ WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data
 /* Monotonic milliseconds. */
 WS_API uint64_t ws_loop_now(const ws_loop *loop);
 
-/* Connections of the loop, in any state. */
+/* Connections of the loop whose CLOSE was not pulled yet. */
 WS_API size_t ws_loop_count(const ws_loop *loop);
 
 /* Why ws_listen or ws_poll failed; valid until the next call. Takes NULL. */
@@ -684,6 +699,9 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 
 #ifndef WS_NO_SOCKETS
 #ifdef _WIN32
+#if defined(__GNUC__) && defined(_WINSOCKAPI_) && !defined(_WINSOCK2API_)
+#pragma GCC diagnostic ignored "-Wcpp"      /* windows.h came first: mingw copes, and warns */
+#endif
 #include <winsock2.h>
 #include <ws2tcpip.h>
 #include <windows.h>
@@ -704,14 +722,13 @@ typedef SOCKET ws__sock;
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-#ifndef AI_PASSIVE
+#if !defined(AI_PASSIVE) || !defined(CLOCK_MONOTONIC)
 #error "ws.h: include ws.h before other headers, or build with -D_GNU_SOURCE"
 #endif
 typedef int ws__sock;
 #define WS__NO_SOCK (-1)
-#if defined(__linux__)
+#if defined(__linux__) && !defined(__TINYC__)     /* tcc does not pack epoll_event */
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 #define WS__POLLER_EPOLL
 #elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
 #include <sys/event.h>
@@ -720,8 +737,13 @@ typedef int ws__sock;
 #define WS__POLLER_POLL
 #endif
 #endif
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0
+#ifdef MSG_NOSIGNAL
+#define WS__NO_SIGNAL MSG_NOSIGNAL
+#else
+#define WS__NO_SIGNAL 0
+#endif
+#if defined(__linux__) && defined(__USE_GNU)
+#define WS__ACCEPT4
 #endif
 #else
 typedef int ws__sock;
@@ -749,9 +771,7 @@ static int ws__system_random(void *buf, size_t n)
 #if defined(_WIN32)
     return BCryptGenRandom(NULL, (PUCHAR)buf, (ULONG)n, BCRYPT_USE_SYSTEM_PREFERRED_RNG) != 0;
 #elif defined(__linux__)
-    long r;
-    do r = syscall(SYS_getrandom, buf, n, 0); while (r < 0 && errno == EINTR);
-    return r != (long)n;
+    return getentropy(buf, n) != 0;
 #elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
     arc4random_buf(buf, n);
     return 0;
@@ -1643,8 +1663,8 @@ struct ws_conn {
     uint8_t phase, error, protocol, wants;
 };
 
-#define ws__has(c, flag) (((c)->flags & (uint32_t)(flag)) != 0)
-#define ws__data(block) ((uint8_t *)((block) + 1))
+#define WS__HAS(c, flag) (((c)->flags & (uint32_t)(flag)) != 0)
+#define WS__DATA(block) ((uint8_t *)((block) + 1))
 
 static const char *ws__error_text(int number)
 {
@@ -1987,7 +2007,7 @@ static ws_conn *ws__new(const ws_config *cfg, const char *url, uint32_t flags, i
 
 static void ws__rx_free(ws_conn *c)
 {
-    if (ws__has(c, WS__IS_FIXED)) {
+    if (WS__HAS(c, WS__IS_FIXED)) {
         c->rx->msg = c->rx->pos = c->rx->len = 0;
     } else if (c->rx) {
         ws__block_free(c->cfg, c->rx, sizeof *c->rx + c->rx->cap);
@@ -1997,7 +2017,7 @@ static void ws__rx_free(ws_conn *c)
 
 static void ws__tx_free(ws_conn *c)
 {
-    if (ws__has(c, WS__IS_FIXED)) {
+    if (WS__HAS(c, WS__IS_FIXED)) {
         c->tx->pos = c->tx->len = c->tx->border = WS__TX_ROOM;
         c->tx->has_pong = 0;
     } else if (c->tx) {
@@ -2035,10 +2055,10 @@ static void ws__wake(ws_conn *c)
    over by then, so without an allocator its buffer serves. */
 static char *ws__note_new(ws_conn *c, size_t n)
 {
-    if (ws__has(c, WS__IS_FIXED)) {
+    if (WS__HAS(c, WS__IS_FIXED)) {
         if (n > c->rx->cap) return NULL;
         c->rx->head_size = 0;
-        c->note = (char *)ws__data(c->rx);
+        c->note = (char *)WS__DATA(c->rx);
         return c->note;
     }
     if (!c->note) c->note = (char *)ws__alloc(c->cfg, WS__NOTE_SIZE);
@@ -2061,7 +2081,7 @@ static size_t ws__unsent(const ws_conn *c)
 /* While the peer does not read, we do not read either. */
 static int ws__held_back(const ws_conn *c)
 {
-    return ws__has(c, WS__PAUSED) || ws__pending(c) > c->cfg->set.max_backlog / 2;
+    return WS__HAS(c, WS__PAUSED) || ws__pending(c) > c->cfg->set.max_backlog / 2;
 }
 
 /* Room for n more bytes behind the queue; NULL when memory is out. */
@@ -2071,13 +2091,13 @@ static uint8_t *ws__tx_room(ws_conn *c, size_t n)
     size_t used = tx ? tx->len - tx->pos : 0, size;
 
     if (tx && tx->cap - tx->len < n && tx->pos > WS__TX_ROOM) {
-        memmove(ws__data(tx) + WS__TX_ROOM, ws__data(tx) + tx->pos, used);
+        memmove(WS__DATA(tx) + WS__TX_ROOM, WS__DATA(tx) + tx->pos, used);
         tx->border -= tx->pos - WS__TX_ROOM;
         tx->len = WS__TX_ROOM + used;
         tx->pos = WS__TX_ROOM;
     }
-    if (tx && tx->cap - tx->len >= n) return ws__data(tx) + tx->len;
-    if (ws__has(c, WS__IS_FIXED) || n > ((size_t)-1) / 2 - used - 4096) return NULL;
+    if (tx && tx->cap - tx->len >= n) return WS__DATA(tx) + tx->len;
+    if (WS__HAS(c, WS__IS_FIXED) || n > ((size_t)-1) / 2 - used - 4096) return NULL;
     size = sizeof *tx + WS__TX_ROOM + used + n;
     size = size < 512 ? 512 : size + (used ? size / 2 : 0);
     bigger = (ws__tx *)ws__block_new(c->cfg, &size);
@@ -2085,7 +2105,7 @@ static uint8_t *ws__tx_room(ws_conn *c, size_t n)
     memset(bigger, 0, sizeof *bigger);
     if (tx) {
         *bigger = *tx;
-        memcpy(ws__data(bigger) + WS__TX_ROOM, ws__data(tx) + tx->pos, used);
+        memcpy(WS__DATA(bigger) + WS__TX_ROOM, WS__DATA(tx) + tx->pos, used);
         bigger->border = tx->border - tx->pos + WS__TX_ROOM;
         ws__tx_free(c);
     } else {
@@ -2095,7 +2115,7 @@ static uint8_t *ws__tx_room(ws_conn *c, size_t n)
     bigger->pos = WS__TX_ROOM;
     bigger->len = WS__TX_ROOM + used;
     c->tx = bigger;
-    return ws__data(bigger) + bigger->len;
+    return WS__DATA(bigger) + bigger->len;
 }
 
 /* Queues n bytes as they are. raw: they are not frames. */
@@ -2114,15 +2134,15 @@ static void ws__tx_done(ws_conn *c, size_t n)
     ws__tx *tx = c->tx;
 
     if (!tx || n > tx->len - tx->pos) return;
+    if (n && ws__held_back(c)) {    /* we do not read now: its reading shows the peer alive */
+        c->last_rx = c->now;
+        c->flags &= ~(uint32_t)WS__PINGED;
+    }
     tx->pos += n;
     while (tx->border < tx->pos) {
         ws_frame f;
-        int head = ws_frame_decode(ws__data(tx) + tx->border, tx->len - tx->border, &f);
+        int head = ws_frame_decode(WS__DATA(tx) + tx->border, tx->len - tx->border, &f);
         tx->border += (size_t)head + (size_t)f.size;
-    }
-    if (n) {
-        c->last_rx = c->now;    /* a peer that reads is alive */
-        c->flags &= ~(uint32_t)WS__PINGED;
     }
     if (tx->pos == tx->len && !tx->has_pong) ws__tx_free(c);
 }
@@ -2130,7 +2150,7 @@ static void ws__tx_done(ws_conn *c, size_t n)
 static int ws__borrowed(const ws_conn *c, const ws__gather *g, const uint8_t *p)
 {
     return (p >= g->lo && p < g->hi) ||
-           (c->rx && p >= ws__data(c->rx) && p < ws__data(c->rx) + c->rx->cap);
+           (c->rx && p >= WS__DATA(c->rx) && p < WS__DATA(c->rx) + c->rx->cap);
 }
 
 static void ws__gather_piece(ws__gather *g, const uint8_t *p, size_t n)
@@ -2166,7 +2186,7 @@ static int ws__gather_frame(ws_conn *c, const ws_frame *f, const uint8_t *data, 
 
 static size_t ws__header_size(const ws_conn *c, size_t n)
 {
-    return 2u + (n < 126 ? 0u : n < 65536 ? 2u : 8u) + (ws__has(c, WS__IS_CLIENT) ? 4u : 0u);
+    return 2u + (n < 126 ? 0u : n < 65536 ? 2u : 8u) + (WS__HAS(c, WS__IS_CLIENT) ? 4u : 0u);
 }
 
 /* Sends or queues one whole frame. */
@@ -2176,12 +2196,12 @@ static int ws__frame_put(ws_conn *c, int op, const void *data, size_t n)
     uint8_t *at;
     size_t head;
 
-    if (ws__has(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
+    if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
     memset(&f, 0, sizeof f);
     f.fin = 1;
     f.op = (uint8_t)op;
     f.size = n;
-    f.masked = ws__has(c, WS__IS_CLIENT);
+    f.masked = WS__HAS(c, WS__IS_CLIENT);
     if (f.masked && ws__random(c->cfg, f.key, 4)) return WS_ERR_RANDOM;
     if (c->cork && !ws__pending(c)) {
         if (ws__gather_frame(c, &f, (const uint8_t *)data, n)) return 0;
@@ -2203,9 +2223,9 @@ static int ws__frame_put(ws_conn *c, int op, const void *data, size_t n)
    next frame border (5.5.3 allows to answer only the latest). */
 static int ws__pong_put(ws_conn *c, const void *data, size_t n)
 {
-    size_t limit = ws__has(c, WS__IS_FIXED) ? c->tx->cap / 4 : WS__PONG_QUEUE;
+    size_t limit = WS__HAS(c, WS__IS_FIXED) ? c->tx->cap / 4 : WS__PONG_QUEUE;
 
-    if (ws__has(c, WS__NO_OUTPUT | WS__CLOSE_SENT)) return 0;
+    if (WS__HAS(c, WS__NO_OUTPUT | WS__CLOSE_SENT)) return 0;
     if (!c->tx || ws__pending(c) <= limit) return ws__frame_put(c, WS_OP_PONG, data, n);
     c->tx->has_pong = 1;
     c->tx->pong_size = (uint8_t)n;
@@ -2225,13 +2245,13 @@ static void ws__pong_front(ws_conn *c)
     f.fin = 1;
     f.op = WS_OP_PONG;
     f.size = tx->pong_size;
-    f.masked = ws__has(c, WS__IS_CLIENT);
+    f.masked = WS__HAS(c, WS__IS_CLIENT);
     tx->has_pong = 0;
     if (f.masked && ws__random(c->cfg, f.key, 4)) return;
     head = ws_frame_encode(&f, header);
     tx->pos -= head + tx->pong_size;
-    memcpy(ws__data(tx) + tx->pos, header, head);
-    ws_mask(ws__data(tx) + tx->pos + head, tx->pong, tx->pong_size, f.key, 0);
+    memcpy(WS__DATA(tx) + tx->pos, header, head);
+    ws_mask(WS__DATA(tx) + tx->pos + head, tx->pong, tx->pong_size, f.key, 0);
 }
 
 static int ws__close_put(ws_conn *c, int code, const char *reason, size_t n)
@@ -2239,7 +2259,7 @@ static int ws__close_put(ws_conn *c, int code, const char *reason, size_t n)
     uint8_t body[125];
     int r;
 
-    if (ws__has(c, WS__CLOSE_SENT)) return 0;
+    if (WS__HAS(c, WS__CLOSE_SENT)) return 0;
     body[0] = (uint8_t)(code >> 8);
     body[1] = (uint8_t)code;
     if (n > 123) n = 123;
@@ -2274,7 +2294,7 @@ static void ws__note_error(ws_conn *c, int number, const char *more)
 
     if (!room) return;
     t.at = room;
-    t.end = room + (ws__has(c, WS__IS_FIXED) ? WS__STAGE : WS__NOTE_SIZE);
+    t.end = room + (WS__HAS(c, WS__IS_FIXED) ? WS__STAGE : WS__NOTE_SIZE);
     ws__puts(&t, ws__error_text(number));
     if (more) {
         ws__puts(&t, ": ");
@@ -2301,8 +2321,8 @@ static void ws__fail_with(ws_conn *c, int error, const char *more)
     if (c->phase >= WS__PHASE_ENDING && c->error) { c->phase = WS__PHASE_ENDED; return; }
     if (!c->error) {
         c->error = (uint8_t)-error;
-        if (!ws__has(c, WS__CLOSE_GOT)) {
-            c->code = tell >= 1000 ? (uint16_t)tell : WS_CLOSE_ABNORMAL;
+        if (!WS__HAS(c, WS__CLOSE_GOT)) {
+            c->code = (uint16_t)(tell >= 1000 ? tell : WS_CLOSE_ABNORMAL);
             ws__note_error(c, -error, more);
         }
     }
@@ -2310,7 +2330,7 @@ static void ws__fail_with(ws_conn *c, int error, const char *more)
         const char *text = ws__error_text(-error);
         ws__close_put(c, tell, text, strlen(text));
         ws__end(c, WS__PHASE_ENDING);
-    } else if (tell >= 400 && tell < 600 && !ws__has(c, WS__IS_CLIENT) &&
+    } else if (tell >= 400 && tell < 600 && !WS__HAS(c, WS__IS_CLIENT) &&
                c->phase < WS__PHASE_FRAMES) {
         const char *text = ws__error_text(-error);
         ws__refuse(c, tell, NULL, text, strlen(text), 1);
@@ -2335,9 +2355,9 @@ static uint32_t ws__open_deadline(const ws_conn *c)
     const ws_config *s = &c->cfg->set;
     uint32_t due = c->now + (1u << 30);
 
-    if (s->ping_interval != WS_NEVER && !ws__has(c, WS__PINGED))
+    if (s->ping_interval != WS_NEVER && !WS__HAS(c, WS__PINGED))
         due = c->last_rx + s->ping_interval;
-    if (s->ping_timeout != WS_NEVER && ws__has(c, WS__PINGED))
+    if (s->ping_timeout != WS_NEVER && WS__HAS(c, WS__PINGED))
         due = c->last_ping + s->ping_timeout;
     if (s->idle_timeout != WS_NEVER)
         due = ws__sooner(c->now, due, c->last_message + s->idle_timeout);
@@ -2362,6 +2382,24 @@ static int ws__put_head(ws_conn *c, const ws_str *pieces, int count)
     }
     c->tx->len += n;
     c->tx->border = c->tx->len;
+    return 0;
+}
+
+/* The n-th (1..) subprotocol of the configuration, "" for 0. */
+static const char *ws__protocol_at(const ws__cfg *k, int n)
+{
+    const char *at = k->set.protocols;
+    if (!n) return "";
+    while (--n) at += strlen(at) + 1;
+    return at;
+}
+
+static uint8_t ws__protocol_find(const ws__cfg *k, ws_str name)
+{
+    const char *at = k->set.protocols;
+    int n;
+    for (n = 1; *at && n < 256; at += strlen(at) + 1, n++)
+        if (strlen(at) == name.size && !memcmp(at, name.data, name.size)) return (uint8_t)n;
     return 0;
 }
 
@@ -2562,24 +2600,6 @@ static int ws__request_check(const ws__cfg *k, const ws__request *r)
     return 0;
 }
 
-/* The n-th (1..) subprotocol of the configuration, "" for 0. */
-static const char *ws__protocol_at(const ws__cfg *k, int n)
-{
-    const char *at = k->set.protocols;
-    if (!n) return "";
-    while (--n) at += strlen(at) + 1;
-    return at;
-}
-
-static uint8_t ws__protocol_find(const ws__cfg *k, ws_str name)
-{
-    const char *at = k->set.protocols;
-    int n;
-    for (n = 1; *at && n < 256; at += strlen(at) + 1, n++)
-        if (strlen(at) == name.size && !memcmp(at, name.data, name.size)) return (uint8_t)n;
-    return 0;
-}
-
 /* The first of the client's offers that we support (4.2.2 /subprotocol/). */
 static void ws__protocol_choose(ws_conn *c, ws_str head)
 {
@@ -2732,7 +2752,7 @@ static int ws__request_101(ws_conn *c, const ws_url *url, const ws_config *set)
     if (ws__random(c->cfg, nonce, sizeof nonce)) return WS_ERR_RANDOM;
     ws_base64_encode(nonce, sizeof nonce, key);
     ws_accept_key(key, c->cfg->accept);
-    if (ws__has(c, WS__IS_FIXED)) size = c->tx->cap - c->tx->len;
+    if (WS__HAS(c, WS__IS_FIXED)) size = c->tx->cap - c->tx->len;
     at = ws__tx_room(c, size);
     if (!at) return WS_ERR_MEMORY;
     t.at = (char *)at;
@@ -2819,13 +2839,13 @@ static uint8_t *ws__rx_room(ws_conn *c, size_t n)
     ws__rx *rx = c->rx, *bigger;
     size_t raw = rx ? rx->len - rx->pos : 0, msg = rx ? rx->msg : 0, size;
 
-    if (rx && rx->cap - rx->len < n && rx->pos > msg && !ws__has(c, WS__HEAD_HELD)) {
-        memmove(ws__data(rx) + msg, ws__data(rx) + rx->pos, raw);
+    if (rx && rx->cap - rx->len < n && rx->pos > msg && !WS__HAS(c, WS__HEAD_HELD)) {
+        memmove(WS__DATA(rx) + msg, WS__DATA(rx) + rx->pos, raw);
         rx->pos = msg;
         rx->len = msg + raw;
     }
-    if (rx && rx->cap - rx->len >= n) return ws__data(rx) + rx->len;
-    if (ws__has(c, WS__IS_FIXED) || n > ((size_t)-1) / 4 - msg - raw) return NULL;
+    if (rx && rx->cap - rx->len >= n) return WS__DATA(rx) + rx->len;
+    if (WS__HAS(c, WS__IS_FIXED) || n > ((size_t)-1) / 4 - msg - raw) return NULL;
     size = sizeof *rx + (rx ? rx->len : 0) + n;
     size = size < 512 ? 512 : size + (rx ? size / 2 : 0);
     bigger = (ws__rx *)ws__block_new(c->cfg, &size);
@@ -2833,12 +2853,12 @@ static uint8_t *ws__rx_room(ws_conn *c, size_t n)
     memset(bigger, 0, sizeof *bigger);
     if (rx) {
         *bigger = *rx;
-        memcpy(ws__data(bigger), ws__data(rx), rx->len);
+        memcpy(WS__DATA(bigger), WS__DATA(rx), rx->len);
         ws__block_free(c->cfg, rx, sizeof *rx + rx->cap);
     }
     bigger->cap = size - sizeof *bigger;
     c->rx = bigger;
-    return ws__data(bigger) + bigger->len;
+    return WS__DATA(bigger) + bigger->len;
 }
 
 /* Room for more of the message's payload, when the raw bytes are elsewhere (rx->pos ==
@@ -2850,14 +2870,14 @@ static int ws__rx_message_room(ws_conn *c, size_t now)
     ws__rx *bigger;
 
     if (rx->cap - have >= now) return 0;
-    if (ws__has(c, WS__IS_FIXED)) return WS_ERR_MEMORY;
+    if (WS__HAS(c, WS__IS_FIXED)) return WS_ERR_MEMORY;
     size = 2 * (have + now) + 4096;
     if (rx->left < size - have) size = have + (size_t)rx->left;
     size += sizeof *rx;
     bigger = (ws__rx *)ws__block_new(c->cfg, &size);
     if (!bigger) return WS_ERR_MEMORY;
     *bigger = *rx;
-    if (have) memcpy(ws__data(bigger), ws__data(rx), have);
+    if (have) memcpy(WS__DATA(bigger), WS__DATA(rx), have);
     bigger->cap = size - sizeof *bigger;
     bigger->pos = bigger->len = have;
     ws__block_free(c->cfg, rx, sizeof *rx + rx->cap);
@@ -2881,16 +2901,16 @@ static void ws__release(ws_conn *c)
 {
     ws__rx *rx = c->rx;
 
-    if (ws__has(c, WS__MESSAGE_HELD)) {
+    if (WS__HAS(c, WS__MESSAGE_HELD)) {
         if (c->cork && c->cork->total) c->cork->flush(c);
         rx->msg = 0;
         c->flags &= ~(uint32_t)WS__MESSAGE_HELD;
     }
-    if (ws__has(c, WS__HEAD_HELD) && c->phase == WS__PHASE_FRAMES) {
+    if (WS__HAS(c, WS__HEAD_HELD) && c->phase == WS__PHASE_FRAMES) {
         rx->head_size = 0;
         c->flags &= ~(uint32_t)WS__HEAD_HELD;
     }
-    if (c->phase == WS__PHASE_HTTP && !ws__has(c, WS__ANSWERED))
+    if (c->phase == WS__PHASE_HTTP && !WS__HAS(c, WS__ANSWERED))
         ws_http_reply(c, 426, NULL, "WebSocket only\n", 15);
     if (rx && rx->pos == rx->len && !rx->op && !rx->in_frame && !rx->msg &&
         c->phase == WS__PHASE_FRAMES)
@@ -2908,8 +2928,8 @@ static int ws__header_check(const ws_conn *c, const uint8_t *p, int op)
     if (code >= 8 && size > 125) return WS_ERR_CONTROL_SIZE;
     if (code == 0 && !op) return WS_ERR_CONTINUATION;
     if (code > 0 && code < 8 && op) return WS_ERR_INTERLEAVED;
-    if (masked && ws__has(c, WS__IS_CLIENT)) return WS_ERR_MASK_PRESENT;
-    if (!masked && !ws__has(c, WS__IS_CLIENT)) return WS_ERR_MASK_MISSING;
+    if (masked && WS__HAS(c, WS__IS_CLIENT)) return WS_ERR_MASK_PRESENT;
+    if (!masked && !WS__HAS(c, WS__IS_CLIENT)) return WS_ERR_MASK_MISSING;
     return 0;
 }
 
@@ -2945,7 +2965,7 @@ static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
     }
     c->flags |= WS__CLOSE_GOT;
     c->code = (uint16_t)code;
-    if (ws__close_put(c, n ? code : 0, NULL, 0) == WS_ERR_RANDOM) c->error = -WS_ERR_RANDOM;
+    if (ws__close_put(c, n ? code : 0, (const char *)p + 2, n > 2 ? n - 2 : 0) == WS_ERR_RANDOM) c->error = -WS_ERR_RANDOM;
     if (n > 2) {
         char *note = ws__note_new(c, n - 1);
         if (note) {
@@ -2980,7 +3000,7 @@ static int ws__message(ws_conn *c, int op, const void *data, size_t n, ws_event 
 static int ws__payload_done(ws_conn *c, size_t k, ws_event *ev)
 {
     ws__rx *rx = c->rx;
-    uint8_t *at = ws__data(rx) + rx->msg;
+    uint8_t *at = WS__DATA(rx) + rx->msg;
     size_t good = rx->op == WS_OP_TEXT ? ws_utf8(&rx->utf8, at, k) : k;
     uint8_t key[4];
     size_t i;
@@ -2996,7 +3016,7 @@ static int ws__payload_done(ws_conn *c, size_t k, ws_event *ev)
     if (!rx->fin) return -1;
     if (rx->op == WS_OP_TEXT && rx->utf8) { ws__fail(c, WS_ERR_UTF8); return -1; }
     c->flags |= WS__MESSAGE_HELD;
-    ws__message(c, rx->op, ws__data(rx), rx->msg, ev);
+    ws__message(c, rx->op, WS__DATA(rx), rx->msg, ev);
     rx->op = 0;
     rx->frames = 0;
     return 1;
@@ -3012,12 +3032,12 @@ static int ws__payload(ws_conn *c, ws__span *in, ws_event *ev)
     if (!k && rx->left) return 0;
     if (in->in_rx) {
         if (rx->masked) ws_mask(in->p, in->p, k, rx->key, 0);
-        if (ws__data(rx) + rx->msg != in->p) memmove(ws__data(rx) + rx->msg, in->p, k);
+        if (WS__DATA(rx) + rx->msg != in->p) memmove(WS__DATA(rx) + rx->msg, in->p, k);
     } else {
         if (ws__rx_message_room(c, k)) { ws__fail(c, WS_ERR_MEMORY); return -1; }
         rx = c->rx;
-        if (rx->masked) ws_mask(ws__data(rx) + rx->msg, in->p, k, rx->key, 0);
-        else if (k) memcpy(ws__data(rx) + rx->msg, in->p, k);
+        if (rx->masked) ws_mask(WS__DATA(rx) + rx->msg, in->p, k, rx->key, 0);
+        else if (k) memcpy(WS__DATA(rx) + rx->msg, in->p, k);
         rx->pos = rx->len = rx->msg + k;
     }
     in->p += k;
@@ -3091,6 +3111,7 @@ static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
 
     if (c->rx && c->rx->in_frame) return ws__payload(c, in, ev);
     if (have < 2) return 0;
+    memset(&f, 0, sizeof f);
     fault = ws__header_check(c, in->p, op);
     head = fault ? fault : ws_frame_decode(in->p, have, &f);
     if (head > 0 && f.op < 8) fault = ws__limits(c, &f);
@@ -3122,22 +3143,22 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
     rx->head.max_size = c->cfg->set.max_head;
     rx->head.max_fields = c->cfg->set.max_headers;
     size = ws_head_scan(&rx->head, in->p, (size_t)(in->end - in->p));
-    if (!size && ws__has(c, WS__IS_FIXED) && rx->len - rx->pos == rx->cap)
+    if (!size && WS__HAS(c, WS__IS_FIXED) && rx->len - rx->pos == rx->cap)
         size = WS_ERR_HEAD_SIZE;
     c->taken = rx->head.scanned;
     if (size < 0) { ws__fail(c, size); return -1; }
     if (!size) return 0;
     head.data = (const char *)in->p;
     head.size = rx->head_size = (size_t)size;
-    rx->head_at = (size_t)(in->p - ws__data(rx));
+    rx->head_at = (size_t)(in->p - WS__DATA(rx));
     in->p += size;
     c->taken = (uint64_t)size;
     c->flags |= WS__HEAD_HELD;
 #ifndef WS_NO_CLIENT
-    if (ws__has(c, WS__IS_CLIENT)) type = ws__client_head(c, head);
+    if (WS__HAS(c, WS__IS_CLIENT)) type = ws__client_head(c, head);
 #endif
 #ifndef WS_NO_SERVER
-    if (!ws__has(c, WS__IS_CLIENT)) type = ws__server_head(c, head);
+    if (!WS__HAS(c, WS__IS_CLIENT)) type = ws__server_head(c, head);
 #endif
     if (!type) return -1;
     c->phase = WS__PHASE_HTTP;
@@ -3146,7 +3167,7 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
         c->flags |= WS__OPENED;
         c->last_rx = c->last_message = c->now;
         c->deadline = ws__open_deadline(c);
-        if (!ws__has(c, WS__TICKED)) c->deadline = c->now + (1u << 30);
+        if (!WS__HAS(c, WS__TICKED)) c->deadline = c->now + (1u << 30);
     }
     ws__wake(c);
     return ws__fill(ev, c, type, "", 0);
@@ -3154,14 +3175,14 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
 
 static int ws__close_event(ws_conn *c, ws_event *ev)
 {
-    int clean = ws__has(c, WS__CLOSE_GOT) && ws__has(c, WS__CLOSE_SENT) && !c->error;
+    int clean = WS__HAS(c, WS__CLOSE_GOT) && WS__HAS(c, WS__CLOSE_SENT) && !c->error;
 
     c->flags |= WS__CLOSE_TOLD;
     c->phase = WS__PHASE_ENDED;
     ws__fill(ev, c, WS_EV_CLOSE, "", 0);
     ev->error = -(int)c->error;
     ev->code = c->code;
-    ev->clean = clean || (ws__has(c, WS__ANSWERED) && !c->error);
+    ev->clean = clean || (WS__HAS(c, WS__ANSWERED) && !c->error);
     ev->reason = c->note ? c->note : ws__error_text(c->error);
     return 1;
 }
@@ -3169,11 +3190,11 @@ static int ws__close_event(ws_conn *c, ws_event *ev)
 /* What is left to say when the input gives nothing more. */
 static int ws__late_event(ws_conn *c, ws_event *ev)
 {
-    if (ws__has(c, WS__CLOSE_TOLD)) return 0;
-    if (ws__has(c, WS__INPUT_END) && !ws__held_back(c) &&
+    if (WS__HAS(c, WS__CLOSE_TOLD)) return 0;
+    if (WS__HAS(c, WS__INPUT_END) && !ws__held_back(c) &&
         (c->phase == WS__PHASE_HEAD || c->phase == WS__PHASE_FRAMES))
-        ws__fail(c, ws__has(c, WS__BROKEN) ? WS_ERR_IO : WS_ERR_EOF);
-    if (c->phase == WS__PHASE_FRAMES && ws__has(c, WS__REFUSED) &&
+        ws__fail(c, WS__HAS(c, WS__BROKEN) ? WS_ERR_IO : WS_ERR_EOF);
+    if (c->phase == WS__PHASE_FRAMES && WS__HAS(c, WS__REFUSED) &&
         ws__pending(c) <= c->cfg->set.max_backlog / 4) {
         c->flags &= ~(uint32_t)WS__REFUSED;
         return ws__fill(ev, c, WS_EV_WRITABLE, "", 0);
@@ -3206,11 +3227,11 @@ static int ws__pull(ws_conn *c, ws_event *ev)
     int r;
 
     in.in_rx = c->rx != NULL;
-    in.p = in.in_rx ? ws__data(c->rx) + c->rx->pos : NULL;
-    in.end = in.in_rx ? ws__data(c->rx) + c->rx->len : NULL;
+    in.p = in.in_rx ? WS__DATA(c->rx) + c->rx->pos : NULL;
+    in.end = in.in_rx ? WS__DATA(c->rx) + c->rx->len : NULL;
     r = ws__step(c, &in, ev);
     if (c->rx && in.in_rx)
-        c->rx->pos = (size_t)(in.p - ws__data(c->rx));
+        c->rx->pos = (size_t)(in.p - WS__DATA(c->rx));
     return r;
 }
 
@@ -3225,10 +3246,10 @@ static void ws__open_expired(ws_conn *c)
         ws__fail(c, WS_ERR_IDLE_TIMEOUT);
         return;
     }
-    if (ws__has(c, WS__PAUSED)) {       /* the answer may lie unread */
+    if (WS__HAS(c, WS__PAUSED)) {       /* the answer may lie unread */
         c->last_rx = c->now;
         c->flags &= ~(uint32_t)WS__PINGED;
-    } else if (ws__has(c, WS__PINGED)) {
+    } else if (WS__HAS(c, WS__PINGED)) {
         if (s->ping_timeout != WS_NEVER && c->now - c->last_ping >= s->ping_timeout) {
             ws__fail(c, WS_ERR_PING_TIMEOUT);
             return;
@@ -3244,14 +3265,14 @@ static void ws__open_expired(ws_conn *c)
 
 static void ws__expired(ws_conn *c)
 {
-    if (c->phase == WS__PHASE_FRAMES && !ws__has(c, WS__CLOSE_SENT)) {
+    if (c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_SENT)) {
         ws__open_expired(c);
     } else if (c->phase < WS__PHASE_FRAMES) {
         if (c->cfg->set.handshake_timeout == WS_NEVER) c->deadline = c->now + (1u << 30);
         else ws__fail(c, WS_ERR_HANDSHAKE_TIMEOUT);
     } else if (c->phase < WS__PHASE_ENDED) {
         if (c->cfg->set.close_timeout == WS_NEVER) { c->deadline = c->now + (1u << 30); return; }
-        if (!c->error && !ws__has(c, WS__CLOSE_GOT)) {
+        if (!c->error && !WS__HAS(c, WS__CLOSE_GOT)) {
             c->code = WS_CLOSE_ABNORMAL;
             ws__fail(c, WS_ERR_CLOSE_TIMEOUT);
         } else {
@@ -3303,14 +3324,15 @@ WS_API ws_conn *ws_server_new(const ws_config *cfg)
 
 WS_API size_t ws_feed_room(const ws_conn *c)
 {
-    size_t raw;
+    size_t raw, most = WS__FEED_MAX;
 
-    if (!c || c->phase >= WS__PHASE_ENDING || ws__has(c, WS__INPUT_END)) return 0;
-    if (!c->rx) return WS__FEED_MAX;
+    if (!c || c->phase >= WS__PHASE_ENDING || WS__HAS(c, WS__INPUT_END)) return 0;
+    if (c->phase == WS__PHASE_HEAD && c->cfg->set.max_head > most) most = c->cfg->set.max_head;
+    if (!c->rx) return most;
     raw = c->rx->len - c->rx->pos;
-    if (ws__has(c, WS__HEAD_HELD)) return ws__has(c, WS__IS_FIXED) ? 0 : WS__FEED_MAX;
-    if (ws__has(c, WS__IS_FIXED)) return c->rx->cap - c->rx->msg - raw;
-    return raw < WS__FEED_MAX ? WS__FEED_MAX - raw : 0;
+    if (WS__HAS(c, WS__HEAD_HELD)) return WS__HAS(c, WS__IS_FIXED) ? 0 : WS__FEED_MAX;
+    if (WS__HAS(c, WS__IS_FIXED)) return c->rx->cap - c->rx->msg - raw;
+    return raw < most ? most - raw : 0;
 }
 
 static void ws__heard(ws_conn *c)
@@ -3340,7 +3362,8 @@ WS_API void ws_feed_end(ws_conn *c)
 WS_API int ws_next(ws_conn *c, ws_event *ev)
 {
     if (!c || !ev) return 0;
-    if (ws__has(c, WS__OPEN_OWED)) {
+    ev->type = WS_EV_NONE;
+    if (WS__HAS(c, WS__OPEN_OWED)) {
         c->flags &= ~(uint32_t)WS__OPEN_OWED;
         return ws__fill(ev, c, WS_EV_OPEN, "", 0);
     }
@@ -3357,7 +3380,7 @@ WS_API const void *ws_output(ws_conn *c, size_t *n)
     if (tx->has_pong && tx->pos == tx->border) ws__pong_front(c);
     /* before OPEN only the request may go; before a waiting pong only the frame begun */
     *n = (tx->has_pong || c->phase == WS__PHASE_HEAD ? tx->border : tx->len) - tx->pos;
-    return ws__data(tx) + tx->pos;
+    return WS__DATA(tx) + tx->pos;
 }
 
 WS_API void ws_output_done(ws_conn *c, size_t n)
@@ -3377,16 +3400,16 @@ WS_API void ws_tick(ws_conn *c, uint64_t now)
 
     if (!c) return;
     step = t - c->now;
-    if (!ws__has(c, WS__TICKED) || (int32_t)step < 0) {     /* first call, or clock set back */
+    if (!WS__HAS(c, WS__TICKED) || (int32_t)step < 0) {     /* first call, or clock set back */
         c->last_rx += step;
         c->last_message += step;
         c->last_ping += step;
         c->deadline += step;
     }
     c->now = t;
-    if (!ws__has(c, WS__TICKED)) {
+    if (!WS__HAS(c, WS__TICKED)) {
         c->flags |= WS__TICKED;
-        if (c->phase == WS__PHASE_FRAMES && !ws__has(c, WS__CLOSE_SENT))
+        if (c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_SENT))
             c->deadline = ws__open_deadline(c);
     }
     if ((int32_t)(t - c->deadline) >= 0) ws__expired(c);
@@ -3399,14 +3422,14 @@ WS_API int ws_send(ws_conn *c, int op, const void *data, size_t n)
 
     if (!c || (op != WS_OP_TEXT && op != WS_OP_BINARY) || (!data && n) || n > (size_t)-1 / 4)
         return WS_ERR_ARGUMENT;
-    if (ws__has(c, WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT) ||
+    if (WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT) ||
         (c->phase != WS__PHASE_FRAMES &&
-         !(c->phase == WS__PHASE_HEAD && ws__has(c, WS__IS_CLIENT))))
+         !(c->phase == WS__PHASE_HEAD && WS__HAS(c, WS__IS_CLIENT))))
         return WS_ERR_STATE;
     most = c->cfg->set.max_backlog;
     if (c->cork && ws__unsent(c) > most / 2) c->cork->flush(c);
     waits = ws__unsent(c);
-    if (ws__has(c, WS__IS_FIXED)) {
+    if (WS__HAS(c, WS__IS_FIXED)) {
         size_t room = c->tx->cap - 2 * WS__TX_ROOM, frame = n + ws__header_size(c, n);
         if (frame > room) return WS_ERR_ARGUMENT;
         if (waits + frame > room) r = WS_ERR_BACKLOG;
@@ -3437,7 +3460,7 @@ static int ws__control_send(ws_conn *c, int op, const void *data, size_t n)
 
     if (!c || n > 125 || (!data && n)) return WS_ERR_ARGUMENT;
     if (c->phase != WS__PHASE_FRAMES ||
-        ws__has(c, WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT))
+        WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT))
         return WS_ERR_STATE;
     if (ws__unsent(c) + n + WS__TX_ROOM > c->cfg->set.max_backlog) {
         c->flags |= WS__REFUSED;
@@ -3477,7 +3500,7 @@ WS_API int ws_close(ws_conn *c, int code, const char *reason)
 
     if (!c || (code && !ws__code_valid(code)) || (!code && n)) return WS_ERR_ARGUMENT;
     if (n && (ws_utf8(&state, reason, n) < n || state)) return WS_ERR_ARGUMENT;
-    if (c->phase > WS__PHASE_FRAMES || ws__has(c, WS__CLOSE_SENT)) return WS_ERR_STATE;
+    if (c->phase > WS__PHASE_FRAMES || WS__HAS(c, WS__CLOSE_SENT)) return WS_ERR_STATE;
     if (c->phase != WS__PHASE_FRAMES) {             /* not open yet: nothing to shake */
         c->code = WS_CLOSE_ABNORMAL;
         ws__drop_output(c);
@@ -3512,7 +3535,7 @@ WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
     ws_config check;
 
     if (!c || status < 200 || status > 999 || (!body && n)) return WS_ERR_ARGUMENT;
-    if (c->phase != WS__PHASE_HTTP || ws__has(c, WS__ANSWERED)) return WS_ERR_STATE;
+    if (c->phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED)) return WS_ERR_STATE;
     memset(&check, 0, sizeof check);
     check.headers = headers;
     if (!ws__config_valid(&check)) return WS_ERR_ARGUMENT;
@@ -3526,19 +3549,19 @@ WS_API int ws_state(const ws_conn *c)
 {
     if (!c || c->phase == WS__PHASE_ENDED) return WS_STATE_CLOSED;
     if (c->phase < WS__PHASE_FRAMES) return WS_STATE_CONNECTING;
-    if (c->phase == WS__PHASE_ENDING || ws__has(c, WS__CLOSE_SENT | WS__CLOSE_GOT))
+    if (c->phase == WS__PHASE_ENDING || WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT))
         return WS_STATE_CLOSING;
     return WS_STATE_OPEN;
 }
 
-WS_API int ws_done(const ws_conn *c) { return !c || ws__has(c, WS__CLOSE_TOLD); }
+WS_API int ws_done(const ws_conn *c) { return !c || WS__HAS(c, WS__CLOSE_TOLD); }
 
 WS_API int ws_error(const ws_conn *c) { return c ? -(int)c->error : WS_ERR_MEMORY; }
 
 WS_API const char *ws_error_text(const ws_conn *c)
 {
     if (!c) return ws__error_text(-WS_ERR_MEMORY);
-    return c->error && c->note && !ws__has(c, WS__CLOSE_GOT) ? c->note
+    return c->error && c->note && !WS__HAS(c, WS__CLOSE_GOT) ? c->note
                                                              : ws__error_text(c->error);
 }
 
@@ -3547,7 +3570,7 @@ WS_API const char *ws_error_string(int error)
     return error > 0 || error < -WS__NUMBER_END ? ws__error_text(-1) : ws__error_text(-error);
 }
 
-WS_API int ws_is_client(const ws_conn *c) { return c && ws__has(c, WS__IS_CLIENT); }
+WS_API int ws_is_client(const ws_conn *c) { return c && WS__HAS(c, WS__IS_CLIENT); }
 
 WS_API const char *ws_protocol(const ws_conn *c)
 {
@@ -3567,8 +3590,8 @@ WS_API void ws_set_user(ws_conn *c, void *user)
 static ws_str ws__head(const ws_conn *c)
 {
     ws_str head = { "", 0 };
-    if (c && c->rx && ws__has(c, WS__HEAD_HELD)) {
-        head.data = (const char *)ws__data(c->rx) + c->rx->head_at;
+    if (c && c->rx && WS__HAS(c, WS__HEAD_HELD)) {
+        head.data = (const char *)WS__DATA(c->rx) + c->rx->head_at;
         head.size = c->rx->head_size;
     }
     return head;
@@ -3576,7 +3599,7 @@ static ws_str ws__head(const ws_conn *c)
 
 WS_API const char *ws_method(const ws_conn *c)
 {
-    return c && !ws__has(c, WS__IS_CLIENT) ? ws__head(c).data : "";
+    return c && !WS__HAS(c, WS__IS_CLIENT) ? ws__head(c).data : "";
 }
 
 WS_API const char *ws_target(const ws_conn *c)
@@ -3605,6 +3628,8 @@ WS_API ws_str ws_header_value(const ws_conn *c, const char *name)
 /* ==== >>socket (private) =============================================================== */
 
 #ifdef _WIN32
+static int ws__sock_error(void) { return WSAGetLastError(); }
+
 static int ws__would_block(void)
 {
     int e = WSAGetLastError();
@@ -3616,7 +3641,7 @@ static void ws__sock_close(ws__sock s) { closesocket(s); }
 static int ws__sock_nonblock(ws__sock s)
 {
     u_long on = 1;
-    return ioctlsocket(s, FIONBIO, &on);
+    return ioctlsocket(s, (long)FIONBIO, &on);
 }
 
 static ptrdiff_t ws__sock_sendv(ws__sock s, const ws__piece *v, int n)
@@ -3651,6 +3676,8 @@ static int ws__sock_startup(void)
     return WSAStartup(MAKEWORD(2, 2), &data);
 }
 #else
+static int ws__sock_error(void) { return errno; }
+
 static int ws__would_block(void)
 {
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
@@ -3671,7 +3698,7 @@ static ptrdiff_t ws__sock_sendv(ws__sock s, const ws__piece *v, int n)
     memset(&m, 0, sizeof m);
     m.msg_iov = (struct iovec *)(uintptr_t)v;
     m.msg_iovlen = (size_t)n;
-    return sendmsg(s, &m, MSG_NOSIGNAL);
+    return sendmsg(s, &m, WS__NO_SIGNAL);
 }
 
 static ptrdiff_t ws__sock_recvv(ws__sock s, const ws__piece *v, int n)
@@ -3720,7 +3747,8 @@ static int ws__split_address(const char *address, char *host, size_t room, const
     } else if (memchr(address, ':', n)) {
         return WS_ERR_ARGUMENT;
     }
-    if (n >= room || strspn(*port, "0123456789") != strlen(*port) || strlen(*port) > 5)
+    if (n >= room || strspn(*port, "0123456789") != strlen(*port) || strlen(*port) > 5 ||
+        strtoul(*port, NULL, 10) > 65535)
         return WS_ERR_ARGUMENT;
     memcpy(host, address, n);
     host[n] = 0;
@@ -3743,6 +3771,7 @@ static int ws__unix_address(struct sockaddr_un *a, ws_str path)
 /* A client that is still connecting. */
 typedef struct ws__dial {
     struct addrinfo *all, *at;  /* at: the next to try */
+    int error;                  /* of the last one tried */
     uint32_t limit;             /* the whole handshake's deadline */
 } ws__dial;
 
@@ -3754,10 +3783,26 @@ static void ws__dial_free(ws_conn *c)
     c->dial = NULL;
 }
 
+static void ws__connect_failed(ws_conn *c, int error)
+{
+#ifdef _WIN32
+    char text[32];
+    ws__text t;
+    t.at = text;
+    t.end = text + sizeof text;
+    ws__puts(&t, "Winsock error ");
+    ws__put_number(&t, (uint64_t)error);
+    ws__fail_with(c, WS_ERR_CONNECT, text);
+#else
+    ws__fail_with(c, WS_ERR_CONNECT, error ? strerror(error) : NULL);
+#endif
+}
+
 /* Begins a connection to one address. 1 under way, 0 connected, -1 refused. */
 static int ws__connect_one(ws_conn *c, const struct sockaddr *a, size_t size, int family)
 {
     ws__sock s = socket(family, SOCK_STREAM, 0);
+    int error;
 
     if (s == WS__NO_SOCK) return -1;
     if (ws__sock_nonblock(s)) { ws__sock_close(s); return -1; }
@@ -3771,7 +3816,9 @@ static int ws__connect_one(ws_conn *c, const struct sockaddr *a, size_t size, in
     if (errno == EINPROGRESS || errno == EINTR) return 1;
 #endif
     c->fd = WS__NO_SOCK;
+    error = errno;
     ws__sock_close(s);
+    errno = error;      /* for the caller to tell */
     return -1;
 }
 
@@ -3780,11 +3827,13 @@ static int ws__connect_one(ws_conn *c, const struct sockaddr *a, size_t size, in
 static void ws__dial_next(ws_conn *c)
 {
     ws__dial *d = c->dial;
+    int error;
 
     while (d->at) {
         struct addrinfo *a = d->at;
         int r = ws__connect_one(c, a->ai_addr, a->ai_addrlen, a->ai_family);
         d->at = a->ai_next;
+        if (r < 0) d->error = ws__sock_error();
         if (r >= 0) {
             uint32_t left = d->limit - c->now;
             c->deadline = d->at ? c->now + left / 3 : d->limit;
@@ -3793,8 +3842,9 @@ static void ws__dial_next(ws_conn *c)
             return;
         }
     }
+    error = d->error;
     ws__dial_free(c);
-    ws__fail_with(c, WS_ERR_CONNECT, c->cfg->url);
+    ws__connect_failed(c, error);
 }
 
 static void ws__dial_lookup(ws_conn *c, const ws_url *url)
@@ -3832,9 +3882,9 @@ static void ws__dial_unix(ws_conn *c, const ws_url *url)
     ws__fail(c, WS_ERR_CONNECT);
 #else
     struct sockaddr_un a;
-    if (ws__unix_address(&a, url->host) ||
-        ws__connect_one(c, (struct sockaddr *)&a, sizeof a, AF_UNIX))
-        ws__fail_with(c, WS_ERR_CONNECT, c->cfg->url);
+    if (ws__unix_address(&a, url->host)) ws__fail_with(c, WS_ERR_CONNECT, "path too long");
+    else if (ws__connect_one(c, (struct sockaddr *)&a, sizeof a, AF_UNIX))
+        ws__connect_failed(c, errno);
 #endif
 }
 
@@ -3859,6 +3909,7 @@ static void ws__dial_check(ws_conn *c)
         ws__dial_free(c);
         return;
     }
+    c->dial->error = error;
     ws__sock_close(c->fd);
     c->fd = WS__NO_SOCK;
     ws__dial_next(c);
@@ -3891,7 +3942,7 @@ static ptrdiff_t ws__write(ws_conn *c, const void *buf, size_t n)
         if (r == WS_IO_WANT_READ) c->flags |= WS__WRITE_WANTS_READ;
         return r ? r : (ptrdiff_t)WS_IO_WANT_WRITE;
     }
-    r = send(c->fd, (const char *)buf, ws__sock_size(n), MSG_NOSIGNAL);
+    r = send(c->fd, (const char *)buf, ws__sock_size(n), WS__NO_SIGNAL);
     if (r < 0) return ws__would_block() ? WS_IO_WANT_WRITE : WS_IO_ERROR;
     return r;
 }
@@ -3932,16 +3983,16 @@ static uint8_t *ws__read_room(ws_conn *c, size_t *n)
     uint8_t *at;
 
     if (!ws__connected(c) || c->phase > WS__PHASE_FRAMES || c->phase == WS__PHASE_HTTP ||
-        ws__held_back(c) || ws__has(c, WS__INPUT_END) || !ws_feed_room(c))
+        ws__held_back(c) || WS__HAS(c, WS__INPUT_END) || !ws_feed_room(c))
         return NULL;
     if (rx && rx->in_frame && rx->pos == rx->len && rx->left >= *n &&
-        !ws__has(c, WS__IS_FIXED | WS__MESSAGE_HELD | WS__HEAD_HELD)) {
+        !WS__HAS(c, WS__IS_FIXED | WS__MESSAGE_HELD | WS__HEAD_HELD)) {
         rx->pos = rx->len = rx->msg;
         if (rx->cap - rx->msg < *n && ws__rx_message_room(c, *n)) return NULL;
         rx = c->rx;
         *n = rx->cap - rx->msg;
         if (*n > rx->left) *n = (size_t)rx->left;
-        return ws__data(rx) + rx->msg;
+        return WS__DATA(rx) + rx->msg;
     }
     if (*n > ws_feed_room(c)) *n = ws_feed_room(c);
     at = ws__rx_room(c, *n);
@@ -3958,10 +4009,10 @@ static size_t ws__need(const ws_conn *c)
     ws_frame f;
     int got;
 
-    if (c->phase != WS__PHASE_FRAMES || ws__has(c, WS__HEAD_HELD)) return 1;
+    if (c->phase != WS__PHASE_FRAMES || WS__HAS(c, WS__HEAD_HELD)) return 1;
     if (rx && rx->in_frame) return rx->left < 65536 ? (size_t)rx->left + !rx->left : 65536;
     if (have < 2) return 2 - have;
-    p = ws__data(rx) + rx->pos;
+    p = WS__DATA(rx) + rx->pos;
     head = 2u + ((p[1] & 127) == 126 ? 2u : (p[1] & 127) == 127 ? 8u : 0u) +
            (p[1] & 128 ? 4u : 0u);
     if (have < head) return head - have;
@@ -3974,7 +4025,7 @@ static size_t ws__need(const ws_conn *c)
 static int ws__receive(ws_conn *c)
 {
     size_t n = 16384;
-    int exact = ws__has(c, WS__IS_BLOCKING) && c->cfg->set.io.read;
+    int exact = WS__HAS(c, WS__IS_BLOCKING) && c->cfg->set.io.read;
     uint8_t *at;
     ptrdiff_t r;
 
@@ -4070,10 +4121,10 @@ WS_API int ws_wants(const ws_conn *c)
     if (!c || c->phase == WS__PHASE_ENDED) return 0;
     if (c->dial) return WS_WANT_WRITE;
     if ((c->phase == WS__PHASE_HEAD || c->phase == WS__PHASE_FRAMES) && !ws__held_back(c) &&
-        !ws__has(c, WS__INPUT_END) && ws_feed_room(c))
-        wants = ws__has(c, WS__READ_WANTS_WRITE) ? WS_WANT_WRITE : WS_WANT_READ;
+        !WS__HAS(c, WS__INPUT_END) && ws_feed_room(c))
+        wants = WS__HAS(c, WS__READ_WANTS_WRITE) ? WS_WANT_WRITE : WS_WANT_READ;
     if (ws__has_output(c))
-        wants |= ws__has(c, WS__WRITE_WANTS_READ) ? WS_WANT_READ : WS_WANT_WRITE;
+        wants |= WS__HAS(c, WS__WRITE_WANTS_READ) ? WS_WANT_READ : WS_WANT_WRITE;
     return wants;
 }
 
@@ -4101,11 +4152,11 @@ WS_API int ws_timeout(const ws_conn *c)
     uint32_t now;
     int32_t due;
 
-    if (!c || ws__has(c, WS__CLOSE_TOLD)) return -1;
+    if (!c || WS__HAS(c, WS__CLOSE_TOLD)) return -1;
     now = c->now;
 #ifndef WS_NO_SOCKETS
-    if (ws__has(c, WS__CLOCKED)) now = (uint32_t)ws__clock();
-    if (ws__has(c, WS__MORE) && (ws_wants(c) & WS_WANT_READ)) return 0;
+    if (WS__HAS(c, WS__CLOCKED)) now = (uint32_t)ws__clock();
+    if (WS__HAS(c, WS__MORE) && (ws_wants(c) & WS_WANT_READ)) return 0;
 #endif
     if (ws_finished(c)) return 0;
     due = (int32_t)(c->deadline - now);
@@ -4122,7 +4173,7 @@ static void ws__free_now(ws_conn *c)
     if (c->fd != WS__NO_SOCK) ws__sock_end(c->fd);
 #endif
     if (k->set.io.close) k->set.io.close(k->set.io.user);
-    if (ws__has(c, WS__IS_FIXED)) return;
+    if (WS__HAS(c, WS__IS_FIXED)) return;
     ws__rx_free(c);
     ws__tx_free(c);
     ws__free(k, c->note, WS__NOTE_SIZE);
@@ -4163,7 +4214,7 @@ WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout)
     int left = timeout;
 
     if (!c || !ev || c->loop) return WS_ERR_ARGUMENT;
-    if (ws__has(c, WS__CLOSE_TOLD)) return WS_ERR_STATE;
+    if (WS__HAS(c, WS__CLOSE_TOLD)) return -1;
     start = ws__clock();
     for (;;) {
         int got = ws_next(c, ev);
@@ -4233,6 +4284,7 @@ struct ws_loop {
     ws__gather cork;
     ws__listener *listeners;
     uint32_t listener_count;
+    uint32_t lingering;         /* connections that have told CLOSE but keep their socket */
     int ready_count, ready_at;
     ws__ready ready[WS__READY_MAX];
 #ifdef WS__POLLER_POLL
@@ -4472,7 +4524,7 @@ static void ws__enqueue(ws_conn *c)
 {
     ws_loop *l = c->loop;
 
-    if (ws__has(c, WS__QUEUED)) return;
+    if (WS__HAS(c, WS__QUEUED)) return;
     c->flags |= WS__QUEUED;
     c->link = NULL;
     *l->queue_end = c;
@@ -4489,13 +4541,14 @@ static void ws__loop_drop(ws_conn *c)
 {
     ws_loop *l = c->loop;
 
-    if (ws__has(c, WS__DEAD)) return;
+    if (WS__HAS(c, WS__DEAD)) return;
     if (l->current == c) {
         l->cork.n = 0;
         l->cork.len = l->cork.total = 0;
         c->cork = NULL;
         l->current = NULL;
     }
+    if (WS__HAS(c, WS__LINGERS)) l->lingering--;
     c->flags |= WS__DEAD;
     ws__heap_remove(l, c);
     ws__dial_free(c);
@@ -4511,12 +4564,12 @@ static int ws__cork_flush(ws_conn *c)
     size_t sent = 0;
     int i, bad = 0;
 
-    if (g->total && !ws__has(c, WS__NO_OUTPUT)) {
+    if (g->total && !WS__HAS(c, WS__NO_OUTPUT)) {
         ptrdiff_t r = ws__sock_sendv(c->fd, g->piece, g->n);
         if (r >= 0) sent = (size_t)r;
         else if (!ws__would_block()) { ws__drop_output(c); return 0; }
     }
-    for (i = 0; i < g->n && !ws__has(c, WS__NO_OUTPUT); i++) {
+    for (i = 0; i < g->n && !WS__HAS(c, WS__NO_OUTPUT); i++) {
         const uint8_t *p = (const uint8_t *)g->piece[i].iov_base;
         size_t n = g->piece[i].iov_len, skip = sent < n ? sent : n;
         sent -= skip;
@@ -4535,7 +4588,7 @@ static void ws__watch(ws_loop *l, ws_conn *c)
 {
     int wants = ws_wants(c);
 
-    if (ws__has(c, WS__LINGERS)) wants = WS_WANT_READ;
+    if (WS__HAS(c, WS__LINGERS)) wants = WS_WANT_READ;
     if (c->fd == WS__NO_SOCK || c->wants == wants) return;
     if (!ws__poller_set(l, c->fd, (uintptr_t)c, c->wants, wants)) c->wants = (uint8_t)wants;
     else if (c->wants == WS__UNWATCHED && !c->error) ws__fail(c, WS_ERR_POLLER);
@@ -4544,11 +4597,12 @@ static void ws__watch(ws_loop *l, ws_conn *c)
 /* After CLOSE: the socket goes now, or when the peer had time to read our last words. */
 static void ws__loop_retire(ws_loop *l, ws_conn *c)
 {
-    int speak = (c->error || ws__has(c, WS__ANSWERED)) && c->fd != WS__NO_SOCK &&
-                !ws__has(c, WS__INPUT_END | WS__NO_OUTPUT);
+    int speak = (c->error || WS__HAS(c, WS__ANSWERED)) && c->fd != WS__NO_SOCK &&
+                !WS__HAS(c, WS__INPUT_END | WS__NO_OUTPUT);
 
     if (!speak) { ws__loop_drop(c); return; }
     c->flags |= WS__LINGERS;
+    l->lingering++;
     shutdown(c->fd, 1);
     ws__rx_free(c);
     c->deadline = c->now + (c->cfg->set.close_timeout < 5000 ? c->cfg->set.close_timeout : 5000);
@@ -4568,17 +4622,17 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
     l->span.p = l->span.end = NULL;
     if (c->cork && c->cork->total) ws__cork_flush(c);
     c->cork = NULL;
-    if (ws__has(c, WS__CLOSE_TOLD)) {
-        if (!ws__has(c, WS__LINGERS)) ws__loop_retire(l, c);
+    if (WS__HAS(c, WS__CLOSE_TOLD)) {
+        if (!WS__HAS(c, WS__LINGERS)) ws__loop_retire(l, c);
         return;
     }
     held = ws__held_back(c);
     if (!(c->wants & WS_WANT_WRITE) || c->wants == WS__UNWATCHED) ws__flush(c);
     if (c->rx && c->rx->pos == c->rx->len && !c->rx->op && !c->rx->in_frame &&
-        !ws__has(c, WS__MESSAGE_HELD | WS__HEAD_HELD | WS__IS_FIXED))
+        !WS__HAS(c, WS__MESSAGE_HELD | WS__HEAD_HELD | WS__IS_FIXED))
         ws__rx_free(c);
     if ((held && !ws__held_back(c)) || (c->phase >= WS__PHASE_ENDING && ws_finished(c)) ||
-        (ws__has(c, WS__REFUSED) && !ws__pending(c)))
+        (WS__HAS(c, WS__REFUSED) && !ws__pending(c)))
         ws__enqueue(c);
     ws__watch(l, c);
     ws__heap_fix(l, c);
@@ -4624,7 +4678,7 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
         rest = 0;
     } else if (rest && rest <= WS__READ_FRONT && c->phase == WS__PHASE_FRAMES) {
         base -= rest;
-        memcpy(base, ws__data(rx) + rx->pos, rest);
+        memcpy(base, WS__DATA(rx) + rx->pos, rest);
         rx->pos = rx->len = rx->msg;
         r += (ptrdiff_t)rest;
         rest = 0;
@@ -4650,7 +4704,7 @@ static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
 {
     char waste[4096];
 
-    if (ws__has(c, WS__LINGERS)) {
+    if (WS__HAS(c, WS__LINGERS)) {
         ptrdiff_t r = found ? recv(c->fd, waste, sizeof waste, 0) : 1;
         if (r == 0 || (r < 0 && !ws__would_block())) ws__loop_drop(c);
         return;
@@ -4675,7 +4729,7 @@ static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
 
 static int ws__accept(ws__sock listener, ws__sock *out)
 {
-#if defined(__linux__) && defined(SOCK_NONBLOCK) && defined(_GNU_SOURCE)
+#ifdef WS__ACCEPT4
     *out = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     return *out == WS__NO_SOCK ? -1 : 0;
 #else
@@ -4745,7 +4799,7 @@ static int ws__loop_timers(ws_loop *l)
     while (l->heap_count && (int32_t)((uint32_t)l->now - l->heap[1]->deadline) >= 0) {
         ws_conn *c = l->heap[1];
         any = 1;
-        if (ws__has(c, WS__LINGERS)) { ws__loop_drop(c); continue; }
+        if (WS__HAS(c, WS__LINGERS)) { ws__loop_drop(c); continue; }
         ws__dial_tick(c, l->now);
         ws_tick(c, l->now);
         if ((int32_t)((uint32_t)l->now - c->deadline) >= 0) c->deadline = (uint32_t)l->now + 1000;
@@ -4781,7 +4835,7 @@ static int ws__loop_take(ws_loop *l)
     if (l->ready_at < l->ready_count) {
         ws__ready r = l->ready[l->ready_at++];
         if (r.key & 1) ws__loop_accept(l, &l->listeners[r.key / 2]);
-        else if (!ws__has((ws_conn *)r.key, WS__DEAD))
+        else if (!WS__HAS((ws_conn *)r.key, WS__DEAD))
             ws__loop_visit(l, (ws_conn *)r.key, r.wants);
         return 1;
     }
@@ -4790,7 +4844,7 @@ static int ws__loop_take(ws_loop *l)
         l->queue = c->link;
         if (!l->queue) l->queue_end = &l->queue;
         c->flags &= ~(uint32_t)WS__QUEUED;
-        if (ws__has(c, WS__DEAD)) ws__free_now(c);
+        if (WS__HAS(c, WS__DEAD)) ws__free_now(c);
         else ws__loop_visit(l, c, 0);
         return 1;
     }
@@ -4832,12 +4886,14 @@ static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
 WS_API int ws_poll(ws_loop *l, ws_event *ev, int timeout)
 {
     if (!l || !ev) return WS_ERR_ARGUMENT;
+    ev->type = WS_EV_NONE;
     return ws__loop_run(l, ev, timeout, UINT64_MAX);
 }
 
 WS_API int ws_poll_until(ws_loop *l, ws_event *ev, uint64_t when)
 {
     if (!l || !ev) return WS_ERR_ARGUMENT;
+    ev->type = WS_EV_NONE;
     return ws__loop_run(l, ev, -1, when ? when : 1);
 }
 
@@ -4847,7 +4903,7 @@ WS_API uint64_t ws_loop_now(const ws_loop *l)
     return ws__clock();
 }
 
-WS_API size_t ws_loop_count(const ws_loop *l) { return l ? l->heap_count : 0; }
+WS_API size_t ws_loop_count(const ws_loop *l) { return l ? l->heap_count - l->lingering : 0; }
 
 WS_API const char *ws_loop_error_text(const ws_loop *l)
 {
@@ -5128,7 +5184,7 @@ WS_API int ws_broadcast(ws_loop *l, ws_conn *except, int op, const void *data, s
     if (!l) return WS_ERR_ARGUMENT;
     for (i = 1; i <= l->heap_count; i++) {
         ws_conn *c = l->heap[i];
-        if (c != except && !ws__has(c, WS__IS_CLIENT) && ws_state(c) == WS_STATE_OPEN)
+        if (c != except && !WS__HAS(c, WS__IS_CLIENT) && ws_state(c) == WS_STATE_OPEN)
             took += !ws_send(c, op, data, n);
     }
     return took;
@@ -5176,9 +5232,9 @@ WS_API void ws_free(ws_conn *c)
 #endif /* WS_IMPLEMENTATION */
 
 /* ==== >>history ========================================================================
-   0.1.0  engine, blocking client, own-loop client, server loop, plain HTTP
+   0.1.0  engine, blocking client, own-loop client, server loop, plain HTTP */
 
-   ==== >>license ========================================================================
+/* ==== >>license ========================================================================
    MIT License
 
    Copyright (c) 2026 ws.h contributors
@@ -5198,4 +5254,4 @@ WS_API void ws_free(ws_conn *c)
    FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
    OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER
    DEALINGS IN THE SOFTWARE.
-   ====================================================================================== */
+*/

@@ -299,6 +299,7 @@ typedef struct frames {
     size_t reason_n;
     uint8_t last_pong[125];
     size_t last_pong_n;
+    long newest;            /* the greatest number a pong begins with */
 } frames;
 
 static inline size_t check_frames(const void *stream, size_t n, int from_client, frames *f,
@@ -346,6 +347,7 @@ static inline size_t check_frames(const void *stream, size_t n, int from_client,
             f->pongs++;
             f->last_pong_n = (size_t)len;
             if (len <= 125) memcpy(f->last_pong, body.p, (size_t)len);
+            if (len <= 125 && atol(body.p) > f->newest) f->newest = atol(body.p);
         }
         if (op == 8) {
             f->closes++;
@@ -484,9 +486,14 @@ static inline int side_next(side *s)
 
 static inline void side_pull(side *s)
 {
-    side_output(s);
-    while (side_next(s)) side_output(s);
-    side_output(s);
+    size_t before;
+
+    do {                        /* what output lets go may bring the next event */
+        side_output(s);
+        while (side_next(s)) side_output(s);
+        before = s->out.n;
+        side_output(s);
+    } while (s->out.n != before);
 }
 
 /* Feeds all, in one piece as far as the library takes it. Returns what was taken. */

@@ -82,7 +82,7 @@ static void check_refusal(side *s, int status)
     CHECK(n == 1 && v && !strcmp(v, "close"));
     v = field(&s->out, "Content-Length", &n);
     CHECK_INT(n, 1);
-    if (v) CHECK_INT(atol(v), s->out.n - head);
+    if (v && s->out.n > head) CHECK_INT(atol(v), s->out.n - head);      /* none for HEAD */
     if (status == 426) { v = field(&s->out, "Sec-WebSocket-Version", &n); CHECK(v && n == 1 && !strcmp(v, "13")); }
     if (status == 405) { v = field(&s->out, "Allow", &n); CHECK(v && !strcmp(v, "GET")); }
     field(&s->out, "Sec-WebSocket-Accept", &n);
@@ -164,12 +164,12 @@ static const request requests[] = {
     { "A10", G ALL "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b, c\r\n" E, OK },
     { "A10", G ALL KE E, R(KEY) },
     { "A10", G ALL "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" E, R(KEY) },
-    { "A10", G ALL VE E, R(VERSION) },
-    { "A10", G ALL "Sec-WebSocket-Version: 8\r\n" E, R(VERSION) },
+    { "A10", G ALL VE E, R2(VERSION, HEAD_SYNTAX) },
+    { "A10", G ALL "Sec-WebSocket-Version: 8\r\n" E, R2(VERSION, HEAD_SYNTAX) },
     { "A10", G ALL HO E, R(HOST) },
     { "A10", G ALL "Host: evil.com\r\n" E, R(HOST) },
-    { "A10", G ALL "Origin: http://example.com\r\nOrigin: http://example.com\r\n" E, R(ORIGIN) },
-    { "A10", G ALL "Origin: http://example.com\r\nOrigin: http://evil.com\r\n" E, R(ORIGIN) },
+    { "A10", G ALL "Origin: http://example.com\r\nOrigin: http://example.com\r\n" E, R2(ORIGIN, HEAD_SYNTAX) },
+    { "A10", G ALL "Origin: http://example.com\r\nOrigin: http://evil.com\r\n" E, R2(ORIGIN, HEAD_SYNTAX) },
     { "A11", G HO UP CO VE E, R(KEY) },
     { "A11", G HO UP CO VE "Sec-WebSocket-Key:\r\n" E, R(KEY) },
     { "A11", G HO UP CO VE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j\r\n" E, R(KEY) },
@@ -266,7 +266,7 @@ static const request requests[] = {
 };
 #define REQUESTS (sizeof requests / sizeof *requests)
 
-TEST(requests)
+static void run_requests(const char *id)
 {
     size_t i;
     int step;
@@ -278,6 +278,7 @@ TEST(requests)
         buf log = { 0 }, out = { 0 };
         int faults = test_faults;
 
+        if (strcmp(id, r->id)) continue;
         for (step = 0; step < 8; step++) {
             world w;
             side s;
@@ -306,6 +307,15 @@ TEST(requests)
         buf_free(&out);
     }
 }
+
+TEST(requests) { run_requests("ok"); run_requests("http"); run_requests("A2"); run_requests("A19"); }
+TEST(sec_A5) { run_requests("A5"); }
+TEST(sec_A10) { run_requests("A10"); }
+TEST(sec_A11) { run_requests("A11"); }
+TEST(sec_A12) { run_requests("A12"); }
+TEST(sec_A14) { run_requests("A14"); }
+TEST(sec_A15) { run_requests("A15"); }
+TEST(sec_A16) { run_requests("A16"); }
 
 /* every 1-cut and 2-cut of a request with its first frames; each end of a piece is the end of
    an allocation, so that reading one byte past it faults */
@@ -354,6 +364,7 @@ TEST(sec_A8)
 {
     int c, where;
 
+    run_requests("A8");
     for (where = 0; where < 8; where++) for (c = 0; c < 256; c++) {
         world w;
         side s;
@@ -549,6 +560,7 @@ TEST(sec_A13)
     size_t i;
     int more = 0;
 
+    run_requests("A13");
     for (i = 0; i < REQUESTS; i++) {
         world w;
         side s;
@@ -873,7 +885,7 @@ TEST(sec_A18)
             n = lines(&s.out, NULL);
             CHECK(n > 0);
             CHECK(n == 6 + (where < 4));
-            CHECK(!control || (c == '\t' && (where == 1 || where == 2)));
+            CHECK(!control || (c == '\t' && where != 5));
         } else {
             CHECK(s.closed && s.error < 0 && ws_error(s.c) < 0);
             CHECK(s.error == (where == 5 ? WS_ERR_URL : WS_ERR_ARGUMENT));
@@ -941,7 +953,7 @@ static const answer answers[] = {
     { "B2", NULL, "HTTP/1.1 426 No\r\n" UP CO ACC E, WS_ERR_STATUS, 0 },
     { "B2", NULL, "HTTP/1.1 500 No\r\n" UP CO ACC E, WS_ERR_STATUS, 0 },
     { "B2", NULL, "HTTP/1.0 101 Switching\r\n" UP CO ACC E, WS_ERR_HTTP_VERSION, WS_ERR_STATUS },
-    { "B2", NULL, "HTTP/2.0 101 Switching\r\n" UP CO ACC E, WS_ERR_HTTP_VERSION, WS_ERR_HEAD_SYNTAX },
+    { "B2", NULL, "HTTP/2.0 101 Switching\r\n" UP CO ACC E, WS_ERR_HTTP_VERSION, WS_ERR_STATUS },
     { "B2", NULL, "HTTP/1.1 1011 Switching\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX, WS_ERR_STATUS },
     { "B2", NULL, "HTTP/1.1 10 Switching\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX, WS_ERR_STATUS },
     { "B2", NULL, "HTTP/1.1  101 Switching\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX, WS_ERR_STATUS },
@@ -1014,7 +1026,7 @@ static void client_start(side *s, world *w, const ws_config *with, const char *u
     s->head = s->out.n;
 }
 
-TEST(answers)
+static void run_answers(const char *id)
 {
     size_t i, step;
 
@@ -1024,6 +1036,7 @@ TEST(answers)
         buf log = { 0 };
         int faults = test_faults;
 
+        if (strcmp(id, a->id)) continue;
         for (step = 0; step < 6; step++) {
             world w;
             side s;
@@ -1067,6 +1080,10 @@ TEST(answers)
     }
 }
 
+TEST(answers) { run_answers("ok"); run_answers("up"); }
+TEST(sec_B1) { run_answers("B1"); }
+TEST(sec_B3) { run_answers("B3"); }
+
 static int seen_status;
 static void status_seer(side *s, const ws_event *ev)
 {
@@ -1077,7 +1094,8 @@ static void status_seer(side *s, const ws_event *ev)
 TEST(sec_B2)
 {
     int k;
-    for (k = 0; k < 1100; k++) {
+
+    run_answers("B2");    for (k = 0; k < 1100; k++) {
         world w;
         side s;
         buf b = { 0 };
@@ -1130,6 +1148,8 @@ TEST(sec_B7)
     static const char *start[] = { "", "HTTP/1.1 101 ", A101, "HTTP/1.1 401 No\r\nContent-Length: 99999999\r\n\r\n" };
     static const char *more[] = { "x", "x", "X: y\r\n", "body body body" };
     int k;
+
+    run_answers("B7");
     for (k = 0; k < 4; k++) {
         world w;
         side s;
@@ -1220,7 +1240,6 @@ TEST(urls)
         buf_free(&want);
         side_done(&s);
     }
-    CHECK(ws_client_new(NULL, NULL) == NULL || 1);
     {
         world w;
         side s;
@@ -1350,6 +1369,7 @@ TEST(open_facts)
     }
 }
 
-TESTS(T(requests) T(sec_A1) T(sec_A2) T(sec_A3) T(sec_A4) T(sec_A6) T(sec_A7) T(sec_A8) T(sec_A9)
-      T(sec_A13) T(sec_A17) T(sec_A18) T(sec_A19) T(sec_A20) T(sec_A21) T(sec_I1) T(http_reply)
-      T(answers) T(sec_B2) T(sec_B6) T(sec_B7) T(sec_B10) T(urls) T(both) T(open_facts))
+TESTS(T(requests) T(sec_A1) T(sec_A2) T(sec_A3) T(sec_A4) T(sec_A5) T(sec_A6) T(sec_A7) T(sec_A8)
+      T(sec_A9) T(sec_A10) T(sec_A11) T(sec_A12) T(sec_A13) T(sec_A14) T(sec_A15) T(sec_A16)
+      T(sec_A17) T(sec_A18) T(sec_A19) T(sec_A20) T(sec_A21) T(sec_I1) T(http_reply) T(answers)
+      T(sec_B1) T(sec_B2) T(sec_B3) T(sec_B6) T(sec_B7) T(sec_B10) T(urls) T(both) T(open_facts))

@@ -88,13 +88,14 @@ TEST(fixed_sizes)
         }
         CHECK_INT(f.s.error, 0);
         CHECK_INT(side_frames(&f.s, NULL).pongs, f.s.pings);
-        side_frame(&f.s, 0x80 | op, data, 513);
+        while (!f.s.error && n <= 600) side_frame(&f.s, 0x80 | op, data, n++);
+        CHECK(n <= 600);                    /* some more may fit, the size is rounded up */
         CHECK_INT(f.s.error, WS_ERR_MESSAGE_SIZE);
         CHECK_INT(side_frames(&f.s, NULL).close_code, 1009);
         fixed_free(&f);
         fixed_open(&f, client, WS_MEMORY_SIZE(512, 256), 256, 0);
         side_frame(&f.s, op, data, 300);
-        side_frame(&f.s, 0x80, data, 213);
+        side_frame(&f.s, 0x80, data, 300);
         CHECK_INT(f.s.error, WS_ERR_MESSAGE_SIZE);
         fixed_free(&f);
         fixed_open(&f, client, WS_MEMORY_SIZE(512, 256), 256, 100);     /* max_message smaller */
@@ -332,7 +333,7 @@ TEST(formula)
                 }
             }
             CHECK(w.h.peak <= base + 2 * message + 4096 + 2 * ((size_t)backlog / 2 + biggest_out + 4096));
-            if (what > 1 && (b.n && (b.p[0] & 0x80))) message = 0;
+            if (what == 2) message = 0;
             buf_free(&b);
         }
         s.hold = 0;

@@ -4,8 +4,21 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#ifndef _WIN32
+/* The library's name lookup goes through here, so that a name can have the addresses that a
+   test wants. */
+#include <sys/types.h>
+#include <sys/socket.h>
+#include <netdb.h>
+static int fake_lookup(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+static void fake_free(struct addrinfo *);
+#define getaddrinfo fake_lookup
+#define freeaddrinfo fake_free
+#endif
 #define WS_IMPLEMENTATION
 #include "../ws.h"
+#undef getaddrinfo
+#undef freeaddrinfo
 #include "test.h"
 
 #ifdef _WIN32
@@ -459,7 +472,7 @@ static void converse(const char *url)
             CHECK_INT(ev.code, 3001);
             CHECK_INT(ev.clean, 1);
             CHECK_INT(ev.error, 0);
-            CHECK_STR(ev.reason, "bye");
+            CHECK(!*ev.reason || !strcmp(ev.reason, "bye"));   /* a peer may repeat the reason */
             continue;
         }
         CHECK_INT(closed, 0);
@@ -552,40 +565,76 @@ TEST(blocking_client_unix)
     reap(pid);
 }
 
-/* localhost has several addresses; only one of them listens. */
+/* "several.test" is fake_live behind an IPv6 and an IPv4 address where nobody listens. */
+static struct addrinfo fake_list[3];
+static struct sockaddr_storage fake_address[3];
+static const char *fake_live;
+static int fake_port;
+
+static int fake_lookup(const char *name, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **list)
+{
+    const char *at[3];
+    int i;
+
+    if (!name || strcmp(name, "several.test")) return getaddrinfo(name, service, hints, list);
+    at[0] = "::1";
+    at[1] = "127.0.0.1";
+    at[2] = fake_live;
+    for (i = 0; i < 3; i++) {
+        struct addrinfo h, *one = NULL;
+        char port[12];
+        memset(&h, 0, sizeof h);
+        h.ai_socktype = SOCK_STREAM;
+        h.ai_flags = AI_NUMERICHOST;
+        snprintf(port, sizeof port, "%d", fake_port + (i == 2 ? 0 : 1));
+        if (getaddrinfo(at[i], port, &h, &one)) return EAI_FAIL;
+        memcpy(&fake_address[i], one->ai_addr, one->ai_addrlen);
+        fake_list[i] = *one;
+        fake_list[i].ai_addr = (struct sockaddr *)&fake_address[i];
+        fake_list[i].ai_canonname = NULL;
+        fake_list[i].ai_next = i < 2 ? &fake_list[i + 1] : NULL;
+        freeaddrinfo(one);
+    }
+    *list = fake_list;
+    return 0;
+}
+
+static void fake_free(struct addrinfo *list) { if (list != fake_list) freeaddrinfo(list); }
+
 TEST(name_with_several_addresses)
 {
     shared *s = share();
-    struct addrinfo hints, *list = NULL, *a;
-    int v4 = 0, v6 = 0;
-    pid_t pid;
+    pid_t pid = spawn_echo("127.0.0.1:0", s);
     char url[80];
+    int base = open_files();
+    ws_conn *c;
+    uint64_t end = now_ms() + 3000;
 
-    memset(&hints, 0, sizeof hints);
-    hints.ai_socktype = SOCK_STREAM;
-    if (getaddrinfo("localhost", NULL, &hints, &list)) {
-        printf("SKIP name_with_several_addresses: localhost is not known here\n");
-        return;
-    }
-    for (a = list; a; a = a->ai_next) {
-        v4 |= a->ai_family == AF_INET;
-        v6 |= a->ai_family == AF_INET6;
-    }
-    freeaddrinfo(list);
-    if (!v4 || !v6) printf("SKIP half of name_with_several_addresses: localhost has one family\n");
-    if (v4) {
-        pid = spawn_echo("127.0.0.1:0", s);
-        snprintf(url, sizeof url, "ws://localhost:%d/", s->port);
-        converse(url);
-        reap(pid);
-    }
-    if (v6) {
-        s->answer = 0;
-        pid = spawn_echo("[::1]:0", s);
-        snprintf(url, sizeof url, "ws://localhost:%d/", s->port);
-        converse(url);
-        reap(pid);
-    }
+    fake_live = "127.0.0.1";
+    fake_port = s->port;
+    converse("ws://several.test/");
+    fresh();
+    c = ws_open("ws://several.test/", NULL);
+    while (!V[1].open && !V[1].close && now_ms() < end) own_turn(c, 100);
+    CHECK_INT(V[1].open, 1);
+    ws_free(c);
+    snprintf(url, sizeof url, "ws://localhost:%d/", s->port);
+    converse(url);
+    reap(pid);
+
+    fresh();                    /* nobody at all */
+    c = ws_connect("ws://several.test/", NULL);
+    CHECK_INT(ws_error(c), WS_ERR_CONNECT);
+    ws_free(c);
+    CHECK_INT(open_files(), base);
+    if (!have_ipv6()) return;
+    s->answer = 0;
+    pid = spawn_echo("[::1]:0", s);
+    fake_live = "::1";
+    fake_port = s->port;
+    converse("ws://several.test/");
+    reap(pid);
 }
 
 TEST(connection_refused)
@@ -1058,6 +1107,8 @@ TEST(free_inside_any_event)
             for (k = 0; k < 60; k++) {
                 int i;
                 for (i = 0; i < N; i++) { raw_pull(&r[i]); r[i].n = 0; }
+                if (k == 30 && when[w] == WS_EV_HTTP)   /* else the loop lingers for them */
+                    for (i = 0; i < N; i++) raw_close(&extra[i]);
                 turn(loop, 1);
             }
             settle(loop, 5);
@@ -1636,8 +1687,10 @@ TEST(sec_H4_accept_without_descriptors)
         s->port = l < 0 ? -1 : ws_listen_port(loop, l);
         s->answer = 1;
         for (;;) {
-            if (ws_poll(loop, &ev, 50) < 0) _exit(1);
+            int r = ws_poll(loop, &ev, 50);
+            if (r < 0) _exit(1);
             polls++;
+            if (!r) ev.type = WS_EV_NONE;
             if (ev.type == WS_EV_OPEN) s->opens++;
             if (ev.type == WS_EV_CLOSE) s->closes++;
             if (s->command == last) continue;
@@ -2038,7 +2091,7 @@ TEST(memory_of_an_idle_connection)
         s->port = l < 0 ? -1 : ws_listen_port(loop, l);
         s->answer = 1;
         for (;;) {
-            ws_poll(loop, &ev, 20);
+            if (ws_poll(loop, &ev, 20) < 1) ev.type = WS_EV_NONE;
             if (ev.type == WS_EV_OPEN) s->opens++;
             if (ev.type == WS_EV_MESSAGE) ws_send(ev.conn, ev.op, ev.data, ev.size);
             if (s->command == last) continue;
@@ -2077,6 +2130,7 @@ TEST(memory_of_an_idle_connection)
 #endif
 
 TESTS(
+    LINUX_TESTS     /* first, on a heap without holes */
     T(blocking_client) T(blocking_client_ipv6) T(blocking_client_unix)
     T(name_with_several_addresses) T(connection_refused) T(listen_errors) T(own_loop) T(adopt)
     T(loop_of_everything) T(poll_times) T(broadcast) T(http)
@@ -2086,6 +2140,6 @@ TESTS(
     T(sec_H6_high_descriptors)
     T(connect_and_close_1000_times) T(echo_through_a_tiny_window) T(echo_of_many_sizes)
     T(io_faults_at_every_call) T(io_blocking_over_socketpair)
-    T(no_allocation_per_message) LINUX_TESTS)
+    T(no_allocation_per_message))
 
 #endif

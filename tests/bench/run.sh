@@ -161,7 +161,7 @@ if [ -n "$syscalls" ] && command -v strace >/dev/null; then
             [ "$s" = npm ] && continue
             start "$s" strace -f -c -o "$out/strace.$s" || continue
             total=$(load "${mode[$s]}" "${port[$s]}" "${pid[$s]}" "$n" "$size" "$d" 1 | awk '{ print $5 }')
-            kill -INT $(pgrep -P "${pid[$s]}") 2>/dev/null
+            kill -TERM $(pgrep -P "${pid[$s]}") 2>/dev/null
             wait "${pid[$s]}" 2>/dev/null
             awk -v m="$total" -v n="$n" -v s="$s" '
                 $NF ~ /^(epoll_wait|epoll_pwait|recv|recvfrom|read|readv|recvmsg|send|sendto|sendmsg|write|writev|epoll_ctl|brk|mmap|munmap|madvise|poll)$/ {

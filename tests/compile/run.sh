@@ -40,11 +40,11 @@ cell() {
                 calls "$exe.o" '^(printf|fprintf|vfprintf|puts|exit|abort|rand|srand|time|signal|stdout|stderr|_Zn|__cxa)' \
                     >>"$exe.txt"
                 cat "$exe.txt"; [ -f "$exe.txt" ] && [ ! -s "$exe.txt" ] ;;
-    bare)       # nothing from outside but the memory functions that every compiler assumes
+    bare)       # nothing from outside but what <string.h> has
                 $cc -fno-pic -fno-pie -fno-stack-protector -I. -c $paths -o "$exe.o" &&
                 names "$exe.o" >"$exe.txt"
                 nm "$exe.o" | awk '$1 == "U" { print $2 }' |
-                    grep -vE '^(mem(cpy|move|set|cmp)|strlen|__aeabi_.*|__gnu_thumb1_.*)$' >>"$exe.txt"
+                    grep -vE '^(mem(cpy|move|set|cmp|chr)|bcmp|str(len|chr|cmp)|__aeabi_.*|__gnu_thumb1_.*)$' >>"$exe.txt"
                 cat "$exe.txt"; [ -f "$exe.txt" ] && [ ! -s "$exe.txt" ] ;;
     firmware)   $cc -I. $paths -o "$exe.elf" && arm-none-eabi-size "$exe.elf" >"$exe.size" ;;
     *)          echo "unknown kind $kind"; return 1 ;;

@@ -257,11 +257,11 @@ async function browser(page, shot) {
         assert.notStrictEqual(await image(), was, 'the canvas of the other window did not change');
     });
     await test('chromium: chat in one window reaches the other', async () => {
-        const input = two.locator('input[type=text], input:not([type]), textarea').first();
-        if (!(await input.count())) { console.log('   (the demo has no text field)'); return; }
+        const input = two.locator('input[type=text], input:not([type]), textarea').last();
         await input.fill('hello from window two');
         await input.press('Enter');
-        await one.waitForFunction(() => document.body.innerText.includes('hello from window two'), null, { timeout: 5000 });
+        await one.waitForFunction(() => document.body.innerText.includes('hello from window two'),
+                                  null, { timeout: 5000 });
     });
     await test('chromium: screenshot', async () => {
         await one.screenshot({ path: shot });
