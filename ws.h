@@ -1914,6 +1914,12 @@ static void ws__cfg_release(ws__cfg *k)
 
 /* ---- the connection ---- */
 
+/* The time ms from now; far away for WS_NEVER. */
+static uint32_t ws__after(const ws_conn *c, uint32_t ms)
+{
+    return c->now + (ms == WS_NEVER ? 1u << 30 : ms);
+}
+
 static void ws__init(ws_conn *c, ws__cfg *k, uint32_t flags)
 {
     memset(c, 0, sizeof *c);
@@ -1921,7 +1927,7 @@ static void ws__init(ws_conn *c, ws__cfg *k, uint32_t flags)
     c->flags = flags;
     c->user = k->set.user;
     c->fd = WS__NO_SOCK;
-    c->deadline = k->set.handshake_timeout;
+    c->deadline = ws__after(c, k->set.handshake_timeout);
     c->wants = WS__UNWATCHED;
 }
 
@@ -1930,16 +1936,17 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, const char *url, uint32_t fl
 {
     uint8_t *at = (uint8_t *)cfg->memory;
     size_t conn = (sizeof(ws_conn) + 7) / 8 * 8, size = (ws__cfg_size(cfg, url) + 7) / 8 * 8;
-    size_t fixed = conn + size + sizeof(ws__rx) + sizeof(ws__tx), rest, send;
+    size_t fixed = conn + size + sizeof(ws__rx) + sizeof(ws__tx) + WS__STAGE, rest, send;
+    size_t most = cfg->memory_size / 8 * 8;
     ws_conn *c;
 
-    if ((uintptr_t)at % 8 || cfg->memory_size / 8 * 8 < fixed) return NULL;
-    rest = cfg->memory_size / 8 * 8 - fixed;
-    if (rest < WS__STAGE + 2 * WS__TX_ROOM + 16) return NULL;
-    rest -= WS__STAGE + 2 * WS__TX_ROOM;
+    if ((uintptr_t)at % 8 || most <= WS_MEMORY_OVERHEAD) return NULL;
+    rest = most - WS_MEMORY_OVERHEAD;
     send = cfg->memory_send ? cfg->memory_send : rest / 3;
-    if (send > rest) return NULL;
+    if (send >= rest) return NULL;
+    rest -= send;                           /* the largest message */
     send = (send + 2 * WS__TX_ROOM + 7) / 8 * 8;
+    if (most < fixed + send + rest) return NULL;
     c = (ws_conn *)(void *)at;
     at += conn;
     ws__cfg_fill((ws__cfg *)(void *)at, size, cfg, url);
@@ -1953,9 +1960,10 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, const char *url, uint32_t fl
     c->rx = (ws__rx *)(void *)at;
     memset(c->rx, 0, sizeof *c->rx);
     at += sizeof(ws__rx);
-    c->rx->cap = cfg->memory_size / 8 * 8 - (size_t)(at - (uint8_t *)cfg->memory);
-    if (c->cfg->set.max_message > c->rx->cap - WS__STAGE)
-        c->cfg->set.max_message = (uint32_t)(c->rx->cap - WS__STAGE);
+    c->rx->cap = most - (size_t)(at - (uint8_t *)cfg->memory);
+    if (c->cfg->set.max_message > rest) c->cfg->set.max_message = (uint32_t)rest;
+    send -= 2 * WS__TX_ROOM;
+    if (c->cfg->set.max_backlog > send) c->cfg->set.max_backlog = (uint32_t)send;
     return c;
 }
 
@@ -2107,7 +2115,7 @@ static uint8_t *ws__tx_room(ws_conn *c, size_t n)
         *bigger = *tx;
         memcpy(WS__DATA(bigger) + WS__TX_ROOM, WS__DATA(tx) + tx->pos, used);
         bigger->border = tx->border - tx->pos + WS__TX_ROOM;
-        ws__tx_free(c);
+        ws__free(c->cfg, tx, sizeof *tx + tx->cap);
     } else {
         bigger->border = WS__TX_ROOM;
     }
@@ -2281,8 +2289,7 @@ static void ws__drop_output(ws_conn *c)
 static void ws__end(ws_conn *c, int phase)
 {
     c->phase = (uint8_t)phase;
-    c->deadline = c->now + c->cfg->set.close_timeout;
-    if (c->cfg->set.close_timeout == WS_NEVER) c->deadline = c->now + (1u << 30);
+    c->deadline = ws__after(c, c->cfg->set.close_timeout);
     ws__wake(c);
 }
 
@@ -2353,7 +2360,7 @@ static uint32_t ws__sooner(uint32_t now, uint32_t a, uint32_t b)
 static uint32_t ws__open_deadline(const ws_conn *c)
 {
     const ws_config *s = &c->cfg->set;
-    uint32_t due = c->now + (1u << 30);
+    uint32_t due = ws__after(c, WS_NEVER);
 
     if (s->ping_interval != WS_NEVER && !WS__HAS(c, WS__PINGED))
         due = c->last_rx + s->ping_interval;
@@ -2854,7 +2861,7 @@ static uint8_t *ws__rx_room(ws_conn *c, size_t n)
     if (rx) {
         *bigger = *rx;
         memcpy(WS__DATA(bigger), WS__DATA(rx), rx->len);
-        ws__block_free(c->cfg, rx, sizeof *rx + rx->cap);
+        ws__free(c->cfg, rx, sizeof *rx + rx->cap);
     }
     bigger->cap = size - sizeof *bigger;
     c->rx = bigger;
@@ -2880,7 +2887,7 @@ static int ws__rx_message_room(ws_conn *c, size_t now)
     if (have) memcpy(WS__DATA(bigger), WS__DATA(rx), have);
     bigger->cap = size - sizeof *bigger;
     bigger->pos = bigger->len = have;
-    ws__block_free(c->cfg, rx, sizeof *rx + rx->cap);
+    ws__free(c->cfg, rx, sizeof *rx + rx->cap);
     c->rx = bigger;
     return 0;
 }
@@ -2979,12 +2986,15 @@ static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
 /* A whole control frame. Returns 1 with its event, -1 to go on. */
 static int ws__control(ws_conn *c, int op, const uint8_t *p, size_t n, ws_event *ev)
 {
+    int fault;
+
     if (op == WS_OP_CLOSE) {
         ws__close_got(c, p, n);
         return -1;
     }
     if (op == WS_OP_PONG) return ws__fill(ev, c, WS_EV_PONG, p, n);
-    if (ws__pong_put(c, p, n)) { ws__fail(c, WS_ERR_RANDOM); return -1; }
+    fault = ws__pong_put(c, p, n);
+    if (fault) { ws__fail(c, fault); return -1; }
     return ws__fill(ev, c, WS_EV_PING, p, n);
 }
 
@@ -3167,7 +3177,7 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
         c->flags |= WS__OPENED;
         c->last_rx = c->last_message = c->now;
         c->deadline = ws__open_deadline(c);
-        if (!WS__HAS(c, WS__TICKED)) c->deadline = c->now + (1u << 30);
+        if (!WS__HAS(c, WS__TICKED)) c->deadline = ws__after(c, WS_NEVER);
     }
     ws__wake(c);
     return ws__fill(ev, c, type, "", 0);
@@ -3268,11 +3278,11 @@ static void ws__expired(ws_conn *c)
     if (c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_SENT)) {
         ws__open_expired(c);
     } else if (c->phase < WS__PHASE_FRAMES) {
-        if (c->cfg->set.handshake_timeout == WS_NEVER) c->deadline = c->now + (1u << 30);
+        if (c->cfg->set.handshake_timeout == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
         else ws__fail(c, WS_ERR_HANDSHAKE_TIMEOUT);
     } else if (c->phase < WS__PHASE_ENDED) {
-        if (c->cfg->set.close_timeout == WS_NEVER) { c->deadline = c->now + (1u << 30); return; }
-        if (!c->error && !WS__HAS(c, WS__CLOSE_GOT)) {
+        if (c->cfg->set.close_timeout == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
+        else if (!c->error && !WS__HAS(c, WS__CLOSE_GOT)) {
             c->code = WS_CLOSE_ABNORMAL;
             ws__fail(c, WS_ERR_CLOSE_TIMEOUT);
         } else {
@@ -4058,8 +4068,7 @@ static void ws__start_clock(ws_conn *c)
 {
     c->now = (uint32_t)ws__clock();
     c->last_rx = c->last_message = c->now;
-    c->deadline = c->now + c->cfg->set.handshake_timeout;
-    if (c->cfg->set.handshake_timeout == WS_NEVER) c->deadline = c->now + (1u << 30);
+    c->deadline = ws__after(c, c->cfg->set.handshake_timeout);
     c->flags |= WS__TICKED | WS__CLOCKED;
 }
 
@@ -4781,8 +4790,7 @@ static void ws__loop_accept(ws_loop *l, ws__listener *s)
         c->fd = fd;
         c->loop = l;
         c->now = c->last_rx = c->last_message = (uint32_t)l->now;
-        c->deadline = c->now + (s->cfg->set.handshake_timeout == WS_NEVER
-                                    ? 1u << 30 : s->cfg->set.handshake_timeout);
+        c->deadline = ws__after(c, s->cfg->set.handshake_timeout);
         if (s->port) ws__sock_options(fd);
         if (ws__heap_add(l, c)) { ws__loop_drop(c); continue; }
         ws__watch(l, c);

@@ -135,7 +135,7 @@ static const char *const page_css[] = {
     ".tools > div { display: flex; gap: 2px; }\n"
     ".tools > div + div { border-left: 1px solid var(--line); padding-left: 12px; }\n"
     "#pens button, #widths button {\n"
-    "  width: 32px; height: 32px; border: 0; border-radius: 10px; background: none;\n"
+    "  width: 32px; height: 32px; padding: 0; border: 0; border-radius: 10px; background: none;\n"
     "  display: grid; place-items: center;\n"
     "}\n"
     "#pens i { width: min(18px, 72%); aspect-ratio: 1; border-radius: 50%; background: var(--c); transition: transform .12s; }\n"

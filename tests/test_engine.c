@@ -410,7 +410,8 @@ TEST(sec_C2)
     for (i = 1; i <= 1000; i++) {
         static const char some[1000] = { 0 };
         side_feed(&s[0], some, sizeof some);
-        CHECK(w.h.peak <= base + 2 * 1000 * (size_t)i + 4096);
+        CHECK(w.h.now <= base + 2 * 1000 * (size_t)i + 4096);
+        CHECK(w.h.peak <= base + 2500 * (size_t)i + 4096);      /* while it moves */
     }
     side_done(&s[0]);
 }
@@ -1146,7 +1147,7 @@ TEST(sec_D8)
         CHECK_INT(s.out.n - s.head, 0);
         ticks += side_time(&s, 2);
         if (!hold) { f = side_frames(&s, NULL); CHECK_INT(f.pings, 1); }
-        CHECK_INT(s.closed, 0);
+        CHECK_INT(s.closed, b < 2);
         if (b > 3) { ticks += side_time(&s, b - 3); CHECK_INT(s.closed, 0); }
         ticks += side_time(&s, 5);
         CHECK_INT(s.closed, 1);
