@@ -2454,7 +2454,7 @@ static void ws__refuse(ws_conn *c, int status, const ws_header *headers, const c
     ws__puts(&t, " ");
     ws__puts(&t, ws__status_text(status));
     ws__puts(&t, "\r\nConnection: close\r\n");
-    if (!headers && with_body) ws__puts(&t, "Content-Type: text/plain\r\n");
+    if (!headers && with_body && n) ws__puts(&t, "Content-Type: text/plain\r\n");
     if (status == 405 && !headers) ws__puts(&t, "Allow: GET\r\n");
     if (status == 426)
         ws__puts(&t, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
@@ -3425,38 +3425,46 @@ WS_API void ws_tick(ws_conn *c, uint64_t now)
     if ((int32_t)(t - c->deadline) >= 0) ws__expired(c);
 }
 
-WS_API int ws_send(ws_conn *c, int op, const void *data, size_t n)
+/* May a frame of n bytes be sent? Refused only while much waits: one message always goes. */
+static int ws__admit(ws_conn *c, size_t n)
 {
-    size_t most, waits;
-    int r;
+    size_t most = c->cfg->set.max_backlog, waits;
+    int refused;
 
-    if (!c || (op != WS_OP_TEXT && op != WS_OP_BINARY) || (!data && n) || n > (size_t)-1 / 4)
-        return WS_ERR_ARGUMENT;
     if (WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT) ||
         (c->phase != WS__PHASE_FRAMES &&
          !(c->phase == WS__PHASE_HEAD && WS__HAS(c, WS__IS_CLIENT))))
         return WS_ERR_STATE;
-    most = c->cfg->set.max_backlog;
     if (c->cork && ws__unsent(c) > most / 2) c->cork->flush(c);
     waits = ws__unsent(c);
+    refused = waits > most / 2 && waits + n > most;
     if (WS__HAS(c, WS__IS_FIXED)) {
         size_t room = c->tx->cap - 2 * WS__TX_ROOM, frame = n + ws__header_size(c, n);
         if (frame > room) return WS_ERR_ARGUMENT;
-        if (waits + frame > room) r = WS_ERR_BACKLOG;
-        else r = 0;
-    } else {
-        r = waits > most / 2 && waits + n > most ? WS_ERR_BACKLOG : 0;
+        refused = waits + frame > room;
     }
-    if (r) {
-        c->flags |= WS__REFUSED;
-        return r;
-    }
+    if (!refused) return 0;
+    c->flags |= WS__REFUSED;
+    return WS_ERR_BACKLOG;
+}
+
+static int ws__send_frame(ws_conn *c, int op, const void *data, size_t n)
+{
+    int r = ws__admit(c, n);
+
+    if (r) return r;
     r = ws__frame_put(c, op, data, n);
     if (r == WS_ERR_RANDOM) ws__fail(c, r);
-    if (r) return r;
+    if (!r && !c->cork) ws__wake(c);
+    return r;
+}
+
+WS_API int ws_send(ws_conn *c, int op, const void *data, size_t n)
+{
+    if (!c || (op != WS_OP_TEXT && op != WS_OP_BINARY) || (!data && n) || n > (size_t)-1 / 4)
+        return WS_ERR_ARGUMENT;
     c->last_message = c->now;
-    if (!c->cork) ws__wake(c);
-    return 0;
+    return ws__send_frame(c, op, data, n);
 }
 
 WS_API int ws_send_text(ws_conn *c, const char *text)
@@ -3466,20 +3474,9 @@ WS_API int ws_send_text(ws_conn *c, const char *text)
 
 static int ws__control_send(ws_conn *c, int op, const void *data, size_t n)
 {
-    int r;
-
     if (!c || n > 125 || (!data && n)) return WS_ERR_ARGUMENT;
-    if (c->phase != WS__PHASE_FRAMES ||
-        WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT))
-        return WS_ERR_STATE;
-    if (ws__unsent(c) + n + WS__TX_ROOM > c->cfg->set.max_backlog) {
-        c->flags |= WS__REFUSED;
-        return WS_ERR_BACKLOG;
-    }
-    r = ws__frame_put(c, op, data, n);
-    if (r == WS_ERR_RANDOM) ws__fail(c, r);
-    if (!r && !c->cork) ws__wake(c);
-    return r;
+    if (c->phase != WS__PHASE_FRAMES) return WS_ERR_STATE;
+    return ws__send_frame(c, op, data, n);
 }
 
 WS_API int ws_ping(ws_conn *c, const void *data, size_t n)

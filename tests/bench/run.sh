@@ -2,9 +2,11 @@
 # Measures the echo server on ws.h beside a bare TCP echo, libwslay and npm ws, with one load
 # generator. Figure of merit: processor time of the server per message, as a ratio to the bare
 # TCP echo of the same round (more is better; 1.00 = as cheap as TCP). Linux, two cores.
-#   tests/bench/run.sh [--quick] [--syscalls] [--rounds N] [--seconds S] [--only a,b] [--cells "20/100/1 ..."]
+#   tests/bench/run.sh [--quick] [--syscalls] [--realtime] [--rounds N] [--seconds S]
+#                      [--only a,b] [--cells "20/100/1 ..."]
 # Cells are SIZE/CONNECTIONS/DEPTH. Servers run on core 0, the generator on core 1; servers
-# take turns within a round. A missing server is said and left out.
+# take turns within a round. A missing server is said and left out. --realtime (as root) gives
+# both sides real-time priority while measuring: for machines that do other work as well.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${CC=cc}" "${CFLAGS=-O2 -g}"
@@ -17,11 +19,12 @@ while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=1 ;;
     --syscalls) syscalls=1 ;;
+    --realtime) export LOAD_RT=1 ;;
     --rounds) rounds=$2; shift ;;
     --seconds) seconds=$2; shift ;;
     --only) only=$2; shift ;;
     --cells) cells=$2; shift ;;
-    *) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
     esac
     shift
 done
