@@ -5186,7 +5186,7 @@ WS_API int ws_broadcast(ws_loop *l, ws_conn *except, int op, const void *data, s
     uint32_t i;
     int took = 0;
 
-    if (!l) return WS_ERR_ARGUMENT;
+    if (!l) return 0;
     for (i = 1; i <= l->heap_count; i++) {
         ws_conn *c = l->heap[i];
         if (c != except && !WS__HAS(c, WS__IS_CLIENT) && ws_state(c) == WS_STATE_OPEN)

@@ -410,8 +410,8 @@ TEST(sec_C2)
     for (i = 1; i <= 1000; i++) {
         static const char some[1000] = { 0 };
         side_feed(&s[0], some, sizeof some);
-        CHECK(w.h.now <= base + 2 * 1000 * (size_t)i + 4096);
-        CHECK(w.h.peak <= base + 2500 * (size_t)i + 4096);      /* while it moves */
+        CHECK(w.h.now <= base + 2 * 1000 * (size_t)i + 4096 + 512);
+        CHECK(w.h.peak <= base + 3 * 1000 * (size_t)i + 4096 + 512);    /* while it moves */
     }
     side_done(&s[0]);
 }
@@ -1724,12 +1724,12 @@ TEST(send_states)
         ws_config cfg;
         buf text = { 0 };
 
-        world_init(&w);                     /* before OPEN it is queued */
+        world_init(&w);                     /* before OPEN a client's is queued */
         cfg = world_config(&w);
         side_new(&s, &w, client, &cfg);
-        CHECK_INT(ws_send_text(s.c, "one"), 0);
+        CHECK_INT(ws_send_text(s.c, "one"), client ? 0 : WS_ERR_STATE);
         side_pull(&s);
-        CHECK_INT(ws_send_text(s.c, "two"), 0);
+        CHECK_INT(ws_send_text(s.c, "two"), client ? 0 : WS_ERR_STATE);
         if (client) {
             buf answer = { 0 };
             CHECK_INT(head_size(&s.out), s.out.n);      /* no frame yet */
@@ -1745,7 +1745,7 @@ TEST(send_states)
         CHECK_INT(ws_send_text(s.c, "three"), 0);
         side_pull(&s);
         side_frames(&s, &text);
-        CHECK_STR(buf_c(&text), "81'one' 81'two' 81'three' ");
+        CHECK_STR(buf_c(&text), client ? "81'one' 81'two' 81'three' " : "81'three' ");
         side_done(&s);
 
         for (k = 0; k < 3; k++) {           /* after our Close, the peer's, the end */
@@ -1801,6 +1801,7 @@ TEST(pause)
         CHECK_INT(done, in.n);
         CHECK_STR(buf_c(&s.log), "O T'a' p'p' T'bc' B#300 q'' T'd' p'x' B#70 C1000+'bye' ");
         CHECK_INT(side_frames(&s, NULL).pongs, 2);
+        buf_free(&in);
         side_done(&s);
     }
 }
@@ -1863,7 +1864,8 @@ static void caller(side *s, const ws_event *ev)
     if (s->c && call_after >= 0) call(s->c, call_after);
 }
 
-/* after every kind of event every public function, and every pair of them */
+/* after every kind of event every public function, and every pair of them; alone in other
+   conversations too */
 TEST(sec_H1)
 {
     static const char *spec[] = {
@@ -1873,7 +1875,7 @@ TEST(sec_H1)
 
     for (sp = 0; sp < 5; sp++) for (client = 0; client < 2; client++)
     for (type = WS_EV_OPEN; type <= WS_EV_CLOSE; type++)
-    for (k = 0; k < CALLS; k++) for (after = -1; after < (sp ? 1 : 33); after++) {
+    for (k = 0; k < CALLS; k++) for (after = -1; after < (sp == 1 ? 33 : 0); after++) {
         world w;
         side s;
         ws_config cfg;
@@ -1881,7 +1883,6 @@ TEST(sec_H1)
         int i;
 
         if (client && sp == 4) continue;
-        if (sp == 0) { if (after >= 0) continue; }
         world_init(&w);
         cfg = world_config(&w);
         cfg.max_backlog = 20;
@@ -1896,11 +1897,12 @@ TEST(sec_H1)
         if (sp < 4) put_spec(&in, spec[sp], !client);
         side_feed(&s, in.p, in.n);
         side_end(&s);
-        side_time(&s, 700000);
+        side_time(&s, 100000);
         if (s.c && k != 31 && after != 31 && k != 3 && after != 3) {
+            s.event = NULL;
             ws_resume(s.c);
             side_pull(&s);
-            side_time(&s, 700000);
+            side_time(&s, 100000);
             CHECK_INT(s.closed, 1);
             CHECK_INT(ws_done(s.c), 1);
         }

@@ -203,6 +203,7 @@ typedef struct wire {           /* one direction */
     size_t pos;
     int cut;                    /* the sender's end was seen */
     int ended;                  /* told to the receiver */
+    int hole;                   /* everything vanishes, nobody is told */
     uint64_t stall;             /* nothing moves before this time */
 } wire;
 
@@ -254,12 +255,15 @@ static void move(peer *a, peer *b, uint64_t *r, int faults, int *moved)
         if (faults && b->to.data.n - b->to.pos > 20000) k = 0;      /* the window is full */
         if (k > n) k = n;
         if (k) {
-            if (!b->to.cut) { buf_add(&b->to.data, p, k); buf_add(&a->s.out, p, k); }
+            if (!b->to.cut) {
+                if (!b->to.hole) buf_add(&b->to.data, p, k);
+                buf_add(&a->s.out, p, k);
+            }
             ws_output_done(a->s.c, k);
             *moved = 1;
         }
     }
-    if (ws_finished(a->s.c)) b->to.cut = 1;
+    if (ws_finished(a->s.c) && !b->to.hole) b->to.cut = 1;
     if (faults && b->to.stall > b->w.now) return;
     n = b->to.data.n - b->to.pos;
     if (n) {
@@ -285,7 +289,8 @@ static void simulate(uint64_t seed)
     uint64_t r = seed * 77 + 1;
     peer *p = (peer *)calloc(2, sizeof *p);
     int i, k, steps = 50 + (int)rng_to(&r, 250), moved = 1, faults = test_faults;
-    int oom = rng_to(&r, 4) == 0, rnd = rng_to(&r, 16) == 0, jumps = rng_to(&r, 4) == 0, cuts = rng_to(&r, 5) == 0;
+    int oom = rng_to(&r, 4) == 0, rnd = rng_to(&r, 16) == 0, jumps = rng_to(&r, 4) == 0, cuts = rng_to(&r, 5) == 0,
+        holes = rng_to(&r, 8) == 0;
     int lost[2] = { 0, 0 };
     uint32_t backlog = 1000u << rng_to(&r, 8);
     uint64_t quiet;
@@ -326,6 +331,8 @@ static void simulate(uint64_t seed)
         case 6: if (cuts && rng_to(&r, 20) == 0) { p[i].to.cut = 1; lost[!i] = 1;
                     if (rng_to(&r, 2)) { p[!i].to.cut = 1; lost[i] = 1; }       /* else half closed */
                     if (rng_to(&r, 2)) { p[i].to.pos = 0; buf_clear(&p[i].to.data); } } break;
+        case 10: if (holes && rng_to(&r, 20) == 0) { p[i].to.hole = 1; lost[!i] = 1;
+                     if (rng_to(&r, 2)) p[!i].to.hole = lost[i] = 1; } break;
         case 7: { uint64_t dt = rng_to(&r, 3) ? rng_to(&r, 300) : rng_to(&r, 4000);
                   int j; for (j = 0; j < 2; j++) { p[j].w.now += dt; ws_tick(p[j].s.c, p[j].w.now); } break; }
         case 8: if (jumps && rng_to(&r, 5) == 0) { p[i].w.now += rng_to(&r, 2) ? 3600000u : (uint64_t)0 - 3600000u; ws_tick(p[i].s.c, p[i].w.now); } break;
@@ -345,7 +352,7 @@ static void simulate(uint64_t seed)
         p[i].w.h.fail_at = p[i].w.r.fail_at = 0;
         p[i].to.stall = 0;
     }
-    for (quiet = 0; quiet < 120000;) {
+    for (quiet = 0; quiet < 150000;) {
         moved = 0;
         move(&p[0], &p[1], &r, 0, &moved);
         move(&p[1], &p[0], &r, 0, &moved);
@@ -353,13 +360,14 @@ static void simulate(uint64_t seed)
         if (moved) continue;
         if (p[0].s.closed && p[1].s.closed) break;
         if (!p[0].s.closed && !p[1].s.closed && p[0].s.opened && p[1].s.opened && quiet > 60000 &&
-            !p[0].asked_close && !p[1].asked_close) break;
+            !p[0].asked_close && !p[1].asked_close && !p[0].to.hole && !p[1].to.hole) break;
         for (i = 0; i < 2; i++) { p[i].w.now += 500; ws_tick(p[i].s.c, p[i].w.now); }
         quiet += 500;
     }
     CHECK(is_prefix(&p[0].got, &p[1].sent));
     CHECK(is_prefix(&p[1].got, &p[0].sent));
     CHECK_INT(p[0].s.closed, p[1].s.closed);
+    if (p[0].to.hole || p[1].to.hole) CHECK(p[0].s.closed && p[1].s.closed);   /* found by pings */
     if (!p[0].s.closed && !p[1].s.closed) {
         CHECK(p[0].s.opened && p[1].s.opened);
         CHECK(buf_is(&p[0].got, &p[1].sent));
@@ -373,7 +381,7 @@ static void simulate(uint64_t seed)
                 if (p[i].asked_close && !p[!i].asked_close) CHECK(buf_is(&p[!i].got, &p[i].sent));
             }
         }
-        if (!oom && !rnd && !jumps && !cuts && !p[0].asked_close && !p[1].asked_close)
+        if (!oom && !rnd && !jumps && !cuts && !holes && !p[0].asked_close && !p[1].asked_close)
             CHECK(p[0].s.error == WS_ERR_PING_TIMEOUT || p[1].s.error == WS_ERR_PING_TIMEOUT ||
                   p[0].s.error == WS_ERR_HANDSHAKE_TIMEOUT || p[1].s.error == WS_ERR_HANDSHAKE_TIMEOUT);
     }
@@ -398,7 +406,7 @@ out:
 TEST(simulation)
 {
     const char *n = getenv("WS_TEST_SEEDS"), *one = getenv("WS_TEST_SEED");
-    unsigned long seeds = n ? strtoul(n, NULL, 10) : 3000, i;
+    unsigned long seeds = n ? strtoul(n, NULL, 10) : 20000, i;
 
     if (one) { simulate(strtoul(one, NULL, 10)); return; }
     for (i = 1; i <= seeds && test_faults < 20; i++) simulate(i);
