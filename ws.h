@@ -127,8 +127,8 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
 #ifndef WS_H_INCLUDED
 #define WS_H_INCLUDED
 
-#if defined(WS_IMPLEMENTATION) && !defined(WS_NO_SOCKETS) && defined(__linux__) && \
-    !defined(_GNU_SOURCE)
+#if defined(__linux__) && !defined(_GNU_SOURCE) && !defined(WS_NO_SOCKETS) && \
+    (defined(WS_IMPLEMENTATION) || defined(__STRICT_ANSI__))
 #define _GNU_SOURCE         /* accept4, getaddrinfo under -std=c99 */
 #endif
 
@@ -687,7 +687,7 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 /* ==== >>impl (private) ================================================================= */
 
 #include <string.h>
-#ifndef WS_NO_MALLOC
+#if !defined(WS_NO_MALLOC) || !defined(WS_NO_SOCKETS)
 #include <stdlib.h>
 #endif
 
@@ -1664,7 +1664,7 @@ struct ws_conn {
 };
 
 #define WS__HAS(c, flag) (((c)->flags & (uint32_t)(flag)) != 0)
-#define WS__DATA(block) ((uint8_t *)((block) + 1))
+#define WS__DATA(block) ((uint8_t *)(uintptr_t)((block) + 1))
 
 static const char *ws__error_text(int number)
 {
@@ -2148,7 +2148,7 @@ static void ws__tx_done(ws_conn *c, size_t n)
     }
     tx->pos += n;
     while (tx->border < tx->pos) {
-        ws_frame f;
+        ws_frame f = { 0, 0, 0, 0, 0, { 0, 0, 0, 0 } };
         int head = ws_frame_decode(WS__DATA(tx) + tx->border, tx->len - tx->border, &f);
         tx->border += (size_t)head + (size_t)f.size;
     }
@@ -3854,7 +3854,7 @@ static void ws__dial_next(ws_conn *c)
     ws__connect_failed(c, error);
 }
 
-static void ws__dial_lookup(ws_conn *c, const ws_url *url)
+WS__PRIVATE void ws__dial_lookup(ws_conn *c, const ws_url *url)
 {
     struct addrinfo hints;
     char host[256], port[8];
@@ -3882,7 +3882,7 @@ static void ws__dial_lookup(ws_conn *c, const ws_url *url)
     ws__dial_next(c);
 }
 
-static void ws__dial_unix(ws_conn *c, const ws_url *url)
+WS__PRIVATE void ws__dial_unix(ws_conn *c, const ws_url *url)
 {
 #ifdef _WIN32
     (void)url;
@@ -4013,7 +4013,7 @@ static size_t ws__need(const ws_conn *c)
     const ws__rx *rx = c->rx;
     size_t have = rx ? rx->len - rx->pos : 0, head;
     const uint8_t *p;
-    ws_frame f;
+    ws_frame f = { 0, 0, 0, 0, 0, { 0, 0, 0, 0 } };
     int got;
 
     if (c->phase != WS__PHASE_FRAMES || WS__HAS(c, WS__HEAD_HELD)) return 1;
