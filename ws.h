@@ -1154,6 +1154,13 @@ WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
         w[0] ^= k;
         memcpy(d + i, w, 8);
     }
+    if (n - i >= 4) {
+        uint32_t half = (uint32_t)k, x;     // both halves of k are the same
+        memcpy(&x, s + i, 4);
+        x ^= half;
+        memcpy(d + i, &x, 4);
+        i += 4;
+    }
     for (; i < n; i++) d[i] = (uint8_t)(s[i] ^ key[(offset + i) & 3]);
 }
 
@@ -2972,7 +2979,9 @@ static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
     }
     c->flags |= WS__CLOSE_GOT;
     c->code = (uint16_t)code;
-    if (ws__close_put(c, n ? code : 0, (const char *)p + 2, n > 2 ? n - 2 : 0) == WS_ERR_RANDOM) c->error = -WS_ERR_RANDOM;
+    if (ws__close_put(c, n ? code : 0, (const char *)p + 2, n > 2 ? n - 2 : 0) ==
+        WS_ERR_RANDOM)
+        c->error = -WS_ERR_RANDOM;
     if (n > 2) {
         char *note = ws__note_new(c, n - 1);
         if (note) {
@@ -3093,14 +3102,14 @@ static int ws__limits(const ws_conn *c, const ws_frame *f)
     return 0;
 }
 
-/* A text or binary message in a single frame that is all here: no copy. */
-static int ws__message_in_place(ws_conn *c, const ws_frame *f, uint8_t *p, ws_event *ev)
+/* A text or binary message in a single frame that is all here: no copy. key: NULL for none. */
+static int ws__message_in_place(ws_conn *c, int op, uint8_t *p, size_t n, const uint8_t *key,
+                                ws_event *ev)
 {
-    size_t n = (size_t)f->size;
     uint32_t state = 0;
 
-    if (f->masked) ws_mask(p, p, n, f->key, 0);
-    if (f->op == WS_OP_TEXT) {
+    if (key) ws_mask(p, p, n, key, 0);
+    if (op == WS_OP_TEXT) {
         size_t good = ws_utf8(&state, p, n);
         if (good < n || state) {
             c->taken -= n - good;
@@ -3108,7 +3117,30 @@ static int ws__message_in_place(ws_conn *c, const ws_frame *f, uint8_t *p, ws_ev
             return -1;
         }
     }
-    return ws__message(c, f->op, p, n, ev);
+    return ws__message(c, op, p, n, ev);
+}
+
+/* The short way for the commonest frame: a whole message below 64 KiB, all here, while no
+   other is unfinished. Returns 0 for every other frame, and for every fault. */
+static int ws__short_message(ws_conn *c, ws__span *in, ws_event *ev)
+{
+    uint8_t *p = in->p;
+    size_t n, head, have = (size_t)(in->end - p);
+    int client = WS__HAS(c, WS__IS_CLIENT);
+
+    if (have < 8 || (p[0] != 0x81 && p[0] != 0x82) || p[1] >> 7 == client) return 0;
+    n = p[1] & 127u;
+    head = client ? 2 : 6;
+    if (n == 127) return 0;
+    if (n == 126) {
+        n = ws__get16(p + 2);
+        head += 2;
+        if (n < 126) return 0;
+    }
+    if (have - head < n || have < head || n > c->cfg->set.max_message) return 0;
+    in->p += head + n;
+    c->taken += head + n;
+    return ws__message_in_place(c, p[0] & 15, p + head, n, client ? NULL : p + head - 4, ev);
 }
 
 /* One step over frames: 1 an event, 0 needs more input, -1 go on. */
@@ -3120,6 +3152,8 @@ static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
     uint8_t *p;
 
     if (c->rx && c->rx->in_frame) return ws__payload(c, in, ev);
+    fault = op ? 0 : ws__short_message(c, in, ev);
+    if (fault) return fault;
     if (have < 2) return 0;
     memset(&f, 0, sizeof f);
     fault = ws__header_check(c, in->p, op);
@@ -3137,7 +3171,8 @@ static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
     whole = (size_t)head + (size_t)f.size;
     in->p += whole;
     c->taken += whole;
-    if (f.op < 8) return ws__message_in_place(c, &f, p, ev);
+    if (f.op < 8)
+        return ws__message_in_place(c, f.op, p, (size_t)f.size, f.masked ? f.key : NULL, ev);
     if (f.masked) ws_mask(p, p, (size_t)f.size, f.key, 0);
     return ws__control(c, f.op, p, (size_t)f.size, ev);
 }

@@ -687,7 +687,8 @@ static void snapshot(app *a, ws_conn *to)
             put(&t, "\ns %u %u %u %u %u", s->owner, s->colour, s->width, s->x0, s->y0);
         put(&t, " %u %u", s->x1, s->y1);
     }
-    for (p = a->peers; p; p = p->next) if (p->id) put(&t, "\nj %u %u %s", p->id, p->colour, p->name);
+    for (p = a->peers; p; p = p->next)
+        if (p->id) put(&t, "\nj %u %u %s", p->id, p->colour, p->name);
     put(&t, "\nu %u", a->live);
     ws_send(to, WS_OP_TEXT, t.data, t.size);
 }
@@ -838,7 +839,10 @@ static void on_open(app *a, ws_conn *c)
     int echo = !strcmp(ws_target(c), "/echo");
     peer *p;
 
-    if (!echo && strcmp(ws_target(c), "/live")) { ws_close(c, WS_CLOSE_POLICY, "no such path"); return; }
+    if (!echo && strcmp(ws_target(c), "/live")) {
+        ws_close(c, WS_CLOSE_POLICY, "no such path");
+        return;
+    }
     if (!echo && a->live == PEERS_MAX) { ws_close(c, WS_CLOSE_TRY_LATER, "full"); return; }
     p = (peer *)calloc(1, sizeof *p);
     if (!p) { ws_close(c, WS_CLOSE_INTERNAL, NULL); return; }
@@ -916,7 +920,10 @@ static void on_http(const app *a, ws_conn *c)
     if (!strcmp(path, "/favicon.ico")) { ws_http_reply(c, 204, NULL, NULL, 0); return; }
     if (!strcmp(path, "/")) { headers[0].value = "text/html; charset=utf-8"; body = a->html; }
     if (!strcmp(path, "/demo.css")) { headers[0].value = "text/css; charset=utf-8"; body = a->css; }
-    if (!strcmp(path, "/demo.js")) { headers[0].value = "text/javascript; charset=utf-8"; body = a->js; }
+    if (!strcmp(path, "/demo.js")) {
+        headers[0].value = "text/javascript; charset=utf-8";
+        body = a->js;
+    }
     if (body) ws_http_reply(c, 200, headers, body, strlen(body));
     else ws_http_reply(c, 404, headers, "not here\n", 9);
 }
@@ -968,8 +975,12 @@ int main(int argc, char **argv)
 
     for (i = 1; i < argc; i += 2) {
         if (i + 1 == argc) return usage(argv[0]);
-        if (!strcmp(argv[i], "--host") && strlen(argv[i + 1]) < 256) { host = argv[i + 1]; continue; }
-        if (strcmp(argv[i], "--port") || argv[i + 1][0] < '0' || argv[i + 1][0] > '9') return usage(argv[0]);
+        if (!strcmp(argv[i], "--host") && strlen(argv[i + 1]) < 256) {
+            host = argv[i + 1];
+            continue;
+        }
+        if (strcmp(argv[i], "--port") || argv[i + 1][0] < '0' || argv[i + 1][0] > '9')
+            return usage(argv[0]);
         port = strtoul(argv[i + 1], &end, 10);
         if (*end || port > 65535) return usage(argv[0]);
     }

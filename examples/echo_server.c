@@ -62,9 +62,14 @@ int main(int argc, char **argv)
         if (!strcmp(argv[i], "--any-origin")) { cfg.origins = "*"; continue; }
         i++;
         if (!strcmp(argv[i - 1], "--port") && number(value, 65535, &port)) continue;
-        if (!strcmp(argv[i - 1], "--max-message") && number(value, 0x7FFFFFFF, &cfg.max_message)) continue;
-        if (!strcmp(argv[i - 1], "--max-fragments") && number(value, WS_NO_LIMIT, &cfg.max_fragments)) continue;
-        if (!strcmp(argv[i - 1], "--host") && value && strlen(value) < 256) { host = value; continue; }
+        if (!strcmp(argv[i - 1], "--max-message") &&
+            number(value, 0x7FFFFFFF, &cfg.max_message)) continue;
+        if (!strcmp(argv[i - 1], "--max-fragments") &&
+            number(value, WS_NO_LIMIT, &cfg.max_fragments)) continue;
+        if (!strcmp(argv[i - 1], "--host") && value && strlen(value) < 256) {
+            host = value;
+            continue;
+        }
         return usage(argv[0]);
     }
     raise_descriptors();

@@ -321,7 +321,8 @@ static int options(load *l, int argc, char **argv)
         if (!strcmp(argv[i], "--json")) { l->json = 1; continue; }
         if (argv[i][0] != '-' && !l->url) { l->url = argv[i]; continue; }
         i++;
-        if (!strcmp(argv[i - 1], "--connections") && number(value, 1, 1000000, &l->connections)) continue;
+        if (!strcmp(argv[i - 1], "--connections") &&
+            number(value, 1, 1000000, &l->connections)) continue;
         if (!strcmp(argv[i - 1], "--size") && number(value, 0, 1u << 28, &l->size)) continue;
         if (!strcmp(argv[i - 1], "--depth") && number(value, 1, 65536, &l->depth)) continue;
         if (!strcmp(argv[i - 1], "--seconds") && number(value, 1, 86400, &l->seconds)) continue;

@@ -41,8 +41,10 @@ grep -n "$(printf '\t')" $sources /dev/null | check "no tabs"
 grep -n ' $' $sources Makefile README.md tests/*.sh tests/*/*.sh .ci/run /dev/null |
     check "no blanks at the end of a line"
 grep -n "$(printf '\r')" $sources /dev/null | check "no carriage returns"
-LC_ALL=C awk 'length($0) > 100 { print FILENAME ":" FNR ": " length($0) " columns" }' $sources |
-    check "at most 100 columns"
+# a page's text inside string literals may be longer, and tables of tests
+LC_ALL=C awk '/^ *"/ { next } length($0) > (FILENAME ~ /^tests/ ? 180 : 100) {
+    print FILENAME ":" FNR ": " length($0) " columns" }' $sources |
+    check "at most 100 columns (180 in tests)"
 LC_ALL=C grep -n '[^ -~]' ws.h | check "ws.h is ASCII"
 for f in $sources README.md Makefile; do
     [ -z "$(tail -c 1 "$f")" ] || echo "$f"
