@@ -151,7 +151,7 @@ static void play(const scenario *sc, world *w)
     side_done(&s);
 }
 
-TEST(allocations)
+TEST(sec_H2_allocations)
 {
     size_t i;
     long runs = 0, n;
@@ -441,4 +441,4 @@ TEST(send_after_failure)
     }
 }
 
-TESTS(T(allocations) T(randomness) T(send_after_failure) T(simulation))
+TESTS(T(sec_H2_allocations) T(randomness) T(send_after_failure) T(simulation))

@@ -1,0 +1,289 @@
+/* Threats that no other file shows, by the ID of their row; see also sec_ in the others. */
+#define WS_IMPLEMENTATION
+#include "../ws.h"
+#include "test.h"
+#ifndef _WIN32
+#include <pthread.h>
+#endif
+
+static int pattern_random(void *user, void *buf, size_t n)
+{
+    unsigned char *p = (unsigned char *)buf;
+    unsigned *state = (unsigned *)user;
+    while (n--) *p++ = (unsigned char)((*state = *state * 1103515245u + 12345u) >> 16);
+    return 0;
+}
+
+/* Feeds a client an answer that is right but for the extra lines. */
+static ws_conn *answered(const char *first, const char *extra, ws_event *ev)
+{
+    char request_key[25], accept[29], answer[2048];
+    size_t n;
+    const char *out, *key;
+    ws_conn *c = ws_client_new("ws://example.com/", NULL);
+
+    out = (const char *)ws_output(c, &n);
+    key = strstr(out, "Sec-WebSocket-Key: ");
+    CHECK(key != NULL);
+    memcpy(request_key, key + 19, 24);
+    request_key[24] = 0;
+    ws_output_done(c, n);
+    ws_accept_key(request_key, accept);
+    sprintf(answer, "%s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Accept: %s\r\n%s\r\n", first, accept, extra);
+    CHECK_INT(ws_feed(c, answer, strlen(answer)), strlen(answer));
+    CHECK_INT(ws_next(c, ev), 1);
+    return c;
+}
+
+static void refused_extension(const char *value)
+{
+    char line[256];
+    ws_event ev;
+    ws_conn *c;
+
+    sprintf(line, "Sec-WebSocket-Extensions: %s\r\n", value);
+    c = answered("HTTP/1.1 101 Switching Protocols", line, &ev);
+    CHECK_INT(ev.type, WS_EV_CLOSE);
+    CHECK_INT(ev.error, WS_ERR_EXTENSION);
+    ws_free(c);
+}
+
+/* window bits that would reach zlib: nothing was offered, so every answer fails */
+TEST(sec_B4)
+{
+    static const char *bits[] = { "1000", "7", "16", "\"\"", "08", "+9", "1e1", "8", "15" };
+    char value[128];
+    size_t i;
+
+    for (i = 0; i < sizeof bits / sizeof *bits; i++) {
+        sprintf(value, "permessage-deflate; server_max_window_bits=%s", bits[i]);
+        refused_extension(value);
+    }
+}
+
+/* the same extension or parameter twice */
+TEST(sec_B5)
+{
+    refused_extension("permessage-deflate, permessage-deflate");
+    refused_extension("permessage-deflate; a; a");
+    refused_extension("x; y=\"unterminated");
+}
+
+/* a redirect is an error with its status and target readable; nobody follows it */
+TEST(sec_B8)
+{
+    static const int status[] = { 301, 302, 303, 307, 308 };
+    size_t i, n;
+
+    for (i = 0; i < 5; i++) {
+        char first[64];
+        ws_event ev;
+        ws_conn *c;
+        ws_str to;
+
+        sprintf(first, "HTTP/1.1 %d Moved", status[i]);
+        c = answered(first, "Location: ws://elsewhere.example/\r\n", &ev);
+        CHECK_INT(ev.error, WS_ERR_STATUS);
+        CHECK_INT(ws_status(c), status[i]);
+        to = ws_header_value(c, "location");
+        CHECK(to.size == 23 && !memcmp(to.data, "ws://elsewhere.example/", 23));
+        ws_output(c, &n);
+        CHECK_INT(n, 0);
+        ws_free(c);
+    }
+}
+
+/* wss:// without TLS: an error before any byte */
+TEST(sec_B9)
+{
+    ws_conn *c = ws_connect("wss://127.0.0.1:9/", NULL);
+    ws_loop *loop = ws_loop_new(NULL);
+    ws_event ev;
+
+    CHECK_INT(ws_error(c), WS_ERR_TLS);
+    CHECK(ws_fd(c) == (ws_socket)-1);
+    ws_free(c);
+    ws_dial(loop, "wss://127.0.0.1:9/", NULL);
+    CHECK_INT(ws_poll(loop, &ev, 1000), 1);
+    CHECK_INT(ev.type, WS_EV_CLOSE);
+    CHECK_INT(ev.error, WS_ERR_TLS);
+    ws_loop_free(loop);
+}
+
+/* ---- C13 ---- */
+
+static void *filling_alloc(void *user, void *old, size_t old_size, size_t new_size)
+{
+    void *p = NULL;
+    if (new_size) {
+        p = malloc(new_size);
+        memset(p, *(int *)user, new_size);
+        if (old) memcpy(p, old, old_size < new_size ? old_size : new_size);
+    }
+    free(old);
+    return p;
+}
+
+/* One conversation; everything both sides put on the wire. */
+static size_t wire(int fill, char *out, size_t room)
+{
+    unsigned seed = 7;
+    ws_config cfg;
+    ws_conn *end[2];
+    ws_event ev;
+    size_t total = 0, n;
+    int turn, i;
+    char big[3000];
+
+    memset(&cfg, 0, sizeof cfg);
+    memset(big, 'x', sizeof big);
+    cfg.alloc = filling_alloc;
+    cfg.alloc_user = &fill;
+    cfg.random = pattern_random;
+    cfg.random_user = &seed;
+    cfg.protocols = "a, b";
+    end[0] = ws_client_new("ws://u:p@example.com/x?y", &cfg);
+    end[1] = ws_server_new(&cfg);
+    for (turn = 0; turn < 40; turn++) {
+        for (i = 0; i < 2; i++) {
+            const void *p = ws_output(end[i], &n);
+            if (n > 700) n = 700;
+            CHECK(total + n <= room);
+            memcpy(out + total, p, n);
+            total += n;
+            ws_output_done(end[i], ws_feed(end[!i], p, n));
+        }
+        for (i = 0; i < 2; i++)
+            while (ws_next(end[i], &ev))
+                if (ev.type == WS_EV_OPEN) {
+                    ws_send(end[i], WS_OP_BINARY, big, sizeof big);
+                    ws_ping(end[i], "p", 1);
+                    ws_send_text(end[i], "");
+                } else if (ev.type == WS_EV_PONG) {
+                    ws_close(end[i], i ? 1000 : 3001, "done");
+                }
+    }
+    ws_free(end[0]);
+    ws_free(end[1]);
+    return total;
+}
+
+/* no byte on the wire depends on what the memory held before */
+TEST(sec_C13)
+{
+    static char a[65536], b[65536];
+    size_t n = wire(0x00, a, sizeof a);
+
+    CHECK(n > 6000);
+    CHECK_INT(wire(0xFF, b, sizeof b), n);
+    CHECK(!memcmp(a, b, n));
+    CHECK_INT(wire(0x5A, b, sizeof b), n);
+    CHECK(!memcmp(a, b, n));
+}
+
+static ws_conn *open_server(void)
+{
+    static const char request[] = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n";
+    ws_event ev;
+    size_t n;
+    ws_conn *c = ws_server_new(NULL);
+
+    ws_feed(c, request, sizeof request - 1);
+    CHECK_INT(ws_next(c, &ev), 1);
+    ws_output(c, &n);
+    ws_output_done(c, n);
+    return c;
+}
+
+/* a flood of pings is never amplified: fewer bytes go out than came in */
+TEST(sec_D2)
+{
+    static const char ping[] = "\x89\x84kkkk" "ping";
+    ws_conn *c = open_server();
+    ws_event ev;
+    size_t in = 0, out = 0, n;
+    int i;
+
+    for (i = 0; i < 200000; i++) {
+        in += ws_feed(c, ping, 10);
+        while (ws_next(c, &ev)) CHECK_INT(ev.type, WS_EV_PING);
+        CHECK(ws_buffered(c) <= 2048 + 131);
+        if (i % 1000) continue;
+        do {
+            ws_output(c, &n);
+            out += n;
+            ws_output_done(c, n);
+        } while (n);
+    }
+    CHECK(out > 0 && out < in);
+    ws_free(c);
+}
+
+/* texts about bad text are plain ASCII, whatever the bytes were */
+TEST(sec_E2)
+{
+    int b, k;
+
+    for (b = 0x80; b < 0x100; b++) for (k = 1; k <= 4; k++) {
+        char frame[10] = { (char)0x81, (char)0x80, 0, 0, 0, 0, 'a', 'a', 'a', 'a' };
+        ws_conn *c = open_server();
+        ws_event ev;
+        const char *t;
+
+        frame[1] = (char)(0x80 | k);
+        frame[5 + k] = (char)b;
+        ws_feed(c, frame, (size_t)(6 + k));
+        while (ws_next(c, &ev)) CHECK(ev.type == WS_EV_CLOSE || ev.type == WS_EV_MESSAGE);
+        CHECK_INT(ws_error(c), WS_ERR_UTF8);
+        for (t = ws_error_text(c); *t; t++) CHECK(*t >= 32 && *t < 127);
+        ws_free(c);
+    }
+}
+
+#ifndef _WIN32
+/* ---- G4 ---- */
+
+/* A loop and a client of its own, echoing. */
+static void *one_thread(void *out)
+{
+    ws_loop *loop = ws_loop_new(NULL);
+    ws_event ev;
+    char url[64];
+    int got = 0, port = ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", NULL));
+    ws_conn *c;
+
+    sprintf(url, "ws://127.0.0.1:%d/", port);
+    c = ws_dial(loop, url, NULL);
+    while (got < 2000 && ws_poll(loop, &ev, 5000) > 0) {
+        if (ev.type == WS_EV_OPEN && ev.conn == c) ws_send_text(c, "x");
+        if (ev.type == WS_EV_MESSAGE) {
+            got += ev.conn == c;
+            ws_send(ev.conn, ev.op, ev.data, ev.size);
+        }
+        if (ev.type == WS_EV_CLOSE) break;
+    }
+    ws_loop_free(loop);
+    *(int *)out = got;
+    return NULL;
+}
+
+/* the promise: one thread per loop, any number of loops, nothing shared */
+TEST(sec_G4)
+{
+    pthread_t t[4];
+    int got[4] = { 0, 0, 0, 0 }, i;
+
+    for (i = 0; i < 4; i++) CHECK(!pthread_create(&t[i], NULL, one_thread, &got[i]));
+    for (i = 0; i < 4; i++) {
+        pthread_join(t[i], NULL);
+        CHECK_INT(got[i], 2000);
+    }
+}
+#else
+TEST(sec_G4) {}
+#endif
+
+TESTS(T(sec_B4) T(sec_B5) T(sec_B8) T(sec_B9) T(sec_C13) T(sec_D2) T(sec_E2) T(sec_G4))
