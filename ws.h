@@ -2663,6 +2663,8 @@ static int ws__server_head(ws_conn *c, ws_str head)
     if (r.method.size && r.target.size) {   /* strings for ws_method and ws_target */
         ((char *)(uintptr_t)r.method.data)[r.method.size] = 0;
         ((char *)(uintptr_t)r.target.data)[r.target.size] = 0;
+    } else {
+        c->rx->head_size = 0;               /* not a request: nothing to show */
     }
     if (fault == WS_ERR_NOT_UPGRADE) return WS_EV_HTTP;
     if (fault) {
@@ -3632,7 +3634,7 @@ WS_API void ws_set_user(ws_conn *c, void *user)
 static ws_str ws__head(const ws_conn *c)
 {
     ws_str head = { "", 0 };
-    if (c && c->rx && WS__HAS(c, WS__HEAD_HELD)) {
+    if (c && c->rx && WS__HAS(c, WS__HEAD_HELD) && c->rx->head_size) {
         head.data = (const char *)WS__DATA(c->rx) + c->rx->head_at;
         head.size = c->rx->head_size;
     }

@@ -1081,7 +1081,28 @@ static void run_answers(const char *id)
 }
 
 TEST(answers) { run_answers("ok"); run_answers("up"); }
-TEST(sec_B1) { run_answers("B1"); }
+TEST(sec_B1)
+{
+    int i, bit;
+
+    run_answers("B1");
+    for (i = 0; i < 28; i++) for (bit = 0; bit < 7; bit++) {    /* one bit wrong anywhere */
+        world w;
+        side s;
+        buf b = { 0 };
+        size_t at;
+        client_start(&s, &w, NULL, URL);
+        buf_str(&b, A101 UP CO "Sec-WebSocket-Accept: ");
+        at = b.n + (size_t)i;
+        expand(&b, "\1\r\n" E, &s.out);
+        b.p[at] = (char)(b.p[at] ^ 1 << bit);
+        side_feed(&s, b.p, b.n);
+        CHECK_INT(s.opened, 0);
+        CHECK(s.error == WS_ERR_ACCEPT || s.error == WS_ERR_HEAD_SYNTAX);
+        buf_free(&b);
+        side_done(&s);
+    }
+}
 TEST(sec_B3) { run_answers("B3"); }
 
 static int seen_status;
