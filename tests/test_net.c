@@ -1931,7 +1931,7 @@ static long wire_run(int what, long at, int again, int own)
     return w.calls;
 }
 
-TEST(io_faults_at_every_call)
+TEST(sec_H5_io_faults_at_every_call)
 {
     int own, what, again;
     long at, n;
@@ -2141,7 +2141,7 @@ TESTS(
     T(sec_G2_slow_reader) T(sec_H3_reset_and_sigpipe) T(sec_H4_accept_without_descriptors)
     T(sec_H6_high_descriptors)
     T(connect_and_close_1000_times) T(echo_through_a_tiny_window) T(echo_of_many_sizes)
-    T(io_faults_at_every_call) T(io_blocking_over_socketpair)
+    T(sec_H5_io_faults_at_every_call) T(io_blocking_over_socketpair)
     T(no_allocation_per_message))
 
 #endif

@@ -243,6 +243,28 @@ TEST(sec_E2)
     }
 }
 
+/* limits hold from the first byte, before the application has seen anything of the peer */
+TEST(sec_I2)
+{
+    static const char early[] = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n\x82\xff\0\0\0\0\x7f\xff\xff\xff" "kkkk";
+    ws_event ev;
+    ws_conn *c = ws_server_new(NULL);
+    size_t n;
+
+    CHECK_INT(ws_feed(c, early, sizeof early - 1), sizeof early - 1);
+    CHECK_INT(ws_next(c, &ev), 1);
+    CHECK_INT(ev.type, WS_EV_OPEN);
+    CHECK_INT(ws_next(c, &ev), 0);
+    CHECK_INT(ws_error(c), WS_ERR_MESSAGE_SIZE);
+    ws_output(c, &n);
+    ws_output_done(c, n);
+    CHECK_INT(ws_next(c, &ev), 1);
+    CHECK_INT(ev.code, WS_CLOSE_TOO_BIG);
+    ws_free(c);
+}
+
 #ifndef _WIN32
 /* ---- G4 ---- */
 
@@ -286,4 +308,4 @@ TEST(sec_G4)
 TEST(sec_G4) {}
 #endif
 
-TESTS(T(sec_B4) T(sec_B5) T(sec_B8) T(sec_B9) T(sec_C13) T(sec_D2) T(sec_E2) T(sec_G4))
+TESTS(T(sec_B4) T(sec_B5) T(sec_B8) T(sec_B9) T(sec_C13) T(sec_D2) T(sec_E2) T(sec_I2) T(sec_G4))

@@ -154,7 +154,7 @@ if have x86_64-w64-mingw32-gcc; then
     done
     add mingw-c11-O2 windows "$mingw -std=c11 -O2" loopback.c
     add mingw-gnu17 windows "$mingw -std=gnu17" windows_first.c
-    have wine || true
+    if ! have wine; then :; fi
 fi
 
 if have arm-none-eabi-gcc; then
