@@ -3724,7 +3724,7 @@ static int ws__sock_error(void) { return errno; }
 
 static int ws__would_block(void)
 {
-    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ENOBUFS;
 }
 
 static void ws__sock_close(ws__sock s) { close(s); }
@@ -3939,6 +3939,7 @@ static void ws__dial_check(ws_conn *c)
     socklen_t n = sizeof error;
     struct pollfd p;
 
+    if (c->phase != WS__PHASE_HEAD) return;
     p.fd = c->fd;
     p.events = POLLOUT;
     p.revents = 0;
@@ -4633,6 +4634,7 @@ static void ws__watch(ws_loop *l, ws_conn *c)
 
     if (WS__HAS(c, WS__LINGERS)) wants = WS_WANT_READ;
     if (c->fd == WS__NO_SOCK || c->wants == wants) return;
+    if (c->wants == WS__UNWATCHED && !wants) return;
     if (!ws__poller_set(l, c->fd, (uintptr_t)c, c->wants, wants)) c->wants = (uint8_t)wants;
     else if (c->wants == WS__UNWATCHED && !c->error) ws__fail(c, WS_ERR_POLLER);
 }
@@ -4761,9 +4763,9 @@ static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
     if (c->fd == WS__NO_SOCK || c->dial) return;
     if (ws_wants(c) & WS_WANT_READ) {
         if (found & (WS_WANT_READ | WS__HANGUP)) ws__loop_receive(l, c);
-    } else if (found & WS__HANGUP) {    /* would be reported for ever */
-        ws__poller_drop(l, c->fd);
-        c->flags |= WS__INPUT_END | WS__BROKEN;
+    } else if (found & WS__HANGUP) {    /* would be reported for ever: forget the socket */
+        ws__poller_drop(l, c->fd);      /* until its input is wanted; what came is not lost */
+        c->wants = WS__UNWATCHED;
         ws__drop_output(c);
     }
 }
