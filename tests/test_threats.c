@@ -304,8 +304,50 @@ TEST(sec_G4)
         CHECK_INT(got[i], 2000);
     }
 }
+/* a peer that says its last words and hangs up while we are paused is heard after ws_resume */
+TEST(hang_up_while_paused)
+{
+    static const char last[] = "\x81\x85\0\0\0\0hello\x88\x82\0\0\0\0\x03\xe8";
+    static const char request[] = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n";
+    struct sockaddr_un a;
+    char address[128];
+    ws_loop *loop = ws_loop_new(NULL);
+    ws_event ev;
+    ws_conn *c = NULL;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0), said = 0, i;
+
+    memset(&a, 0, sizeof a);
+    a.sun_family = AF_UNIX;
+    sprintf(a.sun_path, "/tmp/ws_h_test_%d", (int)getpid());
+    sprintf(address, "unix:%s", a.sun_path);
+    CHECK(ws_listen(loop, address, NULL) >= 0);
+    CHECK(!connect(fd, (struct sockaddr *)&a, sizeof a));
+    CHECK(write(fd, request, sizeof request - 1) == (ssize_t)sizeof request - 1);
+    CHECK_INT(ws_poll(loop, &ev, 2000), 1);
+    CHECK_INT(ev.type, WS_EV_OPEN);
+    c = ev.conn;
+    ws_pause(c);
+    CHECK_INT(ws_poll(loop, &ev, 20), 0);
+    CHECK(write(fd, last, sizeof last - 1) == (ssize_t)sizeof last - 1);
+    close(fd);
+    for (i = 0; i < 5; i++) CHECK_INT(ws_poll(loop, &ev, 20), 0);
+    ws_resume(c);
+    while (ws_poll(loop, &ev, 1000) > 0) {
+        if (ev.type == WS_EV_MESSAGE) said += ev.size == 5;
+        if (ev.type != WS_EV_CLOSE) continue;
+        CHECK_INT(ev.code, 1000);
+        break;
+    }
+    CHECK_INT(said, 1);
+    CHECK_INT(ev.type, WS_EV_CLOSE);
+    ws_loop_free(loop);
+    unlink(a.sun_path);
+}
 #else
 TEST(sec_G4) {}
+TEST(hang_up_while_paused) {}
 #endif
 
-TESTS(T(sec_B4) T(sec_B5) T(sec_B8) T(sec_B9) T(sec_C13) T(sec_D2) T(sec_E2) T(sec_I2) T(sec_G4))
+TESTS(T(sec_B4) T(sec_B5) T(sec_B8) T(sec_B9) T(sec_C13) T(sec_D2) T(sec_E2) T(sec_I2) T(sec_G4) T(hang_up_while_paused))
