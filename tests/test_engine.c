@@ -513,7 +513,6 @@ TEST(sec_C7)
         world w;
         side s;
         int i, open = 0, want = 0, messages = 0, pings = 0;
-        size_t size = 0;
         buf b = { 0 };
 
         for (i = 0; i < 4; i++) {
@@ -523,7 +522,7 @@ TEST(sec_C7)
             if (op == 0 && !open) want = WS_ERR_CONTINUATION;
             else if ((op == 1 || op == 2) && open) want = WS_ERR_INTERLEAVED;
             else if (op == 9) pings++;
-            else if (op < 9) { size += (size_t)i; open = !(f & 0x80); if (!open) messages++; }
+            else if (op < 9) { open = !(f & 0x80); messages += !open; }
         }
         world_init(&w);
         side_open(&s, &w, client, NULL);
@@ -1193,6 +1192,34 @@ TEST(idle_timeout)
         side_time(&s, 6000);
         CHECK_INT(s.closed, 1);
         CHECK_INT(s.error, WS_ERR_IDLE_TIMEOUT);
+        side_done(&s);
+    }
+}
+
+/* to the millisecond, and messages of either direction count */
+TEST(idle_exact)
+{
+    uint32_t t;
+    int what;
+
+    for (t = 2; t < 100000; t = t * 3 + 1) for (what = 0; what < 4; what++) {
+        world w;
+        side s;
+        ws_config cfg;
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.idle_timeout = t;
+        cfg.ping_interval = WS_NEVER;
+        side_open(&s, &w, what & 1, &cfg);
+        side_time(&s, t - 1);
+        CHECK_INT(s.out.n, s.head);
+        if (what == 2) side_frame(&s, 0x82, "m", 1);
+        if (what == 3) CHECK_INT(ws_send_text(s.c, "m"), 0);
+        side_pull(&s);
+        if (what >= 2) { side_time(&s, t - 1); CHECK_INT(side_frames(&s, NULL).closes, 0); }
+        CHECK_INT(ws_timeout(s.c), 1);
+        side_time(&s, 1);
+        CHECK_INT(side_frames(&s, NULL).close_code, 1001);
         side_done(&s);
     }
 }
@@ -2032,6 +2059,6 @@ TEST(timeout_exact)
 
 TESTS(T(transcripts) T(sec_C1) T(sec_C2) T(sec_C3) T(sec_C4) T(sec_C5) T(sec_C6) T(sec_C7)
       T(sec_C8) T(sec_C9) T(sec_C10) T(sec_C11) T(sec_C12) T(sec_D1) T(sec_D3) T(close_reason)
-      T(sec_D4) T(sec_D5) T(sec_D6) T(sec_D7) T(sec_D8) T(idle_timeout) T(sec_D9) T(sec_E1)
+      T(sec_D4) T(sec_D5) T(sec_D6) T(sec_D7) T(sec_D8) T(idle_timeout) T(idle_exact) T(sec_D9) T(sec_E1)
       T(sec_G1) T(sec_G2) T(sec_G3) T(sec_G5) T(echo_never_refused) T(send_states) T(pause)
       T(sec_H1) T(null) T(facts) T(timeout_exact))
