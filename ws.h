@@ -276,7 +276,13 @@ enum {
     WS_EV_WRITABLE,     /* after WS_ERR_BACKLOG: the backlog has drained */
     WS_EV_HTTP,         /* server: not a WebSocket request; ws_http_reply before the next
                            pull, or it is answered 426. ws_method, ws_target, ... are valid */
-    WS_EV_CLOSE         /* last: code, reason, clean, error */
+    WS_EV_CLOSE,        /* last: code, reason, clean, error */
+    WS_EV_REQUEST,      /* server with cfg.ask: ws_accept or ws_reject it, now or later */
+    WS_EV_PART,         /* a piece of a message (cfg.parts_over, cfg.frames): op, data, size,
+                           first, last; TEXT may be cut inside a character */
+    WS_EV_DOWN,         /* client with cfg.reconnect: lost, as CLOSE; the next try comes in
+                           retry_in ms, then OPEN again. ws_close or ws_free ends the trying */
+    WS_EV_POST          /* ws_post from another thread: data is the pointer; conn is NULL */
 };
 
 typedef struct ws_event {
@@ -285,6 +291,8 @@ typedef struct ws_event {
     ws_conn *conn;
     const void *data;   /* not NULL when size is 0 */
     size_t size;        /* bytes */
+    int first, last;    /* PART: begins, ends its message (or with cfg.frames: frame) */
+    int retry_in;       /* DOWN: milliseconds */
     int code;           /* CLOSE: what the peer sent, or WS_CLOSE_NO_CODE, WS_CLOSE_ABNORMAL;
                            what we sent after an error of the peer; 0 after plain HTTP */
     int clean;          /* CLOSE: 1 if Close frames went both ways (or HTTP was answered) */
@@ -296,6 +304,14 @@ typedef struct ws_event {
 typedef struct ws_header {
     const char *name, *value;
 } ws_header;
+
+/* A place where WebSockets are served. Arrays of them end with { NULL, NULL, 0 }. */
+typedef struct ws_route {
+    const char *path;       /* "/chat"; a '*' at its end stands for any rest, any other '*'
+                               for one segment; the query does not count */
+    const char *protocol;   /* subprotocol it speaks, NULL: whatever cfg.protocols says */
+    int id;                 /* yours: ws_route_id */
+} ws_route;
 
 /* Results of ws_io functions besides a byte count. */
 enum {
@@ -334,6 +350,9 @@ typedef struct ws_config {
     uint32_t max_head;          /* bytes of HTTP head, 8192 */
     uint32_t max_headers;       /* header lines, 64 */
     uint32_t max_backlog;       /* bytes that may wait to be sent, 1 MiB */
+    uint32_t max_frame;         /* payload bytes of a frame, WS_NO_LIMIT; larger: 1009 */
+    uint32_t max_connections;   /* of a listener, WS_NO_LIMIT; more are answered 503 */
+    uint32_t max_per_address;   /* of a listener from one address, WS_NO_LIMIT; then 503 */
 
     uint32_t handshake_timeout; /* from start to OPEN, connecting included, 10000 */
     uint32_t ping_interval;     /* a ping after so long without input, 20000 */
@@ -341,12 +360,39 @@ typedef struct ws_config {
     uint32_t close_timeout;     /* for the peer's part of closing, 5000 */
     uint32_t idle_timeout;      /* close 1001 after so long without a message, WS_NEVER */
 
+    int ask;                    /* server: 1 gives WS_EV_REQUEST, and lets WS_EV_HTTP wait too */
+    const ws_route *routes;     /* server: NULL every path; else other paths get 404 */
+    uint32_t trusted_proxies;   /* server: so many proxies in front write X-Forwarded-For;
+                                   ws_remote then tells the client's address */
+    int reuse_port;             /* listener: 1 shares the port with other loops */
+
+    uint32_t parts_over;        /* messages of more bytes come as PART events, WS_NO_LIMIT */
+    int frames;                 /* 1: every data frame comes as one PART event */
+    int manual_pong;            /* 1: you answer PING events with ws_pong yourself */
+    uint32_t fragment;          /* ws_send cuts messages into frames of this size, WS_NO_LIMIT */
+    int drop_oldest;            /* 1: a full backlog loses its oldest whole messages ... */
+    int drop_slow;              /* 1: ... or closes the connection with 1013 */
+
+    int version;                /* client: Sec-WebSocket-Version to ask for, 13 (or 8) */
+    uint32_t max_redirects;     /* client: answers 301, 302, 303, 307, 308 followed, 0: none */
+    uint32_t reconnect;         /* client: ms before the first new try, doubled each time up
+                                   to reconnect_max, with jitter; 0: no new tries */
+    uint32_t reconnect_max;     /* ms, 30000 */
+    const char *proxy;          /* client: "http://user:password@host:3128", "socks5://host";
+                                   "env": from http_proxy, https_proxy, all_proxy, no_proxy */
+    const ws_header *proxy_headers;     /* sent with CONNECT */
+
     const char *protocols;      /* subprotocols "a, b": offered, or supported by a server */
     const char *origins;        /* server: NULL same host as Host, or none sent; "*" any;
                                    else a list "https://a.example, https://b.example" */
     const char *origin;         /* client: Origin to send, NULL none */
     const char *host;           /* client: Host to send, NULL from the URL */
     const ws_header *headers;   /* sent with our part of the opening handshake */
+
+    /* Client: looks a host name up in your own way; ws_resolved(c, ...) gives the answer, from
+       inside or later. NULL: getaddrinfo, on a thread of its own unless WS_NO_THREADS. */
+    void (*resolve)(void *user, ws_conn *c, const char *host);
+    void *resolve_user;
 
     ws_io io;                   /* transport, instead of a socket */
     void *user;                 /* first value of ws_user */
@@ -1867,19 +1913,23 @@ static const char *ws__keep_list(ws__text *t, const char *list)
 static void ws__defaults(ws_config *s)
 {
     static const uint32_t defaults[] = {
-        1u << 20, 4096, 8192, 64, 1u << 20, 10000, 20000, 20000, 5000, WS_NEVER
+        1u << 20, 4096, 8192, 64, 1u << 20, WS_NO_LIMIT, WS_NO_LIMIT, WS_NO_LIMIT, WS_NO_LIMIT,
+        WS_NO_LIMIT, 10000, 20000, 20000, 5000, WS_NEVER, 30000
     };
-    uint32_t *value[10];
+    uint32_t *value[16];
     size_t i;
 
     value[0] = &s->max_message;   value[1] = &s->max_fragments;
     value[2] = &s->max_head;      value[3] = &s->max_headers;
-    value[4] = &s->max_backlog;   value[5] = &s->handshake_timeout;
-    value[6] = &s->ping_interval; value[7] = &s->ping_timeout;
-    value[8] = &s->close_timeout; value[9] = &s->idle_timeout;
-    for (i = 0; i < 10; i++) {
+    value[4] = &s->max_backlog;   value[5] = &s->max_frame;
+    value[6] = &s->max_connections;     value[7] = &s->max_per_address;
+    value[8] = &s->parts_over;    value[9] = &s->fragment;
+    value[10] = &s->handshake_timeout;  value[11] = &s->ping_interval;
+    value[12] = &s->ping_timeout; value[13] = &s->close_timeout;
+    value[14] = &s->idle_timeout; value[15] = &s->reconnect_max;
+    for (i = 0; i < 16; i++) {
         if (!*value[i]) *value[i] = defaults[i];
-        if (i >= 5 && *value[i] != WS_NEVER && *value[i] > 1u << 29) *value[i] = 1u << 29;
+        if (i >= 10 && *value[i] != WS_NEVER && *value[i] > 1u << 29) *value[i] = 1u << 29;
     }
     if (!s->alloc) s->alloc = ws__system_alloc;
 }
