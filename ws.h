@@ -214,6 +214,8 @@ enum {
     X(ARGUMENT,             0, "invalid argument") \
     X(STATE,                0, "not possible in this state of the connection") \
     X(BACKLOG,              0, "too much output waits for the peer") \
+    X(BUSY,                 0, "another message is being sent in parts") \
+    X(SOURCE,            1011, "the source of a message failed") \
     X(RANDOM,            1011, "the source of random numbers failed") \
     X(URL,                  0, "URL not understood") \
     X(TLS,                  0, "wss:// needs TLS, and none is compiled in or injected") \
@@ -259,6 +261,7 @@ enum {
     X(CLOSE_UTF8,        1007, "close reason is not UTF-8 (RFC 6455 5.5.1)") \
     X(UTF8,              1007, "text message is not UTF-8 (RFC 6455 8.1)") \
     X(MESSAGE_SIZE,      1009, "message larger than max_message") \
+    X(FRAME_SIZE,        1009, "frame larger than max_frame") \
     X(FRAGMENTS,         1008, "message of more than max_fragments frames")
 
 #define WS__ERROR_NUMBER(name, tell, text) WS__NUMBER_##name,
@@ -585,6 +588,25 @@ WS_API int ws_send(ws_conn *c, int op, const void *data, size_t n);
 
 /* ws_send of a NUL-terminated string as text. */
 WS_API int ws_send_text(ws_conn *c, const char *text);
+
+/* ws_send of count pieces as one message, without joining them first. */
+WS_API int ws_sendv(ws_conn *c, int op, const ws_str *pieces, int count);
+
+/* One frame of a message whose size is not known yet. The first call begins the message, last
+   != 0 ends it (n may be 0); op stays the same. Until then other messages are WS_ERR_BUSY;
+   pings, pongs and ws_close pass. After WS_ERR_BACKLOG call again with the same part. */
+WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last);
+
+/* Sends a message that is pulled from read as the peer takes it, in frames of up to 4096
+   bytes: never more than one of them is held. read returns like ws_io.read: bytes (1..n), 0
+   at the end, WS_IO_ERROR to fail (1011), WS_IO_WANT_READ for nothing yet: call ws_send_from
+   again with the same arguments to go on. user must stay valid until read returned 0 or
+   WS_IO_ERROR, or the connection is closed. */
+WS_API int ws_send_from(ws_conn *c, int op,
+                        ptrdiff_t (*read)(void *user, void *buf, size_t n), void *user);
+
+/* Asks for one WS_EV_WRITABLE when all that waits now has been written: completion. */
+WS_API void ws_want_writable(ws_conn *c);
 
 /* Control frames, 0..125 bytes. The library pings and answers pings by itself. */
 WS_API int ws_ping(ws_conn *c, const void *data, size_t n);
@@ -1622,7 +1644,8 @@ enum {
     WS__DEAD = 1 << 21,         /* freed as soon as nothing points here */
     WS__LINGERS = 1 << 22,      /* output shut down, waits for the peer's end */
     WS__CLOCKED = 1 << 23,      /* a driver without loop reads the system's clock */
-    WS__OPEN_OWED = 1 << 24     /* ws_connect saw OPEN: the next pull gives it again */
+    WS__OPEN_OWED = 1 << 24,    /* the next pull gives OPEN */
+    WS__DRAIN_ASKED = 1 << 25   /* WRITABLE is owed when nothing waits any more */
 };
 
 #define WS__UNWATCHED 0xFF      /* c->wants: the poller does not know the socket */
@@ -1681,6 +1704,13 @@ typedef struct ws__gather {
     ws__piece piece[WS__PIECES];
 } ws__gather;
 
+/* What few connections need; made when it is needed first. */
+typedef struct ws__more {
+    ptrdiff_t (*read)(void *user, void *buf, size_t n);     /* ws_send_from; NULL: none */
+    void *read_user;
+    uint8_t read_op, read_waits;    /* waits: it had nothing */
+} ws__more;
+
 /* A configuration with the defaults filled in and all strings copied. Shared by the
    connections of a listener. */
 typedef struct ws__cfg {
@@ -1707,6 +1737,7 @@ struct ws_conn {
     struct ws__dial *dial;      /* while connecting */
     void *user;
     char *note;                 /* text of the error, or the peer's reason */
+    ws__more *more;             /* NULL: none of it */
     uint64_t taken;             /* bytes of input parsed */
     ws__sock fd;
     uint32_t slot;              /* in the loop's heap */
@@ -1714,6 +1745,7 @@ struct ws_conn {
     uint32_t flags;
     uint16_t code;              /* of CLOSE */
     uint8_t phase, error, protocol, wants;
+    uint8_t sending;            /* opcode of a message being sent in parts, 0: none */
 };
 
 #define WS__HAS(c, flag) (((c)->flags & (uint32_t)(flag)) != 0)
@@ -2070,6 +2102,22 @@ static ws_conn *ws__new(const ws_config *cfg, const char *url, uint32_t flags, i
     return c;
 }
 
+/* c->more, made if need be; NULL when memory is out. */
+static ws__more *ws__more_of(ws_conn *c)
+{
+    if (!c->more && !WS__HAS(c, WS__IS_FIXED)) {
+        c->more = (ws__more *)ws__alloc(c->cfg, sizeof *c->more);
+        if (c->more) memset(c->more, 0, sizeof *c->more);
+    }
+    return c->more;
+}
+
+static void ws__more_free(ws_conn *c)
+{
+    ws__free(c->cfg, c->more, sizeof *c->more);
+    c->more = NULL;
+}
+
 static void ws__rx_free(ws_conn *c)
 {
     if (WS__HAS(c, WS__IS_FIXED)) {
@@ -2231,21 +2279,34 @@ static void ws__gather_piece(ws__gather *g, const uint8_t *p, size_t n)
     g->total += n;
 }
 
+/* Copies pieces one behind the other, masked if f says so. */
+static void ws__join_pieces(uint8_t *at, const ws_frame *f, const ws_str *v, int count)
+{
+    size_t done = 0;
+
+    for (; count > 0; count--, v++) {
+        if (f->masked) ws_mask(at + done, v->data, v->size, f->key, done);
+        else if (v->size) memcpy(at + done, v->data, v->size);
+        done += v->size;
+    }
+}
+
 /* Adds a frame to the cork; 0 when it does not fit. */
-static int ws__gather_frame(ws_conn *c, const ws_frame *f, const uint8_t *data, size_t n)
+static int ws__gather_frame(ws_conn *c, const ws_frame *f, const ws_str *v, int count)
 {
     ws__gather *g = c->cork;
     uint8_t *at = g->buf + g->len;
-    int borrow = n >= WS__BORROW_MIN && !f->masked && ws__borrowed(c, g, data);
-    size_t copied = borrow ? 0 : n, head;
+    size_t n = (size_t)f->size, copied, head;
+    int borrow = n >= WS__BORROW_MIN && !f->masked && count == 1 &&
+                 ws__borrowed(c, g, (const uint8_t *)v->data);
 
+    copied = borrow ? 0 : n;
     if (g->n + 2 > WS__PIECES || copied > g->cap || g->cap - g->len < copied + 14) return 0;
     head = ws_frame_encode(f, at);
-    if (f->masked) ws_mask(at + head, data, n, f->key, 0);
-    else if (copied) memcpy(at + head, data, n);
+    if (copied) ws__join_pieces(at + head, f, v, count);
     g->len += head + copied;
     ws__gather_piece(g, at, head + copied);
-    if (borrow) ws__gather_piece(g, data, n);
+    if (borrow) ws__gather_piece(g, (const uint8_t *)v->data, n);
     return 1;
 }
 
@@ -2254,8 +2315,10 @@ static size_t ws__header_size(const ws_conn *c, size_t n)
     return 2u + (n < 126 ? 0u : n < 65536 ? 2u : 8u) + (WS__HAS(c, WS__IS_CLIENT) ? 4u : 0u);
 }
 
-/* Sends or queues one whole frame. */
-static int ws__frame_put(ws_conn *c, int op, const void *data, size_t n)
+#define WS__UNFINISHED 0x80     /* added to an opcode: FIN stays 0 */
+
+/* Sends or queues one frame, its payload of n bytes in pieces. */
+static int ws__frame_put(ws_conn *c, int op, const ws_str *v, int count, size_t n)
 {
     ws_frame f;
     uint8_t *at;
@@ -2263,25 +2326,32 @@ static int ws__frame_put(ws_conn *c, int op, const void *data, size_t n)
 
     if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
     memset(&f, 0, sizeof f);
-    f.fin = 1;
-    f.op = (uint8_t)op;
+    f.fin = !(op & WS__UNFINISHED);
+    f.op = op & 15;
     f.size = n;
     f.masked = WS__HAS(c, WS__IS_CLIENT);
     if (f.masked && ws__random(c->cfg, f.key, 4)) return WS_ERR_RANDOM;
     if (c->cork && !ws__pending(c)) {
-        if (ws__gather_frame(c, &f, (const uint8_t *)data, n)) return 0;
+        if (ws__gather_frame(c, &f, v, count)) return 0;
         c->cork->flush(c);
-        if (!ws__pending(c) && ws__gather_frame(c, &f, (const uint8_t *)data, n)) return 0;
+        if (!ws__pending(c) && ws__gather_frame(c, &f, v, count)) return 0;
     } else if (c->cork && c->cork->total) {
         c->cork->flush(c);
     }
     at = ws__tx_room(c, n + ws__header_size(c, n));
     if (!at) return WS_ERR_MEMORY;
     head = ws_frame_encode(&f, at);
-    if (f.masked) ws_mask(at + head, data, n, f.key, 0);
-    else if (n) memcpy(at + head, data, n);
+    ws__join_pieces(at + head, &f, v, count);
     c->tx->len += head + n;
     return 0;
+}
+
+/* A control frame. */
+static int ws__control_put(ws_conn *c, int op, const void *data, size_t n)
+{
+    ws_str v = ws__str((const char *)data, n);
+
+    return ws__frame_put(c, op, &v, 1, n);
 }
 
 /* Answers a ping: at once while little waits, else the latest one overtakes the queue at the
@@ -2291,7 +2361,7 @@ static int ws__pong_put(ws_conn *c, const void *data, size_t n)
     size_t limit = WS__HAS(c, WS__IS_FIXED) ? c->tx->cap / 4 : WS__PONG_QUEUE;
 
     if (WS__HAS(c, WS__NO_OUTPUT | WS__CLOSE_SENT)) return 0;
-    if (!c->tx || ws__pending(c) <= limit) return ws__frame_put(c, WS_OP_PONG, data, n);
+    if (!c->tx || ws__pending(c) <= limit) return ws__control_put(c, WS_OP_PONG, data, n);
     c->tx->has_pong = 1;
     c->tx->pong_size = (uint8_t)n;
     if (n) memcpy(c->tx->pong, data, n);
@@ -2329,7 +2399,7 @@ static int ws__close_put(ws_conn *c, int code, const char *reason, size_t n)
     body[1] = (uint8_t)code;
     if (n > 123) n = 123;
     if (n) memcpy(body + 2, reason, n);
-    r = ws__frame_put(c, WS_OP_CLOSE, body, code ? n + 2 : 0);
+    r = ws__control_put(c, WS_OP_CLOSE, body, code ? n + 2 : 0);
     if (!r) c->flags |= WS__CLOSE_SENT;
     return r;
 }
@@ -2406,6 +2476,49 @@ static void ws__fail_with(ws_conn *c, int error, const char *more)
 }
 
 static void ws__fail(ws_conn *c, int error) { ws__fail_with(c, error, NULL); }
+
+/* ---- messages in parts ---- */
+
+/* ws_send_part, for the application or its source. */
+static int ws__part_put(ws_conn *c, int op, const void *data, size_t n, int last)
+{
+    ws_str v = ws__str((const char *)data, n);
+    int r = ws__frame_put(c, (c->sending ? WS_OP_CONTINUATION : op) |
+                             (last ? 0 : WS__UNFINISHED), &v, 1, n);
+
+    if (!r) c->sending = (uint8_t)(last ? 0 : op);
+    return r;
+}
+
+#define WS__SOURCE_PIECE 4096
+
+/* 1 if a message is being pulled from the application and may have more now. */
+static int ws__source_ready(const ws_conn *c)
+{
+    return c->more && c->more->read && !c->more->read_waits && c->phase == WS__PHASE_FRAMES &&
+           !WS__HAS(c, WS__CLOSE_SENT | WS__NO_OUTPUT);
+}
+
+/* Lets the source fill the empty queue with one frame. */
+static void ws__source_pull(ws_conn *c)
+{
+    ws__more *m = c->more;
+    uint8_t piece[WS__SOURCE_PIECE];
+    ptrdiff_t n;
+    int r;
+
+    n = m->read(m->read_user, piece, sizeof piece);
+    m->read_waits = n == WS_IO_WANT_READ || n == WS_IO_WANT_WRITE;
+    if (m->read_waits) return;
+    if (n <= 0) m->read = NULL;
+    if (n < 0 || n > WS__SOURCE_PIECE) {
+        m->read = NULL;
+        ws__fail(c, WS_ERR_SOURCE);
+        return;
+    }
+    r = ws__part_put(c, m->read_op, piece, (size_t)n, n == 0);
+    if (r) ws__fail(c, r);
+}
 
 /* ---- deadlines ---- */
 
@@ -3292,8 +3405,9 @@ static int ws__late_event(ws_conn *c, ws_event *ev)
         (c->phase == WS__PHASE_HEAD || c->phase == WS__PHASE_FRAMES))
         ws__fail(c, WS__HAS(c, WS__BROKEN) ? WS_ERR_IO : WS_ERR_EOF);
     if (c->phase == WS__PHASE_FRAMES && WS__HAS(c, WS__REFUSED) &&
-        ws__pending(c) <= c->cfg->set.max_backlog / 4) {
-        c->flags &= ~(uint32_t)WS__REFUSED;
+        (WS__HAS(c, WS__DRAIN_ASKED) ? !ws__unsent(c) && !(c->more && c->more->read)
+                                     : ws__pending(c) <= c->cfg->set.max_backlog / 4)) {
+        c->flags &= ~(uint32_t)(WS__REFUSED | WS__DRAIN_ASKED);
         return ws__fill(ev, c, WS_EV_WRITABLE, "", 0);
     }
     if (c->phase == WS__PHASE_ENDED) return ws__close_event(c, ev);
@@ -3352,7 +3466,7 @@ static void ws__open_expired(ws_conn *c)
             return;
         }
     } else if (s->ping_interval != WS_NEVER && c->now - c->last_rx >= s->ping_interval) {
-        if (!ws__held_back(c)) ws__frame_put(c, WS_OP_PING, NULL, 0);
+        if (!ws__held_back(c)) ws__control_put(c, WS_OP_PING, NULL, 0);
         c->flags |= WS__PINGED;
         c->last_ping = c->now;
         ws__wake(c);
@@ -3470,9 +3584,11 @@ WS_API int ws_next(ws_conn *c, ws_event *ev)
 
 WS_API const void *ws_output(ws_conn *c, size_t *n)
 {
-    ws__tx *tx = c ? c->tx : NULL;
+    ws__tx *tx;
 
     *n = 0;
+    if (c && !ws__unsent(c) && ws__source_ready(c)) ws__source_pull(c);
+    tx = c ? c->tx : NULL;
     if (!tx) return "";
     if (tx->has_pong && tx->pos == tx->border) ws__pong_front(c);
     /* before OPEN only the request may go; before a waiting pong only the frame begun */
@@ -3535,35 +3651,114 @@ static int ws__admit(ws_conn *c, size_t n)
     return WS_ERR_BACKLOG;
 }
 
-static int ws__send_frame(ws_conn *c, int op, const void *data, size_t n)
+/* What follows a try to send a frame. */
+static int ws__sent(ws_conn *c, int r)
 {
-    int r = ws__admit(c, n);
-
-    if (r) return r;
-    r = ws__frame_put(c, op, data, n);
     if (r == WS_ERR_RANDOM) ws__fail(c, r);
     if (!r && !c->cork) ws__wake(c);
     return r;
 }
 
+/* Cuts a message of one piece into frames of cfg.fragment bytes. */
+static int ws__send_cut(ws_conn *c, int op, const char *data, size_t n)
+{
+    size_t done = 0, most = c->cfg->set.fragment;
+    int r = 0;
+
+    do {
+        ws_str v = ws__str(data + done, n - done < most ? n - done : most);
+        int part = (done ? WS_OP_CONTINUATION : op) | (n - done > most ? WS__UNFINISHED : 0);
+        r = ws__frame_put(c, part, &v, 1, v.size);
+        if (r) break;
+        done += v.size;
+    } while (done < n);
+    if (r && done) ws__fail(c, r);      /* half a message is out */
+    return r;
+}
+
+WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
+{
+    size_t n = 0;
+    int i, r;
+
+    if (!c || (op != WS_OP_TEXT && op != WS_OP_BINARY) || count < 0 || (!v && count))
+        return WS_ERR_ARGUMENT;
+    for (i = 0; i < count; i++) {
+        if ((!v[i].data && v[i].size) || v[i].size > (size_t)-1 / 4 - n) return WS_ERR_ARGUMENT;
+        n += v[i].size;
+    }
+    c->last_message = c->now;
+    if (c->sending) return WS_ERR_BUSY;
+    r = ws__admit(c, n);
+    if (r) return r;
+    if (count == 1 && n > c->cfg->set.fragment) r = ws__send_cut(c, op, v->data, n);
+    else r = ws__frame_put(c, op, v, count, n);
+    return ws__sent(c, r);
+}
+
 WS_API int ws_send(ws_conn *c, int op, const void *data, size_t n)
 {
-    if (!c || (op != WS_OP_TEXT && op != WS_OP_BINARY) || (!data && n) || n > (size_t)-1 / 4)
-        return WS_ERR_ARGUMENT;
-    c->last_message = c->now;
-    return ws__send_frame(c, op, data, n);
+    ws_str v = ws__str((const char *)data, n);
+
+    return ws_sendv(c, op, &v, 1);
 }
 
 WS_API int ws_send_text(ws_conn *c, const char *text)
 {
-    return ws_send(c, WS_OP_TEXT, text, text ? strlen(text) : 0);
+    return text ? ws_send(c, WS_OP_TEXT, text, strlen(text)) : WS_ERR_ARGUMENT;
+}
+
+WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last)
+{
+    int r;
+
+    if (!c || (op != WS_OP_TEXT && op != WS_OP_BINARY) || (!data && n) || n > (size_t)-1 / 4)
+        return WS_ERR_ARGUMENT;
+    c->last_message = c->now;
+    if (c->more && c->more->read) return WS_ERR_BUSY;
+    if (c->sending && c->sending != op) return WS_ERR_ARGUMENT;
+    r = ws__admit(c, n);
+    return r ? r : ws__sent(c, ws__part_put(c, op, data, n, last));
+}
+
+WS_API int ws_send_from(ws_conn *c, int op,
+                        ptrdiff_t (*read)(void *user, void *buf, size_t n), void *user)
+{
+    ws__more *m;
+    int r;
+
+    if (!c || (op != WS_OP_TEXT && op != WS_OP_BINARY) || !read) return WS_ERR_ARGUMENT;
+    m = c->more;
+    if (!m || m->read != read || m->read_user != user || m->read_op != op) {
+        if (c->sending || (m && m->read)) return WS_ERR_BUSY;
+        r = ws__admit(c, 0);
+        if (r) return r;
+        m = ws__more_of(c);
+        if (!m) return WS_ERR_MEMORY;
+        m->read = read;
+        m->read_user = user;
+        m->read_op = (uint8_t)op;
+    }
+    m->read_waits = 0;
+    ws__wake(c);
+    return 0;
+}
+
+WS_API void ws_want_writable(ws_conn *c)
+{
+    if (!c) return;
+    c->flags |= WS__REFUSED | WS__DRAIN_ASKED;
+    ws__wake(c);
 }
 
 static int ws__control_send(ws_conn *c, int op, const void *data, size_t n)
 {
+    int r;
+
     if (!c || n > 125 || (!data && n)) return WS_ERR_ARGUMENT;
     if (c->phase != WS__PHASE_FRAMES) return WS_ERR_STATE;
-    return ws__send_frame(c, op, data, n);
+    r = ws__admit(c, n);
+    return r ? r : ws__sent(c, ws__control_put(c, op, data, n));
 }
 
 WS_API int ws_ping(ws_conn *c, const void *data, size_t n)
@@ -4047,13 +4242,14 @@ static int ws__connected(const ws_conn *c)
     return !c->dial && (c->fd != WS__NO_SOCK || c->cfg->set.io.read);
 }
 
-/* Writes what waits until the transport takes no more. */
+/* Writes what waits until the transport takes no more, or others should have their turn. */
 static void ws__flush(ws_conn *c)
 {
     size_t n;
     const void *p;
+    int turns = 64;
 
-    while (ws__connected(c) && (p = ws_output(c, &n), n)) {
+    while (turns-- && ws__connected(c) && (p = ws_output(c, &n), n)) {
         ptrdiff_t r = ws__write(c, p, n);
         if (r > 0) { ws__tx_done(c, (size_t)r); continue; }
         if (r == WS_IO_ERROR) {
@@ -4203,6 +4399,7 @@ WS_API ws_socket ws_fd(const ws_conn *c)
 /* 1 if ws_output has something that may be written now. */
 static int ws__has_output(const ws_conn *c)
 {
+    if (ws__source_ready(c)) return 1;
     if (!c->tx) return 0;
     if (c->phase == WS__PHASE_HEAD) return c->tx->border > c->tx->pos;
     return ws__pending(c) > 0;
@@ -4270,6 +4467,7 @@ static void ws__free_now(ws_conn *c)
     if (WS__HAS(c, WS__IS_FIXED)) return;
     ws__rx_free(c);
     ws__tx_free(c);
+    ws__more_free(c);
     ws__free(k, c->note, WS__NOTE_SIZE);
     ws__free(k, c, sizeof *c);
     ws__cfg_release(k);
