@@ -294,7 +294,7 @@ typedef struct ws_event {
     ws_conn *conn;
     const void *data;   /* not NULL when size is 0 */
     size_t size;        /* bytes */
-    int first, last;    /* PART: begins, ends its message (or with cfg.frames: frame) */
+    int first, last;    /* PART: 1 if it begins, ends its message */
     int retry_in;       /* DOWN: milliseconds */
     int code;           /* CLOSE: what the peer sent, or WS_CLOSE_NO_CODE, WS_CLOSE_ABNORMAL;
                            what we sent after an error of the peer; 0 after plain HTTP */
@@ -608,7 +608,8 @@ WS_API int ws_send_from(ws_conn *c, int op,
 /* Asks for one WS_EV_WRITABLE when all that waits now has been written: completion. */
 WS_API void ws_want_writable(ws_conn *c);
 
-/* Control frames, 0..125 bytes. The library pings and answers pings by itself. */
+/* Control frames, 0..125 bytes. The library pings and answers pings by itself. ws_ping with
+   data NULL sends a payload of the library's own, whose pong sets ws_rtt. */
 WS_API int ws_ping(ws_conn *c, const void *data, size_t n);
 WS_API int ws_pong(ws_conn *c, const void *data, size_t n);
 
@@ -616,6 +617,9 @@ WS_API int ws_pong(ws_conn *c, const void *data, size_t n);
    3000..4999, else WS_ERR_ARGUMENT; 0 sends an empty Close frame. reason: UTF-8 or NULL,
    cut at a character before 123 bytes. Keep pulling until CLOSE. */
 WS_API int ws_close(ws_conn *c, int code, const char *reason);
+
+/* Ends it at once, without closing handshake; CLOSE follows (1006). Queued output is lost. */
+WS_API void ws_drop(ws_conn *c);
 
 /* Stops and starts taking input (flow control). Nothing is lost. */
 WS_API void ws_pause(ws_conn *c);
@@ -635,7 +639,11 @@ WS_API const char *ws_error_text(const ws_conn *c); /* valid as long as c, "" wi
 WS_API const char *ws_error_string(int error);      /* the sentence of a WS_ERR_; static */
 WS_API int ws_is_client(const ws_conn *c);
 WS_API const char *ws_protocol(const ws_conn *c);   /* chosen subprotocol, "" for none */
+WS_API const char *ws_close_text(int code);         /* "going away" for 1001; static, or "" */
+WS_API int ws_version(const ws_conn *c);            /* of the protocol: 13, or cfg.version */
 WS_API size_t ws_buffered(const ws_conn *c);        /* bytes waiting to be sent */
+WS_API int ws_rtt(const ws_conn *c);                /* last round trip of our ping in ms, or -1 */
+WS_API int ws_is_paused(const ws_conn *c);
 WS_API void *ws_user(const ws_conn *c);             /* your pointer */
 WS_API void ws_set_user(ws_conn *c, void *user);
 
@@ -1656,6 +1664,7 @@ enum {
 typedef struct ws__rx {
     size_t cap, msg, pos, len;
     uint64_t left;          /* in a frame: its payload bytes still to come */
+    uint64_t given;         /* bytes of the unfinished message that went out as PART events */
     uint32_t frames;        /* of the unfinished message */
     uint32_t utf8;
     ws_head head;           /* scanner of the peer's head */
@@ -1663,6 +1672,8 @@ typedef struct ws__rx {
     uint8_t key[4];         /* of the frame, turned so that key[0] is next */
     uint8_t op;             /* of the unfinished message, 0: none */
     uint8_t in_frame, fin, masked;
+    uint8_t begun;          /* its first PART event was given */
+    uint8_t parts;          /* its payload is handed on as it comes */
 } ws__rx;
 
 /* Output waiting for the peer: data[pos..len). border is where the first frame begins of
@@ -1719,6 +1730,7 @@ typedef struct ws__cfg {
     uint32_t refs;
     uint16_t status;            /* client: of the answer */
     uint16_t key_count;
+    uint32_t short_below;       /* single frames of fewer bytes are whole messages for sure */
     uint8_t keys[64];           /* masks drawn in advance from the system's source */
     char accept[29];            /* client: the Sec-WebSocket-Accept to expect */
     const char *url;
@@ -1745,6 +1757,7 @@ struct ws_conn {
     uint32_t flags;
     uint16_t code;              /* of CLOSE */
     uint8_t phase, error, protocol, wants;
+    uint16_t rtt;               /* ms + 1 of the last ping, 0 unknown */
     uint8_t sending;            /* opcode of a message being sent in parts, 0: none */
 };
 
@@ -1898,6 +1911,7 @@ static int ws__config_valid(const ws_config *cfg)
         if (!ws__token_valid(ws__cstr(h->name)) || !h->value || !ws__is_value(h->value)) return 0;
     if (cfg->origin && (!*cfg->origin || !ws__is_value(cfg->origin))) return 0;
     if (cfg->host && (!*cfg->host || !ws__is_value(cfg->host))) return 0;
+    if (cfg->version != 0 && cfg->version != 8 && cfg->version != 13) return 0;
     return !cfg->io.read == !cfg->io.write;
 }
 
@@ -1966,6 +1980,15 @@ static void ws__defaults(ws_config *s)
     if (!s->alloc) s->alloc = ws__system_alloc;
 }
 
+static uint32_t ws__short_below(const ws_config *s)
+{
+    uint32_t least = s->max_message < s->max_frame ? s->max_message : s->max_frame;
+
+    if (s->frames) return 0;
+    if (s->parts_over < least) least = s->parts_over;
+    return least == WS_NO_LIMIT ? least : least + 1;
+}
+
 static size_t ws__cfg_size(const ws_config *cfg, const char *url)
 {
     return sizeof(ws__cfg) + ws__lines_size(cfg->headers) + (url ? strlen(url) + 1 : 0) +
@@ -1992,6 +2015,7 @@ static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const ch
     k->set.protocols = ws__keep_list(&t, cfg->protocols);
     k->set.origins = ws__keep(&t, cfg->origins);
     k->url = ws__keep(&t, url);
+    k->short_below = ws__short_below(&k->set);
     k->set.headers = NULL;
     k->set.host = k->set.origin = NULL;
 }
@@ -2050,7 +2074,12 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, const char *url, uint32_t fl
     memset(c->rx, 0, sizeof *c->rx);
     at += sizeof(ws__rx);
     c->rx->cap = most - (size_t)(at - (uint8_t *)cfg->memory);
-    if (c->cfg->set.max_message > rest) c->cfg->set.max_message = (uint32_t)rest;
+    if (c->cfg->set.parts_over == WS_NO_LIMIT) {
+        if (c->cfg->set.max_message > rest) c->cfg->set.max_message = (uint32_t)rest;
+    } else if (c->cfg->set.parts_over > rest) {
+        c->cfg->set.parts_over = (uint32_t)rest;
+    }
+    c->cfg->short_below = ws__short_below(&c->cfg->set);
     send -= 2 * WS__TX_ROOM;
     if (c->cfg->set.max_backlog > send) c->cfg->set.max_backlog = (uint32_t)send;
     return c;
@@ -2263,7 +2292,8 @@ static void ws__tx_done(ws_conn *c, size_t n)
 static int ws__borrowed(const ws_conn *c, const ws__gather *g, const uint8_t *p)
 {
     return (p >= g->lo && p < g->hi) ||
-           (c->rx && p >= WS__DATA(c->rx) && p < WS__DATA(c->rx) + c->rx->cap);
+           (WS__HAS(c, WS__MESSAGE_HELD) && p >= WS__DATA(c->rx) &&
+            p < WS__DATA(c->rx) + c->rx->cap);
 }
 
 static void ws__gather_piece(ws__gather *g, const uint8_t *p, size_t n)
@@ -2476,6 +2506,25 @@ static void ws__fail_with(ws_conn *c, int error, const char *more)
 }
 
 static void ws__fail(ws_conn *c, int error) { ws__fail_with(c, error, NULL); }
+
+/* Our own ping carries the time, so that its pong tells the round trip. */
+static int ws__ping_put(ws_conn *c)
+{
+    uint8_t sent[4];
+
+    ws__put16(sent, c->now >> 16);
+    ws__put16(sent + 2, c->now);
+    return ws__control_put(c, WS_OP_PING, sent, 4);
+}
+
+static void ws__pong_got(ws_conn *c, const uint8_t *p, size_t n)
+{
+    uint32_t ms;
+
+    if (n != 4) return;
+    ms = c->now - ((uint32_t)ws__get16(p) << 16 | ws__get16(p + 2));
+    if (ms < 65535) c->rtt = (uint16_t)(ms + 1);
+}
 
 /* ---- messages in parts ---- */
 
@@ -2944,10 +2993,12 @@ static int ws__request_101(ws_conn *c, const ws_url *url, const ws_config *set)
     else ws__put_host(&t, url);
     ws__puts(&t, "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ");
     ws__puts(&t, key);
-    ws__puts(&t, "\r\nSec-WebSocket-Version: 13\r\n");
+    ws__puts(&t, "\r\nSec-WebSocket-Version: ");
+    ws__put_number(&t, (uint64_t)ws_version(c));
+    ws__puts(&t, "\r\n");
     ws__put_protocols(&t, c->cfg);
     if (set && set->origin) {
-        ws__puts(&t, "Origin: ");
+        ws__puts(&t, ws_version(c) == 8 ? "Sec-WebSocket-Origin: " : "Origin: ");
         ws__puts(&t, set->origin);
         ws__puts(&t, "\r\n");
     }
@@ -3166,8 +3217,11 @@ static int ws__control(ws_conn *c, int op, const uint8_t *p, size_t n, ws_event 
         ws__close_got(c, p, n);
         return -1;
     }
-    if (op == WS_OP_PONG) return ws__fill(ev, c, WS_EV_PONG, p, n);
-    fault = ws__pong_put(c, p, n);
+    if (op == WS_OP_PONG) {
+        ws__pong_got(c, p, n);
+        return ws__fill(ev, c, WS_EV_PONG, p, n);
+    }
+    fault = c->cfg->set.manual_pong ? 0 : ws__pong_put(c, p, n);
     if (fault) { ws__fail(c, fault); return -1; }
     return ws__fill(ev, c, WS_EV_PING, p, n);
 }
@@ -3177,33 +3231,77 @@ static int ws__message(ws_conn *c, int op, const void *data, size_t n, ws_event 
     c->last_message = c->now;
     ws__fill(ev, c, WS_EV_MESSAGE, data, n);
     ev->op = op;
+    ev->first = ev->last = 1;
     return 1;
 }
 
-/* Counts k payload bytes that now stand unmasked at the message's end. Returns as a step. */
-static int ws__payload_done(ws_conn *c, size_t k, ws_event *ev)
+/* A piece of the unfinished message. */
+static int ws__part(ws_conn *c, const void *data, size_t n, int last, ws_event *ev)
 {
     ws__rx *rx = c->rx;
-    uint8_t *at = WS__DATA(rx) + rx->msg;
-    size_t good = rx->op == WS_OP_TEXT ? ws_utf8(&rx->utf8, at, k) : k;
+
+    ws__message(c, rx->op, data, n, ev);
+    ev->type = WS_EV_PART;
+    ev->first = !rx->begun;
+    ev->last = last;
+    rx->begun = 1;
+    rx->given += n;
+    if (last) rx->op = 0;
+    return 1;
+}
+
+/* Counts k unmasked payload bytes. 0, or the fault they show. */
+static int ws__payload_count(ws_conn *c, const uint8_t *p, size_t k)
+{
+    ws__rx *rx = c->rx;
+    size_t good = rx->op == WS_OP_TEXT ? ws_utf8(&rx->utf8, p, k) : k, i;
     uint8_t key[4];
-    size_t i;
 
     c->taken += good;
-    if (good < k) { ws__fail(c, WS_ERR_UTF8); return -1; }
+    if (good < k) return WS_ERR_UTF8;
     memcpy(key, rx->key, 4);
     for (i = 0; i < 4; i++) rx->key[i] = key[(i + k) & 3];
-    rx->msg += k;
     rx->left -= k;
     if (rx->left) return 0;
     rx->in_frame = 0;
-    if (!rx->fin) return -1;
-    if (rx->op == WS_OP_TEXT && rx->utf8) { ws__fail(c, WS_ERR_UTF8); return -1; }
+    return rx->fin && rx->op == WS_OP_TEXT && rx->utf8 ? WS_ERR_UTF8 : 0;
+}
+
+/* k payload bytes now stand unmasked at the message's end. Returns as a step. */
+static int ws__payload_done(ws_conn *c, size_t k, ws_event *ev)
+{
+    ws__rx *rx = c->rx;
+    int fault = ws__payload_count(c, WS__DATA(rx) + rx->msg, k);
+
+    if (fault) { ws__fail(c, fault); return -1; }
+    rx->msg += k;
+    if (rx->left) return 0;
+    if (!rx->fin && !c->cfg->set.frames) return -1;
     c->flags |= WS__MESSAGE_HELD;
+    if (c->cfg->set.frames) return ws__part(c, WS__DATA(rx), rx->msg, rx->fin, ev);
     ws__message(c, rx->op, WS__DATA(rx), rx->msg, ev);
     rx->op = 0;
-    rx->frames = 0;
     return 1;
+}
+
+/* Inside a data frame of a message in parts: hands on what came. */
+static int ws__payload_part(ws_conn *c, ws__span *in, size_t k, ws_event *ev)
+{
+    ws__rx *rx = c->rx;
+    uint8_t *p = in->p;
+    int fault, last;
+
+    if (rx->msg) {                  /* from before it grew too large */
+        c->flags |= WS__MESSAGE_HELD;
+        return ws__part(c, WS__DATA(rx), rx->msg, 0, ev);
+    }
+    if (rx->masked) ws_mask(p, p, k, rx->key, 0);
+    in->p += k;
+    fault = ws__payload_count(c, p, k);
+    if (fault) { ws__fail(c, fault); return -1; }
+    last = !rx->left && rx->fin;
+    if (!k && !last) return -1;
+    return ws__part(c, k ? (const void *)p : "", k, last, ev);
 }
 
 /* Inside a data frame: moves what came to the message. */
@@ -3214,6 +3312,7 @@ static int ws__payload(ws_conn *c, ws__span *in, ws_event *ev)
 
     if (k > rx->left) k = (size_t)rx->left;
     if (!k && rx->left) return 0;
+    if (rx->parts) return ws__payload_part(c, in, k, ev);
     if (in->in_rx) {
         if (rx->masked) ws_mask(in->p, in->p, k, rx->key, 0);
         if (WS__DATA(rx) + rx->msg != in->p) memmove(WS__DATA(rx) + rx->msg, in->p, k);
@@ -3228,6 +3327,21 @@ static int ws__payload(ws_conn *c, ws__span *in, ws_event *ev)
     return ws__payload_done(c, k, ev);
 }
 
+/* Payload of the unfinished message so far. */
+static uint64_t ws__message_size(const ws_conn *c)
+{
+    return c->rx && c->rx->op ? c->rx->given + c->rx->msg : 0;
+}
+
+/* Does frame f bring its message to the application in PART events? */
+static int ws__in_parts(const ws_conn *c, const ws_frame *f)
+{
+    const ws_config *s = &c->cfg->set;
+
+    if (s->frames) return 1;
+    return s->parts_over != WS_NO_LIMIT && ws__message_size(c) + f->size > s->parts_over;
+}
+
 /* Begins a data frame that is not handed out in place. */
 static int ws__frame_begin(ws_conn *c, const ws_frame *f, size_t head, ws__span *in)
 {
@@ -3240,8 +3354,11 @@ static int ws__frame_begin(ws_conn *c, const ws_frame *f, size_t head, ws__span 
         rx->utf8 = 0;
         rx->frames = 0;
         rx->msg = 0;
+        rx->given = 0;
+        rx->begun = rx->parts = 0;
     }
     rx->frames++;
+    if (!c->cfg->set.frames && ws__in_parts(c, f)) rx->parts = 1;
     rx->left = f->size;
     rx->fin = f->fin;
     rx->masked = f->masked;
@@ -3255,15 +3372,16 @@ static int ws__frame_begin(ws_conn *c, const ws_frame *f, size_t head, ws__span 
 /* Limits that the header alone decides. */
 static int ws__limits(const ws_conn *c, const ws_frame *f)
 {
-    size_t have = c->rx && c->rx->op ? c->rx->msg : 0;
+    const ws_config *s = &c->cfg->set;
+    uint64_t have = ws__message_size(c);
     uint32_t frames = c->rx && c->rx->op ? c->rx->frames : 0;
-    uint32_t most = c->cfg->set.max_message;
 
-    if (most != WS_NO_LIMIT && (f->size > most || have > most - f->size))
+    if (s->max_frame != WS_NO_LIMIT && f->size > s->max_frame) return WS_ERR_FRAME_SIZE;
+    if (s->max_message != WS_NO_LIMIT &&
+        (f->size > s->max_message || have > s->max_message - f->size))
         return WS_ERR_MESSAGE_SIZE;
-    if (f->size > ((size_t)-1) / 4 - have) return WS_ERR_MESSAGE_SIZE;
-    if (c->cfg->set.max_fragments != WS_NO_LIMIT && frames >= c->cfg->set.max_fragments)
-        return WS_ERR_FRAGMENTS;
+    if (!ws__in_parts(c, f) && have + f->size > ((size_t)-1) / 4) return WS_ERR_MESSAGE_SIZE;
+    if (s->max_fragments != WS_NO_LIMIT && frames >= s->max_fragments) return WS_ERR_FRAGMENTS;
     return 0;
 }
 
@@ -3302,7 +3420,7 @@ static int ws__short_message(ws_conn *c, ws__span *in, ws_event *ev)
         head += 2;
         if (n < 126) return 0;
     }
-    if (have - head < n || have < head || n > c->cfg->set.max_message) return 0;
+    if (have - head < n || have < head || n >= c->cfg->short_below) return 0;
     in->p += head + n;
     c->taken += head + n;
     return ws__message_in_place(c, p[0] & 15, p + head, n, client ? NULL : p + head - 4, ev);
@@ -3326,7 +3444,7 @@ static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
     if (head > 0 && f.op < 8) fault = ws__limits(c, &f);
     if (head < 0 || fault) { ws__fail(c, head < 0 ? head : fault); return -1; }
     if (!head) return 0;
-    if (have - (size_t)head < f.size || (f.op < 8 && (op || !f.fin))) {
+    if (have - (size_t)head < f.size || (f.op < 8 && (op || !f.fin || ws__in_parts(c, &f)))) {
         if (f.op >= 8 || (have == (size_t)head && f.size)) return 0;
         fault = ws__frame_begin(c, &f, (size_t)head, in);
         if (fault) ws__fail(c, fault);
@@ -3466,7 +3584,7 @@ static void ws__open_expired(ws_conn *c)
             return;
         }
     } else if (s->ping_interval != WS_NEVER && c->now - c->last_rx >= s->ping_interval) {
-        if (!ws__held_back(c)) ws__control_put(c, WS_OP_PING, NULL, 0);
+        if (!ws__held_back(c)) ws__ping_put(c);
         c->flags |= WS__PINGED;
         c->last_ping = c->now;
         ws__wake(c);
@@ -3758,7 +3876,9 @@ static int ws__control_send(ws_conn *c, int op, const void *data, size_t n)
     if (!c || n > 125 || (!data && n)) return WS_ERR_ARGUMENT;
     if (c->phase != WS__PHASE_FRAMES) return WS_ERR_STATE;
     r = ws__admit(c, n);
-    return r ? r : ws__sent(c, ws__control_put(c, op, data, n));
+    if (r) return r;
+    return ws__sent(c, op == WS_OP_PING && !data ? ws__ping_put(c)
+                                                 : ws__control_put(c, op, data, n));
 }
 
 WS_API int ws_ping(ws_conn *c, const void *data, size_t n)
@@ -3791,15 +3911,21 @@ WS_API int ws_close(ws_conn *c, int code, const char *reason)
     if (n && (ws_utf8(&state, reason, n) < n || state)) return WS_ERR_ARGUMENT;
     if (c->phase > WS__PHASE_FRAMES || WS__HAS(c, WS__CLOSE_SENT)) return WS_ERR_STATE;
     if (c->phase != WS__PHASE_FRAMES) {             /* not open yet: nothing to shake */
-        c->code = WS_CLOSE_ABNORMAL;
-        ws__drop_output(c);
-        ws__end(c, WS__PHASE_ENDED);
+        ws_drop(c);
         return 0;
     }
     r = ws__close_put(c, code, reason, n);
     if (r == WS_ERR_RANDOM || r == WS_ERR_MEMORY) ws__fail(c, r);
     else ws__end(c, WS__PHASE_FRAMES);
     return r;
+}
+
+WS_API void ws_drop(ws_conn *c)
+{
+    if (!c || c->phase == WS__PHASE_ENDED) return;
+    if (!WS__HAS(c, WS__CLOSE_GOT)) c->code = WS_CLOSE_ABNORMAL;
+    ws__drop_output(c);
+    ws__end(c, WS__PHASE_ENDED);
 }
 
 WS_API void ws_pause(ws_conn *c)
@@ -3865,6 +3991,26 @@ WS_API const char *ws_protocol(const ws_conn *c)
 {
     return c && c->protocol ? ws__protocol_at(c->cfg, c->protocol) : "";
 }
+
+WS_API const char *ws_close_text(int code)
+{
+    static const char *const texts[] = {
+        "normal closure", "going away", "protocol error", "unsupported data", "",
+        "no close code", "connection lost", "invalid data", "policy violation",
+        "message too big", "extension missing", "internal error", "service restart",
+        "try again later", "bad gateway", "TLS handshake failed"
+    };
+    return code >= 1000 && code <= 1015 ? texts[code - 1000] : "";
+}
+
+WS_API int ws_version(const ws_conn *c)
+{
+    return ws_is_client(c) && c->cfg->set.version ? c->cfg->set.version : 13;
+}
+
+WS_API int ws_rtt(const ws_conn *c) { return c && c->rtt ? c->rtt - 1 : -1; }
+
+WS_API int ws_is_paused(const ws_conn *c) { return c && WS__HAS(c, WS__PAUSED); }
 
 WS_API size_t ws_buffered(const ws_conn *c) { return c ? ws__unsent(c) : 0; }
 
@@ -4266,6 +4412,14 @@ static void ws__input_end(ws_conn *c, ptrdiff_t r)
     if (r == WS_IO_ERROR) c->flags |= WS__INPUT_END | WS__BROKEN;
 }
 
+/* 1 if the next bytes are payload of a message that is put together. */
+static int ws__reads_payload(const ws_conn *c)
+{
+    const ws__rx *rx = c->rx;
+
+    return rx && rx->in_frame && !rx->parts && rx->pos == rx->len;
+}
+
 /* Room to read input into: *n bytes. The payload of a large frame goes straight to its
    place; other bytes wait behind it. NULL: nothing should be read now. */
 static uint8_t *ws__read_room(ws_conn *c, size_t *n)
@@ -4276,7 +4430,7 @@ static uint8_t *ws__read_room(ws_conn *c, size_t *n)
     if (!ws__connected(c) || c->phase > WS__PHASE_FRAMES || c->phase == WS__PHASE_HTTP ||
         ws__held_back(c) || WS__HAS(c, WS__INPUT_END) || !ws_feed_room(c))
         return NULL;
-    if (rx && rx->in_frame && rx->pos == rx->len && rx->left >= *n &&
+    if (ws__reads_payload(c) && rx->left >= *n &&
         !WS__HAS(c, WS__IS_FIXED | WS__MESSAGE_HELD | WS__HEAD_HELD)) {
         rx->pos = rx->len = rx->msg;
         if (rx->cap - rx->msg < *n && ws__rx_message_room(c, *n)) return NULL;
@@ -4951,7 +5105,7 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
     int n = 0;
     ptrdiff_t r;
 
-    if (rx && rx->in_frame && !rest && rx->left >= direct) {
+    if (ws__reads_payload(c) && rx->left >= direct) {
         v[0].iov_base = ws__read_room(c, &direct);
         v[0].iov_len = direct;
         if (v[0].iov_base) n = 1;
