@@ -421,7 +421,7 @@ typedef struct ws_config {
    out (the opening handshake included). */
 #define WS_MEMORY_SIZE(recv, send) \
     (((size_t)(recv) + (size_t)(send) + WS_MEMORY_OVERHEAD + 7) / 8 * 8)
-#define WS_MEMORY_OVERHEAD 1280
+#define WS_MEMORY_OVERHEAD 1536
 
 /* ==== >>codec ========================================================================== */
 
