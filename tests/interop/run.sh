@@ -1,8 +1,9 @@
 #!/bin/bash
-# ws.h against real peers on this machine: npm ws, Python websockets, a fuzzing server for the
-# client, headless Chromium. Installs what it needs (npm ci; apt-get as root), builds nothing
-# but the examples. Prints "ok name" or "FAIL name"; last line "N passed, N failed".
-#   tests/interop/run.sh [npm|python|conformance|browser]...     default: all
+# ws.h against real peers on this machine: five npm packages as clients and as servers, npm ws
+# once more and harder, Python websockets, a fuzzing server for the client, headless Chromium.
+# Installs what it needs (npm ci; apt-get as root), builds the examples and peer.c. Prints
+# "ok name", or "not ok name" or "FAIL name"; last line "N passed, N failed".
+#   tests/interop/run.sh [five|npm|python|conformance|browser]...     default: all
 # A missing tool is a loud SKIP, and a failure with CI=true.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -33,15 +34,15 @@ check() {
     fi
 }
 
-# run NAME COMMAND...: the command prints its own ok and FAIL lines.
+# run NAME COMMAND...: the command prints its own lines.
 run() {
     local name=$1 before status
     shift
-    before=$(grep -c '^ok\|^FAIL' "$log")
+    before=$(grep -c '^ok\|^FAIL\|^not ok' "$log")
     timeout -k 5 240 "$@" 2>"$out/interop/stderr" </dev/null | tee -a "$log"
     status=${PIPESTATUS[0]}
     [ "$status" = 0 ] || { say "FAIL $name: exit status $status"; tail -n 5 "$out/interop/stderr"; }
-    [ "$(grep -c '^ok\|^FAIL' "$log")" -gt "$before" ] || say "FAIL $name: it checked nothing"
+    [ "$(grep -c '^ok\|^FAIL\|^not ok' "$log")" -gt "$before" ] || say "FAIL $name: it checked nothing"
 }
 
 # serve NAME COMMAND...: starts it, waits for its first line, leaves that in $line, pid in $pid.
@@ -80,7 +81,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 fi
 node=
 if command -v npm >/dev/null && command -v node >/dev/null; then
-    if (cd $here && npm ci --no-audit --no-fund) >"$out/interop/npm.log" 2>&1; then node=1
+    if (cd $here && npm ci --ignore-scripts --no-audit --no-fund) >"$out/interop/npm.log" 2>&1; then node=1
     else tail -n 5 "$out/interop/npm.log"; fi
 fi
 python=
@@ -89,6 +90,16 @@ for p in /usr/bin/python3 python3; do
 done
 if [ -z "${BUILD-}" ]; then
     ${MAKE-make} examples || say "FAIL make examples"
+fi
+
+# ---- five npm packages, both roles ----
+if wanted five; then
+    if [ -z "$node" ]; then skip "five npm packages: no node, or npm ci failed"
+    elif ${CC-cc} ${CPPFLAGS-} ${CFLAGS--O2 -g} -Wall -Wextra -I. $here/peer.c \
+        -o "$out/interop/peer" ${LDFLAGS-} ${LDLIBS-}
+    then run "five" node $here/five.js "$out/interop/peer"
+    else say "FAIL five: peer.c does not compile"
+    fi
 fi
 
 # ---- npm ws ----
@@ -167,6 +178,6 @@ if wanted browser; then
 fi
 
 passed=$(grep -c '^ok' "$log")
-failed=$(grep -c '^FAIL' "$log")
+failed=$(grep -c '^FAIL\|^not ok' "$log")
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]
