@@ -2232,7 +2232,9 @@ static uint8_t *ws__tx_room(ws_conn *c, size_t n)
     ws__tx *tx = c->tx, *bigger;
     size_t used = tx ? tx->len - tx->pos : 0, size;
 
-    if (tx && tx->cap - tx->len < n && tx->pos > WS__TX_ROOM) {
+    // what is moved is at most four times what was written since, so the cost stays linear
+    if (tx && tx->cap - tx->len < n && tx->pos > WS__TX_ROOM &&
+        (tx->pos - WS__TX_ROOM >= used / 4 || WS__HAS(c, WS__IS_FIXED))) {
         memmove(WS__DATA(tx) + WS__TX_ROOM, WS__DATA(tx) + tx->pos, used);
         tx->border -= tx->pos - WS__TX_ROOM;
         tx->len = WS__TX_ROOM + used;
@@ -2241,7 +2243,7 @@ static uint8_t *ws__tx_room(ws_conn *c, size_t n)
     if (tx && tx->cap - tx->len >= n) return WS__DATA(tx) + tx->len;
     if (WS__HAS(c, WS__IS_FIXED) || n > ((size_t)-1) / 2 - used - 4096) return NULL;
     size = sizeof *tx + WS__TX_ROOM + used + n;
-    size = size < 512 ? 512 : size + (used ? size / 2 : 0);
+    size = size < 512 ? 512 : size + (used ? size / 4 : 0);
     bigger = (ws__tx *)ws__block_new(c->cfg, &size);
     if (!bigger) return NULL;
     memset(bigger, 0, sizeof *bigger);
@@ -3067,23 +3069,28 @@ typedef struct ws__span {
 static uint8_t *ws__rx_room(ws_conn *c, size_t n)
 {
     ws__rx *rx = c->rx, *bigger;
-    size_t raw = rx ? rx->len - rx->pos : 0, msg = rx ? rx->msg : 0, size;
+    size_t raw = rx ? rx->len - rx->pos : 0, size;
+    size_t msg = !rx ? 0 : WS__HAS(c, WS__HEAD_HELD) ? rx->pos : rx->msg;   /* bytes kept */
 
-    if (rx && rx->cap - rx->len < n && rx->pos > msg && !WS__HAS(c, WS__HEAD_HELD)) {
+    if (rx && rx->cap - rx->len < n && rx->pos > msg &&
+        (rx->pos - msg >= raw / 4 || WS__HAS(c, WS__IS_FIXED))) {   /* as in ws__tx_room */
         memmove(WS__DATA(rx) + msg, WS__DATA(rx) + rx->pos, raw);
         rx->pos = msg;
         rx->len = msg + raw;
     }
     if (rx && rx->cap - rx->len >= n) return WS__DATA(rx) + rx->len;
     if (WS__HAS(c, WS__IS_FIXED) || n > ((size_t)-1) / 4 - msg - raw) return NULL;
-    size = sizeof *rx + (rx ? rx->len : 0) + n;
+    size = sizeof *rx + msg + raw + n;
     size = size < 512 ? 512 : size + (rx ? size / 2 : 0);
     bigger = (ws__rx *)ws__block_new(c->cfg, &size);
     if (!bigger) return NULL;
     memset(bigger, 0, sizeof *bigger);
     if (rx) {
         *bigger = *rx;
-        memcpy(WS__DATA(bigger), WS__DATA(rx), rx->len);
+        memcpy(WS__DATA(bigger), WS__DATA(rx), msg);
+        memcpy(WS__DATA(bigger) + msg, WS__DATA(rx) + rx->pos, raw);
+        bigger->pos = msg;
+        bigger->len = msg + raw;
         ws__free(c->cfg, rx, sizeof *rx + rx->cap);
     }
     bigger->cap = size - sizeof *bigger;

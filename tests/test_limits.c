@@ -1,7 +1,18 @@
 /* Memory: one block given by the program (nothing allocated, every size clean), and the
    formula of the manual under peers that try to break it. */
+#include <string.h>
+static size_t moved;        /* bytes that the library copied */
+static inline void *count_move(void *to, const void *from, size_t n)
+{
+    moved += n;
+    return memmove(to, from, n);
+}
+#define memmove count_move
+#define memcpy count_move
 #define WS_IMPLEMENTATION
 #include "ws.h"
+#undef memmove
+#undef memcpy
 #include "test.h"
 #include "engine.h"
 
@@ -347,6 +358,54 @@ TEST(formula)
     }
 }
 
+/* a queue that stands at capacity costs as much per message as one that does not */
+TEST(cost)
+{
+    size_t stand;
+    int client;
+
+    for (client = 0; client < 2; client++) for (stand = 1000; stand <= 512000; stand *= 8) {
+        enum { ROUNDS = 20000, SIZE = 100 };
+        world w;
+        side s;
+        ws_config cfg;
+        char data[SIZE] = { 0 };
+        size_t n, in = 0, fed = 0;
+        int i;
+        buf b = { 0 };
+
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.max_backlog = 4 << 20;
+        side_open(&s, &w, client, &cfg);
+        while (ws_buffered(s.c) < stand) CHECK_INT(ws_send(s.c, WS_OP_BINARY, data, SIZE), 0);
+        moved = 0;
+        for (i = 0; i < ROUNDS; i++) {                      /* one in, one out */
+            ws_output(s.c, &n);
+            ws_output_done(s.c, n < SIZE + 2 ? n : SIZE + 2);
+            CHECK_INT(ws_send(s.c, WS_OP_BINARY, data, SIZE), 0);
+        }
+        CHECK(moved <= 8 * (ROUNDS * (SIZE + 10) + stand));
+        s.hold = 0;
+        side_pull(&s);
+        if (stand > 60000) { side_done(&s); continue; }
+        put_frame(&b, 0x82, !client, data, SIZE, 0);
+        while (in < stand) in += ws_feed(s.c, b.p + in % b.n, b.n - in % b.n);
+        moved = 0;
+        for (i = 0; i < ROUNDS; i++) {
+            ws_event ev;
+            while (ws_next(s.c, &ev) && ev.type != WS_EV_MESSAGE) {}
+            for (fed = b.n; fed; fed -= n, in += n) {
+                n = b.n - in % b.n < fed ? b.n - in % b.n : fed;
+                CHECK_INT(ws_feed(s.c, b.p + in % b.n, n), n);
+            }
+        }
+        CHECK(moved <= 8 * (ROUNDS * b.n + stand));
+        buf_free(&b);
+        side_done(&s);
+    }
+}
+
 /* ten thousand idle connections hold no buffers */
 TEST(idle)
 {
@@ -416,4 +475,4 @@ TEST(max_message)
     }
 }
 
-TESTS(T(fixed_sizes) T(fixed_send) T(fixed_echo) T(fixed_any_size) T(formula) T(idle) T(max_message))
+TESTS(T(fixed_sizes) T(fixed_send) T(fixed_echo) T(fixed_any_size) T(formula) T(cost) T(idle) T(max_message))
