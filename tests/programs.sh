@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the example programs against each other and compares what they print with what their
-# first comment promises. Last line: "N passed, N failed".
+# first comment promises. Prints "ok TITLE" or "FAIL TITLE"; last line "N passed, N failed".
 set -u
 cd "$(dirname "$0")/.." || exit 1
 out=build/programs
@@ -8,13 +8,14 @@ rm -rf $out; mkdir -p $out
 passed=0 failed=0
 
 limit() { if command -v timeout >/dev/null 2>&1; then timeout 20 "$@"; else "$@"; fi; }
+pass() { passed=$((passed + 1)); echo "ok $1"; }
 says() {        # says TITLE FILE EXPECTED: the file is exactly that
     printf '%s\n' "$3" >$out/want
-    if diff $out/want "$2"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAIL $1"; fi
+    if diff $out/want "$2"; then pass "$1"; else failed=$((failed + 1)); echo "FAIL $1"; fi
 }
 holds() {       # holds TITLE COMMAND...
     title=$1; shift
-    if "$@" >$out/last.txt 2>&1; then passed=$((passed + 1))
+    if "$@" >$out/last.txt 2>&1; then pass "$title"
     else failed=$((failed + 1)); echo "FAIL $title"; tail -n 5 $out/last.txt; fi
 }
 

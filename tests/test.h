@@ -1,6 +1,6 @@
 /* A test program: TEST(name) { CHECK(...); ... }  then  TESTS(T(a) T(b))  as main.
-   Run without arguments for all tests, or with the names of some. The last line it prints is
-   "N passed, N failed", counting tests. */
+   Run without arguments for all tests, or with the names of some. Prints "ok name" or "FAIL
+   name" for each; the last line is "N passed, N failed", counting tests. */
 #ifndef TEST_H
 #define TEST_H
 #include <stdio.h>
@@ -58,7 +58,7 @@ static int test_main(const test_case *all, size_t n, int argc, char **argv)
         fflush(stdout);
         all[i].run();
         if (test_faults) { failed++; printf("FAIL %s (%d faults)\n", all[i].name, test_faults); }
-        else passed++;
+        else { passed++; printf("ok %s\n", all[i].name); }
     }
     printf("%d passed, %d failed\n", passed, failed);
     return failed != 0;

@@ -8,7 +8,8 @@ rm -rf $out; mkdir -p $out
 passed=0 failed=0
 check() {       # check TITLE COMMAND...
     title=$1; shift
-    if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAIL $title"; fi
+    if "$@"; then passed=$((passed + 1)); echo "ok $title"
+    else failed=$((failed + 1)); echo "FAIL $title"; fi
 }
 build() { $CC $CPPFLAGS $CFLAGS -Wall -Wextra -Wpedantic -Werror -I. "$@" $LDFLAGS $LDLIBS; }
 
