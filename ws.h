@@ -110,6 +110,15 @@ SECURITY
     otherwise. All limits hold before memory is taken. CR, LF and NUL in your strings never
     reach a header. The opening handshake has an absolute deadline.
 
+CHOICES (where libraries differ)
+    A server takes the first of the client's offered subprotocols that it speaks, compared
+    exactly, and none otherwise. A client that offered some fails when none is chosen.
+    Sends before OPEN are queued. A Close frame without a code is code 1005, never 1000; the
+    peer's code is reported as it came, and answered with the same.
+    Codes that ws_close takes: 1000..1003, 1007..1014, 3000..4999.
+    A client's unmasked frame is a fault, 1002; nothing switches that off.
+    Any input at all counts as the answer to a ping. Version 13; a client may ask for 8.
+
 THREADS, TIME, RANDOM
     No locks, no file-scope state: use a connection or a loop from one thread at a time, and
     as many of them on as many threads as you like. Times are milliseconds of a monotonic
@@ -244,7 +253,7 @@ enum {
     X(NOT_UPGRADE,        426, "HTTP request is not a WebSocket request") \
     X(STATUS,               0, "server did not answer 101 Switching Protocols") \
     X(ACCEPT,               0, "Sec-WebSocket-Accept missing, repeated or wrong") \
-    X(SUBPROTOCOL,          0, "server chose a subprotocol that was not offered") \
+    X(SUBPROTOCOL,          0, "server did not choose from the offered subprotocols") \
     X(EXTENSION,            0, "server chose an extension that was not offered") \
     X(MASK_MISSING,      1002, "frame from client not masked (RFC 6455 5.1)") \
     X(MASK_PRESENT,      1002, "frame from server masked (RFC 6455 5.1)") \
@@ -3038,6 +3047,7 @@ static int ws__answer_check(ws_conn *c, ws_str head, int status, ws_str version)
     }
     if (upgrade != 1) return WS_ERR_UPGRADE;
     if (!connection) return WS_ERR_CONNECTION;
+    if (!protocols && ws__protocol_at(c->cfg, 1)[0]) return WS_ERR_SUBPROTOCOL;
     return accepts == 1 && right ? 0 : WS_ERR_ACCEPT;
 }
 
