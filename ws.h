@@ -121,7 +121,8 @@ CHOICES (where libraries differ)
 
 THREADS, TIME, RANDOM
     No locks, no file-scope state: use a connection or a loop from one thread at a time, and
-    as many of them on as many threads as you like. Times are milliseconds of a monotonic
+    as many of them on as many threads as you like. Only ws_post may be called from any
+    thread: it hands a pointer to a loop's own thread. Times are milliseconds of a monotonic
     clock; with the engine alone you tell them (ws_tick), also as a 32-bit counter that wraps.
 
 SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMENTATION)
@@ -741,6 +742,13 @@ WS_API int ws_poll(ws_loop *loop, ws_event *ev, int timeout);
 
 /* The same, waiting until ws_loop_now would be when. */
 WS_API int ws_poll_until(ws_loop *loop, ws_event *ev, uint64_t when);
+
+/* Hands a pointer to the loop: it comes out of ws_poll as WS_EV_POST, those of one thread in
+   their order. The one function that any thread may call, and on POSIX a signal handler; the
+   loop must not be freed before it returns. message: an even address, as of anything but a
+   char. Returns 0, WS_ERR_ARGUMENT, or WS_ERR_BACKLOG when too many wait (more than 500;
+   Windows 128). What is not pulled before ws_loop_free is forgotten, not freed. */
+WS_API int ws_post(ws_loop *loop, void *message);
 
 /* Sends to every open server connection of the loop but except (may be NULL). Returns how
    many took it. */
@@ -4715,11 +4723,14 @@ WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg)
 
 /* What ws__poller_wait found: key as given to ws__poller_set. */
 typedef struct ws__ready {
-    uintptr_t key;
+    uintptr_t key;      /* a ws_conn *, WS__KEY_LISTENER(i) or WS__KEY_POST */
     int wants;          /* WS_WANT_ bits that hold, or WS__HANGUP */
 } ws__ready;
 
+#define WS__KEY_POST ((uintptr_t)0)
+#define WS__KEY_LISTENER(i) ((uintptr_t)(i) * 2 + 1)
 #define WS__HANGUP 4
+#define WS__POSTS 64
 #define WS__READY_MAX 256
 #define WS__CORK_SIZE ((size_t)512 << 10)
 #define WS__READ_SIZE ((size_t)512 << 10)
@@ -4738,6 +4749,12 @@ struct ws_loop {
     uint64_t now;               /* ms, as of the last wait */
     uint64_t accept_at;         /* when to accept again after descriptors ran out, 0 */
     int poller;
+    ws__sock post_in, post_out; /* ws_post writes words here, the loop reads them there */
+#ifdef _WIN32
+    volatile LONG post_count;
+#endif
+    int post_at, post_end;      /* words[post_at..post_end) were read and are not told yet */
+    uintptr_t words[WS__POSTS];
     ws_conn **heap;             /* every connection, [1] due first */
     uint32_t heap_count, heap_size;
     ws_conn *queue, **queue_end;    /* to be visited before sleeping */
@@ -4752,7 +4769,7 @@ struct ws_loop {
     ws__ready ready[WS__READY_MAX];
 #ifdef WS__POLLER_POLL
     struct pollfd *polls;
-    uint32_t poll_size;
+    uint32_t poll_size, poll_from;  /* poll_from: where the next scan starts */
 #endif
     char error[200];
 };
@@ -4878,9 +4895,17 @@ static void ws__poll_add(struct pollfd *p, ws__sock fd, int wants)
     p->revents = 0;
 }
 
+/* polls[0] is where posts come in, then the listeners, then the connections. */
+static uintptr_t ws__poll_key(const ws_loop *l, uint32_t i)
+{
+    if (!i) return WS__KEY_POST;
+    if (i <= l->listener_count) return WS__KEY_LISTENER(i - 1);
+    return (uintptr_t)l->heap[i - l->listener_count];
+}
+
 static int ws__poller_wait(ws_loop *l, int ms)
 {
-    uint32_t i, n = l->listener_count + l->heap_count;
+    uint32_t i, k, n = 1 + l->listener_count + l->heap_count;
     int got;
 
     if (n > l->poll_size) {
@@ -4890,36 +4915,144 @@ static int ws__poller_wait(ws_loop *l, int ms)
         if (!l->polls) return WS_ERR_MEMORY;
         l->poll_size = 2 * n;
     }
+    ws__poll_add(&l->polls[0], l->post_in, WS_WANT_READ);
     for (i = 0; i < l->listener_count; i++)
-        ws__poll_add(&l->polls[i], l->listeners[i].fd,
+        ws__poll_add(&l->polls[1 + i], l->listeners[i].fd,
                      l->listeners[i].fd == WS__NO_SOCK ? 0 : l->listeners[i].wants);
     for (i = 1; i <= l->heap_count; i++)
-        ws__poll_add(&l->polls[l->listener_count + i - 1], l->heap[i]->fd,
+        ws__poll_add(&l->polls[l->listener_count + i], l->heap[i]->fd,
                      l->heap[i]->wants == WS__UNWATCHED ? 0 : l->heap[i]->wants);
 #ifdef _WIN32
-    if (!n) { Sleep(ms < 0 ? INFINITE : (DWORD)ms); return 0; }
     got = WSAPoll(l->polls, n, ms);
 #else
     got = poll(l->polls, n, ms);
 #endif
     if (got < 0) return ws__would_block() ? 0 : WS_ERR_POLLER;
     l->ready_count = 0;
-    for (i = 0; i < n && got > 0 && l->ready_count < WS__READY_MAX; i++) {
-        short r = l->polls[i].revents;
+    for (k = 0; k < n && got > 0 && l->ready_count < WS__READY_MAX; k++) {
         ws__ready *out = &l->ready[l->ready_count];
+        short r;
+        i = (l->poll_from + k) % n;
+        r = l->polls[i].revents;
         if (!r) continue;
-        out->key = i < l->listener_count ? (uintptr_t)i * 2 + 1
-                                         : (uintptr_t)l->heap[i - l->listener_count + 1];
+        out->key = ws__poll_key(l, i);
         out->wants = (r & POLLIN ? WS_WANT_READ : 0) | (r & POLLOUT ? WS_WANT_WRITE : 0) |
                      (r & (POLLERR | POLLHUP | POLLNVAL) ? WS__HANGUP : 0);
         l->ready_count++;
     }
+    l->poll_from = (l->poll_from + k) % n;     /* fair when more are ready than fit */
     return 0;
 }
 
 #endif
 
 /* ==== >>loop =========================================================================== */
+
+/* ---- words from other threads ---- */
+
+#ifdef _WIN32
+/* Two connected UDP sockets. Datagrams that do not fit would be lost: so they are counted. */
+static int ws__post_open(ws_loop *l)
+{
+    struct sockaddr_in a[2];
+    ws__sock s[2] = { WS__NO_SOCK, WS__NO_SOCK };
+    socklen_t n = sizeof a[0];
+    int i, bad = 0;
+
+    memset(a, 0, sizeof a);
+    for (i = 0; i < 2 && !bad; i++) {
+        a[i].sin_family = AF_INET;
+        a[i].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        s[i] = socket(AF_INET, SOCK_DGRAM, 0);
+        bad = s[i] == WS__NO_SOCK || bind(s[i], (struct sockaddr *)&a[i], sizeof a[i]) ||
+              getsockname(s[i], (struct sockaddr *)&a[i], &n) || ws__sock_nonblock(s[i]);
+    }
+    l->post_in = s[0];
+    l->post_out = s[1];
+    return bad || connect(s[0], (struct sockaddr *)&a[1], sizeof a[1]) ||
+           connect(s[1], (struct sockaddr *)&a[0], sizeof a[0]);
+}
+
+static void ws__post_close(ws_loop *l)
+{
+    if (l->post_in != WS__NO_SOCK) ws__sock_close(l->post_in);
+    if (l->post_out != WS__NO_SOCK) ws__sock_close(l->post_out);
+}
+
+#define WS__POSTS_MAX 128
+
+static int ws__loop_post(ws_loop *l, uintptr_t word)
+{
+    if (InterlockedIncrement(&l->post_count) <= WS__POSTS_MAX &&
+        send(l->post_out, (const char *)&word, sizeof word, 0) == (int)sizeof word)
+        return 0;
+    InterlockedDecrement(&l->post_count);
+    return WS_ERR_BACKLOG;
+}
+
+static void ws__post_read(ws_loop *l)
+{
+    l->post_at = l->post_end = 0;
+    while (l->post_end < WS__POSTS && recv(l->post_in, (char *)&l->words[l->post_end],
+                                           sizeof l->words[0], 0) == (int)sizeof l->words[0]) {
+        InterlockedDecrement(&l->post_count);
+        l->post_end++;
+    }
+}
+#else
+/* A pipe: writes of a word are whole (POSIX: up to PIPE_BUF), so reads are whole words. */
+static int ws__post_open(ws_loop *l)
+{
+    int fd[2];
+
+    if (pipe(fd)) return -1;
+    l->post_in = fd[0];
+    l->post_out = fd[1];
+    return ws__sock_nonblock(fd[0]) | ws__sock_nonblock(fd[1]);
+}
+
+static void ws__post_close(ws_loop *l)
+{
+    if (l->post_in != WS__NO_SOCK) close(l->post_in);
+    if (l->post_out != WS__NO_SOCK) close(l->post_out);
+}
+
+/* From any thread. Words with bit 0 set are the library's own. */
+static int ws__loop_post(ws_loop *l, uintptr_t word)
+{
+    int kept = errno;       /* of whoever a signal interrupts */
+    ssize_t r;
+
+    do r = write(l->post_out, &word, sizeof word); while (r < 0 && errno == EINTR);
+    errno = kept;
+    return r == (ssize_t)sizeof word ? 0 : WS_ERR_BACKLOG;
+}
+
+static void ws__post_read(ws_loop *l)
+{
+    ssize_t r = read(l->post_in, l->words, sizeof l->words);
+
+    l->post_at = 0;
+    l->post_end = r > 0 ? (int)((size_t)r / sizeof l->words[0]) : 0;
+}
+#endif
+
+WS_API int ws_post(ws_loop *l, void *message)
+{
+    if (!l || ((uintptr_t)message & 1)) return WS_ERR_ARGUMENT;
+    return ws__loop_post(l, (uintptr_t)message);
+}
+
+/* The event of the next word; the library's own are dealt with here. 0 when there is none. */
+static int ws__post_next(ws_loop *l, ws_event *ev)
+{
+    while (l->post_at < l->post_end) {
+        uintptr_t word = l->words[l->post_at++];
+        if (word & 1) continue;
+        return ws__fill(ev, NULL, WS_EV_POST, (const void *)word, 0);
+    }
+    return 0;
+}
 
 /* ---- heap of deadlines ---- */
 
@@ -5221,7 +5354,7 @@ static void ws__watch_listeners(ws_loop *l, int wants)
     for (i = 0; i < l->listener_count; i++) {
         ws__listener *s = &l->listeners[i];
         if (s->fd == WS__NO_SOCK) continue;
-        ws__poller_set(l, s->fd, (uintptr_t)i * 2 + 1, s->wants, wants);
+        ws__poller_set(l, s->fd, WS__KEY_LISTENER(i), s->wants, wants);
         s->wants = (uint8_t)wants;
     }
 }
@@ -5297,7 +5430,8 @@ static int ws__loop_take(ws_loop *l)
 {
     if (l->ready_at < l->ready_count) {
         ws__ready r = l->ready[l->ready_at++];
-        if (r.key & 1) ws__loop_accept(l, &l->listeners[r.key / 2]);
+        if (r.key == WS__KEY_POST) ws__post_read(l);
+        else if (r.key & 1) ws__loop_accept(l, &l->listeners[r.key / 2]);
         else if (!WS__HAS((ws_conn *)r.key, WS__DEAD))
             ws__loop_visit(l, (ws_conn *)r.key, r.wants);
         return 1;
@@ -5325,6 +5459,7 @@ static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
             if (ws__loop_pull(l, c, ev)) return 1;
             if (l->current) ws__loop_leave(l, c);
         }
+        if (ws__post_next(l, ev)) return 1;
         if (ws__loop_take(l)) continue;
         if (timeout >= 0) {
             when = timeout ? ws__clock() + (uint64_t)timeout : 0;
@@ -5395,7 +5530,12 @@ WS_API ws_loop *ws_loop_new(const ws_config *cfg)
     l->cork.cap = WS__CORK_SIZE;
     l->cork.flush = ws__cork_flush;
     l->poller = -1;
-    if (!l->buf || !l->cork.buf || ws__poller_open(l)) { ws_loop_free(l); return NULL; }
+    l->post_in = l->post_out = WS__NO_SOCK;
+    if (!l->buf || !l->cork.buf || ws__poller_open(l) || ws__post_open(l) ||
+        ws__poller_set(l, l->post_in, WS__KEY_POST, WS__UNWATCHED, WS_WANT_READ)) {
+        ws_loop_free(l);
+        return NULL;
+    }
     l->cork.lo = l->buf;
     l->cork.hi = l->buf + WS__READ_FRONT + WS__READ_SIZE;
     l->now = ws__clock();
@@ -5417,6 +5557,7 @@ WS_API void ws_loop_free(ws_loop *l)
     }
     for (i = 0; i < l->listener_count; i++) ws_unlisten(l, (int)i);
     ws__poller_close(l);
+    ws__post_close(l);
     ws__cache_clear(k);
     ws__free(k, l->listeners, l->listener_count * sizeof *l->listeners);
     ws__free(k, l->heap, l->heap_size * sizeof *l->heap);
@@ -5572,7 +5713,7 @@ WS_API int ws_listen(ws_loop *l, const char *address, const ws_config *cfg)
     s.cfg = ws__cfg_new(&bare, NULL);
     r = s.cfg ? ws__listener_add(l, &s) : WS_ERR_MEMORY;
     if (r >= 0 &&
-        ws__poller_set(l, s.fd, (uintptr_t)r * 2 + 1, WS__UNWATCHED, WS_WANT_READ)) {
+        ws__poller_set(l, s.fd, WS__KEY_LISTENER(r), WS__UNWATCHED, WS_WANT_READ)) {
         l->listeners[r].fd = WS__NO_SOCK;
         r = WS_ERR_POLLER;
     }

@@ -13,7 +13,9 @@ out=build/test
 
 # ---- one part -------------------------------------------------------------------------
 program() {     # build and run tests/$1.c
-    $CC $CPPFLAGS -O1 -g -Wall -Wextra -Werror $(cat $out/sanitize) -I. -Itests "tests/$1.c" \
+    sanitize=$out/sanitize
+    [ "$1" != test_threads ] || sanitize=$out/sanitize_threads
+    $CC $CPPFLAGS -O1 -g -Wall -Wextra -Werror $(cat $sanitize) -I. -Itests "tests/$1.c" \
         -o "$out/$1" $LDFLAGS $LDLIBS -pthread || return 1
     limit "$out/$1"
 }
@@ -66,6 +68,10 @@ echo 'int main(void) { return 0; }' >$out/probe.c
 if $CC $sanitize $out/probe.c -o $out/probe >/dev/null 2>&1 && $out/probe
 then echo "$sanitize" >$out/sanitize
 else echo "SKIP sanitizers: $CC cannot link them"; : >$out/sanitize
+fi
+if $CC -fsanitize=thread $out/probe.c -o $out/probe >/dev/null 2>&1 && $out/probe
+then echo "-fsanitize=thread" >$out/sanitize_threads
+else echo "SKIP ThreadSanitizer: $CC cannot link it"; : >$out/sanitize_threads
 fi
 
 if [ $# = 0 ]; then     # the long ones first

@@ -1,0 +1,161 @@
+/* What threads may do: one loop each, ws_post into another thread's loop, listeners that share
+   a port. run.sh builds this with ThreadSanitizer where the compiler has it. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define WS_IMPLEMENTATION
+#include "ws.h"
+#include "test.h"
+
+#ifdef _WIN32
+
+int main(void)
+{
+    printf("SKIP test_threads: it uses POSIX threads\n0 passed, 0 failed\n");
+    return 0;
+}
+
+#else
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/time.h>
+
+enum { POSTERS = 4, POSTS = 20000 };
+
+/* A message to the loop: who sent it, and its number there. */
+typedef struct letter { int from, number; } letter;
+
+typedef struct poster { ws_loop *loop; int id; long refused; } poster;
+
+static void *post_many(void *p)
+{
+    poster *self = (poster *)p;
+    int i;
+
+    for (i = 0; i < POSTS; i++) {
+        letter *m = (letter *)malloc(sizeof *m);
+        m->from = self->id;
+        m->number = i;
+        while (ws_post(self->loop, m) == WS_ERR_BACKLOG) { self->refused++; sched_yield(); }
+    }
+    return NULL;
+}
+
+/* every message of every thread comes out once, each thread's in order, and its contents are
+   seen without a lock; the loop was asleep at first */
+TEST(posts)
+{
+    ws_loop *loop = ws_loop_new(NULL);
+    pthread_t t[POSTERS];
+    poster p[POSTERS];
+    int next[POSTERS] = { 0 }, i, got = 0;
+    ws_event ev;
+
+    for (i = 0; i < POSTERS; i++) {
+        p[i].loop = loop;
+        p[i].id = i;
+        p[i].refused = 0;
+        CHECK(!pthread_create(&t[i], NULL, post_many, &p[i]));
+    }
+    while (got < POSTERS * POSTS && ws_poll(loop, &ev, 20000) > 0) {
+        letter *m = (letter *)(uintptr_t)ev.data;
+        CHECK_INT(ev.type, WS_EV_POST);
+        CHECK(!ev.conn);
+        CHECK_INT(m->number, next[m->from]);
+        next[m->from]++;
+        got++;
+        free(m);
+    }
+    CHECK_INT(got, POSTERS * POSTS);
+    for (i = 0; i < POSTERS; i++) pthread_join(t[i], NULL);
+    CHECK_INT(ws_poll(loop, &ev, 0), 0);
+    ws_loop_free(loop);
+}
+
+/* a full pipe is refused, not waited for, and what was taken is complete */
+TEST(posts_to_a_loop_that_sleeps)
+{
+    static int room[200000];
+    ws_loop *loop = ws_loop_new(NULL);
+    ws_event ev;
+    int n = 0, i, r = 0;
+
+    while (n < 100000 && !(r = ws_post(loop, &room[2 * n]))) n++;
+    CHECK_INT(r, WS_ERR_BACKLOG);
+    CHECK(n > 500);
+    for (i = 0; i < n; i++) {
+        CHECK_INT(ws_poll(loop, &ev, 0), 1);
+        CHECK(ev.data == &room[2 * i]);
+    }
+    CHECK_INT(ws_poll(loop, &ev, 0), 0);
+    CHECK_INT(ws_post(loop, NULL), 0);
+    CHECK_INT(ws_poll(loop, &ev, 0), 1);
+    CHECK(ev.type == WS_EV_POST && !ev.data);
+    CHECK_INT(ws_post(NULL, room), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_post(loop, (char *)room + 1), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_post(loop, room), 0);              /* forgotten */
+    ws_loop_free(loop);
+}
+
+static ws_loop *alarmed;
+static int alarms;
+
+static void on_alarm(int signal)
+{
+    int kept = errno;
+    (void)signal;
+    if (!ws_post(alarmed, &alarms) && errno == kept) alarms++;
+}
+
+TEST(posts_from_a_signal_handler)
+{
+    struct itimerval every = { { 0, 2000 }, { 0, 2000 } }, off = { { 0, 0 }, { 0, 0 } };
+    ws_event ev;
+    int i;
+
+    alarmed = ws_loop_new(NULL);
+    signal(SIGALRM, on_alarm);
+    setitimer(ITIMER_REAL, &every, NULL);
+    for (i = 0; i < 20; i++) {
+        CHECK_INT(ws_poll(alarmed, &ev, 5000), 1);
+        CHECK(ev.type == WS_EV_POST && ev.data == &alarms);
+    }
+    setitimer(ITIMER_REAL, &off, NULL);
+    signal(SIGALRM, SIG_DFL);
+    CHECK(alarms >= 20);
+    ws_loop_free(alarmed);
+}
+
+/* posts and connections share the loop: neither starves the other */
+TEST(posts_beside_connections)
+{
+    ws_loop *loop = ws_loop_new(NULL);
+    char url[64];
+    ws_event ev;
+    ws_conn *c;
+    int posts = 0, messages = 0, here, k;
+
+    sprintf(url, "ws://127.0.0.1:%d/", ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", NULL)));
+    c = ws_dial(loop, url, NULL);
+    for (k = 0; k < 1000; k++) ws_post(loop, &here);
+    while ((posts < 20000 || messages < 100) && ws_poll(loop, &ev, 5000) > 0) {
+        if (ev.type == WS_EV_OPEN && ev.conn == c) ws_send_text(c, "x");
+        if (ev.type == WS_EV_MESSAGE) {
+            messages += ev.conn == c;
+            ws_send(ev.conn, ev.op, ev.data, ev.size);
+        }
+        if (ev.type == WS_EV_POST) {
+            if (messages < 100) CHECK_INT(ws_post(loop, &here), 0);
+            posts++;
+        }
+        if (messages >= 100 && posts < 20000) ws_post(loop, &here);
+        if (posts >= 200000) break;
+    }
+    CHECK(messages >= 100);
+    CHECK(posts >= 20000 && posts < 200000);
+    ws_loop_free(loop);
+}
+
+TESTS(T(posts) T(posts_to_a_loop_that_sleeps) T(posts_from_a_signal_handler) T(posts_beside_connections))
+#endif
