@@ -87,6 +87,8 @@ if [ "$3" != 0 ] && [ "${CI-}" = true ]; then
     echo "$3 skipped, which is a failure with CI=true"
     failed=$((failed + $3))
 fi
-[ -s $out/sanitize ] || [ "${CI-}" != true ] || failed=$((failed + 1))
+for f in sanitize sanitize_threads; do
+    [ -s $out/$f ] || [ "${CI-}" != true ] || failed=$((failed + 1))
+done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
