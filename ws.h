@@ -252,6 +252,8 @@ enum {
     X(ORIGIN,             403, "Origin not allowed") \
     X(BODY,               400, "WebSocket request has a body") \
     X(NOT_UPGRADE,        426, "HTTP request is not a WebSocket request") \
+    X(ROUTE,              404, "nothing is served at this path and subprotocol") \
+    X(REJECTED,             0, "application refused the request") \
     X(STATUS,               0, "server did not answer 101 Switching Protocols") \
     X(ACCEPT,               0, "Sec-WebSocket-Accept missing, repeated or wrong") \
     X(SUBPROTOCOL,          0, "server did not choose from the offered subprotocols") \
@@ -288,7 +290,7 @@ enum {
     WS_EV_PONG,         /* data, size (0..125) */
     WS_EV_WRITABLE,     /* after WS_ERR_BACKLOG: the backlog has drained */
     WS_EV_HTTP,         /* server: not a WebSocket request; ws_http_reply before the next
-                           pull, or it is answered 426. ws_method, ws_target, ... are valid */
+                           pull (with cfg.ask: or later), else it is answered 426 */
     WS_EV_CLOSE,        /* last: code, reason, clean, error */
     WS_EV_REQUEST,      /* server with cfg.ask: ws_accept or ws_reject it, now or later */
     WS_EV_PART,         /* a piece of a message (cfg.parts_over, cfg.frames): op, data, size,
@@ -635,8 +637,25 @@ WS_API void ws_drop(ws_conn *c);
 WS_API void ws_pause(ws_conn *c);
 WS_API void ws_resume(ws_conn *c);
 
-/* Server: answers the request of a WS_EV_HTTP event, then closes. body may be NULL; a
-   Content-Length and Connection: close are added; HEAD gets no body. headers may be NULL. */
+/* ---- answering requests (server) ---- */
+
+/* What ws_accept adds to the configured answer. */
+typedef struct ws_answer {
+    const char *protocol;       /* one of the offered subprotocols; "" none; NULL: the route's,
+                                   or the first offered one that cfg.protocols names */
+    const ws_header *headers;   /* besides cfg.headers; NULL none */
+} ws_answer;
+
+/* Answers a WS_EV_REQUEST, at once or later (the handshake deadline runs): OPEN follows.
+   answer may be NULL. WS_ERR_ARGUMENT: bad headers, or a subprotocol that was not offered. */
+WS_API int ws_accept(ws_conn *c, const ws_answer *answer);
+
+/* Refuses a WS_EV_REQUEST or WS_EV_HTTP with an HTTP status (300..599), and text (may be NULL)
+   for a person. headers may be NULL. CLOSE follows with WS_ERR_REJECTED. */
+WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const char *text);
+
+/* Answers a WS_EV_HTTP, then closes. body may be NULL; Content-Length and Connection: close
+   are added; HEAD gets no body. headers may be NULL. */
 WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
                          const void *body, size_t n);
 
@@ -657,15 +676,60 @@ WS_API int ws_is_paused(const ws_conn *c);
 WS_API void *ws_user(const ws_conn *c);             /* your pointer */
 WS_API void ws_set_user(ws_conn *c, void *user);
 
-/* The opening handshake, from its event (OPEN, HTTP, or CLOSE after a refusal) until the
-   next pull; afterwards empty. method and target: the request line; "" on a client. status:
-   the HTTP status a client got, 0 if none. NUL-terminated. */
+/* The opening handshake, from its event (REQUEST until it is answered, OPEN, HTTP, or CLOSE
+   after a refusal) until the next pull; afterwards empty. method and target: the request
+   line; path: the target without its query; "" on a client. status: the HTTP status a client
+   got, 0 if none. body: client, at CLOSE after a refusal: what came behind the head, at most
+   WS_BODY_MAX bytes, as it came. */
 WS_API const char *ws_method(const ws_conn *c);
 WS_API const char *ws_target(const ws_conn *c);
+WS_API ws_str ws_path(const ws_conn *c);
 WS_API int ws_status(const ws_conn *c);
+WS_API ws_str ws_body(const ws_conn *c);
+
+#define WS_BODY_MAX 4096
 
 /* Value of the first header line of that name (without case); data is NULL if absent. */
 WS_API ws_str ws_header_value(const ws_conn *c, const char *name);
+
+/* Walks all header lines: *pos is 0 at first. 1 with name and value, 0 at the end. */
+WS_API int ws_header_next(const ws_conn *c, size_t *pos, ws_str *name, ws_str *value);
+
+/* The i-th (0..) element over all header lines of that name, of comma-separated lists:
+   offered subprotocols ("Sec-WebSocket-Protocol"), extensions ... data is NULL at the end. */
+WS_API ws_str ws_header_item(const ws_conn *c, const char *name, int i);
+
+/* A cookie the client sent, a parameter of the query, with percent-encoding (and in queries
+   '+') undone, as a string in buf of n bytes. Returns its length, or -1: absent, a NUL in it,
+   or no room. */
+WS_API int ws_cookie(const ws_conn *c, const char *name, char *buf, size_t n);
+WS_API int ws_query(const ws_conn *c, const char *name, char *buf, size_t n);
+
+/* The value of a Set-Cookie header. Zero it, then set what you need. */
+typedef struct ws_set_cookie {
+    const char *name, *value;   /* value: any text, percent-encoded where need be */
+    const char *path, *domain, *expires, *same_site;    /* NULL: left out */
+    long max_age;               /* seconds, 0: left out; below 0: delete the cookie */
+    int secure, http_only;
+} ws_set_cookie;
+
+/* Writes it to buf of n bytes, with a NUL. Returns the length, or -1: a name or an attribute
+   with characters that are not allowed, or no room. */
+WS_API int ws_cookie_format(const ws_set_cookie *cookie, char *buf, size_t n);
+
+/* id of the route that a server's connection came through, 0 without routes. */
+WS_API int ws_route_id(const ws_conn *c);
+
+/* ---- requests that another HTTP server parsed ---- */
+
+/* 1 if a whole request head asks for a WebSocket (GET, Connection: upgrade, Upgrade:
+   websocket): hand it over with ws_feed or ws_adopt, which then check the rest. */
+WS_API int ws_is_upgrade(ws_str head);
+
+/* Writes a request head from parsed pieces to buf of n bytes. Returns its size, 0: no room, or
+   characters that cannot be in a head. */
+WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char *target,
+                             const ws_header *headers);
 
 /* ==== >>net ============================================================================ */
 
@@ -763,8 +827,9 @@ WS_API size_t ws_loop_count(const ws_loop *loop);
 /* Why ws_listen or ws_poll failed; valid until the next call. Takes NULL. */
 WS_API const char *ws_loop_error_text(const ws_loop *loop);
 
-/* Writes the peer's address ("127.0.0.1:5000", "[::1]:5000", "unix") to buf. Returns its
-   length, 0 if unknown. */
+/* Writes the peer's address ("127.0.0.1:5000", "[::1]:5000", "unix") to buf, or, with
+   cfg.trusted_proxies, the one that the proxies wrote ("192.0.2.7"). Returns its length, 0 if
+   unknown. */
 WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 
 #endif /* WS_NO_SOCKETS */
@@ -937,6 +1002,14 @@ WS__PRIVATE ws_str ws__str(const char *data, size_t n)
     s.data = data;
     s.size = n;
     return s;
+}
+
+/* Value of a hex digit, or -1. */
+WS__PRIVATE int ws__hex(char b)
+{
+    if (ws__is_digit(b)) return b - '0';
+    b = ws__lower(b);
+    return b >= 'a' && b <= 'f' ? b - 'a' + 10 : -1;
 }
 
 /* Index of the first c at or after from, or s.size. */
@@ -1638,7 +1711,7 @@ WS_API int ws_url_parse(const char *text, size_t n, ws_url *url)
 /* What a connection is doing with its input. */
 enum {
     WS__PHASE_HEAD,     /* waits for the peer's HTTP head */
-    WS__PHASE_HTTP,     /* server: plain HTTP request, not answered yet */
+    WS__PHASE_HTTP,     /* server: the application is to answer the request */
     WS__PHASE_FRAMES,
     WS__PHASE_ENDING,   /* input is dropped; CLOSE comes when the output is gone */
     WS__PHASE_ENDED     /* no input, no output; CLOSE comes now */
@@ -1670,6 +1743,7 @@ enum {
     WS__LINGERS = 1 << 22,      /* output shut down, waits for the peer's end */
     WS__CLOCKED = 1 << 23,      /* a driver without loop reads the system's clock */
     WS__OPEN_OWED = 1 << 24,    /* the next pull gives OPEN */
+    WS__ASKED = 1 << 26,        /* the application is to answer a WebSocket request */
     WS__DRAIN_ASKED = 1 << 25   /* WRITABLE is owed when nothing waits any more */
 };
 
@@ -1737,6 +1811,8 @@ typedef struct ws__more {
     ptrdiff_t (*read)(void *user, void *buf, size_t n);     /* ws_send_from; NULL: none */
     void *read_user;
     uint8_t read_op, read_waits;    /* waits: it had nothing */
+    char *remote;               /* the client's address that a trusted proxy wrote */
+    char *protocol;             /* subprotocol that the application chose */
 } ws__more;
 
 /* A configuration with the defaults filled in and all strings copied. Shared by the
@@ -1775,6 +1851,7 @@ struct ws_conn {
     uint16_t code;              /* of CLOSE */
     uint8_t phase, error, protocol, wants;
     uint16_t rtt;               /* ms + 1 of the last ping, 0 unknown */
+    uint8_t route;              /* its number 1.., 0: none */
     uint8_t sending;            /* opcode of a message being sent in parts, 0: none */
 };
 
@@ -1918,16 +1995,25 @@ static ws_str ws__cstr(const char *s)
     return r;
 }
 
+static int ws__headers_valid(const ws_header *h)
+{
+    for (; h && h->name; h++)
+        if (!ws__token_valid(ws__cstr(h->name)) || !h->value || !ws__is_value(h->value)) return 0;
+    return 1;
+}
+
 static int ws__config_valid(const ws_config *cfg)
 {
-    const ws_header *h;
+    const ws_route *r;
     ws_str list = ws__cstr(cfg->protocols), item;
 
     while (ws_list_next(&list, &item)) if (!ws__token_valid(item)) return 0;
-    for (h = cfg->headers; h && h->name; h++)
-        if (!ws__token_valid(ws__cstr(h->name)) || !h->value || !ws__is_value(h->value)) return 0;
+    if (!ws__headers_valid(cfg->headers)) return 0;
     if (cfg->origin && (!*cfg->origin || !ws__is_value(cfg->origin))) return 0;
     if (cfg->host && (!*cfg->host || !ws__is_value(cfg->host))) return 0;
+    for (r = cfg->routes; r && r->path; r++)
+        if (r - cfg->routes >= 254 || *r->path != '/' ||
+            (r->protocol && !ws__token_valid(ws__cstr(r->protocol)))) return 0;
     if (cfg->version != 0 && cfg->version != 8 && cfg->version != 13) return 0;
     return !cfg->io.read == !cfg->io.write;
 }
@@ -1997,6 +2083,31 @@ static void ws__defaults(ws_config *s)
     if (!s->alloc) s->alloc = ws__system_alloc;
 }
 
+static size_t ws__routes_size(const ws_route *r)
+{
+    size_t n = r ? sizeof *r : 0;
+    for (; r && r->path; r++)
+        n += sizeof *r + strlen(r->path) + (r->protocol ? strlen(r->protocol) + 1 : 0) + 1;
+    return n;
+}
+
+/* t stands where a ws_route may stand. */
+static const ws_route *ws__keep_routes(ws__text *t, const ws_route *from)
+{
+    ws_route *to = (ws_route *)(void *)t->at;
+    size_t count = 0, i;
+
+    if (!from) return NULL;
+    while (from[count].path) count++;
+    memcpy(to, from, (count + 1) * sizeof *to);
+    t->at += (count + 1) * sizeof *to;
+    for (i = 0; i < count; i++) {
+        to[i].path = ws__keep(t, from[i].path);
+        to[i].protocol = ws__keep(t, from[i].protocol);
+    }
+    return to;
+}
+
 static uint32_t ws__short_below(const ws_config *s)
 {
     uint32_t least = s->max_message < s->max_frame ? s->max_message : s->max_frame;
@@ -2009,6 +2120,7 @@ static uint32_t ws__short_below(const ws_config *s)
 static size_t ws__cfg_size(const ws_config *cfg, const char *url)
 {
     return sizeof(ws__cfg) + ws__lines_size(cfg->headers) + (url ? strlen(url) + 1 : 0) +
+           ws__routes_size(cfg->routes) +
            (cfg->protocols ? strlen(cfg->protocols) : 0) + 3 +
            (cfg->origins ? strlen(cfg->origins) + 1 : 0);
 }
@@ -2025,6 +2137,7 @@ static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const ch
     ws__defaults(&k->set);
     t.at = (char *)(k + 1);
     t.end = (char *)k + size;
+    k->set.routes = ws__keep_routes(&t, cfg->routes);
     k->lines = t.at;
     *t.at = 0;
     ws__put_lines(&t, cfg->headers);
@@ -2158,8 +2271,26 @@ static ws__more *ws__more_of(ws_conn *c)
     return c->more;
 }
 
+/* A copy of s with a NUL, freed by ws__string_free; NULL when memory is out. */
+WS__PRIVATE char *ws__string_new(ws_conn *c, ws_str s)
+{
+    char *copy = (char *)ws__alloc(c->cfg, s.size + 1);
+    if (!copy) return NULL;
+    if (s.size) memcpy(copy, s.data, s.size);
+    copy[s.size] = 0;
+    return copy;
+}
+
+static void ws__string_free(ws_conn *c, char *s)
+{
+    if (s) ws__free(c->cfg, s, strlen(s) + 1);
+}
+
 static void ws__more_free(ws_conn *c)
 {
+    if (!c->more) return;
+    ws__string_free(c, c->more->remote);
+    ws__string_free(c, c->more->protocol);
     ws__free(c->cfg, c->more, sizeof *c->more);
     c->more = NULL;
 }
@@ -2280,7 +2411,7 @@ static uint8_t *ws__tx_room(ws_conn *c, size_t n)
 }
 
 /* Queues n bytes as they are. raw: they are not frames. */
-static int ws__tx_append(ws_conn *c, const void *data, size_t n, int raw)
+WS__PRIVATE int ws__tx_append(ws_conn *c, const void *data, size_t n, int raw)
 {
     uint8_t *at = ws__tx_room(c, n);
     if (!at) return WS_ERR_MEMORY;
@@ -2493,8 +2624,8 @@ static void ws__note_error(ws_conn *c, int number, const char *more)
     }
 }
 
-static void ws__refuse(ws_conn *c, int status, const ws_header *headers, const char *text,
-                       size_t n, int with_body);
+static int ws__refuse(ws_conn *c, int status, const ws_header *headers, const char *text,
+                      size_t n, int with_body);
 
 /* The one way into failure: tells the peer what the RFC wants it told, and ends. */
 static void ws__fail_with(ws_conn *c, int error, const char *more)
@@ -2611,21 +2742,23 @@ static uint32_t ws__open_deadline(const ws_conn *c)
 
 /* ==== >>shake (private) ================================================================ */
 
-/* Queues an HTTP head in one go: either all of it or nothing. */
-static int ws__put_head(ws_conn *c, const ws_str *pieces, int count)
+/* Begins text of at most n bytes behind the queue; ws__text_end queues all of it or nothing. */
+static int ws__text_begin(ws_conn *c, ws__text *t, size_t n)
 {
-    size_t n = 0;
     uint8_t *at;
-    int i;
 
-    for (i = 0; i < count; i++) n += pieces[i].size;
-    at = ws__tx_room(c, n);
+    if (WS__HAS(c, WS__IS_FIXED)) n = c->tx->cap - c->tx->len - 1;
+    at = ws__tx_room(c, n + 1);
     if (!at) return WS_ERR_MEMORY;
-    for (i = 0; i < count; i++) {
-        if (pieces[i].size) memcpy(at, pieces[i].data, pieces[i].size);
-        at += pieces[i].size;
-    }
-    c->tx->len += n;
+    t->at = (char *)at;
+    t->end = t->at + n + 1;
+    return 0;
+}
+
+static int ws__text_end(ws_conn *c, const ws__text *t)
+{
+    if (t->at + 1 >= t->end) return WS_ERR_MEMORY;      /* it may have been cut */
+    c->tx->len = (size_t)((uint8_t *)t->at - WS__DATA(c->tx));
     c->tx->border = c->tx->len;
     return 0;
 }
@@ -2668,47 +2801,44 @@ static const char *ws__status_text(int status)
     return "Status";
 }
 
-/* Queues an HTTP answer that ends the connection. */
-static void ws__refuse(ws_conn *c, int status, const ws_header *headers, const char *text,
-                       size_t n, int with_body)
+static int ws__has_header(const ws_header *h, const char *name)
 {
-    char head[256], *lines = NULL;
-    ws_str piece[3];
-    ws__text t;
-    size_t room = ws__lines_size(headers);
-    int bare = status == 204 || status == 304;
+    for (; h && h->name; h++) if (ws_str_is(ws__cstr(h->name), name)) return 1;
+    return 0;
+}
 
-    if (headers && headers->name) {
-        lines = (char *)ws__alloc(c->cfg, room);
-        if (!lines) { ws__drop_output(c); return; }
-        t.at = lines;
-        t.end = lines + room;
-        ws__put_lines(&t, headers);
+/* Queues an HTTP answer that ends the connection. */
+static int ws__refuse(ws_conn *c, int status, const ws_header *headers, const char *text,
+                      size_t n, int with_body)
+{
+    int bare = status == 204 || status == 304;
+    ws__text t;
+
+    if (ws__text_begin(c, &t, 320 + ws__lines_size(headers) + n)) {
+        ws__drop_output(c);
+        return WS_ERR_MEMORY;
     }
-    t.at = head;
-    t.end = head + sizeof head;
     ws__puts(&t, "HTTP/1.1 ");
     ws__put_number(&t, (uint64_t)status);
     ws__puts(&t, " ");
     ws__puts(&t, ws__status_text(status));
     ws__puts(&t, "\r\nConnection: close\r\n");
-    if (!headers && with_body && n) ws__puts(&t, "Content-Type: text/plain\r\n");
-    if (status == 405 && !headers) ws__puts(&t, "Allow: GET\r\n");
+    if (n && !bare && !ws__has_header(headers, "Content-Type"))
+        ws__puts(&t, "Content-Type: text/plain\r\n");
+    if (status == 405 && !ws__has_header(headers, "Allow")) ws__puts(&t, "Allow: GET\r\n");
     if (status == 426)
         ws__puts(&t, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
+    ws__put_lines(&t, headers);
     if (!bare) {
         ws__puts(&t, "Content-Length: ");
         ws__put_number(&t, n);
         ws__puts(&t, "\r\n");
     }
-    piece[0] = ws__cstr(head);
-    piece[1] = ws__cstr(lines);
-    piece[2].data = "\r\n";
-    piece[2].size = 2;
-    if (ws__put_head(c, piece, 3) ||
-        (with_body && !bare && n && ws__tx_append(c, text, n, 1)))
-        ws__drop_output(c);
-    if (lines) ws__free(c->cfg, lines, room);
+    ws__puts(&t, "\r\n");
+    if (with_body && !bare) ws__put(&t, text, n);
+    if (!ws__text_end(c, &t)) return 0;
+    ws__drop_output(c);
+    return WS_ERR_MEMORY;
 }
 
 #ifndef WS_NO_SERVER
@@ -2846,32 +2976,131 @@ static int ws__request_check(const ws__cfg *k, const ws__request *r)
 }
 
 /* The first of the client's offers that we support (4.2.2 /subprotocol/). */
-static void ws__protocol_choose(ws_conn *c, ws_str head)
+static void ws__protocol_choose(ws_conn *c)
 {
-    ws_str name, value, item;
-    size_t pos = 0;
+    ws_str item;
+    int i;
 
-    while (!c->protocol && ws_head_field(head, &pos, &name, &value))
-        if (ws_str_is(name, "Sec-WebSocket-Protocol"))
-            while (!c->protocol && ws_list_next(&value, &item))
-                c->protocol = ws__protocol_find(c->cfg, item);
+    for (i = 0; !c->protocol; i++) {
+        item = ws_header_item(c, "Sec-WebSocket-Protocol", i);
+        if (!item.data) return;
+        c->protocol = ws__protocol_find(c->cfg, item);
+    }
 }
 
-static int ws__answer_101(ws_conn *c, const ws__request *r)
+/* path fits the pattern: '*' at its end is any rest, elsewhere one segment. */
+static int ws__path_fits(const char *pattern, ws_str path)
 {
-    char accept[29];
-    ws_str piece[7];
+    size_t i = 0;
 
-    ws_accept_key(r->key.data, accept);
-    piece[0] = ws__cstr("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                       "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
-    piece[1] = ws__cstr(accept);
-    piece[2] = ws__cstr(c->protocol ? "\r\nSec-WebSocket-Protocol: " : "");
-    piece[3] = ws__cstr(ws__protocol_at(c->cfg, c->protocol));
-    piece[4] = ws__cstr("\r\n");
-    piece[5] = ws__cstr(c->cfg->lines);
-    piece[6] = ws__cstr("\r\n");
-    return ws__put_head(c, piece, 7);
+    for (; *pattern; pattern++) {
+        if (*pattern != '*') {
+            if (i == path.size || path.data[i++] != *pattern) return 0;
+        } else if (!pattern[1]) {
+            return 1;
+        } else {
+            if (i == path.size || path.data[i] == '/') return 0;
+            while (i < path.size && path.data[i] != '/') i++;
+        }
+    }
+    return i == path.size;
+}
+
+/* The first route whose path fits and that speaks protocol (NULL: that leaves it open). */
+static uint8_t ws__route_find(const ws_route *all, ws_str path, const ws_str *protocol)
+{
+    const ws_route *r;
+
+    for (r = all; r->path; r++) {
+        if (!r->protocol != !protocol || !ws__path_fits(r->path, path)) continue;
+        if (!protocol || (strlen(r->protocol) == protocol->size &&
+                          !memcmp(r->protocol, protocol->data, protocol->size)))
+            return (uint8_t)(r - all + 1);
+    }
+    return 0;
+}
+
+/* Chooses the route: the client's first offer that has one, else one for any subprotocol. */
+static int ws__route_choose(ws_conn *c)
+{
+    const ws_route *all = c->cfg->set.routes;
+    ws_str path = ws_path(c), item;
+    int i;
+
+    if (!all) return 0;
+    for (i = 0; !c->route; i++) {
+        item = ws_header_item(c, "Sec-WebSocket-Protocol", i);
+        if (!item.data) break;
+        c->route = ws__route_find(all, path, &item);
+    }
+    if (!c->route) c->route = ws__route_find(all, path, NULL);
+    return c->route ? 0 : WS_ERR_ROUTE;
+}
+
+/* Keeps what the last of our own proxies says about the client. */
+static int ws__forwarded(ws_conn *c)
+{
+    static const char set[] = "0123456789abcdefABCDEF:.";
+    uint32_t trusted = c->cfg->set.trusted_proxies;
+    int count = 0, i;
+    ws_str item;
+    size_t k;
+
+    if (!trusted) return 0;
+    while (ws_header_item(c, "X-Forwarded-For", count).data) count++;
+    if (!count) return 0;
+    i = trusted < (uint32_t)count ? count - (int)trusted : 0;
+    item = ws_header_item(c, "X-Forwarded-For", i);
+    for (k = 0; k < item.size; k++) if (!memchr(set, item.data[k], sizeof set - 1)) return 0;
+    if (item.size > 45) return 0;
+    if (!ws__more_of(c)) return WS_ERR_MEMORY;
+    c->more->remote = ws__string_new(c, item);
+    return c->more->remote ? 0 : WS_ERR_MEMORY;
+}
+
+/* The application's choice of subprotocol, which must be one of the offered. */
+static int ws__protocol_set(ws_conn *c, const char *protocol)
+{
+    ws_str item;
+    int i;
+
+    for (i = 0; *protocol; i++) {
+        item = ws_header_item(c, "Sec-WebSocket-Protocol", i);
+        if (!item.data) return WS_ERR_ARGUMENT;
+        if (strlen(protocol) == item.size && !memcmp(protocol, item.data, item.size)) break;
+    }
+    if (!ws__more_of(c)) return WS_ERR_MEMORY;
+    ws__string_free(c, c->more->protocol);
+    c->more->protocol = ws__string_new(c, ws__cstr(protocol));
+    return c->more->protocol ? 0 : WS_ERR_MEMORY;
+}
+
+static int ws__answer_101(ws_conn *c, const ws_answer *answer)
+{
+    const ws_header *headers = answer ? answer->headers : NULL;
+    const char *protocol;
+    char accept[29];
+    ws__text t;
+    int fault = 0;
+
+    if (answer && answer->protocol) fault = ws__protocol_set(c, answer->protocol);
+    else if (!*ws_protocol(c)) ws__protocol_choose(c);
+    if (fault) return fault;
+    protocol = ws_protocol(c);
+    if (ws__text_begin(c, &t, 200 + strlen(protocol) + strlen(c->cfg->lines) +
+                              ws__lines_size(headers)))
+        return WS_ERR_MEMORY;
+    ws_accept_key(ws_header_value(c, "Sec-WebSocket-Key").data, accept);
+    ws__puts(&t, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                 "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
+    ws__puts(&t, accept);
+    if (*protocol) ws__puts(&t, "\r\nSec-WebSocket-Protocol: ");
+    ws__puts(&t, protocol);
+    ws__puts(&t, "\r\n");
+    ws__puts(&t, c->cfg->lines);
+    ws__put_lines(&t, headers);
+    ws__puts(&t, "\r\n");
+    return ws__text_end(c, &t);
 }
 
 /* Judges a whole request head. Returns the event it makes, 0 after a failure. */
@@ -2887,22 +3116,23 @@ static int ws__server_head(ws_conn *c, ws_str head)
     while (!fault && ws_head_field(head, &pos, &name, &value))
         ws__request_field(&r, name, value);
     if (!fault) fault = ws__request_check(c->cfg, &r);
-    if (!fault) {
-        ws__protocol_choose(c, head);
-        fault = ws__answer_101(c, &r);
-    }
     if (r.method.size && r.target.size) {   /* strings for ws_method and ws_target */
         ((char *)(uintptr_t)r.method.data)[r.method.size] = 0;
         ((char *)(uintptr_t)r.target.data)[r.target.size] = 0;
     } else {
         c->rx->head_size = 0;               /* not a request: nothing to show */
     }
+    if ((!fault || fault == WS_ERR_NOT_UPGRADE) && ws__forwarded(c)) fault = WS_ERR_MEMORY;
     if (fault == WS_ERR_NOT_UPGRADE) return WS_EV_HTTP;
-    if (fault) {
-        ws__fail(c, fault);
-        return 0;
+    if (!fault) fault = ws__route_choose(c);
+    if (!fault && c->cfg->set.ask) {
+        c->flags |= WS__ASKED;
+        return WS_EV_REQUEST;
     }
-    return WS_EV_OPEN;
+    if (!fault) fault = ws__answer_101(c, NULL);
+    if (!fault) return WS_EV_OPEN;
+    ws__fail(c, fault);
+    return 0;
 }
 
 #endif /* WS_NO_SERVER */
@@ -2922,13 +3152,6 @@ static void ws__put_host(ws__text *t, const ws_url *url)
         ws__puts(t, ":");
         ws__put_number(t, url->port);
     }
-}
-
-static int ws__hex(char b)
-{
-    if (b >= '0' && b <= '9') return b - '0';
-    b = (char)ws__lower(b);
-    return b >= 'a' && b <= 'f' ? b - 'a' + 10 : -1;
 }
 
 /* Undoes percent-encoding. Returns the bytes, or -1. */
@@ -2993,17 +3216,12 @@ static int ws__request_101(ws_conn *c, const ws_url *url, const ws_config *set)
                   (set && set->host ? strlen(set->host) : 0) +
                   (set && set->origin ? strlen(set->origin) : 0) +
                   (set && set->protocols ? 2 * strlen(set->protocols) : 0);
-    uint8_t *at;
     ws__text t;
 
     if (ws__random(c->cfg, nonce, sizeof nonce)) return WS_ERR_RANDOM;
     ws_base64_encode(nonce, sizeof nonce, key);
     ws_accept_key(key, c->cfg->accept);
-    if (WS__HAS(c, WS__IS_FIXED)) size = c->tx->cap - c->tx->len;
-    at = ws__tx_room(c, size);
-    if (!at) return WS_ERR_MEMORY;
-    t.at = (char *)at;
-    t.end = (char *)at + size;
+    if (ws__text_begin(c, &t, size)) return WS_ERR_MEMORY;
     ws__puts(&t, "GET ");
     if (!url->target.size || url->target.data[0] != '/') ws__puts(&t, "/");
     ws__put(&t, url->target.data, url->target.size);
@@ -3024,10 +3242,7 @@ static int ws__request_101(ws_conn *c, const ws_url *url, const ws_config *set)
     if (ws__put_basic(&t, url)) return WS_ERR_URL;
     ws__puts(&t, c->cfg->lines);
     ws__puts(&t, "\r\n");
-    if (t.at + 1 >= t.end) return WS_ERR_MEMORY;
-    c->tx->len += (size_t)(t.at - (char *)at);
-    c->tx->border = c->tx->len;
-    return 0;
+    return ws__text_end(c, &t);
 }
 
 /* 4.1, what a client must find in the answer. */
@@ -3057,6 +3272,26 @@ static int ws__answer_check(ws_conn *c, ws_str head, int status, ws_str version)
     if (!connection) return WS_ERR_CONNECTION;
     if (!protocols && ws__protocol_at(c->cfg, 1)[0]) return WS_ERR_SUBPROTOCOL;
     return accepts == 1 && right ? 0 : WS_ERR_ACCEPT;
+}
+
+/* 1 when of a refusal's body enough is here to show: all of it, or WS_BODY_MAX bytes. */
+static int ws__refusal_whole(const ws_conn *c, ws_str head, const char *body, size_t n)
+{
+    ws_str name, value;
+    size_t pos = 0, want = WS_BODY_MAX, i;
+    int status;
+
+    if (ws_head_answer(head, &name, &status, &value)) return 1;
+    if (status < 200 || status == 204 || status == 304 || WS__HAS(c, WS__INPUT_END)) return 1;
+    if (WS__HAS(c, WS__IS_FIXED) && c->rx->len == c->rx->cap) return 1;
+    while (ws_head_field(head, &pos, &name, &value)) {
+        if (ws_str_is(name, "Transfer-Encoding") && n >= 5 && !memcmp(body + n - 5, "0\r\n\r\n", 5))
+            return 1;
+        if (!ws_str_is(name, "Content-Length")) continue;
+        for (want = i = 0; i < value.size && want < WS_BODY_MAX; i++)
+            want = want * 10 + (ws__is_digit(value.data[i]) ? (size_t)(value.data[i] - '0') : 0);
+    }
+    return n >= (want < WS_BODY_MAX ? want : WS_BODY_MAX);
 }
 
 static int ws__client_head(ws_conn *c, ws_str head)
@@ -3156,6 +3391,7 @@ static void ws__release(ws_conn *c)
 {
     ws__rx *rx = c->rx;
 
+    if (WS__HAS(c, WS__OPEN_OWED)) return;      /* the head is yet to be shown */
     if (WS__HAS(c, WS__MESSAGE_HELD)) {
         if (c->cork && c->cork->total) c->cork->flush(c);
         rx->msg = 0;
@@ -3165,7 +3401,7 @@ static void ws__release(ws_conn *c)
         rx->head_size = 0;
         c->flags &= ~(uint32_t)WS__HEAD_HELD;
     }
-    if (c->phase == WS__PHASE_HTTP && !WS__HAS(c, WS__ANSWERED))
+    if (c->phase == WS__PHASE_HTTP && !WS__HAS(c, WS__ANSWERED) && !c->cfg->set.ask)
         ws_http_reply(c, 426, NULL, "WebSocket only\n", 15);
     if (rx && rx->pos == rx->len && !rx->op && !rx->in_frame && !rx->msg &&
         c->phase == WS__PHASE_FRAMES)
@@ -3485,6 +3721,14 @@ static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
     return ws__control(c, f.op, p, (size_t)f.size, ev);
 }
 
+static void ws__opened(ws_conn *c)
+{
+    c->phase = WS__PHASE_FRAMES;
+    c->flags |= WS__OPENED;
+    c->last_rx = c->last_message = c->now;
+    c->deadline = WS__HAS(c, WS__TICKED) ? ws__open_deadline(c) : ws__after(c, WS_NEVER);
+}
+
 /* One step over the opening handshake; returns like ws__frame_step. */
 static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
 {
@@ -3501,8 +3745,13 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
     c->taken = rx->head.scanned;
     if (size < 0) { ws__fail(c, size); return -1; }
     if (!size) return 0;
-    head.data = (const char *)in->p;
-    head.size = rx->head_size = (size_t)size;
+    head = ws__str((const char *)in->p, (size_t)size);
+#ifndef WS_NO_CLIENT
+    if (WS__HAS(c, WS__IS_CLIENT) &&
+        !ws__refusal_whole(c, head, head.data + size, (size_t)(in->end - in->p) - head.size))
+        return 0;
+#endif
+    rx->head_size = head.size;
     rx->head_at = (size_t)(in->p - WS__DATA(rx));
     in->p += size;
     c->taken = (uint64_t)size;
@@ -3515,13 +3764,7 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
 #endif
     if (!type) return -1;
     c->phase = WS__PHASE_HTTP;
-    if (type == WS_EV_OPEN) {
-        c->phase = WS__PHASE_FRAMES;
-        c->flags |= WS__OPENED;
-        c->last_rx = c->last_message = c->now;
-        c->deadline = ws__open_deadline(c);
-        if (!WS__HAS(c, WS__TICKED)) c->deadline = ws__after(c, WS_NEVER);
-    }
+    if (type == WS_EV_OPEN) ws__opened(c);
     ws__wake(c);
     return ws__fill(ev, c, type, "", 0);
 }
@@ -3544,8 +3787,8 @@ static int ws__close_event(ws_conn *c, ws_event *ev)
 static int ws__late_event(ws_conn *c, ws_event *ev)
 {
     if (WS__HAS(c, WS__CLOSE_TOLD)) return 0;
-    if (WS__HAS(c, WS__INPUT_END) && !ws__held_back(c) &&
-        (c->phase == WS__PHASE_HEAD || c->phase == WS__PHASE_FRAMES))
+    if (WS__HAS(c, WS__INPUT_END) && !ws__held_back(c) && c->phase <= WS__PHASE_FRAMES &&
+        !WS__HAS(c, WS__ANSWERED))
         ws__fail(c, WS__HAS(c, WS__BROKEN) ? WS_ERR_IO : WS_ERR_EOF);
     if (c->phase == WS__PHASE_FRAMES && WS__HAS(c, WS__REFUSED) &&
         (WS__HAS(c, WS__DRAIN_ASKED) ? !ws__unsent(c) && !(c->more && c->more->read)
@@ -3563,6 +3806,10 @@ static int ws__step(ws_conn *c, ws__span *in, ws_event *ev)
 {
     int r = -1;
 
+    if (WS__HAS(c, WS__OPEN_OWED)) {
+        c->flags &= ~(uint32_t)WS__OPEN_OWED;
+        return ws__fill(ev, c, WS_EV_OPEN, "", 0);
+    }
     while (r < 0) {
         if (c->phase == WS__PHASE_HEAD) r = ws__shake_step(c, in, ev);
         else if (c->phase == WS__PHASE_FRAMES && !ws__held_back(c))
@@ -3617,13 +3864,24 @@ static void ws__open_expired(ws_conn *c)
     c->deadline = ws__open_deadline(c);
 }
 
+/* A refusal whose body does not end: what came must do. 1 if that is it. */
+static int ws__refusal_shown(ws_conn *c)
+{
+    if (!WS__HAS(c, WS__IS_CLIENT) || WS__HAS(c, WS__INPUT_END) || !c->rx ||
+        c->rx->head.state != WS__HEAD_DONE)
+        return 0;
+    c->flags |= WS__INPUT_END;
+    c->deadline = ws__after(c, WS_NEVER);
+    return 1;
+}
+
 static void ws__expired(ws_conn *c)
 {
     if (c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_SENT)) {
         ws__open_expired(c);
     } else if (c->phase < WS__PHASE_FRAMES) {
         if (c->cfg->set.handshake_timeout == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
-        else ws__fail(c, WS_ERR_HANDSHAKE_TIMEOUT);
+        else if (!ws__refusal_shown(c)) ws__fail(c, WS_ERR_HANDSHAKE_TIMEOUT);
     } else if (c->phase < WS__PHASE_ENDED) {
         if (c->cfg->set.close_timeout == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
         else if (!c->error && !WS__HAS(c, WS__CLOSE_GOT)) {
@@ -3717,10 +3975,6 @@ WS_API int ws_next(ws_conn *c, ws_event *ev)
 {
     if (!c || !ev) return 0;
     ev->type = WS_EV_NONE;
-    if (WS__HAS(c, WS__OPEN_OWED)) {
-        c->flags &= ~(uint32_t)WS__OPEN_OWED;
-        return ws__fill(ev, c, WS_EV_OPEN, "", 0);
-    }
     ws__release(c);
     return ws__pull(c, ev);
 }
@@ -3969,21 +4223,58 @@ WS_API void ws_resume(ws_conn *c)
     ws__wake(c);
 }
 
+/* Ends the phase in which the application has a request to answer. */
+static int ws__reply(ws_conn *c, int status, const ws_header *headers, const char *body,
+                     size_t n)
+{
+    int r;
+
+    if (c->phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED)) return WS_ERR_STATE;
+    if (!ws__headers_valid(headers)) return WS_ERR_ARGUMENT;
+    c->flags |= WS__ANSWERED;
+    r = ws__refuse(c, status, headers, body, n, strcmp(ws_method(c), "HEAD") != 0);
+    ws__end(c, WS__PHASE_ENDING);
+    return r;
+}
+
 WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
                          const void *body, size_t n)
 {
-    ws_config check;
-
     if (!c || status < 200 || status > 999 || (!body && n)) return WS_ERR_ARGUMENT;
-    if (c->phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED)) return WS_ERR_STATE;
-    memset(&check, 0, sizeof check);
-    check.headers = headers;
-    if (!ws__config_valid(&check)) return WS_ERR_ARGUMENT;
-    c->flags |= WS__ANSWERED;
-    ws__refuse(c, status, headers, (const char *)body, n, strcmp(ws_method(c), "HEAD") != 0);
-    ws__end(c, WS__PHASE_ENDING);
+    return WS__HAS(c, WS__ASKED) ? WS_ERR_STATE
+                                 : ws__reply(c, status, headers, (const char *)body, n);
+}
+
+WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const char *text)
+{
+    size_t n = text ? strlen(text) : 0;
+    int r;
+
+    if (!c || status < 300 || status > 599) return WS_ERR_ARGUMENT;
+    r = ws__reply(c, status, headers, text, n);
+    if (r == WS_ERR_STATE || r == WS_ERR_ARGUMENT) return r;
+    c->error = -WS_ERR_REJECTED;
+    c->code = WS_CLOSE_ABNORMAL;
+    ws__note_error(c, -WS_ERR_REJECTED, n ? text : NULL);
+    return r;
+}
+
+#ifndef WS_NO_SERVER
+WS_API int ws_accept(ws_conn *c, const ws_answer *answer)
+{
+    int r;
+
+    if (!c || (answer && !ws__headers_valid(answer->headers))) return WS_ERR_ARGUMENT;
+    if (c->phase != WS__PHASE_HTTP || !WS__HAS(c, WS__ASKED) || WS__HAS(c, WS__ANSWERED))
+        return WS_ERR_STATE;
+    r = ws__answer_101(c, answer);
+    if (r) return r;
+    c->flags = (c->flags & ~(uint32_t)WS__ASKED) | WS__OPEN_OWED;
+    ws__opened(c);
+    ws__wake(c);
     return 0;
 }
+#endif
 
 WS_API int ws_state(const ws_conn *c)
 {
@@ -4014,7 +4305,11 @@ WS_API int ws_is_client(const ws_conn *c) { return c && WS__HAS(c, WS__IS_CLIENT
 
 WS_API const char *ws_protocol(const ws_conn *c)
 {
-    return c && c->protocol ? ws__protocol_at(c->cfg, c->protocol) : "";
+    if (!c) return "";
+    if (c->more && c->more->protocol) return c->more->protocol;
+    if (c->route && c->cfg->set.routes[c->route - 1].protocol)
+        return c->cfg->set.routes[c->route - 1].protocol;
+    return ws__protocol_at(c->cfg, c->protocol);
 }
 
 WS_API const char *ws_close_text(int code)
@@ -4073,14 +4368,196 @@ WS_API int ws_status(const ws_conn *c)
     return ws_is_client(c) ? c->cfg->status : 0;
 }
 
+WS_API ws_str ws_path(const ws_conn *c)
+{
+    ws_str all = ws__cstr(ws_target(c));
+    size_t from = 0, i;
+
+    if (all.size && all.data[0] != '/') {       /* "http://host/path" */
+        from = ws__find(all, ws__find(all, 0, '/') + 2, '/');
+        if (from > all.size) from = all.size;
+    }
+    i = ws__find(all, 0, '?');
+    if (i < from) from = i;
+    return from == i && all.size ? ws__str("/", 1) : ws__str(all.data + from, i - from);
+}
+
+WS_API ws_str ws_body(const ws_conn *c)
+{
+    ws_str head = ws__head(c);
+
+    if (!head.size || !ws_is_client(c) || c->cfg->status == 101) return ws__str("", 0);
+    head.data += head.size;
+    return ws__str(head.data, c->rx->len - c->rx->head_at - head.size);
+}
+
+WS_API int ws_header_next(const ws_conn *c, size_t *pos, ws_str *name, ws_str *value)
+{
+    ws_str head = ws__head(c);
+
+    return head.size && ws_head_field(head, pos, name, value);
+}
+
 WS_API ws_str ws_header_value(const ws_conn *c, const char *name)
 {
-    ws_str head = ws__head(c), n, value, none = { NULL, 0 };
+    ws_str n, value;
     size_t pos = 0;
 
-    while (name && head.size && ws_head_field(head, &pos, &n, &value))
+    while (name && ws_header_next(c, &pos, &n, &value))
         if (ws_str_is(n, name)) return value;
-    return none;
+    return ws__str(NULL, 0);
+}
+
+WS_API ws_str ws_header_item(const ws_conn *c, const char *name, int i)
+{
+    ws_str n, value, item;
+    size_t pos = 0;
+
+    while (name && i >= 0 && ws_header_next(c, &pos, &n, &value))
+        if (ws_str_is(n, name))
+            while (ws_list_next(&value, &item))
+                if (!i--) return item;
+    return ws__str(NULL, 0);
+}
+
+/* Undoes percent-encoding; what is none stays. A string in buf; its length or -1. */
+static int ws__decoded(ws_str s, int plus, char *buf, size_t n)
+{
+    size_t i, out = 0;
+
+    for (i = 0; i < s.size; i++) {
+        char b = plus && s.data[i] == '+' ? ' ' : s.data[i];
+        int high = b == '%' && i + 2 < s.size ? ws__hex(s.data[i + 1]) : -1;
+        int low = high >= 0 ? ws__hex(s.data[i + 2]) : -1;
+        if (low >= 0) {
+            b = (char)(high * 16 + low);
+            i += 2;
+        }
+        if (!b || out + 1 >= n) return -1;
+        buf[out++] = b;
+    }
+    if (!n) return -1;
+    buf[out] = 0;
+    return (int)out;
+}
+
+/* The value of name in "name=value" pairs with mark between them; data NULL if absent. */
+static ws_str ws__pair(ws_str all, char mark, const char *name)
+{
+    size_t at = 0, end, eq, n = strlen(name);
+
+    for (; at < all.size; at = end + 1) {
+        ws_str pair;
+        end = ws__find(all, at, mark);
+        pair = ws__trim(all.data, at, end);
+        eq = ws__find(pair, 0, '=');
+        if (eq == n && !memcmp(pair.data, name, n))
+            return eq < pair.size ? ws__trim(pair.data, eq + 1, pair.size) : ws__str("", 0);
+    }
+    return ws__str(NULL, 0);
+}
+
+WS_API int ws_cookie(const ws_conn *c, const char *name, char *buf, size_t n)
+{
+    ws_str field, value;
+    size_t pos = 0;
+
+    while (name && buf && ws_header_next(c, &pos, &field, &value)) {
+        if (!ws_str_is(field, "Cookie")) continue;
+        value = ws__pair(value, ';', name);
+        if (!value.data) continue;
+        if (value.size >= 2 && value.data[0] == '"' && value.data[value.size - 1] == '"')
+            value = ws__str(value.data + 1, value.size - 2);
+        return ws__decoded(value, 0, buf, n);
+    }
+    return -1;
+}
+
+WS_API int ws_query(const ws_conn *c, const char *name, char *buf, size_t n)
+{
+    ws_str all = ws__cstr(ws_target(c)), value;
+    size_t at = ws__find(all, 0, '?');
+
+    if (!name || !buf || at == all.size) return -1;
+    value = ws__pair(ws__str(all.data + at + 1, all.size - at - 1), '&', name);
+    return value.data ? ws__decoded(value, 1, buf, n) : -1;
+}
+
+/* Adds "; name=value" unless value is NULL. 0 if value holds what may not stand there. */
+static int ws__put_attribute(ws__text *t, const char *name, const char *value)
+{
+    if (!value) return 1;
+    ws__puts(t, name);
+    ws__puts(t, value);
+    return ws__is_value(value) && !strchr(value, ';');
+}
+
+WS_API int ws_cookie_format(const ws_set_cookie *k, char *buf, size_t n)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    const char *p;
+    ws__text t;
+    int good;
+
+    if (!k || !buf || n < 2 || !k->name || !ws__token_valid(ws__cstr(k->name))) return -1;
+    t.at = buf;
+    t.end = buf + n;
+    ws__puts(&t, k->name);
+    ws__puts(&t, "=");
+    for (p = k->value ? k->value : ""; *p; p++) {
+        unsigned b = (uint8_t)*p;
+        char code[4] = { '%', hex[b >> 4], hex[b & 15], 0 };
+        if (b > ' ' && b < 0x7F && !strchr("\",;\\%", *p)) ws__put(&t, p, 1);
+        else ws__puts(&t, code);
+    }
+    good = ws__put_attribute(&t, "; Path=", k->path) &&
+           ws__put_attribute(&t, "; Domain=", k->domain) &&
+           ws__put_attribute(&t, "; Expires=", k->expires) &&
+           ws__put_attribute(&t, "; SameSite=", k->same_site);
+    if (k->max_age) ws__puts(&t, "; Max-Age=");
+    if (k->max_age) ws__put_number(&t, k->max_age > 0 ? (uint64_t)k->max_age : 0);
+    if (k->secure) ws__puts(&t, "; Secure");
+    if (k->http_only) ws__puts(&t, "; HttpOnly");
+    return good && t.at + 1 < t.end ? (int)(t.at - buf) : -1;
+}
+
+WS_API int ws_route_id(const ws_conn *c)
+{
+    return c && c->route ? c->cfg->set.routes[c->route - 1].id : 0;
+}
+
+WS_API int ws_is_upgrade(ws_str head)
+{
+    ws_str method, target, version, name, value;
+    int upgrade = 0, connection = 0;
+    size_t pos = 0;
+
+    if (ws_head_request(head, &method, &target, &version)) return 0;
+    while (ws_head_field(head, &pos, &name, &value)) {
+        if (ws_str_is(name, "Upgrade")) upgrade |= ws_list_has(value, "websocket");
+        if (ws_str_is(name, "Connection")) connection |= ws_list_has(value, "upgrade");
+    }
+    return upgrade && connection && method.size == 3 && !memcmp(method.data, "GET", 3);
+}
+
+WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char *target,
+                             const ws_header *headers)
+{
+    ws_str a, b, v;
+    ws__text t;
+
+    if (!buf || n < 2 || !method || !target || !ws__headers_valid(headers)) return 0;
+    t.at = buf;
+    t.end = buf + n;
+    ws__puts(&t, method);
+    ws__puts(&t, " ");
+    ws__puts(&t, target);
+    ws__puts(&t, " HTTP/1.1\r\n");
+    ws__put_lines(&t, headers);
+    ws__puts(&t, "\r\n");
+    if (t.at + 1 >= t.end || ws_head_request(ws__str(buf, (size_t)(t.at - buf)), &a, &b, &v))
+        return 0;
+    return (size_t)(t.at - buf);
 }
 
 #ifndef WS_NO_SOCKETS
@@ -5803,10 +6280,14 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n)
 
     if (!buf || !n) return 0;
     *buf = 0;
-    memset(&a, 0, sizeof a);
-    if (!c || c->fd == WS__NO_SOCK || getpeername(c->fd, (struct sockaddr *)&a, &size)) return 0;
     t.at = buf;
     t.end = buf + n;
+    if (c && c->more && c->more->remote) {
+        ws__puts(&t, c->more->remote);
+        return (size_t)(t.at - buf);
+    }
+    memset(&a, 0, sizeof a);
+    if (!c || c->fd == WS__NO_SOCK || getpeername(c->fd, (struct sockaddr *)&a, &size)) return 0;
     if (a.ss_family == AF_UNIX) {
         ws__puts(&t, "unix");
         return (size_t)(t.at - buf);

@@ -1052,6 +1052,7 @@ static void run_answers(const char *id)
             put_frame(&b, 0x81, 0, "early", 5, 0);      /* never looked at if refused */
             if (!step) side_feed(&s, b.p, b.n);
             else for (at = 0; at < b.n; at += step) side_feed(&s, b.p + at, b.n - at < step ? b.n - at : step);
+            if (a->error == WS_ERR_STATUS && !s.opened) side_end(&s);   /* ends the body */
             if (a->error == 0 && !(a->other && s.error == a->other)) {
                 CHECK_STR(buf_c(&s.log), "O T'early' ");
                 CHECK_INT(ws_error(s.c), 0);
@@ -1128,6 +1129,7 @@ TEST(sec_B2)
         expand(&b, UP CO ACC E, &s.out);
         side_feed(&s, t, strlen(t));
         side_feed(&s, b.p, b.n);
+        if (k != 101) side_end(&s);         /* its body has no length: the end of the stream */
         CHECK_INT(s.opened, k == 101);
         if (k == 101) CHECK_INT(seen_status, 101);
         else if (k >= 200 && k < 600) { CHECK_INT(s.error, WS_ERR_STATUS); CHECK_INT(seen_status, k); CHECK(ws_error(s.c) == WS_ERR_STATUS); }
