@@ -1,6 +1,7 @@
 #!/bin/sh
 # Cuts the C programs out of the manual of ws.h and out of README.md, compiles them without a
-# warning, and runs those that need no server. Last line: "N passed, N failed".
+# warning, and talks to each server of README.md with its clients. README.md's tables name every
+# event and every setting. Prints "ok TITLE" or "FAIL TITLE"; last line "N passed, N failed".
 set -u
 cd "$(dirname "$0")/.." || exit 1
 : "${CC=cc}" "${CFLAGS=-O2 -g}" "${CPPFLAGS=}" "${LDFLAGS=}" "${LDLIBS=}"
@@ -18,7 +19,18 @@ awk -v out=$out '/^```c$/ { n++; on = 1; next }
      /^```$/ { on = 0 }
      on { print > (out "/readme_" n ".c") }' README.md
 
+# The programs below use a port of their own.
+port=$((10000 + $$ % 20000))
+for f in $out/*.c; do
+    sed "s/127\.0\.0\.1:9001/127.0.0.1:$port/g" "$f" >"$f.tmp" && mv "$f.tmp" "$f"
+done
+
 passed=0 failed=0
+check() {       # check TITLE COMMAND...
+    title=$1; shift
+    if "$@"; then passed=$((passed + 1)); echo "ok $title"
+    else failed=$((failed + 1)); echo "FAIL $title"; fi
+}
 for f in $out/*.c; do
     if ! grep -q 'main(' "$f"; then
         { grep '^#' "$f"
@@ -34,11 +46,47 @@ for f in $out/*.c; do
     fi
     link="-o ${f%.c}"
     grep -q 'main(' "$f" || link="-c -o ${f%.c}.o"
-    if $CC $CPPFLAGS $CFLAGS -Wall -Wextra -Wpedantic -Werror -I. "$f" $link $LDFLAGS $LDLIBS
-    then passed=$((passed + 1))
-    else failed=$((failed + 1)); echo "FAIL $f"
-    fi
+    name=${f##*/}
+    check "${name%.c} compiles" \
+        $CC $CPPFLAGS $CFLAGS -Wall -Wextra -Wpedantic -Werror -I. "$f" $link $LDFLAGS $LDLIBS
 done
-[ $passed -gt 1 ] || { echo "FAIL no code blocks found"; failed=$((failed + 1)); }
+[ $passed -gt 3 ] || { echo "FAIL too few code blocks found"; failed=$((failed + 1)); }
+
+# Each server with each client: "hello" or "hi" comes back.
+limit() { if command -v timeout >/dev/null 2>&1; then timeout 20 "$@"; else "$@"; fi; }
+greets() { limit "$out/manual_hello" 2>&1 | grep -q 'hello$'; }
+for server in $(grep -l ws_listen $out/readme_*.c); do
+    "${server%.c}" &
+    pid=$!
+    i=0
+    until greets || [ $i -ge 50 ]; do sleep 0.1; i=$((i + 1)); done
+    name=${server##*/}
+    check "${name%.c} answers hello" [ $i -lt 50 ]
+    for client in $(grep -l 'main(' $out/readme_*.c | xargs grep -lE 'ws_connect|ws_open'); do
+        title=${client##*/}
+        check "${name%.c} serves ${title%.c}" limit "${client%.c}"
+    done
+    kill $pid
+    wait $pid 2>/dev/null
+done
+
+# The tables: every WS_EV_ and every field of ws_config begins a line of one.
+sed '/^\/\* ==== Stop here/,$d' ws.h >$out/public.txt
+{ sed -n 's/^    \(WS_EV_[A-Z]*\)[^A-Z].*/\1/p; s/^    \(WS_EV_[A-Z]*\)$/\1/p' $out/public.txt
+  awk '/^typedef struct ws_config/ { on = 1; next }
+       /^} ws_config/ { exit }
+       on { line = $0; if (c) { if (/\*\//) c = 0; next }
+            sub(/\/\*.*/, "", line); print line
+            if (/\/\*/ && !/\*\//) c = 1 }' $out/public.txt |
+      sed -n 's/.*(\*\([a-z_]*\))(.*/\1/p; s/^    [a-z][a-z0-9_ ]*[ *]\([a-z_]*\);.*/\1/p
+              s/^    size_t \([a-z_]*\);.*/\1/p'
+} | grep -v WS_EV_NONE >$out/names.txt
+while read -r name; do
+    grep -q "^| [^|]*\`$name\`" README.md || echo "$name"
+done <$out/names.txt >$out/missing.txt
+cat $out/missing.txt
+check "README.md's tables are complete" [ ! -s $out/missing.txt ]
+check "ws.h has events and settings" [ "$(grep -c . $out/names.txt)" -ge 50 ]
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
