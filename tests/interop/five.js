@@ -130,6 +130,8 @@ add('abnormal end of ws.h', 'drop', async ({ node, c }) => {
     c.gone = true;
 });
 
+add('answered later', 'late', async (ends) => { await echo(ends, 'at last'); }, { only: 'client' });
+
 // ---- peer.c ----
 
 /* The lines printed about one connection. */
@@ -239,6 +241,25 @@ async function asServer(pkg, listener, peer, { path, run: body, options }) {
     about.delete(at);
 }
 
+/* The connection does not come about, and both ends are told why. */
+async function refusedClient(pkg, server) {
+    const at = `/refuse${++serial}`, c = new Lines();
+    about.set(at, c);
+    const why = await soon(pkg.connect(`ws://127.0.0.1:${server.port}${at}`, { protocols: [], headers: {} }),
+        'no answer').then(() => assert.fail('accepted'), (e) => e);
+    if (pkg.shows.status) assert.strictEqual(why.status, 403);
+    else assert.match(why.message, /Invalid handshake/);
+    assert.match(await c.closed(''), / application refused the request: not here$/);
+}
+
+async function refusedServer(listener, peer) {
+    const c = new Lines();
+    about.set('/refuse', c);
+    const child = run(peer, ['client', `ws://127.0.0.1:${listener.port}/refuse`]);
+    assert.match(await c.closed(''), /^1006 0 403 /);
+    assert.strictEqual(await soon(child.done, 'the client did not end'), 0);
+}
+
 // ---- all ----
 
 async function main(peer, only) {
@@ -248,14 +269,16 @@ async function main(peer, only) {
         if (only && pkg.name !== only) continue;
         for (const [name, one] of Object.entries(cases))
             await test(`${pkg.name} client: ${name}`, () => asClient(pkg, server, one));
+        await test(`${pkg.name} client: refused`, () => refusedClient(pkg, server));
         const expect = new Map();
         const listener = await pkg.listen(['superchat', 'chat'], (end) => {
             const at = new URL(end.path, 'http://any').pathname;
             if (expect.has(at)) expect.get(at)(end);
         });
         listener.expect = expect;
-        for (const [name, one] of Object.entries(cases))
+        for (const [name, one] of Object.entries(cases).filter(([, k]) => k.options.only !== 'client'))
             await test(`${pkg.name} server: ${name}`, () => asServer(pkg, listener, peer, one));
+        if (pkg.refuses) await test(`${pkg.name} server: refused`, () => refusedServer(listener, peer));
         listener.close();
     }
     await test('ws.h: the server survived', async () => {

@@ -4,6 +4,7 @@
      /hello...   text, binary, two empty ones    /close...   Close 4001 "ws.h ends"
      /parts...   fragmented text and binary      /bare...    Close without a code
      /ping...    a ping with payload             /drop...    frees it at the first message
+     /refuse...  403 (server)                    /late...    accepts after a while, then echoes
    and nothing for any other. A server adds "X-Answer: ws.h", a client "X-Asked: ws.h".
      peer server [PROTOCOLS]         prints "port N", serves until its input ends
      peer client URL [PROTOCOLS]     one connection, until it ends */
@@ -32,11 +33,18 @@ static void tell(ws_conn *c, const char *format, ...)
     va_end(args);
 }
 
-static void header(ws_conn *c, const char *name)
+static int is(ws_conn *c, const char *what)
 {
-    ws_str v = ws_header_value(c, name);
+    return !strncmp(path(c) + 1, what, strlen(what));
+}
 
-    if (v.data) tell(c, "header %s: %.*s", name, (int)v.size, v.data);
+static void headers(ws_conn *c)
+{
+    ws_str name, value;
+    size_t pos = 0;
+
+    while (ws_header_next(c, &pos, &name, &value))
+        tell(c, "header %.*s: %.*s", (int)name.size, name.data, (int)value.size, value.data);
 }
 
 /* Text with a ping in between, then binary in single bytes, then from a source. */
@@ -79,17 +87,9 @@ static void show(ws_conn *c, const ws_event *ev)
     tell(c, "%s %lu %s", ev->op == WS_OP_TEXT ? "text" : "binary", (unsigned long)ev->size, hex);
 }
 
-static int is(ws_conn *c, const char *what)
-{
-    return !strncmp(path(c) + 1, what, strlen(what));
-}
-
 static void opened(ws_conn *c)
 {
-    header(c, "X-Asked");
-    header(c, "X-Answer");
-    header(c, "Set-Cookie");
-    header(c, "Upgrade");
+    headers(c);
     tell(c, "open %s", ws_protocol(c));
     if (is(c, "hello")) {
         ws_send_text(c, "h\303\244llo \342\202\254 \360\237\230\200");
@@ -104,10 +104,24 @@ static void opened(ws_conn *c)
     if (is(c, "bare")) ws_close(c, 0, NULL);
 }
 
+static ws_conn *late;           /* accepted when the loop has nothing to do */
+
+static void asked(ws_conn *c)
+{
+    static const ws_header why[] = { { "X-Why", "closed today" }, { NULL, NULL } };
+
+    if (is(c, "late")) late = c;
+    else if (is(c, "refuse")) ws_reject(c, 403, why, "not here");
+    else ws_accept(c, NULL);
+}
+
 /* Returns 1 when the connection is gone. */
 static int play(ws_conn *c, const ws_event *ev)
 {
     switch (ev->type) {
+    case WS_EV_REQUEST:
+        asked(c);
+        return 0;
     case WS_EV_OPEN:
         opened(c);
         return 0;
@@ -119,7 +133,7 @@ static int play(ws_conn *c, const ws_event *ev)
             return 1;
         }
         show(c, ev);
-        if (is(c, "echo")) ws_send(c, ev->op, ev->data, ev->size);
+        if (is(c, "echo") || is(c, "late")) ws_send(c, ev->op, ev->data, ev->size);
         return 0;
     case WS_EV_PING:
         tell(c, "ping %.*s", (int)ev->size, (const char *)ev->data);
@@ -151,6 +165,7 @@ static int server(ws_config *cfg)
     ws_event ev;
     int listener, got;
 
+    cfg->ask = 1;
     cfg->headers = answer;
     cfg->origins = "*";
     listener = ws_listen(loop, "127.0.0.1:0", cfg);
@@ -160,9 +175,10 @@ static int server(ws_config *cfg)
     while ((got = ws_poll(loop, &ev, 50)) >= 0) {
         if (!got) {
             if (poll(&input, 1, 0) > 0) break;
+            ws_accept(late, NULL);
+            late = NULL;
             continue;
         }
-        if (ev.type == WS_EV_CLOSE && !ws_user(ev.conn)) continue;      /* never opened */
         if (!ws_user(ev.conn)) ws_set_user(ev.conn, copy(ws_target(ev.conn)));
         play(ev.conn, &ev);
     }
