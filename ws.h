@@ -613,7 +613,8 @@ WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last
    bytes: never more than one of them is held. read returns like ws_io.read: bytes (1..n), 0
    at the end, WS_IO_ERROR to fail (1011), WS_IO_WANT_READ for nothing yet: call ws_send_from
    again with the same arguments to go on. user must stay valid until read returned 0 or
-   WS_IO_ERROR, or the connection is closed. */
+   WS_IO_ERROR, or the connection is closed. read must leave c alone. Without allocation
+   (cfg.memory): WS_ERR_MEMORY. */
 WS_API int ws_send_from(ws_conn *c, int op,
                         ptrdiff_t (*read)(void *user, void *buf, size_t n), void *user);
 
@@ -2181,6 +2182,7 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, const char *url, uint32_t fl
     size_t conn = (sizeof(ws_conn) + 7) / 8 * 8, size = (ws__cfg_size(cfg, url) + 7) / 8 * 8;
     size_t fixed = conn + size + sizeof(ws__rx) + sizeof(ws__tx) + WS__STAGE, rest, send;
     size_t most = cfg->memory_size / 8 * 8;
+    uint32_t *whole;                        /* the limit of what is put together */
     ws_conn *c;
 
     if ((uintptr_t)at % 8 || most <= WS_MEMORY_OVERHEAD) return NULL;
@@ -2204,11 +2206,10 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, const char *url, uint32_t fl
     memset(c->rx, 0, sizeof *c->rx);
     at += sizeof(ws__rx);
     c->rx->cap = most - (size_t)(at - (uint8_t *)cfg->memory);
-    if (c->cfg->set.parts_over == WS_NO_LIMIT) {
-        if (c->cfg->set.max_message > rest) c->cfg->set.max_message = (uint32_t)rest;
-    } else if (c->cfg->set.parts_over > rest) {
-        c->cfg->set.parts_over = (uint32_t)rest;
-    }
+    whole = c->cfg->set.frames ? &c->cfg->set.max_frame
+          : c->cfg->set.parts_over != WS_NO_LIMIT ? &c->cfg->set.parts_over
+          : &c->cfg->set.max_message;
+    if (*whole > rest) *whole = (uint32_t)rest;
     c->cfg->short_below = ws__short_below(&c->cfg->set);
     send -= 2 * WS__TX_ROOM;
     if (c->cfg->set.max_backlog > send) c->cfg->set.max_backlog = (uint32_t)send;
@@ -2497,20 +2498,28 @@ static size_t ws__header_size(const ws_conn *c, size_t n)
 
 #define WS__UNFINISHED 0x80     /* added to an opcode: FIN stays 0 */
 
+/* A header for n bytes; op may have WS__UNFINISHED. */
+static int ws__frame_make(ws_conn *c, ws_frame *f, int op, size_t n)
+{
+    memset(f, 0, sizeof *f);
+    f->fin = !(op & WS__UNFINISHED);
+    f->op = op & 15;
+    f->size = n;
+    f->masked = WS__HAS(c, WS__IS_CLIENT);
+    return f->masked ? ws__random(c->cfg, f->key, 4) : 0;
+}
+
 /* Sends or queues one frame, its payload of n bytes in pieces. */
 static int ws__frame_put(ws_conn *c, int op, const ws_str *v, int count, size_t n)
 {
     ws_frame f;
     uint8_t *at;
     size_t head;
+    int r;
 
     if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
-    memset(&f, 0, sizeof f);
-    f.fin = !(op & WS__UNFINISHED);
-    f.op = op & 15;
-    f.size = n;
-    f.masked = WS__HAS(c, WS__IS_CLIENT);
-    if (f.masked && ws__random(c->cfg, f.key, 4)) return WS_ERR_RANDOM;
+    r = ws__frame_make(c, &f, op, n);
+    if (r) return r;
     if (c->cork && !ws__pending(c)) {
         if (ws__gather_frame(c, &f, v, count)) return 0;
         c->cork->flush(c);
@@ -2685,17 +2694,30 @@ static int ws__part_put(ws_conn *c, int op, const void *data, size_t n, int last
     int r = ws__frame_put(c, (c->sending ? WS_OP_CONTINUATION : op) |
                              (last ? 0 : WS__UNFINISHED), &v, 1, n);
 
-    if (!r) c->sending = (uint8_t)(last ? 0 : op);
-    return r;
+    if (r) return r;
+    c->sending = (uint8_t)(last ? 0 : op);
+    c->last_message = c->now;
+    return 0;
 }
 
 #define WS__SOURCE_PIECE 4096
 
-/* 1 if a message is being pulled from the application and may have more now. */
+/* 1 while a message is being pulled from the application. */
+static int ws__has_source(const ws_conn *c) { return c->more && c->more->read; }
+
+/* 1 if it may have more now. */
 static int ws__source_ready(const ws_conn *c)
 {
-    return c->more && c->more->read && !c->more->read_waits && c->phase == WS__PHASE_FRAMES &&
+    return ws__has_source(c) && !c->more->read_waits && c->phase == WS__PHASE_FRAMES &&
            !WS__HAS(c, WS__CLOSE_SENT | WS__NO_OUTPUT);
+}
+
+/* 1 if the next pull can give WRITABLE. */
+static int ws__writable_due(const ws_conn *c)
+{
+    if (!WS__HAS(c, WS__REFUSED) || c->phase != WS__PHASE_FRAMES) return 0;
+    if (WS__HAS(c, WS__DRAIN_ASKED)) return !ws__unsent(c) && !ws__has_source(c);
+    return ws__pending(c) <= c->cfg->set.max_backlog / 4;
 }
 
 /* Lets the source fill the empty queue with one frame. */
@@ -3641,7 +3663,9 @@ static int ws__limits(const ws_conn *c, const ws_frame *f)
     if (s->max_message != WS_NO_LIMIT &&
         (f->size > s->max_message || have > s->max_message - f->size))
         return WS_ERR_MESSAGE_SIZE;
-    if (!ws__in_parts(c, f) && have + f->size > ((size_t)-1) / 4) return WS_ERR_MESSAGE_SIZE;
+    if (s->frames) have = 0;                /* what must be held */
+    if ((s->frames || !ws__in_parts(c, f)) && have + f->size > ((size_t)-1) / 4)
+        return WS_ERR_MESSAGE_SIZE;
     if (s->max_fragments != WS_NO_LIMIT && frames >= s->max_fragments) return WS_ERR_FRAGMENTS;
     return 0;
 }
@@ -3790,9 +3814,7 @@ static int ws__late_event(ws_conn *c, ws_event *ev)
     if (WS__HAS(c, WS__INPUT_END) && !ws__held_back(c) && c->phase <= WS__PHASE_FRAMES &&
         !WS__HAS(c, WS__ANSWERED))
         ws__fail(c, WS__HAS(c, WS__BROKEN) ? WS_ERR_IO : WS_ERR_EOF);
-    if (c->phase == WS__PHASE_FRAMES && WS__HAS(c, WS__REFUSED) &&
-        (WS__HAS(c, WS__DRAIN_ASKED) ? !ws__unsent(c) && !(c->more && c->more->read)
-                                     : ws__pending(c) <= c->cfg->set.max_backlog / 4)) {
+    if (ws__writable_due(c)) {
         c->flags &= ~(uint32_t)(WS__REFUSED | WS__DRAIN_ASKED);
         return ws__fill(ev, c, WS_EV_WRITABLE, "", 0);
     }
@@ -4025,23 +4047,35 @@ WS_API void ws_tick(ws_conn *c, uint64_t now)
     if ((int32_t)(t - c->deadline) >= 0) ws__expired(c);
 }
 
-/* May a frame of n bytes be sent? Refused only while much waits: one message always goes. */
-static int ws__admit(ws_conn *c, size_t n)
+static int ws__can_send(const ws_conn *c)
+{
+    return !WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT) &&
+           (c->phase == WS__PHASE_FRAMES ||
+            (c->phase == WS__PHASE_HEAD && WS__HAS(c, WS__IS_CLIENT)));
+}
+
+/* May a new message begin? */
+static int ws__can_begin(const ws_conn *c)
+{
+    if (!ws__can_send(c)) return WS_ERR_STATE;
+    return c->sending || ws__has_source(c) ? WS_ERR_BUSY : 0;
+}
+
+/* May n bytes be sent, which take wire bytes in frames? Refused only while much waits: one
+   message always goes. */
+static int ws__admit(ws_conn *c, size_t n, uint64_t wire)
 {
     size_t most = c->cfg->set.max_backlog, waits;
     int refused;
 
-    if (WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT) ||
-        (c->phase != WS__PHASE_FRAMES &&
-         !(c->phase == WS__PHASE_HEAD && WS__HAS(c, WS__IS_CLIENT))))
-        return WS_ERR_STATE;
+    if (!ws__can_send(c)) return WS_ERR_STATE;
     if (c->cork && ws__unsent(c) > most / 2) c->cork->flush(c);
     waits = ws__unsent(c);
     refused = waits > most / 2 && waits + n > most;
     if (WS__HAS(c, WS__IS_FIXED)) {
-        size_t room = c->tx->cap - 2 * WS__TX_ROOM, frame = n + ws__header_size(c, n);
-        if (frame > room) return WS_ERR_ARGUMENT;
-        refused = waits + frame > room;
+        size_t room = c->tx->cap - 2 * WS__TX_ROOM;
+        if (wire > room) return WS_ERR_ARGUMENT;
+        refused = waits + wire > room;
     }
     if (!refused) return 0;
     c->flags |= WS__REFUSED;
@@ -4056,26 +4090,59 @@ static int ws__sent(ws_conn *c, int r)
     return r;
 }
 
-/* Cuts a message of one piece into frames of cfg.fragment bytes. */
-static int ws__send_cut(ws_conn *c, int op, const char *data, size_t n)
+/* Bytes that a message takes in frames of at most most bytes. */
+static uint64_t ws__wire_size(const ws_conn *c, size_t n, size_t most)
 {
-    size_t done = 0, most = c->cfg->set.fragment;
-    int r = 0;
+    size_t full = n > most ? (n - 1) / most : 0;
 
-    do {
-        ws_str v = ws__str(data + done, n - done < most ? n - done : most);
-        int part = (done ? WS_OP_CONTINUATION : op) | (n - done > most ? WS__UNFINISHED : 0);
-        r = ws__frame_put(c, part, &v, 1, v.size);
-        if (r) break;
-        done += v.size;
-    } while (done < n);
-    if (r && done) ws__fail(c, r);      /* half a message is out */
-    return r;
+    return n + (uint64_t)full * ws__header_size(c, most) + ws__header_size(c, n - full * most);
+}
+
+/* Copies the next n bytes of pieces, *at being the place in the first of them. Returns the
+   piece to go on with. */
+static const ws_str *ws__take_pieces(uint8_t *to, const ws_str *v, size_t *at, size_t n)
+{
+    while (n) {
+        size_t k = v->size - *at < n ? v->size - *at : n;
+        if (k) memcpy(to, v->data + *at, k);
+        to += k;
+        n -= k;
+        *at += k;
+        if (n) { v++; *at = 0; }
+    }
+    return v;
+}
+
+/* Queues a message in frames of at most most bytes: all of it, or nothing. */
+static int ws__send_cut(ws_conn *c, int op, const ws_str *v, size_t n, size_t most)
+{
+    uint64_t wire = ws__wire_size(c, n, most);
+    size_t at = 0;
+    uint8_t *to;
+
+    if (c->cork && c->cork->total) c->cork->flush(c);
+    to = wire < ((size_t)-1) / 4 ? ws__tx_room(c, (size_t)wire) : NULL;
+    if (!to) return WS_ERR_MEMORY;
+    for (;;) {
+        size_t k = n < most ? n : most;
+        ws_frame f;
+        int r = ws__frame_make(c, &f, op | (k < n ? WS__UNFINISHED : 0), k);
+        if (r) return r;
+        to += ws_frame_encode(&f, to);
+        v = ws__take_pieces(to, v, &at, k);
+        if (f.masked) ws_mask(to, to, k, f.key, 0);
+        to += k;
+        n -= k;
+        op = WS_OP_CONTINUATION;
+        if (!n) break;
+    }
+    c->tx->len = (size_t)(to - WS__DATA(c->tx));
+    return 0;
 }
 
 WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
 {
-    size_t n = 0;
+    size_t n = 0, cut;
     int i, r;
 
     if (!c || (op != WS_OP_TEXT && op != WS_OP_BINARY) || count < 0 || (!v && count))
@@ -4085,10 +4152,11 @@ WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
         n += v[i].size;
     }
     c->last_message = c->now;
-    if (c->sending) return WS_ERR_BUSY;
-    r = ws__admit(c, n);
+    cut = c->cfg->set.fragment == WS_NO_LIMIT ? n : c->cfg->set.fragment;
+    r = ws__can_begin(c);
+    if (!r) r = ws__admit(c, n, ws__wire_size(c, n, cut));
     if (r) return r;
-    if (count == 1 && n > c->cfg->set.fragment) r = ws__send_cut(c, op, v->data, n);
+    if (n > cut) r = ws__send_cut(c, op, v, n, cut);
     else r = ws__frame_put(c, op, v, count, n);
     return ws__sent(c, r);
 }
@@ -4111,10 +4179,10 @@ WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last
 
     if (!c || (op != WS_OP_TEXT && op != WS_OP_BINARY) || (!data && n) || n > (size_t)-1 / 4)
         return WS_ERR_ARGUMENT;
-    c->last_message = c->now;
-    if (c->more && c->more->read) return WS_ERR_BUSY;
+    if (!ws__can_send(c)) return WS_ERR_STATE;
+    if (ws__has_source(c)) return WS_ERR_BUSY;
     if (c->sending && c->sending != op) return WS_ERR_ARGUMENT;
-    r = ws__admit(c, n);
+    r = ws__admit(c, n, n + ws__header_size(c, n));
     return r ? r : ws__sent(c, ws__part_put(c, op, data, n, last));
 }
 
@@ -4125,10 +4193,11 @@ WS_API int ws_send_from(ws_conn *c, int op,
     int r;
 
     if (!c || (op != WS_OP_TEXT && op != WS_OP_BINARY) || !read) return WS_ERR_ARGUMENT;
+    if (!ws__can_send(c)) return WS_ERR_STATE;
     m = c->more;
     if (!m || m->read != read || m->read_user != user || m->read_op != op) {
-        if (c->sending || (m && m->read)) return WS_ERR_BUSY;
-        r = ws__admit(c, 0);
+        r = ws__can_begin(c);
+        if (!r) r = ws__admit(c, 0, 0);
         if (r) return r;
         m = ws__more_of(c);
         if (!m) return WS_ERR_MEMORY;
@@ -4150,14 +4219,14 @@ WS_API void ws_want_writable(ws_conn *c)
 
 static int ws__control_send(ws_conn *c, int op, const void *data, size_t n)
 {
-    int r;
+    int r, own = op == WS_OP_PING && !data;
 
     if (!c || n > 125 || (!data && n)) return WS_ERR_ARGUMENT;
     if (c->phase != WS__PHASE_FRAMES) return WS_ERR_STATE;
-    r = ws__admit(c, n);
+    if (own) n = 4;
+    r = ws__admit(c, n, n + ws__header_size(c, n));
     if (r) return r;
-    return ws__sent(c, op == WS_OP_PING && !data ? ws__ping_put(c)
-                                                 : ws__control_put(c, op, data, n));
+    return ws__sent(c, own ? ws__ping_put(c) : ws__control_put(c, op, data, n));
 }
 
 WS_API int ws_ping(ws_conn *c, const void *data, size_t n)
@@ -4203,6 +4272,7 @@ WS_API void ws_drop(ws_conn *c)
 {
     if (!c || c->phase == WS__PHASE_ENDED) return;
     if (!WS__HAS(c, WS__CLOSE_GOT)) c->code = WS_CLOSE_ABNORMAL;
+    if (ws__unsent(c)) c->flags &= ~(uint32_t)WS__CLOSE_SENT;   /* it never went */
     ws__drop_output(c);
     ws__end(c, WS__PHASE_ENDED);
 }
@@ -5105,7 +5175,7 @@ WS_API int ws_timeout(const ws_conn *c)
     if (WS__HAS(c, WS__CLOCKED)) now = (uint32_t)ws__clock();
     if (WS__HAS(c, WS__MORE) && (ws_wants(c) & WS_WANT_READ)) return 0;
 #endif
-    if (ws_finished(c)) return 0;
+    if (ws_finished(c) || ws__writable_due(c)) return 0;
     due = (int32_t)(c->deadline - now);
     if (due > 1 << 29) return -1;
     return due < 0 ? 0 : due;
@@ -5706,7 +5776,7 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
         !WS__HAS(c, WS__MESSAGE_HELD | WS__HEAD_HELD | WS__IS_FIXED))
         ws__rx_free(c);
     if ((held && !ws__held_back(c)) || (c->phase >= WS__PHASE_ENDING && ws_finished(c)) ||
-        (WS__HAS(c, WS__REFUSED) && !ws__pending(c)))
+        ws__writable_due(c))
         ws__enqueue(c);
     ws__watch(l, c);
     ws__heap_fix(l, c);

@@ -386,7 +386,8 @@ struct side {
     buf out, log;
     size_t head;                /* bytes of out before the first frame */
     int opened, closed, http, writable;
-    long messages, pings, pongs;
+    long messages, parts, pings, pongs;
+    int part_op;                /* of the message that comes in parts, 0: none */
     int code, clean, error;     /* of CLOSE */
     char reason[200];
     size_t budget;              /* bytes per write, 0: all */
@@ -435,6 +436,12 @@ static inline void side_log(side *s, const ws_event *ev)
         buf_str(b, ev->op == WS_OP_TEXT ? "T" : "B");
         show(b, ev->data, ev->size);
         break;
+    case WS_EV_PART:            /* P< first, P> last */
+        buf_str(b, ev->op == WS_OP_TEXT ? "PT" : "PB");
+        if (ev->first) buf_str(b, "<");
+        if (ev->last) buf_str(b, ">");
+        show(b, ev->data, ev->size);
+        break;
     case WS_EV_PING: buf_str(b, "p"); show(b, ev->data, ev->size); break;
     case WS_EV_PONG: buf_str(b, "q"); show(b, ev->data, ev->size); break;
     case WS_EV_CLOSE:
@@ -475,6 +482,16 @@ static inline int side_next(side *s)
         s->messages++;
         CHECK(ev.data != NULL);
         CHECK(ev.op == WS_OP_TEXT || ev.op == WS_OP_BINARY);
+        CHECK(ev.first == 1 && ev.last == 1 && !s->part_op);
+    }
+    if (ev.type == WS_EV_PART) {
+        s->parts++;
+        CHECK(ev.data != NULL);
+        CHECK(ev.op == WS_OP_TEXT || ev.op == WS_OP_BINARY);
+        CHECK_INT(ev.first, s->part_op == 0);
+        CHECK(ev.first || ev.op == s->part_op);
+        CHECK(ev.last == 0 || ev.last == 1);
+        s->part_op = ev.last ? 0 : ev.op;
     }
     if (ev.type == WS_EV_PING) { s->pings++; CHECK(ev.data && ev.size <= 125); }
     if (ev.type == WS_EV_PONG) { s->pongs++; CHECK(ev.data && ev.size <= 125); }
