@@ -763,11 +763,22 @@ WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout);
 WS_API ws_conn *ws_open(const char *url, const ws_config *cfg);
 #endif
 
-/* A server end in your own loop, for a connected socket that you accepted. It now owns fd
-   and closes it. */
+/* A server end for a connected socket that somebody else accepted, with the n bytes of the
+   request (and what follows) that were already read from it; data may be NULL. loop: its
+   events come out of ws_poll; NULL: drive it yourself like ws_open's. It now owns fd and
+   closes it. With cfg.io, io moves the bytes, fd only tells when to try (-1: your own loop
+   calls ws_step), and io.close closes it. NULL when memory is out: fd is still yours. */
 #ifndef WS_NO_SERVER
-WS_API ws_conn *ws_adopt(ws_socket fd, const ws_config *cfg);
+WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n,
+                         const ws_config *cfg);
 #endif
+
+/* Takes the socket out of the library: at WS_EV_HTTP or WS_EV_REQUEST, for another server to
+   answer, or when open, to speak raw bytes after the handshake. Returns it, non-blocking and
+   yours to close (cfg.io is left alone too), or -1 while output waits or a message is half
+   received. *rest: the n bytes that came from it and were not used (before OPEN: all, with
+   the request's head), valid until the next pull, which gives CLOSE. */
+WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n);
 
 WS_API ws_socket ws_fd(const ws_conn *c);    /* the socket, -1 if none */
 WS_API int ws_wants(const ws_conn *c);      /* WS_WANT_ bits: when to call ws_step */
@@ -4940,6 +4951,15 @@ static ptrdiff_t ws__read(ws_conn *c, void *buf, size_t n)
     return r;
 }
 
+static ptrdiff_t ws__readv(ws_conn *c, const ws__piece *v, int n)
+{
+    ptrdiff_t r = ws__sock_recvv(c->fd, v, n);
+
+    c->flags &= ~(uint32_t)WS__MORE;
+    if (r < 0) return ws__would_block() ? WS_IO_WANT_READ : WS_IO_ERROR;
+    return r;
+}
+
 static ptrdiff_t ws__write(ws_conn *c, const void *buf, size_t n)
 {
     ptrdiff_t r;
@@ -4953,6 +4973,29 @@ static ptrdiff_t ws__write(ws_conn *c, const void *buf, size_t n)
     r = send(c->fd, (const char *)buf, ws__sock_size(n), WS__NO_SIGNAL);
     if (r < 0) return ws__would_block() ? WS_IO_WANT_WRITE : WS_IO_ERROR;
     return r;
+}
+
+/* Writes pieces in order: the bytes that went, or WS_IO_ if none did. */
+static ptrdiff_t ws__writev(ws_conn *c, const ws__piece *v, int n)
+{
+    ptrdiff_t r = 0, sum = 0;
+    int i;
+
+    if (!c->cfg->set.io.write) {
+        r = ws__sock_sendv(c->fd, v, n);
+        if (r < 0) return ws__would_block() ? WS_IO_WANT_WRITE : WS_IO_ERROR;
+        return r;
+    }
+    for (i = 0; i < n; i++) {
+        size_t done = 0;
+        while (done < v[i].iov_len) {
+            r = ws__write(c, (const char *)v[i].iov_base + done, v[i].iov_len - done);
+            if (r <= 0) return sum ? sum : r;
+            done += (size_t)r;
+            sum += r;
+        }
+    }
+    return sum;
 }
 
 static int ws__connected(const ws_conn *c)
@@ -5103,20 +5146,6 @@ WS_API ws_conn *ws_open(const char *url, const ws_config *cfg)
 }
 #endif
 
-#ifndef WS_NO_SERVER
-WS_API ws_conn *ws_adopt(ws_socket fd, const ws_config *cfg)
-{
-    ws_conn *c = ws_server_new(cfg);
-
-    if (!c) return NULL;
-    c->fd = (ws__sock)fd;
-    ws__start_clock(c);
-    ws__sock_nonblock(c->fd);
-    ws__sock_options(c->fd);
-    return c;
-}
-#endif
-
 WS_API ws_socket ws_fd(const ws_conn *c)
 {
     return (ws_socket)(c ? c->fd : WS__NO_SOCK);
@@ -5131,14 +5160,19 @@ static int ws__has_output(const ws_conn *c)
     return ws__pending(c) > 0;
 }
 
+static int ws__wants_input(const ws_conn *c)
+{
+    return (c->phase == WS__PHASE_HEAD || c->phase == WS__PHASE_FRAMES) && !ws__held_back(c) &&
+           !WS__HAS(c, WS__INPUT_END) && ws_feed_room(c);
+}
+
 WS_API int ws_wants(const ws_conn *c)
 {
     int wants = 0;
 
     if (!c || c->phase == WS__PHASE_ENDED) return 0;
     if (c->dial) return WS_WANT_WRITE;
-    if ((c->phase == WS__PHASE_HEAD || c->phase == WS__PHASE_FRAMES) && !ws__held_back(c) &&
-        !WS__HAS(c, WS__INPUT_END) && ws_feed_room(c))
+    if (ws__wants_input(c))
         wants = WS__HAS(c, WS__READ_WANTS_WRITE) ? WS_WANT_WRITE : WS_WANT_READ;
     if (ws__has_output(c))
         wants |= WS__HAS(c, WS__WRITE_WANTS_READ) ? WS_WANT_READ : WS_WANT_WRITE;
@@ -5181,15 +5215,25 @@ WS_API int ws_timeout(const ws_conn *c)
     return due < 0 ? 0 : due;
 }
 
+/* The application's transport is told once that the connection is done with it. */
+static void ws__io_close(ws_conn *c)
+{
+    ws_io *io = &c->cfg->set.io;
+    void (*close_it)(void *user) = io->close;
+
+    io->close = NULL;
+    if (close_it) close_it(io->user);
+}
+
 static void ws__free_now(ws_conn *c)
 {
     ws__cfg *k = c->cfg;
 
 #ifndef WS_NO_SOCKETS
     ws__dial_free(c);
-    if (c->fd != WS__NO_SOCK) ws__sock_end(c->fd);
+    if (c->fd != WS__NO_SOCK && !k->set.io.read) ws__sock_end(c->fd);
 #endif
-    if (k->set.io.close) k->set.io.close(k->set.io.user);
+    ws__io_close(c);
     if (WS__HAS(c, WS__IS_FIXED)) return;
     ws__rx_free(c);
     ws__tx_free(c);
@@ -5695,7 +5739,12 @@ static void ws__loop_drop(ws_conn *c)
     c->flags |= WS__DEAD;
     ws__heap_remove(l, c);
     ws__dial_free(c);
-    if (c->fd != WS__NO_SOCK) ws__sock_close(c->fd);
+    if (c->cfg->set.io.read) {
+        ws__poller_drop(l, c->fd);
+        ws__io_close(c);
+    } else if (c->fd != WS__NO_SOCK) {
+        ws__sock_close(c->fd);
+    }
     c->fd = WS__NO_SOCK;
     ws__enqueue(c);
 }
@@ -5708,9 +5757,9 @@ static int ws__cork_flush(ws_conn *c)
     int i, bad = 0;
 
     if (g->total && !WS__HAS(c, WS__NO_OUTPUT)) {
-        ptrdiff_t r = ws__sock_sendv(c->fd, g->piece, g->n);
+        ptrdiff_t r = ws__writev(c, g->piece, g->n);
         if (r >= 0) sent = (size_t)r;
-        else if (!ws__would_block()) { ws__drop_output(c); return 0; }
+        else if (r == WS_IO_ERROR) { ws__drop_output(c); return 0; }
     }
     for (i = 0; i < g->n && !WS__HAS(c, WS__NO_OUTPUT); i++) {
         const uint8_t *p = (const uint8_t *)g->piece[i].iov_base;
@@ -5742,7 +5791,7 @@ static void ws__watch(ws_loop *l, ws_conn *c)
 static void ws__loop_retire(ws_loop *l, ws_conn *c)
 {
     int speak = (c->error || WS__HAS(c, WS__ANSWERED)) && c->fd != WS__NO_SOCK &&
-                !WS__HAS(c, WS__INPUT_END | WS__NO_OUTPUT);
+                !c->cfg->set.io.read && !WS__HAS(c, WS__INPUT_END | WS__NO_OUTPUT);
 
     if (!speak) { ws__loop_drop(c); return; }
     c->flags |= WS__LINGERS;
@@ -5776,7 +5825,7 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
         !WS__HAS(c, WS__MESSAGE_HELD | WS__HEAD_HELD | WS__IS_FIXED))
         ws__rx_free(c);
     if ((held && !ws__held_back(c)) || (c->phase >= WS__PHASE_ENDING && ws_finished(c)) ||
-        ws__writable_due(c))
+        ws__writable_due(c) || (WS__HAS(c, WS__MORE) && ws__wants_input(c)))
         ws__enqueue(c);
     ws__watch(l, c);
     ws__heap_fix(l, c);
@@ -5809,9 +5858,9 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
     }
     v[n].iov_base = base;
     v[n].iov_len = WS__READ_SIZE;
-    r = n ? ws__sock_recvv(c->fd, v, 2) : recv(c->fd, (char *)base, WS__READ_SIZE, 0);
+    r = n && !c->cfg->set.io.read ? ws__readv(c, v, 2) : ws__read(c, v[0].iov_base, v[0].iov_len);
     if (r <= 0) {
-        ws__input_end(c, r == 0 ? 0 : ws__would_block() ? WS_IO_WANT_READ : WS_IO_ERROR);
+        ws__input_end(c, r);
         return;
     }
     ws__heard(c);
@@ -5858,10 +5907,13 @@ static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
         ws__dial_check(c);
         c->cork = c->dial ? NULL : &l->cork;
     }
-    if (found & WS_WANT_WRITE || !found) ws__flush(c);
+    if (found & WS_WANT_WRITE || !found || WS__HAS(c, WS__WRITE_WANTS_READ)) ws__flush(c);
     if (c->fd == WS__NO_SOCK || c->dial) return;
-    if (ws_wants(c) & WS_WANT_READ) {
-        if (found & (WS_WANT_READ | WS__HANGUP)) ws__loop_receive(l, c);
+    if (ws__wants_input(c)) {
+        if (found & (WS_WANT_READ | WS__HANGUP) || WS__HAS(c, WS__MORE | WS__READ_WANTS_WRITE))
+            ws__loop_receive(l, c);
+    } else if (found & WS__HANGUP && c->phase == WS__PHASE_HTTP) {
+        ws__input_end(c, WS_IO_ERROR);
     } else if (found & WS__HANGUP) {    /* would be reported for ever: forget the socket */
         ws__poller_drop(l, c->fd);      /* until its input is wanted; what came is not lost */
         c->wants = WS__UNWATCHED;
@@ -6292,6 +6344,30 @@ WS_API void ws_unlisten(ws_loop *l, int listener)
     ws__cfg_release(s->cfg);
 }
 
+/* ---- connections that are not accepted ---- */
+
+/* The loop's allocator is the default of its connections. */
+static void ws__loop_alloc(const ws_loop *l, ws_config *cfg)
+{
+    if (cfg->alloc) return;
+    cfg->alloc = l->cfg->set.alloc;
+    cfg->alloc_user = l->cfg->set.alloc_user;
+}
+
+static int ws__loop_add(ws_loop *l, ws_conn *c)
+{
+    ws__cfg *k = c->cfg;
+
+    if (ws__heap_add(l, c)) return WS_ERR_MEMORY;
+    c->flags &= ~(uint32_t)WS__CLOCKED;
+    c->loop = l;
+    k->wake = ws__loop_wake;
+    if (k->set.alloc == l->cfg->set.alloc && k->set.alloc_user == l->cfg->set.alloc_user)
+        k->cache = &l->cache;
+    ws__enqueue(c);
+    return 0;
+}
+
 #ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_dial(ws_loop *l, const char *url, const ws_config *cfg)
 {
@@ -6302,21 +6378,14 @@ WS_API ws_conn *ws_dial(ws_loop *l, const char *url, const ws_config *cfg)
     if (!l) return NULL;
     memset(&own, 0, sizeof own);
     if (cfg) own = *cfg;
-    if (!own.alloc) {
-        own.alloc = l->cfg->set.alloc;
-        own.alloc_user = l->cfg->set.alloc_user;
-    }
+    ws__loop_alloc(l, &own);
     c = ws__client(url, &own, &parsed);
     if (!c) return NULL;
     ws__start_clock(c);
-    c->flags &= ~(uint32_t)WS__CLOCKED;
-    c->cfg->wake = ws__loop_wake;
-    c->loop = l;
-    if (ws__heap_add(l, c)) {
+    if (ws__loop_add(l, c)) {
         ws__free_now(c);
         return NULL;
     }
-    ws__enqueue(c);
     if (c->error) return c;
     if (own.io.read || own.memory) ws__fail(c, WS_ERR_ARGUMENT);
     else if (parsed.secure) ws__fail(c, WS_ERR_TLS);
@@ -6326,6 +6395,74 @@ WS_API ws_conn *ws_dial(ws_loop *l, const char *url, const ws_config *cfg)
     return c;
 }
 #endif
+
+#ifndef WS_NO_SERVER
+WS_API ws_conn *ws_adopt(ws_loop *l, ws_socket fd, const void *data, size_t n,
+                         const ws_config *cfg)
+{
+    ws_config own;
+    ws_conn *c;
+
+    memset(&own, 0, sizeof own);
+    if (cfg) own = *cfg;
+    if (l) ws__loop_alloc(l, &own);
+    c = ws_server_new(&own);
+    if (!c) return NULL;
+    ws__start_clock(c);
+    if ((l && ws__loop_add(l, c)) || (n && data && ws__rx_append(c, (const uint8_t *)data, n))) {
+        c->cfg->set.io.close = NULL;
+        ws_free(c);
+        return NULL;
+    }
+    c->fd = (ws__sock)fd;
+    if (!own.io.read && fd != (ws_socket)WS__NO_SOCK) {
+        ws__sock_nonblock(c->fd);
+        ws__sock_options(c->fd);
+    }
+    return c;
+}
+#endif
+
+/* The request head as it came: ws__server_head put NULs into its first line. */
+static void ws__head_restore(ws_conn *c)
+{
+    char *p = (char *)WS__DATA(c->rx) + c->rx->head_at;
+    size_t n = c->rx->head_size ? strlen(p) : 0;
+
+    if (!n) return;
+    p[n] = ' ';
+    p[n + strlen(p + n)] = ' ';
+}
+
+WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
+{
+    const ws_socket none = (ws_socket)WS__NO_SOCK;
+    ws_socket fd;
+    ws_loop *l = c ? c->loop : NULL;
+    int asked = c && c->phase == WS__PHASE_HTTP && !WS__HAS(c, WS__ANSWERED);
+
+    if (!c || !rest || !n || (!asked && (c->phase != WS__PHASE_FRAMES || c->sending))) return none;
+    if (c->rx && c->rx->op) return none;
+    if (c->cork && c->cork->total) c->cork->flush(c);
+    ws__flush(c);
+    if (ws__unsent(c) || WS__HAS(c, WS__CLOSE_SENT)) return none;
+    if (l && l->current == c) {
+        if (ws__rx_append(c, l->span.p, (size_t)(l->span.end - l->span.p))) return none;
+        l->span.p = l->span.end;
+    }
+    if (asked) ws__head_restore(c);
+    if (asked) c->rx->pos = c->rx->head_at;
+    *n = c->rx ? c->rx->len - c->rx->pos : 0;
+    *rest = c->rx ? WS__DATA(c->rx) + c->rx->pos : (const uint8_t *)"";
+    fd = (ws_socket)c->fd;
+    if (l && c->wants != WS__UNWATCHED) ws__poller_drop(l, c->fd);
+    c->fd = WS__NO_SOCK;
+    c->cfg->set.io.close = NULL;
+    c->flags |= WS__ANSWERED | WS__NO_OUTPUT;
+    c->wants = WS__UNWATCHED;
+    ws__end(c, WS__PHASE_ENDED);
+    return fd;
+}
 
 WS_API int ws_broadcast(ws_loop *l, ws_conn *except, int op, const void *data, size_t n)
 {
