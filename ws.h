@@ -920,6 +920,32 @@ typedef int ws__sock;
 #define WS__NO_SOCK (-1)
 #endif
 
+/* 16 bytes for the compiler's vector operations, where the machine has them. */
+#if !defined(WS_NO_SIMD) && defined(__GNUC__) && !defined(__TINYC__) && \
+    (defined(__SSE2__) || defined(__ARM_NEON))
+#define WS__VECTOR
+typedef int8_t ws__vec __attribute__((vector_size(16)));
+
+WS__PRIVATE ws__vec ws__vec_load(const uint8_t *p)
+{
+    ws__vec v;
+    memcpy(&v, p, 16);
+    return v;
+}
+
+WS__PRIVATE void ws__vec_store(uint8_t *p, ws__vec v)
+{
+    memcpy(p, &v, 16);
+}
+
+WS__PRIVATE ws__vec ws__vec_twice(uint64_t word)
+{
+    typedef uint64_t two __attribute__((vector_size(16)));
+    two v = { word, word };
+    return (ws__vec)v;
+}
+#endif
+
 /* ---- clock and randomness of the system ---- */
 
 #ifndef WS_NO_SOCKETS
@@ -1174,8 +1200,6 @@ WS_API void ws_accept_key(const char *key, char accept[29])
        F1..F3  80..BF  80..BF  80..BF
        F4      80..8F  80..BF  80..BF */
 
-#ifdef WS_NO_SIMD
-
 /* Between calls, inside a character: (bytes missing) | (lowest next) << 8 | (highest) << 16. */
 WS__PRIVATE uint32_t ws__utf8_step(uint32_t s, uint32_t b)
 {
@@ -1190,14 +1214,12 @@ WS__PRIVATE uint32_t ws__utf8_step(uint32_t s, uint32_t b)
     return 3 | (b == 0xF0 ? 0xBF9000u : b == 0xF4 ? 0x8F8000u : 0xBF8000u);
 }
 
-WS_API size_t ws_utf8(uint32_t *state, const void *data, size_t n)
+/* From p[i] up to the first fault or to p[n]: the index. */
+WS__PRIVATE size_t ws__utf8_steps(uint32_t *state, const uint8_t *p, size_t i, size_t n)
 {
-    const uint8_t *p = (const uint8_t *)data;
     uint32_t s = *state;
-    size_t i;
 
-    if (s == 1) return 0;
-    for (i = 0; i < n; i++) {
+    for (; i < n; i++) {
         s = ws__utf8_step(s, p[i]);
         if (s == 1) break;
     }
@@ -1205,93 +1227,99 @@ WS_API size_t ws_utf8(uint32_t *state, const void *data, size_t n)
     return i;
 }
 
-#else
+#define WS__TOPS ((uint64_t)0x80808080u << 32 | 0x80808080u)
 
-/* A table of next states: word b of the table holds, at bit s, the six bits of the state
-   that byte b leads to from state s, so that a step is one load and one shift. States are
-   bit positions: 0 between characters, 6 failed, 12 18 24 one two three bytes missing,
-   30 36 42 48 after E0 ED F0 F4. */
-#define WS__U(start, one, two, three, e0, ed, f0, f4) \
-    ((uint64_t)(start) | (uint64_t)6 << 6 | (uint64_t)(one) << 12 | (uint64_t)(two) << 18 | \
-     (uint64_t)(three) << 24 | (uint64_t)(e0) << 30 | (uint64_t)(ed) << 36 | \
-     (uint64_t)(f0) << 42 | (uint64_t)(f4) << 48)
-#define WS__UL(next) WS__U(next, 6, 6, 6, 6, 6, 6, 6)
-#define WS__U80 WS__U(6, 0, 12, 18, 6, 12, 6, 18)
-#define WS__U90 WS__U(6, 0, 12, 18, 6, 12, 18, 6)
-#define WS__UA0 WS__U(6, 0, 12, 18, 12, 6, 18, 6)
-#define WS__X2(x) x, x
-#define WS__X4(x) WS__X2(x), WS__X2(x)
-#define WS__X16(x) WS__X4(x), WS__X4(x), WS__X4(x), WS__X4(x)
-
-static const uint64_t ws__utf8_table[256] = {
-    WS__X16(WS__UL(0)), WS__X16(WS__UL(0)), WS__X16(WS__UL(0)), WS__X16(WS__UL(0)),
-    WS__X16(WS__UL(0)), WS__X16(WS__UL(0)), WS__X16(WS__UL(0)), WS__X16(WS__UL(0)),
-    WS__X16(WS__U80), WS__X16(WS__U90), WS__X16(WS__UA0), WS__X16(WS__UA0),
-    /* C0 */ WS__X2(WS__UL(6)), WS__X2(WS__UL(12)), WS__X4(WS__UL(12)),
-    WS__X4(WS__UL(12)), WS__X4(WS__UL(12)), WS__X16(WS__UL(12)),
-    /* E0 */ WS__UL(30), WS__X4(WS__UL(18)), WS__X4(WS__UL(18)), WS__X4(WS__UL(18)),
-    /* ED */ WS__UL(36), WS__X2(WS__UL(18)),
-    /* F0 */ WS__UL(42), WS__X2(WS__UL(24)), WS__UL(24), WS__UL(48),
-    /* F5 */ WS__X2(WS__UL(6)), WS__UL(6), WS__X4(WS__UL(6)), WS__X4(WS__UL(6))
-};
-
-#undef WS__U
-#undef WS__UL
-#undef WS__U80
-#undef WS__U90
-#undef WS__UA0
-#undef WS__X2
-#undef WS__X4
-#undef WS__X16
-
-/* Bytes of ASCII at the front of p[0..n), rounded down to a multiple of 16. */
+/* Bytes of ASCII at the front of p[0..n): all n, or some multiple of 8. */
 WS__PRIVATE size_t ws__ascii_run(const uint8_t *p, size_t n)
 {
-    const uint64_t high = (uint64_t)0x80808080u << 32 | 0x80808080u;
     uint64_t w[4];
     size_t i = 0;
 
     for (; n - i >= 32; i += 32) {
         memcpy(w, p + i, 32);
-        if ((w[0] | w[1] | w[2] | w[3]) & high) break;
+        if ((w[0] | w[1] | w[2] | w[3]) & WS__TOPS) break;
     }
-    if (n - i >= 16) {
-        memcpy(w, p + i, 16);
-        if (!((w[0] | w[1]) & high)) i += 16;
+    for (; n - i >= 8; i += 8) {
+        memcpy(w, p + i, 8);
+        if (*w & WS__TOPS) return i;
     }
-    return i;
+    if (n < 8) return 0;
+    memcpy(w, p + n - 8, 8);        // the last bytes together with some seen before
+    return *w & WS__TOPS ? i : n;
 }
 
-WS_API size_t ws_utf8(uint32_t *state, const void *data, size_t n)
-{
-    const uint8_t *p = (const uint8_t *)data;
-    uint64_t s = *state, was;
-    size_t i = 0, k;
+#ifdef WS__VECTOR
 
-    if (s == 1) return 0;
-    while (n - i >= 16) {
-        if (!s) {
-            i += ws__ascii_run(p + i, n - i);
-            if (n - i < 16) break;
-        }
-        was = s;
-        for (k = 0; k < 16; k++) s = ws__utf8_table[p[i + k]] >> (s & 63);
-        s &= 63;
-        if (s == 6) {
-            s = was;
-            break;
-        }
-        i += 16;
+/* 1 if a byte of v has its top bit set. */
+WS__PRIVATE int ws__vec_top(ws__vec v)
+{
+    uint64_t w[2];
+    memcpy(w, &v, 16);
+    return ((w[0] | w[1]) & WS__TOPS) != 0;
+}
+
+/* Which of p[0..16) are faults after the three bytes before them. Bytes count from -128, as
+   machines compare signed ones. */
+#define WS__B(byte) ((byte) - 128)
+WS__PRIVATE ws__vec ws__utf8_faults(const uint8_t *p)
+{
+    ws__vec b = ws__vec_load(p) ^ -128, lead = ws__vec_load(p - 1) ^ -128;
+    ws__vec lead2 = ws__vec_load(p - 2) ^ -128, lead3 = ws__vec_load(p - 3) ^ -128, bad;
+
+    bad = (b > WS__B(0x7F)) & (b < WS__B(0xC0));
+    bad ^= (lead > WS__B(0xBF)) | (lead2 > WS__B(0xDF)) | (lead3 > WS__B(0xEF));
+    bad |= ((b | 1) == WS__B(0xC1)) | (b > WS__B(0xF4));
+    bad |= (lead == WS__B(0xE0)) & (b < WS__B(0xA0));
+    bad |= (lead == WS__B(0xED)) & (b > WS__B(0x9F));
+    bad |= (lead == WS__B(0xF0)) & (b < WS__B(0x90));
+    bad |= (lead == WS__B(0xF4)) & (b > WS__B(0x8F));
+    return bad;
+}
+#undef WS__B
+
+/* Goes on from p[i], i >= 3 and n >= 19, to p[n] or to less than 64 bytes before a fault, with
+   the state there. */
+WS__PRIVATE size_t ws__utf8_vectors(uint32_t *state, const uint8_t *p, size_t i, size_t n)
+{
+    size_t k;
+
+    for (; n - i >= 64; i += 64) {
+        const uint8_t *q = p + i;
+        if (ws__vec_top(ws__vec_load(q - 1) | ws__vec_load(q) | ws__vec_load(q + 16) |
+                        ws__vec_load(q + 32) | ws__vec_load(q + 48)) &&
+            ws__vec_top(ws__utf8_faults(q) | ws__utf8_faults(q + 16) |
+                        ws__utf8_faults(q + 32) | ws__utf8_faults(q + 48))) break;
     }
-    for (; i < n; i++) {
-        s = ws__utf8_table[p[i]] >> s & 63;
-        if (s == 6) break;
-    }
-    *state = s == 6 ? 1 : (uint32_t)s;
+    while (n - i >= 16 && !ws__vec_top(ws__utf8_faults(p + i))) i += 16;
+    // the last bytes together with some seen before
+    if (n - i < 16 && !ws__vec_top(ws__utf8_faults(p + n - 16))) i = n;
+    for (k = 1; k < 3 && (p[i - k] & 0xC0) == 0x80; k++) {}
+    *state = 0;
+    if (p[i - k] >= 0xC0) ws__utf8_steps(state, p, i - k, i);
     return i;
 }
 
 #endif
+
+WS_API size_t ws_utf8(uint32_t *state, const void *data, size_t n)
+{
+    const uint8_t *p = (const uint8_t *)data;
+    size_t i = 0, stop;
+
+    if (*state == 1) return 0;
+    while (i < n) {
+        if (!*state) i += ws__ascii_run(p + i, n - i);
+#ifdef WS__VECTOR
+        if (i >= 3 && i < n && n >= 19) i = ws__utf8_vectors(state, p, i, n);
+        stop = i < 3 && n > 3 ? 3 : n;
+#else
+        stop = n - i > 64 ? i + 64 : n;
+#endif
+        i = ws__utf8_steps(state, p, i, stop);
+        if (i < stop) break;
+    }
+    return i;
+}
 
 /* ==== >>mask =========================================================================== */
 
@@ -1316,10 +1344,27 @@ WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
     const uint8_t *s = (const uint8_t *)src;
     uint8_t *d = (uint8_t *)dst;
     uint64_t k = ws__mask_word(key, offset), w[4];
-    size_t i;
+    size_t i = 0;
 
     // all loads come before the stores: compilers then use vectors although dst may be src
-    for (i = 0; n - i >= 32; i += 32) {
+#ifdef WS__VECTOR
+    if (n >= 64) {
+        ws__vec key16 = ws__vec_twice(k), v[4];
+        const uint8_t *end = s + (n & ~(size_t)63);
+        for (; s < end; s += 64, d += 64) {
+            v[0] = ws__vec_load(s) ^ key16;
+            v[1] = ws__vec_load(s + 16) ^ key16;
+            v[2] = ws__vec_load(s + 32) ^ key16;
+            v[3] = ws__vec_load(s + 48) ^ key16;
+            ws__vec_store(d, v[0]);
+            ws__vec_store(d + 16, v[1]);
+            ws__vec_store(d + 32, v[2]);
+            ws__vec_store(d + 48, v[3]);
+        }
+        n &= 63;
+    }
+#endif
+    for (; n - i >= 32; i += 32) {
         memcpy(w, s + i, 32);
         w[0] ^= k;
         w[1] ^= k;

@@ -597,6 +597,34 @@ TEST(utf8_after_ascii)
     CHECK_INT(bad, 0);
 }
 
+/* Every triple of edges at every place of a text that begins outside ASCII and goes on in it:
+   what vectors see, and their borders. */
+TEST(utf8_in_vectors)
+{
+    static const size_t rests[] = { 0, 1, 15, 16, 70 };
+    size_t at, r, i, index;
+    long bad = 0;
+    int mid;
+
+    for (at = 2; at < 90; at++) {
+        for (r = 0; r < sizeof rests / sizeof *rests; r++) {
+            size_t n = at + 3 + rests[r];
+            uint8_t *p = (uint8_t *)room(n);
+            memset(p, 'a', n);
+            memcpy(p, "\xC3\xA9", 2);
+            for (i = r; i < EDGES * EDGES * EDGES; i += rests[r] == 70 ? 1 : 7) {
+                p[at] = edges[i % EDGES];
+                p[at + 1] = edges[i / EDGES % EDGES];
+                p[at + 2] = edges[i / EDGES / EDGES];
+                index = utf8_again(p + at, n - at, &mid);
+                bad += !utf8_says(p, n, at + index, mid);
+            }
+            free(p);
+        }
+    }
+    CHECK_INT(bad, 0);
+}
+
 /* Long mixed text by chance, with and without one broken byte, at every alignment. */
 TEST(utf8_mixed)
 {
@@ -1568,7 +1596,7 @@ TEST(url_all_bytes)
 TESTS(T(frame_decode_exhaustive) T(frame_round_trip) T(frame_rfc_examples) T(sec_C1_decode)
       T(mask_alignments) T(mask_pieces)
       T(utf8_exhaustive_3) T(utf8_exhaustive_4) T(utf8_code_points) T(utf8_splits)
-      T(utf8_bytes) T(utf8_after_ascii) T(utf8_mixed) T(sec_E1)
+      T(utf8_bytes) T(utf8_after_ascii) T(utf8_in_vectors) T(utf8_mixed) T(sec_E1)
       T(sha1_vectors) T(sha1_lengths)
       T(base64_round_trip) T(base64_alphabet) T(base64_canonical) T(accept_key)
       T(head_scan_whole) T(head_scan_all_bytes) T(head_request_all_bytes) T(head_field_limit)

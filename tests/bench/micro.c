@@ -59,10 +59,30 @@ static double rate(void (*work)(size_t), size_t n)
     return best;
 }
 
-static void text(const char *piece)
+static size_t put(unsigned char *p, unsigned c)
 {
-    size_t n = strlen(piece), i;
-    for (i = 0; i + n <= MAX; i += n) memcpy(a + i, piece, n);
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4, i;
+
+    for (i = n; i > 1; i--, c >>= 6) p[i - 1] = (unsigned char)(0x80 | (c & 63));
+    p[0] = (unsigned char)(n == 1 ? c : (0xF00u >> n & 0xFF) | c);
+    return n;
+}
+
+/* Fills a with words of 1 to 9 characters from first to last, `plain` percent of them ASCII
+   letters instead. Drawn by chance, since processors learn a phrase that repeats. */
+static void text(unsigned first, unsigned last, unsigned plain)
+{
+    uint32_t x = 2463534242u;
+    unsigned left = 0;
+    size_t i = 0;
+
+    while (i + 4 <= MAX) {
+        unsigned c;
+        x ^= x << 13; x ^= x >> 17; x ^= x << 5;
+        c = (x >> 8) % 100 < plain ? 'a' + x % 26 : first + x % (last - first + 1);
+        i += put(a + i, left ? c : ' ');
+        left = left ? left - 1 : 1 + (x >> 16) % 9;
+    }
     memset(a + i, ' ', MAX - i);
 }
 
@@ -87,13 +107,15 @@ int main(void)
     line("memcpy", do_copy);
     line("mask in place", do_mask);
     line("mask while copying", do_mask_copy);
-    text("The quick brown fox jumps over the lazy dog. ");
+    text('a', 'z', 100);
     line("UTF-8, ASCII", do_utf8);
-    text("Le c\xc5\x93ur d\xc3\xa9\xc3\xa7u mais l'"
-         "\xc3\xa2me plut\xc3\xb4t na\xc3\xafve, Lou\xc3\xbfs ");
+    text(0xC0, 0xFF, 80);
     line("UTF-8, Latin", do_utf8);
-    text("\xe5\xa4\xa9\xe5\x9c\xb0\xe7\x8e\x84\xe9\xbb\x84"
-         "\xe5\xae\x87\xe5\xae\x99\xe6\xb4\xaa\xe8\x8d\x92");
+    text(0x410, 0x44F, 0);
+    line("UTF-8, Cyrillic", do_utf8);
+    text(0x4E00, 0x9FFF, 0);
     line("UTF-8, CJK", do_utf8);
+    text(0x1F600, 0x1F64F, 0);
+    line("UTF-8, emoji", do_utf8);
     return 0;
 }
