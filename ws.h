@@ -409,6 +409,11 @@ typedef struct ws_config {
     void (*resolve)(void *user, ws_conn *c, const char *host);
     void *resolve_user;
 
+    /* Client: sees each socket before it connects, to bind it to an address of this machine or
+       to set options; a descriptor or a SOCKET. */
+    void (*on_socket)(void *user, intptr_t socket);
+    void *on_socket_user;
+
     ws_io io;                   /* transport, instead of a socket */
     void *user;                 /* first value of ws_user */
 
@@ -4870,6 +4875,7 @@ static int ws__connect_one(ws_conn *c, const struct sockaddr *a, size_t size, in
     if (s == WS__NO_SOCK) return -1;
     if (ws__sock_nonblock(s)) { ws__sock_close(s); return -1; }
     if (family != AF_UNIX) ws__sock_options(s);
+    if (c->cfg->set.on_socket) c->cfg->set.on_socket(c->cfg->set.on_socket_user, (intptr_t)s);
     c->fd = s;
     c->wants = WS__UNWATCHED;
     if (!connect(s, a, (socklen_t)size)) return 0;

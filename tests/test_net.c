@@ -2131,7 +2131,38 @@ TEST(memory_of_an_idle_connection)
 #define LINUX_TESTS
 #endif
 
-TESTS(
+/* a client may choose the address it comes from */
+static void bind_to_2(void *user, intptr_t fd)
+{
+    struct sockaddr_in a;
+    ++*(int *)user;
+    memset(&a, 0, sizeof a);
+    a.sin_family = AF_INET;
+    a.sin_addr.s_addr = htonl(0x7F000002);
+    CHECK_INT(bind((int)fd, (struct sockaddr *)&a, sizeof a), 0);
+}
+
+TEST(on_socket)
+{
+    ws_config cfg;
+    ws_loop *loop;
+    char url[64];
+    int port, calls = 0;
+
+    memset(&cfg, 0, sizeof cfg);
+    fresh();
+    loop = serve("127.0.0.1:0", &cfg, &port);
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
+    cfg.on_socket = bind_to_2;
+    cfg.on_socket_user = &calls;
+    ws_dial(loop, url, &cfg);
+    UNTIL(loop, V[0].open && V[1].open, 1000);
+    CHECK_INT(strncmp(V[0].remote, "127.0.0.2:", 10), 0);
+    CHECK_INT(calls, 1);
+    ws_loop_free(loop);
+}
+
+TESTS(T(on_socket) 
     LINUX_TESTS     /* first, on a heap without holes */
     T(blocking_client) T(blocking_client_ipv6) T(blocking_client_unix)
     T(name_with_several_addresses) T(connection_refused) T(listen_errors) T(own_loop) T(adopt)
