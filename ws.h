@@ -2870,7 +2870,8 @@ static const char *ws__status_text(int status)
 {
     static const struct { int status; const char *text; } known[] = {
         { 101, "Switching Protocols" }, { 200, "OK" }, { 204, "No Content" },
-        { 301, "Moved Permanently" }, { 302, "Found" }, { 304, "Not Modified" },
+        { 301, "Moved Permanently" }, { 302, "Found" }, { 303, "See Other" },
+        { 304, "Not Modified" }, { 307, "Temporary Redirect" }, { 308, "Permanent Redirect" },
         { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
         { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 408, "Request Timeout" },
         { 413, "Content Too Large" }, { 426, "Upgrade Required" },

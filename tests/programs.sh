@@ -19,13 +19,26 @@ holds() {       # holds TITLE COMMAND...
     else failed=$((failed + 1)); echo "FAIL $title"; tail -n 5 $out/last.txt; fi
 }
 
-build/echo_server --port 0 >$out/server.txt 2>&1 &
-server=$!
-trap 'kill $server 2>/dev/null' EXIT
-i=0
-while [ ! -s $out/server.txt ] && [ $i -lt 50 ]; do sleep 0.1; i=$((i + 1)); done
-url=$(sed -n '1s|^.*\(ws://[^ ]*\).*$|\1|p' $out/server.txt)
-port=${url##*:}; port=${port%/}
+servers=
+trap 'kill $servers 2>/dev/null' EXIT
+serve() {       # serve NAME COMMAND...: starts it; pid, and the port that it printed in $port
+    name=$1; shift
+    "$@" >$out/$name.txt 2>&1 &
+    pid=$! i=0
+    servers="$servers $pid"
+    while [ ! -s $out/$name.txt ] && [ $i -lt 50 ]; do sleep 0.1; i=$((i + 1)); done
+    port=$(sed -n '1s|^.*//[^ ]*:\([0-9]*\)/.*$|\1|p' $out/$name.txt)
+}
+# ask PORT LINES: sends an HTTP request, its lines separated by |, and prints the answer
+ask() {
+    bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"; echo "$2||" | tr "|" "\n" | sed "s/\$/\r/" >&3
+             timeout 1 cat <&3 | tr -d "\r"; exit 0' ask "$1" "$2"
+}
+upgrade="Host: x|Connection: Upgrade|Upgrade: websocket|Sec-WebSocket-Version: 13"
+upgrade="$upgrade|Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+
+serve server build/echo_server --port 0
+server=$pid url=ws://127.0.0.1:$port/
 holds "echo_server prints its port" [ "${port:-0}" -gt 0 ]
 
 limit build/hello_client "$url" >$out/hello.txt 2>&1;   says hello_client $out/hello.txt hello
@@ -49,6 +62,31 @@ holds "hello_client: wss has no TLS" sh -c 'build/hello_client wss://127.0.0.1/ 
 holds "hello_client: bad URL" sh -c 'build/hello_client nonsense 2>&1 | grep -q URL'
 holds "echo_server: port taken" sh -c "! build/echo_server --port $port"
 holds "echo_server: still there" kill -0 $server
+
+limit build/heartbeat | sort >$out/heartbeat.txt
+holds "heartbeat: a client lost its server" \
+    grep -q 'a client lost its server: peer did not answer pings' $out/heartbeat.txt
+holds "heartbeat: a server lost its client" \
+    grep -q 'a server lost its client: peer did not answer pings' $out/heartbeat.txt
+holds "heartbeat: the third is alive" grep -q 'is alive, round trip [0-9]' $out/heartbeat.txt
+
+limit build/streaming 20 >$out/streaming.txt
+holds "streaming: both ways" [ "$(grep -c '20000000 bytes .* as sent' $out/streaming.txt)" = 2 ]
+holds "streaming: bounded memory" [ "$(sed -n 's/^at most \([0-9]*\) .*/\1/p' $out/streaming.txt)" -lt 5000 ]
+
+serve router build/router 0
+limit build/hello_client "ws://127.0.0.1:$port/echo/x" >$out/routed.txt 2>&1
+says "router: /echo" $out/routed.txt hello
+holds "router: 404" sh -c "build/hello_client ws://127.0.0.1:$port/nowhere 2>&1 | grep -q 404"
+if command -v bash >/dev/null 2>&1; then
+    ask "$port" "GET /login?who=an%20n HTTP/1.1|Host: x" >$out/login.txt
+    holds "router: the cookie" grep -q '^Set-Cookie: session=an%20n; Path=/; HttpOnly$' $out/login.txt
+    ask "$port" "GET /chat HTTP/1.1|$upgrade|Sec-WebSocket-Protocol: chat.v1" >$out/chat.txt
+    holds "router: 401 without it" grep -q '^HTTP/1.1 401' $out/chat.txt
+    ask "$port" "GET /chat HTTP/1.1|$upgrade|Sec-WebSocket-Protocol: x, chat.v1|Cookie: session=an%20n" \
+        >$out/chat.txt
+    holds "router: accepted with it" grep -q '^Sec-WebSocket-Protocol: chat.v1$' $out/chat.txt
+fi
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
