@@ -14,6 +14,7 @@ for name; do
     case $name in
     board_stub) continue ;;                       # the other half of firmware
     firmware) more=examples/board_stub.c ;;
+    attach) more=-pthread ;;
     esac
     if [ -f "build/$name" ] && [ -z "$(find ws.h examples -newer "build/$name")" ]; then
         passed=$((passed + 1))

@@ -74,6 +74,14 @@ limit build/streaming 20 >$out/streaming.txt
 holds "streaming: both ways" [ "$(grep -c '20000000 bytes .* as sent' $out/streaming.txt)" = 2 ]
 holds "streaming: bounded memory" [ "$(sed -n 's/^at most \([0-9]*\) .*/\1/p' $out/streaming.txt)" -lt 5000 ]
 
+serve attach build/attach 0
+limit build/hello_client "ws://127.0.0.1:$port/" >$out/attached.txt 2>&1
+holds "attach: a WebSocket" grep -q '^hello$' $out/attached.txt
+if command -v bash >/dev/null 2>&1; then
+    ask "$port" "GET / HTTP/1.1|Host: x" >$out/page.txt
+    holds "attach: a page" grep -q '<title>attach</title>' $out/page.txt
+fi
+
 serve router build/router 0
 limit build/hello_client "ws://127.0.0.1:$port/echo/x" >$out/routed.txt 2>&1
 says "router: /echo" $out/routed.txt hello
