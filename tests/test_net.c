@@ -2162,7 +2162,7 @@ TEST(on_socket)
     ws_loop_free(loop);
 }
 
-TESTS(T(on_socket) 
+TESTS(T(on_socket)
     LINUX_TESTS     /* first, on a heap without holes */
     T(blocking_client) T(blocking_client_ipv6) T(blocking_client_unix)
     T(name_with_several_addresses) T(connection_refused) T(listen_errors) T(own_loop) T(adopt)
