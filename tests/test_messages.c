@@ -466,5 +466,499 @@ TEST(send_part_refused)
         }
 }
 
+/* ==== received in parts ================================================================ */
+
+/* What a connection said, independent of how parts were cut: "1<abc>" for a message in parts,
+   "1=abc;" for a whole one, "p" and "q" control frames where they came. */
+typedef struct story {
+    buf told;
+    int open;           /* inside a message in parts */
+    size_t size;        /* of that message so far */
+} story;
+
+static void tell(side *s, const ws_event *ev)
+{
+    story *y = (story *)s->user;
+
+    if (ev->type == WS_EV_MESSAGE) {
+        CHECK(!y->open);
+        buf_int(&y->told, ev->op);
+        buf_byte(&y->told, '=');
+        buf_add(&y->told, ev->data, ev->size);
+        buf_byte(&y->told, ';');
+    } else if (ev->type == WS_EV_PART) {
+        CHECK_INT(ev->first, !y->open);
+        if (ev->first) { buf_int(&y->told, ev->op); buf_byte(&y->told, '<'); y->size = 0; }
+        buf_add(&y->told, ev->data, ev->size);
+        y->size += ev->size;
+        CHECK(ev->size || ev->last || s->mode);     /* an empty part only ends */
+        y->open = !ev->last;
+        if (ev->last) buf_byte(&y->told, '>');
+        else if (s->mode) buf_byte(&y->told, '|');
+    } else if (ev->type == WS_EV_PING || ev->type == WS_EV_PONG) {
+        buf_byte(&y->told, ev->type == WS_EV_PING ? 'p' : 'q');
+        buf_add(&y->told, ev->data, ev->size);
+    }
+}
+
+/* Message of n bytes in frames that end where bits of cuts are set (bit i: after byte i), an
+   empty frame where bits of empty are (0 first, 1 in the middle, 2 last); control frames
+   between them if asked. Adds what must be told with parts over so many bytes (0: frames). */
+static void put_message(buf *in, buf *want, int op, int masked, size_t n, unsigned cuts, unsigned empty,
+                        int control, size_t over)
+{
+    size_t from = 0, i, count = 0, at;
+    size_t size[16];
+    int told = 0;
+
+    if (empty & 1) size[count++] = 0;
+    for (i = 1; i < n; i++) if (cuts >> (i - 1) & 1) {
+        size[count++] = i - from;
+        from = i;
+        if (empty & 2 && count == 2) size[count++] = 0;
+    }
+    size[count++] = n - from;
+    if (empty & 4) size[count++] = 0;
+    for (at = i = 0; i < count; i++) {
+        int last = i + 1 == count;
+        put_frame(in, (i ? 0 : op) | (last ? 128 : 0), masked, fill + at, size[i], 0);
+        at += size[i];
+        if (!over || (n > over && at > over)) {
+            if (!told) { buf_int(want, op); buf_byte(want, '<'); if (over) buf_add(want, fill, at - size[i]); }
+            buf_add(want, fill + at - size[i], size[i]);
+            told = 1;
+            buf_byte(want, last ? '>' : '|');
+            if (over && !last) want->n--;
+        } else if (last) {
+            buf_int(want, op); buf_byte(want, '='); buf_add(want, fill, n); buf_byte(want, ';');
+        }
+        if (control && !last) {
+            put_frame(in, i & 1 ? 0x8a : 0x89, masked, fill, i, 0);
+            buf_byte(want, i & 1 ? 'q' : 'p');
+            buf_add(want, fill, i);
+        }
+    }
+}
+
+/* Every cut in two, and single bytes, of one message after another. */
+static void all_cuts(side *s, story *y, const buf *in, const buf *want)
+{
+    size_t cut, i;
+
+    for (cut = 0; cut <= in->n; cut++) {
+        buf_clear(&y->told);
+        side_feed(s, in->p, cut);
+        side_feed(s, in->p + cut, in->n - cut);
+        CHECK(buf_is(&y->told, want));
+        s->out.n = s->head;
+    }
+    buf_clear(&y->told);
+    for (i = 0; i < in->n; i++) side_feed(s, in->p + i, 1);
+    CHECK(buf_is(&y->told, want));
+}
+
+static void parts_everywhere(int by_frame)
+{
+    int client, op, control, fixed;
+    size_t n, over = by_frame ? 0 : 4;
+    unsigned cuts, empty;
+
+    fill_once();
+    for (client = 0; client < 2; client++) for (fixed = 0; fixed < 2; fixed++) {
+        static uint64_t block[WS_MEMORY_SIZE(300, 300) / 8 + 1];
+        world w;
+        side s;
+        story y;
+        ws_config cfg;
+
+        world_init(&w);
+        memset(&y, 0, sizeof y);
+        cfg = world_config(&w);
+        cfg.frames = by_frame;
+        cfg.parts_over = (uint32_t)over;
+        if (fixed) { cfg.memory = block; cfg.memory_size = WS_MEMORY_SIZE(300, 300); }
+        side_open(&s, &w, client, &cfg);
+        s.quiet = 1;
+        s.event = tell;
+        s.user = &y;
+        s.mode = by_frame;
+        for (op = 1; op < 3; op++) for (n = 0; n < 7; n++) for (control = 0; control < 2; control++)
+            for (cuts = 0; cuts < (n ? 1u << (n - 1) : 1u); cuts++) for (empty = 0; empty < 8; empty++) {
+                buf in = { 0 }, want = { 0 };
+                if (empty && control && cuts % 3) continue;
+                put_message(&in, &want, op, !client, n, cuts, empty, control, over);
+                put_message(&in, &want, 3 - op, !client, 2, 0, 0, 0, over);    /* nothing is left over */
+                all_cuts(&s, &y, &in, &want);
+                buf_free(&in);
+                buf_free(&want);
+                if (test_faults > 10) goto out;
+            }
+out:
+        CHECK(!s.closed && !y.open);
+        buf_free(&y.told);
+        side_done(&s);
+    }
+}
+
+TEST(parts) { parts_everywhere(0); }
+TEST(single_frames) { parts_everywhere(1); }
+
+/* around a limit of ordinary size, with every form of length */
+TEST(parts_border)
+{
+    static const size_t limits[] = { 125, 126, 1000, 65535, 65536 };
+    size_t i, d, step;
+    int client, two;
+
+    fill_once();
+    for (client = 0; client < 2; client++) for (i = 0; i < 5; i++) for (d = 0; d < 3; d++) for (two = 0; two < 3; two++) {
+        size_t n = limits[i] - 1 + d, first = two == 1 ? n / 2 : two == 2 ? n - 1 : n;
+        for (step = 1; step <= n + 30; step = step * 5 + 2) {
+            world w;
+            side s;
+            story y;
+            ws_config cfg;
+            buf in = { 0 }, want = { 0 };
+            size_t at;
+
+            if (step < 8 && n > 2000) continue;
+            world_init(&w);
+            memset(&y, 0, sizeof y);
+            cfg = world_config(&w);
+            cfg.parts_over = (uint32_t)limits[i];
+            side_open(&s, &w, client, &cfg);
+            s.quiet = 1; s.event = tell; s.user = &y;
+            put_frame(&in, two ? 2 : 0x82, !client, fill, first, 0);
+            if (two) put_frame(&in, 0x80, !client, fill + first, n - first, 0);
+            buf_str(&want, d == 2 ? "2<" : "2=");
+            buf_add(&want, fill, n);
+            buf_str(&want, d == 2 ? ">" : ";");
+            for (at = 0; at < in.n; at += step) side_feed(&s, in.p + at, in.n - at < step ? in.n - at : step);
+            CHECK(buf_is(&y.told, &want));
+            CHECK_INT(s.parts > 0, d == 2);
+            buf_free(&in);
+            buf_free(&want);
+            buf_free(&y.told);
+            side_done(&s);
+        }
+    }
+}
+
+/* a text that breaks off or goes wrong inside a part: 1007, and the byte is named */
+TEST(parts_utf8)
+{
+    static const struct { const char *bad; size_t n, at; } bad[] = {
+        { "\xff", 1, 0 }, { "\x80", 1, 0 }, { "\xc3\x28", 2, 1 }, { "\xe2\x82\x28", 3, 2 },
+        { "\xed\xa0\x80", 3, 1 }, { "\xf0\x80\x80\x80", 4, 1 }, { "\xf4\x90\x80\x80", 4, 1 }, { "\xc0\xaf", 2, 0 },
+    };
+    int client, by_frame;
+    size_t k, at, cut, frame;
+
+    fill_once();
+    for (client = 0; client < 2; client++) for (by_frame = 0; by_frame < 2; by_frame++)
+    for (k = 0; k < sizeof bad / sizeof *bad; k++) for (at = 0; at < 12; at++) for (frame = 1; frame < 20; frame += 4) {
+        char text[16];
+        buf in = { 0 };
+        size_t n = 16, i, where = 0;
+        memcpy(text, fill, 16);
+        memcpy(text + at, bad[k].bad, bad[k].n);
+        for (i = 0; i < n; i += frame) {
+            size_t m = n - i < frame ? n - i : frame, wrong = at + bad[k].at;
+            put_frame(&in, (i ? 0 : 1) | (i + m == n ? 128 : 0), !client, text + i, m, 0);
+            if (wrong >= i && wrong < i + m) where = in.n - m + (wrong - i);
+        }
+        for (cut = 0; cut <= in.n + 1; cut++) {
+            world w;
+            side s;
+            story y;
+            ws_config cfg;
+            char reason[120];
+            buf answer = { 0 };
+
+            world_init(&w);
+            memset(&y, 0, sizeof y);
+            cfg = world_config(&w);
+            cfg.frames = by_frame;
+            cfg.parts_over = 5;
+            side_open(&s, &w, client, &cfg);
+            s.event = tell; s.user = &y; s.mode = by_frame;
+            if (client) side_client_answer(&answer, &s.out, NULL);
+            else buf_str(&answer, REQUEST);
+            if (cut > in.n) for (i = 0; i < in.n; i++) side_feed(&s, in.p + i, 1);
+            else { side_feed(&s, in.p, cut); side_feed(&s, in.p + cut, in.n - cut); }
+            CHECK_INT(s.error, WS_ERR_UTF8);
+            CHECK_INT(s.code, 1007);
+            sprintf(reason, "text message is not UTF-8 (RFC 6455 8.1) at byte %lu", (unsigned long)(answer.n + where));
+            CHECK_STR(s.reason, reason);
+            CHECK_INT(side_frames(&s, NULL).close_code, 1007);
+            CHECK(y.size <= at + bad[k].at);
+            buf_free(&answer);
+            buf_free(&y.told);
+            side_done(&s);
+            if (test_faults > 10) { buf_free(&in); return; }
+            if (cut > 0 && cut + 1 < in.n) cut += 2;
+        }
+        buf_free(&in);
+    }
+}
+
+/* characters cut by frames and by input are whole text; a text that ends inside one is not */
+TEST(parts_utf8_whole)
+{
+    static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z\xf0\x9f\x98\x80";
+    size_t n, cut, frame;
+    int client, by_frame;
+
+    for (client = 0; client < 2; client++) for (by_frame = 0; by_frame < 2; by_frame++)
+    for (n = 3; n < sizeof text; n++) for (frame = 1; frame <= n; frame++) {
+        buf in = { 0 };
+        size_t i;
+        uint32_t state = 0;
+        int good = ws_utf8(&state, text, n) == n && !state;
+        for (i = 0; i < n; i += frame) {
+            size_t m = n - i < frame ? n - i : frame;
+            put_frame(&in, (i ? 0 : 1) | (i + m == n ? 128 : 0), !client, text + i, m, 0);
+        }
+        for (cut = 0; cut < in.n; cut++) {
+            world w;
+            side s;
+            story y;
+            ws_config cfg;
+            world_init(&w);
+            memset(&y, 0, sizeof y);
+            cfg = world_config(&w);
+            cfg.frames = by_frame;
+            cfg.parts_over = 2;
+            side_open(&s, &w, client, &cfg);
+            s.event = tell; s.user = &y; s.mode = by_frame;
+            side_feed(&s, in.p, cut);
+            side_feed(&s, in.p + cut, in.n - cut);
+            CHECK_INT(s.closed, !good);
+            if (good) CHECK(y.size == n && !y.open);
+            else CHECK(s.error == WS_ERR_UTF8 && y.size <= n && !strchr(buf_c(&y.told), '>'));
+            buf_free(&y.told);
+            side_done(&s);
+        }
+        buf_free(&in);
+    }
+}
+
+/* ==== limits over all parts ============================================================ */
+
+/* the sum counts; the header that goes over is refused alone, before memory is taken */
+TEST(parts_limits)
+{
+    int client, by_frame;
+
+    fill_once();
+    for (client = 0; client < 2; client++) for (by_frame = 0; by_frame < 2; by_frame++) {
+        static const struct { const char *spec; int error; } t[] = {
+            { "82#1000", 0 }, { "02#999 80#1", 0 }, { "02#400 00#400 80#200", 0 }, { "02 00#1000 80", 0 },
+            { "=82fe03e9", WS_ERR_MESSAGE_SIZE }, { "02#999 =80fe0002", WS_ERR_LENGTH },
+            { "02#998 =8083", WS_ERR_MESSAGE_SIZE }, { "02#1000 =0081", WS_ERR_MESSAGE_SIZE },
+            { "02#600 00#300 89'x' =00fe0200", WS_ERR_MESSAGE_SIZE },
+            { "=82ff7fffffffffffffff", WS_ERR_MESSAGE_SIZE }, { "02#500 =80ff7fffffffffffffff", WS_ERR_MESSAGE_SIZE },
+            { "02 00 00 00 00 00 00 00", 0 }, { "02 00 00 00 00 00 00 00 =0080", WS_ERR_FRAGMENTS },
+            { "02#1 00#1 00#1 00#1 00#1 00#1 00#1 00#1 =8081", WS_ERR_FRAGMENTS },
+        };
+        size_t i;
+        for (i = 0; i < sizeof t / sizeof *t; i++) {
+            world w;
+            side s;
+            ws_config cfg;
+            buf in = { 0 };
+            size_t before;
+
+            world_init(&w);
+            cfg = world_config(&w);
+            cfg.frames = by_frame;
+            cfg.parts_over = 10;
+            cfg.max_message = 1000;
+            cfg.max_fragments = 8;
+            side_open(&s, &w, client, &cfg);
+            put_spec(&in, t[i].spec, !client);
+            if (client && t[i].error) {             /* the last frame's header is ours: unmask it */
+                size_t k = in.n - (strchr(t[i].spec, '=') ? strlen(strchr(t[i].spec, '=') + 1) / 2 : 0);
+                in.p[k + 1] = (char)(in.p[k + 1] & 127);
+            } else if (t[i].error) buf_add(&in, "key!", 4);
+            before = w.h.now;
+            side_feed(&s, in.p, in.n);
+            CHECK_INT(s.error, t[i].error);
+            if (t[i].error) CHECK_INT(side_frames(&s, NULL).close_code, error_tell(t[i].error));
+            CHECK(w.h.peak < before + 6000);
+            buf_free(&in);
+            side_done(&s);
+        }
+    }
+}
+
+TEST(max_frame)
+{
+    int client, how;
+    size_t n;
+
+    fill_once();
+    for (client = 0; client < 2; client++) for (how = 0; how < 3; how++) for (n = 99; n < 102; n++) {
+        world w;
+        side s;
+        ws_config cfg;
+
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.max_frame = 100;
+        cfg.frames = how == 1;
+        cfg.parts_over = how == 2 ? 50 : 0;
+        side_open(&s, &w, client, &cfg);
+        side_frame(&s, 2, fill, 100);
+        side_frame(&s, 0x89, fill, 125);            /* control frames are not meant */
+        side_frame(&s, 0, fill, 100);
+        side_frame(&s, 0x80, fill, n);
+        CHECK_INT(s.error, n > 100 ? WS_ERR_FRAME_SIZE : 0);
+        if (n > 100) CHECK_INT(s.code, 1009);
+        else side_frame(&s, 0x82, fill, n);
+        side_done(&s);
+        world_init(&w);
+        side_open(&s, &w, client, &cfg);            /* a whole message in its one frame */
+        side_frame(&s, 0x81, fill, n);
+        CHECK_INT(s.error, n > 100 ? WS_ERR_FRAME_SIZE : 0);
+        CHECK_INT(s.messages, n <= 100 && !how);
+        side_done(&s);
+        world_init(&w);
+        side_open(&s, &w, client, &cfg);            /* announced only: nothing is taken */
+        {
+            size_t have = w.h.now;
+            static const uint8_t big[14] = { 0x82, 0x7f, 0, 0, 1, 0, 0, 0, 0, 0 };
+            uint8_t head[14];
+            memcpy(head, big, 14);
+            if (!client) head[1] |= 128;
+            side_feed(&s, head, client ? 10 : 14);
+            CHECK_INT(s.error, WS_ERR_FRAME_SIZE);
+            CHECK(w.h.peak < have + 2000);
+        }
+        side_done(&s);
+    }
+}
+
+/* ==== larger than memory =============================================================== */
+
+typedef struct flow { uint64_t bytes; long firsts, lasts, wholes; int bad; } flow;
+
+static void flow_event(side *s, const ws_event *ev)
+{
+    flow *f = (flow *)s->user;
+    const char *p = (const char *)ev->data;
+
+    if (ev->type == WS_EV_MESSAGE) f->wholes++;
+    if (ev->type != WS_EV_PART) return;
+    f->firsts += ev->first;
+    f->lasts += ev->last;
+    if (ev->size && (p[0] != (char)(f->bytes & 127) || p[ev->size - 1] != (char)((f->bytes + ev->size - 1) & 127)))
+        f->bad = 1;
+    f->bytes += ev->size;
+}
+
+/* Feeds total bytes in frames of frame bytes, at most 4096 at a time. Returns the heap's peak
+   over what it was. */
+static size_t stream(int client, ws_config *cfg, world *w, uint64_t total, uint64_t frame)
+{
+    side s;
+    flow f;
+    uint64_t at = 0;
+    size_t before;
+    static uint8_t piece[4096 + 14];
+    static const uint8_t key[4] = { 7, 0, 0x55, 0x21 };
+
+    memset(&f, 0, sizeof f);
+    side_open(&s, w, client, cfg);
+    s.quiet = 1; s.event = flow_event; s.user = &f;
+    before = w->h.peak = w->h.now;
+    while (at < total && !s.closed) {
+        uint64_t left = total - at < frame ? total - at : frame, in = 0;
+        ws_frame h;
+        memset(&h, 0, sizeof h);
+        h.fin = at + left == total;
+        h.op = at ? 0 : 2;
+        h.size = left;
+        h.masked = !client;
+        memcpy(h.key, key, 4);
+        while (in < left || !in) {
+            size_t k = in ? 0 : ws_frame_encode(&h, piece), m = left - in < 4096 ? (size_t)(left - in) : 4096, i;
+            for (i = 0; i < m; i++) piece[k + i] = (uint8_t)((at + in + i) & 127);
+            if (!client) ws_mask(piece + k, piece + k, m, key, (size_t)in);
+            CHECK_INT(side_feed(&s, piece, k + m), k + m);
+            in += m;
+            if (s.closed || !left) break;
+        }
+        at += left;
+    }
+    CHECK_INT(s.closed, 0);
+    CHECK_INT(f.bytes, total);
+    CHECK(f.firsts == 1 && f.lasts == 1 && !f.wholes && !f.bad);
+    side_frame(&s, 0x81, "after", 5);
+    CHECK(f.wholes + f.firsts == 2);
+    side_done(&s);
+    return w->h.peak - before;
+}
+
+TEST(parts_memory)
+{
+    static const struct { uint64_t total, frame; } t[] = {
+        { 100u << 20, 100u << 20 }, { 1000000, 10 }, { 100000, 1 }, { 8u << 20, 65535 },
+    };
+    static uint64_t block[WS_MEMORY_SIZE(1024, 512) / 8 + 1];
+    size_t i, peak, most = 0;
+    int client, fixed, by_frame;
+
+    for (client = 0; client < 2; client++) for (i = 0; i < 4; i++) for (fixed = 0; fixed < 2; fixed++)
+        for (by_frame = 0; by_frame < 2; by_frame++) {
+            world w;
+            ws_config cfg;
+            world_init(&w);
+            cfg = world_config(&w);
+            cfg.max_message = WS_NO_LIMIT;
+            cfg.max_fragments = WS_NO_LIMIT;
+            if (by_frame) cfg.frames = 1;
+            else cfg.parts_over = fixed ? 100000 : 4096;
+            if (fixed) { cfg.memory = block; cfg.memory_size = WS_MEMORY_SIZE(1024, 512); cfg.memory_send = 512; }
+            if (by_frame && t[i].frame > (fixed ? 1024u : 100000u)) continue;
+            if (fixed && t[i].total > 10u << 20) cfg.parts_over = 500;
+            peak = stream(client, &cfg, &w, t[i].total, t[i].frame);
+            CHECK(fixed ? peak == 0 : by_frame || peak < 16384);
+            if (!by_frame && peak > most) most = peak;
+        }
+    printf("  heap while 100 MiB flow in parts: %lu bytes\n", (unsigned long)most);
+}
+
+/* a frame that its block can never hold whole is refused, not waited for */
+TEST(single_frames_fixed)
+{
+    static uint64_t block[WS_MEMORY_SIZE(1000, 512) / 8 + 1];
+    size_t n;
+    int client;
+
+    fill_once();
+    for (client = 0; client < 2; client++) for (n = 990; n < 1010; n++) {
+        world w;
+        side s;
+        ws_config cfg;
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.frames = 1;
+        cfg.parts_over = 10;
+        cfg.memory = block;
+        cfg.memory_size = WS_MEMORY_SIZE(1000, 512);
+        cfg.memory_send = 512;
+        side_open(&s, &w, client, &cfg);
+        side_frame(&s, 2, fill, 1000);
+        side_frame(&s, 0, fill, 1000);
+        side_frame(&s, 0x80, fill, n);
+        CHECK_INT(s.parts, n <= 1000 ? 3 : 2);
+        CHECK_INT(s.error, n <= 1000 ? 0 : WS_ERR_FRAME_SIZE);
+        side_done(&s);
+    }
+}
+
 TESTS(T(sendv) T(sendv_arguments) T(fragment) T(fragment_all_or_nothing) T(fragment_fixed)
-      T(send_part_sequences) T(send_part_arguments) T(send_part_before_open) T(send_part_refused))
+      T(send_part_sequences) T(send_part_arguments) T(send_part_before_open) T(send_part_refused)
+      T(parts) T(single_frames) T(parts_border) T(parts_utf8) T(parts_utf8_whole) T(parts_limits) T(max_frame)
+      T(parts_memory) T(single_frames_fixed))
