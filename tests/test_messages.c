@@ -958,7 +958,685 @@ TEST(single_frames_fixed)
     }
 }
 
+/* ==== from a source ==================================================================== */
+
+typedef struct source {
+    side *s;
+    size_t size, at;            /* SIZE_MAX: endless */
+    size_t step;                /* bytes per call, 0: as many as fit */
+    long calls, ends;
+    long wait_at, error_at;     /* these calls give WANT, ERROR; 0: none */
+    int wait_with, over;        /* over: returns more than was asked for */
+    size_t most_waiting;        /* greatest ws_buffered when called */
+} source;
+
+static ptrdiff_t source_read(void *user, void *to, size_t n)
+{
+    source *q = (source *)user;
+    size_t k = q->size - q->at;
+
+    q->calls++;
+    CHECK(!q->ends);                                /* never again after its end */
+    CHECK(n > 0 && n <= 4096);
+    if (q->s && ws_buffered(q->s->c) > q->most_waiting) q->most_waiting = ws_buffered(q->s->c);
+    if (q->calls == q->wait_at) return q->wait_with;
+    if (q->calls == q->error_at) { q->ends = 1; return q->over ? (ptrdiff_t)n + 1 : (ptrdiff_t)WS_IO_ERROR; }
+    if (k > n) k = n;
+    if (q->step && k > q->step) k = q->step;
+    if (!k) { q->ends = 1; return 0; }
+    memcpy(to, fill + q->at % 23, k);
+    q->at += k;
+    return (ptrdiff_t)k;
+}
+
+static void source_init(source *q, side *s, size_t size, size_t step)
+{
+    memset(q, 0, sizeof *q);
+    q->s = s;
+    q->size = size;
+    q->step = step;
+    q->wait_with = WS_IO_WANT_READ;
+}
+
+/* every size and step, waiting at every call, failing at every call, twice on a connection */
+TEST(send_from)
+{
+    static const size_t sizes[] = { 0, 1, 2, 3, 7, 4095, 4096, 4097, 9000 };
+    int client, kind;
+    size_t i, step;
+    long at;
+
+    fill_once();
+    for (client = 0; client < 2; client++) for (i = 0; i < 9; i++) for (step = 0; step < 4; step++)
+        for (kind = 0; kind < 4; kind++) for (at = 1; at < 12; at++) {
+            world w;
+            side s;
+            source q;
+            buf got = { 0 }, want = { 0 };
+            size_t most;
+
+            if (step && sizes[i] > 100) continue;
+            world_init(&w);
+            side_open(&s, &w, client, NULL);
+            source_init(&q, &s, sizes[i], step);
+            if (kind < 2) q.wait_at = at;
+            else q.error_at = at;
+            q.wait_with = kind == 1 ? WS_IO_WANT_WRITE : WS_IO_WANT_READ;
+            q.over = kind == 3;
+            CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &q), 0);
+            CHECK_INT(ws_send_text(s.c, "x"), WS_ERR_BUSY);         /* at once, not from the first piece on */
+            side_pull(&s);
+            if (kind < 2 && q.calls == at && !q.ends) {
+                long calls = q.calls;
+                CHECK_INT(ws_send_text(s.c, "x"), WS_ERR_BUSY);
+                CHECK_INT(ws_send_part(s.c, WS_OP_TEXT, "x", 1, 0), WS_ERR_BUSY);
+                CHECK_INT(ws_send_from(s.c, WS_OP_BINARY, source_read, &q), WS_ERR_BUSY);
+                CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &s), WS_ERR_BUSY);
+                ws_ping(s.c, "mid", 3);
+                side_pull(&s);
+                CHECK_INT(q.calls, calls);                          /* not asked again by itself */
+                CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &q), 0);
+                side_pull(&s);
+            }
+            CHECK(q.most_waiting == 0);                             /* pulled only when all is out */
+            if (kind < 2) {
+                size_t k;
+                CHECK_INT(ws_send_text(s.c, "next"), 0);
+                side_pull(&s);
+                if (q.calls >= at && q.wait_at) buf_str(&want, "c9:mid ");
+                buf_str(&want, "m1:");
+                for (k = 0; k < sizes[i];) {
+                    size_t m = sizes[i] - k < 4096 ? sizes[i] - k : 4096;
+                    if (step && m > step) m = step;
+                    buf_add(&want, fill + k % 23, m);
+                    k += m;
+                }
+                buf_str(&want, " m1:next ");
+                join_frames(&s, &got, &most);
+                CHECK(buf_is(&got, &want));
+                CHECK(most <= 4096);
+                source_init(&q, &s, 5, 2);
+                CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &q), 0);
+                side_pull(&s);
+                CHECK_INT(q.ends, 1);
+            } else if (q.calls >= at) {
+                frames f = side_frames(&s, NULL);                   /* no end of message before Close */
+                CHECK_INT(f.close_code, 1011);
+                join_frames(&s, &got, NULL);
+                CHECK(!strstr(buf_c(&got), "m1:"));
+                CHECK_INT(ws_error(s.c), WS_ERR_SOURCE);
+                CHECK_INT(s.closed, 1);
+                CHECK_INT(s.code, 1011);
+                CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &q), WS_ERR_STATE);
+            }
+            buf_free(&got);
+            buf_free(&want);
+            side_done(&s);
+            if (test_faults > 10) return;
+        }
+}
+
+/* the connection ends meanwhile, from either side: the source is not called again */
+TEST(send_from_closed)
+{
+    int client, how, waits;
+
+    fill_once();
+    for (client = 0; client < 2; client++) for (how = 0; how < 5; how++) for (waits = 0; waits < 2; waits++) {
+        world w;
+        side s;
+        source q;
+        long calls;
+
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        source_init(&q, &s, (size_t)-1, 0);
+        s.hold = 1;
+        if (waits) q.wait_at = 2;
+        ws_send_from(s.c, WS_OP_BINARY, source_read, &q);
+        { size_t n; ws_output(s.c, &n); CHECK(n > 0); ws_output_done(s.c, n); ws_output(s.c, &n); s.out.n = s.head; }
+        calls = q.calls;
+        CHECK_INT(calls, 2);
+        s.hold = 0;
+        switch (how) {
+        case 0: CHECK_INT(ws_close(s.c, 1000, ""), 0); break;
+        case 1: ws_drop(s.c); break;
+        case 2: s.hold = 1; side_frame(&s, 0x88, "\x03\xe8", 2); s.hold = 0; break;
+        case 3: s.hold = 1; side_frame(&s, 0x83, "", 0); s.hold = 0; break;
+        default: s.hold = 1; side_end(&s); s.hold = 0; break;
+        }
+        side_pull(&s);
+        CHECK_INT(q.calls, calls);
+        CHECK_INT(ws_send_from(s.c, WS_OP_BINARY, source_read, &q), WS_ERR_STATE);
+        side_pull(&s);
+        if (how == 0) side_frame(&s, 0x88, "\x03\xe8", 2);
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(q.calls, calls);
+        side_done(&s);
+    }
+}
+
+/* an endless source and a reader that stops: one frame is held, and nothing more is asked for */
+TEST(send_from_endless)
+{
+    int client, i;
+
+    fill_once();
+    for (client = 0; client < 2; client++) {
+        world w;
+        side s;
+        source q;
+        size_t before;
+
+        world_init(&w);
+        side_open(&s, &w, client, NULL);
+        source_init(&q, &s, (size_t)-1, 0);
+        before = w.h.now;
+        s.hold = 1;
+        CHECK_INT(ws_send_from(s.c, WS_OP_BINARY, source_read, &q), 0);
+        for (i = 0; i < 10000; i++) {
+            size_t n;
+            ws_output(s.c, &n);
+            CHECK(n > 0 && n <= 4096 + 14);
+            if (i % 3) ws_output_done(s.c, i % 3 == 1 ? n / 2 : n);
+            side_next(&s);
+        }
+        CHECK(q.calls > 1000 && q.calls < 10000);
+        CHECK(q.most_waiting == 0);
+        CHECK(w.h.peak < before + 8192);
+        {
+            long calls = q.calls;
+            for (i = 0; i < 1000; i++) { size_t n; ws_output(s.c, &n); side_next(&s); side_time(&s, 1); }
+            CHECK(q.calls <= calls + 1);
+        }
+        side_done(&s);
+    }
+}
+
+TEST(send_from_memory)
+{
+    static uint64_t block[WS_MEMORY_SIZE(1000, 8000) / 8 + 1];
+    world w;
+    side s;
+    source q;
+    ws_config cfg;
+    long n;
+
+    fill_once();
+    for (n = 1; n < 6; n++) {
+        int r;
+        world_init(&w);
+        side_open(&s, &w, 0, NULL);
+        source_init(&q, &s, 9000, 0);
+        w.h.fail_at = w.h.calls + n;
+        r = ws_send_from(s.c, WS_OP_BINARY, source_read, &q);
+        CHECK_INT(r, n == 1 ? WS_ERR_MEMORY : 0);
+        side_pull(&s);
+        if (n == 1) CHECK_INT(q.calls, 0);
+        if (!s.closed && n > 1) CHECK_INT(q.ends, 1);
+        if (s.closed) CHECK_INT(s.error, WS_ERR_MEMORY);
+        side_done(&s);
+    }
+    world_init(&w);                                 /* no allocator: said so, and nothing begun */
+    cfg = world_config(&w);
+    cfg.memory = block;
+    cfg.memory_size = sizeof block;
+    side_open(&s, &w, 0, &cfg);
+    CHECK_INT(ws_send_from(s.c, WS_OP_BINARY, source_read, &q), WS_ERR_MEMORY);
+    CHECK_INT(ws_send_text(s.c, "x"), 0);
+    side_pull(&s);
+    side_done(&s);
+}
+
+/* a message that flows is a message: no idle end while parts come or go */
+TEST(parts_are_not_idle)
+{
+    int client, way, i;
+
+    fill_once();
+    for (client = 0; client < 2; client++) for (way = 0; way < 3; way++) {
+        world w;
+        side s;
+        source q;
+        ws_config cfg;
+
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.idle_timeout = 1000;
+        cfg.ping_interval = WS_NEVER;
+        cfg.parts_over = 10;
+        side_open(&s, &w, client, &cfg);
+        source_init(&q, &s, (size_t)-1, 1);
+        for (i = 0; i < 20; i++) {
+            if (way == 0) side_frame(&s, i ? 0 : 2, fill, 100);
+            if (way == 1) CHECK_INT(ws_send_part(s.c, 2, "x", 1, 0), 0);
+            if (way == 2) { q.wait_at = q.calls + 2; CHECK_INT(ws_send_from(s.c, 2, source_read, &q), 0); }
+            side_pull(&s);
+            side_time(&s, 700);
+        }
+        CHECK_INT(s.closed, 0);
+        side_time(&s, 400);
+        CHECK_INT(ws_error(s.c), WS_ERR_IDLE_TIMEOUT);
+        side_done(&s);
+    }
+}
+
+/* ==== completion ======================================================================= */
+
+TEST(completion)
+{
+    int client;
+
+    fill_once();
+    for (client = 0; client < 2; client++) {
+        world w;
+        side s;
+        source q;
+        ws_config cfg;
+        size_t n;
+
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.max_backlog = 4000;
+        side_open(&s, &w, client, &cfg);
+        side_pull(&s);
+        CHECK_INT(s.writable, 0);
+        ws_want_writable(s.c);                      /* nothing waits: at once, also said by the clock */
+        CHECK_INT(ws_timeout(s.c), 0);
+        side_pull(&s);
+        CHECK_INT(s.writable, 1);
+        CHECK(ws_timeout(s.c) != 0);
+        side_pull(&s);
+        CHECK_INT(s.writable, 1);
+
+        s.hold = 1;                                 /* to the last byte, once, however often asked */
+        ws_send(s.c, 2, fill, 1000);
+        ws_want_writable(s.c);
+        ws_send(s.c, 2, fill, 1000);
+        ws_want_writable(s.c);
+        while (ws_output(s.c, &n), n > 1) {
+            ws_output_done(s.c, 1);
+            while (side_next(&s)) { }
+            CHECK_INT(s.writable, 1);
+        }
+        ws_output_done(s.c, 1);
+        while (side_next(&s)) { }
+        CHECK_INT(s.writable, 2);
+        while (side_next(&s)) { }
+        CHECK_INT(s.writable, 2);
+
+        /* refused and asked: one event, at the later of the two */
+        while (!ws_send(s.c, 2, fill, 500)) { }
+        CHECK_INT(ws_send(s.c, 2, fill, 1500), WS_ERR_BACKLOG);
+        ws_want_writable(s.c);
+        while (ws_output(s.c, &n), ws_buffered(s.c) > 100) {
+            ws_output_done(s.c, n < 100 ? n : 100);
+            while (side_next(&s)) { }
+            CHECK_INT(s.writable, 2);
+        }
+        ws_output_done(s.c, n);
+        while (side_next(&s)) { }
+        CHECK_INT(s.writable, 3);
+
+        /* refused only: when a quarter is left */
+        while (!ws_send(s.c, 2, fill, 500)) { }
+        while (ws_buffered(s.c) > 1000) {
+            while (side_next(&s)) { }
+            CHECK_INT(s.writable, 3);
+            ws_output(s.c, &n);
+            ws_output_done(s.c, n < 100 ? n : 100);
+        }
+        while (side_next(&s)) { }
+        CHECK_INT(s.writable, 4);
+        s.hold = 0;
+        side_pull(&s);
+
+        /* a source belongs to what waits, also while it has nothing */
+        source_init(&q, &s, 30000, 0);
+        q.wait_at = 3;
+        s.writable = 0;
+        ws_send_from(s.c, 2, source_read, &q);
+        ws_want_writable(s.c);
+        side_pull(&s);
+        CHECK_INT(q.calls, 3);
+        CHECK_INT(ws_buffered(s.c), 0);
+        CHECK(ws_timeout(s.c) != 0);
+        CHECK_INT(s.writable, 0);
+        ws_send_from(s.c, 2, source_read, &q);
+        side_pull(&s);
+        CHECK_INT(q.ends, 1);
+        CHECK_INT(s.writable, 1);
+
+        /* not after the end */
+        ws_send(s.c, 2, fill, 10);
+        ws_want_writable(s.c);
+        ws_drop(s.c);
+        side_pull(&s);
+        CHECK_INT(s.writable, 1);
+        CHECK_INT(s.closed, 1);
+        side_done(&s);
+    }
+}
+
+/* asked before OPEN: comes after it, when what was queued is out */
+TEST(completion_before_open)
+{
+    world w;
+    side s;
+    buf answer = { 0 };
+    ws_config cfg;
+
+    world_init(&w);
+    cfg = world_config(&w);
+    side_new(&s, &w, 1, &cfg);
+    ws_send_text(s.c, "early");
+    ws_want_writable(s.c);
+    side_pull(&s);
+    CHECK_INT(s.writable, 0);
+    CHECK(ws_timeout(s.c) != 0);
+    side_client_answer(&answer, &s.out, NULL);
+    side_feed(&s, answer.p, answer.n);
+    CHECK_INT(s.writable, 1);
+    CHECK_STR(buf_c(&s.log), "O W ");
+    buf_free(&answer);
+    side_done(&s);
+}
+
+/* ==== control by hand ================================================================== */
+
+TEST(manual_pong)
+{
+    int client;
+
+    for (client = 0; client < 2; client++) {
+        world w;
+        side s;
+        ws_config cfg;
+        buf text = { 0 };
+
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.manual_pong = 1;
+        cfg.parts_over = 3;
+        side_open(&s, &w, client, &cfg);
+        side_frame(&s, 0x89, "one", 3);
+        side_frame(&s, 0x01, "abcd", 4);
+        side_frame(&s, 0x89, "two", 3);
+        CHECK_INT(side_frames(&s, NULL).n, 0);
+        CHECK_INT(s.pings, 2);
+        CHECK_INT(ws_pong(s.c, "two", 3), 0);
+        CHECK_INT(ws_pong(s.c, NULL, 0), 0);
+        CHECK_INT(ws_pong(s.c, NULL, 1), WS_ERR_ARGUMENT);
+        CHECK_INT(ws_pong(s.c, "", 126), WS_ERR_ARGUMENT);
+        side_pull(&s);
+        side_frames(&s, &text);
+        CHECK_STR(buf_c(&text), "8a'two' 8a'' ");
+        buf_free(&text);
+        side_done(&s);
+    }
+}
+
+/* The payload of the last ping we sent. */
+static size_t last_ping(side *s, uint8_t *to)
+{
+    buf all = { 0 };
+    size_t i, n = 0;
+    side_pull(s);
+    join_frames(s, &all, NULL);
+    for (i = 0; i + 3 <= all.n; i++) if (!memcmp(all.p + i, "c9:", 3)) {
+        n = 4;
+        memcpy(to, all.p + i + 3, 4);
+    }
+    buf_free(&all);
+    s->out.n = s->head;
+    return n;
+}
+
+TEST(round_trip)
+{
+    static const uint64_t starts[] = { 0, 1000, 0xFFFFFFF0u, 0xFFFFFFFFu, 0x7FFFFFF0u, 0x1FFFFFFF0u };
+    static const uint32_t delays[] = { 0, 1, 20, 1000, 30000, 65534 };
+    int client;
+    size_t i, k;
+    uint8_t p[125];
+
+    CHECK_INT(ws_rtt(NULL), -1);
+    for (client = 0; client < 2; client++) for (i = 0; i < 6; i++) {
+        world w;
+        side s;
+        ws_config cfg;
+        uint64_t r = 9;
+
+        world_init(&w);
+        w.now = starts[i];
+        cfg = world_config(&w);
+        cfg.ping_interval = WS_NEVER;
+        side_open(&s, &w, client, &cfg);
+        CHECK_INT(ws_rtt(s.c), -1);
+        for (k = 0; k < 6; k++) {
+            CHECK_INT(ws_ping(s.c, NULL, 0), 0);
+            CHECK_INT(last_ping(&s, p), 4);
+            w.now += delays[k];
+            ws_tick(s.c, w.now);
+            side_frame(&s, 0x8a, p, 4);
+            CHECK_INT(ws_rtt(s.c), delays[k]);
+        }
+        CHECK_INT(ws_ping(s.c, NULL, 0), 0);        /* pings of the application's own mean nothing here */
+        CHECK_INT(last_ping(&s, p), 4);
+        w.now += 5;
+        ws_tick(s.c, w.now);
+        side_frame(&s, 0x8a, "", 0);
+        side_frame(&s, 0x8a, p, 3);
+        p[4] = 0;
+        side_frame(&s, 0x8a, p, 5);
+        side_frame(&s, 0x8a, fill, 125);
+        CHECK_INT(ws_rtt(s.c), 65534);
+        side_frame(&s, 0x8a, p, 4);
+        CHECK_INT(ws_rtt(s.c), 5);
+        for (k = 0; k < 5000; k++) {                /* whatever a peer makes up */
+            uint64_t v = rng_next(&r);
+            memcpy(p, &v, 4);
+            if (k % 3 == 0) { uint32_t t = (uint32_t)w.now + (uint32_t)(k % 64) - 32; p[0] = (uint8_t)(t >> 24); p[1] = (uint8_t)(t >> 16); p[2] = (uint8_t)(t >> 8); p[3] = (uint8_t)t; }
+            side_frame(&s, 0x8a, p, 4);
+            CHECK(ws_rtt(s.c) >= 0 && ws_rtt(s.c) <= 65534);
+        }
+        CHECK_INT(s.closed, 0);
+        side_done(&s);
+
+        world_init(&w);                             /* the keepalive's ping tells it too */
+        w.now = starts[i];
+        cfg = world_config(&w);
+        side_open(&s, &w, client, &cfg);
+        side_time(&s, 20000);
+        CHECK_INT(last_ping(&s, p), 4);
+        side_time(&s, 123);
+        side_frame(&s, 0x8a, p, 4);
+        CHECK_INT(ws_rtt(s.c), 123);
+        side_done(&s);
+    }
+}
+
+TEST(empty_ping)
+{
+    world w;
+    side s;
+    buf text = { 0 };
+
+    world_init(&w);
+    side_open(&s, &w, 0, NULL);
+    CHECK_INT(ws_ping(s.c, "", 0), 0);              /* not NULL: what was given */
+    side_pull(&s);
+    side_frames(&s, &text);
+    CHECK_STR(buf_c(&text), "89'' ");
+    CHECK_INT(ws_ping(s.c, NULL, 1), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_ping(NULL, NULL, 0), WS_ERR_ARGUMENT);
+    buf_free(&text);
+    side_done(&s);
+}
+
+/* ==== dropping ========================================================================= */
+
+static void drop_now(side *s, int code, int clean, int error)
+{
+    size_t before, n;
+
+    s->out.n = before = s->out.n;
+    ws_drop(s->c);
+    CHECK_INT(ws_state(s->c), WS_STATE_CLOSED);
+    CHECK(ws_finished(s->c));
+    ws_output(s->c, &n);
+    CHECK_INT(n, 0);
+    CHECK_INT(ws_send_text(s->c, "x"), WS_ERR_STATE);
+    CHECK_INT(ws_send_part(s->c, 1, "x", 1, 1), WS_ERR_STATE);
+    CHECK_INT(ws_ping(s->c, NULL, 0), WS_ERR_STATE);
+    CHECK_INT(ws_close(s->c, 1000, NULL), WS_ERR_STATE);
+    s->hold = 0;
+    side_pull(s);
+    CHECK_INT(s->closed, 1);
+    CHECK_INT(s->code, code);
+    CHECK_INT(s->clean, clean);
+    CHECK_INT(s->error, error);
+    CHECK_INT(s->out.n, before);
+    ws_drop(s->c);
+    side_feed(s, "more", 4);
+    side_time(s, 100000);                           /* one CLOSE: side_next faults a second */
+    CHECK_INT(s->out.n, before);
+    side_done(s);
+}
+
+TEST(drop)
+{
+    int client, where;
+
+    fill_once();
+    for (client = 0; client < 2; client++) for (where = 0; where < 13; where++) {
+        world w;
+        side s;
+        source q;
+        ws_config cfg;
+
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.parts_over = 10;
+        if (where < 3) {
+            side_new(&s, &w, client, &cfg);
+            if (where) side_pull(&s);
+            if (where == 2) side_feed(&s, client ? "HTTP/1.1 1" : "GET / HTTP", 10);
+            drop_now(&s, 1006, 0, 0);
+            continue;
+        }
+        side_open(&s, &w, client, &cfg);
+        s.hold = 1;
+        switch (where) {
+        case 3: drop_now(&s, 1006, 0, 0); continue;
+        case 4: ws_send(s.c, 2, fill, 9000); drop_now(&s, 1006, 0, 0); continue;
+        case 5: side_frame(&s, 1, fill, 300); drop_now(&s, 1006, 0, 0); continue;
+        case 6: ws_send_part(s.c, 2, fill, 9, 0); drop_now(&s, 1006, 0, 0); continue;
+        case 7: source_init(&q, &s, (size_t)-1, 0); ws_send_from(s.c, 2, source_read, &q);
+                drop_now(&s, 1006, 0, 0); CHECK_INT(q.calls, 0); continue;
+        case 8: ws_close(s.c, 1000, "bye"); drop_now(&s, 1006, 0, 0); continue;
+        case 9: s.hold = 0; ws_close(s.c, 1000, "bye"); side_pull(&s); drop_now(&s, 1006, 0, 0); continue;
+        case 10: side_frame(&s, 0x88, "\x03\xe9", 2); drop_now(&s, 1001, 0, 0); continue;     /* ours waits */
+        case 11: ws_pause(s.c); side_frame(&s, 0x81, "x", 1); drop_now(&s, 1006, 0, 0); continue;
+        default: side_frame(&s, 0x83, "", 0); drop_now(&s, 1006, 0, WS_ERR_OPCODE); continue;
+        }
+    }
+    {                                               /* while a plain request waits for its answer */
+        world w;
+        side s;
+        ws_config cfg;
+        world_init(&w);
+        cfg = world_config(&w);
+        side_new(&s, &w, 0, &cfg);
+        s.hold = 1;
+        ws_feed(s.c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27);
+        CHECK_INT(side_next(&s), 1);
+        CHECK_INT(s.http, 1);
+        drop_now(&s, 1006, 0, 0);
+    }
+}
+
+/* ==== small facts ====================================================================== */
+
+TEST(pausing)
+{
+    world w;
+    side s;
+
+    world_init(&w);
+    CHECK_INT(ws_is_paused(NULL), 0);
+    side_open(&s, &w, 0, NULL);
+    CHECK_INT(ws_is_paused(s.c), 0);
+    ws_pause(s.c);
+    ws_pause(s.c);
+    CHECK_INT(ws_is_paused(s.c), 1);
+    ws_resume(s.c);
+    CHECK_INT(ws_is_paused(s.c), 0);
+    side_done(&s);
+}
+
+TEST(close_text)
+{
+    int code, named = 0;
+
+    for (code = -10; code < 6000; code++) {
+        const char *t = ws_close_text(code);
+        CHECK(t != NULL);
+        if (*t) { named++; CHECK(code >= 1000 && code <= 1015 && code != 1004); }
+    }
+    CHECK_INT(named, 15);
+    CHECK_STR(ws_close_text(1000), "normal closure");
+    CHECK_STR(ws_close_text(1001), "going away");
+    CHECK_STR(ws_close_text(1009), "message too big");
+    CHECK_STR(ws_close_text(WS_CLOSE_BAD_GATEWAY), "bad gateway");
+    CHECK_STR(ws_close_text(WS_CLOSE_TLS), "TLS handshake failed");
+}
+
+/* RFC 6455's forerunner, hybi-08 to 12: the same frames, another number and another name of Origin */
+TEST(version_8)
+{
+    int version;
+
+    CHECK_INT(ws_version(NULL), 13);
+    for (version = 0; version <= 14; version++) {
+        world w;
+        side s;
+        ws_config cfg;
+        buf answer = { 0 };
+
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.version = version;
+        cfg.origin = "http://here";
+        side_new(&s, &w, 1, &cfg);
+        side_pull(&s);
+        if (version && version != 8 && version != 13) {
+            CHECK_INT(s.error, WS_ERR_ARGUMENT);
+        } else {
+            const char *head = buf_c(&s.out);
+            CHECK_INT(ws_version(s.c), version ? version : 13);
+            CHECK((strstr(head, "\r\nSec-WebSocket-Version: 8\r\n") != NULL) == (version == 8));
+            CHECK((strstr(head, "\r\nSec-WebSocket-Version: 13\r\n") != NULL) == (version != 8));
+            CHECK((strstr(head, "\r\nSec-WebSocket-Origin: http://here\r\n") != NULL) == (version == 8));
+            CHECK((strstr(head, "\r\nOrigin: http://here\r\n") != NULL) == (version != 8));
+            side_client_answer(&answer, &s.out, NULL);
+            s.head = s.out.n;
+            side_feed(&s, answer.p, answer.n);
+            CHECK_INT(s.opened, 1);
+            ws_send_text(s.c, "x");
+            side_frame(&s, 0x81, "y", 1);
+            CHECK_INT(s.messages, 1);
+            CHECK_INT(side_frames(&s, NULL).data, 1);
+        }
+        buf_free(&answer);
+        side_done(&s);
+    }
+}
+
 TESTS(T(sendv) T(sendv_arguments) T(fragment) T(fragment_all_or_nothing) T(fragment_fixed)
       T(send_part_sequences) T(send_part_arguments) T(send_part_before_open) T(send_part_refused)
       T(parts) T(single_frames) T(parts_border) T(parts_utf8) T(parts_utf8_whole) T(parts_limits) T(max_frame)
-      T(parts_memory) T(single_frames_fixed))
+      T(parts_memory) T(single_frames_fixed)
+      T(send_from) T(send_from_closed) T(send_from_endless) T(send_from_memory) T(parts_are_not_idle)
+      T(completion) T(completion_before_open) T(manual_pong) T(round_trip) T(empty_ping) T(drop) T(pausing)
+      T(close_text) T(version_8))
