@@ -322,9 +322,11 @@ typedef struct ws_header {
 
 /* A place where WebSockets are served. Arrays of them end with { NULL, NULL, 0 }. */
 typedef struct ws_route {
-    const char *path;       /* "/chat"; a '*' at its end stands for any rest, any other '*'
-                               for one segment; the query does not count */
-    const char *protocol;   /* subprotocol it speaks, NULL: whatever cfg.protocols says */
+    const char *path;       /* "/chat"; a '*' at its end stands for any rest, a '*' before a
+                               '/' for the rest of its segment, not empty; no other '*'. The
+                               query does not count; case and percent-encoding do */
+    const char *protocol;   /* subprotocol it speaks: only for clients that offer it. NULL: for
+                               all others, whatever cfg.protocols says */
     int id;                 /* yours: ws_route_id */
 } ws_route;
 
@@ -378,7 +380,7 @@ typedef struct ws_config {
     int ask;                    /* server: 1 gives WS_EV_REQUEST, and lets WS_EV_HTTP wait too */
     const ws_route *routes;     /* server: NULL every path; else other paths get 404 */
     uint32_t trusted_proxies;   /* server: so many proxies in front write X-Forwarded-For;
-                                   ws_remote then tells the client's address */
+                                   ws_remote then tells the client's address. Not with memory */
     int reuse_port;             /* listener: 1 shares the port with other loops */
 
     uint32_t parts_over;        /* messages of more bytes come as PART events, WS_NO_LIMIT */
@@ -732,8 +734,8 @@ WS_API int ws_route_id(const ws_conn *c);
    websocket): hand it over with ws_feed or ws_adopt, which then check the rest. */
 WS_API int ws_is_upgrade(ws_str head);
 
-/* Writes a request head from parsed pieces to buf of n bytes. Returns its size, 0: no room, or
-   characters that cannot be in a head. */
+/* Writes a request head from parsed pieces to buf of n bytes, with a NUL. Returns its size, 0:
+   no room, or characters that cannot be in a head. headers may be NULL. */
 WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char *target,
                              const ws_header *headers);
 
@@ -779,10 +781,10 @@ WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n
 #endif
 
 /* Takes the socket out of the library: at WS_EV_HTTP or WS_EV_REQUEST, for another server to
-   answer, or when open, to speak raw bytes after the handshake. Returns it, non-blocking and
-   yours to close (cfg.io is left alone too), or -1 while output waits or a message is half
-   received. *rest: the n bytes that came from it and were not used (before OPEN: all, with
-   the request's head), valid until the next pull, which gives CLOSE. */
+   answer, or after WS_EV_OPEN, to speak raw bytes. Returns it, non-blocking and yours to close
+   (cfg.io is left alone too), or -1 while output waits or a message is half received. *rest:
+   the n bytes that came from it and were not used (before OPEN: all, with the request's
+   head), valid until the next pull, which gives CLOSE. */
 WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n);
 
 WS_API ws_socket ws_fd(const ws_conn *c);    /* the socket, -1 if none */
@@ -1648,6 +1650,42 @@ WS_API int ws_list_has(ws_str list, const char *token)
     return 0;
 }
 
+/* The size of a chunked body, or WS_BODY_MAX while its end is not here (RFC 9112 7.1). */
+WS__PRIVATE size_t ws__chunks_size(ws_str s)
+{
+    size_t at = 0, size, end;
+
+    do {
+        for (size = 0; at < s.size && size < WS_BODY_MAX && ws__hex(s.data[at]) >= 0; at++)
+            size = size * 16 + (size_t)ws__hex(s.data[at]);
+        at = ws__find(s, at, '\n') + 1;
+        if (size) at += size + 2;
+    } while (size && at < s.size);
+    for (; at < s.size; at = end + 1) {     /* trailers, up to an empty line */
+        end = ws__find(s, at, '\n');
+        if (end <= at + 1 && end < WS_BODY_MAX && end < s.size) return end + 1;
+    }
+    return WS_BODY_MAX;
+}
+
+/* The bytes to show of a refusal's body that begins with these: all of it, at most
+   WS_BODY_MAX. */
+WS__PRIVATE size_t ws__body_size(ws_str head, int status, ws_str body)
+{
+    ws_str name, value;
+    size_t pos = 0, size = WS_BODY_MAX, i;
+
+    if (status < 200 || status == 204 || status == 304) return 0;
+    while (ws_head_field(head, &pos, &name, &value)) {
+        if (ws_str_is(name, "Transfer-Encoding")) return ws__chunks_size(body);
+        if (!ws_str_is(name, "Content-Length")) continue;
+        for (size = i = 0; i < value.size && size < WS_BODY_MAX; i++)
+            size = ws__is_digit(value.data[i]) ? size * 10 + (size_t)(value.data[i] - '0')
+                                               : WS_BODY_MAX;
+    }
+    return size < WS_BODY_MAX ? size : WS_BODY_MAX;
+}
+
 /* ==== >>url ============================================================================ */
 
 /* Never in a host or in front of an '@' (RFC 3986 2): delimiters that other parsers take
@@ -1935,12 +1973,15 @@ static int ws__error_tell(int number)
 }
 
 /* Builds NUL-terminated text in a buffer, cutting what does not fit. */
-typedef struct ws__text { char *at, *end; } ws__text;
+typedef struct ws__text { char *at, *end; int cut; } ws__text;
 
 static void ws__put(ws__text *t, const char *s, size_t n)
 {
     size_t room = (size_t)(t->end - t->at) - 1;
-    if (n > room) n = room;
+    if (n > room) {
+        n = room;
+        t->cut = 1;
+    }
     if (n) memcpy(t->at, s, n);
     t->at += n;
     *t->at = 0;
@@ -2064,6 +2105,14 @@ static int ws__headers_valid(const ws_header *h)
     return 1;
 }
 
+/* A path in which '*' stands only at the end of a segment. */
+static int ws__pattern_valid(const char *p)
+{
+    if (*p != '/') return 0;
+    for (; *p; p++) if (*p == '*' && p[1] && p[1] != '/') return 0;
+    return 1;
+}
+
 static int ws__config_valid(const ws_config *cfg)
 {
     const ws_route *r;
@@ -2074,8 +2123,9 @@ static int ws__config_valid(const ws_config *cfg)
     if (cfg->origin && (!*cfg->origin || !ws__is_value(cfg->origin))) return 0;
     if (cfg->host && (!*cfg->host || !ws__is_value(cfg->host))) return 0;
     for (r = cfg->routes; r && r->path; r++)
-        if (r - cfg->routes >= 254 || *r->path != '/' ||
+        if (r - cfg->routes >= 254 || !ws__pattern_valid(r->path) ||
             (r->protocol && !ws__token_valid(ws__cstr(r->protocol)))) return 0;
+    if (cfg->memory && cfg->trusted_proxies) return 0;
     if (cfg->version != 0 && cfg->version != 8 && cfg->version != 13) return 0;
     return !cfg->io.read == !cfg->io.write;
 }
@@ -2835,12 +2885,13 @@ static int ws__text_begin(ws_conn *c, ws__text *t, size_t n)
     if (!at) return WS_ERR_MEMORY;
     t->at = (char *)at;
     t->end = t->at + n + 1;
+    t->cut = 0;
     return 0;
 }
 
 static int ws__text_end(ws_conn *c, const ws__text *t)
 {
-    if (t->at + 1 >= t->end) return WS_ERR_MEMORY;      /* it may have been cut */
+    if (t->cut) return WS_ERR_MEMORY;
     c->tx->len = (size_t)((uint8_t *)t->at - WS__DATA(c->tx));
     c->tx->border = c->tx->len;
     return 0;
@@ -2862,6 +2913,23 @@ static uint8_t ws__protocol_find(const ws__cfg *k, ws_str name)
     for (n = 1; *at && n < 256; at += strlen(at) + 1, n++)
         if (strlen(at) == name.size && !memcmp(at, name.data, name.size)) return (uint8_t)n;
     return 0;
+}
+
+/* Walks the elements of the lists in all header lines of a name. Zero it. */
+typedef struct ws__walk {
+    size_t pos;
+    ws_str list;
+} ws__walk;
+
+WS__PRIVATE int ws__walk_next(const ws_conn *c, const char *name, ws__walk *w, ws_str *item)
+{
+    ws_str field;
+
+    while (!ws_list_next(&w->list, item)) {
+        do if (!ws_header_next(c, &w->pos, &field, &w->list)) return 0;
+        while (!ws_str_is(field, name));
+    }
+    return 1;
 }
 
 /* ---- server ---- */
@@ -3059,20 +3127,31 @@ static int ws__request_check(const ws__cfg *k, const ws__request *r)
     return 0;
 }
 
+#define WS__NOT_OFFERED 0xFFFFFFFFu
+
+/* The place of a subprotocol among those that the client offers: 0 for the first. */
+static uint32_t ws__offer_find(const ws_conn *c, const char *protocol)
+{
+    ws__walk w = { 0, { NULL, 0 } };
+    ws_str item;
+    uint32_t n;
+
+    for (n = 0; ws__walk_next(c, "Sec-WebSocket-Protocol", &w, &item); n++)
+        if (strlen(protocol) == item.size && !memcmp(protocol, item.data, item.size)) return n;
+    return WS__NOT_OFFERED;
+}
+
 /* The first of the client's offers that we support (4.2.2 /subprotocol/). */
 static void ws__protocol_choose(ws_conn *c)
 {
+    ws__walk w = { 0, { NULL, 0 } };
     ws_str item;
-    int i;
 
-    for (i = 0; !c->protocol; i++) {
-        item = ws_header_item(c, "Sec-WebSocket-Protocol", i);
-        if (!item.data) return;
+    while (!c->protocol && ws__walk_next(c, "Sec-WebSocket-Protocol", &w, &item))
         c->protocol = ws__protocol_find(c->cfg, item);
-    }
 }
 
-/* path fits the pattern: '*' at its end is any rest, elsewhere one segment. */
+/* path fits the pattern: '*' at its end is any rest, elsewhere the rest of a segment. */
 static int ws__path_fits(const char *pattern, ws_str path)
 {
     size_t i = 0;
@@ -3090,34 +3169,21 @@ static int ws__path_fits(const char *pattern, ws_str path)
     return i == path.size;
 }
 
-/* The first route whose path fits and that speaks protocol (NULL: that leaves it open). */
-static uint8_t ws__route_find(const ws_route *all, ws_str path, const ws_str *protocol)
-{
-    const ws_route *r;
-
-    for (r = all; r->path; r++) {
-        if (!r->protocol != !protocol || !ws__path_fits(r->path, path)) continue;
-        if (!protocol || (strlen(r->protocol) == protocol->size &&
-                          !memcmp(r->protocol, protocol->data, protocol->size)))
-            return (uint8_t)(r - all + 1);
-    }
-    return 0;
-}
-
-/* Chooses the route: the client's first offer that has one, else one for any subprotocol. */
+/* Chooses the route: of those whose path fits the one that the client offers first, else the
+   first for any subprotocol. */
 static int ws__route_choose(ws_conn *c)
 {
-    const ws_route *all = c->cfg->set.routes;
-    ws_str path = ws_path(c), item;
-    int i;
+    const ws_route *all = c->cfg->set.routes, *r;
+    uint32_t best = WS__NOT_OFFERED, place;
 
     if (!all) return 0;
-    for (i = 0; !c->route; i++) {
-        item = ws_header_item(c, "Sec-WebSocket-Protocol", i);
-        if (!item.data) break;
-        c->route = ws__route_find(all, path, &item);
+    for (r = all; r->path; r++) {
+        if (!ws__path_fits(r->path, ws_path(c))) continue;
+        place = r->protocol ? ws__offer_find(c, r->protocol) : WS__NOT_OFFERED - 1;
+        if (place >= best) continue;
+        best = place;
+        c->route = (uint8_t)(r - all + 1);
     }
-    if (!c->route) c->route = ws__route_find(all, path, NULL);
     return c->route ? 0 : WS_ERR_ROUTE;
 }
 
@@ -3126,15 +3192,16 @@ static int ws__forwarded(ws_conn *c)
 {
     static const char set[] = "0123456789abcdefABCDEF:.";
     uint32_t trusted = c->cfg->set.trusted_proxies;
-    int count = 0, i;
-    ws_str item;
+    ws__walk w = { 0, { NULL, 0 } }, ahead = w;
+    ws_str item, other;
+    uint32_t count;
     size_t k;
 
-    if (!trusted) return 0;
-    while (ws_header_item(c, "X-Forwarded-For", count).data) count++;
-    if (!count) return 0;
-    i = trusted < (uint32_t)count ? count - (int)trusted : 0;
-    item = ws_header_item(c, "X-Forwarded-For", i);
+    if (!trusted || !ws__walk_next(c, "X-Forwarded-For", &ahead, &item)) return 0;
+    /* item becomes the trusted-th from the end, or stays the first */
+    ws__walk_next(c, "X-Forwarded-For", &w, &item);
+    for (count = 1; ws__walk_next(c, "X-Forwarded-For", &ahead, &other); count++)
+        if (count >= trusted) ws__walk_next(c, "X-Forwarded-For", &w, &item);
     for (k = 0; k < item.size; k++) if (!memchr(set, item.data[k], sizeof set - 1)) return 0;
     if (item.size > 45) return 0;
     if (!ws__more_of(c)) return WS_ERR_MEMORY;
@@ -3142,35 +3209,36 @@ static int ws__forwarded(ws_conn *c)
     return c->more->remote ? 0 : WS_ERR_MEMORY;
 }
 
-/* The application's choice of subprotocol, which must be one of the offered. */
-static int ws__protocol_set(ws_conn *c, const char *protocol)
+/* The subprotocol of the answer, NULL if it was not offered. */
+static const char *ws__answer_protocol(ws_conn *c, const ws_answer *answer)
 {
-    ws_str item;
-    int i;
-
-    for (i = 0; *protocol; i++) {
-        item = ws_header_item(c, "Sec-WebSocket-Protocol", i);
-        if (!item.data) return WS_ERR_ARGUMENT;
-        if (strlen(protocol) == item.size && !memcmp(protocol, item.data, item.size)) break;
+    if (!answer || !answer->protocol) {
+        if (!*ws_protocol(c)) ws__protocol_choose(c);
+        return ws_protocol(c);
     }
+    return !*answer->protocol || ws__offer_find(c, answer->protocol) != WS__NOT_OFFERED
+        ? answer->protocol : NULL;
+}
+
+/* Keeps the application's choice, where the configuration does not name it. */
+static int ws__protocol_keep(ws_conn *c, const char *protocol)
+{
+    if (!c->route) c->protocol = ws__protocol_find(c->cfg, ws__cstr(protocol));
+    if (!strcmp(protocol, ws_protocol(c))) return 0;
     if (!ws__more_of(c)) return WS_ERR_MEMORY;
-    ws__string_free(c, c->more->protocol);
     c->more->protocol = ws__string_new(c, ws__cstr(protocol));
     return c->more->protocol ? 0 : WS_ERR_MEMORY;
 }
 
+/* Queues the answer that opens the connection (4.2.2), or changes nothing. */
 static int ws__answer_101(ws_conn *c, const ws_answer *answer)
 {
     const ws_header *headers = answer ? answer->headers : NULL;
-    const char *protocol;
+    const char *protocol = ws__answer_protocol(c, answer);
     char accept[29];
     ws__text t;
-    int fault = 0;
 
-    if (answer && answer->protocol) fault = ws__protocol_set(c, answer->protocol);
-    else if (!*ws_protocol(c)) ws__protocol_choose(c);
-    if (fault) return fault;
-    protocol = ws_protocol(c);
+    if (!protocol) return WS_ERR_ARGUMENT;
     if (ws__text_begin(c, &t, 200 + strlen(protocol) + strlen(c->cfg->lines) +
                               ws__lines_size(headers)))
         return WS_ERR_MEMORY;
@@ -3184,6 +3252,7 @@ static int ws__answer_101(ws_conn *c, const ws_answer *answer)
     ws__puts(&t, c->cfg->lines);
     ws__put_lines(&t, headers);
     ws__puts(&t, "\r\n");
+    if (t.cut || ws__protocol_keep(c, protocol)) return WS_ERR_MEMORY;
     return ws__text_end(c, &t);
 }
 
@@ -3358,24 +3427,15 @@ static int ws__answer_check(ws_conn *c, ws_str head, int status, ws_str version)
     return accepts == 1 && right ? 0 : WS_ERR_ACCEPT;
 }
 
-/* 1 when of a refusal's body enough is here to show: all of it, or WS_BODY_MAX bytes. */
+/* 1 when of a refusal's body enough is here to show. */
 static int ws__refusal_whole(const ws_conn *c, ws_str head, const char *body, size_t n)
 {
-    ws_str name, value;
-    size_t pos = 0, want = WS_BODY_MAX, i;
+    ws_str version, reason;
     int status;
 
-    if (ws_head_answer(head, &name, &status, &value)) return 1;
-    if (status < 200 || status == 204 || status == 304 || WS__HAS(c, WS__INPUT_END)) return 1;
+    if (ws_head_answer(head, &version, &status, &reason) || WS__HAS(c, WS__INPUT_END)) return 1;
     if (WS__HAS(c, WS__IS_FIXED) && c->rx->len == c->rx->cap) return 1;
-    while (ws_head_field(head, &pos, &name, &value)) {
-        if (ws_str_is(name, "Transfer-Encoding") && n >= 5 && !memcmp(body + n - 5, "0\r\n\r\n", 5))
-            return 1;
-        if (!ws_str_is(name, "Content-Length")) continue;
-        for (want = i = 0; i < value.size && want < WS_BODY_MAX; i++)
-            want = want * 10 + (ws__is_digit(value.data[i]) ? (size_t)(value.data[i] - '0') : 0);
-    }
-    return n >= (want < WS_BODY_MAX ? want : WS_BODY_MAX);
+    return n >= ws__body_size(head, status, ws__str(body, n));
 }
 
 static int ws__client_head(ws_conn *c, ws_str head)
@@ -3481,7 +3541,7 @@ static void ws__release(ws_conn *c)
         rx->msg = 0;
         c->flags &= ~(uint32_t)WS__MESSAGE_HELD;
     }
-    if (WS__HAS(c, WS__HEAD_HELD) && c->phase == WS__PHASE_FRAMES) {
+    if (WS__HAS(c, WS__HEAD_HELD) && WS__HAS(c, WS__OPENED | WS__CLOSE_TOLD)) {
         rx->head_size = 0;
         c->flags &= ~(uint32_t)WS__HEAD_HELD;
     }
@@ -4026,8 +4086,8 @@ WS_API size_t ws_feed_room(const ws_conn *c)
     if (c->phase == WS__PHASE_HEAD && c->cfg->set.max_head > most) most = c->cfg->set.max_head;
     if (!c->rx) return most;
     raw = c->rx->len - c->rx->pos;
-    if (WS__HAS(c, WS__HEAD_HELD)) return WS__HAS(c, WS__IS_FIXED) ? 0 : WS__FEED_MAX;
-    if (WS__HAS(c, WS__IS_FIXED)) return c->rx->cap - c->rx->msg - raw;
+    if (WS__HAS(c, WS__IS_FIXED))
+        return WS__HAS(c, WS__HEAD_HELD) ? 0 : c->rx->cap - c->rx->msg - raw;
     return raw < most ? most - raw : 0;
 }
 
@@ -4363,10 +4423,14 @@ static int ws__reply(ws_conn *c, int status, const ws_header *headers, const cha
 
     if (c->phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED)) return WS_ERR_STATE;
     if (!ws__headers_valid(headers)) return WS_ERR_ARGUMENT;
-    c->flags |= WS__ANSWERED;
     r = ws__refuse(c, status, headers, body, n, strcmp(ws_method(c), "HEAD") != 0);
+    if (r) {
+        ws__fail(c, r);
+        return r;
+    }
+    c->flags |= WS__ANSWERED;
     ws__end(c, WS__PHASE_ENDING);
-    return r;
+    return 0;
 }
 
 WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
@@ -4384,11 +4448,11 @@ WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const cha
 
     if (!c || status < 300 || status > 599) return WS_ERR_ARGUMENT;
     r = ws__reply(c, status, headers, text, n);
-    if (r == WS_ERR_STATE || r == WS_ERR_ARGUMENT) return r;
+    if (r) return r;
     c->error = -WS_ERR_REJECTED;
     c->code = WS_CLOSE_ABNORMAL;
     ws__note_error(c, -WS_ERR_REJECTED, n ? text : NULL);
-    return r;
+    return 0;
 }
 
 #ifndef WS_NO_SERVER
@@ -4516,11 +4580,14 @@ WS_API ws_str ws_path(const ws_conn *c)
 
 WS_API ws_str ws_body(const ws_conn *c)
 {
-    ws_str head = ws__head(c);
+    ws_str head = ws__head(c), body = { "", 0 };
+    size_t most;
 
-    if (!head.size || !ws_is_client(c) || c->cfg->status == 101) return ws__str("", 0);
-    head.data += head.size;
-    return ws__str(head.data, c->rx->len - c->rx->head_at - head.size);
+    if (!head.size || !ws_is_client(c) || c->cfg->status == 101) return body;
+    body = ws__str(head.data + head.size, c->rx->len - c->rx->head_at - head.size);
+    most = ws__body_size(head, c->cfg->status, body);
+    if (body.size > most) body.size = most;
+    return body;
 }
 
 WS_API int ws_header_next(const ws_conn *c, size_t *pos, ws_str *name, ws_str *value)
@@ -4542,13 +4609,11 @@ WS_API ws_str ws_header_value(const ws_conn *c, const char *name)
 
 WS_API ws_str ws_header_item(const ws_conn *c, const char *name, int i)
 {
-    ws_str n, value, item;
-    size_t pos = 0;
+    ws__walk w = { 0, { NULL, 0 } };
+    ws_str item;
 
-    while (name && i >= 0 && ws_header_next(c, &pos, &n, &value))
-        if (ws_str_is(n, name))
-            while (ws_list_next(&value, &item))
-                if (!i--) return item;
+    while (name && i >= 0 && ws__walk_next(c, name, &w, &item))
+        if (!i--) return item;
     return ws__str(NULL, 0);
 }
 
@@ -4631,9 +4696,10 @@ WS_API int ws_cookie_format(const ws_set_cookie *k, char *buf, size_t n)
     ws__text t;
     int good;
 
-    if (!k || !buf || n < 2 || !k->name || !ws__token_valid(ws__cstr(k->name))) return -1;
+    if (!k || !buf || !n || !k->name || !ws__token_valid(ws__cstr(k->name))) return -1;
     t.at = buf;
     t.end = buf + n;
+    t.cut = 0;
     ws__puts(&t, k->name);
     ws__puts(&t, "=");
     for (p = k->value ? k->value : ""; *p; p++) {
@@ -4650,7 +4716,7 @@ WS_API int ws_cookie_format(const ws_set_cookie *k, char *buf, size_t n)
     if (k->max_age) ws__put_number(&t, k->max_age > 0 ? (uint64_t)k->max_age : 0);
     if (k->secure) ws__puts(&t, "; Secure");
     if (k->http_only) ws__puts(&t, "; HttpOnly");
-    return good && t.at + 1 < t.end ? (int)(t.at - buf) : -1;
+    return good && !t.cut ? (int)(t.at - buf) : -1;
 }
 
 WS_API int ws_route_id(const ws_conn *c)
@@ -4678,18 +4744,19 @@ WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char
     ws_str a, b, v;
     ws__text t;
 
-    if (!buf || n < 2 || !method || !target || !ws__headers_valid(headers)) return 0;
+    if (!buf || !n || !method || !target || !ws__headers_valid(headers)) return 0;
     t.at = buf;
     t.end = buf + n;
+    t.cut = 0;
     ws__puts(&t, method);
     ws__puts(&t, " ");
     ws__puts(&t, target);
     ws__puts(&t, " HTTP/1.1\r\n");
     ws__put_lines(&t, headers);
     ws__puts(&t, "\r\n");
-    if (t.at + 1 >= t.end || ws_head_request(ws__str(buf, (size_t)(t.at - buf)), &a, &b, &v))
-        return 0;
-    return (size_t)(t.at - buf);
+    if (t.cut || ws_head_request(ws__str(buf, (size_t)(t.at - buf)), &a, &b, &v)) return 0;
+    /* all of method and target, not only what stands before a CR LF of theirs */
+    return a.size == strlen(method) && b.size == strlen(target) ? (size_t)(t.at - buf) : 0;
 }
 
 #ifndef WS_NO_SOCKETS
@@ -5377,6 +5444,7 @@ typedef struct ws__ready {
 #define WS__READY_MAX 256
 #define WS__CORK_SIZE ((size_t)512 << 10)
 #define WS__READ_SIZE ((size_t)512 << 10)
+#define WS__READ_EARLY ((size_t)16384)  /* what a stranger may make us hold, before OPEN */
 #define WS__READ_FRONT 256      /* in front of the read buffer, for the start of a frame */
 
 typedef struct ws__listener {
@@ -5909,7 +5977,7 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
         if (v[0].iov_base) n = 1;
     }
     v[n].iov_base = base;
-    v[n].iov_len = WS__READ_SIZE;
+    v[n].iov_len = c->phase == WS__PHASE_HEAD ? WS__READ_EARLY : WS__READ_SIZE;
     r = n && !c->cfg->set.io.read ? ws__readv(c, v, 2) : ws__read(c, v[0].iov_base, v[0].iov_len);
     if (r <= 0) {
         ws__input_end(c, r);
@@ -6484,6 +6552,7 @@ static void ws__head_restore(ws_conn *c)
     if (!n) return;
     p[n] = ' ';
     p[n + strlen(p + n)] = ' ';
+    c->rx->head_size = 0;       /* no strings any more */
 }
 
 WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
@@ -6494,7 +6563,7 @@ WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
     int asked = c && c->phase == WS__PHASE_HTTP && !WS__HAS(c, WS__ANSWERED);
 
     if (!c || !rest || !n || (!asked && (c->phase != WS__PHASE_FRAMES || c->sending))) return none;
-    if (c->rx && c->rx->op) return none;
+    if ((c->rx && c->rx->op) || WS__HAS(c, WS__OPEN_OWED)) return none;
     if (c->cork && c->cork->total) c->cork->flush(c);
     ws__flush(c);
     if (ws__unsent(c) || WS__HAS(c, WS__CLOSE_SENT)) return none;

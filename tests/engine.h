@@ -385,7 +385,7 @@ struct side {
     int client;
     buf out, log;
     size_t head;                /* bytes of out before the first frame */
-    int opened, closed, http, writable;
+    int opened, closed, http, writable, asked;
     long messages, parts, pings, pongs;
     int part_op;                /* of the message that comes in parts, 0: none */
     int code, clean, error;     /* of CLOSE */
@@ -429,6 +429,7 @@ static inline void side_log(side *s, const ws_event *ev)
     buf *b = &s->log;
     if (s->quiet && ev->type != WS_EV_CLOSE) return;
     switch (ev->type) {
+    case WS_EV_REQUEST: buf_str(b, "R"); break;
     case WS_EV_OPEN: buf_str(b, "O"); break;
     case WS_EV_HTTP: buf_str(b, "H"); break;
     case WS_EV_WRITABLE: buf_str(b, "W"); break;
@@ -466,8 +467,9 @@ static inline int side_next(side *s)
     CHECK(!s->closed);
     CHECK(ev.conn == s->c);
     switch (ev.type) {
+    case WS_EV_REQUEST: CHECK(!s->asked && !s->opened && !s->http && !s->client); s->asked = 1; break;
     case WS_EV_OPEN: CHECK(!s->opened && !s->http); s->opened = 1; break;
-    case WS_EV_HTTP: CHECK(!s->opened && !s->http && !s->client); s->http = 1; break;
+    case WS_EV_HTTP: CHECK(!s->asked && !s->opened && !s->http && !s->client); s->http = 1; break;
     case WS_EV_CLOSE:
         s->closed = 1;
         s->code = ev.code; s->clean = ev.clean; s->error = ev.error;
