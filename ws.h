@@ -1049,6 +1049,23 @@ WS__PRIVATE ws_str ws__str(const char *data, size_t n)
     return s;
 }
 
+WS__PRIVATE ws_str ws__cstr(const char *s)
+{
+    return ws__str(s, s ? strlen(s) : 0);
+}
+
+/* Equal, ASCII letters compared without case. */
+WS__PRIVATE int ws__same_text(ws_str a, ws_str b)
+{
+    size_t i;
+
+    if (a.size != b.size) return 0;
+    for (i = 0; i < a.size; i++) {
+        if (ws__lower(a.data[i]) != ws__lower(b.data[i])) return 0;
+    }
+    return 1;
+}
+
 /* Value of a hex digit, or -1. */
 WS__PRIVATE int ws__hex(char b)
 {
@@ -1632,12 +1649,7 @@ WS_API int ws_list_next(ws_str *list, ws_str *item)
 
 WS_API int ws_str_is(ws_str text, const char *s)
 {
-    size_t i;
-
-    for (i = 0; i < text.size; i++) {
-        if (!s[i] || ws__lower(text.data[i]) != ws__lower(s[i])) return 0;
-    }
-    return !s[i];
+    return ws__same_text(text, ws__cstr(s));
 }
 
 WS_API int ws_list_has(ws_str list, const char *token)
@@ -2088,14 +2100,6 @@ static int ws__is_value(const char *s)
     for (; *s; s++)
         if (((uint8_t)*s < 0x20 && *s != '\t') || *s == 0x7F) return 0;
     return 1;
-}
-
-static ws_str ws__cstr(const char *s)
-{
-    ws_str r;
-    r.data = s;
-    r.size = s ? strlen(s) : 0;
-    return r;
 }
 
 static int ws__headers_valid(const ws_header *h)
@@ -3015,40 +3019,19 @@ static void ws__request_field(ws__request *r, ws_str name, ws_str value)
     else if (ws_str_is(name, "Content-Length")) r->body |= !ws_str_is(value, "0");
 }
 
-/* authority = host [":" port]; splits it. Returns 0 when it is not one. */
+/* authority = host [":" port], without user: splits it. 0 when it is not one. */
 static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standard)
 {
-    size_t i, colon = a.size;
-
-    for (i = 0; i < a.size; i++) {
-        uint8_t b = (uint8_t)a.data[i];
-        if (b <= ' ' || b >= 0x7F || strchr("/?#@\\,\"<>^`{|}", b)) return 0;
-        if (b == ':' && (i == 0 || a.data[0] != '[' || a.data[i - 1] == ']')) {
-            colon = i;
-            break;
-        }
-    }
-    host->data = a.data;
-    host->size = colon;
-    if (!colon || (a.data[0] == '[') != (a.data[colon - 1] == ']') || colon == 1) {
-        if (!colon || a.data[0] == '[' || a.data[colon - 1] == ']') return 0;
-    }
-    *port = standard;
-    if (colon + 1 < a.size) *port = 0;
-    for (i = colon + 1; i < a.size; i++) {
-        if (a.data[i] < '0' || a.data[i] > '9') return 0;
-        *port = *port * 10 + (unsigned)(a.data[i] - '0');
-        if (*port > 65535) return 0;
-    }
-    return *port > 0;
-}
-
-static int ws__same_text(ws_str a, ws_str b)
-{
+    ws_url url;
     size_t i;
-    if (a.size != b.size) return 0;
+
+    memset(&url, 0, sizeof url);
+    url.port = (uint16_t)standard;
     for (i = 0; i < a.size; i++)
-        if (ws__lower(a.data[i]) != ws__lower(b.data[i])) return 0;
+        if (a.data[i] < 0x21 || a.data[i] > 0x7E || strchr("/?#@,", a.data[i])) return 0;
+    if (ws__url_authority(a, &url)) return 0;
+    *host = url.host;
+    *port = url.port;
     return 1;
 }
 
