@@ -133,6 +133,8 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
     WS_NO_CLIENT             leave out the client role
     WS_NO_SERVER             leave out the server role
     WS_NO_SIMD         impl  portable C only
+    WS_TRACE(c, text, n)     impl  a macro of yours, for a log: sees openings, frames (n: the
+                             first byte), errors (n: WS_ERR_) and ends (n: the code)
 */
 #ifndef WS_H_INCLUDED
 #define WS_H_INCLUDED
@@ -866,6 +868,10 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 #include <string.h>
 #if !defined(WS_NO_MALLOC) || !defined(WS_NO_SOCKETS)
 #include <stdlib.h>
+#endif
+
+#ifndef WS_TRACE
+#define WS_TRACE(c, text, n) ((void)0)
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -2635,6 +2641,7 @@ static int ws__frame_put(ws_conn *c, int op, const ws_str *v, int count, size_t 
     if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
     r = ws__frame_make(c, &f, op, n);
     if (r) return r;
+    WS_TRACE(c, "frame out", (f.fin ? 0x80 : 0) | f.op);
     if (c->cork && !ws__pending(c)) {
         if (ws__gather_frame(c, &f, v, count)) return 0;
         c->cork->flush(c);
@@ -2756,6 +2763,7 @@ static void ws__fail_with(ws_conn *c, int error, const char *more)
 {
     int tell = ws__error_tell(-error);
 
+    WS_TRACE(c, "error", error);
     if (c->phase >= WS__PHASE_ENDING && c->error) { c->phase = WS__PHASE_ENDED; return; }
     if (!c->error) {
         c->error = (uint8_t)-error;
@@ -3811,6 +3819,7 @@ static int ws__short_message(ws_conn *c, ws__span *in, ws_event *ev)
         if (n < 126) return 0;
     }
     if (have - head < n || have < head || n >= c->cfg->short_below) return 0;
+    WS_TRACE(c, "frame in", p[0]);
     in->p += head + n;
     c->taken += head + n;
     return ws__message_in_place(c, p[0] & 15, p + head, n, client ? NULL : p + head - 4, ev);
@@ -3836,10 +3845,12 @@ static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
     if (!head) return 0;
     if (have - (size_t)head < f.size || (f.op < 8 && (op || !f.fin || ws__in_parts(c, &f)))) {
         if (f.op >= 8 || (have == (size_t)head && f.size)) return 0;
+        WS_TRACE(c, "frame in", in->p[0]);
         fault = ws__frame_begin(c, &f, (size_t)head, in);
         if (fault) ws__fail(c, fault);
         return -1;
     }
+    WS_TRACE(c, "frame in", in->p[0]);
     p = in->p + head;
     whole = (size_t)head + (size_t)f.size;
     in->p += whole;
@@ -3852,6 +3863,7 @@ static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
 
 static void ws__opened(ws_conn *c)
 {
+    WS_TRACE(c, "open", 0);
     c->phase = WS__PHASE_FRAMES;
     c->flags |= WS__OPENED;
     c->last_rx = c->last_message = c->now;
@@ -3902,6 +3914,7 @@ static int ws__close_event(ws_conn *c, ws_event *ev)
 {
     int clean = WS__HAS(c, WS__CLOSE_GOT) && WS__HAS(c, WS__CLOSE_SENT) && !c->error;
 
+    WS_TRACE(c, "end", c->code);
     c->flags |= WS__CLOSE_TOLD;
     c->phase = WS__PHASE_ENDED;
     ws__fill(ev, c, WS_EV_CLOSE, "", 0);
