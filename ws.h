@@ -4644,7 +4644,7 @@ static ws_str ws__pair(ws_str all, char mark, const char *name)
         end = ws__find(all, at, mark);
         pair = ws__trim(all.data, at, end);
         eq = ws__find(pair, 0, '=');
-        if (eq == n && !memcmp(pair.data, name, n))
+        if (pair.size && eq == n && !memcmp(pair.data, name, n))
             return eq < pair.size ? ws__trim(pair.data, eq + 1, pair.size) : ws__str("", 0);
     }
     return ws__str(NULL, 0);

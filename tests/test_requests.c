@@ -1,0 +1,1171 @@
+/* Requests that the application answers: WS_EV_REQUEST, routes, subprotocols, cookies, the
+   query, who asks; refusals with their bodies as a client sees them; sockets that come from and
+   go to other servers. The engine first, sockets at the end. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define WS_IMPLEMENTATION
+#include "../ws.h"
+#include "test.h"
+#include "engine.h"
+
+#define HO "Host: example.com\r\n"
+#define UP "Upgrade: websocket\r\n"
+#define CO "Connection: Upgrade\r\n"
+#define KE "Sec-WebSocket-Key: " KEY "\r\n"
+#define VE "Sec-WebSocket-Version: 13\r\n"
+#define E "\r\n"
+#define ALL HO UP CO KE VE
+#define COUNT(a) (sizeof (a) / sizeof *(a))
+
+/* ---- helpers ---- */
+
+/* Value of the first header line of that name in a head; NULL if absent; *count: how often.
+   Not the library's scanner. */
+static const char *field(const buf *head, const char *name, int *count)
+{
+    static char value[4][600];
+    static int turn;
+    char *out = value[turn++ % 4];
+    const char *p = head->p, *end = p ? p + head->n : p, *found = NULL;
+    size_t n = strlen(name);
+    int k = 0;
+
+    while (p && p < end) {
+        const char *eol = p;
+        while (eol + 1 < end && !(eol[0] == '\r' && eol[1] == '\n')) eol++;
+        if (eol == p) break;
+        if ((size_t)(eol - p) > n && p[n] == ':' && !strncasecmp(p, name, n)) {
+            const char *v = p + n + 1;
+            size_t size;
+            while (v < eol && *v == ' ') v++;
+            size = (size_t)(eol - v) < 599 ? (size_t)(eol - v) : 599;
+            if (!k) { memcpy(out, v, size); out[size] = 0; found = out; }
+            k++;
+        }
+        p = eol + 2;
+    }
+    if (count) *count = k;
+    return found;
+}
+
+static int status_of(const buf *b)
+{
+    return b->n > 12 && !memcmp(b->p, "HTTP/1.1 ", 9) ? atoi(b->p + 9) : 0;
+}
+
+static int str_is(ws_str s, const char *want)
+{
+    return want ? s.data && s.size == strlen(want) && !memcmp(s.data, want, s.size) : !s.data;
+}
+
+/* A server that asks, and what it was given. */
+static void start(side *s, world *w, const ws_config *with)
+{
+    ws_config cfg;
+
+    world_init(w);
+    if (with) cfg = *with;
+    else { memset(&cfg, 0, sizeof cfg); cfg.ask = 1; }
+    cfg.alloc = heap_alloc; cfg.alloc_user = &w->h;
+    cfg.random = rng_fill; cfg.random_user = &w->r;
+    side_new(s, w, 0, &cfg);
+}
+
+static void give(side *s, const char *text) { side_feed(s, text, strlen(text)); }
+
+static void parked(side *s, world *w, const ws_config *with, const char *text)
+{
+    start(s, w, with);
+    give(s, text);
+    CHECK_STR(buf_c(&s->log), "R ");
+    CHECK_INT(s->out.n, 0);
+    CHECK_INT(ws_state(s->c), WS_STATE_CONNECTING);
+}
+
+/* After an answer everything works. */
+static void check_open(side *s)
+{
+    frames f;
+    long before = s->messages;
+
+    CHECK_INT(s->opened, 1);
+    CHECK_INT(status_of(&s->out), 101);
+    CHECK_STR(field(&s->out, "Sec-WebSocket-Accept", NULL), ACCEPT);
+    s->head = head_size(&s->out);
+    side_frame(s, 0x81, "still", 5);
+    CHECK_INT(s->messages, before + 1);
+    CHECK_INT(ws_send_text(s->c, "yes"), 0);
+    side_pull(s);
+    f = side_frames(s, NULL);
+    CHECK(f.data >= 1);
+}
+
+static void check_refused(side *s, int status, int error)
+{
+    CHECK_INT(s->opened, 0);
+    CHECK_INT(s->closed, 1);
+    CHECK_INT(s->error, error);
+    CHECK_INT(s->code, error || status == 426 ? (error ? 1006 : 0) : 0);
+    CHECK_INT(status_of(&s->out), status);
+    CHECK_STR(field(&s->out, "Connection", NULL), "close");
+    CHECK(field(&s->out, "Sec-WebSocket-Accept", NULL) == NULL);
+    CHECK_INT(ws_finished(s->c), 1);
+}
+
+/* ==== answered at once, later, never =================================================== */
+
+enum { NOW, PULLED, FED, WHATS };   /* when: inside the event, pulls later, more input later */
+
+static void answer_now(side *s, const ws_event *ev)
+{
+    if (ev->type != WS_EV_REQUEST) return;
+    if (s->mode == 0) CHECK_INT(ws_accept(s->c, NULL), 0);
+    else CHECK_INT(ws_reject(s->c, 401, NULL, "who are you?"), 0);
+}
+
+/* every cut of request and early frames, every time of answering, both answers */
+TEST(answer_at_any_time)
+{
+    buf b = { 0 };
+    size_t k;
+    int when, no;
+
+    buf_str(&b, REQUEST);
+    put_spec(&b, "81'now' 89'p' 01'no' 80'w'", 1);
+    for (when = NOW; when < WHATS; when++) for (no = 0; no < 2; no++) for (k = 0; k <= b.n; k++) {
+        world w;
+        side s;
+        ws_event ev;
+        int i;
+
+        start(&s, &w, NULL);
+        s.mode = no;
+        if (when == NOW) s.event = answer_now;
+        side_feed(&s, b.p, k);
+        if (when != FED || k < sizeof REQUEST - 1) side_feed(&s, b.p + k, b.n - k);
+        if (when != NOW) {
+            CHECK_STR(buf_c(&s.log), "R ");
+            for (i = 0; i < 5; i++) CHECK_INT(ws_next(s.c, &ev), 0);
+            if (when == FED && k >= sizeof REQUEST - 1) CHECK_INT(side_feed(&s, b.p + k, b.n - k), b.n - k);
+            CHECK_STR(buf_c(&s.log), "R ");
+            CHECK_INT(s.out.n, 0);
+            ev.type = WS_EV_REQUEST;
+            answer_now(&s, &ev);
+            side_pull(&s);
+        }
+        if (no) {
+            CHECK_STR(buf_c(&s.log), "R C1006!REJECTED ");
+            check_refused(&s, 401, WS_ERR_REJECTED);
+            CHECK(strstr(s.reason, "who are you?") != NULL);
+            CHECK(s.out.n > 12 && !memcmp(s.out.p + s.out.n - 12, "who are you?", 12));
+        } else {
+            CHECK_STR(buf_c(&s.log), "R O T'now' p'p' T'now' ");
+            check_open(&s);
+        }
+        side_done(&s);
+    }
+    buf_free(&b);
+}
+
+/* byte by byte it is the same */
+TEST(answer_byte_by_byte)
+{
+    world w;
+    side s;
+    size_t i;
+
+    start(&s, &w, NULL);
+    for (i = 0; i < sizeof REQUEST - 1; i++) {
+        CHECK_STR(buf_c(&s.log), "");
+        side_feed(&s, &REQUEST[i], 1);
+    }
+    CHECK_STR(buf_c(&s.log), "R ");
+    ws_accept(s.c, NULL);
+    side_pull(&s);
+    check_open(&s);
+    side_done(&s);
+}
+
+/* the peer goes away while the application thinks */
+TEST(hang_up_while_parked)
+{
+    static const ws_header h[] = { { "X", "y" }, { NULL, NULL } };
+    int how;
+
+    for (how = 0; how < 4; how++) {
+        world w;
+        side s;
+
+        parked(&s, &w, NULL, REQUEST);
+        if (how == 0) {                 /* seen first */
+            side_end(&s);
+            CHECK_STR(buf_c(&s.log), "R C1006!EOF ");
+            CHECK_INT(ws_accept(s.c, NULL), WS_ERR_STATE);
+            CHECK_INT(ws_reject(s.c, 403, h, "x"), WS_ERR_STATE);
+            CHECK_INT(s.out.n, 0);
+        } else if (how == 1) {          /* answered before it is seen */
+            ws_feed_end(s.c);
+            CHECK_INT(ws_accept(s.c, NULL), 0);
+            side_pull(&s);
+            CHECK_STR(buf_c(&s.log), "R O C1006!EOF ");
+        } else if (how == 2) {
+            ws_feed_end(s.c);
+            CHECK_INT(ws_reject(s.c, 403, h, "x"), 0);
+            side_pull(&s);
+            CHECK_STR(buf_c(&s.log), "R C1006!REJECTED ");
+            CHECK_INT(status_of(&s.out), 403);
+        } else {                        /* its last words count */
+            buf b = { 0 };
+            put_spec(&b, "81'last' 88x03e8", 1);
+            side_feed(&s, b.p, b.n);
+            ws_feed_end(s.c);
+            CHECK_INT(ws_accept(s.c, NULL), 0);
+            side_pull(&s);
+            CHECK_STR(buf_c(&s.log), "R O T'last' C1000+'' ");
+            buf_free(&b);
+        }
+        CHECK_INT(s.closed, 1);
+        side_done(&s);
+    }
+}
+
+/* the handshake's deadline runs on, from the start, whatever comes in; 408 and one CLOSE */
+TEST(parked_until_the_deadline)
+{
+    int http, feed;
+
+    for (http = 0; http < 2; http++) for (feed = 0; feed < 2; feed++) {
+        world w;
+        side s;
+        ws_config cfg;
+        int i;
+
+        memset(&cfg, 0, sizeof cfg);
+        cfg.ask = 1;
+        cfg.handshake_timeout = 5000;
+        start(&s, &w, &cfg);
+        side_time(&s, 2000);
+        give(&s, http ? "GET / HTTP/1.1\r\n" HO E : REQUEST);
+        CHECK_STR(buf_c(&s.log), http ? "H " : "R ");
+        CHECK_INT(ws_timeout(s.c), 3000);
+        for (i = 0; i < 29; i++) {
+            side_time(&s, 100);
+            if (feed) give(&s, "x");
+        }
+        CHECK_INT(s.closed, 0);
+        CHECK_INT(ws_timeout(s.c), 100);
+        side_time(&s, 99);
+        CHECK_INT(s.closed, 0);
+        side_time(&s, 1);
+        CHECK_STR(buf_c(&s.log), http ? "H C1006!HANDSHAKE_TIMEOUT " : "R C1006!HANDSHAKE_TIMEOUT ");
+        check_refused(&s, 408, WS_ERR_HANDSHAKE_TIMEOUT);
+        CHECK_INT(ws_accept(s.c, NULL), WS_ERR_STATE);
+        CHECK_INT(ws_reject(s.c, 403, NULL, NULL), WS_ERR_STATE);
+        CHECK_INT(ws_http_reply(s.c, 200, NULL, "x", 1), WS_ERR_STATE);
+        side_time(&s, 60000);
+        CHECK_INT(status_of(&s.out), 408);
+        side_done(&s);
+    }
+}
+
+/* WS_NEVER waits for ever; after the answer the other deadlines count from it */
+TEST(parked_for_ever)
+{
+    world w;
+    side s;
+    ws_config cfg;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.ask = 1;
+    cfg.handshake_timeout = WS_NEVER;
+    parked(&s, &w, &cfg, REQUEST);
+    side_time(&s, 100000000);
+    CHECK_INT(s.closed, 0);
+    CHECK_INT(ws_accept(s.c, NULL), 0);
+    CHECK_INT(ws_timeout(s.c), 0 + 20000);
+    side_pull(&s);
+    check_open(&s);
+    side_time(&s, 19000);
+    CHECK_INT(s.closed, 0);
+    side_done(&s);
+
+    parked(&s, &w, NULL, REQUEST);      /* the handshake's own deadline is over */
+    side_time(&s, 9999);
+    CHECK_INT(ws_accept(s.c, NULL), 0);
+    side_pull(&s);
+    side_time(&s, 15000);
+    CHECK_INT(s.closed, 0);
+    check_open(&s);
+    side_done(&s);
+}
+
+/* closed, dropped or paused instead of answered */
+TEST(parked_and_ended)
+{
+    int how;
+
+    for (how = 0; how < 4; how++) {
+        world w;
+        side s;
+
+        parked(&s, &w, NULL, REQUEST);
+        CHECK_INT(ws_send_text(s.c, "early"), WS_ERR_STATE);
+        CHECK_INT(ws_ping(s.c, "x", 1), WS_ERR_STATE);
+        CHECK_INT(ws_send_part(s.c, WS_OP_TEXT, "x", 1, 1), WS_ERR_STATE);
+        if (how == 0) CHECK_INT(ws_close(s.c, 1001, "no"), 0);
+        if (how == 1) ws_drop(s.c);
+        if (how == 2) { ws_accept(s.c, NULL); ws_drop(s.c); }
+        if (how == 3) { ws_pause(s.c); side_frame(&s, 0x81, "x", 1); ws_accept(s.c, NULL); }
+        side_pull(&s);
+        if (how < 2) { CHECK_STR(buf_c(&s.log), "R C1006-'' "); CHECK_INT(s.out.n, 0); }
+        if (how == 2) { CHECK_STR(buf_c(&s.log), "R O C1006-'' "); CHECK_STR(ws_target(s.c), ""); }
+        if (how == 3) {
+            CHECK_STR(buf_c(&s.log), "R O ");
+            ws_resume(s.c);
+            side_pull(&s);
+            CHECK_STR(buf_c(&s.log), "R O T'x' ");
+            check_open(&s);
+        }
+        side_done(&s);
+    }
+}
+
+/* sends between the answer and its OPEN come after the 101 */
+TEST(send_right_after_accept)
+{
+    world w;
+    side s;
+    frames f;
+
+    parked(&s, &w, NULL, REQUEST);
+    CHECK_INT(ws_accept(s.c, NULL), 0);
+    CHECK_INT(ws_state(s.c), WS_STATE_OPEN);
+    CHECK_INT(ws_send_text(s.c, "hi"), 0);
+    CHECK_INT(ws_close(s.c, 4000, "that was all"), 0);
+    side_pull(&s);
+    CHECK_STR(buf_c(&s.log), "R O ");
+    s.head = head_size(&s.out);
+    f = side_frames(&s, NULL);
+    CHECK(f.data == 1 && f.close_code == 4000);
+    side_done(&s);
+}
+
+/* ==== every function in every state ==================================================== */
+
+enum { S_NULL, S_FRESH, S_HALF, S_PARKED, S_OWED, S_OPEN, S_CLOSING, S_CLOSED, S_REJECTED, S_REJECTED_TOLD,
+       S_LATE, S_HTTP, S_REPLIED, S_REPLIED_TOLD, S_BAD, S_DROPPED, S_CLIENT, S_CLIENT_OPEN, S_CLIENT_REFUSED, S_ALL };
+
+static void in_state(side *s, world *w, int state)
+{
+    ws_config cfg;
+    buf b = { 0 };
+
+    world_init(w);
+    memset(s, 0, sizeof *s);
+    s->w = w;
+    cfg = world_config(w);
+    cfg.ask = 1;
+    cfg.protocols = state < S_CLIENT ? "a, b" : NULL;
+    if (state == S_NULL) return;
+    side_new(s, w, state >= S_CLIENT, &cfg);
+    side_pull(s);
+    switch (state) {
+    case S_HALF: side_feed(s, REQUEST, 40); break;
+    case S_CLIENT_OPEN:
+        side_client_answer(&b, &s->out, NULL);
+        side_feed(s, b.p, b.n);
+        break;
+    case S_CLIENT_REFUSED: give(s, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno"); break;
+    case S_HTTP: case S_REPLIED: case S_REPLIED_TOLD:
+        give(s, "GET /x HTTP/1.1\r\n" HO E);
+        if (state > S_HTTP) CHECK_INT(ws_http_reply(s->c, 200, NULL, "page", 4), 0);
+        if (state == S_REPLIED_TOLD) side_pull(s);
+        break;
+    case S_BAD: give(s, "GET /x HTTP/1.1\r\n" HO UP E); break;
+    default:
+        if (state >= S_CLIENT || state == S_FRESH) break;
+        give(s, "GET /chat HTTP/1.1\r\n" ALL "Sec-WebSocket-Protocol: b, a\r\n" E);
+        if (state >= S_OWED && state <= S_CLOSED) CHECK_INT(ws_accept(s->c, NULL), 0);
+        if (state >= S_OPEN && state <= S_CLOSED) { side_pull(s); CHECK_INT(s->opened, 1); }
+        if (state >= S_CLOSING && state <= S_CLOSED) CHECK_INT(ws_close(s->c, 1000, NULL), 0);
+        if (state == S_CLOSED) { side_pull(s); side_frame(s, 0x88, "\x03\xe8", 2); CHECK_INT(s->closed, 1); }
+        if (state == S_REJECTED || state == S_REJECTED_TOLD) CHECK_INT(ws_reject(s->c, 403, NULL, "no"), 0);
+        if (state == S_REJECTED_TOLD) { side_pull(s); CHECK_INT(s->closed, 1); }
+        if (state == S_LATE) { side_time(s, 11000); CHECK_INT(s->closed, 1); }
+        if (state == S_DROPPED) ws_drop(s->c);
+    }
+    buf_free(&b);
+}
+
+static int call_answer(ws_conn *c, int what)
+{
+    static const ws_header good[] = { { "X-A", "b" }, { NULL, NULL } }, bad[] = { { "X-A", "b\r\nX: y" }, { NULL, NULL } };
+    static const ws_header named[] = { { "X A", "b" }, { NULL, NULL } }, none[] = { { "X", NULL }, { NULL, NULL } };
+    ws_answer a = { NULL, NULL };
+
+    switch (what) {
+    case 0: return ws_accept(c, NULL);
+    case 1: a.protocol = "a"; a.headers = good; return ws_accept(c, &a);
+    case 2: return ws_reject(c, 403, good, "text");
+    case 3: return ws_http_reply(c, 200, good, "text", 4);
+    /* from here on never right */
+    case 4: a.headers = bad; return ws_accept(c, &a);
+    case 5: a.headers = named; return ws_accept(c, &a);
+    case 6: a.headers = none; return ws_accept(c, &a);
+    case 7: a.protocol = "c"; return ws_accept(c, &a);
+    case 8: a.protocol = "a, b"; return ws_accept(c, &a);
+    case 9: a.protocol = "A"; return ws_accept(c, &a);
+    case 10: a.protocol = "a\r\nX: y"; return ws_accept(c, &a);
+    case 11: return ws_reject(c, 299, NULL, NULL);
+    case 12: return ws_reject(c, 600, NULL, NULL);
+    case 13: return ws_reject(c, -403, NULL, NULL);
+    case 14: return ws_reject(c, 403, bad, NULL);
+    case 15: return ws_http_reply(c, 199, NULL, NULL, 0);
+    case 16: return ws_http_reply(c, 1000, NULL, NULL, 0);
+    case 17: return ws_http_reply(c, 200, bad, NULL, 0);
+    case 18: return ws_http_reply(c, 200, NULL, NULL, 5);
+    default: return 1;
+    }
+}
+
+/* the documented error, and nothing changes: what follows is as if nobody had called */
+TEST(every_answer_in_every_state)
+{
+    int state, what;
+
+    for (state = 0; state < S_ALL; state++) for (what = 0; what < 19; what++) {
+        world w, v;
+        side s, t;
+        int r, right = (state == S_PARKED && what < 3) || (state == S_HTTP && (what == 2 || what == 3));
+        int faults = test_faults, then;
+        size_t n, m;
+        const void *p, *q;
+
+        in_state(&s, &w, state);
+        in_state(&t, &v, state);        /* nobody calls here */
+        r = call_answer(s.c, what);
+        if (right) CHECK_INT(r, 0);
+        else if (state == S_NULL) CHECK_INT(r, WS_ERR_ARGUMENT);
+        else if (what < 4) CHECK_INT(r, WS_ERR_STATE);
+        else if ((state == S_PARKED && what < 15) || (state == S_HTTP && what >= 11)) CHECK_INT(r, WS_ERR_ARGUMENT);
+        else CHECK(r == WS_ERR_ARGUMENT || r == WS_ERR_STATE);
+        if (!right) {
+            CHECK_INT(ws_state(s.c), ws_state(t.c));
+            CHECK_INT(ws_error(s.c), ws_error(t.c));
+            CHECK_STR(ws_error_text(s.c), ws_error_text(t.c));
+            CHECK_STR(ws_protocol(s.c), ws_protocol(t.c));
+            CHECK_STR(ws_target(s.c), ws_target(t.c));
+            CHECK_INT(ws_timeout(s.c), ws_timeout(t.c));
+            CHECK_INT(ws_buffered(s.c), ws_buffered(t.c));
+            p = ws_output(s.c, &n);
+            q = ws_output(t.c, &m);
+            CHECK(n == m && !memcmp(p, q, n));
+            then = state == S_PARKED ? 0 : state == S_HTTP ? 3 : -1;
+            if (then >= 0) { CHECK_INT(call_answer(s.c, then), 0); CHECK_INT(call_answer(t.c, then), 0); }
+            side_pull(&s);
+            side_pull(&t);
+            if (s.c) {
+                buf b = { 0 };
+                put_frame(&b, 0x81, !s.client, "x", 1, 0);
+                side_feed(&s, b.p, b.n);
+                side_feed(&t, b.p, b.n);
+                buf_free(&b);
+            }
+            CHECK_STR(buf_c(&s.log), buf_c(&t.log));
+            CHECK(buf_is(&s.out, &t.out));
+        } else {                        /* once is once */
+            side_pull(&t);
+            CHECK_INT(call_answer(s.c, what), WS_ERR_STATE);
+            CHECK_INT(call_answer(s.c, 2), WS_ERR_STATE);
+            side_pull(&s);
+            CHECK_INT(call_answer(s.c, 0), WS_ERR_STATE);
+            CHECK_INT(call_answer(s.c, 3), WS_ERR_STATE);
+            CHECK_INT(status_of(&s.out), what < 2 ? 101 : what == 2 ? 403 : 200);
+            CHECK((field(&s.out, "X-A", NULL) != NULL) == (what != 0));
+        }
+        if (test_faults > faults) printf("  state %d, call %d: %d\n", state, what, r);
+        side_done(&s);
+        side_done(&t);
+    }
+}
+
+/* ==== what the head says ============================================================== */
+
+#define TOLD "GET /a/b?x=1&y=%41 HTTP/1.1\r\n" ALL "Origin: http://example.com\r\nCookie: c=1; d=2\r\n" \
+    "Sec-WebSocket-Protocol: p, q\r\nX-List: one\r\nx-list: two , three\r\nSec-WebSocket-Extensions: e; f=\"a,b\", g\r\n" E
+
+static void check_head(ws_conn *c, int there)
+{
+    static const char *names[] = { "Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Origin",
+                                   "Cookie", "Sec-WebSocket-Protocol", "X-List", "x-list", "Sec-WebSocket-Extensions" };
+    char t[32];
+    ws_str name, value;
+    size_t pos = 0, i;
+
+    CHECK_STR(ws_method(c), there ? "GET" : "");
+    CHECK_STR(ws_target(c), there ? "/a/b?x=1&y=%41" : "");
+    CHECK(str_is(ws_path(c), there ? "/a/b" : ""));
+    CHECK_INT(ws_status(c), 0);
+    CHECK(str_is(ws_body(c), ""));
+    CHECK(str_is(ws_header_value(c, "ORIGIN"), there ? "http://example.com" : NULL));
+    CHECK(str_is(ws_header_value(c, "X-LIST"), there ? "one" : NULL));
+    CHECK(str_is(ws_header_value(c, "X-Lis"), NULL));
+    CHECK(str_is(ws_header_value(c, NULL), NULL));
+    CHECK(str_is(ws_header_item(c, "x-List", 0), there ? "one" : NULL));
+    CHECK(str_is(ws_header_item(c, "x-List", 1), there ? "two" : NULL));
+    CHECK(str_is(ws_header_item(c, "x-List", 2), there ? "three" : NULL));
+    CHECK(str_is(ws_header_item(c, "x-List", 3), NULL));
+    CHECK(str_is(ws_header_item(c, "x-List", -1), NULL));
+    CHECK(str_is(ws_header_item(c, NULL, 0), NULL));
+    CHECK(str_is(ws_header_item(c, "Sec-WebSocket-Protocol", 1), there ? "q" : NULL));
+    CHECK(str_is(ws_header_item(c, "Sec-WebSocket-Extensions", 0), there ? "e; f=\"a,b\"" : NULL));
+    CHECK(str_is(ws_header_item(c, "Sec-WebSocket-Extensions", 1), there ? "g" : NULL));
+    CHECK_INT(ws_query(c, "y", t, sizeof t), there ? 1 : -1);
+    CHECK_INT(ws_cookie(c, "d", t, sizeof t), there ? 1 : -1);
+    for (i = 0; ws_header_next(c, &pos, &name, &value); i++) {
+        CHECK(i < COUNT(names) && str_is(name, names[i < COUNT(names) ? i : 0]));
+        CHECK(value.data != NULL);
+    }
+    CHECK_INT(i, there ? COUNT(names) : 0);
+    CHECK_INT(ws_header_next(c, &pos, &name, &value), 0);
+}
+
+static void head_watch(side *s, const ws_event *ev)
+{
+    int there = ev->type == WS_EV_REQUEST || ev->type == WS_EV_OPEN || (ev->type == WS_EV_CLOSE && s->mode);
+    check_head(s->c, there);
+}
+
+/* readable from REQUEST until the pull after OPEN or CLOSE, also when the input moves */
+TEST(head_while_it_lasts)
+{
+    int no, k;
+
+    for (no = 0; no < 2; no++) {
+        world w;
+        side s;
+        buf b = { 0 };
+        ws_event ev;
+
+        check_head(NULL, 0);
+        start(&s, &w, NULL);
+        s.event = head_watch;
+        s.mode = no;
+        check_head(s.c, 0);
+        give(&s, "GET /a/b?x=1");
+        check_head(s.c, 0);
+        give(&s, &TOLD[12]);
+        CHECK_STR(buf_c(&s.log), "R ");
+        check_head(s.c, 1);
+        put_spec(&b, "81'x' 82#3000", 1);
+        for (k = 0; k < 10; k++) {
+            CHECK_INT(side_feed(&s, b.p, b.n), b.n);
+            check_head(s.c, 1);
+        }
+        if (no) ws_reject(s.c, 403, NULL, NULL);
+        else ws_accept(s.c, NULL);
+        if (!no) check_head(s.c, 1);
+        side_pull(&s);                  /* head_watch looks */
+        CHECK(no ? s.closed : s.messages == 20);
+        ws_next(s.c, &ev);
+        check_head(s.c, 0);
+        buf_free(&b);
+        side_done(&s);
+    }
+}
+
+static void target_watch(side *s, const ws_event *ev)
+{
+    if (ev->type == WS_EV_CLOSE) { strcpy(s->reason, ws_target(s->c)); s->mode = (int)ws_header_value(s->c, "Host").size; }
+}
+
+/* a handshake that fails is reported with what was asked: CLOSE, its error, target and headers */
+TEST(failed_handshakes_are_reported)
+{
+    static const struct { const char *text; int error; const char *target; } t[] = {
+        { "GET /no HTTP/1.1\r\n" HO UP CO KE "Sec-WebSocket-Version: 7\r\n" E, WS_ERR_VERSION, "/no" },
+        { "GET /no HTTP/1.1\r\n" HO UP CO VE E, WS_ERR_KEY, "/no" },
+        { "POST /no HTTP/1.1\r\n" ALL E, WS_ERR_METHOD, "/no" },
+        { "GET /no?q HTTP/1.1\r\n" ALL "Origin: http://evil.com\r\n" E, WS_ERR_ORIGIN, "/no?q" },
+        { "GET /nowhere HTTP/1.1\r\n" ALL E, WS_ERR_ROUTE, "/nowhere" },
+        { "GET /no HTTP/1.1\r\n" UP CO KE VE E, WS_ERR_HOST, "/no" },
+        { "GET /no HTTP/1.1\r\nHost : x\r\n" UP CO KE VE E, WS_ERR_HEAD_SYNTAX, "" },
+        { "nonsense\r\n\r\n", WS_ERR_HEAD_SYNTAX, "" },
+    };
+    static const ws_route routes[] = { { "/no", NULL, 1 }, { NULL, NULL, 0 } };
+    size_t i;
+    int asks;
+
+    for (i = 0; i < COUNT(t); i++) for (asks = 0; asks < 2; asks++) {
+        world w;
+        side s;
+        ws_config cfg;
+
+        memset(&cfg, 0, sizeof cfg);
+        cfg.ask = asks;
+        cfg.routes = routes;
+        start(&s, &w, &cfg);
+        s.event = target_watch;
+        give(&s, t[i].text);
+        CHECK_INT(s.asked, 0);          /* the application is not bothered */
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.error, t[i].error);
+        CHECK_STR(s.reason, t[i].target);
+        CHECK_INT(s.mode, t[i].error == WS_ERR_HOST || !*t[i].target ? 0 : 11);
+        CHECK_INT(status_of(&s.out), error_tell(t[i].error));
+        side_done(&s);
+    }
+}
+
+/* ==== memory ========================================================================== */
+
+static const ws_header two_headers[] = { { "Set-Cookie", "a=b" }, { "X-Long", "0123456789012345678901234567890123456789" }, { NULL, NULL } };
+
+/* one conversation; returns what the answer returned */
+static int conversation(side *s, world *w, int kind)
+{
+    static const ws_route routes[] = { { "/chat", "b", 1 }, { "/*", NULL, 2 }, { NULL, NULL, 0 } };
+    ws_config cfg = world_config(w);
+    ws_answer a = { "c", two_headers };
+    buf b = { 0 };
+    int r = 0;
+
+    cfg.ask = 1;
+    cfg.routes = routes;
+    cfg.trusted_proxies = 1;
+    cfg.protocols = "x, a";
+    if (!side_new(s, w, 0, &cfg)) return 0;
+    if (kind == 3) buf_str(&b, "GET /page HTTP/1.1\r\n" HO);
+    else buf_str(&b, "GET /chat HTTP/1.1\r\n" ALL "Sec-WebSocket-Protocol: q, a, b, c\r\n");
+    buf_str(&b, "X-Forwarded-For: 192.0.2.7\r\n\r\n");
+    side_feed(s, b.p, b.n);
+    buf_free(&b);
+    if (s->asked && !s->closed) {
+        r = kind == 0 ? ws_accept(s->c, &a) : kind == 1 ? ws_accept(s->c, NULL) : ws_reject(s->c, 403, two_headers, "no");
+        if (r && kind < 2) {            /* nothing happened */
+            CHECK_INT(r, WS_ERR_MEMORY);
+            CHECK_INT(ws_state(s->c), WS_STATE_CONNECTING);
+            CHECK_INT(ws_error(s->c), 0);
+            CHECK_INT(ws_buffered(s->c), 0);
+            CHECK_STR(ws_target(s->c), "/chat");
+            CHECK_STR(ws_protocol(s->c), "b");
+            side_pull(s);
+            CHECK_STR(buf_c(&s->log), "R ");
+            CHECK_INT(s->out.n, 0);
+        }
+    }
+    if (s->http && !s->closed) r = ws_http_reply(s->c, 200, two_headers, "page", 4);
+    return r;
+}
+
+/* the n-th allocation fails, for every n, once or from then on: nothing leaks, nothing opens by
+   halves, and what failed can be done again */
+TEST(failing_allocations)
+{
+    long n, seen = 0;
+    int kind, all;
+
+    for (kind = 0; kind < 4; kind++) for (all = 0; all < 2; all++) for (n = 1;; n++) {
+        world w;
+        side s;
+        int r;
+
+        world_init(&w);
+        w.h.fail_at = n;
+        w.h.fail_all = all;
+        memset(&s, 0, sizeof s);
+        s.w = &w;
+        r = conversation(&s, &w, kind);
+        if (!w.h.failed) { CHECK_INT(r, 0); side_pull(&s); CHECK(s.opened == (kind < 2)); side_done(&s); break; }
+        seen++;
+        w.h.fail_at = 0;
+        if (!s.c) { CHECK_INT(w.h.live, 0); continue; }
+        if (r && kind < 2) {
+            CHECK_INT(ws_accept(s.c, NULL), 0);             /* not the choice that failed */
+            CHECK_STR(ws_protocol(s.c), "b");
+            side_pull(&s);
+            CHECK_STR(field(&s.out, "Sec-WebSocket-Protocol", NULL), "b");
+            check_open(&s);
+        } else if (r) {
+            CHECK_INT(r, WS_ERR_MEMORY);
+            side_pull(&s);
+            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.error, WS_ERR_MEMORY);
+            CHECK_INT(s.clean, 0);
+            CHECK_INT(s.out.n, 0);
+        } else {
+            side_pull(&s);
+            CHECK(s.opened || s.closed);
+            if (s.closed && s.error == WS_ERR_MEMORY) CHECK_INT(s.out.n, 0);
+            if (s.opened) CHECK_INT(status_of(&s.out), 101);
+        }
+        side_done(&s);
+    }
+    CHECK(seen > 20);
+}
+
+/* limits hold before the application has answered: what a stranger sends is kept up to 64 KiB */
+TEST(sec_I2)
+{
+    static char filling[70000];
+    world w;
+    side s;
+    size_t taken = 0, k, i;
+    buf b = { 0 };
+
+    for (i = 0; i < sizeof filling; i++) filling[i] = fill_at(i);
+    put_frame(&b, 0x82, 1, filling, 60000, 0);
+    parked(&s, &w, NULL, REQUEST);
+    w.h.peak = w.h.now;
+    taken = ws_feed(s.c, b.p, b.n);
+    CHECK_INT(taken, b.n);
+    for (i = 0; i < 1000; i++) {
+        k = ws_feed(s.c, b.p, b.n);
+        CHECK_INT(ws_feed_room(s.c) < 65536, 1);
+        taken += k;
+        if (i > 2) CHECK_INT(k, 0);
+        side_pull(&s);
+    }
+    CHECK_INT(taken, 65536);
+    CHECK(w.h.peak < 3 * 65536 + 8192);
+    CHECK_INT(ws_feed_room(s.c), 0);
+    CHECK_INT(ws_accept(s.c, NULL), 0);
+    side_pull(&s);
+    CHECK_STR(buf_c(&s.log), "R O B#60000 ");
+    k = taken - b.n;
+    CHECK_INT(side_feed(&s, b.p + k, b.n - k), b.n - k);
+    CHECK_INT(s.messages, 2);
+    CHECK_STR(buf_c(&s.log), "R O B#60000 B#60000 ");
+    buf_free(&b);
+    side_done(&s);
+
+    {                                   /* frames past a limit end it after OPEN, as ever */
+        ws_config cfg;
+        memset(&cfg, 0, sizeof cfg);
+        cfg.ask = 1;
+        cfg.max_message = 100;
+        parked(&s, &w, &cfg, REQUEST);
+        side_frame(&s, 0x82, filling, 101);
+        CHECK_STR(buf_c(&s.log), "R ");
+        ws_accept(s.c, NULL);
+        side_pull(&s);
+        CHECK_STR(buf_c(&s.log), "R O C1009!MESSAGE_SIZE ");
+        side_done(&s);
+    }
+}
+
+/* ==== subprotocols ==================================================================== */
+
+/* The first of the offers, taken from any number of lines, that is among have. Own lists. */
+static const char *first_of(const char *const *offers, const char *const *have)
+{
+    int i, k;
+    for (i = 0; offers[i]; i++) for (k = 0; have[k]; k++) if (!strcmp(offers[i], have[k])) return offers[i];
+    return "";
+}
+
+/* every offer of up to three names in one or two lines, every list of our own, every choice */
+TEST(subprotocols)
+{
+    static const char *names[] = { "", "a", "b", "ab" };
+    static const char *const have[][4] = { { NULL }, { "a", NULL }, { "b", "a", NULL }, { "ab", "b", "a", NULL } };
+    static const char *choice[] = { NULL, "", "a", "b", "ab", "c", "A", "a,b", "a " };
+    size_t x, y, z, h, ch, lines, asks;
+
+    for (x = 0; x < 4; x++) for (y = 0; y < 4; y++) for (z = 0; z < 4; z++) for (lines = 0; lines < 3; lines++)
+    for (h = 0; h < 4; h++) for (asks = 0; asks < 2; asks++) for (ch = 0; ch < (asks ? COUNT(choice) : 1); ch++) {
+        const char *offers[4] = { NULL, NULL, NULL, NULL }, *want, *v;
+        char list[32] = "", request[600];
+        world w;
+        side s;
+        ws_config cfg;
+        ws_answer a = { NULL, NULL };
+        int k = 0, n, offered = 0, r;
+
+        if (*names[x]) offers[k++] = names[x];
+        if (*names[y]) offers[k++] = names[y];
+        if (*names[z]) offers[k++] = names[z];
+        for (k = 0; have[h][k]; k++) sprintf(list + strlen(list), "%s%s", k ? ", " : "", have[h][k]);
+        sprintf(request, "GET / HTTP/1.1\r\n" ALL "Sec-WebSocket-Protocol: %s%s%s%s%s\r\n" E, names[x],
+                lines == 1 ? "\r\nsec-websocket-protocol: " : " ,", names[y],
+                lines == 2 ? "\r\nSEC-WEBSOCKET-PROTOCOL:" : ",", names[z]);
+        memset(&cfg, 0, sizeof cfg);
+        cfg.ask = (int)asks;
+        cfg.protocols = list;
+        start(&s, &w, &cfg);
+        give(&s, request);
+        want = first_of(offers, have[h]);
+        if (asks) {
+            CHECK_INT(s.asked, 1);
+            CHECK_STR(ws_protocol(s.c), "");
+            for (k = 0; offers[k]; k++) {
+                CHECK(str_is(ws_header_item(s.c, "Sec-WebSocket-Protocol", k), offers[k]));
+                offered |= choice[ch] && !strcmp(choice[ch], offers[k]);
+            }
+            CHECK(str_is(ws_header_item(s.c, "Sec-WebSocket-Protocol", k), NULL));
+            a.protocol = choice[ch];
+            r = ws_accept(s.c, &a);
+            if (choice[ch] && *choice[ch] && !offered) {
+                CHECK_INT(r, WS_ERR_ARGUMENT);
+                CHECK_INT(ws_buffered(s.c), 0);
+                CHECK_STR(ws_protocol(s.c), "");
+                CHECK_INT(ws_accept(s.c, NULL), 0);
+            } else {
+                CHECK_INT(r, 0);
+                if (choice[ch]) want = choice[ch];
+            }
+            side_pull(&s);
+        }
+        v = field(&s.out, "Sec-WebSocket-Protocol", &n);
+        CHECK_INT(n, *want != 0);
+        if (v) CHECK_STR(v, want);
+        CHECK_STR(ws_protocol(s.c), want);
+        side_frame(&s, 0x81, "later", 5);
+        CHECK_STR(ws_protocol(s.c), want);
+        side_done(&s);
+    }
+}
+
+/* both ends say the same, by list, by route and by the application; a client that offered some
+   and got none ends, however the server came to that */
+TEST(subprotocols_both_ends)
+{
+    static const ws_route routes[] = { { "/chat", "r", 7 }, { "/*", NULL, 8 }, { NULL, NULL, 0 } };
+    static const struct { const char *offer, *have, *choice; int routed; const char *want; } t[] = {
+        { NULL, NULL, NULL, 0, "" }, { NULL, "a", NULL, 0, "" }, { "a", "a", NULL, 0, "a" }, { "b, a", "a", NULL, 0, "a" },
+        { "a, r", "a", NULL, 1, "r" }, { "r", NULL, NULL, 1, "r" }, { "a, r", "a", "a", 1, "a" }, { "a, r", NULL, "a", 1, "a" },
+        { "a, r", "a", "r", 1, "r" }, { "a", "a", NULL, 1, "a" }, { "x, y", NULL, "y", 0, "y" }, { "a", NULL, NULL, 0, NULL },
+        { "a", "b", NULL, 0, NULL }, { "a, r", "a", "", 1, NULL }, { "a", "a", "", 0, NULL }, { NULL, "a", "", 0, "" },
+    };
+    size_t i;
+
+    for (i = 0; i < COUNT(t); i++) {
+        world w, v;
+        side s, c;
+        ws_config cfg;
+        ws_answer a = { NULL, NULL };
+
+        memset(&cfg, 0, sizeof cfg);
+        cfg.ask = 1;
+        cfg.protocols = t[i].have;
+        if (t[i].routed) cfg.routes = routes;
+        start(&s, &w, &cfg);
+        world_init(&v);
+        cfg = world_config(&v);
+        cfg.protocols = t[i].offer;
+        side_new(&c, &v, 1, &cfg);
+        side_pull(&c);
+        side_feed(&s, c.out.p, c.out.n);
+        a.protocol = t[i].choice;
+        CHECK_INT(ws_accept(s.c, &a), 0);
+        side_pull(&s);
+        side_feed(&c, s.out.p, s.out.n);
+        CHECK_STR(ws_protocol(s.c), t[i].want ? t[i].want : "");
+        CHECK_INT(c.opened, t[i].want != NULL);
+        if (t[i].want) CHECK_STR(ws_protocol(c.c), t[i].want);
+        else CHECK_INT(c.error, WS_ERR_SUBPROTOCOL);
+        CHECK_INT(ws_route_id(s.c), !t[i].routed ? 0 : t[i].offer && strstr(t[i].offer, "r") ? 7 : 8);
+        CHECK_INT(ws_route_id(c.c), 0);
+        side_done(&c);
+        side_done(&s);
+    }
+}
+
+/* ==== headers and cookies in answers =================================================== */
+
+/* what the program adds arrives, as it is, after what is configured; on refusals too */
+TEST(headers_arrive)
+{
+    static const ws_header conf[] = { { "Server", "s/1" }, { NULL, NULL } };
+    static const ws_header more[] = { { "X-Empty", "" }, { "X-Tab", "a\tb" }, { "X-High", "\xc3\xa4" },
+                                      { "Set-Cookie", "a=1" }, { "Set-Cookie", "b=2; Path=/" }, { NULL, NULL } };
+    int how;
+
+    for (how = 0; how < 3; how++) {
+        world w;
+        side s;
+        ws_config cfg;
+        ws_answer a = { NULL, NULL };
+        int n;
+
+        a.headers = more;
+        memset(&cfg, 0, sizeof cfg);
+        cfg.ask = 1;
+        cfg.headers = conf;
+        start(&s, &w, &cfg);
+        give(&s, how == 2 ? "GET / HTTP/1.1\r\n" HO E : REQUEST);
+        CHECK_INT(how == 0 ? ws_accept(s.c, &a) : how == 1 ? ws_reject(s.c, 403, more, NULL)
+                  : ws_http_reply(s.c, 200, more, NULL, 0), 0);
+        side_pull(&s);
+        field(&s.out, "Server", &n);
+        CHECK_INT(n, how == 0);
+        CHECK_STR(field(&s.out, "X-Empty", &n), ""); CHECK_INT(n, 1);
+        CHECK_STR(field(&s.out, "X-Tab", &n), "a\tb");
+        CHECK_STR(field(&s.out, "X-High", &n), "\xc3\xa4");
+        CHECK_STR(field(&s.out, "Set-Cookie", &n), "a=1"); CHECK_INT(n, 2);
+        CHECK(strstr(buf_c(&s.out), "\r\nSet-Cookie: b=2; Path=/\r\n") != NULL);
+        CHECK_INT(how == 0, s.opened);
+        side_done(&s);
+    }
+}
+
+/* every byte in names and values of the program's headers: those that would break the head are
+   refused, nothing is sent, and the request can still be answered */
+TEST(sec_A18_answers)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    int how, where, at, c;
+
+    for (how = 0; how < 3; how++) for (where = 0; where < 2; where++) for (at = 0; at < 3; at++) for (c = 1; c < 256; c++) {
+        char text[] = "xyz";
+        ws_header h[3] = { { "X-Good", "1" }, { "X-Name", "value" }, { NULL, NULL } };
+        ws_answer a = { NULL, NULL };
+        world w;
+        side s;
+        int r, good = where ? c >= 32 ? c != 127 : c == '\t' : strchr(token, c) != NULL;
+
+        text[at] = (char)c;
+        if (where) h[1].value = text;
+        else h[1].name = text;
+        a.headers = h;
+        start(&s, &w, NULL);
+        give(&s, how == 2 ? "GET / HTTP/1.1\r\n" HO E : REQUEST);
+        r = how == 0 ? ws_accept(s.c, &a) : how == 1 ? ws_reject(s.c, 403, h, "t") : ws_http_reply(s.c, 200, h, "t", 1);
+        CHECK_INT(r, good ? 0 : WS_ERR_ARGUMENT);
+        if (r) {
+            side_pull(&s);
+            CHECK_INT(s.out.n, 0);
+            CHECK_INT(s.closed, 0);
+            CHECK_INT(how < 2 ? ws_accept(s.c, NULL) : ws_http_reply(s.c, 200, NULL, "t", 1), 0);
+            side_pull(&s);
+            CHECK_INT(status_of(&s.out), how < 2 ? 101 : 200);
+            CHECK(field(&s.out, "X-Good", NULL) == NULL);
+        } else {
+            side_pull(&s);
+            CHECK_STR(field(&s.out, "X-Good", NULL), "1");
+        }
+        side_done(&s);
+    }
+}
+
+/* Reads a cookie of that name and value line back from a request. */
+static int cookie_back(const char *line, const char *name, char *out, size_t n)
+{
+    world w;
+    side s;
+    char request[2000];
+    int r;
+
+    snprintf(request, sizeof request, "GET /chat HTTP/1.1\r\n" ALL "Cookie: %s\r\n" E, line);
+    start(&s, &w, NULL);
+    give(&s, request);
+    CHECK_INT(s.asked, 1);
+    r = ws_cookie(s.c, name, out, n);
+    side_done(&s);
+    return r;
+}
+
+/* every byte in a value, alone and between others, comes back as it was */
+TEST(cookie_round_trip)
+{
+    int c, d;
+    char value[8], line[64], out[64];
+    ws_set_cookie k;
+
+    memset(&k, 0, sizeof k);
+    k.name = "n";
+    k.value = value;
+    for (c = 0; c < 256; c++) for (d = 0; d < 4; d++) {
+        sprintf(value, "%s%c%s", d & 1 ? "a" : "", c, d & 2 ? "%41" : "");
+        if (!c) value[0] = 0;
+        CHECK_INT(ws_cookie_format(&k, line, sizeof line), strlen(line));
+        CHECK(strspn(line + 2, "!#$%&'()*+-./0123456789:<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~") ==
+              strlen(line + 2));
+        CHECK_INT(cookie_back(line, "n", out, sizeof out), strlen(value));
+        CHECK_STR(out, value);
+    }
+}
+
+TEST(cookie_format)
+{
+    static const struct { ws_set_cookie k; const char *want; } t[] = {
+        { { "n", "v", NULL, NULL, NULL, NULL, 0, 0, 0 }, "n=v" },
+        { { "n", NULL, NULL, NULL, NULL, NULL, 0, 0, 0 }, "n=" },
+        { { "n", "", NULL, NULL, NULL, NULL, 0, 0, 0 }, "n=" },
+        { { "n", "a b;c,d\"e\\f%g=h", NULL, NULL, NULL, NULL, 0, 0, 0 }, "n=a%20b%3Bc%2Cd%22e%5Cf%25g=h" },
+        { { "__Host-n", "v", "/", NULL, NULL, "Lax", 0, 1, 1 }, "__Host-n=v; Path=/; SameSite=Lax; Secure; HttpOnly" },
+        { { "n", "v", "/p", "example.com", "Wed, 21 Oct 2015 07:28:00 GMT", "Strict", 3600, 1, 0 },
+          "n=v; Path=/p; Domain=example.com; Expires=Wed, 21 Oct 2015 07:28:00 GMT; SameSite=Strict; Max-Age=3600; Secure" },
+        { { "n", "v", NULL, NULL, NULL, NULL, -1, 0, 1 }, "n=v; Max-Age=0; HttpOnly" },
+        { { "n", "v", "", NULL, NULL, NULL, 2147483647, 0, 0 }, "n=v; Path=; Max-Age=2147483647" },
+        { { NULL, "v", NULL, NULL, NULL, NULL, 0, 0, 0 }, NULL }, { { "", "v", NULL, NULL, NULL, NULL, 0, 0, 0 }, NULL },
+    };
+    size_t i, n;
+    int where, c;
+    char out[300];
+
+    for (i = 0; i < COUNT(t); i++) {
+        size_t size = t[i].want ? strlen(t[i].want) : 0;
+        for (n = 0; n <= size + 3; n++) {           /* not a byte past the n */
+            char *exact = (char *)malloc(n ? n : 1);
+            int r = ws_cookie_format(&t[i].k, exact, n);
+            CHECK_INT(r, t[i].want && n > size ? (int)size : -1);
+            if (r >= 0) CHECK_STR(exact, t[i].want);
+            free(exact);
+        }
+    }
+    CHECK_INT(ws_cookie_format(NULL, out, sizeof out), -1);
+    CHECK_INT(ws_cookie_format(&t[0].k, NULL, 100), -1);
+    for (where = 0; where < 5; where++) for (c = 1; c < 256; c++) {
+        ws_set_cookie k = t[0].k;
+        char text[] = "xyz";
+        int bad = where ? c == ';' || c == 127 || (c < 32 && c != '\t') : c <= 32 || c > 126 || strchr("()<>@,;:\\\"/[]?={}", c);
+        text[1] = (char)c;
+        if (where == 0) k.name = text;
+        if (where == 1) k.path = text;
+        if (where == 2) k.domain = text;
+        if (where == 3) k.expires = text;
+        if (where == 4) k.same_site = text;
+        CHECK_INT(ws_cookie_format(&k, out, sizeof out) < 0, bad != 0);
+    }
+}
+
+/* ==== cookies and queries of requests ================================================== */
+
+/* Another way to find and decode: cut into pieces first, then compare. -1: absent, NUL, too
+   large for n. */
+static int my_pair(const char *text, char mark, int query, const char *name, char *out, size_t n)
+{
+    const char *p = text;
+
+    for (;;) {
+        const char *end = strchr(p, mark), *eq, *a = p, *z;
+        size_t k = 0;
+        if (!end) end = p + strlen(p);
+        z = end;
+        if (!query) {
+            while (a < z && (*a == ' ' || *a == '\t')) a++;
+            while (z > a && (z[-1] == ' ' || z[-1] == '\t')) z--;
+        }
+        for (eq = a; eq < z && *eq != '='; eq++) { }
+        if (a < z && (size_t)(eq - a) == strlen(name) && !strncmp(a, name, strlen(name))) {
+            const char *v = eq < z ? eq + 1 : z;
+            if (!query) {
+                while (v < z && (*v == ' ' || *v == '\t')) v++;
+                if (z - v >= 2 && *v == '"' && z[-1] == '"') { v++; z--; }
+            }
+            while (v < z) {
+                int b = (uint8_t)*v;
+                if (query && b == '+') b = ' ';
+                if (b == '%' && z - v >= 3 && hex(v[1]) >= 0 && hex(v[2]) >= 0) { b = hex(v[1]) * 16 + hex(v[2]); v += 2; }
+                v++;
+                if (!b || k + 1 >= n) return -1;
+                out[k++] = (char)b;
+            }
+            if (!n) return -1;
+            out[k] = 0;
+            return (int)k;
+        }
+        if (!*end) return -1;
+        p = end + 1;
+    }
+}
+
+/* The same of the library, into memory of exactly n bytes. */
+static void same_pair(ws_conn *c, const char *text, int query, const char *name, size_t n)
+{
+    char *exact = (char *)malloc(n ? n : 1), want[300];
+    int r = query ? ws_query(c, name, exact, n) : ws_cookie(c, name, exact, n);
+    int w = my_pair(text, query ? '&' : ';', query, name, want, n);
+
+    CHECK_INT(r, w);
+    if (r >= 0 && w >= 0) CHECK(!memcmp(exact, want, (size_t)w + 1));
+    if (r != w) printf("  %s '%s' of '%s', %d bytes\n", query ? "query" : "cookie", name, text, (int)n);
+    free(exact);
+}
+
+static void pairs_of(const char *text, int query, const char *const *names, int sizes)
+{
+    char request[1200];
+    world w;
+    side s;
+    size_t i, n;
+
+    snprintf(request, sizeof request, "GET /chat%s%s HTTP/1.1\r\n" ALL "%s%s%s" E, query ? "?" : "", query ? text : "",
+             query ? "" : "Cookie: ", query ? "" : text, query ? "" : "\r\n");
+    start(&s, &w, NULL);
+    give(&s, request);
+    CHECK_INT(s.asked, 1);
+    for (i = 0; names[i]; i++) {
+        same_pair(s.c, text, query, names[i], 100);
+        if (sizes) for (n = 0; n < 20; n++) same_pair(s.c, text, query, names[i], n);
+    }
+    side_done(&s);
+}
+
+TEST(query_and_cookie_tables)
+{
+    static const char *queries[] = {
+        "", "a", "a=", "a=1", "a=1&b=2", "b=2&a=1", "a=1&a=2", "&a=1", "a=1&", "&&", "=1", "aa=1", "a=1=2", "a==", "ab=1&a=2",
+        "a=%41%62", "a=%4a%4A", "a=%", "a=%4", "a=%4g", "a=%g4", "a=%%41", "a=%00", "a=x%00y", "a=+", "a=%2B+%2b", "a=%3d%26",
+        "%61=1", "A=1", "a=1;b=2", "a=\"1\"", "b&a", "a&a=1", "a=?", "a=%F0%9F%98%80", "a=0123456789012345",
+    };
+    static const char *cookies[] = {
+        "a=1", "a=", "a", "a=1; b=2", "b=2; a=1", "b=2;a=1", "a=1;a=2", ";a=1", "a=1;", " ; ;a=1", "aa=1; a=2", "a=1=2", "a = 1 ",
+        "a=\"1\"", "a=\"", "a=\"\"", "a=\"1", "a=1\"", "a=\"\"\"", "a=%41+%62", "a=%", "a=%4", "a=%zz", "a=%00", "a=\"%00\"", "A=1",
+        "b=\"x;a=1\"", "a=0123456789012345", "a=\"01234567890123456\"", "\ta=1\t;\tb=2", "$Version=1; a=1", "a=\xc3\xa4", "b,a=1",
+    };
+    static const char *names[] = { "a", "b", "aa", "", "ab", "%61", "A", "a=", NULL };
+    size_t i;
+
+    for (i = 0; i < COUNT(queries); i++) pairs_of(queries[i], 1, names, 1);
+    for (i = 0; i < COUNT(cookies); i++) pairs_of(cookies[i], 0, names, 1);
+    CHECK_INT(ws_query(NULL, "a", NULL, 0), -1);
+    CHECK_INT(ws_cookie(NULL, "a", NULL, 0), -1);
+    {
+        world w;
+        side s;
+        char t[10];
+        parked(&s, &w, NULL, "GET /?a=1 HTTP/1.1\r\n" ALL "Cookie: x=1\r\ncookie: a=2; x=3\r\nCookie: a=4\r\n" E);
+        CHECK_INT(ws_cookie(s.c, "a", t, 10), 1);       /* the first, over all lines */
+        CHECK_STR(t, "2");
+        CHECK_INT(ws_cookie(s.c, "x", t, 10), 1);
+        CHECK_STR(t, "1");
+        CHECK_INT(ws_query(s.c, NULL, t, 10), -1);
+        CHECK_INT(ws_cookie(s.c, NULL, t, 10), -1);
+        CHECK_INT(ws_query(s.c, "a", NULL, 10), -1);
+        CHECK_INT(ws_cookie(s.c, "a", NULL, 10), -1);
+        side_done(&s);
+        parked(&s, &w, NULL, "GET http://example.com?a=%2f HTTP/1.1\r\n" ALL E);
+        CHECK_INT(ws_query(s.c, "a", t, 10), 1);
+        CHECK_STR(t, "/");
+        CHECK(str_is(ws_path(s.c), "/"));
+        CHECK_INT(ws_cookie(s.c, "a", t, 10), -1);
+        side_done(&s);
+    }
+}
+
+/* every text of up to five of these characters */
+TEST(query_and_cookie_exhaustive)
+{
+    static const char set[2][10] = { "ab=; \"%41", "ab=&%410+" };
+    static const char *names[] = { "a", "b", "", NULL };
+    int query, n;
+    long i, all;
+    char text[8];
+
+    for (query = 0; query < 2; query++) for (n = 0, all = 1; n <= 5; n++, all *= 9) for (i = 0; i < all; i++) {
+        long v = i;
+        int k;
+        for (k = 0; k < n; k++, v /= 9) text[k] = set[query][v % 9];
+        text[n] = 0;
+        pairs_of(text, query, names, 0);
+    }
+}
+
+TESTS(T(answer_at_any_time) T(answer_byte_by_byte) T(hang_up_while_parked) T(parked_until_the_deadline) T(parked_for_ever)
+      T(parked_and_ended) T(send_right_after_accept) T(every_answer_in_every_state) T(head_while_it_lasts)
+      T(failed_handshakes_are_reported) T(failing_allocations) T(sec_I2) T(subprotocols) T(subprotocols_both_ends)
+      T(headers_arrive) T(sec_A18_answers) T(cookie_round_trip) T(cookie_format) T(query_and_cookie_tables)
+      T(query_and_cookie_exhaustive))
