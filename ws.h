@@ -94,8 +94,10 @@ MEMORY, LIFETIMES, LIMITS
     A connection that waits holds no buffer. Heap follows the bytes received, never the bytes
     announced, and not the number of fragments or pings:
         receiving  <= 3 * (message so far, raw bytes fed) + 4 KiB, or the request head
-        sending    <= 2.5 * (max_backlog / 2 + one message); past that the connection's
-                   input waits: a peer that does not read cannot make you buffer its echo.
+        sending    <= 2.5 * max_backlog, or half of it and one message if that is more; 24
+                   bytes for a message shared with others, and 100 for each slot in use.
+                   Past half of it the connection's input waits: a peer that does not read
+                   cannot make you buffer its echo.
     A third and a half of that only while a buffer grows. A loop has 1 MiB of buffers of its
     own and keeps up to 8 MiB of freed ones for the next large messages.
 
@@ -228,6 +230,9 @@ enum {
     X(BACKLOG,              0, "too much output waits for the peer") \
     X(BUSY,                 0, "another message is being sent in parts") \
     X(SOURCE,            1011, "the source of a message failed") \
+    X(SLOW,              1013, "peer reads too slowly") \
+    X(LIMIT,              503, "too many connections") \
+    X(SHUTDOWN,           503, "server is shutting down") \
     X(RANDOM,            1011, "the source of random numbers failed") \
     X(URL,                  0, "URL not understood") \
     X(TLS,                  0, "wss:// needs TLS, and none is compiled in or injected") \
@@ -371,7 +376,8 @@ typedef struct ws_config {
     uint32_t max_backlog;       /* bytes that may wait to be sent, 1 MiB */
     uint32_t max_frame;         /* payload bytes of a frame, WS_NO_LIMIT; larger: 1009 */
     uint32_t max_connections;   /* of a listener, WS_NO_LIMIT; more are answered 503 */
-    uint32_t max_per_address;   /* of a listener from one address, WS_NO_LIMIT; then 503 */
+    uint32_t max_per_address;   /* of a listener from one IPv4 address or one IPv6 network of
+                                   64 bits, WS_NO_LIMIT; then 503 */
 
     uint32_t handshake_timeout; /* from start to OPEN, connecting included, 10000 */
     uint32_t ping_interval;     /* a ping after so long without input, 20000 */
@@ -383,7 +389,8 @@ typedef struct ws_config {
     const ws_route *routes;     /* server: NULL every path; else other paths get 404 */
     uint32_t trusted_proxies;   /* server: so many proxies in front write X-Forwarded-For;
                                    ws_remote then tells the client's address. Not with memory */
-    int reuse_port;             /* listener: 1 shares the port with other loops */
+    int reuse_port;             /* listener: 1 shares the port with other loops that ask for
+                                   it too; Linux and FreeBSD spread connections over them */
 
     uint32_t parts_over;        /* messages of more bytes come as PART events, WS_NO_LIMIT */
     int frames;                 /* 1: every data frame comes as one PART event */
@@ -627,6 +634,12 @@ WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last
 WS_API int ws_send_from(ws_conn *c, int op,
                         ptrdiff_t (*read)(void *user, void *buf, size_t n), void *user);
 
+/* ws_send of a value that replaces the older one of the same slot (0 or more, a number of
+   yours) as long as nothing of that was written: a slow peer gets the newest, in the older
+   one's place, never a queue of old ones. The cost grows with the number of slots in use.
+   Not with cfg.memory (WS_ERR_MEMORY). */
+WS_API int ws_send_latest(ws_conn *c, int slot, int op, const void *data, size_t n);
+
 /* Asks for one WS_EV_WRITABLE when all that waits now has been written: completion. */
 WS_API void ws_want_writable(ws_conn *c);
 
@@ -642,6 +655,13 @@ WS_API int ws_close(ws_conn *c, int code, const char *reason);
 
 /* Ends it at once, without closing handshake; CLOSE follows (1006). Queued output is lost. */
 WS_API void ws_drop(ws_conn *c);
+
+/* Holds output back until ws_uncork or closing, so that many small messages leave in one
+   write. For the blocking client, which otherwise writes each at once; a loop does the like
+   in every turn by itself. What is held counts as backlog. ws_output shows it all the same.
+   Does nothing before OPEN. */
+WS_API void ws_cork(ws_conn *c);
+WS_API void ws_uncork(ws_conn *c);
 
 /* Stops and starts taking input (flow control). Nothing is lost. */
 WS_API void ws_pause(ws_conn *c);
@@ -835,9 +855,36 @@ WS_API int ws_poll_until(ws_loop *loop, ws_event *ev, uint64_t when);
    Windows 128). What is not pulled before ws_loop_free is forgotten, not freed. */
 WS_API int ws_post(ws_loop *loop, void *message);
 
-/* Sends to every open server connection of the loop but except (may be NULL). Returns how
-   many took it. */
+/* ---- many connections ---- */
+
+/* Walks the connections of the loop whose CLOSE was not pulled yet, clients too: after is NULL
+   at first, then the last result; NULL at the end. Any of them may be sent to, closed or
+   freed meanwhile, but not across a ws_poll. Those made meanwhile come last. */
+WS_API ws_conn *ws_each(ws_loop *loop, ws_conn *after);
+
+/* Puts a connection of a loop into a group, a name of 1..255 bytes; takes it out again (NULL:
+   out of all). Membership ends with the connection. Joining twice or leaving without having
+   joined is fine. A membership takes 48 bytes, a group 40 and its name while it has members.
+   Returns 0, WS_ERR_ARGUMENT, WS_ERR_MEMORY, or WS_ERR_STATE: closing or closed. */
+WS_API int ws_join(ws_conn *c, const char *group);
+WS_API int ws_leave(ws_conn *c, const char *group);
+
+/* Sends to every open connection of a group but except (may be NULL); to every open server
+   connection of the loop. Each takes it by the rules of ws_send; a large message is kept
+   once for all. Returns how many took it: 0 also for wrong arguments. */
+WS_API int ws_publish(ws_loop *loop, const char *group, ws_conn *except, int op,
+                      const void *data, size_t n);
 WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data, size_t n);
+
+/* ws_publish by the rules of ws_send_latest. */
+WS_API int ws_publish_latest(ws_loop *loop, const char *group, int slot, int op,
+                             const void *data, size_t n);
+
+/* Stops listening and closes every connection with that code (1001 is usual) and reason;
+   opening handshakes get 503. Go on with ws_poll: what has not ended after deadline_ms is
+   ended then. It is over when ws_loop_count is 0; ws_poll then waits no more and returns 0
+   when there is nothing left to tell. Nothing can be added to the loop any more. */
+WS_API void ws_shutdown(ws_loop *loop, int code, const char *reason, uint32_t deadline_ms);
 
 /* Monotonic milliseconds. */
 WS_API uint64_t ws_loop_now(const ws_loop *loop);
@@ -1862,7 +1909,8 @@ enum {
     WS__CLOCKED = 1 << 23,      /* a driver without loop reads the system's clock */
     WS__OPEN_OWED = 1 << 24,    /* the next pull gives OPEN */
     WS__ASKED = 1 << 26,        /* the application is to answer a WebSocket request */
-    WS__DRAIN_ASKED = 1 << 25   /* WRITABLE is owed when nothing waits any more */
+    WS__DRAIN_ASKED = 1 << 25,  /* WRITABLE is owed when nothing waits any more */
+    WS__CORKED = 1 << 27        /* drivers write nothing until ws_uncork */
 };
 
 #define WS__UNWATCHED 0xFF      /* c->wants: the poller does not know the socket */
@@ -1885,10 +1933,31 @@ typedef struct ws__rx {
     uint8_t parts;          /* its payload is handed on as it comes */
 } ws__rx;
 
-/* Output waiting for the peer: data[pos..len). border is where the first frame begins of
-   which nothing was written. One pong may overtake there; room for it is kept before pos. */
+/* A whole frame in its final form, kept once for all who are to get it. Its bytes follow. */
+typedef struct ws__shared {
+    struct ws__cfg *cfg;        /* whose allocator it is from */
+    size_t size, block;         /* bytes: the frame, all of it */
+    uint32_t refs;
+} ws__shared;
+
+/* Something at a place between the bytes of a queue: a shared frame goes out before the byte
+   at `at`; or (frame NULL) the bytes from there on were dropped. */
+typedef struct ws__mark {
+    size_t at;
+    ws__shared *frame;
+    size_t extra;               /* with a frame its slot + 1, 0 for none; else bytes dropped */
+} ws__mark;
+
+/* Output waiting for the peer: data[pos..len) and what the marks say, in order of their
+   places. border is where the first frame begins of which nothing was written; marks stand
+   at or behind it, between frames. One pong may overtake there; room for it is kept before
+   pos. Dropped bytes never stand in front. */
 typedef struct ws__tx {
     size_t cap, pos, len, border;
+    size_t holes;               /* dropped bytes */
+    size_t shared, sent;        /* bytes of shared frames: to write, written of the first */
+    ws__mark *marks;            /* [mark_at..mark_end) of mark_cap */
+    uint32_t mark_at, mark_end, mark_cap;
     uint8_t has_pong, pong_size, pong[125];
 } ws__tx;
 
@@ -1929,6 +1998,7 @@ typedef struct ws__more {
     ptrdiff_t (*read)(void *user, void *buf, size_t n);     /* ws_send_from; NULL: none */
     void *read_user;
     uint8_t read_op, read_waits;    /* waits: it had nothing */
+    struct ws__member *groups;      /* that it is in */
     char *remote;               /* the client's address that a trusted proxy wrote */
     char *protocol;             /* subprotocol that the application chose */
 } ws__more;
@@ -1944,6 +2014,7 @@ typedef struct ws__cfg {
     uint32_t short_below;       /* single frames of fewer bytes are whole messages for sure */
     uint8_t keys[64];           /* masks drawn in advance from the system's source */
     char accept[29];            /* client: the Sec-WebSocket-Accept to expect */
+    uint32_t conns;             /* listener: accepted and not closed yet */
     const char *url;
     const char *lines;          /* extra headers, "name: value CR LF" each */
     ws__cache *cache;
@@ -2427,8 +2498,18 @@ static void ws__rx_free(ws_conn *c)
     }
 }
 
+static void ws__shared_release(ws__shared *f)
+{
+    if (--f->refs == 0) ws__block_free(f->cfg, f, f->block);
+}
+
 static void ws__tx_free(ws_conn *c)
 {
+    ws__tx *tx = c->tx;
+
+    for (; tx && tx->mark_at < tx->mark_end; tx->mark_at++)
+        if (tx->marks[tx->mark_at].frame) ws__shared_release(tx->marks[tx->mark_at].frame);
+    if (tx) ws__free(c->cfg, tx->marks, tx->mark_cap * sizeof *tx->marks);
     if (WS__HAS(c, WS__IS_FIXED)) {
         c->tx->pos = c->tx->len = c->tx->border = WS__TX_ROOM;
         c->tx->has_pong = 0;
@@ -2479,9 +2560,15 @@ static char *ws__note_new(ws_conn *c, size_t n)
 
 /* ==== >>send (private) ================================================================= */
 
+/* Bytes of the queue but for a pong that waits. */
+static size_t ws__queued(const ws__tx *tx)
+{
+    return tx->len - tx->pos - tx->holes + tx->shared;
+}
+
 static size_t ws__pending(const ws_conn *c)
 {
-    return c->tx ? c->tx->len - c->tx->pos + (c->tx->has_pong ? 2u + c->tx->pong_size : 0u) : 0;
+    return c->tx ? ws__queued(c->tx) + (c->tx->has_pong ? 2u + c->tx->pong_size : 0u) : 0;
 }
 
 /* Waiting for the driver: the queue, and what a cork holds. */
@@ -2496,38 +2583,56 @@ static int ws__held_back(const ws_conn *c)
     return WS__HAS(c, WS__PAUSED) || ws__pending(c) > c->cfg->set.max_backlog / 2;
 }
 
+/* Moves the bytes of a queue to another block, or to the front of their own, leaving out those
+   that were dropped. */
+static void ws__tx_move(ws__tx *tx, uint8_t *to)
+{
+    size_t from = tx->pos, at = WS__TX_ROOM;
+    uint32_t i, kept = 0;
+
+    for (i = tx->mark_at; i <= tx->mark_end; i++) {
+        ws__mark *m = i < tx->mark_end ? &tx->marks[i] : NULL;
+        size_t n = (m ? m->at : tx->len) - from;
+        memmove(to + at, WS__DATA(tx) + from, n);
+        at += n;
+        from += n;
+        if (m && m->frame) tx->marks[kept] = *m, tx->marks[kept++].at = at;
+        else if (m) from += m->extra;
+    }
+    tx->border = tx->border - tx->pos + WS__TX_ROOM;
+    tx->pos = WS__TX_ROOM;
+    tx->len = at;
+    tx->holes = 0;
+    tx->mark_at = 0;
+    tx->mark_end = kept;
+}
+
 /* Room for n more bytes behind the queue; NULL when memory is out. */
 static uint8_t *ws__tx_room(ws_conn *c, size_t n)
 {
     ws__tx *tx = c->tx, *bigger;
-    size_t used = tx ? tx->len - tx->pos : 0, size;
+    size_t used = tx ? tx->len - tx->pos - tx->holes : 0, size;
 
     // what is moved is at most four times what was written since, so the cost stays linear
-    if (tx && tx->cap - tx->len < n && tx->pos > WS__TX_ROOM &&
-        (tx->pos - WS__TX_ROOM >= used / 4 || WS__HAS(c, WS__IS_FIXED))) {
-        memmove(WS__DATA(tx) + WS__TX_ROOM, WS__DATA(tx) + tx->pos, used);
-        tx->border -= tx->pos - WS__TX_ROOM;
-        tx->len = WS__TX_ROOM + used;
-        tx->pos = WS__TX_ROOM;
-    }
+    if (tx && tx->cap - tx->len < n && tx->pos >= WS__TX_ROOM &&
+        (tx->pos - WS__TX_ROOM + tx->holes >= used / 4 || WS__HAS(c, WS__IS_FIXED)))
+        ws__tx_move(tx, WS__DATA(tx));
     if (tx && tx->cap - tx->len >= n) return WS__DATA(tx) + tx->len;
     if (WS__HAS(c, WS__IS_FIXED) || n > ((size_t)-1) / 2 - used - 4096) return NULL;
     size = sizeof *tx + WS__TX_ROOM + used + n;
     size = size < 512 ? 512 : size + (used ? size / 4 : 0);
     bigger = (ws__tx *)ws__block_new(c->cfg, &size);
     if (!bigger) return NULL;
-    memset(bigger, 0, sizeof *bigger);
     if (tx) {
+        size_t old = sizeof *tx + tx->cap;
+        ws__tx_move(tx, WS__DATA(bigger));
         *bigger = *tx;
-        memcpy(WS__DATA(bigger) + WS__TX_ROOM, WS__DATA(tx) + tx->pos, used);
-        bigger->border = tx->border - tx->pos + WS__TX_ROOM;
-        ws__free(c->cfg, tx, sizeof *tx + tx->cap);
+        ws__free(c->cfg, tx, old);
     } else {
-        bigger->border = WS__TX_ROOM;
+        memset(bigger, 0, sizeof *bigger);
+        bigger->pos = bigger->len = bigger->border = WS__TX_ROOM;
     }
     bigger->cap = size - sizeof *bigger;
-    bigger->pos = WS__TX_ROOM;
-    bigger->len = WS__TX_ROOM + used;
     c->tx = bigger;
     return WS__DATA(bigger) + bigger->len;
 }
@@ -2543,22 +2648,273 @@ WS__PRIVATE int ws__tx_append(ws_conn *c, const void *data, size_t n, int raw)
     return 0;
 }
 
+/* Bytes of the frame that begins at p, one of ours and all there. */
+static size_t ws__frame_size(const uint8_t *p)
+{
+    ws_frame f = { 0, 0, 0, 0, 0, { 0, 0, 0, 0 } };
+    size_t head = (size_t)ws_frame_decode(p, WS_FRAME_HEADER_MAX, &f);
+
+    return head + (size_t)f.size;
+}
+
+/* Steps over what was dropped in front; lets go of a queue that holds nothing. */
+static void ws__tx_settle(ws_conn *c)
+{
+    ws__tx *tx = c->tx;
+
+    while (tx->mark_at < tx->mark_end && !tx->marks[tx->mark_at].frame &&
+           tx->marks[tx->mark_at].at == tx->pos) {
+        size_t n = tx->marks[tx->mark_at++].extra;
+        tx->holes -= n;
+        tx->border = tx->pos += n;
+    }
+    if (!ws__pending(c)) ws__tx_free(c);
+}
+
 static void ws__tx_done(ws_conn *c, size_t n)
 {
     ws__tx *tx = c->tx;
 
-    if (!tx || n > tx->len - tx->pos) return;
+    if (!tx || n > ws__queued(tx)) return;
     if (n && ws__held_back(c)) {    /* we do not read now: its reading shows the peer alive */
         c->last_rx = c->now;
         c->flags &= ~(uint32_t)WS__PINGED;
     }
-    tx->pos += n;
-    while (tx->border < tx->pos) {
-        ws_frame f = { 0, 0, 0, 0, 0, { 0, 0, 0, 0 } };
-        int head = ws_frame_decode(WS__DATA(tx) + tx->border, tx->len - tx->border, &f);
-        tx->border += (size_t)head + (size_t)f.size;
+    while (n && c->tx) {
+        ws__mark *m = tx->mark_at < tx->mark_end ? &tx->marks[tx->mark_at] : NULL;
+        size_t k = (m ? m->at : tx->len) - tx->pos;
+        if (k) {
+            if (k > n) k = n;
+            tx->pos += k;
+        } else {
+            k = m->frame->size - tx->sent;
+            if (k > n) k = n;
+            tx->sent += k;
+            tx->shared -= k;
+            if (tx->sent == m->frame->size) {
+                ws__shared_release(m->frame);
+                tx->sent = 0;
+                tx->mark_at++;
+            }
+        }
+        n -= k;
+        while (tx->border < tx->pos) tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
+        ws__tx_settle(c);
     }
-    if (tx->pos == tx->len && !tx->has_pong) ws__tx_free(c);
+}
+
+/* The next pieces to write, in order: fills up to most of v, returns how many. */
+static int ws__tx_pieces(const ws_conn *c, ws__piece *v, int most)
+{
+    const ws__tx *tx = c->tx;
+    /* before OPEN only the request may go; before a waiting pong only the frame begun */
+    int begun = tx->has_pong || c->phase == WS__PHASE_HEAD, n = 0;
+    size_t at = tx->pos, end = begun ? tx->border : tx->len;
+    uint32_t i = tx->mark_at;
+
+    while (n < most) {
+        const ws__mark *m = i < tx->mark_end ? &tx->marks[i] : NULL;
+        size_t stop = m && m->at < end ? m->at : end, sent = i == tx->mark_at ? tx->sent : 0;
+        if (at < stop) {
+            v[n].iov_base = (void *)(uintptr_t)(WS__DATA(tx) + at);
+            v[n++].iov_len = stop - at;
+            at = stop;
+            continue;
+        }
+        if (!m || m->at > at || (begun && !sent)) break;
+        if (m->frame) {
+            v[n].iov_base = WS__DATA(m->frame) + sent;
+            v[n++].iov_len = m->frame->size - sent;
+        } else {
+            at += m->extra;
+        }
+        i++;
+    }
+    return n;
+}
+
+/* ---- shared and dropped frames ---- */
+
+/* Copies pieces one behind the other, masked if f says so. */
+static void ws__join_pieces(uint8_t *at, const ws_frame *f, const ws_str *v, int count)
+{
+    size_t done = 0;
+
+    for (; count > 0; count--, v++) {
+        if (f->masked) ws_mask(at + done, v->data, v->size, f->key, done);
+        else if (v->size) memcpy(at + done, v->data, v->size);
+        done += v->size;
+    }
+}
+
+/* A new mark before the i-th; NULL when memory is out. */
+static ws__mark *ws__mark_new(ws_conn *c, uint32_t i)
+{
+    ws__tx *tx = c->tx;
+    uint32_t used = tx->mark_end - tx->mark_at;
+
+    if (WS__HAS(c, WS__IS_FIXED)) return NULL;
+    if (tx->mark_end == tx->mark_cap && tx->mark_at >= used / 4 + 1) {
+        memmove(tx->marks, tx->marks + tx->mark_at, used * sizeof *tx->marks);
+        i -= tx->mark_at;
+        tx->mark_at = 0;
+        tx->mark_end = used;
+    }
+    if (tx->mark_end == tx->mark_cap) {
+        uint32_t cap = used + used / 2 + 8;
+        ws__mark *bigger = (ws__mark *)ws__alloc(c->cfg, cap * sizeof *bigger);
+        if (!bigger) return NULL;
+        if (used) memcpy(bigger, tx->marks + tx->mark_at, used * sizeof *bigger);
+        ws__free(c->cfg, tx->marks, tx->mark_cap * sizeof *bigger);
+        tx->marks = bigger;
+        tx->mark_cap = cap;
+        i -= tx->mark_at;
+        tx->mark_at = 0;
+        tx->mark_end = used;
+    }
+    memmove(tx->marks + i + 1, tx->marks + i, (tx->mark_end - i) * sizeof *tx->marks);
+    tx->mark_end++;
+    return &tx->marks[i];
+}
+
+/* The frame of n payload bytes, masked if f says so, with one reference: the caller's. */
+static ws__shared *ws__shared_new(ws__cfg *k, const ws_frame *f, const ws_str *payload)
+{
+    size_t size = sizeof(ws__shared) + WS_FRAME_HEADER_MAX + payload->size, head;
+    ws__shared *s = (ws__shared *)ws__block_new(k, &size);
+
+    if (!s) return NULL;
+    head = ws_frame_encode(f, WS__DATA(s));
+    ws__join_pieces(WS__DATA(s) + head, f, payload, 1);
+    s->cfg = k;
+    s->size = head + payload->size;
+    s->block = size;
+    s->refs = 1;
+    return s;
+}
+
+/* Queues a shared frame. */
+static int ws__tx_share(ws_conn *c, ws__shared *f, size_t slot)
+{
+    ws__mark *m;
+
+    if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
+    if (c->cork && c->cork->total) c->cork->flush(c);
+    if (!ws__tx_room(c, 0)) return WS_ERR_MEMORY;
+    m = ws__mark_new(c, c->tx->mark_end);
+    if (!m) {
+        ws__tx_settle(c);
+        return WS_ERR_MEMORY;
+    }
+    m->at = c->tx->len;
+    m->frame = f;
+    m->extra = slot;
+    c->tx->shared += f->size;
+    f->refs++;
+    return 0;
+}
+
+/* A place in a queue: before the byte at `at` and the mark-th mark. */
+typedef struct ws__place { size_t at; uint32_t mark; } ws__place;
+
+/* The frame at a place, of size bytes; NULL at the end. Steps over dropped bytes. */
+static const uint8_t *ws__place_frame(const ws__tx *tx, ws__place *p, size_t *size)
+{
+    while (p->mark < tx->mark_end && tx->marks[p->mark].at == p->at) {
+        const ws__mark *m = &tx->marks[p->mark];
+        if (m->frame) {
+            *size = m->frame->size;
+            return WS__DATA(m->frame);
+        }
+        p->at += m->extra;
+        p->mark++;
+    }
+    if (p->at == tx->len) return NULL;
+    *size = ws__frame_size(WS__DATA(tx) + p->at);
+    return WS__DATA(tx) + p->at;
+}
+
+static void ws__place_next(const ws__tx *tx, ws__place *p, size_t size)
+{
+    if (p->mark < tx->mark_end && tx->marks[p->mark].at == p->at) p->mark++;
+    else p->at += size;
+}
+
+/* Takes the bytes at a place out of the queue: the front moves, or a mark skips them. */
+static void ws__place_skip(ws_conn *c, ws__place *p, size_t size)
+{
+    ws__tx *tx = c->tx;
+    ws__mark *m = p->mark > tx->mark_at ? &tx->marks[p->mark - 1] : NULL;
+
+    if (!m && p->at == tx->pos) {
+        tx->border = tx->pos += size;
+        p->at = tx->pos;
+        return;
+    }
+    if (m && !m->frame && m->at + m->extra == p->at) {
+        m->extra += size;
+        tx->holes += size;
+        p->at += size;
+        return;
+    }
+    p->mark -= tx->mark_at;
+    m = ws__mark_new(c, tx->mark_at + p->mark);
+    p->mark += tx->mark_at;
+    if (m) {
+        m->at = p->at;
+        m->frame = NULL;
+        m->extra = size;
+        tx->holes += size;
+        return;
+    }
+    tx->len -= size;                    /* no room for a mark: the bytes behind move up */
+    memmove(WS__DATA(tx) + p->at, WS__DATA(tx) + p->at + size, tx->len - p->at);
+    for (m = tx->marks + p->mark; m < tx->marks + tx->mark_end; m++) m->at -= size;
+}
+
+/* Takes the frame at a place out of the queue. */
+static void ws__place_cut(ws_conn *c, ws__place *p, size_t size)
+{
+    ws__tx *tx = c->tx;
+    ws__mark *first = tx->marks + tx->mark_at, *m = tx->marks + p->mark;
+
+    if (p->mark == tx->mark_end || m->at != p->at) {
+        ws__place_skip(c, p, size);
+        return;
+    }
+    ws__shared_release(m->frame);
+    tx->shared -= size;
+    memmove(first + 1, first, (size_t)(m - first) * sizeof *m);
+    tx->mark_at++;
+    p->mark++;
+}
+
+/* Takes the oldest whole message out of the queue of which nothing was written; control
+   frames stay. Returns 0 when there is none. */
+static int ws__tx_drop_oldest(ws_conn *c)
+{
+    ws__tx *tx = c->tx;
+    ws__place at, look;
+    const uint8_t *p;
+    size_t size = 0;
+    int last = 0;
+
+    if (!tx) return 0;
+    at.at = tx->border;
+    at.mark = tx->mark_at + (tx->sent ? 1 : 0);
+    while ((p = ws__place_frame(tx, &at, &size)) && (p[0] & 15) != 1 && (p[0] & 15) != 2)
+        ws__place_next(tx, &at, size);
+    for (look = at; p && (!(p[0] & 0x80) || (p[0] & 8)); p = ws__place_frame(tx, &look, &size))
+        ws__place_next(tx, &look, size);
+    if (!p) return 0;                   /* none, or its end is not queued yet */
+    while (!last) {
+        p = ws__place_frame(tx, &at, &size);
+        last = (p[0] & 0x88) == 0x80;
+        if (p[0] & 8) ws__place_next(tx, &at, size);
+        else ws__place_cut(c, &at, size);
+    }
+    ws__tx_settle(c);
+    return 1;
 }
 
 static int ws__borrowed(const ws_conn *c, const ws__gather *g, const uint8_t *p)
@@ -2579,18 +2935,6 @@ static void ws__gather_piece(ws__gather *g, const uint8_t *p, size_t n)
         g->n++;
     }
     g->total += n;
-}
-
-/* Copies pieces one behind the other, masked if f says so. */
-static void ws__join_pieces(uint8_t *at, const ws_frame *f, const ws_str *v, int count)
-{
-    size_t done = 0;
-
-    for (; count > 0; count--, v++) {
-        if (f->masked) ws_mask(at + done, v->data, v->size, f->key, done);
-        else if (v->size) memcpy(at + done, v->data, v->size);
-        done += v->size;
-    }
 }
 
 /* Adds a frame to the cork; 0 when it does not fit. */
@@ -2727,6 +3071,7 @@ static void ws__drop_output(ws_conn *c)
 static void ws__end(ws_conn *c, int phase)
 {
     c->phase = (uint8_t)phase;
+    c->flags &= ~(uint32_t)WS__CORKED;
     c->deadline = ws__after(c, c->cfg->set.close_timeout);
     ws__wake(c);
 }
@@ -2779,7 +3124,8 @@ static void ws__fail_with(ws_conn *c, int error, const char *more)
     } else if (tell >= 400 && tell < 600 && !WS__HAS(c, WS__IS_CLIENT) &&
                c->phase < WS__PHASE_FRAMES) {
         const char *text = ws__error_text(-error);
-        ws__refuse(c, tell, NULL, text, strlen(text), 1);
+        static const ws_header retry[] = { { "Retry-After", "5" }, { NULL, NULL } };
+        ws__refuse(c, tell, tell == 503 ? retry : NULL, text, strlen(text), 1);
         ws__end(c, WS__PHASE_ENDING);
     } else {
         ws__drop_output(c);
@@ -4015,6 +4361,18 @@ static int ws__refusal_shown(ws_conn *c)
     return 1;
 }
 
+/* Waits no more for what closing takes. */
+static void ws__give_up(ws_conn *c)
+{
+    if (!c->error && !WS__HAS(c, WS__CLOSE_GOT)) {
+        c->code = WS_CLOSE_ABNORMAL;
+        ws__fail(c, WS_ERR_CLOSE_TIMEOUT);
+    } else {
+        ws__drop_output(c);
+        ws__end(c, WS__PHASE_ENDED);
+    }
+}
+
 static void ws__expired(ws_conn *c)
 {
     if (c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_SENT)) {
@@ -4024,13 +4382,7 @@ static void ws__expired(ws_conn *c)
         else if (!ws__refusal_shown(c)) ws__fail(c, WS_ERR_HANDSHAKE_TIMEOUT);
     } else if (c->phase < WS__PHASE_ENDED) {
         if (c->cfg->set.close_timeout == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
-        else if (!c->error && !WS__HAS(c, WS__CLOSE_GOT)) {
-            c->code = WS_CLOSE_ABNORMAL;
-            ws__fail(c, WS_ERR_CLOSE_TIMEOUT);
-        } else {
-            ws__drop_output(c);
-            ws__end(c, WS__PHASE_ENDED);
-        }
+        else ws__give_up(c);
     }
 }
 
@@ -4121,16 +4473,17 @@ WS_API int ws_next(ws_conn *c, ws_event *ev)
 
 WS_API const void *ws_output(ws_conn *c, size_t *n)
 {
+    ws__piece piece;
     ws__tx *tx;
 
     *n = 0;
     if (c && !ws__unsent(c) && ws__source_ready(c)) ws__source_pull(c);
     tx = c ? c->tx : NULL;
     if (!tx) return "";
-    if (tx->has_pong && tx->pos == tx->border) ws__pong_front(c);
-    /* before OPEN only the request may go; before a waiting pong only the frame begun */
-    *n = (tx->has_pong || c->phase == WS__PHASE_HEAD ? tx->border : tx->len) - tx->pos;
-    return WS__DATA(tx) + tx->pos;
+    if (tx->has_pong && tx->pos == tx->border && !tx->sent) ws__pong_front(c);
+    if (!ws__tx_pieces(c, &piece, 1)) return "";
+    *n = piece.iov_len;
+    return piece.iov_base;
 }
 
 WS_API void ws_output_done(ws_conn *c, size_t n)
@@ -4179,23 +4532,31 @@ static int ws__can_begin(const ws_conn *c)
     return c->sending || ws__has_source(c) ? WS_ERR_BUSY : 0;
 }
 
-/* May n bytes be sent, which take wire bytes in frames? Refused only while much waits: one
-   message always goes. */
+/* 1 if n more bytes, wire in frames, are too many. Only while much waits: one message always
+   goes. */
+static int ws__too_much(const ws_conn *c, size_t n, uint64_t wire)
+{
+    size_t most = c->cfg->set.max_backlog, waits = ws__unsent(c);
+
+    if (WS__HAS(c, WS__IS_FIXED)) return waits + wire > c->tx->cap - 2 * WS__TX_ROOM;
+    return waits > most / 2 && waits + n > most;
+}
+
+/* May n bytes be sent, which take wire bytes in frames? Makes room if the settings say so. */
 static int ws__admit(ws_conn *c, size_t n, uint64_t wire)
 {
-    size_t most = c->cfg->set.max_backlog, waits;
-    int refused;
+    const ws_config *s = &c->cfg->set;
 
     if (!ws__can_send(c)) return WS_ERR_STATE;
-    if (c->cork && ws__unsent(c) > most / 2) c->cork->flush(c);
-    waits = ws__unsent(c);
-    refused = waits > most / 2 && waits + n > most;
-    if (WS__HAS(c, WS__IS_FIXED)) {
-        size_t room = c->tx->cap - 2 * WS__TX_ROOM;
-        if (wire > room) return WS_ERR_ARGUMENT;
-        refused = waits + wire > room;
+    if (WS__HAS(c, WS__IS_FIXED) && wire > c->tx->cap - 2 * WS__TX_ROOM) return WS_ERR_ARGUMENT;
+    if (c->cork && ws__unsent(c) > s->max_backlog / 2) c->cork->flush(c);
+    while (s->drop_oldest && ws__too_much(c, n, wire) && ws__tx_drop_oldest(c)) {}
+    if (!ws__too_much(c, n, wire)) return 0;
+    if (s->drop_slow) {         /* so that it hears of it soon, what it did not get goes */
+        while (ws__tx_drop_oldest(c)) {}
+        ws__fail(c, WS_ERR_SLOW);
+        return WS_ERR_SLOW;
     }
-    if (!refused) return 0;
     c->flags |= WS__REFUSED;
     return WS_ERR_BACKLOG;
 }
@@ -4328,6 +4689,118 @@ WS_API int ws_send_from(ws_conn *c, int op,
     return 0;
 }
 
+/* A message for many, or for a slot. The frame is built when the first needs it. */
+typedef struct ws__news {
+    ws__cfg *cfg;               /* whose memory the frame takes */
+    ws__shared *frame;
+    ws_str payload;
+    int op, slot;               /* slot: -1 none */
+} ws__news;
+
+#define WS__SHARE_MIN 1024      /* bytes of payload from which a reference beats a copy */
+
+/* The frame of a message in the form that c needs, with a reference for the caller. A client
+   has one of its own: its key is used once. */
+static int ws__news_frame(ws_conn *c, ws__news *w, ws__shared **out)
+{
+    ws_frame f = { 0, 1, 0, 0, 0, { 0, 0, 0, 0 } };
+
+    f.op = (uint8_t)w->op;
+    f.size = w->payload.size;
+    f.masked = WS__HAS(c, WS__IS_CLIENT);
+    if (f.masked) {
+        if (ws__random(c->cfg, f.key, 4)) return WS_ERR_RANDOM;
+        *out = ws__shared_new(c->cfg, &f, &w->payload);
+        return *out ? 0 : WS_ERR_MEMORY;
+    }
+    if (!w->frame) w->frame = ws__shared_new(w->cfg, &f, &w->payload);
+    if (!w->frame) return WS_ERR_MEMORY;
+    *out = w->frame;
+    w->frame->refs++;
+    return 0;
+}
+
+/* The unsent frame of a slot, NULL if there is none. */
+static ws__mark *ws__slot_find(const ws_conn *c, int slot)
+{
+    const ws__tx *tx = c->tx;
+    uint32_t i = tx ? tx->mark_at + (tx->sent ? 1 : 0) : 0;
+
+    for (; tx && i < tx->mark_end; i++)
+        if (tx->marks[i].frame && tx->marks[i].extra == (size_t)slot + 1) return &tx->marks[i];
+    return NULL;
+}
+
+/* Puts frame in the place of the slot's unsent one. */
+static int ws__slot_replace(ws_conn *c, ws__mark *m, ws__shared *frame)
+{
+    c->tx->shared += frame->size;
+    c->tx->shared -= m->frame->size;
+    ws__shared_release(m->frame);
+    m->frame = frame;
+    frame->refs++;
+    return 0;
+}
+
+/* Gives a message to one of its receivers. */
+static int ws__news_give(ws_conn *c, ws__news *w)
+{
+    size_t n = w->payload.size, grows = n;
+    ws__mark *m = w->slot < 0 ? NULL : ws__slot_find(c, w->slot);
+    ws__shared *frame;
+    int r;
+
+    if (w->slot < 0 && (n < WS__SHARE_MIN || WS__HAS(c, WS__IS_CLIENT | WS__IS_FIXED) ||
+                        n > c->cfg->set.fragment))
+        return ws_sendv(c, w->op, &w->payload, 1);
+    if (m) grows = n + WS_FRAME_HEADER_MAX > m->frame->size
+                   ? n + WS_FRAME_HEADER_MAX - m->frame->size : 0;
+    c->last_message = c->now;
+    r = m ? 0 : ws__can_begin(c);
+    if (!r) r = ws__admit(c, grows, grows);
+    if (!r && m) {
+        m = ws__slot_find(c, w->slot);      /* or was it dropped to make room? */
+        if (!m) r = ws__can_begin(c);
+    }
+    if (r) return r;
+    r = ws__news_frame(c, w, &frame);
+    if (r) return ws__sent(c, r);
+    r = m ? ws__slot_replace(c, m, frame) : ws__tx_share(c, frame, (size_t)w->slot + 1);
+    ws__shared_release(frame);
+    return ws__sent(c, r);
+}
+
+/* What ws_publish and its like may be given. */
+static int ws__news_valid(int op, const void *data, size_t n)
+{
+    return (op == WS_OP_TEXT || op == WS_OP_BINARY) && (data || !n) && n <= (size_t)-1 / 4;
+}
+
+static ws__news ws__news_of(ws__cfg *k, int slot, int op, const void *data, size_t n)
+{
+    ws__news w;
+
+    w.cfg = k;
+    w.frame = NULL;
+    w.payload = ws__str((const char *)data, n);
+    w.op = op;
+    w.slot = slot;
+    return w;
+}
+
+WS_API int ws_send_latest(ws_conn *c, int slot, int op, const void *data, size_t n)
+{
+    ws__news w;
+    int r;
+
+    if (!c || slot < 0 || !ws__news_valid(op, data, n)) return WS_ERR_ARGUMENT;
+    if (WS__HAS(c, WS__IS_FIXED)) return WS_ERR_MEMORY;
+    w = ws__news_of(c->cfg, slot, op, data, n);
+    r = ws__news_give(c, &w);
+    if (w.frame) ws__shared_release(w.frame);
+    return r;
+}
+
 WS_API void ws_want_writable(ws_conn *c)
 {
     if (!c) return;
@@ -4393,6 +4866,21 @@ WS_API void ws_drop(ws_conn *c)
     if (ws__unsent(c)) c->flags &= ~(uint32_t)WS__CLOSE_SENT;   /* it never went */
     ws__drop_output(c);
     ws__end(c, WS__PHASE_ENDED);
+}
+
+WS_API void ws_cork(ws_conn *c)
+{
+    if (ws_state(c) != WS_STATE_OPEN) return;
+    if (c->cork && c->cork->total) c->cork->flush(c);
+    c->cork = NULL;
+    c->flags |= WS__CORKED;
+}
+
+WS_API void ws_uncork(ws_conn *c)
+{
+    if (!c) return;
+    c->flags &= ~(uint32_t)WS__CORKED;
+    ws__wake(c);
 }
 
 WS_API void ws_pause(ws_conn *c)
@@ -5121,12 +5609,15 @@ static int ws__connected(const ws_conn *c)
 /* Writes what waits until the transport takes no more, or others should have their turn. */
 static void ws__flush(ws_conn *c)
 {
+    ws__piece v[64];
     size_t n;
     const void *p;
     int turns = 64;
 
-    while (turns-- && ws__connected(c) && (p = ws_output(c, &n), n)) {
-        ptrdiff_t r = ws__write(c, p, n);
+    while (turns-- && ws__connected(c) && !WS__HAS(c, WS__CORKED) &&
+           (p = ws_output(c, &n), n)) {
+        ptrdiff_t r = c->tx->mark_end ? ws__writev(c, v, ws__tx_pieces(c, v, 64))
+                                      : ws__write(c, p, n);
         if (r > 0) { ws__tx_done(c, (size_t)r); continue; }
         if (r == WS_IO_ERROR) {
             ws__drop_output(c);
@@ -5269,6 +5760,7 @@ WS_API ws_socket ws_fd(const ws_conn *c)
 /* 1 if ws_output has something that may be written now. */
 static int ws__has_output(const ws_conn *c)
 {
+    if (WS__HAS(c, WS__CORKED)) return 0;
     if (ws__source_ready(c)) return 1;
     if (!c->tx) return 0;
     if (c->phase == WS__PHASE_HEAD) return c->tx->border > c->tx->pos;
@@ -5437,6 +5929,8 @@ typedef struct ws__ready {
 #define WS__KEY_LISTENER(i) ((uintptr_t)(i) * 2 + 1)
 #define WS__HANGUP 4
 #define WS__POSTS 64
+#define WS__LINGER_BYTES 262144 /* that are read and dropped while a socket lingers */
+#define WS__LINGER_MAX 256      /* past so many, peers over a limit are closed at once */
 #define WS__READY_MAX 256
 #define WS__CORK_SIZE ((size_t)512 << 10)
 #define WS__READ_SIZE ((size_t)512 << 10)
@@ -5471,7 +5965,11 @@ struct ws_loop {
     ws__gather cork;
     ws__listener *listeners;
     uint32_t listener_count;
-    uint32_t lingering;         /* connections that have told CLOSE but keep their socket */
+    uint32_t gone;              /* of the heap: freed, or CLOSE was told, the socket lingers */
+    struct ws__group **groups;  /* hash table */
+    uint32_t group_count, group_slots;
+    uint64_t stop_at;           /* after ws_shutdown: when it ends what is left */
+    uint8_t stopping;
     int ready_count, ready_at;
     ws__ready ready[WS__READY_MAX];
 #ifdef WS__POLLER_POLL
@@ -5792,8 +6290,10 @@ static void ws__heap_fix(ws_loop *l, ws_conn *c)
     ws__heap_put(l, at, c);
 }
 
+/* Puts c last: its first turn moves it to its place. So ws_each sees the others stand still. */
 static int ws__heap_add(ws_loop *l, ws_conn *c)
 {
+    if (l->stopping) return WS_ERR_STATE;
     if (l->heap_count + 1 >= l->heap_size) {
         uint32_t size = l->heap_size ? l->heap_size + l->heap_size / 2 : 64;
         ws_conn **bigger = (ws_conn **)ws__alloc(l->cfg, size * sizeof *bigger);
@@ -5804,7 +6304,6 @@ static int ws__heap_add(ws_loop *l, ws_conn *c)
         l->heap_size = size;
     }
     ws__heap_put(l, ++l->heap_count, c);
-    ws__heap_fix(l, c);
     return 0;
 }
 
@@ -5819,6 +6318,13 @@ static void ws__heap_remove(ws_loop *l, ws_conn *c)
     if (last == c) return;
     ws__heap_put(l, slot, last);
     ws__heap_fix(l, last);
+}
+
+/* Takes out one that was dropped. */
+static void ws__heap_reap(ws_loop *l, ws_conn *c)
+{
+    if (c->slot) l->gone--;
+    ws__heap_remove(l, c);
 }
 
 /* ---- one connection's turn ---- */
@@ -5839,6 +6345,161 @@ static void ws__loop_wake(ws_conn *c)
     if (c->loop && c != c->loop->current) ws__enqueue(c);
 }
 
+/* ---- groups ---- */
+
+typedef struct ws__group {
+    struct ws__group *link;     /* in the slot of the hash table */
+    struct ws__member *members;
+    uint32_t count, hash;
+    size_t size;                /* of the name, which follows */
+} ws__group;
+
+/* One connection in one group: in the lists of both. */
+typedef struct ws__member {
+    ws_conn *conn;
+    ws__group *group;
+    struct ws__member *next, **at;          /* of the group */
+    struct ws__member *other, **other_at;   /* of the connection */
+} ws__member;
+
+#define WS__GROUP_NAME 255
+
+/* Where the pointer to the group stands, or where it belongs. */
+static ws__group **ws__group_find(ws_loop *l, ws_str name, uint32_t *hash)
+{
+    ws__group **at;
+    size_t i;
+
+    *hash = 2166136261u;        /* FNV-1a */
+    for (i = 0; i < name.size; i++) *hash = (*hash ^ (uint8_t)name.data[i]) * 16777619u;
+    if (!l->group_slots) return NULL;
+    at = &l->groups[*hash & (l->group_slots - 1)];
+    while (*at && ((*at)->hash != *hash || (*at)->size != name.size ||
+                   memcmp(*at + 1, name.data, name.size)))
+        at = &(*at)->link;
+    return at;
+}
+
+static ws__group *ws__group_of(ws_loop *l, ws_str name)
+{
+    uint32_t hash;
+    ws__group **at = ws__group_find(l, name, &hash);
+
+    return at ? *at : NULL;
+}
+
+/* As many slots as groups, or more. */
+static int ws__group_grow(ws_loop *l)
+{
+    uint32_t size = l->group_slots ? 2 * l->group_slots : 16, i;
+    ws__group **bigger, *g;
+
+    if (l->group_count < l->group_slots) return 0;
+    bigger = (ws__group **)ws__alloc(l->cfg, size * sizeof *bigger);
+    if (!bigger) return WS_ERR_MEMORY;
+    memset(bigger, 0, size * sizeof *bigger);
+    for (i = 0; i < l->group_slots; i++)
+        while ((g = l->groups[i]) != NULL) {
+            l->groups[i] = g->link;
+            g->link = bigger[g->hash & (size - 1)];
+            bigger[g->hash & (size - 1)] = g;
+        }
+    ws__free(l->cfg, l->groups, l->group_slots * sizeof *bigger);
+    l->groups = bigger;
+    l->group_slots = size;
+    return 0;
+}
+
+static ws__group *ws__group_make(ws_loop *l, ws_str name)
+{
+    ws__group **at, *g;
+    uint32_t hash;
+
+    if (ws__group_grow(l)) return NULL;
+    at = ws__group_find(l, name, &hash);
+    if (*at) return *at;
+    g = (ws__group *)ws__alloc(l->cfg, sizeof *g + name.size);
+    if (!g) return NULL;
+    memset(g, 0, sizeof *g);
+    g->hash = hash;
+    g->size = name.size;
+    memcpy(g + 1, name.data, name.size);
+    *at = g;
+    l->group_count++;
+    return g;
+}
+
+static void ws__group_free(ws_loop *l, ws__group *g)
+{
+    uint32_t hash;
+    ws__group **at = ws__group_find(l, ws__str((const char *)(g + 1), g->size), &hash);
+
+    *at = g->link;
+    l->group_count--;
+    ws__free(l->cfg, g, sizeof *g + g->size);
+}
+
+/* The membership: looks through the members and the connection's groups at the same pace, so
+   that it takes as long as the shorter list. */
+static ws__member *ws__member_of(const ws_conn *c, const ws__group *g)
+{
+    ws__member *m = g->members, *o = c->more ? c->more->groups : NULL;
+
+    for (; m && o; m = m->next, o = o->other) {
+        if (m->conn == c) return m;
+        if (o->group == g) return o;
+    }
+    return NULL;
+}
+
+static int ws__join(ws_conn *c, ws_str name)
+{
+    ws_loop *l = c->loop;
+    ws__group *g = ws__more_of(c) ? ws__group_make(l, name) : NULL;
+    ws__member *m;
+
+    if (!g) return WS_ERR_MEMORY;
+    if (ws__member_of(c, g)) return 0;
+    m = (ws__member *)ws__alloc(l->cfg, sizeof *m);
+    if (!m) {
+        if (!g->count) ws__group_free(l, g);
+        return WS_ERR_MEMORY;
+    }
+    m->conn = c;
+    m->group = g;
+    m->at = &g->members;
+    m->next = g->members;
+    if (m->next) m->next->at = &m->next;
+    g->members = m;
+    g->count++;
+    m->other_at = &c->more->groups;
+    m->other = c->more->groups;
+    if (m->other) m->other->other_at = &m->other;
+    c->more->groups = m;
+    return 0;
+}
+
+static void ws__leave(ws_loop *l, ws__member *m)
+{
+    *m->at = m->next;
+    if (m->next) m->next->at = m->at;
+    *m->other_at = m->other;
+    if (m->other) m->other->other_at = m->other_at;
+    if (!--m->group->count) ws__group_free(l, m->group);
+    ws__free(l->cfg, m, sizeof *m);
+}
+
+/* own: also the groups that the library made, whose names begin with NUL. */
+static void ws__leave_all(ws_conn *c, int own)
+{
+    ws__member *m = c->more ? c->more->groups : NULL, *next;
+
+    for (; m; m = next) {
+        next = m->other;
+        if (own || *(const char *)(m->group + 1)) ws__leave(c->loop, m);
+    }
+}
+
 /* Takes c out of the loop; the memory goes when the queue comes to it. */
 static void ws__loop_drop(ws_conn *c)
 {
@@ -5851,9 +6512,10 @@ static void ws__loop_drop(ws_conn *c)
         c->cork = NULL;
         l->current = NULL;
     }
-    if (WS__HAS(c, WS__LINGERS)) l->lingering--;
+    if (c->slot && !WS__HAS(c, WS__LINGERS)) l->gone++;
+    if (c->cfg->conns) c->cfg->conns--;
     c->flags |= WS__DEAD;
-    ws__heap_remove(l, c);
+    ws__leave_all(c, 1);
     ws__dial_free(c);
     if (c->cfg->set.io.read) {
         ws__poller_drop(l, c->fd);
@@ -5869,7 +6531,7 @@ static void ws__loop_drop(ws_conn *c)
 static int ws__cork_flush(ws_conn *c)
 {
     ws__gather *g = c->cork;
-    size_t sent = 0;
+    size_t sent = 0, left, edge = 0, done = 0;  /* edge: a border of frames, done: bytes seen */
     int i, bad = 0;
 
     if (g->total && !WS__HAS(c, WS__NO_OUTPUT)) {
@@ -5877,12 +6539,15 @@ static int ws__cork_flush(ws_conn *c)
         if (r >= 0) sent = (size_t)r;
         else if (r == WS_IO_ERROR) { ws__drop_output(c); return 0; }
     }
-    for (i = 0; i < g->n && !WS__HAS(c, WS__NO_OUTPUT); i++) {
+    for (i = 0, left = sent; i < g->n && !WS__HAS(c, WS__NO_OUTPUT) && !bad; i++) {
         const uint8_t *p = (const uint8_t *)g->piece[i].iov_base;
-        size_t n = g->piece[i].iov_len, skip = sent < n ? sent : n;
-        sent -= skip;
-        if (n > skip && !bad) bad = ws__tx_append(c, p + skip, n - skip, 1);
+        size_t n = g->piece[i].iov_len, skip = left < n ? left : n;
+        left -= skip;
+        for (; edge < sent && edge < done + n; edge += ws__frame_size(p + (edge - done))) {}
+        done += n;
+        if (n > skip) bad = ws__tx_append(c, p + skip, n - skip, 0);
     }
+    if (c->tx && !bad) c->tx->border += edge > sent ? edge - sent : 0;
     g->n = 0;
     g->len = g->total = 0;
     if (bad) {
@@ -5911,12 +6576,19 @@ static void ws__loop_retire(ws_loop *l, ws_conn *c)
 
     if (!speak) { ws__loop_drop(c); return; }
     c->flags |= WS__LINGERS;
-    l->lingering++;
+    l->gone++;
+    c->taken = 0;
     shutdown(c->fd, 1);
     ws__rx_free(c);
     c->deadline = c->now + (c->cfg->set.close_timeout < 5000 ? c->cfg->set.close_timeout : 5000);
     ws__heap_fix(l, c);
     ws__watch(l, c);
+}
+
+/* 1 if the poller will tell when the socket takes more output: trying before is in vain. */
+static int ws__awaits_room(const ws_conn *c)
+{
+    return c->wants != WS__UNWATCHED && (c->wants & WS_WANT_WRITE);
 }
 
 /* Ends a turn: what was sent leaves, the rest of the input is kept, the poller is told. */
@@ -5936,7 +6608,7 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
         return;
     }
     held = ws__held_back(c);
-    if (!(c->wants & WS_WANT_WRITE) || c->wants == WS__UNWATCHED) ws__flush(c);
+    if (!ws__awaits_room(c)) ws__flush(c);
     if (c->rx && c->rx->pos == c->rx->len && !c->rx->op && !c->rx->in_frame &&
         !WS__HAS(c, WS__MESSAGE_HELD | WS__HEAD_HELD | WS__IS_FIXED))
         ws__rx_free(c);
@@ -5954,7 +6626,7 @@ static void ws__loop_enter(ws_loop *l, ws_conn *c)
     l->span.p = l->span.end = l->buf;
     l->span.in_rx = 0;
     c->now = (uint32_t)l->now;
-    c->cork = c->dial ? NULL : &l->cork;
+    c->cork = c->dial || WS__HAS(c, WS__CORKED) ? NULL : &l->cork;
 }
 
 /* Reads once: first into a large payload's own place, then into the loop's buffer. */
@@ -6014,8 +6686,10 @@ static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
     char waste[4096];
 
     if (WS__HAS(c, WS__LINGERS)) {
-        ptrdiff_t r = found ? recv(c->fd, waste, sizeof waste, 0) : 1;
-        if (r == 0 || (r < 0 && !ws__would_block())) ws__loop_drop(c);
+        ptrdiff_t r = found ? recv(c->fd, waste, sizeof waste, 0) : 0;
+        if (r > 0) c->taken += (uint64_t)r;
+        if (found && (r == 0 || (r < 0 && !ws__would_block()) || c->taken > WS__LINGER_BYTES))
+            ws__loop_drop(c);
         return;
     }
     ws__loop_enter(l, c);
@@ -6023,7 +6697,9 @@ static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
         ws__dial_check(c);
         c->cork = c->dial ? NULL : &l->cork;
     }
-    if (found & WS_WANT_WRITE || !found || WS__HAS(c, WS__WRITE_WANTS_READ)) ws__flush(c);
+    if (found & WS_WANT_WRITE || (!found && !ws__awaits_room(c)) ||
+        WS__HAS(c, WS__WRITE_WANTS_READ))
+        ws__flush(c);
     if (c->fd == WS__NO_SOCK || c->dial) return;
     if (ws__wants_input(c)) {
         if (found & (WS_WANT_READ | WS__HANGUP) || WS__HAS(c, WS__MORE | WS__READ_WANTS_WRITE))
@@ -6074,11 +6750,78 @@ static void ws__watch_listeners(ws_loop *l, int wants)
     }
 }
 
+/* The name of the group that counts the connections of a peer's address: NUL, the listener,
+   4 bytes of IPv4 or the network's 8 bytes of IPv6. Empty for others. */
+static ws_str ws__address_group(const ws__listener *s, ws__sock fd, char name[20])
+{
+    static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF };
+    struct sockaddr_storage a;
+    socklen_t size = sizeof a;
+    size_t at = 1 + sizeof s->cfg;
+
+    memset(&a, 0, sizeof a);
+    if (getpeername(fd, (struct sockaddr *)&a, &size)) return ws__str(name, 0);
+    name[0] = 0;
+    memcpy(name + 1, &s->cfg, sizeof s->cfg);
+    if (a.ss_family == AF_INET) {
+        memcpy(name + at, &((struct sockaddr_in *)(void *)&a)->sin_addr, 4);
+        return ws__str(name, at + 4);
+    }
+    if (a.ss_family == AF_INET6) {
+        const uint8_t *p = (const uint8_t *)&((struct sockaddr_in6 *)(void *)&a)->sin6_addr;
+        int v4 = !memcmp(p, mapped, 12);
+        memcpy(name + at, v4 ? p + 12 : p, v4 ? 4 : 8);
+        return ws__str(name, at + (v4 ? 4 : 8));
+    }
+    return ws__str(name, 0);
+}
+
+/* Adds an accepted connection to the loop; NULL when memory is out, and it is closed. */
+static ws_conn *ws__accepted(ws_loop *l, ws__cfg *k, ws__sock fd, ws_str address)
+{
+    ws_conn *c = ws__new_shared(k, WS__TICKED);
+
+    if (!c) { ws__sock_close(fd); return NULL; }
+    c->fd = fd;
+    c->loop = l;
+    c->now = c->last_rx = c->last_message = (uint32_t)l->now;
+    c->deadline = ws__after(c, k->set.handshake_timeout);
+    if (ws__heap_add(l, c) || (address.size && ws__join(c, address))) {
+        ws__loop_drop(c);
+        return NULL;
+    }
+    ws__heap_fix(l, c);
+    return c;
+}
+
+/* Over a limit: answered 503 without being heard, by a connection that the listener does not
+   count. */
+static void ws__accept_refuse(ws_loop *l, ws__listener *s, ws__sock fd)
+{
+    static const char sorry[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+                                "Retry-After: 5\r\nContent-Length: 0\r\n\r\n";
+    ws_conn *c;
+
+    if (l->gone >= WS__LINGER_MAX) {
+        send(fd, sorry, sizeof sorry - 1, WS__NO_SIGNAL);
+        ws__sock_end(fd);
+        return;
+    }
+    c = ws__accepted(l, l->cfg, fd, ws__str("", 0));
+    if (!c) return;
+    c->user = s->cfg->set.user;
+    ws__fail(c, WS_ERR_LIMIT);
+}
+
 static void ws__loop_accept(ws_loop *l, ws__listener *s)
 {
+    const ws_config *set = &s->cfg->set;
+    char name[20];
     int i;
 
     for (i = 0; i < 64 && s->fd != WS__NO_SOCK; i++) {
+        ws_str address = ws__str(name, 0);
+        ws__group *g;
         ws__sock fd;
         ws_conn *c;
         if (ws__accept(s->fd, &fd)) {
@@ -6088,19 +6831,33 @@ static void ws__loop_accept(ws_loop *l, ws__listener *s)
             l->accept_at = l->now + 100;
             return;
         }
-        c = ws__new_shared(s->cfg, WS__TICKED);
-        if (!c) { ws__sock_close(fd); continue; }
-        c->fd = fd;
-        c->loop = l;
-        c->now = c->last_rx = c->last_message = (uint32_t)l->now;
-        c->deadline = ws__after(c, s->cfg->set.handshake_timeout);
         if (s->port) ws__sock_options(fd);
-        if (ws__heap_add(l, c)) { ws__loop_drop(c); continue; }
+        if (set->max_per_address != WS_NO_LIMIT) address = ws__address_group(s, fd, name);
+        g = address.size ? ws__group_of(l, address) : NULL;
+        if (s->cfg->conns >= set->max_connections || (g && g->count >= set->max_per_address)) {
+            ws__accept_refuse(l, s, fd);
+            continue;
+        }
+        c = ws__accepted(l, s->cfg, fd, address);
+        if (!c) continue;
+        s->cfg->conns++;
         ws__watch(l, c);
     }
 }
 
 /* ---- the loop ---- */
+
+/* The deadline of ws_shutdown: ends what is left. */
+static void ws__stop_all(ws_loop *l)
+{
+    uint32_t i;
+
+    for (i = l->heap_count; i; i--) {
+        ws_conn *c = l->heap[i];
+        if (WS__HAS(c, WS__CLOSE_TOLD)) ws__loop_drop(c);
+        else if (c->phase < WS__PHASE_ENDED) ws__give_up(c);
+    }
+}
 
 /* Ends what is due. 1 if anything was. */
 static int ws__loop_timers(ws_loop *l)
@@ -6110,12 +6867,18 @@ static int ws__loop_timers(ws_loop *l)
     while (l->heap_count && (int32_t)((uint32_t)l->now - l->heap[1]->deadline) >= 0) {
         ws_conn *c = l->heap[1];
         any = 1;
-        if (WS__HAS(c, WS__LINGERS)) { ws__loop_drop(c); continue; }
+        if (WS__HAS(c, WS__LINGERS)) ws__loop_drop(c);
+        if (WS__HAS(c, WS__DEAD)) { ws__heap_reap(l, c); continue; }
         ws__dial_tick(c, l->now);
         ws_tick(c, l->now);
         if ((int32_t)((uint32_t)l->now - c->deadline) >= 0) c->deadline = (uint32_t)l->now + 1000;
         ws__heap_fix(l, c);
         ws__enqueue(c);
+    }
+    if (l->stopping && l->now >= l->stop_at) {
+        l->stop_at = UINT64_MAX;
+        ws__stop_all(l);
+        any = 1;
     }
     if (l->accept_at && l->now >= l->accept_at) {
         l->accept_at = 0;
@@ -6124,12 +6887,16 @@ static int ws__loop_timers(ws_loop *l)
     return any;
 }
 
+/* 1 when ws_shutdown has ended everything. */
+static int ws__loop_over(const ws_loop *l) { return l->stopping && !l->heap_count; }
+
 /* Milliseconds to sleep: until when, the next deadline, or the next try to accept. */
 static int ws__loop_sleep(const ws_loop *l, uint64_t when)
 {
     uint64_t ms = when - l->now;
 
-    if (when <= l->now) return 0;
+    if (when <= l->now || ws__loop_over(l)) return 0;
+    if (l->stopping && l->stop_at - l->now < ms) ms = l->stop_at - l->now;
     if (l->heap_count) {
         int32_t due = (int32_t)(l->heap[1]->deadline - (uint32_t)l->now);
         if (due < 0) due = 0;
@@ -6156,8 +6923,12 @@ static int ws__loop_take(ws_loop *l)
         l->queue = c->link;
         if (!l->queue) l->queue_end = &l->queue;
         c->flags &= ~(uint32_t)WS__QUEUED;
-        if (WS__HAS(c, WS__DEAD)) ws__free_now(c);
-        else ws__loop_visit(l, c, 0);
+        if (!WS__HAS(c, WS__DEAD)) {
+            ws__loop_visit(l, c, 0);
+        } else {
+            ws__heap_reap(l, c);
+            ws__free_now(c);
+        }
         return 1;
     }
     return 0;
@@ -6182,6 +6953,7 @@ static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
         } else if (when != UINT64_MAX && l->now >= when && (when || slept)) {
             return 0;
         }
+        if (slept && ws__loop_over(l)) return 0;
         if (when != UINT64_MAX || !slept) l->now = ws__clock();
         if (ws__loop_timers(l)) continue;
         fault = ws__poller_wait(l, ws__loop_sleep(l, when));
@@ -6216,7 +6988,10 @@ WS_API uint64_t ws_loop_now(const ws_loop *l)
     return ws__clock();
 }
 
-WS_API size_t ws_loop_count(const ws_loop *l) { return l ? l->heap_count - l->lingering : 0; }
+WS_API size_t ws_loop_count(const ws_loop *l) {
+    if (!l) return 0;
+    return l->heap_count - l->gone - (l->current && WS__HAS(l->current, WS__CLOSE_TOLD));
+}
 
 WS_API const char *ws_loop_error_text(const ws_loop *l)
 {
@@ -6240,6 +7015,7 @@ WS_API ws_loop *ws_loop_new(const ws_config *cfg)
     l->cfg = k;
     l->queue_end = &l->queue;
     k->cache = &l->cache;
+    k->wake = ws__loop_wake;
     l->buf = (uint8_t *)ws__alloc(k, WS__READ_FRONT + WS__READ_SIZE);
     l->cork.buf = (uint8_t *)ws__alloc(k, WS__CORK_SIZE);
     l->cork.cap = WS__CORK_SIZE;
@@ -6264,7 +7040,7 @@ WS_API void ws_loop_free(ws_loop *l)
 
     if (!l) return;
     k = l->cfg;
-    while (l->heap_count) ws__loop_drop(l->heap[l->heap_count]);
+    for (i = 1; i <= l->heap_count; i++) ws__loop_drop(l->heap[i]);
     while (l->queue) {
         ws_conn *c = l->queue;
         l->queue = c->link;
@@ -6276,6 +7052,7 @@ WS_API void ws_loop_free(ws_loop *l)
     ws__cache_clear(k);
     ws__free(k, l->listeners, l->listener_count * sizeof *l->listeners);
     ws__free(k, l->heap, l->heap_size * sizeof *l->heap);
+    ws__free(k, l->groups, l->group_slots * sizeof *l->groups);
     ws__free(k, l->buf, WS__READ_FRONT + WS__READ_SIZE);
     ws__free(k, l->cork.buf, WS__CORK_SIZE);
     ws__free(k, l, sizeof *l);
@@ -6297,7 +7074,23 @@ static int ws__loop_error(ws_loop *l, int error, const char *what, const char *w
     return error;
 }
 
-static int ws__bind(ws__sock *out, const struct sockaddr *a, size_t size, int family)
+/* FreeBSD and Linux then spread connections over the sockets. */
+static int ws__share_port(ws__sock s)
+{
+#if defined(SO_REUSEPORT_LB)
+    int on = 1;
+    return setsockopt(s, SOL_SOCKET, SO_REUSEPORT_LB, &on, sizeof on);
+#elif defined(SO_REUSEPORT)
+    int on = 1;
+    return setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+#else
+    (void)s;
+    return -1;
+#endif
+}
+
+/* share: other sockets that ask for it too may listen on the same port. */
+static int ws__bind(ws__sock *out, const struct sockaddr *a, size_t size, int family, int share)
 {
     ws__sock s = socket(family, SOCK_STREAM, 0);
     int on = 1, off = 0;
@@ -6310,7 +7103,8 @@ static int ws__bind(ws__sock *out, const struct sockaddr *a, size_t size, int fa
 #endif
     if (family == AF_INET6)
         setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, (const char *)&off, sizeof off);
-    if (ws__sock_nonblock(s) || bind(s, a, (socklen_t)size) || listen(s, 1024)) {
+    if ((share && ws__share_port(s)) || ws__sock_nonblock(s) ||
+        bind(s, a, (socklen_t)size) || listen(s, 1024)) {
 #ifndef _WIN32
         int kept = errno;
         ws__sock_close(s);
@@ -6324,7 +7118,7 @@ static int ws__bind(ws__sock *out, const struct sockaddr *a, size_t size, int fa
     return 0;
 }
 
-static int ws__listen_tcp(const char *address, ws__sock *out)
+static int ws__listen_tcp(const char *address, int share, ws__sock *out)
 {
     struct addrinfo hints, *all, *a;
     const char *port;
@@ -6339,7 +7133,7 @@ static int ws__listen_tcp(const char *address, ws__sock *out)
     for (pass = *host ? 1 : 0; r && pass < 2; pass++)   /* no host: IPv6 takes both */
         for (a = all; r && a; a = a->ai_next)
             if (pass || a->ai_family == AF_INET6)
-                r = ws__bind(out, a->ai_addr, a->ai_addrlen, a->ai_family);
+                r = ws__bind(out, a->ai_addr, a->ai_addrlen, a->ai_family, share);
     freeaddrinfo(all);
     return r ? WS_ERR_LISTEN : 0;
 }
@@ -6355,7 +7149,7 @@ static int ws__listen_unix(const char *path, ws__sock *out)
     int probe, stale;
 
     if (ws__unix_address(&a, ws__cstr(path))) return WS_ERR_ARGUMENT;
-    if (!ws__bind(out, (struct sockaddr *)&a, sizeof a, AF_UNIX)) return 0;
+    if (!ws__bind(out, (struct sockaddr *)&a, sizeof a, AF_UNIX, 0)) return 0;
     if (errno != EADDRINUSE) return WS_ERR_LISTEN;
     probe = socket(AF_UNIX, SOCK_STREAM, 0);        /* left behind by a dead server? */
     stale = probe >= 0 && connect(probe, (struct sockaddr *)&a, sizeof a) &&
@@ -6363,7 +7157,7 @@ static int ws__listen_unix(const char *path, ws__sock *out)
     if (probe >= 0) close(probe);
     if (!stale) { errno = EADDRINUSE; return WS_ERR_LISTEN; }
     unlink(path);
-    return ws__bind(out, (struct sockaddr *)&a, sizeof a, AF_UNIX) ? WS_ERR_LISTEN : 0;
+    return ws__bind(out, (struct sockaddr *)&a, sizeof a, AF_UNIX, 0) ? WS_ERR_LISTEN : 0;
 #endif
 }
 
@@ -6408,6 +7202,7 @@ WS_API int ws_listen(ws_loop *l, const char *address, const ws_config *cfg)
     int r;
 
     if (!l || !address) return WS_ERR_ARGUMENT;
+    if (l->stopping) return ws__loop_error(l, WS_ERR_STATE, address, NULL);
     memset(&bare, 0, sizeof bare);
     if (cfg) bare = *cfg;
     if (!ws__config_valid(&bare) || bare.io.read || bare.memory)
@@ -6416,7 +7211,7 @@ WS_API int ws_listen(ws_loop *l, const char *address, const ws_config *cfg)
         bare.alloc = l->cfg->set.alloc;
         bare.alloc_user = l->cfg->set.alloc_user;
     }
-    r = strncmp(address, "unix:", 5) ? ws__listen_tcp(address, &s.fd)
+    r = strncmp(address, "unix:", 5) ? ws__listen_tcp(address, bare.reuse_port, &s.fd)
                                      : ws__listen_unix(address + 5, &s.fd);
 #ifdef _WIN32
     if (r) return ws__loop_error(l, r, address, NULL);
@@ -6474,7 +7269,9 @@ static int ws__loop_add(ws_loop *l, ws_conn *c)
 {
     ws__cfg *k = c->cfg;
 
-    if (ws__heap_add(l, c)) return WS_ERR_MEMORY;
+    int r = ws__heap_add(l, c);
+
+    if (r) return r;
     c->flags &= ~(uint32_t)WS__CLOCKED;
     c->loop = l;
     k->wake = ws__loop_wake;
@@ -6507,7 +7304,6 @@ WS_API ws_conn *ws_dial(ws_loop *l, const char *url, const ws_config *cfg)
     else if (parsed.secure) ws__fail(c, WS_ERR_TLS);
     else if (parsed.is_unix) ws__dial_unix(c, &parsed);
     else ws__dial_lookup(c, &parsed);
-    ws__heap_fix(l, c);
     return c;
 }
 #endif
@@ -6581,18 +7377,117 @@ WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
     return fd;
 }
 
+/* ---- many connections ---- */
+
+WS_API ws_conn *ws_each(ws_loop *l, ws_conn *after)
+{
+    uint32_t i = after ? after->slot : 0;
+
+    if (!l || (after && (after->loop != l || !i))) return NULL;
+    while (++i <= l->heap_count)
+        if (!WS__HAS(l->heap[i], WS__DEAD | WS__CLOSE_TOLD)) return l->heap[i];
+    return NULL;
+}
+
+static ws_str ws__group_name(const char *group)
+{
+    ws_str name = ws__cstr(group);
+    if (name.size > WS__GROUP_NAME) name.size = 0;
+    return name;
+}
+
+WS_API int ws_join(ws_conn *c, const char *group)
+{
+    ws_str name = ws__group_name(group);
+
+    if (!c || !c->loop || !name.size) return WS_ERR_ARGUMENT;
+    if (WS__HAS(c, WS__DEAD) || ws_state(c) > WS_STATE_OPEN) return WS_ERR_STATE;
+    return ws__join(c, name);
+}
+
+WS_API int ws_leave(ws_conn *c, const char *group)
+{
+    ws_str name = ws__group_name(group);
+    ws__group *g;
+    ws__member *m;
+
+    if (!c || !c->loop || (group && !name.size)) return WS_ERR_ARGUMENT;
+    if (!group) ws__leave_all(c, 0);
+    g = group ? ws__group_of(c->loop, name) : NULL;
+    m = g ? ws__member_of(c, g) : NULL;
+    if (m) ws__leave(c->loop, m);
+    return 0;
+}
+
+/* Gives w to c if it is open. Returns 1 if c took it. */
+static int ws__offer(ws_conn *c, ws__news *w)
+{
+    return !WS__HAS(c, WS__DEAD) && ws_state(c) == WS_STATE_OPEN && !ws__news_give(c, w);
+}
+
+static int ws__publish(ws_loop *l, const char *group, const ws_conn *except, ws__news *w)
+{
+    ws__group *g = ws__group_of(l, ws__group_name(group));
+    ws__member *m = g ? g->members : NULL;
+    int took = 0;
+
+    for (; m; m = m->next)
+        if (m->conn != except) took += ws__offer(m->conn, w);
+    if (w->frame) ws__shared_release(w->frame);
+    return took;
+}
+
+WS_API int ws_publish(ws_loop *l, const char *group, ws_conn *except, int op,
+                      const void *data, size_t n)
+{
+    ws__news w;
+
+    if (!l || !ws__news_valid(op, data, n)) return 0;
+    w = ws__news_of(l->cfg, -1, op, data, n);
+    return ws__publish(l, group, except, &w);
+}
+
+WS_API int ws_publish_latest(ws_loop *l, const char *group, int slot, int op,
+                             const void *data, size_t n)
+{
+    ws__news w;
+
+    if (!l || slot < 0 || !ws__news_valid(op, data, n)) return 0;
+    w = ws__news_of(l->cfg, slot, op, data, n);
+    return ws__publish(l, group, NULL, &w);
+}
+
 WS_API int ws_broadcast(ws_loop *l, ws_conn *except, int op, const void *data, size_t n)
 {
+    ws__news w;
     uint32_t i;
     int took = 0;
 
-    if (!l) return 0;
+    if (!l || !ws__news_valid(op, data, n)) return 0;
+    w = ws__news_of(l->cfg, -1, op, data, n);
+    for (i = 1; i <= l->heap_count; i++)
+        if (l->heap[i] != except && !WS__HAS(l->heap[i], WS__IS_CLIENT))
+            took += ws__offer(l->heap[i], &w);
+    if (w.frame) ws__shared_release(w.frame);
+    return took;
+}
+
+WS_API void ws_shutdown(ws_loop *l, int code, const char *reason, uint32_t deadline_ms)
+{
+    uint32_t i;
+
+    if (!l || l->stopping) return;
+    for (i = 0; i < l->listener_count; i++) ws_unlisten(l, (int)i);
     for (i = 1; i <= l->heap_count; i++) {
         ws_conn *c = l->heap[i];
-        if (c != except && !WS__HAS(c, WS__IS_CLIENT) && ws_state(c) == WS_STATE_OPEN)
-            took += !ws_send(c, op, data, n);
+        if (WS__HAS(c, WS__DEAD)) continue;
+        if (c->phase < WS__PHASE_FRAMES && !WS__HAS(c, WS__IS_CLIENT))
+            ws__fail(c, WS_ERR_SHUTDOWN);
+        else if (ws_close(c, code, reason) == WS_ERR_ARGUMENT)
+            ws_close(c, WS_CLOSE_GOING_AWAY, NULL);
     }
-    return took;
+    l->stopping = 1;
+    l->stop_at = deadline_ms == WS_NEVER ? UINT64_MAX : ws__clock() + deadline_ms;
 }
 
 WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n)
