@@ -83,7 +83,7 @@ TEST(sec_B8)
         ws_str to;
 
         sprintf(first, "HTTP/1.1 %d Moved", status[i]);
-        c = answered(first, "Location: ws://elsewhere.example/\r\n", &ev);
+        c = answered(first, "Location: ws://elsewhere.example/\r\nContent-Length: 0\r\n", &ev);
         CHECK_INT(ev.error, WS_ERR_STATUS);
         CHECK_INT(ws_status(c), status[i]);
         to = ws_header_value(c, "location");
