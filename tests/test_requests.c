@@ -1164,8 +1164,724 @@ TEST(query_and_cookie_exhaustive)
     }
 }
 
+/* ==== routes ========================================================================== */
+
+/* The rule, said again: '*' at the end any rest, before a '/' one or more of the segment. */
+static int my_fits(const char *pattern, const char *path)
+{
+    if (!*pattern) return !*path;
+    if (*pattern == '*' && !pattern[1]) return 1;
+    if (*pattern == '*') {
+        size_t k;
+        for (k = 1; k <= strlen(path) && path[k - 1] != '/'; k++) if (my_fits(pattern + 1, path + k)) return 1;
+        return 0;
+    }
+    return *path == *pattern && my_fits(pattern + 1, path + 1);
+}
+
+static int my_pattern(const char *p)
+{
+    const char *star;
+    for (star = strchr(p, '*'); star; star = strchr(star + 1, '*')) if (star[1] && star[1] != '/') return 0;
+    return *p == '/';
+}
+
+/* the id a server gives the request, 0 when it is answered 404 */
+static int routed(const ws_route *routes, const char *target, const char *offers, int ask)
+{
+    world w;
+    side s;
+    ws_config cfg;
+    char request[600];
+    int id;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.routes = routes;
+    cfg.ask = ask;
+    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" ALL "%s%s%s" E, target, offers ? "Sec-WebSocket-Protocol: " : "",
+             offers ? offers : "", offers ? "\r\n" : "");
+    start(&s, &w, &cfg);
+    CHECK_INT(ws_route_id(s.c), 0);
+    give(&s, request);
+    id = ws_route_id(s.c);
+    if (s.closed) {
+        check_refused(&s, 404, WS_ERR_ROUTE);
+        CHECK_INT(id, 0);
+        CHECK_INT(s.asked, 0);
+    } else {
+        CHECK(ask ? s.asked && !s.opened : s.opened);
+        if (ask) ws_accept(s.c, NULL);
+        side_pull(&s);
+        side_frame(&s, 0x81, "x", 1);
+        CHECK_INT(s.messages, 1);
+        CHECK_INT(ws_route_id(s.c), id);
+    }
+    side_done(&s);
+    return id;
+}
+
+static int texts(char *out, const char *set, long number, int n)
+{
+    int k;
+    for (k = 0; k < n; k++, number /= 3) out[k] = set[number % 3];
+    out[n] = 0;
+    return number == 0;
+}
+
+/* every pattern and every path of up to five of these characters */
+TEST(route_patterns)
+{
+    char pattern[8], path[8], target[64];
+    int n, m, form = 0;
+    long i, j, all, every;
+
+    for (n = 1, all = 1; n <= 5; n++, all *= 3) for (i = 0; i < all; i++) {
+        ws_route routes[2] = { { pattern, NULL, 9 }, { NULL, NULL, 0 } };
+        pattern[0] = '/';
+        texts(pattern + 1, "/a*", i, n - 1);
+        if (!my_pattern(pattern)) {
+            ws_config cfg;
+            ws_conn *c;
+            memset(&cfg, 0, sizeof cfg);
+            cfg.routes = routes;
+            c = ws_server_new(&cfg);
+            CHECK_INT(ws_error(c), WS_ERR_ARGUMENT);
+            ws_free(c);
+            continue;
+        }
+        for (m = 1, every = 1; m <= 5; m++, every *= 3) for (j = 0; j < every; j++) {
+            path[0] = '/';
+            texts(path + 1, "/ab", j, m - 1);
+            form++;
+            sprintf(target, "%s%s%s", form % 3 == 2 ? "http://example.com" : "", path, form % 3 ? "?/a*/b?c" : "");
+            if (routed(routes, target, NULL, form & 1) != (my_fits(pattern, path) ? 9 : 0)) {
+                CHECK(0);
+                printf("  %s for %s\n", pattern, target);
+            }
+        }
+    }
+}
+
+/* every list of three routes, every offer: the client's first offer that has a route, protocols
+   before routes open to any, the first in the table of those */
+TEST(route_choice)
+{
+    static const char *patterns[] = { "/x", "/*", "/x/*" }, *protocols[] = { NULL, "a", "b" };
+    static const char *offers[][4] = { { NULL }, { "a", NULL }, { "b", NULL }, { "a", "b", NULL }, { "b", "a", NULL },
+                                       { "c", NULL }, { "c", "b", NULL } };
+    static const char *lines[] = { NULL, "a", "b", "a, b", "b,a", "c", "c, b" };
+    static const char *paths[] = { "/x", "/x/y", "/z" };
+    int i, o, p, k, r;
+
+    for (i = 0; i < 9 * 9 * 9; i++) for (o = 0; o < 7; o++) for (p = 0; p < 3; p++) {
+        ws_route routes[4];
+        int v = i, want = 0;
+        for (k = 0; k < 3; k++, v /= 9) {
+            routes[k].path = patterns[v % 9 / 3];
+            routes[k].protocol = protocols[v % 3];
+            routes[k].id = 100 + k;
+        }
+        memset(&routes[3], 0, sizeof routes[3]);
+        for (k = 0; offers[o][k] && !want; k++)
+            for (r = 0; r < 3 && !want; r++)
+                if (routes[r].protocol && !strcmp(routes[r].protocol, offers[o][k]) && my_fits(routes[r].path, paths[p]))
+                    want = routes[r].id;
+        for (r = 0; r < 3 && !want; r++) if (!routes[r].protocol && my_fits(routes[r].path, paths[p])) want = routes[r].id;
+        CHECK_INT(routed(routes, paths[p], lines[o], i & 1), want);
+    }
+}
+
+/* tables: none, empty, too long, not paths; ids of any value; plain HTTP passes */
+TEST(route_tables)
+{
+    static const ws_route none[] = { { NULL, NULL, 0 } }, ids[] = { { "/a", NULL, 0 }, { "/b", NULL, -7 }, { NULL, NULL, 0 } };
+    static char names[256][8];
+    ws_route many[257];
+    ws_config cfg;
+    ws_conn *c;
+    world w;
+    side s;
+    int i;
+
+    CHECK_INT(routed(none, "/", NULL, 0), 0);
+    CHECK_INT(routed(ids, "/b", NULL, 1), -7);
+    CHECK_INT(routed(ids, "/a", NULL, 0), 0);
+    CHECK_INT(routed(ids, "/%61", NULL, 0), 0);
+    CHECK_INT(routed(ids, "/A", NULL, 0), 0);
+    CHECK_INT(routed(ids, "https://h/b", NULL, 0), -7);
+    CHECK_INT(routed(ids, "http://h", NULL, 0), 0);
+    for (i = 0; i < 256; i++) {
+        sprintf(names[i], "/%d", i);
+        many[i].path = names[i];
+        many[i].protocol = i % 2 ? "p" : NULL;
+        many[i].id = i + 1000;
+    }
+    memset(&many[254], 0, sizeof *many);
+    CHECK_INT(routed(many, "/252", NULL, 1), 1252);
+    CHECK_INT(routed(many, "/253", "p", 1), 1253);
+    CHECK_INT(routed(many, "/253", NULL, 1), 0);
+    many[254].path = names[254];
+    memset(&many[255], 0, sizeof *many);
+    memset(&cfg, 0, sizeof cfg);
+    cfg.routes = many;
+    for (i = 0; i < 4; i++) {
+        c = ws_server_new(&cfg);
+        CHECK_INT(ws_error(c), WS_ERR_ARGUMENT);
+        ws_free(c);
+        memset(many, 0, 2 * sizeof *many);
+        if (i == 0) many[0].path = "";
+        if (i == 1) many[0].path = "chat";
+        if (i == 2) { many[0].path = "/"; many[0].protocol = "a, b"; }
+    }
+    start(&s, &w, (cfg.routes = ids, &cfg));
+    give(&s, "GET /nowhere HTTP/1.1\r\n" HO E);
+    CHECK_STR(buf_c(&s.log), "H C0+'' ");
+    CHECK_INT(status_of(&s.out), 426);
+    side_done(&s);
+}
+
+/* offers without end cost no more than their bytes: as many as fit, all routes asked */
+TEST(sec_A2_offers)
+{
+    static char request[70000];
+    static char names[200][8];
+    ws_route routes[201];
+    ws_config cfg;
+    world w;
+    side s;
+    size_t n;
+    int i;
+
+    for (i = 0; i < 200; i++) { sprintf(names[i], "p%d", i); routes[i].path = "/*"; routes[i].protocol = names[i]; routes[i].id = i + 1; }
+    memset(&routes[200], 0, sizeof *routes);
+    memset(&cfg, 0, sizeof cfg);
+    cfg.routes = routes;
+    cfg.trusted_proxies = 3;
+    cfg.max_head = 65536;
+    n = (size_t)sprintf(request, "GET / HTTP/1.1\r\n" ALL "X-Forwarded-For: 1,2,3,4\r\nSec-WebSocket-Protocol: ");
+    while (n < 65000) { memcpy(request + n, "a,", 2); n += 2; }
+    n += (size_t)sprintf(request + n, "p199\r\n\r\n");
+    start(&s, &w, &cfg);
+    side_feed(&s, request, n);
+    CHECK_INT(ws_route_id(s.c), 200);
+    side_done(&s);
+}
+
+/* ==== Origin, and who asks ============================================================= */
+
+TEST(sec_I1_asked)
+{
+    static const struct { const char *origins, *origin; int ok; } t[] = {
+        { NULL, NULL, 1 }, { NULL, "http://example.com", 1 }, { NULL, "http://evil.com", 0 }, { NULL, "null", 0 },
+        { "*", "http://evil.com", 1 }, { "https://a.example", "https://a.example", 1 }, { "https://a.example", "http://example.com", 0 },
+    };
+    size_t i;
+
+    for (i = 0; i < COUNT(t); i++) {
+        world w;
+        side s;
+        ws_config cfg;
+        char request[400];
+
+        memset(&cfg, 0, sizeof cfg);
+        cfg.ask = 1;
+        cfg.origins = t[i].origins;
+        sprintf(request, "GET / HTTP/1.1\r\n" ALL "%s%s%s" E, t[i].origin ? "Origin: " : "", t[i].origin ? t[i].origin : "",
+                t[i].origin ? "\r\n" : "");
+        start(&s, &w, &cfg);
+        give(&s, request);
+        CHECK_INT(s.asked, t[i].ok);
+        if (t[i].ok) CHECK(str_is(ws_header_value(s.c, "Origin"), t[i].origin));
+        else check_refused(&s, 403, WS_ERR_ORIGIN);
+        side_done(&s);
+    }
+}
+
+/* what the proxies in front wrote; "" is the socket's own address, here none */
+TEST(forwarded_for)
+{
+    static const struct { const char *lines, *want[4]; } t[] = {
+        { "", { "", "", "", "" } },
+        { "X-Forwarded-For: 192.0.2.1\r\n", { "", "192.0.2.1", "192.0.2.1", "192.0.2.1" } },
+        { "X-Forwarded-For: 192.0.2.1, 192.0.2.2\r\n", { "", "192.0.2.2", "192.0.2.1", "192.0.2.1" } },
+        { "X-Forwarded-For: 192.0.2.1,192.0.2.2 ,\t192.0.2.3\r\n", { "", "192.0.2.3", "192.0.2.2", "192.0.2.1" } },
+        { "X-Forwarded-For: 192.0.2.1\r\nx-forwarded-for: 192.0.2.2, 192.0.2.3\r\n", { "", "192.0.2.3", "192.0.2.2", "192.0.2.1" } },
+        { "X-Forwarded-For: 9.9.9.9, 8.8.8.8, 192.0.2.1, 192.0.2.2, 192.0.2.3\r\n", { "", "192.0.2.3", "192.0.2.2", "192.0.2.1" } },
+        { "X-Forwarded-For: 2001:db8::7\r\n", { "", "2001:db8::7", "2001:db8::7", "2001:db8::7" } },
+        { "X-Forwarded-For: ::ffff:192.0.2.1\r\n", { "", "::ffff:192.0.2.1", "::ffff:192.0.2.1", "::ffff:192.0.2.1" } },
+        { "X-Forwarded-For: unknown\r\n", { "", "", "", "" } },
+        { "X-Forwarded-For: 192.0.2.1, unknown\r\n", { "", "", "192.0.2.1", "192.0.2.1" } },
+        { "X-Forwarded-For: <script>, 192.0.2.2\r\n", { "", "192.0.2.2", "", "" } },
+        { "X-Forwarded-For: \"192.0.2.1, 192.0.2.2\"\r\n", { "", "", "", "" } },
+        { "X-Forwarded-For:\r\n", { "", "", "", "" } },
+        { "X-Forwarded-For: ,,, ,\r\n", { "", "", "", "" } },
+        { "X-Forwarded-For: 1111111111111111111111111111111111111111111111\r\n", { "", "", "", "" } },
+        { "X-Forwarded-For: 1111:2222:3333:4444:5555:6666:123.123.123.123\r\n", { "", "1111:2222:3333:4444:5555:6666:123.123.123.123",
+          "1111:2222:3333:4444:5555:6666:123.123.123.123", "1111:2222:3333:4444:5555:6666:123.123.123.123" } },
+        { "X-Forwarded-Fo: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\n", { "", "", "", "" } },
+    };
+    size_t i, n;
+    uint32_t trusted;
+    int kind;
+
+    for (i = 0; i < COUNT(t); i++) for (trusted = 0; trusted < 4; trusted++) for (kind = 0; kind < 3; kind++) {
+        world w;
+        side s;
+        ws_config cfg;
+        buf b = { 0 };
+        char got[80];
+        const char *want = t[i].want[trusted];
+
+        memset(&cfg, 0, sizeof cfg);
+        cfg.ask = kind == 1;
+        cfg.trusted_proxies = trusted;
+        buf_str(&b, kind == 2 ? "GET / HTTP/1.1\r\n" HO : "GET / HTTP/1.1\r\n" ALL);
+        buf_str(&b, t[i].lines);
+        buf_str(&b, E);
+        start(&s, &w, &cfg);
+        side_feed(&s, b.p, b.n);
+        CHECK(kind == 0 ? s.opened : kind == 1 ? s.asked : s.http);
+        memset(got, 'x', sizeof got);
+        CHECK_INT(ws_remote(s.c, got, sizeof got), strlen(want));
+        CHECK_STR(got, want);
+        if (kind == 1) { ws_accept(s.c, NULL); side_pull(&s); side_frame(&s, 0x81, "x", 1); }
+        for (n = 1; n < sizeof got; n++) {          /* and it stays; cut where there is no room */
+            memset(got, 'x', sizeof got);
+            CHECK_INT(ws_remote(s.c, got, n), strlen(want) < n ? strlen(want) : n - 1);
+            CHECK(!strncmp(got, want, n - 1) && got[n] == 'x');
+        }
+        CHECK_INT(ws_remote(s.c, NULL, 9), 0);
+        CHECK_INT(ws_remote(s.c, got, 0), 0);
+        buf_free(&b);
+        side_done(&s);
+    }
+    {
+        static uint64_t block[1024];
+        ws_config cfg;
+        memset(&cfg, 0, sizeof cfg);
+        cfg.memory = block;
+        cfg.memory_size = sizeof block;
+        CHECK_INT(ws_error(ws_server_new(&cfg)), 0);
+        cfg.trusted_proxies = 1;                    /* there would be no room for the address */
+        CHECK_INT(ws_error(ws_server_new(&cfg)), WS_ERR_ARGUMENT);
+    }
+}
+
+/* all memory in one block: asked, answered, with the subprotocols of the configuration */
+TEST(asked_in_fixed_memory)
+{
+    static const ws_header h[] = { { "X-A", "b" }, { NULL, NULL } };
+    static const struct { const char *choice; int r; const char *want; } t[] = {
+        { NULL, 0, "a" }, { "b", 0, "b" }, { "", 0, "" }, { "z", WS_ERR_MEMORY, "a" }, { "y", WS_ERR_ARGUMENT, "a" },
+    };
+    size_t i;
+    int no;
+
+    for (i = 0; i < COUNT(t); i++) for (no = 0; no < 2; no++) {
+        static uint64_t block[1024];
+        world w;
+        side s;
+        ws_config cfg;
+        ws_answer a;
+        buf b = { 0 };
+
+        a.protocol = t[i].choice;
+        a.headers = h;
+        memset(&cfg, 0, sizeof cfg);
+        cfg.ask = 1;
+        cfg.memory = block;
+        cfg.memory_size = sizeof block;
+        cfg.protocols = "a, b";
+        start(&s, &w, &cfg);
+        put_spec(&b, "81'early'", 1);
+        give(&s, "GET /chat HTTP/1.1\r\n" ALL "Sec-WebSocket-Protocol: z, a, b\r\n" E);
+        CHECK_STR(buf_c(&s.log), "R ");
+        CHECK_STR(ws_target(s.c), "/chat");
+        CHECK_INT(ws_feed_room(s.c), 0);
+        if (no) {
+            CHECK_INT(ws_reject(s.c, 403, h, "no"), 0);
+            side_pull(&s);
+            check_refused(&s, 403, WS_ERR_REJECTED);
+        } else {
+            CHECK_INT(ws_accept(s.c, &a), t[i].r);
+            if (t[i].r) CHECK_INT(ws_accept(s.c, NULL), 0);
+            side_pull(&s);
+            side_feed(&s, b.p, b.n);
+            CHECK_STR(buf_c(&s.log), "R O T'early' ");
+            CHECK_STR(ws_protocol(s.c), t[i].want);
+            check_open(&s);
+        }
+        CHECK_INT(w.h.calls, 0);
+        buf_free(&b);
+        side_done(&s);
+    }
+}
+
+/* ==== requests parsed elsewhere ======================================================== */
+
+TEST(is_upgrade)
+{
+    static const char *method[] = { "GET", "POST", "HEAD", "get" }, *version[] = { "1.1", "1.0", "2.0" };
+    static const char *upgrade[] = { "", UP, "upgrade:  WebSocket\t\r\n", "Upgrade: h2c, websocket\r\n", "Upgrade: h2c\r\nUpgrade: websocket\r\n",
+                                     "Upgrade: websocketx\r\n", "Upgrade: \"websocket\"\r\n", "X-Upgrade: websocket\r\n" };
+    static const char *connection[] = { "", CO, "Connection: keep-alive, UPGRADE\r\n", "connection: a\r\nconnection: upgrade\r\n",
+                                        "Connection: close\r\n", "Connection: upgraded\r\n" };
+    static const char *rest[] = { HO KE VE, HO KE, HO VE, KE VE, HO, "" , HO KE VE "Content-Length: 5\r\n", HO KE VE "Origin: http://evil\r\n" };
+    size_t m, v, u, c, r, n;
+
+    for (m = 0; m < 4; m++) for (v = 0; v < 3; v++) for (u = 0; u < 8; u++) for (c = 0; c < 6; c++) for (r = 0; r < 8; r++) {
+        char head[600], *exact;
+        world w;
+        side s;
+        int want = !m && u > 0 && u < 5 && c > 0 && c < 4, got;
+
+        n = (size_t)sprintf(head, "%s /x HTTP/%s\r\n%s%s%s\r\n", method[m], version[v], rest[r], connection[c], upgrade[u]);
+        exact = (char *)malloc(n);
+        memcpy(exact, head, n);
+        got = ws_is_upgrade((ws_str){ exact, n });
+        CHECK_INT(got, want);
+        free(exact);
+        start(&s, &w, NULL);
+        side_feed(&s, head, n);
+        if (got) CHECK_INT(s.http, 0);              /* hand it over: a verdict comes */
+        if (s.asked) CHECK_INT(got, 1);
+        if (s.http || s.error == WS_ERR_UPGRADE || s.error == WS_ERR_CONNECTION || s.error == WS_ERR_METHOD) CHECK_INT(got, 0);
+        side_done(&s);
+    }
+    for (n = 0; n <= sizeof REQUEST - 1; n++) {     /* what is no head: no, and not a byte too far */
+        char *exact = (char *)malloc(n ? n : 1);
+        memcpy(exact, REQUEST, n);
+        ws_is_upgrade((ws_str){ exact, n });
+        if (n < 60) CHECK_INT(ws_is_upgrade((ws_str){ exact, n }), 0);
+        free(exact);
+    }
+    CHECK_INT(ws_is_upgrade((ws_str){ NULL, 0 }), 0);
+    CHECK_INT(ws_is_upgrade((ws_str){ "\r\n\r\n", 4 }), 0);
+}
+
+/* The text parsed by the library's scanner gives the pieces back. */
+static int parses_to(const char *text, size_t n, const char *method, const char *target, const ws_header *h)
+{
+    ws_head scan;
+    ws_str head, a, b, v;
+    size_t pos = 0;
+
+    memset(&scan, 0, sizeof scan);
+    if (ws_head_scan(&scan, text, n) != (int)n) return 0;
+    head.data = text;
+    head.size = n;
+    if (ws_head_request(head, &a, &b, &v) || !str_is(a, method) || !str_is(b, target) || !str_is(v, "HTTP/1.1")) return 0;
+    for (; h && h->name; h++) if (!ws_head_field(head, &pos, &a, &b) || !str_is(a, h->name) || !str_is(b, h->value)) return 0;
+    return !ws_head_field(head, &pos, &a, &b);
+}
+
+TEST(head_format)
+{
+    static const ws_header all[] = { { "Host", "example.com" }, { "Upgrade", "websocket" }, { "Connection", "Upgrade" },
+                                     { "Sec-WebSocket-Key", KEY }, { "Sec-WebSocket-Version", "13" }, { NULL, NULL } };
+    static const ws_header injected[] = { { "A", "b\r\nC: d" }, { NULL, NULL } };
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    char out[600];
+    size_t n, size = sizeof REQUEST - 1;
+    int where, at, c;
+
+    for (n = 0; n < size + 5; n++) {
+        char *exact = (char *)malloc(n ? n : 1);
+        size_t got = ws_head_format(exact, n, "GET", "/chat?x=1", all);
+        CHECK_INT(got, n > size ? size : 0);
+        if (got) CHECK_STR(exact, REQUEST);
+        free(exact);
+    }
+    n = ws_head_format(out, sizeof out, "GET", "/", NULL);
+    CHECK(n && parses_to(out, n, "GET", "/", NULL));
+    for (where = 0; where < 4; where++) for (at = 0; at < 3; at++) for (c = 1; c < 256; c++) {
+        char text[] = "xyz";
+        ws_header h[3] = { { "X-A", "b" }, { "Last", "" }, { NULL, NULL } };
+        const char *method = "GET", *target = "/t";
+        int good = where == 0 || where == 2 ? strchr(token, c) != NULL : where == 1 ? c > 32 && c < 127
+                                                                                : (c >= 32 && c != 127) || c == '\t';
+        text[at] = (char)c;
+        if (where == 0) method = text;
+        if (where == 1) target = text;
+        if (where == 2) h[0].name = text;
+        if (where == 3) h[0].value = text;
+        n = ws_head_format(out, sizeof out, method, target, h);
+        CHECK_INT(n > 0, good);
+        if (n && where == 3 && at != 1 && (c == ' ' || c == '\t')) continue;    /* outer blanks do not count */
+        if (n) CHECK(parses_to(out, n, method, target, h));
+    }
+    CHECK_INT(ws_head_format(out, sizeof out, "GET / HTTP/1.1\r\nEvil: 1\r\nX:", "/", all), 0);
+    CHECK_INT(ws_head_format(out, sizeof out, "GET", "/ HTTP/1.1\r\nEvil: 1\r\nX:", all), 0);
+    CHECK_INT(ws_head_format(out, sizeof out, "GET", "/", injected), 0);
+    CHECK_INT(ws_head_format(out, sizeof out, "", "/", all), 0);
+    CHECK_INT(ws_head_format(out, sizeof out, "GET", "", all), 0);
+    CHECK_INT(ws_head_format(out, sizeof out, NULL, "/", all), 0);
+    CHECK_INT(ws_head_format(out, sizeof out, "GET", NULL, all), 0);
+    CHECK_INT(ws_head_format(NULL, 100, "GET", "/", all), 0);
+    {                                               /* and a server takes it */
+        world w;
+        side s;
+        n = ws_head_format(out, sizeof out, "GET", "/chat?x=1", all);
+        start(&s, &w, NULL);
+        side_feed(&s, out, n);
+        CHECK_STR(buf_c(&s.log), "R ");
+        side_done(&s);
+    }
+}
+
+/* ==== refusals as a client sees them =================================================== */
+
+typedef struct shown { int status; char body[5000]; size_t size; char header[40]; int events; } shown;
+
+static void show_refusal(side *s, const ws_event *ev)
+{
+    shown *v = (shown *)s->user;
+    ws_str b = ws_body(s->c), h = ws_header_value(s->c, "www-authenticate");
+
+    v->events++;
+    CHECK_INT(ev->type, WS_EV_CLOSE);
+    v->status = ws_status(s->c);
+    v->size = b.size;
+    CHECK(b.data && b.size <= WS_BODY_MAX);
+    memcpy(v->body, b.data, b.size);
+    v->body[b.size] = 0;
+    snprintf(v->header, sizeof v->header, "%.*s", (int)h.size, h.data ? h.data : "");
+}
+
+static void client_start(side *s, world *w, shown *v, const ws_config *with)
+{
+    ws_config cfg;
+
+    world_init(w);
+    if (with) { cfg = *with; cfg.alloc = heap_alloc; cfg.alloc_user = &w->h; cfg.random = rng_fill; cfg.random_user = &w->r; }
+    else cfg = world_config(w);
+    side_new(s, w, 1, &cfg);
+    memset(v, 0, sizeof *v);
+    s->user = v;
+    s->event = show_refusal;
+    side_pull(s);
+}
+
+#define R401 "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n"
+
+typedef struct refusal { const char *head, *body, *want; int status, how; } refusal;
+enum { ENDS, NEEDS_EOF };       /* it is complete by itself, or with the end of the stream */
+
+static const refusal refusals[] = {
+    { R401 "Content-Length: 5\r\n\r\n", "hello", "hello", 401, ENDS },
+    { R401 "Content-Length: 5\r\n\r\n", "hello, and more that is not of it", "hello", 401, ENDS },
+    { R401 "Content-Length: 0\r\n\r\n", "", "", 401, ENDS },
+    { R401 "Content-Length: 0\r\n\r\n", "junk", "", 401, ENDS },
+    { R401 "\r\n", "until the end", "until the end", 401, NEEDS_EOF },
+    { R401 "\r\n", "", "", 401, NEEDS_EOF },
+    { R401 "Content-Length: 50\r\n\r\n", "cut short", "cut short", 401, NEEDS_EOF },
+    { R401 "Content-Length: what\r\n\r\n", "until the end", "until the end", 401, NEEDS_EOF },
+    { R401 "Content-Length: -1\r\n\r\n", "until the end", "until the end", 401, NEEDS_EOF },
+    { R401 "Content-Length: 99999999999999999999999999\r\n\r\n", "x", "x", 401, NEEDS_EOF },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "0\r\n\r\nmore", "0\r\n\r\n", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\n0\r\n\r\n\r\n0\r\n\r\n", "5\r\n0\r\n\r\n\r\n0\r\n\r\n", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "A;x=y\r\n0123456789\r\n00;z\r\nT: 1\r\nU: 2\r\n\r\nX", "A;x=y\r\n0123456789\r\n00;z\r\nT: 1\r\nU: 2\r\n\r\n", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", 401, ENDS },
+    { R401 "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "FFFFFFFFFFFFFFFFFFFFFF\r\nx", "FFFFFFFFFFFFFFFFFFFFFF\r\nx", 401, NEEDS_EOF },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\nhel", "5\r\nhel", 401, NEEDS_EOF },
+    { "HTTP/1.1 204 No Content\r\nWWW-Authenticate: Basic\r\n\r\n", "", "", 204, ENDS },
+    { "HTTP/1.1 304 Not Modified\r\nWWW-Authenticate: Basic\r\nContent-Length: 10\r\n\r\n", "", "", 304, ENDS },
+    { "HTTP/1.1 302 Found\r\nWWW-Authenticate: Basic\r\nContent-Length: 2\r\n\r\n", "go", "go", 302, ENDS },
+    { "HTTP/1.1 503 Busy\r\nWWW-Authenticate: Basic\r\nContent-Length: 2\r\n\r\n", "no", "no", 503, ENDS },
+};
+
+static void check_shown(side *s, const shown *v, const refusal *r)
+{
+    CHECK_INT(v->events, 1);
+    CHECK_INT(s->closed, 1);
+    CHECK_INT(s->error, WS_ERR_STATUS);
+    CHECK_INT(s->code, 1006);
+    CHECK_INT(v->status, r->status);
+    CHECK_STR(v->header, "Basic");
+    CHECK_INT(v->size, strlen(r->want));
+    CHECK_STR(v->body, r->want);
+}
+
+/* status, headers and body at CLOSE, the same for every cut, and when the stream or the time
+   ends before the body */
+TEST(refusal_bodies)
+{
+    size_t i, k;
+    int late;
+
+    for (i = 0; i < COUNT(refusals); i++) {
+        const refusal *r = &refusals[i];
+        buf b = { 0 };
+        int faults = test_faults;
+
+        buf_str(&b, r->head);
+        buf_str(&b, r->body);
+        for (late = 0; late < 2; late++) for (k = 0; k <= b.n; k++) {
+            world w;
+            side s;
+            shown v;
+
+            client_start(&s, &w, &v, NULL);
+            side_feed(&s, b.p, k);
+            side_feed(&s, b.p + k, b.n - k);
+            if (r->how == NEEDS_EOF) {
+                CHECK_INT(s.closed, 0);
+                if (!late) side_end(&s);
+                else side_time(&s, 9999);
+                if (late) CHECK_INT(s.closed, 0);
+                if (late) side_time(&s, 1);
+            }
+            check_shown(&s, &v, r);
+            side_time(&s, 60000);
+            CHECK(str_is(ws_body(s.c), ""));        /* another pull came since */
+            CHECK(str_is(ws_header_value(s.c, "www-authenticate"), NULL));
+            CHECK_INT(ws_status(s.c), r->status);
+            side_done(&s);
+        }
+        {                               /* byte by byte */
+            world w;
+            side s;
+            shown v;
+            client_start(&s, &w, &v, NULL);
+            for (k = 0; k < b.n; k++) side_feed(&s, b.p + k, 1);
+            if (r->how == NEEDS_EOF) side_end(&s);
+            check_shown(&s, &v, r);
+            side_done(&s);
+        }
+        if (test_faults > faults) printf("  refusal %d\n", (int)i);
+        buf_free(&b);
+    }
+}
+
+/* more than WS_BODY_MAX is not waited for, and not shown */
+TEST(refusal_too_large)
+{
+    static const char *heads[] = { R401 "\r\n", R401 "Content-Length: 10000\r\n\r\n", R401 "Content-Length: 4097\r\n\r\n",
+                                   R401 "Transfer-Encoding: chunked\r\n\r\n3000\r\n" };
+    static char body[12000];
+    size_t i, step;
+
+    for (i = 0; i < sizeof body; i++) body[i] = fill_at(i);
+    for (i = 0; i < COUNT(heads); i++) for (step = 1; step <= sizeof body; step = step * 3 + 1) {
+        world w;
+        side s;
+        shown v;
+        size_t at, skip = i == 3 ? 6 : 0;
+
+        client_start(&s, &w, &v, NULL);
+        give(&s, heads[i]);
+        w.h.peak = w.h.now;
+        for (at = 0; at < sizeof body && !s.closed; at += step)
+            side_feed(&s, body + at, sizeof body - at < step ? sizeof body - at : step);
+        CHECK_INT(v.events, 1);
+        CHECK_INT(s.error, WS_ERR_STATUS);
+        CHECK_INT(v.size, WS_BODY_MAX);
+        CHECK(!memcmp(v.body + skip, body, WS_BODY_MAX - skip));
+        if (step < 100) CHECK(w.h.peak < 4 * 4096);
+        side_done(&s);
+    }
+}
+
+/* a refusal of our own server, read by our own client */
+TEST(refusal_both_ends)
+{
+    static const ws_header h[] = { { "WWW-Authenticate", "Basic" }, { "Set-Cookie", "a=1" }, { NULL, NULL } };
+    static const int status[] = { 300, 302, 304, 400, 401, 403, 404, 429, 500, 503, 599 };
+    size_t i;
+    int text;
+
+    for (i = 0; i < COUNT(status); i++) for (text = 0; text < 2; text++) {
+        world w, u;
+        side s, c;
+        shown v;
+
+        client_start(&c, &u, &v, NULL);
+        start(&s, &w, NULL);
+        side_feed(&s, c.out.p, c.out.n);
+        CHECK_INT(ws_reject(s.c, status[i], h, text ? "the reason" : NULL), 0);
+        side_pull(&s);
+        side_feed(&c, s.out.p, s.out.n);
+        CHECK_INT(v.events, 1);
+        CHECK_INT(v.status, status[i]);
+        CHECK_STR(v.header, "Basic");
+        CHECK_STR(v.body, text && status[i] != 304 ? "the reason" : "");
+        CHECK(strstr(s.reason, text ? "the reason" : "application refused") != NULL);
+        side_done(&s);
+        side_done(&c);
+    }
+}
+
+/* an answer of 101 has no body; frames behind it are frames */
+TEST(no_body_of_a_101)
+{
+    world w;
+    side s;
+    buf b = { 0 };
+    ws_config cfg;
+
+    world_init(&w);
+    cfg = world_config(&w);
+    side_new(&s, &w, 1, &cfg);
+    side_pull(&s);
+    side_client_answer(&b, &s.out, "Content-Length: 4\r\n");
+    put_spec(&b, "81'x'", 0);
+    ws_feed(s.c, b.p, b.n);
+    CHECK_INT(side_next(&s), 1);
+    CHECK_INT(ws_status(s.c), 101);
+    CHECK(str_is(ws_body(s.c), ""));
+    side_pull(&s);
+    CHECK_STR(buf_c(&s.log), "O T'x' ");
+    buf_free(&b);
+    side_done(&s);
+}
+
+/* version 8 asks with its own name for Origin, and is told */
+TEST(version_8)
+{
+    static const int versions[] = { 0, 8, 13, 7, 14, -1, 80 };
+    size_t i;
+
+    for (i = 0; i < COUNT(versions); i++) {
+        world w;
+        side s;
+        ws_config cfg;
+        buf b = { 0 };
+        int n, v = versions[i] ? versions[i] : 13;
+
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.version = versions[i];
+        cfg.origin = "http://example.com";
+        side_new(&s, &w, 1, &cfg);
+        side_pull(&s);
+        if (v != 8 && v != 13) {
+            CHECK_INT(s.error, WS_ERR_ARGUMENT);
+            CHECK_INT(s.out.n, 0);
+        } else {
+            CHECK_INT(ws_version(s.c), v);
+            CHECK_INT(atoi(field(&s.out, "Sec-WebSocket-Version", &n)), v);
+            CHECK_INT(n, 1);
+            field(&s.out, "Origin", &n);
+            CHECK_INT(n, v == 13);
+            field(&s.out, "Sec-WebSocket-Origin", &n);
+            CHECK_INT(n, v == 8);
+            CHECK_STR(field(&s.out, v == 8 ? "Sec-WebSocket-Origin" : "Origin", &n), "http://example.com");
+            side_client_answer(&b, &s.out, NULL);
+            put_spec(&b, "81'x'", 0);
+            side_feed(&s, b.p, b.n);
+            CHECK_STR(buf_c(&s.log), "O T'x' ");
+        }
+        buf_free(&b);
+        side_done(&s);
+    }
+}
+
 TESTS(T(answer_at_any_time) T(answer_byte_by_byte) T(hang_up_while_parked) T(parked_until_the_deadline) T(parked_for_ever)
       T(parked_and_ended) T(send_right_after_accept) T(every_answer_in_every_state) T(head_while_it_lasts)
       T(failed_handshakes_are_reported) T(failing_allocations) T(sec_I2) T(subprotocols) T(subprotocols_both_ends)
       T(headers_arrive) T(sec_A18_answers) T(cookie_round_trip) T(cookie_format) T(query_and_cookie_tables)
-      T(query_and_cookie_exhaustive))
+      T(query_and_cookie_exhaustive) T(route_patterns) T(route_choice) T(route_tables) T(sec_A2_offers) T(sec_I1_asked)
+      T(forwarded_for) T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies) T(refusal_too_large)
+      T(refusal_both_ends) T(no_body_of_a_101) T(version_8))
