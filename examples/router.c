@@ -91,9 +91,12 @@ int main(int argc, char **argv)
             else
                 ws_accept(ev.conn, NULL);
             break;
+        case WS_EV_OPEN:
+            if (ws_route_id(ev.conn) == CHAT) ws_join(ev.conn, "chat");
+            break;
         case WS_EV_MESSAGE:
             if (ws_route_id(ev.conn) == CHAT)
-                ws_broadcast(loop, NULL, ev.op, ev.data, ev.size);
+                ws_publish(loop, "chat", NULL, ev.op, ev.data, ev.size);
             else
                 ws_send(ev.conn, ev.op, ev.data, ev.size);
             break;

@@ -74,6 +74,18 @@ limit build/streaming 20 >$out/streaming.txt
 holds "streaming: both ways" [ "$(grep -c '20000000 bytes .* as sent' $out/streaming.txt)" = 2 ]
 holds "streaming: bounded memory" [ "$(sed -n 's/^at most \([0-9]*\) .*/\1/p' $out/streaming.txt)" -lt 5000 ]
 
+serve chat build/chat 0
+limit build/hello_client "ws://127.0.0.1:$port/" >$out/lobby.txt 2>&1
+holds chat grep -qx '\* guest1 is in lobby' $out/lobby.txt
+holds "chat: goes on" sh -c "build/hello_client ws://127.0.0.1:$port/ | grep -q 'guest2 is in lobby'"
+
+serve broadcast build/broadcast 0 50
+limit build/hello_client "ws://127.0.0.1:$port/" >$out/news.txt 2>&1
+holds broadcast grep -q ', 1 connections, update [0-9]' $out/news.txt
+kill -INT $pid
+wait $pid
+holds "broadcast: ends in good manners" grep -qx ended $out/broadcast.txt
+
 serve attach build/attach 0
 limit build/hello_client "ws://127.0.0.1:$port/" >$out/attached.txt 2>&1
 holds "attach: a WebSocket" grep -q '^hello$' $out/attached.txt
