@@ -1436,7 +1436,10 @@ TEST(round_trip)
         for (k = 0; k < 5000; k++) {                /* whatever a peer makes up */
             uint64_t v = rng_next(&r);
             memcpy(p, &v, 4);
-            if (k % 3 == 0) { uint32_t t = (uint32_t)w.now + (uint32_t)(k % 64) - 32; p[0] = (uint8_t)(t >> 24); p[1] = (uint8_t)(t >> 16); p[2] = (uint8_t)(t >> 8); p[3] = (uint8_t)t; }
+            if (k % 3 == 0) {
+                uint32_t t = (uint32_t)w.now + (uint32_t)(k % 64) - 32;
+                p[0] = (uint8_t)(t >> 24); p[1] = (uint8_t)(t >> 16); p[2] = (uint8_t)(t >> 8); p[3] = (uint8_t)t;
+            }
             side_frame(&s, 0x8a, p, 4);
             CHECK(ws_rtt(s.c) >= 0 && ws_rtt(s.c) <= 65534);
         }
