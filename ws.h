@@ -4640,11 +4640,38 @@ WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
     return ws__sent(c, r);
 }
 
+/* The short way for the commonest message: a small one of a server, into the cork, nothing
+   before it. 0: it is not that. */
+static int ws__send_short(ws_conn *c, int op, const void *data, size_t n)
+{
+    const uint32_t no = WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT | WS__IS_CLIENT |
+                        WS__IS_FIXED;
+    ws__gather *g = c->cork;
+    size_t head = n < 126 ? 2 : 4;
+    uint8_t *at;
+
+    if (!g || !data || !n || n >= WS__BORROW_MIN || n > c->cfg->set.fragment) return 0;
+    if ((op != WS_OP_TEXT && op != WS_OP_BINARY) || WS__HAS(c, no)) return 0;
+    if (c->phase != WS__PHASE_FRAMES || c->tx || c->sending || ws__has_source(c)) return 0;
+    if (g->n == WS__PIECES || g->cap - g->len < head + n ||
+        g->total > c->cfg->set.max_backlog / 2) return 0;
+    WS_TRACE(c, "frame out", 0x80 | op);
+    at = g->buf + g->len;
+    at[0] = (uint8_t)(0x80 | op);
+    at[1] = (uint8_t)(head == 2 ? n : 126);
+    if (head == 4) ws__put16(at + 2, (unsigned)n);
+    memcpy(at + head, data, n);
+    g->len += head + n;
+    ws__gather_piece(g, at, head + n);
+    c->last_message = c->now;
+    return 1;
+}
+
 WS_API int ws_send(ws_conn *c, int op, const void *data, size_t n)
 {
     ws_str v = ws__str((const char *)data, n);
 
-    return ws_sendv(c, op, &v, 1);
+    return c && ws__send_short(c, op, data, n) ? 0 : ws_sendv(c, op, &v, 1);
 }
 
 WS_API int ws_send_text(ws_conn *c, const char *text)
@@ -6675,7 +6702,7 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
 static int ws__loop_pull(ws_loop *l, ws_conn *c, ws_event *ev)
 {
     ws__release(c);
-    if (ws__pull(c, ev)) return 1;
+    if ((c->rx || l->span.p == l->span.end) && ws__pull(c, ev)) return 1;
     if (l->span.p == l->span.end || (c->rx && c->rx->pos < c->rx->len)) return 0;
     return ws__step(c, &l->span, ev);
 }
