@@ -5611,6 +5611,7 @@ static ptrdiff_t ws__writev(ws_conn *c, const ws__piece *v, int n)
     ptrdiff_t r = 0, sum = 0;
     int i;
 
+    if (n == 1) return ws__write(c, v->iov_base, v->iov_len);   // send costs less than sendmsg
     if (!c->cfg->set.io.write) {
         r = ws__sock_sendv(c->fd, v, n);
         if (r < 0) return ws__would_block() ? WS_IO_WANT_WRITE : WS_IO_ERROR;
