@@ -340,17 +340,6 @@ TEST(A13)
     }
 }
 
-TEST(A16)
-{
-    end e = ask(NULL, "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                      "Sec-WebSocket-Version: 13\r\n\r\n", NULL);
-
-    CHECK_STR(e.log.p, "close:1006:KEY ");
-    CHECK(!strncmp(e.out.p, "HTTP/1.1 400 ", 13));
-    CHECK(ws_error_text(e.c)[0] != 0);
-    end_free(&e);
-}
-
 /* ---- J, K, L: subprotocols, cookies, routes ---- */
 
 static void j3_choose(end *e, const ws_event *ev)
@@ -872,7 +861,7 @@ TEST(M1)        /* an ordinary request goes back to another server, with its byt
 }
 
 TESTS(
-    T(A1) T(A8) T(A9) T(A10) T(A11) T(A12) T(A13) T(A16)
+    T(A1) T(A8) T(A9) T(A10) T(A11) T(A12) T(A13)
     T(J2) T(J3) T(K1) T(K2) T(L2) T(T3) T(B2) T(B10) T(J6)
     T(D14) T(D17) T(E4) T(C13)
     T(A6) T(A25) T(B14) T(C12) T(D20) T(M1))
