@@ -2971,6 +2971,7 @@ static int ws__frame_make(ws_conn *c, ws_frame *f, int op, size_t n)
     f->op = op & 15;
     f->size = n;
     f->masked = WS__HAS(c, WS__IS_CLIENT);
+    WS_TRACE(c, "frame out", (f->fin ? 0x80 : 0) | f->op);
     return f->masked ? ws__random(c->cfg, f->key, 4) : 0;
 }
 
@@ -2985,7 +2986,6 @@ static int ws__frame_put(ws_conn *c, int op, const ws_str *v, int count, size_t 
     if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
     r = ws__frame_make(c, &f, op, n);
     if (r) return r;
-    WS_TRACE(c, "frame out", (f.fin ? 0x80 : 0) | f.op);
     if (c->cork && !ws__pending(c)) {
         if (ws__gather_frame(c, &f, v, count)) return 0;
         c->cork->flush(c);
@@ -6636,7 +6636,7 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
         return;
     }
     held = ws__held_back(c);
-    if (!ws__awaits_room(c)) ws__flush(c);
+    if (!ws__pending(c) || !ws__awaits_room(c)) ws__flush(c);
     if (c->rx && c->rx->pos == c->rx->len && !c->rx->op && !c->rx->in_frame &&
         !WS__HAS(c, WS__MESSAGE_HELD | WS__HEAD_HELD | WS__IS_FIXED))
         ws__rx_free(c);

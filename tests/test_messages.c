@@ -1438,7 +1438,8 @@ TEST(round_trip)
             memcpy(p, &v, 4);
             if (k % 3 == 0) {
                 uint32_t t = (uint32_t)w.now + (uint32_t)(k % 64) - 32;
-                p[0] = (uint8_t)(t >> 24); p[1] = (uint8_t)(t >> 16); p[2] = (uint8_t)(t >> 8); p[3] = (uint8_t)t;
+                int j;
+                for (j = 0; j < 4; j++) p[j] = (uint8_t)(t >> (24 - 8 * j));
             }
             side_frame(&s, 0x8a, p, 4);
             CHECK(ws_rtt(s.c) >= 0 && ws_rtt(s.c) <= 65534);
@@ -1636,10 +1637,690 @@ TEST(version_8)
     }
 }
 
+#ifndef _WIN32
+
+/* ==== the same through sockets ========================================================= */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct hub {
+    ws_loop *l;
+    world w;
+    int port;
+    long opened, closed;
+    ws_conn *last;              /* opened last */
+    void (*event)(struct hub *h, const ws_event *ev);
+    void *user;
+} hub;
+
+static void hub_open(hub *h, ws_config *cfg, void (*event)(hub *h, const ws_event *ev))
+{
+    ws_config own;
+    int n;
+
+    memset(h, 0, sizeof *h);
+    world_init(&h->w);
+    memset(&own, 0, sizeof own);
+    own.alloc = heap_alloc;
+    own.alloc_user = &h->w.h;
+    h->l = ws_loop_new(&own);
+    h->event = event;
+    CHECK(h->l != NULL);
+    n = ws_listen(h->l, "127.0.0.1:0", cfg);
+    CHECK(n >= 0);
+    h->port = ws_listen_port(h->l, n);
+}
+
+static void hub_free(hub *h)
+{
+    ws_loop_free(h->l);
+    CHECK_INT(h->w.h.live, 0);
+}
+
+/* Handles events until none came for ms. */
+static void hub_run(hub *h, int ms)
+{
+    ws_event ev;
+
+    while (ws_poll(h->l, &ev, ms) > 0) {
+        if (ev.type == WS_EV_OPEN) { h->opened++; h->last = ev.conn; }
+        if (ev.type == WS_EV_CLOSE) h->closed++;
+        if (h->event) h->event(h, &ev);
+    }
+}
+
+static int raw_connect(int port)
+{
+    struct sockaddr_in a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    memset(&a, 0, sizeof a);
+    a.sin_family = AF_INET;
+    a.sin_port = htons((uint16_t)port);
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(fd >= 0 && !connect(fd, (struct sockaddr *)&a, sizeof a));
+    return fd;
+}
+
+/* An open WebSocket whose client end is ours, byte by byte. */
+static int raw_open(hub *h)
+{
+    char head[1024];
+    int fd = raw_connect(h->port), n = 0, i;
+    long opened = h->opened;
+
+    CHECK_INT(write(fd, REQUEST, sizeof REQUEST - 1), sizeof REQUEST - 1);
+    for (i = 0; i < 200 && h->opened == opened; i++) hub_run(h, 5);
+    while (n < (int)sizeof head - 1 && read(fd, head + n, 1) == 1) {
+        head[++n] = 0;
+        if (strstr(head, "\r\n\r\n")) break;
+    }
+    CHECK(strstr(head, " 101 ") != NULL);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    return fd;
+}
+
+/* Takes what is there. Returns 1 at the end. */
+static int raw_read(int fd, buf *to)
+{
+    static char t[65536];
+    ssize_t n;
+
+    while ((n = read(fd, t, sizeof t)) > 0) buf_add(to, t, (size_t)n);
+    return n == 0;
+}
+
+/* Writes all of it while the hub goes on, and takes the answers. */
+static void raw_write(hub *h, int fd, const void *data, size_t n, buf *to)
+{
+    size_t at = 0;
+
+    while (at < n) {
+        ssize_t k = write(fd, (const char *)data + at, n - at);
+        if (k > 0) at += (size_t)k;
+        else if (errno != EAGAIN && errno != EWOULDBLOCK) { CHECK(!"write"); return; }
+        hub_run(h, 0);
+        if (to) raw_read(fd, to);
+    }
+}
+
+/* Runs until the end of what comes, which our Close must bring. */
+static void raw_until_end(hub *h, int fd, buf *to)
+{
+    buf b = { 0 };
+    int i;
+
+    put_close(&b, 1, 1000, "");
+    CHECK_INT(write(fd, b.p, b.n), b.n);
+    for (i = 0; i < 3000 && !raw_read(fd, to); i++) hub_run(h, 1);
+    CHECK(i < 3000 && to->n >= 4 && !memcmp(to->p + to->n - 4, "\x88\x02\x03\xe8", 4));
+    if (to->n >= 4) to->n -= 4;
+    buf_free(&b);
+}
+
+/* ---- in the cork: pieces like one ---- */
+
+static void pieces_event(hub *h, const ws_event *ev)
+{
+    static long turn;
+    const char *p = (const char *)ev->data;
+    size_t n = ev->size;
+    ws_str v[4];
+
+    (void)h;
+    if (ev->type != WS_EV_MESSAGE) return;
+    v[0].data = p;         v[0].size = n / 5;
+    v[1].data = p + n / 5; v[1].size = n / 2 - n / 5;
+    v[2].data = NULL;      v[2].size = 0;
+    v[3].data = p + n / 2; v[3].size = n - n / 2;
+    CHECK_INT(turn++ & 1 ? ws_sendv(ev->conn, ev->op, v, 4) : ws_send(ev->conn, ev->op, p, n), 0);
+}
+
+TEST(loop_sendv)
+{
+    static const size_t sizes[] = { 0, 1, 125, 126, 2047, 2048, 5000, 20000, 65535, 65536, 100000 };
+    uint32_t fragment;
+
+    fill_once();
+    for (fragment = 0; fragment < 3000; fragment += 1500) {
+        hub h;
+        ws_config cfg;
+        buf in = { 0 }, want = { 0 }, got = { 0 };
+        size_t i;
+        int fd, k;
+
+        memset(&cfg, 0, sizeof cfg);
+        cfg.fragment = fragment;
+        hub_open(&h, &cfg, pieces_event);
+        fd = raw_open(&h);
+        for (i = 0; i < sizeof sizes / sizeof *sizes; i++) for (k = 0; k < 2; k++) {
+            size_t at = 0, n = sizes[i];
+            put_frame(&in, 0x82, 1, fill, n, 0);
+            do {
+                size_t m = fragment && n - at > fragment ? fragment : n - at;
+                put_frame(&want, (at ? 0 : 2) | (at + m == n ? 128 : 0), 0, fill + at, m, 0);
+                at += m;
+            } while (at < n);
+        }
+        raw_write(&h, fd, in.p, in.n, &got);
+        raw_until_end(&h, fd, &got);
+        CHECK(buf_is(&got, &want));
+        close(fd);
+        hub_run(&h, 20);
+        CHECK_INT(h.closed, 1);
+        hub_free(&h);
+        buf_free(&in); buf_free(&want); buf_free(&got);
+    }
+}
+
+/* ---- bytes lent to the cork stay what they were ---- */
+
+static void echo_event(hub *h, const ws_event *ev)
+{
+    int *pause = (int *)h->user;
+
+    if (ev->type == WS_EV_MESSAGE) CHECK_INT(ws_send(ev->conn, ev->op, ev->data, ev->size), 0);
+    if (ev->type == WS_EV_PART) CHECK_INT(ws_send_part(ev->conn, ev->op, ev->data, ev->size, ev->last), 0);
+    if (pause && *pause && ev->type == WS_EV_MESSAGE && ev->size == 1) { ws_pause(ev->conn); *pause = 0; }
+}
+
+/* Payloads of the messages in a stream of frames of a server, one behind the other. */
+static void payloads(const buf *stream, buf *all)
+{
+    size_t at = 0;
+    frames f;
+
+    CHECK_INT(check_frames(stream->p, stream->n, 0, &f, NULL), stream->n);
+    while (at + 2 <= stream->n) {
+        const uint8_t *p = (const uint8_t *)stream->p + at;
+        size_t len = p[1] & 127, k = 2;
+        if (len == 126) { len = (size_t)p[2] << 8 | p[3]; k = 4; }
+        else if (len == 127) for (len = 0, k = 2; k < 10; k++) len = len << 8 | p[k];
+        if (at + k + len > stream->n) break;
+        buf_add(all, p + k, len);
+        if (p[0] & 128) buf_byte(all, '\n');
+        at += k + len;
+    }
+}
+
+/* a whole message that waited in the connection's own buffer, behind it one in fragments that
+   is put together over its place */
+TEST(loop_lent_bytes)
+{
+    static const size_t sizes[] = { 1, 2047, 2048, 4096, 5000, 10000, 16000, 20000 };
+    size_t i, b;
+    int mode, paused;
+
+    fill_once();
+    for (mode = 0; mode < 3; mode++) for (paused = 0; paused < 2; paused++)
+    for (i = 0; i < 8; i++) for (b = 0; b < 8; b++) {
+        hub h;
+        ws_config cfg;
+        buf in = { 0 }, want = { 0 }, got = { 0 }, all = { 0 };
+        int fd, pause = paused;
+
+        memset(&cfg, 0, sizeof cfg);
+        cfg.frames = mode == 1;
+        cfg.parts_over = mode == 2 ? 3000 : 0;
+        hub_open(&h, &cfg, echo_event);
+        fd = raw_open(&h);
+        h.user = &pause;
+        put_frame(&in, 0x82, 1, "!", 1, 0);
+        put_frame(&in, 0x82, 1, fill, sizes[i], 0);
+        put_frame(&in, 0x02, 1, fill + 7, sizes[b], 0);
+        put_frame(&in, 0x80, 1, fill + 11, sizes[b], 0);
+        put_frame(&in, 0x82, 1, fill + 3, sizes[i], 0);
+        buf_str(&want, "!\n");
+        buf_add(&want, fill, sizes[i]); buf_byte(&want, '\n');
+        buf_add(&want, fill + 7, sizes[b]); buf_add(&want, fill + 11, sizes[b]); buf_byte(&want, '\n');
+        buf_add(&want, fill + 3, sizes[i]); buf_byte(&want, '\n');
+        raw_write(&h, fd, in.p, in.n, &got);
+        hub_run(&h, 0);
+        CHECK_INT(ws_is_paused(h.last), paused && mode != 1);
+        ws_resume(h.last);
+        raw_until_end(&h, fd, &got);
+        payloads(&got, &all);
+        CHECK(buf_is(&all, &want));
+        close(fd);
+        hub_free(&h);
+        buf_free(&in); buf_free(&want); buf_free(&got); buf_free(&all);
+        if (test_faults > 5) return;
+    }
+}
+
+/* ---- much more than memory ---- */
+
+typedef struct sum { uint64_t bytes, hash; long firsts, lasts, wholes; } sum;
+
+static void sum_add(sum *s, const ws_event *ev)
+{
+    const uint8_t *p = (const uint8_t *)ev->data;
+
+    if (ev->type == WS_EV_MESSAGE) s->wholes++;
+    if (ev->type != WS_EV_PART) return;
+    if (ev->size) {             /* the first and last byte of every piece tell that it fits */
+        CHECK_INT(p[0], (uint8_t)fill_at((size_t)(s->bytes % (23 * 4096))));
+        CHECK_INT(p[ev->size - 1], (uint8_t)fill_at((size_t)((s->bytes + ev->size - 1) % (23 * 4096))));
+    }
+    s->bytes += ev->size;
+    s->firsts += ev->first;
+    s->lasts += ev->last;
+}
+
+static void sum_event(hub *h, const ws_event *ev) { sum_add((sum *)h->user, ev); }
+
+#define LARGE ((size_t)64 << 20)
+#define PERIOD ((size_t)23 * 4096)
+
+TEST(loop_large_in_parts)
+{
+    hub h;
+    ws_config cfg;
+    buf in = { 0 }, got = { 0 };
+    uint8_t head[14];
+    ws_frame f;
+    char *piece;
+    int fd;
+    size_t at, before;
+    sum s;
+
+    fill_once();
+    memset(&cfg, 0, sizeof cfg);
+    memset(&s, 0, sizeof s);
+    cfg.parts_over = 65536;
+    cfg.max_message = WS_NO_LIMIT;
+    hub_open(&h, &cfg, sum_event);
+    h.user = &s;
+    fd = raw_open(&h);
+    before = h.w.h.peak = h.w.h.now;
+    memset(&f, 0, sizeof f);
+    f.fin = 1; f.op = 2; f.masked = 1; f.size = LARGE;
+    memcpy(f.key, "\1\2\3\4", 4);
+    raw_write(&h, fd, head, ws_frame_encode(&f, head), NULL);
+    piece = (char *)malloc(PERIOD);
+    ws_mask(piece, fill, PERIOD, f.key, 0);         /* the period is a multiple of 4 */
+    for (at = 0; at < LARGE; at += PERIOD)
+        raw_write(&h, fd, piece, LARGE - at < PERIOD ? LARGE - at : PERIOD, NULL);
+    put_frame(&in, 0x81, 1, "after", 5, 0);
+    raw_write(&h, fd, in.p, in.n, NULL);
+    hub_run(&h, 50);
+    CHECK_INT(s.bytes, LARGE);
+    CHECK(s.firsts == 1 && s.lasts == 1 && s.wholes == 1);
+    CHECK(h.w.h.peak < before + 16384);
+    printf("  loop: heap while 64 MiB came in parts: %lu bytes\n", (unsigned long)(h.w.h.peak - before));
+    free(piece);
+    close(fd);
+    hub_run(&h, 20);
+    hub_free(&h);
+    buf_free(&in);
+    buf_free(&got);
+}
+
+/* A server of one blocking connection: 101, then a message of LARGE bytes in one frame, then
+   one in small frames, then Close. */
+static void *large_server(void *arg)
+{
+    int listener = *(int *)arg, fd = accept(listener, NULL, NULL);
+    buf head = { 0 }, answer = { 0 };
+    char c;
+    uint8_t h[14];
+    ws_frame f;
+    size_t at;
+
+    while (!head_size(&head) && read(fd, &c, 1) == 1) buf_byte(&head, c);
+    side_client_answer(&answer, &head, NULL);
+    memset(&f, 0, sizeof f);
+    f.fin = 1; f.op = 2; f.size = LARGE;
+    buf_add(&answer, h, ws_frame_encode(&f, h));
+    if (write(fd, answer.p, answer.n) != (ssize_t)answer.n) goto out;
+    for (at = 0; at < LARGE;) {
+        ssize_t n = write(fd, fill + at % PERIOD, LARGE - at < PERIOD - at % PERIOD ? LARGE - at : PERIOD - at % PERIOD);
+        if (n <= 0) goto out;
+        at += (size_t)n;
+    }
+    buf_clear(&answer);
+    for (at = 0; at < 1000000; at += 1000)
+        put_frame(&answer, (at ? 0 : 2) | (at + 1000 == 1000000 ? 128 : 0), 0, fill + at % PERIOD, 1000, 0);
+    put_close(&answer, 0, 1000, "");
+    for (at = 0; at < answer.n;) {
+        ssize_t n = write(fd, answer.p + at, answer.n - at);
+        if (n <= 0) goto out;
+        at += (size_t)n;
+    }
+    while (read(fd, &c, 1) == 1) { }
+out:
+    close(fd);
+    buf_free(&head);
+    buf_free(&answer);
+    return NULL;
+}
+
+static int listen_raw(int *port)
+{
+    struct sockaddr_in a;
+    socklen_t n = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    memset(&a, 0, sizeof a);
+    a.sin_family = AF_INET;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(fd >= 0 && !bind(fd, (struct sockaddr *)&a, sizeof a) && !listen(fd, 5));
+    getsockname(fd, (struct sockaddr *)&a, &n);
+    *port = ntohs(a.sin_port);
+    return fd;
+}
+
+TEST(blocking_large_in_parts)
+{
+    world w;
+    ws_config cfg;
+    ws_conn *c;
+    ws_event ev;
+    pthread_t thread;
+    char url[64];
+    int port, listener = listen_raw(&port);
+    sum s[2];
+    size_t before;
+    int which = 0, code = 0;
+
+    fill_once();
+    memset(s, 0, sizeof s);
+    world_init(&w);
+    cfg = world_config(&w);
+    cfg.parts_over = 65536;
+    cfg.max_message = WS_NO_LIMIT;
+    CHECK(!pthread_create(&thread, NULL, large_server, &listener));
+    sprintf(url, "ws://127.0.0.1:%d/", port);
+    before = w.h.now;
+    c = ws_connect(url, &cfg);
+    while (ws_recv(c, &ev, 20000) > 0) {
+        if (ev.type == WS_EV_PART) {
+            sum_add(&s[which & 1], &ev);
+            which += ev.last;
+        }
+        CHECK(ev.type != WS_EV_MESSAGE);
+        if (ev.type == WS_EV_CLOSE) code = ev.code;
+    }
+    CHECK_INT(code, 1000);
+    CHECK_INT(which, 2);
+    CHECK_INT(s[0].bytes, LARGE);
+    CHECK(s[1].bytes == 1000000 && s[1].firsts == 1);
+    CHECK(w.h.peak < before + 200000);              /* what it reads ahead */
+    printf("  blocking: heap while 64 MiB came in parts: %lu bytes\n", (unsigned long)(w.h.peak - before));
+    ws_free(c);
+    pthread_join(thread, NULL);
+    close(listener);
+    CHECK_INT(w.h.live, 0);
+}
+
+/* Both ends in one loop: the client sends from a source, the server takes parts and echoes
+   them; memory stays flat on both sides. */
+typedef struct relay { source q; sum back; ws_conn *client; uint64_t echoed; int busy; } relay;
+
+static void relay_event(hub *h, const ws_event *ev)
+{
+    relay *r = (relay *)h->user;
+
+    if (ev->conn == r->client) {
+        if (ev->type == WS_EV_OPEN) {
+            CHECK_INT(ws_send_from(ev->conn, 2, source_read, &r->q), 0);
+            ws_want_writable(ev->conn);
+        }
+        if (ev->type == WS_EV_WRITABLE) { CHECK(r->q.ends); r->busy++; }
+        sum_add(&r->back, ev);
+    } else if (ev->type == WS_EV_PART) {
+        CHECK_INT(ws_send_part(ev->conn, ev->op, ev->data, ev->size, ev->last), 0);
+        r->echoed += ev->size;
+    }
+}
+
+TEST(loop_source_to_parts)
+{
+    hub h;
+    relay r;
+    ws_config cfg;
+    char url[64];
+    size_t before, total = (size_t)8 << 20;
+    int i;
+
+    fill_once();
+    memset(&r, 0, sizeof r);
+    memset(&cfg, 0, sizeof cfg);
+    cfg.parts_over = 1000;
+    cfg.max_message = cfg.max_fragments = WS_NO_LIMIT;
+    hub_open(&h, &cfg, relay_event);
+    h.user = &r;
+    source_init(&r.q, NULL, total, 0);
+    before = h.w.h.peak = h.w.h.now;
+    sprintf(url, "ws://127.0.0.1:%d/", h.port);
+    r.client = ws_dial(h.l, url, &cfg);
+    for (i = 0; i < 2000 && !r.back.lasts; i++) hub_run(&h, 10);
+    CHECK_INT(r.echoed, total);
+    CHECK_INT(r.back.bytes, total);
+    CHECK(r.back.firsts == 1 && r.back.lasts == 1);
+    CHECK_INT(r.busy, 1);
+    CHECK(h.w.h.peak < before + ((size_t)4 << 20));
+    printf("  loop: heap while 8 MiB went from a source and back: %lu bytes\n", (unsigned long)(h.w.h.peak - before));
+    hub_free(&h);
+}
+
+/* ---- sources in the loop ---- */
+
+typedef struct sink { int fd; volatile int stop; uint64_t bytes; } sink;
+
+static void *sink_run(void *arg)
+{
+    sink *k = (sink *)arg;
+    static char t[1 << 16];
+
+    while (!k->stop) {
+        struct pollfd p;
+        ssize_t n;
+        p.fd = k->fd;
+        p.events = POLLIN;
+        if (poll(&p, 1, 10) <= 0) continue;
+        n = read(k->fd, t, sizeof t);
+        if (n > 0) k->bytes += (uint64_t)n;
+    }
+    return NULL;
+}
+
+/* endless, to a reader as fast as it can, and the others have their turns */
+TEST(loop_endless_is_fair)
+{
+    hub h;
+    ws_config cfg;
+    source q;
+    sink k;
+    pthread_t thread;
+    int fd, i;
+    uint64_t slowest = 0;
+
+    fill_once();
+    memset(&cfg, 0, sizeof cfg);
+    memset(&k, 0, sizeof k);
+    hub_open(&h, &cfg, echo_event);
+    k.fd = raw_open(&h);
+    source_init(&q, NULL, (size_t)-1, 0);
+    CHECK(!pthread_create(&thread, NULL, sink_run, &k));
+    CHECK_INT(ws_send_from(h.last, 2, source_read, &q), 0);
+    fd = raw_open(&h);
+    for (i = 0; i < 200; i++) {
+        buf in = { 0 }, got = { 0 };
+        uint64_t start = ws_loop_now(h.l), took;
+        put_frame(&in, 0x82, 1, fill, 10, 0);
+        CHECK_INT(write(fd, in.p, in.n), in.n);
+        while (got.n < 12 && ws_loop_now(h.l) < start + 5000) { hub_run(&h, 0); raw_read(fd, &got); }
+        CHECK_INT(got.n, 12);
+        took = ws_loop_now(h.l) - start;
+        if (took > slowest) slowest = took;
+        buf_free(&in);
+        buf_free(&got);
+    }
+    CHECK(slowest < 2000);
+    k.stop = 1;
+    pthread_join(thread, NULL);
+    CHECK(k.bytes > 1000000);
+    close(k.fd);
+    close(fd);
+    hub_run(&h, 20);
+    hub_free(&h);
+}
+
+/* a reader that stops: the source stops too, whoever else wakes the loop */
+TEST(loop_endless_is_bounded)
+{
+    hub h;
+    ws_config cfg;
+    source q;
+    int fd, i, small = 65536;
+    size_t before;
+    long calls = 0;
+
+    fill_once();
+    memset(&cfg, 0, sizeof cfg);
+    hub_open(&h, &cfg, NULL);
+    fd = raw_open(&h);
+    CHECK(!setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small));    /* fixed, so that it fills */
+    source_init(&q, NULL, (size_t)-1, 0);
+    before = h.w.h.now;
+    CHECK_INT(ws_send_from(h.last, 2, source_read, &q), 0);
+    for (i = 0; i < 500; i++) {         /* pushed until the kernel takes nothing more */
+        ws_want_writable(h.last);
+        hub_run(&h, i % 100 ? 0 : 50);
+        if (calls != q.calls) i = 0;
+        calls = q.calls;
+    }
+    CHECK(calls > 10);
+    for (i = 0; i < 300; i++) { ws_want_writable(h.last); ws_ping(h.last, "x", 1); hub_run(&h, 0); }
+    CHECK_INT(q.calls, calls);
+    CHECK(h.w.h.now < before + 32768);
+    ws_drop(h.last);
+    hub_run(&h, 20);
+    CHECK_INT(h.closed, 1);
+    CHECK_INT(q.calls, calls);
+    close(fd);
+    hub_free(&h);
+}
+
+static void fail_on_writable(hub *h, const ws_event *ev)
+{
+    if (ev->type == WS_EV_WRITABLE) ++*(int *)h->user;
+}
+
+/* asked for completion while it cannot come: the loop sleeps, and does not turn in circles */
+TEST(loop_completion_waits)
+{
+    int how;
+
+    fill_once();
+    for (how = 0; how < 3; how++) {
+        hub h;
+        ws_config cfg;
+        source q;
+        int fd = -1, listener = -1, port, writable = 0;
+        clock_t cpu;
+        uint64_t start;
+
+        memset(&cfg, 0, sizeof cfg);
+        hub_open(&h, &cfg, fail_on_writable);
+        h.user = &writable;
+        source_init(&q, NULL, 5000, 0);
+        q.wait_at = 2;
+        if (how < 2) {              /* a source that has nothing now */
+            fd = raw_open(&h);
+            CHECK_INT(ws_send_from(h.last, 2, source_read, &q), 0);
+            if (how) { ws_send_part(h.last, 2, "", 0, 1); hub_run(&h, 0); }
+            ws_want_writable(h.last);
+        } else {                    /* a handshake that is not answered */
+            char url[64];
+            listener = listen_raw(&port);
+            sprintf(url, "ws://127.0.0.1:%d/", port);
+            h.last = ws_dial(h.l, url, &cfg);
+            ws_send_text(h.last, "early");
+            ws_want_writable(h.last);
+        }
+        cpu = clock();
+        start = ws_loop_now(h.l);
+        hub_run(&h, 300);
+        CHECK(ws_loop_now(h.l) - start < 3000);
+        CHECK((clock() - cpu) * 1000 / CLOCKS_PER_SEC < 150);
+        CHECK_INT(writable, 0);
+        if (how < 2) {
+            CHECK_INT(ws_send_from(h.last, 2, source_read, &q), 0);
+            hub_run(&h, 50);
+            CHECK_INT(writable, 1);
+            CHECK_INT(q.ends, 1);
+            ws_want_writable(h.last);
+            hub_run(&h, 50);
+            CHECK_INT(writable, 2);
+        }
+        if (fd >= 0) close(fd);
+        if (listener >= 0) close(listener);
+        hub_free(&h);
+    }
+}
+
+static void drop_event(hub *h, const ws_event *ev)
+{
+    if (ev->type == WS_EV_CLOSE) { CHECK_INT(ev->code, 1006); CHECK_INT(ev->clean, 0); CHECK_INT(ev->error, 0); }
+    if (ev->type != WS_EV_MESSAGE) return;
+    CHECK_INT(ws_send(ev->conn, 2, fill, 5000), 0);
+    ws_drop(h->user ? (ws_conn *)h->user : ev->conn);       /* itself, or another */
+    CHECK_INT(ws_send(h->user ? (ws_conn *)h->user : ev->conn, 2, fill, 50), WS_ERR_STATE);
+}
+
+TEST(loop_drop)
+{
+    int other;
+
+    fill_once();
+    for (other = 0; other < 2; other++) {
+        hub h;
+        ws_config cfg;
+        buf in = { 0 }, got = { 0 };
+        int a, b, i;
+
+        memset(&cfg, 0, sizeof cfg);
+        hub_open(&h, &cfg, drop_event);
+        a = raw_open(&h);
+        if (other) h.user = h.last;
+        b = other ? raw_open(&h) : a;
+        for (i = 0; i < 3; i++) put_frame(&in, 0x82, 1, "x", 1, 0);
+        CHECK_INT(write(b, in.p, other ? in.n / 3 : in.n), other ? in.n / 3 : in.n);
+        hub_run(&h, 30);
+        CHECK_INT(h.closed, 1);
+        raw_read(a, &got);
+        CHECK_INT(got.n, 0);
+        close(a);
+        if (other) close(b);
+        h.event = NULL;
+        hub_run(&h, 20);
+        CHECK_INT(h.closed, other ? 2 : 1);
+        hub_free(&h);
+        buf_free(&in);
+        buf_free(&got);
+    }
+}
+
+#define SOCKET_TESTS T(loop_sendv) T(loop_lent_bytes) T(loop_large_in_parts) T(blocking_large_in_parts) \
+    T(loop_source_to_parts) T(loop_endless_is_fair) T(loop_endless_is_bounded) T(loop_completion_waits) T(loop_drop)
+#else
+#define SOCKET_TESTS
+#endif
+
 TESTS(T(sendv) T(sendv_arguments) T(fragment) T(fragment_all_or_nothing) T(fragment_fixed)
       T(send_part_sequences) T(send_part_arguments) T(send_part_before_open) T(send_part_refused)
       T(parts) T(single_frames) T(parts_border) T(parts_utf8) T(parts_utf8_whole) T(parts_limits) T(max_frame)
       T(parts_memory) T(single_frames_fixed)
       T(send_from) T(send_from_closed) T(send_from_endless) T(send_from_memory) T(parts_are_not_idle)
       T(completion) T(completion_before_open) T(manual_pong) T(round_trip) T(empty_ping) T(drop) T(pausing)
-      T(close_text) T(version_8))
+      T(close_text) T(version_8) SOCKET_TESTS)
