@@ -7,41 +7,59 @@ DO THIS
         #include "ws_sse.h"
 
     Everywhere else include it plainly. C99 or C++11. Alone it formats and parses events and
-    needs nothing but memcpy and strlen.
+    needs nothing but <string.h>: no allocation, no I/O.
 
 HELLO
-    Writing: an event into a buffer.
+    Writes an event and reads it back. The bytes may come from read, recv, a file or a
+    library's callback just as well.
 
-        char out[256];
-        ws_sse_message m = { 0 };
-        m.event = "tick";
-        m.data = "line one\nline two";
-        n = ws_sse_format(&m, out, sizeof out);     // "event: tick\ndata: line one\n..."
+        #define WS_SSE_IMPLEMENTATION
+        #include "ws_sse.h"
+        #include <stdio.h>
 
-    Reading: bytes from anywhere, as they come.
+        int main(void)
+        {
+            char memory[4096], bytes[256];
+            const char *at = bytes;
+            size_t n;
+            ws_sse_message m = {0};
+            ws_sse_parser p;
+            ws_sse_event ev;
 
-        char memory[4096];
-        ws_sse_parser p;
-        ws_sse_event ev;
-        ws_sse_parser_init(&p, memory, sizeof memory);
-        while ((n = read(fd, chunk, sizeof chunk)) > 0)
-            for (at = chunk; ws_sse_parse(&p, &at, &n, &ev) > 0;)
-                printf("%s: %.*s\n", ev.event, (int)ev.size, ev.data);
+            m.event = "tick";
+            m.data = "line one\nline two";
+            n = (size_t)ws_sse_format(&m, bytes, sizeof bytes);
+
+            ws_sse_parser_init(&p, memory, sizeof memory);
+            while (ws_sse_parse(&p, &at, &n, &ev) > 0)
+                printf("%s: %s\n", ev.event, ev.data);
+            return 0;
+        }
 
 CONTENTS
-    Public          >>config   >>writer   >>reader
-    Implementation  >>impl     >>utf8     >>format   >>parse
+    Public          >>config   switches, errors
+                    >>writer   events to bytes
+                    >>reader   bytes to events
+    Implementation  >>impl     includes, errors in words
+                    >>text     UTF-8, line ends
+                    >>format   bodies of >>writer
+                    >>parse    bodies of >>reader
     The end         >>history  >>license
 
 WHAT IT DOES
     The text/event-stream format of the HTML standard (WHATWG HTML 9.2) to the letter. What the
     writer accepts, every conforming parser reads back as that one event; what it could not
     read back is refused. The reader takes bytes cut anywhere, allocates nothing, and hands
-    events larger than its memory on in parts. Bytes that are not UTF-8 pass it unchanged.
+    events larger than its memory on in parts, the same for every cut. An event that the
+    stream's end cuts off is dropped. Bytes that are not UTF-8 pass the reader unchanged.
 
 THREADS, ERRORS
-    No locks, no global state; one message or parser belongs to one thread at a time. Functions
-    return a negative WS_SSE_ERR_; ws_sse_error_string says it in words.
+    No locks, no global state; use a parser from one thread at a time. Functions return a
+    negative WS_SSE_ERR_ when they fail; ws_sse_error_string says it in words.
+
+SWITCHES (define before every include, or "impl" before the one with WS_SSE_IMPLEMENTATION)
+    WS_SSE_IMPLEMENTATION  impl  compile the bodies here
+    WS_STATIC                    all functions static: private to each file with the bodies
 */
 #ifndef WS_SSE_H_INCLUDED
 #define WS_SSE_H_INCLUDED
@@ -72,9 +90,9 @@ THREADS, ERRORS
     X(NO_DATA, "an event name without data would be lost") \
     X(RETRY,   "retry is negative") \
     X(WRITE,   "the write function failed") \
-    X(EVENT_SIZE, "event name longer than an eighth of the parser's memory") \
-    X(ID_SIZE, "id longer than an eighth of the parser's memory") \
-    X(MEMORY,  "memory for a parser is below 64 bytes")
+    X(EVENT_SIZE, "event name does not fit an eighth of the parser's memory") \
+    X(ID_SIZE, "id does not fit an eighth of the parser's memory") \
+    X(MEMORY,  "parser has no memory, or less than 64 bytes")
 
 #define WS_SSE__NUMBER(name, text) WS_SSE__NUMBER_##name,
 enum { WS_SSE__NUMBER_OK, WS_SSE_ERRORS(WS_SSE__NUMBER) WS_SSE__NUMBER_END };
@@ -86,48 +104,50 @@ WS_SSE_API const char *ws_sse_error_string(int error);
 
 /* ==== >>writer ========================================================================= */
 
-/* One event to write. Zero it, then set what it has. Sizes are bytes; 0 means up to the NUL. */
+/* One event to write. Zero it, then set what it has. All text is UTF-8. */
 typedef struct ws_sse_message {
-    const char *event;      /* name; NULL or "": readers call it "message" */
-    const char *id;         /* NULL: readers keep the last one; "": they forget it */
-    const char *data;       /* any text, CR, LF and CRLF all arrive as LF; NULL: the reader's
-                               program sees no event (id, retry and comment still count) */
-    const char *comment;    /* for people and proxies; "" keeps a connection alive */
+    const char *event;      /* name, of one line; NULL or "": readers call it "message" */
+    const char *id;         /* of one line; NULL: readers keep the last one; "": forget it */
+    const char *data;       /* any text; CR, LF and CRLF all arrive as LF. NULL: readers show
+                               no event (id, retry and comment still count) */
+    const char *comment;    /* of one line, for people and proxies; "" keeps a connection up */
     long retry;             /* milliseconds to wait before reconnecting, 0: not said */
-    size_t event_size, id_size, size, comment_size;
+    size_t event_size, id_size, size, comment_size;     /* bytes of the four texts. 0: up to
+                               the NUL, so text of no bytes is "" */
 } ws_sse_message;
 
 /* Writes the event to buf. Returns the bytes it has (no NUL is added), or WS_SSE_ERR_. When
    that is more than n, nothing was written: ask with n = 0 first, or make buf larger. */
 WS_SSE_API ptrdiff_t ws_sse_format(const ws_sse_message *m, void *buf, size_t n);
 
-/* The same, through a function that takes n bytes and returns 0, or anything else to fail.
-   Nothing is written unless the whole event is good. Returns 0 or WS_SSE_ERR_. */
+/* The same, piece by piece through put, which returns 0, or anything else to stop. Nothing is
+   put unless the whole event is good. Returns 0 or WS_SSE_ERR_. */
 WS_SSE_API int ws_sse_write(const ws_sse_message *m,
-                            int (*write)(void *user, const void *p, size_t n), void *user);
+                            int (*put)(void *user, const void *p, size_t n), void *user);
 
 /* ==== >>reader ========================================================================= */
 
-/* One event, or a part of one. Pointers are valid until the next ws_sse_parse. */
+/* One event, or a part of one. Its texts are valid until the next ws_sse_parse or restart; all
+   three have a NUL behind, event and data may have more inside. */
 typedef struct ws_sse_event {
-    const char *event;      /* name, "message" if none was given; a string */
-    const char *id;         /* last event id, "" if none; a string */
-    const char *data;       /* size bytes, no NUL behind; lines separated by LF */
-    size_t size;
-    int first, last;        /* 1 1 for a whole event. An event larger than the memory comes in
-                               parts: name and id are sure in the last one only */
+    const char *event;      /* name, "message" if none was given */
+    const char *id;         /* last event id, "" if none */
+    const char *data;       /* its lines, separated by LF */
+    size_t event_size, size;    /* bytes of event, of data */
+    int first, last;        /* 1 1: a whole event. One larger than half of the memory comes in
+                               parts, whose name and id are certain in the last one only */
 } ws_sse_event;
 
-/* A parser in memory of yours. Fields are private but retry. */
+/* A parser in memory of yours. Its fields are private but retry. */
 typedef struct ws_sse_parser {
     long retry;             /* ms, as the stream said last; -1: it did not */
     char *memory;
-    size_t slot, room;      /* bytes of each name or id, of data */
-    size_t event_n, id_n[3], data_n;
-    uint8_t now, next, spare;       /* id slots: in force, of this event, being read */
-    uint8_t state, field, bom, skip_lf, bad, has_data, owes_lf, begun, given, name_n;
-    char name[6];
-    long number;            /* value of a retry line being read */
+    size_t slot, room;      /* bytes for each name or id with its NUL; for data without */
+    size_t event_n, id_n, data_n;   /* id_n: of the id being read */
+    uint8_t now, next;      /* id slots: in force, and from the next blank line on */
+    uint8_t bom, skip_lf, state, field, bad, has_data, owes_lf, begun, show, name_n;
+    char name[6];           /* of the field being read; one byte more than any known has */
+    long number;            /* of the retry line being read, -1: no digit yet */
     int error;
 } ws_sse_parser;
 
@@ -135,11 +155,11 @@ typedef struct ws_sse_parser {
    the event name and the id, half of it the data handed out at once. 0 or WS_SSE_ERR_MEMORY. */
 WS_SSE_API int ws_sse_parser_init(ws_sse_parser *p, void *memory, size_t n);
 
-/* Takes bytes off *data (*n of them) until an event is whole: 1 with ev, and *data, *n moved
-   past what was used; 0 when all bytes were used; or WS_SSE_ERR_, the same ever after. */
+/* Takes bytes off *data (*n of them) until there is an event: 1 with ev, and *data, *n moved
+   past what was used; 0 when all bytes were used; or WS_SSE_ERR_, the same until a restart. */
 WS_SSE_API int ws_sse_parse(ws_sse_parser *p, const char **data, size_t *n, ws_sse_event *ev);
 
-/* The id to send as Last-Event-ID when reconnecting, "" for none. */
+/* The id to send as Last-Event-ID when reconnecting, "" for none. Valid as an event's. */
 WS_SSE_API const char *ws_sse_last_id(const ws_sse_parser *p);
 
 /* A new stream after a reconnection: an unfinished event is dropped, id and retry stay. */
@@ -155,6 +175,7 @@ WS_SSE_API void ws_sse_parser_restart(ws_sse_parser *p);
 
 /* ==== >>impl (private) ================================================================= */
 
+#include <limits.h>
 #include <string.h>
 
 WS_SSE_API const char *ws_sse_error_string(int error)
@@ -164,7 +185,7 @@ WS_SSE_API const char *ws_sse_error_string(int error)
     return texts[error <= 0 && error > -WS_SSE__NUMBER_END ? -error : WS_SSE__NUMBER_END];
 }
 
-/* ==== >>utf8 (private) ================================================================= */
+/* ==== >>text (private) ================================================================= */
 
 /* Bytes of the character at p[0..n), 0 if it is none (RFC 3629). */
 static size_t ws_sse__character(const uint8_t *p, size_t n)
@@ -179,24 +200,45 @@ static size_t ws_sse__character(const uint8_t *p, size_t n)
     return size;
 }
 
-/* 1 if text is UTF-8 and none of its characters is in bad. */
-static int ws_sse__is_text(const char *text, size_t n, const char *bad, size_t bad_n)
+static int ws_sse__is_utf8(const char *text, size_t n)
 {
     const uint8_t *p = (const uint8_t *)text;
-    size_t i = 0, size;
+    uint64_t eight;
+    size_t size;
 
-    for (; i < n; i += size) {
-        size = ws_sse__character(p + i, n - i);
-        if (!size || memchr(bad, text[i], bad_n)) return 0;
+    for (; n; p += size, n -= size) {
+        if (n >= sizeof eight) {                /* ASCII at a stride */
+            memcpy(&eight, p, sizeof eight);
+            size = sizeof eight;
+            if (!(eight & 0x8080808080808080u)) continue;
+        }
+        size = ws_sse__character(p, n);
+        if (!size) return 0;
     }
     return 1;
 }
 
+/* Bytes before the first CR or LF. Looks for both a window at a time: where all lines end
+   in one of them, the search for the other must not run to the end of the text each time. */
+static size_t ws_sse__line_size(const char *s, size_t n)
+{
+    size_t at, k;
+
+    for (at = 0; at < n; at += k) {
+        const char *lf, *cr;
+        k = n - at < 256 ? n - at : 256;
+        lf = (const char *)memchr(s + at, '\n', k);
+        cr = (const char *)memchr(s + at, '\r', lf ? (size_t)(lf - s) - at : k);
+        if (cr || lf) return (size_t)((cr ? cr : lf) - s);
+    }
+    return n;
+}
+
 /* ==== >>format (private) =============================================================== */
 
-/* Where the bytes go: counted, and with write passed on. */
+/* Where the bytes go: counted, and with put passed on. */
 typedef struct ws_sse__out {
-    int (*write)(void *user, const void *p, size_t n);
+    int (*put)(void *user, const void *p, size_t n);
     void *user;
     size_t n;
     int error;
@@ -205,7 +247,7 @@ typedef struct ws_sse__out {
 static void ws_sse__put(ws_sse__out *o, const char *p, size_t n)
 {
     o->n += n;
-    if (n && o->write && !o->error && o->write(o->user, p, n)) o->error = WS_SSE_ERR_WRITE;
+    if (n && o->put && !o->error && o->put(o->user, p, n)) o->error = WS_SSE_ERR_WRITE;
 }
 
 static size_t ws_sse__size(const char *text, size_t n)
@@ -222,30 +264,33 @@ static void ws_sse__line(ws_sse__out *o, const char *name, const char *value, si
 
 static void ws_sse__data(ws_sse__out *o, const char *data, size_t n)
 {
-    size_t from = 0, i;
-
-    for (i = 0; i < n; i++) {
-        if (data[i] != '\r' && data[i] != '\n') continue;
-        ws_sse__line(o, "data: ", data + from, i - from);
-        if (data[i] == '\r' && i + 1 < n && data[i + 1] == '\n') i++;
-        from = i + 1;
+    for (;;) {
+        size_t k = ws_sse__line_size(data, n);
+        ws_sse__line(o, "data: ", data, k);
+        if (k == n) return;
+        k += k + 1 < n && data[k] == '\r' && data[k + 1] == '\n' ? 2 : 1;
+        data += k;
+        n -= k;
     }
-    ws_sse__line(o, "data: ", data + from, n - from);
+}
+
+static int ws_sse__is_line(const char *text, size_t n)
+{
+    return !text || (ws_sse__line_size(text, n) == n && ws_sse__is_utf8(text, n));
 }
 
 static int ws_sse__check(const ws_sse_message *m)
 {
-    size_t event = ws_sse__size(m->event, m->event_size);
+    size_t event = ws_sse__size(m->event, m->event_size), id = ws_sse__size(m->id, m->id_size);
 
-    if (!ws_sse__is_text(m->event, event, "\r\n", 2)) return WS_SSE_ERR_EVENT;
-    if (!ws_sse__is_text(m->id, ws_sse__size(m->id, m->id_size), "\r\n", 3))
-        return WS_SSE_ERR_ID;
-    if (!ws_sse__is_text(m->comment, ws_sse__size(m->comment, m->comment_size), "\r\n", 2))
+    if (!ws_sse__is_line(m->event, event)) return WS_SSE_ERR_EVENT;
+    if (!ws_sse__is_line(m->id, id) || (m->id && memchr(m->id, 0, id))) return WS_SSE_ERR_ID;
+    if (!ws_sse__is_line(m->comment, ws_sse__size(m->comment, m->comment_size)))
         return WS_SSE_ERR_COMMENT;
-    if (!ws_sse__is_text(m->data, ws_sse__size(m->data, m->size), "", 0))
+    if (m->data && !ws_sse__is_utf8(m->data, ws_sse__size(m->data, m->size)))
         return WS_SSE_ERR_DATA;
     if (m->retry < 0) return WS_SSE_ERR_RETRY;
-    return event && !m->data ? WS_SSE_ERR_NO_DATA : 0;
+    return m->event && event && !m->data ? WS_SSE_ERR_NO_DATA : 0;
 }
 
 static void ws_sse__event(ws_sse__out *o, const ws_sse_message *m)
@@ -259,21 +304,21 @@ static void ws_sse__event(ws_sse__out *o, const ws_sse_message *m)
         ws_sse__line(o, ": ", m->comment, ws_sse__size(m->comment, m->comment_size));
     for (; v; v /= 10) digits[--at] = (char)('0' + v % 10);
     if (m->retry) ws_sse__line(o, "retry: ", digits + at, sizeof digits - at);
-    if (event) ws_sse__line(o, "event: ", m->event, event);
+    if (m->event && event) ws_sse__line(o, "event: ", m->event, event);
     if (m->id) ws_sse__line(o, "id: ", m->id, ws_sse__size(m->id, m->id_size));
     if (m->data) ws_sse__data(o, m->data, ws_sse__size(m->data, m->size));
     ws_sse__put(o, "\n", 1);
 }
 
 WS_SSE_API int ws_sse_write(const ws_sse_message *m,
-                            int (*write)(void *user, const void *p, size_t n), void *user)
+                            int (*put)(void *user, const void *p, size_t n), void *user)
 {
     ws_sse__out o;
     int fault = ws_sse__check(m);
 
     if (fault) return fault;
     memset(&o, 0, sizeof o);
-    o.write = write;
+    o.put = put;
     o.user = user;
     ws_sse__event(&o, m);
     return o.error;
@@ -292,31 +337,46 @@ WS_SSE_API ptrdiff_t ws_sse_format(const ws_sse_message *m, void *buf, size_t n)
 {
     ws_sse__out o;
     char *at = (char *)buf;
+    size_t size;
     int fault = ws_sse__check(m);
 
     if (fault) return fault;
     memset(&o, 0, sizeof o);
     ws_sse__event(&o, m);
-    if (o.n <= n) ws_sse_write(m, ws_sse__to_memory, &at);
-    return (ptrdiff_t)o.n;
+    size = o.n;
+    if (size > n) return (ptrdiff_t)size;
+    o.put = ws_sse__to_memory;
+    o.user = &at;
+    ws_sse__event(&o, m);
+    return (ptrdiff_t)size;
 }
 
 /* ==== >>parse (private) ================================================================ */
 
 /* What the next byte belongs to. */
 enum {
-    WS_SSE__NAME,       /* name of a field, or the blank line's end */
-    WS_SSE__COLON,      /* first byte after the colon: a space is dropped */
-    WS_SSE__VALUE
+    WS_SSE__NAME,       /* the name of a field, or a blank line's end */
+    WS_SSE__COLON,      /* the first byte behind the colon: a space is dropped */
+    WS_SSE__VALUE       /* the value, or its line's end */
 };
 
-/* Fields of the format; the rest is ignored. */
+/* Fields of the format; all others, comments too, are ignored. */
 enum { WS_SSE__IGNORED, WS_SSE__DATA, WS_SSE__EVENT, WS_SSE__ID, WS_SSE__RETRY };
 
-/* memory: [event name] [id] [id] [id] [data], a NUL behind each of the first four. */
+/* What p->show says: nothing, or that data waits for the program. */
+enum { WS_SSE__PART = 1, WS_SSE__LAST };
+
+/* memory: [event name] [id] [id] [id] [data], each with a NUL behind. Of the ids one is in
+   force, one comes into force with the next blank line, and one is being read: only the end
+   of its line tells that it has no NUL, which would leave the other two as they are. */
 static char *ws_sse__id(const ws_sse_parser *p, int which)
 {
     return p->memory + (size_t)(which + 1) * p->slot;
+}
+
+static int ws_sse__spare(const ws_sse_parser *p)
+{
+    return p->now == p->next ? (p->now + 1) % 3 : 3 - p->now - p->next;
 }
 
 static char *ws_sse__data_at(const ws_sse_parser *p) { return p->memory + 4 * p->slot; }
@@ -325,27 +385,26 @@ WS_SSE_API void ws_sse_parser_restart(ws_sse_parser *p)
 {
     p->event_n = p->data_n = 0;
     p->next = p->now;
-    p->spare = (uint8_t)((p->now + 1) % 3);
     p->state = WS_SSE__NAME;
-    p->bom = p->skip_lf = p->has_data = p->owes_lf = p->begun = p->given = p->name_n = 0;
+    p->bom = p->skip_lf = p->has_data = p->owes_lf = p->begun = p->show = p->name_n = 0;
+    if (p->memory) p->error = 0;
 }
 
 WS_SSE_API int ws_sse_parser_init(ws_sse_parser *p, void *memory, size_t n)
 {
     memset(p, 0, sizeof *p);
     p->retry = -1;
+    if (!memory || n < 64) return p->error = WS_SSE_ERR_MEMORY;
     p->memory = (char *)memory;
     p->slot = n / 8;
-    p->room = n - 4 * p->slot;
-    if (n < 64) return p->error = WS_SSE_ERR_MEMORY;
-    ws_sse__id(p, 0)[0] = 0;
-    ws_sse_parser_restart(p);
+    p->room = n - 4 * p->slot - 1;
+    ws_sse__id(p, p->now)[0] = 0;
     return 0;
 }
 
 WS_SSE_API const char *ws_sse_last_id(const ws_sse_parser *p)
 {
-    return p->slot ? ws_sse__id(p, p->now) : "";
+    return p->memory ? ws_sse__id(p, p->now) : "";
 }
 
 /* The line's field is known: what its value replaces starts anew. */
@@ -361,171 +420,156 @@ static void ws_sse__field_begin(ws_sse_parser *p)
     for (i = 0; i < sizeof known / sizeof *known; i++)
         if (p->name_n == known[i].n && !memcmp(p->name, known[i].name, p->name_n))
             p->field = known[i].field;
-    p->bad = p->field == WS_SSE__RETRY;         /* until it has a digit */
-    p->number = 0;
+    p->name_n = 0;
+    p->bad = 0;
+    p->number = -1;
+    p->id_n = 0;
     if (p->field == WS_SSE__EVENT) p->event_n = 0;
-    if (p->field == WS_SSE__ID) p->id_n[p->spare] = 0;
     if (p->field != WS_SSE__DATA) return;
-    p->owes_lf = p->has_data;
+    p->owes_lf = p->has_data;           /* each line but the last has an LF behind */
     p->has_data = 1;
-}
-
-static void ws_sse__retry_digits(ws_sse_parser *p, const char *s, size_t n)
-{
-    size_t i;
-
-    for (i = 0; i < n && p->number >= 0; i++) {
-        if (s[i] < '0' || s[i] > '9') p->number = -1;
-        else if (p->number < 100000000) p->number = p->number * 10 + (s[i] - '0');
-    }
-    p->bad = p->number < 0;
-}
-
-/* Adds to a name or id of size *have at to; error when it is too long. */
-static int ws_sse__keep(const ws_sse_parser *p, char *to, size_t *have, const char *s, size_t n,
-                        int error)
-{
-    if (n >= p->slot - *have) return error;
-    memcpy(to + *have, s, n);
-    *have += n;
-    return 0;
-}
-
-/* Takes up to n bytes of the line's value. Returns how many, or an error. */
-static ptrdiff_t ws_sse__value(ws_sse_parser *p, const char *s, size_t n)
-{
-    size_t k = n;
-    int fault = 0;
-
-    switch (p->field) {
-    case WS_SSE__DATA:
-        if (k > p->room - p->data_n) k = p->room - p->data_n;
-        memcpy(ws_sse__data_at(p) + p->data_n, s, k);
-        p->data_n += k;
-        break;
-    case WS_SSE__EVENT:
-        fault = ws_sse__keep(p, p->memory, &p->event_n, s, n, WS_SSE_ERR_EVENT_SIZE);
-        break;
-    case WS_SSE__ID:
-        if (memchr(s, 0, n)) p->bad = 1;
-        fault = ws_sse__keep(p, ws_sse__id(p, p->spare), &p->id_n[p->spare], s, n,
-                             WS_SSE_ERR_ID_SIZE);
-        break;
-    case WS_SSE__RETRY:
-        ws_sse__retry_digits(p, s, n);
-        break;
-    default: break;
-    }
-    return fault ? fault : (ptrdiff_t)k;
 }
 
 /* The line with a field has ended. */
 static void ws_sse__field_end(ws_sse_parser *p)
 {
     p->state = WS_SSE__NAME;
-    p->name_n = 0;
     if (p->bad) return;
-    if (p->field == WS_SSE__RETRY) p->retry = p->number;
+    if (p->field == WS_SSE__RETRY && p->number >= 0) p->retry = p->number;
     if (p->field != WS_SSE__ID) return;
-    ws_sse__id(p, p->spare)[p->id_n[p->spare]] = 0;
-    p->next = p->spare;
-    p->spare = (uint8_t)(3 - p->now - p->next);
+    ws_sse__id(p, ws_sse__spare(p))[p->id_n] = 0;
+    p->next = (uint8_t)ws_sse__spare(p);
 }
 
-/* What the last event showed is not needed any more. */
-static void ws_sse__release(ws_sse_parser *p)
+static void ws_sse__retry_digits(ws_sse_parser *p, const char *s, size_t n)
 {
-    if (!p->given) return;
-    p->data_n = 0;
-    if (p->given == 2) p->event_n = p->has_data = p->begun = 0;
-    p->given = 0;
+    for (; n; s++, n--) {
+        int digit = *s - '0';
+        if (digit < 0 || digit > 9) p->bad = 1;
+        if (p->bad) return;
+        if (p->number < 0) p->number = 0;
+        p->number = p->number > (LONG_MAX - digit) / 10 ? LONG_MAX : p->number * 10 + digit;
+    }
 }
 
-static int ws_sse__give(ws_sse_parser *p, int last, ws_sse_event *ev)
+/* Adds to a name or id of *have bytes. */
+static void ws_sse__keep(ws_sse_parser *p, char *to, size_t *have, const char *s, size_t n,
+                         int error)
+{
+    if (n >= p->slot - *have) {         /* one byte of a slot is its NUL's */
+        p->error = error;
+        return;
+    }
+    memcpy(to + *have, s, n);
+    *have += n;
+}
+
+/* A byte of a line before its value. Returns the bytes taken. */
+static size_t ws_sse__name_step(ws_sse_parser *p, char c)
+{
+    int end = c == '\r' || c == '\n';
+
+    if (end && !p->name_n) {            /* a blank line: the event is whole */
+        p->skip_lf = c == '\r';
+        p->now = p->next;
+        if (p->has_data) p->show = WS_SSE__LAST;
+        else p->event_n = 0;
+        return 1;
+    }
+    if (end || c == ':') {
+        ws_sse__field_begin(p);
+        p->state = end ? WS_SSE__VALUE : WS_SSE__COLON;
+        return !end;                    /* a name alone has an empty value */
+    }
+    if (p->name_n < sizeof p->name) p->name[p->name_n++] = c;
+    return 1;
+}
+
+/* Room for data; when there is none, what is there must be shown first. */
+static size_t ws_sse__room(ws_sse_parser *p)
+{
+    if (p->data_n == p->room) p->show = WS_SSE__PART;
+    return p->room - p->data_n;
+}
+
+/* Bytes of a value, or its line's end. Returns the bytes taken. */
+static size_t ws_sse__value_step(ws_sse_parser *p, const char *s, size_t n)
+{
+    if (*s == '\r' || *s == '\n') {
+        p->skip_lf = *s == '\r';
+        ws_sse__field_end(p);
+        return 1;
+    }
+    if (p->field == WS_SSE__DATA && n > ws_sse__room(p)) n = p->room - p->data_n;
+    n = ws_sse__line_size(s, n);
+    switch (p->field) {
+    case WS_SSE__DATA:
+        memcpy(ws_sse__data_at(p) + p->data_n, s, n);
+        p->data_n += n;
+        break;
+    case WS_SSE__EVENT:
+        ws_sse__keep(p, p->memory, &p->event_n, s, n, WS_SSE_ERR_EVENT_SIZE);
+        break;
+    case WS_SSE__ID:
+        if (memchr(s, 0, n)) p->bad = 1;
+        ws_sse__keep(p, ws_sse__id(p, ws_sse__spare(p)), &p->id_n, s, n, WS_SSE_ERR_ID_SIZE);
+        break;
+    case WS_SSE__RETRY: ws_sse__retry_digits(p, s, n); break;
+    default: break;
+    }
+    return n;
+}
+
+/* Takes some of the n > 0 bytes at s, or none when only the state changes, or when p->show or
+   p->error says so. Returns how many. */
+static size_t ws_sse__step(ws_sse_parser *p, const char *s, size_t n)
+{
+    if (p->skip_lf) {                   /* the second half of CRLF, also in another chunk */
+        p->skip_lf = 0;
+        return *s == '\n';
+    }
+    if (p->bom < 3) {                   /* a byte order mark may begin the stream */
+        if (*s == "\xEF\xBB\xBF"[p->bom]) {
+            p->bom++;
+            return 1;
+        }
+        if (p->bom) p->name_n = sizeof p->name;     /* it was an unknown field's name */
+        p->bom = 3;
+    }
+    if (p->owes_lf) {
+        if (!ws_sse__room(p)) return 0;
+        ws_sse__data_at(p)[p->data_n++] = '\n';
+        p->owes_lf = 0;
+    }
+    if (p->state == WS_SSE__NAME) return ws_sse__name_step(p, *s);
+    if (p->state == WS_SSE__COLON) {
+        p->state = WS_SSE__VALUE;
+        return *s == ' ';
+    }
+    return ws_sse__value_step(p, s, n);
+}
+
+static int ws_sse__show(ws_sse_parser *p, ws_sse_event *ev)
 {
     p->memory[p->event_n] = 0;
+    ws_sse__data_at(p)[p->data_n] = 0;
     ev->event = p->event_n ? p->memory : "message";
+    ev->event_size = p->event_n ? p->event_n : 7;
     ev->id = ws_sse__id(p, p->now);
     ev->data = ws_sse__data_at(p);
     ev->size = p->data_n;
     ev->first = !p->begun;
-    ev->last = last;
+    ev->last = p->show == WS_SSE__LAST;
     p->begun = 1;
-    p->given = (uint8_t)(last ? 2 : 1);
     return 1;
 }
 
-/* The byte order mark at the start of a stream: 1 if c belongs to it. */
-static int ws_sse__is_bom(ws_sse_parser *p, char c)
+/* What the last call showed is not needed any more. */
+static void ws_sse__release(ws_sse_parser *p)
 {
-    if (c == "\xEF\xBB\xBF"[p->bom]) {
-        p->bom++;
-        return 1;
-    }
-    if (p->bom) p->name_n = sizeof p->name;     /* it was the name of an unknown field */
-    p->bom = 3;
-    return 0;
-}
-
-/* A byte of a line before its value. Returns 1 when a blank line ended an event with data. */
-static int ws_sse__name(ws_sse_parser *p, const char **s, size_t *n)
-{
-    char c = **s;
-    int end = c == '\r' || c == '\n', blank = end && !p->name_n;
-
-    if (end && !blank) {                /* a name alone: its value is empty */
-        ws_sse__field_begin(p);
-        p->state = WS_SSE__VALUE;
-        return 0;
-    }
-    ++*s;
-    --*n;
-    if (blank) {
-        p->skip_lf = c == '\r';
-        p->now = p->next;
-        p->spare = (uint8_t)((p->now + 1) % 3);
-        if (!p->has_data) p->event_n = 0;
-        return p->has_data;
-    }
-    if (c == ':') {
-        ws_sse__field_begin(p);
-        p->state = WS_SSE__COLON;
-    } else if (p->name_n < sizeof p->name) {
-        p->name[p->name_n++] = c;
-    }
-    return 0;
-}
-
-static size_t ws_sse__line_size(const char *s, size_t n)
-{
-    const char *lf = (const char *)memchr(s, '\n', n), *cr;
-
-    if (lf) n = (size_t)(lf - s);
-    cr = (const char *)memchr(s, '\r', n);
-    return cr ? (size_t)(cr - s) : n;
-}
-
-/* Bytes of a value, or its line's end. Returns 1 when the data needs to be handed out first. */
-static int ws_sse__value_step(ws_sse_parser *p, const char **s, size_t *n)
-{
-    size_t line = ws_sse__line_size(*s, *n);
-    ptrdiff_t k = 1;
-
-    if (p->field == WS_SSE__DATA && p->owes_lf) {
-        if (!ws_sse__value(p, "\n", 1)) return 1;
-        p->owes_lf = 0;
-    }
-    if (line) {
-        k = ws_sse__value(p, *s, line);
-        if (k < 0) p->error = (int)k;
-        if (k <= 0) return 1;
-    } else {
-        p->skip_lf = **s == '\r';
-        ws_sse__field_end(p);
-    }
-    *s += k;
-    *n -= (size_t)k;
-    return 0;
+    if (p->show) p->data_n = 0;
+    if (p->show == WS_SSE__LAST) p->event_n = p->has_data = p->begun = 0;
+    p->show = 0;
 }
 
 WS_SSE_API int ws_sse_parse(ws_sse_parser *p, const char **data, size_t *n, ws_sse_event *ev)
@@ -533,25 +577,11 @@ WS_SSE_API int ws_sse_parse(ws_sse_parser *p, const char **data, size_t *n, ws_s
     if (p->error) return p->error;
     ws_sse__release(p);
     while (*n) {
-        int skip = 0;
-
-        if (p->skip_lf) {
-            skip = **data == '\n';
-            p->skip_lf = 0;
-        } else if (p->bom < 3) {
-            skip = ws_sse__is_bom(p, **data);
-        } else if (p->state == WS_SSE__NAME) {
-            if (ws_sse__name(p, data, n)) return ws_sse__give(p, 1, ev);
-        } else if (p->state == WS_SSE__COLON) {
-            skip = **data == ' ';
-            p->state = WS_SSE__VALUE;
-        } else if (ws_sse__value_step(p, data, n)) {
-            return p->error ? p->error : ws_sse__give(p, 0, ev);
-        }
-        if (skip) {
-            ++*data;
-            --*n;
-        }
+        size_t k = ws_sse__step(p, *data, *n);
+        *data += k;
+        *n -= k;
+        if (p->error) return p->error;
+        if (p->show) return ws_sse__show(p, ev);
     }
     return 0;
 }
