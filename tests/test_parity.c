@@ -10,6 +10,7 @@
 #include "engine.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -834,6 +835,25 @@ TEST(D20)       /* a burst on one connection lets the others through */
     ws_loop_free(loop);
 }
 
+TEST(G9)        /* Nagle's delay is off on both ends */
+{
+    char url[64];
+    ws_loop *loop = loop_with(NULL, url);
+    ws_conn *c = ws_dial(loop, url, NULL);
+    ws_event ev;
+    seen v = {0};
+    int i, opens = 0;
+
+    while (opens < 2 && turn(loop, &v, &ev)) opens += ev.type == WS_EV_OPEN;
+    for (i = 0; i < 2; i++) {
+        int on = 0;
+        socklen_t n = sizeof on;
+        CHECK_INT(getsockopt((int)ws_fd(i ? c : v.server), IPPROTO_TCP, TCP_NODELAY, &on, &n), 0);
+        CHECK(on != 0);
+    }
+    ws_loop_free(loop);
+}
+
 TEST(M1)        /* an ordinary request goes back to another server, with its bytes */
 {
     static const char request[] = "POST /form HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\na=1&";
@@ -864,4 +884,4 @@ TESTS(
     T(A1) T(A8) T(A9) T(A10) T(A11) T(A12) T(A13)
     T(J2) T(J3) T(K1) T(K2) T(L2) T(T3) T(B2) T(B10) T(J6)
     T(D14) T(D17) T(E4) T(C13)
-    T(A6) T(A25) T(B14) T(C12) T(D20) T(M1))
+    T(A6) T(A25) T(B14) T(C12) T(D20) T(G9) T(M1))
