@@ -689,6 +689,22 @@ WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const cha
 WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
                          const void *body, size_t n);
 
+/* ---- answers that go on (server): event streams, downloads ---- */
+
+/* Answers a WS_EV_HTTP with a head whose body follows from ws_http_write, whenever it comes,
+   until ws_http_end, ws_close, or the peer goes; then CLOSE. ws_state is WS_STATE_OPEN
+   meanwhile; what the peer sends is dropped. chunked: 1 for a body in chunks if the request
+   is HTTP/1.1; else it ends with the connection. To HEAD all of it is the head. */
+WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int chunked);
+
+/* Queues n bytes of the body; all or nothing, by the rules of ws_send. */
+WS_API int ws_http_write(ws_conn *c, const void *data, size_t n);
+WS_API int ws_http_end(ws_conn *c);
+
+/* Writes text whenever ms milliseconds passed without a write, so that proxies keep the
+   connection and a dead peer is noticed (ping_timeout after that it takes nothing more). */
+WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms);
+
 /* ---- asking ---- */
 
 WS_API int ws_state(const ws_conn *c);              /* WS_STATE_ */
@@ -875,6 +891,10 @@ WS_API int ws_leave(ws_conn *c, const char *group);
 WS_API int ws_publish(ws_loop *loop, const char *group, ws_conn *except, int op,
                       const void *data, size_t n);
 WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data, size_t n);
+
+/* ws_http_write to every answer of a group that goes on (see ws_http_begin). */
+WS_API int ws_http_publish(ws_loop *loop, const char *group, ws_conn *except,
+                           const void *data, size_t n);
 
 /* ws_publish by the rules of ws_send_latest. */
 WS_API int ws_publish_latest(ws_loop *loop, const char *group, int slot, int op,
@@ -1878,6 +1898,7 @@ enum {
     WS__PHASE_HEAD,     /* waits for the peer's HTTP head */
     WS__PHASE_HTTP,     /* server: the application is to answer the request */
     WS__PHASE_FRAMES,
+    WS__PHASE_BODY,     /* server: the answer's body goes out; input is dropped */
     WS__PHASE_ENDING,   /* input is dropped; CLOSE comes when the output is gone */
     WS__PHASE_ENDED     /* no input, no output; CLOSE comes now */
 };
@@ -1910,6 +1931,7 @@ enum {
     WS__OPEN_OWED = 1 << 24,    /* the next pull gives OPEN */
     WS__ASKED = 1 << 26,        /* the application is to answer a WebSocket request */
     WS__DRAIN_ASKED = 1 << 25,  /* WRITABLE is owed when nothing waits any more */
+    WS__CHUNKED = 1 << 28,      /* a body in chunks */
     WS__CORKED = 1 << 27        /* drivers write nothing until ws_uncork */
 };
 
@@ -2001,6 +2023,8 @@ typedef struct ws__more {
     struct ws__member *groups;      /* that it is in */
     char *remote;               /* the client's address that a trusted proxy wrote */
     char *protocol;             /* subprotocol that the application chose */
+    char *beat;                 /* of ws_http_beat */
+    uint32_t beat_ms;
 } ws__more;
 
 /* A configuration with the defaults filled in and all strings copied. Shared by the
@@ -2084,6 +2108,13 @@ static void ws__put_number(ws__text *t, uint64_t v)
     size_t n = sizeof digits;
     do digits[--n] = (char)('0' + v % 10); while (v /= 10);
     ws__put(t, digits + n, sizeof digits - n);
+}
+
+static void ws__put_hex(ws__text *t, uint64_t v)
+{
+    int shift = 60;
+    while (shift && !(v >> shift)) shift -= 4;
+    for (; shift >= 0; shift -= 4) ws__put(t, "0123456789abcdef" + (v >> shift & 15), 1);
 }
 
 /* ---- memory ---- */
@@ -2484,6 +2515,7 @@ static void ws__more_free(ws_conn *c)
     if (!c->more) return;
     ws__string_free(c, c->more->remote);
     ws__string_free(c, c->more->protocol);
+    ws__string_free(c, c->more->beat);
     ws__free(c->cfg, c->more, sizeof *c->more);
     c->more = NULL;
 }
@@ -2676,7 +2708,8 @@ static void ws__tx_done(ws_conn *c, size_t n)
     ws__tx *tx = c->tx;
 
     if (!tx || n > ws__queued(tx)) return;
-    if (n && ws__held_back(c)) {    /* we do not read now: its reading shows the peer alive */
+    if (n && (c->phase == WS__PHASE_BODY || ws__held_back(c))) {
+        /* its reading shows the peer alive */
         c->last_rx = c->now;
         c->flags &= ~(uint32_t)WS__PINGED;
     }
@@ -2777,19 +2810,30 @@ static ws__mark *ws__mark_new(ws_conn *c, uint32_t i)
     return &tx->marks[i];
 }
 
-/* The frame of n payload bytes, masked if f says so, with one reference: the caller's. */
+/* Room for n bytes to share, with one reference: the caller's. */
+static ws__shared *ws__shared_raw(ws__cfg *k, size_t n)
+{
+    size_t size = sizeof(ws__shared) + n;
+    ws__shared *s = (ws__shared *)ws__block_new(k, &size);
+
+    if (!s) return NULL;
+    s->cfg = k;
+    s->size = n;
+    s->block = size;
+    s->refs = 1;
+    return s;
+}
+
+/* The frame of a payload, masked if f says so. */
 static ws__shared *ws__shared_new(ws__cfg *k, const ws_frame *f, const ws_str *payload)
 {
-    size_t size = sizeof(ws__shared) + WS_FRAME_HEADER_MAX + payload->size, head;
-    ws__shared *s = (ws__shared *)ws__block_new(k, &size);
+    ws__shared *s = ws__shared_raw(k, WS_FRAME_HEADER_MAX + payload->size);
+    size_t head;
 
     if (!s) return NULL;
     head = ws_frame_encode(f, WS__DATA(s));
     ws__join_pieces(WS__DATA(s) + head, f, payload, 1);
-    s->cfg = k;
     s->size = head + payload->size;
-    s->block = size;
-    s->refs = 1;
     return s;
 }
 
@@ -2902,6 +2946,14 @@ static int ws__tx_drop_oldest(ws_conn *c)
     if (!tx) return 0;
     at.at = tx->border;
     at.mark = tx->mark_at + (tx->sent ? 1 : 0);
+    if (c->phase == WS__PHASE_BODY) {       /* each mark is one write */
+        while (at.mark < tx->mark_end && !tx->marks[at.mark].frame) at.mark++;
+        if (at.mark == tx->mark_end) return 0;
+        at.at = tx->marks[at.mark].at;
+        ws__place_cut(c, &at, tx->marks[at.mark].frame->size);
+        ws__tx_settle(c);
+        return 1;
+    }
     while ((p = ws__place_frame(tx, &at, &size)) && (p[0] & 15) != 1 && (p[0] & 15) != 2)
         ws__place_next(tx, &at, size);
     for (look = at; p && (!(p[0] & 0x80) || (p[0] & 8)); p = ws__place_frame(tx, &look, &size))
@@ -3184,7 +3236,8 @@ static int ws__source_ready(const ws_conn *c)
 /* 1 if the next pull can give WRITABLE. */
 static int ws__writable_due(const ws_conn *c)
 {
-    if (!WS__HAS(c, WS__REFUSED) || c->phase != WS__PHASE_FRAMES) return 0;
+    if (!WS__HAS(c, WS__REFUSED) || c->phase < WS__PHASE_FRAMES || c->phase > WS__PHASE_BODY)
+        return 0;
     if (WS__HAS(c, WS__DRAIN_ASKED)) return !ws__unsent(c) && !ws__has_source(c);
     return ws__pending(c) <= c->cfg->set.max_backlog / 4;
 }
@@ -3317,6 +3370,15 @@ static int ws__has_header(const ws_header *h, const char *name)
     return 0;
 }
 
+static void ws__put_status(ws__text *t, int status)
+{
+    ws__puts(t, "HTTP/1.1 ");
+    ws__put_number(t, (uint64_t)status);
+    ws__puts(t, " ");
+    ws__puts(t, ws__status_text(status));
+    ws__puts(t, "\r\nConnection: close\r\n");
+}
+
 /* Queues an HTTP answer that ends the connection. */
 static int ws__refuse(ws_conn *c, int status, const ws_header *headers, const char *text,
                       size_t n, int with_body)
@@ -3328,11 +3390,7 @@ static int ws__refuse(ws_conn *c, int status, const ws_header *headers, const ch
         ws__drop_output(c);
         return WS_ERR_MEMORY;
     }
-    ws__puts(&t, "HTTP/1.1 ");
-    ws__put_number(&t, (uint64_t)status);
-    ws__puts(&t, " ");
-    ws__puts(&t, ws__status_text(status));
-    ws__puts(&t, "\r\nConnection: close\r\n");
+    ws__put_status(&t, status);
     if (n && !bare && !ws__has_header(headers, "Content-Type"))
         ws__puts(&t, "Content-Type: text/plain\r\n");
     if (status == 405 && !ws__has_header(headers, "Allow")) ws__puts(&t, "Allow: GET\r\n");
@@ -3878,14 +3936,15 @@ static void ws__release(ws_conn *c)
         rx->msg = 0;
         c->flags &= ~(uint32_t)WS__MESSAGE_HELD;
     }
-    if (WS__HAS(c, WS__HEAD_HELD) && WS__HAS(c, WS__OPENED | WS__CLOSE_TOLD)) {
+    if (WS__HAS(c, WS__HEAD_HELD) &&
+        (WS__HAS(c, WS__OPENED | WS__CLOSE_TOLD) || c->phase == WS__PHASE_BODY)) {
         rx->head_size = 0;
         c->flags &= ~(uint32_t)WS__HEAD_HELD;
     }
     if (c->phase == WS__PHASE_HTTP && !WS__HAS(c, WS__ANSWERED) && !c->cfg->set.ask)
         ws_http_reply(c, 426, NULL, "WebSocket only\n", 15);
     if (rx && rx->pos == rx->len && !rx->op && !rx->in_frame && !rx->msg &&
-        c->phase == WS__PHASE_FRAMES)
+        (c->phase == WS__PHASE_FRAMES || c->phase == WS__PHASE_BODY))
         ws__rx_free(c);
 }
 
@@ -4278,6 +4337,7 @@ static int ws__late_event(ws_conn *c, ws_event *ev)
     if (WS__HAS(c, WS__INPUT_END) && !ws__held_back(c) && c->phase <= WS__PHASE_FRAMES &&
         !WS__HAS(c, WS__ANSWERED))
         ws__fail(c, WS__HAS(c, WS__BROKEN) ? WS_ERR_IO : WS_ERR_EOF);
+    if (WS__HAS(c, WS__INPUT_END) && c->phase == WS__PHASE_BODY) ws_drop(c);
     if (ws__writable_due(c)) {
         c->flags &= ~(uint32_t)(WS__REFUSED | WS__DRAIN_ASKED);
         return ws__fill(ev, c, WS_EV_WRITABLE, "", 0);
@@ -4303,7 +4363,7 @@ static int ws__step(ws_conn *c, ws__span *in, ws_event *ev)
         else r = 0;
     }
     if (r > 0) return 1;
-    if (c->phase >= WS__PHASE_ENDING) in->p = in->end;
+    if (c->phase > WS__PHASE_FRAMES) in->p = in->end;
     return ws__late_event(c, ev);
 }
 
@@ -4373,6 +4433,31 @@ static void ws__give_up(ws_conn *c)
     }
 }
 
+static int ws__body_put(ws_conn *c, const void *data, size_t n);
+
+/* When the next beat of a body is due. */
+static void ws__beat_later(ws_conn *c)
+{
+    uint32_t ms = c->more && c->more->beat ? c->more->beat_ms : WS_NEVER;
+
+    c->deadline = ws__after(c, ms);
+}
+
+static void ws__beat(ws_conn *c)
+{
+    const ws__more *m = c->more;
+    uint32_t patience = c->cfg->set.ping_timeout;
+
+    if (m && m->beat && ws__pending(c) && patience != WS_NEVER &&
+        c->now - c->last_rx >= m->beat_ms + patience) {
+        ws__fail(c, WS_ERR_PING_TIMEOUT);
+        return;
+    }
+    if (m && m->beat && !ws__pending(c)) ws__body_put(c, m->beat, strlen(m->beat));
+    if (c->phase == WS__PHASE_BODY) ws__beat_later(c);
+    ws__wake(c);
+}
+
 static void ws__expired(ws_conn *c)
 {
     if (c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_SENT)) {
@@ -4380,6 +4465,8 @@ static void ws__expired(ws_conn *c)
     } else if (c->phase < WS__PHASE_FRAMES) {
         if (c->cfg->set.handshake_timeout == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
         else if (!ws__refusal_shown(c)) ws__fail(c, WS_ERR_HANDSHAKE_TIMEOUT);
+    } else if (c->phase == WS__PHASE_BODY) {
+        ws__beat(c);
     } else if (c->phase < WS__PHASE_ENDED) {
         if (c->cfg->set.close_timeout == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
         else ws__give_up(c);
@@ -4430,7 +4517,7 @@ WS_API size_t ws_feed_room(const ws_conn *c)
 {
     size_t raw, most = WS__FEED_MAX;
 
-    if (!c || c->phase >= WS__PHASE_ENDING || WS__HAS(c, WS__INPUT_END)) return 0;
+    if (!c || c->phase > WS__PHASE_FRAMES || WS__HAS(c, WS__INPUT_END)) return 0;
     if (c->phase == WS__PHASE_HEAD && c->cfg->set.max_head > most) most = c->cfg->set.max_head;
     if (!c->rx) return most;
     raw = c->rx->len - c->rx->pos;
@@ -4450,7 +4537,7 @@ WS_API size_t ws_feed(ws_conn *c, const void *data, size_t n)
     size_t room = ws_feed_room(c);
 
     if (!c || !data) return 0;
-    if (c->phase >= WS__PHASE_ENDING) return n;     /* nobody needs it any more */
+    if (c->phase > WS__PHASE_FRAMES) return n;      /* nobody needs it any more */
     if (n > room) n = room;
     if (!n) return 0;
     ws__heard(c);
@@ -4547,7 +4634,7 @@ static int ws__admit(ws_conn *c, size_t n, uint64_t wire)
 {
     const ws_config *s = &c->cfg->set;
 
-    if (!ws__can_send(c)) return WS_ERR_STATE;
+    if (!ws__can_send(c) && c->phase != WS__PHASE_BODY) return WS_ERR_STATE;
     if (WS__HAS(c, WS__IS_FIXED) && wire > c->tx->cap - 2 * WS__TX_ROOM) return WS_ERR_ARGUMENT;
     if (c->cork && ws__unsent(c) > s->max_backlog / 2) c->cork->flush(c);
     while (s->drop_oldest && ws__too_much(c, n, wire) && ws__tx_drop_oldest(c)) {}
@@ -4875,6 +4962,7 @@ WS_API int ws_close(ws_conn *c, int code, const char *reason)
 
     if (!c || (code && !ws__code_valid(code)) || (!code && n)) return WS_ERR_ARGUMENT;
     if (n && (ws_utf8(&state, reason, n) < n || state)) return WS_ERR_ARGUMENT;
+    if (c->phase == WS__PHASE_BODY) return ws_http_end(c);
     if (c->phase > WS__PHASE_FRAMES || WS__HAS(c, WS__CLOSE_SENT)) return WS_ERR_STATE;
     if (c->phase != WS__PHASE_FRAMES) {             /* not open yet: nothing to shake */
         ws_drop(c);
@@ -4982,6 +5070,113 @@ WS_API int ws_accept(ws_conn *c, const ws_answer *answer)
     return 0;
 }
 #endif
+
+/* ---- answers that go on ---- */
+
+/* The request on show is HTTP/1.1, not 1.0. */
+static int ws__request_modern(const ws_conn *c)
+{
+    const char *target = ws_target(c);
+
+    return *target && !memcmp(target + strlen(target) + 1, "HTTP/1.1", 8);
+}
+
+WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int chunked)
+{
+    ws__text t;
+    int head;
+
+    if (!c || status < 200 || status > 999 || !ws__headers_valid(headers)) return WS_ERR_ARGUMENT;
+    if (c->phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED | WS__ASKED)) return WS_ERR_STATE;
+    if (ws__text_begin(c, &t, 320 + ws__lines_size(headers))) return WS_ERR_MEMORY;
+    head = !strcmp(ws_method(c), "HEAD");
+    chunked = chunked && ws__request_modern(c);
+    ws__put_status(&t, status);
+    ws__put_lines(&t, headers);
+    if (chunked) ws__puts(&t, "Transfer-Encoding: chunked\r\n");
+    ws__puts(&t, "\r\n");
+    if (ws__text_end(c, &t)) return WS_ERR_MEMORY;
+    if (chunked && !head) c->flags |= WS__CHUNKED;
+    c->phase = WS__PHASE_BODY;
+    c->last_rx = c->now;
+    ws__beat_later(c);
+    ws__wake(c);
+    return head ? ws_http_end(c) : 0;
+}
+
+/* Queues bytes of a body. With drop_oldest what waits is kept write by write. */
+static int ws__body_put(ws_conn *c, const void *data, size_t n)
+{
+    static const ws_frame plain = { 0, 0, 0, 0, 0, { 0, 0, 0, 0 } };
+    char size[20];
+    ws_str v[3];
+    ws__text t;
+    ws__shared *f;
+    int r, chunked = WS__HAS(c, WS__CHUNKED);
+
+    t.at = size;
+    t.end = size + sizeof size;
+    if (chunked) {
+        ws__put_hex(&t, n);
+        ws__puts(&t, "\r\n");
+    }
+    v[0] = ws__str(size, chunked ? (size_t)(t.at - size) : 0);
+    v[1] = ws__str((const char *)data, n);
+    v[2] = ws__str("\r\n", chunked ? 2 : 0);
+    n += v[0].size + v[2].size;
+    if (c->cfg->set.drop_oldest && ws__pending(c) && !WS__HAS(c, WS__IS_FIXED)) {
+        f = ws__shared_raw(c->cfg, n);
+        if (!f) return WS_ERR_MEMORY;
+        ws__join_pieces(WS__DATA(f), &plain, v, 3);
+        r = ws__tx_share(c, f, 0);
+        ws__shared_release(f);
+    } else {
+        uint8_t *at = ws__tx_room(c, n);
+        if (!at) return WS_ERR_MEMORY;
+        ws__join_pieces(at, &plain, v, 3);
+        c->tx->len += n;
+        c->tx->border = c->tx->len;
+        r = 0;
+    }
+    ws__beat_later(c);
+    return ws__sent(c, r);
+}
+
+WS_API int ws_http_write(ws_conn *c, const void *data, size_t n)
+{
+    int r;
+
+    if (!c || (!data && n) || n > (size_t)-1 / 4) return WS_ERR_ARGUMENT;
+    if (c->phase != WS__PHASE_BODY) return WS_ERR_STATE;
+    if (!n) return 0;           /* an empty chunk would be the end */
+    r = ws__admit(c, n, n + 20);
+    return r ? r : ws__body_put(c, data, n);
+}
+
+WS_API int ws_http_end(ws_conn *c)
+{
+    if (!c || c->phase != WS__PHASE_BODY) return c ? WS_ERR_STATE : WS_ERR_ARGUMENT;
+    if (WS__HAS(c, WS__CHUNKED) && ws__tx_append(c, "0\r\n\r\n", 5, 1)) ws__drop_output(c);
+    c->flags |= WS__ANSWERED;
+    ws__end(c, WS__PHASE_ENDING);
+    return 0;
+}
+
+WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms)
+{
+    char *copy;
+
+    if (!c || !text || !*text || !ms) return WS_ERR_ARGUMENT;
+    if (c->phase != WS__PHASE_BODY) return WS_ERR_STATE;
+    copy = ws__more_of(c) ? ws__string_new(c, ws__cstr(text)) : NULL;
+    if (!copy) return WS_ERR_MEMORY;
+    ws__string_free(c, c->more->beat);
+    c->more->beat = copy;
+    c->more->beat_ms = ms;
+    ws__beat_later(c);
+    ws__wake(c);
+    return 0;
+}
 
 WS_API int ws_state(const ws_conn *c)
 {
@@ -5715,6 +5910,18 @@ static size_t ws__need(const ws_conn *c)
     return f.size + head - have < 65536 ? (size_t)f.size + head - have : 65536;
 }
 
+static int ws__wants_input(const ws_conn *c);
+
+/* One read of what nobody wants to know; its end counts. */
+static int ws__receive_waste(ws_conn *c)
+{
+    char waste[4096];
+    ptrdiff_t r = ws__read(c, waste, sizeof waste);
+
+    if (r <= 0) ws__input_end(c, r);
+    return r == (ptrdiff_t)sizeof waste;
+}
+
 /* One read into c->rx. Returns 1 when more may follow at once. */
 static int ws__receive(ws_conn *c)
 {
@@ -5723,6 +5930,7 @@ static int ws__receive(ws_conn *c)
     uint8_t *at;
     ptrdiff_t r;
 
+    if (c->phase == WS__PHASE_BODY && ws__wants_input(c)) return ws__receive_waste(c);
     if (exact) n = ws__need(c);
     at = ws__read_room(c, &n);
     if (!at) return 0;
@@ -5797,6 +6005,7 @@ static int ws__has_output(const ws_conn *c)
 
 static int ws__wants_input(const ws_conn *c)
 {
+    if (c->phase == WS__PHASE_BODY) return !WS__HAS(c, WS__INPUT_END);
     return (c->phase == WS__PHASE_HEAD || c->phase == WS__PHASE_FRAMES) && !ws__held_back(c) &&
            !WS__HAS(c, WS__INPUT_END) && ws_feed_room(c);
 }
@@ -6567,6 +6776,11 @@ static int ws__cork_flush(ws_conn *c)
         if (r >= 0) sent = (size_t)r;
         else if (r == WS_IO_ERROR) { ws__drop_output(c); return 0; }
     }
+    if (sent == g->total) {
+        g->n = 0;
+        g->len = g->total = 0;
+        return 0;
+    }
     for (i = 0, left = sent; i < g->n && !WS__HAS(c, WS__NO_OUTPUT) && !bad; i++) {
         const uint8_t *p = (const uint8_t *)g->piece[i].iov_base;
         size_t n = g->piece[i].iov_len, skip = left < n ? left : n;
@@ -6667,6 +6881,7 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
     int n = 0;
     ptrdiff_t r;
 
+    if (c->phase == WS__PHASE_BODY) { ws__receive_waste(c); return; }
     if (ws__reads_payload(c) && rx->left >= direct) {
         v[0].iov_base = ws__read_room(c, &direct);
         v[0].iov_len = direct;
@@ -7473,6 +7688,19 @@ WS_API int ws_publish(ws_loop *l, const char *group, ws_conn *except, int op,
     if (!l || !ws__news_valid(op, data, n)) return 0;
     w = ws__news_of(l->cfg, -1, op, data, n);
     return ws__publish(l, group, except, &w);
+}
+
+WS_API int ws_http_publish(ws_loop *l, const char *group, ws_conn *except,
+                           const void *data, size_t n)
+{
+    ws__group *g = l ? ws__group_of(l, ws__group_name(group)) : NULL;
+    ws__member *m = g ? g->members : NULL;
+    int took = 0;
+
+    for (; m; m = m->next)
+        if (m->conn != except && !WS__HAS(m->conn, WS__DEAD))
+            took += !ws_http_write(m->conn, data, n);
+    return took;
 }
 
 WS_API int ws_publish_latest(ws_loop *l, const char *group, int slot, int op,
