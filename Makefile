@@ -11,6 +11,7 @@ WARN = -Wall -Wextra -Wpedantic -Werror
 PREFIX = /usr/local
 PORT = 9001
 FUZZ_SECONDS = 60
+BENCH =
 
 -include config.mk
 
@@ -37,7 +38,10 @@ compile:
 
 bench:
 	@$(SET) sh tests/examples.sh
-	@$(SET) bash tests/bench/run.sh
+	@$(SET) bash tests/bench/run.sh $(BENCH)
+
+bench-smoke:
+	@$(SET) sh tests/bench/smoke.sh
 
 fuzz:
 	@$(SET) FUZZ_SECONDS='$(FUZZ_SECONDS)' sh tests/fuzz/run.sh fuzz
@@ -54,4 +58,4 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: all run examples test lint compile bench fuzz test-interop install clean
+.PHONY: all run examples test lint compile bench bench-smoke fuzz test-interop install clean

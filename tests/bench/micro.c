@@ -1,4 +1,5 @@
-/* Masking and UTF-8 validation of ws.h in GB/s beside memcpy, best of several runs. */
+/* Masking and UTF-8 validation of ws.h in GB/s beside memcpy, best of several runs.
+     micro [RUNS] */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -11,7 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX = 1 << 20, RUNS = 9 };
+enum { MAX = 1 << 20 };
+
+static int runs = 9;
 
 static double now(void)
 {
@@ -50,7 +53,7 @@ static double rate(void (*work)(size_t), size_t n)
     size_t k, times = (64u << 20) / n;
     int r;
 
-    for (r = 0; r < RUNS; r++) {
+    for (r = 0; r < runs; r++) {
         double t = now(), g;
         for (k = 0; k < times; k++) work(n);
         g = (double)times * (double)n / (now() - t) * 1e-9;
@@ -97,8 +100,9 @@ static void line(const char *name, void (*work)(size_t))
     fflush(stdout);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1) runs = atoi(argv[1]);
     a = (unsigned char *)malloc(MAX);
     b = (unsigned char *)malloc(MAX);
     memset(a, 'x', MAX);

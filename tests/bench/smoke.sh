@@ -1,0 +1,91 @@
+#!/bin/sh
+# Seconds, not minutes: every program of the benchmark builds and runs, every echo is right, and
+# ws.h needs no more system calls than it should. Measures nothing that depends on the clock.
+# Prints one line per check and, last, "N passed, N failed". Linux.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+: "${CC=cc}" "${CFLAGS=-O2 -g}"
+src=tests/bench out=build/bench passed=0 failed=0 server=
+mkdir -p "$out"
+[ "$(uname)" = Linux ] || { echo "SKIP bench-smoke: Linux only"; echo "0 passed, 0 failed"; exit 0; }
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null' EXIT
+
+check() {       # check NAME COMMAND...
+    name=$1
+    shift
+    if "$@" >"$out/smoke.log" 2>&1; then passed=$((passed + 1)); echo "ok $name"
+    else failed=$((failed + 1)); echo "FAIL $name"; tail -n 5 "$out/smoke.log"; fi
+}
+
+absent() {      # absent WHAT: a failure where everything is to be there
+    echo "SKIP $1"
+    [ "${CI-}" != true ] || failed=$((failed + 1))
+}
+
+start() {       # start COMMAND...: its process in $server, its port in $port
+    : >"$out/smoke.out"
+    "$@" >"$out/smoke.out" 2>"$out/smoke.err" </dev/null &
+    server=$! port= tries=0
+    while [ -z "$port" ] && [ $tries -lt 200 ]; do
+        sleep 0.05
+        tries=$((tries + 1))
+        port=$(sed -n '1s/.*[: ]\([0-9][0-9]*\)\/*$/\1/p' "$out/smoke.out")
+    done
+    [ -n "$port" ]
+}
+
+stop() { kill "$server" 2>/dev/null; wait "$server" 2>/dev/null; server=; }
+
+load() { timeout 60 "$out/load" "$1" "$port" "$server" "$2" "$3" "$4" "$5"; }
+
+echoes() {      # echoes NAME ws|tcp COMMAND...: load compares every byte
+    label=$1 mode=$2
+    shift 2
+    start "$@" || { check "$label starts" cat "$out/smoke.err" /nowhere; return; }
+    check "$label: 20 B, 10 connections" load "$mode" 10 20 1 0.1
+    check "$label: 20 B, 16 deep" load "$mode" 10 20 16 0.1
+    check "$label: 64 KiB" load "$mode" 4 65536 2 0.1
+    check "$label: 1 MiB" load "$mode" 2 1048576 1 0.1
+    [ "$mode" = tcp ] || check "$label: handshakes" load hs 10 0 0 0.1
+    [ "$mode" = tcp ] || check "$label: idle connections" load idle 200 0 0 0
+    stop
+}
+
+# calls NAME DEPTH MOST COMMAND...: at most MOST system calls per message. A turn takes one
+# receive, one send and its part of one wait; the rest is for accepting ten connections.
+calls() {
+    label=$1 depth=$2 most=$3
+    shift 3
+    start env LD_PRELOAD="$out/count.so" "$@"
+    messages=$(load ws 10 20 "$depth" 0.5 | awk '{ print $5 }')
+    stop
+    check "$label, depth $depth: at most $most system calls per message" \
+        awk -v m="${messages:-0}" -v most="$most" '
+            { print } $1 == "calls" { print m; ok = m > 500 && $2 <= most * m + 200 } END { exit !ok }
+        ' "$out/smoke.err"
+}
+
+build() { name=$1; shift; check "build $name" $CC $CFLAGS -Wall -Wextra "$src/$name.c" "$@"; }
+
+build load -o "$out/load"
+build tcp_echo -o "$out/tcp_echo"
+build micro -o "$out/micro"
+build count -shared -fPIC -o "$out/count.so"
+check "build echo_server" sh tests/examples.sh echo_server
+echoes tcp tcp "$out/tcp_echo"
+echoes ws.h ws build/echo_server --port 0 --any-origin
+if echo '#include <wslay/wslay.h>' | $CC -E - >/dev/null 2>&1; then
+    build wslay_echo -o "$out/wslay_echo" -lwslay
+    echoes wslay ws "$out/wslay_echo"
+else absent "wslay: no libwslay-dev"
+fi
+[ -d tests/interop/node_modules/ws ] || ! command -v npm >/dev/null ||
+    (cd tests/interop && npm ci --no-audit --no-fund >/dev/null 2>&1)
+if [ -d tests/interop/node_modules/ws ]; then echoes npm ws node "$src/ws_echo.js"
+else absent "npm ws: not installed"
+fi
+calls ws.h 1 3 build/echo_server --port 0 --any-origin
+calls ws.h 16 0.1875 build/echo_server --port 0 --any-origin
+check "masking and UTF-8 run" "$out/micro" 1
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
