@@ -7,7 +7,8 @@ DO THIS
         #include "ws_sse.h"
 
     Everywhere else include it plainly. C99 or C++11. Alone it formats and parses events and
-    needs nothing but <string.h>: no allocation, no I/O.
+    needs nothing but <string.h>: no allocation, no I/O. With ws.h included before it, it also
+    serves event streams from a ws_loop, on the same port as WebSockets.
 
 HELLO
     Writes an event and reads it back. The bytes may come from read, recv, a file or a
@@ -40,10 +41,12 @@ CONTENTS
     Public          >>config   switches, errors
                     >>writer   events to bytes
                     >>reader   bytes to events
+                    >>server   event streams from ws.h's server
     Implementation  >>impl     includes, errors in words
                     >>text     UTF-8, line ends
                     >>format   bodies of >>writer
                     >>parse    bodies of >>reader
+                    >>stream   bodies of >>server
     The end         >>history  >>license
 
 WHAT IT DOES
@@ -92,7 +95,8 @@ SWITCHES (define before every include, or "impl" before the one with WS_SSE_IMPL
     X(WRITE,   "the write function failed") \
     X(EVENT_SIZE, "event name does not fit an eighth of the parser's memory") \
     X(ID_SIZE, "id does not fit an eighth of the parser's memory") \
-    X(MEMORY,  "parser has no memory, or less than 64 bytes")
+    X(MEMORY,  "parser has no memory, or less than 64 bytes") \
+    X(GAP,     "the last event id is unknown, or too old to replay from")
 
 #define WS_SSE__NUMBER(name, text) WS_SSE__NUMBER_##name,
 enum { WS_SSE__NUMBER_OK, WS_SSE_ERRORS(WS_SSE__NUMBER) WS_SSE__NUMBER_END };
@@ -164,6 +168,61 @@ WS_SSE_API const char *ws_sse_last_id(const ws_sse_parser *p);
 
 /* A new stream after a reconnection: an unfinished event is dropped, id and retry stay. */
 WS_SSE_API void ws_sse_parser_restart(ws_sse_parser *p);
+
+/* ==== >>server ========================================================================= */
+
+#if defined(WS_H_INCLUDED) && !defined(WS_NO_SERVER)
+
+/* 1 if a WS_EV_HTTP asks for an event stream: its Accept names text/event-stream. */
+WS_SSE_API int ws_sse_requested(const ws_conn *c);
+
+/* How a stream begins. Zero it, then set what you care about. */
+typedef struct ws_sse_options {
+    const ws_header *headers;   /* added to the answer (CORS); NULL none */
+    long retry;                 /* ms a reader waits before it connects again; 0: not said */
+    uint32_t beat;              /* ms without an event, then a comment; 0: 15000 */
+    int chunked;                /* 1: in chunks, to HTTP/1.1; 0: ends with the connection */
+} ws_sse_options;
+
+/* Answers a WS_EV_HTTP with an event stream; o may be NULL. From then on the connection takes
+   ws_sse_send, can ws_join groups, has WS_EV_WRITABLE and the backlog's rules like any other,
+   and ends with ws_close, or CLOSE when the reader goes. Methods but GET and HEAD are answered
+   405 (WS_ERR_METHOD). To tell a reader not to come back: ws_http_reply with 204 instead. */
+WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o);
+
+/* The last event id that a reader has, to go on from: of its Last-Event-ID header, else of the
+   query's lastEventId; "" for none. Asked at WS_EV_HTTP. Returns its length, -1: no room. */
+WS_SSE_API int ws_sse_last_event_id(const ws_conn *c, char *buf, size_t n);
+
+/* Sends an event, or a comment alone (ping). 0, WS_ERR_ARGUMENT for what ws_sse_format
+   refuses, or as ws_http_write. */
+WS_SSE_API int ws_sse_send(ws_conn *c, const ws_sse_message *m);
+WS_SSE_API int ws_sse_ping(ws_conn *c);
+
+/* Sends an event to every member of a group: to event streams as it is, to WebSockets its data
+   as a text message. Returns how many took it. */
+WS_SSE_API int ws_sse_publish(ws_loop *loop, const char *group, const ws_sse_message *m);
+
+/* The latest events, in memory of yours, for readers that come back. Fields are private. */
+typedef struct ws_sse_ring {
+    char *memory;
+    size_t size, first, end, wrap, count;
+} ws_sse_ring;
+
+/* memory: n bytes that stay yours and must outlive r; each event takes what it has formatted,
+   its id, and 8 more. */
+WS_SSE_API void ws_sse_ring_init(ws_sse_ring *r, void *memory, size_t n);
+
+/* Keeps an event; the oldest ones make room. 0, or WS_SSE_ERR_: of ws_sse_format, or MEMORY: it
+   is larger than the ring, which is empty now, for the events before it are no use. */
+WS_SSE_API int ws_sse_ring_add(ws_sse_ring *r, const ws_sse_message *m);
+
+/* Sends what came after the event of that id. Returns how many were sent (0 for id ""), or
+   WS_SSE_ERR_GAP: events are lost to this reader, tell it to start anew; or WS_SSE_ERR_WRITE:
+   the backlog is full, and the connection is dropped so that the reader comes again. */
+WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id);
+
+#endif /* WS_H_INCLUDED */
 
 #endif /* WS_SSE_H_INCLUDED */
 
@@ -585,6 +644,231 @@ WS_SSE_API int ws_sse_parse(ws_sse_parser *p, const char **data, size_t *n, ws_s
     }
     return 0;
 }
+
+/* ==== >>stream (private) =============================================================== */
+
+#if defined(WS_H_INCLUDED) && !defined(WS_NO_SERVER)
+
+#include <stdlib.h>
+
+WS_SSE_API int ws_sse_requested(const ws_conn *c)
+{
+    ws_str item;
+    int i;
+
+    for (i = 0; (item = ws_header_item(c, "Accept", i)).data; i++) {
+        size_t n = 0;
+        while (n < item.size && item.data[n] != ';' && item.data[n] != ' ') n++;
+        item.size = n;
+        if (ws_str_is(item, "text/event-stream")) return 1;
+    }
+    return 0;
+}
+
+/* The answer's own headers, behind the application's. Returns them all, NULL: no memory. */
+static ws_header *ws_sse__headers(const ws_header *own)
+{
+    static const ws_header fixed[] = {
+        { "Content-Type", "text/event-stream" },
+        { "Cache-Control", "no-cache, no-transform" },
+        { "X-Accel-Buffering", "no" },          /* nginx would hold events back for seconds */
+        { NULL, NULL }
+    };
+    size_t n = 0;
+    ws_header *all;
+
+    while (own && own[n].name) n++;
+    all = (ws_header *)malloc((n + 4) * sizeof *all);
+    if (!all) return NULL;
+    if (n) memcpy(all, own, n * sizeof *all);
+    memcpy(all + n, fixed, sizeof fixed);
+    return all;
+}
+
+WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o)
+{
+    static const ws_header allow[] = { { "Allow", "GET, HEAD" }, { NULL, NULL } };
+    const char *method = ws_method(c);
+    ws_sse_message hello;
+    ws_header *headers;
+    int r;
+
+    if (*method && strcmp(method, "GET") && strcmp(method, "HEAD")) {
+        r = ws_http_reply(c, 405, allow, "GET only\n", 9);
+        return r ? r : WS_ERR_METHOD;
+    }
+    headers = ws_sse__headers(o ? o->headers : NULL);
+    if (!headers) return WS_ERR_MEMORY;
+    r = ws_http_begin(c, 200, headers, o && o->chunked);
+    free(headers);
+    if (r || !strcmp(method, "HEAD")) return r;
+    memset(&hello, 0, sizeof hello);
+    hello.comment = "";                         /* bytes at once: heads alone are held back */
+    hello.retry = o ? o->retry : 0;
+    r = ws_sse_send(c, &hello);
+    return r ? r : ws_http_beat(c, ":\n\n", o && o->beat ? o->beat : 15000);
+}
+
+WS_SSE_API int ws_sse_last_event_id(const ws_conn *c, char *buf, size_t n)
+{
+    ws_str id = ws_header_value(c, "Last-Event-ID");
+    int r;
+
+    if (!buf || !n) return -1;
+    buf[0] = 0;
+    if (!id.data) {
+        r = ws_query(c, "lastEventId", buf, n);
+        return r < 0 ? 0 : r;
+    }
+    if (id.size >= n) return -1;
+    memcpy(buf, id.data, id.size);
+    buf[id.size] = 0;
+    return (int)id.size;
+}
+
+/* The event's bytes: in stack if they fit, else allocated. NULL: *r tells why. */
+static char *ws_sse__text(const ws_sse_message *m, char *stack, size_t room, size_t *n, int *r)
+{
+    ptrdiff_t size = ws_sse_format(m, stack, room);
+    char *text = stack;
+
+    *r = size < 0 ? WS_ERR_ARGUMENT : 0;
+    *n = size < 0 ? 0 : (size_t)size;
+    if (*r || *n <= room) return *r ? NULL : text;
+    text = (char *)malloc(*n);
+    if (text) ws_sse_format(m, text, *n);
+    else *r = WS_ERR_MEMORY;
+    return text;
+}
+
+WS_SSE_API int ws_sse_send(ws_conn *c, const ws_sse_message *m)
+{
+    char stack[1024], *text;
+    size_t n;
+    int r;
+
+    text = ws_sse__text(m, stack, sizeof stack, &n, &r);
+    if (text) r = ws_http_write(c, text, n);
+    if (text != stack) free(text);
+    return r;
+}
+
+WS_SSE_API int ws_sse_ping(ws_conn *c) { return ws_http_write(c, ":\n\n", 3); }
+
+WS_SSE_API int ws_sse_publish(ws_loop *loop, const char *group, const ws_sse_message *m)
+{
+    char stack[1024], *text;
+    size_t n;
+    int r, took = 0;
+
+    text = ws_sse__text(m, stack, sizeof stack, &n, &r);
+    if (!text) return 0;
+    took = ws_http_publish(loop, group, NULL, text, n);
+    if (m->data)
+        took += ws_publish(loop, group, NULL, WS_OP_TEXT, m->data,
+                           ws_sse__size(m->data, m->size));
+    if (text != stack) free(text);
+    return took;
+}
+
+/* ---- ring: entries of { bytes of the event, bytes of the id } event id, none cut in two.
+   They stand at [first, end), or, wrapped, at [first, wrap) and [0, end). ---- */
+
+typedef struct ws_sse__entry { uint32_t event, id; } ws_sse__entry;
+
+static int ws_sse__wrapped(const ws_sse_ring *r)
+{
+    return r->count && r->end <= r->first;
+}
+
+static ws_sse__entry ws_sse__entry_at(const ws_sse_ring *r, size_t at)
+{
+    ws_sse__entry e;
+
+    memcpy(&e, r->memory + at, sizeof e);
+    return e;
+}
+
+static size_t ws_sse__entry_next(const ws_sse_ring *r, size_t at)
+{
+    ws_sse__entry e = ws_sse__entry_at(r, at);
+
+    at += sizeof e + e.event + e.id;
+    return ws_sse__wrapped(r) && at == r->wrap ? 0 : at;
+}
+
+WS_SSE_API void ws_sse_ring_init(ws_sse_ring *r, void *memory, size_t n)
+{
+    memset(r, 0, sizeof *r);
+    r->memory = (char *)memory;
+    r->size = n;
+}
+
+/* A place for n bytes behind the newest entry; the oldest go. n is at most the size. */
+static size_t ws_sse__ring_room(ws_sse_ring *r, size_t n)
+{
+    for (;;) {
+        if (!r->count) r->first = r->end = 0;
+        if (!ws_sse__wrapped(r)) {
+            if (r->size - r->end >= n) return r->end;
+            r->wrap = r->end;           /* the newest entries go to the front */
+            r->end = 0;
+        } else if (r->first - r->end >= n) {
+            return r->end;
+        } else {
+            r->first = ws_sse__entry_next(r, r->first);
+            r->count--;
+        }
+    }
+}
+
+WS_SSE_API int ws_sse_ring_add(ws_sse_ring *r, const ws_sse_message *m)
+{
+    ptrdiff_t size = ws_sse_format(m, NULL, 0);
+    ws_sse__entry e;
+    size_t at, n;
+
+    if (size < 0) return (int)size;
+    e.event = (uint32_t)size;
+    e.id = (uint32_t)(m->id ? ws_sse__size(m->id, m->id_size) : 0);
+    n = sizeof e + (size_t)size + e.id;
+    if (n > r->size || n > 0x7FFFFFFF) {
+        r->count = 0;
+        return WS_SSE_ERR_MEMORY;
+    }
+    at = ws_sse__ring_room(r, n);
+    memcpy(r->memory + at, &e, sizeof e);
+    ws_sse_format(m, r->memory + at + sizeof e, e.event);
+    if (e.id) memcpy(r->memory + at + sizeof e + e.event, m->id, e.id);
+    r->end = at + n;
+    r->count++;
+    return 0;
+}
+
+WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id)
+{
+    size_t at = r->first, i, n = strlen(id), from = 0;
+    int sent = 0;
+
+    if (!n) return 0;
+    for (i = 0; i < r->count; i++, at = ws_sse__entry_next(r, at)) {
+        ws_sse__entry e = ws_sse__entry_at(r, at);
+        if (e.id == n && !memcmp(r->memory + at + sizeof e + e.event, id, n)) from = i + 1;
+    }
+    if (!from) return WS_SSE_ERR_GAP;
+    for (i = 0, at = r->first; i < r->count; i++, at = ws_sse__entry_next(r, at)) {
+        ws_sse__entry e = ws_sse__entry_at(r, at);
+        if (i < from) continue;
+        if (ws_http_write(c, r->memory + at + sizeof e, e.event)) {
+            ws_drop(c);
+            return WS_SSE_ERR_WRITE;
+        }
+        sent++;
+    }
+    return sent;
+}
+
+#endif /* WS_H_INCLUDED */
 
 #endif /* WS_SSE_IMPLEMENTED_ */
 #endif /* WS_SSE_IMPLEMENTATION */
