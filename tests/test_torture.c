@@ -35,6 +35,8 @@ static void cfg_rich(ws_config *cfg)
     cfg->host = "example.com";
 }
 static void cfg_small(ws_config *cfg) { cfg->max_backlog = 3000; }
+static void cfg_parts(ws_config *cfg) { cfg->parts_over = 250; cfg->fragment = 150; }
+static void cfg_frames(ws_config *cfg) { cfg->frames = 1; cfg->max_frame = 30000; cfg->max_backlog = 5000; }
 
 static void talk_nothing(side *s) { (void)s; }
 static void talk_messages(side *s)
@@ -74,6 +76,35 @@ static void talk_backlog(side *s)
     side_pull(s);
     ws_send_text(s->c, "again");
 }
+static ptrdiff_t read_some(void *user, void *to, size_t n)
+{
+    size_t *left = (size_t *)user, k = *left < n ? *left : n;
+    if (*left % 3 == 1) { --*left; return WS_IO_WANT_READ; }
+    memcpy(to, big_data, k);
+    *left -= k;
+    return (ptrdiff_t)k;
+}
+static void talk_parts(side *s)
+{
+    ws_str v[3] = { { big_data, 100 }, { NULL, 0 }, { big_data, 800 } };
+    size_t left = 10000;
+    int i;
+
+    feed_spec(s, "82#3000 01#200 89'p' 00#900 80 02 00#5 80", 300);
+    for (i = 0; i < 12; i++) {
+        ws_sendv(s->c, WS_OP_BINARY, v, 3);
+        ws_send_part(s->c, WS_OP_TEXT, big_data, (size_t)i * 100, i % 4 == 3);
+        ws_ping(s->c, NULL, 0);
+        if (i % 5 == 4) side_pull(s);
+    }
+    ws_want_writable(s->c);
+    for (i = 0; i < 20; i++) {
+        ws_send_from(s->c, WS_OP_BINARY, read_some, &left);
+        side_pull(s);
+    }
+    feed_spec(s, "82#20000", 7000);
+    ws_drop(s->c);
+}
 static void talk_time(side *s) { side_time(s, 60000); }
 static void talk_early(side *s) { (void)s; }
 
@@ -89,6 +120,9 @@ static const scenario scenarios[] = {
     { "server utf8", 0, NULL, talk_utf8 }, { "client utf8", 1, NULL, talk_utf8 },
     { "server sends", 0, NULL, talk_send }, { "client sends", 1, NULL, talk_send },
     { "server backlog", 0, cfg_small, talk_backlog }, { "client backlog", 1, cfg_small, talk_backlog },
+    { "server parts", 0, cfg_parts, talk_parts }, { "client parts", 1, cfg_parts, talk_parts },
+    { "server frames", 0, cfg_frames, talk_parts }, { "client frames", 1, cfg_frames, talk_parts },
+    { "server in parts", 0, cfg_parts, talk_fragments }, { "client in frames", 1, cfg_frames, talk_fragments },
     { "server time", 0, NULL, talk_time }, { "client time", 1, NULL, talk_time },
     { "server refuses", 0, NULL, talk_early }, { "client refused", 1, NULL, talk_early },
     { "server http", 0, NULL, talk_early }, { "client bad url", 1, NULL, talk_early },
@@ -215,7 +249,11 @@ typedef struct peer {
     buf got;
     long accepted;
     int asked_close, dead_end;
-    int refused, echo;
+    int refused, echo, dropped;
+    buf part, whole;            /* a message that goes out, comes in, in parts */
+    int part_op;
+    size_t left;                /* of the source */
+    uint64_t r;
 } peer;
 
 static void record(buf *b, int op, const void *data, size_t n)
@@ -229,12 +267,68 @@ static void record(buf *b, int op, const void *data, size_t n)
 static void sim_event(side *s, const ws_event *ev)
 {
     peer *p = (peer *)s->user;
+    int r;
+
     if (ev->type == WS_EV_MESSAGE) {
         record(&p->got, ev->op, ev->data, ev->size);
         if (p->echo && ws_send(s->c, ev->op, ev->data, ev->size) == 0) {
             record(&p->sent, ev->op, ev->data, ev->size);
             p->accepted++;
         }
+    }
+    if (ev->type != WS_EV_PART) return;
+    if (ev->first) buf_clear(&p->whole);
+    buf_add(&p->whole, ev->data, ev->size);
+    if (ev->last) record(&p->got, ev->op, p->whole.p, p->whole.n);
+    if (!p->echo) return;
+    r = ws_send_part(s->c, ev->op, ev->data, ev->size, ev->last);
+    if (r == 0 && ev->last) record(&p->sent, ev->op, p->whole.p, p->whole.n);
+    if (r) {                    /* half a message cannot be mended; we read no faster than the peer */
+        CHECK(r == WS_ERR_MEMORY || r == WS_ERR_STATE || r == WS_ERR_RANDOM);
+        ws_drop(s->c);
+        p->dropped = 1;
+    }
+}
+
+static ptrdiff_t sim_read(void *user, void *to, size_t n)
+{
+    peer *p = (peer *)user;
+    size_t k = 1 + rng_to(&p->r, 5000);
+
+    if (rng_to(&p->r, 8) == 0) return WS_IO_WANT_READ;
+    if (k > n) k = n;
+    if (k > p->left) k = p->left;
+    if (!k) { record(&p->sent, WS_OP_BINARY, p->part.p, p->part.n); return 0; }
+    memset(to, (int)('a' + p->left % 26), k);
+    buf_add(&p->part, to, k);
+    p->left -= k;
+    return (ptrdiff_t)k;
+}
+
+/* One call of the other ways to send; what cannot be now is refused. */
+static void sim_send(peer *p, uint64_t *r, const char *data, size_t n, int op)
+{
+    ws_str v[3];
+    int last = rng_to(r, 3) == 0;
+
+    if (rng_to(r, 3) == 0) {
+        v[0].data = data; v[0].size = n / 3;
+        v[1].data = NULL; v[1].size = 0;
+        v[2].data = data + n / 3; v[2].size = n - n / 3;
+        if (ws_sendv(p->s.c, op, v, 3) == 0) record(&p->sent, op, data, n);
+    } else if (rng_to(r, 3)) {
+        if (p->part_op) op = p->part_op;
+        if (ws_send_part(p->s.c, op, data, n, last)) return;
+        if (!p->part_op) buf_clear(&p->part);
+        buf_add(&p->part, data, n);
+        p->part_op = last ? 0 : op;
+        if (last) record(&p->sent, op, p->part.p, p->part.n);
+    } else {
+        size_t left = p->left;
+        int goes_on = p->s.c && ws__has_source(p->s.c);
+        if (!goes_on) p->left = n * 3;
+        if (ws_send_from(p->s.c, WS_OP_BINARY, sim_read, p)) p->left = left;
+        else if (!goes_on) buf_clear(&p->part);
     }
 }
 
@@ -302,6 +396,11 @@ static void simulate(uint64_t seed)
         p[i].w.now = rng_to(&r, 3) == 0 ? 0xFFFFFFFFu - rng_to(&r, 20000) : rng_to(&r, 1000000);
         cfg = world_config(&p[i].w);
         cfg.max_backlog = backlog;
+        p[i].r = seed + 5;
+        if (rng_to(&r, 3) == 0) cfg.parts_over = 1 + rng_to(&r, 1000);
+        if (rng_to(&r, 4) == 0) cfg.frames = 1;
+        if (rng_to(&r, 3) == 0) cfg.fragment = 1 + rng_to(&r, 3000);
+        cfg.max_fragments = WS_NO_LIMIT;
         if (oom && rng_to(&r, 2)) { p[i].w.h.fail_at = 1 + (long)rng_to(&r, 60); p[i].w.h.fail_all = (int)rng_to(&r, 2); }
         if (rnd && i == 0) { p[i].w.r.fail_at = 1 + (long)rng_to(&r, 30); p[i].w.r.fail_all = (int)rng_to(&r, 2); }
         if (!side_new(&p[i].s, &p[i].w, i == 0, &cfg)) { CHECK(p[i].w.h.failed > 0); goto out; }
@@ -321,7 +420,8 @@ static void simulate(uint64_t seed)
             size_t j;
             if (p[i].echo) { free(data); break; }
             for (j = 0; j < n; j++) data[j] = (char)('a' + (j * 7 + (size_t)k) % 26);
-            if (ws_send(p[i].s.c, op, data, n) == 0) { record(&p[i].sent, op, data, n); p[i].accepted++; }
+            if (rng_to(&r, 2)) sim_send(&p[i], &r, data, n, op);
+            else if (ws_send(p[i].s.c, op, data, n) == 0) { record(&p[i].sent, op, data, n); p[i].accepted++; }
             free(data);
             break;
         }
@@ -381,7 +481,7 @@ static void simulate(uint64_t seed)
                 if (p[i].asked_close && !p[!i].asked_close) CHECK(buf_is(&p[!i].got, &p[i].sent));
             }
         }
-        if (!oom && !rnd && !jumps && !cuts && !holes && !p[0].asked_close && !p[1].asked_close)
+        if (!oom && !rnd && !jumps && !cuts && !holes && !p[0].dropped && !p[1].dropped && !p[0].asked_close && !p[1].asked_close)
             CHECK(p[0].s.error == WS_ERR_PING_TIMEOUT || p[1].s.error == WS_ERR_PING_TIMEOUT ||
                   p[0].s.error == WS_ERR_HANDSHAKE_TIMEOUT || p[1].s.error == WS_ERR_HANDSHAKE_TIMEOUT);
     }
@@ -395,6 +495,8 @@ out:
     for (i = 0; i < 2; i++) {
         if (p[i].s.c || p[i].s.w) side_done(&p[i].s);
         buf_free(&p[i].to.data);
+        buf_free(&p[i].part);
+        buf_free(&p[i].whole);
         buf_free(&p[i].sent);
         buf_free(&p[i].got);
     }
