@@ -49,26 +49,47 @@ typedef struct fuzz_log {
     uint64_t hash;          /* of all events but WRITABLE */
     unsigned events;
     int opened, http, closed, error;
+    int exact;              /* parts are not cut by the input */
+    int part_op;            /* of the message that comes in parts, 0: none */
+    uint64_t part_hash, part_size;      /* of that message so far */
     char last[160];         /* the last event in words, for the report */
 } fuzz_log;
 
-static inline void fuzz_mix(fuzz_log *log, const void *data, size_t n)
+static inline uint64_t fuzz_hash(uint64_t hash, const void *data, size_t n)
 {
     const uint8_t *p = (const uint8_t *)data;
 
-    while (n--) log->hash = (log->hash ^ *p++) * 1099511628211u;
+    while (n--) hash = (hash ^ *p++) * 1099511628211u;
+    return hash;
 }
 
-/* The grammar: OPEN (MESSAGE | PING | PONG | WRITABLE)* CLOSE, or HTTP CLOSE, or CLOSE. */
+static inline void fuzz_mix(fuzz_log *log, const void *data, size_t n)
+{
+    log->hash = fuzz_hash(log->hash, data, n);
+}
+
+/* Joins parts, unless they are what the peer's frames were. Returns 1 when the message ends. */
+static inline int fuzz_part(fuzz_log *log, const ws_event *ev)
+{
+    MUST(ev->op == WS_OP_TEXT || ev->op == WS_OP_BINARY);
+    MUST(ev->first == !log->part_op && (ev->first || ev->op == log->part_op));
+    if (ev->first) log->part_hash = log->part_size = 0;
+    log->part_hash = fuzz_hash(log->part_hash, ev->data, ev->size);
+    log->part_size += ev->size;
+    log->part_op = ev->last ? 0 : ev->op;
+    return ev->last;
+}
+
+/* The grammar: OPEN (MESSAGE | PART | PING | PONG | WRITABLE)* CLOSE, or HTTP CLOSE, or CLOSE. */
 static inline void fuzz_event(fuzz_log *log, const ws_event *ev, ws_conn *c)
 {
     static const char *const names[] = { "none", "open", "message", "ping", "pong", "writable",
-                                         "http", "close" };
+                                         "http", "close", "request", "part" };
     uint32_t state = 0;
-    int numbers[5];
+    int numbers[5], ends;
 
     MUST(ev->conn == c);
-    MUST(ev->type > WS_EV_NONE && ev->type <= WS_EV_CLOSE);
+    MUST(ev->type > WS_EV_NONE && ev->type <= WS_EV_PART && ev->type != WS_EV_REQUEST);
     MUST(!log->closed);
     MUST(ev->data && ev->reason);
     switch (ev->type) {
@@ -84,26 +105,70 @@ static inline void fuzz_event(fuzz_log *log, const ws_event *ev, ws_conn *c)
         MUST(ev->op == WS_OP_TEXT || ev->op == WS_OP_BINARY);
         if (ev->op == WS_OP_TEXT)
             MUST(ws_utf8(&state, ev->data, ev->size) == ev->size && state == 0);
-        MUST(log->opened);
+        MUST(log->opened && !log->part_op);
         break;
+    case WS_EV_PART: MUST(log->opened); break;
     case WS_EV_PING:
     case WS_EV_PONG: MUST(ev->size <= 125); MUST(log->opened); break;
     default: MUST(log->opened); break;
     }
     if (ev->type == WS_EV_WRITABLE) return;
+    ends = ev->type == WS_EV_PART && fuzz_part(log, ev);
+    if (ev->type == WS_EV_PART && !ends && !log->exact) return;
+    if (log->part_size && ev->error != WS_ERR_UTF8) {   /* how much of a bad text came may differ */
+        fuzz_mix(log, &log->part_hash, sizeof log->part_hash);
+        fuzz_mix(log, &log->part_size, sizeof log->part_size);
+    }
     numbers[0] = ev->type;
-    numbers[1] = ev->type == WS_EV_MESSAGE ? ev->op : 0;
+    numbers[1] = ev->type == WS_EV_MESSAGE || ev->type == WS_EV_PART ? ev->op : 0;
     numbers[2] = ev->type == WS_EV_CLOSE ? ev->code : 0;
     numbers[3] = ev->type == WS_EV_CLOSE ? ev->clean : 0;
     numbers[4] = ev->type == WS_EV_CLOSE ? ev->error : 0;
     fuzz_mix(log, numbers, sizeof numbers);
-    fuzz_mix(log, &ev->size, sizeof ev->size);
-    if (ev->type != WS_EV_CLOSE) fuzz_mix(log, ev->data, ev->size);
+    if (ev->type != WS_EV_PART || log->exact) fuzz_mix(log, &ev->size, sizeof ev->size);
+    if (ev->type == WS_EV_PART) { if (ends) log->part_size = 0; }
+    else if (ev->type != WS_EV_CLOSE) fuzz_mix(log, ev->data, ev->size);
     else fuzz_mix(log, ev->reason, strlen(ev->reason));
     log->events++;
     snprintf(log->last, sizeof log->last, "%s op %d size %lu code %d clean %d error %d %.60s",
              names[ev->type], numbers[1], (unsigned long)ev->size, numbers[2], numbers[3],
              numbers[4], ev->type == WS_EV_CLOSE ? ev->reason : "");
+}
+
+/* What we sent, frame by frame, however it was drained. */
+typedef struct fuzz_wire {
+    uint8_t head[14];
+    unsigned have;          /* bytes of head */
+    uint64_t left;          /* payload to come */
+    int open, closed;
+} fuzz_wire;
+
+static inline void fuzz_sent(fuzz_wire *w, int masked, uint64_t most, const uint8_t *p, size_t n)
+{
+    ws_frame f;
+    int head, op;
+
+    while (n) {
+        if (w->left) {
+            size_t k = n < w->left ? n : (size_t)w->left;
+            w->left -= k;
+            p += k;
+            n -= k;
+            continue;
+        }
+        w->head[w->have++] = *p++;
+        n--;
+        head = ws_frame_decode(w->head, w->have, &f);
+        MUST(head >= 0);
+        if (!head) { MUST(w->have < sizeof w->head); continue; }
+        op = f.op;
+        MUST(!w->closed && !f.rsv && f.masked == masked);
+        MUST(op < 8 ? op < 3 && (op != 0) == !w->open && f.size <= most : op < 11 && f.fin && f.size <= 125);
+        if (op < 8) w->open = !f.fin;
+        w->closed = op == 8;
+        w->left = f.size;
+        w->have = 0;
+    }
 }
 
 static inline void fuzz_same(const fuzz_log *a, const fuzz_log *b)

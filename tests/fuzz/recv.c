@@ -1,15 +1,22 @@
 /* Fuzz target: frames in, both roles, after a completed opening handshake.
    Input: 1 byte of options, 4 bytes that cut the rest into pieces, then what the peer sends.
-   Proves: the events do not depend on the cuts; their grammar; the engine always moves on. */
+   Proves: the events do not depend on the cuts; their grammar; what is sent is legal frames;
+   the engine always moves on. */
 #include "fuzz.h"
 
-enum { AS_CLIENT = 1, SMALL_LIMITS = 2, ECHO = 4, SLOW_READER = 8, PAUSES = 16, CLOSE_FIRST = 32 };
+enum {
+    AS_CLIENT = 1, SMALL_LIMITS = 2, ECHO = 4, SLOW_READER = 8, PAUSES = 16, CLOSE_FIRST = 32,
+    PARTS = 64,             /* parts_over, fragment; echo in pieces and parts, pings bring a source */
+    FRAMES = 128            /* frames, max_frame */
+};
 
 typedef struct run {
     ws_conn *c;
     fuzz_log log;
     int options;
     uint32_t seed;
+    fuzz_wire wire;
+    size_t source;          /* bytes that it has left */
     uint64_t memory[WS_MEMORY_SIZE(1024, 1024) / 8];
 } run;
 
@@ -19,7 +26,43 @@ static void drain(run *r, size_t most)
     const void *p = ws_output(r->c, &n);
 
     MUST(p);
-    ws_output_done(r->c, n < most ? n : most);
+    if (n > most) n = most;
+    /* a source's pieces are longer than fragment, which is for messages known whole */
+    fuzz_sent(&r->wire, r->options & AS_CLIENT, r->options & PARTS ? 4096 : (uint64_t)-1,
+              (const uint8_t *)p, n);
+    ws_output_done(r->c, n);
+}
+
+static ptrdiff_t source_read(void *user, void *buf, size_t n)
+{
+    run *r = (run *)user;
+    size_t k = r->source % 37 + 1;
+
+    if (r->source % 11 == 3) { r->source--; return WS_IO_WANT_READ; }
+    if (k > r->source) k = r->source;
+    MUST(k <= n);
+    memset(buf, 's', k);
+    r->source -= k;
+    return (ptrdiff_t)k;
+}
+
+/* Answers in the ways that PARTS stands for. */
+static void reply(run *r, const ws_event *ev)
+{
+    const char *p = (const char *)ev->data;
+    ws_str v[3];
+
+    v[0].data = p;                  v[0].size = ev->size / 3;
+    v[1].data = NULL;               v[1].size = 0;
+    v[2].data = p + ev->size / 3;   v[2].size = ev->size - ev->size / 3;
+    if (ev->type == WS_EV_MESSAGE) ws_sendv(r->c, ev->op, v, 3);
+    if (ev->type == WS_EV_PART) {
+        ws_send_part(r->c, ev->op, ev->data, ev->size < 4096 ? ev->size : 4096, ev->last);
+        ws_want_writable(r->c);
+    }
+    if (ev->type == WS_EV_PING && !r->source) r->source = ev->size * 50 + 1;
+    if (ev->type == WS_EV_PING || ev->type == WS_EV_PONG)
+        ws_send_from(r->c, WS_OP_TEXT, source_read, r);
 }
 
 static void pull(run *r)
@@ -28,7 +71,8 @@ static void pull(run *r)
 
     while (ws_next(r->c, &ev)) {
         fuzz_event(&r->log, &ev, r->c);
-        if (ev.type == WS_EV_MESSAGE && (r->options & ECHO))
+        if (r->options & ECHO && r->options & PARTS) reply(r, &ev);
+        else if (ev.type == WS_EV_MESSAGE && (r->options & ECHO))
             ws_send(r->c, ev.op, ev.data, ev.size);
     }
 }
@@ -47,6 +91,14 @@ static void start(run *r, int options)
     r->options = options;
     cfg.random = fuzz_random;
     cfg.random_user = &r->seed;
+    if (options & PARTS) {
+        cfg.parts_over = 40;
+        cfg.fragment = 30;
+    }
+    if (options & FRAMES) {
+        cfg.frames = r->log.exact = 1;
+        cfg.max_frame = 250;
+    }
     if (options & SMALL_LIMITS) {
         cfg.max_message = 300;
         cfg.max_fragments = 5;
@@ -74,7 +126,7 @@ static void start(run *r, int options)
     }
     pull(r);
     MUST(r->log.opened);
-    drain(r, (size_t)-1);
+    if (!(options & AS_CLIENT)) { ws_output(r->c, &n); ws_output_done(r->c, n); }
     if (options & CLOSE_FIRST) ws_close(r->c, WS_CLOSE_NORMAL, NULL);
 }
 
@@ -126,9 +178,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static run whole, pieces;
 
     if (size < 5) return 0;
-    start(&whole, data[0] & 63);
+    start(&whole, data[0]);
     play(&whole, data + 5, size - 5, NULL);
-    start(&pieces, data[0] & 63);
+    start(&pieces, data[0]);
     play(&pieces, data + 5, size - 5, data + 1);
     if (!(pieces.options >> 30)) fuzz_same(&whole.log, &pieces.log);
     return 0;

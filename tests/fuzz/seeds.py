@@ -34,7 +34,7 @@ def close(code=1000, reason=b"bye", key=b"\x12\x34\x56\x78"):
 
 
 def recv():
-    few = ("fragments", "text", "pings", "many_fragments")
+    few = ("parts", "parts_utf8_bad", "fragments", "text", "pings", "many_fragments")
     for role, key in (("server", b"\x12\x34\x56\x78"), ("client", b"")):
         def f(op, data=b"", **more):
             more.setdefault("key", key)
@@ -68,11 +68,13 @@ def recv():
             "close_4999": close(4999, b"", key=key) + f(1, b"after"),
             "wrong_mask": frame(1, b"x", key=b"" if key else b"abcd"),
             "nothing": b"",
+            "parts": f(2, b"x" * 30, fin=0) + f(9, b"p") + f(0, b"y" * 20, fin=0) + f(0) + f(1, b"z" * 41) + end,
+            "parts_utf8_bad": f(1, b"x" * 39 + b"\xe2\x82", fin=0) + f(10, b"go") + f(0, b"\xff" + b"x" * 50),
         }
         bit = 0 if role == "server" else 1
         for name, data in wire.items():
-            for options in (0, 6, 12, 10, 36, 20):
-                if options in (10, 36, 20) and name not in few:
+            for options in (0, 6, 12, 10, 36, 20, 68, 132, 206):
+                if options in (10, 36, 20, 68, 132, 206) and name not in few:
                     continue
                 put("recv", "%s_%s_%d" % (role, name, options),
                     bytes([bit | options]) + bytes([0, 6, 2, 40]) + data)
