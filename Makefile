@@ -52,8 +52,8 @@ test-interop:
 
 install:
 	mkdir -p '$(DESTDIR)$(PREFIX)/include'
-	cp ws.h '$(DESTDIR)$(PREFIX)/include/ws.h'
-	chmod 644 '$(DESTDIR)$(PREFIX)/include/ws.h'
+	cp ws.h ws_sse.h '$(DESTDIR)$(PREFIX)/include'
+	cd '$(DESTDIR)$(PREFIX)/include' && chmod 644 ws.h ws_sse.h
 
 clean:
 	rm -rf build

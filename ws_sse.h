@@ -523,25 +523,27 @@ static void ws_sse__keep(ws_sse_parser *p, char *to, size_t *have, const char *s
     *have += n;
 }
 
-/* A byte of a line before its value. Returns the bytes taken. */
-static size_t ws_sse__name_step(ws_sse_parser *p, char c)
+/* Bytes of a line before its value. Returns the bytes taken. */
+static size_t ws_sse__name_step(ws_sse_parser *p, const char *s, size_t n)
 {
-    int end = c == '\r' || c == '\n';
+    int end = *s == '\r' || *s == '\n';
+    size_t k;
 
     if (end && !p->name_n) {            /* a blank line: the event is whole */
-        p->skip_lf = c == '\r';
+        p->skip_lf = *s == '\r';
         p->now = p->next;
         if (p->has_data) p->show = WS_SSE__LAST;
         else p->event_n = 0;
         return 1;
     }
-    if (end || c == ':') {
+    if (end || *s == ':') {
         ws_sse__field_begin(p);
         p->state = end ? WS_SSE__VALUE : WS_SSE__COLON;
         return !end;                    /* a name alone has an empty value */
     }
-    if (p->name_n < sizeof p->name) p->name[p->name_n++] = c;
-    return 1;
+    for (k = 0; k < n && s[k] != ':' && s[k] != '\r' && s[k] != '\n'; k++)
+        if (p->name_n < sizeof p->name) p->name[p->name_n++] = s[k];
+    return k;
 }
 
 /* Room for data; when there is none, what is there must be shown first. */
@@ -600,7 +602,7 @@ static size_t ws_sse__step(ws_sse_parser *p, const char *s, size_t n)
         ws_sse__data_at(p)[p->data_n++] = '\n';
         p->owes_lf = 0;
     }
-    if (p->state == WS_SSE__NAME) return ws_sse__name_step(p, *s);
+    if (p->state == WS_SSE__NAME) return ws_sse__name_step(p, s, n);
     if (p->state == WS_SSE__COLON) {
         p->state = WS_SSE__VALUE;
         return *s == ' ';

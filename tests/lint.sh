@@ -14,28 +14,36 @@ check() {       # check TITLE: reads faults from standard input
     fi
 }
 
-sources=$(ls ws.h examples/*.[ch] tests/*.[ch] tests/*/*.[ch] 2>/dev/null)
+headers="ws.h ws_sse.h"
+sources=$(ls $headers examples/*.[ch] tests/*.[ch] tests/*/*.[ch] 2>/dev/null)
 
 # The table of contents names exactly the banners, in their order.
-awk '/^CONTENTS$/ { on = 1; next }
-     on && /^[A-Z]/ { exit }
-     on { s = $0; while (match(s, /  >>[a-z0-9_]+/)) {
-              print substr(s, RSTART + 2, RLENGTH - 2); s = substr(s, RSTART + RLENGTH) } }' \
-    ws.h >$tmp/contents
-sed -n 's|^/\* ==== \(>>[a-z0-9_]*\) .*|\1|p' ws.h >$tmp/banners
-diff $tmp/contents $tmp/banners | check "CONTENTS of ws.h (<) equal its banners (>)"
-{ [ -s $tmp/banners ] || echo "none"; } | check "ws.h has banners"
+for h in $headers; do
+    awk '/^CONTENTS$/ { on = 1; next }
+         on && /^[A-Z]/ { exit }
+         on { s = $0; while (match(s, /  >>[a-z0-9_]+/)) {
+                  print substr(s, RSTART + 2, RLENGTH - 2); s = substr(s, RSTART + RLENGTH) } }' \
+        $h >$tmp/contents
+    sed -n 's|^/\* ==== \(>>[a-z0-9_]*\) .*|\1|p' $h >$tmp/banners
+    diff $tmp/contents $tmp/banners | check "CONTENTS of $h (<) equal its banners (>)"
+    { [ -s $tmp/banners ] || echo "none"; } | check "$h has banners"
+done
 
 # Version: first line, numbers, string, and the newest entry of the history.
-first=$(sed -n '1s|^/\* ws.h - v\([0-9.]*\) .*|\1|p' ws.h)
+first() { sed -n "1s|^/\* $1 - v\([0-9.]*\) .*|\1|p" "$1"; }
+history() {
+    sed -n '/^\/\* ==== >>history/,$ s/^ *\(\/\* *\)\{0,1\}v\{0,1\}\([0-9][0-9]*\.[0-9.]*[0-9]\).*/\2/p' \
+        "$1" | head -n 1
+}
 number() { sed -n "s|^#define WS_VERSION_$1 ||p" ws.h; }
 numbers=$(number MAJOR).$(number MINOR).$(number PATCH)
 string=$(number STRING | tr -d '"')
-history=$(sed -n '/^\/\* ==== >>history/,$ s/^ *\(\/\* *\)\{0,1\}v\{0,1\}\([0-9][0-9]*\.[0-9.]*[0-9]\).*/\2/p' \
-    ws.h | head -n 1)
-{ [ "$first" = "$numbers" ] && [ "$first" = "$string" ] && [ "$first" = "$history" ] ||
-    echo "line 1: $first, numbers: $numbers, string: $string, history: $history"
-} | check "the versions in ws.h agree"
+for h in $headers; do
+    { [ "$(first $h)" = "$numbers" ] && [ "$(first $h)" = "$string" ] &&
+        [ "$(first $h)" = "$(history $h)" ] ||
+        echo "line 1: $(first $h), numbers: $numbers, string: $string, history: $(history $h)"
+    } | check "the versions in $h agree"
+done
 
 grep -n "$(printf '\t')" $sources /dev/null | check "no tabs"
 grep -n ' $' $sources Makefile README.md tests/*.sh tests/*/*.sh .ci/run /dev/null |
@@ -45,7 +53,7 @@ grep -n "$(printf '\r')" $sources /dev/null | check "no carriage returns"
 LC_ALL=C awk '/^ *"/ { next } length($0) > (FILENAME ~ /^tests/ ? 180 : 100) {
     print FILENAME ":" FNR ": " length($0) " columns" }' $sources |
     check "at most 100 columns (180 in tests)"
-LC_ALL=C grep -n '[^ -~]' ws.h | check "ws.h is ASCII"
+LC_ALL=C grep -n '[^ -~]' $headers | check "the headers are ASCII"
 for f in $sources README.md Makefile; do
     [ -z "$(tail -c 1 "$f")" ] || echo "$f"
 done | check "files end with a line end"
@@ -54,7 +62,7 @@ awk 'FNR == 1 { in_f = 0 }
      /^\{/ { in_f = 1; start = FNR }
      /^\}/ { if (in_f && FNR - start + 1 > 60)
                  print FILENAME ":" start ": " FNR - start + 1 " lines"
-             in_f = 0 }' ws.h | check "functions of ws.h have at most 60 lines"
+             in_f = 0 }' $headers | check "functions of the headers have at most 60 lines"
 lines=$(wc -l <ws.h)
 { [ "$lines" -lt 8000 ] || echo "$lines"; } | check "ws.h has fewer than 8000 lines"
 manual=$(awk '/^\*\/$/ { print NR; exit }' ws.h)
@@ -62,14 +70,16 @@ manual=$(awk '/^\*\/$/ { print NR; exit }' ws.h)
     check "the manual of ws.h has at most 320 lines"
 
 # Names: macros WS_ or private WS__, never a lower-case ws_ macro (struct winsize has some).
-sed -n 's/^ *# *define  *\([A-Za-z_0-9]*\).*/\1/p' ws.h | sort -u |
+sed -n 's/^ *# *define  *\([A-Za-z_0-9]*\).*/\1/p' $headers | sort -u |
     grep -vE '^(WS_[A-Z0-9_]*|WS__[A-Za-z0-9_]*|_GNU_SOURCE|_DEFAULT_SOURCE|_DARWIN_C_SOURCE|_POSIX_C_SOURCE|_NETBSD_SOURCE|__BSD_VISIBLE|WIN32_LEAN_AND_MEAN|NOMINMAX|_WIN32_WINNT)$' |
-    check "macros of ws.h begin with WS_"
+    check "macros of the headers begin with WS_"
 
 # Every public function is described and defined; every switch of the manual exists.
-sed -n '/^SWITCHES/,/^\*\//s/^    \(WS_[A-Z_]*\) .*/\1/p' ws.h | while read -r name; do
-    grep -qE "^ *# *(ifdef|ifndef|if|elif).*\<$name\>" ws.h || echo "$name"
-done | check "every switch in the manual is used"
+for h in $headers; do
+    sed -n '/^SWITCHES/,/^\*\//s/^    \(WS_[A-Z_]*\) .*/\1/p' $h | while read -r name; do
+        grep -qE "^ *# *(ifdef|ifndef|if|elif).*\<$name\>" $h || echo "$name"
+    done | check "every switch in the manual of $h is used"
+done
 
 failed=$(grep -c FAIL $tmp/results)
 echo "$(grep -c ok $tmp/results) passed, $failed failed"

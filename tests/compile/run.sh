@@ -168,6 +168,39 @@ if have arm-none-eabi-gcc; then
     add arm-link firmware "$link" "examples/firmware.c tests/firmware/board_arm.c"
 fi
 
+# ws_sse.h: alone, beside ws.h, after the headers of the system, as two private copies.
+sse="sse.c|sse_after.c|sse_static_a.c sse_static_b.c"
+each() {        # each ID KIND COMPILER: every program of $sse
+    echo "$sse" | tr '|' '\n' | while read -r files; do add "$1" "$2" "$3" "$files"; done
+}
+for cc in gcc clang; do
+    command -v $cc >/dev/null || continue
+    for std in c99 c17; do each "$cc-$std" run "$cc -std=$std $strict"; done
+    add "$cc-late" run "$cc -std=c99 $strict -include unistd.h -include stdio.h" sse.c
+    for level in 2 3 s; do add "$cc-O$level" run "$cc -std=c99 -O$level $strict" sse.c; done
+    add "$cc-unsigned-char" run "$cc -std=c99 -funsigned-char $strict" sse.c
+    add "$cc-extra" object "$cc -std=c99 -O2 -Wcast-qual -Wundef -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla -Wc++-compat $strict" sse_only.c
+    add "$cc-static" object "$cc -std=c99 -DWS_STATIC $strict" sse_only.c
+    add "$cc-names" names "$cc -std=c99 -O2" sse_only.c
+    add "$cc-bare" bare "$cc -std=c99 -Os -ffreestanding" sse_only.c
+    can $cc $m32 && each "$cc-m32" run "$cc $m32 -std=c99 $strict"
+done
+for cxx in g++ clang++; do
+    command -v $cxx >/dev/null || continue
+    for std in c++11 c++20; do each "$cxx-$std" run "$cxx -x c++ -std=$std $strict"; done
+    add "$cxx-names" names "$cxx -x c++ -std=c++11 -O2" sse_only.c
+done
+if command -v tcc >/dev/null; then each tcc run "tcc -Wall -Werror"; fi
+if command -v x86_64-w64-mingw32-gcc >/dev/null; then
+    each mingw-c99 windows "$mingw -std=c99"
+    add mingw-windows-first windows "$mingw -std=c99 -include windows.h" sse.c
+fi
+if command -v arm-none-eabi-gcc >/dev/null; then
+    for cpu in cortex-m0plus cortex-m4; do
+        add "arm-$cpu" bare "$arm -mcpu=$cpu -Os $strict" sse_only.c
+    done
+fi
+
 # Wine makes its prefix once, before cells ask for it side by side.
 if grep -q '|windows|' $out/list && command -v wine >/dev/null 2>&1; then
     WINEPREFIX=$PWD/$out/wine WINEDEBUG=-all wine cmd /c exit >/dev/null 2>&1

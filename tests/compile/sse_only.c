@@ -1,0 +1,3 @@
+/* The two-line .c file of ws_sse.h. */
+#define WS_SSE_IMPLEMENTATION
+#include "ws_sse.h"
