@@ -2114,7 +2114,7 @@ static void ws__put_hex(ws__text *t, uint64_t v)
 {
     int shift = 60;
     while (shift && !(v >> shift)) shift -= 4;
-    for (; shift >= 0; shift -= 4) ws__put(t, "0123456789abcdef" + (v >> shift & 15), 1);
+    for (; shift >= 0; shift -= 4) ws__put(t, &"0123456789abcdef"[v >> shift & 15], 1);
 }
 
 /* ---- memory ---- */
