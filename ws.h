@@ -7,7 +7,8 @@ DO THIS
         #include "ws.h"
 
     Everywhere else include it plainly. C99 or C++11. Nothing else to build, nothing to link
-    (Windows: -lws2_32 -lbcrypt).
+    (Windows: -lws2_32 -lbcrypt; BSD, and Linux with a glibc before 2.34: -lpthread, or
+    WS_NO_THREADS).
 
 HELLO
     A complete client: connects, sends one message, prints the answer, closes.
@@ -53,6 +54,7 @@ CONTENTS
                     >>recv     frames in, events out
                     >>time     deadlines
                     >>engine   public bodies of >>api
+                    >>tunnel   through proxies: CONNECT, SOCKS5
                     >>socket   sockets of POSIX and Windows
                     >>dial     one connection over sockets or your functions
                     >>poller   epoll, kqueue or poll
@@ -62,8 +64,10 @@ CONTENTS
 WHAT IT DOES
     The whole of RFC 6455 in both roles: opening handshake, masking, fragments, control frames,
     closing handshake, UTF-8 validation, close codes. Plain HTTP answers on the same port.
-    Not yet: permessage-deflate, wss:// without your own read/write functions, name lookup
-    without blocking, automatic reconnection. Never: threads, global state, printing, exit().
+    Clients go through HTTP and SOCKS5 proxies.
+    Not yet: permessage-deflate, wss:// without your own read/write functions, automatic
+    reconnection. Never: global state, printing, exit(). Threads: only a short one for each
+    host name that is looked up; it touches nothing of yours.
 
 HOW TO DRIVE IT
     The engine does no I/O. You carry bytes; it turns them into events.
@@ -85,8 +89,8 @@ HOW TO DRIVE IT
     CLOSE comes exactly once and last, also when the opening handshake failed.
 
 MEMORY, LIFETIMES, LIMITS
-    ev.data and ev.reason are valid until the next pull (ws_next, ws_recv, ws_poll) or
-    ws_feed on the same connection or loop. Pass pointers from ev.data straight to ws_send:
+    ev.data and ev.reason are valid until the next pull (ws_next, ws_recv, ws_poll), ws_feed
+    or ws_step on the same connection or loop. Pass pointers from ev.data straight to ws_send:
     large ones go out without a copy.
     A connection from ws_client_new, ws_server_new, ws_connect or ws_open is yours: ws_free it.
     A connection of a loop belongs to the loop, which frees it on the pull after its CLOSE;
@@ -135,6 +139,7 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
     WS_NO_CLIENT             leave out the client role
     WS_NO_SERVER             leave out the server role
     WS_NO_SIMD         impl  portable C only
+    WS_NO_THREADS      impl  looking a host name up blocks, instead of taking a thread
     WS_TRACE(c, text, n)     impl  a macro of yours, for a log: sees openings, frames (n: the
                              first byte), errors (n: WS_ERR_) and ends (n: the code)
 */
@@ -238,6 +243,8 @@ enum {
     X(TLS,                  0, "wss:// needs TLS, and none is compiled in or injected") \
     X(LOOKUP,               0, "host name not found") \
     X(CONNECT,              0, "connection could not be made") \
+    X(PROXY,                0, "proxy refused") \
+    X(REDIRECT,             0, "redirect not followed") \
     X(LISTEN,               0, "address could not be listened on") \
     X(POLLER,               0, "waiting for sockets failed") \
     X(IO,                   0, "connection broken") \
@@ -552,6 +559,44 @@ typedef struct ws_url {
    (1..65535), control characters, spaces or non-ASCII, or a #fragment (RFC 6455 3). */
 WS_API int ws_url_parse(const char *text, size_t n, ws_url *url);
 
+#ifndef WS_NO_CLIENT
+
+#define WS_TUNNEL_SIZE 8192
+
+/* The way to a server through a proxy: HTTP CONNECT (RFC 9110 9.3.6) or SOCKS5 (RFC 1928,
+   1929). Connected to the proxy, write what ws_tunnel_output has, feed what comes, until
+   result is not 0. cfg.proxy does it all; this is for transports of your own. */
+typedef struct ws_tunnel {
+    int result;             /* 0 under way, 1 open, or the WS_ERR_ it failed with */
+    int status;             /* the proxy's HTTP status or SOCKS5 reply, 0 without one */
+    char text[48];          /* of a failure: "proxy answered 407" */
+    uint32_t head_size;     /* bytes of buf that are the proxy's HTTP head, for ws_head_field */
+    uint32_t pos, end, got, part[3];    /* the rest is private */
+    ws_head scan;
+    uint8_t stage;
+    char buf[WS_TUNNEL_SIZE];
+} ws_tunnel;
+
+/* proxy: "http://user:password@host:port" or "socks5://..." (or socks5h), user and password
+   percent-encoded; host (an IPv6 address without brackets) and port of the server, which the
+   proxy looks up; headers for CONNECT, may be NULL. Returns 0, WS_ERR_URL (proxy not
+   understood), WS_ERR_TLS (https proxy) or WS_ERR_ARGUMENT (all else, or too long). */
+WS_API int ws_tunnel_init(ws_tunnel *t, const char *proxy, const char *host, uint16_t port,
+                          const ws_header *headers);
+
+/* What waits to go to the proxy, *n bytes, and how many of them went. */
+WS_API const void *ws_tunnel_output(const ws_tunnel *t, size_t *n);
+WS_API void ws_tunnel_output_done(ws_tunnel *t, size_t n);
+
+/* Takes n bytes from the proxy. Returns the bytes taken: never any behind its answer, and
+   none while output waits. */
+WS_API size_t ws_tunnel_feed(ws_tunnel *t, const void *data, size_t n);
+
+/* The proxy ended the connection. */
+WS_API void ws_tunnel_feed_end(ws_tunnel *t);
+
+#endif /* WS_NO_CLIENT */
+
 /* ==== >>api ============================================================================ */
 
 /* ---- making and freeing ---- */
@@ -713,6 +758,7 @@ WS_API int ws_error(const ws_conn *c);              /* 0 or the first WS_ERR_ */
 WS_API const char *ws_error_text(const ws_conn *c); /* valid as long as c, "" without error */
 WS_API const char *ws_error_string(int error);      /* the sentence of a WS_ERR_; static */
 WS_API int ws_is_client(const ws_conn *c);
+WS_API const char *ws_url_of(const ws_conn *c);     /* where redirects led; "" for a server */
 WS_API const char *ws_protocol(const ws_conn *c);   /* chosen subprotocol, "" for none */
 WS_API const char *ws_close_text(int code);         /* "going away" for 1001; static, or "" */
 WS_API int ws_version(const ws_conn *c);            /* of the protocol: 13, or cfg.version */
@@ -803,9 +849,14 @@ WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout);
 
 /* ---- client in your own poll loop ---- */
 
-/* Starts connecting; only the lookup of a host name may block. */
+/* Starts connecting. */
 #ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_open(const char *url, const ws_config *cfg);
+
+/* Answers cfg.resolve, from inside it (where nothing else may be called for c) or later:
+   addresses "192.0.2.1, 2001:db8::1", tried in this order; NULL or "": there are none. Returns
+   0, WS_ERR_ARGUMENT if one is no address, or WS_ERR_STATE if c does not wait for it. */
+WS_API int ws_resolved(ws_conn *c, const char *addresses);
 #endif
 
 /* A server end for a connected socket that somebody else accepted, with the n bytes of the
@@ -825,7 +876,9 @@ WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n
    head), valid until the next pull, which gives CLOSE. */
 WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n);
 
-WS_API ws_socket ws_fd(const ws_conn *c);    /* the socket, -1 if none */
+/* The socket to wait for, -1 if none. It may be another one after each ws_step, also of the
+   same number, until OPEN. */
+WS_API ws_socket ws_fd(const ws_conn *c);
 WS_API int ws_wants(const ws_conn *c);      /* WS_WANT_ bits: when to call ws_step */
 
 /* Moves bytes and time without blocking; then pull with ws_next. */
@@ -966,6 +1019,7 @@ typedef SOCKET ws__sock;
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -991,6 +1045,12 @@ typedef int ws__sock;
 #define WS__NO_SIGNAL MSG_NOSIGNAL
 #else
 #define WS__NO_SIGNAL 0
+#endif
+#if !defined(WS_NO_THREADS) && !defined(WS_NO_CLIENT) && !defined(WS_NO_MALLOC)
+#define WS__THREADS
+#ifndef _WIN32
+#include <pthread.h>
+#endif
 #endif
 #if defined(__linux__) && defined(__USE_GNU)
 #define WS__ACCEPT4
@@ -2038,9 +2098,16 @@ typedef struct ws__cfg {
     uint32_t short_below;       /* single frames of fewer bytes are whole messages for sure */
     uint8_t keys[64];           /* masks drawn in advance from the system's source */
     char accept[29];            /* client: the Sec-WebSocket-Accept to expect */
+    uint8_t crossed;            /* client: a redirect led to another server */
     uint32_t conns;             /* listener: accepted and not closed yet */
     const char *url;
-    const char *lines;          /* extra headers, "name: value CR LF" each */
+    const char *lines;          /* headers, "name: value CR LF" each, NUL; then the proxy's */
+    /* a client's, whose configuration is its own: */
+    char *moved;                /* where redirects led, NULL: nowhere */
+    uint32_t limit;             /* when this try must be open */
+    uint32_t opened;            /* when it was */
+    uint32_t delay;             /* ms waited before this try, 0: it is the first */
+    uint32_t hops;              /* redirects followed in this try */
     ws__cache *cache;
     void (*wake)(ws_conn *c);   /* tells the driver that output or a deadline is new */
 } ws__cfg;
@@ -2098,6 +2165,17 @@ static void ws__put(ws__text *t, const char *s, size_t n)
     if (n) memcpy(t->at, s, n);
     t->at += n;
     *t->at = 0;
+}
+
+WS__PRIVATE ws__text ws__text_in(char *buf, size_t n)
+{
+    ws__text t;
+
+    t.at = buf;
+    t.end = buf + n;
+    t.cut = 0;
+    *buf = 0;
+    return t;
 }
 
 static void ws__puts(ws__text *t, const char *s) { ws__put(t, s, strlen(s)); }
@@ -2232,6 +2310,7 @@ static int ws__config_valid(const ws_config *cfg)
 
     while (ws_list_next(&list, &item)) if (!ws__token_valid(item)) return 0;
     if (!ws__headers_valid(cfg->headers)) return 0;
+    if (!ws__headers_valid(cfg->proxy_headers)) return 0;
     if (cfg->origin && (!*cfg->origin || !ws__is_value(cfg->origin))) return 0;
     if (cfg->host && (!*cfg->host || !ws__is_value(cfg->host))) return 0;
     for (r = cfg->routes; r && r->path; r++)
@@ -2265,6 +2344,15 @@ static const char *ws__keep(ws__text *t, const char *s)
     const char *at = t->at;
     if (!s) return NULL;
     ws__puts(t, s);
+    t->at++;
+    return at;
+}
+
+static const char *ws__keep_lines(ws__text *t, const ws_header *h)
+{
+    const char *at = t->at;
+    *t->at = 0;
+    ws__put_lines(t, h);
     t->at++;
     return at;
 }
@@ -2346,7 +2434,10 @@ static size_t ws__cfg_size(const ws_config *cfg, const char *url)
     return sizeof(ws__cfg) + ws__lines_size(cfg->headers) + (url ? strlen(url) + 1 : 0) +
            ws__routes_size(cfg->routes) +
            (cfg->protocols ? strlen(cfg->protocols) : 0) + 3 +
-           (cfg->origins ? strlen(cfg->origins) + 1 : 0);
+           (cfg->origins ? strlen(cfg->origins) + 1 : 0) +
+           (cfg->origin ? strlen(cfg->origin) + 1 : 0) +
+           (cfg->host ? strlen(cfg->host) + 1 : 0) +
+           (cfg->proxy ? strlen(cfg->proxy) + 1 : 0) + ws__lines_size(cfg->proxy_headers);
 }
 
 /* Fills size bytes at k, from ws__cfg_size. cfg is valid. */
@@ -2362,21 +2453,23 @@ static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const ch
     t.at = (char *)(k + 1);
     t.end = (char *)k + size;
     k->set.routes = ws__keep_routes(&t, cfg->routes);
-    k->lines = t.at;
-    *t.at = 0;
-    ws__put_lines(&t, cfg->headers);
-    t.at++;
+    k->lines = ws__keep_lines(&t, cfg->headers);
+    ws__keep_lines(&t, cfg->proxy_headers);
     k->set.protocols = ws__keep_list(&t, cfg->protocols);
     k->set.origins = ws__keep(&t, cfg->origins);
     k->url = ws__keep(&t, url);
     k->short_below = ws__short_below(&k->set);
-    k->set.headers = NULL;
-    k->set.host = k->set.origin = NULL;
+    k->set.host = ws__keep(&t, cfg->host);
+    k->set.origin = ws__keep(&t, cfg->origin);
+    k->set.proxy = ws__keep(&t, cfg->proxy);
+    k->set.headers = k->set.proxy_headers = NULL;
 }
 
 static void ws__cfg_release(ws__cfg *k)
 {
-    if (--k->refs == 0) ws__free(k, k, k->size);
+    if (--k->refs) return;
+    if (k->moved) ws__free(k, k->moved, strlen(k->moved) + 1);
+    ws__free(k, k, k->size);
 }
 
 /* ---- the connection ---- */
@@ -3722,8 +3815,8 @@ static ptrdiff_t ws__unescape(ws_str s, char *out, size_t room)
     return (ptrdiff_t)n;
 }
 
-/* "Authorization: Basic ..." for user:password of the URL (RFC 7617). */
-static int ws__put_basic(ws__text *t, const ws_url *url)
+/* "Authorization: Basic ..." for user:password of the URL (RFC 7617), under that name. */
+static int ws__put_basic(ws__text *t, const char *name, const ws_url *url)
 {
     char plain[192], code[260];
     ptrdiff_t user, password = 0;
@@ -3735,7 +3828,8 @@ static int ws__put_basic(ws__text *t, const ws_url *url)
     if (url->password.data) password = ws__unescape(url->password, plain + user + 1, 95);
     if (password < 0) return WS_ERR_URL;
     ws_base64_encode(plain, (size_t)(user + password + 1), code);
-    ws__puts(t, "Authorization: Basic ");
+    ws__puts(t, name);
+    ws__puts(t, ": Basic ");
     ws__puts(t, code);
     ws__puts(t, "\r\n");
     return 0;
@@ -3755,15 +3849,27 @@ static void ws__put_protocols(ws__text *t, const ws__cfg *k)
     ws__puts(t, "\r\n");
 }
 
-/* Draws the key and queues the request (4.1). Strings of set are the caller's. */
-static int ws__request_101(ws_conn *c, const ws_url *url, const ws_config *set)
+/* The application's header lines. Its secrets do not follow a redirect to another server. */
+static void ws__put_own_lines(ws__text *t, const ws__cfg *k)
 {
+    static const char *const secret[] = { "Authorization", "Cookie", "Proxy-Authorization" };
+    ws_str rest = ws__cstr(k->lines);
+
+    while (rest.size) {
+        size_t n = ws__find(rest, 0, '\n') + 1, name = ws__find(rest, 0, ':'), i = 0;
+        while (i < 3 && !ws_str_is(ws__str(rest.data, name), secret[i])) i++;
+        if (!k->crossed || i == 3) ws__put(t, rest.data, n);
+        rest = ws__str(rest.data + n, rest.size - n);
+    }
+}
+
+/* Draws the key and queues the request (4.1). */
+static int ws__request_101(ws_conn *c, const ws_url *url)
+{
+    const ws_config *set = &c->cfg->set;
     uint8_t nonce[16];
     char key[25];
-    size_t size = 1024 + url->host.size + url->target.size + strlen(c->cfg->lines) +
-                  (set && set->host ? strlen(set->host) : 0) +
-                  (set && set->origin ? strlen(set->origin) : 0) +
-                  (set && set->protocols ? 2 * strlen(set->protocols) : 0);
+    size_t size = 1024 + strlen(ws_url_of(c)) + 2 * (c->cfg->size - sizeof *c->cfg);
     ws__text t;
 
     if (ws__random(c->cfg, nonce, sizeof nonce)) return WS_ERR_RANDOM;
@@ -3774,7 +3880,7 @@ static int ws__request_101(ws_conn *c, const ws_url *url, const ws_config *set)
     if (!url->target.size || url->target.data[0] != '/') ws__puts(&t, "/");
     ws__put(&t, url->target.data, url->target.size);
     ws__puts(&t, " HTTP/1.1\r\nHost: ");
-    if (set && set->host) ws__puts(&t, set->host);
+    if (set->host && !c->cfg->crossed) ws__puts(&t, set->host);
     else ws__put_host(&t, url);
     ws__puts(&t, "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ");
     ws__puts(&t, key);
@@ -3782,13 +3888,13 @@ static int ws__request_101(ws_conn *c, const ws_url *url, const ws_config *set)
     ws__put_number(&t, (uint64_t)ws_version(c));
     ws__puts(&t, "\r\n");
     ws__put_protocols(&t, c->cfg);
-    if (set && set->origin) {
+    if (set->origin) {
         ws__puts(&t, ws_version(c) == 8 ? "Sec-WebSocket-Origin: " : "Origin: ");
         ws__puts(&t, set->origin);
         ws__puts(&t, "\r\n");
     }
-    if (ws__put_basic(&t, url)) return WS_ERR_URL;
-    ws__puts(&t, c->cfg->lines);
+    if (ws__put_basic(&t, "Authorization", url)) return WS_ERR_URL;
+    ws__put_own_lines(&t, c->cfg);
     ws__puts(&t, "\r\n");
     return ws__text_end(c, &t);
 }
@@ -4464,7 +4570,9 @@ static void ws__expired(ws_conn *c)
         ws__open_expired(c);
     } else if (c->phase < WS__PHASE_FRAMES) {
         if (c->cfg->set.handshake_timeout == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
-        else if (!ws__refusal_shown(c)) ws__fail(c, WS_ERR_HANDSHAKE_TIMEOUT);
+        else if (!ws__refusal_shown(c))
+            ws__fail_with(c, WS_ERR_HANDSHAKE_TIMEOUT,
+                          WS__HAS(c, WS__IS_CLIENT) ? "waiting for the answer" : NULL);
     } else if (c->phase == WS__PHASE_BODY) {
         ws__beat(c);
     } else if (c->phase < WS__PHASE_ENDED) {
@@ -4483,22 +4591,15 @@ static ws_conn *ws__stillborn(ws_conn *c, int fault)
 }
 
 #ifndef WS_NO_CLIENT
-static ws_conn *ws__client(const char *url, const ws_config *cfg, ws_url *parsed)
+WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg)
 {
-    int fault, bad = !url || ws_url_parse(url, strlen(url), parsed);
+    ws_url parsed;
+    int fault, bad = !url || ws_url_parse(url, strlen(url), &parsed);
     ws_conn *c = ws__new(cfg, bad ? "" : url, WS__IS_CLIENT, &fault);
 
     if (!c) return NULL;
     if (!fault && bad) fault = WS_ERR_URL;
-    if (fault) return ws__stillborn(c, fault);
-    ws_url_parse(c->cfg->url, strlen(c->cfg->url), parsed);     /* now into our own copy */
-    return ws__stillborn(c, ws__request_101(c, parsed, cfg));
-}
-
-WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg)
-{
-    ws_url parsed;
-    return ws__client(url, cfg, &parsed);
+    return ws__stillborn(c, fault ? fault : ws__request_101(c, &parsed));
 }
 #endif
 
@@ -5205,6 +5306,12 @@ WS_API const char *ws_error_string(int error)
 
 WS_API int ws_is_client(const ws_conn *c) { return c && WS__HAS(c, WS__IS_CLIENT); }
 
+WS_API const char *ws_url_of(const ws_conn *c)
+{
+    if (!c || !c->cfg->url) return "";
+    return c->cfg->moved ? c->cfg->moved : c->cfg->url;
+}
+
 WS_API const char *ws_protocol(const ws_conn *c)
 {
     if (!c) return "";
@@ -5465,12 +5572,320 @@ WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char
     return a.size == strlen(method) && b.size == strlen(target) ? (size_t)(t.at - buf) : 0;
 }
 
+/* ==== >>tunnel ========================================================================= */
+
+#ifndef WS_NO_CLIENT
+
+/* What buf holds. HTTP: first the request, then the answer in its place. SOCKS5: up to three
+   requests one behind the other, each ending at part[]; answers from WS__SOCKS_IN on. */
+enum {
+    WS__TUNNEL_HTTP,
+    WS__TUNNEL_METHOD,      /* SOCKS5: which method the proxy takes */
+    WS__TUNNEL_LOGIN,       /* are user and password right? */
+    WS__TUNNEL_REPLY        /* is the way open? */
+};
+
+#define WS__SOCKS_IN 1024
+
+/* [scheme://][user:password@]host[:port][/] of a proxy. */
+static int ws__proxy_parse(const char *text, ws_url *url)
+{
+    ws_str rest = ws__cstr(text);
+    size_t i;
+
+    memset(url, 0, sizeof *url);
+    for (i = 0; i < rest.size; i++)
+        if (text[i] < 0x21 || text[i] > 0x7E) return WS_ERR_URL;
+    for (i = 0; i + 3 <= rest.size && memcmp(text + i, "://", 3); i++) {}
+    url->scheme = ws__cstr("http");
+    if (i + 3 <= rest.size) {
+        url->scheme = ws__str(text, i);
+        rest = ws__str(text + i + 3, rest.size - i - 3);
+    }
+    url->port = 1080;
+    url->secure = (uint8_t)ws_str_is(url->scheme, "https");
+    if (url->secure || ws_str_is(url->scheme, "http")) url->port = url->secure ? 443 : 80;
+    else if (!ws_str_is(url->scheme, "socks5") && !ws_str_is(url->scheme, "socks5h"))
+        return WS_ERR_URL;
+    if (rest.size && rest.data[rest.size - 1] == '/') rest.size--;
+    for (i = 0; i < rest.size; i++)
+        if (strchr("/?#", rest.data[i])) return WS_ERR_URL;
+    return ws__url_authority(rest, url);
+}
+
+/* A dotted quad. Returns 1 if s is one. */
+static int ws__ipv4_parse(ws_str s, uint8_t out[4])
+{
+    size_t i = 0, from;
+    int k;
+
+    for (k = 0; k < 4; k++, i++) {
+        unsigned v = 0;
+        for (from = i; i < s.size && i < from + 3 && ws__is_digit(s.data[i]); i++)
+            v = v * 10 + (unsigned)(s.data[i] - '0');
+        if (i == from || v > 255 || (i - from > 1 && s.data[from] == '0')) return 0;
+        if (k < 3 && (i == s.size || s.data[i] != '.')) return 0;
+        out[k] = (uint8_t)v;
+    }
+    return i == s.size + 1;
+}
+
+/* RFC 4291 2.2: groups of hex digits, one "::" for a run of zeros, the last four bytes perhaps
+   a dotted quad. Returns 1 if s is one. */
+static int ws__ipv6_parse(ws_str s, uint8_t out[16])
+{
+    size_t i = 0, n = 0, gap = 17, from;
+
+    memset(out, 0, 16);
+    if (s.size >= 2 && s.data[0] == ':' && s.data[1] == ':') gap = 0, i = 2;
+    while (i < s.size) {
+        unsigned v = 0;
+        ws_str rest = ws__str(s.data + i, s.size - i);
+        if (n <= 12 && ws__ipv4_parse(rest, out + n)) { n += 4; i = s.size; break; }
+        for (from = i; i < s.size && i < from + 4 && ws__hex(s.data[i]) >= 0; i++)
+            v = v << 4 | (unsigned)ws__hex(s.data[i]);
+        if (i == from || n > 14) return 0;
+        ws__put16(out + n, v);
+        n += 2;
+        if (i == s.size) break;
+        if (s.data[i++] != ':' || i == s.size) return 0;
+        if (s.data[i] == ':') {
+            if (gap <= 16) return 0;
+            gap = n;
+            i++;
+        }
+    }
+    if (gap > 16) return n == 16;
+    if (n > 14) return 0;
+    memmove(out + 16 - (n - gap), out + gap, n - gap);
+    memset(out + gap, 0, 16 - n);
+    return 1;
+}
+
+/* Greeting, login, request (RFC 1928 3, RFC 1929 2, RFC 1928 4). */
+static int ws__socks_write(ws_tunnel *t, const ws_url *proxy, ws_str host, uint16_t port)
+{
+    uint8_t *at = (uint8_t *)t->buf, ip[16];
+    ptrdiff_t user, password;
+    int auth = proxy->user.data != NULL;
+
+    *at++ = 5;
+    *at++ = auth ? 2 : 1;
+    *at++ = 0;
+    if (auth) *at++ = 2;
+    t->part[0] = t->end = (uint32_t)(at - (uint8_t *)t->buf);
+    if (auth) {
+        user = ws__unescape(proxy->user, (char *)at + 2, 255);
+        if (user <= 0) return WS_ERR_ARGUMENT;
+        password = ws__unescape(proxy->password, (char *)at + 3 + user, 255);
+        if (password < 0) return WS_ERR_ARGUMENT;
+        at[0] = 1;
+        at[1] = (uint8_t)user;
+        at[2 + user] = (uint8_t)password;
+        at += 3 + user + password;
+    }
+    t->part[1] = (uint32_t)(at - (uint8_t *)t->buf);
+    memcpy(at, "\5\1\0", 3);
+    at += 3;
+    if (ws__ipv4_parse(host, ip)) {
+        *at++ = 1;
+        memcpy(at, ip, 4);
+        at += 4;
+    } else if (ws__ipv6_parse(host, ip)) {
+        *at++ = 4;
+        memcpy(at, ip, 16);
+        at += 16;
+    } else {
+        *at++ = 3;
+        *at++ = (uint8_t)host.size;
+        memcpy(at, host.data, host.size);
+        at += host.size;
+    }
+    ws__put16(at, port);
+    t->part[2] = (uint32_t)(at + 2 - (uint8_t *)t->buf);
+    t->stage = WS__TUNNEL_METHOD;
+    return 0;
+}
+
+/* A host that may stand in front of ":port". */
+static int ws__host_valid(ws_str host)
+{
+    uint8_t ip[16];
+    size_t i;
+
+    if (!host.size || host.size > 255) return 0;
+    if (ws__find(host, 0, ':') < host.size) return ws__ipv6_parse(host, ip);
+    for (i = 0; i < host.size; i++)
+        if (host.data[i] < 0x21 || host.data[i] > 0x7E || ws__url_odd(host.data[i]) ||
+            strchr("/?#%,", host.data[i]))
+            return 0;
+    return 1;
+}
+
+/* headers or lines: more for CONNECT, either may be NULL. */
+static int ws__tunnel_begin(ws_tunnel *t, const ws_url *proxy, ws_str host, uint16_t port,
+                            const ws_header *headers, const char *lines)
+{
+    int i, ipv6 = ws__find(host, 0, ':') < host.size;
+    ws__text w = ws__text_in(t->buf, sizeof t->buf);
+
+    if (proxy->secure) return WS_ERR_TLS;
+    if (!ws__host_valid(host) || !port) return WS_ERR_ARGUMENT;
+    if (!ws_str_is(proxy->scheme, "http")) return ws__socks_write(t, proxy, host, port);
+    for (i = 0; i < 2; i++) {
+        ws__puts(&w, i ? " HTTP/1.1\r\nHost: " : "CONNECT ");
+        ws__puts(&w, ipv6 ? "[" : "");
+        ws__put(&w, host.data, host.size);
+        ws__puts(&w, ipv6 ? "]:" : ":");
+        ws__put_number(&w, port);
+    }
+    ws__puts(&w, "\r\n");
+    if (ws__put_basic(&w, "Proxy-Authorization", proxy)) return WS_ERR_ARGUMENT;
+    ws__put_lines(&w, headers);
+    if (lines) ws__puts(&w, lines);
+    ws__puts(&w, "\r\n");
+    t->end = (uint32_t)(w.at - t->buf);
+    return w.cut ? WS_ERR_ARGUMENT : 0;
+}
+
+WS_API int ws_tunnel_init(ws_tunnel *t, const char *proxy, const char *host, uint16_t port,
+                          const ws_header *headers)
+{
+    ws_url url;
+
+    if (!t) return WS_ERR_ARGUMENT;
+    memset(t, 0, sizeof *t);
+    t->result = proxy ? ws__proxy_parse(proxy, &url) : WS_ERR_ARGUMENT;
+    if (!t->result && !ws__headers_valid(headers)) t->result = WS_ERR_ARGUMENT;
+    if (!t->result) t->result = ws__tunnel_begin(t, &url, ws__cstr(host), port, headers, NULL);
+    return t->result;
+}
+
+WS_API const void *ws_tunnel_output(const ws_tunnel *t, size_t *n)
+{
+    *n = t && !t->result ? t->end - t->pos : 0;
+    return t ? t->buf + t->pos : "";
+}
+
+WS_API void ws_tunnel_output_done(ws_tunnel *t, size_t n)
+{
+    if (t && n <= t->end - t->pos) t->pos += (uint32_t)n;
+}
+
+/* number < 0: none. */
+static void ws__tunnel_fail(ws_tunnel *t, const char *text, int number)
+{
+    ws__text w = ws__text_in(t->text, sizeof t->text);
+
+    t->result = WS_ERR_PROXY;
+    ws__puts(&w, text);
+    if (number >= 0) ws__put_number(&w, (uint64_t)number);
+}
+
+/* One more byte of the answer to CONNECT is in buf. Whatever body a success announces is not
+   there (RFC 9110 9.3.6). */
+static void ws__tunnel_http(ws_tunnel *t)
+{
+    ws_str head = ws__str(t->buf, t->got), version, reason;
+    int size;
+
+    t->scan.max_size = WS_TUNNEL_SIZE;
+    size = ws_head_scan(&t->scan, t->buf, t->got);
+    if (!size) return;
+    if (size == WS_ERR_HEAD_SIZE || size == WS_ERR_HEAD_FIELDS) {
+        ws__tunnel_fail(t, "proxy's answer is too large", -1);
+    } else if (size < 0 || ws_head_answer(head, &version, &t->status, &reason) ||
+               version.data[5] != '1') {
+        t->status = 0;
+        ws__tunnel_fail(t, "proxy's answer is not HTTP", -1);
+    } else {
+        t->head_size = t->got;
+        if (t->status / 100 == 2) t->result = 1;
+        else ws__tunnel_fail(t, "proxy answered ", t->status);
+    }
+}
+
+/* The bytes of the reply to a SOCKS5 request, as far as they tell (RFC 1928 6). */
+static uint32_t ws__socks_reply_size(const uint8_t *p, uint32_t got)
+{
+    if (got < 5) return 5;
+    return p[3] == 1 ? 10u : p[3] == 4 ? 22u : 7u + p[4];
+}
+
+static void ws__socks_reply(ws_tunnel *t, const uint8_t *p)
+{
+    static const char *const replies[] = {
+        "", "general failure", "not allowed", "network unreachable", "host unreachable",
+        "connection refused", "TTL expired", "command not supported", "address not supported"
+    };
+    char text[48] = "SOCKS5 proxy: ";
+
+    if (t->got >= 2 && p[1]) {
+        t->status = p[1];
+        if (p[1] > 8) { ws__tunnel_fail(t, "SOCKS5 proxy: reply ", p[1]); return; }
+        memcpy(text + 14, replies[p[1]], strlen(replies[p[1]]) + 1);
+        ws__tunnel_fail(t, text, -1);
+    } else if ((t->got >= 3 && p[2]) || (t->got >= 4 && p[3] != 1 && p[3] != 3 && p[3] != 4)) {
+        ws__tunnel_fail(t, "proxy's answer is not SOCKS5", -1);
+    } else if (t->got == ws__socks_reply_size(p, t->got)) {
+        t->result = 1;
+    }
+}
+
+/* One more byte from a SOCKS5 proxy. */
+static void ws__tunnel_socks(ws_tunnel *t)
+{
+    const uint8_t *p = (const uint8_t *)t->buf + WS__SOCKS_IN;
+    int login = t->stage == WS__TUNNEL_LOGIN, can = t->part[1] > t->part[0];
+
+    if (p[0] != 5 && !(login && p[0] == 1)) {
+        ws__tunnel_fail(t, "proxy's answer is not SOCKS5", -1);
+        return;
+    }
+    if (t->stage == WS__TUNNEL_REPLY) { ws__socks_reply(t, p); return; }
+    if (t->got < 2) return;
+    t->got = 0;
+    if (login && p[1]) {
+        ws__tunnel_fail(t, "SOCKS5 proxy: wrong user or password", -1);
+    } else if (!login && p[1] == 2 && can) {
+        t->stage = WS__TUNNEL_LOGIN;
+        t->end = t->part[1];
+    } else if (login || !p[1]) {
+        t->stage = WS__TUNNEL_REPLY;
+        t->pos = t->part[1];
+        t->end = t->part[2];
+    } else {
+        ws__tunnel_fail(t, "SOCKS5 proxy wants another way to log in", -1);
+    }
+}
+
+WS_API size_t ws_tunnel_feed(ws_tunnel *t, const void *data, size_t n)
+{
+    const char *p = (const char *)data;
+    size_t i = 0;
+
+    while (t && i < n && !t->result && t->pos == t->end) {
+        int socks = t->stage != WS__TUNNEL_HTTP;
+        t->buf[(socks ? WS__SOCKS_IN : 0) + t->got++] = p[i++];
+        if (socks) ws__tunnel_socks(t);
+        else ws__tunnel_http(t);
+    }
+    return i;
+}
+
+WS_API void ws_tunnel_feed_end(ws_tunnel *t)
+{
+    if (t && !t->result) ws__tunnel_fail(t, "proxy ended the connection", -1);
+}
+
+#endif /* WS_NO_CLIENT */
+
 #ifndef WS_NO_SOCKETS
 
 /* ==== >>socket (private) =============================================================== */
 
 #ifdef _WIN32
-static int ws__sock_error(void) { return WSAGetLastError(); }
+WS__PRIVATE int ws__sock_error(void) { return WSAGetLastError(); }
 
 static int ws__would_block(void)
 {
@@ -5518,7 +5933,7 @@ static int ws__sock_startup(void)
     return WSAStartup(MAKEWORD(2, 2), &data);
 }
 #else
-static int ws__sock_error(void) { return errno; }
+WS__PRIVATE int ws__sock_error(void) { return errno; }
 
 static int ws__would_block(void)
 {
@@ -5551,6 +5966,41 @@ static ptrdiff_t ws__sock_recvv(ws__sock s, const ws__piece *v, int n)
 static size_t ws__sock_size(size_t n) { return n; }
 
 static int ws__sock_startup(void) { return 0; }
+#endif
+
+/* Two ends that do not block: what is written to s[1] comes out of s[0]. */
+#ifdef _WIN32
+/* Two connected UDP sockets: a WSAPoll does not know pipes. */
+static int ws__pair_open(ws__sock s[2])
+{
+    struct sockaddr_in a[2];
+    socklen_t n = sizeof a[0];
+    int i, bad = 0;
+
+    memset(a, 0, sizeof a);
+    s[0] = s[1] = WS__NO_SOCK;
+    for (i = 0; i < 2 && !bad; i++) {
+        a[i].sin_family = AF_INET;
+        a[i].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        s[i] = socket(AF_INET, SOCK_DGRAM, 0);
+        bad = s[i] == WS__NO_SOCK || bind(s[i], (struct sockaddr *)&a[i], sizeof a[i]) ||
+              getsockname(s[i], (struct sockaddr *)&a[i], &n) || ws__sock_nonblock(s[i]);
+    }
+    if (!bad && !connect(s[0], (struct sockaddr *)&a[1], sizeof a[1]) &&
+        !connect(s[1], (struct sockaddr *)&a[0], sizeof a[0]))
+        return 0;
+    for (i = 0; i < 2; i++) if (s[i] != WS__NO_SOCK) ws__sock_close(s[i]);
+    return -1;
+}
+#else
+static int ws__pair_open(ws__sock s[2])
+{
+    if (pipe(s)) return -1;
+    if (!ws__sock_nonblock(s[0]) && !ws__sock_nonblock(s[1])) return 0;
+    ws__sock_close(s[0]);
+    ws__sock_close(s[1]);
+    return -1;
+}
 #endif
 
 /* No SIGPIPE, no delay. */
@@ -5610,33 +6060,344 @@ static int ws__unix_address(struct sockaddr_un *a, ws_str path)
 
 /* ==== >>dial (private) ================================================================= */
 
-/* A client that is still connecting. */
+#ifndef WS_NO_CLIENT
+
+typedef union ws__address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+} ws__address;
+
+#define WS__ADDRESSES 16        /* of one name; more are not tried */
+
+typedef struct ws__found {
+    int count;
+    ws__address at[WS__ADDRESSES];
+} ws__found;
+
+enum { WS__DIAL_LOOKUP, WS__DIAL_CONNECT, WS__DIAL_TUNNEL };
+
+/* A client that is still connecting. Stage LOOKUP: c->fd, if any, becomes readable when the
+   answer is there. */
 typedef struct ws__dial {
-    struct addrinfo *all, *at;  /* at: the next to try */
+    struct ws__lookup *lookup;  /* under way on a thread, or NULL */
+    ws_tunnel *tunnel;          /* NULL: straight to the server */
+    int stage;
+    int next;                   /* address to try */
     int error;                  /* of the last one tried */
-    uint32_t limit;             /* the whole handshake's deadline */
+    ws__found found;
+    char host[256], port[8];    /* of the server, or of the proxy */
 } ws__dial;
+
+static size_t ws__address_size(const ws__address *a)
+{
+    return a->any.sa_family == AF_INET6 ? sizeof a->v6 : sizeof a->v4;
+}
+
+/* Adds the addresses of host to f. Returns 0 if there are any. */
+static int ws__find_host(ws__found *f, const char *host, const char *port, int flags)
+{
+    struct addrinfo hints, *all, *a;
+
+    memset(&hints, 0, sizeof hints);
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = flags;
+    if (getaddrinfo(host, port, &hints, &all)) return -1;
+    for (a = all; a && f->count < WS__ADDRESSES; a = a->ai_next)
+        if ((a->ai_family == AF_INET || a->ai_family == AF_INET6) &&
+            a->ai_addrlen <= sizeof *f->at)
+            memcpy(&f->at[f->count++], a->ai_addr, a->ai_addrlen);
+    freeaddrinfo(all);
+    return f->count ? 0 : -1;
+}
+
+static void ws__sock_drop(ws_conn *c)
+{
+    if (c->fd != WS__NO_SOCK) ws__sock_close(c->fd);
+    c->fd = WS__NO_SOCK;
+    c->wants = WS__UNWATCHED;
+}
+
+/* ---- lookup on a thread ---- */
+
+#ifdef WS__THREADS
+
+/* Belongs to the connection and the thread until each has marked it; the second one frees it.
+   Its memory is malloc's, because cfg.alloc need not be good for two threads. */
+typedef struct ws__lookup {
+    ws__sock done;              /* the thread's end of a pair; it writes a byte when ready */
+    ws__found found;
+    char host[256], port[8];
+#ifdef _WIN32
+    LONG marks;
+#else
+    int marks;
+    pthread_mutex_t lock;
+#endif
+} ws__lookup;
+
+/* One side is done with q; everything it wrote is seen by the other. Returns 1 to the second,
+   who must free it. */
+static int ws__lookup_mark(ws__lookup *q)
+{
+#ifdef _WIN32
+    return InterlockedIncrement(&q->marks) == 2;
+#else
+    int second;
+    pthread_mutex_lock(&q->lock);
+    second = ++q->marks == 2;
+    pthread_mutex_unlock(&q->lock);
+    return second;
+#endif
+}
+
+static void ws__lookup_free(ws__lookup *q)
+{
+#ifndef _WIN32
+    pthread_mutex_destroy(&q->lock);
+#endif
+    free(q);
+}
+
+static void ws__lookup_run(ws__lookup *q)
+{
+    ws__sock done = q->done;
+
+    ws__find_host(&q->found, q->host, q->port, 0);
+    if (ws__lookup_mark(q)) ws__lookup_free(q);
+#ifdef _WIN32
+    send(done, "", 1, 0);
+#else
+    if (write(done, "", 1) < 0) {}      /* nobody reads: fine. The mere end would not show */
+#endif                                  /* while a child process has inherited a copy of it */
+    ws__sock_close(done);
+}
+
+#ifdef _WIN32
+static DWORD WINAPI ws__lookup_thread(void *q)
+{
+    ws__lookup_run((ws__lookup *)q);
+    return 0;
+}
+
+static int ws__lookup_begin(ws__lookup *q)
+{
+    HANDLE h = CreateThread(NULL, 0, ws__lookup_thread, q, 0, NULL);
+
+    if (h) CloseHandle(h);
+    return !h;
+}
+#else
+static void *ws__lookup_thread(void *q)
+{
+    ws__lookup_run((ws__lookup *)q);
+    return NULL;
+}
+
+/* The thread takes no signals: they are the application's, and it may write to a closed
+   pipe. */
+static int ws__lookup_begin(ws__lookup *q)
+{
+    sigset_t all, old;
+    pthread_t id;
+    int r;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    r = pthread_create(&id, NULL, ws__lookup_thread, q);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (!r) pthread_detach(id);
+    return r;
+}
+#endif
+
+/* Starts to look d->host up. Returns 0 or the error. */
+static int ws__lookup_start(ws_conn *c)
+{
+    ws__dial *d = c->dial;
+    ws__lookup *q = (ws__lookup *)calloc(1, sizeof *q);
+    ws__sock pair[2];
+
+    if (!q) return WS_ERR_MEMORY;
+    if (ws__pair_open(pair)) { free(q); return WS_ERR_LOOKUP; }
+    memcpy(q->host, d->host, sizeof q->host);
+    memcpy(q->port, d->port, sizeof q->port);
+    q->done = pair[1];
+#ifndef _WIN32
+    pthread_mutex_init(&q->lock, NULL);
+#endif
+    if (ws__lookup_begin(q)) {
+        ws__lookup_free(q);
+        ws__sock_close(pair[0]);
+        ws__sock_close(pair[1]);
+        return WS_ERR_LOOKUP;
+    }
+    c->fd = pair[0];
+    d->lookup = q;
+    return 0;
+}
+
+/* Ends c's part in its lookup. done: it is ready; take the answer. */
+static void ws__lookup_end(ws_conn *c, int done)
+{
+    ws__lookup *q = c->dial->lookup;
+
+    if (!q) return;
+    c->dial->lookup = NULL;
+    ws__sock_drop(c);
+    if (!ws__lookup_mark(q)) return;
+    if (done) c->dial->found = q->found;
+    ws__lookup_free(q);
+}
+
+#else
+
+static int ws__lookup_start(ws_conn *c)
+{
+    ws__find_host(&c->dial->found, c->dial->host, c->dial->port, 0);
+    return 0;
+}
+
+static void ws__lookup_end(ws_conn *c, int done) { (void)c; (void)done; }
+
+#endif
 
 static void ws__dial_free(ws_conn *c)
 {
     if (!c->dial) return;
-    if (c->dial->all) freeaddrinfo(c->dial->all);
+    ws__lookup_end(c, 0);
+    ws__free(c->cfg, c->dial->tunnel, sizeof *c->dial->tunnel);
     ws__free(c->cfg, c->dial, sizeof *c->dial);
     c->dial = NULL;
 }
+
+static void ws__dial_failed(ws_conn *c, int error, const char *more)
+{
+    ws__fail_with(c, error, more);
+    ws__dial_free(c);
+}
+
+/* ---- through a proxy ---- */
+
+/* Is host:port in no_proxy: "*", "example.org" with all below it, either with a port? */
+static int ws__no_proxy(const ws_url *url, const char *names)
+{
+    ws_str list = ws__cstr(names), item;
+
+    while (ws_list_next(&list, &item)) {
+        uint16_t port = url->port;
+        size_t colon = item.size, n;
+        while (colon && ws__is_digit(item.data[colon - 1])) colon--;
+        if (colon && colon < item.size && item.data[colon - 1] == ':' &&
+            (ws__find(item, 0, ':') == colon - 1 || item.data[colon - 2] == ']')) {
+            if (ws__url_port(item.data + colon, item.size - colon, &port)) continue;
+            item.size = colon - 1;
+        }
+        if (port != url->port) continue;
+        if (item.size == 1 && *item.data == '*') return 1;
+        if (item.size > 1 && item.data[0] == '[') item = ws__str(item.data + 1, item.size - 2);
+        if (item.size > 1 && item.data[0] == '*' && item.data[1] == '.')
+            item = ws__str(item.data + 1, item.size - 1);
+        if (item.size && item.data[0] == '.') item = ws__str(item.data + 1, item.size - 1);
+        n = url->host.size;
+        if (!item.size || item.size > n) continue;
+        if (item.size < n && (url->ipv6 || url->host.data[n - item.size - 1] != '.')) continue;
+        if (ws__same_text(item, ws__str(url->host.data + n - item.size, item.size))) return 1;
+    }
+    return 0;
+}
+
+/* The proxy that the environment names for url, or NULL. HTTP_PROXY does not count: in a CGI
+   program it is a header of somebody's request. */
+static const char *ws__proxy_env(const ws_url *url)
+{
+    static const char *const names[] = {
+        "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"
+    };
+    const char *no = getenv("no_proxy"), *proxy = NULL;
+    int i = url->secure ? 1 : 0;
+
+    if (!no) no = getenv("NO_PROXY");
+    if (ws__no_proxy(url, no)) return NULL;
+#ifdef _WIN32
+    if (!i && getenv("REQUEST_METHOD")) i = 3;      /* names have no case there */
+#endif
+    for (; i < 5 && (!proxy || !*proxy); i += i ? 1 : 3) proxy = getenv(names[i]);
+    return proxy && *proxy ? proxy : NULL;
+}
+
+/* Makes c->dial->tunnel if url is to be reached through a proxy; fills proxy. */
+static int ws__dial_proxy(ws_conn *c, const ws_url *url, ws_url *proxy)
+{
+    const char *text = c->cfg->set.proxy, *lines = c->cfg->lines + strlen(c->cfg->lines) + 1;
+    ws_tunnel *t;
+
+    if (text && !strcmp(text, "env")) text = ws__proxy_env(url);
+    if (!text || !*text) return 0;
+    if (ws__proxy_parse(text, proxy)) return WS_ERR_URL;
+    t = (ws_tunnel *)ws__alloc(c->cfg, sizeof *t);
+    if (!t) return WS_ERR_MEMORY;
+    memset(t, 0, sizeof *t);
+    c->dial->tunnel = t;
+    t->result = ws__tunnel_begin(t, proxy, url->host, url->port, NULL, lines);
+    return t->result;
+}
+
+/* Shows the proxy's answer where a server's refusal would stand. */
+static void ws__proxy_refused(ws_conn *c)
+{
+    ws_tunnel *t = c->dial->tunnel;
+
+    ws__fail_with(c, t->result, t->text);
+    c->cfg->status = (uint16_t)t->status;
+    if (t->head_size && !ws__rx_append(c, (uint8_t *)t->buf, t->head_size)) {
+        c->rx->head_at = c->rx->pos;
+        c->rx->head_size = t->head_size;
+        c->rx->pos = c->rx->len;
+        c->flags |= WS__HEAD_HELD;
+    }
+    ws__dial_free(c);
+}
+
+/* Talks with the proxy. What follows its answer stays in the socket, for whoever is next: the
+   handshake. */
+static void ws__dial_tunnel(ws_conn *c)
+{
+    ws_tunnel *t = c->dial->tunnel;
+    char in[1024];
+
+    while (!t->result) {
+        size_t n;
+        const char *out = (const char *)ws_tunnel_output(t, &n);
+        ptrdiff_t r = n ? (ptrdiff_t)send(c->fd, out, ws__sock_size(n), WS__NO_SIGNAL)
+                        : (ptrdiff_t)recv(c->fd, in, sizeof in, MSG_PEEK);
+        if (r < 0 && ws__would_block()) return;
+        if (r > 0 && n) {
+            ws_tunnel_output_done(t, (size_t)r);
+        } else if (r > 0) {
+            n = ws_tunnel_feed(t, in, (size_t)r);
+            recv(c->fd, in, ws__sock_size(n), 0);
+        } else {
+            ws_tunnel_feed_end(t);
+        }
+    }
+    if (t->result < 0) ws__proxy_refused(c);
+    else ws__dial_free(c);
+}
+
+/* ---- connecting ---- */
 
 static void ws__connect_failed(ws_conn *c, int error)
 {
 #ifdef _WIN32
     char text[32];
-    ws__text t;
-    t.at = text;
-    t.end = text + sizeof text;
+    ws__text t = ws__text_in(text, sizeof text);
+
     ws__puts(&t, "Winsock error ");
     ws__put_number(&t, (uint64_t)error);
-    ws__fail_with(c, WS_ERR_CONNECT, text);
+    ws__dial_failed(c, WS_ERR_CONNECT, text);
 #else
-    ws__fail_with(c, WS_ERR_CONNECT, error ? strerror(error) : NULL);
+    ws__dial_failed(c, WS_ERR_CONNECT, error ? strerror(error) : NULL);
 #endif
 }
 
@@ -5665,60 +6426,81 @@ static int ws__connect_one(ws_conn *c, const struct sockaddr *a, size_t size, in
     return -1;
 }
 
+/* The socket is connected: to the server, or to the proxy. */
+static void ws__dial_connected(ws_conn *c)
+{
+    c->deadline = c->cfg->limit;
+    c->dial->stage = WS__DIAL_TUNNEL;
+    if (c->dial->tunnel) ws__dial_tunnel(c);
+    else ws__dial_free(c);
+}
+
 /* Goes to the next address that does not fail at once. While others are left, each gets a
    part of the time. */
 static void ws__dial_next(ws_conn *c)
 {
     ws__dial *d = c->dial;
-    int error;
 
-    while (d->at) {
-        struct addrinfo *a = d->at;
-        int r = ws__connect_one(c, a->ai_addr, a->ai_addrlen, a->ai_family);
-        d->at = a->ai_next;
-        if (r < 0) d->error = ws__sock_error();
-        if (r >= 0) {
-            uint32_t left = d->limit - c->now;
-            c->deadline = d->at ? c->now + left / 3 : d->limit;
-            if (!r) ws__dial_free(c);
-            if (!r) c->deadline = c->now + left;
-            return;
-        }
-    }
-    error = d->error;
-    ws__dial_free(c);
-    ws__connect_failed(c, error);
-}
-
-WS__PRIVATE void ws__dial_lookup(ws_conn *c, const ws_url *url)
-{
-    struct addrinfo hints;
-    char host[256], port[8];
-    ws__text t;
-
-    memset(&hints, 0, sizeof hints);
-    hints.ai_socktype = SOCK_STREAM;
-    if (url->host.size >= sizeof host) { ws__fail(c, WS_ERR_LOOKUP); return; }
-    memcpy(host, url->host.data, url->host.size);
-    host[url->host.size] = 0;
-    t.at = port;
-    t.end = port + sizeof port;
-    ws__put_number(&t, url->port);
-    c->dial = (ws__dial *)ws__alloc(c->cfg, sizeof *c->dial);
-    if (!c->dial) { ws__fail(c, WS_ERR_MEMORY); return; }
-    memset(c->dial, 0, sizeof *c->dial);
-    c->dial->limit = c->deadline;
-    if (getaddrinfo(host, port, &hints, &c->dial->all)) {
-        c->dial->all = NULL;
-        ws__dial_free(c);
-        ws__fail_with(c, WS_ERR_LOOKUP, host);
+    d->stage = WS__DIAL_CONNECT;
+    while (d->next < d->found.count) {
+        const ws__address *a = &d->found.at[d->next++];
+        int r = ws__connect_one(c, &a->any, ws__address_size(a), a->any.sa_family);
+        if (r < 0) { d->error = ws__sock_error(); continue; }
+        c->deadline = c->cfg->limit;
+        if (d->next < d->found.count) c->deadline = c->now + (c->deadline - c->now) / 3;
+        if (!r) ws__dial_connected(c);
         return;
     }
-    c->dial->at = c->dial->all;
-    ws__dial_next(c);
+    ws__connect_failed(c, d->error);
 }
 
-WS__PRIVATE void ws__dial_unix(ws_conn *c, const ws_url *url)
+static void ws__dial_found(ws_conn *c)
+{
+    if (c->dial->found.count) ws__dial_next(c);
+    else ws__dial_failed(c, WS_ERR_LOOKUP, c->dial->host);
+}
+
+/* Addresses at once, or stage LOOKUP. */
+static void ws__dial_lookup(ws_conn *c)
+{
+    const ws_config *set = &c->cfg->set;
+    ws__dial *d = c->dial;
+    int error;
+
+    if (!ws__find_host(&d->found, d->host, d->port, AI_NUMERICHOST)) { ws__dial_next(c); return; }
+    if (set->resolve) { set->resolve(set->resolve_user, c, d->host); return; }
+    error = ws__lookup_start(c);
+    if (error) ws__dial_failed(c, error, d->host);
+    else if (!d->lookup) ws__dial_found(c);
+}
+
+WS_API int ws_resolved(ws_conn *c, const char *addresses)
+{
+    ws_str list = ws__cstr(addresses), item;
+    ws__found f;
+    char host[64];
+
+    if (!c) return WS_ERR_ARGUMENT;
+    if (!c->dial || c->dial->stage != WS__DIAL_LOOKUP || c->dial->lookup ||
+        c->phase != WS__PHASE_HEAD)
+        return WS_ERR_STATE;
+    f.count = 0;
+    while (ws_list_next(&list, &item)) {
+        if (item.size >= sizeof host) return WS_ERR_ARGUMENT;
+        memcpy(host, item.data, item.size);
+        host[item.size] = 0;
+        if (ws__find_host(&f, host, c->dial->port, AI_NUMERICHOST)) return WS_ERR_ARGUMENT;
+    }
+    c->dial->found = f;
+    c->now = (uint32_t)ws__clock();
+    ws__dial_found(c);
+    ws__wake(c);
+    return 0;
+}
+
+/* ---- start, steps, time ---- */
+
+static void ws__dial_unix(ws_conn *c, const ws_url *url)
 {
 #ifdef _WIN32
     (void)url;
@@ -5731,33 +6513,136 @@ WS__PRIVATE void ws__dial_unix(ws_conn *c, const ws_url *url)
 #endif
 }
 
-/* The socket became writable: connected, or on to the next address. */
-static void ws__dial_check(ws_conn *c)
+/* Starts a client, whose request is queued, on its way to its URL. */
+static void ws__dial_start(ws_conn *c)
+{
+    ws_url url, via;
+    ws__text t;
+    int error = 0;
+
+    ws_url_parse(ws_url_of(c), strlen(ws_url_of(c)), &url);
+    if (url.secure) { ws__fail(c, WS_ERR_TLS); return; }
+    if (ws__sock_startup()) { ws__fail(c, WS_ERR_CONNECT); return; }
+    if (url.is_unix) { ws__dial_unix(c, &url); return; }
+    c->dial = (ws__dial *)ws__alloc(c->cfg, sizeof *c->dial);
+    if (!c->dial) { ws__fail(c, WS_ERR_MEMORY); return; }
+    memset(c->dial, 0, sizeof *c->dial);
+    error = ws__dial_proxy(c, &url, &via);
+    if (error) { ws__dial_failed(c, error, "proxy"); return; }
+    if (!c->dial->tunnel) via = url;
+    if (via.host.size >= sizeof c->dial->host) { ws__dial_failed(c, WS_ERR_LOOKUP, NULL); return; }
+    memcpy(c->dial->host, via.host.data, via.host.size);
+    t = ws__text_in(c->dial->port, sizeof c->dial->port);
+    ws__put_number(&t, via.port);
+    ws__dial_lookup(c);
+}
+
+/* Has c->fd got what its stage waits for? */
+static int ws__dial_ready(const ws_conn *c)
+{
+    struct pollfd p;
+
+    if (c->fd == WS__NO_SOCK) return 0;
+    p.fd = c->fd;
+    p.events = c->dial->stage == WS__DIAL_LOOKUP ? POLLIN : POLLOUT;
+    p.revents = 0;
+#ifdef _WIN32
+    return WSAPoll(&p, 1, 0) > 0;
+#else
+    return poll(&p, 1, 0) > 0;
+#endif
+}
+
+/* Goes on connecting as far as the socket allows. */
+static void ws__dial_step(ws_conn *c)
 {
     int error = 0;
     socklen_t n = sizeof error;
-    struct pollfd p;
 
     if (c->phase != WS__PHASE_HEAD) return;
-    p.fd = c->fd;
-    p.events = POLLOUT;
-    p.revents = 0;
-#ifdef _WIN32
-    if (WSAPoll(&p, 1, 0) <= 0) return;
-#else
-    if (poll(&p, 1, 0) <= 0) return;
-#endif
-    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n);
-    if (!error) {
-        c->deadline = c->dial->limit;
-        ws__dial_free(c);
+    if (c->dial->stage == WS__DIAL_TUNNEL) { ws__dial_tunnel(c); return; }
+    if (!ws__dial_ready(c)) return;
+    if (c->dial->stage == WS__DIAL_LOOKUP) {
+        ws__lookup_end(c, 1);
+        ws__dial_found(c);
         return;
     }
+    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n);
+    if (!error) { ws__dial_connected(c); return; }
     c->dial->error = error;
-    ws__sock_close(c->fd);
-    c->fd = WS__NO_SOCK;
+    ws__sock_drop(c);
     ws__dial_next(c);
 }
+
+static int ws__dial_wants(const ws_conn *c)
+{
+    const ws__dial *d = c->dial;
+
+    if (d->stage == WS__DIAL_LOOKUP) return d->lookup ? WS_WANT_READ : 0;
+    if (d->stage == WS__DIAL_CONNECT) return WS_WANT_WRITE;
+    return d->tunnel->pos < d->tunnel->end ? WS_WANT_WRITE : WS_WANT_READ;
+}
+
+/* "1.2.3.4:80" or "[::1]:80". */
+static void ws__put_address(ws__text *t, const struct sockaddr *a, size_t size)
+{
+    char host[64], port[8];
+
+    if (getnameinfo(a, (socklen_t)size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV))
+        return;
+    ws__puts(t, a->sa_family == AF_INET6 ? "[" : "");
+    ws__puts(t, host);
+    ws__puts(t, a->sa_family == AF_INET6 ? "]:" : ":");
+    ws__puts(t, port);
+}
+
+/* The time for connecting is over: says with what it went. */
+static void ws__dial_late(ws_conn *c)
+{
+    ws__dial *d = c->dial;
+    char text[128];
+    ws__text t = ws__text_in(text, sizeof text);
+
+    if (d->stage == WS__DIAL_TUNNEL) {
+        ws__puts(&t, "waiting for the proxy");
+    } else if (d->stage == WS__DIAL_LOOKUP) {
+        ws__puts(&t, "looking up ");
+        ws__puts(&t, d->host);
+    } else {
+        const ws__address *a = &d->found.at[d->next - 1];
+        ws__puts(&t, "connecting to ");
+        ws__put_address(&t, &a->any, ws__address_size(a));
+    }
+    ws__dial_failed(c, WS_ERR_HANDSHAKE_TIMEOUT, text);
+}
+
+/* Tells a connecting client the time: an address that stays silent gives way to the next. */
+static void ws__dial_tick(ws_conn *c, uint64_t now)
+{
+    uint32_t t = (uint32_t)now;
+
+    if (!c->dial || c->phase != WS__PHASE_HEAD || (int32_t)(t - c->deadline) < 0) return;
+    c->now = t;
+    if (c->cfg->set.handshake_timeout == WS_NEVER) c->cfg->limit = ws__after(c, WS_NEVER);
+    if ((int32_t)(t - c->cfg->limit) >= 0) {
+        ws__dial_late(c);
+    } else if (c->dial->stage == WS__DIAL_CONNECT && c->dial->next < c->dial->found.count) {
+        ws__sock_drop(c);
+        ws__dial_next(c);
+    } else {
+        c->deadline = c->cfg->limit;
+    }
+}
+
+#else
+
+static void ws__dial_free(ws_conn *c) { (void)c; }
+static void ws__dial_step(ws_conn *c) { (void)c; }
+static int ws__dial_wants(const ws_conn *c) { (void)c; return 0; }
+static void ws__dial_tick(ws_conn *c, uint64_t now) { (void)c; (void)now; }
+
+#endif /* WS_NO_CLIENT */
 
 /* Reads up to n bytes: more than 0, 0 at the end, or WS_IO_. */
 static ptrdiff_t ws__read(ws_conn *c, void *buf, size_t n)
@@ -5944,23 +6829,12 @@ static int ws__receive(ws_conn *c)
     return 0;
 }
 
-/* Tells a connecting client the time: an address that stays silent gives way to the next. */
-static void ws__dial_tick(ws_conn *c, uint64_t now)
-{
-    if (!c->dial || !c->dial->at || (int32_t)((uint32_t)now - c->deadline) < 0) return;
-    c->now = (uint32_t)now;
-    if ((int32_t)(c->now - c->dial->limit) >= 0) return;
-    ws__sock_close(c->fd);
-    c->fd = WS__NO_SOCK;
-    c->wants = WS__UNWATCHED;
-    ws__dial_next(c);
-}
-
 static void ws__start_clock(ws_conn *c)
 {
     c->now = (uint32_t)ws__clock();
     c->last_rx = c->last_message = c->now;
     c->deadline = ws__after(c, c->cfg->set.handshake_timeout);
+    if (WS__HAS(c, WS__IS_CLIENT)) c->cfg->limit = c->deadline;
     c->flags |= WS__TICKED | WS__CLOCKED;
 }
 
@@ -5968,17 +6842,12 @@ static void ws__start_clock(ws_conn *c)
 /* Makes a client and starts connecting. */
 static ws_conn *ws__open(const char *url, const ws_config *cfg, uint32_t flags)
 {
-    ws_url parsed;
-    ws_conn *c = ws__client(url, cfg, &parsed);
+    ws_conn *c = ws_client_new(url, cfg);
 
     if (!c) return NULL;
     c->flags |= flags;
     ws__start_clock(c);
-    if (c->error || c->cfg->set.io.read) return c;
-    if (parsed.secure) ws__fail(c, WS_ERR_TLS);
-    else if (ws__sock_startup()) ws__fail(c, WS_ERR_CONNECT);
-    else if (parsed.is_unix) ws__dial_unix(c, &parsed);
-    else ws__dial_lookup(c, &parsed);
+    if (!c->error && !c->cfg->set.io.read) ws__dial_start(c);
     return c;
 }
 
@@ -6015,7 +6884,7 @@ WS_API int ws_wants(const ws_conn *c)
     int wants = 0;
 
     if (!c || c->phase == WS__PHASE_ENDED) return 0;
-    if (c->dial) return WS_WANT_WRITE;
+    if (c->dial) return ws__dial_wants(c);
     if (ws__wants_input(c))
         wants = WS__HAS(c, WS__READ_WANTS_WRITE) ? WS_WANT_WRITE : WS_WANT_READ;
     if (ws__has_output(c))
@@ -6030,8 +6899,8 @@ WS_API void ws_step(ws_conn *c)
 
     if (!c || c->loop) return;
     now = ws__clock();
-    if (c->dial) ws__dial_tick(c, now);
-    if (c->dial) ws__dial_check(c);
+    ws__dial_tick(c, now);
+    if (c->dial) ws__dial_step(c);
     ws_tick(c, now);
     ws__flush(c);
     for (i = 0; i < 16 && ws__receive(c); i++) {}
@@ -6392,27 +7261,14 @@ static int ws__poller_wait(ws_loop *l, int ms)
 
 /* ---- words from other threads ---- */
 
-#ifdef _WIN32
-/* Two connected UDP sockets. Datagrams that do not fit would be lost: so they are counted. */
 static int ws__post_open(ws_loop *l)
 {
-    struct sockaddr_in a[2];
-    ws__sock s[2] = { WS__NO_SOCK, WS__NO_SOCK };
-    socklen_t n = sizeof a[0];
-    int i, bad = 0;
+    ws__sock s[2];
 
-    memset(a, 0, sizeof a);
-    for (i = 0; i < 2 && !bad; i++) {
-        a[i].sin_family = AF_INET;
-        a[i].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        s[i] = socket(AF_INET, SOCK_DGRAM, 0);
-        bad = s[i] == WS__NO_SOCK || bind(s[i], (struct sockaddr *)&a[i], sizeof a[i]) ||
-              getsockname(s[i], (struct sockaddr *)&a[i], &n) || ws__sock_nonblock(s[i]);
-    }
+    if (ws__pair_open(s)) return -1;
     l->post_in = s[0];
     l->post_out = s[1];
-    return bad || connect(s[0], (struct sockaddr *)&a[1], sizeof a[1]) ||
-           connect(s[1], (struct sockaddr *)&a[0], sizeof a[0]);
+    return 0;
 }
 
 static void ws__post_close(ws_loop *l)
@@ -6421,6 +7277,8 @@ static void ws__post_close(ws_loop *l)
     if (l->post_out != WS__NO_SOCK) ws__sock_close(l->post_out);
 }
 
+#ifdef _WIN32
+/* Datagrams that do not fit would be lost: so they are counted. */
 #define WS__POSTS_MAX 128
 
 static int ws__loop_post(ws_loop *l, uintptr_t word)
@@ -6442,24 +7300,8 @@ static void ws__post_read(ws_loop *l)
     }
 }
 #else
-/* A pipe: writes of a word are whole (POSIX: up to PIPE_BUF), so reads are whole words. */
-static int ws__post_open(ws_loop *l)
-{
-    int fd[2];
-
-    if (pipe(fd)) return -1;
-    l->post_in = fd[0];
-    l->post_out = fd[1];
-    return ws__sock_nonblock(fd[0]) | ws__sock_nonblock(fd[1]);
-}
-
-static void ws__post_close(ws_loop *l)
-{
-    if (l->post_in != WS__NO_SOCK) close(l->post_in);
-    if (l->post_out != WS__NO_SOCK) close(l->post_out);
-}
-
-/* From any thread. Words with bit 0 set are the library's own. */
+/* From any thread. Words with bit 0 set are the library's own. A pipe takes a word whole
+   (POSIX: up to PIPE_BUF), so reads are whole words. */
 static int ws__loop_post(ws_loop *l, uintptr_t word)
 {
     int kept = errno;       /* of whoever a signal interrupts */
@@ -6937,7 +7779,7 @@ static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
     }
     ws__loop_enter(l, c);
     if (c->dial && found) {
-        ws__dial_check(c);
+        ws__dial_step(c);
         c->cork = c->dial ? NULL : &l->cork;
     }
     if (found & WS_WANT_WRITE || (!found && !ws__awaits_room(c)) ||
@@ -7529,13 +8371,12 @@ WS_API ws_conn *ws_dial(ws_loop *l, const char *url, const ws_config *cfg)
 {
     ws_config own;
     ws_conn *c;
-    ws_url parsed;
 
     if (!l) return NULL;
     memset(&own, 0, sizeof own);
     if (cfg) own = *cfg;
     ws__loop_alloc(l, &own);
-    c = ws__client(url, &own, &parsed);
+    c = ws_client_new(url, &own);
     if (!c) return NULL;
     ws__start_clock(c);
     if (ws__loop_add(l, c)) {
@@ -7544,9 +8385,8 @@ WS_API ws_conn *ws_dial(ws_loop *l, const char *url, const ws_config *cfg)
     }
     if (c->error) return c;
     if (own.io.read || own.memory) ws__fail(c, WS_ERR_ARGUMENT);
-    else if (parsed.secure) ws__fail(c, WS_ERR_TLS);
-    else if (parsed.is_unix) ws__dial_unix(c, &parsed);
-    else ws__dial_lookup(c, &parsed);
+    else ws__dial_start(c);
+    ws__heap_fix(l, c);
     return c;
 }
 #endif
