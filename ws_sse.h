@@ -217,8 +217,8 @@ WS_SSE_API void ws_sse_ring_init(ws_sse_ring *r, void *memory, size_t n);
    is larger than the ring, which is empty now, for the events before it are no use. */
 WS_SSE_API int ws_sse_ring_add(ws_sse_ring *r, const ws_sse_message *m);
 
-/* Sends what came after the event of that id. Returns how many were sent (0 for id ""), or
-   WS_SSE_ERR_GAP: events are lost to this reader, tell it to start anew; or WS_SSE_ERR_WRITE:
+/* Sends what came after the event of that id; NULL: all that the ring has. Returns how many
+   were sent (0 for id ""), or WS_SSE_ERR_GAP: events are lost to this reader, tell it to start anew; or WS_SSE_ERR_WRITE:
    the backlog is full, and the connection is dropped so that the reader comes again. */
 WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id);
 
@@ -849,15 +849,15 @@ WS_SSE_API int ws_sse_ring_add(ws_sse_ring *r, const ws_sse_message *m)
 
 WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id)
 {
-    size_t at = r->first, i, n = strlen(id), from = 0;
+    size_t at = r->first, i, n = id ? strlen(id) : 0, from = 0;
     int sent = 0;
 
-    if (!n) return 0;
-    for (i = 0; i < r->count; i++, at = ws_sse__entry_next(r, at)) {
+    if (id && !n) return 0;
+    for (i = 0; id && i < r->count; i++, at = ws_sse__entry_next(r, at)) {
         ws_sse__entry e = ws_sse__entry_at(r, at);
         if (e.id == n && !memcmp(r->memory + at + sizeof e + e.event, id, n)) from = i + 1;
     }
-    if (!from) return WS_SSE_ERR_GAP;
+    if (id && !from) return WS_SSE_ERR_GAP;
     for (i = 0, at = r->first; i < r->count; i++, at = ws_sse__entry_next(r, at)) {
         ws_sse__entry e = ws_sse__entry_at(r, at);
         if (i < from) continue;
