@@ -218,8 +218,9 @@ WS_SSE_API void ws_sse_ring_init(ws_sse_ring *r, void *memory, size_t n);
 WS_SSE_API int ws_sse_ring_add(ws_sse_ring *r, const ws_sse_message *m);
 
 /* Sends what came after the event of that id; NULL: all that the ring has. Returns how many
-   were sent (0 for id ""), or WS_SSE_ERR_GAP: events are lost to this reader, tell it to start anew; or WS_SSE_ERR_WRITE:
-   the backlog is full, and the connection is dropped so that the reader comes again. */
+   were sent (0 for id ""); or WS_SSE_ERR_GAP: events are lost to this reader, tell it to start
+   anew; or WS_SSE_ERR_WRITE: the backlog is full, and the connection is dropped so that the
+   reader comes again. */
 WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id);
 
 #endif /* WS_H_INCLUDED */
