@@ -2053,7 +2053,7 @@ TEST(blocking_large_in_parts)
     CHECK_INT(which, 2);
     CHECK_INT(s[0].bytes, LARGE);
     CHECK(s[1].bytes == 1000000 && s[1].firsts == 1);
-    CHECK(w.h.peak < before + 200000);              /* what it reads ahead */
+    CHECK(w.h.peak < before + 3 * (65536 + 65536) + 8192);     /* up to parts_over, and what is read ahead */
     printf("  blocking: heap while 64 MiB came in parts: %lu bytes\n", (unsigned long)(w.h.peak - before));
     ws_free(c);
     pthread_join(thread, NULL);
@@ -2114,7 +2114,7 @@ TEST(loop_source_to_parts)
 
 /* ---- sources in the loop ---- */
 
-typedef struct sink { int fd; volatile int stop; uint64_t bytes; } sink;
+typedef struct sink { int fd; volatile int stop; volatile uint64_t bytes; } sink;
 
 static void *sink_run(void *arg)
 {
@@ -2153,7 +2153,7 @@ TEST(loop_endless_is_fair)
     CHECK(!pthread_create(&thread, NULL, sink_run, &k));
     CHECK_INT(ws_send_from(h.last, 2, source_read, &q), 0);
     fd = raw_open(&h);
-    for (i = 0; i < 200; i++) {
+    for (i = 0; i < 200 || (k.bytes <= 1000000 && i < 100000); i++) {
         buf in = { 0 }, got = { 0 };
         uint64_t start = ws_loop_now(h.l), took;
         put_frame(&in, 0x82, 1, fill, 10, 0);
