@@ -127,6 +127,31 @@ static inline void ref_decode(const char *in, size_t n, ref_text *out)
     if (needed) ref_add(out, "\xEF\xBF\xBD", 3);
 }
 
+/* All texts of a log decoded, as a program that wants text would. */
+static inline void ref_log_decode(const ref_log *log, ref_log *out)
+{
+    const char *at = log->text.data;
+    size_t i, k;
+
+    ref_log_clear(out);
+    for (i = 0; i < log->events; i++) {
+        ref_text text[3];
+        size_t sizes[3];
+        memcpy(sizes, log->sizes.data + i * sizeof sizes, sizeof sizes);
+        for (k = 0; k < 3; k++) {
+            memset(&text[k], 0, sizeof text[k]);
+            ref_clear(&text[k]);
+            ref_decode(at, sizes[k], &text[k]);
+            at += sizes[k] + 1;
+        }
+        ref_log_event(out, text[0].data, text[0].size, text[1].data, text[1].size, text[2].data, text[2].size);
+        for (k = 0; k < 3; k++) ref_free(&text[k]);
+    }
+    ref_decode(log->last_id.data, log->last_id.size, &out->last_id);
+    out->retry = log->retry;
+    out->error = log->error;
+}
+
 /* The buffers of 9.2.6. */
 typedef struct ref_stream {
     ref_text data, type, id;

@@ -193,6 +193,48 @@ def leaves():
         put("url", "6_%d" % i, bytes([6]) + data)
 
 
+def sse():
+    streams = {
+        "hello": b"event: tick\ndata: x\n\nid: 7\ndata: a\ndata: b\n\n",
+        "crlf": b"id: 1\r\nevent: e\r\ndata: x\r\n\r\n: c\r\n\r\nretry: 1000\r\n\r\n",
+        "cr": b"data: a\rdata\r\rdata:b\r\r",
+        "bom": b"\xef\xbb\xbfdata: x\n\n\xef\xbb\xbfdata: y\n\n",
+        "half_bom": b"\xef\xbbdata: x\n\n",
+        "ids": b"id: 1\n\nid: 2\nid: a\0b\nid: 3\ndata: x\n\nid\ndata: y\n\n",
+        "long_id": b"id: 12345678901234567890\ndata: x\n\n",
+        "long_name": b"event: 12345678901234567890\ndata: x\n\n",
+        "parts": b"event: e\ndata: " + b"0123456789" * 30 + b"\ndata\ndata: y\nevent: f\n\n",
+        "retry": b"retry: 1\nretry: 2x\nretry: 99999999999999999999\nretry:\nretry\n\n",
+        "names": b"Data: x\n data: y\ndatax: z\nda: 1\n:data: 2\ndata\0: 3\n\n",
+        "not_utf8": b"data: \xff\xe2\x82\ndata: \xed\xa0\x80\n\nevent: \xc3\ndata\n\n",
+        "tokens": b'data: {"choices":[{"delta":{"content":"hi"}}]}\n\n' * 3 + b"data: [DONE]\n\n",
+        "cut": b"data: x\n\ndata: y\n",
+        "nothing": b"",
+    }
+    for name, data in streams.items():
+        put("sse_parse", name + "_0", bytes([0, 3, 1, 7]) + data)
+        put("sse_parse", name + "_40", bytes([40, 0, 5, 2]) + data)
+    events = {
+        "all": (31, b"tick", b"42", b"hello", b"one\ntwo"),
+        "lines": (8, b"", b"", b"", b"a\rb\r\nc\n\rd\n"),
+        "utf8": (31, "\u00e9v\u00e9n".encode(), "\u20ac".encode(), "\U0001F600".encode(), b"\xef\xbb\xbf"),
+        "empty": (15, b"", b"", b"", b""),
+        "no_data": (1, b"tick", b"", b"", b""),
+        "id_only": (2, b"", b"7", b"", b""),
+        "ping": (4, b"", b"", b"", b""),
+        "event_lf": (9, b"a\nb", b"", b"", b"x"),
+        "id_nul": (10, b"", b"a\0b", b"", b"x"),
+        "comment_cr": (12, b"", b"", b"a\rb", b"x"),
+        "data_bad": (8, b"", b"", b"", b"\xff"),
+        "spaces": (11, b" : ", b" ", b"", b"  :\n "),
+        "nul": (9, b"a\0b", b"", b"", b"\0"),
+    }
+    for name, (fields, event, ident, comment, data) in events.items():
+        put("sse_roundtrip", name, bytes([fields, len(event), len(ident), len(comment), 3, 232]) +
+            event + ident + comment + data)
+
+
 recv()
 heads()
 leaves()
+sse()
