@@ -33,9 +33,11 @@ static const char *field(const buf *head, const char *name, int *count)
 
     while (p && p < end) {
         const char *eol = p;
+        size_t i = 0;
         while (eol + 1 < end && !(eol[0] == '\r' && eol[1] == '\n')) eol++;
         if (eol == p) break;
-        if ((size_t)(eol - p) > n && p[n] == ':' && !strncasecmp(p, name, n)) {
+        if ((size_t)(eol - p) > n && p[n] == ':') while (i < n && (p[i] | 32) == (name[i] | 32)) i++;
+        if (n && i == n) {
             const char *v = p + n + 1;
             size_t size;
             while (v < eol && *v == ' ') v++;
