@@ -2128,6 +2128,7 @@ struct ws_conn {
     uint32_t slot;              /* in the loop's heap */
     uint32_t now, last_rx, last_message, last_ping, deadline;   /* ms, modulo 2^32 */
     uint32_t flags;
+    uint32_t due;               /* the deadline by which it has its place in the heap */
     uint16_t code;              /* of CLOSE */
     uint8_t phase, error, protocol, wants;
     uint16_t rtt;               /* ms + 1 of the last ping, 0 unknown */
@@ -7343,7 +7344,7 @@ static int ws__post_next(ws_loop *l, ws_event *ev)
 static int ws__heap_before(const ws_loop *l, const ws_conn *a, const ws_conn *b)
 {
     uint32_t now = (uint32_t)l->now;
-    return (int32_t)(a->deadline - now) < (int32_t)(b->deadline - now);
+    return (int32_t)(a->due - now) < (int32_t)(b->due - now);
 }
 
 static void ws__heap_put(ws_loop *l, uint32_t slot, ws_conn *c)
@@ -7352,12 +7353,11 @@ static void ws__heap_put(ws_loop *l, uint32_t slot, ws_conn *c)
     c->slot = slot;
 }
 
-/* Moves c, whose deadline changed, to its place. */
-static void ws__heap_fix(ws_loop *l, ws_conn *c)
+/* Moves c to its place. All others are at theirs. */
+static void ws__heap_sift(ws_loop *l, ws_conn *c)
 {
     uint32_t at = c->slot, child;
 
-    if (!at) return;
     for (; at > 1 && ws__heap_before(l, c, l->heap[at / 2]); at /= 2)
         ws__heap_put(l, at, l->heap[at / 2]);
     for (; (child = 2 * at) <= l->heap_count; at = child) {
@@ -7367,6 +7367,15 @@ static void ws__heap_fix(ws_loop *l, ws_conn *c)
         ws__heap_put(l, at, l->heap[child]);
     }
     ws__heap_put(l, at, c);
+}
+
+/* After c's deadline may have changed. One turn may change those of many, so the heap goes by
+   due, which changes here alone. */
+static void ws__heap_fix(ws_loop *l, ws_conn *c)
+{
+    if (!c->slot || c->due == c->deadline) return;
+    c->due = c->deadline;
+    ws__heap_sift(l, c);
 }
 
 /* Puts c last: its first turn moves it to its place. So ws_each sees the others stand still. */
@@ -7382,6 +7391,7 @@ static int ws__heap_add(ws_loop *l, ws_conn *c)
         l->heap = bigger;
         l->heap_size = size;
     }
+    c->due = (uint32_t)l->now + (1u << 30);
     ws__heap_put(l, ++l->heap_count, c);
     return 0;
 }
@@ -7396,7 +7406,7 @@ static void ws__heap_remove(ws_loop *l, ws_conn *c)
     c->slot = 0;
     if (last == c) return;
     ws__heap_put(l, slot, last);
-    ws__heap_fix(l, last);
+    ws__heap_sift(l, last);
 }
 
 /* Takes out one that was dropped. */
@@ -7949,7 +7959,7 @@ static int ws__loop_timers(ws_loop *l)
 {
     int any = 0;
 
-    while (l->heap_count && (int32_t)((uint32_t)l->now - l->heap[1]->deadline) >= 0) {
+    while (l->heap_count && (int32_t)((uint32_t)l->now - l->heap[1]->due) >= 0) {
         ws_conn *c = l->heap[1];
         any = 1;
         if (WS__HAS(c, WS__LINGERS)) ws__loop_drop(c);
@@ -7983,7 +7993,7 @@ static int ws__loop_sleep(const ws_loop *l, uint64_t when)
     if (when <= l->now || ws__loop_over(l)) return 0;
     if (l->stopping && l->stop_at - l->now < ms) ms = l->stop_at - l->now;
     if (l->heap_count) {
-        int32_t due = (int32_t)(l->heap[1]->deadline - (uint32_t)l->now);
+        int32_t due = (int32_t)(l->heap[1]->due - (uint32_t)l->now);
         if (due < 0) due = 0;
         if ((uint64_t)due < ms) ms = (uint64_t)due;
     }

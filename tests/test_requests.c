@@ -1880,10 +1880,737 @@ TEST(version_8)
     }
 }
 
+/* ==== over sockets ===================================================================== */
+
+#ifndef _WIN32
+
+#include <arpa/inet.h>
+#include <sys/wait.h>
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+}
+
+static int open_files(void)
+{
+    int i, n = 0;
+    for (i = 0; i < 256; i++) n += fcntl(i, F_GETFD) >= 0;
+    return n;
+}
+
+/* What each connection of a loop said, in its order of appearance. */
+typedef struct guest { ws_conn *c; buf log; int gone; } guest;
+static guest guests[64];
+static int guest_count;
+static void (*host)(ws_loop *loop, const ws_event *ev, guest *g);      /* does more to an event */
+
+static guest *guest_of(ws_conn *c)
+{
+    int i;
+    for (i = 0; i < guest_count; i++) if (guests[i].c == c && !guests[i].gone) return &guests[i];
+    if (guest_count == 64) abort();
+    memset(&guests[guest_count], 0, sizeof *guests);
+    guests[guest_count].c = c;
+    return &guests[guest_count++];
+}
+
+static void guests_gone(void)
+{
+    while (guest_count) buf_free(&guests[--guest_count].log);
+    host = NULL;
+}
+
+static void turn(ws_loop *loop, int ms)
+{
+    ws_event ev;
+    side s;
+    guest *g = NULL;
+
+    if (ws_poll(loop, &ev, ms) <= 0) return;
+    if (ev.conn) {
+        g = guest_of(ev.conn);
+        memset(&s, 0, sizeof s);
+        s.log = g->log;
+        side_log(&s, &ev);
+        g->log = s.log;
+        if (ev.type == WS_EV_CLOSE) g->gone = 1;
+    }
+    if (host) host(loop, &ev, g);
+}
+
+#define UNTIL(loop, cond, ms) \
+    do { \
+        uint64_t until_end = now_ms() + (uint64_t)(ms); \
+        while (!(cond) && now_ms() < until_end) turn(loop, 2); \
+        CHECK(cond); \
+    } while (0)
+
+static void settle(ws_loop *loop, int ms)
+{
+    uint64_t end = now_ms() + (uint64_t)ms;
+    int least = 10;
+    while (least-- > 0 || now_ms() < end) turn(loop, 2);
+}
+
+static const char *guest_log(int i) { return i < guest_count ? buf_c(&guests[i].log) : "?"; }
+
+/* A peer of our own: what it got, and whether its stream ended. */
+typedef struct raw { int fd, eof; buf in; } raw;
+
+static raw raw_of(int fd)
+{
+    raw r;
+    memset(&r, 0, sizeof r);
+    r.fd = fd;
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    return r;
+}
+
+static raw raw_connect(int port)
+{
+    struct sockaddr_in a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    memset(&a, 0, sizeof a);
+    a.sin_family = AF_INET;
+    a.sin_port = htons((uint16_t)port);
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK_INT(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    return raw_of(fd);
+}
+
+static void raw_pull(raw *r)
+{
+    char t[4096];
+    ssize_t k;
+    while (!r->eof && (k = recv(r->fd, t, sizeof t, 0)) != -1) {
+        if (!k) r->eof = 1;
+        else buf_add(&r->in, t, (size_t)k);
+    }
+    if (!r->eof && errno != EAGAIN) r->eof = 1;
+}
+
+static int raw_has(raw *r, const char *text)
+{
+    raw_pull(r);
+    return memmem(buf_c(&r->in), r->in.n, text, strlen(text)) != NULL;
+}
+
+static int raw_ended(raw *r) { raw_pull(r); return r->eof; }
+
+static size_t raw_put(raw *r, const void *p, size_t n)
+{
+    ssize_t k = send(r->fd, p, n, MSG_NOSIGNAL);
+    return k > 0 ? (size_t)k : 0;
+}
+
+static void raw_puts(raw *r, const char *text) { raw_put(r, text, strlen(text)); }
+
+static void raw_spec(raw *r, const char *spec)
+{
+    buf b = { 0 };
+    put_spec(&b, spec, 1);
+    raw_put(r, b.p, b.n);
+    buf_free(&b);
+}
+
+static void raw_close(raw *r)
+{
+    if (r->fd >= 0) close(r->fd);
+    buf_free(&r->in);
+    r->fd = -1;
+}
+
+static ws_loop *serve(heap *h, ws_config *cfg, int *port)
+{
+    ws_loop *loop;
+
+    memset(h, 0, sizeof *h);
+    cfg->alloc = heap_alloc;
+    cfg->alloc_user = h;
+    loop = ws_loop_new(cfg);
+    *port = ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", cfg));
+    CHECK(*port > 0);
+    return loop;
+}
+
+static void serve_end(ws_loop *loop, heap *h)
+{
+    ws_loop_free(loop);
+    CHECK_INT(h->live, 0);
+    guests_gone();
+}
+
+/* a parked request is answered from the event of another connection; what its client sent ahead,
+   much more than is read for it, comes after OPEN */
+TEST(loop_answered_from_elsewhere)
+{
+    static char filling[20000];
+    ws_config cfg;
+    heap h;
+    int port, k, files = open_files();
+    ws_loop *loop;
+    raw a, b;
+    buf ahead = { 0 };
+    size_t sent = 0, base;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.ask = 1;
+    loop = serve(&h, &cfg, &port);
+    a = raw_connect(port);
+    raw_puts(&a, REQUEST);
+    raw_spec(&a, "81'ahead'");
+    UNTIL(loop, guest_count == 1, 3000);
+    CHECK_STR(guest_log(0), "R ");
+    CHECK_STR(ws_target(guests[0].c), "/chat?x=1");
+    b = raw_connect(port);
+    raw_puts(&b, REQUEST);
+    UNTIL(loop, guest_count == 2, 3000);
+    base = h.now;
+    for (k = 0; k < (int)sizeof filling; k++) filling[k] = fill_at((size_t)k);
+    for (k = 0; k < 100; k++) put_frame(&ahead, 0x82, 1, filling, sizeof filling, 0);
+    for (k = 0; k < 50; k++) {          /* into the socket's own buffers, no further */
+        if (sent < ahead.n) sent += raw_put(&a, ahead.p + sent, ahead.n - sent);
+        turn(loop, 1);
+    }
+    CHECK(h.now <= base + 20000);
+    CHECK_STR(guest_log(0), "R ");
+    CHECK_INT(ws_accept(guests[1].c, NULL), 0);
+    UNTIL(loop, raw_has(&b, "\r\n\r\n"), 3000);
+    CHECK_STR(guest_log(1), "R O ");
+    raw_spec(&b, "81'let them in'");
+    UNTIL(loop, strstr(guest_log(1), "let") != NULL, 3000);
+    CHECK_INT(ws_accept(guests[0].c, NULL), 0);     /* as in the event of b */
+    CHECK_INT(ws_send_text(guests[0].c, "in"), 0);
+    for (k = 0; k < 3000 && sent < ahead.n; k++) {
+        sent += raw_put(&a, ahead.p + sent, ahead.n - sent);
+        turn(loop, 1);
+    }
+    CHECK_INT(sent, ahead.n);
+    raw_spec(&a, "81'over'");
+    UNTIL(loop, strstr(guest_log(0), "over") != NULL, 5000);
+    CHECK(!memcmp(guest_log(0), "R O T'ahead' B#20000 B#20000 ", 29));
+    CHECK(raw_has(&a, "101 Switching"));
+    CHECK(raw_has(&a, "\x81\x02in"));
+    buf_free(&ahead);
+    raw_close(&a);
+    raw_close(&b);
+    serve_end(loop, &h);
+    CHECK_INT(open_files(), files);
+}
+
+/* gone while parked: a reset is told at once, an ended stream with the answer */
+TEST(loop_hang_up_while_parked)
+{
+    int how;
+
+    for (how = 0; how < 4; how++) {
+        ws_config cfg;
+        heap h;
+        int port;
+        ws_loop *loop;
+        raw a;
+
+        memset(&cfg, 0, sizeof cfg);
+        cfg.ask = 1;
+        loop = serve(&h, &cfg, &port);
+        a = raw_connect(port);
+        raw_puts(&a, REQUEST);
+        UNTIL(loop, guest_count == 1, 3000);
+        if (how == 0) {
+            struct linger l = { 1, 0 };
+            setsockopt(a.fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
+            raw_close(&a);
+            UNTIL(loop, guests[0].gone, 3000);
+            CHECK_STR(guest_log(0), "R C1006!IO ");
+        } else {
+            if (how == 1) shutdown(a.fd, SHUT_WR);
+            if (how == 2) { raw_spec(&a, "81'last' 88x03e8"); shutdown(a.fd, SHUT_WR); }
+            if (how == 3) shutdown(a.fd, SHUT_WR);
+            settle(loop, 30);
+            CHECK_STR(guest_log(0), "R ");
+            if (how == 3) CHECK_INT(ws_reject(guests[0].c, 403, NULL, "no"), 0);
+            else CHECK_INT(ws_accept(guests[0].c, NULL), 0);
+            UNTIL(loop, guests[0].gone, 3000);
+            CHECK_STR(guest_log(0), how == 1 ? "R O C1006!EOF " : how == 2 ? "R O T'last' C1000+'' " : "R C1006!REJECTED ");
+            UNTIL(loop, raw_ended(&a), 3000);
+            CHECK(raw_has(&a, how == 3 ? "HTTP/1.1 403 " : "HTTP/1.1 101 "));
+            raw_close(&a);
+        }
+        CHECK_INT(ws_loop_count(loop), 0);
+        serve_end(loop, &h);
+    }
+}
+
+/* the deadline of those that wait holds, also when others were answered in one event and have
+   later deadlines now */
+TEST(loop_deadlines_of_the_parked)
+{
+    ws_config cfg;
+    heap h;
+    int port, i, n = 15, in;
+    ws_loop *loop;
+    raw a[15];
+    uint64_t start, late;
+
+    for (in = 1; in < 8; in++) {
+        memset(&cfg, 0, sizeof cfg);
+        cfg.ask = 1;
+        cfg.handshake_timeout = 300;
+        loop = serve(&h, &cfg, &port);
+        start = now_ms();
+        for (i = 0; i < n; i++) {
+            a[i] = raw_connect(port);
+            raw_puts(&a[i], REQUEST);
+            UNTIL(loop, guest_count == i + 1, 3000);
+        }
+        for (i = 0; i < in; i++) CHECK_INT(ws_accept(guests[i].c, NULL), 0);
+        while (now_ms() < start + 280) turn(loop, 5);
+        for (i = 0; i < n; i++) CHECK_STR(guest_log(i), i < in ? "R O " : "R ");
+        late = now_ms() + 700;
+        while (now_ms() < late && ws_loop_count(loop) > (size_t)in) turn(loop, 500);
+        CHECK(now_ms() < late);
+        for (i = 0; i < n; i++) {
+            CHECK_STR(guest_log(i), i < in ? "R O " : "R C1006!HANDSHAKE_TIMEOUT ");
+            CHECK(raw_has(&a[i], i < in ? "HTTP/1.1 101 " : "HTTP/1.1 408 "));
+            raw_close(&a[i]);
+        }
+        serve_end(loop, &h);
+    }
+}
+
+/* what northstar/auth_router.c does: pages, a log-in, two applications, 404, on one port */
+static void router(ws_loop *loop, const ws_event *ev, guest *g)
+{
+    char session[64];
+
+    (void)g;
+    if (ev->type == WS_EV_HTTP) ws_http_reply(ev->conn, 200, NULL, "page", 4);
+    if (ev->type == WS_EV_REQUEST) {
+        if (ws_cookie(ev->conn, "session", session, sizeof session) <= 0) ws_reject(ev->conn, 401, NULL, "log in first");
+        else ws_accept(ev->conn, NULL);
+    }
+    if (ev->type == WS_EV_MESSAGE && ws_route_id(ev->conn) == 1) ws_broadcast(loop, ev->conn, ev->op, ev->data, ev->size);
+}
+
+TEST(loop_several_applications)
+{
+    static const ws_route routes[] = { { "/chat", "chat.v1", 1 }, { "/feed/*", NULL, 2 }, { NULL, NULL, 0 } };
+    static const struct { const char *line, *headers, *status; } t[] = {
+        { "GET / HTTP/1.1\r\n", HO, "HTTP/1.1 200 " }, { "GET /chat HTTP/1.1\r\n", HO, "HTTP/1.1 200 " },
+        { "GET / HTTP/1.1\r\n", ALL, "HTTP/1.1 404 " }, { "GET /chat HTTP/1.1\r\n", ALL "Cookie: session=1\r\n", "HTTP/1.1 404 " },
+        { "GET /chat HTTP/1.1\r\n", ALL "Sec-WebSocket-Protocol: chat.v1\r\n", "HTTP/1.1 401 " },
+        { "GET /chat HTTP/1.1\r\n", ALL "Sec-WebSocket-Protocol: chat.v1\r\nCookie: session=\r\n", "HTTP/1.1 401 " },
+        { "GET /feed/x HTTP/1.1\r\n", ALL, "HTTP/1.1 401 " },
+        { "GET /feed HTTP/1.1\r\n", ALL "Cookie: session=1\r\n", "HTTP/1.1 404 " },
+        { "GET /feed/x HTTP/1.1\r\n", ALL "Cookie: session=1\r\n", "HTTP/1.1 101 " },
+        { "GET /chat HTTP/1.1\r\n", ALL "Sec-WebSocket-Protocol: x, chat.v1\r\nCookie: session=1\r\n", "HTTP/1.1 101 " },
+        { "GET /chat HTTP/1.1\r\n", ALL "Sec-WebSocket-Protocol: chat.v1\r\nCookie: session=2\r\n", "HTTP/1.1 101 " },
+        { "GET /chat HTTP/1.1\r\n", ALL "Sec-WebSocket-Protocol: chat.v1\r\nOrigin: http://evil\r\nCookie: session=2\r\n", "HTTP/1.1 403 " },
+    };
+    ws_config cfg;
+    heap h;
+    int port;
+    size_t i;
+    ws_loop *loop;
+    raw a[COUNT(t)];
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.ask = 1;
+    cfg.routes = routes;
+    loop = serve(&h, &cfg, &port);
+    host = router;
+    for (i = 0; i < COUNT(t); i++) {
+        a[i] = raw_connect(port);
+        raw_puts(&a[i], t[i].line);
+        raw_puts(&a[i], t[i].headers);
+        raw_puts(&a[i], E);
+        UNTIL(loop, raw_has(&a[i], "\r\n\r\n"), 3000);
+        CHECK(a[i].in.n > 13 && !memcmp(a[i].in.p, t[i].status, 13));
+        if (strcmp(t[i].status, "HTTP/1.1 101 ")) UNTIL(loop, raw_ended(&a[i]), 3000);
+    }
+    CHECK(raw_has(&a[4], "log in first"));
+    CHECK(raw_has(&a[0], "\r\n\r\npage"));
+    raw_spec(&a[9], "81'to all'");
+    UNTIL(loop, raw_has(&a[8], "\x81\x06to all") && raw_has(&a[10], "\x81\x06to all"), 3000);
+    CHECK(!raw_has(&a[9], "to all"));
+    raw_spec(&a[8], "81'to none'");
+    settle(loop, 30);
+    CHECK(!raw_has(&a[9], "to none") && !raw_has(&a[10], "to none"));
+    for (i = 0; i < COUNT(t); i++) raw_close(&a[i]);
+    serve_end(loop, &h);
+}
+
+/* ---- sockets of other servers ---- */
+
+static void raw_pair(raw *out, int *fd)
+{
+    int both[2];
+    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, both), 0);
+    *out = raw_of(both[0]);
+    *fd = both[1];
+}
+
+static int drive(ws_conn *c, buf *log)      /* a connection without loop */
+{
+    ws_event ev;
+    side s;
+    int n = 0;
+    struct pollfd p = { (int)ws_fd(c), 0, 0 };
+
+    if (ws_wants(c) & WS_WANT_READ) p.events |= POLLIN;
+    if (ws_wants(c) & WS_WANT_WRITE) p.events |= POLLOUT;
+    poll(&p, 1, 1);
+    ws_step(c);
+    memset(&s, 0, sizeof s);
+    s.log = *log;
+    while (ws_next(c, &ev)) { side_log(&s, &ev); n++; if (ev.type == WS_EV_REQUEST) ws_accept(c, NULL); }
+    *log = s.log;
+    return n;
+}
+
+static void accept_all(ws_loop *loop, const ws_event *ev, guest *g)
+{
+    (void)loop; (void)g;
+    if (ev->type == WS_EV_REQUEST) CHECK_INT(ws_accept(ev->conn, NULL), 0);
+}
+
+/* request and frames, cut anywhere between what was read before and what comes by the socket;
+   in a loop and without */
+TEST(adopted_at_every_cut)
+{
+    heap h;
+    ws_config cfg;
+    int port, fd, k, files = open_files(), asks;
+    ws_loop *loop;
+    buf b = { 0 };
+
+    buf_str(&b, REQUEST);
+    put_spec(&b, "81'one' 82#300", 1);
+    memset(&cfg, 0, sizeof cfg);
+    loop = serve(&h, &cfg, &port);
+    host = accept_all;
+    for (k = 0; k <= (int)b.n; k++) for (asks = 0; asks < 2; asks++) {
+        const char *want = asks ? "R O T'one' B#300 " : "O T'one' B#300 ";
+        raw r;
+        ws_conn *c;
+        char *copy = (char *)malloc(b.n);
+        buf log = { 0 };
+        int i;
+
+        memcpy(copy, b.p, b.n);
+        cfg.ask = asks;
+        raw_pair(&r, &fd);
+        c = ws_adopt(loop, fd, k ? copy : NULL, (size_t)k, &cfg);
+        memset(copy, 'x', b.n);         /* it was copied */
+        CHECK_INT(ws_fd(c), fd);
+        raw_put(&r, b.p + k, b.n - (size_t)k);
+        UNTIL(loop, guest_count == 1 && strlen(guest_log(0)) >= strlen(want), 3000);
+        CHECK_STR(guest_log(0), want);
+        UNTIL(loop, raw_has(&r, ACCEPT), 3000);
+        raw_close(&r);
+        UNTIL(loop, guests[0].gone, 3000);
+        guests_gone();
+        host = accept_all;
+
+        raw_pair(&r, &fd);
+        memcpy(copy, b.p, b.n);
+        c = ws_adopt(NULL, fd, copy, (size_t)k, &cfg);
+        free(copy);
+        raw_put(&r, b.p + k, b.n - (size_t)k);
+        for (i = 0; i < 1000 && strlen(buf_c(&log)) < strlen(want); i++) drive(c, &log);
+        CHECK_STR(buf_c(&log), want);
+        drive(c, &log);
+        CHECK(raw_has(&r, ACCEPT));
+        ws_free(c);
+        CHECK(raw_ended(&r));           /* the socket was the connection's */
+        raw_close(&r);
+        buf_free(&log);
+    }
+    buf_free(&b);
+    serve_end(loop, &h);
+    CHECK_INT(open_files(), files);
+}
+
+/* n-th failing allocation: NULL, and the socket is still the caller's; or it works */
+TEST(adopted_without_memory)
+{
+    heap h;
+    ws_config cfg;
+    int port, fd, in_loop;
+    long n;
+
+    for (in_loop = 0; in_loop < 2; in_loop++) for (n = 1; n < 30; n++) {
+        ws_loop *loop;
+        raw r;
+        ws_conn *c;
+
+        memset(&cfg, 0, sizeof cfg);
+        loop = serve(&h, &cfg, &port);
+        raw_pair(&r, &fd);
+        h.fail_at = h.calls + n;
+        c = ws_adopt(in_loop ? loop : NULL, fd, REQUEST, sizeof REQUEST - 1, &cfg);
+        if (!c) {
+            CHECK(h.failed);
+            CHECK(fcntl(fd, F_GETFD) >= 0);
+            CHECK_INT(send(fd, "x", 1, MSG_NOSIGNAL), 1);
+            CHECK(raw_has(&r, "x"));
+            close(fd);
+            settle(loop, 1);
+            CHECK_INT(guest_count, 0);
+        } else if (in_loop) {
+            settle(loop, 5);
+            CHECK(guest_count == 1 && (!strcmp(guest_log(0), "O ") || strstr(guest_log(0), "MEMORY")));
+        } else {
+            ws_free(c);
+        }
+        raw_close(&r);
+        serve_end(loop, &h);
+    }
+}
+
+/* taken out of the library: what comes back is what went in, and the stream goes on */
+static int detach_result;
+static buf detach_rest;
+static const char *detach_at;
+static ws_conn *detach_conn;
+
+static void detacher(ws_loop *loop, const ws_event *ev, guest *g)
+{
+    const void *rest;
+    size_t n;
+
+    (void)loop; (void)g;
+    if (ev->type == WS_EV_CLOSE) {
+        CHECK_STR(ws_target(ev->conn), "");
+        CHECK_STR(ws_method(ev->conn), "");
+        CHECK(str_is(ws_header_value(ev->conn, "Host"), NULL));
+        CHECK(str_is(ws_path(ev->conn), ""));
+        CHECK_INT(ev->error, 0);
+    }
+    if (!strcmp(detach_at, "R") ? ev->type != WS_EV_REQUEST : !strcmp(detach_at, "H") ? ev->type != WS_EV_HTTP :
+        !strcmp(detach_at, "O") ? ev->type != WS_EV_OPEN : ev->type != WS_EV_MESSAGE) {
+        if (ev->type == WS_EV_REQUEST) {
+            CHECK_INT(ws_accept(ev->conn, NULL), 0);
+            CHECK_INT((int)ws_detach(ev->conn, &rest, &n), -1);     /* OPEN is yet to come */
+        }
+        return;
+    }
+    CHECK_INT((int)ws_detach(NULL, &rest, &n), -1);
+    CHECK_INT((int)ws_detach(ev->conn, NULL, &n), -1);
+    CHECK_INT((int)ws_detach(ev->conn, &rest, NULL), -1);
+    detach_result = (int)ws_detach(ev->conn, &rest, &n);
+    if (detach_result < 0) return;
+    detach_conn = ev->conn;
+    buf_add(&detach_rest, rest, n);
+    CHECK_INT((int)ws_detach(ev->conn, &rest, &n), -1);             /* once */
+    CHECK_INT((int)ws_fd(ev->conn), -1);
+    CHECK_INT(ws_accept(ev->conn, NULL), WS_ERR_STATE);
+    CHECK_INT(ws_http_reply(ev->conn, 200, NULL, "x", 1), WS_ERR_STATE);
+    CHECK_INT(ws_send_text(ev->conn, "x"), WS_ERR_STATE);
+    CHECK_INT(ws_state(ev->conn), WS_STATE_CLOSED);
+    if (ev->type != WS_EV_OPEN) CHECK_STR(ws_target(ev->conn), "");
+}
+
+TEST(detached)
+{
+    static const struct { const char *at, *text, *frames, *log; int all; } t[] = {
+        { "R", REQUEST, "81'ahead'", "R C", 1 }, { "R", REQUEST, "", "R C", 1 },
+        { "H", "POST /page?q HTTP/1.1\r\n" HO "Content-Length: 5\r\n\r\nhello", "", "H C", 1 }, { "H", "GET / HTTP/1.0\r\n\r\n", "", "H C", 1 },
+        { "O", REQUEST, "81'ahead' 82#200", "R O C", 0 }, { "O", REQUEST, "", "R O C", 0 },
+        { "M", REQUEST, "81'go' =616263646566", "R O T'go' C", 0 }, { "M", REQUEST, "81'go'", "R O T'go' C", 0 },
+    };
+    size_t i;
+
+    for (i = 0; i < COUNT(t); i++) {
+        heap h;
+        ws_config cfg;
+        int port, files = open_files();
+        ws_loop *loop;
+        raw r;
+        buf b = { 0 }, want = { 0 };
+
+        memset(&cfg, 0, sizeof cfg);
+        cfg.ask = 1;
+        loop = serve(&h, &cfg, &port);
+        host = detacher;
+        detach_at = t[i].at;
+        detach_result = -2;
+        buf_str(&b, t[i].text);
+        put_spec(&b, t[i].frames, 1);
+        if (t[i].all) buf_add(&want, b.p, b.n);
+        else if (*t[i].at == 'O') buf_add(&want, b.p + strlen(t[i].text), b.n - strlen(t[i].text));
+        else if (strstr(t[i].frames, "=")) buf_str(&want, "abcdef");
+        r = raw_connect(port);
+        raw_put(&r, b.p, b.n);
+        UNTIL(loop, guest_count && guests[0].gone, 3000);
+        CHECK(detach_result >= 0);
+        CHECK(buf_is(&detach_rest, &want));
+        CHECK(!strncmp(guest_log(0), t[i].log, strlen(t[i].log)));
+        CHECK_INT(ws_loop_count(loop), 0);
+        raw_puts(&r, "more");           /* nobody of ours reads it */
+        settle(loop, 20);
+        {
+            char got[8] = "";
+            CHECK_INT(recv(detach_result, got, 8, 0), 4);
+            CHECK_STR(got, "more");
+            CHECK_INT(send(detach_result, "HTTP/1.1 200 OK\r\n", 17, 0), 17);
+            CHECK(raw_has(&r, "200 OK"));
+        }
+        if (*t[i].at == 'R') {          /* and back in again */
+            host = accept_all;
+            guests_gone();
+            host = accept_all;
+            ws_adopt(loop, detach_result, detach_rest.p, detach_rest.n, &cfg);
+            raw_close(&r);
+            UNTIL(loop, guest_count && guests[0].gone, 3000);
+            CHECK(!strncmp(guest_log(0), *t[i].frames ? "R O T'ahead' C" : "R O C", *t[i].frames ? 14 : 5));
+        } else {
+            close(detach_result);
+            raw_close(&r);
+        }
+        buf_clear(&detach_rest);
+        buf_free(&b);
+        buf_free(&want);
+        serve_end(loop, &h);
+        CHECK_INT(open_files(), files);
+    }
+    buf_free(&detach_rest);
+}
+
+/* not while output waits, a message is half here or half sent, or Close was sent */
+TEST(detach_refused)
+{
+    static char big[4000000];
+    heap h;
+    ws_config cfg;
+    int port, how, fd;
+    const void *rest;
+    size_t n;
+
+    for (how = 0; how < 5; how++) {
+        ws_loop *loop;
+        raw r;
+        ws_conn *c;
+
+        memset(&cfg, 0, sizeof cfg);
+        loop = serve(&h, &cfg, &port);
+        r = raw_connect(port);
+        raw_puts(&r, REQUEST);
+        UNTIL(loop, guest_count == 1 && raw_has(&r, "\r\n\r\n"), 3000);
+        c = guests[0].c;
+        if (how == 0) CHECK_INT(ws_send(c, WS_OP_BINARY, big, sizeof big), 0);
+        if (how == 1) raw_spec(&r, "01'ha'");
+        if (how == 2) raw_spec(&r, "=81fe2000aaaaaaaa61");
+        if (how == 3) CHECK_INT(ws_send_part(c, WS_OP_TEXT, "ha", 2, 0), 0);
+        if (how == 4) CHECK_INT(ws_close(c, 1000, NULL), 0);
+        if (how == 1 || how == 2) UNTIL(loop, c->rx && c->rx->op, 3000);
+        CHECK_INT((int)ws_detach(c, &rest, &n), -1);
+        CHECK_INT(ws_state(c), how == 4 ? WS_STATE_CLOSING : WS_STATE_OPEN);
+        if (how == 1) {
+            raw_spec(&r, "80'lf'");
+            UNTIL(loop, strstr(guest_log(0), "half") != NULL, 3000);
+        }
+        if (how == 3) CHECK_INT(ws_send_part(c, WS_OP_TEXT, "lf", 2, 1), 0);
+        if (how == 1 || how == 3) {     /* then it goes */
+            fd = -1;
+            UNTIL(loop, fd >= 0 || (fd = (int)ws_detach(c, &rest, &n)) >= 0, 3000);
+            CHECK_INT(n, 0);
+            close(fd);
+        }
+        raw_close(&r);
+        UNTIL(loop, guests[0].gone, 3000);
+        serve_end(loop, &h);
+    }
+}
+
+/* ---- refusals, blocking and in a loop ---- */
+
+/* A process that reads one request and answers in two pieces. */
+static pid_t refuser(int *port, const char *head, const char *body)
+{
+    struct sockaddr_in a;
+    socklen_t size = sizeof a;
+    int s = socket(AF_INET, SOCK_STREAM, 0), fd;
+    char t[2000];
+    pid_t pid;
+
+    memset(&a, 0, sizeof a);
+    a.sin_family = AF_INET;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(!bind(s, (struct sockaddr *)&a, sizeof a) && !listen(s, 4) && !getsockname(s, (struct sockaddr *)&a, &size));
+    *port = ntohs(a.sin_port);
+    fflush(stdout);
+    pid = fork();
+    if (!pid) {
+        fd = accept(s, NULL, NULL);
+        if (recv(fd, t, sizeof t, 0) < 1) _exit(1);
+        if (send(fd, head, strlen(head), MSG_NOSIGNAL) < 0) _exit(2);
+        poll(NULL, 0, 20);
+        if (send(fd, body, strlen(body), MSG_NOSIGNAL) < 0) _exit(3);
+        while (recv(fd, t, sizeof t, 0) > 0) { }
+        _exit(0);
+    }
+    close(s);
+    return pid;
+}
+
+TEST(refused_blocking_and_in_a_loop)
+{
+    static const char *bodies[][3] = {
+        { R401 "Content-Length: 9\r\n\r\nfirst", "then", "firstthen" },
+        { R401 "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "0\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n" },
+        { R401 "\r\nslow", "er than the deadline", "slower than the deadline" },
+    };
+    int i, in_loop, port, status;
+    char url[64];
+    ws_event ev;
+
+    for (i = 0; i < 3; i++) for (in_loop = 0; in_loop < 2; in_loop++) {
+        pid_t pid = refuser(&port, bodies[i][0], bodies[i][1]);
+        ws_config cfg;
+        ws_loop *loop = NULL;
+        ws_conn *c;
+        int got = 0;
+
+        memset(&cfg, 0, sizeof cfg);
+        cfg.handshake_timeout = i == 2 ? 200 : 5000;
+        sprintf(url, "ws://127.0.0.1:%d/", port);
+        if (in_loop) {
+            loop = ws_loop_new(NULL);
+            c = ws_dial(loop, url, &cfg);
+            got = ws_poll(loop, &ev, 8000);
+        } else {
+            c = ws_connect(url, &cfg);
+            CHECK_INT(ws_error(c), WS_ERR_STATUS);
+            got = ws_recv(c, &ev, 1000);
+        }
+        CHECK_INT(got, 1);
+        CHECK_INT(ev.type, WS_EV_CLOSE);
+        CHECK_INT(ev.error, WS_ERR_STATUS);
+        CHECK(strstr(ev.reason, "401") != NULL);
+        CHECK_INT(ws_status(c), 401);
+        CHECK(str_is(ws_header_value(c, "WWW-Authenticate"), "Basic"));
+        CHECK(str_is(ws_body(c), bodies[i][2]));
+        if (in_loop) ws_loop_free(loop);
+        else ws_free(c);
+        CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+    }
+}
+#define NET T(loop_answered_from_elsewhere) T(loop_hang_up_while_parked) T(loop_deadlines_of_the_parked) \
+    T(loop_several_applications) T(adopted_at_every_cut) T(adopted_without_memory) T(detached) T(detach_refused) \
+    T(refused_blocking_and_in_a_loop)
+#else
+#define NET
+#endif
+
 TESTS(T(answer_at_any_time) T(answer_byte_by_byte) T(hang_up_while_parked) T(parked_until_the_deadline) T(parked_for_ever)
       T(parked_and_ended) T(send_right_after_accept) T(every_answer_in_every_state) T(head_while_it_lasts)
       T(failed_handshakes_are_reported) T(failing_allocations) T(sec_I2) T(subprotocols) T(subprotocols_both_ends)
       T(headers_arrive) T(sec_A18_answers) T(cookie_round_trip) T(cookie_format) T(query_and_cookie_tables)
       T(query_and_cookie_exhaustive) T(route_patterns) T(route_choice) T(route_tables) T(sec_A2_offers) T(sec_I1_asked)
       T(forwarded_for) T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies) T(refusal_too_large)
-      T(refusal_both_ends) T(no_body_of_a_101) T(version_8))
+      T(refusal_both_ends) T(no_body_of_a_101) T(version_8) NET)
