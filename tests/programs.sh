@@ -74,6 +74,11 @@ limit build/streaming 20 >$out/streaming.txt
 holds "streaming: both ways" [ "$(grep -c '20000000 bytes .* as sent' $out/streaming.txt)" = 2 ]
 holds "streaming: bounded memory" [ "$(sed -n 's/^at most \([0-9]*\) .*/\1/p' $out/streaming.txt)" -lt 5000 ]
 
+holds "proxy_client: no proxy there" \
+    sh -c '! build/proxy_client http://127.0.0.1:1 ws://127.0.0.1:2/ 2>&1 >/dev/null | grep -qv refused'
+holds "proxy_client: what is it" \
+    sh -c '! build/proxy_client gopher://127.0.0.1 ws://127.0.0.1:2/'
+
 serve chat build/chat 0
 limit build/hello_client "ws://127.0.0.1:$port/" >$out/lobby.txt 2>&1
 holds chat grep -qx '\* guest1 is in lobby' $out/lobby.txt
