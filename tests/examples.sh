@@ -16,7 +16,7 @@ for name; do
     firmware) more=examples/board_stub.c ;;
     attach) more=-pthread ;;
     esac
-    if [ -f "build/$name" ] && [ -z "$(find ws.h examples -newer "build/$name")" ]; then
+    if [ -f "build/$name" ] && [ -z "$(find ws.h ws_sse.h examples -newer "build/$name")" ]; then
         passed=$((passed + 1))
         continue
     fi

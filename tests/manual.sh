@@ -1,5 +1,5 @@
 #!/bin/sh
-# Cuts the C programs out of the manual of ws.h and out of README.md, compiles them without a
+# Cuts the C programs out of the headers' manuals and out of README.md, compiles them without a
 # warning, and talks to each server of README.md with its clients. README.md's tables name every
 # event and every setting. Prints "ok TITLE" or "FAIL TITLE"; last line "N passed, N failed".
 set -u
@@ -8,11 +8,15 @@ cd "$(dirname "$0")/.." || exit 1
 out=build/manual
 rm -rf $out; mkdir -p $out
 
-# ws.h: the indented text after HELLO, from the first "#" to the "}" in its column 0.
-awk '/^HELLO$/ { on = 1; next }
-     on && /^[A-Z]/ { exit }
-     on && /^        #/ { code = 1 }
-     on && code { sub(/^        /, ""); print }' ws.h >$out/manual_hello.c
+# The indented text after HELLO, from the first "#" to the "}" in its column 0.
+hello() {
+    awk '/^HELLO$/ { on = 1; next }
+         on && /^[A-Z]/ { exit }
+         on && /^        #/ { code = 1 }
+         on && code { sub(/^        /, ""); print }' "$1"
+}
+hello ws.h >$out/manual_hello.c
+hello ws_sse.h >$out/manual_sse.c
 
 # README.md: every ```c block. One without main is the body of a function with these names.
 awk -v out=$out '/^```c$/ { n++; on = 1; next }
@@ -69,6 +73,16 @@ for server in $(grep -l ws_listen $out/readme_*.c); do
     kill $pid
     wait $pid 2>/dev/null
 done
+
+# Event streams: what the manual's program prints, and README.md's writer read by its reader.
+prints() { printf '%s\n' "$2" >$out/want.txt; "$1" | diff - $out/want.txt; }
+read_back() { "$1" | "$2" >$out/have.txt; printf '%s\n' "$3" | diff - $out/have.txt; }
+check "manual_sse prints the event" prints $out/manual_sse "tick: line one
+line two"
+writer=$(grep -l 'ws_sse_write(' $out/readme_*.c) reader=$(grep -l 'ws_sse_parse(' $out/readme_*.c)
+check "README.md's event is written and read" read_back "${writer%.c}" "${reader%.c}" \
+    "tick 7: any text,
+of any number of lines"
 
 # The tables: every WS_EV_ and every field of ws_config begins a line of one.
 sed '/^\/\* ==== Stop here/,$d' ws.h >$out/public.txt

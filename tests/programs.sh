@@ -113,5 +113,34 @@ if command -v bash >/dev/null 2>&1; then
     holds "router: accepted with it" grep -q '^Sec-WebSocket-Protocol: chat.v1$' $out/chat.txt
 fi
 
+# the reader of event streams: escapes, joined parts, faults, the same for every chunk
+printf 'event: tick\nid: 7\nretry: 5\ndata: a"\\\tb\r\ndata: \303\251\377\342\202\r\r: c\n\ndata: \000\n\n' \
+    >$out/events
+awk 'BEGIN { printf "event: late\ndata: "
+             for (i = 0; i < 200000; i++) printf "0123456789"
+             print "\nid: 8\nevent: big\n\ndata: cut off" }' </dev/null >>$out/events
+for chunk in 1 2 3 7 1000 65536 9999999; do
+    limit build/sse_parse --chunk $chunk <$out/events >$out/sse_$chunk.txt
+    head -n 2 $out/sse_$chunk.txt >$out/sse_first.txt
+    says "sse_parse --chunk $chunk" $out/sse_first.txt \
+'{"event":"tick","id":"7","data":"a\"\\\u0009b\n'"$(printf '\303\251\357\277\275\357\277\275')"'"}
+{"event":"message","id":"7","data":"\u0000"}'
+    holds "sse_parse --chunk $chunk: parts joined" [ "$(sed -n \
+        '3s/^{"event":"big","id":"8","data":"\([0-9]*\)"}$/\1/p' $out/sse_$chunk.txt | wc -c)" = 2000001 ]
+    holds "sse_parse --chunk $chunk: no more" [ "$(wc -l <$out/sse_$chunk.txt)" -eq 3 ]
+done
+holds "sse_parse: an event shows before the next byte" sh -c \
+    '{ printf "data: x\\r\\r"; sleep 2; } | build/sse_parse | { read -r line; date +%s; echo "$line"; cat; date +%s; } |
+     awk "NR == 1 { t = \$1 } NR == 2 { bad = index(\$0, \"x\") == 0 } END { exit bad || \$1 <= t }"'
+printf 'id: %0140000d' 1 | limit build/sse_parse >$out/sse_long.txt 2>&1
+holds "sse_parse: an id too long fails" [ $? = 1 ]
+says "sse_parse: and says so" $out/sse_long.txt "id does not fit an eighth of the parser's memory"
+holds "sse_parse: usage" sh -c 'build/sse_parse --chunk 0 </dev/null; [ $? = 2 ]'
+if command -v python3 >/dev/null 2>&1; then
+    holds "sse_parse: valid JSON for any bytes" limit python3 tests/sse_json.py build/sse_parse
+else
+    echo "SKIP sse_parse with any bytes: python3 not found"
+fi
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

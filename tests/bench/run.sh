@@ -36,6 +36,7 @@ compile() { $CC $CFLAGS -Wall -Wextra "$src/$1.c" -o "$out/$1" "${@:2}" || { ech
 compile load || exit 1
 compile tcp_echo || exit 1
 compile micro || exit 1
+compile sse || exit 1
 $CC $CFLAGS -Wall -Wextra -shared -fPIC $src/count.c -o "$out/count.so" || exit 1
 compile wslay_echo -lwslay 2>"$out/wslay.log" || echo "SKIP wslay: see $out/wslay.log (Debian: libwslay-dev)"
 [ -x "$bin/echo_server" ] || { echo "no $bin/echo_server: make examples"; exit 1; }
@@ -177,4 +178,6 @@ fi
 # ---- components ----
 echo
 $pin1 "$out/micro"
+echo
+$pin1 "$out/sse"
 [ "${bad-0}" = 0 ]
