@@ -3705,8 +3705,9 @@ static const char *ws__answer_protocol(ws_conn *c, const ws_answer *answer)
         if (!*ws_protocol(c)) ws__protocol_choose(c);
         return ws_protocol(c);
     }
-    return !*answer->protocol || ws__offer_find(c, answer->protocol) != WS__NOT_OFFERED
-        ? answer->protocol : NULL;
+    if (!*answer->protocol) return "";
+    return ws__token_valid(ws__cstr(answer->protocol)) &&
+           ws__offer_find(c, answer->protocol) != WS__NOT_OFFERED ? answer->protocol : NULL;
 }
 
 /* Keeps the application's choice, where the configuration does not name it. */

@@ -829,6 +829,27 @@ TEST(subprotocols)
     }
 }
 
+/* what is offered but no token is not chosen, whoever asks for it */
+TEST(subprotocols_that_are_none)
+{
+    static const char *choice[] = { "x y", "\"q\"", "a;b", "\xc3\xa4", "a" };
+    size_t i;
+
+    for (i = 0; i < COUNT(choice); i++) {
+        world w;
+        side s;
+        ws_answer a = { NULL, NULL };
+
+        parked(&s, &w, NULL, "GET / HTTP/1.1\r\n" ALL "Sec-WebSocket-Protocol: x y, \"q\", a;b, \xc3\xa4, a\r\n" E);
+        a.protocol = choice[i];
+        CHECK(str_is(ws_header_item(s.c, "Sec-WebSocket-Protocol", (int)i), choice[i]));
+        CHECK_INT(ws_accept(s.c, &a), i == 4 ? 0 : WS_ERR_ARGUMENT);
+        side_pull(&s);
+        CHECK_INT(s.opened, i == 4);
+        side_done(&s);
+    }
+}
+
 /* both ends say the same, by list, by route and by the application; a client that offered some
    and got none ends, however the server came to that */
 TEST(subprotocols_both_ends)
@@ -2609,7 +2630,7 @@ TEST(refused_blocking_and_in_a_loop)
 
 TESTS(T(answer_at_any_time) T(answer_byte_by_byte) T(hang_up_while_parked) T(parked_until_the_deadline) T(parked_for_ever)
       T(parked_and_ended) T(send_right_after_accept) T(every_answer_in_every_state) T(head_while_it_lasts)
-      T(failed_handshakes_are_reported) T(failing_allocations) T(sec_I2) T(subprotocols) T(subprotocols_both_ends)
+      T(failed_handshakes_are_reported) T(failing_allocations) T(sec_I2) T(subprotocols) T(subprotocols_that_are_none) T(subprotocols_both_ends)
       T(headers_arrive) T(sec_A18_answers) T(cookie_round_trip) T(cookie_format) T(query_and_cookie_tables)
       T(query_and_cookie_exhaustive) T(route_patterns) T(route_choice) T(route_tables) T(sec_A2_offers) T(sec_I1_asked)
       T(forwarded_for) T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies) T(refusal_too_large)

@@ -48,7 +48,7 @@ static inline int fuzz_random(void *user, void *buf, size_t n)
 typedef struct fuzz_log {
     uint64_t hash;          /* of all events but WRITABLE */
     unsigned events;
-    int opened, http, closed, error;
+    int asked, opened, http, closed, error;
     int exact;              /* parts are not cut by the input */
     int part_op;            /* of the message that comes in parts, 0: none */
     uint64_t part_hash, part_size;      /* of that message so far */
@@ -80,7 +80,8 @@ static inline int fuzz_part(fuzz_log *log, const ws_event *ev)
     return ev->last;
 }
 
-/* The grammar: OPEN (MESSAGE | PART | PING | PONG | WRITABLE)* CLOSE, or HTTP CLOSE, or CLOSE. */
+/* The grammar: [REQUEST] OPEN (MESSAGE | PART | PING | PONG | WRITABLE)* CLOSE, or HTTP CLOSE, or
+   [REQUEST] CLOSE. */
 static inline void fuzz_event(fuzz_log *log, const ws_event *ev, ws_conn *c)
 {
     static const char *const names[] = { "none", "open", "message", "ping", "pong", "writable",
@@ -89,12 +90,13 @@ static inline void fuzz_event(fuzz_log *log, const ws_event *ev, ws_conn *c)
     int numbers[5], ends;
 
     MUST(ev->conn == c);
-    MUST(ev->type > WS_EV_NONE && ev->type <= WS_EV_PART && ev->type != WS_EV_REQUEST);
+    MUST(ev->type > WS_EV_NONE && ev->type <= WS_EV_PART);
     MUST(!log->closed);
     MUST(ev->data && ev->reason);
     switch (ev->type) {
+    case WS_EV_REQUEST: MUST(!log->asked && !log->opened && !log->http); log->asked = 1; break;
     case WS_EV_OPEN: MUST(!log->opened && !log->http); log->opened = 1; break;
-    case WS_EV_HTTP: MUST(!log->opened && !log->http); log->http = 1; break;
+    case WS_EV_HTTP: MUST(!log->asked && !log->opened && !log->http); log->http = 1; break;
     case WS_EV_CLOSE:
         log->closed = 1;
         log->error = ev->error;

@@ -136,6 +136,23 @@ def heads():
             put("server_head", "%s_%d" % (name, options), bytes([options, 0, 6, 2, 40]) + data)
     put("server_head", "small_limits", bytes([4, 0, 6, 2, 40]) + requests["good"])
 
+    ask, routes, no, late = 16, 32, 64, 128
+    asked = {
+        "asked": head("GET /chat?a=1%2b&b=&a=2 HTTP/1.1", REQUEST + [
+            ("Cookie", "session=%41b; a=\"x%20y\""), ("Sec-WebSocket-Protocol", "superchat, chat"),
+            ("X-Forwarded-For", "192.0.2.1, 192.0.2.2"), ("X-Forwarded-For", "192.0.2.3")]),
+        "asked_frames": head("GET /chat HTTP/1.1", REQUEST) + frame(1, b"ahead") + frame(9) + close(),
+        "asked_route": head("GET http://a.example/a/x?=%00&a=%zz+ HTTP/1.1", REQUEST + [
+            ("Cookie", "a"), ("cookie", "b=1;a=\"%00\"")]),
+        "asked_nowhere": head("GET /nowhere HTTP/1.1", REQUEST),
+        "asked_page": head("GET /page?a HTTP/1.1", [("Host", "a.example"), ("Cookie", "a=%")]),
+        "asked_bad": head("GET /chat HTTP/1.1", changed("Sec-WebSocket-Key", "abc")),
+        "asked_odd": head("GET /chat HTTP/1.1", REQUEST + [("Sec-WebSocket-Protocol", "a, b c, \"d\"")]),
+    }
+    for name, data in asked.items():
+        for options in (ask, ask | routes, ask | late, ask | routes | no, ask | no | late):
+            put("server_head", "%s_%d" % (name, options), bytes([options, 0, 6, 2, 40]) + data)
+
     good = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", "@")]
     line = "HTTP/1.1 101 Switching Protocols"
     answers = {
