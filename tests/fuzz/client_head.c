@@ -1,7 +1,8 @@
 /* Fuzz target: what a client makes of a server's answer.
    Input: 1 byte of options, 4 bytes that cut the rest into pieces, then the answer, in which
    '@' stands for the Sec-WebSocket-Accept that fits.
-   Proves: the events do not depend on the cuts; OPEN only with that value in the answer. */
+   Proves: the events, and the headers and body of a refusal, do not depend on the cuts; OPEN only
+   with that value in the answer. */
 #include "fuzz.h"
 
 typedef struct run {
@@ -18,6 +19,17 @@ static void look(run *r, ws_conn *c)
         fuzz_event(&r->log, &ev, c);
         fuzz_mix(&r->log, &status, sizeof status);
         fuzz_mix(&r->log, ws_protocol(c), strlen(ws_protocol(c)));
+        if (ev.type == WS_EV_CLOSE) {
+            ws_str body = ws_body(c), name, value;
+            size_t pos = 0;
+            MUST(body.data && body.size <= WS_BODY_MAX && (!body.size || !r->log.opened));
+            fuzz_mix(&r->log, body.data, body.size);
+            fuzz_mix(&r->log, &body.size, sizeof body.size);
+            while (ws_header_next(c, &pos, &name, &value)) {
+                MUST(!r->log.opened);
+                fuzz_mix(&r->log, value.data, value.size);
+            }
+        }
         if (ev.type == WS_EV_OPEN) {
             ws_str v = ws_header_value(c, "sec-websocket-accept");
             MUST(v.data && v.size == 28 && status == 101);

@@ -169,6 +169,11 @@ def heads():
         "connection_wrong": head(line, good[:1] + [("Connection", "close")] + good[2:]),
         "not_found": head("HTTP/1.1 404 Not Found", [("Content-Length", "2")]) + b"no",
         "redirect": head("HTTP/1.1 302 Found", [("Location", "ws://b.example/")]),
+        "body_chunked": head("HTTP/1.1 401 No", [("Transfer-Encoding", "chunked")]) +
+            b"5;x=y\r\n0\r\n\r\n\r\nA\r\n0123456789\r\n0\r\nT: 1\r\n\r\nbehind",
+        "body_long": head("HTTP/1.1 500 No", [("Content-Length", "5000")]) + b"0\r\n\r\n" * 1000,
+        "body_to_the_end": head("HTTP/1.1 403 No", []) + b"until the end",
+        "body_none": head("HTTP/1.1 304 No", [("Content-Length", "5")]) + b"hello",
         "status_200": head("HTTP/1.1 200 OK", good),
         "status_99": head("HTTP/1.1 99 X", good),
         "http10": head("HTTP/1.0 101 X", good),
