@@ -1031,7 +1031,8 @@ typedef SOCKET ws__sock;
 #endif
 typedef int ws__sock;
 #define WS__NO_SOCK (-1)
-#if defined(__linux__) && !defined(__TINYC__)     /* tcc does not pack epoll_event */
+#if defined(WS__POLLER_POLL)                      /* asked for, by a test */
+#elif defined(__linux__) && !defined(__TINYC__)   /* tcc does not pack epoll_event */
 #include <sys/epoll.h>
 #define WS__POLLER_EPOLL
 #elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
@@ -1972,7 +1973,7 @@ enum {
     WS__CLOSE_SENT = 1 << 5,
     WS__CLOSE_GOT = 1 << 6,
     WS__INPUT_END = 1 << 7,     /* the peer's stream has ended */
-    WS__BROKEN = 1 << 8,        /* ... by an error */
+    WS__BROKEN = 1 << 8,        /* ... by an error, or will when it was read: writing failed */
     WS__NO_OUTPUT = 1 << 9,     /* writing is pointless */
     WS__PAUSED = 1 << 10,
     WS__REFUSED = 1 << 11,      /* a send met WS_ERR_BACKLOG: WRITABLE is owed */
@@ -3255,7 +3256,11 @@ static void ws__fail_with(ws_conn *c, int error, const char *more)
     int tell = ws__error_tell(-error);
 
     WS_TRACE(c, "error", error);
-    if (c->phase >= WS__PHASE_ENDING && c->error) { c->phase = WS__PHASE_ENDED; return; }
+    if (c->phase >= WS__PHASE_ENDING && c->error) {
+        c->phase = WS__PHASE_ENDED;
+        ws__wake(c);
+        return;
+    }
     if (!c->error) {
         c->error = (uint8_t)-error;
         if (!WS__HAS(c, WS__CLOSE_GOT)) {
@@ -5897,6 +5902,11 @@ static int ws__would_block(void)
 
 static void ws__sock_close(ws__sock s) { closesocket(s); }
 
+static int ws__sock_connect(ws__sock s, const struct sockaddr *a, size_t size)
+{
+    return connect(s, a, (int)size);
+}
+
 static int ws__sock_nonblock(ws__sock s)
 {
     u_long on = 1;
@@ -5942,7 +5952,20 @@ static int ws__would_block(void)
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ENOBUFS;
 }
 
-static void ws__sock_close(ws__sock s) { close(s); }
+static void ws__sock_close(ws__sock s)
+{
+    int kept = errno;   /* what the caller is about to tell */
+    close(s);
+    errno = kept;
+}
+
+/* Interrupted by a signal it goes on by itself: ask again. */
+static int ws__sock_connect(ws__sock s, const struct sockaddr *a, size_t size)
+{
+    int r;
+    do r = connect(s, a, (socklen_t)size); while (r && errno == EINTR);
+    return r && errno != EISCONN ? -1 : 0;
+}
 
 static int ws__sock_nonblock(ws__sock s)
 {
@@ -6407,7 +6430,6 @@ static void ws__connect_failed(ws_conn *c, int error)
 static int ws__connect_one(ws_conn *c, const struct sockaddr *a, size_t size, int family)
 {
     ws__sock s = socket(family, SOCK_STREAM, 0);
-    int error;
 
     if (s == WS__NO_SOCK) return -1;
     if (ws__sock_nonblock(s)) { ws__sock_close(s); return -1; }
@@ -6415,16 +6437,14 @@ static int ws__connect_one(ws_conn *c, const struct sockaddr *a, size_t size, in
     if (c->cfg->set.on_socket) c->cfg->set.on_socket(c->cfg->set.on_socket_user, (intptr_t)s);
     c->fd = s;
     c->wants = WS__UNWATCHED;
-    if (!connect(s, a, (socklen_t)size)) return 0;
+    if (!ws__sock_connect(s, a, size)) return 0;
 #ifdef _WIN32
     if (WSAGetLastError() == WSAEWOULDBLOCK) return 1;
 #else
-    if (errno == EINPROGRESS || errno == EINTR) return 1;
+    if (errno == EINPROGRESS || errno == EALREADY) return 1;
 #endif
     c->fd = WS__NO_SOCK;
-    error = errno;
     ws__sock_close(s);
-    errno = error;      /* for the caller to tell */
     return -1;
 }
 
@@ -6569,7 +6589,7 @@ static void ws__dial_step(ws_conn *c)
         ws__dial_found(c);
         return;
     }
-    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n);
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n)) error = ws__sock_error();
     if (!error) { ws__dial_connected(c); return; }
     c->dial->error = error;
     ws__sock_drop(c);
@@ -6646,6 +6666,12 @@ static void ws__dial_tick(ws_conn *c, uint64_t now) { (void)c; (void)now; }
 
 #endif /* WS_NO_CLIENT */
 
+/* What a failed receive means. */
+static ptrdiff_t ws__read_fault(const ws_conn *c)
+{
+    return ws__would_block() && !WS__HAS(c, WS__BROKEN) ? WS_IO_WANT_READ : WS_IO_ERROR;
+}
+
 /* Reads up to n bytes: more than 0, 0 at the end, or WS_IO_. */
 static ptrdiff_t ws__read(ws_conn *c, void *buf, size_t n)
 {
@@ -6659,8 +6685,7 @@ static ptrdiff_t ws__read(ws_conn *c, void *buf, size_t n)
         return r;
     }
     r = recv(c->fd, (char *)buf, ws__sock_size(n), 0);
-    if (r < 0) return ws__would_block() ? WS_IO_WANT_READ : WS_IO_ERROR;
-    return r;
+    return r < 0 ? ws__read_fault(c) : r;
 }
 
 static ptrdiff_t ws__readv(ws_conn *c, const ws__piece *v, int n)
@@ -6668,8 +6693,7 @@ static ptrdiff_t ws__readv(ws_conn *c, const ws__piece *v, int n)
     ptrdiff_t r = ws__sock_recvv(c->fd, v, n);
 
     c->flags &= ~(uint32_t)WS__MORE;
-    if (r < 0) return ws__would_block() ? WS_IO_WANT_READ : WS_IO_ERROR;
-    return r;
+    return r < 0 ? ws__read_fault(c) : r;
 }
 
 static ptrdiff_t ws__write(ws_conn *c, const void *buf, size_t n)
@@ -6716,6 +6740,15 @@ static int ws__connected(const ws_conn *c)
     return !c->dial && (c->fd != WS__NO_SOCK || c->cfg->set.io.read);
 }
 
+/* The peer will get nothing more. What it had sent before may lie in the socket unread: the
+   connection ends when that is used up. */
+static void ws__write_failed(ws_conn *c)
+{
+    ws__drop_output(c);
+    c->flags |= WS__BROKEN;
+    if (c->cfg->set.io.write) c->flags |= WS__INPUT_END;
+}
+
 /* Writes what waits until the transport takes no more, or others should have their turn. */
 static void ws__flush(ws_conn *c)
 {
@@ -6729,17 +6762,14 @@ static void ws__flush(ws_conn *c)
         ptrdiff_t r = c->tx->mark_end ? ws__writev(c, v, ws__tx_pieces(c, v, 64))
                                       : ws__write(c, p, n);
         if (r > 0) { ws__tx_done(c, (size_t)r); continue; }
-        if (r == WS_IO_ERROR) {
-            ws__drop_output(c);
-            if (c->cfg->set.io.write) c->flags |= WS__INPUT_END | WS__BROKEN;
-        }
+        if (r == WS_IO_ERROR) ws__write_failed(c);
         return;
     }
 }
 
 static void ws__input_end(ws_conn *c, ptrdiff_t r)
 {
-    if (r == 0) c->flags |= WS__INPUT_END;
+    if (r == 0) c->flags = (c->flags & ~(uint32_t)WS__BROKEN) | WS__INPUT_END;
     if (r == WS_IO_ERROR) c->flags |= WS__INPUT_END | WS__BROKEN;
 }
 
@@ -6922,7 +6952,7 @@ WS_API int ws_timeout(const ws_conn *c)
     now = c->now;
 #ifndef WS_NO_SOCKETS
     if (WS__HAS(c, WS__CLOCKED)) now = (uint32_t)ws__clock();
-    if (WS__HAS(c, WS__MORE) && (ws_wants(c) & WS_WANT_READ)) return 0;
+    if (WS__HAS(c, WS__MORE | WS__BROKEN) && (ws_wants(c) & WS_WANT_READ)) return 0;
 #endif
     if (ws_finished(c) || ws__writable_due(c)) return 0;
     due = (int32_t)(c->deadline - now);
@@ -7340,6 +7370,18 @@ static int ws__post_next(ws_loop *l, ws_event *ev)
     return 0;
 }
 
+static int ws__loop_error(ws_loop *l, int error, const char *what, const char *why)
+{
+    ws__text t;
+
+    t.at = l->error;
+    t.end = l->error + sizeof l->error;
+    ws__puts(&t, ws__error_text(-error));
+    if (what) { ws__puts(&t, ": "); ws__puts(&t, what); }
+    if (why) { ws__puts(&t, ": "); ws__puts(&t, why); }
+    return error;
+}
+
 /* ---- heap of deadlines ---- */
 
 static int ws__heap_before(const ws_loop *l, const ws_conn *a, const ws_conn *b)
@@ -7627,7 +7669,7 @@ static int ws__cork_flush(ws_conn *c)
     if (g->total && !WS__HAS(c, WS__NO_OUTPUT)) {
         ptrdiff_t r = ws__writev(c, g->piece, g->n);
         if (r >= 0) sent = (size_t)r;
-        else if (r == WS_IO_ERROR) { ws__drop_output(c); return 0; }
+        else if (r == WS_IO_ERROR) { ws__write_failed(c); return 0; }
     }
     if (sent == g->total) {
         g->n = 0;
@@ -7660,7 +7702,7 @@ static void ws__watch(ws_loop *l, ws_conn *c)
     if (c->fd == WS__NO_SOCK || c->wants == wants) return;
     if (c->wants == WS__UNWATCHED && !wants) return;
     if (!ws__poller_set(l, c->fd, (uintptr_t)c, c->wants, wants)) c->wants = (uint8_t)wants;
-    else if (c->wants == WS__UNWATCHED && !c->error) ws__fail(c, WS_ERR_POLLER);
+    else if (!WS__HAS(c, WS__LINGERS)) ws__fail(c, WS_ERR_POLLER);
 }
 
 /* After CLOSE: the socket goes now, or when the peer had time to read our last words. */
@@ -7708,7 +7750,7 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
         !WS__HAS(c, WS__MESSAGE_HELD | WS__HEAD_HELD | WS__IS_FIXED))
         ws__rx_free(c);
     if ((held && !ws__held_back(c)) || (c->phase >= WS__PHASE_ENDING && ws_finished(c)) ||
-        ws__writable_due(c) || (WS__HAS(c, WS__MORE) && ws__wants_input(c)))
+        ws__writable_due(c) || (WS__HAS(c, WS__MORE | WS__BROKEN) && ws__wants_input(c)))
         ws__enqueue(c);
     ws__watch(l, c);
     ws__heap_fix(l, c);
@@ -7798,7 +7840,8 @@ static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
         ws__flush(c);
     if (c->fd == WS__NO_SOCK || c->dial) return;
     if (ws__wants_input(c)) {
-        if (found & (WS_WANT_READ | WS__HANGUP) || WS__HAS(c, WS__MORE | WS__READ_WANTS_WRITE))
+        if (found & (WS_WANT_READ | WS__HANGUP) ||
+            WS__HAS(c, WS__MORE | WS__BROKEN | WS__READ_WANTS_WRITE))
             ws__loop_receive(l, c);
     } else if (found & WS__HANGUP && c->phase == WS__PHASE_HTTP) {
         ws__input_end(c, WS_IO_ERROR);
@@ -7825,13 +7868,26 @@ static int ws__accept(ws__sock listener, ws__sock *out)
 #endif
 }
 
-/* Passing faults of one connection, not of the listener. */
-static int ws__accept_again(void)
+/* After accept failed: 1 that connection is lost, try the next; 0 none waits; -1 descriptors
+   or memory are out. */
+static int ws__accept_fault(void)
 {
 #ifdef _WIN32
-    return WSAGetLastError() == WSAECONNRESET;
+    int e = WSAGetLastError();
+    return e == WSAEWOULDBLOCK ? 0 : e == WSAECONNRESET || e == WSAEINTR ? 1 : -1;
 #else
-    return errno == EINTR || errno == ECONNABORTED || errno == EPROTO;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
+    switch (errno) {
+    case EINTR: case ECONNABORTED: case EPROTO:
+    case ENETDOWN: case ENETUNREACH: case EHOSTDOWN: case EHOSTUNREACH: case EOPNOTSUPP:
+    case ENOPROTOOPT:           /* Linux: what became of it on the network */
+#ifdef ENONET
+    case ENONET:
+#endif
+        return 1;
+    default:
+        return -1;
+    }
 #endif
 }
 
@@ -7841,8 +7897,10 @@ static void ws__watch_listeners(ws_loop *l, int wants)
     for (i = 0; i < l->listener_count; i++) {
         ws__listener *s = &l->listeners[i];
         if (s->fd == WS__NO_SOCK) continue;
-        ws__poller_set(l, s->fd, WS__KEY_LISTENER(i), s->wants, wants);
-        s->wants = (uint8_t)wants;
+        if (!ws__poller_set(l, s->fd, WS__KEY_LISTENER(i), s->wants, wants))
+            s->wants = (uint8_t)wants;
+        else if (wants)
+            l->accept_at = l->now + 100;
     }
 }
 
@@ -7921,9 +7979,10 @@ static void ws__loop_accept(ws_loop *l, ws__listener *s)
         ws__sock fd;
         ws_conn *c;
         if (ws__accept(s->fd, &fd)) {
-            if (ws__accept_again()) continue;
-            if (ws__would_block()) return;
-            ws__watch_listeners(l, 0);      /* out of descriptors or memory: rest a while */
+            int fault = ws__accept_fault();
+            if (fault > 0) continue;
+            if (!fault) return;
+            ws__watch_listeners(l, 0);      /* rest a while */
             l->accept_at = l->now + 100;
             return;
         }
@@ -8052,12 +8111,9 @@ static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
         if (slept && ws__loop_over(l)) return 0;
         if (when != UINT64_MAX || !slept) l->now = ws__clock();
         if (ws__loop_timers(l)) continue;
+        l->ready_at = l->ready_count = 0;   /* an interrupted wait finds nothing */
         fault = ws__poller_wait(l, ws__loop_sleep(l, when));
-        l->ready_at = 0;
-        if (fault) {
-            l->ready_count = 0;
-            return fault;
-        }
+        if (fault) return ws__loop_error(l, fault, NULL, NULL);
         slept = 1;
         l->now = ws__clock();
         ws__loop_timers(l);
@@ -8084,7 +8140,8 @@ WS_API uint64_t ws_loop_now(const ws_loop *l)
     return ws__clock();
 }
 
-WS_API size_t ws_loop_count(const ws_loop *l) {
+WS_API size_t ws_loop_count(const ws_loop *l)
+{
     if (!l) return 0;
     return l->heap_count - l->gone - (l->current && WS__HAS(l->current, WS__CLOSE_TOLD));
 }
@@ -8158,18 +8215,6 @@ WS_API void ws_loop_free(ws_loop *l)
 
 /* ---- listening ---- */
 
-static int ws__loop_error(ws_loop *l, int error, const char *what, const char *why)
-{
-    ws__text t;
-
-    t.at = l->error;
-    t.end = l->error + sizeof l->error;
-    ws__puts(&t, ws__error_text(-error));
-    if (what) { ws__puts(&t, ": "); ws__puts(&t, what); }
-    if (why) { ws__puts(&t, ": "); ws__puts(&t, why); }
-    return error;
-}
-
 /* FreeBSD and Linux then spread connections over the sockets. */
 static int ws__share_port(ws__sock s)
 {
@@ -8201,13 +8246,7 @@ static int ws__bind(ws__sock *out, const struct sockaddr *a, size_t size, int fa
         setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, (const char *)&off, sizeof off);
     if ((share && ws__share_port(s)) || ws__sock_nonblock(s) ||
         bind(s, a, (socklen_t)size) || listen(s, 1024)) {
-#ifndef _WIN32
-        int kept = errno;
         ws__sock_close(s);
-        errno = kept;
-#else
-        ws__sock_close(s);
-#endif
         return -1;
     }
     *out = s;
@@ -8248,7 +8287,7 @@ static int ws__listen_unix(const char *path, ws__sock *out)
     if (!ws__bind(out, (struct sockaddr *)&a, sizeof a, AF_UNIX, 0)) return 0;
     if (errno != EADDRINUSE) return WS_ERR_LISTEN;
     probe = socket(AF_UNIX, SOCK_STREAM, 0);        /* left behind by a dead server? */
-    stale = probe >= 0 && connect(probe, (struct sockaddr *)&a, sizeof a) &&
+    stale = probe >= 0 && ws__sock_connect(probe, (struct sockaddr *)&a, sizeof a) &&
             errno == ECONNREFUSED;
     if (probe >= 0) close(probe);
     if (!stale) { errno = EADDRINUSE; return WS_ERR_LISTEN; }
@@ -8257,13 +8296,14 @@ static int ws__listen_unix(const char *path, ws__sock *out)
 #endif
 }
 
-static uint16_t ws__bound_port(ws__sock s)
+/* The port that s got, 0 for a unix socket; negative when the system does not tell. */
+static int ws__bound_port(ws__sock s)
 {
     struct sockaddr_storage a;
     socklen_t n = sizeof a;
 
     memset(&a, 0, sizeof a);
-    if (getsockname(s, (struct sockaddr *)&a, &n)) return 0;
+    if (getsockname(s, (struct sockaddr *)&a, &n)) return WS_ERR_LISTEN;
     if (a.ss_family == AF_INET)
         return ntohs(((struct sockaddr_in *)(void *)&a)->sin_port);
     if (a.ss_family == AF_INET6)
@@ -8295,7 +8335,7 @@ WS_API int ws_listen(ws_loop *l, const char *address, const ws_config *cfg)
 {
     ws_config bare;
     ws__listener s;
-    int r;
+    int port, r;
 
     if (!l || !address) return WS_ERR_ARGUMENT;
     if (l->stopping) return ws__loop_error(l, WS_ERR_STATE, address, NULL);
@@ -8314,10 +8354,11 @@ WS_API int ws_listen(ws_loop *l, const char *address, const ws_config *cfg)
 #else
     if (r) return ws__loop_error(l, r, address, r == WS_ERR_LISTEN ? strerror(errno) : NULL);
 #endif
-    s.port = ws__bound_port(s.fd);
+    port = ws__bound_port(s.fd);
+    s.port = (uint16_t)port;
     s.wants = WS_WANT_READ;
     s.cfg = ws__cfg_new(&bare, NULL);
-    r = s.cfg ? ws__listener_add(l, &s) : WS_ERR_MEMORY;
+    r = port < 0 ? port : s.cfg ? ws__listener_add(l, &s) : WS_ERR_MEMORY;
     if (r >= 0 &&
         ws__poller_set(l, s.fd, WS__KEY_LISTENER(r), WS__UNWATCHED, WS_WANT_READ)) {
         l->listeners[r].fd = WS__NO_SOCK;
@@ -8421,10 +8462,12 @@ WS_API ws_conn *ws_adopt(ws_loop *l, ws_socket fd, const void *data, size_t n,
         return NULL;
     }
     c->fd = (ws__sock)fd;
-    if (!own.io.read && fd != (ws_socket)WS__NO_SOCK) {
-        ws__sock_nonblock(c->fd);
-        ws__sock_options(c->fd);
-    }
+    if (own.io.read || fd == (ws_socket)WS__NO_SOCK) return c;
+    ws__sock_options(c->fd);
+    if (!ws__sock_nonblock(c->fd)) return c;
+    ws__sock_close(c->fd);
+    c->fd = WS__NO_SOCK;
+    ws__fail(c, WS_ERR_IO);
     return c;
 }
 #endif

@@ -1,0 +1,753 @@
+/* Every result the system may give (sec_H5, sec_H4). A conversation over real sockets is held
+   again and again; each time one socket call of the library, at one of its turns, gives another
+   result instead: an error, fewer bytes, the end. What is passing may change nothing at all;
+   what is final ends that connection only.
+     drivers   blocking client, own loop, loop; the server is a loop
+     the clock is ours: who would sleep with nothing to wait for gets the time at once
+   test_faults_poll.c is the same with the poll driver. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#ifdef _WIN32
+#include <stdio.h>
+int main(void)
+{
+    printf("SKIP test_faults: it replaces POSIX socket calls\n0 passed, 0 failed\n");
+    return 0;
+}
+#else
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#endif
+#include "test.h"
+
+/* ---- the calls ---- */
+
+enum {
+    RECV, READV, SEND, SENDMSG, ACCEPT, CONNECT, SOCKET, BIND, LISTEN, FCNTL, SETSOCKOPT,
+    GETSOCKOPT, GETSOCKNAME, PIPE, POLLER_NEW, POLLER_SET, POLLER_WAIT, POLL, SHUTDOWN, CLOSE, CALLS
+};
+
+static const char *const call_names[CALLS] = {
+    "recv", "readv", "send", "sendmsg", "accept", "connect", "socket", "bind", "listen",
+    "fcntl", "setsockopt", "getsockopt", "getsockname", "pipe", "epoll_create1", "epoll_ctl",
+    "epoll_wait", "poll", "shutdown", "close"
+};
+
+enum { ONE_BYTE = -1, NOTHING = -2 };   /* results that are no errno */
+enum { CLIENT, SERVER };                /* whose call it is; a loop of both is CLIENT */
+enum { CALLS_MAX = 30000 };             /* of one conversation: more is a spin */
+
+static struct faults {
+    int side, call, result;             /* the result to give, 0: none */
+    long at, times;                     /* to calls number at .. at + times - 1 of that kind */
+    long count[2][CALLS], fired, total, waits;
+    int now_side, tcp, blocking;
+    int fds;                            /* open */
+    uint64_t now;                       /* the clock, ms */
+} f;
+
+static void stuck(const char *what)
+{
+    printf("  %s: %s number %ld gives %d, %ld times, side %d, tcp %d, blocking %d\n"
+           "0 passed, 1 failed\n", what, call_names[f.call], f.at, f.result, f.times, f.side,
+           f.tcp, f.blocking);
+    fflush(stdout);
+    _exit(1);
+}
+
+/* What this call must give instead of working; 0: let it work. */
+static int due(int call)
+{
+    long i = f.count[f.now_side][call]++;
+
+    if (f.total++ > CALLS_MAX) stuck("spins");
+    if (!f.result || call != f.call || f.now_side != f.side || i < f.at || i >= f.at + f.times)
+        return 0;
+    f.fired++;
+    return f.result;
+}
+
+static int fail(int error)
+{
+    errno = error;
+    return -1;
+}
+
+static int opened(int fd)
+{
+    f.fds += fd >= 0;
+    return fd;
+}
+
+static ssize_t f_recv(int s, void *p, size_t n, int flags)
+{
+    int r = due(RECV);
+    if (r > 0) return fail(r);
+    return r == NOTHING ? 0 : recv(s, p, r == ONE_BYTE && n ? 1 : n, flags);
+}
+
+static ssize_t f_readv(int s, const struct iovec *v, int n)
+{
+    int r = due(READV);
+    if (r > 0) return fail(r);
+    return r == NOTHING ? 0 : r == ONE_BYTE ? recv(s, v[0].iov_base, 1, 0) : readv(s, v, n);
+}
+
+static ssize_t f_send(int s, const void *p, size_t n, int flags)
+{
+    int r = due(SEND);
+    if (r > 0) return fail(r);
+    return r == NOTHING ? 0 : send(s, p, r == ONE_BYTE && n ? 1 : n, flags);
+}
+
+static ssize_t f_sendmsg(int s, const struct msghdr *m, int flags)
+{
+    int r = due(SENDMSG);
+    if (r > 0) return fail(r);
+    if (r == NOTHING) return 0;
+    return r == ONE_BYTE ? send(s, m->msg_iov[0].iov_base, 1, flags) : sendmsg(s, m, flags);
+}
+
+#ifdef __linux__
+static int f_accept4(int s, struct sockaddr *a, socklen_t *n, int flags)
+{
+    int r = due(ACCEPT);
+    if (r > 0) return fail(r);
+    return opened(accept4(s, a, n, flags));
+}
+#else
+static int f_accept(int s, struct sockaddr *a, socklen_t *n)
+{
+    int r = due(ACCEPT);
+    if (r > 0) return fail(r);
+    return opened(accept(s, a, n));
+}
+#endif
+
+/* An interrupted connect goes on by itself (POSIX). */
+static int f_connect(int s, const struct sockaddr *a, socklen_t n)
+{
+    int r = due(CONNECT);
+    if (r > 0 && r != EINTR) return fail(r);
+    if (!r) return connect(s, a, n);
+    connect(s, a, n);
+    return fail(r);
+}
+
+static int f_socket(int domain, int type, int protocol)
+{
+    int r = due(SOCKET);
+    return r ? fail(r) : opened(socket(domain, type, protocol));
+}
+
+static int f_bind(int s, const struct sockaddr *a, socklen_t n)
+{
+    int r = due(BIND);
+    return r ? fail(r) : bind(s, a, n);
+}
+
+static int f_listen(int s, int n)
+{
+    int r = due(LISTEN);
+    return r ? fail(r) : listen(s, n);
+}
+
+static int f_fcntl(int s, int command, int value)
+{
+    int r = due(FCNTL);
+    return r ? fail(r) : fcntl(s, command, value);
+}
+
+static int f_setsockopt(int s, int level, int name, const void *p, socklen_t n)
+{
+    int r = due(SETSOCKOPT);
+    return r ? fail(r) : setsockopt(s, level, name, p, n);
+}
+
+static int f_getsockopt(int s, int level, int name, void *p, socklen_t *n)
+{
+    int r = due(GETSOCKOPT);
+    return r ? fail(r) : getsockopt(s, level, name, p, n);
+}
+
+static int f_getsockname(int s, struct sockaddr *a, socklen_t *n)
+{
+    int r = due(GETSOCKNAME);
+    return r ? fail(r) : getsockname(s, a, n);
+}
+
+static int f_pipe(int fd[2])
+{
+    int r = due(PIPE);
+    if (r) return fail(r);
+    r = pipe(fd);
+    f.fds += r ? 0 : 2;
+    return r;
+}
+
+static int f_shutdown(int s, int how)
+{
+    int r = due(SHUTDOWN);
+    return r ? fail(r) : shutdown(s, how);
+}
+
+static int f_close(int s)
+{
+    int r = due(CLOSE);
+    f.fds--;
+    close(s);
+    return r ? fail(r) : 0;
+}
+
+static int f_clock(clockid_t id, struct timespec *t)
+{
+    (void)id;
+    t->tv_sec = (time_t)(f.now / 1000);
+    t->tv_nsec = (long)(f.now % 1000) * 1000000;
+    return 0;
+}
+
+/* Nothing came: then the time that was to be slept has passed. */
+static void slept(int ms)
+{
+    if (ms < 0) stuck("would wait for ever");
+    f.waits++;
+    f.now += (uint64_t)ms;
+}
+
+#define SETTLE (f.tcp ? 20 : 0)         /* ms that a segment may need on its way */
+
+#if defined(__linux__) && !defined(WS__POLLER_POLL)
+static int f_epoll_create1(int flags)
+{
+    int r = due(POLLER_NEW);
+    return r ? fail(r) : opened(epoll_create1(flags));
+}
+
+static int f_epoll_ctl(int poller, int op, int fd, struct epoll_event *e)
+{
+    int r = op == EPOLL_CTL_DEL ? 0 : due(POLLER_SET);
+    return r ? fail(r) : epoll_ctl(poller, op, fd, e);
+}
+
+static int f_epoll_wait(int poller, struct epoll_event *e, int n, int ms)
+{
+    int r = due(POLLER_WAIT);
+    if (r) return fail(r);
+    r = epoll_wait(poller, e, n, ms ? SETTLE : 0);
+    if (!r && ms) slept(ms);
+    return r;
+}
+#endif
+
+static void serve_others(void);
+
+static int f_poll(struct pollfd *p, nfds_t n, int ms)
+{
+    int r, alone = f.blocking && f.now_side == CLIENT;
+
+    if (alone) serve_others();
+    r = due(POLL);
+    if (r > 0) return fail(r);
+    if (r == NOTHING) return 0;
+    r = poll(p, n, ms ? SETTLE : 0);
+    if (!r && ms) slept(alone && (ms < 0 || ms > 50) ? 50 : ms);
+    return r;
+}
+
+#define recv f_recv
+#define readv f_readv
+#define send f_send
+#define sendmsg f_sendmsg
+#define accept4 f_accept4
+#define accept f_accept
+#define connect f_connect
+#define socket f_socket
+#define bind f_bind
+#define listen f_listen
+#define fcntl f_fcntl
+#define setsockopt f_setsockopt
+#define getsockopt f_getsockopt
+#define getsockname f_getsockname
+#define pipe f_pipe
+#define shutdown f_shutdown
+#define close f_close
+#define clock_gettime f_clock
+#define epoll_create1 f_epoll_create1
+#define epoll_ctl f_epoll_ctl
+#define epoll_wait f_epoll_wait
+#define poll f_poll
+#define WS_STATIC
+#define WS_IMPLEMENTATION
+#include "../ws.h"
+#undef recv
+#undef readv
+#undef send
+#undef sendmsg
+#undef accept4
+#undef accept
+#undef connect
+#undef socket
+#undef bind
+#undef listen
+#undef fcntl
+#undef setsockopt
+#undef getsockopt
+#undef getsockname
+#undef pipe
+#undef shutdown
+#undef close
+#undef clock_gettime
+#undef epoll_create1
+#undef epoll_ctl
+#undef epoll_wait
+#undef poll
+
+/* ---- the conversation ---- */
+
+static const struct { int op; size_t size; } message[] = {
+    { WS_OP_TEXT, 5 }, { WS_OP_BINARY, 0 }, { WS_OP_BINARY, 200 }, { WS_OP_TEXT, 65536 },
+    { WS_OP_BINARY, 1 << 20 }
+};
+enum { MESSAGES = 5, BURST = 4, BIG = 1 << 20 };    /* the first four go out together */
+
+static char *content;       /* message i begins at content + i */
+
+enum { BLOCKING, OWN, LOOP };           /* the client's driver */
+
+typedef struct setup {
+    int driver, tcp;
+    int server_closes;      /* else the client */
+    int small;              /* without the last message */
+    int bystander;          /* a connection that must live on; faults come after it opened */
+} setup;
+
+typedef struct end { int opens, closes, got, pongs, code, clean, error, wrong; } end;
+
+static struct world {
+    setup set;
+    ws_loop *loop;
+    ws_conn *client, *bystander, *host; /* host: the bystander's server end */
+    end at_client, at_server;
+    int stood, errors, live, extra;     /* echoes to the bystander, ws_poll < 0, heap blocks */
+    int newcomer;                       /* 1: every other connection is one, and is not judged */
+} w;
+
+static void *counted(void *user, void *old, size_t old_size, size_t new_size)
+{
+    (void)user;
+    (void)old_size;
+    w.live += (new_size != 0) - (old != NULL);
+    if (new_size) return realloc(old, new_size);
+    free(old);
+    return NULL;
+}
+
+static int last_message(void) { return w.set.small ? MESSAGES - 1 : MESSAGES; }
+
+/* The messages must come whole, in order, each as it was sent. */
+static void judge(end *e, const ws_event *ev)
+{
+    int i = e->got++;
+
+    if (i >= last_message() || ev->op != message[i].op || ev->size != message[i].size ||
+        memcmp(ev->data, content + i, ev->size))
+        e->wrong++;
+}
+
+static void say(ws_conn *c, int i) { ws_send(c, message[i].op, content + i, message[i].size); }
+
+static void count_close(end *e, const ws_event *ev)
+{
+    e->closes++;
+    e->code = ev->code;
+    e->clean = ev->clean;
+    e->error = ev->error;
+}
+
+static void on_client(const ws_event *ev)
+{
+    end *e = &w.at_client;
+    int i;
+
+    if (e->closes) e->wrong++;
+    if (ev->type == WS_EV_CLOSE) { count_close(e, ev); return; }
+    if (ev->type == WS_EV_PONG) e->pongs++;
+    if (ev->type == WS_EV_OPEN) {
+        e->opens++;
+        for (i = 0; i < BURST; i++) say(ev->conn, i);
+        ws_ping(ev->conn, "ping", 4);
+    }
+    if (ev->type != WS_EV_MESSAGE) return;
+    judge(e, ev);
+    if (e->got == BURST && !w.set.small) say(ev->conn, BURST);
+    if (e->got != last_message()) return;
+    if (w.set.server_closes) ws_send_text(ev->conn, "quit");
+    else ws_close(ev->conn, 1000, "bye");
+}
+
+static void on_server(const ws_event *ev)
+{
+    end *e = &w.at_server;
+
+    if (e->closes) e->wrong++;
+    if (ev->type == WS_EV_CLOSE) { count_close(e, ev); return; }
+    if (ev->type == WS_EV_OPEN) e->opens++;
+    if (ev->type != WS_EV_MESSAGE) return;
+    if (ev->op == WS_OP_TEXT && ev->size == 4 && !memcmp(ev->data, "quit", 4)) {
+        ws_close(ev->conn, 1000, "bye");
+        return;
+    }
+    judge(e, ev);
+    ws_send(ev->conn, ev->op, ev->data, ev->size);
+}
+
+/* An event of the loop, whose ever it is. */
+static void dispatch(const ws_event *ev)
+{
+    ws_conn *c = ev->conn;
+
+    if (c == w.bystander) {
+        w.stood += ev->type == WS_EV_MESSAGE ? 100 : ev->type == WS_EV_OPEN;
+        if (ev->type == WS_EV_CLOSE) w.bystander = NULL;
+    } else if (c == w.host || (w.set.bystander && !w.host)) {
+        if (ev->type == WS_EV_OPEN) w.host = c;
+        if (ev->type == WS_EV_MESSAGE) ws_send(c, ev->op, ev->data, ev->size);
+        if (ev->type == WS_EV_CLOSE) w.host = NULL;
+    } else if (w.newcomer) {
+        if (ev->type == WS_EV_OPEN) w.newcomer++;
+        if (ev->type == WS_EV_OPEN && ws_is_client(c)) ws_close(c, 1000, "");
+    } else if (c == w.client) {
+        on_client(ev);
+    } else {
+        on_server(ev);
+    }
+}
+
+/* Everything the loop can do without sleeping. Returns how many events came. */
+static int loop_events(int timeout)
+{
+    ws_event ev;
+    int r, n = 0, was = f.now_side;
+
+    if (w.set.driver != LOOP) f.now_side = SERVER;
+    while ((r = ws_poll(w.loop, &ev, timeout)) != 0) {
+        if (r < 0 && ++w.errors > 10) break;
+        if (r < 0) continue;
+        dispatch(&ev);
+        n++;
+        if (timeout) break;
+    }
+    f.now_side = was;
+    return n;
+}
+
+static void serve_others(void) { loop_events(0); }
+
+/* One step of an application that has a poll loop of its own. */
+static void own_step(void)
+{
+    struct pollfd p;
+    ws_event ev;
+    int wants = ws_wants(w.client), n, ms;
+
+    p.fd = ws_fd(w.client);
+    p.events = (short)((wants & WS_WANT_READ ? POLLIN : 0) | (wants & WS_WANT_WRITE ? POLLOUT : 0));
+    n = ws_timeout(w.client) == 0 || poll(&p, 1, 0) > 0;
+    if (n) ws_step(w.client);
+    while (ws_next(w.client, &ev)) { on_client(&ev); n++; }
+    n += loop_events(0);
+    if (n || poll(&p, 1, SETTLE) > 0 || loop_events(0)) return;
+    ms = ws_timeout(w.client);
+    slept(ms < 0 || ms > 50 ? 50 : ms);
+}
+
+/* Turns the world until the conversation is over at both ends. */
+static void converse(void)
+{
+    uint64_t start = f.now;
+    ws_event ev;
+    size_t others = w.set.bystander ? 2 : 0;
+
+    while (!w.at_client.closes || ws_loop_count(w.loop) > others) {
+        if (f.now - start > 100000 || f.waits > 3000) stuck("hangs");
+        if (w.at_client.closes && w.client && w.set.driver != LOOP) {
+            ws_free(w.client);
+            w.client = NULL;
+        }
+        if (w.at_client.closes) loop_events(w.set.driver == LOOP ? 1000 : 50);
+        else if (w.set.driver == LOOP) loop_events(1000);
+        else if (w.set.driver == OWN) own_step();
+        else if (ws_recv(w.client, &ev, 1000) > 0) on_client(&ev);
+    }
+    CHECK(f.now - start < 6000);    /* told at once, or by the timeout of closing */
+}
+
+static void until_stood(int want)
+{
+    uint64_t start = f.now;
+    while (w.bystander && w.stood < want && f.now - start < 100000) loop_events(1000);
+}
+
+static const char *unix_path(void)
+{
+    static char path[64];
+    if (!*path) sprintf(path, "/tmp/ws_h_faults_%ld", (long)getpid());
+    return path;
+}
+
+/* The loop, its listener, and the bystander; 0 when a fault has the better of it. */
+static int begin(char *url, ws_config *cfg)
+{
+    char address[80];
+    int r;
+
+    unlink(unix_path());
+    sprintf(address, "unix:%s", unix_path());
+    w.loop = ws_loop_new(cfg);
+    if (!w.loop) return 0;
+    r = ws_listen(w.loop, w.set.tcp ? "127.0.0.1:0" : address, NULL);
+    if (r < 0) CHECK(*ws_loop_error_text(w.loop) != 0);
+    if (r < 0) return 0;
+    if (w.set.tcp) sprintf(url, "ws://127.0.0.1:%d/", ws_listen_port(w.loop, r));
+    else sprintf(url, "ws+%s:/", address);
+    if (!w.set.bystander) return 1;
+    w.bystander = ws_dial(w.loop, url, NULL);
+    until_stood(1);
+    CHECK_INT(w.stood, 1);
+    CHECK(w.host != NULL);
+    return 1;
+}
+
+/* After the conversation, without faults: who stood by is well, and others come in. */
+static void afterwards(const char *url)
+{
+    uint64_t start = f.now;
+
+    f.result = 0;
+    if (w.set.bystander) {
+        CHECK(w.bystander != NULL && w.host != NULL);
+        ws_send_text(w.bystander, "still here");
+        until_stood(101);
+        CHECK_INT(w.stood, 101);
+    }
+    w.newcomer = 1;
+    ws_dial(w.loop, url, NULL);
+    while (w.newcomer < 3 && f.now - start < 30000) loop_events(1000);
+    CHECK_INT(w.newcomer, 3);       /* OPEN at both its ends */
+    CHECK(f.now - start < 1000);
+}
+
+/* One conversation with the fault of plan in it. Returns how often that struck. */
+static long talk(const setup *set, const struct faults *plan)
+{
+    char url[128];
+    ws_config cfg;
+
+    memset(&w, 0, sizeof w);
+    w.set = *set;
+    memset(&f, 0, sizeof f);
+    f.now = 1000000;
+    f.tcp = set->tcp;
+    memset(&cfg, 0, sizeof cfg);
+    cfg.alloc = counted;
+    if (!set->bystander) f = *plan, f.tcp = set->tcp, f.now = 1000000;
+    if (begin(url, &cfg)) {
+        if (set->bystander) {
+            long waits = f.waits;
+            int fds = f.fds;
+            uint64_t now = f.now;
+            f = *plan;
+            f.fds = fds;
+            f.now = now;
+            f.waits = waits;
+            f.tcp = set->tcp;
+        }
+        f.blocking = set->driver == BLOCKING;
+        w.client = set->driver == LOOP ? ws_dial(w.loop, url, NULL)
+                 : set->driver == OWN ? ws_open(url, &cfg) : ws_connect(url, &cfg);
+        CHECK(w.client != NULL);
+        converse();
+        if (set->driver != LOOP) ws_free(w.client);
+        w.client = NULL;
+        f.blocking = 0;
+        CHECK_INT(w.at_client.closes, 1);
+        CHECK(w.at_server.closes <= 1 && w.at_server.opens <= w.at_server.closes);
+        CHECK_INT(w.at_client.wrong + w.at_server.wrong, 0);
+        CHECK(w.at_client.got <= w.at_server.got && w.at_server.got <= last_message());
+        afterwards(url);
+    } else {
+        CHECK(f.fired > 0);
+    }
+    ws_loop_free(w.loop);
+    unlink(unix_path());
+    CHECK_INT(f.fds, 0);
+    CHECK_INT(w.live, 0);
+    return f.fired;
+}
+
+/* As if nothing had been. */
+static void undisturbed(void)
+{
+    CHECK_INT(w.at_client.opens, 1);
+    CHECK_INT(w.at_server.opens, 1);
+    CHECK_INT(w.at_client.got, last_message());
+    CHECK_INT(w.at_server.got, last_message());
+    CHECK_INT(w.at_client.pongs, 1);
+    CHECK_INT(w.at_client.closes, 1);
+    CHECK_INT(w.at_server.closes, 1);
+    CHECK(w.at_client.clean && w.at_server.clean && !w.at_client.error && !w.at_server.error);
+    CHECK(w.at_client.code == 1000 && w.at_server.code == 1000);
+}
+
+/* ---- every fault ---- */
+
+/* Results of a call: first those that pass, then those that are final; 0 ends a list. */
+typedef struct results { int call; int passing[20], final[14]; } results;
+
+static const results every[] = {
+    { RECV, { EINTR, EAGAIN, ENOBUFS, ONE_BYTE },
+      { ECONNRESET, NOTHING, EPIPE, ETIMEDOUT, ENOMEM, ECONNABORTED, EBADF, EIO } },
+    { READV, { EINTR, EAGAIN, ENOBUFS, ONE_BYTE },
+      { ECONNRESET, NOTHING, EPIPE, ETIMEDOUT, ENOMEM, ECONNABORTED, EBADF, EIO } },
+    { SEND, { EINTR, EAGAIN, ENOBUFS, ONE_BYTE, NOTHING },
+      { ECONNRESET, EPIPE, ETIMEDOUT, ENOMEM, EPROTO, EBADF, EACCES } },
+    { SENDMSG, { EINTR, EAGAIN, ENOBUFS, ONE_BYTE, NOTHING },
+      { ECONNRESET, EPIPE, ETIMEDOUT, ENOMEM, EPROTO, EBADF, EMSGSIZE } },
+    { ACCEPT, { EINTR, EAGAIN, ECONNABORTED, EPROTO, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENETDOWN,
+                ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM, EBADF },
+      { 0 } },
+    { CONNECT, { EINTR },
+      { ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EADDRNOTAVAIL, ENOMEM, EAGAIN, EACCES } },
+    { SOCKET, { 0 }, { EMFILE, ENFILE, ENOBUFS, ENOMEM, EPROTONOSUPPORT } },
+    { BIND, { 0 }, { EADDRINUSE, EACCES, ENOMEM } },
+    { LISTEN, { 0 }, { EADDRINUSE, ENOBUFS } },
+    { FCNTL, { 0 }, { EBADF, EINVAL } },
+    { SETSOCKOPT, { EINVAL, ENOMEM, ENOBUFS }, { 0 } },
+    { GETSOCKOPT, { 0 }, { ENOBUFS, EBADF } },
+    { GETSOCKNAME, { 0 }, { ENOBUFS, EBADF } },
+    { PIPE, { 0 }, { EMFILE, ENFILE } },
+    { POLLER_NEW, { 0 }, { EMFILE, ENFILE, ENOMEM } },
+    { POLLER_SET, { 0 }, { ENOMEM, ENOSPC } },
+    { POLLER_WAIT, { EINTR, EBADF }, { 0 } },       /* EBADF: ws_poll says so, once */
+    { POLL, { EINTR, EAGAIN, ENOMEM, NOTHING }, { 0 } },
+    { SHUTDOWN, { ENOTCONN, ENOBUFS }, { 0 } },
+    { CLOSE, { EINTR, EIO }, { 0 } }
+};
+
+static long runs;
+
+static void told(const setup *s, const struct faults *p)
+{
+    printf("    %s number %ld gives %d (%s), %ld times; driver %d, side %d, tcp %d, "
+           "server closes %d\n", call_names[p->call], p->at, p->result,
+           p->result > 0 ? strerror(p->result) : "", p->times, s->driver, p->side, s->tcp,
+           s->server_closes);
+}
+
+/* One result at each turn of one call. */
+static void each_turn(const setup *s, struct faults p, int result, long turns, int passing)
+{
+    p.result = result;
+    for (p.at = 0; p.at < turns && test_faults < 5; p.at++) {
+        int had = test_faults;
+        long fired = talk(s, &p);
+        runs++;
+        if (passing || !fired) undisturbed();
+        if (test_faults > had) told(s, &p);
+    }
+}
+
+/* Every result of every call of one side; brief: only the commonest results. */
+static void each_fault(const setup *s, int side, int brief)
+{
+    struct faults none, p;
+    long turns[CALLS];
+    size_t i;
+    int k;
+
+    memset(&none, 0, sizeof none);
+    talk(s, &none);
+    undisturbed();
+    memcpy(turns, f.count[side], sizeof turns);
+    for (i = 0; i < sizeof every / sizeof *every; i++) {
+        const results *r = &every[i];
+        long n = turns[r->call];
+        p = none;
+        p.side = side;
+        p.call = r->call;
+        for (p.times = 1; p.times <= (brief ? 1 : 3); p.times += 2)
+            for (k = 0; r->passing[k]; k++) each_turn(s, p, r->passing[k], n, 1);
+        p.times = 1;
+        for (k = 0; r->final[k] && k < (brief ? 2 : 20); k++) each_turn(s, p, r->final[k], n, 0);
+        p.times = CALLS_MAX;            /* and from then on always */
+        if (r->final[0] && s->driver != LOOP) each_turn(s, p, r->final[brief], n, 0);
+    }
+}
+
+static void fill(void)
+{
+    size_t i;
+    if (content) return;
+    content = (char *)malloc(BIG + MESSAGES);
+    for (i = 0; i < BIG + MESSAGES; i++) content[i] = (char)('a' + (i * 7 + i / 26 + i / 4001) % 26);
+}
+
+static void each_setup(int driver, int side)
+{
+    setup s;
+
+    fill();
+    memset(&s, 0, sizeof s);
+    s.driver = driver;
+    s.bystander = 1;
+    for (s.tcp = 0; s.tcp < 2; s.tcp++)
+        for (s.server_closes = 0; s.server_closes < 2; s.server_closes++) {
+            s.small = s.tcp || s.server_closes;
+            each_fault(&s, side, s.small);
+        }
+    printf("# %ld conversations\n", runs);
+}
+
+TEST(sec_H5_loop) { each_setup(LOOP, CLIENT); }
+TEST(sec_H5_own_loop) { each_setup(OWN, CLIENT); }
+TEST(sec_H5_blocking) { each_setup(BLOCKING, CLIENT); }
+TEST(sec_H5_server) { each_setup(OWN, SERVER); }
+
+/* the loop's own making, its listener, the first connection */
+TEST(sec_H5_beginnings)
+{
+    setup s;
+
+    fill();
+    memset(&s, 0, sizeof s);
+    s.small = 1;
+    for (s.tcp = 0; s.tcp < 2; s.tcp++) {
+        s.driver = LOOP;
+        each_fault(&s, CLIENT, 0);
+        s.driver = OWN;
+        each_fault(&s, SERVER, 0);
+    }
+}
+
+TESTS(T(sec_H5_beginnings) T(sec_H5_loop) T(sec_H5_own_loop) T(sec_H5_blocking) T(sec_H5_server))
+#endif
