@@ -1502,14 +1502,14 @@ WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
     const uint8_t *s = (const uint8_t *)src;
     uint8_t *d = (uint8_t *)dst;
     uint64_t k = ws__mask_word(key, offset), w[4];
-    size_t i = 0;
+    uint32_t half = (uint32_t)k, x;     // both halves of k are the same
+    size_t i;
 
     // all loads come before the stores: compilers then use vectors although dst may be src
 #ifdef WS__VECTOR
     if (n >= 64) {
         ws__vec key16 = ws__vec_twice(k), v[4];
-        const uint8_t *end = s + (n & ~(size_t)63);
-        for (; s < end; s += 64, d += 64) {
+        for (; n >= 64; n -= 64, s += 64, d += 64) {
             v[0] = ws__vec_load(s) ^ key16;
             v[1] = ws__vec_load(s + 16) ^ key16;
             v[2] = ws__vec_load(s + 32) ^ key16;
@@ -1519,30 +1519,30 @@ WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
             ws__vec_store(d + 32, v[2]);
             ws__vec_store(d + 48, v[3]);
         }
-        n &= 63;
     }
 #endif
-    for (; n - i >= 32; i += 32) {
-        memcpy(w, s + i, 32);
+    for (; n >= 32; n -= 32, s += 32, d += 32) {
+        memcpy(w, s, 32);
         w[0] ^= k;
         w[1] ^= k;
         w[2] ^= k;
         w[3] ^= k;
-        memcpy(d + i, w, 32);
+        memcpy(d, w, 32);
     }
-    for (; n - i >= 8; i += 8) {
-        memcpy(w, s + i, 8);
+    for (; n >= 8; n -= 8, s += 8, d += 8) {
+        memcpy(w, s, 8);
         w[0] ^= k;
-        memcpy(d + i, w, 8);
+        memcpy(d, w, 8);
     }
-    if (n - i >= 4) {
-        uint32_t half = (uint32_t)k, x;     // both halves of k are the same
-        memcpy(&x, s + i, 4);
+    if (n >= 4) {
+        memcpy(&x, s, 4);
         x ^= half;
-        memcpy(d + i, &x, 4);
-        i += 4;
+        memcpy(d, &x, 4);
+        n -= 4;
+        s += 4;
+        d += 4;
     }
-    for (; i < n; i++) d[i] = (uint8_t)(s[i] ^ key[(offset + i) & 3]);
+    for (i = 0; i < n; i++) d[i] = (uint8_t)(s[i] ^ key[(offset + i) & 3]);
 }
 
 /* ==== >>wire =========================================================================== */
@@ -7728,6 +7728,13 @@ static int ws__awaits_room(const ws_conn *c)
     return c->wants != WS__UNWATCHED && (c->wants & WS_WANT_WRITE);
 }
 
+/* Open, and nothing held, waiting, owed or out of the ordinary: the short ways apply. */
+static int ws__at_rest(const ws_conn *c)
+{
+    return c->phase == WS__PHASE_FRAMES && !c->rx && !c->tx && !c->more &&
+           !(c->flags & ~(uint32_t)(WS__TICKED | WS__OPENED));
+}
+
 /* Ends a turn: what was sent leaves, the rest of the input is kept, the poller is told. */
 static void ws__loop_leave(ws_loop *l, ws_conn *c)
 {
@@ -7740,6 +7747,10 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
     l->span.p = l->span.end = NULL;
     if (c->cork && c->cork->total) ws__cork_flush(c);
     c->cork = NULL;
+    if (ws__at_rest(c) && c->wants == WS_WANT_READ) {
+        ws__heap_fix(l, c);
+        return;
+    }
     if (WS__HAS(c, WS__CLOSE_TOLD)) {
         if (!WS__HAS(c, WS__LINGERS)) ws__loop_retire(l, c);
         return;
@@ -7812,6 +7823,10 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
 
 static int ws__loop_pull(ws_loop *l, ws_conn *c, ws_event *ev)
 {
+    if (ws__at_rest(c)) {
+        if (l->span.p == l->span.end) return 0;
+        if (ws__short_message(c, &l->span, ev) > 0) return 1;
+    }
     ws__release(c);
     if ((c->rx || l->span.p == l->span.end) && ws__pull(c, ev)) return 1;
     if (l->span.p == l->span.end || (c->rx && c->rx->pos < c->rx->len)) return 0;

@@ -86,6 +86,6 @@ else absent "npm ws: not installed"
 fi
 calls ws.h 1 3 build/echo_server --port 0 --any-origin
 calls ws.h 16 0.1875 build/echo_server --port 0 --any-origin
-check "masking and UTF-8 run" "$out/micro" 1
+check "masking and UTF-8 run" "$out/micro" 9
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
