@@ -64,10 +64,10 @@ CONTENTS
 WHAT IT DOES
     The whole of RFC 6455 in both roles: opening handshake, masking, fragments, control frames,
     closing handshake, UTF-8 validation, close codes. Plain HTTP answers on the same port.
-    Clients go through HTTP and SOCKS5 proxies.
-    Not yet: permessage-deflate, wss:// without your own read/write functions, automatic
-    reconnection. Never: global state, printing, exit(). Threads: only a short one for each
-    host name that is looked up; it touches nothing of yours.
+    Clients go through HTTP and SOCKS5 proxies, follow redirects, and come back when lost.
+    Not yet: permessage-deflate, wss:// without your own read/write functions. Never: global
+    state, printing, exit(). Threads: only a short one for each host name that is looked up;
+    it touches nothing of yours.
 
 HOW TO DRIVE IT
     The engine does no I/O. You carry bytes; it turns them into events.
@@ -86,7 +86,9 @@ HOW TO DRIVE IT
 
     Events are pulled; the library never calls into your program. A connection gives
         OPEN (MESSAGE | PING | PONG | WRITABLE)* CLOSE        or        HTTP CLOSE
-    CLOSE comes exactly once and last, also when the opening handshake failed.
+    CLOSE comes exactly once and last, also when the opening handshake failed. A client with
+    cfg.reconnect gives ([OPEN (MESSAGE | ...)*] DOWN)* before: the same connection tries again
+    and again, until you close it, or nothing can help (URL, ARGUMENT, TLS, MEMORY).
 
 MEMORY, LIFETIMES, LIMITS
     ev.data and ev.reason are valid until the next pull (ws_next, ws_recv, ws_poll), ws_feed
@@ -309,8 +311,10 @@ enum {
     WS_EV_REQUEST,      /* server with cfg.ask: ws_accept or ws_reject it, now or later */
     WS_EV_PART,         /* a piece of a message (cfg.parts_over, cfg.frames): op, data, size,
                            first, last; TEXT may be cut inside a character */
-    WS_EV_DOWN,         /* client with cfg.reconnect: lost, as CLOSE; the next try comes in
-                           retry_in ms, then OPEN again. ws_close or ws_free ends the trying */
+    WS_EV_DOWN,         /* client with cfg.reconnect: lost or not reached; fields as in CLOSE.
+                           The next try comes in retry_in ms; OPEN, or DOWN again, follows.
+                           What waited to be sent is gone, ws_send is WS_ERR_STATE until OPEN.
+                           ws_close: CLOSE follows at once, with the fields of this DOWN */
     WS_EV_POST          /* ws_post from another thread: data is the pointer; conn is NULL */
 };
 
@@ -407,9 +411,13 @@ typedef struct ws_config {
     int drop_slow;              /* 1: ... or closes the connection with 1013 */
 
     int version;                /* client: Sec-WebSocket-Version to ask for, 13 (or 8) */
-    uint32_t max_redirects;     /* client: answers 301, 302, 303, 307, 308 followed, 0: none */
-    uint32_t reconnect;         /* client: ms before the first new try, doubled each time up
-                                   to reconnect_max, with jitter; 0: no new tries */
+    uint32_t max_redirects;     /* client: answers 301, 302, 303, 307, 308 followed, 0: none.
+                                   To another host, port or scheme go no credentials (of the
+                                   URL; Authorization, Cookie, Proxy-Authorization of headers)
+                                   and no cfg.host; never from wss to ws. See ws_url_of */
+    uint32_t reconnect;         /* client: ms before the first new try, doubled each time up to
+                                   reconnect_max; waited is half to all of it, by chance. After
+                                   a connection that lasted longer it begins anew. 0: no tries */
     uint32_t reconnect_max;     /* ms, 30000 */
     const char *proxy;          /* client: "http://user:password@host:3128", "socks5://host";
                                    "env": from http_proxy, https_proxy, all_proxy, no_proxy */
@@ -1047,10 +1055,13 @@ typedef int ws__sock;
 #else
 #define WS__NO_SIGNAL 0
 #endif
-#if !defined(WS_NO_THREADS) && !defined(WS_NO_CLIENT) && !defined(WS_NO_MALLOC)
+#ifndef WS_NO_CLIENT
+#define WS__DIALS
+#if !defined(WS_NO_THREADS) && !defined(WS_NO_MALLOC)
 #define WS__THREADS
 #ifndef _WIN32
 #include <pthread.h>
+#endif
 #endif
 #endif
 #if defined(__linux__) && defined(__USE_GNU)
@@ -1993,6 +2004,7 @@ enum {
     WS__ASKED = 1 << 26,        /* the application is to answer a WebSocket request */
     WS__DRAIN_ASKED = 1 << 25,  /* WRITABLE is owed when nothing waits any more */
     WS__CHUNKED = 1 << 28,      /* a body in chunks */
+    WS__DOWN = 1 << 29,         /* DOWN was told, the next try is not due yet */
     WS__CORKED = 1 << 27        /* drivers write nothing until ws_uncork */
 };
 
@@ -3935,6 +3947,19 @@ static int ws__answer_check(ws_conn *c, ws_str head, int status, ws_str version)
     return accepts == 1 && right ? 0 : WS_ERR_ACCEPT;
 }
 
+/* Has it a driver that can make new connections? */
+static int ws__is_driven(const ws_conn *c)
+{
+    return (c->loop || WS__HAS(c, WS__CLOCKED)) && !c->cfg->set.io.read;
+}
+
+/* Does an answer of this status send us elsewhere? */
+static int ws__redirects(const ws_conn *c, int status)
+{
+    return c->cfg->set.max_redirects && ws__is_driven(c) && !WS__HAS(c, WS__IS_FIXED) &&
+           ((status >= 301 && status <= 303) || status == 307 || status == 308);
+}
+
 /* 1 when of a refusal's body enough is here to show. */
 static int ws__refusal_whole(const ws_conn *c, ws_str head, const char *body, size_t n)
 {
@@ -3943,6 +3968,7 @@ static int ws__refusal_whole(const ws_conn *c, ws_str head, const char *body, si
 
     if (ws_head_answer(head, &version, &status, &reason) || WS__HAS(c, WS__INPUT_END)) return 1;
     if (WS__HAS(c, WS__IS_FIXED) && c->rx->len == c->rx->cap) return 1;
+    if (ws__redirects(c, status)) return 1;
     return n >= ws__body_size(head, status, ws__str(body, n));
 }
 
@@ -3956,6 +3982,11 @@ static int ws__client_head(ws_conn *c, ws_str head)
         fault = ws__answer_check(c, head, status, version);
     }
     if (!fault) return WS_EV_OPEN;
+    if (fault == WS_ERR_STATUS && ws__redirects(c, status)) {   /* what waits for OPEN stays */
+        c->error = -WS_ERR_STATUS;
+        c->phase = WS__PHASE_ENDED;
+        return 0;
+    }
     ws__fail(c, fault);
     return 0;
 }
@@ -4384,6 +4415,7 @@ static void ws__opened(ws_conn *c)
     WS_TRACE(c, "open", 0);
     c->phase = WS__PHASE_FRAMES;
     c->flags |= WS__OPENED;
+    if (WS__HAS(c, WS__IS_CLIENT)) c->cfg->opened = c->now;
     c->last_rx = c->last_message = c->now;
     c->deadline = WS__HAS(c, WS__TICKED) ? ws__open_deadline(c) : ws__after(c, WS_NEVER);
 }
@@ -4428,6 +4460,10 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
     return ws__fill(ev, c, type, "", 0);
 }
 
+#ifdef WS__DIALS
+static int ws__again(ws_conn *c, ws_event *ev);
+#endif
+
 static int ws__close_event(ws_conn *c, ws_event *ev)
 {
     int clean = WS__HAS(c, WS__CLOSE_GOT) && WS__HAS(c, WS__CLOSE_SENT) && !c->error;
@@ -4440,13 +4476,16 @@ static int ws__close_event(ws_conn *c, ws_event *ev)
     ev->code = c->code;
     ev->clean = clean || (WS__HAS(c, WS__ANSWERED) && !c->error);
     ev->reason = c->note ? c->note : ws__error_text(c->error);
+#ifdef WS__DIALS
+    if (WS__HAS(c, WS__IS_CLIENT)) return ws__again(c, ev);
+#endif
     return 1;
 }
 
 /* What is left to say when the input gives nothing more. */
 static int ws__late_event(ws_conn *c, ws_event *ev)
 {
-    if (WS__HAS(c, WS__CLOSE_TOLD)) return 0;
+    if (WS__HAS(c, WS__CLOSE_TOLD | WS__DOWN)) return 0;
     if (WS__HAS(c, WS__INPUT_END) && !ws__held_back(c) && c->phase <= WS__PHASE_FRAMES &&
         !WS__HAS(c, WS__ANSWERED))
         ws__fail(c, WS__HAS(c, WS__BROKEN) ? WS_ERR_IO : WS_ERR_EOF);
@@ -4688,7 +4727,7 @@ WS_API void ws_output_done(ws_conn *c, size_t n)
 
 WS_API int ws_finished(const ws_conn *c)
 {
-    return !c || c->phase == WS__PHASE_ENDED ||
+    return !c || (c->phase == WS__PHASE_ENDED && !WS__HAS(c, WS__DOWN)) ||
            (c->phase == WS__PHASE_ENDING && !ws__unsent(c));
 }
 
@@ -4717,7 +4756,7 @@ static int ws__can_send(const ws_conn *c)
 {
     return !WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT) &&
            (c->phase == WS__PHASE_FRAMES ||
-            (c->phase == WS__PHASE_HEAD && WS__HAS(c, WS__IS_CLIENT)));
+            (c->phase == WS__PHASE_HEAD && WS__HAS(c, WS__IS_CLIENT) && !c->cfg->delay));
 }
 
 /* May a new message begin? */
@@ -5062,6 +5101,17 @@ static size_t ws__reason_size(const char *reason)
     return n;
 }
 
+/* The application ends it: no new tries. 1: that was all there was to end. */
+static int ws__stop_trying(ws_conn *c)
+{
+    int was_down = WS__HAS(c, WS__DOWN);
+
+    if (WS__HAS(c, WS__IS_CLIENT)) c->cfg->set.reconnect = 0;
+    c->flags &= ~(uint32_t)WS__DOWN;
+    if (was_down) ws__wake(c);
+    return was_down;
+}
+
 WS_API int ws_close(ws_conn *c, int code, const char *reason)
 {
     uint32_t state = 0;
@@ -5070,6 +5120,7 @@ WS_API int ws_close(ws_conn *c, int code, const char *reason)
 
     if (!c || (code && !ws__code_valid(code)) || (!code && n)) return WS_ERR_ARGUMENT;
     if (n && (ws_utf8(&state, reason, n) < n || state)) return WS_ERR_ARGUMENT;
+    if (ws__stop_trying(c)) return 0;
     if (c->phase == WS__PHASE_BODY) return ws_http_end(c);
     if (c->phase > WS__PHASE_FRAMES || WS__HAS(c, WS__CLOSE_SENT)) return WS_ERR_STATE;
     if (c->phase != WS__PHASE_FRAMES) {             /* not open yet: nothing to shake */
@@ -5084,7 +5135,7 @@ WS_API int ws_close(ws_conn *c, int code, const char *reason)
 
 WS_API void ws_drop(ws_conn *c)
 {
-    if (!c || c->phase == WS__PHASE_ENDED) return;
+    if (!c || ws__stop_trying(c) || c->phase == WS__PHASE_ENDED) return;
     if (!WS__HAS(c, WS__CLOSE_GOT)) c->code = WS_CLOSE_ABNORMAL;
     if (ws__unsent(c)) c->flags &= ~(uint32_t)WS__CLOSE_SENT;   /* it never went */
     ws__drop_output(c);
@@ -5288,6 +5339,7 @@ WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms)
 
 WS_API int ws_state(const ws_conn *c)
 {
+    if (c && WS__HAS(c, WS__DOWN)) return WS_STATE_CONNECTING;
     if (!c || c->phase == WS__PHASE_ENDED) return WS_STATE_CLOSED;
     if (c->phase < WS__PHASE_FRAMES) return WS_STATE_CONNECTING;
     if (c->phase == WS__PHASE_ENDING || WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT))
@@ -6639,12 +6691,267 @@ static void ws__dial_late(ws_conn *c)
     ws__dial_failed(c, WS_ERR_HANDSHAKE_TIMEOUT, text);
 }
 
-/* Tells a connecting client the time: an address that stays silent gives way to the next. */
+/* ---- once more: redirects, new tries ---- */
+
+/* Takes "." and ".." out of the path p[0..n), which begins with '/' (RFC 3986 5.2.4). Returns
+   what is left of n. */
+static size_t ws__path_tidy(char *p, size_t n)
+{
+    size_t in = 0, out = 0, end;
+
+    for (; in < n; in = end) {
+        ws_str part;
+        for (end = in + 1; end < n && p[end] != '/'; end++) {}
+        part = ws__str(p + in, end - in);
+        if (ws_str_is(part, "/..")) {
+            while (out && p[--out] != '/') {}
+        } else if (!ws_str_is(part, "/.")) {
+            memmove(p + out, part.data, part.size);
+            out += part.size;
+            continue;
+        }
+        if (end == n) p[out++] = '/';
+    }
+    return out;
+}
+
+/* Writes the URL that a Location means when it comes from another (RFC 3986 5.2). */
+static void ws__put_location(ws__text *t, const ws_url *from, ws_str to)
+{
+    ws_str path = from->target;
+    size_t colon = ws__find(to, 0, ':'), slash = ws__find(to, 0, '/'), ask = ws__find(to, 0, '?');
+    char *at;
+
+    if (colon < slash && colon < ask) { ws__put(t, to.data, to.size); return; }
+    ws__puts(t, from->is_unix ? "ws+unix:" : from->secure ? "wss:" : "ws:");
+    if (slash == 0 && to.size > 1 && to.data[1] == '/') { ws__put(t, to.data, to.size); return; }
+    if (from->is_unix) ws__put(t, from->host.data, from->host.size);
+    else ws__puts(t, "//"), ws__put_host(t, from);
+    if (from->is_unix) ws__puts(t, ":");
+    at = t->at;
+    path.size = ws__find(path, 0, '?');
+    if (ask) while (path.size && path.data[path.size - 1] != '/') path.size--;
+    if (slash) ws__puts(t, path.size ? "" : "/");
+    if (slash) ws__put(t, path.data, path.size);
+    path = ws__str(at, (size_t)(t->at - at) + ask);
+    ws__put(t, to.data, to.size);
+    if (!t->cut) {
+        size_t tail = to.size - ask, left = ws__path_tidy(at, path.size);
+        memmove(at + left, at + path.size, tail + 1);
+        t->at = at + left + tail;
+    }
+}
+
+static int ws__same_server(const ws_url *a, const ws_url *b)
+{
+    return a->secure == b->secure && a->is_unix == b->is_unix && a->port == b->port &&
+           ws__same_text(a->host, b->host);
+}
+
+/* Makes the URL that a Location leads to in t; user and password go along to the same server.
+   Returns NULL, or what is wrong. */
+static const char *ws__location(ws__text *t, const ws_url *from, ws_str to, uint8_t *crossed)
+{
+    char *text = t->at;
+    ws_url url;
+
+    to.size = ws__find(to, 0, '#');
+    if (!to.size) return "no Location";
+    ws__put_location(t, from, to);
+    if (t->cut || ws_url_parse(text, (size_t)(t->at - text), &url)) return "bad Location";
+    if (url.is_unix && !ws__same_server(from, &url)) return "bad Location";
+    if (from->secure && !url.secure) return "from wss to ws";
+    if (!ws__same_server(from, &url)) { *crossed = 1; return NULL; }
+    if (from->user.data && !url.user.data && !url.is_unix) {
+        char *at = text + (url.host.data - text) - url.ipv6;
+        const char *end = from->password.data ? from->password.data + from->password.size
+                                              : from->user.data + from->user.size;
+        size_t n = (size_t)(end - from->user.data) + 1, tail = (size_t)(t->at - at) + 1;
+        if ((size_t)(t->end - t->at) <= n) return "bad Location";
+        memmove(at + n, at, tail);
+        memcpy(at, from->user.data, n);         /* with the '@' behind it */
+        t->at += n;
+    }
+    return NULL;
+}
+
+/* Everything of the last connection is forgotten, but for the flags to keep. */
+static void ws__renew(ws_conn *c, uint32_t keep)
+{
+    ws__dial_free(c);
+    if (c->fd != WS__NO_SOCK) ws__sock_end(c->fd);
+    c->fd = WS__NO_SOCK;
+    c->wants = WS__UNWATCHED;
+    ws__rx_free(c);
+    if (WS__HAS(c, WS__IS_FIXED)) {
+        size_t cap = c->rx->cap;
+        memset(c->rx, 0, sizeof *c->rx);
+        c->rx->cap = cap;
+    } else {
+        ws__free(c->cfg, c->note, WS__NOTE_SIZE);
+    }
+    c->note = NULL;
+    c->flags &= keep;
+    c->phase = WS__PHASE_HEAD;
+    c->error = c->protocol = 0;
+    c->code = c->rtt = 0;
+    c->taken = 0;
+    c->cfg->status = 0;
+    c->last_rx = c->last_message = c->now;
+}
+
+/* Puts what waits for OPEN in old behind the new request. */
+static int ws__requeue(ws_conn *c, ws__tx *old)
+{
+    size_t n = old->len - old->border, shift;
+    uint8_t *at = ws__tx_room(c, n);
+    uint32_t i;
+
+    if (!at) return WS_ERR_MEMORY;
+    memcpy(at, WS__DATA(old) + old->border, n);
+    shift = c->tx->len - old->border;
+    for (i = old->mark_at; i < old->mark_end; i++) old->marks[i].at += shift;
+    c->tx->marks = old->marks;
+    c->tx->mark_at = old->mark_at;
+    c->tx->mark_end = old->mark_end;
+    c->tx->mark_cap = old->mark_cap;
+    c->tx->holes = old->holes;
+    c->tx->shared = old->shared;
+    c->tx->len += n;
+    old->marks = NULL;
+    old->mark_at = old->mark_end = old->mark_cap = 0;
+    return 0;
+}
+
+/* Queues the request for the present URL, behind it what waits in old, which may be NULL, and
+   sets out. */
+static void ws__set_out(ws_conn *c, ws__tx *old)
+{
+    ws__tx *made;
+    ws_url url;
+    int fault;
+
+    c->deadline = c->cfg->limit;
+    ws_url_parse(ws_url_of(c), strlen(ws_url_of(c)), &url);
+    fault = ws__request_101(c, &url);
+    if (old) {
+        if (!fault) fault = ws__requeue(c, old);
+        made = c->tx;
+        c->tx = old;
+        ws__tx_free(c);
+        c->tx = made;
+    }
+    if (fault) ws__fail(c, fault);
+    else ws__dial_start(c);
+}
+
+/* Goes where the answer's Location says. Returns 0, or an error with *why. */
+static int ws__follow(ws_conn *c, const char **why)
+{
+    ws__cfg *k = c->cfg;
+    const char *text = ws_url_of(c);
+    ws_str to = ws_header_value(c, "Location");
+    size_t room = 2 * strlen(text) + to.size + 16;
+    ws__tx *old = c->tx;
+    ws__text t;
+    ws_url from;
+    char *buf, *fit;
+
+    if (k->hops >= k->set.max_redirects) { *why = "too many"; return WS_ERR_REDIRECT; }
+    buf = (char *)ws__alloc(k, room);
+    if (!buf) return WS_ERR_MEMORY;
+    t = ws__text_in(buf, room);
+    ws_url_parse(text, strlen(text), &from);
+    *why = ws__location(&t, &from, to, &k->crossed);
+    fit = *why ? NULL : ws__string_new(c, ws__cstr(buf));
+    ws__free(k, buf, room);
+    if (*why) return WS_ERR_REDIRECT;
+    if (!fit) return WS_ERR_MEMORY;
+    ws__string_free(c, k->moved);
+    k->moved = fit;
+    k->hops++;
+    c->tx = NULL;
+    ws__renew(c, ~(uint32_t)(WS__HEAD_HELD | WS__MORE | WS__READ_WANTS_WRITE | WS__INPUT_END |
+                             WS__WRITE_WANTS_READ | WS__BROKEN | WS__CLOSE_TOLD));
+    ws__set_out(c, old);
+    return 0;
+}
+
+/* The next try after DOWN, from the first URL on. */
+static void ws__retry(ws_conn *c)
+{
+    ws__cfg *k = c->cfg;
+
+    ws__string_free(c, k->moved);
+    k->moved = NULL;
+    k->hops = k->crossed = 0;
+    k->limit = ws__after(c, k->set.handshake_timeout);
+    ws__tx_free(c);
+    if (c->more) c->more->read = NULL;
+    c->sending = 0;
+    ws__renew(c, WS__IS_CLIENT | WS__IS_FIXED | WS__IS_BLOCKING | WS__TICKED | WS__CLOCKED |
+                 WS__QUEUED);
+    ws__set_out(c, NULL);
+}
+
+/* Milliseconds until the next try: from half to all of a delay that doubles, and is the first
+   one again after a connection that lasted longer. */
+static uint32_t ws__back_off(ws_conn *c)
+{
+    ws__cfg *k = c->cfg;
+    uint32_t most = k->set.reconnect_max > 1u << 29 ? 1u << 29 : k->set.reconnect_max, r = 0;
+
+    if (!k->delay || (WS__HAS(c, WS__OPENED) && c->now - k->opened >= k->delay))
+        k->delay = k->set.reconnect < most ? k->set.reconnect : most;
+    else
+        k->delay = k->delay < most / 2 ? 2 * k->delay : most;
+    if (ws__random(k, &r, sizeof r)) r = 0;
+    return k->delay - r % (k->delay / 2 + 1);
+}
+
+/* Is the CLOSE in ev the last word? 1: yes, or it has become DOWN; 0: no, a redirect leads on. */
+static int ws__again(ws_conn *c, ws_event *ev)
+{
+    ws__cfg *k = c->cfg;
+    int error = -(int)c->error;
+    const char *why = NULL;
+
+    if (error == WS_ERR_STATUS && ws__redirects(c, k->status)) {
+        int fault = ws__follow(c, &why);
+        if (!fault) return 0;
+        c->error = 0;
+        ws__fail_with(c, fault, why);
+        ev->error = error = fault;
+        ev->reason = ws_error_text(c);
+    }
+    if (!k->set.reconnect || !ws__is_driven(c) || WS__HAS(c, WS__ANSWERED) ||
+        error == WS_ERR_URL || error == WS_ERR_TLS || error == WS_ERR_ARGUMENT ||
+        error == WS_ERR_MEMORY)
+        return 1;
+    ws__drop_output(c);
+    ws__dial_free(c);
+    if (c->fd != WS__NO_SOCK) ws__sock_end(c->fd);
+    c->fd = WS__NO_SOCK;
+    c->wants = WS__UNWATCHED;
+    ev->type = WS_EV_DOWN;
+    ev->retry_in = (int)ws__back_off(c);
+    c->deadline = c->now + (uint32_t)ev->retry_in;
+    c->flags = (c->flags & ~(uint32_t)WS__CLOSE_TOLD) | WS__DOWN;
+    return 1;
+}
+
+/* Tells a client the time: a silent address gives way to the next, the next try is due. */
 static void ws__dial_tick(ws_conn *c, uint64_t now)
 {
     uint32_t t = (uint32_t)now;
 
-    if (!c->dial || c->phase != WS__PHASE_HEAD || (int32_t)(t - c->deadline) < 0) return;
+    if ((int32_t)(t - c->deadline) < 0) return;
+    if (WS__HAS(c, WS__DOWN)) {
+        c->now = t;
+        ws__retry(c);
+        return;
+    }
+    if (!c->dial || c->phase != WS__PHASE_HEAD) return;
     c->now = t;
     if (c->cfg->set.handshake_timeout == WS_NEVER) c->cfg->limit = ws__after(c, WS_NEVER);
     if ((int32_t)(t - c->cfg->limit) >= 0) {
@@ -7044,11 +7351,17 @@ WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout)
 WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg)
 {
     ws_conn *c = ws__open(url, cfg, WS__IS_BLOCKING);
+    uint32_t reconnect;
     ws_event ev;
+    int got;
 
     if (!c) return NULL;
     c->cfg->wake = ws__flush;
-    if (ws_recv(c, &ev, -1) <= 0) return c;
+    reconnect = c->cfg->set.reconnect;
+    c->cfg->set.reconnect = 0;      /* a failure is for the first ws_recv to tell */
+    got = ws_recv(c, &ev, -1);
+    c->cfg->set.reconnect = reconnect;
+    if (got <= 0) return c;
     if (ev.type == WS_EV_OPEN) c->flags |= WS__OPEN_OWED;   /* the caller gets it again */
     else c->flags &= ~(uint32_t)WS__CLOSE_TOLD;
     return c;

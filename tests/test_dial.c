@@ -493,6 +493,7 @@ TEST(tunnel_garbage)            /* every byte of every script changed to every v
 /* Shared with them. */
 typedef struct shared {
     volatile int port, opens;           /* the echo server */
+    volatile int other_port, requests;  /* the redirecting one's second door */
     volatile int proxy_port, connections;
     volatile int socks, need_login;     /* how the proxy behaves */
     volatile int byte_by_byte, stop_at; /* stop_at: ends after so many bytes of its answer, -1 */
@@ -730,7 +731,7 @@ static void visit_note(visit *v, const ws_event *ev)
         if (ws_send_text(ev->conn, "through")) ws_drop(ev->conn);
         break;
     case WS_EV_MESSAGE:
-        v->message++;
+        if (v->message++) break;
         snprintf(v->text, sizeof v->text, "%.*s", (int)ev->size, (const char *)ev->data);
         ws_close(ev->conn, 1000, "");
         break;
@@ -792,7 +793,7 @@ static visit visit_url(int driver, const char *url, const ws_config *cfg)
 static void check_through(const visit *v)
 {
     CHECK_INT(v->open, 1);
-    CHECK_INT(v->message, 1);
+    CHECK(v->message >= 1);
     CHECK_STR(v->text, "through");
     CHECK_INT(v->close, 1);
     CHECK_INT(v->error, 0);
@@ -1395,6 +1396,691 @@ TEST(memory_fails_at_every_call)
     reap_all();
 }
 
+/* ---- redirects ---- */
+
+TEST(locations)                 /* what a Location means, from where */
+{
+    static const struct { const char *from, *to, *want; int crossed; } all[] = {
+        { "ws://a/x/y?q", "/z", "ws://a/z", 0 }, { "ws://a/x/y?q", "z", "ws://a/x/z", 0 },
+        { "ws://a/x/y?q", "?z", "ws://a/x/y?z", 0 }, { "ws://a/x/y", "../z?a/../b", "ws://a/z?a/../b", 0 },
+        { "ws://a/x/y", "./", "ws://a/x/", 0 }, { "ws://a/x/y", "..", "ws://a/", 0 },
+        { "ws://a/x/y", "../../../z", "ws://a/z", 0 }, { "ws://a/x/y", "/a/./b/../c", "ws://a/a/c", 0 },
+        { "ws://a", "z", "ws://a/z", 0 }, { "ws://a", "?z", "ws://a/?z", 0 }, { "ws://a?q", "z", "ws://a/z", 0 },
+        { "ws://a/x", "/..a/.b/...", "ws://a/..a/.b/...", 0 }, { "ws://a/", "z#part", "ws://a/z", 0 },
+        { "ws://a:81/x", "/z", "ws://a:81/z", 0 }, { "ws://[::1]:81/x", "/z", "ws://[::1]:81/z", 0 },
+        { "http://a/x", "/z", "ws://a/z", 0 }, { "ws://a/x", "http://a/z", "http://a/z", 0 },
+        { "ws://a/x", "ws://A:80/z", "ws://A:80/z", 0 }, { "ws://a/x", "ws://a:81/z", "ws://a:81/z", 1 },
+        { "ws://a/x", "ws://b/z", "ws://b/z", 1 }, { "ws://a/x", "//b/z", "ws://b/z", 1 },
+        { "ws://a/x", "wss://a:80/z", "wss://a:80/z", 1 }, { "wss://a/x", "//b/z", "wss://b/z", 1 },
+        { "wss://a/x", "https://a/z", "https://a/z", 0 }, { "wss://a/x", "ws://a/z", "from wss to ws", 0 },
+        { "wss://a/x", "http://a/", "from wss to ws", 0 },
+        { "ws://u:p@a/x", "/z", "ws://u:p@a/z", 0 }, { "ws://u:p@a/x", "ws://a/z", "ws://u:p@a/z", 0 },
+        { "ws://u@[::1]/x", "ws://[::1]/z", "ws://u@[::1]/z", 0 }, { "ws://u:p@a/x", "ws://b/z", "ws://b/z", 1 },
+        { "ws://u:p@a/x", "ws://v:q@a/z", "ws://v:q@a/z", 0 }, { "ws://u:p@a/x", "ws://v:q@b/z", "ws://v:q@b/z", 1 },
+        { "ws://a/x", "", "no Location", 0 }, { "ws://a/x", "#z", "no Location", 0 },
+        { "ws://a/x", "ftp://a/z", "bad Location", 0 }, { "ws://a/x", "javascript:alert(1)", "bad Location", 0 },
+        { "ws://a/x", "ws+unix:/run/s:/z", "bad Location", 0 }, { "ws://a/x", "a b", "bad Location", 0 },
+        { "ws://a/x", "//", "bad Location", 0 }, { "ws://a/x", "ws://", "bad Location", 0 },
+        { "ws://a/x", "\xc3\xa4", "bad Location", 0 }, { "ws://a/x", "ws://b:99999/", "bad Location", 0 },
+        { "ws+unix:/run/s:/x/y", "z", "ws+unix:/run/s:/x/z", 0 }, { "ws+unix:/run/s:/x/y", "/z", "ws+unix:/run/s:/z", 0 },
+        { "ws+unix:/run/s", "?z", "ws+unix:/run/s:/?z", 0 }, { "ws+unix:/run/s:/x", "ws+unix:/run/t:/", "bad Location", 0 },
+        { "ws+unix:/run/s:/x", "ws://a/z", "ws://a/z", 1 }
+    };
+    size_t i, room;
+
+    for (i = 0; i < sizeof all / sizeof *all; i++)
+        for (room = 2; room < 100; room++) {        /* also when it does not fit */
+            char *buf = (char *)malloc(room);
+            ws__text t = ws__text_in(buf, room);
+            const char *why;
+            uint8_t crossed = 0;
+            ws_url from;
+            CHECK_INT(ws_url_parse(all[i].from, strlen(all[i].from), &from), 0);
+            why = ws__location(&t, &from, ws__cstr(all[i].to), &crossed);
+            if (room < 99 && why) { free(buf); continue; }
+            CHECK_STR(why ? why : buf, all[i].want);
+            if (!why) CHECK_INT(strlen(buf), t.at - buf);
+            if (!why) CHECK_INT(crossed, all[i].crossed);
+            free(buf);
+        }
+}
+
+/* A server that redirects: "/to?STATUS,LOCATION" answers so, %p being its port, %o another
+   one; "/gone" has no Location; anything else says what headers came. One for each port. */
+static void say_headers(ws_conn *c)
+{
+    static const char *const names[] = { "Authorization", "Cookie", "Proxy-Authorization", "X-Own", "Host" };
+    char text[600];
+    size_t i, n = (size_t)snprintf(text, sizeof text, "%s", ws_target(c));
+
+    for (i = 0; i < 5; i++) {
+        ws_str v = ws_header_value(c, names[i]);
+        if (v.data) n += (size_t)snprintf(text + n, sizeof text - n, " %s=%.*s", names[i], (int)v.size, v.data);
+    }
+    ws_send_text(c, text);
+}
+
+static void redirect(ws_conn *c, int port, int other)
+{
+    char to[300], *at = to;
+    const char *p = strchr(ws_target(c), ',');
+    ws_header location[] = { { "Location", to }, { NULL, NULL } };
+
+    for (p = p ? p + 1 : ""; *p && at < to + sizeof to - 20; p++) {
+        if (*p == '%' && p[1] == 'p') at += sprintf(at, "%d", port), p++;
+        else if (*p == '%' && p[1] == 'o') at += sprintf(at, "%d", other), p++;
+        else *at++ = *p;
+    }
+    *at = 0;
+    ws_reject(c, atoi(ws_target(c) + 4), location, "elsewhere");
+}
+
+static void run_redirect(int fd)
+{
+    ws_event ev;
+    ws_config cfg;
+    int port, other;
+    ws_loop *loop = ws_loop_new(NULL);
+
+    (void)fd;
+    memset(&cfg, 0, sizeof cfg);
+    cfg.ask = 1;
+    port = ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", &cfg));
+    other = ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", &cfg));
+    sh->other_port = other;
+    sh->port = port;
+    while (ws_poll(loop, &ev, -1) >= 0) {
+        if (ev.type == WS_EV_REQUEST) {
+            sh->requests++;
+            if (!strncmp(ws_target(ev.conn), "/to?", 4)) redirect(ev.conn, port, other);
+            else if (!strcmp(ws_target(ev.conn), "/gone")) ws_reject(ev.conn, 302, NULL, "where?");
+            else ws_accept(ev.conn, NULL);
+        }
+        if (ev.type == WS_EV_OPEN) say_headers(ev.conn);
+        if (ev.type == WS_EV_MESSAGE) ws_send(ev.conn, ev.op, ev.data, ev.size);
+    }
+}
+
+TEST(redirects)
+{
+    static const ws_header own[] = { { "Cookie", "c" }, { "X-Own", "x" }, { "authorization", "secret" },
+                                     { "Proxy-Authorization", "no" }, { NULL, NULL } };
+    static const struct { const char *target; int error; const char *want; int hops; } all[] = {
+        { "/to?301,/end", 0, "/end Authorization=secret Cookie=c Proxy-Authorization=no X-Own=x Host=mine", 1 },
+        { "/to?302,end", 0, "/end Authorization=secret Cookie=c Proxy-Authorization=no X-Own=x Host=mine", 1 },
+        { "/to?303,ws://127.0.0.1:%p/end", 0,
+          "/end Authorization=secret Cookie=c Proxy-Authorization=no X-Own=x Host=mine", 1 },
+        { "/to?307,ws://127.0.0.1:%o/end", 0, "/end X-Own=x Host=127.0.0.1:%o", 1 },
+        { "/to?308,http://echo.test:%p/end", 0, "/end X-Own=x Host=echo.test:%p", 1 },
+        { "/to?301,ws://127.0.0.1:%o/to?301,ws://127.0.0.1:%p/end", 0, "/end X-Own=x Host=127.0.0.1:%p", 2 },
+        { "/to?301,/to?302,/to?307,/end", 0,
+          "/end Authorization=secret Cookie=c Proxy-Authorization=no X-Own=x Host=mine", 3 },
+        { "/to?301,/to?301,/to?301,/to?301,/end", WS_ERR_REDIRECT, "redirect not followed: too many", 4 },
+        { "/to?302,", WS_ERR_REDIRECT, "redirect not followed: no Location", 1 },
+        { "/gone", WS_ERR_REDIRECT, "redirect not followed: no Location", 1 },
+        { "/to?302,gopher://x/", WS_ERR_REDIRECT, "redirect not followed: bad Location", 1 },
+        { "/to?302,wss://127.0.0.1:%p/", WS_ERR_TLS, NULL, 1 },
+        { "/to?302,ws://gone.test/", WS_ERR_LOOKUP, "host name not found: gone.test", 1 },
+        { "/to?304,/end", WS_ERR_STATUS, NULL, 1 }, { "/to?300,/end", WS_ERR_STATUS, NULL, 1 }
+    };
+    ws_config cfg = fresh_config();
+    heap h = { 0, 0, 0, 0, 0 };
+    char url[200], want[300];
+    const char *p;
+    size_t i;
+    int d, base;
+    visit v;
+
+    reap_all();
+    memset((void *)sh, 0, sizeof *sh);
+    spawn(run_redirect, -1);
+    while (!sh->port) sleep_ms(1);
+    base = open_files();
+    cfg.max_redirects = 3;
+    cfg.headers = own;
+    cfg.host = "mine";
+    cfg.alloc = heap_alloc;
+    cfg.alloc_user = &h;
+    for (i = 0; i < sizeof all / sizeof *all; i++)
+        for (d = 0; d < DRIVERS; d++) {
+            char *at = want;
+            sh->requests = 0;
+            snprintf(url, sizeof url, "ws://127.0.0.1:%d%s", sh->port, all[i].target);
+            v = visit_url(d, url, &cfg);
+            CHECK_INT(v.error, all[i].error);
+            CHECK_INT(v.close, 1);
+            CHECK_INT(v.open, !all[i].error);
+            for (p = all[i].want ? all[i].want : ""; *p; p++) {
+                if (p[0] == '%') at += sprintf(at, "%d", p[1] == 'p' ? sh->port : sh->other_port), p++;
+                else *at++ = *p;
+            }
+            *at = 0;
+            if (*want) CHECK_STR(all[i].error ? v.reason : v.text, want);
+            CHECK_INT(sh->requests, all[i].hops + !all[i].error);
+            if (all[i].error == WS_ERR_REDIRECT) CHECK_INT(v.status / 100, 3);
+            if (!all[i].error) CHECK(strstr(v.url, "/end") && !strstr(v.url, "/to"));
+            CHECK_INT(h.live, 0);
+        }
+    cfg.max_redirects = 0;
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/to?302,/end", sh->port);
+    for (d = 0; d < DRIVERS; d++) {
+        visit_header = "Location";
+        v = visit_url(d, url, &cfg);
+        visit_header = "Proxy-Authenticate";
+        CHECK_INT(v.error, WS_ERR_STATUS);
+        CHECK_INT(v.status, 302);
+        CHECK_STR(v.header, "/end");
+        CHECK_STR(v.url, url);
+    }
+    cfg.max_redirects = 3;
+    snprintf(url, sizeof url, "ws://u:p@127.0.0.1:%d/to?302,/end", sh->port);
+    cfg.headers = NULL;
+    cfg.host = NULL;
+    v = visit_url(OWN, url, &cfg);              /* the URL's own credentials */
+    snprintf(want, sizeof want, "/end Authorization=Basic dTpw Host=127.0.0.1:%d", sh->port);
+    CHECK_STR(v.text, want);
+    snprintf(url, sizeof url, "ws://u:p@127.0.0.1:%d/to?302,ws://127.0.0.1:%%o/end", sh->port);
+    v = visit_url(OWN, url, &cfg);
+    snprintf(want, sizeof want, "/end Host=127.0.0.1:%d", sh->other_port);
+    CHECK_STR(v.text, want);
+    CHECK_INT(h.live, 0);
+    check_files(base);
+    reap_all();
+}
+
+/* What was sent before OPEN arrives at the last server, in order, slots too. */
+TEST(redirect_keeps_the_queue)
+{
+    ws_config cfg = fresh_config();
+    char url[100], text[200] = "";
+    int d, i, got, base;
+
+    reap_all();
+    memset((void *)sh, 0, sizeof *sh);
+    spawn(run_redirect, -1);
+    while (!sh->port) sleep_ms(1);
+    base = open_files();
+    cfg.max_redirects = 3;
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/to?302,/to?301,/x", sh->port);
+    for (d = OWN; d <= LOOP; d++) {
+        heap h = { 0, 0, 0, 0, 0 };
+        ws_loop *loop;
+        ws_conn *c;
+        ws_event ev;
+        visit v;
+        cfg.alloc = heap_alloc;
+        cfg.alloc_user = &h;
+        loop = d == LOOP ? ws_loop_new(&cfg) : NULL;
+        c = loop ? ws_dial(loop, url, &cfg) : ws_open(url, &cfg);
+        memset(&v, 0, sizeof v);
+        for (i = 0; i < 3; i++) {
+            snprintf(text, sizeof text, "%d", i);
+            CHECK_INT(ws_send_text(c, text), 0);
+            CHECK_INT(ws_send_latest(c, 1, WS_OP_TEXT, text, 1), 0);
+        }
+        text[0] = 0;
+        for (got = 0, i = 0; got < 5 && i < 2000; i++) {
+            int r;
+            if (loop) r = ws_poll(loop, &ev, 10);
+            else { struct pollfd p = { (int)ws_fd(c), (short)((ws_wants(c) & 1 ? POLLIN : 0) | (ws_wants(c) & 2 ? POLLOUT : 0)), 0 };
+                   poll(&p, 1, 10); ws_step(c); r = ws_next(c, &ev); }
+            if (r > 0 && ev.type == WS_EV_CLOSE) { printf("    %s\n", ev.reason); break; }
+            if (r <= 0 || ev.type != WS_EV_MESSAGE) continue;
+            if (got++) snprintf(text + strlen(text), sizeof text - strlen(text), "%.*s ", (int)ev.size, (const char *)ev.data);
+        }
+        CHECK_STR(text, "0 2 1 2 ");
+        if (!loop) ws_free(c);
+        ws_loop_free(loop);
+        CHECK_INT(h.live, 0);
+    }
+    check_files(base);
+    reap_all();
+}
+
+TEST(redirects_under_one_deadline)
+{
+    ws_config cfg = fresh_config();
+    char url[200];
+    int port = 0, silent = listener(&port, 16), d;
+    uint64_t start;
+    visit v;
+
+    reap_all();
+    memset((void *)sh, 0, sizeof *sh);
+    spawn(run_redirect, -1);
+    while (!sh->port) sleep_ms(1);
+    cfg.max_redirects = 5;
+    cfg.handshake_timeout = 200;
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/to?302,/to?302,ws://127.0.0.1:%d/", sh->port, port);
+    for (d = 0; d < DRIVERS; d++) {
+        start = now_ms();
+        v = visit_url(d, url, &cfg);
+        CHECK_INT(v.error, WS_ERR_HANDSHAKE_TIMEOUT);
+        CHECK(now_ms() - start >= 195 && now_ms() - start < 2000);
+    }
+    close(silent);
+    reap_all();
+}
+
+TEST(redirect_memory)           /* fails at every call */
+{
+    char url[100];
+    int d, i;
+
+    reap_all();
+    memset((void *)sh, 0, sizeof *sh);
+    spawn(run_redirect, -1);
+    while (!sh->port) sleep_ms(1);
+    snprintf(url, sizeof url, "ws://u:p@127.0.0.1:%d/to?302,/to?301,/x", sh->port);
+    for (d = 0; d < DRIVERS; d++)
+        for (i = 1; i < 60; i++) {
+            ws_config cfg = fresh_config();
+            heap h = { 0, 0, 0, 0, 0 };
+            visit v;
+            cfg.alloc = heap_alloc;
+            cfg.alloc_user = &h;
+            cfg.max_redirects = 3;
+            h.fail_at = i;
+            v = visit_url(d, url, &cfg);
+            CHECK_INT(h.live, 0);
+            if (h.calls < i) { CHECK_INT(v.error, 0); CHECK(v.message >= 1); break; }
+        }
+    reap_all();
+}
+
+/* ---- new tries ---- */
+
+/* A server of this process on a port of its own, that comes and goes. */
+static ws_loop *server_up(int *port)
+{
+    char address[40];
+    ws_loop *loop = ws_loop_new(NULL);
+    int i, l = -1;
+
+    snprintf(address, sizeof address, "127.0.0.1:%d", *port);
+    for (i = 0; i < 500 && (l = ws_listen(loop, address, NULL)) < 0; i++) sleep_ms(2);
+    CHECK(l >= 0);
+    *port = ws_listen_port(loop, l);
+    return loop;
+}
+
+static void server_turn(ws_loop *loop)
+{
+    ws_event ev;
+    while (loop && ws_poll(loop, &ev, 0) > 0)
+        if (ev.type == WS_EV_MESSAGE) ws_send(ev.conn, ev.op, ev.data, ev.size);
+}
+
+/* One client in its own loop or in a loop, with everything it said. */
+typedef struct lasting {
+    ws_conn *c;
+    ws_loop *loop;
+    int opens, downs, closes, retry_in, error, code, clean, turns;
+    char reason[100];
+} lasting;
+
+static void lasting_begin(lasting *k, int driver, const char *url, const ws_config *cfg)
+{
+    memset(k, 0, sizeof *k);
+    if (driver == LOOP) k->loop = ws_loop_new(cfg);
+    k->c = k->loop ? ws_dial(k->loop, url, cfg) : ws_open(url, cfg);
+}
+
+static void lasting_note(lasting *k, const ws_event *ev)
+{
+    if (ev->type == WS_EV_OPEN) k->opens++;
+    if (ev->type != WS_EV_DOWN && ev->type != WS_EV_CLOSE) return;
+    if (ev->type == WS_EV_DOWN) k->downs++;
+    else k->closes++;
+    k->retry_in = ev->retry_in;
+    k->error = ev->error;
+    k->code = ev->code;
+    k->clean = ev->clean;
+    snprintf(k->reason, sizeof k->reason, "%s", ev->reason);
+    if (ev->type != WS_EV_DOWN) return;
+    CHECK(ev->conn == k->c);
+    CHECK_INT(ws_state(k->c), WS_STATE_CONNECTING);
+    CHECK_INT(ws_done(k->c), 0);
+    CHECK_INT(ws_error(k->c), ev->error);
+    CHECK_INT(ws_send_text(k->c, "x"), WS_ERR_STATE);
+    CHECK_INT(ws_wants(k->c), 0);
+    CHECK_INT(ws_buffered(k->c), 0);
+    if (!k->loop) CHECK(ws_timeout(k->c) <= ev->retry_in && ws_timeout(k->c) >= ev->retry_in - 200);
+}
+
+static void lasting_turn(lasting *k, int ms)
+{
+    ws_event ev;
+
+    k->turns++;
+    if (k->loop) {
+        if (ws_poll(k->loop, &ev, ms) > 0) lasting_note(k, &ev);
+    } else {
+        int t = ws_timeout(k->c);
+        struct pollfd p;
+        p.fd = (int)ws_fd(k->c);
+        p.events = (short)((ws_wants(k->c) & WS_WANT_READ ? POLLIN : 0) | (ws_wants(k->c) & WS_WANT_WRITE ? POLLOUT : 0));
+        poll(&p, 1, t >= 0 && t < ms ? t : ms);
+        ws_step(k->c);
+        while (ws_next(k->c, &ev) > 0) lasting_note(k, &ev);
+    }
+}
+
+static void lasting_end(lasting *k)
+{
+    if (!k->loop) ws_free(k->c);
+    ws_loop_free(k->loop);
+}
+
+#define LAST(k, server, cond) \
+    do { \
+        uint64_t last_end = now_ms() + 5000; \
+        while (!(cond) && now_ms() < last_end) { lasting_turn(k, 2); server_turn(server); } \
+        CHECK(cond); \
+    } while (0)
+
+TEST(reconnect)                 /* the server comes, goes, comes back; close in between */
+{
+    int d, base = open_files();
+
+    for (d = OWN; d <= LOOP; d++) {
+        heap h = { 0, 0, 0, 0, 0 };
+        ws_config cfg = fresh_config();
+        ws_loop *server;
+        lasting k;
+        char url[80];
+        int port = 0, i;
+
+        cfg.alloc = heap_alloc;
+        cfg.alloc_user = &h;
+        cfg.reconnect = 4;
+        cfg.reconnect_max = 20;
+        server = server_up(&port);
+        ws_loop_free(server);               /* nobody yet */
+        snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
+        lasting_begin(&k, d, url, &cfg);
+        LAST(&k, NULL, k.downs >= 3);
+        CHECK_INT(k.error, WS_ERR_CONNECT);
+        CHECK_INT(k.code, WS_CLOSE_ABNORMAL);
+        CHECK_INT(k.opens, 0);
+        for (i = 1; i <= 3; i++) {
+            int downs;
+            server = server_up(&port);
+            LAST(&k, server, k.opens == i);
+            CHECK_INT(ws_state(k.c), WS_STATE_OPEN);
+            CHECK_INT(ws_error(k.c), 0);
+            CHECK_INT(ws_send_text(k.c, "hello"), 0);
+            downs = k.downs;
+            if (i == 1) {                   /* the server says goodbye */
+                ws_shutdown(server, 1001, "restart", 1000);
+                LAST(&k, server, k.downs == downs + 1);
+                CHECK_INT(k.code, 1001);
+                CHECK_INT(k.clean, 1);
+                CHECK_INT(k.error, 0);
+                CHECK_STR(k.reason, "restart");
+            }
+            ws_loop_free(server);           /* or is gone */
+            LAST(&k, NULL, k.downs > downs);
+            CHECK_INT(k.closes, 0);
+        }
+        CHECK_INT(ws_close(k.c, 1000, "enough"), 0);
+        LAST(&k, NULL, k.closes == 1);
+        CHECK_INT(k.code, WS_CLOSE_ABNORMAL);
+        CHECK_INT(ws_loop_count(k.loop), 0);
+        lasting_end(&k);
+        CHECK_INT(h.live, 0);
+    }
+    check_files(base);
+}
+
+TEST(reconnect_ends)            /* by the application in every state; by faults that stay */
+{
+    static const struct { const char *url, *proxy; int error; } hopeless[] = {
+        { "ws://", NULL, WS_ERR_URL }, { "wss://127.0.0.1/", NULL, WS_ERR_TLS }, { "x", NULL, WS_ERR_URL },
+        { "ws://127.0.0.1:1/", "ftp://p", WS_ERR_URL }, { "ws://127.0.0.1:1/", "https://p", WS_ERR_TLS }
+    };
+    int d, how, steps, base = open_files(), port = 0;
+    size_t i;
+    ws_loop *server = server_up(&port);
+    char url[80];
+
+    for (d = OWN; d <= LOOP; d++) {
+        for (i = 0; i < sizeof hopeless / sizeof *hopeless; i++) {
+            ws_config cfg = fresh_config();
+            lasting k;
+            cfg.reconnect = 1;
+            cfg.proxy = hopeless[i].proxy;
+            lasting_begin(&k, d, hopeless[i].url, &cfg);
+            LAST(&k, NULL, k.closes == 1);
+            CHECK_INT(k.error, hopeless[i].error);
+            CHECK_INT(k.downs, 0);
+            lasting_end(&k);
+        }
+        for (how = 0; how < 4; how++)
+            for (steps = 0; steps < 14; steps++) {
+                ws_config cfg = fresh_config();
+                heap h = { 0, 0, 0, 0, 0 };
+                lasting k;
+                int n;
+                cfg.alloc = heap_alloc;
+                cfg.alloc_user = &h;
+                cfg.reconnect = 2;
+                cfg.reconnect_max = 4;
+                snprintf(url, sizeof url, "ws://%s:%d/", steps & 1 ? "echo.test" : "127.0.0.1", steps % 3 ? port : 1);
+                lasting_begin(&k, d, url, &cfg);
+                for (n = 0; n < steps; n++) { lasting_turn(&k, 2); server_turn(server); }
+                if (how == 1) ws_close(k.c, 1000, "bye");
+                if (how == 2) ws_drop(k.c);
+                if (how == 3 && k.loop) ws_free(k.c);
+                if (how == 1 || how == 2) {
+                    LAST(&k, server, k.closes == 1);
+                    for (n = 0; n < 3; n++) lasting_turn(&k, 1);
+                    CHECK_INT(k.closes, 1);
+                }
+                lasting_end(&k);
+                CHECK_INT(h.live, 0);
+            }
+    }
+    ws_loop_free(server);
+    check_files(base);
+}
+
+/* A thousand tries by a clock that a test turns: the waits stay within their bounds and spread,
+   nothing grows, nothing runs in circles. */
+TEST(reconnect_a_thousand_times)
+{
+    heap h = { 0, 0, 0, 0, 0 };
+    ws_config cfg = fresh_config();
+    lasting k;
+    long low = 0, high = 0;
+    size_t peak = 0;
+    int i, base = open_files();
+    uint32_t delay = 100;
+
+    cfg.alloc = heap_alloc;
+    cfg.alloc_user = &h;
+    cfg.reconnect = 100;
+    cfg.reconnect_max = 30000;
+    lasting_begin(&k, OWN, "ws://127.0.0.1:1/", &cfg);
+    for (i = 0; i < 1000; i++) {
+        LAST(&k, NULL, k.downs == i + 1);
+        CHECK_INT(k.error, WS_ERR_CONNECT);
+        CHECK(k.retry_in >= (int)(delay / 2) && k.retry_in <= (int)delay);
+        if (delay == 30000) {
+            low += k.retry_in < 18750;
+            high += k.retry_in >= 26250;
+        }
+        if (i == 10) peak = h.peak;
+        CHECK(h.peak <= peak || i < 11);
+        k.turns = 0;
+        skipped += (uint64_t)k.retry_in - 30;   /* not yet */
+        ws_step(k.c);
+        CHECK_INT(ws_state(k.c), WS_STATE_CONNECTING);
+        CHECK_INT(ws_fd(k.c), -1);
+        skipped += 30;
+        CHECK(k.turns < 20);
+        delay = delay * 2 < 30000 ? delay * 2 : 30000;
+    }
+    CHECK(low > 180 && low < 320);              /* a quarter each */
+    CHECK(high > 180 && high < 320);
+    lasting_end(&k);
+    CHECK_INT(h.live, 0);
+    check_files(base);
+    skipped = 0;
+}
+
+/* The delay begins anew after a connection that lasted as long as it, and not before. */
+TEST(reconnect_delay_begins_anew)
+{
+    ws_config cfg = fresh_config();
+    lasting k;
+    char url[80];
+    int port = 0, round;
+    ws_loop *server = server_up(&port);
+    ws_event ev;
+
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
+    cfg.reconnect = 1000;
+    cfg.ping_interval = WS_NEVER;
+    lasting_begin(&k, OWN, url, &cfg);
+    for (round = 0; round < 6; round++) {
+        int want = round < 4 ? 1000 << round : 1000 << (round - 4);
+        ws_conn *s = NULL;
+        LAST(&k, server, k.opens == round + 1);
+        while (!s) s = ws_each(server, NULL);
+        if (round == 4) skipped += 8000;        /* it lasts */
+        ws_step(k.c);
+        ws_close(s, 1001, NULL);
+        LAST(&k, server, k.downs == round + 1);
+        CHECK(k.retry_in >= want / 2 && k.retry_in <= want);
+        while (ws_loop_count(server)) ws_poll(server, &ev, 1);
+        skipped += (uint64_t)k.retry_in;
+    }
+    lasting_end(&k);
+    ws_loop_free(server);
+    skipped = 0;
+}
+
+TEST(reconnect_blocking)        /* ws_connect returns after the first try; ws_recv goes on */
+{
+    ws_config cfg = fresh_config();
+    ws_event ev;
+    char url[80];
+    int i, downs = 0;
+    ws_conn *c;
+
+    peers();
+    cfg.reconnect = 5;
+    cfg.reconnect_max = 10;
+    c = ws_connect("ws://127.0.0.1:1/", &cfg);
+    CHECK_INT(ws_error(c), WS_ERR_CONNECT);
+    for (i = 0; i < 200 && downs < 5; i++) {
+        int r = ws_recv(c, &ev, 1000);
+        CHECK_INT(r, 1);
+        if (r > 0) CHECK_INT(ev.type, WS_EV_DOWN);
+        downs++;
+    }
+    CHECK_INT(ws_recv(c, &ev, 0), 0);
+    ws_close(c, 1000, NULL);
+    CHECK_INT(ws_recv(c, &ev, 1000), 1);
+    CHECK_INT(ev.type, WS_EV_CLOSE);
+    CHECK_INT(ws_recv(c, &ev, 1000), -1);
+    ws_free(c);
+
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/", sh->port);
+    c = ws_connect(url, &cfg);
+    CHECK_INT(ws_recv(c, &ev, 1000), 1);
+    CHECK_INT(ev.type, WS_EV_OPEN);
+    kill(children[1], SIGKILL);                 /* the echo server */
+    CHECK_INT(ws_recv(c, &ev, 3000), 1);
+    CHECK_INT(ev.type, WS_EV_DOWN);
+    CHECK_INT(ws_send_text(c, "x"), WS_ERR_STATE);
+    CHECK_INT(ws_recv(c, &ev, 3000), 1);
+    CHECK_INT(ev.type, WS_EV_DOWN);
+    CHECK_INT(ev.error, WS_ERR_CONNECT);
+    ws_free(c);
+    reap_all();
+}
+
+TEST(reconnect_random_fails)    /* then the whole delay is waited; a failing lookup is a try */
+{
+    ws_config cfg = fresh_config();
+    lasting k;
+    int d;
+
+    for (d = OWN; d <= LOOP; d++) {
+        cfg = fresh_config();
+        cfg.reconnect = 3;
+        cfg.reconnect_max = 3;
+        lasting_begin(&k, d, "ws://gone.test/", &cfg);
+        LAST(&k, NULL, k.downs == 4);
+        CHECK_INT(k.error, WS_ERR_LOOKUP);
+        lasting_end(&k);
+    }
+}
+
+TEST(reconnect_fixed_memory)
+{
+    static union { uint64_t align; char bytes[WS_MEMORY_SIZE(512, 1024)]; } room;
+    ws_config cfg = fresh_config();
+    lasting k;
+    char url[80];
+    int port = 0, round;
+    ws_loop *server = server_up(&port);
+
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
+    cfg.memory = &room;
+    cfg.memory_size = sizeof room;
+    cfg.memory_send = 1024;
+    cfg.reconnect = 2;
+    cfg.reconnect_max = 2;
+    lasting_begin(&k, OWN, url, &cfg);
+    for (round = 0; round < 5; round++) {
+        LAST(&k, server, k.opens == round + 1);
+        ws_close(ws_each(server, NULL), 1001, "again");
+        LAST(&k, server, k.downs == round + 1);
+        CHECK_INT(k.code, 1001);
+        CHECK_STR(k.reason, "again");
+    }
+    lasting_end(&k);
+    ws_loop_free(server);
+}
+
+/* Redirect, proxy and new tries together: each try starts at the first URL. */
+TEST(reconnect_through_it_all)
+{
+    ws_config cfg = fresh_config();
+    char url[100], proxy[80];
+    lasting k;
+    int d, port;
+
+    peers();
+    port = sh->proxy_port;
+    spawn(run_redirect, -1);
+    sh->port = 0;
+    while (!sh->port) sleep_ms(1);
+    cfg.max_redirects = 3;
+    cfg.reconnect = 2;
+    cfg.reconnect_max = 4;
+    cfg.proxy = proxy;
+    snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", port);
+    snprintf(url, sizeof url, "ws://first.test:%d/to?302,ws://second.test:%d/end", sh->port, sh->other_port);
+    for (d = OWN; d <= LOOP; d++) {
+        int before = sh->connections, round;
+        lasting_begin(&k, d, url, &cfg);
+        for (round = 1; round <= 3; round++) {
+            LAST(&k, NULL, k.opens == round);
+            CHECK(strstr(ws_url_of(k.c), "second.test") != NULL);
+            ws_send(k.c, WS_OP_TEXT, "\xff", 1);            /* the server ends it: 1007 */
+            LAST(&k, NULL, k.downs == round);
+            CHECK_INT(k.code, 1007);
+        }
+        CHECK_INT(sh->connections - before, 6);
+        lasting_end(&k);
+    }
+    reap_all();
+}
+
 static void prepare(void)
 {
     sh = (shared *)mmap(NULL, sizeof *sh, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANON, -1, 0);
@@ -1413,7 +2099,10 @@ static const test_case all_tests[] = {
     T(tunnel_limits) T(tunnel_garbage) T(lookup_in_every_driver) THREADED T(own_resolver)
     T(proxies_in_every_driver) T(sec_B11) T(bytes_behind_the_answer) T(proxy_ends_early)
     T(proxy_environment) T(deadline_names_the_stage) T(ended_at_every_stage)
-    T(memory_fails_at_every_call)
+    T(memory_fails_at_every_call) T(locations) T(redirects) T(redirect_keeps_the_queue)
+    T(redirects_under_one_deadline) T(redirect_memory) T(reconnect) T(reconnect_ends)
+    T(reconnect_a_thousand_times) T(reconnect_delay_begins_anew) T(reconnect_blocking)
+    T(reconnect_random_fails) T(reconnect_fixed_memory) T(reconnect_through_it_all)
 };
 
 int main(int argc, char **argv)
