@@ -3023,7 +3023,8 @@ static void ws__place_skip(ws_conn *c, ws__place *p, size_t size)
     for (m = tx->marks + p->mark; m < tx->marks + tx->mark_end; m++) m->at -= size;
 }
 
-/* Takes the frame at a place out of the queue. */
+/* Takes the frame at a place out of the queue. After a shared one, a message in itself, the
+   place means nothing. */
 static void ws__place_cut(ws_conn *c, ws__place *p, size_t size)
 {
     ws__tx *tx = c->tx;
@@ -3037,7 +3038,6 @@ static void ws__place_cut(ws_conn *c, ws__place *p, size_t size)
     tx->shared -= size;
     memmove(first + 1, first, (size_t)(m - first) * sizeof *m);
     tx->mark_at++;
-    p->mark++;
 }
 
 /* Takes the oldest whole message out of the queue of which nothing was written; control

@@ -157,5 +157,68 @@ TEST(posts_beside_connections)
     ws_loop_free(loop);
 }
 
-TESTS(T(posts) T(posts_to_a_loop_that_sleeps) T(posts_from_a_signal_handler) T(posts_beside_connections))
+/* ---- one port for many loops ---- */
+
+typedef struct sharer { ws_loop *loop; int opens, messages; } sharer;
+
+static void *serve_until_posted(void *p)
+{
+    sharer *self = (sharer *)p;
+    ws_event ev;
+
+    while (ws_poll(self->loop, &ev, 20000) > 0 && ev.type != WS_EV_POST) {
+        self->opens += ev.type == WS_EV_OPEN;
+        self->messages += ev.type == WS_EV_MESSAGE;
+        if (ev.type == WS_EV_MESSAGE) ws_send(ev.conn, ev.op, ev.data, ev.size);
+    }
+    return NULL;
+}
+
+/* two threads, a loop each, the same port: together they serve all, and each some */
+TEST(shared_port)
+{
+    enum { CLIENTS = 60 };
+    sharer s[2];
+    pthread_t t[2];
+    ws_config cfg;
+    char address[64], url[64];
+    ws_conn *c;
+    ws_event ev;
+    int i, got = 0, port = 0;
+    ws_loop *alone = ws_loop_new(NULL);
+
+    memset(&cfg, 0, sizeof cfg);
+    memset(s, 0, sizeof s);
+    for (i = 0; i < 2; i++) {
+        int l;
+        s[i].loop = ws_loop_new(NULL);
+        sprintf(address, "127.0.0.1:%d", port);
+        CHECK(i == 0 || ws_listen(alone, address, NULL) == WS_ERR_LISTEN);
+        cfg.reuse_port = 1;
+        l = ws_listen(s[i].loop, address, &cfg);
+        CHECK(l >= 0);
+        port = ws_listen_port(s[i].loop, l);
+    }
+    for (i = 0; i < 2; i++) CHECK(!pthread_create(&t[i], NULL, serve_until_posted, &s[i]));
+    sprintf(url, "ws://127.0.0.1:%d/", port);
+    for (i = 0; i < CLIENTS; i++) {
+        c = ws_connect(url, NULL);
+        ws_send_text(c, "hello");
+        while (ws_recv(c, &ev, 5000) > 0)
+            if (ev.type == WS_EV_MESSAGE) { got++; break; }
+        ws_free(c);
+    }
+    for (i = 0; i < 2; i++) {
+        CHECK_INT(ws_post(s[i].loop, &cfg), 0);
+        pthread_join(t[i], NULL);
+        ws_loop_free(s[i].loop);
+        CHECK(s[i].opens > 0);
+    }
+    CHECK_INT(got, CLIENTS);
+    CHECK_INT(s[0].opens + s[1].opens, CLIENTS);
+    CHECK_INT(s[0].messages + s[1].messages, CLIENTS);
+    ws_loop_free(alone);
+}
+
+TESTS(T(shared_port) T(posts) T(posts_to_a_loop_that_sleeps) T(posts_from_a_signal_handler) T(posts_beside_connections))
 #endif
