@@ -43,21 +43,6 @@ static void model_add(model *m, int first, int id, int slot, size_t wire)
     f->wire = wire;
 }
 
-static void model_write(model *m, size_t n)
-{
-    while (n) {
-        size_t k = m->f[0].wire - m->begun;
-        CHECK(m->n > 0);
-        if (k > n) k = n;
-        m->begun += k;
-        n -= k;
-        if (m->begun < m->f[0].wire) continue;
-        m->written[m->written_n++] = m->f[0].id;
-        m->begun = 0;
-        model_remove(m, 0);
-    }
-}
-
 /* The oldest whole data message of which nothing was written; 0 if there is none. */
 static int model_drop(model *m)
 {
@@ -208,6 +193,35 @@ static void get_ping(rig *r, size_t n)
     r->next_id++;
 }
 
+/* The next n bytes were written; a pong that waits takes the first border. */
+static void rig_wrote(rig *r, size_t n)
+{
+    model *m = &r->m;
+
+    for (;;) {
+        size_t k;
+        if (r->pong >= 0 && !m->begun) {
+            memmove(m->f + 1, m->f, (size_t)m->n++ * sizeof m->f[0]);
+            m->f[0].first = 0x8A;
+            m->f[0].id = r->pong;
+            m->f[0].slot = -1;
+            m->f[0].wire = wire_of(r, r->pong_n);
+            r->pong = -1;
+        }
+        if (!n) return;
+        CHECK(m->n > 0);
+        k = m->f[0].wire - m->begun;
+        if (k > n) k = n;
+        m->begun += k;
+        n -= k;
+        if (m->begun < m->f[0].wire) continue;
+        m->written[m->written_n++] = m->f[0].id;
+        m->begun = 0;
+        model_remove(m, 0);
+        if (!n) return;
+    }
+}
+
 /* Takes up to n bytes as a driver does that writes one piece, or several at once. */
 static void drain(rig *r, size_t n, int most)
 {
@@ -216,14 +230,7 @@ static void drain(rig *r, size_t n, int most)
     int i, count;
 
     while (n) {
-        if (r->pong >= 0 && !r->m.begun) {
-            memmove(r->m.f + 1, r->m.f, (size_t)r->m.n++ * sizeof r->m.f[0]);
-            r->m.f[0].first = 0x8A;
-            r->m.f[0].id = r->pong;
-            r->m.f[0].slot = -1;
-            r->m.f[0].wire = wire_of(r, r->pong_n);
-            r->pong = -1;
-        }
+        rig_wrote(r, 0);
         v[0].iov_base = (void *)(uintptr_t)ws_output(r->s.c, &k);
         v[0].iov_len = k;
         if (!k) break;
@@ -234,7 +241,7 @@ static void drain(rig *r, size_t n, int most)
             sum += k;
         }
         ws_output_done(r->s.c, sum);
-        model_write(&r->m, sum);
+        rig_wrote(r, sum);
         n -= sum;
     }
 }
@@ -487,6 +494,29 @@ TEST(drop_oldest_keeps_the_newest)
     side_done(&s);
 }
 
+/* dropping needs no memory: without it, the bytes behind move up, marks and all */
+TEST(drop_without_memory)
+{
+    static rig r;
+    int i, before;
+
+    for (before = 0; before < 5; before++) {
+        rig_open(&r, 0, 1, 0, 20000);
+        for (i = 0; i < before; i++) send_plain(&r, 100, 0);
+        drain(&r, 1, 1);
+        for (i = 0; i < 8; i++) { send_plain(&r, 60, 0); send_plain(&r, 1200, 1); }
+        for (i = 0; i < 80; i++) send_plain(&r, 100, 0);
+        r.w.h.fail_at = r.w.h.calls + 1;
+        r.w.h.fail_all = 1;
+        for (i = 0; i < 10; i++) {
+            CHECK_INT(ws__tx_drop_oldest(r.s.c), model_drop(&r.m));
+            CHECK_INT(ws_buffered(r.s.c), rig_bytes(&r));
+        }
+        r.w.h.fail_at = 0;
+        rig_close(&r);
+    }
+}
+
 TEST(arguments)
 {
     world w;
@@ -505,4 +535,5 @@ TEST(arguments)
 }
 
 TESTS(T(model) T(model_without_memory) T(pongs_between_shared_frames) T(drop_slow)
-      T(drop_oldest_keeps_the_newest) T(arguments))
+      T(drop_oldest_keeps_the_newest) T(drop_without_memory)
+      T(arguments))
