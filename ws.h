@@ -8733,7 +8733,6 @@ static void ws__loop_alloc(const ws_loop *l, ws_config *cfg)
 static int ws__loop_add(ws_loop *l, ws_conn *c)
 {
     ws__cfg *k = c->cfg;
-
     int r = ws__heap_add(l, c);
 
     if (r) return r;
@@ -8766,7 +8765,6 @@ WS_API ws_conn *ws_dial(ws_loop *l, const char *url, const ws_config *cfg)
     if (c->error) return c;
     if (own.io.read || own.memory) ws__fail(c, WS_ERR_ARGUMENT);
     else ws__dial_start(c);
-    ws__heap_fix(l, c);
     return c;
 }
 #endif
