@@ -1421,6 +1421,14 @@ TEST(round_trip)
             side_frame(&s, 0x8a, p, 4);
             CHECK_INT(ws_rtt(s.c), delays[k]);
         }
+        for (k = 65535; k < 0xFFFFFFFFu - 70000; k = k * 3 + 1) {   /* an answer too late to count */
+            CHECK_INT(ws_ping(s.c, NULL, 0), 0);
+            CHECK_INT(last_ping(&s, p), 4);
+            w.now += k;
+            ws_tick(s.c, w.now);
+            side_frame(&s, 0x8a, p, 4);
+            CHECK_INT(ws_rtt(s.c), 65534);
+        }
         CHECK_INT(ws_ping(s.c, NULL, 0), 0);        /* pings of the application's own mean nothing here */
         CHECK_INT(last_ping(&s, p), 4);
         w.now += 5;
@@ -1819,6 +1827,43 @@ TEST(loop_sendv)
         hub_free(&h);
         buf_free(&in); buf_free(&want); buf_free(&got);
     }
+}
+
+/* cut messages behind many whole ones, to a reader that lets the socket fill: order is kept */
+TEST(loop_cut_order)
+{
+    hub h;
+    ws_config cfg;
+    buf in = { 0 }, want = { 0 }, got = { 0 };
+    size_t i, at;
+    int fd, small = 20000;
+
+    fill_once();
+    memset(&cfg, 0, sizeof cfg);
+    cfg.fragment = 1500;
+    cfg.max_backlog = 20000;
+    hub_open(&h, &cfg, pieces_event);
+    fd = raw_open(&h);
+    CHECK(!setsockopt(ws_fd(h.last), SOL_SOCKET, SO_SNDBUF, &small, sizeof small));
+    for (i = 0; i < 2000; i++) {
+        size_t n = i % 10 ? 1400 : 4000, m;
+        put_frame(&in, 0x82, 1, fill + i, n, 0);
+        for (at = 0; at < n; at += m) {
+            m = n - at > 1500 ? 1500 : n - at;
+            put_frame(&want, (at ? 0 : 2) | (at + m == n ? 128 : 0), 0, fill + i + at, m, 0);
+        }
+    }
+    for (at = 0; at < in.n;) {
+        ssize_t k = write(fd, in.p + at, in.n - at);
+        if (k > 0) at += (size_t)k;
+        hub_run(&h, 0);
+        if (k <= 0) raw_read(fd, &got);
+    }
+    raw_until_end(&h, fd, &got);
+    CHECK(buf_is(&got, &want));
+    close(fd);
+    hub_free(&h);
+    buf_free(&in); buf_free(&want); buf_free(&got);
 }
 
 /* ---- bytes lent to the cork stay what they were ---- */
@@ -2311,7 +2356,7 @@ TEST(loop_drop)
     }
 }
 
-#define SOCKET_TESTS T(loop_sendv) T(loop_lent_bytes) T(loop_large_in_parts) T(blocking_large_in_parts) \
+#define SOCKET_TESTS T(loop_sendv) T(loop_cut_order) T(loop_lent_bytes) T(loop_large_in_parts) T(blocking_large_in_parts) \
     T(loop_source_to_parts) T(loop_endless_is_fair) T(loop_endless_is_bounded) T(loop_completion_waits) T(loop_drop)
 #else
 #define SOCKET_TESTS
