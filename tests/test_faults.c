@@ -62,6 +62,8 @@ static struct faults {
     long count[2][CALLS], fired, total, waits;
     int now_side, tcp, blocking;
     int fds;                            /* open */
+    int deaf[2];                        /* so often the poller does not stop, start watching */
+    int takes;                          /* a failing accept takes the connection with it */
     uint64_t now;                       /* the clock, ms */
 } f;
 
@@ -130,7 +132,9 @@ static ssize_t f_sendmsg(int s, const struct msghdr *m, int flags)
 #ifdef __linux__
 static int f_accept4(int s, struct sockaddr *a, socklen_t *n, int flags)
 {
-    int r = due(ACCEPT);
+    int r = due(ACCEPT), taken = -1;
+    if (r > 0 && f.takes && (taken = accept(s, NULL, NULL)) < 0) return -1;
+    if (taken >= 0) close(taken);
     if (r > 0) return fail(r);
     return opened(accept4(s, a, n, flags));
 }
@@ -246,6 +250,7 @@ static int f_epoll_create1(int flags)
 static int f_epoll_ctl(int poller, int op, int fd, struct epoll_event *e)
 {
     int r = op == EPOLL_CTL_DEL ? 0 : due(POLLER_SET);
+    if (op == EPOLL_CTL_MOD && f.deaf[e->events != 0]) return f.deaf[e->events != 0]--, fail(ENOMEM);
     return r ? fail(r) : epoll_ctl(poller, op, fd, e);
 }
 
@@ -749,5 +754,200 @@ TEST(sec_H5_beginnings)
     }
 }
 
-TESTS(T(sec_H5_beginnings) T(sec_H5_loop) T(sec_H5_own_loop) T(sec_H5_blocking) T(sec_H5_server))
+/* ---- accepting while the system cannot ---- */
+
+/* A loop that listens at unix_path(), and nothing else in the world. */
+static void listen_alone(void)
+{
+    char address[80];
+
+    memset(&w, 0, sizeof w);
+    memset(&f, 0, sizeof f);
+    f.now = 1000000;
+    w.set.driver = LOOP;
+    w.newcomer = 1;
+    unlink(unix_path());
+    sprintf(address, "unix:%s", unix_path());
+    w.loop = ws_loop_new(NULL);
+    CHECK(ws_listen(w.loop, address, NULL) >= 0);
+}
+
+static int knock(void)
+{
+    struct sockaddr_un a;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    memset(&a, 0, sizeof a);
+    a.sun_family = AF_UNIX;
+    strcpy(a.sun_path, unix_path());
+    CHECK(!connect(fd, (struct sockaddr *)&a, sizeof a));
+    return fd;
+}
+
+/* Three seconds of an accept that fails, then a client that must be let in at once. */
+static void accept_fails(int error, int takes, int deaf)
+{
+    int fd[10], i;
+    uint64_t start;
+    char url[96];
+
+    listen_alone();
+    for (i = 0; i < 10; i++) fd[i] = knock();
+    f.call = ACCEPT;
+    f.result = error;
+    f.times = CALLS_MAX;
+    f.takes = takes;
+    f.deaf[0] = f.deaf[1] = deaf;
+    start = f.now;
+    while (f.now - start < 3000) loop_events(50);
+    CHECK(f.count[0][ACCEPT] > 0 && f.count[0][ACCEPT] <= 45);      /* every 100 ms, no more */
+    CHECK(f.waits <= 120);
+    if (takes) CHECK_INT(f.count[0][ACCEPT], 11);                   /* all in one turn */
+    f.result = 0;
+    start = f.now;
+    sprintf(url, "ws+unix:%s:/", unix_path());
+    ws_dial(w.loop, url, NULL);
+    while (w.newcomer < 3 && f.now - start < 3000) loop_events(50);
+    CHECK_INT(w.newcomer, 3);
+    CHECK(f.now - start <= 200);
+    for (i = 0; i < 10; i++) close(fd[i]);
+    ws_loop_free(w.loop);
+    unlink(unix_path());
+    if (test_faults) printf("    accept gives %s, takes %d\n", strerror(error), takes);
+}
+
+TEST(sec_H4)
+{
+    static const int rest[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, EBADF, EINVAL };
+    static const int lost[] = {
+        ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH, EOPNOTSUPP,
+        ENETUNREACH,
+#ifdef ENONET
+        ENONET,
+#endif
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof rest / sizeof *rest; i++) {
+        accept_fails(rest[i], 0, 0);
+        accept_fails(rest[i], 0, 3);    /* and the poller cannot be told for a while */
+    }
+    for (i = 0; i < sizeof lost / sizeof *lost; i++) accept_fails(lost[i], 1, 0);
+}
+
+/* ---- what was sent to us before writing failed is heard ---- */
+
+static const char request[] = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
+    "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "Sec-WebSocket-Version: 13\r\n\r\n";
+
+/* Pulls what there is for a second; counts the messages, tells the error of CLOSE or 0. */
+static int pull(ws_conn *c, int *messages)
+{
+    ws_event ev;
+    int turns;
+
+    for (turns = 0; turns < 20 && !ws_done(c); turns++) {
+        ws_step(c);
+        while (ws_next(c, &ev)) {
+            *messages += ev.type == WS_EV_MESSAGE;
+            if (ev.type == WS_EV_CLOSE) return ev.error;
+        }
+        f.now += 50;
+    }
+    return 0;
+}
+
+TEST(write_fails)
+{
+    static const char hello[] = "\x81\x85\0\0\0\0hello\x81\x85\0\0\0\0world";
+    int paused, messages, pair[2];
+    ws_conn *c;
+
+    for (paused = 0; paused < 2; paused++) {
+        memset(&f, 0, sizeof f);
+        f.now = 1000000;
+        messages = 0;
+        CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+        c = ws_adopt(NULL, pair[0], NULL, 0, NULL);
+        CHECK_INT(send(pair[1], request, sizeof request - 1, 0), sizeof request - 1);
+        pull(c, &messages);
+        if (paused) ws_pause(c);
+        CHECK_INT(send(pair[1], hello, sizeof hello - 1, 0), sizeof hello - 1);
+        f.call = SEND;
+        f.result = ENETDOWN;
+        f.times = CALLS_MAX;
+        ws_send_text(c, "x");
+        ws_step(c);
+        CHECK_INT(f.fired, 1);
+        if (paused) {
+            CHECK_INT(pull(c, &messages), 0);
+            CHECK_INT(messages, 0);
+            ws_resume(c);
+        } else {
+            CHECK_INT(ws_timeout(c), 0);
+        }
+        CHECK_INT(pull(c, &messages), WS_ERR_IO);
+        CHECK_INT(messages, 2);
+        CHECK_INT(f.fired, 1);
+        ws_free(c);
+        close(pair[1]);
+    }
+}
+
+/* a socket that cannot be made non-blocking is not taken: a read of it could last for ever */
+TEST(adopt_fails)
+{
+    int in_loop, turn, pair[2];
+
+    for (in_loop = 0; in_loop < 2; in_loop++)
+        for (turn = 0; turn < 3; turn += 2) {       /* F_GETFL, F_SETFL */
+            ws_event ev;
+            ws_conn *c;
+            char rest;
+
+            memset(&w, 0, sizeof w);
+            memset(&f, 0, sizeof f);
+            f.now = 1000000;
+            w.loop = in_loop ? ws_loop_new(NULL) : NULL;
+            CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+            f.call = FCNTL;
+            f.at = f.count[0][FCNTL] + turn;
+            f.times = 1;
+            f.result = EBADF;
+            c = ws_adopt(w.loop, pair[0], NULL, 0, NULL);
+            CHECK_INT(f.fired, 1);
+            CHECK(c != NULL && ws_fd(c) == -1);
+            CHECK_INT(in_loop ? ws_poll(w.loop, &ev, 1000) : ws_next(c, &ev), 1);
+            CHECK_INT(ev.type, WS_EV_CLOSE);
+            CHECK_INT(ev.error, WS_ERR_IO);
+            CHECK_INT(recv(pair[1], &rest, 1, 0), 0);
+            if (in_loop) ws_loop_free(w.loop);
+            else ws_free(c);
+            close(pair[1]);
+        }
+}
+
+/* ws_poll that cannot wait says why, and can be asked again */
+TEST(poller_fails)
+{
+    ws_event ev;
+
+    listen_alone();
+    f.call = POLLER_WAIT;
+#ifdef WS__POLLER_POLL
+    f.call = POLL;
+#endif
+    f.result = ENOMEM;
+    f.times = 1;
+    CHECK_INT(ws_poll(w.loop, &ev, 1000), WS_ERR_POLLER);
+    CHECK(strstr(ws_loop_error_text(w.loop), ws_error_string(WS_ERR_POLLER)) != NULL);
+    CHECK_INT(ws_poll(w.loop, &ev, 1000), 0);
+    CHECK_INT(f.now, 1001000);
+    ws_loop_free(w.loop);
+    unlink(unix_path());
+}
+
+TESTS(T(sec_H5_beginnings) T(sec_H5_loop) T(sec_H5_own_loop) T(sec_H5_blocking) T(sec_H5_server)
+      T(sec_H4) T(write_fails) T(adopt_fails) T(poller_fails))
 #endif
