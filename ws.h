@@ -7543,9 +7543,10 @@ static int ws__poller_set(ws_loop *l, ws__sock fd, uintptr_t key, int had, int w
 
 static void ws__poller_drop(ws_loop *l, ws__sock fd) { (void)l; (void)fd; }
 
+/* With wants 0 it still tells of a hang-up. */
 static void ws__poll_add(struct pollfd *p, ws__sock fd, int wants)
 {
-    p->fd = wants ? fd : WS__NO_SOCK;
+    p->fd = wants == WS__UNWATCHED ? WS__NO_SOCK : fd;
     p->events = (short)((wants & WS_WANT_READ ? POLLIN : 0) |
                         (wants & WS_WANT_WRITE ? POLLOUT : 0));
     p->revents = 0;
@@ -7573,11 +7574,9 @@ static int ws__poller_wait(ws_loop *l, int ms)
     }
     ws__poll_add(&l->polls[0], l->post_in, WS_WANT_READ);
     for (i = 0; i < l->listener_count; i++)
-        ws__poll_add(&l->polls[1 + i], l->listeners[i].fd,
-                     l->listeners[i].fd == WS__NO_SOCK ? 0 : l->listeners[i].wants);
+        ws__poll_add(&l->polls[1 + i], l->listeners[i].fd, l->listeners[i].wants);
     for (i = 1; i <= l->heap_count; i++)
-        ws__poll_add(&l->polls[l->listener_count + i], l->heap[i]->fd,
-                     l->heap[i]->wants == WS__UNWATCHED ? 0 : l->heap[i]->wants);
+        ws__poll_add(&l->polls[l->listener_count + i], l->heap[i]->fd, l->heap[i]->wants);
 #ifdef _WIN32
     got = WSAPoll(l->polls, n, ms);
 #else
