@@ -927,9 +927,9 @@ WS_API int ws_poll_until(ws_loop *loop, ws_event *ev, uint64_t when);
 
 /* Hands a pointer to the loop: it comes out of ws_poll as WS_EV_POST, those of one thread in
    their order. The one function that any thread may call, and on POSIX a signal handler; the
-   loop must not be freed before it returns. message: an even address, as of anything but a
-   char. Returns 0, WS_ERR_ARGUMENT, or WS_ERR_BACKLOG when too many wait (more than 500;
-   Windows 128). What is not pulled before ws_loop_free is forgotten, not freed. */
+   loop must not be freed before it returns. Returns 0, WS_ERR_ARGUMENT (loop is NULL), or
+   WS_ERR_BACKLOG when too many wait (more than 500; Windows 128). What is not pulled before
+   ws_loop_free is forgotten, not freed. */
 WS_API int ws_post(ws_loop *loop, void *message);
 
 /* ---- many connections ---- */
@@ -7401,12 +7401,12 @@ struct ws_loop {
     uint64_t now;               /* ms, as of the last wait */
     uint64_t accept_at;         /* when to accept again after descriptors ran out, 0 */
     int poller;
-    ws__sock post_in, post_out; /* ws_post writes words here, the loop reads them there */
+    ws__sock post_in, post_out; /* ws_post writes pointers here, the loop reads them there */
 #ifdef _WIN32
     volatile LONG post_count;
 #endif
-    int post_at, post_end;      /* words[post_at..post_end) were read and are not told yet */
-    uintptr_t words[WS__POSTS];
+    int post_at, post_end;      /* posts[post_at..post_end) were read and are not told yet */
+    void *posts[WS__POSTS];
     ws_conn **heap;             /* every connection, [1] due first */
     uint32_t heap_count, heap_size;
     ws_conn *queue, **queue_end;    /* to be visited before sleeping */
@@ -7603,7 +7603,7 @@ static int ws__poller_wait(ws_loop *l, int ms)
 
 /* ==== >>loop =========================================================================== */
 
-/* ---- words from other threads ---- */
+/* ---- posts from other threads ---- */
 
 static int ws__post_open(ws_loop *l)
 {
@@ -7625,10 +7625,11 @@ static void ws__post_close(ws_loop *l)
 /* Datagrams that do not fit would be lost: so they are counted. */
 #define WS__POSTS_MAX 128
 
-static int ws__loop_post(ws_loop *l, uintptr_t word)
+WS_API int ws_post(ws_loop *l, void *message)
 {
+    if (!l) return WS_ERR_ARGUMENT;
     if (InterlockedIncrement(&l->post_count) <= WS__POSTS_MAX &&
-        send(l->post_out, (const char *)&word, sizeof word, 0) == (int)sizeof word)
+        send(l->post_out, (const char *)&message, sizeof message, 0) == (int)sizeof message)
         return 0;
     InterlockedDecrement(&l->post_count);
     return WS_ERR_BACKLOG;
@@ -7636,50 +7637,42 @@ static int ws__loop_post(ws_loop *l, uintptr_t word)
 
 static void ws__post_read(ws_loop *l)
 {
+    const int size = (int)sizeof l->posts[0];
+
     l->post_at = l->post_end = 0;
-    while (l->post_end < WS__POSTS && recv(l->post_in, (char *)&l->words[l->post_end],
-                                           sizeof l->words[0], 0) == (int)sizeof l->words[0]) {
+    while (l->post_end < WS__POSTS &&
+           recv(l->post_in, (char *)&l->posts[l->post_end], size, 0) == size) {
         InterlockedDecrement(&l->post_count);
         l->post_end++;
     }
 }
 #else
-/* From any thread. Words with bit 0 set are the library's own. A pipe takes a word whole
-   (POSIX: up to PIPE_BUF), so reads are whole words. */
-static int ws__loop_post(ws_loop *l, uintptr_t word)
+/* A pipe takes so few bytes whole or not at all (POSIX: up to PIPE_BUF). */
+WS_API int ws_post(ws_loop *l, void *message)
 {
     int kept = errno;       /* of whoever a signal interrupts */
     ssize_t r;
 
-    do r = write(l->post_out, &word, sizeof word); while (r < 0 && errno == EINTR);
+    if (!l) return WS_ERR_ARGUMENT;
+    do r = write(l->post_out, &message, sizeof message); while (r < 0 && errno == EINTR);
     errno = kept;
-    return r == (ssize_t)sizeof word ? 0 : WS_ERR_BACKLOG;
+    return r == (ssize_t)sizeof message ? 0 : WS_ERR_BACKLOG;
 }
 
 static void ws__post_read(ws_loop *l)
 {
-    ssize_t r = read(l->post_in, l->words, sizeof l->words);
+    ssize_t r = read(l->post_in, l->posts, sizeof l->posts);
 
     l->post_at = 0;
-    l->post_end = r > 0 ? (int)((size_t)r / sizeof l->words[0]) : 0;
+    l->post_end = r > 0 ? (int)((size_t)r / sizeof l->posts[0]) : 0;
 }
 #endif
 
-WS_API int ws_post(ws_loop *l, void *message)
-{
-    if (!l || ((uintptr_t)message & 1)) return WS_ERR_ARGUMENT;
-    return ws__loop_post(l, (uintptr_t)message);
-}
-
-/* The event of the next word; the library's own are dealt with here. 0 when there is none. */
+/* The event of the next post; 0 when there is none. */
 static int ws__post_next(ws_loop *l, ws_event *ev)
 {
-    while (l->post_at < l->post_end) {
-        uintptr_t word = l->words[l->post_at++];
-        if (word & 1) continue;
-        return ws__fill(ev, NULL, WS_EV_POST, (const void *)word, 0);
-    }
-    return 0;
+    if (l->post_at == l->post_end) return 0;
+    return ws__fill(ev, NULL, WS_EV_POST, l->posts[l->post_at++], 0);
 }
 
 static int ws__loop_error(ws_loop *l, int error, const char *what, const char *why)
