@@ -79,6 +79,19 @@ holds "proxy_client: no proxy there" \
 holds "proxy_client: what is it" \
     sh -c '! build/proxy_client gopher://127.0.0.1 ws://127.0.0.1:2/'
 
+serve hub build/echo_server --port 0
+limit build/reconnect "ws://127.0.0.1:$port/" 12 >$out/reconnect.txt 2>&1 &
+client=$!
+sleep 0.6
+kill $pid
+wait $pid 2>/dev/null
+serve again build/echo_server --port "$port"
+wait $client
+holds "reconnect: down, then open" [ "$(grep -c '^open$' $out/reconnect.txt)" = 2 ]
+holds "reconnect: says when" grep -q '^down, next try in [0-9]* ms: ' $out/reconnect.txt
+grep '^[0-9]*$' $out/reconnect.txt | tr '\n' ' ' >$out/numbers.txt
+holds "reconnect: nothing is lost" grep -qx '1 2 3 4 5 6 7 8 9 10 11 12 ' $out/numbers.txt
+
 serve chat build/chat 0
 limit build/hello_client "ws://127.0.0.1:$port/" >$out/lobby.txt 2>&1
 holds chat grep -qx '\* guest1 is in lobby' $out/lobby.txt
