@@ -52,6 +52,7 @@ typedef struct fuzz_log {
     int exact;              /* parts are not cut by the input */
     int part_op;            /* of the message that comes in parts, 0: none */
     uint64_t part_hash, part_size;      /* of that message so far */
+    uint64_t message_hash;  /* of the messages, however they came */
     char last[160];         /* the last event in words, for the report */
 } fuzz_log;
 
@@ -116,6 +117,11 @@ static inline void fuzz_event(fuzz_log *log, const ws_event *ev, ws_conn *c)
     }
     if (ev->type == WS_EV_WRITABLE) return;
     ends = ev->type == WS_EV_PART && fuzz_part(log, ev);
+    if (ends || ev->type == WS_EV_MESSAGE) {
+        uint64_t of = ends ? log->part_hash : fuzz_hash(0, ev->data, ev->size);
+        of = fuzz_hash(of, &ev->op, sizeof ev->op);
+        log->message_hash = fuzz_hash(log->message_hash, &of, sizeof of);
+    }
     if (ev->type == WS_EV_PART && !ends && !log->exact) return;
     if (log->part_size && ev->error != WS_ERR_UTF8) {   /* how much of a bad text came may differ */
         fuzz_mix(log, &log->part_hash, sizeof log->part_hash);

@@ -183,5 +183,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     start(&pieces, data[0]);
     play(&pieces, data + 5, size - 5, data + 1);
     if (!(pieces.options >> 30)) fuzz_same(&whole.log, &pieces.log);
+    if (data[0] & (PARTS | FRAMES)) {           /* and the same messages as without parts */
+        start(&pieces, data[0] & ~(PARTS | FRAMES));
+        play(&pieces, data + 5, size - 5, NULL);
+        MUST(pieces.log.error != whole.log.error || pieces.log.message_hash == whole.log.message_hash);
+    }
     return 0;
 }
