@@ -752,6 +752,45 @@ TEST(max_per_address_unix)
     serve_end();
 }
 
+/* ---- fairness ---- */
+
+/* more connections that always have input than one wait reports: each has its turns */
+TEST(fair_beyond_one_wait)
+{
+    enum { N = WS__READY_MAX + 50, ROUNDS = 4 };
+    static int fd[N], turns[N];
+    static const char frame[] = "\x82\x84\0\0\0\0";
+    char out[10];
+    int i, n, least;
+
+    serve("127.0.0.1:0", NULL);
+    for (i = 0; i < N; i++) {
+        fd[i] = raw_open(NULL, 0);
+        turns[i] = 0;
+    }
+    for (i = 0; i < N; i++) {
+        memcpy(out, frame, 6);
+        memcpy(out + 6, &i, 4);
+        CHECK(write(fd[i], out, 10) == 10);
+    }
+    for (n = 0; n < ROUNDS * N; n++) {
+        messages = 0;
+        while (!messages && turn(1000) > 0) { }
+        memcpy(&i, last_text, 4);
+        CHECK(i >= 0 && i < N);
+        if (i < 0 || i >= N) break;
+        turns[i]++;
+        memcpy(out + 6, &i, 4);
+        CHECK(write(fd[i], out, 10) == 10);
+    }
+    for (i = 0, least = n; i < N; i++) {
+        if (turns[i] < least) least = turns[i];
+        close(fd[i]);
+    }
+    CHECK(least >= ROUNDS / 2);
+    serve_end();
+}
+
 /* ---- lingering ---- */
 
 /* a refused peer that goes on sending is listened to for 256 KiB, not for five seconds */
@@ -999,5 +1038,5 @@ TEST(cork_in_a_loop)
 
 TESTS(T(membership) T(group_arguments) T(join_without_memory) T(group_memory) T(publish_to_clients) T(one_frame_for_all)
       T(stuck_reader_latest) T(stuck_reader_policies) T(each) T(max_connections) T(limit_flood) T(max_per_address)
-      T(max_per_address_unix) T(linger_is_bounded) T(shutdown_polite) T(shutdown_deadline) T(shutdown_and_posts) T(cork) T(cork_in_a_loop))
+      T(max_per_address_unix) T(fair_beyond_one_wait) T(linger_is_bounded) T(shutdown_polite) T(shutdown_deadline) T(shutdown_and_posts) T(cork) T(cork_in_a_loop))
 #endif
