@@ -154,10 +154,11 @@ fi
 
 if have x86_64-w64-mingw32-gcc; then
     mingw="x86_64-w64-mingw32-gcc $strict"
-    for f in windows_first.c windows_last.c loopback.c "static_a.c static_b.c" no_sockets.c; do
+    for f in windows_first.c windows_last.c "static_a.c static_b.c" no_sockets.c; do
         add mingw-c99 windows "$mingw -std=c99" "$f"
     done
-    add mingw-c11-O2 windows "$mingw -std=c11 -O2" loopback.c
+    add mingw-c99-wine-sec_H7 windows "$mingw -std=c99" loopback.c     # real sockets, under wine
+    add mingw-c11-O2-wine-sec_H7 windows "$mingw -std=c11 -O2" loopback.c
     add mingw-gnu17 windows "$mingw -std=gnu17" windows_first.c
     if ! have wine; then :; fi
 fi
