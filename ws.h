@@ -85,7 +85,7 @@ HOW TO DRIVE IT
         server and clients    ws_loop_new, ws_listen, ws_dial, ws_poll
 
     Events are pulled; the library never calls into your program. A connection gives
-        OPEN (MESSAGE | PING | PONG | WRITABLE)* CLOSE        or        HTTP CLOSE
+        OPEN (MESSAGE | PART | PING | PONG | WRITABLE)* CLOSE     or     HTTP CLOSE
     CLOSE comes exactly once and last, also when the opening handshake failed. A client with
     cfg.reconnect gives ([OPEN (MESSAGE | ...)*] DOWN)* before: the same connection tries again
     and again, until you close it, or nothing can help (URL, ARGUMENT, TLS, MEMORY).
