@@ -416,7 +416,7 @@ WS_SSE_API ptrdiff_t ws_sse_format(const ws_sse_message *m, void *buf, size_t n)
 /* What the next byte belongs to. */
 enum {
     WS_SSE__NAME,       /* the name of a field, or a blank line's end */
-    WS_SSE__COLON,      /* the first byte behind the colon: a space is dropped */
+    WS_SSE__COLON,      /* the first byte behind the name and its colon: a space is dropped */
     WS_SSE__VALUE       /* the value, or its line's end */
 };
 
@@ -539,7 +539,7 @@ static size_t ws_sse__name_step(ws_sse_parser *p, const char *s, size_t n)
     }
     if (end || *s == ':') {
         ws_sse__field_begin(p);
-        p->state = end ? WS_SSE__VALUE : WS_SSE__COLON;
+        p->state = WS_SSE__COLON;
         return !end;                    /* a name alone has an empty value */
     }
     for (k = 0; k < n && s[k] != ':' && s[k] != '\r' && s[k] != '\n'; k++)
