@@ -199,9 +199,11 @@ WS_SSE_API int ws_sse_last_event_id(const ws_conn *c, char *buf, size_t n);
 WS_SSE_API int ws_sse_send(ws_conn *c, const ws_sse_message *m);
 WS_SSE_API int ws_sse_ping(ws_conn *c);
 
+#ifndef WS_NO_SOCKETS
 /* Sends an event to every member of a group: to event streams as it is, to WebSockets its data
    as a text message. Returns how many took it. */
 WS_SSE_API int ws_sse_publish(ws_loop *loop, const char *group, const ws_sse_message *m);
+#endif
 
 /* The latest events, in memory of yours, for readers that come back. Fields are private. */
 typedef struct ws_sse_ring {
@@ -758,6 +760,7 @@ WS_SSE_API int ws_sse_send(ws_conn *c, const ws_sse_message *m)
 
 WS_SSE_API int ws_sse_ping(ws_conn *c) { return ws_http_write(c, ":\n\n", 3); }
 
+#ifndef WS_NO_SOCKETS
 WS_SSE_API int ws_sse_publish(ws_loop *loop, const char *group, const ws_sse_message *m)
 {
     char stack[1024], *text;
@@ -773,6 +776,7 @@ WS_SSE_API int ws_sse_publish(ws_loop *loop, const char *group, const ws_sse_mes
     if (text != stack) free(text);
     return took;
 }
+#endif
 
 /* ---- ring: entries of { bytes of the event, bytes of the id } event id, none cut in two.
    They stand at [first, end), or, wrapped, at [first, wrap) and [0, end). ---- */

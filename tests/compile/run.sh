@@ -187,6 +187,10 @@ for cc in gcc clang; do
     add "$cc-unsigned-char" run "$cc -std=c99 -funsigned-char $strict" sse.c
     add "$cc-extra" object "$cc -std=c99 -O2 -Wcast-qual -Wundef -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla -Wc++-compat $strict" sse_only.c
     add "$cc-static" object "$cc -std=c99 -DWS_STATIC $strict" sse_only.c
+    for d in -DWS_NO_SOCKETS -DWS_NO_CLIENT -DWS_NO_SERVER; do
+        add "$cc-switches" object "$cc -std=c99 $d $strict" sse_after_only.c
+    done
+    add "$cc-names" names "$cc -std=c99 -O2" sse_after_only.c
     add "$cc-names" names "$cc -std=c99 -O2" sse_only.c
     add "$cc-bare" bare "$cc -std=c99 -Os -ffreestanding" sse_only.c
     can $cc $m32 && each "$cc-m32" run "$cc $m32 -std=c99 $strict"
