@@ -270,7 +270,7 @@ enum {
     X(NOT_UPGRADE,        426, "HTTP request is not a WebSocket request") \
     X(ROUTE,              404, "nothing is served at this path and subprotocol") \
     X(REJECTED,             0, "application refused the request") \
-    X(STATUS,               0, "server did not answer 101 Switching Protocols") \
+    X(STATUS,               0, "server refused the request") \
     X(ACCEPT,               0, "Sec-WebSocket-Accept missing, repeated or wrong") \
     X(SUBPROTOCOL,          0, "server did not choose from the offered subprotocols") \
     X(EXTENSION,            0, "server chose an extension that was not offered") \
@@ -410,6 +410,10 @@ typedef struct ws_config {
     int drop_oldest;            /* 1: a full backlog loses its oldest whole messages ... */
     int drop_slow;              /* 1: ... or closes the connection with 1013 */
 
+    const char *method;         /* client: "GET", "POST" ...: an ordinary HTTP request instead of
+                                   a WebSocket (see "ordinary HTTP as a client") */
+    const void *body;           /* client with method: the request's body, or NULL */
+    size_t body_size;
     int version;                /* client: Sec-WebSocket-Version to ask for, 13 (or 8) */
     uint32_t max_redirects;     /* client: answers 301, 302, 303, 307, 308 followed, 0: none.
                                    To another host, port or scheme go no credentials (of the
@@ -757,6 +761,21 @@ WS_API int ws_http_end(ws_conn *c);
 /* Writes text whenever ms milliseconds passed without a write, so that proxies keep the
    connection and a dead peer is noticed (ping_timeout after that it takes nothing more). */
 WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms);
+
+/* ---- ordinary HTTP as a client ----
+
+   With cfg.method, ws_connect, ws_open and ws_dial send that request. OPEN tells an answer of
+   200..299 (ws_status, ws_header_value); its body comes in PART events (op BINARY, chunks
+   undone), the last one perhaps empty; then CLOSE with clean = 1. Other answers are CLOSE with
+   WS_ERR_STATUS, and ws_body. Redirects, proxies, deadlines and reconnection are those of a
+   WebSocket; after 301, 302 and 303 a request with a body becomes a GET. */
+
+/* A header line of the next tries of a client with cfg.reconnect, in place of the one set
+   before; value NULL: none. Not copied into the present request. 0 or WS_ERR_. */
+WS_API int ws_next_header(ws_conn *c, const char *name, const char *value);
+
+/* Changes cfg.reconnect, the first delay in ms. */
+WS_API void ws_next_delay(ws_conn *c, uint32_t ms);
 
 /* ---- asking ---- */
 
@@ -1970,6 +1989,7 @@ enum {
     WS__PHASE_HEAD,     /* waits for the peer's HTTP head */
     WS__PHASE_HTTP,     /* server: the application is to answer the request */
     WS__PHASE_FRAMES,
+    WS__PHASE_READING,  /* client: the answer's body comes in */
     WS__PHASE_BODY,     /* server: the answer's body goes out; input is dropped */
     WS__PHASE_ENDING,   /* input is dropped; CLOSE comes when the output is gone */
     WS__PHASE_ENDED     /* no input, no output; CLOSE comes now */
@@ -2121,6 +2141,8 @@ typedef struct ws__cfg {
     uint32_t opened;            /* when it was */
     uint32_t delay;             /* ms waited before this try, 0: it is the first */
     uint32_t hops;              /* redirects followed in this try */
+    uint8_t as_get;             /* one of them said: without the body */
+    char *next_line;            /* of ws_next_header, NULL: none */
     ws__cache *cache;
     void (*wake)(ws_conn *c);   /* tells the driver that output or a deadline is new */
 } ws__cfg;
@@ -2331,6 +2353,9 @@ static int ws__config_valid(const ws_config *cfg)
         if (r - cfg->routes >= 254 || !ws__pattern_valid(r->path) ||
             (r->protocol && !ws__token_valid(ws__cstr(r->protocol)))) return 0;
     if (cfg->memory && cfg->trusted_proxies) return 0;
+    if (cfg->method && (!ws__token_valid(ws__cstr(cfg->method)) ||
+                        (cfg->body_size && !cfg->body)))
+        return 0;
     if (cfg->version != 0 && cfg->version != 8 && cfg->version != 13) return 0;
     return !cfg->io.read == !cfg->io.write;
 }
@@ -2449,6 +2474,7 @@ static size_t ws__cfg_size(const ws_config *cfg, const char *url)
            ws__routes_size(cfg->routes) +
            (cfg->protocols ? strlen(cfg->protocols) : 0) + 3 +
            (cfg->origins ? strlen(cfg->origins) + 1 : 0) +
+           (cfg->method ? strlen(cfg->method) + 1 + cfg->body_size : 0) +
            (cfg->origin ? strlen(cfg->origin) + 1 : 0) +
            (cfg->host ? strlen(cfg->host) + 1 : 0) +
            (cfg->proxy ? strlen(cfg->proxy) + 1 : 0) + ws__lines_size(cfg->proxy_headers);
@@ -2476,6 +2502,11 @@ static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const ch
     k->set.host = ws__keep(&t, cfg->host);
     k->set.origin = ws__keep(&t, cfg->origin);
     k->set.proxy = ws__keep(&t, cfg->proxy);
+    k->set.method = ws__keep(&t, cfg->method);
+    if (cfg->method && cfg->body_size) {
+        memcpy(t.at, cfg->body, cfg->body_size);
+        k->set.body = t.at;
+    }
     k->set.headers = k->set.proxy_headers = NULL;
 }
 
@@ -2483,6 +2514,7 @@ static void ws__cfg_release(ws__cfg *k)
 {
     if (--k->refs) return;
     if (k->moved) ws__free(k, k->moved, strlen(k->moved) + 1);
+    if (k->next_line) ws__free(k, k->next_line, strlen(k->next_line) + 1);
     ws__free(k, k, k->size);
 }
 
@@ -2676,6 +2708,12 @@ static int ws__random(ws__cfg *k, void *buf, size_t n)
     memset(k->keys + k->key_count, 0, n);
     return 0;
 #endif
+}
+
+/* Is it a client of ordinary HTTP? */
+static int ws__is_http(const ws_conn *c)
+{
+    return WS__HAS(c, WS__IS_CLIENT) && c->cfg->set.method != NULL;
 }
 
 static void ws__wake(ws_conn *c)
@@ -3250,7 +3288,7 @@ static void ws__note_error(ws_conn *c, int number, const char *more)
         ws__puts(&t, more);
     }
     if (number == -WS_ERR_STATUS && c->cfg->status) {
-        ws__puts(&t, " but ");
+        ws__puts(&t, " with status ");
         ws__put_number(&t, c->cfg->status);
     }
     if ((tell >= 1002 && tell <= 1009) || number == -WS_ERR_HEAD_SYNTAX) {
@@ -3882,39 +3920,57 @@ static void ws__put_own_lines(ws__text *t, const ws__cfg *k)
     }
 }
 
-/* Draws the key and queues the request (4.1). */
-static int ws__request_101(ws_conn *c, const ws_url *url)
+static void ws__put_upgrade(ws_conn *c, ws__text *t, const char *key)
 {
     const ws_config *set = &c->cfg->set;
+
+    ws__puts(t, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ");
+    ws__puts(t, key);
+    ws__puts(t, "\r\nSec-WebSocket-Version: ");
+    ws__put_number(t, (uint64_t)ws_version(c));
+    ws__puts(t, "\r\n");
+    ws__put_protocols(t, c->cfg);
+    if (!set->origin) return;
+    ws__puts(t, ws_version(c) == 8 ? "Sec-WebSocket-Origin: " : "Origin: ");
+    ws__puts(t, set->origin);
+    ws__puts(t, "\r\n");
+}
+
+/* Draws the key and queues the request (4.1), or the one of ordinary HTTP. */
+static int ws__request_put(ws_conn *c, const ws_url *url)
+{
+    const ws_config *set = &c->cfg->set;
+    int http = ws__is_http(c), with_body = http && set->body_size && !c->cfg->as_get;
     uint8_t nonce[16];
     char key[25];
-    size_t size = 1024 + strlen(ws_url_of(c)) + 2 * (c->cfg->size - sizeof *c->cfg);
+    size_t size = 1024 + strlen(ws_url_of(c)) + 2 * (c->cfg->size - sizeof *c->cfg) +
+                  ws__cstr(c->cfg->next_line).size;
     ws__text t;
 
     if (ws__random(c->cfg, nonce, sizeof nonce)) return WS_ERR_RANDOM;
     ws_base64_encode(nonce, sizeof nonce, key);
     ws_accept_key(key, c->cfg->accept);
     if (ws__text_begin(c, &t, size)) return WS_ERR_MEMORY;
-    ws__puts(&t, "GET ");
+    ws__puts(&t, http && !c->cfg->as_get ? set->method : "GET");
+    ws__puts(&t, " ");
     if (!url->target.size || url->target.data[0] != '/') ws__puts(&t, "/");
     ws__put(&t, url->target.data, url->target.size);
     ws__puts(&t, " HTTP/1.1\r\nHost: ");
     if (set->host && !c->cfg->crossed) ws__puts(&t, set->host);
     else ws__put_host(&t, url);
-    ws__puts(&t, "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ");
-    ws__puts(&t, key);
-    ws__puts(&t, "\r\nSec-WebSocket-Version: ");
-    ws__put_number(&t, (uint64_t)ws_version(c));
     ws__puts(&t, "\r\n");
-    ws__put_protocols(&t, c->cfg);
-    if (set->origin) {
-        ws__puts(&t, ws_version(c) == 8 ? "Sec-WebSocket-Origin: " : "Origin: ");
-        ws__puts(&t, set->origin);
-        ws__puts(&t, "\r\n");
-    }
+    if (!http) ws__put_upgrade(c, &t, key);
+    else ws__puts(&t, "Connection: close\r\n");
     if (ws__put_basic(&t, "Authorization", url)) return WS_ERR_URL;
     ws__put_own_lines(&t, c->cfg);
+    if (c->cfg->next_line) ws__puts(&t, c->cfg->next_line);
+    if (with_body) {
+        ws__puts(&t, "Content-Length: ");
+        ws__put_number(&t, set->body_size);
+        ws__puts(&t, "\r\n");
+    }
     ws__puts(&t, "\r\n");
+    if (with_body) ws__put(&t, (const char *)set->body, set->body_size);
     return ws__text_end(c, &t);
 }
 
@@ -3967,9 +4023,53 @@ static int ws__refusal_whole(const ws_conn *c, ws_str head, const char *body, si
     int status;
 
     if (ws_head_answer(head, &version, &status, &reason) || WS__HAS(c, WS__INPUT_END)) return 1;
+    if (ws__is_http(c) && status < 300) return 1;       /* none */
     if (WS__HAS(c, WS__IS_FIXED) && c->rx->len == c->rx->cap) return 1;
     if (ws__redirects(c, status)) return 1;
     return n >= ws__body_size(head, status, ws__str(body, n));
+}
+
+/* How the body of an ordinary answer comes (RFC 9112 6.3). Its place is rx->op while phase is
+   READING. */
+enum {
+    WS__READ_TO_END = 1,    /* until the stream ends */
+    WS__READ_LENGTH,        /* rx->left bytes */
+    WS__READ_SIZE,          /* the line before a chunk */
+    WS__READ_CHUNK,         /* rx->left bytes of a chunk */
+    WS__READ_BREAK,         /* the line end behind it */
+    WS__READ_TRAILER        /* lines behind the last chunk */
+};
+
+/* An ordinary answer: 0 if its body is to be read. */
+static int ws__http_check(ws_conn *c, ws_str head, int status)
+{
+    ws__rx *rx = c->rx;
+    ws_str name, value;
+    size_t pos = 0, i;
+    uint64_t n;
+
+    if (status < 200 || status > 299) return WS_ERR_STATUS;
+    rx->op = WS__READ_TO_END;
+    rx->begun = 0;
+    while (ws_head_field(head, &pos, &name, &value)) {
+        if (ws_str_is(name, "Transfer-Encoding")) {
+            if (!ws_str_is(value, "chunked")) return WS_ERR_BODY;
+            rx->op = WS__READ_SIZE;
+        } else if (ws_str_is(name, "Content-Length") && rx->op != WS__READ_SIZE) {
+            for (n = i = 0; i < value.size; i++) {
+                if (!ws__is_digit(value.data[i]) || i > 17) return WS_ERR_BODY;
+                n = n * 10 + (uint64_t)(value.data[i] - '0');
+            }
+            if (!i || (rx->op == WS__READ_LENGTH && rx->left != n)) return WS_ERR_BODY;
+            rx->op = WS__READ_LENGTH;
+            rx->left = n;
+        }
+    }
+    if (status == 204 || !strcmp(c->cfg->set.method, "HEAD")) {
+        rx->op = WS__READ_LENGTH;
+        rx->left = 0;
+    }
+    return 0;
 }
 
 static int ws__client_head(ws_conn *c, ws_str head)
@@ -3979,10 +4079,12 @@ static int ws__client_head(ws_conn *c, ws_str head)
 
     if (!fault) {
         c->cfg->status = (uint16_t)status;
-        fault = ws__answer_check(c, head, status, version);
+        fault = ws__is_http(c) ? ws__http_check(c, head, status)
+                               : ws__answer_check(c, head, status, version);
     }
     if (!fault) return WS_EV_OPEN;
     if (fault == WS_ERR_STATUS && ws__redirects(c, status)) {   /* what waits for OPEN stays */
+        if (status <= 303) c->cfg->as_get = 1;
         c->error = -WS_ERR_STATUS;
         c->phase = WS__PHASE_ENDED;
         return 0;
@@ -4410,10 +4512,116 @@ static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
     return ws__control(c, f.op, p, (size_t)f.size, ev);
 }
 
+#ifndef WS_NO_CLIENT
+/* An interim answer (100, 103): 1 if head was one, and is gone. */
+static int ws__head_skip(ws_conn *c, ws__span *in, ws_str head)
+{
+    ws_str version, reason;
+    int status;
+
+    if (ws_head_answer(head, &version, &status, &reason) || status / 100 != 1) return 0;
+    in->p += head.size;
+    memset(&c->rx->head, 0, sizeof c->rx->head);
+    return 1;
+}
+
+/* The body is whole. */
+static int ws__body_end(ws_conn *c, ws_event *ev)
+{
+    int told = c->rx->begun && c->rx->fin;
+
+    c->rx->op = 0;
+    c->flags |= WS__ANSWERED;
+    ws__end(c, WS__PHASE_ENDED);
+    if (told) return -1;
+    ws__fill(ev, c, WS_EV_PART, "", 0);
+    ev->op = WS_OP_BINARY;
+    ev->first = !c->rx->begun;
+    ev->last = 1;
+    return 1;
+}
+
+/* Bytes of a body, at most rx->left of them. */
+static int ws__body_part(ws_conn *c, ws__span *in, ws_event *ev)
+{
+    ws__rx *rx = c->rx;
+    size_t k = (size_t)(in->end - in->p);
+
+    if (rx->op == WS__READ_TO_END) rx->left = k;
+    if (k > rx->left) k = (size_t)rx->left;
+    if (!k) return 0;
+    ws__fill(ev, c, WS_EV_PART, in->p, k);
+    ev->op = WS_OP_BINARY;
+    ev->first = !rx->begun;
+    rx->begun = 1;
+    rx->left -= k;
+    rx->fin = rx->op == WS__READ_LENGTH && !rx->left;
+    ev->last = rx->fin;
+    in->p += k;
+    c->last_message = c->now;
+    if (rx->op == WS__READ_CHUNK && !rx->left) rx->op = WS__READ_BREAK;
+    return 1;
+}
+
+/* A line between chunks (RFC 9112 7.1). 0: it is not whole, -1: taken, or failed. */
+static int ws__body_line(ws_conn *c, ws__span *in)
+{
+    ws__rx *rx = c->rx;
+    size_t have = (size_t)(in->end - in->p), n = 0, i;
+    const char *p = (const char *)in->p;
+    uint64_t size = 0;
+
+    while (n < have && p[n] != '\n') n++;
+    if (n == have && n < 1024) return 0;
+    if (n == have || !n || p[n - 1] != '\r') { ws__fail(c, WS_ERR_BODY); return -1; }
+    in->p += n + 1;
+    n--;
+    if (rx->op == WS__READ_TRAILER) {
+        if (!n) rx->op = WS__READ_LENGTH, rx->left = 0;
+        return -1;
+    }
+    if (rx->op == WS__READ_BREAK) {
+        rx->op = WS__READ_SIZE;
+        if (n) ws__fail(c, WS_ERR_BODY);
+        return -1;
+    }
+    for (i = 0; i < n && i < 16 && ws__hex(p[i]) >= 0; i++)
+        size = size << 4 | (uint64_t)ws__hex(p[i]);
+    if (!i || (i < n && p[i] != ';' && !ws__is_blank(p[i])) || size >> 62)
+        ws__fail(c, WS_ERR_BODY);
+    rx->left = size;
+    rx->op = size ? WS__READ_CHUNK : WS__READ_TRAILER;
+    return -1;
+}
+
+/* One step over an ordinary answer's body; returns like ws__frame_step. */
+static int ws__body_step(ws_conn *c, ws__span *in, ws_event *ev)
+{
+    ws__rx *rx = c->rx;
+    int dry = in->p == in->end;
+
+    if ((rx->op == WS__READ_LENGTH && !rx->left) ||
+        (rx->op == WS__READ_TO_END && dry && WS__HAS(c, WS__INPUT_END) && !WS__HAS(c, WS__BROKEN)))
+        return ws__body_end(c, ev);
+    if (rx->op == WS__READ_SIZE || rx->op == WS__READ_BREAK || rx->op == WS__READ_TRAILER)
+        return ws__body_line(c, in);
+    return ws__body_part(c, in, ev);
+}
+#else
+static int ws__body_step(ws_conn *c, ws__span *in, ws_event *ev)
+{
+    (void)c;
+    (void)in;
+    (void)ev;
+    return 0;
+}
+#endif
+
 static void ws__opened(ws_conn *c)
 {
     WS_TRACE(c, "open", 0);
     c->phase = WS__PHASE_FRAMES;
+    if (ws__is_http(c)) c->phase = WS__PHASE_READING;
     c->flags |= WS__OPENED;
     if (WS__HAS(c, WS__IS_CLIENT)) c->cfg->opened = c->now;
     c->last_rx = c->last_message = c->now;
@@ -4438,6 +4646,7 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
     if (!size) return 0;
     head = ws__str((const char *)in->p, (size_t)size);
 #ifndef WS_NO_CLIENT
+    if (ws__is_http(c) && ws__head_skip(c, in, head)) return -1;
     if (WS__HAS(c, WS__IS_CLIENT) &&
         !ws__refusal_whole(c, head, head.data + size, (size_t)(in->end - in->p) - head.size))
         return 0;
@@ -4486,7 +4695,7 @@ static int ws__close_event(ws_conn *c, ws_event *ev)
 static int ws__late_event(ws_conn *c, ws_event *ev)
 {
     if (WS__HAS(c, WS__CLOSE_TOLD | WS__DOWN)) return 0;
-    if (WS__HAS(c, WS__INPUT_END) && !ws__held_back(c) && c->phase <= WS__PHASE_FRAMES &&
+    if (WS__HAS(c, WS__INPUT_END) && !ws__held_back(c) && c->phase <= WS__PHASE_READING &&
         !WS__HAS(c, WS__ANSWERED))
         ws__fail(c, WS__HAS(c, WS__BROKEN) ? WS_ERR_IO : WS_ERR_EOF);
     if (WS__HAS(c, WS__INPUT_END) && c->phase == WS__PHASE_BODY) ws_drop(c);
@@ -4512,10 +4721,12 @@ static int ws__step(ws_conn *c, ws__span *in, ws_event *ev)
         if (c->phase == WS__PHASE_HEAD) r = ws__shake_step(c, in, ev);
         else if (c->phase == WS__PHASE_FRAMES && !ws__held_back(c))
             r = ws__frame_step(c, in, ev);
+        else if (c->phase == WS__PHASE_READING && !ws__held_back(c))
+            r = ws__body_step(c, in, ev);
         else r = 0;
     }
     if (r > 0) return 1;
-    if (c->phase > WS__PHASE_FRAMES) in->p = in->end;
+    if (c->phase > WS__PHASE_READING) in->p = in->end;
     return ws__late_event(c, ev);
 }
 
@@ -4610,6 +4821,14 @@ static void ws__beat(ws_conn *c)
     ws__wake(c);
 }
 
+static void ws__read_expired(ws_conn *c)
+{
+    uint32_t most = c->cfg->set.idle_timeout;
+
+    if (most != WS_NEVER && c->now - c->last_message >= most) ws__fail(c, WS_ERR_IDLE_TIMEOUT);
+    else c->deadline = ws__after(c, most == WS_NEVER ? most : most - (c->now - c->last_message));
+}
+
 static void ws__expired(ws_conn *c)
 {
     if (c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_SENT)) {
@@ -4619,6 +4838,8 @@ static void ws__expired(ws_conn *c)
         else if (!ws__refusal_shown(c))
             ws__fail_with(c, WS_ERR_HANDSHAKE_TIMEOUT,
                           WS__HAS(c, WS__IS_CLIENT) ? "waiting for the answer" : NULL);
+    } else if (c->phase == WS__PHASE_READING) {
+        ws__read_expired(c);
     } else if (c->phase == WS__PHASE_BODY) {
         ws__beat(c);
     } else if (c->phase < WS__PHASE_ENDED) {
@@ -4645,7 +4866,7 @@ WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg)
 
     if (!c) return NULL;
     if (!fault && bad) fault = WS_ERR_URL;
-    return ws__stillborn(c, fault ? fault : ws__request_101(c, &parsed));
+    return ws__stillborn(c, fault ? fault : ws__request_put(c, &parsed));
 }
 #endif
 
@@ -4664,7 +4885,7 @@ WS_API size_t ws_feed_room(const ws_conn *c)
 {
     size_t raw, most = WS__FEED_MAX;
 
-    if (!c || c->phase > WS__PHASE_FRAMES || WS__HAS(c, WS__INPUT_END)) return 0;
+    if (!c || c->phase > WS__PHASE_READING || WS__HAS(c, WS__INPUT_END)) return 0;
     if (c->phase == WS__PHASE_HEAD && c->cfg->set.max_head > most) most = c->cfg->set.max_head;
     if (!c->rx) return most;
     raw = c->rx->len - c->rx->pos;
@@ -4684,7 +4905,7 @@ WS_API size_t ws_feed(ws_conn *c, const void *data, size_t n)
     size_t room = ws_feed_room(c);
 
     if (!c || !data) return 0;
-    if (c->phase > WS__PHASE_FRAMES) return n;      /* nobody needs it any more */
+    if (c->phase > WS__PHASE_READING) return n;     /* nobody needs it any more */
     if (n > room) n = room;
     if (!n) return 0;
     ws__heard(c);
@@ -5122,7 +5343,7 @@ WS_API int ws_close(ws_conn *c, int code, const char *reason)
     if (n && (ws_utf8(&state, reason, n) < n || state)) return WS_ERR_ARGUMENT;
     if (ws__stop_trying(c)) return 0;
     if (c->phase == WS__PHASE_BODY) return ws_http_end(c);
-    if (c->phase > WS__PHASE_FRAMES || WS__HAS(c, WS__CLOSE_SENT)) return WS_ERR_STATE;
+    if (c->phase > WS__PHASE_READING || WS__HAS(c, WS__CLOSE_SENT)) return WS_ERR_STATE;
     if (c->phase != WS__PHASE_FRAMES) {             /* not open yet: nothing to shake */
         ws_drop(c);
         return 0;
@@ -5320,6 +5541,41 @@ WS_API int ws_http_end(ws_conn *c)
     ws__end(c, WS__PHASE_ENDING);
     return 0;
 }
+
+#ifndef WS_NO_CLIENT
+WS_API int ws_next_header(ws_conn *c, const char *name, const char *value)
+{
+    ws_header h[2];
+    size_t n;
+    ws__text t;
+    char *line = NULL;
+
+    if (!c || !WS__HAS(c, WS__IS_CLIENT) || WS__HAS(c, WS__IS_FIXED) || !name)
+        return WS_ERR_ARGUMENT;
+    h[0].name = name;
+    h[0].value = value;
+    h[1].name = NULL;
+    if (value && !ws__headers_valid(h)) return WS_ERR_ARGUMENT;
+    if (value) {
+        n = ws__lines_size(h);
+        line = (char *)ws__alloc(c->cfg, n);
+        if (!line) return WS_ERR_MEMORY;
+        t = ws__text_in(line, n);
+        ws__put_lines(&t, h);
+    }
+    ws__string_free(c, c->cfg->next_line);
+    c->cfg->next_line = line;
+    return 0;
+}
+
+WS_API void ws_next_delay(ws_conn *c, uint32_t ms)
+{
+    if (c && WS__HAS(c, WS__IS_CLIENT) && c->cfg->set.reconnect) {
+        c->cfg->set.reconnect = ms ? ms : 1;
+        c->cfg->delay = 0;
+    }
+}
+#endif
 
 WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms)
 {
@@ -6833,7 +7089,7 @@ static void ws__set_out(ws_conn *c, ws__tx *old)
 
     c->deadline = c->cfg->limit;
     ws_url_parse(ws_url_of(c), strlen(ws_url_of(c)), &url);
-    fault = ws__request_101(c, &url);
+    fault = ws__request_put(c, &url);
     if (old) {
         if (!fault) fault = ws__requeue(c, old);
         made = c->tx;
@@ -6884,7 +7140,7 @@ static void ws__retry(ws_conn *c)
 
     ws__string_free(c, k->moved);
     k->moved = NULL;
-    k->hops = k->crossed = 0;
+    k->hops = k->crossed = k->as_get = 0;
     k->limit = ws__after(c, k->set.handshake_timeout);
     ws__tx_free(c);
     if (c->more) c->more->read = NULL;
@@ -6924,7 +7180,7 @@ static int ws__again(ws_conn *c, ws_event *ev)
         ev->error = error = fault;
         ev->reason = ws_error_text(c);
     }
-    if (!k->set.reconnect || !ws__is_driven(c) || WS__HAS(c, WS__ANSWERED) ||
+    if (!k->set.reconnect || !ws__is_driven(c) ||
         error == WS_ERR_URL || error == WS_ERR_TLS || error == WS_ERR_ARGUMENT ||
         error == WS_ERR_MEMORY)
         return 1;
@@ -7095,7 +7351,7 @@ static uint8_t *ws__read_room(ws_conn *c, size_t *n)
     ws__rx *rx = c->rx;
     uint8_t *at;
 
-    if (!ws__connected(c) || c->phase > WS__PHASE_FRAMES || c->phase == WS__PHASE_HTTP ||
+    if (!ws__connected(c) || c->phase > WS__PHASE_READING || c->phase == WS__PHASE_HTTP ||
         ws__held_back(c) || WS__HAS(c, WS__INPUT_END) || !ws_feed_room(c))
         return NULL;
     if (ws__reads_payload(c) && rx->left >= *n &&
@@ -7214,7 +7470,7 @@ static int ws__has_output(const ws_conn *c)
 static int ws__wants_input(const ws_conn *c)
 {
     if (c->phase == WS__PHASE_BODY) return !WS__HAS(c, WS__INPUT_END);
-    return (c->phase == WS__PHASE_HEAD || c->phase == WS__PHASE_FRAMES) && !ws__held_back(c) &&
+    return c->phase <= WS__PHASE_READING && c->phase != WS__PHASE_HTTP && !ws__held_back(c) &&
            !WS__HAS(c, WS__INPUT_END) && ws_feed_room(c);
 }
 
@@ -8082,6 +8338,11 @@ static void ws__loop_enter(ws_loop *l, ws_conn *c)
     c->cork = c->dial || WS__HAS(c, WS__CORKED) ? NULL : &l->cork;
 }
 
+static int ws__parses_in_place(const ws_conn *c)
+{
+    return c->phase == WS__PHASE_FRAMES || c->phase == WS__PHASE_READING;
+}
+
 /* Reads once: first into a large payload's own place, then into the loop's buffer. */
 static void ws__loop_receive(ws_loop *l, ws_conn *c)
 {
@@ -8111,14 +8372,14 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
         c->rx->len += k;
         r -= (ptrdiff_t)k;
         rest = 0;
-    } else if (rest && rest <= WS__READ_FRONT && c->phase == WS__PHASE_FRAMES) {
+    } else if (rest && rest <= WS__READ_FRONT && ws__parses_in_place(c)) {
         base -= rest;
         memcpy(base, WS__DATA(rx) + rx->pos, rest);
         rx->pos = rx->len = rx->msg;
         r += (ptrdiff_t)rest;
         rest = 0;
     }
-    if (!rest && c->phase == WS__PHASE_FRAMES) {
+    if (!rest && ws__parses_in_place(c)) {
         l->span.p = base;
         l->span.end = base + r;
     } else if (ws__rx_append(c, base, (size_t)r)) {
@@ -8826,6 +9087,7 @@ WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
     if (l && c->wants != WS__UNWATCHED) ws__poller_drop(l, c->fd);
     c->fd = WS__NO_SOCK;
     c->cfg->set.io.close = NULL;
+    if (WS__HAS(c, WS__IS_CLIENT)) c->cfg->set.reconnect = 0;
     c->flags |= WS__ANSWERED | WS__NO_OUTPUT;
     c->wants = WS__UNWATCHED;
     ws__end(c, WS__PHASE_ENDED);

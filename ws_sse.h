@@ -42,11 +42,13 @@ CONTENTS
                     >>writer   events to bytes
                     >>reader   bytes to events
                     >>server   event streams from ws.h's server
+                    >>client   event streams to ws.h's client
     Implementation  >>impl     includes, errors in words
                     >>text     UTF-8, line ends
                     >>format   bodies of >>writer
                     >>parse    bodies of >>reader
                     >>stream   bodies of >>server
+                    >>follow   bodies of >>client
     The end         >>history  >>license
 
 WHAT IT DOES
@@ -96,6 +98,7 @@ SWITCHES (define before every include, or "impl" before the one with WS_SSE_IMPL
     X(EVENT_SIZE, "event name does not fit an eighth of the parser's memory") \
     X(ID_SIZE, "id does not fit an eighth of the parser's memory") \
     X(MEMORY,  "parser has no memory, or less than 64 bytes") \
+    X(TYPE,    "the answer is no event stream") \
     X(GAP,     "the last event id is unknown, or too old to replay from")
 
 #define WS_SSE__NUMBER(name, text) WS_SSE__NUMBER_##name,
@@ -224,6 +227,39 @@ WS_SSE_API int ws_sse_ring_add(ws_sse_ring *r, const ws_sse_message *m);
    anew; or WS_SSE_ERR_WRITE: the backlog is full, and the connection is dropped so that the
    reader comes again. */
 WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id);
+
+#endif /* WS_H_INCLUDED */
+
+/* ==== >>client ========================================================================= */
+
+#if defined(WS_H_INCLUDED) && !defined(WS_NO_CLIENT) && !defined(WS_NO_SOCKETS)
+
+/* Follows one stream, over reconnections. Fields are private but error and conn. */
+typedef struct ws_sse_reader {
+    ws_conn *conn;          /* yours to free; of the loop with ws_sse_dial */
+    int error;              /* 0, or the WS_SSE_ERR_ that made it stop */
+    ws_sse_parser parser;
+    const char *at;
+    size_t n;
+    long retry;
+    int taking;
+} ws_sse_reader;
+
+/* Requests url (http:, https:) and follows its event stream: blocking (ws_recv), or in a loop
+   (ws_poll; loop NULL: drive it yourself, like ws_open's). memory: n bytes for a parser, see
+   ws_sse_parser_init. cfg may be NULL; its method and body are for POST. Like a browser it
+   comes back when the stream ends or breaks (cfg.reconnect, 3000 ms unless the stream says
+   otherwise; WS_NEVER: not; methods but GET: only if set), with Last-Event-ID, and stops at
+   204, at an error status, and at answers that are no event stream. Returns s->conn. */
+WS_SSE_API ws_conn *ws_sse_connect(ws_sse_reader *s, const char *url, const ws_config *cfg,
+                                   void *memory, size_t n);
+WS_SSE_API ws_conn *ws_sse_dial(ws_sse_reader *s, ws_loop *loop, const char *url,
+                                const ws_config *cfg, void *memory, size_t n);
+
+/* Must see every event of s->conn, until it returns 0: 1 gives the next ws_sse_event in it. The
+   stream is over at WS_EV_CLOSE: see s->error, ev->error and, after an error status, ws_status
+   and ws_body. */
+WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *out);
 
 #endif /* WS_H_INCLUDED */
 
@@ -873,6 +909,119 @@ WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id)
         sent++;
     }
     return sent;
+}
+
+#endif /* WS_H_INCLUDED */
+
+/* ==== >>follow (private) =============================================================== */
+
+#if defined(WS_H_INCLUDED) && !defined(WS_NO_CLIENT) && !defined(WS_NO_SOCKETS)
+
+#include <stdlib.h>
+
+/* cfg as a reader needs it. *headers is to be freed after use; NULL: no memory. */
+static ws_config ws_sse__reader_config(const ws_config *cfg, ws_header **headers)
+{
+    static const ws_header fixed[] = {
+        { "Accept", "text/event-stream" }, { "Cache-Control", "no-cache" }, { NULL, NULL }
+    };
+    ws_config own;
+    size_t n = 0;
+
+    memset(&own, 0, sizeof own);
+    if (cfg) own = *cfg;
+    if (!own.method) own.method = "GET";
+    if (!own.reconnect && !strcmp(own.method, "GET")) own.reconnect = 3000;
+    if (own.reconnect == WS_NEVER) own.reconnect = 0;
+    if (!own.max_redirects) own.max_redirects = 20;
+    while (own.headers && own.headers[n].name) n++;
+    *headers = (ws_header *)malloc((n + 3) * sizeof **headers);
+    if (!*headers) return own;
+    if (n) memcpy(*headers, own.headers, n * sizeof **headers);
+    memcpy(*headers + n, fixed, sizeof fixed);
+    own.headers = *headers;
+    return own;
+}
+
+static ws_conn *ws_sse__start(ws_sse_reader *s, ws_loop *loop, int block, const char *url,
+                              const ws_config *cfg, void *memory, size_t n)
+{
+    ws_header *headers;
+    ws_config own;
+
+    memset(s, 0, sizeof *s);
+    s->retry = -1;
+    s->error = ws_sse_parser_init(&s->parser, memory, n);
+    if (s->error) return NULL;
+    own = ws_sse__reader_config(cfg, &headers);
+    if (!headers) return NULL;
+    s->conn = block ? ws_connect(url, &own) : loop ? ws_dial(loop, url, &own)
+                                                   : ws_open(url, &own);
+    free(headers);
+    return s->conn;
+}
+
+WS_SSE_API ws_conn *ws_sse_connect(ws_sse_reader *s, const char *url, const ws_config *cfg,
+                                   void *memory, size_t n)
+{
+    return ws_sse__start(s, NULL, 1, url, cfg, memory, n);
+}
+
+WS_SSE_API ws_conn *ws_sse_dial(ws_sse_reader *s, ws_loop *loop, const char *url,
+                                const ws_config *cfg, void *memory, size_t n)
+{
+    return ws_sse__start(s, loop, 0, url, cfg, memory, n);
+}
+
+/* No more of it, and no coming back. */
+static void ws_sse__stop(ws_sse_reader *s, int error)
+{
+    if (!s->error) s->error = error;
+    ws_close(s->conn, 0, NULL);
+}
+
+static void ws_sse__opened(ws_sse_reader *s)
+{
+    ws_str type = ws_header_value(s->conn, "Content-Type");
+    size_t n = 0;
+
+    if (ws_status(s->conn) == 204) { ws_sse__stop(s, 0); return; }
+    while (n < type.size && type.data[n] != ';' && type.data[n] != ' ') n++;
+    type.size = n;
+    if (ws_status(s->conn) != 200 || !ws_str_is(type, "text/event-stream"))
+        ws_sse__stop(s, WS_SSE_ERR_TYPE);
+}
+
+/* Between two streams: where to go on, and when. */
+static void ws_sse__lost(ws_sse_reader *s, const ws_event *ev)
+{
+    const char *id = ws_sse_last_id(&s->parser);
+
+    ws_sse_parser_restart(&s->parser);
+    if (ev->error == WS_ERR_STATUS) ws_sse__stop(s, 0);
+    else ws_next_header(s->conn, "Last-Event-ID", *id ? id : NULL);
+}
+
+WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *out)
+{
+    int r;
+
+    if (ev->conn != s->conn || s->error) return 0;
+    if (ev->type == WS_EV_OPEN) ws_sse__opened(s);
+    if (ev->type == WS_EV_DOWN) ws_sse__lost(s, ev);
+    if (ev->type != WS_EV_PART) return 0;
+    if (!s->taking) {
+        s->at = (const char *)ev->data;
+        s->n = ev->size;
+    }
+    r = ws_sse_parse(&s->parser, &s->at, &s->n, out);
+    s->taking = r > 0;
+    if (r < 0) ws_sse__stop(s, r);
+    if (s->parser.retry != s->retry && s->parser.retry >= 0) {
+        s->retry = s->parser.retry;
+        ws_next_delay(s->conn, (uint32_t)s->retry);
+    }
+    return r > 0;
 }
 
 #endif /* WS_H_INCLUDED */
