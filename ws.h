@@ -799,7 +799,7 @@ WS_API void ws_set_user(ws_conn *c, void *user);
    after a refusal) until the next pull; afterwards empty. method and target: the request
    line; path: the target without its query; "" on a client. status: the HTTP status a client
    got, 0 if none. body: client, at CLOSE after a refusal: what came behind the head, at most
-   WS_BODY_MAX bytes, as it came. */
+   WS_BODY_MAX bytes, chunks undone. */
 WS_API const char *ws_method(const ws_conn *c);
 WS_API const char *ws_target(const ws_conn *c);
 WS_API ws_str ws_path(const ws_conn *c);
@@ -4673,11 +4673,42 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
 static int ws__again(ws_conn *c, ws_event *ev);
 #endif
 
+#ifndef WS_NO_CLIENT
+/* Takes the chunks' lines out of the body of a refusal. Input is over. */
+static void ws__body_plain(ws_conn *c)
+{
+    ws__rx *rx = c->rx;
+    char *p;
+    size_t n, at = 0, out = 0, size, k;
+
+    if (!rx || !rx->head_size || rx->head.state != WS__HEAD_DONE ||
+        !ws_header_value(c, "Transfer-Encoding").data)
+        return;
+    rx->head.state = WS__HEAD_BAD;          /* once is enough */
+    p = (char *)WS__DATA(rx) + rx->head_at + rx->head_size;
+    n = rx->len - rx->head_at - rx->head_size;
+    do {
+        for (size = 0; at < n && size <= WS_BODY_MAX && ws__hex(p[at]) >= 0; at++)
+            size = size * 16 + (size_t)ws__hex(p[at]);
+        at = ws__find(ws__str(p, n), at, '\n') + 1;
+        if (at >= n || size > 16 * WS_BODY_MAX) break;
+        k = size < n - at ? size : n - at;
+        memmove(p + out, p + at, k);
+        out += k;
+        at += k + 2;
+    } while (size && at < n);
+    rx->len = rx->pos = rx->head_at + rx->head_size + out;
+}
+#endif
+
 static int ws__close_event(ws_conn *c, ws_event *ev)
 {
     int clean = WS__HAS(c, WS__CLOSE_GOT) && WS__HAS(c, WS__CLOSE_SENT) && !c->error;
 
     WS_TRACE(c, "end", c->code);
+#ifndef WS_NO_CLIENT
+    if (WS__HAS(c, WS__IS_CLIENT) && c->error == -WS_ERR_STATUS) ws__body_plain(c);
+#endif
     c->flags |= WS__CLOSE_TOLD;
     c->phase = WS__PHASE_ENDED;
     ws__fill(ev, c, WS_EV_CLOSE, "", 0);
@@ -5713,7 +5744,9 @@ WS_API ws_str ws_body(const ws_conn *c)
 
     if (!head.size || !ws_is_client(c) || c->cfg->status == 101) return body;
     body = ws__str(head.data + head.size, c->rx->len - c->rx->head_at - head.size);
-    most = ws__body_size(head, c->cfg->status, body);
+    most = WS_BODY_MAX;
+    if (!ws_header_value(c, "Transfer-Encoding").data)          /* see ws__body_plain */
+        most = ws__body_size(head, c->cfg->status, body);
     if (body.size > most) body.size = most;
     return body;
 }

@@ -1701,14 +1701,14 @@ static const refusal refusals[] = {
     { R401 "Content-Length: what\r\n\r\n", "until the end", "until the end", 401, NEEDS_EOF },
     { R401 "Content-Length: -1\r\n\r\n", "until the end", "until the end", 401, NEEDS_EOF },
     { R401 "Content-Length: 99999999999999999999999999\r\n\r\n", "x", "x", 401, NEEDS_EOF },
-    { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n", 401, ENDS },
-    { R401 "Transfer-Encoding: chunked\r\n\r\n", "0\r\n\r\nmore", "0\r\n\r\n", 401, ENDS },
-    { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\n0\r\n\r\n\r\n0\r\n\r\n", "5\r\n0\r\n\r\n\r\n0\r\n\r\n", 401, ENDS },
-    { R401 "Transfer-Encoding: chunked\r\n\r\n", "A;x=y\r\n0123456789\r\n00;z\r\nT: 1\r\nU: 2\r\n\r\nX", "A;x=y\r\n0123456789\r\n00;z\r\nT: 1\r\nU: 2\r\n\r\n", 401, ENDS },
-    { R401 "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", 401, ENDS },
-    { R401 "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", 401, ENDS },
-    { R401 "Transfer-Encoding: chunked\r\n\r\n", "FFFFFFFFFFFFFFFFFFFFFF\r\nx", "FFFFFFFFFFFFFFFFFFFFFF\r\nx", 401, NEEDS_EOF },
-    { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\nhel", "5\r\nhel", 401, NEEDS_EOF },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n", "hello", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "0\r\n\r\nmore", "", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\n0\r\n\r\n\r\n0\r\n\r\n", "0\r\n\r\n", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "A;x=y\r\n0123456789\r\n00;z\r\nT: 1\r\nU: 2\r\n\r\nX", "0123456789", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "x", 401, ENDS },
+    { R401 "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "x", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "FFFFFFFFFFFFFFFFFFFFFF\r\nx", "", 401, NEEDS_EOF },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\nhel", "hel", 401, NEEDS_EOF },
     { "HTTP/1.1 204 No Content\r\nWWW-Authenticate: Basic\r\n\r\n", "", "", 204, ENDS },
     { "HTTP/1.1 304 Not Modified\r\nWWW-Authenticate: Basic\r\nContent-Length: 10\r\n\r\n", "", "", 304, ENDS },
     { "HTTP/1.1 302 Found\r\nWWW-Authenticate: Basic\r\nContent-Length: 2\r\n\r\n", "go", "go", 302, ENDS },
@@ -1791,7 +1791,7 @@ TEST(refusal_too_large)
         world w;
         side s;
         shown v;
-        size_t at, skip = i == 3 ? 6 : 0;
+        size_t at, less = i == 3 ? 6 : 0;       /* the chunk's line */
 
         client_start(&s, &w, &v, NULL);
         give(&s, heads[i]);
@@ -1800,8 +1800,8 @@ TEST(refusal_too_large)
             side_feed(&s, body + at, sizeof body - at < step ? sizeof body - at : step);
         CHECK_INT(v.events, 1);
         CHECK_INT(s.error, WS_ERR_STATUS);
-        CHECK_INT(v.size, WS_BODY_MAX);
-        CHECK(!memcmp(v.body + skip, body, WS_BODY_MAX - skip));
+        CHECK(v.size >= WS_BODY_MAX - less && v.size <= WS_BODY_MAX);
+        CHECK(!memcmp(v.body, body, v.size));
         if (step < 100) CHECK(w.h.peak < 4 * 4096);
         side_done(&s);
     }
@@ -2588,7 +2588,7 @@ TEST(refused_blocking_and_in_a_loop)
 {
     static const char *bodies[][3] = {
         { R401 "Content-Length: 9\r\n\r\nfirst", "then", "firstthen" },
-        { R401 "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "0\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n" },
+        { R401 "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "0\r\n\r\n", "hello" },
         { R401 "\r\nslow", "er than the deadline", "slower than the deadline" },
     };
     int i, in_loop, port, status;
