@@ -4688,10 +4688,11 @@ static void ws__body_plain(ws_conn *c)
     p = (char *)WS__DATA(rx) + rx->head_at + rx->head_size;
     n = rx->len - rx->head_at - rx->head_size;
     do {
-        for (size = 0; at < n && size <= WS_BODY_MAX && ws__hex(p[at]) >= 0; at++)
+        for (size = 0; at < n && size < 1u << 24 && ws__hex(p[at]) >= 0; at++)
             size = size * 16 + (size_t)ws__hex(p[at]);
+        if (at == n || ws__hex(p[at]) >= 0) break;
         at = ws__find(ws__str(p, n), at, '\n') + 1;
-        if (at >= n || size > 16 * WS_BODY_MAX) break;
+        if (at >= n) break;
         k = size < n - at ? size : n - at;
         memmove(p + out, p + at, k);
         out += k;
