@@ -1896,8 +1896,7 @@ static long wire_run(int what, long at, int again, int own)
     cfg.io.user = &w;
     cfg.alloc = heap_alloc;
     cfg.alloc_user = &h;
-    cfg.handshake_timeout = 300;
-    cfg.close_timeout = 100;
+    cfg.close_timeout = 500;
     c = own ? ws_open("ws://in.memory/", &cfg) : ws_connect("ws://in.memory/", &cfg);
     CHECK(c != NULL);
     for (i = 0; i < 3000 && !ws_done(c); i++) {
