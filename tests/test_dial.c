@@ -2056,8 +2056,8 @@ TEST(reconnect_through_it_all)
 
     peers();
     port = sh->proxy_port;
-    spawn(run_redirect, -1);
     sh->port = 0;
+    spawn(run_redirect, -1);
     while (!sh->port) sleep_ms(1);
     cfg.max_redirects = 3;
     cfg.reconnect = 2;
