@@ -17,57 +17,64 @@ Q3 Q4 Q5 S1 S2 S3 T1 T2 T3 T4 T5 T6 T8"
 later="G4 H1 H2 H3 H4 H5 H6 H7 H8 H9 H10 H11 H12 I1 I2 I3 I4 I5 I6 I7 N4 N5 O1 O2 O3 O4 R1 R2 R3 R4
 R5 R6 R7 R8"
 
-sed '/^## Later/,$d' tests/parity.md | grep '^| [A-Z][0-9]' >$out/table.txt
-sed -n '/^## Later/,$p' tests/parity.md | grep '^| [A-Z][0-9]' | cut -d '|' -f 2 | tr ' ' '\n' |
-    grep . | sort >$out/later.txt
+# what the public part of ws.h declares
 sed '/^\/\* ==== Stop here/,$d' ws.h >$out/public.txt
-awk '/^typedef struct ws_config/ { on = 1 } on { print } /^} ws_config/ { exit }' \
-    $out/public.txt >$out/config.txt
+{ sed -n 's/^WS_API .*[ *]\(ws_[a-z0-9_]*\)(.*/\1/p; s/^} \(ws_[a-z_]*\);.*/\1/p
+          s/^typedef struct \(ws_[a-z_]*\).*/\1/p; s/^    X(\([A-Z0-9_]*\),.*/WS_ERR_\1/p
+          s/^ *#define \(WS_[A-Z0-9_]*\).*/\1/p; s/^    \(WS_[A-Z0-9_]*\)\([ ,=(].*\)*$/\1/p' \
+      $out/public.txt
+  awk '/^typedef struct ws_config/ { on = 1 } on { sub(/ *\/\*.*/, ""); print }
+       /^} ws_config/ { exit }' $out/public.txt |
+      sed -n 's/.*(\*\([a-z_]*\))(.*/cfg.\1/p; s/.*[ *]\([a-z_]*\);$/cfg.\1/p'
+} >$out/declared.txt
 
-passed=0 failed=0
-fail() { faults=1; echo "    $1"; }
+# which tests there are
+{ for log in $logs/test_*.log; do
+      name=${log##*/}
+      sed -n "s/^ok /${name%.log}: /p" "$log"
+  done
+  sed -n 's/^ok /programs: /p' $logs/examples.log
+  sed -n "s/^add('\([^']*\)'.*/five: \1/p; s/.*pkg.name} client: \([a-z]*\)\`.*/five: \1/p" \
+      tests/interop/five.js
+  sed -n 's/.* check "\([^"$]*\)".*/interop: \1/p' tests/interop/run.sh
+} >$out/passed.txt
 
-names() {       # names WORDS: each is declared
-    for name in $1; do
-        case $name in
-        cfg.*) grep -qE "[ *]\(?\*?${name#cfg.}(\)\(|[;,])" $out/config.txt || fail "no $name" ;;
-        ws_*) grep -qE "^(WS_API .*[ *]$name\(|} $name;|typedef struct $name )" $out/public.txt ||
-            fail "no $name" ;;
-        WS_ERR_*) grep -q "^    X(${name#WS_ERR_}," $out/public.txt || fail "no $name" ;;
-        WS_*) grep -qE "(^    |#define |ifdef |ifndef )$name\>" $out/public.txt || fail "no $name" ;;
-        *) fail "what is $name?" ;;
-        esac
-    done
-}
-
-shown() {       # shown "FILE: NAME": it passed
-    file=${1%%: *} name=${1#*: }
-    case $file in
-    five) grep -qF "add('$name'," tests/interop/five.js ||
-        grep -qF "\${pkg.name} client: $name\`" tests/interop/five.js || fail "no case $1" ;;
-    interop) grep -qF "\"$name\"" tests/interop/run.sh || fail "no case $1" ;;
-    programs) grep -qsxF "ok $name" $logs/examples.log || fail "did not pass: $1" ;;
-    test_*) grep -qsxF "ok $name" "$logs/$file.log" || fail "did not pass: $1" ;;
-    *) fail "what is $1?" ;;
-    esac
-}
-
-for row in $rows; do
-    faults=0
-    [ "$(grep -c "^| $row |" $out/table.txt)" = 1 ] || fail "$row: not there once"
-    line=$(grep "^| $row |" $out/table.txt | head -n 1)
-    names "$(echo "$line" | cut -d '|' -f 4 | grep -o '`[^`]*`' | tr -d '`' | tr '\n' ' ')"
-    echo "$line" | cut -d '|' -f 5 | awk '{ gsub(/^ | $/, ""); gsub(/; /, "\n"); print }' >$out/tests.txt
-    grep -q ': ' $out/tests.txt || fail "no test"
-    while read -r test; do shown "$test"; done <$out/tests.txt
-    if [ $faults = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAIL $row"; fi
-done
-
-# and no others
-{ cut -d ' ' -f 2 $out/table.txt; cat $out/later.txt; } | sort >$out/have.txt
-echo "$rows $later" | tr ' ' '\n' | sort | diff - $out/have.txt >$out/diff.txt
-if [ $? = 0 ]; then passed=$((passed + 1))
-else failed=$((failed + 1)); echo "FAIL rows wanted (<) and there (>)"; cat $out/diff.txt; fi
-
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+echo "$rows" | tr ' ' '\n' >$out/rows.txt
+echo "$later" | tr ' ' '\n' >$out/later.txt
+awk -F '|' '
+    function fail(why) { print "FAIL " row ": " why; faults++ }
+    FILENAME ~ /declared/ { declared[$0] = 1; next }
+    FILENAME ~ /passed/ { passed[$0] = 1; next }
+    FILENAME ~ /rows/ { want[$0] = "row"; next }
+    FILENAME ~ /later/ { want[$0] = "later"; next }
+    /^## Later/ { later = 1 }
+    !/^\| [A-Z][0-9]/ { next }
+    later {
+        n = split($2, ids, " ")
+        for (i = 1; i <= n; i++) {
+            row = ids[i]
+            if (want[row] != "later") fail("not one of these")
+            had[row]++
+        }
+        next
+    }
+    {
+        faults = 0
+        row = $2
+        gsub(/ /, "", row)
+        had[row]++
+        if (want[row] != "row") fail("not one of these")
+        n = split($4, part, "`")
+        for (i = 2; i <= n; i += 2) if (!(part[i] in declared)) fail("no " part[i] " in ws.h")
+        gsub(/^ | $/, "", $5)
+        n = split($5, test, "; ")
+        if (!n) fail("no test")
+        for (i = 1; i <= n; i++) if (!(test[i] in passed)) fail("did not pass: " test[i])
+        if (faults) failed++; else good++
+    }
+    END {
+        for (row in want) if (had[row] != 1) { fail("there " had[row] + 0 " times"); failed++ }
+        for (row in had) if (!(row in want)) failed++
+        print good + 0 " passed, " failed + 0 " failed"
+        exit failed != 0 || good < 100
+    }' $out/declared.txt $out/passed.txt $out/rows.txt $out/later.txt tests/parity.md

@@ -33,6 +33,7 @@ part() {
     manual) sh tests/manual.sh ;;
     fuzz) sh tests/fuzz/run.sh replay ;;
     firmware) sh tests/firmware/run.sh ;;
+    parity) sh tests/parity.sh ;;
     *) echo "no part $1"; return 1 ;;
     esac
 }
@@ -74,12 +75,16 @@ then echo "-fsanitize=thread" >$out/sanitize_threads
 else echo "SKIP ThreadSanitizer: $CC cannot link it"; : >$out/sanitize_threads
 fi
 
-if [ $# = 0 ]; then     # the long ones first
+last=
+if [ $# = 0 ]; then     # the long ones first; parity reads the logs of the others
+    rm -f $out/*.log
+    last=parity
     set -- compile $(ls tests/test_*.c 2>/dev/null | sed 's|.*/||; s|\.c$||') \
         fuzz examples firmware manual lint
 fi
 jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}
 printf '%s\n' "$@" | xargs -P "$jobs" -n 1 sh tests/run.sh --part
+[ -z "$last" ] || sh tests/run.sh --part $last
 
 set -- $(cat $out/*.sum | awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }')
 passed=$1 failed=$2
