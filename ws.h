@@ -5211,7 +5211,7 @@ typedef struct ws__news {
     int op, slot;               /* slot: -1 none */
 } ws__news;
 
-#define WS__SHARE_MIN 1024      /* bytes of payload from which a reference beats a copy */
+#define WS__SHARE_MIN 64        /* bytes of payload from which a reference beats a copy */
 
 /* The frame of a message in the form that c needs, with a reference for the caller. A client
    has one of its own: its key is used once. */

@@ -4,6 +4,9 @@
          tcp sends the same bytes without a handshake and wants exactly them back
          prints: messages/s, CPU us per message of PID (all threads), p50 us, p99 us of a
          burst, messages in all
+     load fan PORT PID CONNECTIONS SIZE DEPTH SECONDS
+         the first of the connections sends the bursts, all others must get them; prints as
+         ws, per delivery
      load hs PORT PID CONCURRENCY 0 0 SECONDS     handshakes/s, CPU us per handshake
      load idle PORT PID CONNECTIONS 0 0 0         resident bytes of PID per connection
    An echo that differs ends the program with status 3. With LOAD_RT=1 in the environment (and
@@ -31,7 +34,9 @@ enum { BUFFER = 1 << 20, BATCH = 1024, SAMPLES = 1 << 20 };
 
 typedef struct peer { int fd, blocked; size_t sent, got; double since; } peer;
 
-static int poller, pid, is_tcp, depth;
+static int poller, pid, is_tcp, is_fan, depth;
+static peer *all;                           /* fan: [0] sends */
+static int peers, missing;                  /* fan: that have not got all of the burst */
 static struct sockaddr_in address;
 static unsigned char *out, *want;           /* one burst, and its echo */
 static size_t out_n, want_n, want_frame, size;
@@ -223,7 +228,12 @@ static void pull(peer *p, unsigned char *buf)
         die("the echo differs");
     }
     p->got += (size_t)k;
-    if (p->got < want_n) return;
+    if (p->got < want_n || (is_fan && --missing)) return;
+    if (is_fan) {
+        p = all;
+        missing = peers - 1;
+        for (k = 1; k < peers; k++) all[k].got = 0;
+    }
     if (samples < SAMPLES) sample[samples++] = (float)(now() - p->since);
     burst(p);
 }
@@ -238,10 +248,12 @@ static void run(int connections, double seconds)
 {
     static struct epoll_event got[BATCH];
     unsigned char *buf = (unsigned char *)malloc(BUFFER);
-    peer *all = (peer *)calloc((size_t)connections, sizeof *all);
     double start, c0 = 0, t0 = 0, b0 = 0, warm = seconds * 0.3, t;
     int i, measuring = 0, raised = 0;
 
+    all = (peer *)calloc((size_t)connections, sizeof *all);
+    peers = connections;
+    missing = connections - 1;
     sample = (float *)malloc(SAMPLES * sizeof *sample);
     build();
     for (i = 0; i < connections; i++) {
@@ -250,7 +262,7 @@ static void run(int connections, double seconds)
         fcntl(all[i].fd, F_SETFL, O_NONBLOCK);
         watch(&all[i], EPOLL_CTL_ADD, EPOLLIN);
     }
-    for (i = 0; i < connections; i++) burst(&all[i]);
+    for (i = 0; i < (is_fan ? 1 : connections); i++) burst(&all[i]);
     start = now();
     for (;;) {
         int n = epoll_wait(poller, got, BATCH, 0);      /* spins: it has a core of its own */
@@ -289,11 +301,11 @@ static void run(int connections, double seconds)
 static void run_hs(int connections, double seconds)
 {
     static struct epoll_event got[BATCH];
-    peer *all = (peer *)calloc((size_t)connections, sizeof *all);
     char buf[2048];
     double start = now(), t0 = 0, c0 = 0, done = 0, t;
     int i, measuring = 0;
 
+    all = (peer *)calloc((size_t)connections, sizeof *all);
     for (i = 0; i < connections; i++) {
         all[i].fd = dial(SOCK_NONBLOCK);
         watch(&all[i], EPOLL_CTL_ADD, EPOLLOUT);
@@ -346,13 +358,14 @@ int main(int argc, char **argv)
     struct rlimit lim;
 
     if (argc != 8) {
-        fprintf(stderr, "usage: load ws|tcp|hs|idle PORT PID CONNECTIONS SIZE DEPTH SECONDS\n");
+        fprintf(stderr, "usage: load ws|tcp|fan|hs|idle PORT PID CONNECTIONS SIZE DEPTH SECONDS\n");
         return 2;
     }
     getrlimit(RLIMIT_NOFILE, &lim);
     lim.rlim_cur = lim.rlim_max;
     setrlimit(RLIMIT_NOFILE, &lim);
     is_tcp = !strcmp(argv[1], "tcp");
+    is_fan = !strcmp(argv[1], "fan");
     address.sin_family = AF_INET;
     address.sin_port = htons((uint16_t)atoi(argv[2]));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

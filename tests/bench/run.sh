@@ -3,11 +3,12 @@
 # generator. Figure of merit: processor time of the server per message, as a ratio to the bare
 # TCP echo of the same round (more is better; 1.00 = as cheap as TCP). Linux, two cores.
 #   tests/bench/run.sh [--quick] [--realtime] [--rounds N] [--seconds S]
-#                      [--only a,b] [--cells "20/100/1 ..."]
+#                      [--only a,b] [--cells "20/100/1 ..."] [--fan]
 # Cells are SIZE/CONNECTIONS/DEPTH; in the grid 1 MiB x 1000 x 16 is left out, 16 GiB in flight
 # being more than the machine's sockets hold. Servers run on core 0, the generator on core 1; servers
 # take turns within a round. A missing server is said and left out. --realtime (as root) gives
 # both sides real-time priority while measuring: for machines that do other work as well.
+# --fan measures fan-out only.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${CC=cc}" "${CFLAGS=-O2 -g}"
@@ -15,7 +16,7 @@ src=tests/bench
 bin=${BUILD-build}
 out=$bin/bench
 mkdir -p "$out"
-quick= rounds=4 seconds=0.6 cells= only=tcp,ws.h,wslay,npm
+quick= fan= rounds=4 seconds=0.6 cells= only=tcp,ws.h,wslay,npm
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=1 ;;
@@ -24,7 +25,8 @@ while [ $# -gt 0 ]; do
     --seconds) seconds=$2; shift ;;
     --only) only=$2; shift ;;
     --cells) cells=$2; shift ;;
-    *) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    --fan) fan=1 cells=none ;;
+    *) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
     esac
     shift
 done
@@ -36,6 +38,7 @@ compile() { $CC $CFLAGS -Wall -Wextra "$src/$1.c" -o "$out/$1" "${@:2}" || { ech
 compile load || exit 1
 compile tcp_echo || exit 1
 compile micro || exit 1
+compile ws_fan -pthread || exit 1
 compile sse || exit 1
 $CC $CFLAGS -Wall -Wextra -shared -fPIC $src/count.c -o "$out/count.so" || exit 1
 compile wslay_echo -lwslay 2>"$out/wslay.log" || echo "SKIP wslay: see $out/wslay.log (Debian: libwslay-dev)"
@@ -91,7 +94,7 @@ if [ -z "$cells" ]; then
 fi
 
 echo "$(uname -srm), $(grep -m1 'model name' /proc/cpuinfo | sed 's/.*: //'), $($CC --version | head -n 1), CFLAGS $CFLAGS"
-trap 'for s in "${servers[@]}"; do kill "${pid[$s]-}" 2>/dev/null; done' EXIT
+trap 'for s in "${!pid[@]}"; do kill "${pid[$s]-}" 2>/dev/null; done' EXIT
 
 # ---- throughput ----
 if [ "$cells" != none ]; then
@@ -156,6 +159,33 @@ for s in "${servers[@]}"; do
     stop "$s"
 done
 fi
+
+# ---- fan-out ----
+if [ "$cells" != none ] || [ -n "$fan" ]; then
+command[fan.ws.h]="$out/ws_fan"
+[ -d tests/interop/node_modules/ws ] && command[fan.npm]="node $src/ws_fan.js"
+echo
+echo "One message to 1000 subscribers: deliveries per second, server CPU us per delivery,"
+echo "p50 and p99 us until the last subscriber of a burst has it; median of $rounds rounds"
+for cell in 100/1 100/16 4096/1; do
+    for s in fan.ws.h fan.npm; do rm -f "$out/f.$s"; done
+    for ((round = 0; round < rounds; round++)); do
+        for s in fan.ws.h fan.npm; do
+            [ -n "${command[$s]-}" ] || continue
+            start "$s" || continue
+            load fan "${port[$s]}" "${pid[$s]}" 1001 "${cell%/*}" "${cell#*/}" 2 >>"$out/f.$s"
+            stop "$s"
+        done
+    done
+    for s in fan.ws.h fan.npm; do
+        [ -s "$out/f.$s" ] || continue
+        printf '%-10s %-10s' "$cell" "${s#fan.}"
+        for k in 1 2 3 4; do printf ' %10.4g' "$(awk -v k=$k '{ print $k }' "$out/f.$s" | median)"; done
+        echo
+    done
+done
+fi
+[ -z "$fan" ] || exit 0
 
 # ---- system calls ----
 if [ -z "$quick" ]; then
