@@ -2932,19 +2932,17 @@ static ws__mark *ws__mark_new(ws_conn *c, uint32_t i)
     uint32_t used = tx->mark_end - tx->mark_at;
 
     if (WS__HAS(c, WS__IS_FIXED)) return NULL;
-    if (tx->mark_end == tx->mark_cap && tx->mark_at >= used / 4 + 1) {
-        memmove(tx->marks, tx->marks + tx->mark_at, used * sizeof *tx->marks);
-        i -= tx->mark_at;
-        tx->mark_at = 0;
-        tx->mark_end = used;
-    }
-    if (tx->mark_end == tx->mark_cap) {
-        uint32_t cap = used + used / 2 + 8;
-        ws__mark *bigger = (ws__mark *)ws__alloc(c->cfg, cap * sizeof *bigger);
-        if (!bigger) return NULL;
-        if (used) memcpy(bigger, tx->marks + tx->mark_at, used * sizeof *bigger);
-        ws__free(c->cfg, tx->marks, tx->mark_cap * sizeof *bigger);
-        tx->marks = bigger;
+    if (tx->mark_end == tx->mark_cap) {     /* to the front, or as in ws__tx_room elsewhere */
+        ws__mark *to = tx->marks;
+        uint32_t cap = tx->mark_cap;
+        if (tx->mark_at <= used / 4) {
+            cap = used + used / 2 + 8;
+            to = (ws__mark *)ws__alloc(c->cfg, cap * sizeof *to);
+            if (!to) return NULL;
+        }
+        if (used) memmove(to, tx->marks + tx->mark_at, used * sizeof *to);
+        if (to != tx->marks) ws__free(c->cfg, tx->marks, tx->mark_cap * sizeof *to);
+        tx->marks = to;
         tx->mark_cap = cap;
         i -= tx->mark_at;
         tx->mark_at = 0;
@@ -3034,6 +3032,7 @@ static void ws__place_skip(ws_conn *c, ws__place *p, size_t size)
 {
     ws__tx *tx = c->tx;
     ws__mark *m = p->mark > tx->mark_at ? &tx->marks[p->mark - 1] : NULL;
+    uint32_t i;
 
     if (!m && p->at == tx->pos) {
         tx->border = tx->pos += size;
@@ -3046,9 +3045,9 @@ static void ws__place_skip(ws_conn *c, ws__place *p, size_t size)
         p->at += size;
         return;
     }
-    p->mark -= tx->mark_at;
-    m = ws__mark_new(c, tx->mark_at + p->mark);
-    p->mark += tx->mark_at;
+    i = p->mark - tx->mark_at;
+    m = ws__mark_new(c, p->mark);
+    i = p->mark = tx->mark_at + i;      /* the marks may have moved */
     if (m) {
         m->at = p->at;
         m->frame = NULL;
@@ -3058,7 +3057,7 @@ static void ws__place_skip(ws_conn *c, ws__place *p, size_t size)
     }
     tx->len -= size;                    /* no room for a mark: the bytes behind move up */
     memmove(WS__DATA(tx) + p->at, WS__DATA(tx) + p->at + size, tx->len - p->at);
-    for (m = tx->marks + p->mark; m < tx->marks + tx->mark_end; m++) m->at -= size;
+    for (; i < tx->mark_end; i++) tx->marks[i].at -= size;
 }
 
 /* Takes the frame at a place out of the queue. After a shared one, a message in itself, the
@@ -3066,12 +3065,14 @@ static void ws__place_skip(ws_conn *c, ws__place *p, size_t size)
 static void ws__place_cut(ws_conn *c, ws__place *p, size_t size)
 {
     ws__tx *tx = c->tx;
-    ws__mark *first = tx->marks + tx->mark_at, *m = tx->marks + p->mark;
+    ws__mark *first, *m;
 
-    if (p->mark == tx->mark_end || m->at != p->at) {
+    if (p->mark == tx->mark_end || tx->marks[p->mark].at != p->at) {
         ws__place_skip(c, p, size);
         return;
     }
+    first = tx->marks + tx->mark_at;
+    m = tx->marks + p->mark;
     ws__shared_release(m->frame);
     tx->shared -= size;
     memmove(first + 1, first, (size_t)(m - first) * sizeof *m);
@@ -3123,8 +3124,8 @@ static int ws__borrowed(const ws_conn *c, const ws__gather *g, const uint8_t *p)
 
 static void ws__gather_piece(ws__gather *g, const uint8_t *p, size_t n)
 {
-    ws__piece *last = &g->piece[g->n - 1];
-    if (g->n && (uint8_t *)last->iov_base + last->iov_len == p) {
+    ws__piece *last = g->n ? &g->piece[g->n - 1] : NULL;
+    if (last && (uint8_t *)last->iov_base + last->iov_len == p) {
         last->iov_len += n;
     } else {
         g->piece[g->n].iov_base = (void *)(uintptr_t)p;

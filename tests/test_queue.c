@@ -380,7 +380,7 @@ TEST(pongs_between_shared_frames)
         p = ws_output(r.s.c, &n);
         buf_add(&r.s.out, p, budget < n ? budget : n);
         ws_output_done(r.s.c, budget < n ? budget : n);
-        for (i = 0; i < 5; i++) side_frame(&r.s, 0x89, "abcde" + i, 1);
+        for (i = 0; i < 5; i++) side_frame(&r.s, 0x89, &"abcde"[i], 1);
         CHECK_INT(r.s.pings, 5);
         while (ws_buffered(r.s.c) > 3000) {
             p = ws_output(r.s.c, &n);
@@ -517,6 +517,49 @@ TEST(drop_without_memory)
     }
 }
 
+/* the formula of the manual: small messages, one large one, shared ones, slots */
+TEST(memory)
+{
+    static char data[400000];
+    int client, kind;
+
+    for (client = 0; client < 2; client++) for (kind = 0; kind < 4; kind++) {
+        enum { MOST_BYTES = 100000 };
+        world w;
+        side s;
+        ws_config cfg;
+        size_t base, bound = 5 * MOST_BYTES / 2 + 4096;
+        ws__news news;
+        int i, r = 0;
+
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.max_backlog = MOST_BYTES;
+        side_open(&s, &w, client, &cfg);
+        base = w.h.now;
+        w.h.peak = base;
+        s.hold = 1;
+        news = ws__news_of(s.c->cfg, -1, WS_OP_BINARY, data, 100);
+        for (i = 0; i < 10000 && !r; i++) {
+            if (kind == 0) r = ws_send(s.c, WS_OP_BINARY, data, 50);
+            if (kind == 1) r = ws_send(s.c, WS_OP_BINARY, data, ws_buffered(s.c) > 49000 ? 300000 : 500);
+            if (kind == 2) r = ws__news_give(s.c, &news);
+            if (kind == 3) r = ws_send_latest(s.c, i % 300, WS_OP_BINARY, data, 100);
+        }
+        CHECK_INT(r, kind == 3 ? 0 : WS_ERR_BACKLOG);
+        CHECK(kind == 3 || ws_buffered(s.c) > 9 * MOST_BYTES / 10);
+        if (kind == 1) bound = 5 * (MOST_BYTES / 2 + 300000) / 2 + 4096;
+        if (kind == 2 && !client) bound = 400 + i * 5 * 24 / 2 + 1024;
+        if (kind == 3) bound = 300 * (100 + 14 + 100) + 1024;
+        CHECK(w.h.peak - base <= bound);
+        if (news.frame) ws__shared_release(news.frame);
+        s.hold = 0;
+        side_pull(&s);
+        CHECK_INT(w.h.now, base);
+        side_done(&s);
+    }
+}
+
 TEST(arguments)
 {
     world w;
@@ -536,4 +579,4 @@ TEST(arguments)
 
 TESTS(T(model) T(model_without_memory) T(pongs_between_shared_frames) T(drop_slow)
       T(drop_oldest_keeps_the_newest) T(drop_without_memory)
-      T(arguments))
+      T(memory) T(arguments))
