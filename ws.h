@@ -3758,7 +3758,7 @@ static int ws__forwarded(ws_conn *c)
 static const char *ws__answer_protocol(ws_conn *c, const ws_answer *answer)
 {
     if (!answer || !answer->protocol) {
-        if (!*ws_protocol(c)) ws__protocol_choose(c);
+        ws__protocol_choose(c);
         return ws_protocol(c);
     }
     if (!*answer->protocol) return "";

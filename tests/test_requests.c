@@ -700,6 +700,7 @@ TEST(failing_allocations)
             side_pull(&s);
             CHECK(s.opened || s.closed);
             if (s.closed && s.error == WS_ERR_MEMORY) CHECK_INT(s.out.n, 0);
+            else if (kind >= 2 && (s.asked || s.http)) CHECK_INT(status_of(&s.out), kind == 2 ? 403 : 200);
             if (s.opened) CHECK_INT(status_of(&s.out), 101);
         }
         side_done(&s);
@@ -1699,12 +1700,14 @@ static const refusal refusals[] = {
     { R401 "\r\n", "", "", 401, NEEDS_EOF },
     { R401 "Content-Length: 50\r\n\r\n", "cut short", "cut short", 401, NEEDS_EOF },
     { R401 "Content-Length: what\r\n\r\n", "until the end", "until the end", 401, NEEDS_EOF },
+    { R401 "Content-Length: 0:\r\n\r\n", "until the end", "until the end", 401, NEEDS_EOF },
     { R401 "Content-Length: -1\r\n\r\n", "until the end", "until the end", 401, NEEDS_EOF },
     { R401 "Content-Length: 99999999999999999999999999\r\n\r\n", "x", "x", 401, NEEDS_EOF },
     { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n", "hello", 401, ENDS },
     { R401 "Transfer-Encoding: chunked\r\n\r\n", "0\r\n\r\nmore", "", 401, ENDS },
     { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\n0\r\n\r\n\r\n0\r\n\r\n", "0\r\n\r\n", 401, ENDS },
     { R401 "Transfer-Encoding: chunked\r\n\r\n", "A;x=y\r\n0123456789\r\n00;z\r\nT: 1\r\nU: 2\r\n\r\nX", "0123456789", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "2\r\nab\r\n6\r\nc\r\n\r\nd\r\n0\r\n\r\nX", "abc\r\n\r\nd", 401, ENDS },
     { R401 "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "x", 401, ENDS },
     { R401 "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "x", 401, ENDS },
     { R401 "Transfer-Encoding: chunked\r\n\r\n", "FFFFFFFFFFFFFFFFFFFFFF\r\nx", "", 401, NEEDS_EOF },
