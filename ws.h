@@ -819,8 +819,8 @@ WS_API int ws_header_next(const ws_conn *c, size_t *pos, ws_str *name, ws_str *v
 WS_API ws_str ws_header_item(const ws_conn *c, const char *name, int i);
 
 /* A cookie the client sent, a parameter of the query, with percent-encoding (and in queries
-   '+') undone, as a string in buf of n bytes. Returns its length, or -1: absent, a NUL in it,
-   or no room. */
+   '+') undone, as a string in buf of n bytes. The first of that name, compared as it came.
+   Returns its length, or -1: absent, a NUL in it, or no room. */
 WS_API int ws_cookie(const ws_conn *c, const char *name, char *buf, size_t n);
 WS_API int ws_query(const ws_conn *c, const char *name, char *buf, size_t n);
 
@@ -5732,7 +5732,6 @@ WS_API ws_str ws_path(const ws_conn *c)
 
     if (all.size && all.data[0] != '/') {       /* "http://host/path" */
         from = ws__find(all, ws__find(all, 0, '/') + 2, '/');
-        if (from > all.size) from = all.size;
     }
     i = ws__find(all, 0, '?');
     if (i < from) from = i;

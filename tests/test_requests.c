@@ -1151,7 +1151,7 @@ TEST(query_and_cookie_tables)
         world w;
         side s;
         char t[10];
-        parked(&s, &w, NULL, "GET /?a=1 HTTP/1.1\r\n" ALL "Cookie: x=1\r\ncookie: a=2; x=3\r\nCookie: a=4\r\n" E);
+        parked(&s, &w, NULL, "GET /?a=1 HTTP/1.1\r\n" ALL "X: a=9\r\nCookies: a=8\r\nCookie: x=1\r\ncookie: a=2; x=3\r\nCookie: a=4\r\n" E);
         CHECK_INT(ws_cookie(s.c, "a", t, 10), 1);       /* the first, over all lines */
         CHECK_STR(t, "2");
         CHECK_INT(ws_cookie(s.c, "x", t, 10), 1);
@@ -2119,6 +2119,16 @@ TEST(loop_answered_from_elsewhere)
     CHECK(!memcmp(guest_log(0), "R O T'ahead' B#20000 B#20000 ", 29));
     CHECK(raw_has(&a, "101 Switching"));
     CHECK(raw_has(&a, "\x81\x02in"));
+    raw_close(&b);
+    b = raw_connect(port);              /* all of it at once: little is read for a stranger */
+    raw_puts(&b, REQUEST);
+    sent = raw_put(&b, ahead.p, ahead.n);
+    CHECK(sent > 60000);
+    base = h.now;
+    UNTIL(loop, guest_count == 3, 3000);
+    settle(loop, 20);
+    CHECK_STR(guest_log(2), "R ");
+    CHECK(h.now <= base + 40000);
     buf_free(&ahead);
     raw_close(&a);
     raw_close(&b);
