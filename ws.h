@@ -1826,15 +1826,25 @@ WS_API int ws_list_has(ws_str list, const char *token)
     return 0;
 }
 
-/* The size of a chunked body, or WS_BODY_MAX while its end is not here (RFC 9112 7.1). */
+/* Reads the line before a chunk (RFC 9112 7.1): its size. *at goes behind the line, and behind
+   s when that is not whole. */
+WS__PRIVATE size_t ws__chunk_line(ws_str s, size_t *at)
+{
+    size_t size = 0;
+
+    for (; *at < s.size && size < 1u << 24 && ws__hex(s.data[*at]) >= 0; ++*at)
+        size = size * 16 + (size_t)ws__hex(s.data[*at]);
+    *at = ws__find(s, *at, '\n') + 1;
+    return size;
+}
+
+/* The size of a chunked body, or WS_BODY_MAX while its end is not here. */
 WS__PRIVATE size_t ws__chunks_size(ws_str s)
 {
     size_t at = 0, size, end;
 
     do {
-        for (size = 0; at < s.size && size < WS_BODY_MAX && ws__hex(s.data[at]) >= 0; at++)
-            size = size * 16 + (size_t)ws__hex(s.data[at]);
-        at = ws__find(s, at, '\n') + 1;
+        size = ws__chunk_line(s, &at);
         if (size) at += size + 2;
     } while (size && at < s.size);
     for (; at < s.size; at = end + 1) {     /* trailers, up to an empty line */
@@ -1844,7 +1854,31 @@ WS__PRIVATE size_t ws__chunks_size(ws_str s)
     return WS_BODY_MAX;
 }
 
-/* The bytes to show of a refusal's body that begins with these: all of it, at most
+/* Moves what the chunks hold together, to p. Returns its size. */
+WS__PRIVATE size_t ws__chunks_join(char *p, size_t n)
+{
+    size_t at = 0, out = 0, size;
+
+    while ((size = ws__chunk_line(ws__str(p, n), &at)) != 0 && at < n) {
+        size_t here = size < n - at ? size : n - at;
+        memmove(p + out, p + at, here);
+        out += here;
+        at += size + 2;
+    }
+    return out;
+}
+
+WS__PRIVATE int ws__is_chunked(ws_str head)
+{
+    ws_str name, value;
+    size_t pos = 0;
+
+    while (ws_head_field(head, &pos, &name, &value))
+        if (ws_str_is(name, "Transfer-Encoding") && ws_list_has(value, "chunked")) return 1;
+    return 0;
+}
+
+/* The bytes to wait for of a refusal's body that begins with these: all of it, at most
    WS_BODY_MAX. */
 WS__PRIVATE size_t ws__body_size(ws_str head, int status, ws_str body)
 {
@@ -1852,8 +1886,8 @@ WS__PRIVATE size_t ws__body_size(ws_str head, int status, ws_str body)
     size_t pos = 0, size = WS_BODY_MAX, i;
 
     if (status < 200 || status == 204 || status == 304) return 0;
+    if (ws__is_chunked(head)) return ws__chunks_size(body);
     while (ws_head_field(head, &pos, &name, &value)) {
-        if (ws_str_is(name, "Transfer-Encoding")) return ws__chunks_size(body);
         if (!ws_str_is(name, "Content-Length")) continue;
         for (size = i = 0; i < value.size && size < WS_BODY_MAX; i++)
             size = ws__is_digit(value.data[i]) ? size * 10 + (size_t)(value.data[i] - '0')
@@ -2035,7 +2069,8 @@ enum {
    raw bytes not parsed yet; msg <= pos <= len <= cap. Exists only while it holds something. */
 typedef struct ws__rx {
     size_t cap, msg, pos, len;
-    uint64_t left;          /* in a frame: its payload bytes still to come */
+    uint64_t left;          /* in a frame: its payload bytes still to come; a refusal: of its
+                               body to show */
     uint64_t given;         /* bytes of the unfinished message that went out as PART events */
     uint32_t frames;        /* of the unfinished message */
     uint32_t utf8;
@@ -4073,10 +4108,21 @@ static int ws__http_check(ws_conn *c, ws_str head, int status)
     return 0;
 }
 
+/* Keeps the body behind a refusal's head for ws_body. */
+static void ws__body_keep(ws_conn *c, ws_str head, int status)
+{
+    char *p = (char *)(uintptr_t)(head.data + head.size);
+    size_t n = c->rx->len - c->rx->head_at - head.size;
+    size_t most = ws__body_size(head, status, ws__str(p, n));
+
+    if (n > most) n = most;
+    c->rx->left = ws__is_chunked(head) ? ws__chunks_join(p, n) : n;
+}
+
 static int ws__client_head(ws_conn *c, ws_str head)
 {
     ws_str version, reason;
-    int status, fault = ws_head_answer(head, &version, &status, &reason);
+    int status = 0, fault = ws_head_answer(head, &version, &status, &reason);
 
     if (!fault) {
         c->cfg->status = (uint16_t)status;
@@ -4084,6 +4130,7 @@ static int ws__client_head(ws_conn *c, ws_str head)
                                : ws__answer_check(c, head, status, version);
     }
     if (!fault) return WS_EV_OPEN;
+    ws__body_keep(c, head, status);
     if (fault == WS_ERR_STATUS && ws__redirects(c, status)) {   /* what waits for OPEN stays */
         if (status <= 303) c->cfg->as_get = 1;
         c->error = -WS_ERR_STATUS;
@@ -4674,43 +4721,11 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
 static int ws__again(ws_conn *c, ws_event *ev);
 #endif
 
-#ifndef WS_NO_CLIENT
-/* Takes the chunks' lines out of the body of a refusal. Input is over. */
-static void ws__body_plain(ws_conn *c)
-{
-    ws__rx *rx = c->rx;
-    char *p;
-    size_t n, at = 0, out = 0, size, k;
-
-    if (!rx || !rx->head_size || rx->head.state != WS__HEAD_DONE ||
-        !ws_header_value(c, "Transfer-Encoding").data)
-        return;
-    rx->head.state = WS__HEAD_BAD;          /* once is enough */
-    p = (char *)WS__DATA(rx) + rx->head_at + rx->head_size;
-    n = rx->len - rx->head_at - rx->head_size;
-    do {
-        for (size = 0; at < n && size < 1u << 24 && ws__hex(p[at]) >= 0; at++)
-            size = size * 16 + (size_t)ws__hex(p[at]);
-        if (at == n || ws__hex(p[at]) >= 0) break;
-        at = ws__find(ws__str(p, n), at, '\n') + 1;
-        if (at >= n) break;
-        k = size < n - at ? size : n - at;
-        memmove(p + out, p + at, k);
-        out += k;
-        at += k + 2;
-    } while (size && at < n);
-    rx->len = rx->pos = rx->head_at + rx->head_size + out;
-}
-#endif
-
 static int ws__close_event(ws_conn *c, ws_event *ev)
 {
     int clean = WS__HAS(c, WS__CLOSE_GOT) && WS__HAS(c, WS__CLOSE_SENT) && !c->error;
 
     WS_TRACE(c, "end", c->code);
-#ifndef WS_NO_CLIENT
-    if (WS__HAS(c, WS__IS_CLIENT) && c->error == -WS_ERR_STATUS) ws__body_plain(c);
-#endif
     c->flags |= WS__CLOSE_TOLD;
     c->phase = WS__PHASE_ENDED;
     ws__fill(ev, c, WS_EV_CLOSE, "", 0);
@@ -5740,16 +5755,10 @@ WS_API ws_str ws_path(const ws_conn *c)
 
 WS_API ws_str ws_body(const ws_conn *c)
 {
-    ws_str head = ws__head(c), body = { "", 0 };
-    size_t most;
+    ws_str head = ws__head(c);
 
-    if (!head.size || !ws_is_client(c) || c->cfg->status == 101) return body;
-    body = ws__str(head.data + head.size, c->rx->len - c->rx->head_at - head.size);
-    most = WS_BODY_MAX;
-    if (!ws_header_value(c, "Transfer-Encoding").data)          /* see ws__body_plain */
-        most = ws__body_size(head, c->cfg->status, body);
-    if (body.size > most) body.size = most;
-    return body;
+    if (!head.size || !ws_is_client(c) || WS__HAS(c, WS__OPENED)) return ws__str("", 0);
+    return ws__str(head.data + head.size, (size_t)c->rx->left);
 }
 
 WS_API int ws_header_next(const ws_conn *c, size_t *pos, ws_str *name, ws_str *value)
