@@ -1,6 +1,6 @@
 /* How far the library goes: up the stack (sec_A6, sec_C12) and along its input (sec_A7, sec_A1).
    The stack is painted and looked at afterwards; input ends where the next page cannot be
-   touched. */
+   touched. And how much a loop keeps. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -426,6 +426,62 @@ TEST(sec_A1)
     }
 }
 
+/* ---- freed blocks that a loop keeps ---- */
+
+/* Whatever is taken and given back: never more than 8 MiB are kept, what is handed out is big
+   enough and not absurdly bigger, and all of it goes back in the end. */
+TEST(cache)
+{
+    enum { HELD = 40 };
+    static const size_t sizes[] = { 100, 512, 4000, 70000, 1 << 20, 3 << 20, 4 << 20, 5 << 20 };
+    struct { void *p; size_t n; } held[HELD];
+    ws_config set;
+    ws__cache cache;
+    ws__cfg *cfg;
+    world w;
+    uint64_t seed = 3;
+    size_t in_hand = 0, base_now, most = 0;
+    long turn, again = 0;
+    int i;
+
+    world_init(&w);
+    set = world_config(&w);
+    cfg = ws__cfg_new(&set, NULL);
+    base_now = w.h.now;
+    memset(&cache, 0, sizeof cache);
+    memset(held, 0, sizeof held);
+    cfg->cache = &cache;
+    for (turn = 0; turn < 20000; turn++) {
+        size_t kept = 0;
+        i = (int)rng_to(&seed, HELD);
+        if (held[i].p) {
+            ws__block_free(cfg, held[i].p, held[i].n);
+            in_hand -= held[i].n;
+            held[i].p = NULL;
+        } else {
+            size_t want = sizes[rng_to(&seed, 8)] + rng_to(&seed, 300);
+            long calls = w.h.calls;
+            held[i].n = want;
+            held[i].p = ws__block_new(cfg, &held[i].n);
+            CHECK(held[i].p && held[i].n >= want && held[i].n <= 4 * want + 3);
+            again += w.h.calls == calls;
+            in_hand += held[i].n;
+        }
+        for (i = 0; i < 16; i++) kept += cache.slot[i].size;
+        CHECK_INT(kept, cache.total);
+        CHECK_INT(w.h.now - base_now, in_hand + kept);
+        if (kept > most) most = kept;
+    }
+    CHECK(again > 1000);                /* it is of use */
+    CHECK(most > (size_t)6 << 20 && most <= (size_t)8 << 20);
+    for (i = 0; i < HELD; i++) if (held[i].p) ws__block_free(cfg, held[i].p, held[i].n);
+    ws__cache_clear(cfg);
+    CHECK_INT(w.h.now, base_now);
+    cfg->cache = NULL;
+    ws__cfg_release(cfg);
+    CHECK_INT(w.h.live, 0);
+}
+
 TESTS(T(sec_A6) T(sec_A6_refused) T(sec_A7_heads) T(sec_A7_frames) T(sec_A7_memory)
-      T(sec_A7_urls) T(sec_A7_text) T(sec_A1))
+      T(sec_A7_urls) T(sec_A7_text) T(sec_A1) T(cache))
 #endif

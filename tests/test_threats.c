@@ -182,6 +182,44 @@ TEST(sec_C13)
     CHECK(!memcmp(a, b, n));
 }
 
+/* ---- G1 ---- */
+
+static int by_value(const void *a, const void *b) { return memcmp(a, b, 4); }
+
+/* keys from the system's source: none comes twice beyond chance, every byte is as good as any */
+TEST(sec_G1_system)
+{
+    enum { N = 100000 };
+    ws_event ev;
+    ws_conn *c = answered("HTTP/1.1 101 Switching Protocols", "", &ev);
+    unsigned char *keys = (unsigned char *)malloc(4 * N);
+    long count[4][256], repeats = 0, i, k;
+
+    CHECK_INT(ev.type, WS_EV_OPEN);
+    memset(count, 0, sizeof count);
+    for (i = 0; i < N; i++) {
+        size_t n;
+        const unsigned char *p;
+        CHECK_INT(i % 2 ? ws_send_text(c, "same") : ws_ping(c, "same", 4), 0);
+        p = (const unsigned char *)ws_output(c, &n);
+        CHECK_INT(n, 10);
+        memcpy(keys + 4 * i, p + 2, 4);
+        for (k = 0; k < 4; k++) count[k][p[2 + k]]++;
+        for (k = 0; k < 4; k++) CHECK_INT(p[6 + k] ^ p[2 + k], "same"[k]);
+        ws_output_done(c, n);
+    }
+    qsort(keys, N, 4, by_value);
+    for (i = 1; i < N; i++) repeats += !memcmp(keys + 4 * i, keys + 4 * i - 4, 4);
+    CHECK(repeats < 12);                /* 1.2 expected */
+    for (k = 0; k < 4; k++) {
+        double sum = 0, want = N / 256.0;
+        for (i = 0; i < 256; i++) sum += ((double)count[k][i] - want) * ((double)count[k][i] - want) / want;
+        CHECK(sum > 120 && sum < 420);  /* chi squared with 255 degrees: 6 sigma and more */
+    }
+    free(keys);
+    ws_free(c);
+}
+
 static ws_conn *open_server(void)
 {
     static const char request[] = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
@@ -350,4 +388,4 @@ TEST(sec_G4) {}
 TEST(hang_up_while_paused) {}
 #endif
 
-TESTS(T(sec_B4) T(sec_B5) T(sec_B8) T(sec_B9) T(sec_C13) T(sec_D2) T(sec_E2) T(sec_I2) T(sec_G4) T(hang_up_while_paused))
+TESTS(T(sec_B4) T(sec_B5) T(sec_B8) T(sec_B9) T(sec_C13) T(sec_G1_system) T(sec_D2) T(sec_E2) T(sec_I2) T(sec_G4) T(hang_up_while_paused))
