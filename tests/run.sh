@@ -14,7 +14,7 @@ out=build/test
 # ---- one part -------------------------------------------------------------------------
 program() {     # build and run tests/$1.c
     sanitize=$out/sanitize
-    [ "$1" != test_threads ] || sanitize=$out/sanitize_threads
+    case $1 in test_threads | test_lookup) sanitize=$out/sanitize_threads ;; esac
     $CC $CPPFLAGS -O1 -g -Wall -Wextra -Werror $(cat $sanitize) -I. -Itests "tests/$1.c" \
         -o "$out/$1" $LDFLAGS $LDLIBS -pthread || return 1
     limit "$out/$1"

@@ -1,9 +1,10 @@
 #!/bin/bash
 # ws.h against real peers on this machine: five npm packages as clients and as servers, npm ws
-# once more and harder, Python websockets, a fuzzing server for the client, headless Chromium.
-# Installs what it needs (npm ci; apt-get as root), builds the examples and peer.c. Prints
-# "ok name", or "not ok name" or "FAIL name"; last line "N passed, N failed".
-#   tests/interop/run.sh [five|npm|python|conformance|browser]...     default: all
+# once more and harder, Python websockets, a fuzzing server for the client, the proxies tinyproxy,
+# squid, microsocks and Dante, headless Chromium. Installs what it needs (npm ci; apt-get as root),
+# builds the examples, peer.c and through.c. Prints "ok name", or "not ok name" or "FAIL name";
+# last line "N passed, N failed".
+#   tests/interop/run.sh [five|npm|python|conformance|proxy|browser]...     default: all
 # A missing tool is a loud SKIP, and a failure with CI=true.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -73,6 +74,9 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     command -v node >/dev/null || missing="$missing nodejs"
     command -v npm >/dev/null || missing="$missing npm"
     /usr/bin/python3 -c 'import websockets' 2>/dev/null || missing="$missing python3-websockets"
+    for p in tinyproxy squid microsocks danted; do
+        PATH=$PATH:/usr/sbin command -v $p >/dev/null || missing="$missing ${p/danted/dante-server}"
+    done
     if [ -n "$missing" ]; then
         echo "installing$missing"
         (apt-get update && apt-get install -y --no-install-recommends $missing) \
@@ -163,6 +167,121 @@ if wanted conformance; then
         grep '^#' "$out/interop/conformance.out" || say "FAIL conformance: no report"
         stop
     fi
+fi
+
+# ---- through real proxies: names, IPv4, IPv6, with and without credentials ----
+free_port() {       # leaves it in $port; below those the system gives to clients
+    while :; do
+        port=$((12000 + RANDOM % 20000))
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || return 0
+    done
+}
+up() {              # up NAME COMMAND...: starts a proxy, waits until $port answers
+    local name=$1 i
+    shift
+    "$@" >"$out/interop/$name.out" 2>&1 </dev/null &
+    pid=$!
+    pids+=("$pid")
+    for ((i = 0; i < 100; i++)); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return 0
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    say "FAIL $name: it did not start"
+    tail -n 5 "$out/interop/$name.out"
+    return 1
+}
+through() {         # through NAME PROXY [STATUS]: to every address of the echo server
+    local name=$1 proxy=$2 host status=${3-}
+    for host in "${hosts[@]}"; do
+        check "$name${status:+ refuses}: $host" "$out/interop/through" "$proxy" "$host" $status
+    done
+}
+if wanted proxy; then
+    PATH=$PATH:/usr/sbin
+    tmp=$(mktemp -d)
+    chmod 755 "$tmp"
+    if ! ${CC-cc} ${CPPFLAGS-} ${CFLAGS--O2 -g} -Wall -Wextra -I. $here/through.c \
+        -o "$out/interop/through" ${LDFLAGS-} ${LDLIBS-}
+    then say "FAIL proxy: through.c does not compile"; fi
+    serve echo_server "$out/echo_server" --port 0
+    four=${line##*:}
+    four=ws://127.0.0.1:${four%%/*}/
+    hosts=("$four" "${four/127.0.0.1/localhost}")
+    if serve echo_server6 "$out/echo_server" --host ::1 --port 0; then
+        six=${line##*:}
+        hosts+=("ws://[::1]:${six%%/*}/")
+    fi
+
+    if ! command -v tinyproxy >/dev/null; then skip "tinyproxy: not installed"; else
+        free_port
+        printf '%s\n' "Port $port" "Listen 127.0.0.1" "Timeout 60" >"$tmp/open.conf"
+        up tinyproxy tinyproxy -d -c "$tmp/open.conf" && through tinyproxy "http://127.0.0.1:$port"
+        open=http://127.0.0.1:$port
+        free_port
+        printf '%s\n' "Port $port" "Listen 127.0.0.1" "Timeout 60" "BasicAuth user pass" >"$tmp/auth.conf"
+        up tinyproxy_auth tinyproxy -d -c "$tmp/auth.conf" && {
+            through "tinyproxy with a password" "http://user:pass@127.0.0.1:$port"
+            through "tinyproxy, no password" "http://127.0.0.1:$port" 407
+            through "tinyproxy, wrong password" "http://user:wrong@127.0.0.1:$port" 401
+        }
+        (unset no_proxy NO_PROXY http_proxy; all_proxy=$open; export all_proxy
+         through "tinyproxy from the environment" env)
+    fi
+    if ! command -v squid >/dev/null; then skip "squid: not installed"; else
+        free_port
+        mkdir "$tmp/squid"
+        chmod 777 "$tmp/squid"
+        printf 'user:%s\n' "$(openssl passwd -apr1 pass)" >"$tmp/users"
+        cat >"$tmp/squid.conf" <<EOF
+http_port 127.0.0.1:$port
+auth_param basic program /usr/lib/squid/basic_ncsa_auth $tmp/users
+acl known proxy_auth REQUIRED
+http_access allow known
+http_access deny all
+cache deny all
+access_log none
+cache_log $tmp/squid/log
+pid_filename none
+coredump_dir $tmp/squid
+shutdown_lifetime 0 seconds
+EOF
+        up squid squid -N -f "$tmp/squid.conf" && {
+            through "squid with a password" "http://user:pass@127.0.0.1:$port"
+            through "squid, no password" "http://127.0.0.1:$port" 407
+        }
+    fi
+    if ! command -v microsocks >/dev/null; then skip "microsocks: not installed"; else
+        free_port
+        up microsocks microsocks -i 127.0.0.1 -p "$port" && {
+            through microsocks "socks5://127.0.0.1:$port"
+            through "microsocks by name" "socks5h://localhost:$port"
+        }
+        free_port
+        up microsocks_auth microsocks -i 127.0.0.1 -p "$port" -u user -P 'p@:ss' && {
+            through "microsocks with a password" "socks5://user:p%40%3Ass@127.0.0.1:$port"
+            through "microsocks, no password" "socks5://127.0.0.1:$port" 0
+            through "microsocks, wrong password" "socks5://user:no@127.0.0.1:$port" 0
+        }
+    fi
+    if ! command -v danted >/dev/null; then skip "Dante: not installed"; else
+        free_port
+        cat >"$tmp/danted.conf" <<EOF
+internal: 127.0.0.1 port = $port
+external: 127.0.0.1
+socksmethod: none
+clientmethod: none
+client pass { from: 127.0.0.0/8 to: 0.0.0.0/0 }
+socks pass { from: 127.0.0.0/8 to: 127.0.0.0/8 }
+EOF
+        hosts=("$four" "${four/127.0.0.1/localhost}")
+        up danted danted -f "$tmp/danted.conf" && {
+            through Dante "socks5://127.0.0.1:$port"
+            hosts=("ws://192.0.2.1/")       # its rules forbid it
+            through Dante "socks5://127.0.0.1:$port" 2
+        }
+    fi
+    rm -rf "$tmp"
 fi
 
 # ---- a browser ----
