@@ -759,7 +759,7 @@ WS_API int ws_http_write(ws_conn *c, const void *data, size_t n);
 WS_API int ws_http_end(ws_conn *c);
 
 /* Writes text whenever ms milliseconds passed without a write, so that proxies keep the
-   connection and a dead peer is noticed (ping_timeout after that it takes nothing more). */
+   connection and a dead peer is noticed: one that takes nothing for ms and ping_timeout. */
 WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms);
 
 /* ---- ordinary HTTP as a client ----
@@ -768,13 +768,14 @@ WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms);
    200..299 (ws_status, ws_header_value); its body comes in PART events (op BINARY, chunks
    undone), the last one perhaps empty; then CLOSE with clean = 1. Other answers are CLOSE with
    WS_ERR_STATUS, and ws_body. Redirects, proxies, deadlines and reconnection are those of a
-   WebSocket; after 301, 302 and 303 a request with a body becomes a GET. */
+   WebSocket; after 301, 302 and 303 any request but HEAD becomes a GET without body. Messages
+   cannot be sent; ws_close ends it at once. */
 
 /* A header line of the next tries of a client with cfg.reconnect, in place of the one set
    before; value NULL: none. Not copied into the present request. 0 or WS_ERR_. */
 WS_API int ws_next_header(ws_conn *c, const char *name, const char *value);
 
-/* Changes cfg.reconnect, the first delay in ms. */
+/* Changes cfg.reconnect, the first delay in ms, and raises cfg.reconnect_max to it. */
 WS_API void ws_next_delay(ws_conn *c, uint32_t ms);
 
 /* ---- asking ---- */
@@ -799,7 +800,7 @@ WS_API void ws_set_user(ws_conn *c, void *user);
    after a refusal) until the next pull; afterwards empty. method and target: the request
    line; path: the target without its query; "" on a client. status: the HTTP status a client
    got, 0 if none. body: client, at CLOSE after a refusal: what came behind the head, at most
-   WS_BODY_MAX bytes, chunks undone. */
+   WS_BODY_MAX bytes, chunks undone (not with cfg.memory). */
 WS_API const char *ws_method(const ws_conn *c);
 WS_API const char *ws_target(const ws_conn *c);
 WS_API ws_str ws_path(const ws_conn *c);
@@ -2152,7 +2153,7 @@ typedef struct ws__more {
     char *remote;               /* the client's address that a trusted proxy wrote */
     char *protocol;             /* subprotocol that the application chose */
     char *beat;                 /* of ws_http_beat */
-    uint32_t beat_ms;
+    uint32_t beat_ms, beat_at;  /* at: when the next is due */
 } ws__more;
 
 /* A configuration with the defaults filled in and all strings copied. Shared by the
@@ -2893,6 +2894,8 @@ static void ws__tx_done(ws_conn *c, size_t n)
         c->last_rx = c->now;
         c->flags &= ~(uint32_t)WS__PINGED;
     }
+    if (n && c->phase == WS__PHASE_ENDING && WS__HAS(c, WS__ANSWERED))
+        c->deadline = ws__after(c, c->cfg->set.close_timeout);  /* the answer may be long */
     while (n && c->tx) {
         ws__mark *m = tx->mark_at < tx->mark_end ? &tx->marks[tx->mark_at] : NULL;
         size_t k = (m ? m->at : tx->len) - tx->pos;
@@ -3976,7 +3979,7 @@ static void ws__put_upgrade(ws_conn *c, ws__text *t, const char *key)
 static int ws__request_put(ws_conn *c, const ws_url *url)
 {
     const ws_config *set = &c->cfg->set;
-    int http = ws__is_http(c), with_body = http && set->body_size && !c->cfg->as_get;
+    int http = ws__is_http(c), own = http && !c->cfg->as_get, with_body = own && set->body_size;
     uint8_t nonce[16];
     char key[25];
     size_t size = 1024 + strlen(ws_url_of(c)) + 2 * (c->cfg->size - sizeof *c->cfg) +
@@ -3987,7 +3990,7 @@ static int ws__request_put(ws_conn *c, const ws_url *url)
     ws_base64_encode(nonce, sizeof nonce, key);
     ws_accept_key(key, c->cfg->accept);
     if (ws__text_begin(c, &t, size)) return WS_ERR_MEMORY;
-    ws__puts(&t, http && !c->cfg->as_get ? set->method : "GET");
+    ws__puts(&t, own ? set->method : "GET");
     ws__puts(&t, " ");
     if (!url->target.size || url->target.data[0] != '/') ws__puts(&t, "/");
     ws__put(&t, url->target.data, url->target.size);
@@ -4000,7 +4003,7 @@ static int ws__request_put(ws_conn *c, const ws_url *url)
     if (ws__put_basic(&t, "Authorization", url)) return WS_ERR_URL;
     ws__put_own_lines(&t, c->cfg);
     if (c->cfg->next_line) ws__puts(&t, c->cfg->next_line);
-    if (with_body) {
+    if (with_body || (own && strcmp(set->method, "GET") && strcmp(set->method, "HEAD"))) {
         ws__puts(&t, "Content-Length: ");
         ws__put_number(&t, set->body_size);
         ws__puts(&t, "\r\n");
@@ -4059,7 +4062,7 @@ static int ws__refusal_whole(const ws_conn *c, ws_str head, const char *body, si
     int status;
 
     if (ws_head_answer(head, &version, &status, &reason) || WS__HAS(c, WS__INPUT_END)) return 1;
-    if (ws__is_http(c) && status < 300) return 1;       /* none */
+    if (ws__is_http(c) && (status < 300 || !strcmp(c->cfg->set.method, "HEAD"))) return 1;
     if (WS__HAS(c, WS__IS_FIXED) && c->rx->len == c->rx->cap) return 1;
     if (ws__redirects(c, status)) return 1;
     return n >= ws__body_size(head, status, ws__str(body, n));
@@ -4132,7 +4135,8 @@ static int ws__client_head(ws_conn *c, ws_str head)
     if (!fault) return WS_EV_OPEN;
     ws__body_keep(c, head, status);
     if (fault == WS_ERR_STATUS && ws__redirects(c, status)) {   /* what waits for OPEN stays */
-        if (status <= 303) c->cfg->as_get = 1;
+        if (status <= 303 && ws__is_http(c) && strcmp(c->cfg->set.method, "HEAD"))
+            c->cfg->as_get = 1;
         c->error = -WS_ERR_STATUS;
         c->phase = WS__PHASE_ENDED;
         return 0;
@@ -4567,7 +4571,8 @@ static int ws__head_skip(ws_conn *c, ws__span *in, ws_str head)
     ws_str version, reason;
     int status;
 
-    if (ws_head_answer(head, &version, &status, &reason) || status / 100 != 1) return 0;
+    if (ws_head_answer(head, &version, &status, &reason) || status / 100 != 1 || status == 101)
+        return 0;
     in->p += head.size;
     memset(&c->rx->head, 0, sizeof c->rx->head);
     return 1;
@@ -4615,12 +4620,12 @@ static int ws__body_part(ws_conn *c, ws__span *in, ws_event *ev)
 static int ws__body_line(ws_conn *c, ws__span *in)
 {
     ws__rx *rx = c->rx;
-    size_t have = (size_t)(in->end - in->p), n = 0, i;
+    size_t have = (size_t)(in->end - in->p), n = 0, i, k;
     const char *p = (const char *)in->p;
     uint64_t size = 0;
 
     while (n < have && p[n] != '\n') n++;
-    if (n == have && n < 1024) return 0;
+    if (n == have && n < 1024 && !(WS__HAS(c, WS__IS_FIXED) && n == rx->cap)) return 0;
     if (n == have || !n || p[n - 1] != '\r') { ws__fail(c, WS_ERR_BODY); return -1; }
     in->p += n + 1;
     n--;
@@ -4635,8 +4640,9 @@ static int ws__body_line(ws_conn *c, ws__span *in)
     }
     for (i = 0; i < n && i < 16 && ws__hex(p[i]) >= 0; i++)
         size = size << 4 | (uint64_t)ws__hex(p[i]);
-    if (!i || (i < n && p[i] != ';' && !ws__is_blank(p[i])) || size >> 62)
-        ws__fail(c, WS_ERR_BODY);
+    k = i;
+    while (k < n && ws__is_blank(p[k])) k++;
+    if (!i || (k < n && p[k] != ';') || size >> 62) ws__fail(c, WS_ERR_BODY);
     rx->left = size;
     rx->op = size ? WS__READ_CHUNK : WS__READ_TRAILER;
     return -1;
@@ -4846,26 +4852,48 @@ static void ws__give_up(ws_conn *c)
 
 static int ws__body_put(ws_conn *c, const void *data, size_t n);
 
-/* When the next beat of a body is due. */
+/* When a body's peer is dead: it took nothing for that long. */
+static uint32_t ws__body_patience(const ws_conn *c)
+{
+    uint32_t patience = c->cfg->set.ping_timeout;
+
+    return patience == WS_NEVER ? patience : c->more->beat_ms + patience;
+}
+
+static void ws__body_deadline(ws_conn *c)
+{
+    const ws__more *m = c->more;
+
+    c->deadline = ws__after(c, WS_NEVER);
+    if (!m || !m->beat) return;
+    c->deadline = m->beat_at;
+    if (ws__pending(c) && ws__body_patience(c) != WS_NEVER)
+        c->deadline = ws__sooner(c->now, m->beat_at, c->last_rx + ws__body_patience(c));
+}
+
+/* Something is written: the next beat is due so much later. */
 static void ws__beat_later(ws_conn *c)
 {
-    uint32_t ms = c->more && c->more->beat ? c->more->beat_ms : WS_NEVER;
-
-    c->deadline = ws__after(c, ms);
+    if (c->more) c->more->beat_at = c->now + c->more->beat_ms;
+    ws__body_deadline(c);
 }
 
 static void ws__beat(ws_conn *c)
 {
     const ws__more *m = c->more;
-    uint32_t patience = c->cfg->set.ping_timeout;
 
-    if (m && m->beat && ws__pending(c) && patience != WS_NEVER &&
-        c->now - c->last_rx >= m->beat_ms + patience) {
-        ws__fail(c, WS_ERR_PING_TIMEOUT);
-        return;
+    if (m && m->beat) {
+        uint32_t patience = ws__body_patience(c);
+        if (ws__pending(c) && patience != WS_NEVER && c->now - c->last_rx >= patience) {
+            ws__fail(c, WS_ERR_PING_TIMEOUT);
+            return;
+        }
+        if ((int32_t)(c->now - m->beat_at) >= 0) {
+            if (!ws__pending(c)) ws__body_put(c, m->beat, strlen(m->beat));
+            ws__beat_later(c);
+        }
     }
-    if (m && m->beat && !ws__pending(c)) ws__body_put(c, m->beat, strlen(m->beat));
-    if (c->phase == WS__PHASE_BODY) ws__beat_later(c);
+    ws__body_deadline(c);
     ws__wake(c);
 }
 
@@ -5025,7 +5053,8 @@ static int ws__can_send(const ws_conn *c)
 {
     return !WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT) &&
            (c->phase == WS__PHASE_FRAMES ||
-            (c->phase == WS__PHASE_HEAD && WS__HAS(c, WS__IS_CLIENT) && !c->cfg->delay));
+            (c->phase == WS__PHASE_HEAD && WS__HAS(c, WS__IS_CLIENT) && !ws__is_http(c) &&
+             !c->cfg->delay));
 }
 
 /* May a new message begin? */
@@ -5542,6 +5571,7 @@ static int ws__body_put(ws_conn *c, const void *data, size_t n)
     ws__shared *f;
     int r, chunked = WS__HAS(c, WS__CHUNKED);
 
+    if (!ws__pending(c)) c->last_rx = c->now;       /* the peer's time to take it begins */
     t.at = size;
     t.end = size + sizeof size;
     if (chunked) {
@@ -5620,6 +5650,7 @@ WS_API void ws_next_delay(ws_conn *c, uint32_t ms)
 {
     if (c && WS__HAS(c, WS__IS_CLIENT) && c->cfg->set.reconnect) {
         c->cfg->set.reconnect = ms ? ms : 1;
+        if (c->cfg->set.reconnect_max < ms) c->cfg->set.reconnect_max = ms;
         c->cfg->delay = 0;
     }
 }
@@ -5636,6 +5667,7 @@ WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms)
     ws__string_free(c, c->more->beat);
     c->more->beat = copy;
     c->more->beat_ms = ms;
+    c->last_rx = c->now;
     ws__beat_later(c);
     ws__wake(c);
     return 0;

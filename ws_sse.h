@@ -181,9 +181,10 @@ WS_SSE_API int ws_sse_requested(const ws_conn *c);
 
 /* How a stream begins. Zero it, then set what you care about. */
 typedef struct ws_sse_options {
-    const ws_header *headers;   /* added to the answer (CORS); NULL none */
+    const ws_header *headers;   /* added to the answer (CORS), at most 32; NULL none */
     long retry;                 /* ms a reader waits before it connects again; 0: not said */
-    uint32_t beat;              /* ms without an event, then a comment; 0: 15000 */
+    uint32_t beat;              /* ms without an event, then a comment; 0: 15000. Not with
+                                   cfg.memory */
     int chunked;                /* 1: in chunks, to HTTP/1.1; 0: ends with the connection */
 } ws_sse_options;
 
@@ -198,7 +199,7 @@ WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o);
 WS_SSE_API int ws_sse_last_event_id(const ws_conn *c, char *buf, size_t n);
 
 /* Sends an event, or a comment alone (ping). 0, WS_ERR_ARGUMENT for what ws_sse_format
-   refuses, or as ws_http_write. */
+   refuses, or as ws_http_write. With WS_NO_MALLOC events of more than 1 KiB are WS_ERR_MEMORY. */
 WS_SSE_API int ws_sse_send(ws_conn *c, const ws_sse_message *m);
 WS_SSE_API int ws_sse_ping(ws_conn *c);
 
@@ -250,7 +251,8 @@ typedef struct ws_sse_reader {
    ws_sse_parser_init. cfg may be NULL; its method and body are for POST. Like a browser it
    comes back when the stream ends or breaks (cfg.reconnect, 3000 ms unless the stream says
    otherwise; WS_NEVER: not; methods but GET: only if set), with Last-Event-ID, and stops at
-   204, at an error status, and at answers that are no event stream. Returns s->conn. */
+   204, at an error status, and at answers that are no event stream. Of cfg.headers at most 32
+   (WS_ERR_ARGUMENT). Returns s->conn, or NULL: out of memory, or s->error says why. */
 WS_SSE_API ws_conn *ws_sse_connect(ws_sse_reader *s, const char *url, const ws_config *cfg,
                                    void *memory, size_t n);
 WS_SSE_API ws_conn *ws_sse_dial(ws_sse_reader *s, ws_loop *loop, const char *url,
@@ -275,6 +277,8 @@ WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *o
 
 #include <limits.h>
 #include <string.h>
+
+#define WS_SSE__HEADERS 32      /* of the application */
 
 WS_SSE_API const char *ws_sse_error_string(int error)
 {
@@ -690,7 +694,9 @@ WS_SSE_API int ws_sse_parse(ws_sse_parser *p, const char **data, size_t *n, ws_s
 
 #if defined(WS_H_INCLUDED) && !defined(WS_NO_SERVER)
 
+#ifndef WS_NO_MALLOC
 #include <stdlib.h>
+#endif
 
 WS_SSE_API int ws_sse_requested(const ws_conn *c)
 {
@@ -706,8 +712,8 @@ WS_SSE_API int ws_sse_requested(const ws_conn *c)
     return 0;
 }
 
-/* The answer's own headers, behind the application's. Returns them all, NULL: no memory. */
-static ws_header *ws_sse__headers(const ws_header *own)
+/* Puts what SSE itself says behind the application's headers. 0 or WS_ERR_ARGUMENT. */
+static int ws_sse__headers(ws_header all[WS_SSE__HEADERS + 4], const ws_header *own)
 {
     static const ws_header fixed[] = {
         { "Content-Type", "text/event-stream" },
@@ -716,38 +722,35 @@ static ws_header *ws_sse__headers(const ws_header *own)
         { NULL, NULL }
     };
     size_t n = 0;
-    ws_header *all;
 
     while (own && own[n].name) n++;
-    all = (ws_header *)malloc((n + 4) * sizeof *all);
-    if (!all) return NULL;
+    if (n > WS_SSE__HEADERS) return WS_ERR_ARGUMENT;
     if (n) memcpy(all, own, n * sizeof *all);
     memcpy(all + n, fixed, sizeof fixed);
-    return all;
+    return 0;
 }
 
 WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o)
 {
     static const ws_header allow[] = { { "Allow", "GET, HEAD" }, { NULL, NULL } };
     const char *method = ws_method(c);
+    ws_header headers[WS_SSE__HEADERS + 4];
     ws_sse_message hello;
-    ws_header *headers;
     int r;
 
     if (*method && strcmp(method, "GET") && strcmp(method, "HEAD")) {
         r = ws_http_reply(c, 405, allow, "GET only\n", 9);
         return r ? r : WS_ERR_METHOD;
     }
-    headers = ws_sse__headers(o ? o->headers : NULL);
-    if (!headers) return WS_ERR_MEMORY;
-    r = ws_http_begin(c, 200, headers, o && o->chunked);
-    free(headers);
+    r = ws_sse__headers(headers, o ? o->headers : NULL);
+    if (!r) r = ws_http_begin(c, 200, headers, o && o->chunked);
     if (r || !strcmp(method, "HEAD")) return r;
     memset(&hello, 0, sizeof hello);
     hello.comment = "";                         /* bytes at once: heads alone are held back */
     hello.retry = o ? o->retry : 0;
     r = ws_sse_send(c, &hello);
-    return r ? r : ws_http_beat(c, ":\n\n", o && o->beat ? o->beat : 15000);
+    if (!r) ws_http_beat(c, ":\n\n", o && o->beat ? o->beat : 15000);
+    return r;
 }
 
 WS_SSE_API int ws_sse_last_event_id(const ws_conn *c, char *buf, size_t n)
@@ -770,16 +773,28 @@ WS_SSE_API int ws_sse_last_event_id(const ws_conn *c, char *buf, size_t n)
 /* The event's bytes: in stack if they fit, else allocated. NULL: *r tells why. */
 static char *ws_sse__text(const ws_sse_message *m, char *stack, size_t room, size_t *n, int *r)
 {
-    ptrdiff_t size = ws_sse_format(m, stack, room);
-    char *text = stack;
+    ptrdiff_t size = m ? ws_sse_format(m, stack, room) : -1;
+    char *text = NULL;
 
     *r = size < 0 ? WS_ERR_ARGUMENT : 0;
     *n = size < 0 ? 0 : (size_t)size;
-    if (*r || *n <= room) return *r ? NULL : text;
+    if (*r || *n <= room) return *r ? NULL : stack;
+#ifndef WS_NO_MALLOC
     text = (char *)malloc(*n);
+#endif
     if (text) ws_sse_format(m, text, *n);
     else *r = WS_ERR_MEMORY;
     return text;
+}
+
+static void ws_sse__text_free(char *text, const char *stack)
+{
+#ifndef WS_NO_MALLOC
+    if (text != stack) free(text);
+#else
+    (void)text;
+    (void)stack;
+#endif
 }
 
 WS_SSE_API int ws_sse_send(ws_conn *c, const ws_sse_message *m)
@@ -790,7 +805,7 @@ WS_SSE_API int ws_sse_send(ws_conn *c, const ws_sse_message *m)
 
     text = ws_sse__text(m, stack, sizeof stack, &n, &r);
     if (text) r = ws_http_write(c, text, n);
-    if (text != stack) free(text);
+    ws_sse__text_free(text, stack);
     return r;
 }
 
@@ -809,7 +824,7 @@ WS_SSE_API int ws_sse_publish(ws_loop *loop, const char *group, const ws_sse_mes
     if (m->data)
         took += ws_publish(loop, group, NULL, WS_OP_TEXT, m->data,
                            ws_sse__size(m->data, m->size));
-    if (text != stack) free(text);
+    ws_sse__text_free(text, stack);
     return took;
 }
 #endif
@@ -917,14 +932,14 @@ WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id)
 
 #if defined(WS_H_INCLUDED) && !defined(WS_NO_CLIENT) && !defined(WS_NO_SOCKETS)
 
-#include <stdlib.h>
-
-/* cfg as a reader needs it. *headers is to be freed after use; NULL: no memory. */
-static ws_config ws_sse__reader_config(const ws_config *cfg, ws_header **headers)
+/* cfg as a reader needs it; its headers stand in all. */
+static ws_config ws_sse__reader_config(const ws_config *cfg,
+                                       ws_header all[WS_SSE__HEADERS + 3])
 {
     static const ws_header fixed[] = {
         { "Accept", "text/event-stream" }, { "Cache-Control", "no-cache" }, { NULL, NULL }
     };
+    static const ws_header bad[] = { { "", "" }, { NULL, NULL } };     /* WS_ERR_ARGUMENT */
     ws_config own;
     size_t n = 0;
 
@@ -935,29 +950,26 @@ static ws_config ws_sse__reader_config(const ws_config *cfg, ws_header **headers
     if (own.reconnect == WS_NEVER) own.reconnect = 0;
     if (!own.max_redirects) own.max_redirects = 20;
     while (own.headers && own.headers[n].name) n++;
-    *headers = (ws_header *)malloc((n + 3) * sizeof **headers);
-    if (!*headers) return own;
-    if (n) memcpy(*headers, own.headers, n * sizeof **headers);
-    memcpy(*headers + n, fixed, sizeof fixed);
-    own.headers = *headers;
+    if (n > WS_SSE__HEADERS) { own.headers = bad; return own; }
+    if (n) memcpy(all, own.headers, n * sizeof *all);
+    memcpy(all + n, fixed, sizeof fixed);
+    own.headers = all;
     return own;
 }
 
 static ws_conn *ws_sse__start(ws_sse_reader *s, ws_loop *loop, int block, const char *url,
                               const ws_config *cfg, void *memory, size_t n)
 {
-    ws_header *headers;
+    ws_header headers[WS_SSE__HEADERS + 3];
     ws_config own;
 
     memset(s, 0, sizeof *s);
     s->retry = -1;
     s->error = ws_sse_parser_init(&s->parser, memory, n);
     if (s->error) return NULL;
-    own = ws_sse__reader_config(cfg, &headers);
-    if (!headers) return NULL;
+    own = ws_sse__reader_config(cfg, headers);
     s->conn = block ? ws_connect(url, &own) : loop ? ws_dial(loop, url, &own)
                                                    : ws_open(url, &own);
-    free(headers);
     return s->conn;
 }
 
@@ -1017,9 +1029,9 @@ WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *o
     r = ws_sse_parse(&s->parser, &s->at, &s->n, out);
     s->taking = r > 0;
     if (r < 0) ws_sse__stop(s, r);
-    if (s->parser.retry != s->retry && s->parser.retry >= 0) {
+    if (s->parser.retry != s->retry && s->parser.retry >= 0) {  /* waited is half at least */
         s->retry = s->parser.retry;
-        ws_next_delay(s->conn, (uint32_t)s->retry);
+        ws_next_delay(s->conn, 2 * (uint32_t)(s->retry < 1 << 28 ? s->retry : 1 << 28));
     }
     return r > 0;
 }

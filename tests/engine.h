@@ -478,7 +478,7 @@ static inline int side_next(side *s)
         CHECK(ev.code == 0 || (ev.code >= 1000 && ev.code <= 4999));
         CHECK_INT(ws_done(s->c), 1);
         break;
-    default: CHECK(s->opened); break;
+    default: CHECK(s->opened || s->http); break;
     }
     if (ev.type == WS_EV_MESSAGE) {
         s->messages++;

@@ -1,0 +1,1134 @@
+/* Event streams and ordinary HTTP over ws.h: ws_sse_open and ws_http_begin as a server, cfg.method
+   and ws_sse_connect as a client. The engine is fed by hand; a child process plays the servers. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define WS_IMPLEMENTATION
+#include "../ws.h"
+#define WS_SSE_IMPLEMENTATION
+#include "../ws_sse.h"
+#include "test.h"
+#include "engine.h"
+
+/* ==== server ============================================================================ */
+
+#define GET "GET /feed HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"
+#define ANSWER "HTTP/1.1 200 OK\r\n"
+#define STREAM "Content-Type: text/event-stream\r\nCache-Control: no-cache, no-transform\r\n" \
+    "X-Accel-Buffering: no\r\n"
+
+typedef struct plan {           /* what to do at WS_EV_HTTP */
+    ws_sse_options o;
+    int result, later;
+} plan;
+
+static void on_http(side *s, const ws_event *ev)
+{
+    plan *p = (plan *)s->user;
+
+    if (ev->type == WS_EV_HTTP && !p->later) p->result = ws_sse_open(s->c, &p->o);
+}
+
+static void stream_new(side *s, world *w, const ws_config *cfg, plan *p)
+{
+    side_new(s, w, 0, cfg);
+    s->event = on_http;
+    s->user = p;
+}
+
+static void stream_open(side *s, world *w, const ws_config *cfg, plan *p)
+{
+    stream_new(s, w, cfg, p);
+    side_feed(s, GET, sizeof GET - 1);
+    CHECK_INT(p->result, 0);
+    CHECK_INT(ws_state(s->c), WS_STATE_OPEN);
+    s->head = head_size(&s->out);
+    CHECK(s->head > 0);
+}
+
+/* The body's bytes from b[from..), chunks undone if there are any. Returns 1 if its end is here. */
+static int unchunk(const buf *b, size_t from, int chunked, buf *body)
+{
+    size_t at = from, n;
+    char *end;
+
+    if (!chunked) { buf_add(body, b->p + from, b->n - from); return 0; }
+    while (at < b->n) {
+        n = strtoul(b->p + at, &end, 16);
+        CHECK(end > b->p + at && end[0] == '\r' && end[1] == '\n');
+        at = (size_t)(end - b->p) + 2;
+        if (at + n + 2 > b->n) { test_fault(__FILE__, __LINE__, "half a chunk"); return 0; }
+        buf_add(body, b->p + at, n);
+        CHECK(!memcmp(b->p + at + n, "\r\n", 2));
+        at += n + 2;
+        if (!n) { CHECK_INT(at, b->n); return 1; }
+    }
+    return 0;
+}
+
+static void check_body(const side *s, int chunked, const char *want)
+{
+    buf body = { 0 };
+    unchunk(&s->out, s->head, chunked, &body);
+    CHECK_STR(buf_c(&body), want);
+    buf_free(&body);
+}
+
+static ws_sse_message event_of(const char *data)
+{
+    ws_sse_message m;
+    memset(&m, 0, sizeof m);
+    m.data = data;
+    return m;
+}
+
+typedef struct ask { const char *request; int chunked; const char *answer; int result; } ask;
+
+static const ask ASKS[] = {
+    { "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0, ANSWER "Connection: close\r\nX: y\r\n" STREAM "\r\n: \nretry: 7\n\n", 0 },
+    { "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1,
+      ANSWER "Connection: close\r\nX: y\r\n" STREAM "Transfer-Encoding: chunked\r\n\r\nd\r\n: \nretry: 7\n\n\r\n", 0 },
+    { "GET / HTTP/1.0\r\n\r\n", 0, ANSWER "Connection: close\r\nX: y\r\n" STREAM "\r\n: \nretry: 7\n\n", 0 },
+    { "GET / HTTP/1.0\r\n\r\n", 1, ANSWER "Connection: close\r\nX: y\r\n" STREAM "\r\n: \nretry: 7\n\n", 0 },
+    { "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", 0, ANSWER "Connection: close\r\nX: y\r\n" STREAM "\r\n", 0 },
+    { "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", 1,
+      ANSWER "Connection: close\r\nX: y\r\n" STREAM "Transfer-Encoding: chunked\r\n\r\n", 0 },
+    { "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", 0, NULL, WS_ERR_METHOD },
+    { "DELETE / HTTP/1.1\r\nHost: x\r\n\r\n", 1, NULL, WS_ERR_METHOD },
+    { "OPTIONS / HTTP/1.0\r\n\r\n", 1, NULL, WS_ERR_METHOD },
+    { "get / HTTP/1.1\r\nHost: x\r\n\r\n", 1, NULL, WS_ERR_METHOD },
+};
+
+TEST(answers)                   /* the bytes of every answer, the request cut everywhere */
+{
+    static const ws_header own[] = { { "X", "y" }, { NULL, NULL } };
+    size_t i, cut, n;
+
+    for (i = 0; i < sizeof ASKS / sizeof *ASKS; i++) {
+        const ask *a = &ASKS[i];
+        n = strlen(a->request);
+        for (cut = 0; cut <= n; cut++) {
+            world w;
+            side s;
+            plan p;
+            world_init(&w);
+            memset(&p, 0, sizeof p);
+            p.o.headers = own;
+            p.o.retry = 7;
+            p.o.chunked = a->chunked;
+            { ws_config cfg = world_config(&w); stream_new(&s, &w, &cfg, &p); }
+            side_feed(&s, a->request, cut);
+            side_feed(&s, a->request + cut, n - cut);
+            CHECK_INT(p.result, a->result);
+            if (a->answer) {
+                CHECK_STR(buf_c(&s.out), a->answer);
+                CHECK_INT(s.closed, !strncmp(a->request, "HEAD", 4));
+            } else {
+                CHECK(!strncmp(buf_c(&s.out), "HTTP/1.1 405 ", 13));
+                CHECK(strstr(s.out.p, "\r\nAllow: GET, HEAD\r\n") != NULL);
+                CHECK_INT(s.closed, 1);
+            }
+            if (s.closed) { CHECK_INT(s.error, 0); CHECK_INT(s.clean, 1); CHECK_INT(s.code, 0); }
+            else CHECK_INT(ws_sse_open(s.c, NULL), WS_ERR_STATE);       /* once */
+            side_done(&s);
+        }
+    }
+}
+
+TEST(asked)                     /* ws_sse_requested, ws_sse_last_event_id */
+{
+    static const struct { const char *target, *lines; int requested, n; const char *id; } ALL[] = {
+        { "/", "", 0, 0, "" },
+        { "/", "Accept: text/event-stream\r\n", 1, 0, "" },
+        { "/", "Accept: text/html, TEXT/Event-Stream;q=0.5\r\nLast-Event-ID: 7\r\n", 1, 1, "7" },
+        { "/", "Accept: text/event-stream ;q=1\r\nLast-Event-ID: a b\r\n", 1, 3, "a b" },
+        { "/", "Accept: text/event-streams, */*\r\n", 0, 0, "" },
+        { "/?lastEventId=a%20b", "", 0, 3, "a b" },
+        { "/?lastEventId=9", "Last-Event-ID:\r\n", 0, 0, "" },      /* the header counts */
+        { "/?lastEventId=9", "Last-Event-ID: 8\r\n", 0, 1, "8" },
+        { "/", "Last-Event-ID: 1234567\r\n", 0, 7, "1234567" },
+        { "/", "Last-Event-ID: 12345678\r\n", 0, -1, "" },          /* no room in 8 bytes */
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof ALL / sizeof *ALL; i++) {
+        world w;
+        side s;
+        plan p;
+        char id[8], request[400];
+        world_init(&w);
+        memset(&p, 0, sizeof p);
+        p.later = 1;
+        { ws_config cfg = world_config(&w); cfg.ask = 1; stream_new(&s, &w, &cfg, &p); }
+        sprintf(request, "GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n", ALL[i].target, ALL[i].lines);
+        side_feed(&s, request, strlen(request));
+        CHECK_INT(s.http, 1);
+        CHECK_INT(ws_sse_requested(s.c), ALL[i].requested);
+        CHECK_INT(ws_sse_last_event_id(s.c, id, sizeof id), ALL[i].n);
+        CHECK_STR(id, ALL[i].id);
+        side_done(&s);
+    }
+    CHECK_INT(ws_sse_requested(NULL), 0);
+    CHECK_INT(ws_sse_open(NULL, NULL), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_sse_send(NULL, NULL), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_sse_ping(NULL), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_sse_last_event_id(NULL, NULL, 0), -1);
+}
+
+TEST(headers_many)              /* up to 32 of ours */
+{
+    ws_header own[34];
+    int n, i;
+
+    for (n = 30; n <= 33; n++) {
+        world w;
+        side s;
+        plan p;
+        for (i = 0; i < n; i++) { own[i].name = "X"; own[i].value = "y"; }
+        own[n].name = own[n].value = NULL;
+        world_init(&w);
+        memset(&p, 0, sizeof p);
+        p.o.headers = own;
+        { ws_config cfg = world_config(&w); stream_new(&s, &w, &cfg, &p); }
+        side_feed(&s, GET, sizeof GET - 1);
+        CHECK_INT(p.result, n > 32 ? WS_ERR_ARGUMENT : 0);
+        side_done(&s);
+    }
+}
+
+TEST(sends)                     /* events of every size arrive, in chunks and without */
+{
+    static char text[70000];
+    int chunked;
+    size_t n;
+
+    memset(text, 'x', sizeof text);
+    for (chunked = 0; chunked < 2; chunked++) {
+        world w;
+        side s;
+        plan p;
+        buf want = { 0 };
+        world_init(&w);
+        memset(&p, 0, sizeof p);
+        p.o.chunked = chunked;
+        { ws_config cfg = world_config(&w); stream_open(&s, &w, &cfg, &p); }
+        buf_str(&want, ": \n\n");
+        for (n = 0; n < sizeof text; n = n < 40 ? n + 1 : n * 2) {
+            ws_sse_message m = event_of(text + sizeof text - n);
+            m.size = n;
+            if (!n) m.data = "";
+            CHECK_INT(ws_sse_send(s.c, &m), 0);
+            side_pull(&s);
+            buf_str(&want, "data: ");
+            buf_add(&want, text, n);
+            buf_str(&want, "\n\n");
+        }
+        CHECK_INT(ws_sse_ping(s.c), 0);
+        buf_str(&want, ":\n\n");
+        CHECK_INT(ws_http_write(s.c, NULL, 0), 0);      /* no empty chunk */
+        CHECK_INT(ws_http_write(s.c, NULL, 1), WS_ERR_ARGUMENT);
+        { ws_sse_message bad = event_of("\xFF"); CHECK_INT(ws_sse_send(s.c, &bad), WS_ERR_ARGUMENT); }
+        side_pull(&s);
+        check_body(&s, chunked, want.p);
+        CHECK_INT(ws_http_end(s.c), 0);
+        CHECK_INT(ws_http_write(s.c, "x", 1), WS_ERR_STATE);
+        side_pull(&s);
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.clean, 1);
+        { buf b = { 0 }; CHECK_INT(unchunk(&s.out, s.head, chunked, &b), chunked); buf_free(&b); }
+        buf_free(&want);
+        side_done(&s);
+    }
+}
+
+TEST(no_frames)                 /* nothing of a WebSocket gets into a stream */
+{
+    world w;
+    side s;
+    plan p;
+
+    world_init(&w);
+    memset(&p, 0, sizeof p);
+    { ws_config cfg = world_config(&w); stream_open(&s, &w, &cfg, &p); }
+    CHECK_INT(ws_send_text(s.c, "x"), WS_ERR_STATE);
+    CHECK_INT(ws_send_part(s.c, WS_OP_TEXT, "x", 1, 1), WS_ERR_STATE);
+    CHECK_INT(ws_send_latest(s.c, 0, WS_OP_TEXT, "x", 1), WS_ERR_STATE);
+    CHECK_INT(ws_ping(s.c, NULL, 0), WS_ERR_STATE);
+    CHECK_INT(ws_pong(s.c, NULL, 0), WS_ERR_STATE);
+    side_feed(&s, "\x81\x85" "abcdefghi", 11);          /* what the reader says is dropped */
+    side_time(&s, 14000);
+    check_body(&s, 0, ": \n\n");
+    CHECK_INT(s.closed, 0);
+    side_end(&s);                                       /* it went */
+    CHECK_INT(s.closed, 1);
+    CHECK_INT(s.error, 0);
+    CHECK_INT(s.clean, 0);
+    side_done(&s);
+}
+
+TEST(beats)                     /* to the millisecond, counted from the last write */
+{
+    world w;
+    side s;
+    plan p;
+    uint64_t t;
+    long i;
+
+    for (i = 0; i < 3; i++) {
+        ws_sse_message m = event_of("x");
+        uint32_t beat = i == 0 ? 15000 : 40;
+        size_t n;
+        world_init(&w);
+        if (i == 2) w.now = 0xFFFFFFF0u;                /* the clock wraps */
+        memset(&p, 0, sizeof p);
+        p.o.beat = i == 0 ? 0 : beat;
+        { ws_config cfg = world_config(&w); stream_open(&s, &w, &cfg, &p); }
+        n = s.out.n;
+        for (t = 1; t <= 10 * beat; t++) {
+            w.now++;
+            ws_tick(s.c, w.now);
+            side_pull(&s);
+            CHECK_INT(s.out.n - n, 3 * (t / beat));
+            if (i == 0) { w.now += 999 - (t % 2); t += 999 - (t % 2); ws_tick(s.c, w.now); side_pull(&s); }
+        }
+        n = s.out.n;
+        for (t = 0; t < 20; t++) {                      /* not while events flow */
+            CHECK_INT(ws_sse_send(s.c, &m), 0);
+            side_time(&s, beat - 1);
+        }
+        CHECK_INT(s.out.n - n, 20 * 9);
+        CHECK(ws_timeout(s.c) <= 1);
+        side_time(&s, 1);
+        CHECK_INT(s.out.n - n, 20 * 9 + 3);
+        CHECK_INT(s.closed, 0);
+        side_done(&s);
+    }
+}
+
+TEST(dead_peer)                 /* ends when it takes nothing for the beat and ping_timeout */
+{
+    int mode;
+
+    for (mode = 0; mode < 4; mode++) {
+        world w;
+        side s;
+        plan p;
+        ws_config cfg;
+        ws_sse_message m = event_of("0123456789");
+        uint64_t t = 0;
+        world_init(&w);
+        memset(&p, 0, sizeof p);
+        p.o.beat = 1000;
+        cfg = world_config(&w);
+        cfg.ping_timeout = mode == 3 ? WS_NEVER : 500;
+        cfg.max_backlog = 1000;
+        cfg.drop_oldest = mode == 1 || mode == 3;       /* events for ever */
+        stream_open(&s, &w, &cfg, &p);
+        side_time(&s, 100000);                          /* with beats taken, it lives */
+        CHECK_INT(s.closed, 0);
+        CHECK_INT(ws_sse_send(s.c, &m), 0);
+        s.hold = 1;
+        while (t < 5000 && !s.closed) {
+            if (mode == 1 || mode == 2 || mode == 3) ws_sse_send(s.c, &m);
+            side_time(&s, 10);
+            t += 10;
+        }
+        CHECK_INT(s.closed, mode != 3);
+        if (mode != 3) CHECK_INT(t, 1500);
+        if (mode != 3) CHECK_INT(s.error, WS_ERR_PING_TIMEOUT);
+        side_done(&s);
+    }
+}
+
+/* One of the numbered events. */
+static int send_number(ws_conn *c, long i)
+{
+    char data[40];
+    ws_sse_message m;
+
+    sprintf(data, "%ld", i);
+    m = event_of(data);
+    return ws_sse_send(c, &m);
+}
+
+TEST(backlog)                   /* refused, and WRITABLE when it has drained */
+{
+    int chunked;
+
+    for (chunked = 0; chunked < 2; chunked++) {
+        world w;
+        side s;
+        plan p;
+        ws_config cfg;
+        buf want = { 0 };
+        long i, sent = 0;
+        int r = 0;
+        world_init(&w);
+        memset(&p, 0, sizeof p);
+        p.o.chunked = chunked;
+        cfg = world_config(&w);
+        cfg.max_backlog = 4000;
+        stream_open(&s, &w, &cfg, &p);
+        s.hold = 1;
+        buf_str(&want, ": \n\n");
+        for (i = 0; i < 10000; i++) {
+            r = send_number(s.c, i);
+            if (r) { CHECK_INT(r, WS_ERR_BACKLOG); break; }
+            buf_str(&want, "data: "); buf_int(&want, i); buf_str(&want, "\n\n");
+            sent++;
+        }
+        CHECK(sent > 100 && sent < 500);
+        CHECK(ws_buffered(s.c) <= 4040);
+        side_pull(&s);
+        CHECK_INT(s.writable, 0);
+        s.hold = 0;
+        s.budget = 7;
+        side_pull(&s);
+        CHECK_INT(s.writable, 1);
+        check_body(&s, chunked, want.p);
+        CHECK_INT(send_number(s.c, 1), 0);
+        buf_free(&want);
+        side_done(&s);
+    }
+}
+
+TEST(drops_oldest)              /* whole events go, the oldest first, never a begun one */
+{
+    int chunked;
+    size_t first;
+
+    for (chunked = 0; chunked < 2; chunked++) for (first = 0; first < 40; first++) {
+        world w;
+        side s;
+        plan p;
+        ws_config cfg;
+        buf body = { 0 };
+        long i, gaps = 0, last = -1;
+        const char *at;
+        size_t n;
+        world_init(&w);
+        memset(&p, 0, sizeof p);
+        p.o.chunked = chunked;
+        cfg = world_config(&w);
+        cfg.max_backlog = 600;
+        cfg.drop_oldest = 1;
+        stream_open(&s, &w, &cfg, &p);
+        s.hold = 1;
+        for (i = 0; i < 300; i++) {
+            const void *o = ws_output(s.c, &n);
+            if (i == 20 && n > first) n = first;        /* part of it goes meanwhile */
+            if (i == 20) { buf_add(&s.out, o, n); ws_output_done(s.c, n); }
+            CHECK_INT(send_number(s.c, i), 0);
+            CHECK(ws_buffered(s.c) <= 660);
+        }
+        s.hold = 0;
+        side_pull(&s);
+        unchunk(&s.out, s.head, chunked, &body);
+        at = strstr(buf_c(&body), "data:");
+        for (; at && *at; at = strstr(at, "\n\n") + 2) {
+            long v = strtol(at + 6, NULL, 10);
+            CHECK(!strncmp(at, "data: ", 6));
+            CHECK(v > last);
+            gaps += v != last + 1;
+            last = v;
+        }
+        CHECK_INT(last, 299);
+        CHECK(gaps >= 1 && gaps <= 3);
+        CHECK_INT(s.writable, 0);
+        buf_free(&body);
+        side_done(&s);
+    }
+}
+
+TEST(drops_slow)
+{
+    int oldest;
+
+    for (oldest = 0; oldest < 2; oldest++) {
+        world w;
+        side s;
+        plan p;
+        ws_config cfg;
+        long i;
+        int r = 0;
+        world_init(&w);
+        memset(&p, 0, sizeof p);
+        cfg = world_config(&w);
+        cfg.max_backlog = 600;
+        cfg.drop_slow = 1;
+        stream_open(&s, &w, &cfg, &p);
+        s.hold = 1;
+        for (i = 0; i < 300 && !r; i++) r = send_number(s.c, i);
+        CHECK_INT(r, WS_ERR_SLOW);
+        side_pull(&s);
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.error, WS_ERR_SLOW);
+        CHECK_INT(send_number(s.c, i), WS_ERR_STATE);
+        CHECK_INT(s.out.n, s.head + 4);                 /* and no frame of Close */
+        side_done(&s);
+    }
+}
+
+TEST(ends)                      /* after the queued events; a slow line may take its time */
+{
+    int how;
+
+    for (how = 0; how < 4; how++) {
+        world w;
+        side s;
+        plan p;
+        ws_config cfg;
+        size_t n, k;
+        long i;
+        world_init(&w);
+        memset(&p, 0, sizeof p);
+        p.o.chunked = how & 1;
+        cfg = world_config(&w);
+        stream_open(&s, &w, &cfg, &p);
+        s.hold = 1;
+        for (i = 0; i < 100; i++) CHECK_INT(send_number(s.c, i), 0);
+        CHECK_INT(how < 2 ? ws_close(s.c, 1001, "bye") : ws_http_end(s.c), 0);
+        CHECK_INT(ws_state(s.c), WS_STATE_CLOSING);
+        CHECK_INT(send_number(s.c, i), WS_ERR_STATE);
+        CHECK_INT(ws_http_end(s.c), WS_ERR_STATE);
+        while (!s.closed) {                             /* a byte a second: longer than 5000 ms */
+            const void *o = ws_output(s.c, &n);
+            k = n < 20 ? n : 20;
+            if (!n) break;
+            buf_add(&s.out, o, k);
+            ws_output_done(s.c, k);
+            if (how == 3 && s.out.n > s.head + 400) break;
+            side_time(&s, 1000);
+        }
+        if (how == 3) {
+            side_time(&s, 4000);
+            CHECK_INT(s.closed, 0);
+            side_time(&s, 1001);
+            CHECK_INT(s.error, WS_ERR_CLOSE_TIMEOUT);
+        } else {
+            buf b = { 0 };
+            side_pull(&s);
+            CHECK_INT(s.error, 0);
+            CHECK_INT(s.clean, 1);
+            CHECK_INT(unchunk(&s.out, s.head, p.o.chunked, &b), p.o.chunked);
+            CHECK(strstr(buf_c(&b), "data: 99\n\n") != NULL);
+            buf_free(&b);
+        }
+        CHECK_INT(s.closed, 1);
+        side_done(&s);
+    }
+}
+
+static long server_run(long fail_at, int chunked, int oldest)
+{
+    world w;
+    side s;
+    plan p;
+    ws_config cfg;
+    static char big[3000];
+    ws_sse_message m = event_of(big);
+    long i, calls;
+
+    memset(big, 'x', sizeof big - 1);
+    world_init(&w);
+    memset(&p, 0, sizeof p);
+    p.o.chunked = chunked;
+    p.o.retry = 5;
+    cfg = world_config(&w);
+    cfg.max_backlog = 8000;
+    cfg.drop_oldest = oldest;
+    w.h.fail_at = fail_at;
+    stream_new(&s, &w, &cfg, &p);
+    side_feed(&s, GET, sizeof GET - 1);
+    s.hold = 1;
+    for (i = 0; i < 5; i++) ws_sse_send(s.c, &m);
+    for (i = 0; i < 5; i++) send_number(s.c, i);
+    s.hold = 0;
+    side_pull(&s);
+    side_time(&s, 16000);
+    ws_close(s.c, 0, NULL);
+    side_pull(&s);
+    if (s.c) { side_time(&s, 20000); side_end(&s); CHECK_INT(s.closed, 1); }
+    calls = w.h.failed ? -1 : w.h.calls;
+    side_done(&s);
+    return calls;
+}
+
+TEST(server_memory_fails)       /* the n-th allocation, for every n */
+{
+    int i;
+    long n;
+
+    for (i = 0; i < 4; i++) {
+        for (n = 1; server_run(n, i & 1, i >> 1) < 0; n++) CHECK(n < 200);
+        CHECK(n > 4);
+    }
+}
+
+TEST(server_fixed_memory)       /* in the caller's block: refused while full, goes on then */
+{
+    static uint64_t block[WS_MEMORY_SIZE(1024, 2048) / 8];
+    world w;
+    side s;
+    plan p;
+    ws_config cfg;
+    buf want = { 0 };
+    long i;
+    int turn, r = 0;
+
+    world_init(&w);
+    w.h.forbid = 1;
+    memset(&p, 0, sizeof p);
+    cfg = world_config(&w);
+    cfg.memory = block;
+    cfg.memory_size = sizeof block;
+    cfg.memory_send = 2048;
+    stream_open(&s, &w, &cfg, &p);
+    buf_str(&want, ": \n\n");
+    for (turn = 0; turn < 3; turn++) {
+        s.hold = 1;
+        for (i = 0; i < 1000; i++) {
+            r = send_number(s.c, i);
+            if (r) break;
+            buf_str(&want, "data: "); buf_int(&want, i); buf_str(&want, "\n\n");
+        }
+        CHECK_INT(r, WS_ERR_BACKLOG);
+        CHECK(i > 50);
+        s.hold = 0;
+        side_pull(&s);
+        CHECK_INT(s.writable, turn + 1);
+    }
+    check_body(&s, 0, want.p);
+    CHECK_INT(ws_http_beat(s.c, ":\n\n", 5), WS_ERR_MEMORY);
+    buf_free(&want);
+    side_free(&s);
+}
+
+TEST(sec_J5)                    /* a slow reader, 10 million events: memory stays flat */
+{
+    int mode;
+
+    for (mode = 0; mode < 2; mode++) {
+        world w;
+        side s;
+        plan p;
+        ws_config cfg;
+        long i, refused = 0;
+        size_t n, most = 0;
+        world_init(&w);
+        memset(&p, 0, sizeof p);
+        cfg = world_config(&w);
+        cfg.max_backlog = 65536;
+        cfg.drop_oldest = mode;
+        stream_open(&s, &w, &cfg, &p);
+        for (i = 0; i < 5000000; i++) {
+            int r = ws_http_write(s.c, "data: 0123456789\n\n", 18);
+            refused += r == WS_ERR_BACKLOG;
+            if (r && r != WS_ERR_BACKLOG) CHECK_INT(r, 0);
+            if (i % 1024) continue;                     /* a reader of a thousandth */
+            ws_output(s.c, &n);
+            ws_output_done(s.c, n < 18 ? n : 18);
+            if (w.h.now > most) most = w.h.now;
+        }
+        if (!mode) CHECK(refused > 4900000);
+        CHECK(ws_buffered(s.c) <= 65536 + 200);
+        CHECK(w.h.peak < 65536 * 12);                   /* small events: 24 and some bytes each */
+        if (!mode) CHECK(w.h.peak < 65536 * 5 / 2 + 8192);
+        CHECK(w.h.live < 65536 / 18 + 20);
+        side_done(&s);
+    }
+}
+
+/* ---- the replay ring against a list of what was added ---- */
+
+#define RING_EVENTS 3000
+
+typedef struct kept { size_t size; char id[24]; long number; } kept;
+
+static kept made[RING_EVENTS];
+static long made_n, made_from;  /* made[made_from..made_n) should be there */
+
+static size_t ring_total(void)
+{
+    size_t sum = 0;
+    long i;
+    for (i = made_from; i < made_n; i++) sum += made[i].size;
+    return sum;
+}
+
+/* What a replay for id gives must be events made[from..made_n), or r. */
+static void ring_check(const ws_sse_ring *ring, const char *id, long from, int r)
+{
+    world w;
+    side s;
+    plan p;
+    buf want = { 0 };
+    char line[40];
+    long i;
+
+    world_init(&w);
+    memset(&p, 0, sizeof p);
+    { ws_config cfg = world_config(&w); stream_open(&s, &w, &cfg, &p); }
+    CHECK_INT(ws_sse_replay(s.c, ring, id), r < 0 ? r : made_n - from);
+    side_pull(&s);
+    CHECK_INT(s.closed, 0);
+    buf_str(&want, ": \n\n");
+    for (i = from; r >= 0 && i < made_n; i++) {
+        const char *at;
+        sprintf(line, "data: %ld ", made[i].number);
+        at = strstr(buf_c(&s.out) + s.head, line);
+        CHECK(at != NULL);
+    }
+    {                                                   /* in order, nothing else */
+        const char *at = strstr(buf_c(&s.out) + s.head, "data: ");
+        long n = 0;
+        for (; at; at = strstr(at + 6, "data: "), n++)
+            CHECK(r >= 0 && from + n < made_n && strtol(at + 6, NULL, 10) == made[from + n].number);
+        CHECK_INT(n, r < 0 ? 0 : made_n - from);
+    }
+    buf_free(&want);
+    side_done(&s);
+}
+
+static void ring_run(uint64_t seed, size_t size)
+{
+    char *memory = (char *)malloc(size);
+    ws_sse_ring ring;
+    long i, number = 0;
+
+    ws_sse_ring_init(&ring, memory, size);
+    made_n = made_from = 0;
+    ring_check(&ring, NULL, 0, 0);
+    ring_check(&ring, "1", 0, WS_SSE_ERR_GAP);
+    while (made_n < RING_EVENTS) {
+        static char data[4000];
+        ws_sse_message m = event_of(data);
+        kept *k = &made[made_n];
+        int r, has_id = rng_to(&seed, 4) != 0;
+        size_t pad = rng_to(&seed, rng_to(&seed, 40) ? (uint32_t)size / 5 + 1 : (uint32_t)size + 50);
+        if (pad > 3900) pad = 3900;
+        k->number = number++;
+        sprintf(data, "%ld ", k->number);
+        memset(data + strlen(data), '.', pad + 1);
+        data[strlen(data) - 1] = 0;
+        sprintf(data, "%ld %*s", k->number, (int)pad, "");
+        sprintf(k->id, has_id ? "id%ld" : "", k->number);
+        m.id = has_id ? k->id : NULL;
+        k->size = 8 + (size_t)ws_sse_format(&m, NULL, 0) + strlen(k->id);
+        r = ws_sse_ring_add(&ring, &m);
+        if (k->size > size) {
+            CHECK_INT(r, WS_SSE_ERR_MEMORY);
+            made_from = made_n;
+            CHECK_INT(ring.count, 0);
+            continue;
+        }
+        CHECK_INT(r, 0);
+        made_n++;
+        /* never more than fits; no more thrown away than wrapping can cost */
+        CHECK((long)ring.count <= made_n - made_from && ring.count >= 1);
+        made_from = made_n - (long)ring.count;
+        CHECK(ring_total() <= size);
+        if (made_from && made[made_from].number == made[made_from - 1].number + 1)
+            CHECK(ring_total() + made[made_from - 1].size > size / 3);
+        if (made_n % 37) continue;
+        for (i = made_from; i < made_n; i += 1 + (made_n - made_from) / 5)
+            if (made[i].id[0]) ring_check(&ring, made[i].id, i + 1, 0);
+        ring_check(&ring, NULL, made_from, 0);
+        ring_check(&ring, "", made_n, 0);
+        ring_check(&ring, "never", 0, WS_SSE_ERR_GAP);
+        if (made_from && made[made_from - 1].id[0])
+            ring_check(&ring, made[made_from - 1].id, 0, WS_SSE_ERR_GAP);
+    }
+    { ws_sse_message bad = event_of("\xFF"); CHECK_INT(ws_sse_ring_add(&ring, &bad), WS_SSE_ERR_DATA); }
+    free(memory);
+}
+
+TEST(ring)                      /* random sizes, in blocks of exactly the size said */
+{
+    static const size_t SIZES[] = { 1, 40, 64, 100, 333, 1000, 4096 };
+    size_t i;
+
+    for (i = 2; i < sizeof SIZES / sizeof *SIZES; i++) ring_run(i, SIZES[i]);
+    for (i = 0; i < 2; i++) {
+        char *memory = (char *)malloc(SIZES[i]);
+        ws_sse_ring r;
+        ws_sse_message m = event_of("0123456789012345678901234567890123456789");
+        ws_sse_ring_init(&r, memory, SIZES[i]);
+        CHECK_INT(ws_sse_ring_add(&r, &m), WS_SSE_ERR_MEMORY);
+        free(memory);
+    }
+}
+
+TEST(ring_replay_backlog)       /* a reader with no room for what it missed comes again */
+{
+    static char memory[8000];
+    world w;
+    side s;
+    plan p;
+    ws_config cfg;
+    ws_sse_ring ring;
+    int i;
+
+    ws_sse_ring_init(&ring, memory, sizeof memory);
+    for (i = 0; i < 100; i++) { ws_sse_message m = event_of("0123456789"); ws_sse_ring_add(&ring, &m); }
+    world_init(&w);
+    memset(&p, 0, sizeof p);
+    cfg = world_config(&w);
+    cfg.max_backlog = 500;
+    stream_open(&s, &w, &cfg, &p);
+    CHECK_INT(ws_sse_replay(s.c, &ring, NULL), WS_SSE_ERR_WRITE);
+    side_pull(&s);
+    CHECK_INT(s.closed, 1);
+    CHECK_INT(ws_sse_replay(s.c, &ring, "x"), WS_SSE_ERR_GAP);
+    side_done(&s);
+}
+
+/* ==== client ============================================================================ */
+
+typedef struct got { buf body, refusal; int parts, firsts, lasts; } got;
+
+static void on_part(side *s, const ws_event *ev)
+{
+    got *g = (got *)s->user;
+
+    if (ev->type == WS_EV_CLOSE) buf_add(&g->refusal, ws_body(s->c).data, ws_body(s->c).size);
+    if (ev->type != WS_EV_PART) return;
+    CHECK_INT(ev->op, WS_OP_BINARY);
+    buf_add(&g->body, ev->data, ev->size);
+    g->parts++;
+    g->firsts += ev->first;
+    g->lasts += ev->last;
+}
+
+/* An answer, and what is to come of it: body, error, and whether the stream must end for it. */
+typedef struct answer { const char *text, *body; int error, status, ends; } answer;
+
+#define OK200 "HTTP/1.1 200 OK\r\n"
+#define CHUNKED OK200 "Transfer-Encoding: chunked\r\n\r\n"
+
+static const answer ANSWERS[] = {
+    { OK200 "Content-Length: 5\r\n\r\nhello", "hello", 0, 200, 0 },
+    { OK200 "content-length: 0\r\n\r\n", "", 0, 200, 0 },
+    { OK200 "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", "hello", 0, 200, 0 },
+    { OK200 "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", "", WS_ERR_BODY, 200, 0 },
+    { OK200 "Content-Length: 6\r\nContent-Length: 5\r\n\r\nhello!", "", WS_ERR_BODY, 200, 0 },
+    { OK200 "Content-Length: 5, 5\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
+    { OK200 "Content-Length: +5\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
+    { OK200 "Content-Length: -1\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
+    { OK200 "Content-Length: 0x5\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
+    { OK200 "Content-Length:\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
+    { OK200 "Content-Length: 1000000000000000000000\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
+    { OK200 "Content-Length: 999999999999999999\r\n\r\nhello", "hello", WS_ERR_EOF, 200, 1 },
+    { OK200 "Content-Length: 6\r\n\r\nhello", "hello", WS_ERR_EOF, 200, 1 },
+    { OK200 "Content-Length: 5\r\n\r\nhello, and more", "hello", 0, 200, 0 },
+    { OK200 "\r\nhello", "hello", 0, 200, 1 },
+    { OK200 "\r\n", "", 0, 200, 1 },
+    { "HTTP/1.0 200 OK\r\n\r\nhello", "hello", 0, 200, 1 },
+    { CHUNKED "5\r\nhello\r\n0\r\n\r\n", "hello", 0, 200, 0 },
+    { CHUNKED "0\r\n\r\n", "", 0, 200, 0 },
+    { CHUNKED "1\r\nh\r\n4\r\nello\r\n0\r\n\r\nmore", "hello", 0, 200, 0 },
+    { CHUNKED "00000000000005\r\nhello\r\n000\r\n\r\n", "hello", 0, 200, 0 },
+    { CHUNKED "A;x=y\r\n0123456789\r\na ; x=\"y;z\"\r\n0123456789\r\n0;last\r\n\r\n",
+      "01234567890123456789", 0, 200, 0 },
+    { CHUNKED "5  \r\nhello\r\n0\r\nX-Sum: 7\r\nY: z\r\n\r\n", "hello", 0, 200, 0 },
+    { OK200 "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "hello", 0, 200, 0 },
+    { OK200 "Transfer-Encoding: Chunked\r\nContent-Length: 3\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "hello", 0, 200, 0 },
+    { CHUNKED "5\r\nhello\r\n", "hello", WS_ERR_EOF, 200, 1 },
+    { CHUNKED "5\r\nhello\r\n0\r\n", "hello", WS_ERR_EOF, 200, 1 },
+    { CHUNKED "5\r\nhel", "hel", WS_ERR_EOF, 200, 1 },
+    { CHUNKED "5\nhello\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
+    { CHUNKED "5\r\nhello0\r\n\r\n", "hello", WS_ERR_BODY, 200, 0 },
+    { CHUNKED "5\r\nhello\n0\r\n\r\n", "hello", WS_ERR_BODY, 200, 0 },
+    { CHUNKED "5\r\nhelloXX0\r\n\r\n", "hello", WS_ERR_BODY, 200, 0 },
+    { CHUNKED "\r\nhello\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
+    { CHUNKED " 5\r\nhello\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
+    { CHUNKED "-5\r\nhello\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
+    { CHUNKED "0x5\r\nhello\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
+    { CHUNKED "5 5\r\nhello\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
+    { CHUNKED "5,\r\nhello\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
+    { CHUNKED "g\r\nhello\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
+    { CHUNKED "00000000000000005\r\nhello\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
+    { CHUNKED "ffffffffffffffff\r\nhello\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
+    { CHUNKED "4000000000000000\r\nhello\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
+    { CHUNKED "3fffffffffffffff\r\nhello", "hello", WS_ERR_EOF, 200, 1 },
+    { CHUNKED "5\r\nhello\r\n0\r\nbad\n\r\n", "hello", WS_ERR_BODY, 200, 0 },
+    { OK200 "Transfer-Encoding: gzip\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
+    { OK200 "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
+    { OK200 "Transfer-Encoding: identity\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
+    { OK200 "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
+    { "HTTP/1.1 100 Continue\r\n\r\n" OK200 "Content-Length: 2\r\n\r\nhi", "hi", 0, 200, 0 },
+    { "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 102 P\r\n\r\n" OK200 "\r\nhi", "hi", 0, 200, 1 },
+    { "HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\n\r\n" CHUNKED "2\r\nhi\r\n0\r\n\r\n", "hi", 0, 200, 0 },
+    { "HTTP/1.1 204 No Content\r\n\r\n", "", 0, 204, 0 },
+    { "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", "", 0, 204, 0 },
+    { "HTTP/1.1 201 Made\r\nContent-Length: 2\r\n\r\nhi", "hi", 0, 201, 0 },
+    { "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "", WS_ERR_STATUS, 101, 0 },
+    { "HTTP/1.1 404 No\r\nContent-Length: 4\r\n\r\ngone", "gone", WS_ERR_STATUS, 404, 0 },
+    { "HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n4;x\r\ngone\r\n0\r\n\r\n", "gone", WS_ERR_STATUS, 500, 0 },
+    { "HTTP/1.1 500 No\r\n\r\ngone", "gone", WS_ERR_STATUS, 500, 1 },
+    { "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "", WS_ERR_STATUS, 302, 0 },
+    { "HTTP/1.1 200 OK\nX: y\r\n\r\n", "", WS_ERR_HEAD_SYNTAX, 0, 0 },
+};
+
+#define ANSWER_COUNT (sizeof ANSWERS / sizeof *ANSWERS)
+
+static void got_free(got *g) { buf_free(&g->body); buf_free(&g->refusal); }
+
+static void client_new(side *s, world *w, const ws_config *cfg, got *g)
+{
+    memset(g, 0, sizeof *g);
+    side_new(s, w, 1, cfg);
+    s->event = on_part;
+    s->user = g;
+    side_pull(s);
+}
+
+/* Feeds the answer, cut at two places; step: pieces of that size. */
+static void answer_check(const answer *a, size_t cut, size_t step, size_t memory)
+{
+    static uint64_t block[WS_MEMORY_SIZE(2000, 1000) / 8];
+    world w;
+    side s;
+    got g;
+    ws_config cfg;
+    size_t n = strlen(a->text), at, k;
+
+    world_init(&w);
+    cfg = world_config(&w);
+    cfg.method = "GET";
+    if (memory) { cfg.memory = block; cfg.memory_size = sizeof block; cfg.memory_send = 1000; }
+    client_new(&s, &w, &cfg, &g);
+    for (at = 0; at < n && !s.closed; at += k) {
+        k = step ? step : at < cut ? cut : n - at;
+        if (k > n - at) k = n - at;
+        if (side_feed(&s, a->text + at, k) < k) break;
+    }
+    if (!a->ends) CHECK_INT(s.closed, 1);
+    else CHECK_INT(s.closed, 0);
+    side_end(&s);
+    CHECK_INT(s.closed, 1);
+    CHECK_INT(s.error, a->error);
+    CHECK_INT(ws_status(s.c), a->status);
+    CHECK_INT(s.clean, a->error == 0);
+    CHECK_INT(s.opened, a->status / 100 == 2 && !(a->error == WS_ERR_BODY && !s.opened));
+    if (a->error == WS_ERR_STATUS) {
+        CHECK_STR(buf_c(&g.refusal), memory ? "" : a->body);
+        CHECK_INT(g.parts, 0);
+    } else {
+        CHECK_STR(buf_c(&g.body), a->body);
+        CHECK_INT(g.firsts, g.parts > 0);
+        CHECK_INT(g.lasts, !a->error);
+    }
+    if (s.error == 0) CHECK_INT(s.code, 0);
+    got_free(&g);
+    if (memory) side_free(&s);
+    else side_done(&s);
+}
+
+TEST(bodies)                    /* every framing, cut everywhere, byte by byte, in fixed memory */
+{
+    size_t i, cut;
+
+    for (i = 0; i < ANSWER_COUNT; i++) {
+        int before = test_faults;
+        for (cut = 1; cut <= strlen(ANSWERS[i].text); cut++) answer_check(&ANSWERS[i], cut, 0, 0);
+        for (cut = 1; cut <= 9; cut++) answer_check(&ANSWERS[i], 0, cut, 0);
+        for (cut = 1; cut <= 9; cut++) answer_check(&ANSWERS[i], 0, cut, 1);
+        if (test_faults != before) printf("  %s\n", ANSWERS[i].text);
+    }
+}
+
+TEST(body_heads)                /* HEAD has no body, whatever its headers say */
+{
+    static const char *const ALL[] = {
+        OK200 "Content-Length: 5\r\n\r\n", CHUNKED, OK200 "\r\n",
+        "HTTP/1.1 404 No\r\nContent-Length: 5\r\n\r\n",
+    };
+    size_t i;
+
+    for (i = 0; i < 4; i++) {
+        world w;
+        side s;
+        got g;
+        ws_config cfg;
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.method = "HEAD";
+        client_new(&s, &w, &cfg, &g);
+        CHECK(!strncmp(buf_c(&s.out), "HEAD /chat?x=1 HTTP/1.1\r\n", 25));
+        CHECK(!strstr(s.out.p, "Content-Length"));
+        side_feed(&s, ALL[i], strlen(ALL[i]));
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.error, i == 3 ? WS_ERR_STATUS : 0);
+        got_free(&g);
+        side_done(&s);
+    }
+}
+
+TEST(requests)                  /* the bytes of a request */
+{
+    static const ws_header own[] = { { "Content-Type", "application/json" }, { NULL, NULL } };
+    static const struct { const char *method, *body; size_t n; const char *end; } ALL[] = {
+        { "GET", NULL, 0, "\r\n\r\n" },
+        { "POST", "{\"a\":1}", 7, "\r\nContent-Length: 7\r\n\r\n{\"a\":1}" },
+        { "POST", NULL, 0, "\r\nContent-Length: 0\r\n\r\n" },
+        { "PUT", "\0\r\n", 3, "\r\nContent-Length: 3\r\n\r\n" },
+        { "DELETE", NULL, 0, "\r\nContent-Length: 0\r\n\r\n" },
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof ALL / sizeof *ALL; i++) {
+        world w;
+        side s;
+        got g;
+        ws_config cfg;
+        size_t n = strlen(ALL[i].end);
+        char line[60];
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.method = ALL[i].method;
+        cfg.body = ALL[i].body;
+        cfg.body_size = ALL[i].n;
+        cfg.headers = own;
+        client_new(&s, &w, &cfg, &g);
+        sprintf(line, "%s /chat?x=1 HTTP/1.1\r\nHost: example.com\r\n", ALL[i].method);
+        CHECK(!strncmp(buf_c(&s.out), line, strlen(line)));
+        CHECK(strstr(s.out.p, "\r\nContent-Type: application/json\r\n") != NULL);
+        CHECK(!strstr(s.out.p, "Upgrade") && !strstr(s.out.p, "Sec-WebSocket"));
+        if (i == 3) { CHECK(!memcmp(s.out.p + s.out.n - 3, "\0\r\n", 3)); s.out.n -= 3; }
+        CHECK(s.out.n > n && !memcmp(s.out.p + s.out.n - n, ALL[i].end, n));
+        CHECK_INT(ws_send_text(s.c, "x"), WS_ERR_STATE);        /* no message in a request */
+        side_feed(&s, OK200 "\r\nab", sizeof OK200 + 3);
+        CHECK_INT(ws_send_text(s.c, "x"), WS_ERR_STATE);
+        CHECK_INT(ws_state(s.c), WS_STATE_OPEN);
+        CHECK_INT(ws_close(s.c, 1000, ""), 0);
+        side_pull(&s);
+        CHECK_INT(s.closed, 1);
+        got_free(&g);
+        side_done(&s);
+    }
+}
+
+TEST(body_paused)               /* nothing while paused, all of it after */
+{
+    world w;
+    side s;
+    got g;
+    ws_config cfg;
+    static char big[300000];
+    size_t fed, taken;
+
+    world_init(&w);
+    cfg = world_config(&w);
+    cfg.method = "GET";
+    client_new(&s, &w, &cfg, &g);
+    side_feed(&s, OK200 "Content-Length: 300000\r\n\r\n", sizeof OK200 - 1 + 26);
+    memset(big, 'x', sizeof big);
+    ws_pause(s.c);
+    fed = side_feed(&s, big, sizeof big);
+    CHECK(fed < sizeof big && fed >= 60000);
+    CHECK_INT(g.parts, 0);
+    CHECK(w.h.peak < 300000);
+    ws_resume(s.c);
+    side_pull(&s);
+    taken = side_feed(&s, big, sizeof big - fed);
+    CHECK_INT(fed + taken, sizeof big);
+    CHECK_INT(g.body.n, sizeof big);
+    CHECK_INT(s.closed, 1);
+    CHECK_INT(s.error, 0);
+    got_free(&g);
+    side_done(&s);
+}
+
+TEST(body_idle)                 /* idle_timeout counts from the last byte of the body */
+{
+    world w;
+    side s;
+    got g;
+    ws_config cfg;
+    int i;
+
+    world_init(&w);
+    cfg = world_config(&w);
+    cfg.method = "GET";
+    cfg.idle_timeout = 100;
+    client_new(&s, &w, &cfg, &g);
+    side_feed(&s, OK200 "\r\n", sizeof OK200 + 1);
+    for (i = 0; i < 20; i++) { side_time(&s, 99); side_feed(&s, "x", 1); }
+    CHECK_INT(s.closed, 0);
+    side_time(&s, 99);
+    CHECK_INT(s.closed, 0);
+    side_time(&s, 1);
+    CHECK_INT(s.error, WS_ERR_IDLE_TIMEOUT);
+    got_free(&g);
+    side_done(&s);
+}
+
+static long client_run(long fail_at, const answer *a)
+{
+    world w;
+    side s;
+    got g;
+    ws_config cfg;
+    size_t i;
+    long calls;
+
+    world_init(&w);
+    cfg = world_config(&w);
+    cfg.method = "POST";
+    cfg.body = "body";
+    cfg.body_size = 4;
+    w.h.fail_at = fail_at;
+    client_new(&s, &w, &cfg, &g);
+    ws_next_header(s.c, "Last-Event-ID", "7");
+    for (i = 0; a->text[i]; i++) side_feed(&s, a->text + i, 1);
+    if (s.c) { side_end(&s); CHECK_INT(s.closed, 1); }
+    if (w.h.failed && s.c && s.error) CHECK(s.error == WS_ERR_MEMORY || s.error == a->error);
+    calls = w.h.failed ? -1 : w.h.calls;
+    got_free(&g);
+    side_done(&s);
+    return calls;
+}
+
+TEST(client_memory_fails)       /* the n-th allocation, for every n */
+{
+    static const size_t SOME[] = { 0, 14, 21, 23, 54, 55 };
+    size_t i;
+    long n;
+
+    for (i = 0; i < sizeof SOME / sizeof *SOME; i++) {
+        for (n = 1; client_run(n, &ANSWERS[SOME[i]]) < 0; n++) CHECK(n < 200);
+        CHECK(n > 3);
+    }
+}
+
+TEST(chunk_line_fixed_memory)   /* a line that cannot fit is a fault, not a wait for ever */
+{
+    static uint64_t block[WS_MEMORY_SIZE(300, 1000) / 8];
+    world w;
+    side s;
+    got g;
+    ws_config cfg;
+    int i;
+
+    world_init(&w);
+    cfg = world_config(&w);
+    cfg.method = "GET";
+    cfg.memory = block;
+    cfg.memory_size = sizeof block;
+    cfg.memory_send = 1000;
+    client_new(&s, &w, &cfg, &g);
+    side_feed(&s, CHUNKED "5;", sizeof CHUNKED + 1);
+    for (i = 0; i < 900 && !s.closed; i++) side_feed(&s, "x", 1);
+    CHECK_INT(s.error, WS_ERR_BODY);
+    got_free(&g);
+    side_free(&s);
+}
+
+#define ENGINE_TESTS \
+    T(answers) T(asked) T(headers_many) T(sends) T(no_frames) T(beats) T(dead_peer) T(backlog) \
+    T(drops_oldest) T(drops_slow) T(ends) T(server_memory_fails) T(server_fixed_memory) T(sec_J5) \
+    T(ring) T(ring_replay_backlog) T(bodies) T(body_heads) T(requests) T(body_paused) T(body_idle) \
+    T(client_memory_fails) T(chunk_line_fixed_memory)
+
+TESTS(ENGINE_TESTS)
