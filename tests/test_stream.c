@@ -1125,10 +1125,548 @@ TEST(chunk_line_fixed_memory)   /* a line that cannot fit is a fault, not a wait
     side_free(&s);
 }
 
+
+/* ---- the reader, fed by hand ---- */
+
+#define EVENTS "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+
+typedef struct reading { ws_sse_reader r; buf log; } reading;
+
+/* "name/id/data" of each event; parts are joined. */
+static void reading_note(reading *g, const ws_event *ev)
+{
+    ws_sse_event e;
+
+    while (ws_sse_take(&g->r, ev, &e)) {
+        if (e.first) buf_str(&g->log, "[");
+        buf_add(&g->log, e.data, e.size);
+        if (!e.last) continue;
+        buf_str(&g->log, "|"); buf_str(&g->log, e.event);
+        buf_str(&g->log, "|"); buf_str(&g->log, e.id);
+        buf_str(&g->log, "]");
+    }
+}
+
+static void on_read(side *s, const ws_event *ev) { reading_note((reading *)s->user, ev); }
+
+static void reader_check(const char *answer, size_t step, const char *want, int error, int fault)
+{
+    static char memory[64];
+    world w;
+    side s;
+    reading g;
+    ws_config cfg;
+    size_t n = strlen(answer), at, k;
+
+    world_init(&w);
+    memset(&g, 0, sizeof g);
+    cfg = world_config(&w);
+    cfg.method = "GET";
+    side_new(&s, &w, 1, &cfg);
+    s.event = on_read;
+    s.user = &g;
+    g.r.conn = s.c;
+    g.r.retry = -1;
+    CHECK_INT(ws_sse_parser_init(&g.r.parser, memory, sizeof memory), 0);
+    side_pull(&s);
+    for (at = 0; at < n; at += k) {
+        k = step < n - at ? step : n - at;
+        side_feed(&s, answer + at, k);
+    }
+    side_end(&s);
+    CHECK_STR(buf_c(&g.log), want);
+    CHECK_INT(g.r.error, error);
+    CHECK_INT(s.closed, 1);
+    CHECK_INT(s.error, fault);
+    buf_free(&g.log);
+    side_done(&s);
+}
+
+TEST(reader_cuts)               /* events cut anywhere; [DONE] as OpenAI's servers say it */
+{
+    size_t k;
+
+    for (k = 1; k < 200; k++) {
+        reader_check(EVENTS "Transfer-Encoding: chunked\r\n\r\n"
+                     "1c\r\ndata: {\"delta\":\"Hel\"}\n\ndata:\r\n15\r\n {\"delta\":\"lo\"}\n\ndata\r\n"
+                     "a\r\n: [DONE]\n\n\r\n0\r\n\r\n", k,
+                     "[{\"delta\":\"Hel\"}|message|][{\"delta\":\"lo\"}|message|][[DONE]|message|]", 0, 0);
+        reader_check(EVENTS "\r\n\xEF\xBB\xBF" "event: a\r\nid: 1\r\ndata: x\r\ndata: y\r\n\r\n"
+                     "data: 0123456789012345678901234567890123456789\n\nid\ndata: z\n\ndata: cut", k,
+                     "[x\ny|a|1][0123456789012345678901234567890123456789|message|1][z|message|]", 0, 0);
+        reader_check(EVENTS "Content-Length: 10\r\n\r\ndata: x\n\n", k, "[x|message|]", 0, WS_ERR_EOF);
+        reader_check("HTTP/1.1 200 OK\r\ncontent-type: TEXT/event-stream ; charset=utf-8\r\n\r\ndata: x\n\n",
+                     k, "[x|message|]", 0, 0);
+        reader_check("HTTP/1.1 200 OK\r\nContent-Type: text/event-streams\r\n\r\ndata: x\n\n", k, "",
+                     WS_SSE_ERR_TYPE, 0);
+        reader_check("HTTP/1.1 200 OK\r\n\r\ndata: x\n\n", k, "", WS_SSE_ERR_TYPE, 0);
+        reader_check("HTTP/1.1 201 Made\r\nContent-Type: text/event-stream\r\n\r\ndata: x\n\n", k, "",
+                     WS_SSE_ERR_TYPE, 0);
+        reader_check("HTTP/1.1 204 No\r\nContent-Type: text/event-stream\r\n\r\n", k, "", 0, 0);
+        reader_check("HTTP/1.1 404 No\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\ndata: x\n\n",
+                     k, "", 0, WS_ERR_STATUS);
+        reader_check(EVENTS "\r\ndata: x\n\nid: 0123456789\ndata: y\n\n", k, "[x|message|]",
+                     WS_SSE_ERR_ID_SIZE, 0);
+    }
+}
+
+/* ==== over sockets ====================================================================== */
+
+#ifndef _WIN32
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#define PLAYS 8
+
+/* A server in a child process: connection i gets text[i], cut into pieces of step[i] bytes (0:
+   whole); after '~' in its place it stays open until the client goes. More are not accepted. */
+static const char *play_text[PLAYS];
+static int play_step, play_port;
+static pid_t play_pid;
+static struct shared { volatile int connections; char request[PLAYS][2000]; } *play_seen;
+
+static void play_one(int fd, int i)
+{
+    const char *text = play_text[i], *end = text + strcspn(text, "~");
+    char *in = play_seen->request[i], *body;
+    size_t n = 0, want = 0;
+    ssize_t r;
+
+    do {
+        r = read(fd, in + n, sizeof play_seen->request[i] - 1 - n);
+        if (r > 0) n += (size_t)r;
+        in[n] = 0;
+        body = strstr(in, "\r\n\r\n");
+        if (body && strstr(in, "Content-Length: ")) want = strtoul(strstr(in, "Content-Length: ") + 16, NULL, 10);
+    } while (r > 0 && (!body || n < (size_t)(body + 4 - in) + want));
+    play_seen->connections = i + 1;
+    while (text < end) {
+        size_t k = play_step && play_step < end - text ? (size_t)play_step : (size_t)(end - text);
+        if (write(fd, text, k) < 0) break;
+        text += k;
+    }
+    if (!*end) shutdown(fd, SHUT_WR);
+    while (read(fd, in + n, 1) > 0) {}
+    close(fd);
+}
+
+static void play(const char *a, const char *b, const char *c, const char *d)
+{
+    struct sockaddr_in at;
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0), i;
+
+    play_text[0] = a; play_text[1] = b; play_text[2] = c; play_text[3] = d;
+    if (!play_seen)
+        play_seen = (struct shared *)mmap(NULL, sizeof *play_seen, PROT_READ | PROT_WRITE,
+                                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    memset((void *)play_seen, 0, sizeof *play_seen);
+    memset(&at, 0, sizeof at);
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(!bind(fd, (struct sockaddr *)&at, sizeof at) && !listen(fd, 8));
+    getsockname(fd, (struct sockaddr *)&at, &len);
+    play_port = ntohs(at.sin_port);
+    fflush(stdout);
+    play_pid = fork();
+    if (play_pid) { close(fd); return; }
+    signal(SIGPIPE, SIG_IGN);
+    alarm(20);
+    for (i = 0; i < PLAYS && play_text[i]; i++) play_one(accept(fd, NULL, NULL), i);
+    _exit(0);
+}
+
+static void play_over(void)
+{
+    kill(play_pid, SIGKILL);
+    waitpid(play_pid, NULL, 0);
+}
+
+static const char *play_url(void)
+{
+    static char url[60];
+    sprintf(url, "http://127.0.0.1:%d/x", play_port);
+    return url;
+}
+
+enum { BLOCKING, OWN, LOOP, DRIVERS };
+
+static int drive(int driver, ws_loop *loop, ws_conn *c, ws_event *ev)
+{
+    int i;
+
+    if (driver == BLOCKING) return ws_recv(c, ev, 5000);
+    if (driver == LOOP) return ws_poll(loop, ev, 5000);
+    for (i = 0; i < 1000; i++) {
+        struct pollfd p;
+        int t = ws_timeout(c);
+        if (ws_next(c, ev)) return 1;
+        if (ws_done(c)) return -1;
+        p.fd = ws_fd(c);
+        p.events = (short)((ws_wants(c) & WS_WANT_READ ? POLLIN : 0) | (ws_wants(c) & WS_WANT_WRITE ? POLLOUT : 0));
+        poll(&p, 1, t >= 0 && t < 5000 ? t : 5000);
+        ws_step(c);
+    }
+    return 0;
+}
+
+/* One request in one driver; what came of it. */
+typedef struct visit { buf body, refusal; int error, status, lasts, closed; } visit;
+
+static void visit_run(visit *v, int driver, const char *url, const ws_config *cfg)
+{
+    ws_loop *loop = driver == LOOP ? ws_loop_new(NULL) : NULL;
+    ws_conn *c = driver == LOOP ? ws_dial(loop, url, cfg) : driver == OWN ? ws_open(url, cfg) : ws_connect(url, cfg);
+    ws_event ev;
+
+    memset(v, 0, sizeof *v);
+    while (!v->closed && drive(driver, loop, c, &ev) > 0) {
+        if (ev.type == WS_EV_PART) { buf_add(&v->body, ev.data, ev.size); v->lasts += ev.last; }
+        if (ev.type != WS_EV_CLOSE) continue;
+        v->closed = 1;
+        v->error = ev.error;
+        v->status = ws_status(c);
+        buf_add(&v->refusal, ws_body(c).data, ws_body(c).size);
+    }
+    ws_free(c);
+    ws_loop_free(loop);
+}
+
+static void visit_free(visit *v) { buf_free(&v->body); buf_free(&v->refusal); }
+
+TEST(visits)                    /* every answer, in every driver */
+{
+    size_t i, k;
+    int driver;
+
+    for (driver = 0; driver < DRIVERS; driver++) for (i = 0; i < ANSWER_COUNT; i += 4) {
+        for (k = 0; k < PLAYS; k++) play_text[k] = NULL;
+        play_step = driver == OWN ? 1 : 0;
+        play(ANSWERS[i].text, i + 1 < ANSWER_COUNT ? ANSWERS[i + 1].text : NULL,
+             i + 2 < ANSWER_COUNT ? ANSWERS[i + 2].text : NULL, i + 3 < ANSWER_COUNT ? ANSWERS[i + 3].text : NULL);
+        for (k = i; k < i + 4 && k < ANSWER_COUNT; k++) {
+            const answer *a = &ANSWERS[k];
+            ws_config cfg;
+            visit v;
+            memset(&cfg, 0, sizeof cfg);
+            cfg.method = "GET";
+            visit_run(&v, driver, play_url(), &cfg);
+            CHECK_INT(v.closed, 1);
+            CHECK_INT(v.error, a->error);
+            CHECK_INT(v.status, a->status);
+            if (a->error == WS_ERR_STATUS) CHECK_STR(buf_c(&v.refusal), a->body);
+            else CHECK_STR(buf_c(&v.body), a->body);
+            CHECK_INT(v.lasts, !a->error);
+            visit_free(&v);
+        }
+        play_over();
+    }
+}
+
+TEST(redirected)                /* who stays what it was, and who becomes a GET */
+{
+    static const struct { int status; const char *method, *then; int body; } ALL[] = {
+        { 301, "POST", "GET", 0 }, { 302, "POST", "GET", 0 }, { 303, "POST", "GET", 0 },
+        { 307, "POST", "POST", 1 }, { 308, "POST", "POST", 1 }, { 303, "PUT", "GET", 0 },
+        { 301, "HEAD", "HEAD", 0 }, { 303, "HEAD", "HEAD", 0 }, { 308, "HEAD", "HEAD", 0 },
+        { 302, "GET", "GET", 0 }, { 307, "GET", "GET", 0 },
+    };
+    size_t i;
+    int driver;
+
+    for (driver = 0; driver < DRIVERS; driver++) for (i = 0; i < sizeof ALL / sizeof *ALL; i++) {
+        ws_config cfg;
+        visit v;
+        char move[100], line[40];
+        int head = !strcmp(ALL[i].method, "HEAD");
+        play_step = 0;
+        sprintf(move, "HTTP/1.1 %d M\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n", ALL[i].status);
+        play(move, head ? OK200 "Content-Length: 2\r\n\r\n" : OK200 "Content-Length: 2\r\n\r\nok", NULL, NULL);
+        memset(&cfg, 0, sizeof cfg);
+        cfg.method = ALL[i].method;
+        if (ALL[i].method[0] == 'P') { cfg.body = "hi there"; cfg.body_size = 8; }
+        cfg.max_redirects = 1;
+        visit_run(&v, driver, play_url(), &cfg);
+        CHECK_INT(v.error, 0);
+        CHECK_INT(v.status, 200);
+        CHECK_STR(buf_c(&v.body), head ? "" : "ok");
+        sprintf(line, "%s /y HTTP/1.1\r\n", ALL[i].then);
+        CHECK(!strncmp(play_seen->request[1], line, strlen(line)));
+        CHECK_INT(strstr(play_seen->request[1], "\r\n\r\nhi there") != NULL, ALL[i].body);
+        CHECK_INT(strstr(play_seen->request[1], "Content-Length: 8") != NULL, ALL[i].body);
+        visit_free(&v);
+        play_over();
+    }
+}
+
+/* Follows a stream to its end. stop_at: at that event it is closed (how 0), freed (1), dropped
+   (2); 3: it is closed when it is down. The log tells events, O for OPEN, D for DOWN, C and its error for CLOSE. */
+typedef struct tale { reading g; buf refusal; int error, events, first_wait; } tale;
+
+static void tale_run(tale *t, int driver, const ws_config *cfg, int stop_at, int how)
+{
+    static char memory[1024];
+    ws_loop *loop = driver == LOOP ? ws_loop_new(NULL) : NULL;
+    ws_conn *c;
+    ws_event ev;
+    int over = 0;
+
+    memset(t, 0, sizeof *t);
+    c = driver == BLOCKING ? ws_sse_connect(&t->g.r, play_url(), cfg, memory, sizeof memory)
+                           : ws_sse_dial(&t->g.r, loop, play_url(), cfg, memory, sizeof memory);
+    CHECK(c == t->g.r.conn);
+    while (!over && c && drive(driver, loop, c, &ev) > 0) {
+        if (ev.type == WS_EV_OPEN) buf_str(&t->g.log, "O");
+        reading_note(&t->g, &ev);
+        if (ev.type == WS_EV_DOWN) buf_str(&t->g.log, "D");
+        if (ev.type == WS_EV_DOWN && !t->first_wait) t->first_wait = ev.retry_in;
+        if (ev.type == WS_EV_DOWN && (ev.retry_in > 4000 || how == 3)) ws_close(c, 0, NULL);
+        if (ev.type == WS_EV_CLOSE) {
+            over = 1;
+            t->error = ev.error;
+            buf_str(&t->g.log, "C");
+            buf_add(&t->refusal, ws_body(c).data, ws_body(c).size);
+        }
+        if (t->events++ == stop_at && how == 0) ws_close(c, 0, NULL);
+        if (t->events - 1 == stop_at && how == 2) ws_drop(c);
+        if (t->events - 1 == stop_at && how == 1) { ws_free(c); c = NULL; }
+    }
+    ws_free(c);
+    ws_loop_free(loop);
+}
+
+static void tale_free(tale *t) { buf_free(&t->g.log); buf_free(&t->refusal); }
+
+TEST(reader_comes_back)         /* where it was, when it is to, and stops at 204 */
+{
+    int driver;
+
+    for (driver = 0; driver < DRIVERS; driver++) {
+        tale t;
+        play_step = 3;
+        play(EVENTS "\r\nretry: 20\nid: 7\ndata: a\n\nid: 8\ndata: cut", EVENTS "\r\ndata: b\n\n",
+             EVENTS "Content-Length: 99\r\n\r\nid\ndata: c\n\n", "HTTP/1.1 204 No\r\n\r\n");
+        tale_run(&t, driver, NULL, -1, 0);
+        CHECK_STR(buf_c(&t.g.log), "O[a|message|7]DO[b|message|7]DO[c|message|]DOC");
+        CHECK_INT(t.g.r.error, 0);
+        CHECK_INT(t.error, 0);
+        CHECK(t.first_wait >= 20 && t.first_wait <= 40);
+        CHECK(strstr(play_seen->request[0], "Accept: text/event-stream\r\n") != NULL);
+        CHECK(!strstr(play_seen->request[0], "Last-Event-ID"));
+        CHECK(strstr(play_seen->request[1], "\r\nLast-Event-ID: 7\r\n") != NULL);
+        CHECK(strstr(play_seen->request[2], "\r\nLast-Event-ID: 7\r\n") != NULL);
+        CHECK(!strstr(play_seen->request[3], "Last-Event-ID"));
+        CHECK_INT(play_seen->connections, 4);
+        tale_free(&t);
+        play_over();
+    }
+}
+
+TEST(reader_waits)              /* retry of any size; never a storm */
+{
+    static const struct { const char *retry; int least, most; } ALL[] = {
+        { "0", 1, 1 }, { "100", 100, 200 }, { "60000", 60000, 120000 },
+        { "4294967296", 1 << 28, 1 << 29 }, { "99999999999999999999", 1 << 28, 1 << 29 },
+        { "-5", 1500, 3000 }, { "x", 1500, 3000 },
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof ALL / sizeof *ALL; i++) {
+        tale t;
+        char text[200];
+        play_step = 0;
+        sprintf(text, EVENTS "\r\nretry: %s\n\n", ALL[i].retry);
+        play(text, NULL, NULL, NULL);
+        tale_run(&t, BLOCKING, NULL, -1, 3);
+        CHECK_STR(buf_c(&t.g.log), "ODC");
+        CHECK(t.first_wait >= ALL[i].least && t.first_wait <= ALL[i].most);
+        tale_free(&t);
+        play_over();
+    }
+}
+
+TEST(reader_stops)              /* at what is no stream, and at errors, whose bodies can be read */
+{
+    static const struct { const char *first, *second, *log, *body; int reader, error; } ALL[] = {
+        { "HTTP/1.1 500 No\r\nContent-Length: 4\r\n\r\nwhy?", NULL, "DC", "why?", 0, WS_ERR_STATUS },
+        { EVENTS "\r\nretry: 1\ndata: a\n\n", "HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwhy?\r\n0\r\n\r\n",
+          "O[a|message|]DDC", "why?", 0, WS_ERR_STATUS },
+        { "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nhi", NULL, "OC", "", WS_SSE_ERR_TYPE, 0 },
+        { EVENTS "\r\nretry: 1\n\n", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n~", "ODOC", "", WS_SSE_ERR_TYPE, 0 },
+        { "HTTP/1.1 204 No\r\n\r\n", NULL, "OC", "", 0, 0 },
+        { "HTTP/1.1 302 F\r\nLocation: /y\r\n\r\n", EVENTS "\r\nretry: 99999999\ndata: a\n\n", "O[a|message|]DC", "", 0, 0 },
+    };
+    size_t i;
+    int driver;
+
+    for (driver = 0; driver < DRIVERS; driver++) for (i = 0; i < sizeof ALL / sizeof *ALL; i++) {
+        tale t;
+        play_step = 0;
+        play(ALL[i].first, ALL[i].second, NULL, NULL);
+        tale_run(&t, driver, NULL, -1, 0);
+        CHECK_STR(buf_c(&t.g.log), ALL[i].log);
+        CHECK_STR(buf_c(&t.refusal), ALL[i].body);
+        CHECK_INT(t.g.r.error, ALL[i].reader);
+        CHECK_INT(t.error, ALL[i].error);
+        tale_free(&t);
+        play_over();
+    }
+}
+
+TEST(reader_posts)              /* once: a POST is not repeated unless it is told to */
+{
+    int driver;
+
+    for (driver = 0; driver < DRIVERS; driver++) {
+        tale t;
+        ws_config cfg;
+        memset(&cfg, 0, sizeof cfg);
+        cfg.method = "POST";
+        cfg.body = "{\"stream\":true}";
+        cfg.body_size = 15;
+        play_step = 1;
+        play(EVENTS "Transfer-Encoding: chunked\r\n\r\ne\r\ndata: [DONE]\n\n\r\n0\r\n\r\n", "HTTP/1.1 204 No\r\n\r\n", NULL, NULL);
+        tale_run(&t, driver, &cfg, -1, 0);
+        CHECK_STR(buf_c(&t.g.log), "O[[DONE]|message|]C");
+        CHECK_INT(t.error, 0);
+        CHECK(strstr(play_seen->request[0], "\r\n\r\n{\"stream\":true}") != NULL);
+        CHECK_INT(play_seen->connections, 1);
+        tale_free(&t);
+        play_over();
+    }
+}
+
+TEST(reader_ended_anywhere)     /* closed, freed, dropped at every event, in every driver */
+{
+    int driver, how, at;
+
+    for (driver = 0; driver < DRIVERS; driver++) for (how = 0; how < 3; how++) for (at = 0; at < 9; at++) {
+        tale t;
+        play_step = 0;
+        play(EVENTS "\r\nretry: 1\ndata: a\n\ndata: b\n\n", EVENTS "\r\ndata: c\n\n", "HTTP/1.1 503 No\r\n\r\nx", NULL);
+        tale_run(&t, driver, NULL, at, how);
+        if (how == 0) CHECK(t.g.log.n && t.g.log.p[t.g.log.n - 1] == 'C');
+        tale_free(&t);
+        play_over();
+    }
+}
+
+TEST(reader_arguments)
+{
+    static char memory[64];
+    ws_header many[40];
+    ws_sse_reader r;
+    ws_config cfg;
+    ws_event ev;
+    int i;
+
+    CHECK(!ws_sse_connect(&r, "http://127.0.0.1:1/", NULL, memory, 63));
+    CHECK_INT(r.error, WS_SSE_ERR_MEMORY);
+    CHECK(!ws_sse_connect(&r, "http://127.0.0.1:1/", NULL, NULL, 64));
+    for (i = 0; i < 39; i++) { many[i].name = "X"; many[i].value = "y"; }
+    many[33].name = many[33].value = NULL;
+    memset(&cfg, 0, sizeof cfg);
+    cfg.headers = many;
+    CHECK(ws_sse_connect(&r, "http://127.0.0.1:1/", &cfg, memory, 64) != NULL);
+    CHECK_INT(ws_recv(r.conn, &ev, 0), 1);
+    CHECK_INT(ev.type, WS_EV_CLOSE);
+    CHECK_INT(ev.error, WS_ERR_ARGUMENT);
+    ws_free(r.conn);
+}
+
+/* ---- one loop: listener, WebSockets, streams ---- */
+
+typedef struct place { ws_conn *c; buf got; int is_ws, opened, closed; } place;
+
+TEST(mixed_groups)              /* one publish reaches both kinds; the end of a reader is noticed */
+{
+    ws_loop *loop = ws_loop_new(NULL);
+    ws_config web;
+    static place at[6];
+    static char big[5000];
+    char url[60];
+    int i, n, joined = 0, lost = 0;
+    uint64_t until;
+    ws_event ev;
+    ws_sse_message m;
+
+    n = ws_listen(loop, "127.0.0.1:0", NULL);
+    memset(big, 'x', sizeof big - 1);
+    memset(&web, 0, sizeof web);
+    memset(at, 0, sizeof at);
+    for (i = 0; i < 6; i++) {
+        at[i].is_ws = i % 2;
+        web.method = i % 2 ? NULL : "GET";
+        web.user = &at[i];
+        sprintf(url, "%s://127.0.0.1:%d/%d", i % 2 ? "ws" : "http", ws_listen_port(loop, n), i);
+        at[i].c = ws_dial(loop, url, &web);
+    }
+    until = ws_loop_now(loop) + 10000;
+    for (i = 0; i < 5 && ws_loop_now(loop) < until;) {
+        place *p;
+        int all = 1, k;
+        if (ws_poll(loop, &ev, 20) > 0) {
+            p = (place *)ws_user(ev.conn);
+            if (ev.type == WS_EV_HTTP) {
+                ws_sse_options o;
+                memset(&o, 0, sizeof o);
+                o.chunked = joined % 2;
+                CHECK_INT(ws_sse_open(ev.conn, &o), 0);
+            }
+            if (!p && (ev.type == WS_EV_HTTP || ev.type == WS_EV_OPEN)) {
+                CHECK_INT(ws_join(ev.conn, "all"), 0);
+                joined++;
+            }
+            if (p && ev.type == WS_EV_OPEN) p->opened = 1;
+            if (p && (ev.type == WS_EV_PART || ev.type == WS_EV_MESSAGE)) buf_add(&p->got, ev.data, ev.size);
+            if (p && ev.type == WS_EV_CLOSE) p->closed = 1;
+            if (!p && ev.type == WS_EV_CLOSE) lost++;
+            continue;
+        }
+        for (k = 0; k < 6; k++) all &= at[k].opened;
+        if (!all || joined < 6) continue;
+        memset(&m, 0, sizeof m);
+        m.id = "7";
+        m.data = i == 0 ? "one" : i == 1 ? big : NULL;
+        if (i == 2) m.comment = "only readers";
+        if (i < 3) CHECK_INT(ws_sse_publish(loop, "all", &m), i == 2 ? 3 : 6);
+        if (i == 3) { ws_free(at[0].c); at[0].c = NULL; }       /* a reader hangs up */
+        if (i == 4) { CHECK_INT(lost, 1); CHECK_INT(ws_loop_count(loop), 10); }
+        i++;
+    }
+    CHECK_INT(i, 5);
+    CHECK_INT(ws_publish(loop, "all", NULL, WS_OP_TEXT, big, 4999), 3);     /* never to readers */
+    CHECK_INT(ws_broadcast(loop, NULL, WS_OP_TEXT, "b", 1), 3);
+    ws_shutdown(loop, 1001, "bye", 3000);
+    while (ws_poll(loop, &ev, 3000) > 0) {
+        place *p = (place *)ws_user(ev.conn);
+        if (p && (ev.type == WS_EV_PART || ev.type == WS_EV_MESSAGE)) buf_add(&p->got, ev.data, ev.size);
+    }
+    CHECK_INT(ws_loop_count(loop), 0);
+    for (i = 0; i < 6; i++) {
+        buf want = { 0 };
+        if (at[i].is_ws) { buf_str(&want, "one"); buf_str(&want, big); buf_str(&want, big); buf_str(&want, "b"); }
+        else { buf_str(&want, ": \n\nid: 7\ndata: one\n\nid: 7\ndata: "); buf_str(&want, big); buf_str(&want, "\n\n"); }
+        if (at[i].is_ws) CHECK(!strncmp(buf_c(&at[i].got), want.p, 5000));
+        else CHECK(!strncmp(buf_c(&at[i].got), want.p, want.n) && strstr(at[i].got.p, "only readers"));
+        buf_free(&want);
+        buf_free(&at[i].got);
+    }
+    ws_loop_free(loop);
+}
+
+#define SOCKET_TESTS \
+    T(visits) T(redirected) T(reader_comes_back) T(reader_waits) T(reader_stops) T(reader_posts) \
+    T(reader_ended_anywhere) T(reader_arguments) T(mixed_groups)
+#else
+#define SOCKET_TESTS
+#endif
+
 #define ENGINE_TESTS \
     T(answers) T(asked) T(headers_many) T(sends) T(no_frames) T(beats) T(dead_peer) T(backlog) \
     T(drops_oldest) T(drops_slow) T(ends) T(server_memory_fails) T(server_fixed_memory) T(sec_J5) \
     T(ring) T(ring_replay_backlog) T(bodies) T(body_heads) T(requests) T(body_paused) T(body_idle) \
-    T(client_memory_fails) T(chunk_line_fixed_memory)
+    T(client_memory_fails) T(chunk_line_fixed_memory) T(reader_cuts)
 
-TESTS(ENGINE_TESTS)
+TESTS(ENGINE_TESTS SOCKET_TESTS)
