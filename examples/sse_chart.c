@@ -66,11 +66,13 @@ static void sample(ws_loop *loop, ws_sse_ring *ring)
 /* A reader: what it missed, then everything new. */
 static void attend(ws_conn *c, const ws_sse_ring *ring)
 {
+    ws_sse_options o = {0};
     ws_sse_message reset = {0};
     char last[24];
     int known = ws_sse_last_event_id(c, last, sizeof last) > 0;
 
-    if (ws_sse_open(c, NULL)) return;
+    o.retry = 1000;
+    if (ws_sse_open(c, &o)) return;
     reset.event = "reset";
     reset.data = "";
     if (ws_sse_replay(c, ring, known ? last : NULL) == WS_SSE_ERR_GAP) {

@@ -1,11 +1,12 @@
 #!/bin/bash
 # ws.h against real peers on this machine: five npm packages as clients and as servers, npm ws
 # once more and harder, Python websockets, a fuzzing server for the client, the proxies tinyproxy,
-# squid, microsocks and Dante, headless Chromium. Installs what it needs (npm ci; apt-get as root),
-# builds the examples, peer.c and through.c. Prints "ok name", or "not ok name" or "FAIL name";
-# last line "N passed, N failed".
-#   tests/interop/run.sh [five|npm|python|conformance|proxy|browser]...     default: all
-# A missing tool is a loud SKIP, and a failure with CI=true.
+# squid, microsocks and Dante, headless Chromium; event streams with four npm packages, Chromium,
+# and behind nginx and HAProxy. Installs what it needs (npm ci; apt-get as root), builds the
+# examples, peer.c and through.c. Prints "ok name", or "not ok name" or "FAIL name"; last line
+# "N passed, N failed".
+#   tests/interop/run.sh [five|npm|python|conformance|proxy|browser|sse|behind]...
+# Default: all parts. A missing tool is a loud SKIP, and a failure with CI=true.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 here=tests/interop
@@ -74,7 +75,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     command -v node >/dev/null || missing="$missing nodejs"
     command -v npm >/dev/null || missing="$missing npm"
     /usr/bin/python3 -c 'import websockets' 2>/dev/null || missing="$missing python3-websockets"
-    for p in tinyproxy squid microsocks danted; do
+    for p in tinyproxy squid microsocks danted nginx haproxy; do
         PATH=$PATH:/usr/sbin command -v $p >/dev/null || missing="$missing ${p/danted/dante-server}"
     done
     if [ -n "$missing" ]; then
@@ -294,6 +295,58 @@ if wanted browser; then
         alive "chromium: the demo survived"
         stop
     fi
+fi
+
+# ---- event streams ----
+if wanted sse; then
+    chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
+    if [ -z "$node" ]; then skip "event streams: no node, or npm ci failed"
+    else
+        run "sse servers" node $here/sse.js servers "$out/sse_cat"
+        if serve sse_chart "$out/sse_chart" 0; then
+            url=$(echo "$line" | grep -o 'http://[^ /]*')
+            run "sse clients" node $here/sse.js clients "$url"
+            if [ -z "$chromium" ]; then skip "event streams in chromium: not installed"
+            else CHROMIUM=$chromium run "sse chromium" node $here/sse.js browser "$url" "$out/sse_chart.png"
+            fi
+            alive "event streams: the server survived"
+            stop
+        fi
+    fi
+fi
+
+# ---- event streams behind Debian's own configurations, each given one place for us ----
+nginx_config() {        # nginx_config URL DIRECTORY
+    local place="server { listen unix:$2/nginx.sock; location / { proxy_pass $1; } }"
+    sed -e '/^user/d' -e "s|^pid .*|pid $2/nginx.pid; daemon off; master_process off;|" \
+        -e "s|/var/log/nginx|$2|" -e '/conf\.d\|modules-enabled/d' \
+        -e "s|include .*sites-enabled/.*|$place|" /etc/nginx/nginx.conf
+}
+haproxy_config() {      # likewise
+    sed '/chroot\|user \|group \|daemon\|stats \|log \/dev/d' /etc/haproxy/haproxy.cfg
+    printf 'frontend in\n bind unix@%s/haproxy.sock\n default_backend chart\n' "$2"
+    printf 'backend chart\n server one %s\n' "${1#http://}"
+}
+behind() {              # behind NAME OPTION: sse_chart's events through nginx or HAProxy
+    local dir url helper i
+    PATH=$PATH:/usr/sbin
+    if [ -z "$node" ] || ! command -v "$1" >/dev/null; then skip "$1: not installed"; return; fi
+    serve sse_chart "$out/sse_chart" 0 || return
+    dir=$(mktemp -d) url=$(echo "$line" | grep -o 'http://[^ /]*')
+    "$1_config" "$url" "$dir" >"$dir/config"
+    "$1" "$2" "$dir/config" >"$out/interop/$1.out" 2>&1 &
+    helper=$!
+    pids+=("$helper")
+    for ((i = 0; i < 50; i++)); do [ -S "$dir/$1.sock" ] && break; sleep 0.1; done
+    run "$1" node $here/sse.js proxy "$1" "$url" "$dir/$1.sock"
+    kill "$helper"
+    wait "$helper" 2>/dev/null
+    stop
+    rm -rf "$dir"
+}
+if wanted behind; then
+    behind nginx -c
+    behind haproxy -f
 fi
 
 passed=$(grep -c '^ok' "$log")
