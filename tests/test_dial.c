@@ -2047,6 +2047,29 @@ TEST(reconnect_lookup_fails)    /* that is a try, too */
     }
 }
 
+TEST(reconnect_detached)        /* whoever has taken the socket wants no other */
+{
+    ws_config cfg = fresh_config();
+    int port = 0, fd;
+    ws_loop *server = server_up(&port);
+    const void *rest;
+    char url[80];
+    lasting k;
+    size_t n;
+
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
+    cfg.reconnect = 1;
+    lasting_begin(&k, OWN, url, &cfg);
+    LAST(&k, server, k.opens == 1);
+    fd = (int)ws_detach(k.c, &rest, &n);
+    CHECK(fd >= 0);
+    LAST(&k, server, k.closes == 1);
+    CHECK_INT(k.downs, 0);
+    lasting_end(&k);
+    close(fd);
+    ws_loop_free(server);
+}
+
 TEST(reconnect_fixed_memory)
 {
     static union { uint64_t align; char bytes[WS_MEMORY_SIZE(512, 1024)]; } room;
@@ -2132,7 +2155,8 @@ static const test_case all_tests[] = {
     T(deadline_names_the_stage) T(memory_fails_at_every_call) T(locations) T(redirects)
     T(redirect_keeps_the_queue) T(redirects_under_one_deadline) T(redirect_memory) T(reconnect)
     T(reconnect_a_thousand_times) T(reconnect_delay_begins_anew) T(reconnect_blocking)
-    T(reconnect_refuses_to_queue) T(reconnect_lookup_fails) T(reconnect_fixed_memory) T(reconnect_through_it_all)
+    T(reconnect_refuses_to_queue) T(reconnect_lookup_fails) T(reconnect_detached)
+    T(reconnect_fixed_memory) T(reconnect_through_it_all)
 #endif
 };
 
