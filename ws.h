@@ -390,7 +390,8 @@ typedef struct ws_config {
     uint32_t max_per_address;   /* of a listener from one IPv4 address or one IPv6 network of
                                    64 bits, WS_NO_LIMIT; then 503 */
 
-    uint32_t handshake_timeout; /* from start to OPEN, connecting included, 10000 */
+    uint32_t handshake_timeout; /* from start to OPEN, over lookup, every address, proxy and
+                                   redirects, 10000; the error's text says what took so long */
     uint32_t ping_interval;     /* a ping after so long without input, 20000 */
     uint32_t ping_timeout;      /* dead when no input so long after it, 20000 */
     uint32_t close_timeout;     /* for the peer's part of closing, 5000 */
@@ -424,7 +425,9 @@ typedef struct ws_config {
                                    a connection that lasted longer it begins anew. 0: no tries */
     uint32_t reconnect_max;     /* ms, 30000 */
     const char *proxy;          /* client: "http://user:password@host:3128", "socks5://host";
-                                   "env": from http_proxy, https_proxy, all_proxy, no_proxy */
+                                   "env": from http_proxy, https_proxy, all_proxy, no_proxy.
+                                   Gets the server's name, looks it up. Not with cfg.io.
+                                   WS_ERR_PROXY: ws_status and its headers can be read */
     const ws_header *proxy_headers;     /* sent with CONNECT */
 
     const char *protocols;      /* subprotocols "a, b": offered, or supported by a server */
@@ -864,8 +867,8 @@ typedef int ws_socket;                      /* a file descriptor */
 /* ---- blocking client ---- */
 
 /* Connects and shakes hands, waiting up to handshake_timeout. Never NULL unless memory is
-   out; a failure sticks to the connection and comes as its CLOSE event. With cfg.io, no
-   socket is made, and never more bytes are read than the protocol needs, so that a blocking
+   out; a failure sticks to the connection and comes as its CLOSE event (with cfg.reconnect,
+   as its DOWN event: only the first try is waited for). With cfg.io, no socket is made, and never more bytes are read than the protocol needs, so that a blocking
    read function serves. */
 #ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg);
@@ -904,8 +907,8 @@ WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n
    head), valid until the next pull, which gives CLOSE. */
 WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n);
 
-/* The socket to wait for, -1 if none. It may be another one after each ws_step, also of the
-   same number, until OPEN. */
+/* The socket to wait for, -1 if none. Until OPEN, and after DOWN, it may be another one after
+   each ws_step, also of the same number. */
 WS_API ws_socket ws_fd(const ws_conn *c);
 WS_API int ws_wants(const ws_conn *c);      /* WS_WANT_ bits: when to call ws_step */
 

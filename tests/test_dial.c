@@ -2047,6 +2047,37 @@ TEST(reconnect_lookup_fails)    /* that is a try, too */
     }
 }
 
+TEST(reconnect_memory)          /* fails at every call: CLOSE, or nothing of it is seen */
+{
+    int d, i, port = 0, whole;
+    ws_loop *server = server_up(&port);
+    char url[80];
+
+    snprintf(url, sizeof url, "ws://echo.test:%d/", port);
+    for (d = OWN; d <= LOOP; d++)
+        for (whole = 0, i = 1; i < 100 && !whole; i++) {
+            ws_config cfg = fresh_config();
+            heap h = { 0, 0, 0, 0, 0 };
+            lasting k;
+            cfg.alloc = heap_alloc;
+            cfg.alloc_user = &h;
+            cfg.reconnect = 1;
+            cfg.reconnect_max = 2;
+            h.fail_at = i;
+            lasting_begin(&k, d, url, &cfg);
+            if (k.c) LAST(&k, server, k.opens == 1 || k.closes);
+            if (k.opens && ws_each(server, NULL)) ws_close(ws_each(server, NULL), 1001, "again");
+            if (k.c) LAST(&k, server, k.opens == 2 || k.closes);
+            CHECK(!k.closes || k.error == WS_ERR_MEMORY);
+            whole = h.calls < i;
+            lasting_end(&k);
+            CHECK_INT(h.live, 0);
+            while (ws_each(server, NULL)) server_turn(server);
+        }
+    CHECK(whole);
+    ws_loop_free(server);
+}
+
 TEST(reconnect_detached)        /* whoever has taken the socket wants no other */
 {
     ws_config cfg = fresh_config();
@@ -2155,7 +2186,7 @@ static const test_case all_tests[] = {
     T(deadline_names_the_stage) T(memory_fails_at_every_call) T(locations) T(redirects)
     T(redirect_keeps_the_queue) T(redirects_under_one_deadline) T(redirect_memory) T(reconnect)
     T(reconnect_a_thousand_times) T(reconnect_delay_begins_anew) T(reconnect_blocking)
-    T(reconnect_refuses_to_queue) T(reconnect_lookup_fails) T(reconnect_detached)
+    T(reconnect_refuses_to_queue) T(reconnect_lookup_fails) T(reconnect_detached) T(reconnect_memory)
     T(reconnect_fixed_memory) T(reconnect_through_it_all)
 #endif
 };
