@@ -21,7 +21,7 @@ program() {     # build and run tests/$1.c
 }
 
 limit() {       # a test that hangs is a test that fails
-    if command -v timeout >/dev/null 2>&1; then timeout -k 5 200 "$@"; else "$@"; fi
+    if command -v timeout >/dev/null 2>&1; then timeout -k 5 900 "$@"; else "$@"; fi
 }
 
 part() {
