@@ -2091,16 +2091,13 @@ typedef struct ws__rx {
     uint8_t parts;          /* its payload is handed on as it comes */
 } ws__rx;
 
-/* Bytes to send, kept once for all who are to get them: a frame in its final form, or a
-   message that is echoed from where it was received. */
+/* A whole frame in its final form, kept once for all who are to get it. Its bytes follow. */
 typedef struct ws__shared {
-    struct ws__cfg *cfg;        /* whose allocator the blocks are from */
-    uint8_t *data;
-    size_t size, block;         /* bytes: of data, of this block */
-    void *lent;                 /* the block that holds data, NULL: it is this one */
-    size_t lent_size;
+    struct ws__cfg *cfg;        /* whose allocator it is from */
+    size_t size, block;         /* bytes: the frame, all of it */
     uint32_t refs;
 } ws__shared;
+
 /* Something at a place between the bytes of a queue: a shared frame goes out before the byte
    at `at`; or (frame NULL) the bytes from there on were dropped. */
 typedef struct ws__mark {
@@ -2717,9 +2714,7 @@ static void ws__rx_free(ws_conn *c)
 
 static void ws__shared_release(ws__shared *f)
 {
-    if (--f->refs) return;
-    if (f->lent) ws__block_free(f->cfg, f->lent, f->lent_size);
-    ws__block_free(f->cfg, f, f->block);
+    if (--f->refs == 0) ws__block_free(f->cfg, f, f->block);
 }
 
 static void ws__tx_free(ws_conn *c)
@@ -2951,7 +2946,7 @@ static int ws__tx_pieces(const ws_conn *c, ws__piece *v, int most)
         }
         if (!m || m->at > at || (begun && !sent)) break;
         if (m->frame) {
-            v[n].iov_base = m->frame->data + sent;
+            v[n].iov_base = WS__DATA(m->frame) + sent;
             v[n++].iov_len = m->frame->size - sent;
         } else {
             at += m->extra;
@@ -3011,10 +3006,8 @@ static ws__shared *ws__shared_raw(ws__cfg *k, size_t n)
 
     if (!s) return NULL;
     s->cfg = k;
-    s->data = WS__DATA(s);
     s->size = n;
     s->block = size;
-    s->lent = NULL;
     s->refs = 1;
     return s;
 }
@@ -3026,17 +3019,19 @@ static ws__shared *ws__shared_new(ws__cfg *k, const ws_frame *f, const ws_str *p
     size_t head;
 
     if (!s) return NULL;
-    head = ws_frame_encode(f, s->data);
-    ws__join_pieces(s->data + head, f, payload, 1);
+    head = ws_frame_encode(f, WS__DATA(s));
+    ws__join_pieces(WS__DATA(s) + head, f, payload, 1);
     s->size = head + payload->size;
     return s;
 }
 
-/* Puts f behind the queue. */
-static int ws__tx_mark(ws_conn *c, ws__shared *f, size_t slot)
+/* Queues a shared frame. */
+static int ws__tx_share(ws_conn *c, ws__shared *f, size_t slot)
 {
     ws__mark *m;
 
+    if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
+    if (c->cork && c->cork->total) c->cork->flush(c);
     if (!ws__tx_room(c, 0)) return WS_ERR_MEMORY;
     m = ws__mark_new(c, c->tx->mark_end);
     if (!m) {
@@ -3051,45 +3046,6 @@ static int ws__tx_mark(ws_conn *c, ws__shared *f, size_t slot)
     return 0;
 }
 
-/* Queues a shared frame. */
-static int ws__tx_share(ws_conn *c, ws__shared *f, size_t slot)
-{
-    if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
-    if (c->cork && c->cork->total) c->cork->flush(c);
-    return ws__tx_mark(c, f, slot);
-}
-
-#define WS__LEND_MIN 65536      /* bytes from which lending beats a copy */
-
-/* A large message is being echoed, and sent of its n bytes at p went: lends its block to the
-   empty queue instead of copying the rest. Returns 1 if that was done. */
-WS__PRIVATE int ws__tx_lend(ws_conn *c, const uint8_t *p, size_t n, size_t sent)
-{
-    ws__rx *rx = c->rx;
-    ws__shared *f;
-    int r;
-
-    if (!sent || n - sent < WS__LEND_MIN || !WS__HAS(c, WS__MESSAGE_HELD) || ws__pending(c) ||
-        WS__HAS(c, WS__IS_FIXED) || p < WS__DATA(rx) || p >= WS__DATA(rx) + rx->msg ||
-        rx->pos != rx->len || rx->op || rx->in_frame)
-        return 0;
-    f = ws__shared_raw(c->cfg, 0);
-    if (!f) return 0;
-    f->data = (uint8_t *)(uintptr_t)p;
-    f->size = n;
-    r = ws__tx_mark(c, f, 0);
-    if (!r) {
-        f->lent = rx;
-        f->lent_size = sizeof *rx + rx->cap;
-        c->tx->sent = sent;
-        c->tx->shared -= sent;
-        c->rx = NULL;
-        c->flags &= ~(uint32_t)WS__MESSAGE_HELD;
-    }
-    ws__shared_release(f);
-    return !r;
-}
-
 /* A place in a queue: before the byte at `at` and the mark-th mark. */
 typedef struct ws__place { size_t at; uint32_t mark; } ws__place;
 
@@ -3100,7 +3056,7 @@ static const uint8_t *ws__place_frame(const ws__tx *tx, ws__place *p, size_t *si
         const ws__mark *m = &tx->marks[p->mark];
         if (m->frame) {
             *size = m->frame->size;
-            return m->frame->data;
+            return WS__DATA(m->frame);
         }
         p->at += m->extra;
         p->mark++;
@@ -4282,8 +4238,7 @@ static void ws__release(ws_conn *c)
     if (WS__HAS(c, WS__OPEN_OWED)) return;      /* the head is yet to be shown */
     if (WS__HAS(c, WS__MESSAGE_HELD)) {
         if (c->cork && c->cork->total) c->cork->flush(c);
-        rx = c->rx;                             /* its block may be lent to the queue */
-        if (rx) rx->msg = 0;
+        rx->msg = 0;
         c->flags &= ~(uint32_t)WS__MESSAGE_HELD;
     }
     if (WS__HAS(c, WS__HEAD_HELD) &&
@@ -5637,7 +5592,7 @@ static int ws__body_put(ws_conn *c, const void *data, size_t n)
     if (c->cfg->set.drop_oldest && ws__pending(c) && !WS__HAS(c, WS__IS_FIXED)) {
         f = ws__shared_raw(c->cfg, n);
         if (!f) return WS_ERR_MEMORY;
-        ws__join_pieces(f->data, &plain, v, 3);
+        ws__join_pieces(WS__DATA(f), &plain, v, 3);
         r = ws__tx_share(c, f, 0);
         ws__shared_release(f);
     } else {
@@ -8352,7 +8307,7 @@ static int ws__cork_flush(ws_conn *c)
 {
     ws__gather *g = c->cork;
     size_t sent = 0, left, edge = 0, done = 0;  /* edge: a border of frames, done: bytes seen */
-    int i, bad = 0, lent = 0;
+    int i, bad = 0;
 
     if (g->total && !WS__HAS(c, WS__NO_OUTPUT)) {
         ptrdiff_t r = ws__writev(c, g->piece, g->n);
@@ -8370,11 +8325,9 @@ static int ws__cork_flush(ws_conn *c)
         left -= skip;
         for (; edge < sent && edge < done + n; edge += ws__frame_size(p + (edge - done))) {}
         done += n;
-        if (n == skip) continue;
-        if (ws__tx_lend(c, p, n, skip)) lent = 1;
-        else bad = ws__tx_append(c, p + skip, n - skip, 0);
+        if (n > skip) bad = ws__tx_append(c, p + skip, n - skip, 0);
     }
-    if (c->tx && !bad && !lent) c->tx->border += edge > sent ? edge - sent : 0;
+    if (c->tx && !bad) c->tx->border += edge > sent ? edge - sent : 0;
     g->n = 0;
     g->len = g->total = 0;
     if (bad) {
