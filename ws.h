@@ -872,8 +872,9 @@ typedef int ws_socket;                      /* a file descriptor */
 
 /* Connects and shakes hands, waiting up to handshake_timeout. Never NULL unless memory is
    out; a failure sticks to the connection and comes as its CLOSE event (with cfg.reconnect,
-   as its DOWN event: only the first try is waited for). With cfg.io, no socket is made, and never more bytes are read than the protocol needs, so that a blocking
-   read function serves. */
+   as its DOWN event: only the first try is waited for). With cfg.io, no socket is made, and
+   never more bytes are read than the protocol needs, so that a blocking read function
+   serves. */
 #ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg);
 #endif
