@@ -63,7 +63,8 @@ CONTENTS
 
 WHAT IT DOES
     The whole of RFC 6455 in both roles: opening handshake, masking, fragments, control frames,
-    closing handshake, UTF-8 validation, close codes. Plain HTTP answers on the same port.
+    closing handshake, UTF-8 validation, close codes. Plain HTTP answers on the same port, at
+    once or as bodies that go on; clients of ordinary HTTP; event streams with ws_sse.h.
     Clients go through HTTP and SOCKS5 proxies, follow redirects, and come back when lost.
     Not yet: permessage-deflate, wss:// without your own read/write functions. Never: global
     state, printing, exit(). Threads: only a short one for each host name that is looked up;
@@ -85,7 +86,7 @@ HOW TO DRIVE IT
         server and clients    ws_loop_new, ws_listen, ws_dial, ws_poll
 
     Events are pulled; the library never calls into your program. A connection gives
-        OPEN (MESSAGE | PART | PING | PONG | WRITABLE)* CLOSE     or     HTTP CLOSE
+        OPEN (MESSAGE | PART | PING | PONG | WRITABLE)* CLOSE     or     HTTP WRITABLE* CLOSE
     CLOSE comes exactly once and last, also when the opening handshake failed. A client with
     cfg.reconnect gives ([OPEN (MESSAGE | ...)*] DOWN)* before: the same connection tries again
     and again, until you close it, or nothing can help (URL, ARGUMENT, TLS, MEMORY).

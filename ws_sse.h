@@ -8,7 +8,7 @@ DO THIS
 
     Everywhere else include it plainly. C99 or C++11. Alone it formats and parses events and
     needs nothing but <string.h>: no allocation, no I/O. With ws.h included before it, it also
-    serves event streams from a ws_loop, on the same port as WebSockets.
+    serves event streams from a ws_loop, on the same port as WebSockets, and follows them.
 
 HELLO
     Writes an event and reads it back. The bytes may come from read, recv, a file or a
@@ -57,6 +57,8 @@ WHAT IT DOES
     read back is refused. The reader takes bytes cut anywhere, allocates nothing, and hands
     events larger than its memory on in parts, the same for every cut. An event that the
     stream's end cuts off is dropped. Bytes that are not UTF-8 pass the reader unchanged.
+    With ws.h: servers of streams, groups shared with WebSockets, a replay ring, beats that
+    keep proxies content; clients that come back with the last event id, as browsers do.
 
 THREADS, ERRORS
     No locks, no global state; use a parser from one thread at a time. Functions return a
@@ -225,8 +227,8 @@ WS_SSE_API int ws_sse_ring_add(ws_sse_ring *r, const ws_sse_message *m);
 
 /* Sends what came after the event of that id; NULL: all that the ring has. Returns how many
    were sent (0 for id ""); or WS_SSE_ERR_GAP: events are lost to this reader, tell it to start
-   anew; or WS_SSE_ERR_WRITE: the backlog is full, and the connection is dropped so that the
-   reader comes again. */
+   anew; or WS_SSE_ERR_WRITE: the stream has ended (after HEAD it is never open), or its backlog
+   is full, and the connection is dropped so that the reader comes again. */
 WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id);
 
 #endif /* WS_H_INCLUDED */
@@ -906,7 +908,7 @@ WS_SSE_API int ws_sse_ring_add(ws_sse_ring *r, const ws_sse_message *m)
 WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id)
 {
     size_t at = r->first, i, n = id ? strlen(id) : 0, from = 0;
-    int sent = 0;
+    int sent = 0, fault;
 
     if (id && !n) return 0;
     for (i = 0; id && i < r->count; i++, at = ws_sse__entry_next(r, at)) {
@@ -917,10 +919,9 @@ WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id)
     for (i = 0, at = r->first; i < r->count; i++, at = ws_sse__entry_next(r, at)) {
         ws_sse__entry e = ws_sse__entry_at(r, at);
         if (i < from) continue;
-        if (ws_http_write(c, r->memory + at + sizeof e, e.event)) {
-            ws_drop(c);
-            return WS_SSE_ERR_WRITE;
-        }
+        fault = ws_http_write(c, r->memory + at + sizeof e, e.event);
+        if (fault && fault != WS_ERR_STATE) ws_drop(c);     /* STATE: an answer to HEAD goes */
+        if (fault) return WS_SSE_ERR_WRITE;
         sent++;
     }
     return sent;
@@ -1042,7 +1043,7 @@ WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *o
 #endif /* WS_SSE_IMPLEMENTATION */
 
 /* ==== >>history ========================================================================
-   0.1.0  writer and reader */
+   0.1.0  writer and reader, server and client */
 
 /* ==== >>license ========================================================================
    MIT License

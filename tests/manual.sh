@@ -23,10 +23,11 @@ awk -v out=$out '/^```c$/ { n++; on = 1; next }
      /^```$/ { on = 0 }
      on { print > (out "/readme_" n ".c") }' README.md
 
-# The programs below use a port of their own.
+# The programs below use ports of their own.
 port=$((10000 + $$ % 20000))
 for f in $out/*.c; do
-    sed "s/127\.0\.0\.1:9001/127.0.0.1:$port/g" "$f" >"$f.tmp" && mv "$f.tmp" "$f"
+    sed "s/127\.0\.0\.1:9001/127.0.0.1:$port/g; s/127\.0\.0\.1:9002/127.0.0.1:$((port + 1))/g" \
+        "$f" >"$f.tmp" && mv "$f.tmp" "$f"
 done
 
 passed=0 failed=0
@@ -59,14 +60,14 @@ done
 # Each server with each client: "hello" or "hi" comes back.
 limit() { if command -v timeout >/dev/null 2>&1; then timeout 20 "$@"; else "$@"; fi; }
 greets() { limit "$out/manual_hello" 2>&1 | grep -q 'hello$'; }
-for server in $(grep -l ws_listen $out/readme_*.c); do
+for server in $(grep -l ws_listen $out/readme_*.c | xargs grep -L ws_sse.h); do
     "${server%.c}" &
     pid=$!
     i=0
     until greets || [ $i -ge 50 ]; do sleep 0.1; i=$((i + 1)); done
     name=${server##*/}
     check "${name%.c} answers hello" [ $i -lt 50 ]
-    for client in $(grep -l 'main(' $out/readme_*.c | xargs grep -lE 'ws_connect|ws_open'); do
+    for client in $(grep -l 'main(' $out/readme_*.c | xargs grep -lE '\<ws_connect|\<ws_open'); do
         title=${client##*/}
         check "${name%.c} serves ${title%.c}" limit "${client%.c}"
     done
@@ -75,7 +76,7 @@ for server in $(grep -l ws_listen $out/readme_*.c); do
 done
 
 # Event streams: what the manual's program prints, and README.md's writer read by its reader.
-prints() { printf '%s\n' "$2" >$out/want.txt; "$1" | diff - $out/want.txt; }
+prints() { printf '%s\n' "$2" >$out/want.txt; $1 | diff - $out/want.txt; }
 read_back() { "$1" | "$2" >$out/have.txt; printf '%s\n' "$3" | diff - $out/have.txt; }
 check "manual_sse prints the event" prints $out/manual_sse "tick: line one
 line two"
@@ -83,6 +84,13 @@ writer=$(grep -l 'ws_sse_write(' $out/readme_*.c) reader=$(grep -l 'ws_sse_parse
 check "README.md's event is written and read" read_back "${writer%.c}" "${reader%.c}" \
     "tick 7: any text,
 of any number of lines"
+server=$(grep -l 'ws_sse_open(' $out/readme_*.c) client=$(grep -l 'ws_sse_connect(' $out/readme_*.c)
+"${server%.c}" &
+pid=$!
+sleep 0.3
+check "README.md's event stream is followed" prints "limit ${client%.c}" "tick: hello"
+kill $pid
+wait $pid 2>/dev/null
 
 # The tables: every WS_EV_ and every field of ws_config begins a line of one.
 sed '/^\/\* ==== Stop here/,$d' ws.h >$out/public.txt

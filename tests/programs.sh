@@ -155,5 +155,40 @@ else
     echo "SKIP sse_parse with any bytes: python3 not found"
 fi
 
+# event streams: served, read, taken up where they were left
+serve sse_chart build/sse_chart 0
+feed=http://127.0.0.1:$port/feed
+limit build/sse_cat "$feed" --max 5 >$out/feed.txt 2>&1
+holds "sse_chart: five events in order" awk -F '"' '$4 != "sample" || (NR > 1 && $8 != id + 1) { exit 1 }
+    { id = $8 } END { exit NR != 5 }' $out/feed.txt
+limit build/sse_cat "$feed" --max 1 -H 'Last-Event-ID: 3' >$out/feed.txt 2>&1
+holds "sse_chart: what came after the last id" grep -q '^{"event":"sample","id":"4",' $out/feed.txt
+limit build/sse_cat "$feed" --max 1 -H 'Last-Event-ID: never' >$out/feed.txt 2>&1
+says "sse_chart: an unknown id begins anew" $out/feed.txt '{"event":"reset","id":"","data":""}'
+limit build/sse_cat "http://127.0.0.1:$port/" >$out/page.txt 2>&1
+holds "sse_cat: a page is no event stream" [ $? = 1 ]
+says "sse_cat: and says so" $out/page.txt "the answer is no event stream"
+limit build/sse_cat "$feed" -d x >$out/post.txt 2>&1
+says "sse_cat: a refusal and its body" $out/post.txt "server refused the request with status 405
+GET only
+"
+if command -v bash >/dev/null 2>&1; then
+    ask "$port" "HEAD /feed HTTP/1.0" >$out/head.txt
+    holds "sse_chart: HEAD" grep -qx 'Content-Type: text/event-stream' $out/head.txt
+    holds "sse_chart: HEAD has no body" [ "$(tail -n 1 $out/head.txt)" = "" ]
+fi
+
+serve sse_tokens build/sse_tokens 0
+limit build/sse_cat "http://127.0.0.1:$port/?prompt=why" --once >$out/tokens.txt 2>&1
+holds "sse_tokens: thirty words" [ "$(grep -c '"data":"{\\"choices\\":' $out/tokens.txt)" = 30 ]
+holds "sse_tokens: the end" grep -q '"data":"\[DONE\]"' $out/tokens.txt
+
+serve sse_clock build/sse_clock 0
+limit build/sse_cat "http://127.0.0.1:$port/" --max 1 >$out/clock.txt 2>&1
+holds "sse_clock" grep -q '^{"event":"tick","id":"\([0-9]*\)","data":"tick \1"}$' $out/clock.txt
+limit build/sse_cat http://127.0.0.1:1/ --once >$out/nobody.txt 2>&1
+holds "sse_cat: nobody listens" [ $? = 1 ]
+holds "sse_cat: usage" sh -c 'build/sse_cat 2>/dev/null; [ $? = 2 ]'
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

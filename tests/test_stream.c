@@ -783,6 +783,38 @@ TEST(ring_replay_backlog)       /* a reader with no room for what it missed come
     side_done(&s);
 }
 
+static char head_memory[500];
+
+static void on_head(side *s, const ws_event *ev)        /* as a server does it that never asks */
+{
+    ws_sse_ring *ring = (ws_sse_ring *)s->user;
+
+    if (ev->type != WS_EV_HTTP) return;
+    CHECK_INT(ws_sse_open(s->c, NULL), 0);
+    CHECK_INT(ws_sse_replay(s->c, ring, NULL), WS_SSE_ERR_WRITE);
+    CHECK_INT(send_number(s->c, 1), WS_ERR_STATE);
+    CHECK_INT(ws_sse_ping(s->c), WS_ERR_STATE);
+}
+
+TEST(ring_replay_head)          /* an answer to HEAD is whole, whatever is sent after it */
+{
+    ws_sse_message m = event_of("x");
+    ws_sse_ring ring;
+    world w;
+    side s;
+
+    ws_sse_ring_init(&ring, head_memory, sizeof head_memory);
+    CHECK_INT(ws_sse_ring_add(&ring, &m), 0);
+    world_init(&w);
+    { ws_config cfg = world_config(&w); side_new(&s, &w, 0, &cfg); }
+    s.event = on_head;
+    s.user = &ring;
+    side_feed(&s, "HEAD / HTTP/1.0\r\n\r\n", 19);
+    CHECK_STR(buf_c(&s.out), ANSWER "Connection: close\r\n" STREAM "\r\n");
+    CHECK_INT(s.clean, 1);
+    side_done(&s);
+}
+
 /* ==== client ============================================================================ */
 
 typedef struct got { buf body, refusal; int parts, firsts, lasts; } got;
@@ -1666,7 +1698,7 @@ TEST(mixed_groups)              /* one publish reaches both kinds; the end of a 
 #define ENGINE_TESTS \
     T(answers) T(asked) T(headers_many) T(sends) T(no_frames) T(beats) T(dead_peer) T(backlog) \
     T(drops_oldest) T(drops_slow) T(ends) T(server_memory_fails) T(server_fixed_memory) T(sec_J5) \
-    T(ring) T(ring_replay_backlog) T(bodies) T(body_heads) T(requests) T(body_paused) T(body_idle) \
+    T(ring) T(ring_replay_backlog) T(ring_replay_head) T(bodies) T(body_heads) T(requests) T(body_paused) T(body_idle) \
     T(client_memory_fails) T(chunk_line_fixed_memory) T(reader_cuts)
 
 TESTS(ENGINE_TESTS SOCKET_TESTS)
