@@ -85,8 +85,9 @@ HOW TO DRIVE IT
         your own poll loop    ws_open, ws_fd, ws_wants, ws_timeout, ws_step, ws_next
         server and clients    ws_loop_new, ws_listen, ws_dial, ws_poll
 
-    Events are pulled; the library never calls into your program. A connection gives
-        OPEN (MESSAGE | PART | PING | PONG | WRITABLE)* CLOSE     or     HTTP WRITABLE* CLOSE
+    Events are pulled; no event ever calls into your program. A connection gives
+        [REQUEST] OPEN (MESSAGE | PART | PING | PONG | WRITABLE)* CLOSE
+        HTTP WRITABLE* CLOSE                                (a server, an ordinary request)
     CLOSE comes exactly once and last, also when the opening handshake failed. A client with
     cfg.reconnect gives ([OPEN (MESSAGE | ...)*] DOWN)* before: the same connection tries again
     and again, until you close it, or nothing can help (URL, ARGUMENT, TLS, MEMORY).
@@ -9350,7 +9351,7 @@ WS_API void ws_free(ws_conn *c)
 #endif /* WS_IMPLEMENTATION */
 
 /* ==== >>history ========================================================================
-   0.1.0  engine, blocking client, own-loop client, server loop, plain HTTP */
+   0.1.0  engine and drivers, handshake control, proxies, groups, plain HTTP */
 
 /* ==== >>license ========================================================================
    MIT License
