@@ -70,6 +70,24 @@ TEST(sec_B5)
     refused_extension("x; y=\"unterminated");
 }
 
+/* Upgrade twice in the answer: whichever a proxy believed, we believe none */
+TEST(sec_B1_upgrade)
+{
+    static const char *const first[] = {
+        "HTTP/1.1 101 OK", "HTTP/1.1 101 OK\r\nUpgrade: h2c", "HTTP/1.1 101 OK\r\nUpgrade: websocket"
+    };
+    static const char *const extra[] = { "", "Upgrade: websocket\r\n", "Upgrade: h2c\r\n" };
+    int i, k;
+
+    for (i = 0; i < 3; i++) for (k = 0; k < 3; k++) {
+        ws_event ev;
+        ws_conn *c = answered(first[i], extra[k], &ev);
+        CHECK_INT(ev.type, i || k ? WS_EV_CLOSE : WS_EV_OPEN);
+        CHECK_INT(ev.error, i || k ? WS_ERR_UPGRADE : 0);
+        ws_free(c);
+    }
+}
+
 /* a redirect is an error with its status and target readable; nobody follows it */
 TEST(sec_B8)
 {
@@ -236,6 +254,70 @@ static ws_conn *open_server(void)
     return c;
 }
 
+static ws_conn *open_with(const ws_config *cfg, uint64_t now)
+{
+    static const char request[] = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n";
+    ws_event ev;
+    ws_conn *c = ws_server_new(cfg);
+
+    ws_tick(c, now);
+    ws_feed(c, request, sizeof request - 1);
+    CHECK_INT(ws_next(c, &ev), 1);
+    return c;
+}
+
+/* What came out, and 1 if it closed. */
+static int quiet(ws_conn *c, uint64_t now)
+{
+    ws_event ev;
+    size_t n;
+
+    ws_tick(c, now);
+    ws_output(c, &n);
+    ws_output_done(c, n);
+    return ws_next(c, &ev) && ev.type == WS_EV_CLOSE;
+}
+
+/* the clock is set back an hour between our ping and the peer's answer, or between two
+   messages: what has passed stays passed, what is left stays left */
+TEST(sec_D9_back)
+{
+    static const uint64_t hour = 3600000;
+    ws_config cfg;
+    ws_conn *c;
+    uint64_t t = 10 * hour;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.idle_timeout = 25000;
+    c = open_with(&cfg, t);
+    CHECK_INT(quiet(c, t + 20000), 0);          /* the ping */
+    CHECK_INT(ws_send_text(c, "x"), 0);         /* not idle, though the deadline stands at 25 s */
+    CHECK_INT(quiet(c, t + 22000), 0);
+    t -= hour;
+    CHECK_INT(quiet(c, t + 22000), 0);
+    CHECK_INT(quiet(c, t + 25000), 0);
+    CHECK_INT(quiet(c, t + 39999), 0);
+    CHECK_INT(quiet(c, t + 40001), 1);
+    CHECK_INT(ws_error(c), WS_ERR_PING_TIMEOUT);
+    ws_free(c);
+
+    cfg.ping_interval = 1000;                   /* deadlines that come before the idle one */
+    cfg.ping_timeout = WS_NEVER;
+    t = 10 * hour;
+    c = open_with(&cfg, t);
+    CHECK_INT(quiet(c, t + 500), 0);
+    t -= hour;
+    CHECK_INT(quiet(c, t + 500), 0);
+    CHECK_INT(quiet(c, t + 1000), 0);
+    CHECK_INT(quiet(c, t + 24999), 0);
+    CHECK_INT(ws_error(c), 0);
+    quiet(c, t + 25001);
+    CHECK_INT(ws_error(c), WS_ERR_IDLE_TIMEOUT);
+    ws_free(c);
+}
+
 /* a flood of pings is never amplified: fewer bytes go out than came in */
 TEST(sec_D2)
 {
@@ -388,4 +470,4 @@ TEST(sec_G4) {}
 TEST(hang_up_while_paused) {}
 #endif
 
-TESTS(T(sec_B4) T(sec_B5) T(sec_B8) T(sec_B9) T(sec_C13) T(sec_G1_system) T(sec_D2) T(sec_E2) T(sec_I2) T(sec_G4) T(hang_up_while_paused))
+TESTS(T(sec_B1_upgrade) T(sec_B4) T(sec_B5) T(sec_B8) T(sec_B9) T(sec_C13) T(sec_G1_system) T(sec_D9_back) T(sec_D2) T(sec_E2) T(sec_I2) T(sec_G4) T(hang_up_while_paused))
