@@ -4862,14 +4862,6 @@ static void ws__give_up(ws_conn *c)
 
 static int ws__body_put(ws_conn *c, const void *data, size_t n);
 
-/* When a body's peer is dead: it took nothing for that long. */
-static uint32_t ws__body_patience(const ws_conn *c)
-{
-    uint32_t patience = c->cfg->set.ping_timeout;
-
-    return patience == WS_NEVER ? patience : c->more->beat_ms + patience;
-}
-
 static void ws__body_deadline(ws_conn *c)
 {
     const ws__more *m = c->more;
@@ -4877,8 +4869,10 @@ static void ws__body_deadline(ws_conn *c)
     c->deadline = ws__after(c, WS_NEVER);
     if (!m || !m->beat) return;
     c->deadline = m->beat_at;
-    if (ws__pending(c) && ws__body_patience(c) != WS_NEVER)
-        c->deadline = ws__sooner(c->now, m->beat_at, c->last_rx + ws__body_patience(c));
+    if (ws__pending(c) && c->cfg->set.ping_timeout != WS_NEVER)
+        c->deadline = ws__sooner(c->now, m->beat_at, WS__HAS(c, WS__PINGED)
+                                 ? c->last_ping + c->cfg->set.ping_timeout
+                                 : c->last_rx + m->beat_ms);
 }
 
 /* Something is written: the next beat is due so much later. */
@@ -4888,20 +4882,32 @@ static void ws__beat_later(ws_conn *c)
     ws__body_deadline(c);
 }
 
+/* 1 if the peer is dead. What waits for too long is as good as a ping to it, and ws__tx_done
+   as its answer. */
+static int ws__body_stuck(ws_conn *c)
+{
+    uint32_t patience = c->cfg->set.ping_timeout;
+
+    if (!ws__pending(c) || patience == WS_NEVER) return 0;
+    if (WS__HAS(c, WS__PINGED)) return c->now - c->last_ping >= patience;
+    if (c->now - c->last_rx >= c->more->beat_ms) {
+        c->flags |= WS__PINGED;
+        c->last_ping = c->now;
+    }
+    return 0;
+}
+
 static void ws__beat(ws_conn *c)
 {
     const ws__more *m = c->more;
 
-    if (m && m->beat) {
-        uint32_t patience = ws__body_patience(c);
-        if (ws__pending(c) && patience != WS_NEVER && c->now - c->last_rx >= patience) {
-            ws__fail(c, WS_ERR_PING_TIMEOUT);
-            return;
-        }
-        if ((int32_t)(c->now - m->beat_at) >= 0) {
-            if (!ws__pending(c)) ws__body_put(c, m->beat, strlen(m->beat));
-            ws__beat_later(c);
-        }
+    if (m && m->beat && ws__body_stuck(c)) {
+        ws__fail(c, WS_ERR_PING_TIMEOUT);
+        return;
+    }
+    if (m && m->beat && (int32_t)(c->now - m->beat_at) >= 0) {
+        if (!ws__pending(c)) ws__body_put(c, m->beat, strlen(m->beat));
+        ws__beat_later(c);
     }
     ws__body_deadline(c);
     ws__wake(c);

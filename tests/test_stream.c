@@ -324,7 +324,7 @@ TEST(dead_peer)                 /* ends when it takes nothing for the beat and p
         cfg.max_backlog = 1000;
         cfg.drop_oldest = mode == 1 || mode == 3;       /* events for ever */
         stream_open(&s, &w, &cfg, &p);
-        side_time(&s, 100000);                          /* with beats taken, it lives */
+        side_time(&s, 100500);                          /* with beats taken, it lives */
         CHECK_INT(s.closed, 0);
         CHECK_INT(ws_sse_send(s.c, &m), 0);
         s.hold = 1;
@@ -349,6 +349,33 @@ static int send_number(ws_conn *c, long i)
     sprintf(data, "%ld", i);
     m = event_of(data);
     return ws_sse_send(c, &m);
+}
+
+TEST(stalls)                    /* a program that slept does not blame its readers */
+{
+    int how;
+
+    for (how = 0; how < 3; how++) {
+        world w;
+        side s;
+        plan p;
+        world_init(&w);
+        memset(&p, 0, sizeof p);
+        { ws_config cfg = world_config(&w); stream_open(&s, &w, &cfg, &p); }
+        side_time(&s, 20000);
+        s.hold = 1;
+        w.now += 3600000;
+        if (how == 0) CHECK_INT(send_number(s.c, 1), 0);
+        ws_tick(s.c, w.now);
+        if (how == 1) CHECK_INT(send_number(s.c, 1), 0);
+        side_time(&s, 19000);
+        CHECK_INT(s.closed, 0);
+        s.hold = 0;
+        side_pull(&s);
+        side_time(&s, 100000);
+        CHECK_INT(s.closed, 0);
+        side_done(&s);
+    }
 }
 
 TEST(backlog)                   /* refused, and WRITABLE when it has drained */
@@ -1696,7 +1723,7 @@ TEST(mixed_groups)              /* one publish reaches both kinds; the end of a 
 #endif
 
 #define ENGINE_TESTS \
-    T(answers) T(asked) T(headers_many) T(sends) T(no_frames) T(beats) T(dead_peer) T(backlog) \
+    T(answers) T(asked) T(headers_many) T(sends) T(no_frames) T(beats) T(dead_peer) T(stalls) T(backlog) \
     T(drops_oldest) T(drops_slow) T(ends) T(server_memory_fails) T(server_fixed_memory) T(sec_J5) \
     T(ring) T(ring_replay_backlog) T(ring_replay_head) T(bodies) T(body_heads) T(requests) T(body_paused) T(body_idle) \
     T(client_memory_fails) T(chunk_line_fixed_memory) T(reader_cuts)

@@ -40,6 +40,8 @@ compile tcp_echo || exit 1
 compile micro || exit 1
 compile ws_fan -pthread || exit 1
 compile sse || exit 1
+compile sse_fan -pthread || exit 1
+compile sse_load || exit 1
 $CC $CFLAGS -Wall -Wextra -shared -fPIC $src/count.c -o "$out/count.so" || exit 1
 compile wslay_echo -lwslay 2>"$out/wslay.log" || echo "SKIP wslay: see $out/wslay.log (Debian: libwslay-dev)"
 [ -x "$bin/echo_server" ] || { echo "no $bin/echo_server: make examples"; exit 1; }
@@ -210,4 +212,23 @@ echo
 $pin1 "$out/micro"
 echo
 $pin1 "$out/sse"
+
+# ---- event streams ----
+command[sse.ws_sse.h]="$out/sse_fan"
+if [ -d tests/interop/node_modules/better-sse ]; then
+    command[sse.faye]="node $src/sse_fan.js faye"
+    command[sse.better-sse]="node $src/sse_fan.js better-sse"
+fi
+echo
+echo "Event streams: an event of 100 bytes to each reader, 200 times a second: events per second that"
+echo "arrived, server CPU in microseconds for each"
+for n in 10 100; do
+    for s in sse.ws_sse.h sse.faye sse.better-sse; do
+        [ -n "${command[$s]-}" ] && start "$s" || continue
+        set -- $(timeout 60 $pin1 "$out/sse_load" "${port[$s]}" "${pid[$s]}" "$n" 2)
+        stop "$s"
+        [ $# = 2 ] || { echo "$s failed"; bad=1; continue; }
+        printf '%4d readers  %-12s %8d events/s  %8.3f us\n' "$n" "${s#sse.}" "$1" "$2"
+    done
+done
 [ "${bad-0}" = 0 ]

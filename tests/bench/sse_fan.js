@@ -1,0 +1,28 @@
+/* The same on npm packages, as their READMEs show it: node sse_fan.js faye|better-sse. */
+'use strict';
+const http = require('http');
+const from = '../interop/node_modules/';
+const data = 'x'.repeat(100);
+let serve, publish;
+if (process.argv[2] === 'faye') {
+    const { EventSource } = require(from + 'faye-websocket');
+    const all = new Set();
+    serve = (request, response) => {
+        const s = new EventSource(request, response);
+        all.add(s);
+        s.on('close', () => all.delete(s));
+    };
+    publish = () => { for (const s of all) s.send(data); };
+} else {
+    const { createSession, createChannel } = require(from + 'better-sse');
+    const channel = createChannel();
+    serve = async (request, response) => channel.register(await createSession(request, response));
+    publish = () => channel.broadcast(data);
+}
+const server = http.createServer(serve);
+server.listen(0, '127.0.0.1', 4096, () => console.log('listening on ' + server.address().port));
+let next = performance.now();
+(function turn() {              /* setInterval would lose time */
+    for (; next <= performance.now(); next += 5) publish();
+    setTimeout(turn, next - performance.now());
+})();
