@@ -442,9 +442,14 @@ TEST(drops_oldest)              /* whole events go, the oldest first, never a be
         stream_open(&s, &w, &cfg, &p);
         s.hold = 1;
         for (i = 0; i < 300; i++) {
-            const void *o = ws_output(s.c, &n);
-            if (i == 20 && n > first) n = first;        /* part of it goes meanwhile */
-            if (i == 20) { buf_add(&s.out, o, n); ws_output_done(s.c, n); }
+            size_t part = i == 20 ? first : 0;          /* part of it goes meanwhile */
+            while (part) {
+                const void *o = ws_output(s.c, &n);
+                if (n > part) n = part;
+                buf_add(&s.out, o, n);
+                ws_output_done(s.c, n);
+                part -= n;
+            }
             CHECK_INT(send_number(s.c, i), 0);
             CHECK(ws_buffered(s.c) <= 660);
         }
@@ -899,6 +904,7 @@ static const answer ANSWERS[] = {
     { CHUNKED "5\r\nhello0\r\n\r\n", "hello", WS_ERR_BODY, 200, 0 },
     { CHUNKED "5\r\nhello\n0\r\n\r\n", "hello", WS_ERR_BODY, 200, 0 },
     { CHUNKED "5\r\nhelloXX0\r\n\r\n", "hello", WS_ERR_BODY, 200, 0 },
+    { CHUNKED "5\r\nhelloXX\r\n0\r\n\r\n", "hello", WS_ERR_BODY, 200, 0 },
     { CHUNKED "\r\nhello\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
     { CHUNKED " 5\r\nhello\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
     { CHUNKED "-5\r\nhello\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
@@ -1279,7 +1285,7 @@ TEST(reader_cuts)               /* events cut anywhere; [DONE] as OpenAI's serve
 #define PLAYS 8
 
 /* A server in a child process: connection i gets text[i], cut into pieces of step[i] bytes (0:
-   whole); after '~' in its place it stays open until the client goes. More are not accepted. */
+   whole); before '~' it stays open until the client goes, at '^' it is reset. More are not accepted. */
 static const char *play_text[PLAYS];
 static int play_step, play_port;
 static pid_t play_pid;
@@ -1287,7 +1293,8 @@ static struct shared { volatile int connections; char request[PLAYS][2000]; } *p
 
 static void play_one(int fd, int i)
 {
-    const char *text = play_text[i], *end = text + strcspn(text, "~");
+    const char *text = play_text[i], *end = text + strcspn(text, "~^");
+    struct linger reset = { 1, 0 };
     char *in = play_seen->request[i], *body;
     size_t n = 0, want = 0;
     ssize_t r;
@@ -1304,6 +1311,12 @@ static void play_one(int fd, int i)
         size_t k = play_step && play_step < end - text ? (size_t)play_step : (size_t)(end - text);
         if (write(fd, text, k) < 0) break;
         text += k;
+    }
+    if (*end == '^') {
+        poll(NULL, 0, 200);                     /* it has read what came */
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        close(fd);
+        return;
     }
     if (!*end) shutdown(fd, SHUT_WR);
     while (read(fd, in + n, 1) > 0) {}
@@ -1419,6 +1432,26 @@ TEST(visits)                    /* every answer, in every driver */
             CHECK_INT(v.lasts, !a->error);
             visit_free(&v);
         }
+        play_over();
+    }
+}
+
+TEST(body_reset)                /* a broken connection is no end of a body */
+{
+    int driver;
+
+    for (driver = 0; driver < DRIVERS; driver++) {
+        ws_config cfg;
+        visit v;
+        play_step = 0;
+        play(OK200 "\r\nhello^", NULL, NULL, NULL);
+        memset(&cfg, 0, sizeof cfg);
+        cfg.method = "GET";
+        visit_run(&v, driver, play_url(), &cfg);
+        CHECK_STR(buf_c(&v.body), "hello");
+        CHECK_INT(v.error, WS_ERR_IO);
+        CHECK_INT(v.lasts, 0);
+        visit_free(&v);
         play_over();
     }
 }
@@ -1716,7 +1749,7 @@ TEST(mixed_groups)              /* one publish reaches both kinds; the end of a 
 }
 
 #define SOCKET_TESTS \
-    T(visits) T(redirected) T(reader_comes_back) T(reader_waits) T(reader_stops) T(reader_posts) \
+    T(visits) T(body_reset) T(redirected) T(reader_comes_back) T(reader_waits) T(reader_stops) T(reader_posts) \
     T(reader_ended_anywhere) T(reader_arguments) T(mixed_groups)
 #else
 #define SOCKET_TESTS
