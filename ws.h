@@ -268,7 +268,7 @@ enum {
     X(KEY,                400, "Sec-WebSocket-Key missing, repeated or malformed") \
     X(VERSION,            426, "Sec-WebSocket-Version is not 13") \
     X(ORIGIN,             403, "Origin not allowed") \
-    X(BODY,               400, "WebSocket request has a body") \
+    X(BODY,               400, "HTTP body malformed, or where none may be") \
     X(NOT_UPGRADE,        426, "HTTP request is not a WebSocket request") \
     X(ROUTE,              404, "nothing is served at this path and subprotocol") \
     X(REJECTED,             0, "application refused the request") \
@@ -388,7 +388,8 @@ typedef struct ws_config {
     uint32_t max_headers;       /* header lines, 64 */
     uint32_t max_backlog;       /* bytes that may wait to be sent, 1 MiB */
     uint32_t max_frame;         /* payload bytes of a frame, WS_NO_LIMIT; larger: 1009 */
-    uint32_t max_connections;   /* of a listener, WS_NO_LIMIT; more are answered 503 */
+    uint32_t max_connections;   /* of a listener, WS_NO_LIMIT; more are answered 503 (a flood
+                                   of them without an event) */
     uint32_t max_per_address;   /* of a listener from one IPv4 address or one IPv6 network of
                                    64 bits, WS_NO_LIMIT; then 503 */
 
@@ -561,7 +562,8 @@ WS_API int ws_list_has(ws_str list, const char *token);
 /* A parsed URL; the pieces point into the text. */
 typedef struct ws_url {
     ws_str scheme;          /* "ws", "wss", "http", "https", "ws+unix" */
-    ws_str user, password;  /* still percent-encoded; data NULL if absent */
+    ws_str user, password;  /* still percent-encoded; data NULL if absent. Sent as Basic
+                               credentials, of at most 95 bytes each */
     ws_str host;            /* IPv6 without brackets; ws+unix: path of the socket */
     ws_str target;          /* path and query; may be empty or begin with '?': put "/" first */
     uint16_t port;          /* 80 or 443 by default, 0 for ws+unix */
@@ -943,7 +945,8 @@ WS_API int ws_listen_port(const ws_loop *loop, int listener);
 WS_API void ws_unlisten(ws_loop *loop, int listener);
 
 /* Starts a client connection in the loop; its events come out of ws_poll. NULL when memory
-   is out; every other failure comes as CLOSE. */
+   is out, or after ws_shutdown; every other failure comes as CLOSE. cfg.io and cfg.memory are
+   not for a loop's clients: WS_ERR_ARGUMENT. */
 #ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_dial(ws_loop *loop, const char *url, const ws_config *cfg);
 #endif
@@ -993,8 +996,9 @@ WS_API int ws_publish_latest(ws_loop *loop, const char *group, int slot, int op,
 
 /* Stops listening and closes every connection with that code (1001 is usual) and reason;
    opening handshakes get 503. Go on with ws_poll: what has not ended after deadline_ms is
-   ended then. It is over when ws_loop_count is 0; ws_poll then waits no more and returns 0
-   when there is nothing left to tell. Nothing can be added to the loop any more. */
+   ended then. It is over when ws_loop_count is 0: ws_poll then returns 0, at once or when
+   peers that were refused had up to close_timeout (5 s) to read why. Nothing can be added to
+   the loop any more. */
 WS_API void ws_shutdown(ws_loop *loop, int code, const char *reason, uint32_t deadline_ms);
 
 /* Monotonic milliseconds. */
@@ -3595,7 +3599,7 @@ static int ws__refuse(ws_conn *c, int status, const ws_header *headers, const ch
     if (status == 426)
         ws__puts(&t, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
     ws__put_lines(&t, headers);
-    if (!bare) {
+    if (!bare && !ws__has_header(headers, "Content-Length")) {
         ws__puts(&t, "Content-Length: ");
         ws__put_number(&t, n);
         ws__puts(&t, "\r\n");
@@ -3956,10 +3960,10 @@ static void ws__put_protocols(ws__text *t, const ws__cfg *k)
 }
 
 /* The application's header lines. Its secrets do not follow a redirect to another server. */
-static void ws__put_own_lines(ws__text *t, const ws__cfg *k)
+static void ws__put_own_lines(ws__text *t, const ws__cfg *k, const char *lines)
 {
     static const char *const secret[] = { "Authorization", "Cookie", "Proxy-Authorization" };
-    ws_str rest = ws__cstr(k->lines);
+    ws_str rest = ws__cstr(lines);
 
     while (rest.size) {
         size_t n = ws__find(rest, 0, '\n') + 1, name = ws__find(rest, 0, ':'), i = 0;
@@ -4011,8 +4015,8 @@ static int ws__request_put(ws_conn *c, const ws_url *url)
     if (!http) ws__put_upgrade(c, &t, key);
     else ws__puts(&t, "Connection: close\r\n");
     if (ws__put_basic(&t, "Authorization", url)) return WS_ERR_URL;
-    ws__put_own_lines(&t, c->cfg);
-    if (c->cfg->next_line) ws__puts(&t, c->cfg->next_line);
+    ws__put_own_lines(&t, c->cfg, c->cfg->lines);
+    ws__put_own_lines(&t, c->cfg, c->cfg->next_line);
     if (with_body || (own && strcmp(set->method, "GET") && strcmp(set->method, "HEAD"))) {
         ws__puts(&t, "Content-Length: ");
         ws__put_number(&t, set->body_size);
@@ -4710,7 +4714,7 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
     if (!size) return 0;
     head = ws__str((const char *)in->p, (size_t)size);
 #ifndef WS_NO_CLIENT
-    if (ws__is_http(c) && ws__head_skip(c, in, head)) return -1;
+    if (WS__HAS(c, WS__IS_CLIENT) && ws__head_skip(c, in, head)) return -1;
     if (WS__HAS(c, WS__IS_CLIENT) &&
         !ws__refusal_whole(c, head, head.data + size, (size_t)(in->end - in->p) - head.size))
         return 0;
@@ -5090,6 +5094,16 @@ static int ws__too_much(const ws_conn *c, size_t n, uint64_t wire)
     return waits > most / 2 && waits + n > most;
 }
 
+#ifndef WS_NO_SOCKETS
+static void ws__flush(ws_conn *c);
+
+/* 1 if the poller will tell when the socket takes more output: trying before is in vain. */
+static int ws__awaits_room(const ws_conn *c)
+{
+    return c->wants != WS__UNWATCHED && (c->wants & WS_WANT_WRITE);
+}
+#endif
+
 /* May n bytes be sent, which take wire bytes in frames? Makes room if the settings say so. */
 static int ws__admit(ws_conn *c, size_t n, uint64_t wire)
 {
@@ -5098,6 +5112,9 @@ static int ws__admit(ws_conn *c, size_t n, uint64_t wire)
     if (!ws__can_send(c) && c->phase != WS__PHASE_BODY) return WS_ERR_STATE;
     if (WS__HAS(c, WS__IS_FIXED) && wire > c->tx->cap - 2 * WS__TX_ROOM) return WS_ERR_ARGUMENT;
     if (c->cork && ws__unsent(c) > s->max_backlog / 2) c->cork->flush(c);
+#ifndef WS_NO_SOCKETS
+    if (c->loop && !c->cork && !ws__awaits_room(c) && ws__too_much(c, n, wire)) ws__flush(c);
+#endif
     while (s->drop_oldest && ws__too_much(c, n, wire) && ws__tx_drop_oldest(c)) {}
     if (!ws__too_much(c, n, wire)) return 0;
     if (s->drop_slow) {         /* so that it hears of it soon, what it did not get goes */
@@ -5482,7 +5499,7 @@ WS_API void ws_resume(ws_conn *c)
 {
     if (!c) return;
     c->flags &= ~(uint32_t)WS__PAUSED;
-    c->flags |= WS__MORE;
+    if (!c->dial && !WS__HAS(c, WS__DOWN)) c->flags |= WS__MORE;
     ws__heard(c);
     ws__wake(c);
 }
@@ -5563,7 +5580,7 @@ WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int c
     if (c->phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED | WS__ASKED)) return WS_ERR_STATE;
     if (ws__text_begin(c, &t, 320 + ws__lines_size(headers))) return WS_ERR_MEMORY;
     head = !strcmp(ws_method(c), "HEAD");
-    chunked = chunked && ws__request_modern(c);
+    chunked = chunked && ws__request_modern(c) && status != 204 && status != 304;
     ws__put_status(&t, status);
     ws__put_lines(&t, headers);
     if (chunked) ws__puts(&t, "Transfer-Encoding: chunked\r\n");
@@ -5630,7 +5647,10 @@ WS_API int ws_http_write(ws_conn *c, const void *data, size_t n)
 WS_API int ws_http_end(ws_conn *c)
 {
     if (!c || c->phase != WS__PHASE_BODY) return c ? WS_ERR_STATE : WS_ERR_ARGUMENT;
-    if (WS__HAS(c, WS__CHUNKED) && ws__tx_append(c, "0\r\n\r\n", 5, 1)) ws__drop_output(c);
+    if (WS__HAS(c, WS__CHUNKED) && ws__tx_append(c, "0\r\n\r\n", 5, 1)) {
+        ws__fail(c, WS_ERR_MEMORY);
+        return WS_ERR_MEMORY;
+    }
     c->flags |= WS__ANSWERED;
     ws__end(c, WS__PHASE_ENDING);
     return 0;
@@ -7759,6 +7779,9 @@ struct ws_loop {
     ws_conn *queue, **queue_end;    /* to be visited before sleeping */
     ws_conn *current;           /* its events are being pulled */
     ws__span span;              /* its input that is still in the read buffer */
+    uint32_t turn;              /* events of it in this turn */
+    uint32_t asked;             /* ws_poll_until calls */
+    uint32_t seed;              /* of the hash of group names */
     uint8_t *buf;
     ws__gather cork;
     ws__listener *listeners;
@@ -8154,7 +8177,7 @@ static ws__group **ws__group_find(ws_loop *l, ws_str name, uint32_t *hash)
     ws__group **at;
     size_t i;
 
-    *hash = 2166136261u;        /* FNV-1a */
+    *hash = l->seed;            /* FNV-1a from a secret start: names may come from peers */
     for (i = 0; i < name.size; i++) *hash = (*hash ^ (uint8_t)name.data[i]) * 16777619u;
     if (!l->group_slots) return NULL;
     at = &l->groups[*hash & (l->group_slots - 1)];
@@ -8374,12 +8397,6 @@ static void ws__loop_retire(ws_loop *l, ws_conn *c)
     ws__watch(l, c);
 }
 
-/* 1 if the poller will tell when the socket takes more output: trying before is in vain. */
-static int ws__awaits_room(const ws_conn *c)
-{
-    return c->wants != WS__UNWATCHED && (c->wants & WS_WANT_WRITE);
-}
-
 /* Open, and nothing held, waiting, owed or out of the ordinary: the short ways apply. */
 static int ws__at_rest(const ws_conn *c)
 {
@@ -8425,6 +8442,7 @@ static void ws__loop_enter(ws_loop *l, ws_conn *c)
     l->current = c;
     l->span.p = l->span.end = l->buf;
     l->span.in_rx = 0;
+    l->turn = 0;
     c->now = (uint32_t)l->now;
     c->cork = c->dial || WS__HAS(c, WS__CORKED) ? NULL : &l->cork;
 }
@@ -8612,6 +8630,7 @@ static ws_conn *ws__accepted(ws_loop *l, ws__cfg *k, ws__sock fd, ws_str address
     c->loop = l;
     c->now = c->last_rx = c->last_message = (uint32_t)l->now;
     c->deadline = ws__after(c, k->set.handshake_timeout);
+    k->conns++;
     if (ws__heap_add(l, c) || (address.size && ws__join(c, address))) {
         ws__loop_drop(c);
         return NULL;
@@ -8667,7 +8686,6 @@ static void ws__loop_accept(ws_loop *l, ws__listener *s)
         }
         c = ws__accepted(l, s->cfg, fd, address);
         if (!c) continue;
-        s->cfg->conns++;
         ws__watch(l, c);
     }
 }
@@ -8761,6 +8779,8 @@ static int ws__loop_take(ws_loop *l)
     return 0;
 }
 
+#define WS__TURN_MAX 4096       /* events after which others have their turn */
+
 /* timeout < 0: until when. */
 static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
 {
@@ -8769,8 +8789,11 @@ static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
     for (;;) {
         while (l->current) {
             ws_conn *c = l->current;
-            if (ws__loop_pull(l, c, ev)) return 1;
+            int rest = l->turn == WS__TURN_MAX;
+            if (rest) ws__release(c);
+            else if (ws__loop_pull(l, c, ev)) { l->turn++; return 1; }
             if (l->current) ws__loop_leave(l, c);
+            if (rest && !WS__HAS(c, WS__DEAD | WS__CLOSE_TOLD)) ws__enqueue(c);
         }
         if (ws__post_next(l, ev)) return 1;
         if (ws__loop_take(l)) continue;
@@ -8803,6 +8826,10 @@ WS_API int ws_poll_until(ws_loop *l, ws_event *ev, uint64_t when)
 {
     if (!l || !ev) return WS_ERR_ARGUMENT;
     ev->type = WS_EV_NONE;
+    if (!(++l->asked & 63)) {       /* events without end must not make it late */
+        l->now = ws__clock();
+        if (l->now >= when) return 0;
+    }
     return ws__loop_run(l, ev, -1, when ? when : 1);
 }
 
@@ -8839,6 +8866,7 @@ WS_API ws_loop *ws_loop_new(const ws_config *cfg)
     memset(l, 0, sizeof *l);
     l->cfg = k;
     l->queue_end = &l->queue;
+    if (ws__random(k, &l->seed, sizeof l->seed)) l->seed = 2166136261u;
     k->cache = &l->cache;
     k->wake = ws__loop_wake;
     l->buf = (uint8_t *)ws__alloc(k, WS__READ_FRONT + WS__READ_SIZE);

@@ -956,8 +956,8 @@ static const answer answers[] = {
     { "B1", NULL, A101 UP CO ACC "Sec-WebSocket-Accept: x\r\n" E, WS_ERR_ACCEPT, 0 },
     { "B1", NULL, A101 UP CO "Sec-WebSocket-Accept: \5\r\n" E, WS_ERR_ACCEPT, 0 },     /* the key itself */
     { "B2", NULL, "HTTP/1.1 200 OK\r\n" UP CO ACC E, WS_ERR_STATUS, 0 },
-    { "B2", NULL, "HTTP/1.1 100 Continue\r\n" UP CO ACC E, WS_ERR_STATUS, -1 },
-    { "B2", NULL, "HTTP/1.1 102 Processing\r\n" UP CO ACC E, WS_ERR_STATUS, -1 },
+    { "B2", NULL, "HTTP/1.1 100 Continue\r\n" UP CO ACC E, WS_ERR_STATUS, WS_ERR_HEAD_SYNTAX },
+    { "B2", NULL, "HTTP/1.1 102 Processing\r\n" UP CO ACC E, WS_ERR_STATUS, WS_ERR_HEAD_SYNTAX },
     { "B2", NULL, "HTTP/1.1 204 No Content\r\n" UP CO ACC E, WS_ERR_STATUS, 0 },
     { "B2", NULL, "HTTP/1.1 301 Moved\r\nLocation: ws://evil.com/\r\n" UP CO ACC E, WS_ERR_STATUS, 0 },
     { "B2", NULL, "HTTP/1.1 401 No\r\nContent-Length: 5\r\n" E "hello", WS_ERR_STATUS, 0 },
@@ -1145,6 +1145,7 @@ TEST(sec_B2)
         CHECK_INT(s.opened, k == 101);
         if (k == 101) CHECK_INT(seen_status, 101);
         else if (k >= 200 && k < 600) { CHECK_INT(s.error, WS_ERR_STATUS); CHECK_INT(seen_status, k); CHECK(ws_error(s.c) == WS_ERR_STATUS); }
+        else if (k / 100 == 1) CHECK_INT(s.error, WS_ERR_EOF);      /* interim, and then no answer */
         else if (s.closed) CHECK(s.error == WS_ERR_STATUS || s.error == WS_ERR_HEAD_SYNTAX || s.error == WS_ERR_HTTP_VERSION);
         else CHECK(k > 100 - 1 && k < 200);
         buf_free(&b);
