@@ -4535,7 +4535,7 @@ static int ws__short_message(ws_conn *c, ws__span *in, ws_event *ev)
         head += 2;
         if (n < 126) return 0;
     }
-    if (have - head < n || have < head || n >= c->cfg->short_below) return 0;
+    if (have - head < n || n >= c->cfg->short_below) return 0;
     WS_TRACE(c, "frame in", p[0]);
     in->p += head + n;
     c->taken += head + n;

@@ -678,6 +678,7 @@ static void each_turn(const setup *s, struct faults p, int result, long turns, i
         long fired = talk(s, &p);
         runs++;
         if (passing || !fired) undisturbed();
+        if (!passing && fired && p.call == GETSOCKOPT) CHECK_INT(w.at_client.error, WS_ERR_CONNECT);
         if (test_faults > had) told(s, &p);
     }
 }
@@ -895,6 +896,235 @@ TEST(write_fails)
     }
 }
 
+/* ---- raw peers of a loop ---- */
+
+/* Opens a raw client of the loop at fd: request sent, answer read. Returns its server end. */
+static ws_conn *raw_open(int fd)
+{
+    char answer[512];
+    ws_event ev, none;
+    int turns = 0;
+
+    CHECK_INT(send(fd, request, sizeof request - 1, 0), sizeof request - 1);
+    while (ws_poll(w.loop, &ev, 100) <= 0 && turns++ < 10) {}
+    CHECK_INT(ev.type, WS_EV_OPEN);
+    CHECK_INT(ws_poll(w.loop, &none, 0), 0);
+    CHECK(recv(fd, answer, sizeof answer, 0) > 100);
+    return ev.conn;
+}
+
+static const char masked_hi[] = "\x81\x82\0\0\0\0hi", masked_yo[] = "\x81\x82\0\0\0\0yo";
+
+/* What a connection was about to send in a turn dies with it; the next one's frames are alone. */
+TEST(freed_with_output)
+{
+    char got[300];
+    ws_event ev;
+    ws_conn *a, *b;
+    int fd[2], messages = 0;
+
+    listen_alone();
+    fd[0] = knock();
+    a = raw_open(fd[0]);
+    fd[1] = knock();
+    b = raw_open(fd[1]);
+    CHECK_INT(send(fd[0], masked_hi, 8, 0), 8);
+    CHECK_INT(send(fd[1], masked_hi, 8, 0), 8);
+    while (ws_poll(w.loop, &ev, 10) > 0) {
+        if (ev.type != WS_EV_MESSAGE) continue;
+        messages++;
+        CHECK_INT(ws_send_text(ev.conn, ev.conn == a ? "secret" : "public"), 0);
+        if (ev.conn == a) ws_free(a);
+    }
+    CHECK_INT(messages, 2);
+    CHECK_INT(recv(fd[1], got, sizeof got, 0), 8);
+    CHECK(!memcmp(got, "\x81\x06public", 8));
+    CHECK_INT(recv(fd[0], got, sizeof got, 0), 0);
+    CHECK_INT(ws_loop_count(w.loop), 1);
+    CHECK_INT(ws_state(b), WS_STATE_OPEN);
+    ws_loop_free(w.loop);
+    close(fd[0]);
+    close(fd[1]);
+    unlink(unix_path());
+}
+
+/* Input that waited while much was unsent is looked at as soon as the socket took that. */
+TEST(held_within_a_turn)
+{
+    static char big[100000];
+    char address[80], both[16];
+    ws_config cfg;
+    ws_event ev;
+    int fd, messages = 0;
+
+    listen_alone();
+    ws_unlisten(w.loop, 0);
+    memset(&cfg, 0, sizeof cfg);
+    cfg.max_backlog = 20000;
+    unlink(unix_path());
+    sprintf(address, "unix:%s", unix_path());
+    CHECK(ws_listen(w.loop, address, &cfg) >= 0);
+    fd = knock();
+    raw_open(fd);
+    memcpy(both, masked_hi, 8);
+    memcpy(both + 8, masked_yo, 8);
+    CHECK_INT(send(fd, both, 16, 0), 16);
+    while (ws_poll(w.loop, &ev, 10) > 0)
+        if (ev.type == WS_EV_MESSAGE && ++messages == 1) {
+            CHECK_INT(ws_send(ev.conn, WS_OP_BINARY, big, 18000), 0);
+            f.call = SEND;              /* the first try takes nothing, the next all */
+            f.result = EAGAIN;
+            f.at = f.count[0][SEND];
+            f.times = 1;
+            CHECK_INT(ws_send(ev.conn, WS_OP_BINARY, big, 1900), 0);
+        }
+    CHECK_INT(f.fired, 1);
+    CHECK_INT(messages, 2);
+    ws_loop_free(w.loop);
+    close(fd);
+    unlink(unix_path());
+}
+
+/* After an error of the peer the socket stays, so that what the peer still sends does not turn
+   our last words into a reset; but no longer than the timeout of closing. */
+TEST(last_words)
+{
+    char got[300], waste[5000];
+    ws_event ev;
+    int fd, fds, silent;
+    ssize_t n;
+    uint64_t start;
+
+    memset(waste, 'w', sizeof waste);
+    for (silent = 0; silent < 2; silent++) {
+        listen_alone();
+        fd = knock();
+        fds = f.fds;
+        raw_open(fd);
+        CHECK_INT(f.fds, fds + 1);
+        CHECK_INT(send(fd, "\xff\xff", 2, 0), 2);      /* reserved bits */
+        CHECK_INT(ws_poll(w.loop, &ev, 1000), 1);
+        CHECK_INT(ev.error, WS_ERR_RSV);
+        CHECK_INT(ws_poll(w.loop, &ev, 0), 0);
+        CHECK_INT(ws_loop_count(w.loop), 0);
+        CHECK_INT(f.fds, fds + 1);
+        start = f.now;
+        if (!silent) {
+            CHECK_INT(send(fd, waste, sizeof waste, MSG_NOSIGNAL), sizeof waste);
+            CHECK_INT(ws_poll(w.loop, &ev, 0), 0);
+            n = recv(fd, got, sizeof got, 0);
+            CHECK(n > 4 && !memcmp(got, "\x88", 1) && got[2] == 3 && (uint8_t)got[3] == 0xEA);
+            CHECK_INT(recv(fd, got, sizeof got, 0), 0);
+            close(fd);
+            for (n = 0; n < 4 && f.fds > fds; n++) CHECK_INT(ws_poll(w.loop, &ev, 0), 0);
+        } else {
+            while (f.fds > fds && f.now - start < 60000) ws_poll(w.loop, &ev, 100);
+            CHECK(f.now - start >= 5000 && f.now - start < 5200);
+            close(fd);
+        }
+        CHECK_INT(f.fds, fds);
+        ws_loop_free(w.loop);
+        unlink(unix_path());
+    }
+}
+
+/* ws_free with input unread: what was written before is not lost to a reset. */
+TEST(free_with_input_unread)
+{
+    char got[300];
+    int messages = 0, pair[2];
+    ws_conn *c;
+
+    memset(&f, 0, sizeof f);
+    f.now = 1000000;
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+    c = ws_adopt(NULL, pair[0], NULL, 0, NULL);
+    CHECK_INT(send(pair[1], request, sizeof request - 1, 0), sizeof request - 1);
+    pull(c, &messages);
+    CHECK(recv(pair[1], got, sizeof got, 0) > 100);
+    ws_pause(c);
+    CHECK_INT(ws_send_text(c, "last"), 0);
+    ws_step(c);
+    CHECK_INT(send(pair[1], masked_hi, 8, 0), 8);
+    ws_free(c);
+    CHECK_INT(recv(pair[1], got, sizeof got, 0), 6);
+    CHECK_INT(recv(pair[1], got, sizeof got, 0), 0);
+    close(pair[1]);
+}
+
+/* A connection that was freed gives no event, though the poller had named it and input of it
+   waited to be looked at. */
+TEST(freed_while_ready)
+{
+    ws_event ev;
+    ws_conn *a, *b;
+    int fd[2], late = 0, hit = 0;
+
+    listen_alone();
+    fd[0] = knock();
+    a = raw_open(fd[0]);
+    fd[1] = knock();
+    b = raw_open(fd[1]);
+    CHECK_INT(send(fd[1], masked_hi, 8, 0), 8);
+    CHECK_INT(send(fd[1], masked_yo, 8, 0), 8);
+    CHECK_INT(ws_poll(w.loop, &ev, 0), 1);          /* hi; yo is read and waits */
+    CHECK(ev.conn == b);
+    ws_pause(b);
+    CHECK_INT(ws_poll(w.loop, &ev, 0), 0);
+    CHECK_INT(send(fd[0], masked_hi, 8, 0), 8);
+    close(fd[1]);                                   /* both are ready now */
+    while (ws_poll(w.loop, &ev, 10) > 0) {
+        late += hit && ev.conn == b;
+        if (ev.conn != a || hit++) continue;
+        ws_resume(b);
+        ws_free(b);
+    }
+    CHECK_INT(hit, 1);
+    CHECK_INT(late, 0);
+    CHECK_INT(ws_loop_count(w.loop), 1);
+    ws_loop_free(w.loop);
+    close(fd[0]);
+    unlink(unix_path());
+}
+
+/* Writing to a peer that is gone is no signal, by none of the ways in which bytes leave. */
+TEST(sec_H3_pipe)
+{
+    static char echo[5000] = { (char)0x82, (char)0xFE, 4992 >> 8, (char)(4992 & 255) };
+    ws_event ev;
+    ws_conn *c;
+    int fd, messages = 0, pair[2];
+
+    signal(SIGPIPE, SIG_DFL);
+    memset(&f, 0, sizeof f);
+    f.now = 1000000;
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+    c = ws_adopt(NULL, pair[0], NULL, 0, NULL);
+    CHECK_INT(send(pair[1], request, sizeof request - 1, 0), sizeof request - 1);
+    pull(c, &messages);
+    close(pair[1]);
+    ws_send_text(c, "x");
+    CHECK(pull(c, &messages) < 0);
+    CHECK_INT(f.count[0][SEND], 2);
+    ws_free(c);
+
+    listen_alone();
+    fd = knock();
+    raw_open(fd);
+    CHECK_INT(send(fd, echo, sizeof echo, 0), sizeof echo);
+    close(fd);
+    f.count[0][SEND] = 0;
+    while (ws_poll(w.loop, &ev, 10) > 0) {
+        messages += ev.type == WS_EV_MESSAGE;
+        if (ev.type == WS_EV_MESSAGE) ws_send(ev.conn, ev.op, ev.data, ev.size);
+    }
+    CHECK_INT(messages, 1);
+    CHECK(f.count[0][SENDMSG] + f.count[0][SEND] > 0);
+    CHECK_INT(ws_loop_count(w.loop), 0);
+    ws_loop_free(w.loop);
+    unlink(unix_path());
+}
+
 /* a socket that cannot be made non-blocking is not taken: a read of it could last for ever */
 TEST(adopt_fails)
 {
@@ -949,5 +1179,7 @@ TEST(poller_fails)
 }
 
 TESTS(T(sec_H5_beginnings) T(sec_H5_loop) T(sec_H5_own_loop) T(sec_H5_blocking) T(sec_H5_server)
-      T(sec_H4) T(write_fails) T(adopt_fails) T(poller_fails))
+      T(sec_H4) T(write_fails) T(adopt_fails) T(poller_fails)
+      T(freed_with_output) T(held_within_a_turn) T(last_words)
+      T(free_with_input_unread) T(freed_while_ready) T(sec_H3_pipe))
 #endif

@@ -254,6 +254,57 @@ static ws_conn *open_server(void)
     return c;
 }
 
+static int failing_random(void *user, void *buf, size_t n)
+{
+    memset(buf, 0x55, n);
+    return *(int *)user;
+}
+
+/* a pong that waits is masked when it leaves: no key then, no pong */
+TEST(sec_G1_late_pong)
+{
+    int fails, broken;
+
+    for (fails = 0; fails < 2; fails++) {
+        static const char answer[] = "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Accept: %s\r\n\r\n";
+        static char block[3000];
+        char key[25], accept[29], text[256];
+        uint8_t nonce[16];
+        const char *p;
+        ws_config cfg;
+        ws_event ev;
+        ws_conn *c;
+        size_t n, seen = 0;
+
+        broken = 0;
+        memset(&cfg, 0, sizeof cfg);
+        cfg.random = failing_random;
+        cfg.random_user = &broken;
+        memset(nonce, 0x55, sizeof nonce);
+        ws_base64_encode(nonce, 16, key);
+        ws_accept_key(key, accept);
+        sprintf(text, answer, accept);
+        c = ws_client_new("ws://h/", &cfg);
+        ws_output(c, &n);
+        ws_output_done(c, n);
+        ws_feed(c, text, strlen(text));
+        CHECK_INT(ws_next(c, &ev), 1);
+        CHECK_INT(ev.type, WS_EV_OPEN);
+        CHECK_INT(ws_send(c, WS_OP_BINARY, block, sizeof block), 0);
+        CHECK_INT(ws_feed(c, "\x89\x04late", 6), 6);
+        CHECK_INT(ws_next(c, &ev), 1);
+        broken = fails;
+        while ((p = (const char *)ws_output(c, &n)), n) {
+            seen += n;
+            ws_output_done(c, n);
+        }
+        CHECK_INT(seen, sizeof block + 8 + (fails ? 0 : 10));
+        ws_free(c);
+        CHECK(p != NULL);
+    }
+}
+
 static ws_conn *open_with(const ws_config *cfg, uint64_t now)
 {
     static const char request[] = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
@@ -315,6 +366,80 @@ TEST(sec_D9_back)
     CHECK_INT(ws_error(c), 0);
     quiet(c, t + 25001);
     CHECK_INT(ws_error(c), WS_ERR_IDLE_TIMEOUT);
+    ws_free(c);
+}
+
+static const char masked_hi[] = "\x81\x82\0\0\0\0hi";
+
+/* the peer's end is told after what it said before, also when that waits for us: paused, or
+   while the peer does not read */
+TEST(end_while_held)
+{
+    int paused;
+
+    for (paused = 0; paused < 2; paused++) {
+        static char big[700000];
+        ws_conn *c = open_with(NULL, 1000);
+        ws_event ev;
+        size_t n;
+
+        CHECK_INT(quiet(c, 1000), 0);
+        if (paused) ws_pause(c);
+        else CHECK_INT(ws_send(c, WS_OP_BINARY, big, sizeof big), 0);
+        CHECK_INT(ws_feed(c, masked_hi, 8), 8);
+        ws_feed_end(c);
+        CHECK_INT(ws_next(c, &ev), 0);
+        CHECK_INT(ws_error(c), 0);
+        if (paused) ws_resume(c);
+        ws_output(c, &n);
+        ws_output_done(c, n);
+        CHECK_INT(ws_next(c, &ev), 1);
+        CHECK_INT(ev.type, WS_EV_MESSAGE);
+        CHECK_INT(ws_next(c, &ev), 1);
+        CHECK_INT(ev.error, WS_ERR_EOF);
+        ws_free(c);
+    }
+}
+
+/* While we do not read, the peer's silence says nothing: paused, nobody is called dead; with
+   much unsent no ping is added to it; and a peer that takes bytes, however slowly, lives. One
+   that takes none does not. */
+TEST(silence_while_held)
+{
+    static char big[1000000];
+    ws_conn *c = open_with(NULL, 1000);
+    uint64_t t;
+    size_t n, waits;
+
+    CHECK_INT(quiet(c, 1000), 0);
+    ws_pause(c);
+    for (t = 1000; t < 200000; t += 500) CHECK_INT(quiet(c, t), 0);
+    ws_resume(c);
+    for (; t < 200000 + 39000; t += 500) CHECK_INT(quiet(c, t), 0);
+    for (; t < 200000 + 45000; t += 500) quiet(c, t);
+    CHECK_INT(ws_error(c), WS_ERR_PING_TIMEOUT);
+    ws_free(c);
+
+    c = open_with(NULL, 1000);
+    CHECK_INT(quiet(c, 1000), 0);
+    CHECK_INT(ws_send(c, WS_OP_BINARY, big, sizeof big), 0);
+    for (t = 1000; ws_buffered(c) > 600000; t += 5000) {
+        size_t before = ws_buffered(c);
+        ws_tick(c, t);
+        CHECK_INT(ws_buffered(c), before);
+        CHECK_INT(ws_error(c), 0);
+        ws_output(c, &n);
+        CHECK(n > 3000);
+        ws_output_done(c, 3000);
+    }
+    CHECK(t > 600000);
+    waits = ws_buffered(c);
+    for (n = 0; n < 100 && !ws_error(c); n++) {
+        CHECK_INT(ws_buffered(c), waits);
+        ws_tick(c, t += 500);
+    }
+    CHECK_INT(ws_error(c), WS_ERR_PING_TIMEOUT);
+    CHECK(n > 60);
     ws_free(c);
 }
 
@@ -470,4 +595,5 @@ TEST(sec_G4) {}
 TEST(hang_up_while_paused) {}
 #endif
 
-TESTS(T(sec_B1_upgrade) T(sec_B4) T(sec_B5) T(sec_B8) T(sec_B9) T(sec_C13) T(sec_G1_system) T(sec_D9_back) T(sec_D2) T(sec_E2) T(sec_I2) T(sec_G4) T(hang_up_while_paused))
+TESTS(T(sec_B1_upgrade) T(sec_B4) T(sec_B5) T(sec_B8) T(sec_B9) T(sec_C13) T(sec_G1_system) T(sec_G1_late_pong) T(sec_D9_back) T(end_while_held) T(silence_while_held)
+      T(sec_D2) T(sec_E2) T(sec_I2) T(sec_G4) T(hang_up_while_paused))
