@@ -7780,6 +7780,7 @@ struct ws_loop {
     ws_conn *current;           /* its events are being pulled */
     ws__span span;              /* its input that is still in the read buffer */
     uint32_t turn;              /* events of it in this turn */
+    int rested;                 /* a turn was cut short: look for others before going on */
     uint32_t asked;             /* ws_poll_until calls */
     uint32_t seed;              /* of the hash of group names */
     uint8_t *buf;
@@ -8794,8 +8795,14 @@ static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
             else if (ws__loop_pull(l, c, ev)) { l->turn++; return 1; }
             if (l->current) ws__loop_leave(l, c);
             if (rest && !WS__HAS(c, WS__DEAD | WS__CLOSE_TOLD)) ws__enqueue(c);
+            l->rested |= rest;
         }
         if (ws__post_next(l, ev)) return 1;
+        if (l->rested && l->ready_at == l->ready_count) {
+            l->rested = 0;
+            l->ready_at = l->ready_count = 0;
+            if (ws__poller_wait(l, 0)) return ws__loop_error(l, WS_ERR_POLLER, NULL, NULL);
+        }
         if (ws__loop_take(l)) continue;
         if (timeout >= 0) {
             when = timeout ? ws__clock() + (uint64_t)timeout : 0;

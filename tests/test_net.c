@@ -2169,7 +2169,96 @@ TEST(on_socket)
     ws_loop_free(loop);
 }
 
-TESTS(T(on_socket)
+/* resuming what still connects, or was never paused, changes nothing */
+TEST(resume_in_every_state)
+{
+    ws_config cfg;
+    ws_loop *loop;
+    ws_conn *c;
+    char url[64];
+    int port, refused;
+
+    memset(&cfg, 0, sizeof cfg);
+    loop = serve("127.0.0.1:0", &cfg, &port);
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
+    for (refused = 0; refused < 2; refused++) {
+        fresh();
+        c = ws_dial(loop, refused ? "ws://localhost:1/" : url, &cfg);
+        ws_pause(c);
+        ws_resume(c);
+        ws_resume(c);
+        UNTIL(loop, refused ? V[1].close : V[1].open, 3000);
+        if (!refused) ws_resume(c);
+        settle(loop, 2);
+    }
+    ws_loop_free(loop);
+}
+
+/* what the socket would take is no backlog, however much is sent between two polls */
+TEST(backlog_is_what_cannot_leave)
+{
+    ws_config cfg;
+    ws_loop *loop;
+    char block[100];
+    int port, i, taken = 0;
+    raw r;
+
+    memset(&cfg, 0, sizeof cfg);
+    memset(block, 'x', sizeof block);
+    cfg.max_backlog = 32768;
+    fresh();
+    loop = serve("127.0.0.1:0", &cfg, &port);
+    r = raw_client(loop, port, 0);
+    for (i = 0; i < 1000; i++) taken += !ws_send(V[0].conn, WS_OP_BINARY, block, sizeof block);
+    CHECK_INT(taken, 1000);
+    raw_close(&r);
+    ws_loop_free(loop);
+}
+
+/* events without end do not make ws_poll_until late, nor are they lost */
+TEST(poll_until_is_in_time)
+{
+    ws_loop *loop = ws_loop_new(NULL);
+    ws_event ev;
+    static int what;
+    int i, n = 0, m = 0;
+
+    for (i = 0; i < 300; i++) CHECK_INT(ws_post(loop, &what), 0);
+    while (ws_poll_until(loop, &ev, 1) > 0) n++;
+    CHECK(n <= 64);
+    while (ws_poll(loop, &ev, 0) > 0) m++;
+    CHECK_INT(n + m, 300);
+    ws_loop_free(loop);
+}
+
+/* a peer that sends without end gives others their turn, and loses nothing */
+TEST(turns_end)
+{
+    enum { N = 20000 };
+    static unsigned char flood[N * 6];
+    ws_config cfg;
+    ws_loop *loop;
+    raw a, b;
+    int port, i, when = -1;
+    ws_event ev;
+
+    memset(&cfg, 0, sizeof cfg);
+    fresh();
+    loop = serve("127.0.0.1:0", &cfg, &port);
+    a = raw_client(loop, port, 0);
+    b = raw_client(loop, port, 0);
+    for (i = 0; i < N; i++) memcpy(flood + 6 * i, "\x82\x80\0\0\0\0", 6);
+    CHECK_INT(send(a.fd, flood, sizeof flood, 0), sizeof flood);
+    raw_frame(&b, 0x81, "x", 1);
+    for (i = 0; i < N + 1 && ws_poll(loop, &ev, 1000) > 0; i++) if (ev.size) when = i;
+    CHECK_INT(i, N + 1);
+    CHECK(when >= 0 && when <= 2 * 4096);
+    raw_close(&a);
+    raw_close(&b);
+    ws_loop_free(loop);
+}
+
+TESTS(T(on_socket) T(resume_in_every_state) T(backlog_is_what_cannot_leave) T(poll_until_is_in_time) T(turns_end)
     LINUX_TESTS     /* first, on a heap without holes */
     T(blocking_client) T(blocking_client_ipv6) T(blocking_client_unix)
     T(name_with_several_addresses) T(connection_refused) T(listen_errors) T(own_loop) T(adopt)

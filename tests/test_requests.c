@@ -1784,6 +1784,39 @@ TEST(refusal_bodies)
     }
 }
 
+/* a header of the next tries is a secret like one of cfg.headers */
+TEST(next_header_stays)
+{
+    static const char *names[] = { "Authorization", "cookie", "X-Other" };
+    int crossed, k;
+
+    for (crossed = 0; crossed < 2; crossed++) for (k = 0; k < 3; k++) {
+        world w;
+        ws_config cfg;
+        ws_conn *c;
+        ws_url url;
+        size_t n;
+        const char *out;
+        char text[2000] = "";
+
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.reconnect = 10;
+        c = ws_client_new(URL, &cfg);
+        CHECK_INT(ws_next_header(c, names[k], "s3cret"), 0);
+        ws_output(c, &n);
+        ws_output_done(c, n);
+        c->cfg->crossed = (uint8_t)crossed;
+        ws_url_parse(URL, strlen(URL), &url);
+        CHECK_INT(ws__request_put(c, &url), 0);
+        out = (const char *)ws_output(c, &n);
+        memcpy(text, out, n);
+        CHECK_INT(strstr(text, "s3cret") != NULL, !crossed || k == 2);
+        ws_free(c);
+        CHECK_INT(w.h.live, 0);
+    }
+}
+
 /* more than WS_BODY_MAX is not waited for, and not shown */
 TEST(refusal_too_large)
 {
@@ -2654,5 +2687,5 @@ TESTS(T(answer_at_any_time) T(answer_byte_by_byte) T(hang_up_while_parked) T(par
       T(failed_handshakes_are_reported) T(failing_allocations) T(sec_I2) T(subprotocols) T(subprotocols_that_are_none) T(subprotocols_both_ends)
       T(headers_arrive) T(sec_A18_answers) T(cookie_round_trip) T(cookie_format) T(query_and_cookie_tables)
       T(query_and_cookie_exhaustive) T(route_patterns) T(route_choice) T(route_tables) T(sec_A2_offers) T(sec_I1_asked)
-      T(forwarded_for) T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies) T(refusal_too_large)
+      T(forwarded_for) T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies) T(next_header_stays) T(refusal_too_large)
       T(refusal_both_ends) T(no_body_of_a_101) T(version_8) NET)
