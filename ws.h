@@ -2070,11 +2070,11 @@ enum {
     WS__LINGERS = 1 << 22,      /* output shut down, waits for the peer's end */
     WS__CLOCKED = 1 << 23,      /* a driver without loop reads the system's clock */
     WS__OPEN_OWED = 1 << 24,    /* the next pull gives OPEN */
-    WS__ASKED = 1 << 26,        /* the application is to answer a WebSocket request */
     WS__DRAIN_ASKED = 1 << 25,  /* WRITABLE is owed when nothing waits any more */
+    WS__ASKED = 1 << 26,        /* the application is to answer a WebSocket request */
+    WS__CORKED = 1 << 27,       /* drivers write nothing until ws_uncork */
     WS__CHUNKED = 1 << 28,      /* a body in chunks */
-    WS__DOWN = 1 << 29,         /* DOWN was told, the next try is not due yet */
-    WS__CORKED = 1 << 27        /* drivers write nothing until ws_uncork */
+    WS__DOWN = 1 << 29          /* DOWN was told, the next try is not due yet */
 };
 
 #define WS__UNWATCHED 0xFF      /* c->wants: the poller does not know the socket */
@@ -6502,6 +6502,20 @@ static int ws__unix_address(struct sockaddr_un *a, ws_str path)
 }
 #endif
 
+/* "1.2.3.4:80" or "[::1]:80". */
+static void ws__put_address(ws__text *t, const struct sockaddr *a, size_t size)
+{
+    char host[64], port[8];
+
+    if (getnameinfo(a, (socklen_t)size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV))
+        return;
+    ws__puts(t, a->sa_family == AF_INET6 ? "[" : "");
+    ws__puts(t, host);
+    ws__puts(t, a->sa_family == AF_INET6 ? "]:" : ":");
+    ws__puts(t, port);
+}
+
 /* ==== >>dial (private) ================================================================= */
 
 #ifndef WS_NO_CLIENT
@@ -7022,20 +7036,6 @@ static int ws__dial_wants(const ws_conn *c)
     if (d->stage == WS__DIAL_LOOKUP) return d->lookup ? WS_WANT_READ : 0;
     if (d->stage == WS__DIAL_CONNECT) return WS_WANT_WRITE;
     return d->tunnel->pos < d->tunnel->end ? WS_WANT_WRITE : WS_WANT_READ;
-}
-
-/* "1.2.3.4:80" or "[::1]:80". */
-static void ws__put_address(ws__text *t, const struct sockaddr *a, size_t size)
-{
-    char host[64], port[8];
-
-    if (getnameinfo(a, (socklen_t)size, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV))
-        return;
-    ws__puts(t, a->sa_family == AF_INET6 ? "[" : "");
-    ws__puts(t, host);
-    ws__puts(t, a->sa_family == AF_INET6 ? "]:" : ":");
-    ws__puts(t, port);
 }
 
 /* The time for connecting is over: says with what it went. */
@@ -9350,30 +9350,20 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n)
 {
     struct sockaddr_storage a;
     socklen_t size = sizeof a;
-    char host[64], port[8];
     ws__text t;
 
     if (!buf || !n) return 0;
     *buf = 0;
-    t.at = buf;
-    t.end = buf + n;
-    if (c && c->more && c->more->remote) {
-        ws__puts(&t, c->more->remote);
-        return (size_t)(t.at - buf);
-    }
+    t = ws__text_in(buf, n);
     memset(&a, 0, sizeof a);
-    if (!c || c->fd == WS__NO_SOCK || getpeername(c->fd, (struct sockaddr *)&a, &size)) return 0;
-    if (a.ss_family == AF_UNIX) {
-        ws__puts(&t, "unix");
-        return (size_t)(t.at - buf);
-    }
-    if (getnameinfo((struct sockaddr *)&a, size, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV))
+    if (c && c->more && c->more->remote)
+        ws__puts(&t, c->more->remote);
+    else if (!c || c->fd == WS__NO_SOCK || getpeername(c->fd, (struct sockaddr *)&a, &size))
         return 0;
-    ws__puts(&t, a.ss_family == AF_INET6 ? "[" : "");
-    ws__puts(&t, host);
-    ws__puts(&t, a.ss_family == AF_INET6 ? "]:" : ":");
-    ws__puts(&t, port);
+    else if (a.ss_family == AF_UNIX)
+        ws__puts(&t, "unix");
+    else
+        ws__put_address(&t, (struct sockaddr *)&a, size);
     return (size_t)(t.at - buf);
 }
 
