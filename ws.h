@@ -1253,6 +1253,17 @@ WS__PRIVATE int ws__hex(char b)
     return b >= 'a' && b <= 'f' ? b - 'a' + 10 : -1;
 }
 
+/* The byte that "%XX" at s.data[at] stands for, or -1. */
+WS__PRIVATE int ws__percent(ws_str s, size_t at)
+{
+    int high, low;
+
+    if (s.data[at] != '%' || at + 2 >= s.size) return -1;
+    high = ws__hex(s.data[at + 1]);
+    low = ws__hex(s.data[at + 2]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
 /* Index of the first c at or after from, or s.size. */
 WS__PRIVATE size_t ws__find(ws_str s, size_t from, char c)
 {
@@ -3913,10 +3924,9 @@ static ptrdiff_t ws__unescape(ws_str s, char *out, size_t room)
     for (i = 0; i < s.size; i++) {
         char b = s.data[i];
         if (b == '%') {
-            int hi = i + 2 < s.size ? ws__hex(s.data[i + 1]) : -1;
-            int lo = hi >= 0 ? ws__hex(s.data[i + 2]) : -1;
-            if (lo < 0) return -1;
-            b = (char)(hi * 16 + lo);
+            int code = ws__percent(s, i);
+            if (code < 0) return -1;
+            b = (char)code;
             i += 2;
         }
         if (n == room) return -1;
@@ -5605,8 +5615,7 @@ static int ws__body_put(ws_conn *c, const void *data, size_t n)
     int r, chunked = WS__HAS(c, WS__CHUNKED);
 
     if (!ws__pending(c)) c->last_rx = c->now;       /* the peer's time to take it begins */
-    t.at = size;
-    t.end = size + sizeof size;
+    t = ws__text_in(size, sizeof size);
     if (chunked) {
         ws__put_hex(&t, n);
         ws__puts(&t, "\r\n");
@@ -5863,10 +5872,9 @@ static int ws__decoded(ws_str s, int plus, char *buf, size_t n)
 
     for (i = 0; i < s.size; i++) {
         char b = plus && s.data[i] == '+' ? ' ' : s.data[i];
-        int high = b == '%' && i + 2 < s.size ? ws__hex(s.data[i + 1]) : -1;
-        int low = high >= 0 ? ws__hex(s.data[i + 2]) : -1;
-        if (low >= 0) {
-            b = (char)(high * 16 + low);
+        int code = ws__percent(s, i);
+        if (code >= 0) {
+            b = (char)code;
             i += 2;
         }
         if (!b || out + 1 >= n) return -1;
@@ -8050,8 +8058,7 @@ static int ws__loop_error(ws_loop *l, int error, const char *what, const char *w
 {
     ws__text t;
 
-    t.at = l->error;
-    t.end = l->error + sizeof l->error;
+    t = ws__text_in(l->error, sizeof l->error);
     ws__puts(&t, ws__error_text(-error));
     if (what) { ws__puts(&t, ": "); ws__puts(&t, what); }
     if (why) { ws__puts(&t, ": "); ws__puts(&t, why); }

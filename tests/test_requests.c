@@ -1784,6 +1784,38 @@ TEST(refusal_bodies)
     }
 }
 
+static void go_on(side *s, const ws_event *ev)
+{
+    (void)s;
+    if (ev->type == WS_EV_HTTP) CHECK_INT(ws_http_begin(ev->conn, 200, NULL, 1), 0);
+}
+
+/* an answer whose last chunk finds no memory is not told as whole */
+TEST(body_end_without_memory)
+{
+    int fail;
+
+    for (fail = 0; fail < 2; fail++) {
+        world w;
+        ws_config cfg;
+        side s;
+
+        world_init(&w);
+        cfg = world_config(&w);
+        side_new(&s, &w, 0, &cfg);
+        s.event = go_on;
+        side_feed(&s, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27);
+        side_pull(&s);
+        w.h.fail_at = fail ? w.h.calls + 1 : 0;
+        CHECK_INT(ws_http_end(s.c), fail ? WS_ERR_MEMORY : 0);
+        side_pull(&s);
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.clean, !fail);
+        CHECK_INT(s.error, fail ? WS_ERR_MEMORY : 0);
+        side_done(&s);
+    }
+}
+
 /* a header of the next tries is a secret like one of cfg.headers */
 TEST(next_header_stays)
 {
@@ -2687,5 +2719,5 @@ TESTS(T(answer_at_any_time) T(answer_byte_by_byte) T(hang_up_while_parked) T(par
       T(failed_handshakes_are_reported) T(failing_allocations) T(sec_I2) T(subprotocols) T(subprotocols_that_are_none) T(subprotocols_both_ends)
       T(headers_arrive) T(sec_A18_answers) T(cookie_round_trip) T(cookie_format) T(query_and_cookie_tables)
       T(query_and_cookie_exhaustive) T(route_patterns) T(route_choice) T(route_tables) T(sec_A2_offers) T(sec_I1_asked)
-      T(forwarded_for) T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies) T(next_header_stays) T(refusal_too_large)
+      T(forwarded_for) T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies) T(body_end_without_memory) T(next_header_stays) T(refusal_too_large)
       T(refusal_both_ends) T(no_body_of_a_101) T(version_8) NET)
