@@ -9370,7 +9370,7 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n)
     else if (a.ss_family == AF_UNIX)
         ws__puts(&t, "unix");
     else
-        ws__put_address(&t, (struct sockaddr *)&a, size);
+        ws__put_address(&t, (struct sockaddr *)&a, (size_t)size);
     return (size_t)(t.at - buf);
 }
 
