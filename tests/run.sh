@@ -33,6 +33,7 @@ part() {
     manual) sh tests/manual.sh ;;
     fuzz) sh tests/fuzz/run.sh replay ;;
     firmware) sh tests/firmware/run.sh ;;
+    tls) sh tests/tls/certs_test.sh ;;
     parity) sh tests/parity.sh ;;
     *) echo "no part $1"; return 1 ;;
     esac
@@ -80,7 +81,7 @@ if [ $# = 0 ]; then     # the long ones first; parity reads the logs of the othe
     rm -f $out/*.log
     last=parity
     set -- compile $(ls tests/test_*.c 2>/dev/null | sed 's|.*/||; s|\.c$||') \
-        fuzz examples firmware manual lint
+        fuzz examples firmware tls manual lint
 fi
 jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}
 printf '%s\n' "$@" | xargs -P "$jobs" -n 1 sh tests/run.sh --part
