@@ -2,10 +2,10 @@
 # ws.h against real peers on this machine: five npm packages as clients and as servers, npm ws
 # once more and harder, Python websockets, a fuzzing server for the client, the proxies tinyproxy,
 # squid, microsocks and Dante, headless Chromium; event streams with four npm packages, Chromium,
-# and behind nginx and HAProxy. Installs what it needs (npm ci; apt-get as root), builds the
-# examples, peer.c and through.c. Prints "ok name", or "not ok name" or "FAIL name"; last line
-# "N passed, N failed".
-#   tests/interop/run.sh [five|npm|python|conformance|proxy|browser|sse|behind]...
+# and behind nginx and HAProxy; the peers of the TLS tests. Installs what it needs (npm ci;
+# apt-get as root), builds the examples, peer.c and through.c. Prints "ok name", or "not ok name"
+# or "FAIL name"; last line "N passed, N failed".
+#   tests/interop/run.sh [five|npm|python|conformance|proxy|browser|sse|behind|tls]...
 # Default: all parts. A missing tool is a loud SKIP, and a failure with CI=true.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -347,6 +347,17 @@ behind() {              # behind NAME OPTION: sse_chart's events through nginx o
 if wanted behind; then
     behind nginx -c
     behind haproxy -f
+fi
+
+# ---- the peers of the TLS tests, against each other ----
+if wanted tls; then
+    PATH=$PATH:/usr/sbin
+    if [ -z "$node" ]; then skip "TLS peers: no node, or npm ci failed"
+    elif ! command -v nginx >/dev/null || ! command -v haproxy >/dev/null ||
+        ! command -v squid >/dev/null || ! command -v openssl >/dev/null
+    then skip "TLS peers: nginx, HAProxy, squid and openssl are not all installed"
+    else run "TLS peers" bash tests/tls/peers.sh
+    fi
 fi
 
 passed=$(grep -c '^ok' "$log")
