@@ -324,7 +324,7 @@ typedef struct ws_event {
     int type;           /* WS_EV_ */
     int op;             /* MESSAGE: WS_OP_TEXT or WS_OP_BINARY */
     ws_conn *conn;
-    const void *data;   /* not NULL when size is 0 */
+    const void *data;   /* "" when size is 0; no NUL behind it otherwise */
     size_t size;        /* bytes */
     int first, last;    /* PART: 1 if it begins, ends its message */
     int retry_in;       /* DOWN: milliseconds */
@@ -758,14 +758,20 @@ WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
 /* ---- answers that go on (server): event streams, downloads ---- */
 
 /* Answers a WS_EV_HTTP with a head whose body follows from ws_http_write, whenever it comes,
-   until ws_http_end, ws_close, or the peer goes; then CLOSE. ws_state is WS_STATE_OPEN
-   meanwhile; what the peer sends is dropped. chunked: 1 for a body in chunks if the request
-   is HTTP/1.1; else it ends with the connection. To HEAD all of it is the head. */
+   until ws_http_end, ws_close, or the peer goes (a peer that ends only its own sending counts
+   as gone, as it does for nginx and Node); then CLOSE. ws_state is WS_STATE_OPEN meanwhile;
+   what the peer sends is dropped. chunked: 1 for a body in chunks if the request is HTTP/1.1;
+   else it ends with the connection. To HEAD all of it is the head. */
 WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int chunked);
 
 /* Queues n bytes of the body; all or nothing, by the rules of ws_send. */
 WS_API int ws_http_write(ws_conn *c, const void *data, size_t n);
 WS_API int ws_http_end(ws_conn *c);
+
+/* ws_http_write of n bytes that fill writes to where they will be sent from: no other memory
+   is needed. It must write them all, and leave the library alone. */
+WS_API int ws_http_fill(ws_conn *c, size_t n, void (*fill)(void *user, void *at, size_t n),
+                        void *user);
 
 /* Writes text whenever ms milliseconds passed without a write, so that proxies keep the
    connection and a dead peer is noticed: one that takes nothing for ms and ping_timeout. */
@@ -878,7 +884,7 @@ typedef int ws_socket;                      /* a file descriptor */
    out; a failure sticks to the connection and comes as its CLOSE event (with cfg.reconnect,
    as its DOWN event: only the first try is waited for). With cfg.io, no socket is made, and
    never more bytes are read than the protocol needs, so that a blocking read function
-   serves. */
+   serves; for ordinary HTTP it must return what is there instead of waiting for all. */
 #ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg);
 #endif
@@ -986,9 +992,12 @@ WS_API int ws_publish(ws_loop *loop, const char *group, ws_conn *except, int op,
                       const void *data, size_t n);
 WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data, size_t n);
 
-/* ws_http_write to every answer of a group that goes on (see ws_http_begin). */
+/* ws_http_write to every answer of a group that goes on (see ws_http_begin). fill: as for
+   ws_http_fill, called at most once. */
 WS_API int ws_http_publish(ws_loop *loop, const char *group, ws_conn *except,
                            const void *data, size_t n);
+WS_API int ws_http_publish_fill(ws_loop *loop, const char *group, ws_conn *except, size_t n,
+                                void (*fill)(void *user, void *at, size_t n), void *user);
 
 /* ws_publish by the rules of ws_send_latest. */
 WS_API int ws_publish_latest(ws_loop *loop, const char *group, int slot, int op,
@@ -4298,7 +4307,7 @@ static int ws__fill(ws_event *ev, ws_conn *c, int type, const void *data, size_t
     memset(ev, 0, sizeof *ev);
     ev->type = type;
     ev->conn = c;
-    ev->data = data;
+    ev->data = n || type == WS_EV_POST ? data : "";
     ev->size = n;
     ev->reason = "";
     return 1;
@@ -4654,6 +4663,8 @@ static int ws__body_line(ws_conn *c, ws__span *in)
     in->p += n + 1;
     n--;
     if (rx->op == WS__READ_TRAILER) {
+        rx->left += n;                  /* they may be as long as a head, not endless */
+        if (rx->left > c->cfg->set.max_head) ws__fail(c, WS_ERR_BODY);
         if (!n) rx->op = WS__READ_LENGTH, rx->left = 0;
         return -1;
     }
@@ -4874,7 +4885,8 @@ static void ws__give_up(ws_conn *c)
     }
 }
 
-static int ws__body_put(ws_conn *c, const void *data, size_t n);
+static void ws__fill_copy(void *data, void *at, size_t n) { memcpy(at, data, n); }
+static int ws__body_put(ws_conn *c, size_t n, void (*fill)(void *, void *, size_t), void *user);
 
 static void ws__body_deadline(ws_conn *c)
 {
@@ -4920,7 +4932,7 @@ static void ws__beat(ws_conn *c)
         return;
     }
     if (m && m->beat && (int32_t)(c->now - m->beat_at) >= 0) {
-        if (!ws__pending(c)) ws__body_put(c, m->beat, strlen(m->beat));
+        if (!ws__pending(c)) ws__body_put(c, strlen(m->beat), ws__fill_copy, m->beat);
         ws__beat_later(c);
     }
     ws__body_deadline(c);
@@ -5605,52 +5617,59 @@ WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int c
 }
 
 /* Queues bytes of a body. With drop_oldest what waits is kept write by write. */
-static int ws__body_put(ws_conn *c, const void *data, size_t n)
+static int ws__body_put(ws_conn *c, size_t n, void (*fill)(void *, void *, size_t), void *user)
 {
-    static const ws_frame plain = { 0, 0, 0, 0, 0, { 0, 0, 0, 0 } };
     char size[20];
-    ws_str v[3];
-    ws__text t;
-    ws__shared *f;
-    int r, chunked = WS__HAS(c, WS__CHUNKED);
+    int chunked = WS__HAS(c, WS__CHUNKED), r = 0;
+    ws__text t = ws__text_in(size, sizeof size);
+    ws__shared *f = NULL;
+    size_t head, all;
+    uint8_t *at;
 
     if (!ws__pending(c)) c->last_rx = c->now;       /* the peer's time to take it begins */
-    t = ws__text_in(size, sizeof size);
     if (chunked) {
         ws__put_hex(&t, n);
         ws__puts(&t, "\r\n");
     }
-    v[0] = ws__str(size, chunked ? (size_t)(t.at - size) : 0);
-    v[1] = ws__str((const char *)data, n);
-    v[2] = ws__str("\r\n", chunked ? 2 : 0);
-    n += v[0].size + v[2].size;
+    head = chunked ? (size_t)(t.at - size) : 0;
+    all = head + n + (chunked ? 2 : 0);
     if (c->cfg->set.drop_oldest && ws__pending(c) && !WS__HAS(c, WS__IS_FIXED)) {
-        f = ws__shared_raw(c->cfg, n);
-        if (!f) return WS_ERR_MEMORY;
-        ws__join_pieces(WS__DATA(f), &plain, v, 3);
+        f = ws__shared_raw(c->cfg, all);
+        at = f ? WS__DATA(f) : NULL;
+    } else {
+        at = ws__tx_room(c, all);
+    }
+    if (!at) return WS_ERR_MEMORY;
+    memcpy(at, size, head);
+    fill(user, at + head, n);
+    if (chunked) memcpy(at + head + n, "\r\n", 2);
+    if (f) {
         r = ws__tx_share(c, f, 0);
         ws__shared_release(f);
     } else {
-        uint8_t *at = ws__tx_room(c, n);
-        if (!at) return WS_ERR_MEMORY;
-        ws__join_pieces(at, &plain, v, 3);
-        c->tx->len += n;
+        c->tx->len += all;
         c->tx->border = c->tx->len;
-        r = 0;
     }
     ws__beat_later(c);
     return ws__sent(c, r);
 }
 
-WS_API int ws_http_write(ws_conn *c, const void *data, size_t n)
+WS_API int ws_http_fill(ws_conn *c, size_t n, void (*fill)(void *user, void *at, size_t n),
+                        void *user)
 {
     int r;
 
-    if (!c || (!data && n) || n > (size_t)-1 / 4) return WS_ERR_ARGUMENT;
+    if (!c || !fill || n > (size_t)-1 / 4) return WS_ERR_ARGUMENT;
     if (c->phase != WS__PHASE_BODY) return WS_ERR_STATE;
     if (!n) return 0;           /* an empty chunk would be the end */
     r = ws__admit(c, n, n + 20);
-    return r ? r : ws__body_put(c, data, n);
+    return r ? r : ws__body_put(c, n, fill, user);
+}
+
+WS_API int ws_http_write(ws_conn *c, const void *data, size_t n)
+{
+    if (!data && n) return WS_ERR_ARGUMENT;
+    return ws_http_fill(c, n, ws__fill_copy, (void *)(uintptr_t)data);
 }
 
 WS_API int ws_http_end(ws_conn *c)
@@ -7530,7 +7549,7 @@ static int ws__receive(ws_conn *c)
     ptrdiff_t r;
 
     if (c->phase == WS__PHASE_BODY && ws__wants_input(c)) return ws__receive_waste(c);
-    if (exact) n = ws__need(c);
+    if (exact && !ws__is_http(c)) n = ws__need(c);
     at = ws__read_room(c, &n);
     if (!at) return 0;
     r = ws__read(c, at, n);
@@ -9307,6 +9326,26 @@ WS_API int ws_http_publish(ws_loop *l, const char *group, ws_conn *except,
     for (; m; m = m->next)
         if (m->conn != except && !WS__HAS(m->conn, WS__DEAD))
             took += !ws_http_write(m->conn, data, n);
+    return took;
+}
+
+WS_API int ws_http_publish_fill(ws_loop *l, const char *group, ws_conn *except, size_t n,
+                                void (*fill)(void *user, void *at, size_t n), void *user)
+{
+    char small[512];
+    ws__shared *big = NULL;
+    void *at = small;
+    int took;
+
+    if (!l || !fill || n > (size_t)-1 / 4 || !ws__group_of(l, ws__group_name(group))) return 0;
+    if (n > sizeof small) {
+        big = ws__shared_raw(l->cfg, n);
+        if (!big) return 0;
+        at = WS__DATA(big);
+    }
+    fill(user, at, n);
+    took = ws_http_publish(l, group, except, at, n);
+    if (big) ws__shared_release(big);
     return took;
 }
 

@@ -67,6 +67,7 @@ THREADS, ERRORS
 SWITCHES (define before every include, or "impl" before the one with WS_SSE_IMPLEMENTATION)
     WS_SSE_IMPLEMENTATION  impl  compile the bodies here
     WS_STATIC                    all functions static: private to each file with the bodies
+    WS_NO_SERVER, WS_NO_CLIENT, WS_NO_SOCKETS    those of ws.h; what needs the part is left out
 */
 #ifndef WS_SSE_H_INCLUDED
 #define WS_SSE_H_INCLUDED
@@ -174,9 +175,12 @@ WS_SSE_API const char *ws_sse_last_id(const ws_sse_parser *p);
 /* A new stream after a reconnection: an unfinished event is dropped, id and retry stay. */
 WS_SSE_API void ws_sse_parser_restart(ws_sse_parser *p);
 
+#endif /* WS_SSE_H_INCLUDED */
+
 /* ==== >>server ========================================================================= */
 
-#if defined(WS_H_INCLUDED) && !defined(WS_NO_SERVER)
+#if defined(WS_H_INCLUDED) && !defined(WS_NO_SERVER) && !defined(WS_SSE__SERVER)
+#define WS_SSE__SERVER
 
 /* 1 if a WS_EV_HTTP asks for an event stream: its Accept names text/event-stream. */
 WS_SSE_API int ws_sse_requested(const ws_conn *c);
@@ -201,7 +205,7 @@ WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o);
 WS_SSE_API int ws_sse_last_event_id(const ws_conn *c, char *buf, size_t n);
 
 /* Sends an event, or a comment alone (ping). 0, WS_ERR_ARGUMENT for what ws_sse_format
-   refuses, or as ws_http_write. With WS_NO_MALLOC events of more than 1 KiB are WS_ERR_MEMORY. */
+   refuses, or as ws_http_write. */
 WS_SSE_API int ws_sse_send(ws_conn *c, const ws_sse_message *m);
 WS_SSE_API int ws_sse_ping(ws_conn *c);
 
@@ -231,11 +235,13 @@ WS_SSE_API int ws_sse_ring_add(ws_sse_ring *r, const ws_sse_message *m);
    is full, and the connection is dropped so that the reader comes again. */
 WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id);
 
-#endif /* WS_H_INCLUDED */
+#endif /* WS_SSE__SERVER */
 
 /* ==== >>client ========================================================================= */
 
-#if defined(WS_H_INCLUDED) && !defined(WS_NO_CLIENT) && !defined(WS_NO_SOCKETS)
+#if defined(WS_H_INCLUDED) && !defined(WS_NO_CLIENT) && !defined(WS_NO_SOCKETS) && \
+    !defined(WS_SSE__CLIENT)
+#define WS_SSE__CLIENT
 
 /* Follows one stream, over reconnections. Fields are private but error and conn. */
 typedef struct ws_sse_reader {
@@ -250,11 +256,16 @@ typedef struct ws_sse_reader {
 
 /* Requests url (http:, https:) and follows its event stream: blocking (ws_recv), or in a loop
    (ws_poll; loop NULL: drive it yourself, like ws_open's). memory: n bytes for a parser, see
-   ws_sse_parser_init. cfg may be NULL; its method and body are for POST. Like a browser it
-   comes back when the stream ends or breaks (cfg.reconnect, 3000 ms unless the stream says
-   otherwise; WS_NEVER: not; methods but GET: only if set), with Last-Event-ID, and stops at
-   204, at an error status, and at answers that are no event stream. Of cfg.headers at most 32
-   (WS_ERR_ARGUMENT). Returns s->conn, or NULL: out of memory, or s->error says why. */
+   ws_sse_parser_init. cfg may be NULL; its method and body are for POST. Of cfg.headers at
+   most 32 (WS_ERR_ARGUMENT). Returns s->conn, or NULL: out of memory, or s->error says why.
+
+   Like a browser it comes back when the stream ends or breaks, with Last-Event-ID, and stops
+   at 204, at an error status, and at answers that are no event stream or are compressed. The
+   wait is cfg.reconnect's (3000; WS_NEVER: no coming back; methods but GET come back only if it
+   is set), and once the stream has said retry, one to two times that: spread, so that readers
+   do not return all at once. It doubles as long as tries fail. A server that vanished without
+   a word is noticed with cfg.idle_timeout, which any byte of the stream sets back; twice the
+   server's beat is a good value. */
 WS_SSE_API ws_conn *ws_sse_connect(ws_sse_reader *s, const char *url, const ws_config *cfg,
                                    void *memory, size_t n);
 WS_SSE_API ws_conn *ws_sse_dial(ws_sse_reader *s, ws_loop *loop, const char *url,
@@ -262,12 +273,11 @@ WS_SSE_API ws_conn *ws_sse_dial(ws_sse_reader *s, ws_loop *loop, const char *url
 
 /* Must see every event of s->conn, until it returns 0: 1 gives the next ws_sse_event in it. The
    stream is over at WS_EV_CLOSE: see s->error, ev->error and, after an error status, ws_status
-   and ws_body. */
+   and ws_body. (To read what else a server sends with status 200, look at its Content-Type at
+   WS_EV_OPEN; that event and its WS_EV_PARTs are then yours, not for ws_sse_take.) */
 WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *out);
 
-#endif /* WS_H_INCLUDED */
-
-#endif /* WS_SSE_H_INCLUDED */
+#endif /* WS_SSE__CLIENT */
 
 /* ==== Stop here if you only use the library ============================================ */
 
@@ -437,22 +447,37 @@ static int ws_sse__to_memory(void *user, const void *p, size_t n)
     return 0;
 }
 
-WS_SSE_API ptrdiff_t ws_sse_format(const ws_sse_message *m, void *buf, size_t n)
+/* The event's bytes, n of them as ws_sse__count said, to at. */
+static void ws_sse__fill(void *message, void *at, size_t n)
 {
     ws_sse__out o;
-    char *at = (char *)buf;
-    size_t size;
+    char *to = (char *)at;
+
+    (void)n;
+    memset(&o, 0, sizeof o);
+    o.put = ws_sse__to_memory;
+    o.user = &to;
+    ws_sse__event(&o, (const ws_sse_message *)message);
+}
+
+/* Bytes of the event, or WS_SSE_ERR_. */
+static ptrdiff_t ws_sse__count(const ws_sse_message *m)
+{
+    ws_sse__out o;
     int fault = ws_sse__check(m);
 
     if (fault) return fault;
     memset(&o, 0, sizeof o);
     ws_sse__event(&o, m);
-    size = o.n;
-    if (size > n) return (ptrdiff_t)size;
-    o.put = ws_sse__to_memory;
-    o.user = &at;
-    ws_sse__event(&o, m);
-    return (ptrdiff_t)size;
+    return (ptrdiff_t)o.n;
+}
+
+WS_SSE_API ptrdiff_t ws_sse_format(const ws_sse_message *m, void *buf, size_t n)
+{
+    ptrdiff_t size = ws_sse__count(m);
+
+    if (size >= 0 && (size_t)size <= n) ws_sse__fill((void *)(uintptr_t)m, buf, (size_t)size);
+    return size;
 }
 
 /* ==== >>parse (private) ================================================================ */
@@ -694,23 +719,29 @@ WS_SSE_API int ws_sse_parse(ws_sse_parser *p, const char **data, size_t *n, ws_s
 
 /* ==== >>stream (private) =============================================================== */
 
-#if defined(WS_H_INCLUDED) && !defined(WS_NO_SERVER)
+#if defined(WS_SSE__SERVER) || defined(WS_SSE__CLIENT)
 
-#ifndef WS_NO_MALLOC
-#include <stdlib.h>
+/* Is it the media type of event streams, whatever its parameters? */
+static int ws_sse__is_type(ws_str type)
+{
+    size_t n = 0;
+
+    while (n < type.size && type.data[n] != ';' && type.data[n] != ' ' && type.data[n] != '\t') n++;
+    type.size = n;
+    return ws_str_is(type, "text/event-stream");
+}
+
 #endif
+
+#ifdef WS_SSE__SERVER
 
 WS_SSE_API int ws_sse_requested(const ws_conn *c)
 {
     ws_str item;
     int i;
 
-    for (i = 0; (item = ws_header_item(c, "Accept", i)).data; i++) {
-        size_t n = 0;
-        while (n < item.size && item.data[n] != ';' && item.data[n] != ' ') n++;
-        item.size = n;
-        if (ws_str_is(item, "text/event-stream")) return 1;
-    }
+    for (i = 0; (item = ws_header_item(c, "Accept", i)).data; i++)
+        if (ws_sse__is_type(item)) return 1;
     return 0;
 }
 
@@ -751,7 +782,8 @@ WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o)
     hello.comment = "";                         /* bytes at once: heads alone are held back */
     hello.retry = o ? o->retry : 0;
     r = ws_sse_send(c, &hello);
-    if (!r) ws_http_beat(c, ":\n\n", o && o->beat ? o->beat : 15000);
+    if (r) ws_drop(c);                          /* its head is out: no other answer can be */
+    else ws_http_beat(c, ":\n\n", o && o->beat ? o->beat : 15000);
     return r;
 }
 
@@ -772,43 +804,12 @@ WS_SSE_API int ws_sse_last_event_id(const ws_conn *c, char *buf, size_t n)
     return (int)id.size;
 }
 
-/* The event's bytes: in stack if they fit, else allocated. NULL: *r tells why. */
-static char *ws_sse__text(const ws_sse_message *m, char *stack, size_t room, size_t *n, int *r)
-{
-    ptrdiff_t size = m ? ws_sse_format(m, stack, room) : -1;
-    char *text = NULL;
-
-    *r = size < 0 ? WS_ERR_ARGUMENT : 0;
-    *n = size < 0 ? 0 : (size_t)size;
-    if (*r || *n <= room) return *r ? NULL : stack;
-#ifndef WS_NO_MALLOC
-    text = (char *)malloc(*n);
-#endif
-    if (text) ws_sse_format(m, text, *n);
-    else *r = WS_ERR_MEMORY;
-    return text;
-}
-
-static void ws_sse__text_free(char *text, const char *stack)
-{
-#ifndef WS_NO_MALLOC
-    if (text != stack) free(text);
-#else
-    (void)text;
-    (void)stack;
-#endif
-}
-
 WS_SSE_API int ws_sse_send(ws_conn *c, const ws_sse_message *m)
 {
-    char stack[1024], *text;
-    size_t n;
-    int r;
+    ptrdiff_t n = m ? ws_sse__count(m) : -1;
 
-    text = ws_sse__text(m, stack, sizeof stack, &n, &r);
-    if (text) r = ws_http_write(c, text, n);
-    ws_sse__text_free(text, stack);
-    return r;
+    if (n < 0) return WS_ERR_ARGUMENT;
+    return ws_http_fill(c, (size_t)n, ws_sse__fill, (void *)(uintptr_t)m);
 }
 
 WS_SSE_API int ws_sse_ping(ws_conn *c) { return ws_http_write(c, ":\n\n", 3); }
@@ -816,17 +817,15 @@ WS_SSE_API int ws_sse_ping(ws_conn *c) { return ws_http_write(c, ":\n\n", 3); }
 #ifndef WS_NO_SOCKETS
 WS_SSE_API int ws_sse_publish(ws_loop *loop, const char *group, const ws_sse_message *m)
 {
-    char stack[1024], *text;
-    size_t n;
-    int r, took = 0;
+    ptrdiff_t n = m ? ws_sse__count(m) : -1;
+    int took;
 
-    text = ws_sse__text(m, stack, sizeof stack, &n, &r);
-    if (!text) return 0;
-    took = ws_http_publish(loop, group, NULL, text, n);
+    if (n < 0) return 0;
+    took = ws_http_publish_fill(loop, group, NULL, (size_t)n, ws_sse__fill,
+                                (void *)(uintptr_t)m);
     if (m->data)
         took += ws_publish(loop, group, NULL, WS_OP_TEXT, m->data,
                            ws_sse__size(m->data, m->size));
-    ws_sse__text_free(text, stack);
     return took;
 }
 #endif
@@ -927,11 +926,11 @@ WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id)
     return sent;
 }
 
-#endif /* WS_H_INCLUDED */
+#endif /* WS_SSE__SERVER */
 
 /* ==== >>follow (private) =============================================================== */
 
-#if defined(WS_H_INCLUDED) && !defined(WS_NO_CLIENT) && !defined(WS_NO_SOCKETS)
+#ifdef WS_SSE__CLIENT
 
 /* cfg as a reader needs it; its headers stand in all. */
 static ws_config ws_sse__reader_config(const ws_config *cfg,
@@ -996,12 +995,12 @@ static void ws_sse__stop(ws_sse_reader *s, int error)
 static void ws_sse__opened(ws_sse_reader *s)
 {
     ws_str type = ws_header_value(s->conn, "Content-Type");
-    size_t n = 0;
+    ws_str coding = ws_header_value(s->conn, "Content-Encoding");   /* gzip, unasked */
 
-    if (ws_status(s->conn) == 204) { ws_sse__stop(s, 0); return; }
-    while (n < type.size && type.data[n] != ';' && type.data[n] != ' ') n++;
-    type.size = n;
-    if (ws_status(s->conn) != 200 || !ws_str_is(type, "text/event-stream"))
+    if (ws_status(s->conn) == 204)
+        ws_sse__stop(s, 0);
+    else if (ws_status(s->conn) != 200 || !ws_sse__is_type(type) ||
+             (coding.size && !ws_str_is(coding, "identity")))
         ws_sse__stop(s, WS_SSE_ERR_TYPE);
 }
 
@@ -1023,8 +1022,8 @@ WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *o
     if (ev->type == WS_EV_OPEN) ws_sse__opened(s);
     if (ev->type == WS_EV_DOWN) ws_sse__lost(s, ev);
     if (ev->type != WS_EV_PART) return 0;
-    if (!s->taking) {
-        s->at = (const char *)ev->data;
+    if (!s->taking || s->at + s->n != (const char *)ev->data + ev->size) {
+        s->at = (const char *)ev->data;         /* a part anew, also if the last was not used up */
         s->n = ev->size;
     }
     r = ws_sse_parse(&s->parser, &s->at, &s->n, out);
@@ -1037,7 +1036,7 @@ WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *o
     return r > 0;
 }
 
-#endif /* WS_H_INCLUDED */
+#endif /* WS_SSE__CLIENT */
 
 #endif /* WS_SSE_IMPLEMENTED_ */
 #endif /* WS_SSE_IMPLEMENTATION */

@@ -466,6 +466,7 @@ static inline int side_next(side *s)
     if (!ws_next(s->c, &ev)) return 0;
     CHECK(!s->closed);
     CHECK(ev.conn == s->c);
+    CHECK(ev.size || !strcmp((const char *)ev.data, ""));
     switch (ev.type) {
     case WS_EV_REQUEST: CHECK(!s->asked && !s->opened && !s->http && !s->client); s->asked = 1; break;
     case WS_EV_OPEN: CHECK(!s->opened && !s->http); s->opened = 1; break;

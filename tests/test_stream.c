@@ -241,6 +241,58 @@ TEST(sends)                     /* events of every size arrive, in chunks and wi
     }
 }
 
+static int filled;
+
+static void fill_letters(void *user, void *at, size_t n)
+{
+    filled++;
+    memset(at, *(const char *)user, n);
+}
+
+TEST(fills)                     /* a body written where it is sent from; nobody asks for nothing */
+{
+    int mode;
+
+    for (mode = 0; mode < 8; mode++) {          /* chunked, drop_oldest, something waits */
+        world w;
+        side s;
+        plan p;
+        ws_config cfg;
+        buf want = { 0 };
+        size_t n;
+        world_init(&w);
+        memset(&p, 0, sizeof p);
+        p.o.chunked = mode & 1;
+        cfg = world_config(&w);
+        cfg.drop_oldest = mode >> 1 & 1;
+        cfg.max_backlog = 100000;
+        stream_open(&s, &w, &cfg, &p);
+        s.hold = mode >> 2;
+        buf_str(&want, ": \n\n");
+        filled = 0;
+        for (n = 1; n < 40000; n = n * 3 + 1) {
+            char letter = (char)('a' + n % 26);
+            size_t k;
+            CHECK_INT(ws_http_fill(s.c, n, fill_letters, &letter), 0);
+            for (k = 0; k < n; k++) buf_add(&want, &letter, 1);
+            side_pull(&s);
+        }
+        CHECK_INT(filled, 10);
+        CHECK_INT(ws_http_fill(s.c, 0, fill_letters, NULL), 0);
+        CHECK_INT(ws_http_fill(s.c, 1, NULL, NULL), WS_ERR_ARGUMENT);
+        CHECK_INT(ws_http_fill(s.c, (size_t)-1, fill_letters, NULL), WS_ERR_ARGUMENT);
+        CHECK_INT(ws_http_fill(NULL, 1, fill_letters, NULL), WS_ERR_ARGUMENT);
+        s.hold = 0;
+        side_pull(&s);
+        check_body(&s, mode & 1, buf_c(&want));
+        ws_close(s.c, 0, NULL);
+        CHECK_INT(ws_http_fill(s.c, 1, fill_letters, NULL), WS_ERR_STATE);
+        CHECK_INT(filled, 10);
+        buf_free(&want);
+        side_done(&s);
+    }
+}
+
 TEST(no_frames)                 /* nothing of a WebSocket gets into a stream */
 {
     world w;
@@ -572,6 +624,7 @@ static long server_run(long fail_at, int chunked, int oldest)
     w.h.fail_at = fail_at;
     stream_new(&s, &w, &cfg, &p);
     side_feed(&s, GET, sizeof GET - 1);
+    if (p.result) CHECK_INT(s.closed, 1);       /* not open for ever without a word */
     s.hold = 1;
     for (i = 0; i < 5; i++) ws_sse_send(s.c, &m);
     for (i = 0; i < 5; i++) send_number(s.c, i);
@@ -605,9 +658,12 @@ TEST(server_fixed_memory)       /* in the caller's block: refused while full, go
     plan p;
     ws_config cfg;
     buf want = { 0 };
+    static char big[2200];
+    ws_sse_message m = event_of(big);
     long i;
     int turn, r = 0;
 
+    memset(big, 'x', sizeof big);
     world_init(&w);
     w.h.forbid = 1;
     memset(&p, 0, sizeof p);
@@ -630,6 +686,15 @@ TEST(server_fixed_memory)       /* in the caller's block: refused while full, go
         side_pull(&s);
         CHECK_INT(s.writable, turn + 1);
     }
+    for (i = 1500; i < 2200; i++) {             /* large ones: all that the block has room for */
+        m.size = (size_t)i;
+        r = ws_sse_send(s.c, &m);
+        if (r) break;
+        side_pull(&s);
+        buf_str(&want, "data: "); buf_add(&want, big, (size_t)i); buf_str(&want, "\n\n");
+    }
+    CHECK_INT(r, WS_ERR_ARGUMENT);              /* it could never be sent */
+    CHECK(i > 1900 && i < 2048);
     check_body(&s, 0, want.p);
     CHECK_INT(ws_http_beat(s.c, ":\n\n", 5), WS_ERR_MEMORY);
     buf_free(&want);
@@ -1190,6 +1255,26 @@ TEST(chunk_line_fixed_memory)   /* a line that cannot fit is a fault, not a wait
     side_free(&s);
 }
 
+TEST(trailers_endless)          /* they may be as long as a head */
+{
+    world w;
+    side s;
+    got g;
+    ws_config cfg;
+    size_t n;
+
+    world_init(&w);
+    cfg = world_config(&w);
+    cfg.method = "GET";
+    cfg.max_head = 1000;
+    client_new(&s, &w, &cfg, &g);
+    side_feed(&s, CHUNKED "0\r\n", sizeof CHUNKED + 2);
+    for (n = 0; n < 2000 && !s.closed; n += 8) side_feed(&s, "X-A: b\r\n", 8);
+    CHECK_INT(s.error, WS_ERR_BODY);
+    CHECK(n > 1000 && n < 1500);
+    got_free(&g);
+    side_done(&s);
+}
 
 /* ---- the reader, fed by hand ---- */
 
@@ -1214,14 +1299,14 @@ static void reading_note(reading *g, const ws_event *ev)
 
 static void on_read(side *s, const ws_event *ev) { reading_note((reading *)s->user, ev); }
 
-static void reader_check(const char *answer, size_t step, const char *want, int error, int fault)
+static void reader_check(const char *said, size_t step, const char *want, int error, int fault)
 {
     static char memory[64];
     world w;
     side s;
     reading g;
     ws_config cfg;
-    size_t n = strlen(answer), at, k;
+    size_t n = strlen(said), at, k;
 
     world_init(&w);
     memset(&g, 0, sizeof g);
@@ -1236,7 +1321,7 @@ static void reader_check(const char *answer, size_t step, const char *want, int 
     side_pull(&s);
     for (at = 0; at < n; at += k) {
         k = step < n - at ? step : n - at;
-        side_feed(&s, answer + at, k);
+        side_feed(&s, said + at, k);
     }
     side_end(&s);
     CHECK_STR(buf_c(&g.log), want);
@@ -1267,11 +1352,105 @@ TEST(reader_cuts)               /* events cut anywhere; [DONE] as OpenAI's serve
         reader_check("HTTP/1.1 200 OK\r\n\r\ndata: x\n\n", k, "", WS_SSE_ERR_TYPE, 0);
         reader_check("HTTP/1.1 201 Made\r\nContent-Type: text/event-stream\r\n\r\ndata: x\n\n", k, "",
                      WS_SSE_ERR_TYPE, 0);
+        reader_check(EVENTS "Content-Encoding: gzip\r\n\r\ndata: x\n\n", k, "", WS_SSE_ERR_TYPE, 0);
+        reader_check(EVENTS "Content-Encoding: Identity\r\n\r\ndata: x\n\n", k, "[x|message|]", 0, 0);
+        reader_check("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\t;a=b\r\n\r\ndata: x\n\n", k,
+                     "[x|message|]", 0, 0);
         reader_check("HTTP/1.1 204 No\r\nContent-Type: text/event-stream\r\n\r\n", k, "", 0, 0);
         reader_check("HTTP/1.1 404 No\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\ndata: x\n\n",
                      k, "", 0, WS_ERR_STATUS);
         reader_check(EVENTS "\r\ndata: x\n\nid: 0123456789\ndata: y\n\n", k, "[x|message|]",
                      WS_SSE_ERR_ID_SIZE, 0);
+    }
+}
+
+TEST(reader_not_emptied)        /* who takes one event of each part loses some; no old bytes are read */
+{
+    static char memory[64];
+    ws_conn *c = ws_client_new("http://example.com/", NULL);
+    ws_sse_reader r;
+    ws_sse_event e;
+    int i;
+
+    memset(&r, 0, sizeof r);
+    r.conn = c;
+    r.retry = -1;
+    ws_sse_parser_init(&r.parser, memory, sizeof memory);
+    for (i = 0; i < 10; i++) {
+        char text[40], want[12], *part;
+        ws_event ev;
+        sprintf(text, "data: %d\n\ndata: lost\n\n", i);
+        sprintf(want, "%d", i);
+        part = (char *)malloc(strlen(text));
+        memcpy(part, text, strlen(text));
+        memset(&ev, 0, sizeof ev);
+        ev.type = WS_EV_PART;
+        ev.conn = c;
+        ev.data = part;
+        ev.size = strlen(text);
+        CHECK_INT(ws_sse_take(&r, &ev, &e), 1);
+        CHECK_STR(e.data, want);
+        free(part);
+    }
+    ws_free(c);
+}
+
+/* ---- a transport of the application's ---- */
+
+typedef struct pipe_io { const char *text; size_t at, n; int reads, most; } pipe_io;
+
+static ptrdiff_t pipe_read(void *user, void *b, size_t n)
+{
+    pipe_io *p = (pipe_io *)user;
+    size_t k = p->n - p->at < n ? p->n - p->at : n;
+
+    if ((size_t)p->most < k) k = (size_t)p->most;
+    memcpy(b, p->text + p->at, k);
+    p->at += k;
+    p->reads++;
+    return (ptrdiff_t)k;
+}
+
+static ptrdiff_t pipe_write(void *user, const void *b, size_t n)
+{
+    (void)user;
+    (void)b;
+    return (ptrdiff_t)n;
+}
+
+TEST(own_transport)             /* blocking, by cfg.io: in blocks, as they come */
+{
+    static char memory[4096], text[50000];
+    static const int MOST[] = { 1, 100, 1 << 20 };
+    int i, k;
+
+    strcpy(text, EVENTS "\r\n");
+    for (k = 0; k < 2000; k++) sprintf(text + strlen(text), "data: %d\n\n", k);
+    for (i = 0; i < 3; i++) {
+        pipe_io io;
+        ws_config cfg;
+        ws_sse_reader r;
+        ws_sse_event e;
+        ws_event ev;
+        int n = 0, parts = 0;
+        memset(&io, 0, sizeof io);
+        io.text = text;
+        io.n = strlen(text);
+        io.most = MOST[i];
+        memset(&cfg, 0, sizeof cfg);
+        cfg.reconnect = WS_NEVER;
+        cfg.io.read = pipe_read;
+        cfg.io.write = pipe_write;
+        cfg.io.user = &io;
+        CHECK(ws_sse_connect(&r, "http://example.com/", &cfg, memory, sizeof memory) != NULL);
+        while (ws_recv(r.conn, &ev, 5000) > 0) {
+            parts += ev.type == WS_EV_PART;
+            while (ws_sse_take(&r, &ev, &e)) CHECK_INT(atoi(e.data), n++);
+        }
+        CHECK_INT(n, 2000);
+        CHECK_INT(ws_error(r.conn), 0);
+        if (i == 2) CHECK(io.reads <= 4 && parts <= 4);
+        ws_free(r.conn);
     }
 }
 
@@ -1555,6 +1734,26 @@ TEST(reader_comes_back)         /* where it was, when it is to, and stops at 204
     }
 }
 
+TEST(reader_idle)               /* a server that vanished is left for a new try */
+{
+    int driver;
+
+    for (driver = 0; driver < DRIVERS; driver++) {
+        tale t;
+        ws_config cfg;
+        memset(&cfg, 0, sizeof cfg);
+        cfg.idle_timeout = 100;
+        cfg.reconnect = 1;
+        play_step = 0;
+        play(EVENTS "\r\nid: 7\ndata: a\n\n~", "HTTP/1.1 204 No\r\n\r\n", NULL, NULL);
+        tale_run(&t, driver, &cfg, -1, 0);
+        CHECK_STR(buf_c(&t.g.log), "O[a|message|7]DOC");
+        CHECK(strstr(play_seen->request[1], "\r\nLast-Event-ID: 7\r\n") != NULL);
+        tale_free(&t);
+        play_over();
+    }
+}
+
 TEST(reader_waits)              /* retry of any size; never a storm */
 {
     static const struct { const char *retry; int least, most; } ALL[] = {
@@ -1729,6 +1928,12 @@ TEST(mixed_groups)              /* one publish reaches both kinds; the end of a 
     }
     CHECK_INT(i, 5);
     CHECK_INT(ws_publish(loop, "all", NULL, WS_OP_TEXT, big, 4999), 3);     /* never to readers */
+    filled = 0;
+    CHECK_INT(ws_http_publish_fill(loop, "none", NULL, 9, fill_letters, big), 0);
+    CHECK_INT(ws_http_publish_fill(NULL, "all", NULL, 9, fill_letters, big), 0);
+    CHECK_INT(ws_http_publish_fill(loop, "all", NULL, 9, NULL, big), 0);
+    CHECK_INT(ws_http_publish_fill(loop, "all", NULL, (size_t)-1, fill_letters, big), 0);
+    CHECK_INT(filled, 0);
     CHECK_INT(ws_broadcast(loop, NULL, WS_OP_TEXT, "b", 1), 3);
     ws_shutdown(loop, 1001, "bye", 3000);
     while (ws_poll(loop, &ev, 3000) > 0) {
@@ -1749,16 +1954,17 @@ TEST(mixed_groups)              /* one publish reaches both kinds; the end of a 
 }
 
 #define SOCKET_TESTS \
-    T(visits) T(body_reset) T(redirected) T(reader_comes_back) T(reader_waits) T(reader_stops) T(reader_posts) \
+    T(visits) T(body_reset) T(redirected) T(reader_comes_back) T(reader_idle) T(reader_waits) T(reader_stops) T(reader_posts) \
     T(reader_ended_anywhere) T(reader_arguments) T(mixed_groups)
 #else
 #define SOCKET_TESTS
 #endif
 
 #define ENGINE_TESTS \
-    T(answers) T(asked) T(headers_many) T(sends) T(no_frames) T(beats) T(dead_peer) T(stalls) T(backlog) \
+    T(answers) T(asked) T(headers_many) T(sends) T(fills) T(no_frames) T(beats) T(dead_peer) T(stalls) T(backlog) \
     T(drops_oldest) T(drops_slow) T(ends) T(server_memory_fails) T(server_fixed_memory) T(sec_J5) \
     T(ring) T(ring_replay_backlog) T(ring_replay_head) T(bodies) T(body_heads) T(requests) T(body_paused) T(body_idle) \
-    T(client_memory_fails) T(chunk_line_fixed_memory) T(reader_cuts)
+    T(client_memory_fails) T(chunk_line_fixed_memory) T(trailers_endless) T(reader_cuts) \
+    T(reader_not_emptied) T(own_transport)
 
 TESTS(ENGINE_TESTS SOCKET_TESTS)

@@ -174,8 +174,8 @@ if have arm-none-eabi-gcc; then
     add arm-link firmware "$link" "examples/firmware.c tests/firmware/board_arm.c"
 fi
 
-# ws_sse.h: alone, beside ws.h, after the headers of the system, as two private copies.
-sse="sse.c|sse_after.c|sse_static_a.c sse_static_b.c"
+# ws_sse.h: alone, beside ws.h, before it, after the headers of the system, as two private copies.
+sse="sse.c|sse_after.c|sse_late.c impl_only.c|sse_static_a.c sse_static_b.c"
 each() {        # each ID KIND COMPILER: every program of $sse
     echo "$sse" | tr '|' '\n' | while read -r files; do add "$1" "$2" "$3" "$files"; done
 }
@@ -204,6 +204,9 @@ if command -v tcc >/dev/null; then each tcc run "tcc -Wall -Werror"; fi
 if command -v x86_64-w64-mingw32-gcc >/dev/null; then
     each mingw-c99 windows "$mingw -std=c99"
     add mingw-windows-first windows "$mingw -std=c99 -include windows.h" sse.c
+    for f in tests/test_sse.c tests/test_stream.c; do
+        add mingw windows "$mingw -std=c99 -O1 -Itests -Wno-conversion -Wno-sign-conversion" $f
+    done
 fi
 if command -v arm-none-eabi-gcc >/dev/null; then
     for cpu in cortex-m0plus cortex-m4; do
