@@ -39,6 +39,7 @@ CONTENTS
                     >>types    opcodes, close codes, errors, events, configuration
                     >>codec    frame header, mask, UTF-8, SHA-1, base64, HTTP head, URL
                     >>api      connections: bytes in, events out, bytes out
+                    >>tls      certificates and trust, with WS_USE_MBEDTLS
                     >>net      sockets: blocking client, own-loop client, server loop
     Implementation  >>impl     includes, platform choice, private macros
                     >>util     small things everything below uses
@@ -55,6 +56,7 @@ CONTENTS
                     >>time     deadlines
                     >>engine   public bodies of >>api
                     >>tunnel   through proxies: CONNECT, SOCKS5
+                    >>mbedtls  TLS by mbedTLS
                     >>socket   sockets of POSIX and Windows
                     >>dial     one connection over sockets or your functions
                     >>poller   epoll, kqueue or poll
@@ -66,7 +68,7 @@ WHAT IT DOES
     closing handshake, UTF-8 validation, close codes. Plain HTTP answers on the same port, at
     once or as bodies that go on; clients of ordinary HTTP; event streams with ws_sse.h.
     Clients go through HTTP and SOCKS5 proxies, follow redirects, and come back when lost.
-    Not yet: permessage-deflate, wss:// without your own read/write functions. Never: global
+    wss:// with mbedTLS, or any TLS through cfg.wrap. Not yet: permessage-deflate. Never: global
     state, printing, exit(). Threads: only a short one for each host name that is looked up;
     it touches nothing of yours.
 
@@ -90,7 +92,7 @@ HOW TO DRIVE IT
         HTTP WRITABLE* CLOSE                                (a server, an ordinary request)
     CLOSE comes exactly once and last, also when the opening handshake failed. A client with
     cfg.reconnect gives ([OPEN (MESSAGE | ...)*] DOWN)* before: the same connection tries again
-    and again, until you close it, or nothing can help (URL, ARGUMENT, TLS, MEMORY).
+    and again, until you close it, or nothing can help (URL, ARGUMENT, NO_TLS, MEMORY).
 
 MEMORY, LIFETIMES, LIMITS
     ev.data and ev.reason are valid until the next pull (ws_next, ws_recv, ws_poll), ws_feed
@@ -144,6 +146,7 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
     WS_NO_SERVER             leave out the server role
     WS_NO_SIMD         impl  portable C only
     WS_NO_THREADS      impl  looking a host name up blocks, instead of taking a thread
+    WS_USE_MBEDTLS     impl  wss:// by mbedTLS (link -lmbedtls -lmbedx509 -lmbedcrypto)
     WS_TRACE(c, text, n)     impl  a macro of yours, for a log: sees openings, frames (n: the
                              first byte), errors (n: WS_ERR_) and ends (n: the code)
 */
@@ -244,7 +247,8 @@ enum {
     X(SHUTDOWN,           503, "server is shutting down") \
     X(RANDOM,            1011, "the source of random numbers failed") \
     X(URL,                  0, "URL not understood") \
-    X(TLS,                  0, "wss:// needs TLS, and none is compiled in or injected") \
+    X(NO_TLS,               0, "wss:// needs TLS, and none is compiled in or injected") \
+    X(TLS,                  0, "TLS failed") \
     X(LOOKUP,               0, "host name not found") \
     X(CONNECT,              0, "connection could not be made") \
     X(PROXY,                0, "proxy refused") \
@@ -361,7 +365,8 @@ enum {
 typedef struct ws_io {
     /* Bytes read (1..n), 0 at the end of the stream, or WS_IO_. */
     ptrdiff_t (*read)(void *user, void *buf, size_t n);
-    /* Bytes written (0..n), or WS_IO_. */
+    /* Bytes written (0..n), or WS_IO_. What was not taken comes again: the same bytes, perhaps
+       at another address, perhaps with more behind them; at most 16384. */
     ptrdiff_t (*write)(void *user, const void *buf, size_t n);
     /* Called once when the connection is done with it. */
     void (*close)(void *user);
@@ -369,6 +374,11 @@ typedef struct ws_io {
        milliseconds passed (-1: for ever). NULL: sleeps a millisecond. */
     void (*wait)(void *user, int wants, int timeout);
     void *user;
+    /* 1 while read has something for which nothing below becomes readable: TLS has decrypted
+       it already. NULL: after each success read is called once more. */
+    int (*pending)(void *user);
+    /* After WS_IO_ERROR, and when time ran out: what stands in the way, in words; or NULL. */
+    const char *(*why)(void *user);
 } ws_io;
 
 /* Bits of ws_wants. */
@@ -451,6 +461,23 @@ typedef struct ws_config {
     void *on_socket_user;
 
     ws_io io;                   /* transport, instead of a socket */
+
+    /* TLS of another library. Called for each connection of a listener (or ws_adopt) when it is
+       accepted, and for each client of wss:// (or https://) when its socket is connected and
+       the tunnel through a proxy is open; before that, if the proxy itself is https://. io
+       reads and writes the bytes of the socket, and does so until io.close: keep a copy, and
+       put functions of your own in its place. The library closes the socket, after your
+       io.close, which says goodbye (close_notify) without waiting. host: whom the peer must
+       prove to be, and its SNI; NULL: we are the server. Returns 0, or anything else to fail
+       with WS_ERR_TLS. Not with cfg.memory or cfg.io. */
+    int (*wrap)(void *user, ws_conn *c, ws_io *io, const char *host);
+    void *wrap_user;
+
+    /* TLS by mbedTLS: see ws_tls_new. A listener with it speaks TLS only; a client of wss://
+       or https:// needs it for other than the system's authorities. Not with cfg.memory or
+       cfg.io. */
+    struct ws_tls *tls;
+
     void *user;                 /* first value of ws_user */
 
     /* Fills buf with n unpredictable bytes; returns 0, or anything else on failure. NULL: the
@@ -599,7 +626,7 @@ typedef struct ws_tunnel {
 /* proxy: "http://user:password@host:port" or "socks5://..." (or socks5h), user and password
    percent-encoded; host (an IPv6 address without brackets) and port of the server, which the
    proxy looks up; headers for CONNECT, may be NULL. Returns 0, WS_ERR_URL (proxy not
-   understood), WS_ERR_TLS (https proxy) or WS_ERR_ARGUMENT (all else, or too long). */
+   understood) or WS_ERR_ARGUMENT (all else, or too long). */
 WS_API int ws_tunnel_init(ws_tunnel *t, const char *proxy, const char *host, uint16_t port,
                           const ws_header *headers);
 
@@ -868,6 +895,54 @@ WS_API int ws_is_upgrade(ws_str head);
 WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char *target,
                              const ws_header *headers);
 
+/* ==== >>tls ============================================================================ */
+
+/* TLS by mbedTLS 2.28 or 3.x, with WS_USE_MBEDTLS where the bodies are compiled. What is here
+   holds whom to trust and who we are, for any number of listeners and connections of one
+   thread: their cfg.tls. Its memory comes from mbedTLS. It speaks TLS 1.2 and later, sends the
+   host name (SNI), verifies chain and host name, and resumes sessions. */
+typedef struct ws_tls ws_tls;
+
+/* A certificate with those of its issuers behind it, and its private key. Each is PEM text or
+   the name of a file. Arrays of them end with { NULL, NULL }. */
+typedef struct ws_tls_pair {
+    const char *cert, *key;
+} ws_tls_pair;
+
+/* Zero it, then set what you need. */
+typedef struct ws_tls_config {
+    const char *ca;             /* authorities: PEM text or the name of a file. NULL: a client
+                                   trusts the system's (the file that SSL_CERT_FILE names, or
+                                   where systems keep them; none on Windows), a server asks for
+                                   no certificate. With it clients must show one of theirs */
+    const char *cert, *key;     /* who we are: a server must, a client may say so */
+    const ws_tls_pair *others;  /* server: further ones, taken when they name the host that the
+                                   client asks for and cert does not */
+    int client_may_be_unknown;  /* server with ca: 1 takes clients without certificate as well */
+    int insecure_trust_everyone;    /* client: 1 verifies nothing. Whoever sits on the line can
+                                   then read and change all of it */
+} ws_tls_config;
+
+/* Reads the files; set may be NULL. Never NULL: failures stick, and whoever is to use it fails
+   with its error (WS_ERR_TLS, WS_ERR_MEMORY; WS_ERR_NO_TLS without WS_USE_MBEDTLS) and text. */
+WS_API ws_tls *ws_tls_new(const ws_tls_config *set);
+
+/* Gives up your share of it; listeners and connections keep theirs as long as they last. */
+WS_API void ws_tls_free(ws_tls *tls);
+
+/* What is wrong with it, "" if nothing. */
+WS_API const char *ws_tls_error_text(const ws_tls *tls);
+
+/* Puts TLS around a ws_io of your own: before, io carries the raw bytes (and must until it is
+   closed); afterwards it takes and gives what is inside. host: client: whom to verify; NULL:
+   we are the server. The handshake comes with the first bytes. tls may be freed right after.
+   For cfg.io; cfg.tls does it for sockets. Returns 0, WS_ERR_MEMORY or WS_ERR_TLS. */
+WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host);
+
+/* Writes the subject of the peer's certificate ("CN=alice, O=Example") to buf with a NUL.
+   Returns its length; 0: no certificate, no TLS, or no room. A server has verified it. */
+WS_API size_t ws_tls_peer(const ws_conn *c, char *buf, size_t n);
+
 /* ==== >>net ============================================================================ */
 
 #ifndef WS_NO_SOCKETS
@@ -909,7 +984,8 @@ WS_API int ws_resolved(ws_conn *c, const char *addresses);
    request (and what follows) that were already read from it; data may be NULL. loop: its
    events come out of ws_poll; NULL: drive it yourself like ws_open's. It now owns fd and
    closes it. With cfg.io, io moves the bytes, fd only tells when to try (-1: your own loop
-   calls ws_step), and io.close closes it. NULL when memory is out: fd is still yours. */
+   calls ws_step), and io.close closes it. With cfg.tls or cfg.wrap nothing may have been read
+   from it: n is 0. NULL when memory is out: fd is still yours. */
 #ifndef WS_NO_SERVER
 WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n,
                          const ws_config *cfg);
@@ -917,7 +993,8 @@ WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n
 
 /* Takes the socket out of the library: at WS_EV_HTTP or WS_EV_REQUEST, for another server to
    answer, or after WS_EV_OPEN, to speak raw bytes. Returns it, non-blocking and yours to close
-   (cfg.io is left alone too), or -1 while output waits or a message is half received. *rest:
+   (cfg.io is left alone too), or -1 while output waits or a message is half received, and with
+   TLS around the socket. *rest:
    the n bytes that came from it and were not used (before OPEN: all, with the request's
    head), valid until the next pull, which gives CLOSE. */
 WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n);
@@ -946,6 +1023,11 @@ WS_API int ws_listen(ws_loop *loop, const char *address, const ws_config *cfg);
 
 /* The port a listener got, 0 for a unix socket. */
 WS_API int ws_listen_port(const ws_loop *loop, int listener);
+
+/* New certificates for a listener of cfg.tls: connections accepted from now on use tls, the
+   others keep what they have. Returns 0, WS_ERR_ARGUMENT, or WS_ERR_TLS: tls has an error,
+   and the old one stays. */
+WS_API int ws_listen_tls(ws_loop *loop, int listener, ws_tls *tls);
 
 /* Stops listening and closes that socket; its connections stay. */
 WS_API void ws_unlisten(ws_loop *loop, int listener);
@@ -1037,8 +1119,22 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 /* ==== >>impl (private) ================================================================= */
 
 #include <string.h>
-#if !defined(WS_NO_MALLOC) || !defined(WS_NO_SOCKETS)
+#if !defined(WS_NO_MALLOC) || !defined(WS_NO_SOCKETS) || defined(WS_USE_MBEDTLS)
 #include <stdlib.h>
+#endif
+
+#ifdef WS_USE_MBEDTLS
+#include <mbedtls/version.h>
+#include <mbedtls/platform.h>
+#include <mbedtls/entropy.h>
+#include <mbedtls/ctr_drbg.h>
+#include <mbedtls/error.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/ssl_ticket.h>
+#include <mbedtls/x509_crt.h>
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+#include <psa/crypto.h>
+#endif
 #endif
 
 #ifndef WS_TRACE
@@ -2134,15 +2230,16 @@ typedef struct ws__mark {
 } ws__mark;
 
 /* Output waiting for the peer: data[pos..len) and what the marks say, in order of their
-   places. border is where the first frame begins of which nothing was written; marks stand
-   at or behind it, between frames. One pong may overtake there; room for it is kept before
-   pos. Dropped bytes never stand in front. */
+   places. border is where the first frame begins of which nothing was written, or offered to
+   a ws_io; marks stand at or behind it, between frames. One pong may overtake there; room for
+   it is kept before pos. Dropped bytes never stand in front. */
 typedef struct ws__tx {
     size_t cap, pos, len, border;
     size_t holes;               /* dropped bytes */
     size_t shared, sent;        /* bytes of shared frames: to write, written of the first */
     ws__mark *marks;            /* [mark_at..mark_end) of mark_cap */
     uint32_t mark_at, mark_end, mark_cap;
+    uint8_t tried;              /* the first mark's frame was offered to a ws_io */
     uint8_t has_pong, pong_size, pong[125];
 } ws__tx;
 
@@ -2178,8 +2275,15 @@ typedef struct ws__gather {
     ws__piece piece[WS__PIECES];
 } ws__gather;
 
+/* TLS around what is below it: a socket, or TLS to a proxy. */
+typedef struct ws__layer {
+    ws_io io;
+    struct ws__layer *below;    /* NULL: the socket */
+} ws__layer;
+
 /* What few connections need; made when it is needed first. */
 typedef struct ws__more {
+    ws__layer *layer;           /* that bytes go through, NULL: none */
     ptrdiff_t (*read)(void *user, void *buf, size_t n);     /* ws_send_from; NULL: none */
     void *read_user;
     uint8_t read_op, read_waits;    /* waits: it had nothing */
@@ -2427,6 +2531,7 @@ static int ws__config_valid(const ws_config *cfg)
                         (cfg->body_size && !cfg->body)))
         return 0;
     if (cfg->version != 0 && cfg->version != 8 && cfg->version != 13) return 0;
+    if ((cfg->wrap || cfg->tls) && (cfg->memory || cfg->io.read)) return 0;
     return !cfg->io.read == !cfg->io.write;
 }
 
@@ -2550,6 +2655,9 @@ static size_t ws__cfg_size(const ws_config *cfg, const char *url)
            (cfg->proxy ? strlen(cfg->proxy) + 1 : 0) + ws__lines_size(cfg->proxy_headers);
 }
 
+static ws_tls *ws__tls_hold(ws_tls *tls);
+static void ws__tls_drop(ws_tls *tls);
+
 /* Fills size bytes at k, from ws__cfg_size. cfg is valid. */
 static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const char *url)
 {
@@ -2578,17 +2686,32 @@ static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const ch
         k->set.body = t.at;
     }
     k->set.headers = k->set.proxy_headers = NULL;
+    k->set.tls = ws__tls_hold(cfg->tls);
 }
 
 static void ws__cfg_release(ws__cfg *k)
 {
     if (--k->refs) return;
+    ws__tls_drop(k->set.tls);
     if (k->moved) ws__free(k, k->moved, strlen(k->moved) + 1);
     if (k->next_line) ws__free(k, k->next_line, strlen(k->next_line) + 1);
     ws__free(k, k, k->size);
 }
 
 /* ---- the connection ---- */
+
+/* What the bytes go through when it is not a mere socket. */
+static const ws_io *ws__io(const ws_conn *c)
+{
+    if (c->more && c->more->layer) return &c->more->layer->io;
+    return c->cfg->set.io.read ? &c->cfg->set.io : NULL;
+}
+
+static const char *ws__io_why(const ws_conn *c)
+{
+    const ws_io *io = ws__io(c);
+    return io && io->why ? io->why(io->user) : NULL;
+}
 
 /* The time ms from now; far away for WS_NEVER. */
 static uint32_t ws__after(const ws_conn *c, uint32_t ms)
@@ -2944,6 +3067,7 @@ static void ws__tx_done(ws_conn *c, size_t n)
             if (tx->sent == m->frame->size) {
                 ws__shared_release(m->frame);
                 tx->sent = 0;
+                tx->tried = 0;
                 tx->mark_at++;
             }
         }
@@ -2951,6 +3075,24 @@ static void ws__tx_done(ws_conn *c, size_t n)
         while (tx->border < tx->pos) tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
         ws__tx_settle(c);
     }
+}
+
+/* 1 if the shared frame in front must be the next to go. */
+static int ws__front_begun(const ws__tx *tx) { return tx->sent || tx->tried; }
+
+#define WS__IO_MAX 16384        /* bytes offered to a ws_io at once: what TLS takes in one record */
+
+/* A ws_io was offered what comes next, and wants to see it again: nothing may go before it. */
+WS__PRIVATE void ws__tx_tried(ws_conn *c)
+{
+    ws__tx *tx = c->tx;
+    size_t stop;
+
+    if (!tx || c->phase == WS__PHASE_HEAD) return;
+    stop = tx->mark_at < tx->mark_end ? tx->marks[tx->mark_at].at : tx->len;
+    if (stop - tx->pos > WS__IO_MAX) stop = tx->pos + WS__IO_MAX;
+    while (tx->border < stop) tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
+    if (stop == tx->pos) tx->tried = 1;
 }
 
 /* The next pieces to write, in order: fills up to most of v, returns how many. */
@@ -2971,7 +3113,7 @@ static int ws__tx_pieces(const ws_conn *c, ws__piece *v, int most)
             at = stop;
             continue;
         }
-        if (!m || m->at > at || (begun && !sent)) break;
+        if (!m || m->at > at || (begun && (i > tx->mark_at || !ws__front_begun(tx)))) break;
         if (m->frame) {
             v[n].iov_base = WS__DATA(m->frame) + sent;
             v[n++].iov_len = m->frame->size - sent;
@@ -3163,7 +3305,7 @@ static int ws__tx_drop_oldest(ws_conn *c)
 
     if (!tx) return 0;
     at.at = tx->border;
-    at.mark = tx->mark_at + (tx->sent ? 1 : 0);
+    at.mark = tx->mark_at + (ws__front_begun(tx) ? 1 : 0);
     if (c->phase == WS__PHASE_BODY) {       /* each mark is one write */
         while (at.mark < tx->mark_end && !tx->marks[at.mark].frame) at.mark++;
         if (at.mark == tx->mark_end) return 0;
@@ -3213,7 +3355,7 @@ static int ws__gather_frame(ws_conn *c, const ws_frame *f, const ws_str *v, int 
     ws__gather *g = c->cork;
     uint8_t *at = g->buf + g->len;
     size_t n = (size_t)f->size, copied, head;
-    int borrow = n >= WS__BORROW_MIN && !f->masked && count == 1 &&
+    int borrow = n >= WS__BORROW_MIN && !f->masked && count == 1 && !ws__io(c) &&
                  ws__borrowed(c, g, (const uint8_t *)v->data);
 
     copied = borrow ? 0 : n;
@@ -3388,6 +3530,7 @@ static void ws__fail_with(ws_conn *c, int error, const char *more)
         c->error = (uint8_t)-error;
         if (!WS__HAS(c, WS__CLOSE_GOT)) {
             c->code = (uint16_t)(tell >= 1000 ? tell : WS_CLOSE_ABNORMAL);
+            if (error == WS_ERR_TLS && !WS__HAS(c, WS__OPENED)) c->code = WS_CLOSE_TLS;
             ws__note_error(c, -error, more);
         }
     }
@@ -4780,13 +4923,22 @@ static int ws__close_event(ws_conn *c, ws_event *ev)
     return 1;
 }
 
+/* The input has ended too early. */
+static void ws__cut_off(ws_conn *c)
+{
+    const char *why = WS__HAS(c, WS__BROKEN) ? ws__io_why(c) : NULL;
+    int tls = why && c->more && c->more->layer;
+
+    ws__fail_with(c, tls ? WS_ERR_TLS : WS__HAS(c, WS__BROKEN) ? WS_ERR_IO : WS_ERR_EOF, why);
+}
+
 /* What is left to say when the input gives nothing more. */
 static int ws__late_event(ws_conn *c, ws_event *ev)
 {
     if (WS__HAS(c, WS__CLOSE_TOLD | WS__DOWN)) return 0;
     if (WS__HAS(c, WS__INPUT_END) && !ws__held_back(c) && c->phase <= WS__PHASE_READING &&
         !WS__HAS(c, WS__ANSWERED))
-        ws__fail(c, WS__HAS(c, WS__BROKEN) ? WS_ERR_IO : WS_ERR_EOF);
+        ws__cut_off(c);
     if (WS__HAS(c, WS__INPUT_END) && c->phase == WS__PHASE_BODY) ws_drop(c);
     if (ws__writable_due(c)) {
         c->flags &= ~(uint32_t)(WS__REFUSED | WS__DRAIN_ASKED);
@@ -4952,10 +5104,10 @@ static void ws__expired(ws_conn *c)
     if (c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_SENT)) {
         ws__open_expired(c);
     } else if (c->phase < WS__PHASE_FRAMES) {
+        const char *why = ws__io_why(c);
+        if (!why && WS__HAS(c, WS__IS_CLIENT)) why = "waiting for the answer";
         if (c->cfg->set.handshake_timeout == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
-        else if (!ws__refusal_shown(c))
-            ws__fail_with(c, WS_ERR_HANDSHAKE_TIMEOUT,
-                          WS__HAS(c, WS__IS_CLIENT) ? "waiting for the answer" : NULL);
+        else if (!ws__refusal_shown(c)) ws__fail_with(c, WS_ERR_HANDSHAKE_TIMEOUT, why);
     } else if (c->phase == WS__PHASE_READING) {
         ws__read_expired(c);
     } else if (c->phase == WS__PHASE_BODY) {
@@ -5053,7 +5205,7 @@ WS_API const void *ws_output(ws_conn *c, size_t *n)
     if (c && !ws__unsent(c) && ws__source_ready(c)) ws__source_pull(c);
     tx = c ? c->tx : NULL;
     if (!tx) return "";
-    if (tx->has_pong && tx->pos == tx->border && !tx->sent) ws__pong_front(c);
+    if (tx->has_pong && tx->pos == tx->border && !ws__front_begun(tx)) ws__pong_front(c);
     if (!ws__tx_pieces(c, &piece, 1)) return "";
     *n = piece.iov_len;
     return piece.iov_base;
@@ -5338,7 +5490,7 @@ static int ws__news_frame(ws_conn *c, ws__news *w, ws__shared **out)
 static ws__mark *ws__slot_find(const ws_conn *c, int slot)
 {
     const ws__tx *tx = c->tx;
-    uint32_t i = tx ? tx->mark_at + (tx->sent ? 1 : 0) : 0;
+    uint32_t i = tx ? tx->mark_at + (ws__front_begun(tx) ? 1 : 0) : 0;
 
     for (; tx && i < tx->mark_end; i++)
         if (tx->marks[i].frame && tx->marks[i].extra == (size_t)slot + 1) return &tx->marks[i];
@@ -6182,9 +6334,9 @@ static int ws__tunnel_begin(ws_tunnel *t, const ws_url *proxy, ws_str host, uint
     int i, ipv6 = ws__find(host, 0, ':') < host.size;
     ws__text w = ws__text_in(t->buf, sizeof t->buf);
 
-    if (proxy->secure) return WS_ERR_TLS;
     if (!ws__host_valid(host) || !port) return WS_ERR_ARGUMENT;
-    if (!ws_str_is(proxy->scheme, "http")) return ws__socks_write(t, proxy, host, port);
+    if (!proxy->secure && !ws_str_is(proxy->scheme, "http"))
+        return ws__socks_write(t, proxy, host, port);
     for (i = 0; i < 2; i++) {
         ws__puts(&w, i ? " HTTP/1.1\r\nHost: " : "CONNECT ");
         ws__puts(&w, ipv6 ? "[" : "");
@@ -6332,6 +6484,824 @@ WS_API void ws_tunnel_feed_end(ws_tunnel *t)
 }
 
 #endif /* WS_NO_CLIENT */
+
+/* ==== >>mbedtls ======================================================================== */
+
+/* What ws_tls_new made, whether it can be used or not. */
+struct ws_tls {
+    uint32_t refs;              /* 0: one for all, for ever */
+    int error;                  /* WS_ERR_; text says more */
+    char text[160];
+};
+
+static ws_tls *ws__tls_hold(ws_tls *tls)
+{
+    if (tls && tls->refs) tls->refs++;
+    return tls;
+}
+
+static void ws__tls_drop(ws_tls *tls) { ws_tls_free(tls); }
+
+WS_API const char *ws_tls_error_text(const ws_tls *tls) { return tls ? tls->text : ""; }
+
+#ifndef WS_USE_MBEDTLS
+
+WS_API ws_tls *ws_tls_new(const ws_tls_config *set)
+{
+    static const ws_tls none = { 0, WS_ERR_NO_TLS, "TLS is not compiled in (WS_USE_MBEDTLS)" };
+    (void)set;
+    return (ws_tls *)(uintptr_t)&none;
+}
+
+WS_API void ws_tls_free(ws_tls *tls) { (void)tls; }
+
+WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host)
+{
+    (void)tls;
+    (void)io;
+    (void)host;
+    return WS_ERR_NO_TLS;
+}
+
+WS_API size_t ws_tls_peer(const ws_conn *c, char *buf, size_t n)
+{
+    (void)c;
+    if (buf && n) *buf = 0;
+    return 0;
+}
+
+WS__PRIVATE int ws__tls_serves(const ws_tls *tls, const char **why)
+{
+    *why = tls ? tls->text : NULL;
+    return tls ? tls->error : 0;
+}
+
+#else
+
+#define WS__TLS_SESSIONS 4          /* of servers, to resume */
+#ifdef WS_NO_SOCKETS
+#define WS__TLS_AHEAD 1024
+#else
+#define WS__TLS_AHEAD 16384         /* bytes read from below at once */
+#endif
+#define WS__TLS_BROKEN (-0x0050)    /* for mbedTLS: what is below has failed */
+
+/* One of our certificates. */
+typedef struct ws__tls_own {
+    mbedtls_x509_crt cert;
+    mbedtls_pk_context key;
+    struct ws__tls_own *next;
+} ws__tls_own;
+
+typedef struct ws__tls_keys {
+    ws_tls head;
+    int trusts_everyone, trusts_system;     /* system: its authorities are not read yet */
+    mbedtls_entropy_context entropy;
+    mbedtls_ctr_drbg_context random;
+    mbedtls_x509_crt ca;
+    ws__tls_own *own;               /* NULL: none; the first is for clients that ask no name */
+    mbedtls_ssl_config client, server;
+#ifdef MBEDTLS_SSL_TICKET_C
+    mbedtls_ssl_ticket_context tickets;
+#endif
+    struct { char *host; mbedtls_ssl_session session; } kept[WS__TLS_SESSIONS];
+    unsigned next_kept;
+} ws__tls_keys;
+
+enum { WS__TLS_NEW, WS__TLS_SHAKING, WS__TLS_OPEN, WS__TLS_FAILED };
+
+/* One end of a TLS stream. */
+typedef struct ws__tls_end {
+    ws__tls_keys *tls;
+    ws_io io;                       /* what carries it */
+    char *host;                     /* client: whom to verify */
+    mbedtls_ssl_context ssl;
+    int stage;
+    int asked;                      /* the last call into mbedTLS met a WANT below */
+    int ended;                      /* read after some bytes: 1 + what to return next */
+    size_t blocked;                 /* bytes of a write that is to be repeated */
+    uint8_t *ahead;                 /* raw bytes [at..end), NULL: none */
+    size_t at, end;
+    int spoken;                     /* the peer's first byte was looked at */
+    char text[120];                 /* why it failed */
+} ws__tls_end;
+
+/* ---- certificates ---- */
+
+static int ws__tls_wrong(ws__tls_keys *t, int error, const char *what, const char *why)
+{
+    ws__text text = ws__text_in(t->head.text, sizeof t->head.text);
+
+    if (t->head.error) return t->head.error;
+    t->head.error = error;
+    ws__puts(&text, what);
+    ws__puts(&text, why);
+    return error;
+}
+
+static int ws__tls_mbed(ws__tls_keys *t, const char *what, int code)
+{
+    char why[100] = "mbedTLS failed";
+
+    if (!code) return 0;
+    if (code == MBEDTLS_ERR_X509_ALLOC_FAILED || code == MBEDTLS_ERR_PK_ALLOC_FAILED)
+        return ws__tls_wrong(t, WS_ERR_MEMORY, "out of memory", "");
+#ifdef MBEDTLS_ERROR_C
+    mbedtls_strerror(code, why, sizeof why);
+#endif
+    return ws__tls_wrong(t, WS_ERR_TLS, what, why);
+}
+
+static int ws__is_pem(const char *s) { return strstr(s, "-----BEGIN") != NULL; }
+
+/* What to call a piece of configuration in an error: the file, or "PEM text". */
+static const char *ws__pem_name(const char *s) { return ws__is_pem(s) ? "PEM text" : s; }
+
+/* Adds the certificates in PEM text or a file. Bundles may hold some that mbedTLS does not
+   know: those are left out. */
+static int ws__tls_certs(ws__tls_keys *t, mbedtls_x509_crt *to, const char *from)
+{
+    char what[100] = "certificate ";
+    ws__text name;
+    int r = MBEDTLS_ERR_X509_FILE_IO_ERROR;
+
+    name.at = what + 12;
+    name.end = what + sizeof what;
+    ws__puts(&name, ws__pem_name(from));
+    ws__puts(&name, ": ");
+    if (ws__is_pem(from))
+        r = mbedtls_x509_crt_parse(to, (const unsigned char *)from, strlen(from) + 1);
+#ifdef MBEDTLS_FS_IO
+    else
+        r = mbedtls_x509_crt_parse_file(to, from);
+#endif
+    return r > 0 && to->version ? 0 : ws__tls_mbed(t, what, r);
+}
+
+/* The system's authorities. */
+static int ws__tls_system(ws__tls_keys *t)
+{
+    static const char *const places[] = {
+        "/etc/ssl/certs/ca-certificates.crt",       /* Debian, Arch, Gentoo */
+        "/etc/pki/tls/certs/ca-bundle.crt",         /* Fedora, RHEL */
+        "/etc/ssl/ca-bundle.pem",                   /* SUSE */
+        "/usr/local/share/certs/ca-root-nss.crt",   /* FreeBSD */
+        "/etc/ssl/cert.pem"                         /* Alpine, OpenBSD, macOS */
+    };
+#ifdef MBEDTLS_FS_IO
+    const char *file = getenv("SSL_CERT_FILE");
+    size_t i;
+
+    t->trusts_system = 0;
+    if (file && *file) return ws__tls_certs(t, &t->ca, file);
+    for (i = 0; i < sizeof places / sizeof *places; i++)
+        if (mbedtls_x509_crt_parse_file(&t->ca, places[i]) >= 0) return 0;
+#else
+    (void)places;
+#endif
+    return ws__tls_wrong(t, WS_ERR_TLS, "no authorities found on this system", ": set ca");
+}
+
+static int ws__tls_random(void *user, unsigned char *buf, size_t n)
+{
+    return mbedtls_ctr_drbg_random(user, buf, n);
+}
+
+static int ws__tls_key(ws__tls_keys *t, mbedtls_pk_context *to, const char *from)
+{
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+    if (ws__is_pem(from))
+        return mbedtls_pk_parse_key(to, (const unsigned char *)from, strlen(from) + 1, NULL, 0,
+                                    ws__tls_random, &t->random);
+#ifdef MBEDTLS_FS_IO
+    return mbedtls_pk_parse_keyfile(to, from, NULL, ws__tls_random, &t->random);
+#endif
+#else
+    (void)t;
+    if (ws__is_pem(from))
+        return mbedtls_pk_parse_key(to, (const unsigned char *)from, strlen(from) + 1, NULL, 0);
+#ifdef MBEDTLS_FS_IO
+    return mbedtls_pk_parse_keyfile(to, from, NULL);
+#endif
+#endif
+#ifndef MBEDTLS_FS_IO
+    return MBEDTLS_ERR_PK_FILE_IO_ERROR;
+#endif
+}
+
+static int ws__tls_pair_fits(ws__tls_keys *t, const ws__tls_own *o)
+{
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+    return !mbedtls_pk_check_pair(&o->cert.pk, &o->key, ws__tls_random, &t->random);
+#else
+    (void)t;
+    return !mbedtls_pk_check_pair(&o->cert.pk, &o->key);
+#endif
+}
+
+/* Adds a certificate of ours behind the others. */
+static int ws__tls_own_add(ws__tls_keys *t, const char *cert, const char *key)
+{
+    ws__tls_own *o, **at = &t->own;
+    char what[100] = "key ";
+    ws__text name;
+    int r;
+
+    if (!cert || !key) return ws__tls_wrong(t, WS_ERR_TLS, "certificate without key", "");
+    while (*at) at = &(*at)->next;
+    o = *at = (ws__tls_own *)mbedtls_calloc(1, sizeof *o);
+    if (!o) return ws__tls_wrong(t, WS_ERR_MEMORY, "out of memory", "");
+    mbedtls_x509_crt_init(&o->cert);
+    mbedtls_pk_init(&o->key);
+    if (ws__tls_certs(t, &o->cert, cert)) return t->head.error;
+    name.at = what + 4;
+    name.end = what + sizeof what;
+    ws__puts(&name, ws__pem_name(key));
+    ws__puts(&name, ": ");
+    r = ws__tls_key(t, &o->key, key);
+    if (r) return ws__tls_mbed(t, what, r);
+    return ws__tls_pair_fits(t, o) ? 0
+         : ws__tls_wrong(t, WS_ERR_TLS, what, "belongs to another certificate");
+}
+
+/* ---- names in certificates ---- */
+
+/* Does a name in a certificate stand for host? "*." at its start is any one label. */
+static int ws__tls_name_is(ws_str name, ws_str host)
+{
+    size_t dot = ws__find(host, 0, '.');
+
+    if (name.size > 2 && name.data[0] == '*' && name.data[1] == '.') {
+        if (!dot || dot == host.size) return 0;
+        name = ws__str(name.data + 1, name.size - 1);
+        host = ws__str(host.data + dot, host.size - dot);
+    }
+    return ws__same_text(name, host);
+}
+
+/* Is the certificate for that host or address (RFC 9525: only subject alternative names)? */
+static int ws__tls_is_for(const mbedtls_x509_crt *cert, ws_str host)
+{
+    const mbedtls_x509_sequence *san = &cert->subject_alt_names;
+    uint8_t ip[16];
+    size_t ip_size = ws__ipv4_parse(host, ip) ? 4 : ws__ipv6_parse(host, ip) ? 16 : 0;
+
+    for (; san && san->buf.p; san = san->next) {
+        ws_str name = ws__str((const char *)san->buf.p, san->buf.len);
+        int kind = san->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK;
+        if (kind == MBEDTLS_X509_SAN_IP_ADDRESS && ip_size && name.size == ip_size &&
+            !memcmp(name.data, ip, ip_size))
+            return 1;
+        if (kind == MBEDTLS_X509_SAN_DNS_NAME && !ip_size && ws__tls_name_is(name, host))
+            return 1;
+    }
+    return 0;
+}
+
+/* The client asks for a host: the first certificate that names it, else the first of all. */
+static int ws__tls_sni(void *user, mbedtls_ssl_context *ssl, const unsigned char *name, size_t n)
+{
+    ws__tls_own *o = ((ws__tls_keys *)user)->own;
+
+    while (o && !ws__tls_is_for(&o->cert, ws__str((const char *)name, n))) o = o->next;
+    if (!o) o = ((ws__tls_keys *)user)->own;
+    return mbedtls_ssl_set_hs_own_cert(ssl, &o->cert, &o->key);
+}
+
+/* ---- ws_tls ---- */
+
+static int ws__tls_config(ws__tls_keys *t, mbedtls_ssl_config *k, int role)
+{
+    static const char *http[] = { "http/1.1", NULL };
+    int r = mbedtls_ssl_config_defaults(k, role, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                        MBEDTLS_SSL_PRESET_DEFAULT);
+
+    if (r) return ws__tls_mbed(t, "", r);
+    mbedtls_ssl_conf_rng(k, ws__tls_random, &t->random);
+#if MBEDTLS_VERSION_NUMBER >= 0x03020000
+    mbedtls_ssl_conf_min_tls_version(k, MBEDTLS_SSL_VERSION_TLS1_2);
+#else
+    mbedtls_ssl_conf_min_version(k, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+#endif
+#ifdef MBEDTLS_SSL_ALPN
+    mbedtls_ssl_conf_alpn_protocols(k, http);
+#else
+    (void)http;
+#endif
+    mbedtls_ssl_conf_ca_chain(k, &t->ca, NULL);
+    if (t->own) return ws__tls_mbed(t, "", mbedtls_ssl_conf_own_cert(k, &t->own->cert,
+                                                                     &t->own->key));
+    return 0;
+}
+
+static int ws__tls_client(ws__tls_keys *t)
+{
+    mbedtls_ssl_config *k = &t->client;
+
+    if (ws__tls_config(t, k, MBEDTLS_SSL_IS_CLIENT)) return t->head.error;
+    mbedtls_ssl_conf_authmode(k, t->trusts_everyone ? MBEDTLS_SSL_VERIFY_NONE
+                                                    : MBEDTLS_SSL_VERIFY_REQUIRED);
+#ifdef MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+        k, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+#endif
+    return 0;
+}
+
+static int ws__tls_server(ws__tls_keys *t, int asks, int optional)
+{
+    mbedtls_ssl_config *k = &t->server;
+
+    if (ws__tls_config(t, k, MBEDTLS_SSL_IS_SERVER)) return t->head.error;
+    mbedtls_ssl_conf_authmode(k, !asks ? MBEDTLS_SSL_VERIFY_NONE
+                              : optional ? MBEDTLS_SSL_VERIFY_OPTIONAL
+                                         : MBEDTLS_SSL_VERIFY_REQUIRED);
+    mbedtls_ssl_conf_sni(k, ws__tls_sni, t);
+#ifdef MBEDTLS_SSL_TICKET_C
+    mbedtls_ssl_conf_session_tickets_cb(k, mbedtls_ssl_ticket_write, mbedtls_ssl_ticket_parse,
+                                        &t->tickets);
+    return ws__tls_mbed(t, "", mbedtls_ssl_ticket_setup(&t->tickets, ws__tls_random, &t->random,
+                                                        MBEDTLS_CIPHER_AES_256_GCM, 86400));
+#else
+    return 0;
+#endif
+}
+
+static void ws__tls_init(ws__tls_keys *t)
+{
+    int i;
+
+    mbedtls_entropy_init(&t->entropy);
+    mbedtls_ctr_drbg_init(&t->random);
+    mbedtls_x509_crt_init(&t->ca);
+    mbedtls_ssl_config_init(&t->client);
+    mbedtls_ssl_config_init(&t->server);
+#ifdef MBEDTLS_SSL_TICKET_C
+    mbedtls_ssl_ticket_init(&t->tickets);
+#endif
+    for (i = 0; i < WS__TLS_SESSIONS; i++) mbedtls_ssl_session_init(&t->kept[i].session);
+}
+
+/* Reads everything. Stops at the first fault, which sticks. */
+static void ws__tls_load(ws__tls_keys *t, const ws_tls_config *set)
+{
+    const ws_tls_pair *p = set->others;
+
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000 && defined(MBEDTLS_PSA_CRYPTO_C)
+    if (psa_crypto_init()) {
+        ws__tls_wrong(t, WS_ERR_TLS, "psa_crypto_init failed", "");
+        return;
+    }
+#endif
+    if (ws__tls_mbed(t, "", mbedtls_ctr_drbg_seed(&t->random, mbedtls_entropy_func, &t->entropy,
+                                                  NULL, 0)))
+        return;
+    if ((set->cert || set->key) && ws__tls_own_add(t, set->cert, set->key)) return;
+    for (; p && p->cert; p++) if (ws__tls_own_add(t, p->cert, p->key)) return;
+    if (set->ca) ws__tls_certs(t, &t->ca, set->ca);
+    if (t->head.error || ws__tls_client(t)) return;
+    if (t->own) ws__tls_server(t, set->ca != NULL, set->client_may_be_unknown);
+}
+
+WS_API ws_tls *ws_tls_new(const ws_tls_config *set)
+{
+    static const ws_tls lost = { 0, WS_ERR_MEMORY, "out of memory" };
+    ws__tls_keys *t = (ws__tls_keys *)mbedtls_calloc(1, sizeof *t);
+    ws_tls_config none;
+
+    if (!t) return (ws_tls *)(uintptr_t)&lost;
+    memset(&none, 0, sizeof none);
+    if (!set) set = &none;
+    t->head.refs = 1;
+    t->trusts_everyone = set->insecure_trust_everyone;
+    t->trusts_system = !set->ca && !t->trusts_everyone;
+    ws__tls_init(t);
+    ws__tls_load(t, set);
+    return &t->head;
+}
+
+WS_API void ws_tls_free(ws_tls *tls)
+{
+    ws__tls_keys *t = (ws__tls_keys *)(void *)tls;
+    ws__tls_own *o;
+    int i;
+
+    if (!tls || !tls->refs || --tls->refs) return;
+    for (i = 0; i < WS__TLS_SESSIONS; i++) {
+        mbedtls_ssl_session_free(&t->kept[i].session);
+        mbedtls_free(t->kept[i].host);
+    }
+#ifdef MBEDTLS_SSL_TICKET_C
+    mbedtls_ssl_ticket_free(&t->tickets);
+#endif
+    mbedtls_ssl_config_free(&t->client);
+    mbedtls_ssl_config_free(&t->server);
+    while ((o = t->own) != NULL) {
+        t->own = o->next;
+        mbedtls_x509_crt_free(&o->cert);
+        mbedtls_pk_free(&o->key);
+        mbedtls_free(o);
+    }
+    mbedtls_x509_crt_free(&t->ca);
+    mbedtls_ctr_drbg_free(&t->random);
+    mbedtls_entropy_free(&t->entropy);
+    mbedtls_free(t);
+}
+
+/* Can a server use it? Returns 0, or the error with *why. */
+WS__PRIVATE int ws__tls_serves(const ws_tls *tls, const char **why)
+{
+    *why = tls ? tls->text : NULL;
+    if (!tls || tls->error) return tls ? tls->error : 0;
+    *why = "a server needs a certificate";
+    return ((const ws__tls_keys *)(const void *)tls)->own ? 0 : WS_ERR_TLS;
+}
+
+/* ---- why a connection failed ---- */
+
+static const char *ws__tls_alert(int number)
+{
+    static const struct { int number; const char *text; } alerts[] = {
+        { 40, "handshake failure" }, { 42, "bad certificate" },
+        { 43, "unsupported certificate" }, { 44, "certificate revoked" },
+        { 45, "certificate expired" }, { 46, "certificate unknown" }, { 48, "unknown CA" },
+        { 70, "protocol version" }, { 80, "internal error" }, { 112, "unrecognized name" },
+        { 116, "certificate required" }, { 120, "no application protocol" }
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof alerts / sizeof *alerts; i++)
+        if (alerts[i].number == number) return alerts[i].text;
+    return "fatal";
+}
+
+/* What the verification found, worst first. */
+static void ws__tls_put_flags(ws__text *w, const ws__tls_end *e)
+{
+    static const struct { uint32_t flag; const char *text; } faults[] = {
+        { MBEDTLS_X509_BADCERT_CN_MISMATCH, "is not for this host" },
+        { MBEDTLS_X509_BADCERT_EXPIRED, "has expired" },
+        { MBEDTLS_X509_BADCERT_FUTURE, "is not valid yet" },
+        { MBEDTLS_X509_BADCERT_REVOKED, "was revoked" },
+        { MBEDTLS_X509_BADCERT_MISSING, "is missing" },
+        { MBEDTLS_X509_BADCERT_NOT_TRUSTED, "is not from an authority that is trusted" },
+        { MBEDTLS_X509_BADCERT_BAD_KEY | MBEDTLS_X509_BADCERT_BAD_MD |
+          MBEDTLS_X509_BADCERT_BAD_PK, "uses a weak key or hash" }
+    };
+    uint32_t flags = mbedtls_ssl_get_verify_result(&e->ssl);
+    const char *before = "certificate ";
+    size_t i;
+
+    for (i = 0; i < sizeof faults / sizeof *faults; i++) {
+        if (!(flags & faults[i].flag)) continue;
+        ws__puts(w, before);
+        ws__puts(w, faults[i].text);
+        before = ", ";
+    }
+    if (*before == 'c') ws__puts(w, "certificate not accepted");
+}
+
+/* Fails for ever. Returns WS_IO_ERROR. */
+static ptrdiff_t ws__tls_fail(ws__tls_end *e, const char *why)
+{
+    ws__text w = ws__text_in(e->text, sizeof e->text);
+
+    e->stage = WS__TLS_FAILED;
+    ws__puts(&w, why);
+    return WS_IO_ERROR;
+}
+
+#ifdef MBEDTLS_PRIVATE
+#define WS__MBEDTLS(member) MBEDTLS_PRIVATE(member)
+#else
+#define WS__MBEDTLS(member) member
+#endif
+
+/* What mbedTLS returned, as a ws_io. */
+static ptrdiff_t ws__tls_result(ws__tls_end *e, int code)
+{
+    int shaking = e->stage == WS__TLS_SHAKING;
+    ws__text w;
+
+    if (code == MBEDTLS_ERR_SSL_WANT_READ) return WS_IO_WANT_READ;
+    if (code == MBEDTLS_ERR_SSL_WANT_WRITE) return WS_IO_WANT_WRITE;
+    if (code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY && !shaking) return 0;
+    if (*e->text || (code == WS__TLS_BROKEN && !shaking)) {
+        e->stage = WS__TLS_FAILED;
+        return WS_IO_ERROR;
+    }
+    if (code == 0 || code == MBEDTLS_ERR_SSL_CONN_EOF || code == WS__TLS_BROKEN ||
+        code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
+        return ws__tls_fail(e, shaking ? "peer ended the connection in the handshake"
+                                       : "stream cut off without close_notify");
+    w = ws__text_in(e->text, sizeof e->text);
+    e->stage = WS__TLS_FAILED;
+    if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) {
+        ws__tls_put_flags(&w, e);
+    } else if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
+        ws__puts(&w, "peer's alert: ");
+        ws__puts(&w, ws__tls_alert(e->ssl.WS__MBEDTLS(in_msg)[1]));
+    } else {
+#ifdef MBEDTLS_ERROR_C
+        mbedtls_strerror(code, e->text, sizeof e->text);
+#else
+        ws__puts(&w, "mbedTLS error -");
+        ws__put_hex(&w, (uint64_t)-code);
+#endif
+    }
+    return WS_IO_ERROR;
+}
+
+/* ---- raw bytes ---- */
+
+/* What is below said r, no count of bytes: for mbedTLS. */
+static int ws__tls_below(ws__tls_end *e, ptrdiff_t r)
+{
+    e->asked = 1;
+    return r == WS_IO_WANT_READ ? MBEDTLS_ERR_SSL_WANT_READ
+         : r == WS_IO_WANT_WRITE ? MBEDTLS_ERR_SSL_WANT_WRITE
+         : r == 0 ? 0 : WS__TLS_BROKEN;
+}
+
+static void ws__tls_ahead_free(ws__tls_end *e)
+{
+    mbedtls_free(e->ahead);
+    e->ahead = NULL;
+    e->at = e->end = 0;
+}
+
+/* The first byte of a TLS stream is a handshake record's, or an alert's. */
+static int ws__tls_greeting(ws__tls_end *e)
+{
+    static const char sorry[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
+                                "Content-Length: 32\r\n\r\nThis port speaks TLS: use https.\n";
+
+    e->spoken = 1;
+    if (e->ahead[0] == 22 || e->ahead[0] == 21) return 0;
+    if (e->host) { ws__tls_fail(e, "server does not speak TLS"); return WS__TLS_BROKEN; }
+    if (e->ahead[0] < 'A' || e->ahead[0] > 'Z') {
+        ws__tls_fail(e, "client does not speak TLS");
+    } else {
+        e->io.write(e->io.user, sorry, sizeof sorry - 1);
+        ws__tls_fail(e, "plain HTTP on a TLS port");
+    }
+    return WS__TLS_BROKEN;
+}
+
+/* Reads ahead: 1, 0 at the end, or mbedTLS's error. */
+static int ws__tls_fill(ws__tls_end *e)
+{
+    ptrdiff_t r;
+
+    if (e->at < e->end) return 1;
+    if (!e->ahead) e->ahead = (uint8_t *)mbedtls_calloc(1, WS__TLS_AHEAD);
+    if (!e->ahead) return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+    r = e->io.read(e->io.user, e->ahead, WS__TLS_AHEAD);
+    if (r <= 0 || r > WS__TLS_AHEAD) return ws__tls_below(e, r);
+    e->at = 0;
+    e->end = (size_t)r;
+    return !e->spoken && ws__tls_greeting(e) ? WS__TLS_BROKEN : 1;
+}
+
+static int ws__tls_recv(void *user, unsigned char *buf, size_t n)
+{
+    ws__tls_end *e = (ws__tls_end *)user;
+    int r = ws__tls_fill(e);
+
+    if (r <= 0) return r;
+    if (n > e->end - e->at) n = e->end - e->at;
+    memcpy(buf, e->ahead + e->at, n);
+    e->at += n;
+    return (int)n;
+}
+
+static int ws__tls_send(void *user, const unsigned char *buf, size_t n)
+{
+    ws__tls_end *e = (ws__tls_end *)user;
+    ptrdiff_t r = e->io.write(e->io.user, buf, n);
+
+    if (r == 0) r = WS_IO_WANT_WRITE;
+    return r > 0 ? (int)r : ws__tls_below(e, r);
+}
+
+/* ---- handshake ---- */
+
+static void ws__tls_session_load(ws__tls_end *e)
+{
+    ws__tls_keys *t = e->tls;
+    int i;
+
+    for (i = 0; i < WS__TLS_SESSIONS; i++)
+        if (t->kept[i].host && !strcmp(t->kept[i].host, e->host))
+            mbedtls_ssl_set_session(&e->ssl, &t->kept[i].session);
+}
+
+static void ws__tls_session_keep(ws__tls_end *e)
+{
+    ws__tls_keys *t = e->tls;
+    unsigned i;
+
+    if (!e->host) return;
+    for (i = 0; i < WS__TLS_SESSIONS; i++)
+        if (t->kept[i].host && !strcmp(t->kept[i].host, e->host)) break;
+    if (i == WS__TLS_SESSIONS) i = t->next_kept++ % WS__TLS_SESSIONS;
+    mbedtls_ssl_session_free(&t->kept[i].session);
+    mbedtls_ssl_session_init(&t->kept[i].session);
+    mbedtls_free(t->kept[i].host);
+    t->kept[i].host = NULL;
+    if (mbedtls_ssl_get_session(&e->ssl, &t->kept[i].session)) return;
+    t->kept[i].host = (char *)mbedtls_calloc(1, strlen(e->host) + 1);
+    if (t->kept[i].host) memcpy(t->kept[i].host, e->host, strlen(e->host));
+}
+
+static int ws__tls_begin(ws__tls_end *e)
+{
+    uint8_t ip[16];
+    ws_str host = ws__cstr(e->host);
+    int named = e->host && !ws__ipv4_parse(host, ip) && !ws__ipv6_parse(host, ip);
+    int r = mbedtls_ssl_setup(&e->ssl, e->host ? &e->tls->client : &e->tls->server);
+
+    e->stage = WS__TLS_SHAKING;
+    if (r) return r;
+    mbedtls_ssl_set_bio(&e->ssl, e, ws__tls_send, ws__tls_recv, NULL);
+    if (!e->host) return 0;
+    /* an address is no SNI (RFC 6066 3): ws__tls_verified looks for it */
+    r = mbedtls_ssl_set_hostname(&e->ssl, named ? e->host : NULL);
+    if (!r) ws__tls_session_load(e);
+    return r;
+}
+
+/* The handshake is done: is the peer who it must be? mbedTLS has verified the chain. */
+static int ws__tls_verified(ws__tls_end *e)
+{
+    const mbedtls_x509_crt *cert = mbedtls_ssl_get_peer_cert(&e->ssl);
+
+    if (!e->host || e->tls->trusts_everyone) return 1;
+    if (cert && ws__tls_is_for(cert, ws__cstr(e->host))) return 1;
+    mbedtls_ssl_send_alert_message(&e->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                   MBEDTLS_SSL_ALERT_MSG_BAD_CERT);
+    ws__tls_fail(e, "certificate is not for this host");
+    return 0;
+}
+
+/* 1: call mbedTLS again. It may want to read without having asked below (TLS 1.3 does), and
+   a session ticket is no error. */
+static int ws__tls_once_more(ws__tls_end *e, int code)
+{
+#ifdef MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET
+    if (code == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+        ws__tls_session_keep(e);
+        return 1;
+    }
+#endif
+    return (code == MBEDTLS_ERR_SSL_WANT_READ || code == MBEDTLS_ERR_SSL_WANT_WRITE) && !e->asked;
+}
+
+/* Shakes hands as far as possible. 1 when it is done, or WS_IO_. */
+static ptrdiff_t ws__tls_shake(ws__tls_end *e)
+{
+    int r;
+
+    if (e->stage == WS__TLS_OPEN) return 1;
+    if (e->stage == WS__TLS_FAILED) return WS_IO_ERROR;
+    if (e->stage == WS__TLS_NEW) {      /* who says nothing costs nothing */
+        r = e->host ? 1 : ws__tls_fill(e);
+        if (r > 0) r = ws__tls_begin(e);
+        else if (r == 0) return 0;
+        if (r) return ws__tls_result(e, r);
+    }
+    do {
+        e->asked = 0;
+        r = mbedtls_ssl_handshake(&e->ssl);
+    } while (r && ws__tls_once_more(e, r));
+    if (r) {
+        ptrdiff_t result = ws__tls_result(e, r);
+        return result ? result : (ptrdiff_t)WS_IO_ERROR;
+    }
+    if (!ws__tls_verified(e)) return WS_IO_ERROR;
+    e->stage = WS__TLS_OPEN;
+    ws__tls_session_keep(e);
+    return 1;
+}
+
+/* ---- the ws_io ---- */
+
+static int ws__tls_pending(void *user)
+{
+    const ws__tls_end *e = (const ws__tls_end *)user;
+
+    return e->at < e->end || e->ended || e->stage == WS__TLS_FAILED ||
+           (e->stage == WS__TLS_OPEN && mbedtls_ssl_get_bytes_avail(&e->ssl)) ||
+           (e->io.pending && e->io.pending(e->io.user));
+}
+
+/* As much as is there: each call into mbedTLS gives at most one record. */
+static ptrdiff_t ws__tls_read(void *user, void *buf, size_t n)
+{
+    ws__tls_end *e = (ws__tls_end *)user;
+    ptrdiff_t r = ws__tls_shake(e);
+    size_t got = 0;
+
+    if (r > 0 && e->ended) {
+        r = e->ended - 1;
+        e->ended = 0;
+        return r;
+    }
+    while (r > 0 && got < n && (!got || ws__tls_pending(e))) {
+        int k;
+        e->asked = 0;
+        k = mbedtls_ssl_read(&e->ssl, (unsigned char *)buf + got, n - got);
+        if (k > 0) got += (size_t)k;
+        else if (!ws__tls_once_more(e, k)) r = ws__tls_result(e, k);
+    }
+    if (e->at == e->end) ws__tls_ahead_free(e);
+    if (!got) return r;
+    if (r == 0) e->ended = 1;
+    return (ptrdiff_t)got;
+}
+
+static ptrdiff_t ws__tls_write(void *user, const void *buf, size_t n)
+{
+    ws__tls_end *e = (ws__tls_end *)user;
+    ptrdiff_t r = ws__tls_shake(e);
+    int k;
+
+    if (r <= 0) return r ? r : (ptrdiff_t)WS_IO_ERROR;
+    if (e->blocked && e->blocked <= n) n = e->blocked;
+    do {
+        e->asked = 0;
+        k = mbedtls_ssl_write(&e->ssl, (const unsigned char *)buf, n);
+    } while (k < 0 && ws__tls_once_more(e, k));
+    e->blocked = k == MBEDTLS_ERR_SSL_WANT_READ || k == MBEDTLS_ERR_SSL_WANT_WRITE ? n : 0;
+    return k > 0 ? k : ws__tls_result(e, k);
+}
+
+static const char *ws__tls_why(void *user)
+{
+    const ws__tls_end *e = (const ws__tls_end *)user;
+    const char *why = e->io.why ? e->io.why(e->io.user) : NULL;
+
+    if (*e->text) return e->text;
+    if (!why && e->stage < WS__TLS_OPEN) why = "the TLS handshake did not finish";
+    return why;
+}
+
+static void ws__tls_close(void *user)
+{
+    ws__tls_end *e = (ws__tls_end *)user;
+
+    if (e->stage == WS__TLS_OPEN) mbedtls_ssl_close_notify(&e->ssl);
+    if (e->io.close) e->io.close(e->io.user);
+    mbedtls_ssl_free(&e->ssl);
+    ws__tls_ahead_free(e);
+    mbedtls_free(e->host);
+    ws_tls_free(&e->tls->head);
+    mbedtls_free(e);
+}
+
+WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host)
+{
+    ws__tls_keys *t = (ws__tls_keys *)(void *)tls;
+    const char *why;
+    ws__tls_end *e;
+
+    if (!tls || !io) return WS_ERR_ARGUMENT;
+    if (!tls->error && host && t->trusts_system) ws__tls_system(t);
+    if (tls->error || (!host && ws__tls_serves(tls, &why)))
+        return tls->error ? tls->error : WS_ERR_TLS;
+    e = (ws__tls_end *)mbedtls_calloc(1, sizeof *e);
+    if (e && host) e->host = (char *)mbedtls_calloc(1, strlen(host) + 1);
+    if (!e || (host && !e->host)) { mbedtls_free(e); return WS_ERR_MEMORY; }
+    if (host) memcpy(e->host, host, strlen(host));
+    ws__tls_hold(tls);
+    e->tls = t;
+    e->io = *io;
+    mbedtls_ssl_init(&e->ssl);
+    io->read = ws__tls_read;
+    io->write = ws__tls_write;
+    io->close = ws__tls_close;
+    io->pending = ws__tls_pending;
+    io->why = ws__tls_why;
+    io->user = e;
+    return 0;
+}
+
+WS_API size_t ws_tls_peer(const ws_conn *c, char *buf, size_t n)
+{
+    const ws_io *io = c ? ws__io(c) : NULL;
+    const mbedtls_x509_crt *cert = NULL;
+    int r;
+
+    if (!buf || !n) return 0;
+    *buf = 0;
+    if (io && io->read == ws__tls_read)
+        cert = mbedtls_ssl_get_peer_cert(&((const ws__tls_end *)io->user)->ssl);
+    r = cert ? mbedtls_x509_dn_gets(buf, n, &cert->subject) : 0;
+    if (r <= 0) *buf = 0;
+    return r > 0 ? (size_t)r : 0;
+}
+
+#endif /* WS_USE_MBEDTLS */
 
 #ifndef WS_NO_SOCKETS
 
@@ -6543,6 +7513,167 @@ static void ws__put_address(ws__text *t, const struct sockaddr *a, size_t size)
     ws__puts(t, port);
 }
 
+/* ---- bytes in and out of a connection ---- */
+
+/* What a failed receive means. */
+static ptrdiff_t ws__read_fault(const ws_conn *c)
+{
+    return ws__would_block() && !WS__HAS(c, WS__BROKEN) ? WS_IO_WANT_READ : WS_IO_ERROR;
+}
+
+/* The socket as a ws_io. */
+static ptrdiff_t ws__socket_read(void *user, void *buf, size_t n)
+{
+    const ws_conn *c = (const ws_conn *)user;
+    ptrdiff_t r = recv(c->fd, (char *)buf, ws__sock_size(n), 0);
+
+    return r < 0 ? ws__read_fault(c) : r;
+}
+
+static ptrdiff_t ws__socket_write(void *user, const void *buf, size_t n)
+{
+    const ws_conn *c = (const ws_conn *)user;
+    ptrdiff_t r = send(c->fd, (const char *)buf, ws__sock_size(n), WS__NO_SIGNAL);
+
+    if (r < 0) return ws__would_block() ? WS_IO_WANT_WRITE : WS_IO_ERROR;
+    return r;
+}
+
+/* Reads up to n bytes: more than 0, 0 at the end, or WS_IO_. */
+static ptrdiff_t ws__read(ws_conn *c, void *buf, size_t n)
+{
+    const ws_io *io = ws__io(c);
+    ptrdiff_t r;
+
+    c->flags &= ~(uint32_t)(WS__READ_WANTS_WRITE | WS__MORE);
+    if (!io) return ws__socket_read(c, buf, n);
+    r = io->read(io->user, buf, n);
+    if (r == WS_IO_WANT_WRITE) c->flags |= WS__READ_WANTS_WRITE;
+    if (r > 0 && (!io->pending || io->pending(io->user))) c->flags |= WS__MORE;
+    return r;
+}
+
+static ptrdiff_t ws__readv(ws_conn *c, const ws__piece *v, int n)
+{
+    ptrdiff_t r = ws__sock_recvv(c->fd, v, n);
+
+    c->flags &= ~(uint32_t)WS__MORE;
+    return r < 0 ? ws__read_fault(c) : r;
+}
+
+static ptrdiff_t ws__write(ws_conn *c, const void *buf, size_t n)
+{
+    const ws_io *io = ws__io(c);
+    ptrdiff_t r;
+
+    c->flags &= ~(uint32_t)WS__WRITE_WANTS_READ;
+    if (!io) return ws__socket_write(c, buf, n);
+    r = io->write(io->user, buf, n < WS__IO_MAX ? n : WS__IO_MAX);
+    if (r == WS_IO_WANT_READ) c->flags |= WS__WRITE_WANTS_READ;
+    return r ? r : (ptrdiff_t)WS_IO_WANT_WRITE;
+}
+
+/* Writes pieces in order: the bytes that went, or WS_IO_ if none did. */
+static ptrdiff_t ws__writev(ws_conn *c, const ws__piece *v, int n)
+{
+    ptrdiff_t r = 0, sum = 0;
+    int i;
+
+    if (!ws__io(c)) {
+        if (n == 1) return ws__socket_write(c, v->iov_base, v->iov_len);
+        r = ws__sock_sendv(c->fd, v, n);    // costs more than send
+        if (r < 0) return ws__would_block() ? WS_IO_WANT_WRITE : WS_IO_ERROR;
+        return r;
+    }
+    for (i = 0; i < n; i++) {
+        size_t done = 0;
+        while (done < v[i].iov_len) {
+            r = ws__write(c, (const char *)v[i].iov_base + done, v[i].iov_len - done);
+            if (r <= 0) return sum ? sum : r;
+            done += (size_t)r;
+            sum += r;
+        }
+    }
+    return sum;
+}
+
+/* ---- TLS around a socket ---- */
+
+/* Must a connection that is accepted speak TLS? */
+WS__PRIVATE int ws__serves_tls(const ws_config *set) { return set->wrap || set->tls; }
+
+/* Is there TLS for its connections? Returns 0, or the error with *why. */
+static int ws__tls_ready(ws_conn *c, const char **why)
+{
+    ws_config *set = &c->cfg->set;
+
+    *why = NULL;
+    if (set->wrap) return 0;
+    if (!set->tls) set->tls = ws_tls_new(NULL);
+    if (set->tls->error == WS_ERR_TLS) *why = set->tls->text;
+    return set->tls->error;
+}
+
+/* Puts TLS around the layer below, as configured. Returns 0, or the error with *why. */
+static int ws__layer_wrap(ws_conn *c, ws_io *io, const char *host, const char **why)
+{
+    const ws_config *set = &c->cfg->set;
+    int r = ws__tls_ready(c, why);
+
+    if (r) return r;
+    if (set->wrap) return set->wrap(set->wrap_user, c, io, host) ? WS_ERR_TLS : 0;
+    r = ws_tls_wrap(set->tls, io, host);
+    if (r == WS_ERR_TLS) *why = set->tls->text;
+    return r;
+}
+
+/* Puts TLS around what c's bytes go through. host: the server's or the proxy's; NULL: we are
+   the server. Returns 0, or fails the connection. */
+static int ws__wrap(ws_conn *c, const char *host)
+{
+    const char *why = NULL;
+    ws__layer *top = NULL;
+    int r = WS_ERR_MEMORY;
+
+    if (ws__more_of(c)) top = (ws__layer *)ws__alloc(c->cfg, sizeof *top);
+    if (top) {
+        memset(top, 0, sizeof *top);
+        top->below = c->more->layer;
+        if (top->below) {
+            top->io = top->below->io;
+        } else {
+            top->io.read = ws__socket_read;
+            top->io.write = ws__socket_write;
+            top->io.user = c;
+        }
+        r = ws__layer_wrap(c, &top->io, host, &why);
+        if (!r) c->more->layer = top;
+        else ws__free(c->cfg, top, sizeof *top);
+    }
+    if (r) ws__fail_with(c, r, why);
+    return r;
+}
+
+/* Takes all TLS off again: each layer says goodbye through the one below. */
+static void ws__unwrap(ws_conn *c)
+{
+    while (c->more && c->more->layer) {
+        ws__layer *top = c->more->layer;
+        if (top->io.close) top->io.close(top->io.user);
+        c->more->layer = top->below;
+        ws__free(c->cfg, top, sizeof *top);
+    }
+}
+
+/* Ends the connection's use of its socket. */
+static void ws__hang_up(ws_conn *c)
+{
+    ws__unwrap(c);
+    if (c->fd != WS__NO_SOCK) ws__sock_end(c->fd);
+    c->fd = WS__NO_SOCK;
+    c->wants = WS__UNWATCHED;
+}
+
 /* ==== >>dial (private) ================================================================= */
 
 #ifndef WS_NO_CLIENT
@@ -6570,6 +7701,7 @@ typedef struct ws__dial {
     int stage;
     int next;                   /* address to try */
     int error;                  /* of the last one tried */
+    int proxy_tls;              /* the proxy itself is https:// */
     ws__found found;
     char host[256], port[8];    /* of the server, or of the proxy */
 } ws__dial;
@@ -6815,6 +7947,7 @@ static const char *ws__proxy_env(const ws_url *url)
 static int ws__dial_proxy(ws_conn *c, const ws_url *url, ws_url *proxy)
 {
     const char *text = c->cfg->set.proxy, *lines = c->cfg->lines + strlen(c->cfg->lines) + 1;
+    const char *why;
     ws_tunnel *t;
 
     if (text && !strcmp(text, "env")) text = ws__proxy_env(url);
@@ -6824,7 +7957,9 @@ static int ws__dial_proxy(ws_conn *c, const ws_url *url, ws_url *proxy)
     if (!t) return WS_ERR_MEMORY;
     memset(t, 0, sizeof *t);
     c->dial->tunnel = t;
-    t->result = ws__tunnel_begin(t, proxy, url->host, url->port, NULL, lines);
+    c->dial->proxy_tls = proxy->secure;
+    if (proxy->secure) t->result = ws__tls_ready(c, &why);
+    if (!t->result) t->result = ws__tunnel_begin(t, proxy, url->host, url->port, NULL, lines);
     return t->result;
 }
 
@@ -6844,8 +7979,38 @@ static void ws__proxy_refused(ws_conn *c)
     ws__dial_free(c);
 }
 
-/* Talks with the proxy. What follows its answer stays in the socket, for whoever is next: the
-   handshake. */
+/* The way to the server is open: TLS with it comes next, or the request. */
+static void ws__dial_done(ws_conn *c)
+{
+    char host[256];
+    ws_url url;
+
+    ws_url_parse(ws_url_of(c), strlen(ws_url_of(c)), &url);
+    if (url.secure) {
+        memcpy(host, url.host.data, url.host.size);
+        host[url.host.size] = 0;
+        ws__wrap(c, host);
+    }
+    ws__dial_free(c);
+}
+
+/* Reads what the proxy says. What follows its answer stays in the socket, for whoever is next:
+   the handshake. TLS shows nothing ahead, and is cheap to ask for one byte. */
+static ptrdiff_t ws__tunnel_read(ws_conn *c, char *in, size_t n)
+{
+    ptrdiff_t r;
+
+    if (ws__io(c)) {
+        r = ws__read(c, in, 1);
+        if (r > 0) ws_tunnel_feed(c->dial->tunnel, in, 1);
+        return r;
+    }
+    r = (ptrdiff_t)recv(c->fd, in, ws__sock_size(n), MSG_PEEK);
+    if (r < 0) return ws__read_fault(c);
+    if (r > 0) recv(c->fd, in, ws__sock_size(ws_tunnel_feed(c->dial->tunnel, in, (size_t)r)), 0);
+    return r;
+}
+
 static void ws__dial_tunnel(ws_conn *c)
 {
     ws_tunnel *t = c->dial->tunnel;
@@ -6853,21 +8018,18 @@ static void ws__dial_tunnel(ws_conn *c)
 
     while (!t->result) {
         size_t n;
-        const char *out = (const char *)ws_tunnel_output(t, &n);
-        ptrdiff_t r = n ? (ptrdiff_t)send(c->fd, out, ws__sock_size(n), WS__NO_SIGNAL)
-                        : (ptrdiff_t)recv(c->fd, in, sizeof in, MSG_PEEK);
-        if (r < 0 && ws__would_block()) return;
-        if (r > 0 && n) {
-            ws_tunnel_output_done(t, (size_t)r);
-        } else if (r > 0) {
-            n = ws_tunnel_feed(t, in, (size_t)r);
-            recv(c->fd, in, ws__sock_size(n), 0);
-        } else {
-            ws_tunnel_feed_end(t);
+        const void *out = ws_tunnel_output(t, &n);
+        ptrdiff_t r = n ? ws__write(c, out, n) : ws__tunnel_read(c, in, sizeof in);
+        if (r == WS_IO_WANT_READ || r == WS_IO_WANT_WRITE) return;
+        if (r <= 0 && ws__io_why(c)) {
+            ws__dial_failed(c, WS_ERR_TLS, ws__io_why(c));
+            return;
         }
+        if (r <= 0) ws_tunnel_feed_end(t);
+        else if (n) ws_tunnel_output_done(t, (size_t)r);
     }
     if (t->result < 0) ws__proxy_refused(c);
-    else ws__dial_free(c);
+    else ws__dial_done(c);
 }
 
 /* ---- connecting ---- */
@@ -6913,8 +8075,9 @@ static void ws__dial_connected(ws_conn *c)
 {
     c->deadline = c->cfg->limit;
     c->dial->stage = WS__DIAL_TUNNEL;
-    if (c->dial->tunnel) ws__dial_tunnel(c);
-    else ws__dial_free(c);
+    if (c->dial->proxy_tls && ws__wrap(c, c->dial->host)) ws__dial_free(c);
+    else if (c->dial->tunnel) ws__dial_tunnel(c);
+    else ws__dial_done(c);
 }
 
 /* Goes to the next address that does not fail at once. While others are left, each gets a
@@ -6998,12 +8161,18 @@ static void ws__dial_unix(ws_conn *c, const ws_url *url)
 /* Starts a client, whose request is queued, on its way to its URL. */
 static void ws__dial_start(ws_conn *c)
 {
+    const char *why;
     ws_url url, via;
     ws__text t;
     int error = 0;
 
     ws_url_parse(ws_url_of(c), strlen(ws_url_of(c)), &url);
-    if (url.secure) { ws__fail(c, WS_ERR_TLS); return; }
+    if (url.secure && WS__HAS(c, WS__IS_FIXED)) {
+        ws__fail_with(c, WS_ERR_ARGUMENT, "TLS with cfg.memory goes through cfg.io");
+        return;
+    }
+    if (url.secure) error = ws__tls_ready(c, &why);
+    if (error) { ws__fail_with(c, error, why); return; }
     if (ws__sock_startup()) { ws__fail(c, WS_ERR_CONNECT); return; }
     if (url.is_unix) { ws__dial_unix(c, &url); return; }
     c->dial = (ws__dial *)ws__alloc(c->cfg, sizeof *c->dial);
@@ -7062,7 +8231,9 @@ static int ws__dial_wants(const ws_conn *c)
 
     if (d->stage == WS__DIAL_LOOKUP) return d->lookup ? WS_WANT_READ : 0;
     if (d->stage == WS__DIAL_CONNECT) return WS_WANT_WRITE;
-    return d->tunnel->pos < d->tunnel->end ? WS_WANT_WRITE : WS_WANT_READ;
+    if (d->tunnel->pos < d->tunnel->end)
+        return WS__HAS(c, WS__WRITE_WANTS_READ) ? WS_WANT_READ : WS_WANT_WRITE;
+    return WS__HAS(c, WS__READ_WANTS_WRITE) ? WS_WANT_WRITE : WS_WANT_READ;
 }
 
 /* The time for connecting is over: says with what it went. */
@@ -7173,9 +8344,7 @@ static const char *ws__location(ws__text *t, const ws_url *from, ws_str to, uint
 static void ws__renew(ws_conn *c, uint32_t keep)
 {
     ws__dial_free(c);
-    if (c->fd != WS__NO_SOCK) ws__sock_end(c->fd);
-    c->fd = WS__NO_SOCK;
-    c->wants = WS__UNWATCHED;
+    ws__hang_up(c);
     ws__rx_free(c);
     if (WS__HAS(c, WS__IS_FIXED)) {
         size_t cap = c->rx->cap;
@@ -7319,14 +8488,12 @@ static int ws__again(ws_conn *c, ws_event *ev)
         ev->reason = ws_error_text(c);
     }
     if (!k->set.reconnect || !ws__is_driven(c) ||
-        error == WS_ERR_URL || error == WS_ERR_TLS || error == WS_ERR_ARGUMENT ||
+        error == WS_ERR_URL || error == WS_ERR_NO_TLS || error == WS_ERR_ARGUMENT ||
         error == WS_ERR_MEMORY)
         return 1;
     ws__drop_output(c);
     ws__dial_free(c);
-    if (c->fd != WS__NO_SOCK) ws__sock_end(c->fd);
-    c->fd = WS__NO_SOCK;
-    c->wants = WS__UNWATCHED;
+    ws__hang_up(c);
     ev->type = WS_EV_DOWN;
     ev->retry_in = (int)ws__back_off(c);
     c->deadline = c->now + (uint32_t)ev->retry_in;
@@ -7367,75 +8534,6 @@ static void ws__dial_tick(ws_conn *c, uint64_t now) { (void)c; (void)now; }
 
 #endif /* WS_NO_CLIENT */
 
-/* What a failed receive means. */
-static ptrdiff_t ws__read_fault(const ws_conn *c)
-{
-    return ws__would_block() && !WS__HAS(c, WS__BROKEN) ? WS_IO_WANT_READ : WS_IO_ERROR;
-}
-
-/* Reads up to n bytes: more than 0, 0 at the end, or WS_IO_. */
-static ptrdiff_t ws__read(ws_conn *c, void *buf, size_t n)
-{
-    ptrdiff_t r;
-
-    c->flags &= ~(uint32_t)(WS__READ_WANTS_WRITE | WS__MORE);
-    if (c->cfg->set.io.read) {
-        r = c->cfg->set.io.read(c->cfg->set.io.user, buf, n);
-        if (r == WS_IO_WANT_WRITE) c->flags |= WS__READ_WANTS_WRITE;
-        if (r > 0) c->flags |= WS__MORE;
-        return r;
-    }
-    r = recv(c->fd, (char *)buf, ws__sock_size(n), 0);
-    return r < 0 ? ws__read_fault(c) : r;
-}
-
-static ptrdiff_t ws__readv(ws_conn *c, const ws__piece *v, int n)
-{
-    ptrdiff_t r = ws__sock_recvv(c->fd, v, n);
-
-    c->flags &= ~(uint32_t)WS__MORE;
-    return r < 0 ? ws__read_fault(c) : r;
-}
-
-static ptrdiff_t ws__write(ws_conn *c, const void *buf, size_t n)
-{
-    ptrdiff_t r;
-
-    c->flags &= ~(uint32_t)WS__WRITE_WANTS_READ;
-    if (c->cfg->set.io.write) {
-        r = c->cfg->set.io.write(c->cfg->set.io.user, buf, n);
-        if (r == WS_IO_WANT_READ) c->flags |= WS__WRITE_WANTS_READ;
-        return r ? r : (ptrdiff_t)WS_IO_WANT_WRITE;
-    }
-    r = send(c->fd, (const char *)buf, ws__sock_size(n), WS__NO_SIGNAL);
-    if (r < 0) return ws__would_block() ? WS_IO_WANT_WRITE : WS_IO_ERROR;
-    return r;
-}
-
-/* Writes pieces in order: the bytes that went, or WS_IO_ if none did. */
-static ptrdiff_t ws__writev(ws_conn *c, const ws__piece *v, int n)
-{
-    ptrdiff_t r = 0, sum = 0;
-    int i;
-
-    if (n == 1) return ws__write(c, v->iov_base, v->iov_len);   // send costs less than sendmsg
-    if (!c->cfg->set.io.write) {
-        r = ws__sock_sendv(c->fd, v, n);
-        if (r < 0) return ws__would_block() ? WS_IO_WANT_WRITE : WS_IO_ERROR;
-        return r;
-    }
-    for (i = 0; i < n; i++) {
-        size_t done = 0;
-        while (done < v[i].iov_len) {
-            r = ws__write(c, (const char *)v[i].iov_base + done, v[i].iov_len - done);
-            if (r <= 0) return sum ? sum : r;
-            done += (size_t)r;
-            sum += r;
-        }
-    }
-    return sum;
-}
-
 static int ws__connected(const ws_conn *c)
 {
     return !c->dial && (c->fd != WS__NO_SOCK || c->cfg->set.io.read);
@@ -7447,7 +8545,7 @@ static void ws__write_failed(ws_conn *c)
 {
     ws__drop_output(c);
     c->flags |= WS__BROKEN;
-    if (c->cfg->set.io.write) c->flags |= WS__INPUT_END;
+    if (ws__io(c)) c->flags |= WS__INPUT_END;
 }
 
 /* Writes what waits until the transport takes no more, or others should have their turn. */
@@ -7464,6 +8562,7 @@ static void ws__flush(ws_conn *c)
                                       : ws__write(c, p, n);
         if (r > 0) { ws__tx_done(c, (size_t)r); continue; }
         if (r == WS_IO_ERROR) ws__write_failed(c);
+        else if (ws__io(c)) ws__tx_tried(c);
         return;
     }
 }
@@ -7677,7 +8776,7 @@ static void ws__free_now(ws_conn *c)
 
 #ifndef WS_NO_SOCKETS
     ws__dial_free(c);
-    if (c->fd != WS__NO_SOCK && !k->set.io.read) ws__sock_end(c->fd);
+    if (!k->set.io.read) ws__hang_up(c);
 #endif
     ws__io_close(c);
     if (WS__HAS(c, WS__IS_FIXED)) return;
@@ -8351,6 +9450,7 @@ static void ws__loop_drop(ws_conn *c)
     c->flags |= WS__DEAD;
     ws__leave_all(c, 1);
     ws__dial_free(c);
+    ws__unwrap(c);
     if (c->cfg->set.io.read) {
         ws__poller_drop(l, c->fd);
         ws__io_close(c);
@@ -8387,6 +9487,7 @@ static int ws__cork_flush(ws_conn *c)
         if (n > skip) bad = ws__tx_append(c, p + skip, n - skip, 0);
     }
     if (c->tx && !bad) c->tx->border += edge > sent ? edge - sent : 0;
+    if (ws__io(c) && !bad) ws__tx_tried(c);
     g->n = 0;
     g->len = g->total = 0;
     if (bad) {
@@ -8414,6 +9515,7 @@ static void ws__loop_retire(ws_loop *l, ws_conn *c)
                 !c->cfg->set.io.read && !WS__HAS(c, WS__INPUT_END | WS__NO_OUTPUT);
 
     if (!speak) { ws__loop_drop(c); return; }
+    ws__unwrap(c);
     c->flags |= WS__LINGERS;
     l->gone++;
     c->taken = 0;
@@ -8497,7 +9599,7 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
     }
     v[n].iov_base = base;
     v[n].iov_len = c->phase == WS__PHASE_HEAD ? WS__READ_EARLY : WS__READ_SIZE;
-    r = n && !c->cfg->set.io.read ? ws__readv(c, v, 2) : ws__read(c, v[0].iov_base, v[0].iov_len);
+    r = n && !ws__io(c) ? ws__readv(c, v, 2) : ws__read(c, v[0].iov_base, v[0].iov_len);
     if (r <= 0) {
         ws__input_end(c, r);
         return;
@@ -8675,7 +9777,7 @@ static void ws__accept_refuse(ws_loop *l, ws__listener *s, ws__sock fd)
     ws_conn *c;
 
     if (l->gone >= WS__LINGER_MAX) {
-        send(fd, sorry, sizeof sorry - 1, WS__NO_SIGNAL);
+        if (!ws__serves_tls(&s->cfg->set)) send(fd, sorry, sizeof sorry - 1, WS__NO_SIGNAL);
         ws__sock_end(fd);
         return;
     }
@@ -8683,6 +9785,7 @@ static void ws__accept_refuse(ws_loop *l, ws__listener *s, ws__sock fd)
     if (!c) return;
     c->user = s->cfg->set.user;
     ws__fail(c, WS_ERR_LIMIT);
+    if (ws__serves_tls(&s->cfg->set)) ws__drop_output(c);    /* no plain words to a TLS peer */
 }
 
 static void ws__loop_accept(ws_loop *l, ws__listener *s)
@@ -8713,6 +9816,7 @@ static void ws__loop_accept(ws_loop *l, ws__listener *s)
         }
         c = ws__accepted(l, s->cfg, fd, address);
         if (!c) continue;
+        if (ws__serves_tls(set)) ws__wrap(c, NULL);
         ws__watch(l, c);
     }
 }
@@ -9068,6 +10172,7 @@ WS_API int ws_listen(ws_loop *l, const char *address, const ws_config *cfg)
 {
     ws_config bare;
     ws__listener s;
+    const char *why;
     int port, r;
 
     if (!l || !address) return WS_ERR_ARGUMENT;
@@ -9076,6 +10181,8 @@ WS_API int ws_listen(ws_loop *l, const char *address, const ws_config *cfg)
     if (cfg) bare = *cfg;
     if (!ws__config_valid(&bare) || bare.io.read || bare.memory)
         return ws__loop_error(l, WS_ERR_ARGUMENT, address, "configuration");
+    r = ws__tls_serves(bare.tls, &why);
+    if (r) return ws__loop_error(l, r, address, why);
     if (!bare.alloc) {
         bare.alloc = l->cfg->set.alloc;
         bare.alloc_user = l->cfg->set.alloc_user;
@@ -9111,6 +10218,24 @@ WS_API int ws_listen_port(const ws_loop *l, int listener)
 {
     if (!l || listener < 0 || (uint32_t)listener >= l->listener_count) return WS_ERR_ARGUMENT;
     return l->listeners[listener].port;
+}
+
+WS_API int ws_listen_tls(ws_loop *l, int listener, ws_tls *tls)
+{
+    ws_config *set;
+    const char *why;
+    int r;
+
+    if (!l || listener < 0 || (uint32_t)listener >= l->listener_count || !tls ||
+        l->listeners[listener].fd == WS__NO_SOCK || !l->listeners[listener].cfg->set.tls)
+        return WS_ERR_ARGUMENT;
+    r = ws__tls_serves(tls, &why);
+    if (r) return ws__loop_error(l, r, why, NULL);
+    set = &l->listeners[listener].cfg->set;
+    tls = ws__tls_hold(tls);
+    ws__tls_drop(set->tls);
+    set->tls = tls;
+    return 0;
 }
 
 WS_API void ws_unlisten(ws_loop *l, int listener)
@@ -9195,10 +10320,14 @@ WS_API ws_conn *ws_adopt(ws_loop *l, ws_socket fd, const void *data, size_t n,
     c->fd = (ws__sock)fd;
     if (own.io.read || fd == (ws_socket)WS__NO_SOCK) return c;
     ws__sock_options(c->fd);
-    if (!ws__sock_nonblock(c->fd)) return c;
-    ws__sock_close(c->fd);
-    c->fd = WS__NO_SOCK;
-    ws__fail(c, WS_ERR_IO);
+    if (ws__sock_nonblock(c->fd)) {
+        ws__sock_close(c->fd);
+        c->fd = WS__NO_SOCK;
+        ws__fail(c, WS_ERR_IO);
+    } else if (!c->error && ws__serves_tls(&own)) {
+        if (n) ws__fail(c, WS_ERR_ARGUMENT);
+        else ws__wrap(c, NULL);
+    }
     return c;
 }
 #endif
@@ -9223,6 +10352,7 @@ WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
     int asked = c && c->phase == WS__PHASE_HTTP && !WS__HAS(c, WS__ANSWERED);
 
     if (!c || !rest || !n || (!asked && (c->phase != WS__PHASE_FRAMES || c->sending))) return none;
+    if (c->more && c->more->layer) return none;
     if ((c->rx && c->rx->op) || WS__HAS(c, WS__OPEN_OWED)) return none;
     if (c->cork && c->cork->total) c->cork->flush(c);
     ws__flush(c);
