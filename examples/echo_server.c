@@ -1,8 +1,10 @@
 /* Teaches: a server for any number of clients in one thread. Every event of every connection
             comes out of ws_poll; the echo itself is one ws_send.
    Build:   cc -O2 -o build/echo_server examples/echo_server.c -I.
+            for TLS: -DWS_USE_MBEDTLS, and -lmbedtls -lmbedx509 -lmbedcrypto at the end
    Run:     build/echo_server [--port N] [--host H] [--max-message BYTES]
                               [--max-fragments N] [--any-origin]
+                              [--tls-cert FILE --tls-key FILE] [--tls-ca FILE]
    You see: listening on ws://127.0.0.1:9001/       (and nothing more, however busy it is) */
 #define WS_IMPLEMENTATION
 #include "ws.h"
@@ -43,7 +45,8 @@ static int number(const char *text, uint32_t max, uint32_t *out)
 static int usage(const char *program)
 {
     fprintf(stderr, "usage: %s [--port N] [--host H] [--max-message BYTES]\n"
-                    "       [--max-fragments N] [--any-origin]\n", program);
+                    "       [--max-fragments N] [--any-origin]\n"
+                    "       [--tls-cert FILE --tls-key FILE] [--tls-ca FILE]\n", program);
     return 2;
 }
 
@@ -52,6 +55,7 @@ int main(int argc, char **argv)
     const char *host = "127.0.0.1";
     uint32_t port = 9001;
     char address[300], shown[260];
+    ws_tls_config tls = {0};
     ws_config cfg = {0};
     ws_loop *loop;
     ws_event ev;
@@ -70,19 +74,26 @@ int main(int argc, char **argv)
             host = value;
             continue;
         }
+        if (!strcmp(argv[i - 1], "--tls-cert") && value) { tls.cert = value; continue; }
+        if (!strcmp(argv[i - 1], "--tls-key") && value) { tls.key = value; continue; }
+        if (!strcmp(argv[i - 1], "--tls-ca") && value) { tls.ca = value; continue; }
         return usage(argv[0]);
     }
     raise_descriptors();
     sprintf(shown, strchr(host, ':') && *host != '[' ? "[%s]" : "%s", host);    /* IPv6 */
     sprintf(address, "%s:%u", shown, (unsigned)port);
+    if (tls.cert || tls.key || tls.ca) cfg.tls = ws_tls_new(&tls);
     loop = ws_loop_new(NULL);
     listener = ws_listen(loop, address, &cfg);
     if (listener < 0) {
         fprintf(stderr, "%s\n", ws_loop_error_text(loop));
+        ws_tls_free(cfg.tls);
         ws_loop_free(loop);
         return 1;
     }
-    printf("listening on ws://%s:%d/\n", shown, ws_listen_port(loop, listener));
+    ws_tls_free(cfg.tls);       /* the listener has its share */
+    printf("listening on %s://%s:%d/\n", cfg.tls ? "wss" : "ws", shown,
+           ws_listen_port(loop, listener));
     fflush(stdout);
 
     /* Unchecked is right: a client that does not read its echoes is not read from either,

@@ -366,7 +366,7 @@ TEST(tunnel_arguments)
         { "http://p", "a:1", 80, WS_ERR_ARGUMENT }, { "http://p", "[::1]", 80, WS_ERR_ARGUMENT },
         { "http://p", "\xc3\xa4", 80, WS_ERR_ARGUMENT }, { "http://p", "::1%eth0", 80, WS_ERR_ARGUMENT },
         { "socks5://p", "a b", 80, WS_ERR_ARGUMENT }, { "socks5://p", "1::2::3", 80, WS_ERR_ARGUMENT },
-        { "https://p", "a", 80, WS_ERR_TLS }, { "socks4://p", "a", 80, WS_ERR_URL },
+        { "https://p", "a", 80, 0 }, { "socks4://p", "a", 80, WS_ERR_URL },
         { "ftp://p", "a", 80, WS_ERR_URL }, { "", "a", 80, WS_ERR_URL },
         { "http://", "a", 80, WS_ERR_URL }, { "http://p:0", "a", 80, WS_ERR_URL },
         { "http://p:70000", "a", 80, WS_ERR_URL }, { "http://p/x", "a", 80, WS_ERR_URL },
@@ -1027,7 +1027,7 @@ TEST(proxies_in_every_driver)
         { 1, "socks5h://u:p%%40ss@echo.test:%d", 0, 0, 0 },
         { 1, "socks5://127.0.0.1:%d", 1, WS_ERR_PROXY, 0 },
         { 1, "socks5://u:no@127.0.0.1:%d", 1, WS_ERR_PROXY, 0 },
-        { 0, "https://127.0.0.1:%d", 0, WS_ERR_TLS, 0 }, { 0, "gopher://127.0.0.1:%d", 0, WS_ERR_URL, 0 },
+        { 0, "https://127.0.0.1:%d", 0, WS_ERR_NO_TLS, 0 }, { 0, "gopher://127.0.0.1:%d", 0, WS_ERR_URL, 0 },
         { 0, "http://gone.test:%d", 0, WS_ERR_LOOKUP, 0 }
     };
     size_t i;
@@ -1524,7 +1524,7 @@ TEST(redirects)
         { "/to?302,", WS_ERR_REDIRECT, "redirect not followed: no Location", 1 },
         { "/gone", WS_ERR_REDIRECT, "redirect not followed: no Location", 1 },
         { "/to?302,gopher://x/", WS_ERR_REDIRECT, "redirect not followed: bad Location", 1 },
-        { "/to?302,wss://127.0.0.1:%p/", WS_ERR_TLS, NULL, 1 },
+        { "/to?302,wss://127.0.0.1:%p/", WS_ERR_NO_TLS, NULL, 1 },
         { "/to?302,ws://gone.test/", WS_ERR_LOOKUP, "host name not found: gone.test", 1 },
         { "/to?304,/end", WS_ERR_STATUS, NULL, 1 }, { "/to?300,/end", WS_ERR_STATUS, NULL, 1 }
     };
@@ -1853,8 +1853,8 @@ TEST(reconnect)                 /* the server comes, goes, comes back; close in 
 TEST(reconnect_ends)            /* by the application in every state; by faults that stay */
 {
     static const struct { const char *url, *proxy; int error; } hopeless[] = {
-        { "ws://", NULL, WS_ERR_URL }, { "wss://127.0.0.1/", NULL, WS_ERR_TLS }, { "x", NULL, WS_ERR_URL },
-        { "ws://127.0.0.1:1/", "ftp://p", WS_ERR_URL }, { "ws://127.0.0.1:1/", "https://p", WS_ERR_TLS }
+        { "ws://", NULL, WS_ERR_URL }, { "wss://127.0.0.1/", NULL, WS_ERR_NO_TLS }, { "x", NULL, WS_ERR_URL },
+        { "ws://127.0.0.1:1/", "ftp://p", WS_ERR_URL }, { "ws://127.0.0.1:1/", "https://p", WS_ERR_NO_TLS }
     };
     int d, how, steps, base = open_files(), port = 0;
     size_t i;

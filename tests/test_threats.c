@@ -119,13 +119,13 @@ TEST(sec_B9)
     ws_loop *loop = ws_loop_new(NULL);
     ws_event ev;
 
-    CHECK_INT(ws_error(c), WS_ERR_TLS);
+    CHECK_INT(ws_error(c), WS_ERR_NO_TLS);
     CHECK(ws_fd(c) == (ws_socket)-1);
     ws_free(c);
     ws_dial(loop, "wss://127.0.0.1:9/", NULL);
     CHECK_INT(ws_poll(loop, &ev, 1000), 1);
     CHECK_INT(ev.type, WS_EV_CLOSE);
-    CHECK_INT(ev.error, WS_ERR_TLS);
+    CHECK_INT(ev.error, WS_ERR_NO_TLS);
     ws_loop_free(loop);
 }
 
