@@ -3,16 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EVENT_MAX (64u << 20)   /* bytes: no stream may fill our memory */
+
 static char *text;              /* data of the event whose parts come */
 static size_t text_n, text_room;
 
-/* Adds a part to text. 0, or -1: out of memory. */
+/* Adds a part to text. 0, or -1 when that is too much; stderr says so. */
 static int join(const ws_sse_event *ev)
 {
     if (ev->first) text_n = 0;
     if (text_n + ev->size > text_room) {
         size_t room = 2 * (text_n + ev->size);
-        char *more = (char *)realloc(text, room);
+        char *more = room > 2 * EVENT_MAX ? NULL : (char *)realloc(text, room);
+        if (!more) fprintf(stderr, "an event is too large\n");
         if (!more) return -1;
         text = more;
         text_room = room;

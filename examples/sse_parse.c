@@ -30,7 +30,7 @@ int main(int argc, char **argv)
         const char *at = bytes;
         size_t n = (size_t)got;
         while ((r = ws_sse_parse(&p, &at, &n, &ev)) > 0) {
-            if (join(&ev)) { fprintf(stderr, "out of memory\n"); return 1; }
+            if (join(&ev)) return 1;
             if (ev.last) print_event(&ev);
         }
         fflush(stdout);

@@ -145,6 +145,9 @@ done
 holds "sse_parse: an event shows before the next byte" sh -c \
     '{ printf "data: x\\r\\r"; sleep 2; } | build/sse_parse | { read -r line; date +%s; echo "$line"; cat; date +%s; } |
      awk "NR == 1 { t = \$1 } NR == 2 { bad = index(\$0, \"x\") == 0 } END { exit bad || \$1 <= t }"'
+limit sh -c '{ printf "data: "; cat /dev/zero; } | build/sse_parse' >$out/sse_long.txt 2>&1
+holds "sse_parse: an endless event fails" [ $? = 1 ]
+says "sse_parse: and says so" $out/sse_long.txt "an event is too large"
 printf 'id: %0140000d' 1 | limit build/sse_parse >$out/sse_long.txt 2>&1
 holds "sse_parse: an id too long fails" [ $? = 1 ]
 says "sse_parse: and says so" $out/sse_long.txt "id does not fit an eighth of the parser's memory"

@@ -8,7 +8,7 @@
 # being more than the machine's sockets hold. Servers run on core 0, the generator on core 1; servers
 # take turns within a round. A missing server is said and left out. --realtime (as root) gives
 # both sides real-time priority while measuring: for machines that do other work as well.
-# --fan measures fan-out only.
+# --fan measures fan-out only, --cells none with --quick only components and event streams.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${CC=cc}" "${CFLAGS=-O2 -g}"
@@ -220,15 +220,26 @@ if [ -d tests/interop/node_modules/better-sse ]; then
     command[sse.better-sse]="node $src/sse_fan.js better-sse"
 fi
 echo
-echo "Event streams: an event of 100 bytes to each reader, 200 times a second: events per second that"
-echo "arrived, server CPU in microseconds for each"
-for n in 10 100; do
+echo "Event streams: events of 100 bytes to each reader, 200 times a second: events per second that"
+echo "arrived, server CPU in microseconds for each; median of $rounds rounds"
+declare -A sse
+for s in sse.ws_sse.h sse.faye sse.better-sse; do sse[$s]=${command[$s]-}; done
+for cell in 10/1 100/1 1000/1 100/16; do
+    rm -f "$out"/s.*
+    for ((round = 0; round < rounds; round++)); do
+        for s in sse.ws_sse.h sse.faye sse.better-sse; do
+            [ -n "${sse[$s]}" ] || continue
+            command[$s]="${sse[$s]} ${cell#*/}"
+            start "$s" || continue
+            timeout 60 $pin1 "$out/sse_load" "${port[$s]}" "${pid[$s]}" "${cell%/*}" 2 >>"$out/s.$s"
+            stop "$s"
+        done
+    done
     for s in sse.ws_sse.h sse.faye sse.better-sse; do
-        [ -n "${command[$s]-}" ] && start "$s" || continue
-        set -- $(timeout 60 $pin1 "$out/sse_load" "${port[$s]}" "${pid[$s]}" "$n" 2)
-        stop "$s"
-        [ $# = 2 ] || { echo "$s failed"; bad=1; continue; }
-        printf '%4d readers  %-12s %8d events/s  %8.3f us\n' "$n" "${s#sse.}" "$1" "$2"
+        [ -n "${sse[$s]}" ] || continue
+        [ -s "$out/s.$s" ] || { echo "$s failed"; bad=1; continue; }
+        printf '%4d readers, %2d at a time  %-12s %8.0f events/s  %8.3f us\n' "${cell%/*}" "${cell#*/}" \
+            "${s#sse.}" "$(awk '{ print $1 }' "$out/s.$s" | median)" "$(awk '{ print $2 }' "$out/s.$s" | median)"
     done
 done
 [ "${bad-0}" = 0 ]

@@ -65,6 +65,15 @@ calls() {
         ' "$out/smoke.err"
 }
 
+streams() {     # streams NAME COMMAND...: events arrive at ten readers
+    label=$1
+    shift
+    start "$@" 2 || { check "$label starts" cat "$out/smoke.err" /nowhere; return; }
+    check "event streams of $label" sh -c \
+        "timeout 60 '$out/sse_load' $port $server 10 0.2 | awk '{ print } \$1 > 0 { ok = 1 } END { exit !ok }'"
+    stop
+}
+
 build() { name=$1; shift; check "build $name" $CC $CFLAGS -Wall -Wextra "$src/$name.c" "$@"; }
 
 build load -o "$out/load"
@@ -87,5 +96,13 @@ fi
 calls ws.h 1 3 build/echo_server --port 0 --any-origin
 calls ws.h 16 0.1875 build/echo_server --port 0 --any-origin
 check "masking and UTF-8 run" "$out/micro" 9
+build sse -o "$out/sse"
+build sse_fan -o "$out/sse_fan" -pthread
+build sse_load -o "$out/sse_load"
+streams ws_sse.h "$out/sse_fan"
+if [ -d tests/interop/node_modules/better-sse ]; then
+    streams faye node "$src/sse_fan.js" faye
+    streams better-sse node "$src/sse_fan.js" better-sse
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

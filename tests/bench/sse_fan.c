@@ -1,11 +1,13 @@
-/* An event of 100 bytes to every reader each 5 ms, for bench/run.sh. Prints "listening on PORT". */
+/* Some events of 100 bytes to every reader each 5 ms, for bench/run.sh: sse_fan [EVENTS]. Prints
+   "listening on PORT". */
 #define WS_IMPLEMENTATION
 #include "../../ws.h"
 #define WS_SSE_IMPLEMENTATION
 #include "../../ws_sse.h"
 #include <stdio.h>
+#include <stdlib.h>
 
-int main(void)
+int main(int argc, char **argv)
 {
     static char data[101];
     ws_event ev;
@@ -13,6 +15,7 @@ int main(void)
     int listener = ws_listen(loop, "127.0.0.1:0", NULL);
     uint64_t next = ws_loop_now(loop);
     ws_sse_message m = {0};
+    int i, events = argc > 1 ? atoi(argv[1]) : 1;
 
     if (listener < 0) return 1;
     printf("listening on %d\n", ws_listen_port(loop, listener));
@@ -22,6 +25,6 @@ int main(void)
     for (;; next += 5) {
         while (ws_poll_until(loop, &ev, next) > 0)
             if (ev.type == WS_EV_HTTP && !ws_sse_open(ev.conn, NULL)) ws_join(ev.conn, "all");
-        ws_sse_publish(loop, "all", &m);
+        for (i = 0; i < events; i++) ws_sse_publish(loop, "all", &m);
     }
 }

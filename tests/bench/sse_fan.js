@@ -1,4 +1,4 @@
-/* The same on npm packages, as their READMEs show it: node sse_fan.js faye|better-sse. */
+/* The same on npm packages, as their READMEs show it: node sse_fan.js faye|better-sse [EVENTS]. */
 'use strict';
 const http = require('http');
 const from = '../interop/node_modules/';
@@ -21,8 +21,10 @@ if (process.argv[2] === 'faye') {
 }
 const server = http.createServer(serve);
 server.listen(0, '127.0.0.1', 4096, () => console.log('listening on ' + server.address().port));
+const events = Number(process.argv[3] || 1);
 let next = performance.now();
-(function turn() {              /* setInterval would lose time */
-    for (; next <= performance.now(); next += 5) publish();
+(function turn() {              /* setInterval would lose time; who is late leaves turns out */
+    for (let i = 0; i < events; i++) publish();
+    next = Math.max(next + 5, performance.now());
     setTimeout(turn, next - performance.now());
 })();
