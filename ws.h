@@ -7602,6 +7602,8 @@ static ptrdiff_t ws__writev(ws_conn *c, const ws__piece *v, int n)
 /* Must a connection that is accepted speak TLS? */
 WS__PRIVATE int ws__serves_tls(const ws_config *set) { return set->wrap || set->tls; }
 
+static ws_tls *ws__loop_tls(ws_loop *l);
+
 /* Is there TLS for its connections? Returns 0, or the error with *why. */
 static int ws__tls_ready(ws_conn *c, const char **why)
 {
@@ -7609,7 +7611,7 @@ static int ws__tls_ready(ws_conn *c, const char **why)
 
     *why = NULL;
     if (set->wrap) return 0;
-    if (!set->tls) set->tls = ws_tls_new(NULL);
+    if (!set->tls) set->tls = c->loop ? ws__loop_tls(c->loop) : ws_tls_new(NULL);
     if (set->tls->error == WS_ERR_TLS) *why = set->tls->text;
     return set->tls->error;
 }
@@ -10251,6 +10253,13 @@ WS_API void ws_unlisten(ws_loop *l, int listener)
 }
 
 /* ---- connections that are not accepted ---- */
+
+/* The system's authorities take long to read: a loop's clients share them. */
+static ws_tls *ws__loop_tls(ws_loop *l)
+{
+    if (!l->cfg->set.tls) l->cfg->set.tls = ws_tls_new(NULL);
+    return ws__tls_hold(l->cfg->set.tls);
+}
 
 /* The loop's allocator is the default of its connections. */
 static void ws__loop_alloc(const ws_loop *l, ws_config *cfg)

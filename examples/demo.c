@@ -3,7 +3,9 @@
             and words; newcomers get the picture so far. Also: how to treat what a page sends
             as hostile. /echo on the same port echoes messages, for tests.
    Build:   cc -O2 -o build/demo examples/demo.c -I.
+            for TLS: -DWS_USE_MBEDTLS, and -lmbedtls -lmbedx509 -lmbedcrypto at the end
    Run:     build/demo [--port N] [--host H]        (H 0.0.0.0: phones on your network too)
+                       [--tls-cert FILE --tls-key FILE]         (https:// and wss://)
    You see: open http://127.0.0.1:8080/             (do, in two windows) */
 #define WS_IMPLEMENTATION
 #include "ws.h"
@@ -959,7 +961,8 @@ static char *join_pieces(const char *const *pieces)
 
 static int usage(const char *program)
 {
-    fprintf(stderr, "usage: %s [--port N] [--host H]\n", program);
+    fprintf(stderr, "usage: %s [--port N] [--host H] [--tls-cert FILE --tls-key FILE]\n",
+            program);
     return 2;
 }
 
@@ -969,6 +972,7 @@ int main(int argc, char **argv)
     const char *host = "127.0.0.1";
     unsigned long port = 8080;
     char address[300], shown[260], *end;
+    ws_tls_config tls = {0};
     ws_config cfg = {0};
     ws_event ev;
     int i, listener, got;
@@ -979,6 +983,8 @@ int main(int argc, char **argv)
             host = argv[i + 1];
             continue;
         }
+        if (!strcmp(argv[i], "--tls-cert")) { tls.cert = argv[i + 1]; continue; }
+        if (!strcmp(argv[i], "--tls-key")) { tls.key = argv[i + 1]; continue; }
         if (strcmp(argv[i], "--port") || argv[i + 1][0] < '0' || argv[i + 1][0] > '9')
             return usage(argv[0]);
         port = strtoul(argv[i + 1], &end, 10);
@@ -991,11 +997,14 @@ int main(int argc, char **argv)
     if (!a.html || !a.css || !a.js || !a.loop) { fprintf(stderr, "out of memory\n"); return 1; }
 
     cfg.max_message = ECHO_MAX_BYTES;
+    if (tls.cert || tls.key) cfg.tls = ws_tls_new(&tls);
     sprintf(shown, strchr(host, ':') && *host != '[' ? "[%s]" : "%s", host);    /* IPv6 */
     sprintf(address, "%s:%lu", shown, port);
     listener = ws_listen(a.loop, address, &cfg);
     if (listener < 0) { fprintf(stderr, "%s\n", ws_loop_error_text(a.loop)); return 1; }
-    printf("open http://%s:%d/\n", shown, ws_listen_port(a.loop, listener));
+    ws_tls_free(cfg.tls);       /* the listener has its share */
+    printf("open %s://%s:%d/\n", cfg.tls ? "https" : "http", shown,
+           ws_listen_port(a.loop, listener));
     fflush(stdout);
 
     while ((got = ws_poll(a.loop, &ev, -1)) >= 0)

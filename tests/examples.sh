@@ -8,6 +8,14 @@ mkdir -p build
 : "${WARN=-Wall -Wextra -Wpedantic -Werror}"
 passed=0 failed=0
 
+# TLS where mbedTLS is; without it these programs say that TLS is not compiled in
+tls=
+printf '#include <mbedtls/ssl.h>\nint main(void) { mbedtls_ssl_init(0); return 0; }\n' >build/probe.c
+mbedtls='-lmbedtls -lmbedx509 -lmbedcrypto'
+if $CC $CPPFLAGS build/probe.c -o build/probe $LDFLAGS $mbedtls >/dev/null 2>&1
+then tls="-DWS_USE_MBEDTLS $mbedtls"; fi
+rm -f build/probe build/probe.c
+
 [ $# -gt 0 ] || set -- $(ls examples/*.c 2>/dev/null | sed 's|.*/||; s|\.c$||')
 for name; do
     more=
@@ -15,6 +23,7 @@ for name; do
     board_stub) continue ;;                       # the other half of firmware
     firmware) more=examples/board_stub.c ;;
     attach) more=-pthread ;;
+    demo | echo_server | hello_client | loadgen | sse_cat) more=$tls ;;
     esac
     if [ -f "build/$name" ] && [ -z "$(find ws.h ws_sse.h examples -newer "build/$name")" ]; then
         passed=$((passed + 1))
