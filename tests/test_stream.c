@@ -1953,9 +1953,70 @@ TEST(mixed_groups)              /* one publish reaches both kinds; the end of a 
     ws_loop_free(loop);
 }
 
+/* A server and its reader in one loop, over two streams; -1 while an allocation failed. */
+static long loop_run(long fail_at, int fail_all)
+{
+    static char memory[1024], ring_memory[300], big[5000];
+    world w;
+    ws_config cfg;
+    ws_loop *loop;
+    ws_sse_reader r;
+    ws_sse_ring ring;
+    ws_sse_message m = event_of(big);
+    ws_sse_event e;
+    ws_event ev;
+    char address[60];
+    int n = -1, streams = 0, bytes = 0, left = 40;
+
+    memset(big, 'x', sizeof big - 1);
+    world_init(&w);
+    cfg = world_config(&w);
+    cfg.reconnect = 1;
+    cfg.reconnect_max = 1;
+    w.h.fail_at = fail_at;
+    w.h.fail_all = fail_all;
+    ws_sse_ring_init(&ring, ring_memory, sizeof ring_memory);
+    loop = ws_loop_new(&cfg);
+    if (loop) n = ws_listen(loop, "127.0.0.1:0", &cfg);
+    sprintf(address, "http://127.0.0.1:%d/", n < 0 ? 1 : ws_listen_port(loop, n));
+    if (n >= 0) ws_sse_dial(&r, loop, address, &cfg, memory, sizeof memory);
+    while (n >= 0 && r.conn && left && ws_poll(loop, &ev, 5) >= 0) {
+        left -= w.h.failed > 0;                 /* it may wait, or try again, for ever */
+        while (ws_sse_take(&r, &ev, &e)) bytes += (int)e.size;
+        if (ev.type == WS_EV_CLOSE && ev.conn == r.conn) break;
+        if (ev.type != WS_EV_HTTP) continue;
+        if (streams++ == 2) { ws_http_reply(ev.conn, 204, NULL, NULL, 0); continue; }
+        if (ws_sse_open(ev.conn, NULL)) continue;
+        ws_sse_replay(ev.conn, &ring, NULL);
+        ws_join(ev.conn, "all");
+        m.id = "1";
+        ws_sse_publish(loop, "all", &m);
+        m.size = 10;
+        ws_sse_ring_add(&ring, &m);
+        ws_sse_publish(loop, "all", &m);
+        m.size = 0;
+        ws_http_end(ev.conn);
+    }
+    if (!w.h.failed) CHECK_INT(bytes, 2 * (4999 + 10) + 10);
+    ws_loop_free(loop);
+    CHECK_INT(w.h.live, 0);
+    return w.h.failed ? -1 : w.h.calls;
+}
+
+TEST(loop_memory_fails)         /* the n-th allocation, for every n, and all from it on */
+{
+    int all;
+    long n;
+
+    for (all = 0; all < 2; all++) {
+        for (n = 1; loop_run(n, all) < 0; n++) CHECK(n < 400);
+        CHECK(n > 20);
+    }
+}
+
 #define SOCKET_TESTS \
     T(visits) T(body_reset) T(redirected) T(reader_comes_back) T(reader_idle) T(reader_waits) T(reader_stops) T(reader_posts) \
-    T(reader_ended_anywhere) T(reader_arguments) T(mixed_groups)
+    T(reader_ended_anywhere) T(reader_arguments) T(mixed_groups) T(loop_memory_fails)
 #else
 #define SOCKET_TESTS
 #endif
