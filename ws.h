@@ -801,7 +801,8 @@ WS_API int ws_http_fill(ws_conn *c, size_t n, void (*fill)(void *user, void *at,
                         void *user);
 
 /* Writes text whenever ms milliseconds passed without a write, so that proxies keep the
-   connection and a dead peer is noticed: one that takes nothing for ms and ping_timeout. */
+   connection and a dead peer is noticed: one that takes nothing for ms and ping_timeout.
+   WS_NEVER: no more of that. */
 WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms);
 
 /* ---- ordinary HTTP as a client ----
@@ -5874,12 +5875,15 @@ WS_API void ws_next_delay(ws_conn *c, uint32_t ms)
 
 WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms)
 {
-    char *copy;
+    char *copy = NULL;
 
     if (!c || !text || !*text || !ms) return WS_ERR_ARGUMENT;
     if (c->phase != WS__PHASE_BODY) return WS_ERR_STATE;
-    copy = ws__more_of(c) ? ws__string_new(c, ws__cstr(text)) : NULL;
-    if (!copy) return WS_ERR_MEMORY;
+    if (ms == WS_NEVER && !c->more) return 0;
+    if (ms != WS_NEVER) {
+        copy = ws__more_of(c) ? ws__string_new(c, ws__cstr(text)) : NULL;
+        if (!copy) return WS_ERR_MEMORY;
+    }
     ws__string_free(c, c->more->beat);
     c->more->beat = copy;
     c->more->beat_ms = ms;

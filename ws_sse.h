@@ -189,8 +189,8 @@ WS_SSE_API int ws_sse_requested(const ws_conn *c);
 typedef struct ws_sse_options {
     const ws_header *headers;   /* added to the answer (CORS), at most 32; NULL none */
     long retry;                 /* ms a reader waits before it connects again; 0: not said */
-    uint32_t beat;              /* ms without an event, then a comment; 0: 15000. Not with
-                                   cfg.memory */
+    uint32_t beat;              /* ms without an event, then a comment, by which a dead reader
+                                   is noticed too; 0: 15000; WS_NEVER. Not with cfg.memory */
     int chunked;                /* 1: in chunks, to HTTP/1.1; 0: ends with the connection */
 } ws_sse_options;
 

@@ -357,6 +357,37 @@ TEST(beats)                     /* to the millisecond, counted from the last wri
     }
 }
 
+TEST(beats_never)               /* WS_NEVER from the start, and later */
+{
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        world w;
+        side s;
+        plan p;
+        size_t n;
+        world_init(&w);
+        memset(&p, 0, sizeof p);
+        p.o.beat = i ? 10 : WS_NEVER;
+        { ws_config cfg = world_config(&w); stream_open(&s, &w, &cfg, &p); }
+        if (i) {
+            side_time(&s, 100);
+            check_body(&s, 0, ": \n\n:\n\n:\n\n:\n\n:\n\n:\n\n:\n\n:\n\n:\n\n:\n\n:\n\n");
+        }
+        CHECK_INT(ws_http_beat(s.c, ":\n\n", WS_NEVER), 0);
+        n = s.out.n;
+        CHECK_INT(ws_timeout(s.c), -1);
+        CHECK(side_time(&s, 10000000) < 10);
+        CHECK_INT(s.out.n, n);
+        CHECK_INT(ws_sse_ping(s.c), 0);
+        side_pull(&s);
+        CHECK_INT(ws_http_beat(s.c, "!", 5), 0);
+        side_time(&s, 5);
+        CHECK_INT(s.out.n, n + 4);
+        side_done(&s);
+    }
+}
+
 TEST(dead_peer)                 /* ends when it takes nothing for the beat and ping_timeout */
 {
     int mode;
@@ -2022,7 +2053,7 @@ TEST(loop_memory_fails)         /* the n-th allocation, for every n, and all fro
 #endif
 
 #define ENGINE_TESTS \
-    T(answers) T(asked) T(headers_many) T(sends) T(fills) T(no_frames) T(beats) T(dead_peer) T(stalls) T(backlog) \
+    T(answers) T(asked) T(headers_many) T(sends) T(fills) T(no_frames) T(beats) T(beats_never) T(dead_peer) T(stalls) T(backlog) \
     T(drops_oldest) T(drops_slow) T(ends) T(server_memory_fails) T(server_fixed_memory) T(sec_J5) \
     T(ring) T(ring_replay_backlog) T(ring_replay_head) T(bodies) T(body_heads) T(requests) T(body_paused) T(body_idle) \
     T(client_memory_fails) T(chunk_line_fixed_memory) T(trailers_endless) T(reader_cuts) \
