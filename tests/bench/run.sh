@@ -3,12 +3,12 @@
 # generator. Figure of merit: processor time of the server per message, as a ratio to the bare
 # TCP echo of the same round (more is better; 1.00 = as cheap as TCP). Linux, two cores.
 #   tests/bench/run.sh [--quick] [--realtime] [--rounds N] [--seconds S]
-#                      [--only a,b] [--cells "20/100/1 ..."] [--fan]
+#                      [--only a,b] [--cells "20/100/1 ..."] [--fan] [--tls]
 # Cells are SIZE/CONNECTIONS/DEPTH; in the grid 1 MiB x 1000 x 16 is left out, 16 GiB in flight
 # being more than the machine's sockets hold. Servers run on core 0, the generator on core 1; servers
 # take turns within a round. A missing server is said and left out. --realtime (as root) gives
 # both sides real-time priority while measuring: for machines that do other work as well.
-# --fan measures fan-out only, --cells none with --quick only components and event streams.
+# --fan measures fan-out only, --tls echoes over TLS only, --cells none with --quick only components and event streams.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${CC=cc}" "${CFLAGS=-O2 -g}"
@@ -16,7 +16,7 @@ src=tests/bench
 bin=${BUILD-build}
 out=$bin/bench
 mkdir -p "$out"
-quick= fan= rounds=4 seconds=0.6 cells= only=tcp,ws.h,wslay,npm
+quick= fan= tls= rounds=4 seconds=0.6 cells= only=tcp,ws.h,wslay,npm
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=1 ;;
@@ -26,6 +26,7 @@ while [ $# -gt 0 ]; do
     --only) only=$2; shift ;;
     --cells) cells=$2; shift ;;
     --fan) fan=1 cells=none ;;
+    --tls) tls=1 cells=none ;;
     *) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
     esac
     shift
@@ -188,6 +189,62 @@ for cell in 100/1 100/16 4096/1; do
 done
 fi
 [ -z "$fan" ] || exit 0
+
+# ---- TLS ----
+tls_load() {    # tls_load NAME CONNECTIONS SIZE DEPTH SECONDS
+    SSL_CERT_FILE=$out/certs/ca.pem timeout 60 $pin1 "$bin/loadgen" --json --pid "${pid[$1]}" \
+        "wss://localhost:${port[$1]}/" --connections "$2" --size "$3" --depth "$4" --seconds "$5"
+}
+resident() { awk '$1 == "VmRSS:" { print $2 * 1024 }' "/proc/$1/status"; }
+tls_bench() {
+    local s r line before size n d all=()
+    command[tls.mbedtls]="$bin/echo_server --port 0 --any-origin --tls-cert $out/certs/good.pem --tls-key $out/certs/good.key"
+    [ -x "$bin/tls_openssl" ] && command[tls.openssl]="$bin/tls_openssl server 0 $out/certs/good.pem $out/certs/good.key"
+    [ -d tests/interop/node_modules/ws ] && command[tls.npm]="node $src/ws_echo.js $out/certs"
+    echo
+    echo "Echo over TLS (mbedTLS and OpenSSL under ws.h; node's OpenSSL under npm ws): server CPU in"
+    echo "microseconds per message, thousand messages per second; median of $rounds rounds"
+    for s in tls.mbedtls tls.openssl tls.npm; do [ -n "${command[$s]-}" ] && start "$s" && all+=("$s"); done
+    printf '%-16s' size/conns/depth
+    printf ' %20s' "${all[@]#tls.}"
+    echo
+    for cell in 1024/1/1 1024/100/1 1024/100/16 65536/1/1 65536/100/1; do
+        IFS=/ read -r size n d <<<"$cell"
+        rm -f "$out"/t.*
+        for ((r = 0; r < rounds; r++)); do
+            for s in "${all[@]}"; do
+                line=$(tls_load "$s" "$n" "$size" "$d" 1) || { echo "$s failed at $cell"; bad=1; continue; }
+                echo "$line" | sed 's/.*cpu_us_per_message":\([0-9.]*\).*/\1/' >>"$out/t.$s.cpu"
+                echo "$line" | sed 's/.*messages_per_second":\([0-9.]*\).*/\1/' >>"$out/t.$s.rate"
+            done
+        done
+        printf '%-16s' "$cell"
+        for s in "${all[@]}"; do
+            printf ' %10.2fus %7.1fk' "$(median <"$out/t.$s.cpu")" "$(median <"$out/t.$s.rate" | awk '{ print $1 / 1000 }')"
+        done
+        echo
+    done
+    echo
+    echo "Resident bytes per open TLS connection, 500 connections that echo"
+    for s in "${all[@]}"; do
+        stop "$s"
+        start "$s" || continue
+        tls_load "$s" 1 64 1 1 >/dev/null
+        before=$(resident "${pid[$s]}")
+        tls_load "$s" 500 64 1 3 >/dev/null &
+        sleep 2.5
+        printf '%-12s %d\n' "${s#tls.}" $((($(resident "${pid[$s]}") - before) / 500))
+        wait $!
+        stop "$s"
+    done
+}
+if [ "$cells" != none ] || [ -n "$tls" ]; then
+    if sh tests/tls/certs.sh "$out/certs" && "$bin/hello_client" wss://127.0.0.1:1/ 2>&1 | grep -q refused
+    then tls_bench
+    else echo "SKIP bench over TLS: needs openssl, and $bin built with mbedTLS (Debian: libmbedtls-dev)"
+    fi
+fi
+[ -z "$tls" ] || exit "${bad-0}"
 
 # ---- system calls ----
 if [ -z "$quick" ]; then
