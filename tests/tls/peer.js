@@ -280,7 +280,7 @@ async function client() {
             s.on('error', () => {});
             s.on('data', () => {});
             s.write(bytes, 'latin1');
-            if (bytes.length > 10) await once(s, 'close');
+            if (bytes.length > 10) await new Promise((go) => s.once('close', go));    // also by a reset
             else s.destroy();
         }
         await bye(await dial(url));
