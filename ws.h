@@ -256,7 +256,7 @@ enum {
     X(LISTEN,               0, "address could not be listened on") \
     X(POLLER,               0, "waiting for sockets failed") \
     X(IO,                   0, "connection broken") \
-    X(EOF,                  0, "peer ended the connection without closing handshake") \
+    X(EOF,                  0, "peer ended the connection too early") \
     X(HANDSHAKE_TIMEOUT,  408, "opening handshake took too long") \
     X(PING_TIMEOUT,         0, "peer did not answer pings") \
     X(CLOSE_TIMEOUT,        0, "peer did not finish the closing handshake") \
@@ -816,7 +816,8 @@ WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms);
 
 #ifndef WS_NO_CLIENT
 /* A header line of the next tries of a client with cfg.reconnect, in place of the one set
-   before; value NULL: none. Not copied into the present request. 0 or WS_ERR_. */
+   before; value NULL: none. Both are copied. 0, WS_ERR_ARGUMENT (not fit for a header, or
+   cfg.memory) or WS_ERR_MEMORY. */
 WS_API int ws_next_header(ws_conn *c, const char *name, const char *value);
 
 /* Changes cfg.reconnect, the first delay in ms, and raises cfg.reconnect_max to it. */

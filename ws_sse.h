@@ -262,10 +262,10 @@ typedef struct ws_sse_reader {
    Like a browser it comes back when the stream ends or breaks, with Last-Event-ID, and stops
    at 204, at an error status, and at answers that are no event stream or are compressed. The
    wait is cfg.reconnect's (3000; WS_NEVER: no coming back; methods but GET come back only if it
-   is set), and once the stream has said retry, one to two times that: spread, so that readers
-   do not return all at once. It doubles as long as tries fail. A server that vanished without
-   a word is noticed with cfg.idle_timeout, which any byte of the stream sets back; twice the
-   server's beat is a good value. */
+   is set; with cfg.memory none does), and once the stream has said retry, one to two times
+   that: spread, so that readers do not return all at once. It doubles as long as tries fail.
+   A server that vanished without a word is noticed with cfg.idle_timeout, which any byte of
+   the stream sets back; twice the server's beat is a good value. */
 WS_SSE_API ws_conn *ws_sse_connect(ws_sse_reader *s, const char *url, const ws_config *cfg,
                                    void *memory, size_t n);
 WS_SSE_API ws_conn *ws_sse_dial(ws_sse_reader *s, ws_loop *loop, const char *url,
@@ -947,7 +947,7 @@ static ws_config ws_sse__reader_config(const ws_config *cfg,
     if (cfg) own = *cfg;
     if (!own.method) own.method = "GET";
     if (!own.reconnect && !strcmp(own.method, "GET")) own.reconnect = 3000;
-    if (own.reconnect == WS_NEVER) own.reconnect = 0;
+    if (own.reconnect == WS_NEVER || own.memory) own.reconnect = 0;     /* no room for an id */
     if (!own.max_redirects) own.max_redirects = 20;
     while (own.headers && own.headers[n].name) n++;
     if (n > WS_SSE__HEADERS) { own.headers = bad; return own; }

@@ -1859,6 +1859,29 @@ TEST(reader_posts)              /* once: a POST is not repeated unless it is tol
     }
 }
 
+TEST(reader_fixed_memory)       /* no room for a last event id: it does not come back without one */
+{
+    static uint64_t block[WS_MEMORY_SIZE(4096, 2048) / 8];
+    int driver;
+
+    for (driver = 0; driver < LOOP; driver++) {
+        tale t;
+        ws_config cfg;
+        memset(&cfg, 0, sizeof cfg);
+        cfg.memory = block;
+        cfg.memory_size = sizeof block;
+        cfg.memory_send = 2048;
+        cfg.reconnect = 1;
+        play_step = 1;
+        play(EVENTS "\r\nid: 7\ndata: a\n\n", "HTTP/1.1 204 No\r\n\r\n", NULL, NULL);
+        tale_run(&t, driver, &cfg, -1, 0);
+        CHECK_STR(buf_c(&t.g.log), "O[a|message|7]C");
+        CHECK_INT(t.error, 0);
+        tale_free(&t);
+        play_over();
+    }
+}
+
 TEST(reader_ended_anywhere)     /* closed, freed, dropped at every event, in every driver */
 {
     int driver, how, at;
@@ -2047,7 +2070,7 @@ TEST(loop_memory_fails)         /* the n-th allocation, for every n, and all fro
 
 #define SOCKET_TESTS \
     T(visits) T(body_reset) T(redirected) T(reader_comes_back) T(reader_idle) T(reader_waits) T(reader_stops) T(reader_posts) \
-    T(reader_ended_anywhere) T(reader_arguments) T(mixed_groups) T(loop_memory_fails)
+    T(reader_fixed_memory) T(reader_ended_anywhere) T(reader_arguments) T(mixed_groups) T(loop_memory_fails)
 #else
 #define SOCKET_TESTS
 #endif
