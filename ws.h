@@ -49,7 +49,9 @@ CONTENTS
                     >>wire     frame header
                     >>http     HTTP head scanner, token lists
                     >>url      URL parser
+                    >>deflate  permessage-deflate; zlib as its codec
                     >>conn     the connection: memory, configuration, errors
+                    >>extend   extensions in use: states, encoding, decoding
                     >>send     output queue, frames out
                     >>shake    opening handshake, both roles
                     >>recv     frames in, events out
@@ -68,7 +70,8 @@ WHAT IT DOES
     closing handshake, UTF-8 validation, close codes. Plain HTTP answers on the same port, at
     once or as bodies that go on; clients of ordinary HTTP; event streams with ws_sse.h.
     Clients go through HTTP and SOCKS5 proxies, follow redirects, and come back when lost.
-    wss:// with mbedTLS, or any TLS through cfg.wrap. Not yet: permessage-deflate. Never: global
+    permessage-deflate (RFC 7692) with zlib or a codec of yours; extensions of your own.
+    wss:// with mbedTLS, or any TLS through cfg.wrap. Never: global
     state, printing, exit(). Threads: only a short one for each host name that is looked up;
     it touches nothing of yours.
 
@@ -147,6 +150,7 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
     WS_NO_SIMD         impl  portable C only
     WS_NO_THREADS      impl  looking a host name up blocks, instead of taking a thread
     WS_USE_MBEDTLS     impl  wss:// by mbedTLS (link -lmbedtls -lmbedx509 -lmbedcrypto)
+    WS_USE_ZLIB        impl  zlib is the codec of cfg.deflate; link with -lz
     WS_TRACE(c, text, n)     impl  a macro of yours, for a log: sees openings, frames (n: the
                              first byte), errors (n: WS_ERR_) and ends (n: the code)
 */
@@ -203,7 +207,9 @@ enum {
     WS_OP_BINARY = 2,
     WS_OP_CLOSE = 8,
     WS_OP_PING = 9,
-    WS_OP_PONG = 10
+    WS_OP_PONG = 10,
+    WS_OP_PLAIN = 64                    /* added to TEXT or BINARY when sending: this message
+                                           goes without the connection's extension */
 };
 
 /* Close codes (RFC 6455 7.4.1 and the IANA registry). 3000..4999 are yours. */
@@ -279,7 +285,11 @@ enum {
     X(STATUS,               0, "server refused the request") \
     X(ACCEPT,               0, "Sec-WebSocket-Accept missing, repeated or wrong") \
     X(SUBPROTOCOL,          0, "server did not choose from the offered subprotocols") \
-    X(EXTENSION,            0, "server chose an extension that was not offered") \
+    X(EXTENSION,          400, "extensions not negotiated by the rules (RFC 6455 9.1)") \
+    X(EXTENSION_MISSING, 1010, "server did not agree to a required extension") \
+    X(NO_CODEC,             0, "cfg.deflate needs a codec, and none is compiled in or given") \
+    X(CODEC,             1011, "an extension or its codec failed") \
+    X(DECODE,            1007, "message cannot be decoded by its extension") \
     X(MASK_MISSING,      1002, "frame from client not masked (RFC 6455 5.1)") \
     X(MASK_PRESENT,      1002, "frame from server masked (RFC 6455 5.1)") \
     X(RSV,               1002, "reserved bit set (RFC 6455 5.2)") \
@@ -384,6 +394,79 @@ typedef struct ws_io {
 /* Bits of ws_wants. */
 enum { WS_WANT_READ = 1, WS_WANT_WRITE = 2 };
 
+/* A per-message extension (RFC 6455 9): how it is negotiated, and how it changes messages.
+   Arrays of pointers to them end with NULL. All functions but end are required; the first
+   argument is user. Each state is bytes of ours, aligned to 8, one for each direction.
+
+   encode and decode work in steps: *in_size bytes are there, *out_size bytes (64 or more) may
+   be written; they set both to what they took and wrote. They return 1 when what flush or
+   last asks for is done, all taken and all written; 0 to be called again: with more room if
+   out is full, else with more input; or an error. A step with input, flush or last that
+   neither takes nor writes is a fault. decode returns WS_ERR_DECODE for bytes that are the
+   peer's fault (1007); every other error and fault is ours (WS_ERR_CODEC, 1011). */
+typedef struct ws_extension {
+    const char *name;           /* a token */
+    int rsv;                    /* the reserved bit of its messages: RSV1 = 4, RSV2 = 2, RSV3 = 1 */
+    int required;               /* 1: no connection without it (a client closes with 1010) */
+    uint32_t threshold;         /* smaller messages, in bytes, are sent without it */
+    void *user;                 /* yours; what it points to is not copied */
+    /* Client: writes the parameters of its i-th (0..3) offer, "; a=1; b", as a string to buf of
+       256 bytes, n of them. 0, or -1: there are no more. */
+    int (*offer)(void *user, int i, char *buf, size_t n);
+    /* Server: takes an offer with such parameters (0), writes those of the answer, and what was
+       agreed in a form of its own; or declines (-1). */
+    int (*accept)(void *user, ws_str offer, char *answer, size_t n, uint32_t *agreed);
+    /* Client: 0 if the parameters of an answer are good, or -1: the handshake fails. */
+    int (*confirm)(void *user, ws_str answer, uint32_t *agreed);
+    /* Bytes of state for messages out (encode = 1) or in (0). 0: none is ever encoded. *alone: 1
+       if every message begins anew, so that the state lives only as long as a message. */
+    size_t (*state_size)(void *user, uint32_t agreed, int encode, int *alone);
+    /* Begins a state. 0, or an error. Also in one that was used: after a message that could
+       not be sent, it goes on as if nothing had been encoded yet. */
+    int (*begin)(void *user, uint32_t agreed, int encode, void *state);
+    /* flush: 0 more of the message follows, 1 a part ends: the peer must be able to decode all
+       so far, 2 the message ends. */
+    int (*encode)(void *user, void *state, const void *in, size_t *in_size,
+                  void *out, size_t *out_size, int flush);
+    /* last: the message ends with this input. */
+    int (*decode)(void *user, void *state, const void *in, size_t *in_size,
+                  void *out, size_t *out_size, int last);
+    /* A state is no longer used. May be NULL. */
+    void (*end)(void *user, int encode, void *state);
+} ws_extension;
+
+/* DEFLATE without header (RFC 1951) for permessage-deflate. Its state, aligned to 8, holds all
+   it needs and is let go without a word. Steps as in ws_extension. */
+typedef struct ws_codec {
+    /* Bytes of state for windows of 2^bits (8..15) bytes, mem_level 1..9; 0: not possible. What
+       inflates may use a larger window; what deflates must not. */
+    size_t (*deflate_size)(int bits, int mem_level);
+    size_t (*inflate_size)(int bits);
+    /* 0, or anything else on failure. size: from above; level 1..9. */
+    int (*deflate_init)(void *state, size_t size, int bits, int mem_level, int level);
+    int (*inflate_init)(void *state, size_t size, int bits);
+    /* flush: writes all that was taken and ends it with 00 00 FF FF (zlib's Z_SYNC_FLUSH),
+       once; then 1. */
+    int (*deflate)(void *state, const void *in, size_t *in_size, void *out, size_t *out_size,
+                   int flush);
+    /* 1: room is left and the input stands between two blocks, or it cannot tell. What
+       follows a final block is decoded too. WS_ERR_DECODE: not DEFLATE. */
+    int (*inflate)(void *state, const void *in, size_t *in_size, void *out, size_t *out_size);
+} ws_codec;
+
+/* permessage-deflate (RFC 7692). Zero it, then set what you care about. */
+typedef struct ws_deflate {
+    const ws_codec *codec;              /* NULL: zlib's, with WS_USE_ZLIB */
+    int server_no_context_takeover;     /* 1: each message of the server, of the client, is */
+    int client_no_context_takeover;     /* compressed alone: larger, but no state between them */
+    int server_max_window_bits;         /* 9..15 (8: if the codec can), 15: window of 2^bits */
+    int client_max_window_bits;         /* bytes; a server then declines clients without it */
+    int level;                          /* 1 fast .. 9 small, 6 */
+    int mem_level;                      /* 1 little memory .. 9 fast, 8 */
+    int required;                       /* 1: no connection without it (a client closes 1010) */
+    uint32_t threshold;                 /* smaller messages are sent as they are, 1024 bytes */
+} ws_deflate;
+
 /* "Off" for a limit or a time of ws_config. */
 #define WS_NO_LIMIT 0xFFFFFFFFu
 #define WS_NEVER    0xFFFFFFFFu
@@ -443,6 +526,9 @@ typedef struct ws_config {
                                    WS_ERR_PROXY: ws_status and its headers can be read */
     const ws_header *proxy_headers;     /* sent with CONNECT */
 
+    const ws_deflate *deflate;  /* permessage-deflate; NULL: off */
+    const ws_extension *const *extensions;  /* your own, in order of preference, before deflate:
+                                   one of them is used. Copied, but for what user points to */
     const char *protocols;      /* subprotocols "a, b": offered, or supported by a server */
     const char *origins;        /* server: NULL same host as Host, or none sent; "*" any;
                                    else a list "https://a.example, https://b.example" */
@@ -495,6 +581,8 @@ typedef struct ws_config {
     void *memory;
     size_t memory_size;
     size_t memory_send;         /* part of it for output, bytes; 1/3 */
+    size_t memory_extension;    /* more of it, for deflate or extensions: states, 512 bytes, and
+                                   the largest decoded message; 0: none of them is used */
 } ws_config;
 
 /* Bytes for cfg.memory: room for messages of recv bytes in, and send bytes waiting to go
@@ -579,6 +667,11 @@ WS_API int ws_head_field(ws_str head, size_t *pos, ws_str *name, ws_str *value);
 /* Takes the next element off a comma-separated list, without outer spaces; commas inside
    quoted strings do not count. Empty elements are skipped. Returns 1, or 0 at the end. */
 WS_API int ws_list_next(ws_str *list, ws_str *item);
+
+/* Takes the next parameter off "; name; name=value; name="value"" of an extension (RFC 6455
+   9.1); value (may be NULL) is a string, "" without one. Returns 1, 0 at the end, -1:
+   malformed, or value does not fit n bytes with its NUL. */
+WS_API int ws_param_next(ws_str *params, ws_str *name, char *value, size_t n);
 
 /* 1 if the text equals s, ASCII letters compared without case. */
 WS_API int ws_str_is(ws_str text, const char *s);
@@ -698,7 +791,8 @@ WS_API int ws_timeout(const ws_conn *c);
 
 /* ---- sending: 0, or a negative WS_ERR_ and nothing was sent ---- */
 
-/* Queues one message; op is WS_OP_TEXT (data must be UTF-8, not checked) or WS_OP_BINARY.
+/* Queues one message; op is WS_OP_TEXT (data must be UTF-8, not checked) or WS_OP_BINARY, with
+   WS_OP_PLAIN if it is not to be compressed. Before OPEN none is.
    Data is copied, or written before the driver returns to you. A client may send before
    OPEN: it is queued.
    WS_ERR_BACKLOG: more than half of max_backlog waits already and it would not fit; a
@@ -834,6 +928,7 @@ WS_API const char *ws_error_string(int error);      /* the sentence of a WS_ERR_
 WS_API int ws_is_client(const ws_conn *c);
 WS_API const char *ws_url_of(const ws_conn *c);     /* where redirects led; "" for a server */
 WS_API const char *ws_protocol(const ws_conn *c);   /* chosen subprotocol, "" for none */
+WS_API const char *ws_extensions(const ws_conn *c); /* in use, as answered; "" for none */
 WS_API const char *ws_close_text(int code);         /* "going away" for 1001; static, or "" */
 WS_API int ws_version(const ws_conn *c);            /* of the protocol: 13, or cfg.version */
 WS_API size_t ws_buffered(const ws_conn *c);        /* bytes waiting to be sent */
@@ -1139,6 +1234,10 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 #endif
 #endif
 
+#ifdef WS_USE_ZLIB
+#include <zlib.h>
+#endif
+
 #ifndef WS_TRACE
 #define WS_TRACE(c, text, n) ((void)0)
 #endif
@@ -1384,6 +1483,49 @@ WS__PRIVATE ws_str ws__trim(const char *text, size_t from, size_t to)
     while (from < to && ws__is_blank(text[from])) from++;
     while (from < to && ws__is_blank(text[to - 1])) to--;
     return ws__str(text + from, to - from);
+}
+
+/* Builds NUL-terminated text in a buffer, cutting what does not fit. */
+typedef struct ws__text { char *at, *end; int cut; } ws__text;
+
+static void ws__put(ws__text *t, const char *s, size_t n)
+{
+    size_t room = (size_t)(t->end - t->at) - 1;
+    if (n > room) {
+        n = room;
+        t->cut = 1;
+    }
+    if (n) memcpy(t->at, s, n);
+    t->at += n;
+    *t->at = 0;
+}
+
+WS__PRIVATE ws__text ws__text_in(char *buf, size_t n)
+{
+    ws__text t;
+
+    t.at = buf;
+    t.end = buf + n;
+    t.cut = 0;
+    *buf = 0;
+    return t;
+}
+
+static void ws__puts(ws__text *t, const char *s) { ws__put(t, s, strlen(s)); }
+
+static void ws__put_number(ws__text *t, uint64_t v)
+{
+    char digits[20];
+    size_t n = sizeof digits;
+    do digits[--n] = (char)('0' + v % 10); while (v /= 10);
+    ws__put(t, digits + n, sizeof digits - n);
+}
+
+static void ws__put_hex(ws__text *t, uint64_t v)
+{
+    int shift = 60;
+    while (shift && !(v >> shift)) shift -= 4;
+    for (; shift >= 0; shift -= 4) ws__put(t, &"0123456789abcdef"[v >> shift & 15], 1);
 }
 
 /* ==== >>hash =========================================================================== */
@@ -2029,6 +2171,35 @@ WS__PRIVATE size_t ws__body_size(ws_str head, int status, ws_str body)
     return size < WS_BODY_MAX ? size : WS_BODY_MAX;
 }
 
+WS_API int ws_param_next(ws_str *params, ws_str *name, char *value, size_t n)
+{
+    ws_str s = ws__trim(params->data, 0, params->size);
+    size_t at = 1, from, used = 0;
+
+    if (!s.size) return 0;
+    if (s.data[0] != ';' || (value && !n)) return -1;
+    while (at < s.size && ws__is_blank(s.data[at])) at++;
+    for (from = at; at < s.size && ws__is_token(s.data[at]);) at++;
+    *name = ws__str(s.data + from, at - from);
+    while (at < s.size && ws__is_blank(s.data[at])) at++;
+    if (at < s.size && s.data[at] == '=') {
+        int quoted, open;
+        do at++; while (at < s.size && ws__is_blank(s.data[at]));
+        open = quoted = at < s.size && s.data[at] == '"';
+        for (at += (size_t)quoted; at < s.size && (!value || used < n); at++) {
+            if (open && s.data[at] == '"') { open = 0; at++; break; }
+            if (open && s.data[at] == '\\') at++;
+            if (at == s.size || !ws__is_token(s.data[at])) break;
+            if (value) value[used] = s.data[at];
+            used++;
+        }
+        if (open || !used || (value && used == n)) return -1;
+    }
+    if (value) value[used] = 0;
+    *params = ws__trim(s.data, at, s.size);
+    return name->size && (!params->size || params->data[0] == ';') ? 1 : -1;
+}
+
 /* ==== >>url ============================================================================ */
 
 /* Never in a host or in front of an '@' (RFC 3986 2): delimiters that other parsers take
@@ -2149,6 +2320,398 @@ WS_API int ws_url_parse(const char *text, size_t n, ws_url *url)
     return error;
 }
 
+/* ==== >>deflate (private) ============================================================== */
+
+#ifdef WS_USE_ZLIB
+
+/* zlib takes its memory from the rest of the state's block, and never gives any back. */
+typedef struct ws__zlib {
+    z_stream z;
+    uint8_t *at, *end;
+} ws__zlib;
+
+static void *ws__zlib_alloc(void *user, unsigned items, unsigned size)
+{
+    ws__zlib *s = (ws__zlib *)user;
+    size_t n = ((size_t)items * size + 15) / 16 * 16;
+    uint8_t *p = s->at;
+
+    if (n > (size_t)(s->end - p)) return NULL;
+    s->at += n;
+    return p;
+}
+
+static void ws__zlib_free(void *user, void *p)
+{
+    (void)user;
+    (void)p;
+}
+
+static void ws__zlib_begin(ws__zlib *s, size_t size)
+{
+    memset(s, 0, sizeof *s);
+    s->at = (uint8_t *)(s + 1);
+    s->end = (uint8_t *)s + size;
+    s->z.zalloc = ws__zlib_alloc;
+    s->z.zfree = ws__zlib_free;
+    s->z.opaque = s;
+}
+
+#define WS__ZLIB_OWN (sizeof(ws__zlib) + 8192)      /* its small objects: 6 and 7 KB */
+
+/* By zconf.h, and a quarter of the second for a way newer versions may be built. Told 8 bits,
+   zlib would use 9 and not say so. */
+static size_t ws__zlib_deflate_size(int bits, int mem_level)
+{
+    return bits < 9 ? 0 : WS__ZLIB_OWN + ((size_t)1 << (bits + 2)) +
+                          ((size_t)1 << (mem_level + 9)) + ((size_t)1 << (mem_level + 6));
+}
+
+/* With 9 bits for 8: peers exist whose zlib used 9. */
+static size_t ws__zlib_inflate_size(int bits)
+{
+    return WS__ZLIB_OWN + ((size_t)1 << (bits < 9 ? 9 : bits));
+}
+
+static int ws__zlib_deflate_init(void *state, size_t size, int bits, int mem_level, int level)
+{
+    ws__zlib *s = (ws__zlib *)state;
+
+    ws__zlib_begin(s, size);
+    return deflateInit2(&s->z, level, Z_DEFLATED, -bits, mem_level, Z_DEFAULT_STRATEGY);
+}
+
+static int ws__zlib_inflate_init(void *state, size_t size, int bits)
+{
+    ws__zlib *s = (ws__zlib *)state;
+
+    ws__zlib_begin(s, size);
+    return inflateInit2(&s->z, bits < 9 ? -9 : -bits);
+}
+
+/* Shows zlib the bytes of a step, at most 2^30. */
+static void ws__zlib_show(z_stream *z, const void *in, size_t in_size, void *out, size_t out_size)
+{
+    const size_t most = (size_t)1 << 30;
+
+    z->next_in = (Bytef *)(uintptr_t)in;
+    z->avail_in = (uInt)(in_size < most ? in_size : most);
+    z->next_out = (Bytef *)out;
+    z->avail_out = (uInt)(out_size < most ? out_size : most);
+}
+
+static int ws__zlib_deflate(void *state, const void *in, size_t *in_size, void *out,
+                            size_t *out_size, int flush)
+{
+    z_stream *z = &((ws__zlib *)state)->z;
+    size_t have = *in_size, room = *out_size;
+    int r;
+
+    ws__zlib_show(z, in, have, out, room);
+    flush = flush && z->avail_in == have;
+    r = deflate(z, flush ? Z_SYNC_FLUSH : Z_NO_FLUSH);
+    if (r != Z_OK && r != Z_BUF_ERROR) return WS_ERR_CODEC;
+    *in_size = (size_t)(z->next_in - (const Bytef *)in);
+    *out_size = (size_t)(z->next_out - (Bytef *)out);
+    return flush && !z->avail_in && z->avail_out;
+}
+
+static int ws__zlib_inflate(void *state, const void *in, size_t *in_size, void *out,
+                            size_t *out_size)
+{
+    z_stream *z = &((ws__zlib *)state)->z;
+    int r;
+
+    ws__zlib_show(z, in, *in_size, out, *out_size);
+    r = inflate(z, Z_SYNC_FLUSH);
+    *in_size = (size_t)(z->next_in - (const Bytef *)in);
+    *out_size = (size_t)(z->next_out - (Bytef *)out);
+    if (r == Z_STREAM_END) return inflateResetKeep(z) ? (int)WS_ERR_CODEC : z->avail_out != 0;
+    if (r == Z_DATA_ERROR || r == Z_NEED_DICT) return WS_ERR_DECODE;
+    if (r != Z_OK && r != Z_BUF_ERROR) return WS_ERR_CODEC;
+    return z->avail_out && (z->data_type & 128);    /* behind a block (zlib.h) */
+}
+
+#endif /* WS_USE_ZLIB */
+
+/* The codec of the settings, NULL if there is none. */
+static const ws_codec *ws__codec(const ws_deflate *d)
+{
+#ifdef WS_USE_ZLIB
+    static const ws_codec zlib = {
+        ws__zlib_deflate_size, ws__zlib_inflate_size, ws__zlib_deflate_init,
+        ws__zlib_inflate_init, ws__zlib_deflate, ws__zlib_inflate
+    };
+    return d->codec ? d->codec : &zlib;
+#else
+    return d->codec;
+#endif
+}
+
+/* The most window bits, up to most, that the codec can compress or decompress with; 0: none. */
+static int ws__deflate_bits(const ws_deflate *d, int most)
+{
+    while (most > 7 && !ws__codec(d)->deflate_size(most, d->mem_level)) most--;
+    return most > 7 ? most : 0;
+}
+
+static int ws__inflate_bits(const ws_deflate *d, int most)
+{
+    while (most > 7 && !ws__codec(d)->inflate_size(most)) most--;
+    return most > 7 ? most : 0;
+}
+
+/* What was agreed: bits of our window (0: we do not compress) and of the peer's, and whose
+   messages stand alone. */
+#define WS__DEFLATE_OURS(agreed) ((int)((agreed) & 15))
+#define WS__DEFLATE_THEIRS(agreed) ((int)((agreed) >> 4 & 15))
+#define WS__DEFLATE_OURS_ALONE 256u
+#define WS__DEFLATE_THEIRS_ALONE 512u
+
+static uint32_t ws__deflate_agreed(int ours, int theirs, int ours_alone, int theirs_alone)
+{
+    return (uint32_t)ours | (uint32_t)theirs << 4 | (ours_alone ? WS__DEFLATE_OURS_ALONE : 0) |
+           (theirs_alone ? WS__DEFLATE_THEIRS_ALONE : 0);
+}
+
+static const char *const ws__deflate_names[4] = {
+    "server_no_context_takeover", "client_no_context_takeover",
+    "server_max_window_bits", "client_max_window_bits"
+};
+
+/* Writes parameters: 0 leaves one out, 1 is one without a value. */
+static void ws__deflate_put(char *buf, size_t n, const int v[4])
+{
+    ws__text t = ws__text_in(buf, n);
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        if (!v[i]) continue;
+        ws__puts(&t, "; ");
+        ws__puts(&t, ws__deflate_names[i]);
+        if (v[i] == 1) continue;
+        ws__puts(&t, "=");
+        ws__put_number(&t, (uint64_t)v[i]);
+    }
+}
+
+/* Reads parameters, of an offer or of an answer; 0 or -1. */
+static int ws__deflate_get(ws_str params, int offer, int v[4])
+{
+    static const char *const values[] = { "8", "9", "10", "11", "12", "13", "14", "15" };
+    char value[8];
+    ws_str name;
+    int i, k, r;
+
+    memset(v, 0, 4 * sizeof *v);
+    while ((r = ws_param_next(&params, &name, value, sizeof value)) > 0) {
+        for (i = 0; i < 4 && (name.size != strlen(ws__deflate_names[i]) ||
+                              memcmp(name.data, ws__deflate_names[i], name.size)); i++) {}
+        if (i == 4 || v[i]) return -1;          /* unknown, or for the second time */
+        for (k = 0; k < 8 && strcmp(value, values[k]); k++) {}
+        v[i] = !*value ? 1 : k < 8 ? k + 8 : -1;
+        if (v[i] < 0 || (i < 2 && v[i] != 1) || (v[i] == 1 && i >= 2 && !(offer && i == 3)))
+            return -1;
+    }
+    return r;
+}
+
+static int ws__deflate_offer(void *user, int i, char *buf, size_t n)
+{
+    const ws_deflate *d = (const ws_deflate *)user;
+    int v[4], ours = ws__deflate_bits(d, d->client_max_window_bits);
+    int theirs = ws__inflate_bits(d, d->server_max_window_bits);
+
+    if (i || !theirs) return -1;
+    v[0] = d->server_no_context_takeover;
+    v[1] = d->client_no_context_takeover;
+    v[2] = theirs < 15 ? theirs : 0;
+    v[3] = !ours ? 0 : ours < 15 ? ours : 1;
+    ws__deflate_put(buf, n, v);
+    return 0;
+}
+
+static int ws__deflate_accept(void *user, ws_str offer, char *answer, size_t n, uint32_t *agreed)
+{
+    const ws_deflate *d = (const ws_deflate *)user;
+    int v[4], ours = d->server_max_window_bits, theirs = d->client_max_window_bits;
+
+    if (ws__deflate_get(offer, 1, v)) return -1;
+    if (v[2] && v[2] < ours) ours = v[2];
+    if (v[3] > 1 && v[3] < theirs) theirs = v[3];
+    ours = ws__deflate_bits(d, ours);
+    theirs = ws__inflate_bits(d, theirs);
+    if (!ours || !theirs || (theirs < 15 && !v[3])) return -1;
+    v[0] |= d->server_no_context_takeover;
+    v[1] |= d->client_no_context_takeover;
+    v[2] = v[2] || ours < 15 ? ours : 0;
+    v[3] = theirs < 15 || v[3] > 1 ? theirs : 0;
+    ws__deflate_put(answer, n, v);
+    *agreed = ws__deflate_agreed(ours, theirs, v[0], v[1]);
+    return 0;
+}
+
+static int ws__deflate_confirm(void *user, ws_str answer, uint32_t *agreed)
+{
+    const ws_deflate *d = (const ws_deflate *)user;
+    int v[4], ours = ws__deflate_bits(d, d->client_max_window_bits);
+    int theirs = ws__inflate_bits(d, d->server_max_window_bits);
+
+    if (ws__deflate_get(answer, 0, v)) return -1;
+    if (d->server_no_context_takeover && !v[0]) return -1;
+    if ((theirs < 15 && !v[2]) || v[2] > theirs || (v[3] && !ours)) return -1;
+    if (v[2] && !ws__codec(d)->inflate_size(v[2])) return -1;
+    if (v[3] && v[3] < ours) ours = ws__deflate_bits(d, v[3]);     /* 0: we do not compress */
+    *agreed = ws__deflate_agreed(ours, v[2] ? v[2] : 15,
+                                 v[1] | d->client_no_context_takeover, v[0]);
+    return 0;
+}
+
+/* The codec's state stands behind this. */
+typedef struct ws__deflate_state {
+    uint8_t held[4];            /* encode: bytes that may be the tail, which is not sent */
+    uint8_t count;              /* of them */
+    uint8_t tail;               /* decode: bytes of the tail that were given */
+    uint8_t any;                /* decode: the message has a byte */
+    uint8_t unused[9];
+} ws__deflate_state;
+
+static size_t ws__deflate_state_size(void *user, uint32_t agreed, int encode, int *alone)
+{
+    const ws_deflate *d = (const ws_deflate *)user;
+    int bits = encode ? WS__DEFLATE_OURS(agreed) : WS__DEFLATE_THEIRS(agreed);
+    size_t n = !bits ? 0 : encode ? ws__codec(d)->deflate_size(bits, d->mem_level)
+                                  : ws__codec(d)->inflate_size(bits);
+
+    *alone = (agreed & (encode ? WS__DEFLATE_OURS_ALONE : WS__DEFLATE_THEIRS_ALONE)) != 0;
+    return n ? n + sizeof(ws__deflate_state) : 0;
+}
+
+static int ws__deflate_begin(void *user, uint32_t agreed, int encode, void *state)
+{
+    const ws_deflate *d = (const ws_deflate *)user;
+    ws__deflate_state *s = (ws__deflate_state *)state;
+    int alone, r;
+    size_t n = ws__deflate_state_size(user, agreed, encode, &alone) - sizeof *s;
+
+    memset(s, 0, sizeof *s);
+    if (encode) r = ws__codec(d)->deflate_init(s + 1, n, WS__DEFLATE_OURS(agreed),
+                                               d->mem_level, d->level);
+    else r = ws__codec(d)->inflate_init(s + 1, n, WS__DEFLATE_THEIRS(agreed));
+    return r ? WS_ERR_CODEC : 0;
+}
+
+/* What was compressed ends with 00 00 FF FF, of the flush; so the last four bytes are always
+   held back, and at the end of the message they are dropped (7.2.1). */
+static int ws__deflate_encode(void *user, void *state, const void *in, size_t *in_size,
+                              void *out, size_t *out_size, int flush)
+{
+    static const uint8_t tail[4] = { 0, 0, 0xFF, 0xFF };
+    const ws_codec *codec = ws__codec((const ws_deflate *)user);
+    ws__deflate_state *s = (ws__deflate_state *)state;
+    uint8_t *to = (uint8_t *)out;
+    size_t have = *in_size, room = *out_size, used = 0, made = s->count;
+    int r = 0;
+
+    memcpy(to, s->held, made);
+    while (!r && made < room && (used < have || flush)) {
+        size_t n = have - used, m = room - made;
+        r = codec->deflate(s + 1, (const uint8_t *)in + used, &n, to + made, &m, flush != 0);
+        if (r < 0 || r > 1 || n > have - used || m > room - made || (!r && !n && !m) ||
+            (r && (!flush || n < have - used)))
+            return WS_ERR_CODEC;
+        used += n;
+        made += m;
+    }
+    s->count = (uint8_t)(made < 4 ? made : 4);
+    made -= s->count;
+    memcpy(s->held, to + made, s->count);
+    if (r && flush == 2) {
+        if (!s->count) to[made++] = 0;          /* an empty message: 7.2.3.6 */
+        else if (memcmp(s->held, tail, 4)) return WS_ERR_CODEC;
+        s->count = 0;
+    }
+    *in_size = used;
+    *out_size = made;
+    return r;
+}
+
+/* The tail is put back behind the message (7.2.2). One without a single byte, which some send
+   for an empty one, is no stream at all. */
+static int ws__deflate_decode(void *user, void *state, const void *in, size_t *in_size,
+                              void *out, size_t *out_size, int last)
+{
+    static const uint8_t tail[4] = { 0, 0, 0xFF, 0xFF };
+    const ws_codec *codec = ws__codec((const ws_deflate *)user);
+    ws__deflate_state *s = (ws__deflate_state *)state;
+    size_t have = *in_size, room = *out_size, used = 0, made = 0;
+    int r = 0;
+
+    s->any |= have > 0;
+    while (s->any) {
+        int behind = last && used == have;
+        const uint8_t *from = behind ? tail + s->tail : (const uint8_t *)in + used;
+        size_t left = behind ? 4u - s->tail : have - used, n = left, m = room - made;
+        r = codec->inflate(s + 1, from, &n, (uint8_t *)out + made, &m);
+        if (r < 0) return r == WS_ERR_DECODE ? r : WS_ERR_CODEC;
+        if (r > 1 || n > left || m > room - made || (left && !n && !m)) return WS_ERR_CODEC;
+        if (behind) s->tail = (uint8_t)(s->tail + n);
+        else used += n;
+        made += m;
+        if (made == room || (used == have && (!last || s->tail == 4))) break;
+    }
+    *in_size = used;
+    *out_size = made;
+    if (!last || (s->any && (made == room || used < have))) return 0;
+    if (s->any && !r) return WS_ERR_DECODE;     /* it ends inside a block */
+    s->tail = s->any = 0;
+    return 1;
+}
+
+/* The settings with the defaults filled in. */
+static ws_deflate ws__deflate_settings(const ws_deflate *from)
+{
+    ws_deflate d = *from;
+
+    d.server_no_context_takeover = d.server_no_context_takeover != 0;
+    d.client_no_context_takeover = d.client_no_context_takeover != 0;
+    if (!d.server_max_window_bits) d.server_max_window_bits = 15;
+    if (!d.client_max_window_bits) d.client_max_window_bits = 15;
+    if (!d.level) d.level = 6;
+    if (!d.mem_level) d.mem_level = 8;
+    if (!d.threshold) d.threshold = 1024;
+    return d;
+}
+
+/* 0, or why the settings cannot be. */
+static int ws__deflate_fault(const ws_deflate *from, int client)
+{
+    ws_deflate d = ws__deflate_settings(from);
+    int ours = client ? d.client_max_window_bits : d.server_max_window_bits;
+
+    if (!ws__codec(&d)) return WS_ERR_NO_CODEC;
+    if (d.server_max_window_bits < 8 || d.server_max_window_bits > 15 ||
+        d.client_max_window_bits < 8 || d.client_max_window_bits > 15 ||
+        d.level < 1 || d.level > 9 || d.mem_level < 1 || d.mem_level > 9 ||
+        (from->server_max_window_bits | from->client_max_window_bits) < 0)
+        return WS_ERR_ARGUMENT;
+    return ws__deflate_bits(&d, ours) ? 0 : WS_ERR_ARGUMENT;
+}
+
+static ws_extension ws__deflate_extension(ws_deflate *d)
+{
+    ws_extension x = {
+        "permessage-deflate", 4, 0, 0, NULL, ws__deflate_offer, ws__deflate_accept,
+        ws__deflate_confirm, ws__deflate_state_size, ws__deflate_begin, ws__deflate_encode,
+        ws__deflate_decode, NULL
+    };
+
+    x.required = d->required;
+    x.threshold = d->threshold;
+    x.user = d;
+    return x;
+}
+
 /* ==== >>conn (private) ================================================================= */
 
 /* What a connection is doing with its input. */
@@ -2214,6 +2777,8 @@ typedef struct ws__rx {
     uint8_t in_frame, fin, masked;
     uint8_t begun;          /* its first PART event was given */
     uint8_t parts;          /* its payload is handed on as it comes */
+    uint8_t coded;          /* the extension is to decode it */
+    size_t clear;           /* coded: bytes in front of the raw ones that are unmasked */
 } ws__rx;
 
 /* A whole frame in its final form, kept once for all who are to get it. Its bytes follow. */
@@ -2290,6 +2855,7 @@ typedef struct ws__more {
     void *read_user;
     uint8_t read_op, read_waits;    /* waits: it had nothing */
     struct ws__member *groups;      /* that it is in */
+    struct ws__ext *ext;        /* the extension in use */
     char *remote;               /* the client's address that a trusted proxy wrote */
     char *protocol;             /* subprotocol that the application chose */
     char *beat;                 /* of ws_http_beat */
@@ -2309,6 +2875,9 @@ typedef struct ws__cfg {
     char accept[29];            /* client: the Sec-WebSocket-Accept to expect */
     uint8_t crossed;            /* client: a redirect led to another server */
     uint32_t conns;             /* listener: accepted and not closed yet */
+    ws_extension *extensions;   /* up to one without a name; NULL: none */
+    uint8_t *area;              /* cfg.memory_extension, NULL: none */
+    size_t area_size, area_used;
     const char *url;
     const char *lines;          /* headers, "name: value CR LF" each, NUL; then the proxy's */
     /* a client's, whose configuration is its own: */
@@ -2362,49 +2931,6 @@ static int ws__error_tell(int number)
 #define WS__ERROR_TELL(name, tell, text) tell,
     static const short tells[] = { 0, WS_ERRORS(WS__ERROR_TELL) 0 };
     return tells[number];
-}
-
-/* Builds NUL-terminated text in a buffer, cutting what does not fit. */
-typedef struct ws__text { char *at, *end; int cut; } ws__text;
-
-static void ws__put(ws__text *t, const char *s, size_t n)
-{
-    size_t room = (size_t)(t->end - t->at) - 1;
-    if (n > room) {
-        n = room;
-        t->cut = 1;
-    }
-    if (n) memcpy(t->at, s, n);
-    t->at += n;
-    *t->at = 0;
-}
-
-WS__PRIVATE ws__text ws__text_in(char *buf, size_t n)
-{
-    ws__text t;
-
-    t.at = buf;
-    t.end = buf + n;
-    t.cut = 0;
-    *buf = 0;
-    return t;
-}
-
-static void ws__puts(ws__text *t, const char *s) { ws__put(t, s, strlen(s)); }
-
-static void ws__put_number(ws__text *t, uint64_t v)
-{
-    char digits[20];
-    size_t n = sizeof digits;
-    do digits[--n] = (char)('0' + v % 10); while (v /= 10);
-    ws__put(t, digits + n, sizeof digits - n);
-}
-
-static void ws__put_hex(ws__text *t, uint64_t v)
-{
-    int shift = 60;
-    while (shift && !(v >> shift)) shift -= 4;
-    for (; shift >= 0; shift -= 4) ws__put(t, &"0123456789abcdef"[v >> shift & 15], 1);
 }
 
 /* ---- memory ---- */
@@ -2537,6 +3063,24 @@ static int ws__config_valid(const ws_config *cfg)
     return !cfg->io.read == !cfg->io.write;
 }
 
+static int ws__extension_valid(const ws_extension *x)
+{
+    return x->name && ws__token_valid(ws__cstr(x->name)) &&
+           (x->rsv == 1 || x->rsv == 2 || x->rsv == 4) && x->offer && x->accept &&
+           x->confirm && x->state_size && x->begin && x->encode && x->decode;
+}
+
+/* What is wrong with the extensions of a configuration, or 0. */
+static int ws__extensions_fault(const ws_config *cfg, int client)
+{
+    const ws_extension *const *x = cfg->extensions;
+
+    for (; x && *x; x++) if (!ws__extension_valid(*x)) return WS_ERR_ARGUMENT;
+    if (cfg->memory && !cfg->memory_extension && (cfg->deflate || cfg->extensions))
+        return WS_ERR_ARGUMENT;
+    return cfg->deflate ? ws__deflate_fault(cfg->deflate, client) : 0;
+}
+
 static size_t ws__lines_size(const ws_header *h)
 {
     size_t n = 1;
@@ -2636,6 +3180,38 @@ static const ws_route *ws__keep_routes(ws__text *t, const ws_route *from)
     return to;
 }
 
+/* Bytes of the copied extensions: an array, settings of permessage-deflate, names. */
+static size_t ws__extensions_size(const ws_config *cfg)
+{
+    size_t n = 0;
+    const ws_extension *const *x = cfg->extensions;
+
+    for (; x && *x; x++) n += sizeof **x + strlen((*x)->name) + 1;
+    if (cfg->deflate) n += sizeof(ws_extension) + sizeof(ws_deflate);
+    return n ? n + sizeof(ws_extension) : 0;
+}
+
+/* t stands where a ws_extension may stand. */
+static ws_extension *ws__keep_extensions(ws__text *t, const ws_config *cfg)
+{
+    ws_extension *all = (ws_extension *)(void *)t->at, *to = all;
+    const ws_extension *const *x = cfg->extensions;
+    ws_deflate *d;
+
+    if (!ws__extensions_size(cfg)) return NULL;
+    for (; x && *x; x++) *to++ = **x;
+    d = (ws_deflate *)(void *)(to + (cfg->deflate ? 2 : 1));
+    t->at = (char *)d;
+    if (cfg->deflate) {
+        *d = ws__deflate_settings(cfg->deflate);
+        *to++ = ws__deflate_extension(d);
+        t->at = (char *)(d + 1);
+    }
+    memset(to, 0, sizeof *to);
+    for (to = all, x = cfg->extensions; x && *x; x++, to++) to->name = ws__keep(t, (*x)->name);
+    return all;
+}
+
 static uint32_t ws__short_below(const ws_config *s)
 {
     uint32_t least = s->max_message < s->max_frame ? s->max_message : s->max_frame;
@@ -2648,7 +3224,7 @@ static uint32_t ws__short_below(const ws_config *s)
 static size_t ws__cfg_size(const ws_config *cfg, const char *url)
 {
     return sizeof(ws__cfg) + ws__lines_size(cfg->headers) + (url ? strlen(url) + 1 : 0) +
-           ws__routes_size(cfg->routes) +
+           ws__extensions_size(cfg) + ws__routes_size(cfg->routes) +
            (cfg->protocols ? strlen(cfg->protocols) : 0) + 3 +
            (cfg->origins ? strlen(cfg->origins) + 1 : 0) +
            (cfg->method ? strlen(cfg->method) + 1 + cfg->body_size : 0) +
@@ -2672,6 +3248,7 @@ static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const ch
     ws__defaults(&k->set);
     t.at = (char *)(k + 1);
     t.end = (char *)k + size;
+    k->extensions = ws__keep_extensions(&t, cfg);
     k->set.routes = ws__keep_routes(&t, cfg->routes);
     k->lines = ws__keep_lines(&t, cfg->headers);
     ws__keep_lines(&t, cfg->proxy_headers);
@@ -2689,6 +3266,8 @@ static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const ch
     }
     k->set.headers = k->set.proxy_headers = NULL;
     k->set.tls = ws__tls_hold(cfg->tls);
+    k->set.deflate = NULL;
+    k->set.extensions = NULL;
 }
 
 static void ws__cfg_release(ws__cfg *k)
@@ -2738,12 +3317,16 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, const char *url, uint32_t fl
     uint8_t *at = (uint8_t *)cfg->memory;
     size_t conn = (sizeof(ws_conn) + 7) / 8 * 8, size = (ws__cfg_size(cfg, url) + 7) / 8 * 8;
     size_t fixed = conn + size + sizeof(ws__rx) + sizeof(ws__tx) + WS__STAGE, rest, send;
-    size_t most = cfg->memory_size / 8 * 8;
+    size_t most = cfg->memory_size / 8 * 8, area = cfg->memory_extension / 8 * 8;
+    size_t copies = ws__extensions_size(cfg);       /* stand in front, count as area */
     uint32_t *whole;                        /* the limit of what is put together */
     ws_conn *c;
 
-    if ((uintptr_t)at % 8 || most <= WS_MEMORY_OVERHEAD) return NULL;
-    rest = most - WS_MEMORY_OVERHEAD;
+    if (area > most || copies > area) return NULL;
+    most -= area - copies / 8 * 8;
+    area -= copies / 8 * 8;
+    if ((uintptr_t)at % 8 || most <= WS_MEMORY_OVERHEAD + copies) return NULL;
+    rest = most - WS_MEMORY_OVERHEAD - copies;
     send = cfg->memory_send ? cfg->memory_send : rest / 3;
     if (send >= rest) return NULL;
     rest -= send;                           /* the largest message */
@@ -2763,6 +3346,8 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, const char *url, uint32_t fl
     memset(c->rx, 0, sizeof *c->rx);
     at += sizeof(ws__rx);
     c->rx->cap = most - (size_t)(at - (uint8_t *)cfg->memory);
+    c->cfg->area = area ? (uint8_t *)cfg->memory + most : NULL;
+    c->cfg->area_size = area;
     whole = c->cfg->set.frames ? &c->cfg->set.max_frame
           : c->cfg->set.parts_over != WS_NO_LIMIT ? &c->cfg->set.parts_over
           : &c->cfg->set.max_message;
@@ -2801,14 +3386,14 @@ static ws_conn *ws__new(const ws_config *cfg, const char *url, uint32_t flags, i
 
     memset(&bare, 0, sizeof bare);
     if (!cfg) cfg = &bare;
-    *fault = 0;
-    if (!ws__config_valid(cfg)) {
+    *fault = ws__config_valid(cfg) ? ws__extensions_fault(cfg, flags & WS__IS_CLIENT)
+                                   : WS_ERR_ARGUMENT;
+    if (*fault) {
         bare.alloc = cfg->alloc;
         bare.alloc_user = cfg->alloc_user;
         bare.memory = cfg->memory;
         bare.memory_size = cfg->memory_size;
         bare.user = cfg->user;
-        *fault = WS_ERR_ARGUMENT;
         cfg = &bare;
     }
     if (cfg->memory) return ws__new_fixed(cfg, url, flags);
@@ -2844,9 +3429,12 @@ static void ws__string_free(ws_conn *c, char *s)
     if (s) ws__free(c->cfg, s, strlen(s) + 1);
 }
 
+static void ws__ext_free(ws_conn *c);
+
 static void ws__more_free(ws_conn *c)
 {
     if (!c->more) return;
+    ws__ext_free(c);
     ws__string_free(c, c->more->remote);
     ws__string_free(c, c->more->protocol);
     ws__string_free(c, c->more->beat);
@@ -2929,6 +3517,233 @@ static char *ws__note_new(ws_conn *c, size_t n)
     if (!c->note) c->note = (char *)ws__alloc(c->cfg, WS__NOTE_SIZE);
     return n <= WS__NOTE_SIZE ? c->note : NULL;
 }
+
+/* ==== >>extend (private) =============================================================== */
+
+#define WS__CODE_ROOM 64        /* bytes that a step may always write */
+
+/* One direction of an extension. */
+typedef struct ws__coder {
+    void *state;                /* NULL: none */
+    size_t size;                /* of its block */
+    uint8_t encode;
+    uint8_t alone;              /* a state for each message */
+    uint8_t begun;
+} ws__coder;
+
+/* The extension in use. Its answer follows, a string. */
+typedef struct ws__ext {
+    const ws_extension *set;
+    uint32_t agreed;
+    uint8_t encodes;            /* it can encode messages */
+    uint8_t part_coded;         /* the message that is sent in parts is encoded */
+    uint8_t pending;            /* the decoder may have more to write */
+    uint8_t shown;              /* an event shows data */
+    ws__coder in, out;
+    uint8_t *data;              /* decoded bytes of the message: len in a block of cap */
+    size_t len, cap;
+    size_t size;                /* of this block */
+} ws__ext;
+
+static ws__ext *ws__ext_of(const ws_conn *c) { return c->more ? c->more->ext : NULL; }
+
+/* Memory for an extension, at least *size bytes. */
+static void *ws__ext_alloc(ws__cfg *k, size_t *size)
+{
+    size_t at = k->area_used;
+
+    if (!k->area) return ws__block_new(k, size);
+    *size = (*size + 7) / 8 * 8;
+    if (*size > k->area_size - at) return NULL;
+    k->area_used += *size;
+    return k->area + at;
+}
+
+static int ws__coder_begin(ws__cfg *k, const ws_extension *x, uint32_t agreed, ws__coder *d)
+{
+    int alone, r;
+
+    if (d->begun) return 0;
+    if (!d->state) {
+        d->size = x->state_size(x->user, agreed, d->encode, &alone);
+        d->state = d->size ? ws__ext_alloc(k, &d->size) : NULL;
+        if (!d->state) return d->size ? WS_ERR_MEMORY : WS_ERR_CODEC;
+    }
+    r = x->begin(x->user, agreed, d->encode, d->state);
+    d->begun = !r;
+    return !r || r == WS_ERR_MEMORY ? r : WS_ERR_CODEC;
+}
+
+static void ws__coder_end(ws__cfg *k, const ws_extension *x, ws__coder *d)
+{
+    if (d->begun && x->end) x->end(x->user, d->encode, d->state);
+    d->begun = 0;
+    if (k->area) return;
+    if (d->state) ws__block_free(k, d->state, d->size);
+    d->state = NULL;
+}
+
+/* Gives back what an event showed. */
+static void ws__ext_release(ws__cfg *k, ws__ext *e)
+{
+    e->len = e->shown = 0;
+    if (k->area) return;
+    if (e->data) ws__block_free(k, e->data, e->cap);
+    e->data = NULL;
+    e->cap = 0;
+}
+
+static void ws__ext_free(ws_conn *c)
+{
+    ws__ext *e = ws__ext_of(c);
+
+    if (!e) return;
+    c->more->ext = NULL;
+    ws__coder_end(c->cfg, e->set, &e->in);
+    ws__coder_end(c->cfg, e->set, &e->out);
+    ws__ext_release(c->cfg, e);
+    if (!c->cfg->area) ws__block_free(c->cfg, e, e->size);
+}
+
+/* In the caller's block all memory is taken at once: states, and the rest for data. */
+static int ws__ext_reserve(ws__cfg *k, ws__ext *e)
+{
+    int r = ws__coder_begin(k, e->set, e->agreed, &e->in);
+
+    if (!r && e->encodes) r = ws__coder_begin(k, e->set, e->agreed, &e->out);
+    if (r) return r;
+    e->data = k->area + k->area_used;
+    e->cap = k->area_size - k->area_used;
+    return 0;
+}
+
+/* Takes an extension into use, as it was answered. */
+static int ws__ext_open(ws_conn *c, const ws_extension *x, uint32_t agreed, ws_str name,
+                        ws_str params)
+{
+    ws__cfg *k = c->cfg;
+    size_t size = sizeof(ws__ext) + name.size + params.size + 1, more = sizeof *c->more;
+    int alone = 0, reserve;
+    ws__ext *e;
+    char *text;
+
+    if (k->area) {
+        k->area_used = 0;
+        c->more = (ws__more *)ws__ext_alloc(k, &more);
+        if (c->more) memset(c->more, 0, sizeof *c->more);
+    }
+    e = ws__more_of(c) ? (ws__ext *)ws__ext_alloc(k, &size) : NULL;
+    if (!e) return WS_ERR_MEMORY;
+    memset(e, 0, sizeof *e);
+    e->set = x;
+    e->agreed = agreed;
+    e->size = size;
+    x->state_size(x->user, agreed, 0, &alone);
+    e->in.alone = alone != 0;
+    e->out.encode = 1;
+    alone = 0;
+    e->encodes = x->state_size(x->user, agreed, 1, &alone) != 0;
+    e->out.alone = alone || k->set.drop_oldest;     /* what is dropped must not be missed */
+    text = (char *)(e + 1);
+    memcpy(text, name.data, name.size);
+    if (params.size) memcpy(text + name.size, params.data, params.size);
+    text[name.size + params.size] = 0;
+    reserve = k->area ? ws__ext_reserve(k, e) : 0;
+    c->more->ext = reserve ? NULL : e;
+    return reserve;
+}
+
+/* One step, its result checked: 1, 0 or an error. */
+static int ws__code(const ws_extension *x, const ws__coder *d, const void *in, size_t *used,
+                    void *out, size_t *made, int end)
+{
+    size_t have = *used, room = *made;
+    int r = (d->encode ? x->encode : x->decode)(x->user, d->state, in, used, out, made, end);
+
+    if (r < 0) return r == WS_ERR_MEMORY || (r == WS_ERR_DECODE && !d->encode) ? r : WS_ERR_CODEC;
+    if (r > 1 || *used > have || *made > room || (r && (!end || *used < have)) ||
+        (!r && !*used && !*made && (have || end)))
+        return WS_ERR_CODEC;
+    return r;
+}
+
+/* A message on its way through an encoder: pieces, bytes of the first that were taken, and
+   how it ends (see ws_extension). */
+typedef struct ws__feed {
+    const ws_str *v;
+    int count, end;
+    size_t at;
+} ws__feed;
+
+/* Encodes into room bytes. 1: all of it; 0: the room is full. */
+static int ws__encode(const ws_extension *x, const ws__coder *d, ws__feed *f, uint8_t *out,
+                      size_t room, size_t *made)
+{
+    int r = 0;
+
+    *made = 0;
+    while (!r && room - *made >= WS__CODE_ROOM) {
+        int last = f->count <= 1;
+        size_t have = f->count ? f->v->size - f->at : 0, n = have, m = room - *made;
+        const char *in = have ? f->v->data + f->at : "";
+        if (have || last) {
+            r = ws__code(x, d, in, &n, out + *made, &m, last ? f->end : 0);
+            if (r < 0) return r;
+            f->at += n;
+            *made += m;
+        }
+        if (!last && f->at == f->v->size) {
+            f->v++;
+            f->count--;
+            f->at = 0;
+        }
+    }
+    return r;
+}
+
+/* Is a message of n bytes to be encoded? */
+static int ws__encodes(const ws_conn *c, int op, size_t n)
+{
+    const ws__ext *e = ws__ext_of(c);
+
+    return e && e->encodes && n >= e->set->threshold && !(op & WS_OP_PLAIN);
+}
+
+/* ---- negotiation ---- */
+
+/* Splits "name; parameters". */
+static ws_str ws__extension_name(ws_str item, ws_str *params)
+{
+    size_t n = ws__find(item, 0, ';');
+
+    *params = ws__str(item.data + n, item.size - n);
+    return ws__trim(item.data, 0, n);
+}
+
+static int ws__extension_parses(ws_str item)
+{
+    ws_str params, name;
+    int good = ws__token_valid(ws__extension_name(item, &params)), r;
+
+    do r = ws_param_next(&params, &name, NULL, 0); while (r > 0);
+    return good && !r;
+}
+
+static int ws__extension_is(const ws_extension *x, ws_str name)
+{
+    return name.size == strlen(x->name) && !memcmp(name.data, x->name, name.size);
+}
+
+/* The required extension that is not the one in use, NULL if there is none. */
+static const ws_extension *ws__extension_missing(const ws__cfg *k, const ws_extension *in_use)
+{
+    const ws_extension *x = k->extensions;
+
+    for (; x && x->name; x++) if (x->required && x != in_use) return x;
+    return NULL;
+}
+
+#define WS__PARAMS_SIZE 256
 
 /* ==== >>send (private) ================================================================= */
 
@@ -3376,6 +4191,7 @@ static size_t ws__header_size(const ws_conn *c, size_t n)
 }
 
 #define WS__UNFINISHED 0x80     /* added to an opcode: FIN stays 0 */
+#define WS__PLAIN 1             /* ws__coded_put: nothing was queued, better as it is */
 
 /* A header for n bytes; op may have WS__UNFINISHED. */
 static int ws__frame_make(ws_conn *c, ws_frame *f, int op, size_t n)
@@ -3413,6 +4229,100 @@ static int ws__frame_put(ws_conn *c, int op, const ws_str *v, int count, size_t 
     ws__join_pieces(at + head, &f, v, count);
     c->tx->len += head + n;
     return 0;
+}
+
+/* Bytes that a message takes in frames of at most most bytes. */
+static uint64_t ws__wire_size(const ws_conn *c, size_t n, size_t most)
+{
+    size_t full = n > most ? (n - 1) / most : 0;
+
+    return n + (uint64_t)full * ws__header_size(c, most) + ws__header_size(c, n - full * most);
+}
+
+/* ws__tx_room behind used bytes that are not queued yet. */
+static uint8_t *ws__tx_room_behind(ws_conn *c, size_t used, size_t n)
+{
+    uint8_t *at;
+
+    if (c->tx) c->tx->len += used;
+    at = ws__tx_room(c, n);
+    if (c->tx) c->tx->len -= used;
+    return at;
+}
+
+/* Makes frames of at most most bytes out of size bytes behind the queue. op: of the first, which
+   is marked with the reserved bits rsv; with WS__UNFINISHED none has FIN. */
+static int ws__frame_run(ws_conn *c, int op, int rsv, size_t size, size_t most)
+{
+    size_t heads = (size_t)(ws__wire_size(c, size, most) - size), i;
+    size_t frames = size > most ? (size - 1) / most + 1 : 1;
+    uint8_t head[WS_FRAME_HEADER_MAX], *base, *to;
+
+    base = ws__tx_room_behind(c, size, heads);
+    if (!base) return WS_ERR_MEMORY;
+    base -= size;
+    for (i = frames; i-- > 0;) {    /* from the last one on they move up */
+        size_t k = i + 1 < frames ? most : size - i * most, n;
+        int r, end = i + 1 < frames ? WS__UNFINISHED : op & WS__UNFINISHED;
+        ws_frame f;
+        r = ws__frame_make(c, &f, (i ? WS_OP_CONTINUATION : op & 15) | end, k);
+        if (r) return r;
+        if (!i && op & 15) f.rsv = (uint8_t)rsv;
+        n = ws_frame_encode(&f, head);
+        to = base + i * most + (i ? i * ws__header_size(c, most) : 0);
+        memmove(to + n, base + i * most, k);
+        memcpy(to, head, n);
+        if (f.masked) ws_mask(to + n, to + n, k, f.key, 0);
+    }
+    c->tx->len += size + heads;
+    return 0;
+}
+
+/* Encodes a message of n bytes, or a part of one, behind the queue: *size bytes. */
+static int ws__encode_run(ws_conn *c, const ws_str *v, int count, size_t n, int end, size_t *size)
+{
+    ws__ext *e = c->more->ext;
+    size_t room = WS__HAS(c, WS__IS_FIXED) ? WS__CODE_ROOM : n / 2 + 256, made;
+    ws__feed f = { NULL, 0, 0, 0 };
+    int r;
+
+    f.v = v;
+    f.count = count;
+    f.end = end;
+    *size = 0;
+    r = ws__coder_begin(c->cfg, e->set, e->agreed, &e->out);
+    while (!r) {
+        uint8_t *at = ws__tx_room_behind(c, *size, room);
+        if (!at) return WS_ERR_MEMORY;
+        r = ws__encode(e->set, &e->out, &f, at, c->tx->cap - c->tx->len - *size, &made);
+        if (r < 0) break;
+        *size += made;
+        if (*size > 2 * n + 4096) return WS_ERR_CODEC;
+    }
+    return r < 0 ? r : 0;
+}
+
+/* Queues a message of n bytes, or a part of one, as the extension encodes it, in frames of at
+   most most bytes. */
+static int ws__coded_put(ws_conn *c, int op, const ws_str *v, int count, size_t n, size_t most)
+{
+    ws__ext *e = c->more->ext;
+    int end = op & WS__UNFINISHED ? 1 : 2, whole = end == 2 && op & 15, r;
+    size_t size;
+
+    if (c->cork && c->cork->total) c->cork->flush(c);
+    if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
+    r = ws__encode_run(c, v, count, n, end, &size);
+    if (!r && whole && e->out.alone && size >= n) {     /* it does not pay */
+        ws__coder_end(c->cfg, e->set, &e->out);
+        ws__tx_settle(c);
+        return WS__PLAIN;
+    }
+    if (!r) r = ws__frame_run(c, op, e->set->rsv, size, most);
+    if (r && c->tx) ws__tx_settle(c);
+    /* what the encoder remembers of a message that did not go, the peer does not know */
+    if (r || (end == 2 && e->out.alone)) ws__coder_end(c->cfg, e->set, &e->out);
+    return r;
 }
 
 /* A control frame. */
@@ -3579,10 +4489,15 @@ static void ws__pong_got(ws_conn *c, const uint8_t *p, size_t n)
 static int ws__part_put(ws_conn *c, int op, const void *data, size_t n, int last)
 {
     ws_str v = ws__str((const char *)data, n);
-    int r = ws__frame_put(c, (c->sending ? WS_OP_CONTINUATION : op) |
-                             (last ? 0 : WS__UNFINISHED), &v, 1, n);
+    ws__ext *e = ws__ext_of(c);
+    int coded = e && (c->sending ? e->part_coded : ws__encodes(c, op, (size_t)-1)), r;
+    int frame = (c->sending ? WS_OP_CONTINUATION : op & 15) | (last ? 0 : WS__UNFINISHED);
 
+    if (coded) r = ws__coded_put(c, frame, &v, 1, n, (size_t)-1 / 4);
+    if (!coded || r == WS__PLAIN) r = ws__frame_put(c, frame, &v, 1, n);
+    if (r && c->sending && coded) ws__fail(c, r);   /* the encoder is ahead of the peer */
     if (r) return r;
+    if (e) e->part_coded = (uint8_t)coded;
     c->sending = (uint8_t)(last ? 0 : op);
     c->last_message = c->now;
     return 0;
@@ -3786,6 +4701,13 @@ typedef struct ws__request {
     int upgrade, connection, has_upgrade, body;
 } ws__request;
 
+/* The extension for a client that offers some, and its answer. */
+typedef struct ws__choice {
+    const ws_extension *set;    /* NULL: none */
+    uint32_t agreed;
+    char answer[WS__PARAMS_SIZE];
+} ws__choice;
+
 static void ws__request_field(ws__request *r, ws_str name, ws_str value)
 {
     if (ws_str_is(name, "Host")) { r->hosts++; r->host = value; }
@@ -3913,6 +4835,41 @@ static void ws__protocol_choose(ws_conn *c)
         c->protocol = ws__protocol_find(c->cfg, item);
 }
 
+/* Does the client offer x in a way that suits? Of several offers the first one that does. */
+static int ws__extension_accept(const ws_conn *c, const ws_extension *x, ws__choice *o)
+{
+    ws__walk w = { 0, { NULL, 0 } };
+    ws_str item, params;
+
+    while (ws__walk_next(c, "Sec-WebSocket-Extensions", &w, &item)) {
+        *o->answer = 0;
+        if (ws__extension_is(x, ws__extension_name(item, &params)) &&
+            !x->accept(x->user, params, o->answer, sizeof o->answer, &o->agreed) &&
+            ws__is_value(o->answer)) {
+            o->set = x;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Chooses the extension. Returns a fault, and why. */
+static int ws__extension_choose(const ws_conn *c, ws__choice *o, const char **why)
+{
+    const ws_extension *x = c->cfg->extensions;
+    ws__walk w = { 0, { NULL, 0 } };
+    ws_str item;
+
+    memset(o, 0, sizeof *o);
+    while (x && ws__walk_next(c, "Sec-WebSocket-Extensions", &w, &item))
+        if (!ws__extension_parses(item)) { *why = "malformed"; return WS_ERR_EXTENSION; }
+    while (x && x->name && !ws__extension_accept(c, x, o)) x++;
+    x = ws__extension_missing(c->cfg, o->set);
+    if (!x) return 0;
+    *why = x->name;
+    return WS_ERR_EXTENSION;
+}
+
 /* path fits the pattern: '*' at its end is any rest, elsewhere the rest of a segment. */
 static int ws__path_fits(const char *pattern, ws_str path)
 {
@@ -3997,13 +4954,18 @@ static int ws__protocol_keep(ws_conn *c, const char *protocol)
 static int ws__answer_101(ws_conn *c, const ws_answer *answer)
 {
     const ws_header *headers = answer ? answer->headers : NULL;
-    const char *protocol = ws__answer_protocol(c, answer);
+    const char *protocol = ws__answer_protocol(c, answer), *why;
     char accept[29];
+    ws__choice o;
     ws__text t;
+    int r;
 
     if (!protocol) return WS_ERR_ARGUMENT;
+    r = ws__extension_choose(c, &o, &why);
+    if (r) return r;
     if (ws__text_begin(c, &t, 200 + strlen(protocol) + strlen(c->cfg->lines) +
-                              ws__lines_size(headers)))
+                              ws__lines_size(headers) +
+                              (o.set ? 32 + strlen(o.set->name) + strlen(o.answer) : 0)))
         return WS_ERR_MEMORY;
     ws_accept_key(ws_header_value(c, "Sec-WebSocket-Key").data, accept);
     ws__puts(&t, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
@@ -4011,12 +4973,18 @@ static int ws__answer_101(ws_conn *c, const ws_answer *answer)
     ws__puts(&t, accept);
     if (*protocol) ws__puts(&t, "\r\nSec-WebSocket-Protocol: ");
     ws__puts(&t, protocol);
+    if (o.set) {
+        ws__puts(&t, "\r\nSec-WebSocket-Extensions: ");
+        ws__puts(&t, o.set->name);
+        ws__puts(&t, o.answer);
+    }
     ws__puts(&t, "\r\n");
     ws__puts(&t, c->cfg->lines);
     ws__put_lines(&t, headers);
     ws__puts(&t, "\r\n");
     if (t.cut || ws__protocol_keep(c, protocol)) return WS_ERR_MEMORY;
-    return ws__text_end(c, &t);
+    r = o.set ? ws__ext_open(c, o.set, o.agreed, ws__cstr(o.set->name), ws__cstr(o.answer)) : 0;
+    return r ? r : ws__text_end(c, &t);
 }
 
 /* Judges a whole request head. Returns the event it makes, 0 after a failure. */
@@ -4024,6 +4992,8 @@ static int ws__server_head(ws_conn *c, ws_str head)
 {
     ws__request r;
     ws_str name, value;
+    const char *why = NULL;
+    ws__choice o;
     size_t pos = 0;
     int fault;
 
@@ -4041,13 +5011,14 @@ static int ws__server_head(ws_conn *c, ws_str head)
     if ((!fault || fault == WS_ERR_NOT_UPGRADE) && ws__forwarded(c)) fault = WS_ERR_MEMORY;
     if (fault == WS_ERR_NOT_UPGRADE) return WS_EV_HTTP;
     if (!fault) fault = ws__route_choose(c);
+    if (!fault) fault = ws__extension_choose(c, &o, &why);
     if (!fault && c->cfg->set.ask) {
         c->flags |= WS__ASKED;
         return WS_EV_REQUEST;
     }
     if (!fault) fault = ws__answer_101(c, NULL);
     if (!fault) return WS_EV_OPEN;
-    ws__fail(c, fault);
+    ws__fail_with(c, fault, why);
     return 0;
 }
 
@@ -4123,6 +5094,35 @@ static void ws__put_protocols(ws__text *t, const ws__cfg *k)
     ws__puts(t, "\r\n");
 }
 
+/* What the extensions offer. */
+static void ws__put_offers(ws__text *t, const ws__cfg *k)
+{
+    const ws_extension *x = k->extensions;
+    char params[WS__PARAMS_SIZE];
+    int i, any = 0;
+
+    for (; x && x->name; x++)
+        for (i = 0; i < 4; i++) {
+            *params = 0;
+            if (x->offer(x->user, i, params, sizeof params) || !ws__is_value(params)) break;
+            ws__puts(t, any ? ", " : "Sec-WebSocket-Extensions: ");
+            ws__puts(t, x->name);
+            ws__puts(t, params);
+            any = 1;
+        }
+    if (any) ws__puts(t, "\r\n");
+}
+
+/* Bytes that they may take. */
+static size_t ws__offers_size(const ws__cfg *k)
+{
+    const ws_extension *x = k->extensions;
+    size_t n = 0;
+
+    for (; x && x->name; x++) n += 4 * (strlen(x->name) + WS__PARAMS_SIZE + 2);
+    return n + 32;
+}
+
 /* The application's header lines. Its secrets do not follow a redirect to another server. */
 static void ws__put_own_lines(ws__text *t, const ws__cfg *k, const char *lines)
 {
@@ -4147,6 +5147,7 @@ static void ws__put_upgrade(ws_conn *c, ws__text *t, const char *key)
     ws__put_number(t, (uint64_t)ws_version(c));
     ws__puts(t, "\r\n");
     ws__put_protocols(t, c->cfg);
+    ws__put_offers(t, c->cfg);
     if (!set->origin) return;
     ws__puts(t, ws_version(c) == 8 ? "Sec-WebSocket-Origin: " : "Origin: ");
     ws__puts(t, set->origin);
@@ -4161,7 +5162,7 @@ static int ws__request_put(ws_conn *c, const ws_url *url)
     uint8_t nonce[16];
     char key[25];
     size_t size = 1024 + strlen(ws_url_of(c)) + 2 * (c->cfg->size - sizeof *c->cfg) +
-                  ws__cstr(c->cfg->next_line).size;
+                  ws__cstr(c->cfg->next_line).size + ws__offers_size(c->cfg);
     ws__text t;
 
     if (ws__random(c->cfg, nonce, sizeof nonce)) return WS_ERR_RANDOM;
@@ -4191,12 +5192,33 @@ static int ws__request_put(ws_conn *c, const ws_url *url)
     return ws__text_end(c, &t);
 }
 
-/* 4.1, what a client must find in the answer. */
-static int ws__answer_check(ws_conn *c, ws_str head, int status, ws_str version)
+/* Takes the extension of the answer into use, if we offered it so. */
+static int ws__extension_answer(ws_conn *c, ws_str value, const char **why)
 {
-    ws_str name, value, item;
+    const ws_extension *x;
+    ws_str item, name, params;
+    uint32_t agreed = 0;
+    int r = 0;
+
+    while (!r && ws_list_next(&value, &item)) {
+        name = ws__extension_name(item, &params);
+        for (x = c->cfg->extensions; x && x->name && !ws__extension_is(x, name); x++) {}
+        *why = !ws__extension_parses(item) ? "malformed"
+             : !x || !x->name ? "not offered"
+             : ws__ext_of(c) ? "more than one"
+             : x->confirm(x->user, params, &agreed) ? "parameters" : NULL;
+        r = *why ? WS_ERR_EXTENSION : ws__ext_open(c, x, agreed, name, params);
+    }
+    return r;
+}
+
+/* 4.1, what a client must find in the answer. */
+static int ws__answer_check(ws_conn *c, ws_str head, int status, ws_str version,
+                            const char **why)
+{
+    ws_str name, value;
     size_t pos = 0;
-    int upgrade = 0, connection = 0, accepts = 0, right = 0, protocols = 0;
+    int upgrade = 0, connection = 0, accepts = 0, right = 0, protocols = 0, r;
 
     if (status != 101 || !ws_str_is(version, "HTTP/1.1")) return WS_ERR_STATUS;
     while (ws_head_field(head, &pos, &name, &value)) {
@@ -4211,7 +5233,8 @@ static int ws__answer_check(ws_conn *c, ws_str head, int status, ws_str version)
             c->protocol = ws__protocol_find(c->cfg, value);
             if (protocols++ || !c->protocol) return WS_ERR_SUBPROTOCOL;
         } else if (ws_str_is(name, "Sec-WebSocket-Extensions")) {
-            if (ws_list_next(&value, &item)) return WS_ERR_EXTENSION;
+            r = ws__extension_answer(c, value, why);
+            if (r) return r;
         }
     }
     if (upgrade != 1) return WS_ERR_UPGRADE;
@@ -4300,16 +5323,34 @@ static void ws__body_keep(ws_conn *c, ws_str head, int status)
     c->rx->left = ws__is_chunked(head) ? ws__chunks_join(p, n) : n;
 }
 
+/* Without an extension that is required the connection is closed at once (7.4.1), and what
+   waits to be sent is not. */
+static int ws__extension_insist(ws_conn *c)
+{
+    const ws__ext *e = ws__ext_of(c);
+    const ws_extension *x = ws__extension_missing(c->cfg, e ? e->set : NULL);
+
+    if (!x) return 0;
+    if (c->tx) ws__tx_free(c);
+    c->phase = WS__PHASE_FRAMES;
+    ws__close_put(c, WS_CLOSE_EXTENSION, x->name, strlen(x->name));
+    ws__fail_with(c, WS_ERR_EXTENSION_MISSING, x->name);
+    return WS_ERR_EXTENSION_MISSING;
+}
+
 static int ws__client_head(ws_conn *c, ws_str head)
 {
     ws_str version, reason;
+    const char *why = NULL;
     int status = 0, fault = ws_head_answer(head, &version, &status, &reason);
 
     if (!fault) {
         c->cfg->status = (uint16_t)status;
         fault = ws__is_http(c) ? ws__http_check(c, head, status)
-                               : ws__answer_check(c, head, status, version);
+                               : ws__answer_check(c, head, status, version, &why);
     }
+    if (!fault && !ws__is_http(c)) fault = ws__extension_insist(c);
+    if (fault == WS_ERR_EXTENSION_MISSING) return 0;
     if (!fault) return WS_EV_OPEN;
     ws__body_keep(c, head, status);
     if (fault == WS_ERR_STATUS && ws__redirects(c, status)) {   /* what waits for OPEN stays */
@@ -4319,7 +5360,7 @@ static int ws__client_head(ws_conn *c, ws_str head)
         c->phase = WS__PHASE_ENDED;
         return 0;
     }
-    ws__fail(c, fault);
+    ws__fail_with(c, fault, why);
     return 0;
 }
 
@@ -4412,6 +5453,7 @@ static void ws__release(ws_conn *c)
         rx->msg = 0;
         c->flags &= ~(uint32_t)WS__MESSAGE_HELD;
     }
+    if (c->more && c->more->ext && c->more->ext->shown) ws__ext_release(c->cfg, c->more->ext);
     if (WS__HAS(c, WS__HEAD_HELD) &&
         (WS__HAS(c, WS__OPENED | WS__CLOSE_TOLD) || c->phase == WS__PHASE_BODY)) {
         rx->head_size = 0;
@@ -4424,12 +5466,21 @@ static void ws__release(ws_conn *c)
         ws__rx_free(c);
 }
 
+/* Are the reserved bits of a frame those of the extension, where they may stand? */
+static int ws__rsv_agreed(const ws_conn *c, uint8_t first)
+{
+    const ws__ext *e = ws__ext_of(c);
+    int op = first & 15;
+
+    return e && (first >> 4 & 7) == e->set->rsv && (op == WS_OP_TEXT || op == WS_OP_BINARY);
+}
+
 /* The verdict that the first two bytes of a frame allow. op: of the unfinished message. */
 static int ws__header_check(const ws_conn *c, const uint8_t *p, int op)
 {
     int code = p[0] & 15, fin = p[0] >> 7, masked = p[1] >> 7, size = p[1] & 127;
 
-    if (p[0] & 0x70) return WS_ERR_RSV;
+    if (p[0] & 0x70 && !ws__rsv_agreed(c, p[0])) return WS_ERR_RSV;
     if ((code > 2 && code < 8) || code > 10) return WS_ERR_OPCODE;
     if (code >= 8 && !fin) return WS_ERR_CONTROL_FRAGMENT;
     if (code >= 8 && size > 125) return WS_ERR_CONTROL_SIZE;
@@ -4581,6 +5632,111 @@ static int ws__payload_part(ws_conn *c, ws__span *in, size_t k, ws_event *ev)
     return ws__part(c, k ? (const void *)p : "", k, last, ev);
 }
 
+/* ---- encoded messages ---- */
+
+#define WS__PART_MAX 16384      /* decoded bytes of one PART event */
+
+/* Room for a step of the decoder. */
+static int ws__decoded_room(ws_conn *c, ws__ext *e)
+{
+    size_t size = 2 * e->len + 1024;
+    uint8_t *bigger;
+
+    if (e->cap - e->len >= WS__CODE_ROOM) return 0;
+    if (c->cfg->area || e->len > (size_t)-1 / 4) return WS_ERR_MESSAGE_SIZE;
+    bigger = (uint8_t *)ws__block_new(c->cfg, &size);
+    if (!bigger) return WS_ERR_MEMORY;
+    if (e->len) memcpy(bigger, e->data, e->len);
+    ws__free(c->cfg, e->data, e->cap);
+    e->data = bigger;
+    e->cap = size;
+    return 0;
+}
+
+/* A step of the decoder over *n bytes of input; returns like it. Never much more is decoded
+   than the limit allows. */
+static int ws__decode(ws_conn *c, ws__ext *e, const uint8_t *p, size_t *n, int last)
+{
+    ws__rx *rx = c->rx;
+    uint64_t left = c->cfg->set.max_message;
+    size_t room, made;
+    int r = ws__decoded_room(c, e);
+
+    if (r) return r;
+    left = left == WS_NO_LIMIT ? (size_t)-1 / 2 : left - rx->given - e->len;
+    room = e->cap - e->len;
+    if (room > left + WS__CODE_ROOM) room = (size_t)left + WS__CODE_ROOM;
+    made = room;
+    r = ws__code(e->set, &e->in, p, n, e->data + e->len, &made, last);
+    if (r < 0) return r;
+    e->pending = !r && room - made < WS__CODE_ROOM;
+    if (rx->op == WS_OP_TEXT && ws_utf8(&rx->utf8, e->data + e->len, made) < made)
+        return WS_ERR_UTF8;
+    e->len += made;
+    return made > left ? WS_ERR_MESSAGE_SIZE : r;
+}
+
+/* The first n raw bytes were taken. */
+static void ws__coded_taken(ws_conn *c, ws__span *in, size_t n)
+{
+    ws__rx *rx = c->rx;
+    uint8_t key[4];
+    size_t i;
+
+    memcpy(key, rx->key, 4);
+    for (i = 0; i < 4; i++) rx->key[i] = key[(i + n) & 3];
+    rx->clear -= rx->masked ? n : 0;
+    rx->left -= n;
+    c->taken += n;
+    in->p += n;
+}
+
+/* Shows what is decoded. */
+static int ws__coded_event(ws_conn *c, int last, ws_event *ev)
+{
+    ws__rx *rx = c->rx;
+    ws__ext *e = c->more->ext;
+    const void *data = e->len ? (const void *)e->data : "";
+
+    e->shown = 1;
+    if (rx->parts || c->cfg->set.frames) return ws__part(c, data, e->len, last, ev);
+    ws__message(c, rx->op, data, e->len, ev);
+    rx->op = 0;
+    return 1;
+}
+
+/* Inside a data frame of an encoded message: decodes k bytes that came. */
+static int ws__payload_coded(ws_conn *c, ws__span *in, size_t k, ws_event *ev)
+{
+    const ws_config *s = &c->cfg->set;
+    ws__rx *rx = c->rx;
+    ws__ext *e = c->more->ext;
+    int r = ws__coder_begin(c->cfg, e->set, e->agreed, &e->in), last, go = 1;
+    size_t n;
+
+    if (rx->masked && k > rx->clear) {
+        ws_mask(in->p + rx->clear, in->p + rx->clear, k - rx->clear, rx->key, rx->clear);
+        rx->clear = k;
+    }
+    while (!r && go) {
+        n = k;
+        last = rx->fin && k == rx->left;
+        r = ws__decode(c, e, in->p, &n, last);
+        if (r < 0) break;
+        k -= n;
+        ws__coded_taken(c, in, n);
+        if (s->parts_over != WS_NO_LIMIT && e->len > s->parts_over) rx->parts = 1;
+        go = (k || last || e->pending) && !(rx->parts && e->len >= WS__PART_MAX);
+    }
+    if (r == 1 && rx->op == WS_OP_TEXT && rx->utf8) r = WS_ERR_UTF8;
+    if (r < 0) { ws__fail(c, r); return -1; }
+    if (r && e->in.alone) ws__coder_end(c->cfg, e->set, &e->in);
+    rx->in_frame = rx->left || e->pending || (rx->fin && !r);
+    if (r || (rx->parts && e->len) || (s->frames && !rx->in_frame))
+        return ws__coded_event(c, r, ev);
+    return rx->in_frame ? 0 : -1;
+}
+
 /* Inside a data frame: moves what came to the message. */
 static int ws__payload(ws_conn *c, ws__span *in, ws_event *ev)
 {
@@ -4588,6 +5744,8 @@ static int ws__payload(ws_conn *c, ws__span *in, ws_event *ev)
     size_t k = (size_t)(in->end - in->p);
 
     if (k > rx->left) k = (size_t)rx->left;
+    if (rx->coded) return k || !rx->left || c->more->ext->pending
+                          ? ws__payload_coded(c, in, k, ev) : 0;
     if (!k && rx->left) return 0;
     if (rx->parts) return ws__payload_part(c, in, k, ev);
     if (in->in_rx) {
@@ -4633,12 +5791,14 @@ static int ws__frame_begin(ws_conn *c, const ws_frame *f, size_t head, ws__span 
         rx->msg = 0;
         rx->given = 0;
         rx->begun = rx->parts = 0;
+        rx->coded = f->rsv != 0;
     }
     rx->frames++;
-    if (!c->cfg->set.frames && ws__in_parts(c, f)) rx->parts = 1;
+    if (!c->cfg->set.frames && !rx->coded && ws__in_parts(c, f)) rx->parts = 1;
     rx->left = f->size;
     rx->fin = f->fin;
     rx->masked = f->masked;
+    rx->clear = 0;
     memcpy(rx->key, f->key, 4);
     rx->in_frame = 1;
     in->p += head;
@@ -4652,13 +5812,14 @@ static int ws__limits(const ws_conn *c, const ws_frame *f)
     const ws_config *s = &c->cfg->set;
     uint64_t have = ws__message_size(c);
     uint32_t frames = c->rx && c->rx->op ? c->rx->frames : 0;
+    int coded = f->rsv || (frames && c->rx->coded);     /* counted when it is decoded */
 
     if (s->max_frame != WS_NO_LIMIT && f->size > s->max_frame) return WS_ERR_FRAME_SIZE;
-    if (s->max_message != WS_NO_LIMIT &&
+    if (!coded && s->max_message != WS_NO_LIMIT &&
         (f->size > s->max_message || have > s->max_message - f->size))
         return WS_ERR_MESSAGE_SIZE;
     if (s->frames) have = 0;                /* what must be held */
-    if ((s->frames || !ws__in_parts(c, f)) && have + f->size > ((size_t)-1) / 4)
+    if (!coded && (s->frames || !ws__in_parts(c, f)) && have + f->size > ((size_t)-1) / 4)
         return WS_ERR_MESSAGE_SIZE;
     if (s->max_fragments != WS_NO_LIMIT && frames >= s->max_fragments) return WS_ERR_FRAGMENTS;
     return 0;
@@ -4724,7 +5885,8 @@ static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
     if (head > 0 && f.op < 8) fault = ws__limits(c, &f);
     if (head < 0 || fault) { ws__fail(c, head < 0 ? head : fault); return -1; }
     if (!head) return 0;
-    if (have - (size_t)head < f.size || (f.op < 8 && (op || !f.fin || ws__in_parts(c, &f)))) {
+    if (have - (size_t)head < f.size ||
+        (f.op < 8 && (op || !f.fin || f.rsv || ws__in_parts(c, &f)))) {
         if (f.op >= 8 || (have == (size_t)head && f.size)) return 0;
         WS_TRACE(c, "frame in", in->p[0]);
         fault = ws__frame_begin(c, &f, (size_t)head, in);
@@ -5305,18 +6467,11 @@ static int ws__admit(ws_conn *c, size_t n, uint64_t wire)
 /* What follows a try to send a frame. */
 static int ws__sent(ws_conn *c, int r)
 {
-    if (r == WS_ERR_RANDOM) ws__fail(c, r);
+    if (r == WS_ERR_RANDOM || r == WS_ERR_CODEC) ws__fail(c, r);
     if (!r && !c->cork) ws__wake(c);
     return r;
 }
 
-/* Bytes that a message takes in frames of at most most bytes. */
-static uint64_t ws__wire_size(const ws_conn *c, size_t n, size_t most)
-{
-    size_t full = n > most ? (n - 1) / most : 0;
-
-    return n + (uint64_t)full * ws__header_size(c, most) + ws__header_size(c, n - full * most);
-}
 
 /* Copies the next n bytes of pieces, *at being the place in the first of them. Returns the
    piece to go on with. */
@@ -5360,12 +6515,18 @@ static int ws__send_cut(ws_conn *c, int op, const ws_str *v, size_t n, size_t mo
     return 0;
 }
 
+static int ws__op_valid(int op)
+{
+    op &= ~WS_OP_PLAIN;
+    return op == WS_OP_TEXT || op == WS_OP_BINARY;
+}
+
 WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
 {
     size_t n = 0, cut;
     int i, r;
 
-    if (!c || (op != WS_OP_TEXT && op != WS_OP_BINARY) || count < 0 || (!v && count))
+    if (!c || !ws__op_valid(op) || count < 0 || (!v && count))
         return WS_ERR_ARGUMENT;
     for (i = 0; i < count; i++) {
         if ((!v[i].data && v[i].size) || v[i].size > (size_t)-1 / 4 - n) return WS_ERR_ARGUMENT;
@@ -5376,6 +6537,11 @@ WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
     r = ws__can_begin(c);
     if (!r) r = ws__admit(c, n, ws__wire_size(c, n, cut));
     if (r) return r;
+    if (c->more && ws__encodes(c, op, n)) {
+        r = ws__coded_put(c, op & 15, v, count, n,
+                          c->cfg->set.fragment == WS_NO_LIMIT ? (size_t)-1 / 4 : cut);
+        if (r != WS__PLAIN) return ws__sent(c, r);
+    }
     if (n > cut) r = ws__send_cut(c, op, v, n, cut);
     else r = ws__frame_put(c, op, v, count, n);
     return ws__sent(c, r);
@@ -5393,7 +6559,8 @@ static int ws__send_short(ws_conn *c, int op, const void *data, size_t n)
 
     if (!g || !data || !n || n >= WS__BORROW_MIN || n > c->cfg->set.fragment) return 0;
     if ((op != WS_OP_TEXT && op != WS_OP_BINARY) || WS__HAS(c, no)) return 0;
-    if (c->phase != WS__PHASE_FRAMES || c->tx || c->sending || ws__has_source(c)) return 0;
+    if (c->phase != WS__PHASE_FRAMES || c->tx || c->sending) return 0;
+    if (c->more && (c->more->read || ws__encodes(c, op, n))) return 0;
     if (g->n == WS__PIECES || g->cap - g->len < head + n ||
         g->total > c->cfg->set.max_backlog / 2) return 0;
     WS_TRACE(c, "frame out", 0x80 | op);
@@ -5424,8 +6591,7 @@ WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last
 {
     int r;
 
-    if (!c || (op != WS_OP_TEXT && op != WS_OP_BINARY) || (!data && n) || n > (size_t)-1 / 4)
-        return WS_ERR_ARGUMENT;
+    if (!c || !ws__op_valid(op) || (!data && n) || n > (size_t)-1 / 4) return WS_ERR_ARGUMENT;
     if (!ws__can_send(c)) return WS_ERR_STATE;
     if (ws__has_source(c)) return WS_ERR_BUSY;
     if (c->sending && c->sending != op) return WS_ERR_ARGUMENT;
@@ -5439,7 +6605,7 @@ WS_API int ws_send_from(ws_conn *c, int op,
     ws__more *m;
     int r;
 
-    if (!c || (op != WS_OP_TEXT && op != WS_OP_BINARY) || !read) return WS_ERR_ARGUMENT;
+    if (!c || !ws__op_valid(op) || !read) return WS_ERR_ARGUMENT;
     if (!ws__can_send(c)) return WS_ERR_STATE;
     m = c->more;
     if (!m || m->read != read || m->read_user != user || m->read_op != op) {
@@ -5457,23 +6623,103 @@ WS_API int ws_send_from(ws_conn *c, int op,
     return 0;
 }
 
-/* A message for many, or for a slot. The frame is built when the first needs it. */
+/* What an extension made of a message for many. */
+typedef struct ws__news_set {
+    const ws_extension *set;
+    uint32_t agreed;
+    ws__shared *frame;          /* NULL: better as it is */
+} ws__news_set;
+
+#define WS__NEWS_SETS 4         /* for more of them it stays as it is */
+
+/* A message for many, or for a slot. The frames are built when the first needs them. */
 typedef struct ws__news {
-    ws__cfg *cfg;               /* whose memory the frame takes */
+    ws__cfg *cfg;               /* whose memory the frames take */
     ws__shared *frame;
+    ws__news_set coded[WS__NEWS_SETS];
+    int sets;
     ws_str payload;
     int op, slot;               /* slot: -1 none */
 } ws__news;
 
 #define WS__SHARE_MIN 64        /* bytes of payload from which a reference beats a copy */
 
+/* Encodes a message alone into a frame of fewer bytes than it has; *out is NULL if it does not
+   get so small. */
+static int ws__shared_coded(ws__cfg *k, const ws_extension *x, uint32_t agreed, int op,
+                            const ws_str *payload, ws__shared **out)
+{
+    ws__shared *s = ws__shared_raw(k, WS_FRAME_HEADER_MAX + payload->size + WS__CODE_ROOM);
+    ws__coder d = { NULL, 0, 1, 1, 0 };
+    ws_frame f = { 0, 1, 0, 0, 0, { 0, 0, 0, 0 } };
+    ws__feed feed = { NULL, 1, 2, 0 };
+    size_t made, head;
+    uint8_t *at;
+    int r;
+
+    *out = NULL;
+    if (!s) return WS_ERR_MEMORY;
+    at = WS__DATA(s) + WS_FRAME_HEADER_MAX;
+    feed.v = payload;
+    r = ws__coder_begin(k, x, agreed, &d);
+    if (!r) r = ws__encode(x, &d, &feed, at, payload->size + WS__CODE_ROOM, &made);
+    ws__coder_end(k, x, &d);
+    if (r > 0 && made < payload->size) {
+        f.op = (uint8_t)(op & 15);
+        f.rsv = (uint8_t)x->rsv;
+        f.size = made;
+        head = ws_frame_encode(&f, WS__DATA(s));
+        memmove(WS__DATA(s) + head, at, made);
+        s->size = head + made;
+        *out = s;
+    } else {
+        ws__shared_release(s);
+    }
+    return r < 0 ? r : 0;
+}
+
+/* The message as c's extension encodes it for all who agreed to the same. NULL: as it is. */
+static int ws__news_coded(ws_conn *c, ws__news *w, ws__shared **out)
+{
+    const ws__ext *e = ws__ext_of(c);
+    ws__news_set *s = w->coded, *end = s + w->sets;
+    int r;
+
+    *out = NULL;
+    if (!e || !ws__encodes(c, w->op, w->payload.size) || !e->out.alone ||
+        WS__HAS(c, WS__IS_CLIENT))
+        return 0;
+    for (; s < end; s++)
+        if (s->set == e->set && s->agreed == e->agreed) { *out = s->frame; return 0; }
+    if (w->sets == WS__NEWS_SETS) return 0;
+    r = ws__shared_coded(w->cfg, e->set, e->agreed, w->op, &w->payload, out);
+    if (r) return r;
+    s->set = e->set;
+    s->agreed = e->agreed;
+    s->frame = *out;
+    w->sets++;
+    return 0;
+}
+
+static void ws__news_end(ws__news *w)
+{
+    if (w->frame) ws__shared_release(w->frame);
+    while (w->sets) if (w->coded[--w->sets].frame) ws__shared_release(w->coded[w->sets].frame);
+}
+
 /* The frame of a message in the form that c needs, with a reference for the caller. A client
    has one of its own: its key is used once. */
 static int ws__news_frame(ws_conn *c, ws__news *w, ws__shared **out)
 {
     ws_frame f = { 0, 1, 0, 0, 0, { 0, 0, 0, 0 } };
+    int r = ws__news_coded(c, w, out);
 
-    f.op = (uint8_t)w->op;
+    if (r) return r;
+    if (*out) {
+        (*out)->refs++;
+        return 0;
+    }
+    f.op = (uint8_t)(w->op & 15);
     f.size = w->payload.size;
     f.masked = WS__HAS(c, WS__IS_CLIENT);
     if (f.masked) {
@@ -5510,6 +6756,17 @@ static int ws__slot_replace(ws_conn *c, ws__mark *m, ws__shared *frame)
     return 0;
 }
 
+/* Can c share a message with others? A client masks it, a stream takes it in frames, and an
+   encoder that remembers must see it. */
+static int ws__news_shares(const ws_conn *c, const ws__news *w)
+{
+    size_t n = w->payload.size;
+
+    return n >= WS__SHARE_MIN && n <= c->cfg->set.fragment &&
+           !WS__HAS(c, WS__IS_CLIENT | WS__IS_FIXED) &&
+           (!c->more || !ws__encodes(c, w->op, n) || c->more->ext->out.alone);
+}
+
 /* Gives a message to one of its receivers. */
 static int ws__news_give(ws_conn *c, ws__news *w)
 {
@@ -5518,9 +6775,7 @@ static int ws__news_give(ws_conn *c, ws__news *w)
     ws__shared *frame;
     int r;
 
-    if (w->slot < 0 && (n < WS__SHARE_MIN || WS__HAS(c, WS__IS_CLIENT | WS__IS_FIXED) ||
-                        n > c->cfg->set.fragment))
-        return ws_sendv(c, w->op, &w->payload, 1);
+    if (w->slot < 0 && !ws__news_shares(c, w)) return ws_sendv(c, w->op, &w->payload, 1);
     if (m) grows = n + WS_FRAME_HEADER_MAX > m->frame->size
                    ? n + WS_FRAME_HEADER_MAX - m->frame->size : 0;
     c->last_message = c->now;
@@ -5541,15 +6796,15 @@ static int ws__news_give(ws_conn *c, ws__news *w)
 /* What ws_publish and its like may be given. */
 static int ws__news_valid(int op, const void *data, size_t n)
 {
-    return (op == WS_OP_TEXT || op == WS_OP_BINARY) && (data || !n) && n <= (size_t)-1 / 4;
+    return ws__op_valid(op) && (data || !n) && n <= (size_t)-1 / 4;
 }
 
 static ws__news ws__news_of(ws__cfg *k, int slot, int op, const void *data, size_t n)
 {
     ws__news w;
 
+    memset(&w, 0, sizeof w);
     w.cfg = k;
-    w.frame = NULL;
     w.payload = ws__str((const char *)data, n);
     w.op = op;
     w.slot = slot;
@@ -5565,7 +6820,7 @@ WS_API int ws_send_latest(ws_conn *c, int slot, int op, const void *data, size_t
     if (WS__HAS(c, WS__IS_FIXED)) return WS_ERR_MEMORY;
     w = ws__news_of(c->cfg, slot, op, data, n);
     r = ws__news_give(c, &w);
-    if (w.frame) ws__shared_release(w.frame);
+    ws__news_end(&w);
     return r;
 }
 
@@ -5935,6 +7190,13 @@ WS_API const char *ws_protocol(const ws_conn *c)
     if (c->route && c->cfg->set.routes[c->route - 1].protocol)
         return c->cfg->set.routes[c->route - 1].protocol;
     return ws__protocol_at(c->cfg, c->protocol);
+}
+
+WS_API const char *ws_extensions(const ws_conn *c)
+{
+    const ws__ext *e = c ? ws__ext_of(c) : NULL;
+
+    return e ? (const char *)(e + 1) : "";
 }
 
 WS_API const char *ws_close_text(int code)
@@ -8367,6 +9629,7 @@ static void ws__renew(ws_conn *c, uint32_t keep)
     c->code = c->rtt = 0;
     c->taken = 0;
     c->cfg->status = 0;
+    ws__ext_free(c);
     c->last_rx = c->last_message = c->now;
 }
 
@@ -8499,6 +9762,7 @@ static int ws__again(ws_conn *c, ws_event *ev)
         error == WS_ERR_MEMORY)
         return 1;
     ws__drop_output(c);
+    ws__ext_free(c);
     ws__dial_free(c);
     ws__hang_up(c);
     ev->type = WS_EV_DOWN;
@@ -8585,7 +9849,7 @@ static int ws__reads_payload(const ws_conn *c)
 {
     const ws__rx *rx = c->rx;
 
-    return rx && rx->in_frame && !rx->parts && rx->pos == rx->len;
+    return rx && rx->in_frame && !rx->parts && !rx->coded && rx->pos == rx->len;
 }
 
 /* Room to read input into: *n bytes. The payload of a large frame goes straight to its
@@ -10190,6 +11454,8 @@ WS_API int ws_listen(ws_loop *l, const char *address, const ws_config *cfg)
         return ws__loop_error(l, WS_ERR_ARGUMENT, address, "configuration");
     r = ws__tls_serves(bare.tls, &why);
     if (r) return ws__loop_error(l, r, address, why);
+    r = ws__extensions_fault(&bare, 0);
+    if (r) return ws__loop_error(l, r, address, "cfg.deflate or cfg.extensions");
     if (!bare.alloc) {
         bare.alloc = l->cfg->set.alloc;
         bare.alloc_user = l->cfg->set.alloc_user;
@@ -10446,7 +11712,7 @@ static int ws__publish(ws_loop *l, const char *group, const ws_conn *except, ws_
 
     for (; m; m = m->next)
         if (m->conn != except) took += ws__offer(m->conn, w);
-    if (w->frame) ws__shared_release(w->frame);
+    ws__news_end(w);
     return took;
 }
 
@@ -10514,7 +11780,7 @@ WS_API int ws_broadcast(ws_loop *l, ws_conn *except, int op, const void *data, s
     for (i = 1; i <= l->heap_count; i++)
         if (l->heap[i] != except && !WS__HAS(l->heap[i], WS__IS_CLIENT))
             took += ws__offer(l->heap[i], &w);
-    if (w.frame) ws__shared_release(w.frame);
+    ws__news_end(&w);
     return took;
 }
 

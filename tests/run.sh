@@ -15,8 +15,10 @@ out=build/test
 program() {     # build and run tests/$1.c
     sanitize=$out/sanitize
     case $1 in test_threads | test_lookup) sanitize=$out/sanitize_threads ;; esac
-    $CC $CPPFLAGS -O1 -g -Wall -Wextra -Werror $(cat $sanitize) -I. -Itests "tests/$1.c" \
-        -o "$out/$1" $LDFLAGS $LDLIBS -pthread || return 1
+    use= libs=
+    case $1 in test_deflate*) [ ! -s $out/zlib ] || use=-DWS_USE_ZLIB libs=-lz ;; esac
+    $CC $CPPFLAGS -O1 -g -Wall -Wextra -Werror $(cat $sanitize) $use -I. -Itests "tests/$1.c" \
+        -o "$out/$1" $LDFLAGS $libs $LDLIBS -pthread || return 1
     limit "$out/$1"
 }
 
@@ -74,6 +76,12 @@ fi
 if $CC -fsanitize=thread $out/probe.c -o $out/probe >/dev/null 2>&1 && $out/probe
 then echo "-fsanitize=thread" >$out/sanitize_threads
 else echo "SKIP ThreadSanitizer: $CC cannot link it"; : >$out/sanitize_threads
+fi
+
+printf '#include <zlib.h>\nint main(void) { return !zlibVersion(); }\n' >$out/probe.c
+if $CC $CPPFLAGS $out/probe.c -o $out/probe $LDFLAGS -lz >/dev/null 2>&1 && $out/probe
+then echo zlib >$out/zlib
+else : >$out/zlib           # what needs it says SKIP
 fi
 
 last=
