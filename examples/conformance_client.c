@@ -3,15 +3,21 @@
             /runCase?case=I&agent=A sends frames of every kind and wants its messages echoed,
             /updateReports?agent=A writes the verdicts.
    Build:   cc -O2 -o build/conformance_client examples/conformance_client.c -I.
-   Run:     build/conformance_client ws://127.0.0.1:9001 my-agent
+            to compress: -DWS_USE_ZLIB, and -lz at the end
+   Run:     build/conformance_client ws://127.0.0.1:9001 my-agent [--deflate[=SETTINGS]]
+            (see deflate.h)
    You see: case 1 of 301 ... (one line, counting), then 301 cases done; verdicts: see the server */
 #define WS_IMPLEMENTATION
 #include "ws.h"
+#include "deflate.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { PATIENCE = 120000 };     /* milliseconds without any event */
+
+static ws_deflate pmd;            /* --deflate */
+static int compresses;
 
 static ws_config config(void)
 {
@@ -20,6 +26,7 @@ static ws_config config(void)
     cfg.max_message = 64u << 20;
     cfg.max_fragments = WS_NO_LIMIT;
     cfg.ping_interval = WS_NEVER;       /* the server counts our frames */
+    if (compresses) cfg.deflate = &pmd;
     return cfg;
 }
 
@@ -92,8 +99,9 @@ int main(int argc, char **argv)
     size_t n;
     int count, i, failed = 0;
 
-    if (argc != 3 || strlen(argv[1]) >= sizeof base) {
-        fprintf(stderr, "usage: %s ws://HOST:PORT AGENT\n", argv[0]);
+    if (argc == 4) compresses = deflate_option(argv[3], &pmd) > 0;
+    if (argc != (compresses ? 4 : 3) || strlen(argv[1]) >= sizeof base) {
+        fprintf(stderr, "usage: %s ws://HOST:PORT AGENT [--deflate[=SETTINGS]]\n", argv[0]);
         return 2;
     }
     strcpy(base, argv[1]);

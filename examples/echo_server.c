@@ -1,13 +1,16 @@
 /* Teaches: a server for any number of clients in one thread. Every event of every connection
             comes out of ws_poll; the echo itself is one ws_send.
    Build:   cc -O2 -o build/echo_server examples/echo_server.c -I.
-            for TLS: -DWS_USE_MBEDTLS, and -lmbedtls -lmbedx509 -lmbedcrypto at the end
+            for TLS: -DWS_USE_MBEDTLS, and -lmbedtls -lmbedx509 -lmbedcrypto at the end;
+            to compress: -DWS_USE_ZLIB, and -lz
    Run:     build/echo_server [--port N] [--host H] [--max-message BYTES]
                               [--max-fragments N] [--any-origin]
                               [--tls-cert FILE --tls-key FILE] [--tls-ca FILE]
+                              [--deflate[=SETTINGS]]      (see deflate.h)
    You see: listening on ws://127.0.0.1:9001/       (and nothing more, however busy it is) */
 #define WS_IMPLEMENTATION
 #include "ws.h"
+#include "deflate.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +49,8 @@ static int usage(const char *program)
 {
     fprintf(stderr, "usage: %s [--port N] [--host H] [--max-message BYTES]\n"
                     "       [--max-fragments N] [--any-origin]\n"
-                    "       [--tls-cert FILE --tls-key FILE] [--tls-ca FILE]\n", program);
+                    "       [--tls-cert FILE --tls-key FILE] [--tls-ca FILE]\n"
+                    "       [--deflate[=SETTINGS]]\n", program);
     return 2;
 }
 
@@ -56,6 +60,7 @@ int main(int argc, char **argv)
     uint32_t port = 9001;
     char address[300], shown[260];
     ws_tls_config tls = {0};
+    ws_deflate pmd = {0};
     ws_config cfg = {0};
     ws_loop *loop;
     ws_event ev;
@@ -64,6 +69,7 @@ int main(int argc, char **argv)
     for (i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (!strcmp(argv[i], "--any-origin")) { cfg.origins = "*"; continue; }
+        if (deflate_option(argv[i], &pmd) > 0) { cfg.deflate = &pmd; continue; }
         i++;
         if (!strcmp(argv[i - 1], "--port") && number(value, 65535, &port)) continue;
         if (!strcmp(argv[i - 1], "--max-message") &&

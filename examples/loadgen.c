@@ -2,14 +2,17 @@
             server: messages and megabytes a second, latency, and with --pid the server's
             processor time per message. Every byte of every echo is checked, and their order.
    Build:   cc -O2 -o build/loadgen examples/loadgen.c -I.       (Linux)
+            to compress: -DWS_USE_ZLIB, and -lz at the end
    Run:     build/echo_server &
             build/loadgen ws://127.0.0.1:9001/ --connections 50 --size 64 --depth 8 --seconds 3
                           [--text] [--json] [--pid SERVER]
+                          [--deflate[=SETTINGS]]      (see deflate.h; it sends JSON then)
    You see: one line: 50 connections, 64 bytes, depth 8: ... messages/s, ... 0 errors
             (MB/s is payload one way; exit 1 when an echo was wrong or missing) */
 #define _POSIX_C_SOURCE 200809L
 #define WS_IMPLEMENTATION
 #include "ws.h"
+#include "deflate.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +40,7 @@ typedef struct load {
     const char *url;
     uint32_t connections, size, depth, seconds, pid;
     int op, json;
+    ws_deflate deflate;
     ws_config cfg;
     ws_loop *loop;
     client *clients;
@@ -109,6 +113,24 @@ static void make_pattern(load *l)
     for (i = 0; i < n; i++) {
         x = x * 1664525u + 1013904223u;
         l->pattern[i] = (char)(l->op == WS_OP_TEXT ? 'a' + (int)(x >> 16) % 26 : (int)(x >> 24));
+    }
+}
+
+/* Something that can be compressed, as messages are: records of the same kind. */
+static void make_records(load *l)
+{
+    uint32_t x = 1, at = 0, n = l->size + CYCLE;
+    char record[120];
+
+    while (at < n) {
+        size_t k;
+        x = x * 1664525u + 1013904223u;
+        k = (size_t)sprintf(record, "{\"id\":%u,\"name\":\"user %u\",\"price\":%u.%02u,"
+                            "\"active\":%s},", x >> 12, x >> 24, x >> 20 & 999, x >> 8 & 63,
+                            x >> 31 ? "true" : "false");
+        if (k > n - at) k = n - at;
+        memcpy(l->pattern + at, record, k);
+        at += (uint32_t)k;
     }
 }
 
@@ -319,6 +341,7 @@ static int options(load *l, int argc, char **argv)
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (!strcmp(argv[i], "--text")) { l->op = WS_OP_TEXT; continue; }
         if (!strcmp(argv[i], "--json")) { l->json = 1; continue; }
+        if (deflate_option(argv[i], &l->deflate) > 0) { l->cfg.deflate = &l->deflate; continue; }
         if (argv[i][0] != '-' && !l->url) { l->url = argv[i]; continue; }
         i++;
         if (!strcmp(argv[i - 1], "--connections") &&
@@ -342,11 +365,13 @@ int main(int argc, char **argv)
 
     if (!options(&l, argc, argv)) {
         fprintf(stderr, "usage: %s URL [--connections N] [--size BYTES] [--depth D]\n"
-                        "       [--seconds T] [--text] [--json] [--pid SERVER]\n", argv[0]);
+                        "       [--seconds T] [--text] [--json] [--pid SERVER]\n"
+                        "       [--deflate[=SETTINGS]]\n", argv[0]);
         return 2;
     }
     if (!getrlimit(RLIMIT_NOFILE, &r)) { r.rlim_cur = r.rlim_max; setrlimit(RLIMIT_NOFILE, &r); }
     make_pattern(&l);
+    if (l.cfg.deflate) make_records(&l);
     backlog = 2 * (uint64_t)l.depth * (l.size + WS_FRAME_HEADER_MAX) + 65536;
     l.cfg.max_backlog = backlog < WS_NO_LIMIT ? (uint32_t)backlog : WS_NO_LIMIT;
     l.cfg.max_message = l.size > 65536 ? l.size : 65536;

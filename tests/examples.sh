@@ -14,6 +14,10 @@ printf '#include <mbedtls/ssl.h>\nint main(void) { mbedtls_ssl_init(0); return 0
 mbedtls='-lmbedtls -lmbedx509 -lmbedcrypto'
 if $CC $CPPFLAGS build/probe.c -o build/probe $LDFLAGS $mbedtls >/dev/null 2>&1
 then tls="-DWS_USE_MBEDTLS $mbedtls"; fi
+zlib=                                             # and compression where zlib is
+printf '#include <zlib.h>\nint main(void) { return !zlibVersion(); }\n' >build/probe.c
+if $CC $CPPFLAGS build/probe.c -o build/probe $LDFLAGS -lz >/dev/null 2>&1
+then zlib="-DWS_USE_ZLIB -lz"; fi
 rm -f build/probe build/probe.c
 
 [ $# -gt 0 ] || set -- $(ls examples/*.c 2>/dev/null | sed 's|.*/||; s|\.c$||')
@@ -23,7 +27,9 @@ for name; do
     board_stub) continue ;;                       # the other half of firmware
     firmware) more=examples/board_stub.c ;;
     attach) more=-pthread ;;
-    demo | echo_server | hello_client | loadgen | sse_cat) more=$tls ;;
+    echo_server | loadgen) more="$tls $zlib" ;;
+    conformance_client) more=$zlib ;;
+    demo | hello_client | sse_cat) more=$tls ;;
     esac
     if [ -f "build/$name" ] && [ -z "$(find ws.h ws_sse.h examples -newer "build/$name")" ]; then
         passed=$((passed + 1))

@@ -27,6 +27,7 @@ cell() {
     done
     case $kind in
     run)        $cc -I. $paths -o "$exe" && "$exe" ;;
+    zlib)       $cc -I. $paths -o "$exe" -lz && "$exe" ;;
     link)       $cc -I. $paths -o "$exe" ;;
     object)     $cc -I. -c $paths -o "$exe.o" ;;
     mixed)      # C implementation, C++ user: two compilers, "CC and flags;CXX and flags"
@@ -117,6 +118,28 @@ for cc in gcc clang; do
         echo "SKIP compile: $cc -m32 cannot link"
     fi
 done
+
+printf '#include <zlib.h>\nint main(void) { return !zlibVersion(); }\n' >$out/zlib.c
+if ${CC:-cc} $out/zlib.c -o $out/zlib -lz >/dev/null 2>&1; then
+    for cc in gcc clang; do
+        have $cc || continue
+        for std in c99 c11 c17; do add "$cc-$std-zlib" zlib "$cc -std=$std $strict" zlib.c; done
+        add "$cc-O2-zlib" zlib "$cc -std=c99 -O2 $strict" zlib.c
+        add "$cc-c++-compat-zlib" object "$cc -std=c99 -Wc++-compat -Wcast-qual -Wundef $strict" zlib.c
+        add "$cc-static-zlib" zlib "$cc -std=c99 -DWS_STATIC $strict -Wno-unused-function" zlib.c
+        for d in -DWS_NO_SOCKETS -DWS_NO_MALLOC -DWS_NO_CLIENT -DWS_NO_SERVER; do
+            add "$cc-switches-zlib" object "$cc -std=c99 $strict $d -DWS_USE_ZLIB" impl_only.c
+        done
+        add "$cc-names-zlib" names "$cc -std=c99 -O2 -DWS_USE_ZLIB" impl_only.c
+    done
+    for cxx in g++ clang++; do
+        have $cxx || continue
+        for std in c++11 c++20; do add "$cxx-$std-zlib" zlib "$cxx -x c++ -std=$std $strict" zlib.c; done
+    done
+    if command -v tcc >/dev/null; then add tcc-zlib zlib "tcc -Wall -Werror" zlib.c; fi
+else
+    echo "SKIP compile: no zlib"
+fi
 
 if command -v gcc >/dev/null 2>&1; then     # poll instead of epoll
     add gcc-poll run "gcc -std=gnu99 -U__linux__ -Itests -pthread -O1 $strict -Wno-conversion -Wno-sign-conversion" \
