@@ -196,8 +196,9 @@ typedef struct ws_sse_options {
 
 /* Answers a WS_EV_HTTP with an event stream; o may be NULL. From then on the connection takes
    ws_sse_send, can ws_join groups, has WS_EV_WRITABLE and the backlog's rules like any other,
-   and ends with ws_close, or CLOSE when the reader goes. Methods but GET and HEAD are answered
-   405 (WS_ERR_METHOD). To tell a reader not to come back: ws_http_reply with 204 instead. */
+   and ends with ws_close, or CLOSE when the reader goes. 0; WS_ERR_METHOD for methods but GET
+   and HEAD, which it answers with 405; or as ws_http_begin. To HEAD it is the whole answer. To
+   tell a reader not to come back: ws_http_reply with 204 instead. */
 WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o);
 
 /* The last event id that a reader has, to go on from: of its Last-Event-ID header, else of the
@@ -350,6 +351,8 @@ static size_t ws_sse__line_size(const char *s, size_t n)
 
 /* ==== >>format (private) =============================================================== */
 
+#define WS_SSE__MOST ((size_t)-1 / 2)   /* a size that no buffer has: counting stops at it */
+
 /* Where the bytes go: counted, and with put passed on. */
 typedef struct ws_sse__out {
     int (*put)(void *user, const void *p, size_t n);
@@ -360,7 +363,7 @@ typedef struct ws_sse__out {
 
 static void ws_sse__put(ws_sse__out *o, const char *p, size_t n)
 {
-    o->n += n;
+    o->n = n > WS_SSE__MOST - o->n ? WS_SSE__MOST : o->n + n;
     if (n && o->put && !o->error && o->put(o->user, p, n)) o->error = WS_SSE_ERR_WRITE;
 }
 

@@ -409,6 +409,27 @@ static int sink_put(void *user, const void *p, size_t n)
     return 0;
 }
 
+/* More than an address space can hold, on machines where a test can have that much. */
+TEST(write_huge)
+{
+    size_t n = 1100000000u;
+    char *zeros = sizeof n == 4 ? (char *)calloc(1, n) : NULL, c = 'c';
+    ws_sse_message m;
+
+    if (!zeros) return;
+    memset(&m, 0, sizeof m);
+    m.event = m.comment = m.data = zeros;
+    m.event_size = m.comment_size = m.size = n;
+    CHECK(ws_sse_format(&m, &c, 1) == 0x7FFFFFFF);
+    m.data = "x";
+    m.size = 1;
+    CHECK(ws_sse_format(&m, &c, 1) == 0x7FFFFFFF);
+    m.comment = NULL;
+    CHECK(ws_sse_format(&m, &c, 1) == (ptrdiff_t)n + 8 + 8 + 1);
+    CHECK(c == 'c');
+    free(zeros);
+}
+
 /* The write function fails at its k-th call, for every k: no call after it, and what was
    written is the beginning of the event. */
 TEST(write_every_failure)
@@ -1461,7 +1482,7 @@ TEST(sec_J4)
 
 TESTS(
     T(error_strings) T(write_bytes) T(write_sizes_given) T(write_faults) T(write_utf8) T(write_every_room)
-    T(write_every_failure) T(identity_event) T(identity_id) T(identity_data) T(identity_comment)
+    T(write_huge) T(write_every_failure) T(identity_event) T(identity_id) T(identity_data) T(identity_comment)
     T(identity_together) T(identity_retry) T(parse_byte_order_mark) T(parse_line_ends)
     T(parse_cr_dispatches_at_once) T(parse_fields) T(parse_event_names) T(parse_ids) T(parse_retry)
     T(parse_exhaustive) T(parse_random) T(write_whatever_was_read) T(parser_memory) T(parse_too_long)

@@ -218,6 +218,11 @@ for cc in gcc clang; do
     add "$cc-bare" bare "$cc -std=c99 -Os -ffreestanding" sse_only.c
     can $cc $m32 && each "$cc-m32" run "$cc $m32 -std=c99 $strict"
 done
+if can gcc $m32; then
+    for f in tests/test_sse.c tests/test_stream.c; do
+        add gcc-m32 run "gcc $m32 -std=gnu99 -O1 -Itests -pthread $strict -Wno-conversion -Wno-sign-conversion" $f
+    done
+fi
 for cxx in g++ clang++; do
     command -v $cxx >/dev/null || continue
     for std in c++11 c++20; do each "$cxx-$std" run "$cxx -x c++ -std=$std $strict"; done
