@@ -8,17 +8,18 @@ mkdir -p build
 : "${WARN=-Wall -Wextra -Wpedantic -Werror}"
 passed=0 failed=0
 
-# TLS where mbedTLS is; without it these programs say that TLS is not compiled in
-tls=
-printf '#include <mbedtls/ssl.h>\nint main(void) { mbedtls_ssl_init(0); return 0; }\n' >build/probe.c
-mbedtls='-lmbedtls -lmbedx509 -lmbedcrypto'
-if $CC $CPPFLAGS build/probe.c -o build/probe $LDFLAGS $mbedtls >/dev/null 2>&1
-then tls="-DWS_USE_MBEDTLS $mbedtls"; fi
-zlib=                                             # and compression where zlib is
-printf '#include <zlib.h>\nint main(void) { return !zlibVersion(); }\n' >build/probe.c
-if $CC $CPPFLAGS build/probe.c -o build/probe $LDFLAGS -lz >/dev/null 2>&1
-then zlib="-DWS_USE_ZLIB -lz"; fi
-rm -f build/probe build/probe.c
+has() {         # has HEADER CALL LIBRARIES: can a program use it here?
+    echo "#include <$1>
+int main(void) { $2; return 0; }" >build/probe.c
+    $CC $CPPFLAGS build/probe.c -o build/probe $LDFLAGS $3 >/dev/null 2>&1
+    found=$?
+    rm -f build/probe build/probe.c
+    return $found
+}
+# TLS where mbedTLS is, compression where zlib is; without, these programs say so
+tls="-lmbedtls -lmbedx509 -lmbedcrypto" zlib=-lz
+if has mbedtls/ssl.h 'mbedtls_ssl_init(0)' "$tls"; then tls="-DWS_USE_MBEDTLS $tls"; else tls=; fi
+if has zlib.h 'zlibVersion()' "$zlib"; then zlib="-DWS_USE_ZLIB $zlib"; else zlib=; fi
 
 [ $# -gt 0 ] || set -- $(ls examples/*.c 2>/dev/null | sed 's|.*/||; s|\.c$||')
 for name; do
@@ -30,6 +31,12 @@ for name; do
     echo_server | loadgen) more="$tls $zlib" ;;
     conformance_client) more=$zlib ;;
     demo | hello_client | sse_cat) more=$tls ;;
+    tls_openssl)
+        more='-lssl -lcrypto'
+        has openssl/ssl.h 'SSL_new(0)' "$more" || { echo "SKIP $name: needs OpenSSL"; continue; } ;;
+    tls_bearssl)
+        more=-lbearssl
+        has bearssl.h 'br_ssl_engine_flush(0, 0)' "$more" || { echo "SKIP $name: needs BearSSL"; continue; } ;;
     esac
     if [ -f "build/$name" ] && [ -z "$(find ws.h ws_sse.h examples -newer "build/$name")" ]; then
         passed=$((passed + 1))

@@ -58,7 +58,7 @@ holds loadgen limit build/loadgen "$url" --connections 8 --size 1000 --depth 4 -
 holds "hello_client: nobody listens" sh -c '! build/hello_client ws://127.0.0.1:1/ 2>&1 >/dev/null |
     grep -qv connection'
 holds "hello_client: exit status" sh -c '! build/hello_client ws://127.0.0.1:1/'
-holds "hello_client: wss has no TLS" sh -c 'build/hello_client wss://127.0.0.1/ 2>&1 | grep -q TLS'
+holds "own_loop: wss without TLS" sh -c 'build/own_loop wss://127.0.0.1/ 2>&1 | grep -q "wss:// needs TLS"'
 holds "hello_client: bad URL" sh -c 'build/hello_client nonsense 2>&1 | grep -q URL'
 holds "echo_server: port taken" sh -c "! build/echo_server --port $port"
 holds "echo_server: still there" kill -0 $server
@@ -192,6 +192,39 @@ holds "sse_clock" grep -q '^{"event":"tick","id":"\([0-9]*\)","data":"tick \1"}$
 limit build/sse_cat http://127.0.0.1:1/ --once >$out/nobody.txt 2>&1
 holds "sse_cat: nobody listens" [ $? = 1 ]
 holds "sse_cat: usage" sh -c 'build/sse_cat 2>/dev/null; [ $? = 2 ]'
+
+# TLS, by each library that is there: each client with each server, and what they refuse
+certs=build/test/certs
+if ! command -v openssl >/dev/null 2>&1; then
+    echo "SKIP TLS of the programs: openssl not found"
+elif sh tests/tls/certs.sh $certs; then
+    mbedtls() { SSL_CERT_FILE=$2 limit build/hello_client "$1"; }
+    tls_openssl() { limit build/tls_openssl "$1" "$2"; }
+    tls_bearssl() { limit build/tls_bearssl "$1" "$2"; }
+    there=
+    build/hello_client wss://127.0.0.1:1/ 2>&1 | grep -q 'none is compiled in' || there=mbedtls
+    [ ! -x build/tls_openssl ] || there="$there tls_openssl"
+    [ ! -x build/tls_bearssl ] || there="$there tls_bearssl"
+    for s in $there; do
+        case $s in
+        mbedtls) set -- echo_server --port 0 --tls-cert $certs/chain.pem --tls-key $certs/chain.key ;;
+        *) set -- $s 0 $certs/chain.pem $certs/chain.key ;;
+        esac
+        name=$1; shift
+        serve $s build/$name "$@"
+        for c in $there; do
+            $c "wss://localhost:$port/" $certs/ca.pem >$out/tls.txt 2>&1
+            says "wss: client $c, server $s" $out/tls.txt hello
+        done
+    done
+    for c in $there; do
+        $c "wss://localhost:$port/" $certs/other-ca.pem >$out/tls.txt 2>&1
+        holds "wss: $c refuses an unknown authority" [ $? = 1 ]
+        holds "wss: $c says so" grep -q '^TLS failed: .*\(authority\|issuer\)' $out/tls.txt
+    done
+else
+    failed=$((failed + 1)); echo "FAIL certificates"
+fi
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

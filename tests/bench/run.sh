@@ -199,7 +199,7 @@ resident() { awk '$1 == "VmRSS:" { print $2 * 1024 }' "/proc/$1/status"; }
 tls_bench() {
     local s r line before size n d all=()
     command[tls.mbedtls]="$bin/echo_server --port 0 --any-origin --tls-cert $out/certs/good.pem --tls-key $out/certs/good.key"
-    [ -x "$bin/tls_openssl" ] && command[tls.openssl]="$bin/tls_openssl server 0 $out/certs/good.pem $out/certs/good.key"
+    [ -x "$bin/tls_openssl" ] && command[tls.openssl]="$bin/tls_openssl 0 $out/certs/good.pem $out/certs/good.key"
     [ -d tests/interop/node_modules/ws ] && command[tls.npm]="node $src/ws_echo.js $out/certs"
     echo
     echo "Echo over TLS (mbedTLS and OpenSSL under ws.h; node's OpenSSL under npm ws): server CPU in"
