@@ -586,10 +586,10 @@ typedef struct ws_config {
 } ws_config;
 
 /* Bytes for cfg.memory: room for messages of recv bytes in, and send bytes waiting to go
-   out (the opening handshake included). */
+   out (the opening handshake included), and for 300 bytes of strings and headers in cfg. */
 #define WS_MEMORY_SIZE(recv, send) \
     (((size_t)(recv) + (size_t)(send) + WS_MEMORY_OVERHEAD + 7) / 8 * 8)
-#define WS_MEMORY_OVERHEAD 1536
+#define WS_MEMORY_OVERHEAD (1024 + 128 * sizeof(void *))
 
 /* ==== >>codec ========================================================================== */
 
@@ -5256,6 +5256,12 @@ static int ws__redirects(const ws_conn *c, int status)
            ((status >= 301 && status <= 303) || status == 307 || status == 308);
 }
 
+/* Is it a client of ordinary HTTP whose answer has no body? */
+static int ws__is_head(const ws_conn *c)
+{
+    return ws__is_http(c) && !strcmp(c->cfg->set.method, "HEAD");
+}
+
 /* 1 when of a refusal's body enough is here to show. */
 static int ws__refusal_whole(const ws_conn *c, ws_str head, const char *body, size_t n)
 {
@@ -5263,7 +5269,7 @@ static int ws__refusal_whole(const ws_conn *c, ws_str head, const char *body, si
     int status;
 
     if (ws_head_answer(head, &version, &status, &reason) || WS__HAS(c, WS__INPUT_END)) return 1;
-    if (ws__is_http(c) && (status < 300 || !strcmp(c->cfg->set.method, "HEAD"))) return 1;
+    if (ws__is_head(c) || (ws__is_http(c) && status < 300)) return 1;
     if (WS__HAS(c, WS__IS_FIXED) && c->rx->len == c->rx->cap) return 1;
     if (ws__redirects(c, status)) return 1;
     return n >= ws__body_size(head, status, ws__str(body, n));
@@ -5305,7 +5311,7 @@ static int ws__http_check(ws_conn *c, ws_str head, int status)
             rx->left = n;
         }
     }
-    if (status == 204 || !strcmp(c->cfg->set.method, "HEAD")) {
+    if (status == 204 || ws__is_head(c)) {
         rx->op = WS__READ_LENGTH;
         rx->left = 0;
     }
@@ -5352,10 +5358,10 @@ static int ws__client_head(ws_conn *c, ws_str head)
     if (!fault && !ws__is_http(c)) fault = ws__extension_insist(c);
     if (fault == WS_ERR_EXTENSION_MISSING) return 0;
     if (!fault) return WS_EV_OPEN;
-    ws__body_keep(c, head, status);
+    if (fault == WS_ERR_STATUS && !ws__is_head(c)) ws__body_keep(c, head, status);
+    else c->rx->left = 0;
     if (fault == WS_ERR_STATUS && ws__redirects(c, status)) {   /* what waits for OPEN stays */
-        if (status <= 303 && ws__is_http(c) && strcmp(c->cfg->set.method, "HEAD"))
-            c->cfg->as_get = 1;
+        if (status <= 303 && ws__is_http(c) && !ws__is_head(c)) c->cfg->as_get = 1;
         c->error = -WS_ERR_STATUS;
         c->phase = WS__PHASE_ENDED;
         return 0;

@@ -1077,6 +1077,7 @@ static void answer_check(const answer *a, size_t cut, size_t step, size_t memory
         CHECK_INT(g.parts, 0);
     } else {
         CHECK_STR(buf_c(&g.body), a->body);
+        CHECK_STR(buf_c(&g.refusal), "");
         CHECK_INT(g.firsts, g.parts > 0);
         CHECK_INT(g.lasts, !a->error);
     }
@@ -1103,7 +1104,7 @@ TEST(body_heads)                /* HEAD has no body, whatever its headers say */
 {
     static const char *const ALL[] = {
         OK200 "Content-Length: 5\r\n\r\n", CHUNKED, OK200 "\r\n",
-        "HTTP/1.1 404 No\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 404 No\r\nContent-Length: 5\r\n\r\nhello",
     };
     size_t i;
 
@@ -1121,6 +1122,7 @@ TEST(body_heads)                /* HEAD has no body, whatever its headers say */
         side_feed(&s, ALL[i], strlen(ALL[i]));
         CHECK_INT(s.closed, 1);
         CHECK_INT(s.error, i == 3 ? WS_ERR_STATUS : 0);
+        CHECK_INT(g.refusal.n + g.body.n, 0);
         got_free(&g);
         side_done(&s);
     }
@@ -1280,7 +1282,7 @@ TEST(chunk_line_fixed_memory)   /* a line that cannot fit is a fault, not a wait
     cfg.memory_send = 1000;
     client_new(&s, &w, &cfg, &g);
     side_feed(&s, CHUNKED "5;", sizeof CHUNKED + 1);
-    for (i = 0; i < 900 && !s.closed; i++) side_feed(&s, "x", 1);
+    for (i = 0; i < 1000 && !s.closed; i++) side_feed(&s, "x", 1);
     CHECK_INT(s.error, WS_ERR_BODY);
     got_free(&g);
     side_free(&s);
