@@ -1,5 +1,5 @@
 #!/bin/sh
-# The fuzz targets: recv server_head client_head url sse_parse sse_roundtrip.
+# The fuzz targets: recv server_head client_head client_body url sse_parse sse_roundtrip.
 #   sh tests/fuzz/run.sh replay    the checked-in inputs, with the plain driver, and 1 s of
 #                                  random changes to them
 #   sh tests/fuzz/run.sh fuzz      FUZZ_SECONDS (60) for each target, with clang's libFuzzer if
@@ -8,7 +8,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${CC=cc}" "${CPPFLAGS=}" "${LDFLAGS=}" "${LDLIBS=}" "${FUZZ_SECONDS=60}" "${FUZZ_TARGETS=}"
-targets=${FUZZ_TARGETS:-recv server_head client_head url sse_parse sse_roundtrip}
+targets=${FUZZ_TARGETS:-recv server_head client_head client_body url sse_parse sse_roundtrip}
 mode=${1-replay}
 out=build/fuzz
 mkdir -p $out

@@ -256,7 +256,33 @@ def sse():
             event + ident + comment + data)
 
 
+def bodies():
+    ok, chunked = "HTTP/1.1 200 OK", [("Transfer-Encoding", "chunked")]
+    answers = {
+        "length": head(ok, [("Content-Length", "5")]) + b"hello, and more",
+        "length_0": head(ok, [("Content-Length", "0")]),
+        "length_cut": head(ok, [("Content-Length", "9")]) + b"hello",
+        "length_twice": head(ok, [("Content-Length", "5"), ("Content-Length", "6")]) + b"hello",
+        "to_the_end": head(ok, [("Content-Type", "text/event-stream")]) + b"data: x\n\n" * 20,
+        "chunks": head(ok, chunked) + b"5\r\nhello\r\nA;x=\"y\"\r\n0123456789\r\n0\r\nT: 1\r\n\r\nmore",
+        "chunks_bad": head(ok, chunked) + b"5\r\nhelloX\r\n0\r\n\r\n",
+        "chunks_cut": head(ok, chunked) + b"5\r\nhello\r\n0\r\n",
+        "chunk_huge": head(ok, chunked) + b"fffffffffffffff0\r\nhello",
+        "trailers": head(ok, chunked) + b"0\r\n" + b"X: yyyyyyyy\r\n" * 40 + b"\r\n",
+        "interim": head("HTTP/1.1 103 E", []) + head(ok, [("Content-Length", "2")]) + b"hi",
+        "no_content": head("HTTP/1.1 204 N", [("Content-Length", "5")]) + b"hello",
+        "refused": head("HTTP/1.1 500 N", chunked) + b"4;x\r\nwhy?\r\n0\r\n\r\n",
+        "refused_to_the_end": head("HTTP/1.1 429 N", []) + b"slow down",
+        "moved": head("HTTP/1.1 302 F", [("Location", "/y"), ("Content-Length", "0")]),
+        "gzip": head(ok, [("Transfer-Encoding", "gzip, chunked")]) + b"0\r\n\r\n",
+        "http10": head("HTTP/1.0 200 OK", []) + b"hello",
+    }
+    for i, (name, data) in enumerate(answers.items()):
+        put("client_body", name, bytes([i % 8, 0, 6, 2, 40]) + data)
+
+
 recv()
 heads()
 leaves()
+bodies()
 sse()
