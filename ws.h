@@ -8090,6 +8090,9 @@ static int ws__tls_server(ws__tls_keys *t, int asks, int optional)
                               : optional ? MBEDTLS_SSL_VERIFY_OPTIONAL
                                          : MBEDTLS_SSL_VERIFY_REQUIRED);
     mbedtls_ssl_conf_sni(k, ws__tls_sni, t);
+#ifdef MBEDTLS_SSL_PROTO_TLS1_3
+    if (asks) return 0;         /* its sessions forget whom the client has proved to be */
+#endif
 #ifdef MBEDTLS_SSL_TICKET_C
     mbedtls_ssl_conf_session_tickets_cb(k, mbedtls_ssl_ticket_write, mbedtls_ssl_ticket_parse,
                                         &t->tickets);
@@ -8218,6 +8221,8 @@ static void ws__tls_put_flags(ws__text *w, const ws__tls_end *e)
         { MBEDTLS_X509_BADCERT_REVOKED, "was revoked" },
         { MBEDTLS_X509_BADCERT_MISSING, "is missing" },
         { MBEDTLS_X509_BADCERT_NOT_TRUSTED, "is not from an authority that is trusted" },
+        { MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE |
+          MBEDTLS_X509_BADCERT_NS_CERT_TYPE, "is not meant for this use" },
         { MBEDTLS_X509_BADCERT_BAD_KEY | MBEDTLS_X509_BADCERT_BAD_MD |
           MBEDTLS_X509_BADCERT_BAD_PK, "uses a weak key or hash" }
     };
@@ -8246,8 +8251,10 @@ static ptrdiff_t ws__tls_fail(ws__tls_end *e, const char *why)
 
 #ifdef MBEDTLS_PRIVATE
 #define WS__MBEDTLS(member) MBEDTLS_PRIVATE(member)
+#define WS__TLS_BAD_CERT MBEDTLS_ERR_SSL_BAD_CERTIFICATE
 #else
 #define WS__MBEDTLS(member) member
+#define WS__TLS_BAD_CERT MBEDTLS_ERR_SSL_BAD_HS_CERTIFICATE
 #endif
 
 /* What mbedTLS returned, as a ws_io. */
@@ -8269,7 +8276,11 @@ static ptrdiff_t ws__tls_result(ws__tls_end *e, int code)
                                        : "stream cut off without close_notify");
     w = ws__text_in(e->text, sizeof e->text);
     e->stage = WS__TLS_FAILED;
-    if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) {
+    if (code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)      /* mbedTLS does not tell the client */
+        mbedtls_ssl_send_alert_message(&e->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                       MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+    if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || code == WS__TLS_BAD_CERT ||
+        code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE) {
         ws__tls_put_flags(&w, e);
     } else if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
         ws__puts(&w, "peer's alert: ");
@@ -8404,16 +8415,21 @@ static int ws__tls_begin(ws__tls_end *e)
     return r;
 }
 
-/* The handshake is done: is the peer who it must be? mbedTLS has verified the chain. */
+/* The handshake is done: is the peer who it must be? mbedTLS has verified the server's chain;
+   of a client that need not show a certificate it lets in any. */
 static int ws__tls_verified(ws__tls_end *e)
 {
     const mbedtls_x509_crt *cert = mbedtls_ssl_get_peer_cert(&e->ssl);
+    ws__text w = ws__text_in(e->text, sizeof e->text);
 
-    if (!e->host || e->tls->trusts_everyone) return 1;
-    if (cert && ws__tls_is_for(cert, ws__cstr(e->host))) return 1;
+    if (e->host ? e->tls->trusts_everyone || (cert && ws__tls_is_for(cert, ws__cstr(e->host)))
+                : !cert || !mbedtls_ssl_get_verify_result(&e->ssl))
+        return 1;
+    if (e->host) ws__puts(&w, "certificate is not for this host");
+    else ws__tls_put_flags(&w, e);
+    e->stage = WS__TLS_FAILED;
     mbedtls_ssl_send_alert_message(&e->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
                                    MBEDTLS_SSL_ALERT_MSG_BAD_CERT);
-    ws__tls_fail(e, "certificate is not for this host");
     return 0;
 }
 
@@ -8916,6 +8932,7 @@ static int ws__wrap(ws_conn *c, const char *host)
         top->below = c->more->layer;
         if (top->below) {
             top->io = top->below->io;
+            top->io.close = NULL;       /* ws__unwrap calls it */
         } else {
             top->io.read = ws__socket_read;
             top->io.write = ws__socket_write;

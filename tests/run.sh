@@ -14,9 +14,14 @@ out=build/test
 # ---- one part -------------------------------------------------------------------------
 program() {     # build and run tests/$1.c
     sanitize=$out/sanitize
-    case $1 in test_threads | test_lookup) sanitize=$out/sanitize_threads ;; esac
     use= libs=
-    case $1 in test_deflate*) [ ! -s $out/zlib ] || use=-DWS_USE_ZLIB libs=-lz ;; esac
+    case $1 in
+    test_threads | test_lookup) sanitize=$out/sanitize_threads ;;
+    test_deflate*) [ ! -s $out/zlib ] || use=-DWS_USE_ZLIB libs=-lz ;;
+    test_tls*)
+        [ ! -s $out/no_tls ] || { echo "SKIP $1: $(cat $out/no_tls)"; echo "0 passed, 0 failed"; return 0; }
+        libs="-lmbedtls -lmbedx509 -lmbedcrypto" ;;
+    esac
     $CC $CPPFLAGS -O1 -g -Wall -Wextra -Werror $(cat $sanitize) $use -I. -Itests "tests/$1.c" \
         -o "$out/$1" $LDFLAGS $libs $LDLIBS -pthread || return 1
     limit "$out/$1"
@@ -82,6 +87,14 @@ printf '#include <zlib.h>\nint main(void) { return !zlibVersion(); }\n' >$out/pr
 if $CC $CPPFLAGS $out/probe.c -o $out/probe $LDFLAGS -lz >/dev/null 2>&1 && $out/probe
 then echo zlib >$out/zlib
 else : >$out/zlib           # what needs it says SKIP
+fi
+
+# What the TLS tests need: Mbed TLS, and openssl to make certificates.
+: >$out/no_tls
+echo '#include <mbedtls/ssl.h>' >$out/probe.c
+if ! $CC $CPPFLAGS -E $out/probe.c >/dev/null 2>&1; then echo "no <mbedtls/ssl.h>" >$out/no_tls
+elif ! command -v openssl >/dev/null; then echo "no openssl" >$out/no_tls
+else sh tests/tls/certs.sh $out/certs || exit 1
 fi
 
 last=
