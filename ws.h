@@ -409,6 +409,8 @@ typedef struct ws_extension {
     int rsv;                    /* the reserved bit of its messages: RSV1 = 4, RSV2 = 2, RSV3 = 1 */
     int required;               /* 1: no connection without it (a client closes with 1010) */
     uint32_t threshold;         /* smaller messages, in bytes, are sent without it */
+    int only_smaller;           /* 1: so are messages that it does not make smaller (where each
+                                   begins anew); else it may give at most 2 * size + 4096 bytes */
     void *user;                 /* yours; what it points to is not copied */
     /* Client: writes the parameters of its i-th (0..3) offer, "; a=1; b", as a string to buf of
        256 bytes, n of them. 0, or -1: there are no more. */
@@ -822,7 +824,7 @@ WS_API int ws_send_from(ws_conn *c, int op,
 /* ws_send of a value that replaces the older one of the same slot (0 or more, a number of
    yours) as long as nothing of that was written: a slow peer gets the newest, in the older
    one's place, never a queue of old ones. The cost grows with the number of slots in use.
-   Not with cfg.memory (WS_ERR_MEMORY). */
+   Not with cfg.memory (WS_ERR_MEMORY). Compressed only where each message is alone. */
 WS_API int ws_send_latest(ws_conn *c, int slot, int op, const void *data, size_t n);
 
 /* Asks for one WS_EV_WRITABLE when all that waits now has been written: completion. */
@@ -2701,7 +2703,7 @@ static int ws__deflate_fault(const ws_deflate *from, int client)
 static ws_extension ws__deflate_extension(ws_deflate *d)
 {
     ws_extension x = {
-        "permessage-deflate", 4, 0, 0, NULL, ws__deflate_offer, ws__deflate_accept,
+        "permessage-deflate", 4, 0, 0, 1, NULL, ws__deflate_offer, ws__deflate_accept,
         ws__deflate_confirm, ws__deflate_state_size, ws__deflate_begin, ws__deflate_encode,
         ws__deflate_decode, NULL
     };
@@ -4313,7 +4315,7 @@ static int ws__coded_put(ws_conn *c, int op, const ws_str *v, int count, size_t 
     if (c->cork && c->cork->total) c->cork->flush(c);
     if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
     r = ws__encode_run(c, v, count, n, end, &size);
-    if (!r && whole && e->out.alone && size >= n) {     /* it does not pay */
+    if (!r && whole && e->set->only_smaller && e->out.alone && size >= n) {
         ws__coder_end(c->cfg, e->set, &e->out);
         ws__tx_settle(c);
         return WS__PLAIN;
@@ -6636,7 +6638,7 @@ typedef struct ws__news_set {
     ws__shared *frame;          /* NULL: better as it is */
 } ws__news_set;
 
-#define WS__NEWS_SETS 4         /* for more of them it stays as it is */
+#define WS__NEWS_SETS 4         /* beyond them it is encoded for each one */
 
 /* A message for many, or for a slot. The frames are built when the first needs them. */
 typedef struct ws__news {
@@ -6650,16 +6652,16 @@ typedef struct ws__news {
 
 #define WS__SHARE_MIN 64        /* bytes of payload from which a reference beats a copy */
 
-/* Encodes a message alone into a frame of fewer bytes than it has; *out is NULL if it does not
-   get so small. */
-static int ws__shared_coded(ws__cfg *k, const ws_extension *x, uint32_t agreed, int op,
-                            const ws_str *payload, ws__shared **out)
+/* Encodes a message alone into the frame that f begins. *out is NULL if it does not pay. */
+static int ws__shared_coded(ws__cfg *k, const ws__ext *e, ws_frame *f, const ws_str *payload,
+                            ws__shared **out)
 {
-    ws__shared *s = ws__shared_raw(k, WS_FRAME_HEADER_MAX + payload->size + WS__CODE_ROOM);
+    const ws_extension *x = e->set;
+    size_t n = payload->size, room = x->only_smaller ? n + WS__CODE_ROOM : 2 * n + 4096;
+    ws__shared *s = ws__shared_raw(k, WS_FRAME_HEADER_MAX + room);
     ws__coder d = { NULL, 0, 1, 1, 0 };
-    ws_frame f = { 0, 1, 0, 0, 0, { 0, 0, 0, 0 } };
     ws__feed feed = { NULL, 1, 2, 0 };
-    size_t made, head;
+    size_t made = 0, head;
     uint8_t *at;
     int r;
 
@@ -6667,44 +6669,48 @@ static int ws__shared_coded(ws__cfg *k, const ws_extension *x, uint32_t agreed, 
     if (!s) return WS_ERR_MEMORY;
     at = WS__DATA(s) + WS_FRAME_HEADER_MAX;
     feed.v = payload;
-    r = ws__coder_begin(k, x, agreed, &d);
-    if (!r) r = ws__encode(x, &d, &feed, at, payload->size + WS__CODE_ROOM, &made);
+    r = ws__coder_begin(k, x, e->agreed, &d);
+    if (!r) r = ws__encode(x, &d, &feed, at, room, &made);
     ws__coder_end(k, x, &d);
-    if (r > 0 && made < payload->size) {
-        f.op = (uint8_t)(op & 15);
-        f.rsv = (uint8_t)x->rsv;
-        f.size = made;
-        head = ws_frame_encode(&f, WS__DATA(s));
-        memmove(WS__DATA(s) + head, at, made);
-        s->size = head + made;
-        *out = s;
-    } else {
+    if (!r && !x->only_smaller) r = WS_ERR_CODEC;
+    if (r <= 0 || (x->only_smaller && made >= n)) {
         ws__shared_release(s);
+        return r < 0 ? r : 0;
     }
-    return r < 0 ? r : 0;
+    f->rsv = (uint8_t)x->rsv;
+    f->size = made;
+    head = ws_frame_encode(f, WS__DATA(s));
+    memmove(WS__DATA(s) + head, at, made);
+    if (f->masked) ws_mask(WS__DATA(s) + head, WS__DATA(s) + head, made, f->key, 0);
+    s->size = head + made;
+    *out = s;
+    return 0;
 }
 
-/* The message as c's extension encodes it for all who agreed to the same. NULL: as it is. */
-static int ws__news_coded(ws_conn *c, ws__news *w, ws__shared **out)
+/* Is the message to be encoded for c, and alone, so that others may have the same? */
+static int ws__news_coded(const ws_conn *c, const ws__news *w)
 {
-    const ws__ext *e = ws__ext_of(c);
-    ws__news_set *s = w->coded, *end = s + w->sets;
-    int r;
+    return c->more && ws__encodes(c, w->op, w->payload.size) && c->more->ext->out.alone;
+}
 
-    *out = NULL;
-    if (!e || !ws__encodes(c, w->op, w->payload.size) || !e->out.alone ||
-        WS__HAS(c, WS__IS_CLIENT))
-        return 0;
-    for (; s < end; s++)
-        if (s->set == e->set && s->agreed == e->agreed) { *out = s->frame; return 0; }
-    if (w->sets == WS__NEWS_SETS) return 0;
-    r = ws__shared_coded(w->cfg, e->set, e->agreed, w->op, &w->payload, out);
-    if (r) return r;
+/* What was encoded for those who agreed to the same as c, or the place for it; NULL: there are
+   too many of them. */
+static ws__news_set *ws__news_find(const ws_conn *c, ws__news *w)
+{
+    const ws__ext *e = c->more->ext;
+    ws__news_set *s = w->coded, *end = s + w->sets;
+
+    while (s < end && (s->set != e->set || s->agreed != e->agreed)) s++;
+    return s < w->coded + WS__NEWS_SETS ? s : NULL;
+}
+
+static void ws__news_keep(ws__news *w, const ws__ext *e, ws__shared *frame)
+{
+    ws__news_set *s = &w->coded[w->sets++];
+
     s->set = e->set;
     s->agreed = e->agreed;
-    s->frame = *out;
-    w->sets++;
-    return 0;
+    s->frame = frame;
 }
 
 static void ws__news_end(ws__news *w)
@@ -6718,18 +6724,27 @@ static void ws__news_end(ws__news *w)
 static int ws__news_frame(ws_conn *c, ws__news *w, ws__shared **out)
 {
     ws_frame f = { 0, 1, 0, 0, 0, { 0, 0, 0, 0 } };
-    int r = ws__news_coded(c, w, out);
+    ws__news_set *s;
+    int r;
 
-    if (r) return r;
-    if (*out) {
-        (*out)->refs++;
-        return 0;
-    }
     f.op = (uint8_t)(w->op & 15);
-    f.size = w->payload.size;
     f.masked = WS__HAS(c, WS__IS_CLIENT);
+    if (f.masked && ws__random(c->cfg, f.key, 4)) return WS_ERR_RANDOM;
+    if (ws__news_coded(c, w)) {
+        s = f.masked ? NULL : ws__news_find(c, w);
+        if (s && s->set) {
+            *out = s->frame;
+        } else {
+            r = ws__shared_coded(s ? w->cfg : c->cfg, c->more->ext, &f, &w->payload, out);
+            if (r) return r;
+            if (s) ws__news_keep(w, c->more->ext, *out);
+        }
+        if (*out && s) (*out)->refs++;
+        if (*out) return 0;
+    }
+    f.rsv = 0;
+    f.size = w->payload.size;
     if (f.masked) {
-        if (ws__random(c->cfg, f.key, 4)) return WS_ERR_RANDOM;
         *out = ws__shared_new(c->cfg, &f, &w->payload);
         return *out ? 0 : WS_ERR_MEMORY;
     }

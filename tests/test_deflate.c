@@ -65,6 +65,242 @@ static void pair_done(pair *p)
     CHECK_INT(p->w.h.now, 0);
 }
 
+/* ---- an extension of one's own ---- */
+
+/* Writes each byte as two hex digits, added to a running count: a state that messages share. */
+typedef struct doubling { int wants, begun, ended, stop_at; } doubling;
+
+static int dbl_offer(void *user, int i, char *buf, size_t n)
+{
+    (void)user;
+    if (i == 2) return -1;
+    snprintf(buf, n, i ? "; key=\"7\"; quick" : "; key=5");
+    return 0;
+}
+static int dbl_key(ws_str params, uint32_t *key)
+{
+    char value[20];
+    ws_str name;
+    int r;
+    *key = 0;
+    while ((r = ws_param_next(&params, &name, value, sizeof value)) > 0)
+        if (ws_str_is(name, "key")) *key = (uint32_t)atoi(value);
+        else if (!ws_str_is(name, "quick") || *value) return -1;
+    return r;
+}
+static int dbl_accept(void *user, ws_str offer, char *answer, size_t n, uint32_t *agreed)
+{
+    if (dbl_key(offer, agreed) || (int)*agreed != ((doubling *)user)->wants) return -1;
+    snprintf(answer, n, "; key=%u", (unsigned)*agreed);
+    return 0;
+}
+static int dbl_confirm(void *user, ws_str answer, uint32_t *agreed)
+{
+    (void)user;
+    return dbl_key(answer, agreed) || (*agreed != 5 && *agreed != 7) ? -1 : 0;
+}
+static size_t dbl_size(void *user, uint32_t agreed, int encode, int *alone)
+{
+    (void)user; (void)encode;
+    *alone = agreed == 5;
+    return 2;
+}
+static int dbl_begin(void *user, uint32_t agreed, int encode, void *state)
+{
+    (void)encode;
+    ((uint8_t *)state)[0] = (uint8_t)agreed;
+    ((uint8_t *)state)[1] = 0;
+    ((doubling *)user)->begun++;
+    return 0;
+}
+static int dbl_encode(void *user, void *state, const void *in, size_t *n, void *out, size_t *m, int flush)
+{
+    uint8_t *s = (uint8_t *)state, *to = (uint8_t *)out;
+    size_t i, most = *m / 2, have = *n;
+    (void)user;
+    if (most > have) most = have;
+    for (i = 0; i < most; i++) {
+        unsigned v = (((const uint8_t *)in)[i] + s[0]++) & 255;
+        to[2 * i] = (uint8_t)"0123456789abcdef"[v >> 4];
+        to[2 * i + 1] = (uint8_t)"0123456789abcdef"[v & 15];
+    }
+    *n = most;
+    *m = 2 * most;
+    return flush && most == have;
+}
+static int dbl_decode(void *user, void *state, const void *in, size_t *n, void *out, size_t *m, int last)
+{
+    uint8_t *s = (uint8_t *)state, *to = (uint8_t *)out;
+    size_t i, have = *n, made = 0;
+    (void)user;
+    for (i = 0; i < have && made < *m; i++) {
+        int v = hex(((const uint8_t *)in)[i]);
+        if (v < 0) return WS_ERR_DECODE;
+        if (s[1]) { to[made++] = (uint8_t)((s[1] & 15) * 16 + v - s[0]++); s[1] = 0; }
+        else s[1] = (uint8_t)(0x80 | v);
+    }
+    *n = i;
+    *m = made;
+    if (last && i == have && s[1]) return WS_ERR_DECODE;
+    return last && i == have;
+}
+static void dbl_end(void *user, int encode, void *state)
+{
+    (void)encode; (void)state;
+    ((doubling *)user)->ended++;
+}
+
+static ws_extension dbl(doubling *d)
+{
+    ws_extension x = { "x-double", 2, 0, 3, 0, NULL, dbl_offer, dbl_accept, dbl_confirm, dbl_size, dbl_begin, dbl_encode, dbl_decode, dbl_end };
+    x.user = d;
+    return x;
+}
+
+static const ws_extension *more_list[2][3];
+static void more_extensions(ws_config *a, ws_config *b)
+{
+    a->extensions = more_list[0];
+    b->extensions = more_list[1];
+}
+
+TEST(extension_of_ones_own)
+{
+    static const int keys[] = { 5, 7, 9 };
+    int i;
+
+    for (i = 0; i < 3; i++) {
+        doubling d[2] = { { 0, 0, 0, 0 }, { 0, 0, 0, 0 } };
+        ws_extension x = dbl(&d[0]), y = dbl(&d[1]);
+        char want[40];
+        pair p;
+        d[1].wants = keys[i];
+        memset(more_list, 0, sizeof more_list);
+        more_list[0][0] = &x;
+        more_list[1][0] = &y;
+        pair_open(&p, NULL, NULL, more_extensions);
+        CHECK(strstr(buf_c(&p.client.out), "\r\nSec-WebSocket-Extensions: x-double; key=5, x-double; key=\"7\"; quick\r\n") != NULL);
+        sprintf(want, i < 2 ? "x-double; key=%d" : "", keys[i]);
+        CHECK_STR(ws_extensions(p.client.c), want);
+        CHECK_STR(ws_extensions(p.server.c), want);
+        ws_send_text(p.client.c, "hello");
+        ws_send_text(p.client.c, "hi");                 /* below its threshold */
+        ws_send_text(p.client.c, "hello");
+        ws_send(p.client.c, WS_OP_TEXT | WS_OP_PLAIN, "plain", 5);
+        ws_send_part(p.server.c, WS_OP_TEXT, "a", 1, 0);
+        ws_send_part(p.server.c, WS_OP_TEXT, "b", 1, 0);
+        ws_send_part(p.server.c, WS_OP_TEXT, "c", 1, 1);
+        pair_run(&p);
+        CHECK_STR(buf_c(&p.server.log), "O T'hello' T'hi' T'hello' T'plain' ");
+        CHECK_STR(buf_c(&p.client.log), "O T'abc' ");
+        CHECK_INT((uint8_t)p.client.out.p[p.client.head], i < 2 ? 0xA1 : 0x81);
+        if (i == 0) CHECK(!memcmp(p.server.out.p + p.server.head, "\x21\x02" "66\0\2" "68\x80\2" "6a", 12));
+        side_frame(&p.server, 0xA1, "0z", 2);
+        CHECK_INT(p.server.error, i < 2 ? WS_ERR_DECODE : WS_ERR_RSV);
+        pair_done(&p);
+        CHECK_INT(d[0].begun, d[0].ended);
+        CHECK_INT(d[1].begun, d[1].ended);
+        CHECK(i == 2 || d[0].begun > 0);
+    }
+}
+
+/* Broken ones, and the codec that is missing, are named at once. */
+TEST(configurations)
+{
+    doubling d = { 7, 0, 0, 0 };
+    world w;
+    ws_config cfg;
+    int i;
+
+    for (i = 0; i < 12; i++) {
+        ws_extension x = dbl(&d);
+        side s;
+        if (i == 0) x.name = NULL;
+        if (i == 1) x.name = "a b";
+        if (i == 2) x.rsv = 0;
+        if (i == 3) x.rsv = 6;
+        if (i == 4) x.offer = NULL;
+        if (i == 5) x.accept = NULL;
+        if (i == 6) x.confirm = NULL;
+        if (i == 7) x.state_size = NULL;
+        if (i == 8) x.begin = NULL;
+        if (i == 9) x.encode = NULL;
+        if (i == 10) x.decode = NULL;
+        if (i == 11) x.end = NULL;
+        memset(more_list, 0, sizeof more_list);
+        more_list[0][0] = &x;
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.extensions = more_list[0];
+        side_new(&s, &w, i & 1, &cfg);
+        side_pull(&s);
+        CHECK_INT(s.error, i < 11 ? WS_ERR_ARGUMENT : 0);
+        side_done(&s);
+    }
+    for (i = 0; i < 14; i++) {
+        ws_deflate z = { 0 };
+        side s;
+        if (i == 0) z.level = 10;
+        if (i == 1) z.level = -1;
+        if (i == 2) z.mem_level = 10;
+        if (i == 3) z.mem_level = -2;
+        if (i == 4) z.server_max_window_bits = 16;
+        if (i == 5) z.server_max_window_bits = 7;
+        if (i == 6) z.client_max_window_bits = 16;
+        if (i == 7) z.client_max_window_bits = 1;
+        if (i == 8) z.client_max_window_bits = -1;
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.deflate = &z;
+        side_new(&s, &w, i & 1, &cfg);
+        side_pull(&s);
+#ifdef WS_USE_ZLIB
+        CHECK_INT(s.error, i < 9 ? WS_ERR_ARGUMENT : 0);
+#else
+        CHECK_INT(s.error, WS_ERR_NO_CODEC);
+        CHECK(strstr(s.reason, "codec") != NULL);
+#endif
+        side_done(&s);
+    }
+}
+
+/* A list of parameters, taken apart. */
+TEST(parameters)
+{
+    static const struct { const char *text, *want; } all[] = {
+        { "", "." }, { " ", "." }, { "; a", "a|." }, { ";a;b=1 ; c=\"x\"", "a|b=1|c=x|." },
+        { "; a=\"q\\uo\\te\"", "a=quote|." }, { "; a=\"\"", "!" }, { "; a=", "!" }, { "a", "!" }, { "; a b", "!" },
+        { ";", "!" }, { ";;", "!" }, { "; a;", "a|!" }, { "; a=\"b", "!" }, { "; a=\"b\\", "!" }, { "; a=\"b\"c", "!" },
+        { "; a=b,c", "!" }, { "; a=\"b c\"", "!" }, { "; a\t=\tb\t", "a=b|." }, { "; =b", "!" },
+        { "; a=1234567", "a=1234567|." }, { "; a=12345678", "!" }, { "; a=\"1234567\"", "a=1234567|." },
+        { "; a=\"12345678\"", "!" },
+    };
+    size_t i, k;
+
+    for (i = 0; i < sizeof all / sizeof *all; i++)
+        for (k = 0; k < 2; k++) {
+            size_t n = strlen(all[i].text);
+            char *copy = (char *)malloc(n + 1), value[8];
+            ws_str text, name;
+            buf b = { 0 };
+            int r;
+            memcpy(copy, all[i].text, n);
+            text.data = copy;
+            text.size = n;
+            while ((r = ws_param_next(&text, &name, k ? NULL : value, k ? 0 : sizeof value)) > 0) {
+                buf_add(&b, name.data, name.size);
+                if (!k && *value) { buf_str(&b, "="); buf_str(&b, value); }
+                buf_str(&b, "|");
+            }
+            buf_str(&b, r ? "!" : ".");
+            if (!k) CHECK_STR(b.p, all[i].want);
+            else CHECK_INT(b.p[b.n - 1], strstr(all[i].text, "12345678") ? '.' : all[i].want[strlen(all[i].want) - 1]);
+            if (test_faults) printf("  %s\n", all[i].text);
+            buf_free(&b);
+            free(copy);
+        }
+}
+
 #ifdef WS_USE_ZLIB
 
 /* A server end with permessage-deflate agreed by an offer. */
@@ -539,10 +775,804 @@ TEST(fragments_parts_and_frames)
     more_frames = 0;
 }
 
-TESTS(T(rfc_examples_at_every_split) T(rfc_examples_sent) T(sec_B4_B5_offers) T(sec_B4_B5_answers)
-      T(sec_F5_every_combination) T(fragments_parts_and_frames))
+/* ---- hostile peers ---- */
+
+/* DEFLATE of n bytes at p by zlib alone, as a message (7.2.1). */
+static void squeeze(buf *b, const void *p, size_t n, int bits, int flush)
+{
+    z_stream z;
+    size_t cap = n + n / 100 + 100;
+    char *out = (char *)malloc(cap);
+
+    memset(&z, 0, sizeof z);
+    deflateInit2(&z, 9, Z_DEFLATED, -bits, 9, Z_DEFAULT_STRATEGY);
+    z.next_in = (Bytef *)(uintptr_t)p;
+    z.avail_in = (uInt)n;
+    z.next_out = (Bytef *)out;
+    z.avail_out = (uInt)cap;
+    deflate(&z, flush);
+    buf_add(b, out, (size_t)z.total_out - (flush == Z_SYNC_FLUSH ? 4 : 0));
+    deflateEnd(&z);
+    free(out);
+}
+
+/* zlib's codec, counting. */
+typedef struct counts {
+    long inits, ends, steps;
+    size_t out, in, most_out;       /* most_out: bytes decoded at the first error or so far */
+    int fail_init;
+} counts;
+
+static counts tally;
+static const ws_codec *real_codec(void)
+{
+    static const ws_deflate none;
+    return ws__codec(&none);
+}
+
+static size_t count_deflate_size(int bits, int mem) { return real_codec()->deflate_size(bits, mem); }
+static size_t count_inflate_size(int bits) { return real_codec()->inflate_size(bits); }
+static int count_deflate_init(void *s, size_t n, int bits, int mem, int level)
+{
+    tally.inits++;
+    return tally.fail_init & 1 ? -1 : real_codec()->deflate_init(s, n, bits, mem, level);
+}
+static int count_inflate_init(void *s, size_t n, int bits)
+{
+    tally.inits++;
+    return tally.fail_init & 2 ? 7 : real_codec()->inflate_init(s, n, bits);
+}
+static int count_deflate(void *s, const void *in, size_t *n, void *out, size_t *m, int flush)
+{
+    int r = real_codec()->deflate(s, in, n, out, m, flush);
+    tally.steps++;
+    tally.in += *n;
+    return r;
+}
+static int count_inflate(void *s, const void *in, size_t *n, void *out, size_t *m)
+{
+    int r = real_codec()->inflate(s, in, n, out, m);
+    tally.steps++;
+    if (r >= 0) tally.out += *m;
+    return r;
+}
+static const ws_codec counting = {
+    count_deflate_size, count_inflate_size, count_deflate_init, count_inflate_init,
+    count_deflate, count_inflate
+};
+
+/* A bomb: 1009 after the limit and one step at most, in memory of that order, however it comes. */
+TEST(sec_F1_bombs)
+{
+    static const size_t limits[] = { 1, 100, 1024, 100000, 1 << 20 };
+    int i, k, how;
+
+    for (i = 0; i < 5; i++)
+        for (k = -1; k < 4; k++)
+            for (how = 0; how < 5; how++) {
+                size_t limit = limits[i], n = k < 2 ? limit + (size_t)k : limit * (k == 2 ? 20 : 200), at;
+                char *zeros = (char *)calloc(1, n + 1);
+                ws_deflate d = { 0 };
+                buf z = { 0 }, in = { 0 };
+                ws_config cfg;
+                world w;
+                side s;
+                memset(zeros, 'a', n);
+                squeeze(&z, zeros, n, 15, Z_SYNC_FLUSH);
+                if (how == 1)
+                    for (at = 0; at < z.n; at += 7)
+                        put_frame(&in, (at ? 0 : 0x41) | (at + 7 < z.n ? 0 : 0x80), 1, z.p + at,
+                                  z.n - at < 7 ? z.n - at : 7, 0);
+                else put_frame(&in, 0xC1, 1, z.p, z.n, 0);
+                world_init(&w);
+                cfg = world_config(&w);
+                cfg.max_message = (uint32_t)limit;
+                cfg.parts_over = how == 2 ? (uint32_t)(limit / 3 + 1) : how == 3 ? 1 : 0;
+                cfg.frames = how == 4;
+                cfg.max_fragments = WS_NO_LIMIT;
+                d.codec = &counting;
+                cfg.deflate = &d;
+                memset(&tally, 0, sizeof tally);
+                server_open(&s, &w, &cfg, "permessage-deflate");
+                w.h.peak = w.h.now;
+                side_feed(&s, in.p, in.n);
+                CHECK_INT(s.closed, n > limit);
+                CHECK(tally.out <= limit + 64);
+                CHECK(w.h.peak < 3 * (limit + in.n) + 65536 + 16384);
+                if (n > limit) {
+                    CHECK_INT(s.error, WS_ERR_MESSAGE_SIZE);
+                    CHECK_INT(s.code, 1009);
+                } else if (!how) CHECK_INT(s.messages, 1);
+                if (test_faults > 5) { printf("  limit %d n %d how %d\n", (int)limit, (int)n, how); i = k = how = 9; }
+                side_done(&s);
+                buf_free(&z);
+                buf_free(&in);
+                free(zeros);
+            }
+}
+
+/* Many small messages of one large frame each stay apart: the limit is of one message. */
+TEST(limit_is_of_one_message)
+{
+    char text[1000];
+    buf z = { 0 };
+    ws_config cfg;
+    world w;
+    side s;
+    int i;
+
+    world_init(&w);
+    cfg = world_config(&w);
+    cfg.max_message = 1000;
+    memset(text, 'x', sizeof text);
+    squeeze(&z, text, sizeof text, 15, Z_SYNC_FLUSH);
+    server_open(&s, &w, &cfg, "permessage-deflate");
+    for (i = 0; i < 1000; i++) side_frame(&s, 0xC1, z.p, z.n);
+    CHECK_INT(s.messages, 1000);
+    CHECK(w.h.peak < 100000);
+    side_done(&s);
+    buf_free(&z);
+}
+
+/* Every payload of up to two bytes, and what follows it. */
+TEST(sec_F2_shortest_payloads)
+{
+    int i, ok = 0;
+
+    for (i = 0; i < 1 + 256 + 65536 && test_faults < 5; i++) {
+        char p[2];
+        size_t n = i == 0 ? 0 : i < 257 ? 1 : 2;
+        world w;
+        side s;
+        p[0] = (char)(n == 1 ? i - 1 : i - 257);
+        p[1] = (char)((i - 257) >> 8);
+        world_init(&w);
+        server_open(&s, &w, NULL, "permessage-deflate");
+        side_frame(&s, 0xC2, p, n);
+        CHECK(s.closed ? s.error == WS_ERR_DECODE && s.code == 1007 : s.messages == 1);
+        ok += !s.closed;
+        side_done(&s);
+    }
+    printf("  %d of these are messages\n", ok);
+    CHECK(ok > 1 && ok < 1000);
+}
+
+/* Garbage, and good streams with a few bytes changed: what zlib says by itself is what we say. */
+TEST(sec_F2_garbage_like_zlib)
+{
+    uint64_t r = 5;
+    int i, good = 0;
+
+    for (i = 0; i < 4000 && test_faults < 5; i++) {
+        char plain[600], *want = (char *)malloc(1 << 20);
+        size_t n = rng_to(&r, sizeof plain), k, want_n;
+        buf z = { 0 };
+        z_stream zs;
+        world w;
+        side s;
+        ws_config cfg;
+        int fault, border;
+        for (k = 0; k < n; k++) plain[k] = (char)(rng_next(&r) & 3 ? fill_at(k) : (int)rng_next(&r));
+        if (i % 4 == 3) for (k = 0; k < n; k++) buf_byte(&z, (int)(rng_next(&r) >> 30) & 255);
+        else squeeze(&z, plain, n, 9 + i % 7, Z_SYNC_FLUSH);
+        for (k = rng_to(&r, 3); i % 4 && k > 0 && z.n; k--) z.p[rng_to(&r, (uint32_t)z.n)] ^= (char)(1 << (rng_next(&r) >> 40 & 7));
+        memset(&zs, 0, sizeof zs);
+        inflateInit2(&zs, -15);
+        zs.next_out = (Bytef *)want;
+        zs.avail_out = 1 << 20;
+        buf_add(&z, "\0\0\xff\xff", 4);
+        zs.next_in = (Bytef *)z.p;
+        zs.avail_in = (uInt)z.n;
+        do fault = inflate(&zs, Z_SYNC_FLUSH);
+        while (fault == Z_STREAM_END && !inflateResetKeep(&zs) && zs.avail_in);
+        border = fault == Z_OK && !zs.avail_in && zs.data_type & 128;
+        want_n = (1 << 20) - zs.avail_out;
+        z.n -= 4;
+        inflateEnd(&zs);
+        world_init(&w);
+        cfg = world_config(&w);
+        server_open(&s, &w, &cfg, "permessage-deflate");
+        s.mode = (int)want_n;
+        { got g = { { 0 }, 0, { 0 }, 0, { 0 } };
+          s.event = got_event; s.user = &g;
+          side_frame(&s, 0xC2, z.p, z.n);
+          if (!z.n) CHECK_INT(s.messages, 1);
+          else if (border) {
+              CHECK_INT(s.messages, 1);
+              CHECK(g.all.n == want_n && !memcmp(buf_c(&g.all), want, want_n));
+              good++;
+          } else CHECK(s.error == WS_ERR_DECODE || s.error == WS_ERR_MESSAGE_SIZE);
+          buf_free(&g.all); }
+        side_done(&s);
+        buf_free(&z);
+        free(want);
+    }
+    CHECK(good > 900 && good < 3900);
+}
+
+typedef struct rsv_case { const char *frames, *log; } rsv_case;
+static const rsv_case rsvs[] = {
+    { "41xf248 c0xcdc9c90700", "O C1002!RSV " }, { "01'a' c0x00", "O C1002!RSV " },
+    { "c9'x'", "O C1002!RSV " }, { "c8", "O C1002!RSV " }, { "ca", "O C1002!RSV " },
+    { "a1'x'", "O C1002!RSV " }, { "91'x'", "O C1002!RSV " }, { "e1x00", "O C1002!RSV " },
+    { "d1x00", "O C1002!RSV " }, { "f1x00", "O C1002!RSV " }, { "c3x00", "O C1002!RSV " },
+    { "c0x00", "O C1002!RSV " }, { "41xf248 c1x00", "O C1002!INTERLEAVED " },
+    { "41x00 81'x'", "O C1002!INTERLEAVED " }, { "01'x' c1x00", "O C1002!INTERLEAVED " },
+    { "c1x8a0200", "O C1007!UTF8 " }, { "c1x00 81'x' 88x03e8", "O T'' T'x' C1000+'' " },
+};
+
+TEST(reserved_bits)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof rsvs / sizeof *rsvs; i++) {
+        buf in = { 0 };
+        world w;
+        side s;
+        world_init(&w);
+        server_open(&s, &w, NULL, "permessage-deflate");
+        put_spec(&in, rsvs[i].frames, 1);
+        side_feed(&s, in.p, in.n);
+        if (strcmp(rsvs[i].frames, "c1x8a0200")) CHECK_STR(buf_c(&s.log), rsvs[i].log);
+        side_done(&s);
+        world_init(&w);
+        server_open(&s, &w, NULL, "x-none");        /* nothing agreed: no bit at all */
+        buf_clear(&in);
+        put_spec(&in, "c1x00", 1);
+        side_feed(&s, in.p, in.n);
+        CHECK_STR(buf_c(&s.log), "O C1002!RSV ");
+        side_done(&s);
+        buf_free(&in);
+    }
+}
+
+/* Text that is not UTF-8 is refused where it goes wrong, before the message is whole. */
+TEST(utf8_of_decoded_text)
+{
+    static const char bad[] = "abc\xc3\x28";
+    buf z = { 0 };
+    world w;
+    side s;
+    int i;
+
+    for (i = 0; i < 3; i++) {
+        world_init(&w);
+        server_open(&s, &w, NULL, "permessage-deflate");
+        buf_clear(&z);
+        squeeze(&z, i == 2 ? "abc\xc3" : bad, i == 2 ? 4 : 5, 15, Z_SYNC_FLUSH);
+        side_frame(&s, i == 1 ? 0x41 : i == 2 ? 0xC1 : 0xC1, z.p, z.n);
+        CHECK_STR(buf_c(&s.log), "O C1007!UTF8 ");
+        side_done(&s);
+    }
+    buf_free(&z);
+}
+
+/* A peer told 8 bits whose zlib used 9, and our own direction told 8. */
+TEST(sec_F4_window_of_256)
+{
+    char text[2000];
+    buf z = { 0 };
+    world w;
+    side s;
+    ws_deflate d = { 0 };
+    size_t i;
+
+    for (i = 0; i < sizeof text; i++) text[i] = (char)('a' + (i * i + i / 300) % 23);
+    for (i = 300; i < sizeof text; i++) if (i % 400 < 200) text[i] = text[i - 260];
+    squeeze(&z, text, sizeof text, 9, Z_SYNC_FLUSH);
+    world_init(&w);
+    server_open(&s, &w, NULL, "permessage-deflate; client_max_window_bits=8");
+    CHECK_STR(ws_extensions(s.c), "permessage-deflate; client_max_window_bits=8");
+    side_frame(&s, 0xC1, z.p, z.n);
+    CHECK_INT(s.messages, 1);
+    side_done(&s);
+    buf_free(&z);
+
+    {   /* a server that answers 8 gets messages as they are */
+        ws_config cfg;
+        buf answer = { 0 };
+        world_init(&w);
+        cfg = world_config(&w);
+        d.threshold = 1;
+        cfg.deflate = &d;
+        side_new(&s, &w, 1, &cfg);
+        side_pull(&s);
+        side_client_answer(&answer, &s.out, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=8\r\n");
+        s.head = s.out.n;
+        side_feed(&s, answer.p, answer.n);
+        CHECK_INT(s.opened, 1);
+        CHECK_INT(ws_send(s.c, WS_OP_TEXT, text, sizeof text), 0);
+        side_pull(&s);
+        CHECK_INT((uint8_t)s.out.p[s.head], 0x81);
+        buf_clear(&answer);
+        put_spec(&answer, "c1xf248cdc9c90700", 0);
+        side_feed(&s, answer.p, answer.n);
+        CHECK_STR(buf_c(&s.log), "O T'Hello' ");
+        side_done(&s);
+        buf_free(&answer);
+    }
+    d.server_max_window_bits = 8;           /* and as a setting it is refused */
+    {
+        ws_config cfg;
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.deflate = &d;
+        side_new(&s, &w, 0, &cfg);
+        side_pull(&s);
+        CHECK_INT(s.error, WS_ERR_ARGUMENT);
+        side_done(&s);
+    }
+}
+
+/* ---- codecs that fail, and lie ---- */
+
+TEST(codec_that_cannot_begin)
+{
+    ws_deflate d = { 0 };
+    int i;
+
+    d.codec = &counting;
+    d.threshold = 1;
+    for (i = 1; i < 3; i++) {
+        pair p;
+        memset(&tally, 0, sizeof tally);
+        pair_open(&p, &d, &d, NULL);
+        tally.fail_init = i;
+        CHECK_INT(ws_send_text(p.client.c, "hello, hello, hello"), i == 1 ? WS_ERR_CODEC : 0);
+        pair_run(&p);
+        if (i == 1) { CHECK_INT(p.client.error, WS_ERR_CODEC); CHECK_INT(p.server.code, 1011); }
+        else { CHECK_INT(p.server.error, WS_ERR_CODEC); CHECK_INT(p.client.code, 1011); }
+        CHECK_INT(p.server.messages, 0);
+        pair_done(&p);
+    }
+}
+
+static uint64_t liar;
+static int lie(size_t *n, size_t *m, void *out, int honest)
+{
+    size_t have = *n, room = *m;
+    uint32_t v = rng_to(&liar, 1000);
+    static const int results[] = { 0, 1, -1, -5, 2, 100, WS_ERR_DECODE, WS_ERR_MEMORY, 0, 1 };
+
+    *n = v & 1 ? have : v & 2 ? have / 2 : v & 4 ? 0 : v & 8 ? have + 1 : v & 16 ? (size_t)-1 : have ? 1 : 0;
+    v = rng_to(&liar, 1000);
+    *m = v & 1 ? 0 : v & 2 ? (room < 3 ? room : 3) : v & 4 ? room : v & 8 ? room + 1 : v & 16 ? (size_t)-1 : room / 2;
+    if (honest && *n > have) *n = have;
+    if (honest && *m > room) *m = room;
+    if (*m <= room && *m) memset(out, "\0\xff" "ab"[rng_to(&liar, 4)], *m);
+    return results[rng_to(&liar, 10)];
+}
+static int lie_deflate(void *s, const void *in, size_t *n, void *out, size_t *m, int flush)
+{
+    (void)s; (void)in; (void)flush;
+    return lie(n, m, out, liar & 1);
+}
+static int lie_inflate(void *s, const void *in, size_t *n, void *out, size_t *m)
+{
+    (void)s; (void)in;
+    return lie(n, m, out, liar & 1);
+}
+static size_t lie_size(int bits) { return (size_t)bits; }
+static size_t lie_deflate_size(int bits, int mem) { return (size_t)(bits + mem); }
+static int lie_init(void *s, size_t n, int bits) { memset(s, 1, n); (void)bits; return rng_to(&liar, 50) == 0; }
+static int lie_deflate_init(void *s, size_t n, int bits, int mem, int level) { (void)mem; (void)level; return lie_init(s, n, bits); }
+static const ws_codec lying = { lie_deflate_size, lie_size, lie_deflate_init, lie_init, lie_deflate, lie_inflate };
+
+/* Ends well, or in 1011, 1007 or 1009 of the other; never a hang, never past a buffer. */
+static void lying_run(const ws_deflate *d, void (*more)(ws_config *, ws_config *), uint64_t seed)
+{
+    got none = { { 0 }, 0, { 0 }, 0, { 0 } };
+    char text[3000];
+    pair p;
+    int i;
+
+    liar = seed;
+    memset(text, 'x', sizeof text);
+    pair_open(&p, d, d, more);
+    for (i = 0; i < 6; i++) {
+        ws_send(p.client.c, WS_OP_BINARY, text, rng_to(&liar, sizeof text));
+        ws_send_part(p.server.c, WS_OP_BINARY, text, rng_to(&liar, sizeof text), i & 1);
+        pair_run(&p);
+    }
+    for (i = 0; i < 2; i++) {
+        side *s = i ? &p.client : &p.server;
+        if (!s->closed) continue;
+        CHECK(s->error == 0 || s->error == WS_ERR_CODEC || s->error == WS_ERR_DECODE || s->error == WS_ERR_MEMORY ||
+              s->error == WS_ERR_MESSAGE_SIZE);
+        CHECK(s->code == 1011 || s->code == 1007 || s->code == 1009);
+    }
+    pair_done(&p);
+    buf_free(&none.all);
+}
+
+TEST(sec_F3_lying_codec)
+{
+    ws_deflate d = { 0 };
+    int i;
+
+    d.codec = &lying;
+    d.threshold = 1;
+    more_fragment = more_parts = 0;
+    for (i = 0; i < 20000 && test_faults < 5; i++) {
+        d.server_no_context_takeover = i >> 1 & 1;
+        more_frames = i >> 2 & 1;
+        more_parts = i >> 3 & 1 ? 100 : 0;
+        lying_run(&d, more_limits, (uint64_t)i * 77 + (uint64_t)(i & 1));
+    }
+    more_parts = 0;
+    more_frames = 0;
+}
+
+/* ---- allocations that fail ---- */
+
+static void failing_pair(const ws_deflate *d, long at, int all, long *calls)
+{
+    got to_server = { { 0 }, 0, { 0 }, 0, { 0 } }, want = to_server;
+    char text[5000];
+    pair p;
+    ws_config cfg;
+    size_t i;
+    int sent = 0, k;
+
+    for (i = 0; i < sizeof text; i++) text[i] = fill_at(i / 7);
+    memset(&p, 0, sizeof p);
+    world_init(&p.w);
+    cfg = world_config(&p.w);
+    cfg.deflate = d;
+    p.w.h.fail_at = at;
+    p.w.h.fail_all = all;
+    side_new(&p.client, &p.w, 1, &cfg);
+    side_new(&p.server, &p.w, 0, &cfg);
+    if (p.client.c && p.server.c) {
+        p.server.event = got_event;
+        p.server.user = &to_server;
+        pair_run(&p);
+        for (k = 0; k < 4; k++) {
+            int r = k == 2 ? ws_send_part(p.client.c, 2, text, 100, 0) : ws_send(p.client.c, 2, text, sizeof text - (size_t)k);
+            if (k == 2 && !r) r = ws_send_part(p.client.c, 2, text, 4000, 1);
+            if (!r) {
+                buf_add(&want.all, text, k == 2 ? 100 : sizeof text - (size_t)k);
+                if (k == 2) buf_add(&want.all, text, 4000);
+                sent++;
+            }
+            pair_run(&p);
+        }
+        /* what was taken is there, in order, or the connection says so */
+        if (!p.client.closed && !p.server.closed && p.server.opened) {
+            CHECK_INT(to_server.n, sent);
+            CHECK(buf_is(&to_server.all, &want.all));
+        }
+    }
+    *calls = p.w.h.calls;
+    pair_done(&p);
+    buf_free(&to_server.all);
+    buf_free(&want.all);
+}
+
+TEST(nth_allocation)
+{
+    ws_deflate d = { 0 };
+    long at, calls, ignored;
+    int i;
+
+    d.threshold = 1;
+    for (i = 0; i < 4; i++) {
+        d.client_no_context_takeover = i & 1;
+        failing_pair(&d, 0, 0, &calls);
+        CHECK(calls > 15);
+        for (at = 1; at <= calls && test_faults < 5; at++) failing_pair(&d, at, i >> 1, &ignored);
+        if (test_faults) printf("  allocation %ld of %ld\n", at - 1, calls);
+    }
+}
+
+/* ---- one write, byte by byte ---- */
+
+TEST(sec_F6_one_byte_writes)
+{
+    ws_deflate d = { 0 };
+    int alone, how;
+
+    d.threshold = 1;
+    for (alone = 0; alone < 2; alone++)
+        for (how = 0; how < 5; how++) {
+            got to_client = { { 0 }, 0, { 0 }, 0, { 0 } }, to_server = to_client, want = to_client, back = to_client;
+            pair p;
+            d.server_no_context_takeover = d.client_no_context_takeover = alone;
+            pair_open(&p, &d, &d, more_limits);
+            p.client.budget = p.server.budget = 1;
+            p.client.quiet = p.server.quiet = 1;
+            p.client.event = p.server.event = got_event;
+            p.client.user = &to_client;
+            p.server.user = &to_server;
+            send_all(&p.client, &want, 9, how);
+            send_all(&p.server, &back, 9, how + 2);
+            pair_run(&p);
+            got_check(&to_server, &want);
+            got_check(&to_client, &back);
+            buf_free(&to_client.all);
+            buf_free(&to_server.all);
+            buf_free(&want.all);
+            buf_free(&back.all);
+            pair_done(&p);
+        }
+}
+
+/* ---- what is dropped, or replaced, must not be missed by the decoder ---- */
+
+static int more_drop;
+static void more_dropping(ws_config *a, ws_config *b)
+{
+    a->max_backlog = 3000;
+    a->drop_oldest = more_drop;
+    (void)b;
+}
+
+TEST(dropped_and_replaced_messages)
+{
+    int alone, round, drop;
+
+    for (drop = 0; drop < 2; drop++)
+        for (alone = 0; alone < 2; alone++) {
+            got have = { { 0 }, 0, { 0 }, 0, { 0 } };
+            ws_deflate d = { 0 };
+            uint64_t r = 3;
+            pair p;
+            long sent = 0, before;
+            d.threshold = 1;
+            d.client_no_context_takeover = alone;
+            more_drop = drop;
+            pair_open(&p, &d, &d, more_dropping);
+            p.server.event = got_event;
+            p.server.user = &have;
+            for (round = 0; round < 300; round++) {
+                char text[700];
+                size_t n = 200 + rng_to(&r, 400), i;
+                int e;
+                memset(text, 'a' + round % 20, sizeof text);
+                for (i = 0; i < 20; i++) text[rng_to(&r, (uint32_t)n)] = (char)('a' + rng_to(&r, 20));
+                e = round % 3 ? ws_send(p.client.c, WS_OP_TEXT, text, n)
+                              : ws_send_latest(p.client.c, round % 9, WS_OP_TEXT, text, n);
+                CHECK(!e || (!drop && e == WS_ERR_BACKLOG));
+                sent += !e;
+                p.client.hold = round % 50 != 49;       /* the peer reads now and then */
+                pair_run(&p);
+                have.n = 0;
+            }
+            before = p.server.messages;
+            CHECK(before > 20 && before <= sent);
+            CHECK(!p.server.closed && !p.client.closed);
+            buf_free(&have.all);
+            pair_done(&p);
+        }
+}
+
+/* ---- required ---- */
+
+TEST(required)
+{
+    ws_deflate d = { 0 };
+    pair p;
+
+    d.required = 1;
+    pair_open(&p, &d, NULL, NULL);          /* 7.4.1 */
+    CHECK_INT(p.client.error, WS_ERR_EXTENSION_MISSING);
+    CHECK_INT(p.client.code, 1010);
+    CHECK_INT(p.client.opened, 0);
+    CHECK(strstr(p.client.reason, "permessage-deflate") != NULL);
+    CHECK_INT(p.server.code, 1010);
+    CHECK_STR(p.server.reason, "permessage-deflate");
+    pair_done(&p);
+    pair_open(&p, NULL, &d, NULL);          /* a server refuses the handshake instead */
+    CHECK_INT(p.server.error, WS_ERR_EXTENSION);
+    CHECK(!strncmp(buf_c(&p.server.out), "HTTP/1.1 400 ", 13));
+    CHECK(strstr(p.server.reason, "permessage-deflate") != NULL);
+    CHECK_INT(p.client.error, WS_ERR_STATUS);
+    pair_done(&p);
+    pair_open(&p, &d, &d, NULL);
+    CHECK(p.client.opened && p.server.opened && !p.client.closed && !p.server.closed);
+    pair_done(&p);
+}
+
+/* ---- memory ---- */
+
+TEST(memory_of_a_connection)
+{
+    static const struct { int bits, mem; } sets[] = { { 15, 8 }, { 12, 5 }, { 9, 1 } };
+    char text[60000], mixed[2000];
+    int i, alone;
+    size_t k;
+
+    for (k = 0; k < sizeof text; k++) text[k] = fill_at(k / 3);
+    for (k = 0; k < sizeof mixed; k++) mixed[k] = fill_at(k);
+    for (i = 0; i < 3; i++)
+        for (alone = 0; alone < 2; alone++) {
+            size_t out = ((size_t)1 << (sets[i].bits + 2)) + ((size_t)1 << (sets[i].mem + 9)) +
+                         ((size_t)1 << (sets[i].mem + 6)) + 8192;
+            size_t in = ((size_t)1 << sets[i].bits) + 8192, idle, plain;
+            ws_deflate d = { 0 };
+            pair p;
+            pair_open(&p, NULL, NULL, NULL);
+            plain = p.w.h.now;
+            pair_done(&p);
+            d.server_max_window_bits = d.client_max_window_bits = sets[i].bits;
+            d.mem_level = sets[i].mem;
+            d.server_no_context_takeover = d.client_no_context_takeover = alone;
+            pair_open(&p, &d, &d, NULL);
+            idle = p.w.h.now - plain;
+            CHECK(idle < 2 * 560);          /* with the settings, once for each here */
+            CHECK(sizeof(ws__more) + sizeof(ws__ext) + sizeof "permessage-deflate" <= 256);
+            for (k = 0; k < 3; k++) {
+                CHECK_INT(ws_send(p.client.c, WS_OP_BINARY, k ? text : mixed, k ? sizeof text : sizeof mixed), 0);
+                CHECK_INT(ws_send(p.server.c, WS_OP_BINARY, k ? text : mixed, k ? sizeof text : sizeof mixed), 0);
+                pair_run(&p);
+            }
+            CHECK_INT(p.server.messages, 3);
+            CHECK_INT(p.client.messages, 3);
+            side_next(&p.server);
+            side_next(&p.client);
+            if (alone) CHECK_INT(p.w.h.now - plain, idle);
+            else CHECK(p.w.h.now - plain - idle > 2 * (out + in - 16384) &&
+                       p.w.h.now - plain - idle <= 2 * (out + in + 512));
+            printf("  bits %d, mem_level %d, %s: %d + %d bytes for each end\n", sets[i].bits, sets[i].mem,
+                   alone ? "alone" : "takeover", (int)idle / 2, (int)(p.w.h.now - plain - idle) / 2);
+            pair_done(&p);
+        }
+}
+
+/* One block of the caller's, and nothing else. */
+TEST(memory_of_the_caller)
+{
+    static uint64_t blocks[2][16000];
+    static char text[2500];
+    ws_deflate d = { 0 };
+    size_t k, ext;
+    int alone, fits = 0, short_ones = 0;
+
+    for (k = 0; k < sizeof text; k++) text[k] = fill_at(k / 2);
+    d.server_max_window_bits = d.client_max_window_bits = 9;
+    d.mem_level = 1;
+    d.threshold = 1;
+    for (alone = 0; alone < 2; alone++)
+        for (ext = 0; ext <= 40000; ext += ext < 30000 ? 1000 : 100) {
+            pair p;
+            ws_config a;
+            int i;
+            memset(&p, 0, sizeof p);
+            world_init(&p.w);
+            d.server_no_context_takeover = d.client_no_context_takeover = alone;
+            a = world_config(&p.w);
+            a.alloc = NULL;
+            a.deflate = &d;
+            a.memory_extension = ext;
+            a.memory_size = WS_MEMORY_SIZE(4000, 4000) + ext;
+            a.memory_send = 4000;
+            a.memory = blocks[0];
+            side_new(&p.client, &p.w, 1, &a);
+            a.memory = blocks[1];
+            side_new(&p.server, &p.w, 0, &a);
+            pair_run(&p);
+            if (p.client.opened && p.server.opened) {
+                for (i = 0; i < 6; i++) {
+                    int r = ws_send(p.client.c, WS_OP_TEXT, text, i & 1 ? sizeof text : 900);
+                    CHECK(!r || p.client.closed);
+                    pair_run(&p);
+                    r = ws_send(p.server.c, WS_OP_TEXT, text, 700);
+                    CHECK(!r || p.server.closed || p.client.closed);
+                    pair_run(&p);
+                }
+                if (p.server.messages == 6 && p.client.messages == 6) fits++;
+                else { short_ones++; CHECK_INT(p.server.error ? p.server.error : p.client.error, WS_ERR_MESSAGE_SIZE); }
+            } else {
+                int e = p.client.error ? p.client.error : p.server.error;
+                CHECK(ext < 30000 && (!p.client.c || e == WS_ERR_ARGUMENT || e == WS_ERR_MEMORY || e == WS_ERR_EOF || e == WS_ERR_STATUS || !e));
+            }
+            CHECK_INT(p.w.h.calls, 0);
+            side_free(&p.client);
+            side_free(&p.server);
+        }
+    CHECK(fits > 50 && short_ones > 2);
+    printf("  %d fit, %d met too large a message\n", fits, short_ones);
+}
+
+#ifndef _WIN32
+/* ---- many receivers ---- */
+
+static void loop_turns(ws_loop *loop, int ms, got *g, int *opened)
+{
+    ws_event ev;
+    uint64_t end = ws_loop_now(loop) + (uint64_t)ms;
+
+    while (ws_poll_until(loop, &ev, end) > 0) {
+        if (ev.type == WS_EV_OPEN && ws_is_client(ev.conn)) ++*opened;
+        if (ev.type == WS_EV_CLOSE) CHECK_INT(ev.error, 0);
+        if (ev.type == WS_EV_MESSAGE && ws_is_client(ev.conn)) {
+            got *mine = &g[(intptr_t)ws_user(ev.conn)];
+            buf_add(&mine->all, ev.data, ev.size);
+            mine->n++;
+        }
+    }
+}
+
+TEST(broadcast_encodes_once)
+{
+    enum { N = 12 };
+    char text[9000], random[3000], address[40];
+    uint64_t r = 1;
+    size_t i;
+    int alone;
+
+    for (i = 0; i < sizeof text; i++) text[i] = fill_at(i / 5);
+    for (i = 0; i < sizeof random; i++) random[i] = (char)(rng_next(&r) >> 40);
+    for (alone = 0; alone < 2; alone++) {
+        ws_deflate server = { 0 }, client = { 0 }, narrow = { 0 };
+        ws_config cfg, with, other, none;
+        ws_loop *loop = ws_loop_new(NULL);
+        ws_conn *c = NULL;
+        got g[N];
+        int port, opened = 0, k;
+        long inits;
+        memset(g, 0, sizeof g);
+        memset(&cfg, 0, sizeof cfg);
+        server.codec = client.codec = narrow.codec = &counting;
+        server.server_no_context_takeover = alone;
+        narrow.server_max_window_bits = 10;
+        cfg.deflate = &server;
+        port = ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", &cfg));
+        with = other = none = cfg;
+        with.deflate = &client;
+        other.deflate = &narrow;
+        none.deflate = NULL;
+        sprintf(address, "ws://127.0.0.1:%d/", port);
+        for (k = 0; k < N; k++) {
+            ws_config *use = k % 3 == 0 ? &with : k % 3 == 1 ? &other : &none;
+            use->user = (void *)(intptr_t)k;
+            ws_dial(loop, address, use);
+        }
+        loop_turns(loop, 300, g, &opened);
+        CHECK_INT(opened, N);
+        while ((c = ws_each(loop, c)) != NULL) if (!ws_is_client(c)) ws_join(c, "all");
+        memset(&tally, 0, sizeof tally);
+        CHECK_INT(ws_broadcast(loop, NULL, WS_OP_BINARY, text, sizeof text), N);
+        inits = tally.inits;
+        CHECK_INT(tally.in, (alone ? 2 : 8) * sizeof text);     /* two sets, or eight connections */
+        CHECK_INT(inits, alone ? 2 : 8);
+        CHECK_INT(ws_publish(loop, "all", NULL, WS_OP_BINARY, random, sizeof random), N);
+        CHECK_INT(ws_publish(loop, "all", NULL, WS_OP_BINARY | WS_OP_PLAIN, text, 5000), N);
+        CHECK_INT(ws_publish(loop, "all", NULL, WS_OP_BINARY, text, 100), N);
+        CHECK_INT(ws_publish_latest(loop, "all", 3, WS_OP_BINARY, text, 2000), N);
+        loop_turns(loop, 300, g, &opened);
+        for (k = 0; k < N; k++) {
+            CHECK_INT(g[k].n, 5);
+            CHECK_INT(g[k].all.n, sizeof text + sizeof random + 5000 + 100 + 2000);
+            CHECK(g[k].all.n > sizeof text && !memcmp(g[k].all.p, text, sizeof text) &&
+                  !memcmp(g[k].all.p + sizeof text, random, sizeof random));
+            buf_free(&g[k].all);
+        }
+        ws_loop_free(loop);
+    }
+}
+#endif
+
+#ifdef _WIN32
+#define SOCKET_TESTS
+#else
+#define SOCKET_TESTS T(broadcast_encodes_once)
+#endif
+TESTS(T(parameters) T(configurations) T(extension_of_ones_own)
+      T(rfc_examples_at_every_split) T(rfc_examples_sent) T(sec_B4_B5_offers) T(sec_B4_B5_answers)
+      T(sec_F5_every_combination) T(fragments_parts_and_frames) T(sec_F1_bombs)
+      T(limit_is_of_one_message) T(sec_F2_shortest_payloads) T(sec_F2_garbage_like_zlib)
+      T(reserved_bits) T(utf8_of_decoded_text) T(sec_F4_window_of_256) T(codec_that_cannot_begin)
+      T(sec_F3_lying_codec) T(nth_allocation) T(sec_F6_one_byte_writes)
+      T(dropped_and_replaced_messages) T(required) T(memory_of_a_connection)
+      T(memory_of_the_caller) SOCKET_TESTS)
 
 #else
-TEST(nothing) { printf("SKIP deflate: built without zlib\n"); }
-TESTS(T(nothing))
+int main(int argc, char **argv)
+{
+    static const test_case all[] = { T(parameters) T(configurations) T(extension_of_ones_own) };
+
+    printf("SKIP test_deflate: no zlib here; what compresses is not tested\n");
+    return test_main(all, sizeof all / sizeof *all, argc, argv);
+}
 #endif
