@@ -2322,6 +2322,57 @@ WS_API int ws_url_parse(const char *text, size_t n, ws_url *url)
     return error;
 }
 
+/* ---- addresses ---- */
+
+/* A dotted quad. Returns 1 if s is one. */
+WS__PRIVATE int ws__ipv4_parse(ws_str s, uint8_t out[4])
+{
+    size_t i = 0, from;
+    int k;
+
+    for (k = 0; k < 4; k++, i++) {
+        unsigned v = 0;
+        for (from = i; i < s.size && i < from + 3 && ws__is_digit(s.data[i]); i++)
+            v = v * 10 + (unsigned)(s.data[i] - '0');
+        if (i == from || v > 255 || (i - from > 1 && s.data[from] == '0')) return 0;
+        if (k < 3 && (i == s.size || s.data[i] != '.')) return 0;
+        out[k] = (uint8_t)v;
+    }
+    return i == s.size + 1;
+}
+
+/* RFC 4291 2.2: groups of hex digits, one "::" for a run of zeros, the last four bytes perhaps
+   a dotted quad. Returns 1 if s is one. */
+WS__PRIVATE int ws__ipv6_parse(ws_str s, uint8_t out[16])
+{
+    size_t i = 0, n = 0, gap = 17, from;
+
+    memset(out, 0, 16);
+    if (s.size >= 2 && s.data[0] == ':' && s.data[1] == ':') gap = 0, i = 2;
+    while (i < s.size) {
+        unsigned v = 0;
+        ws_str rest = ws__str(s.data + i, s.size - i);
+        if (n <= 12 && ws__ipv4_parse(rest, out + n)) { n += 4; i = s.size; break; }
+        for (from = i; i < s.size && i < from + 4 && ws__hex(s.data[i]) >= 0; i++)
+            v = v << 4 | (unsigned)ws__hex(s.data[i]);
+        if (i == from || n > 14) return 0;
+        ws__put16(out + n, v);
+        n += 2;
+        if (i == s.size) break;
+        if (s.data[i++] != ':' || i == s.size) return 0;
+        if (s.data[i] == ':') {
+            if (gap <= 16) return 0;
+            gap = n;
+            i++;
+        }
+    }
+    if (gap > 16) return n == 16;
+    if (n > 14) return 0;
+    memmove(out + 16 - (n - gap), out + gap, n - gap);
+    memset(out + gap, 0, 16 - n);
+    return 1;
+}
+
 /* ==== >>deflate (private) ============================================================== */
 
 #ifdef WS_USE_ZLIB
@@ -7504,55 +7555,6 @@ static int ws__proxy_parse(const char *text, ws_url *url)
     for (i = 0; i < rest.size; i++)
         if (strchr("/?#", rest.data[i])) return WS_ERR_URL;
     return ws__url_authority(rest, url);
-}
-
-/* A dotted quad. Returns 1 if s is one. */
-static int ws__ipv4_parse(ws_str s, uint8_t out[4])
-{
-    size_t i = 0, from;
-    int k;
-
-    for (k = 0; k < 4; k++, i++) {
-        unsigned v = 0;
-        for (from = i; i < s.size && i < from + 3 && ws__is_digit(s.data[i]); i++)
-            v = v * 10 + (unsigned)(s.data[i] - '0');
-        if (i == from || v > 255 || (i - from > 1 && s.data[from] == '0')) return 0;
-        if (k < 3 && (i == s.size || s.data[i] != '.')) return 0;
-        out[k] = (uint8_t)v;
-    }
-    return i == s.size + 1;
-}
-
-/* RFC 4291 2.2: groups of hex digits, one "::" for a run of zeros, the last four bytes perhaps
-   a dotted quad. Returns 1 if s is one. */
-static int ws__ipv6_parse(ws_str s, uint8_t out[16])
-{
-    size_t i = 0, n = 0, gap = 17, from;
-
-    memset(out, 0, 16);
-    if (s.size >= 2 && s.data[0] == ':' && s.data[1] == ':') gap = 0, i = 2;
-    while (i < s.size) {
-        unsigned v = 0;
-        ws_str rest = ws__str(s.data + i, s.size - i);
-        if (n <= 12 && ws__ipv4_parse(rest, out + n)) { n += 4; i = s.size; break; }
-        for (from = i; i < s.size && i < from + 4 && ws__hex(s.data[i]) >= 0; i++)
-            v = v << 4 | (unsigned)ws__hex(s.data[i]);
-        if (i == from || n > 14) return 0;
-        ws__put16(out + n, v);
-        n += 2;
-        if (i == s.size) break;
-        if (s.data[i++] != ':' || i == s.size) return 0;
-        if (s.data[i] == ':') {
-            if (gap <= 16) return 0;
-            gap = n;
-            i++;
-        }
-    }
-    if (gap > 16) return n == 16;
-    if (n > 14) return 0;
-    memmove(out + 16 - (n - gap), out + gap, n - gap);
-    memset(out + gap, 0, 16 - n);
-    return 1;
 }
 
 /* Greeting, login, request (RFC 1928 3, RFC 1929 2, RFC 1928 4). */
