@@ -403,7 +403,8 @@ enum { WS_WANT_READ = 1, WS_WANT_WRITE = 2 };
    last asks for is done, all taken and all written; 0 to be called again: with more room if
    out is full, else with more input; or an error. A step with input, flush or last that
    neither takes nor writes is a fault. decode returns WS_ERR_DECODE for bytes that are the
-   peer's fault (1007); every other error and fault is ours (WS_ERR_CODEC, 1011). */
+   peer's fault (1007), and may set *out_size to what it wrote before them, less than all;
+   every other error and fault is ours (WS_ERR_CODEC, 1011). */
 typedef struct ws_extension {
     const char *name;           /* a token */
     int rsv;                    /* the reserved bit of its messages: RSV1 = 4, RSV2 = 2, RSV3 = 1 */
@@ -2480,7 +2481,8 @@ static int ws__zlib_inflate(void *state, const void *in, size_t *in_size, void *
     *in_size = (size_t)(z->next_in - (const Bytef *)in);
     *out_size = (size_t)(z->next_out - (Bytef *)out);
     if (r == Z_STREAM_END) return inflateResetKeep(z) ? (int)WS_ERR_CODEC : z->avail_out != 0;
-    if (r == Z_DATA_ERROR || r == Z_NEED_DICT) return WS_ERR_DECODE;
+    if (r == Z_DATA_ERROR || r == Z_NEED_DICT)      /* it stays so: if full, the next call tells */
+        return *out_size && !z->avail_out ? 0 : (int)WS_ERR_DECODE;
     if (r != Z_OK && r != Z_BUF_ERROR) return WS_ERR_CODEC;
     return z->avail_out && (z->data_type & 128);    /* behind a block (zlib.h) */
 }
@@ -2706,8 +2708,10 @@ static int ws__deflate_decode(void *user, void *state, const void *in, size_t *i
         const uint8_t *from = behind ? tail + s->tail : (const uint8_t *)in + used;
         size_t left = behind ? 4u - s->tail : have - used, n = left, m = room - made;
         r = codec->inflate(s + 1, from, &n, (uint8_t *)out + made, &m);
-        if (r < 0) return r == WS_ERR_DECODE ? r : WS_ERR_CODEC;
-        if (r > 1 || n > left || m > room - made || (left && !n && !m)) return WS_ERR_CODEC;
+        if (r == WS_ERR_DECODE) *out_size = made + (m < room - made ? m : 0);
+        if (r == WS_ERR_DECODE) return r;
+        if (r < 0 || r > 1 || n > left || m > room - made || (left && !n && !m))
+            return WS_ERR_CODEC;
         if (behind) s->tail = (uint8_t)(s->tail + n);
         else used += n;
         made += m;
@@ -2832,6 +2836,7 @@ typedef struct ws__rx {
     uint8_t parts;          /* its payload is handed on as it comes */
     uint8_t coded;          /* the extension is to decode it */
     size_t clear;           /* coded: bytes in front of the raw ones that are unmasked */
+    uint64_t eaten;         /* coded: bytes of the frame that were decoded */
 } ws__rx;
 
 /* A whole frame in its final form, kept once for all who are to get it. Its bytes follow. */
@@ -3713,7 +3718,9 @@ static int ws__code(const ws_extension *x, const ws__coder *d, const void *in, s
     size_t have = *used, room = *made;
     int r = (d->encode ? x->encode : x->decode)(x->user, d->state, in, used, out, made, end);
 
-    if (r < 0) return r == WS_ERR_MEMORY || (r == WS_ERR_DECODE && !d->encode) ? r : WS_ERR_CODEC;
+    if (*made >= room && r < 0) *made = 0;
+    if (r == WS_ERR_DECODE && !d->encode) return r;
+    if (r < 0) return r == WS_ERR_MEMORY ? r : WS_ERR_CODEC;
     if (r > 1 || *used > have || *made > room || (r && (!end || *used < have)) ||
         (!r && !*used && !*made && (have || end)))
         return WS_ERR_CODEC;
@@ -5718,7 +5725,7 @@ static int ws__decode(ws_conn *c, ws__ext *e, const uint8_t *p, size_t *n, int l
 {
     ws__rx *rx = c->rx;
     uint64_t left = c->cfg->set.max_message;
-    size_t room, made;
+    size_t room, made, good;
     int r = ws__decoded_room(c, e);
 
     if (r) return r;
@@ -5727,12 +5734,14 @@ static int ws__decode(ws_conn *c, ws__ext *e, const uint8_t *p, size_t *n, int l
     if (room > left + WS__CODE_ROOM) room = (size_t)left + WS__CODE_ROOM;
     made = room;
     r = ws__code(e->set, &e->in, p, n, e->data + e->len, &made, last);
-    if (r < 0) return r;
+    if (r < 0 && r != WS_ERR_DECODE) return r;
     e->pending = !r && room - made < WS__CODE_ROOM;
-    if (rx->op == WS_OP_TEXT && ws_utf8(&rx->utf8, e->data + e->len, made) < made)
+    good = made < left ? made : (size_t)left;   /* the first fault counts, however it was cut */
+    if (rx->op == WS_OP_TEXT && ws_utf8(&rx->utf8, e->data + e->len, good) < good)
         return WS_ERR_UTF8;
+    if (made > left) return WS_ERR_MESSAGE_SIZE;
     e->len += made;
-    return made > left ? WS_ERR_MESSAGE_SIZE : r;
+    return r;
 }
 
 /* The first n raw bytes were taken. */
@@ -5746,7 +5755,7 @@ static void ws__coded_taken(ws_conn *c, ws__span *in, size_t n)
     for (i = 0; i < 4; i++) rx->key[i] = key[(i + n) & 3];
     rx->clear -= rx->masked ? n : 0;
     rx->left -= n;
-    c->taken += n;
+    rx->eaten += n;
     in->p += n;
 }
 
@@ -5784,13 +5793,14 @@ static int ws__payload_coded(ws_conn *c, ws__span *in, size_t k, ws_event *ev)
         if (r < 0) break;
         k -= n;
         ws__coded_taken(c, in, n);
-        if (s->parts_over != WS_NO_LIMIT && e->len > s->parts_over) rx->parts = 1;
+        if (!s->frames && s->parts_over != WS_NO_LIMIT && e->len > s->parts_over) rx->parts = 1;
         go = (k || last || e->pending) && !(rx->parts && e->len >= WS__PART_MAX);
     }
     if (r == 1 && rx->op == WS_OP_TEXT && rx->utf8) r = WS_ERR_UTF8;
     if (r < 0) { ws__fail(c, r); return -1; }
     if (r && e->in.alone) ws__coder_end(c->cfg, e->set, &e->in);
     rx->in_frame = rx->left || e->pending || (rx->fin && !r);
+    if (!rx->in_frame) c->taken += rx->eaten;   /* till then a fault is told at its beginning */
     if (r || (rx->parts && e->len) || (s->frames && !rx->in_frame))
         return ws__coded_event(c, r, ev);
     return rx->in_frame ? 0 : -1;
@@ -5858,6 +5868,7 @@ static int ws__frame_begin(ws_conn *c, const ws_frame *f, size_t head, ws__span 
     rx->fin = f->fin;
     rx->masked = f->masked;
     rx->clear = 0;
+    rx->eaten = 0;
     memcpy(rx->key, f->key, 4);
     rx->in_frame = 1;
     in->p += head;

@@ -4,6 +4,13 @@
    the engine always moves on. */
 #include "fuzz.h"
 
+/* inflate.c: the same with permessage-deflate, whose parameters the last of the 4 bytes says. */
+#ifdef FUZZ_DEFLATE
+#define EXTENSION_MEMORY 90000
+#else
+#define EXTENSION_MEMORY 0
+#endif
+
 enum {
     AS_CLIENT = 1, SMALL_LIMITS = 2, ECHO = 4, SLOW_READER = 8, PAUSES = 16, CLOSE_FIRST = 32,
     PARTS = 64,             /* parts_over, fragment; echo in pieces and parts, pings bring a source */
@@ -17,8 +24,28 @@ typedef struct run {
     uint32_t seed;
     fuzz_wire wire;
     size_t source;          /* bytes that it has left */
-    uint64_t memory[WS_MEMORY_SIZE(1024, 1024) / 8];
+    uint64_t memory[(WS_MEMORY_SIZE(1024, 1024) + EXTENSION_MEMORY) / 8];
 } run;
+
+#ifdef FUZZ_DEFLATE
+/* The peer's window is the largest: zlib finds distances beyond a smaller one or not, as the
+   output is cut. */
+static void compress_with(ws_config *cfg, ws_deflate *d, int as_client, int parameters,
+                          char extension[200])
+{
+    memset(d, 0, sizeof *d);
+    d->server_no_context_takeover = parameters >> 7 & 1;
+    d->client_no_context_takeover = parameters >> 6 & 1;
+    *(as_client ? &d->client_max_window_bits : &d->server_max_window_bits) = 9;
+    d->mem_level = 1;
+    d->threshold = 1;
+    cfg->deflate = d;
+    cfg->memory_extension = EXTENSION_MEMORY;
+    sprintf(extension, "Sec-WebSocket-Extensions: permessage-deflate%s%s\r\n",
+            d->server_no_context_takeover ? "; server_no_context_takeover" : "",
+            d->client_no_context_takeover ? "; client_no_context_takeover" : "");
+}
+#endif
 
 static void drain(run *r, size_t most)
 {
@@ -27,8 +54,9 @@ static void drain(run *r, size_t most)
 
     MUST(p);
     if (n > most) n = most;
-    /* a source's pieces are longer than fragment, which is for messages known whole */
-    fuzz_sent(&r->wire, r->options & AS_CLIENT, r->options & PARTS ? 4096 : (uint64_t)-1,
+    /* pieces of a source are longer than fragment, which is for messages known whole, and those
+       that cannot be compressed become longer */
+    fuzz_sent(&r->wire, r->options & AS_CLIENT, r->options & PARTS ? 4096 * 2 : (uint64_t)-1,
               (const uint8_t *)p, n);
     ws_output_done(r->c, n);
 }
@@ -77,18 +105,26 @@ static void pull(run *r)
     }
 }
 
-static void start(run *r, int options)
+static void start(run *r, int options, int parameters)
 {
     static const char request[] =
         "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
     ws_config cfg;
-    char answer[200], accept[29];
+    char answer[400], accept[29], extension[200] = "";
+#ifdef FUZZ_DEFLATE
+    ws_deflate d;
+#endif
     size_t n;
 
     memset(r, 0, sizeof *r);
     memset(&cfg, 0, sizeof cfg);
     r->options = options;
+#ifdef FUZZ_DEFLATE
+    compress_with(&cfg, &d, options & AS_CLIENT, parameters, extension);
+#else
+    (void)parameters;
+#endif
     cfg.random = fuzz_random;
     cfg.random_user = &r->seed;
     if (options & PARTS) {
@@ -116,16 +152,18 @@ static void start(run *r, int options)
         MUST(key + 43 < out + n);
         ws_accept_key(key + 19, accept);
         sprintf(answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", accept);
+                "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s\r\n", accept, extension);
         ws_output_done(r->c, n);
         n = strlen(answer);
         MUST(ws_feed(r->c, answer, n) == n);
     } else {
         MUST((r->c = ws_server_new(&cfg)) != NULL);
         MUST(ws_feed(r->c, request, sizeof request - 1) == sizeof request - 1);
+        MUST(ws_feed(r->c, extension, strlen(extension)) == strlen(extension));
+        MUST(ws_feed(r->c, "\r\n", 2) == 2);
     }
     pull(r);
-    MUST(r->log.opened);
+    MUST(r->log.opened && !*extension == !*ws_extensions(r->c));
     if (!(options & AS_CLIENT)) { ws_output(r->c, &n); ws_output_done(r->c, n); }
     if (options & CLOSE_FIRST) ws_close(r->c, WS_CLOSE_NORMAL, NULL);
 }
@@ -178,13 +216,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static run whole, pieces;
 
     if (size < 5) return 0;
-    start(&whole, data[0]);
+    start(&whole, data[0], data[4]);
     play(&whole, data + 5, size - 5, NULL);
-    start(&pieces, data[0]);
+    start(&pieces, data[0], data[4]);
     play(&pieces, data + 5, size - 5, data + 1);
     if (!(pieces.options >> 30)) fuzz_same(&whole.log, &pieces.log);
     if (data[0] & (PARTS | FRAMES)) {           /* and the same messages as without parts */
-        start(&pieces, data[0] & ~(PARTS | FRAMES));
+        start(&pieces, data[0] & ~(PARTS | FRAMES), data[4]);
         play(&pieces, data + 5, size - 5, NULL);
         MUST(pieces.log.error != whole.log.error || pieces.log.message_hash == whole.log.message_hash);
     }

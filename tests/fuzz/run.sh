@@ -1,5 +1,6 @@
 #!/bin/sh
-# The fuzz targets: recv server_head client_head client_body url sse_parse sse_roundtrip.
+# The fuzz targets: recv server_head client_head client_body url sse_parse sse_roundtrip, and with
+# zlib inflate offers.
 #   sh tests/fuzz/run.sh replay    the checked-in inputs, with the plain driver, and 1 s of
 #                                  random changes to them
 #   sh tests/fuzz/run.sh fuzz      FUZZ_SECONDS (60) for each target, with clang's libFuzzer if
@@ -10,6 +11,7 @@ cd "$(dirname "$0")/../.." || exit 1
 : "${CC=cc}" "${CPPFLAGS=}" "${LDFLAGS=}" "${LDLIBS=}" "${FUZZ_SECONDS=60}" "${FUZZ_TARGETS=}"
 targets=${FUZZ_TARGETS:-recv server_head client_head client_body url sse_parse sse_roundtrip}
 mode=${1-replay}
+zlib() { case $1 in inflate | offers) echo -lz ;; esac; }
 out=build/fuzz
 mkdir -p $out
 warn="-Wall -Wextra -Werror"
@@ -18,6 +20,14 @@ echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n);
 int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return d && n > 9; }' >$out/lib.c
 echo 'int main(void) { return 0; }' >$out/plain.c
 $CC $san $out/plain.c -o $out/plain >/dev/null 2>&1 && $out/plain || san=
+
+printf '#include <zlib.h>\nint main(void) { return !zlibVersion(); }\n' >$out/plain.c
+if [ -z "$FUZZ_TARGETS" ]; then
+    if $CC $out/plain.c -o $out/plain -lz >/dev/null 2>&1 && $out/plain
+    then targets="inflate offers $targets"
+    else echo "SKIP fuzz: no zlib, so no inflate and offers"
+    fi
+fi
 
 libfuzzer=
 if [ "$mode" = fuzz ] && clang -fsanitize=fuzzer,address,undefined $out/lib.c -o $out/lib >/dev/null 2>&1
@@ -32,7 +42,7 @@ one() {         # one TARGET: result in $out/TARGET.txt, exit status
     export ASAN_OPTIONS=abort_on_error=1:allocator_may_return_null=1 FUZZ_OUT=$out/$t
     if [ -n "$libfuzzer" ]; then
         clang -O1 -g $warn -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I. \
-            tests/fuzz/$t.c -o $out/$t.libfuzzer &&
+            tests/fuzz/$t.c -o $out/$t.libfuzzer $(zlib $t) &&
         mkdir -p $out/$t/corpus &&
         $out/$t.libfuzzer -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 \
             -max_len=20000 -dict=tests/fuzz/ws.dict -artifact_prefix=$out/$t/ \
@@ -41,7 +51,7 @@ one() {         # one TARGET: result in $out/TARGET.txt, exit status
         seconds=1
         [ "$mode" = replay ] || seconds=$FUZZ_SECONDS
         $CC $CPPFLAGS -O1 -g $warn $san -I. tests/fuzz/$t.c tests/fuzz/main.c -o $out/$t.plain \
-            $LDFLAGS $LDLIBS && $out/$t.plain -t $seconds -s "${FUZZ_SEED:-1}" $corpus
+            $LDFLAGS $LDLIBS $(zlib $t) && $out/$t.plain -t $seconds -s "${FUZZ_SEED:-1}" $corpus
     fi
 }
 

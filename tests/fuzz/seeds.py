@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the seed corpus: python3 tests/fuzz/seeds.py. Its files are checked in, so that
 replaying them needs no Python; inputs that once failed are added beside them by hand."""
-import os, struct
+import os, struct, zlib
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
 
@@ -281,7 +281,46 @@ def bodies():
         put("client_body", name, bytes([i % 8, 0, 6, 2, 40]) + data)
 
 
+def deflated():
+    def squeeze(data, bits=9, flush=zlib.Z_SYNC_FLUSH):
+        z = zlib.compressobj(9, zlib.DEFLATED, -bits, 1)
+        out = z.compress(data) + z.flush(flush)
+        return out[:-4] if flush == zlib.Z_SYNC_FLUSH else out + b"\0"
+    json = b'{"id":17,"name":"a name","list":[1,2,3,4,5,6,7,8,9,10,11,12]}'
+    for role, key in (("server", b"\x12\x34\x56\x78"), ("client", b"")):
+        def f(op, data=b"", **more):
+            more.setdefault("key", key)
+            return frame(op, data, **more)
+        whole = squeeze(json)
+        streams = {
+            "hello": f(1, bytes.fromhex("f248cdc9c90700"), rsv=4) + f(1, bytes.fromhex("f200110000"), rsv=4),
+            "final": f(1, squeeze(json, flush=zlib.Z_FINISH), rsv=4) + f(1, whole, rsv=4),
+            "fragments": f(1, whole[:9], rsv=4, fin=0) + f(9, b"x") + f(0, whole[9:20], fin=0) + f(0, whole[20:]),
+            "plain_too": f(1, whole, rsv=4) + f(1, json) + f(2, squeeze(b"\xff" * 50), rsv=4),
+            "empty": f(1, b"", rsv=4) + f(1, b"\0", rsv=4) + f(2, b"", rsv=4, fin=0) + f(0),
+            "bomb": f(2, squeeze(b"\0" * 9000), rsv=4),
+            "stored": f(2, bytes.fromhex("000500faff48656c6c6f00"), rsv=4),
+            "utf8": f(1, squeeze(b"abc\xff"), rsv=4),
+            "garbage": f(1, b"\xff\x00\x13\x37", rsv=4),
+            "cut": f(1, whole[:-3], rsv=4),
+            "rsv": f(0, whole, rsv=4),
+            "window": f(2, squeeze(bytes(range(256)) * 20, 12), rsv=4),
+        }
+        for i, (name, data) in enumerate(streams.items()):
+            for options in (0, 12, 4 + 64, 4 + 128, 10):
+                put("inflate", "%s_%s_%d" % (role, name, options), bytes([options | (role == "client"), 3, 60, 7,
+                    (i * 64 + options) % 256]) + data + close(key=key))
+    texts = ["permessage-deflate", "permessage-deflate; client_max_window_bits",
+             "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+             'permessage-deflate; server_max_window_bits="10"; client_max_window_bits=9',
+             "permessage-deflate; server_max_window_bits=8, permessage-deflate", "x-other; a=1, permessage-deflate",
+             "permessage-deflate; server_max_window_bits=16", "permessage-deflate;", "", ",,", "permessage-deflate; x"]
+    for i, text in enumerate(texts):
+        put("offers", "text_%d" % i, bytes([i * 37 % 256, i * 11 % 256]) + text.encode())
+
+
 recv()
+deflated()
 heads()
 leaves()
 bodies()
