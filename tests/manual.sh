@@ -60,7 +60,7 @@ done
 # Each server with each client: "hello" or "hi" comes back.
 limit() { if command -v timeout >/dev/null 2>&1; then timeout 20 "$@"; else "$@"; fi; }
 greets() { limit "$out/manual_hello" 2>&1 | grep -q 'hello$'; }
-for server in $(grep -l ws_listen $out/readme_*.c | xargs grep -L ws_sse.h); do
+for server in $(grep -l ws_listen $out/readme_*.c | xargs grep -l ws_poll | xargs grep -L ws_sse.h); do
     "${server%.c}" &
     pid=$!
     i=0
