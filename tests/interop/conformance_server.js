@@ -1,11 +1,13 @@
-/* A small fuzzing server for a WebSocket client: node conformance_server.js [PORT]
+/* A small fuzzing server for a WebSocket client: node conformance_server.js [PORT] [deflate]
    Protocol as fuzzing servers have it: /getCaseCount answers a number, /runCase?case=N plays
    case N, /updateReports ends. The client echoes every message with its type. Prints
    "listening on PORT", a line per case, and exits after /updateReports. No packages: frames
-   are made by hand so that they can be wrong. */
+   are made by hand so that they can be wrong. With "deflate" the cases are those of sizes.js, for a
+   client that compresses from 1 byte on. */
 'use strict';
 const http = require('http');
 const crypto = require('crypto');
+const sizes = require('./sizes.js');
 
 const TEXT = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 10;
 const cases = [];
@@ -102,6 +104,16 @@ bad('close in a fragmented message', [frame(TEXT, 'a', { fin: false }), frame(CL
 
 let passed = 0, failed = 0;
 const done = new Set();
+const deflate = process.argv[3] === 'deflate';
+if (deflate) cases.splice(0, cases.length, ...sizes.cases);
+
+async function playSizes(socket, k) {
+    let why = '';
+    try { await sizes.play(socket, cases[k], false); } catch (e) { why = e.message.split('\n')[0]; }
+    done.add(k);
+    if (why) failed++; else passed++;
+    console.log((why ? 'FAIL' : 'ok') + ' case ' + (k + 1) + ' ' + cases[k].name + (why && ': ' + why));
+}
 
 function play(socket, k) {
     const c = cases[k];
@@ -179,10 +191,12 @@ server.on('upgrade', (q, socket) => {
     const u = new URL(q.url, 'http://x');
     const accept = crypto.createHash('sha1')
         .update(q.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64');
+    const k = u.pathname === '/runCase' ? +u.searchParams.get('case') - 1 : -1;
     socket.setNoDelay(true);
     socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
-                 'Sec-WebSocket-Accept: ' + accept + '\r\n\r\n');
-    if (u.pathname === '/runCase') return play(socket, +u.searchParams.get('case') - 1);
+                 'Sec-WebSocket-Accept: ' + accept + '\r\n' +
+                 (deflate && k >= 0 ? 'Sec-WebSocket-Extensions: ' + sizes.header(cases[k]) + '\r\n' : '') + '\r\n');
+    if (k >= 0) return deflate ? playSizes(socket, k) : play(socket, k);
     socket.on('error', () => {});
     if (u.pathname === '/getCaseCount') socket.write(frame(TEXT, String(cases.length)));
     socket.write(frame(CLOSE, Buffer.from([3, 232])));

@@ -1,11 +1,12 @@
 #!/bin/bash
 # ws.h against real peers on this machine: five npm packages as clients and as servers, npm ws
 # once more and harder, Python websockets, a fuzzing server for the client, the proxies tinyproxy,
-# squid, microsocks and Dante, headless Chromium; event streams with four npm packages, Chromium,
-# and behind nginx and HAProxy; the peers of the TLS tests. Installs what it needs (npm ci;
-# apt-get as root), builds the examples, peer.c and through.c. Prints "ok name", or "not ok name"
-# or "FAIL name"; last line "N passed, N failed".
-#   tests/interop/run.sh [five|npm|python|conformance|proxy|browser|sse|behind|tls]...
+# squid, microsocks and Dante, headless Chromium; compression with npm ws, faye-websocket, Python
+# websockets and Chromium, and behind nginx and HAProxy; event streams with four npm packages,
+# Chromium, and behind nginx and HAProxy; the peers of the TLS tests. Installs what it needs (npm
+# ci; apt-get as root), builds the examples, peer.c, deflate.c and through.c. Prints "ok name", or
+# "not ok name" or "FAIL name"; last line "N passed, N failed".
+#   tests/interop/run.sh [five|npm|python|conformance|deflate|proxy|browser|sse|behind|tls]...
 # Default: all parts. A missing tool is a loud SKIP, and a failure with CI=true.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -66,6 +67,27 @@ serve() {
     return 1
 }
 stop() { kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; }
+free_port() {       # leaves it in $port; below those the system gives to clients
+    while :; do
+        port=$((12000 + RANDOM % 20000))
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || return 0
+    done
+}
+up() {              # up NAME COMMAND...: starts a proxy, waits until $port answers
+    local name=$1 i
+    shift
+    "$@" >"$out/interop/$name.out" 2>&1 </dev/null &
+    pid=$!
+    pids+=("$pid")
+    for ((i = 0; i < 100; i++)); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return 0
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    say "FAIL $name: it did not start"
+    tail -n 5 "$out/interop/$name.out"
+    return 1
+}
 alive() { if kill -0 "$pid" 2>/dev/null; then say "ok $1"; else say "FAIL $1"; fi; }
 
 # ---- what is needed ----
@@ -170,28 +192,50 @@ if wanted conformance; then
     fi
 fi
 
+# ---- compression ----
+in_front() {        # in_front KIND: sizes.js to the echo server at $target through nginx or HAProxy
+    PATH=$PATH:/usr/sbin
+    if ! command -v "${1%-plain}" >/dev/null || ! sh tests/tls/certs.sh "$out/certs" >/dev/null
+    then skip "deflate behind ${1%-plain}: not installed, or no openssl"; return; fi
+    free_port
+    up "deflate_$1" sh tests/tls/front.sh "$1" "$port" "$out/certs" "$target" || return
+    run "deflate behind $1" node $here/sizes.js "ws://127.0.0.1:$port/" "deflate behind ${1%-plain}"
+    stop
+}
+if wanted deflate; then
+    browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
+    if [ -z "$node" ] || ! echo '#include <zlib.h>' | ${CC-cc} ${CPPFLAGS-} -E - >/dev/null 2>&1
+    then skip "deflate: no node, or npm ci failed, or no <zlib.h>"
+    elif ! ${CC-cc} ${CPPFLAGS-} ${CFLAGS--O2 -g} -Wall -Wextra -DWS_USE_ZLIB -I. $here/deflate.c \
+        -o "$out/interop/deflate" ${LDFLAGS-} -lz ${LDLIBS-} -pthread
+    then say "FAIL deflate: deflate.c does not compile"
+    else
+        [ -n "$python" ] || skip "deflate with Python websockets: not installed"
+        [ -n "$browser" ] || skip "deflate with Chromium: not installed"
+        run "deflate" node $here/deflate.js "$out/interop/deflate" "${python:--}" "${browser:--}"
+        if serve echo_deflate "$out/echo_server" --port 0 --deflate=threshold=1; then
+            url=$(echo "$line" | grep -o 'ws://[^ ]*') target=http://${url#ws://} echo_server=$pid
+            target=${target%/}
+            run "deflate sizes" node $here/sizes.js "$url" "deflate, echo_server"
+            in_front nginx-plain
+            in_front haproxy-plain
+            pid=$echo_server
+            alive "deflate: the server survived"
+            stop
+        fi
+        if serve deflate_server node $here/conformance_server.js 0 deflate; then
+            check "conformance_client --deflate ends" "$out/conformance_client" \
+                "ws://127.0.0.1:${line##* }" ws.h --deflate=threshold=1
+            sleep 0.5
+            sed -n 's/^\(ok\|FAIL\) case [0-9]*/\1 deflate, conformance_client:/p' "$out/interop/deflate_server.out" >>"$log"
+            grep '^FAIL' "$out/interop/deflate_server.out"
+            grep '^#' "$out/interop/deflate_server.out" || say "FAIL conformance with deflate: no report"
+            stop
+        fi
+    fi
+fi
+
 # ---- through real proxies: names, IPv4, IPv6, with and without credentials ----
-free_port() {       # leaves it in $port; below those the system gives to clients
-    while :; do
-        port=$((12000 + RANDOM % 20000))
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || return 0
-    done
-}
-up() {              # up NAME COMMAND...: starts a proxy, waits until $port answers
-    local name=$1 i
-    shift
-    "$@" >"$out/interop/$name.out" 2>&1 </dev/null &
-    pid=$!
-    pids+=("$pid")
-    for ((i = 0; i < 100; i++)); do
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return 0
-        kill -0 "$pid" 2>/dev/null || break
-        sleep 0.1
-    done
-    say "FAIL $name: it did not start"
-    tail -n 5 "$out/interop/$name.out"
-    return 1
-}
 through() {         # through NAME PROXY [STATUS]: to every address of the echo server
     local name=$1 proxy=$2 host status=${3-}
     for host in "${hosts[@]}"; do
