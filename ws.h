@@ -147,6 +147,7 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
     WS_NO_MALLOC             no malloc: cfg.memory is required
     WS_NO_CLIENT             leave out the client role
     WS_NO_SERVER             leave out the server role
+    WS_NO_EXTENSIONS   impl  leave out cfg.deflate and cfg.extensions (6 KB of code)
     WS_NO_SIMD         impl  portable C only
     WS_NO_THREADS      impl  looking a host name up blocks, instead of taking a thread
     WS_USE_MBEDTLS     impl  wss:// by mbedTLS (link -lmbedtls -lmbedx509 -lmbedcrypto)
@@ -1239,6 +1240,12 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 
 #ifdef WS_USE_ZLIB
 #include <zlib.h>
+#endif
+
+#ifdef WS_NO_EXTENSIONS
+#define WS__EXTENDS 0       /* a constant: the compiler drops what it rules out */
+#else
+#define WS__EXTENDS 1
 #endif
 
 #ifndef WS_TRACE
@@ -3133,6 +3140,7 @@ static int ws__extensions_fault(const ws_config *cfg, int client)
 {
     const ws_extension *const *x = cfg->extensions;
 
+    if (!WS__EXTENDS) return cfg->deflate || cfg->extensions ? WS_ERR_ARGUMENT : 0;
     for (; x && *x; x++) if (!ws__extension_valid(*x)) return WS_ERR_ARGUMENT;
     if (cfg->memory && !cfg->memory_extension && (cfg->deflate || cfg->extensions))
         return WS_ERR_ARGUMENT;
@@ -3244,6 +3252,7 @@ static size_t ws__extensions_size(const ws_config *cfg)
     size_t n = 0;
     const ws_extension *const *x = cfg->extensions;
 
+    if (!WS__EXTENDS) return 0;
     for (; x && *x; x++) n += sizeof **x + strlen((*x)->name) + 1;
     if (cfg->deflate) n += sizeof(ws_extension) + sizeof(ws_deflate);
     return n ? n + sizeof(ws_extension) : 0;
@@ -3256,7 +3265,7 @@ static ws_extension *ws__keep_extensions(ws__text *t, const ws_config *cfg)
     const ws_extension *const *x = cfg->extensions;
     ws_deflate *d;
 
-    if (!ws__extensions_size(cfg)) return NULL;
+    if (!WS__EXTENDS || !ws__extensions_size(cfg)) return NULL;
     for (; x && *x; x++) *to++ = **x;
     d = (ws_deflate *)(void *)(to + (cfg->deflate ? 2 : 1));
     t->at = (char *)d;
@@ -3465,7 +3474,8 @@ static ws_conn *ws__new(const ws_config *cfg, const char *url, uint32_t flags, i
 /* c->more, made if need be; NULL when memory is out. */
 static ws__more *ws__more_of(ws_conn *c)
 {
-    if (!c->more && !WS__HAS(c, WS__IS_FIXED)) {
+    if (WS__HAS(c, WS__IS_FIXED)) return NULL;
+    if (!c->more) {
         c->more = (ws__more *)ws__alloc(c->cfg, sizeof *c->more);
         if (c->more) memset(c->more, 0, sizeof *c->more);
     }
@@ -3603,7 +3613,15 @@ typedef struct ws__ext {
     size_t size;                /* of this block */
 } ws__ext;
 
-static ws__ext *ws__ext_of(const ws_conn *c) { return c->more ? c->more->ext : NULL; }
+static ws__ext *ws__ext_of(const ws_conn *c)
+{
+    return WS__EXTENDS && c->more ? c->more->ext : NULL;
+}
+
+static const ws_extension *ws__extensions(const ws__cfg *k)
+{
+    return WS__EXTENDS ? k->extensions : NULL;
+}
 
 /* Memory for an extension, at least *size bytes. */
 static void *ws__ext_alloc(ws__cfg *k, size_t *size)
@@ -3689,8 +3707,10 @@ static int ws__ext_open(ws_conn *c, const ws_extension *x, uint32_t agreed, ws_s
         k->area_used = 0;
         c->more = (ws__more *)ws__ext_alloc(k, &more);
         if (c->more) memset(c->more, 0, sizeof *c->more);
+    } else {
+        ws__more_of(c);
     }
-    e = ws__more_of(c) ? (ws__ext *)ws__ext_alloc(k, &size) : NULL;
+    e = c->more ? (ws__ext *)ws__ext_alloc(k, &size) : NULL;
     if (!e) return WS_ERR_MEMORY;
     memset(e, 0, sizeof *e);
     e->set = x;
@@ -3797,7 +3817,7 @@ static int ws__extension_is(const ws_extension *x, ws_str name)
 /* The required extension that is not the one in use, NULL if there is none. */
 static const ws_extension *ws__extension_missing(const ws__cfg *k, const ws_extension *in_use)
 {
-    const ws_extension *x = k->extensions;
+    const ws_extension *x = ws__extensions(k);
 
     for (; x && x->name; x++) if (x->required && x != in_use) return x;
     return NULL;
@@ -4916,7 +4936,7 @@ static int ws__extension_accept(const ws_conn *c, const ws_extension *x, ws__cho
 /* Chooses the extension. Returns a fault, and why. */
 static int ws__extension_choose(const ws_conn *c, ws__choice *o, const char **why)
 {
-    const ws_extension *x = c->cfg->extensions;
+    const ws_extension *x = ws__extensions(c->cfg);
     ws__walk w = { 0, { NULL, 0 } };
     ws_str item;
 
@@ -5043,7 +5063,7 @@ static int ws__answer_101(ws_conn *c, const ws_answer *answer)
     ws__put_lines(&t, headers);
     ws__puts(&t, "\r\n");
     if (t.cut || ws__protocol_keep(c, protocol)) return WS_ERR_MEMORY;
-    r = o.set ? ws__ext_open(c, o.set, o.agreed, ws__cstr(o.set->name), ws__cstr(o.answer)) : 0;
+    r = WS__EXTENDS && o.set ? ws__ext_open(c, o.set, o.agreed, ws__cstr(o.set->name), ws__cstr(o.answer)) : 0;
     return r ? r : ws__text_end(c, &t);
 }
 
@@ -5157,7 +5177,7 @@ static void ws__put_protocols(ws__text *t, const ws__cfg *k)
 /* What the extensions offer. */
 static void ws__put_offers(ws__text *t, const ws__cfg *k)
 {
-    const ws_extension *x = k->extensions;
+    const ws_extension *x = ws__extensions(k);
     char params[WS__PARAMS_SIZE];
     int i, any = 0;
 
@@ -5176,7 +5196,7 @@ static void ws__put_offers(ws__text *t, const ws__cfg *k)
 /* Bytes that they may take. */
 static size_t ws__offers_size(const ws__cfg *k)
 {
-    const ws_extension *x = k->extensions;
+    const ws_extension *x = ws__extensions(k);
     size_t n = 0;
 
     for (; x && x->name; x++) n += 4 * (strlen(x->name) + WS__PARAMS_SIZE + 2);
@@ -5262,7 +5282,7 @@ static int ws__extension_answer(ws_conn *c, ws_str value, const char **why)
 
     while (!r && ws_list_next(&value, &item)) {
         name = ws__extension_name(item, &params);
-        for (x = c->cfg->extensions; x && x->name && !ws__extension_is(x, name); x++) {}
+        for (x = ws__extensions(c->cfg); x && x->name && !ws__extension_is(x, name); x++) {}
         *why = !ws__extension_parses(item) ? "malformed"
              : !x || !x->name ? "not offered"
              : ws__ext_of(c) ? "more than one"
@@ -5519,7 +5539,7 @@ static void ws__release(ws_conn *c)
         rx->msg = 0;
         c->flags &= ~(uint32_t)WS__MESSAGE_HELD;
     }
-    if (c->more && c->more->ext && c->more->ext->shown) ws__ext_release(c->cfg, c->more->ext);
+    if (ws__ext_of(c) && ws__ext_of(c)->shown) ws__ext_release(c->cfg, ws__ext_of(c));
     if (WS__HAS(c, WS__HEAD_HELD) &&
         (WS__HAS(c, WS__OPENED | WS__CLOSE_TOLD) || c->phase == WS__PHASE_BODY)) {
         rx->head_size = 0;
@@ -5702,10 +5722,10 @@ static int ws__payload_part(ws_conn *c, ws__span *in, size_t k, ws_event *ev)
 
 #define WS__PART_MAX 16384      /* decoded bytes of one PART event */
 
-/* Room for a step of the decoder. */
-static int ws__decoded_room(ws_conn *c, ws__ext *e)
+/* Room for a step of the decoder over n bytes. */
+static int ws__decoded_room(ws_conn *c, ws__ext *e, size_t n)
 {
-    size_t size = 2 * e->len + 1024;
+    size_t size = 2 * (e->len ? e->len : n) + 1024;
     uint8_t *bigger;
 
     if (e->cap - e->len >= WS__CODE_ROOM) return 0;
@@ -5726,7 +5746,7 @@ static int ws__decode(ws_conn *c, ws__ext *e, const uint8_t *p, size_t *n, int l
     ws__rx *rx = c->rx;
     uint64_t left = c->cfg->set.max_message;
     size_t room, made, good;
-    int r = ws__decoded_room(c, e);
+    int r = ws__decoded_room(c, e, *n);
 
     if (r) return r;
     left = left == WS_NO_LIMIT ? (size_t)-1 / 2 : left - rx->given - e->len;
@@ -5813,8 +5833,8 @@ static int ws__payload(ws_conn *c, ws__span *in, ws_event *ev)
     size_t k = (size_t)(in->end - in->p);
 
     if (k > rx->left) k = (size_t)rx->left;
-    if (rx->coded) return k || !rx->left || c->more->ext->pending
-                          ? ws__payload_coded(c, in, k, ev) : 0;
+    if (WS__EXTENDS && rx->coded)
+        return k || !rx->left || c->more->ext->pending ? ws__payload_coded(c, in, k, ev) : 0;
     if (!k && rx->left) return 0;
     if (rx->parts) return ws__payload_part(c, in, k, ev);
     if (in->in_rx) {
@@ -6521,7 +6541,9 @@ static int ws__admit(ws_conn *c, size_t n, uint64_t wire)
     if (WS__HAS(c, WS__IS_FIXED) && wire > c->tx->cap - 2 * WS__TX_ROOM) return WS_ERR_ARGUMENT;
     if (c->cork && ws__unsent(c) > s->max_backlog / 2) c->cork->flush(c);
 #ifndef WS_NO_SOCKETS
-    if (c->loop && !c->cork && !ws__awaits_room(c) && ws__too_much(c, n, wire)) ws__flush(c);
+    if (c->loop && (!c->cork || (ws__ext_of(c) && !c->cork->total)) && !ws__awaits_room(c) &&
+        ws__too_much(c, n, wire))
+        ws__flush(c);
 #endif
     while (s->drop_oldest && ws__too_much(c, n, wire) && ws__tx_drop_oldest(c)) {}
     if (!ws__too_much(c, n, wire)) return 0;

@@ -8,6 +8,7 @@
             runs for ever: Ctrl-C) */
 #define WS_NO_SOCKETS
 #define WS_NO_MALLOC
+#define WS_NO_EXTENSIONS
 #define WS_IMPLEMENTATION
 #include "ws.h"
 

@@ -1551,12 +1551,45 @@ TEST(broadcast_encodes_once)
         ws_loop_free(loop);
     }
 }
+/* More than the backlog holds, sent at one event: what is compressed leaves in between. */
+TEST(many_messages_in_one_turn)
+{
+    ws_deflate d = { 0 };
+    ws_config cfg;
+    ws_loop *loop = ws_loop_new(NULL);
+    char text[4000], address[40];
+    int refused = 0, sent = 0, got_n = 0, i;
+    ws_event ev;
+    uint64_t r = 1, end;
+
+    memset(&cfg, 0, sizeof cfg);
+    d.threshold = 1;
+    cfg.deflate = &d;
+    cfg.max_backlog = 60000;
+    sprintf(address, "ws://127.0.0.1:%d/", ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", &cfg)));
+    ws_dial(loop, address, &cfg);
+    end = ws_loop_now(loop) + 3000;
+    while ((!sent || got_n < sent) && ws_poll_until(loop, &ev, end) > 0) {
+        if (ev.type == WS_EV_MESSAGE) got_n++;
+        if (ev.type == WS_EV_OPEN && !ws_is_client(ev.conn))
+            for (i = 0; i < 60; i++) {
+                int e, k;
+                for (k = 0; k < 4000; k++) text[k] = (char)('a' + (rng_next(&r) >> 60));
+                e = ws_send(ev.conn, WS_OP_TEXT, text, sizeof text);
+                refused += e != 0;
+                sent += !e;
+            }
+    }
+    CHECK_INT(refused, 0);
+    CHECK_INT(got_n, 60);
+    ws_loop_free(loop);
+}
 #endif
 
 #ifdef _WIN32
 #define SOCKET_TESTS
 #else
-#define SOCKET_TESTS T(broadcast_encodes_once)
+#define SOCKET_TESTS T(broadcast_encodes_once) T(many_messages_in_one_turn)
 #endif
 TESTS(T(parameters) T(configurations) T(extension_of_ones_own)
       T(rfc_examples_at_every_split) T(rfc_examples_sent) T(sec_B4_B5_offers) T(sec_B4_B5_answers)

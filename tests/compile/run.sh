@@ -77,7 +77,7 @@ can() {     # can COMPILER FLAGS: links an empty program with them
     echo 'int main(void) { return 0; }' >$out/empty.c
     "$@" $out/empty.c -o $out/empty >/dev/null 2>&1 && $out/empty
 }
-sources="impl.c twice.c no_sockets.c no_malloc.c no_client.c no_server.c no_simd.c no_threads.c loopback.c"
+sources="impl.c twice.c no_sockets.c no_malloc.c no_client.c no_server.c no_simd.c no_threads.c no_extensions.c loopback.c"
 
 for cc in gcc clang; do
     have $cc || continue
@@ -153,7 +153,7 @@ for cxx in g++ clang++; do
         add "$cxx-$std" run "$cxx -x c++ -std=$std $strict" loopback.c
         add "$cxx-$std" run "$cxx -x c++ -std=$std $strict" "static_a.c static_b.c"
     done
-    for f in twice.c no_client.c no_server.c no_simd.c no_threads.c; do
+    for f in twice.c no_client.c no_server.c no_simd.c no_threads.c no_extensions.c; do
         add "$cxx-c++11" run "$cxx -x c++ -std=c++11 $strict" "$f"
     done
     for f in no_sockets.c no_malloc.c; do       # C's { 0 } is a warning of -Wextra in C++
