@@ -5063,7 +5063,8 @@ static int ws__answer_101(ws_conn *c, const ws_answer *answer)
     ws__put_lines(&t, headers);
     ws__puts(&t, "\r\n");
     if (t.cut || ws__protocol_keep(c, protocol)) return WS_ERR_MEMORY;
-    r = WS__EXTENDS && o.set ? ws__ext_open(c, o.set, o.agreed, ws__cstr(o.set->name), ws__cstr(o.answer)) : 0;
+    if (WS__EXTENDS && o.set)
+        r = ws__ext_open(c, o.set, o.agreed, ws__cstr(o.set->name), ws__cstr(o.answer));
     return r ? r : ws__text_end(c, &t);
 }
 
