@@ -8300,6 +8300,15 @@ static ptrdiff_t ws__tls_fail(ws__tls_end *e, const char *why)
     return WS_IO_ERROR;
 }
 
+static void ws__tls_alerted(ws__tls_end *e, int number)
+{
+    ws__text w = ws__text_in(e->text, sizeof e->text);
+
+    e->stage = WS__TLS_FAILED;
+    ws__puts(&w, "peer's alert: ");
+    ws__puts(&w, ws__tls_alert(number));
+}
+
 #ifdef MBEDTLS_PRIVATE
 #define WS__MBEDTLS(member) MBEDTLS_PRIVATE(member)
 #define WS__TLS_BAD_CERT MBEDTLS_ERR_SSL_BAD_CERTIFICATE
@@ -8334,8 +8343,7 @@ static ptrdiff_t ws__tls_result(ws__tls_end *e, int code)
         code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE) {
         ws__tls_put_flags(&w, e);
     } else if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
-        ws__puts(&w, "peer's alert: ");
-        ws__puts(&w, ws__tls_alert(e->ssl.WS__MBEDTLS(in_msg)[1]));
+        ws__tls_alerted(e, e->ssl.WS__MBEDTLS(in_msg)[1]);
     } else {
 #ifdef MBEDTLS_ERROR_C
         mbedtls_strerror(code, e->text, sizeof e->text);
@@ -8410,12 +8418,24 @@ static int ws__tls_recv(void *user, unsigned char *buf, size_t n)
     return (int)n;
 }
 
+/* A peer that gives up in the handshake says why and goes: mbedTLS, which writes on, fails before
+   it reads that. The alert is not encrypted (in TLS 1.3 it is, but comes after the handshake). */
+static void ws__tls_last_words(ws__tls_end *e)
+{
+    const uint8_t *p;
+
+    if (e->stage != WS__TLS_SHAKING || ws__tls_fill(e) <= 0) return;
+    p = e->ahead + e->at;
+    if (e->end - e->at >= 7 && p[0] == 21 && p[4] == 2 && p[5] == 2) ws__tls_alerted(e, p[6]);
+}
+
 static int ws__tls_send(void *user, const unsigned char *buf, size_t n)
 {
     ws__tls_end *e = (ws__tls_end *)user;
     ptrdiff_t r = e->io.write(e->io.user, buf, n);
 
     if (r == 0) r = WS_IO_WANT_WRITE;
+    if (r == WS_IO_ERROR) ws__tls_last_words(e);
     return r > 0 ? (int)r : ws__tls_below(e, r);
 }
 
@@ -8573,6 +8593,7 @@ static ptrdiff_t ws__tls_write(void *user, const void *buf, size_t n)
         k = mbedtls_ssl_write(&e->ssl, (const unsigned char *)buf, n);
     } while (k < 0 && ws__tls_once_more(e, k));
     e->blocked = k == MBEDTLS_ERR_SSL_WANT_READ || k == MBEDTLS_ERR_SSL_WANT_WRITE ? n : 0;
+    if (k == WS__TLS_BROKEN) return WS_IO_ERROR;        /* what came before can still be read */
     return k > 0 ? k : ws__tls_result(e, k);
 }
 
@@ -8888,6 +8909,7 @@ static ptrdiff_t ws__read(ws_conn *c, void *buf, size_t n)
     c->flags &= ~(uint32_t)(WS__READ_WANTS_WRITE | WS__MORE);
     if (!io) return ws__socket_read(c, buf, n);
     r = io->read(io->user, buf, n);
+    if (r < 0 && WS__HAS(c, WS__BROKEN)) r = WS_IO_ERROR;
     if (r == WS_IO_WANT_WRITE) c->flags |= WS__READ_WANTS_WRITE;
     if (r > 0 && (!io->pending || io->pending(io->user))) c->flags |= WS__MORE;
     return r;
@@ -9890,7 +9912,7 @@ static void ws__write_failed(ws_conn *c)
 {
     ws__drop_output(c);
     c->flags |= WS__BROKEN;
-    if (ws__io(c)) c->flags |= WS__INPUT_END;
+    if (c->cfg->set.io.read) c->flags |= WS__INPUT_END;     /* a blocking one would wait */
 }
 
 /* Writes what waits until the transport takes no more, or others should have their turn. */

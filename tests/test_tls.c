@@ -938,6 +938,69 @@ TEST(tls_on_a_plain_port)
     }
 }
 
+/* The server's alert is there, but writing fails first. (A blocking client does not let it be there.) */
+static void alert(raw *r)
+{
+    if (!r->done) raw_write(r, "\25\3\3\0\2\2\50", 7);
+    r->done = 1;
+}
+
+TEST(last_words)
+{
+    static raw r;
+    int driver;
+
+    for (driver = OWN; driver < DRIVERS; driver++) {
+        ws_config cfg = client_config(&c);
+        char url[64];
+        ws_conn *x;
+        loop = ws_loop_new(NULL);
+        memset(&r, 0, sizeof r);
+        r.turn = alert;
+        raw_listen(&r);
+        besides = raw_besides;
+        raws[0] = &r;
+        line.cut_out = 0;
+        cfg.tls = tls_new("ca", NULL);
+        snprintf(url, sizeof url, "wss://localhost:%d/", r.port);
+        x = visit(driver, url, &cfg);
+        ws_tls_free(cfg.tls);
+        UNTIL(c.closes, 2000);
+        CHECK_STR(c.reason, "TLS failed: peer's alert: handshake failure");
+        leave(&c, x);
+        raw_over(&r);
+        over();
+    }
+}
+
+/* Likewise when the connection is open, as without TLS. */
+TEST(last_words_of_an_open_connection)
+{
+    int driver, secure;
+
+    for (driver = BLOCKING; driver < LOOP; driver++) for (secure = 0; secure < 2; secure++) {
+        ws_config cfg = client_config(&c);
+        int l = tls_listen(&s, secure ? tls_new(NULL, "good") : NULL);
+        ws_conn *x;
+        memset(&s, 0, sizeof s);
+        cfg.tls = tls_new("ca", NULL);
+        x = visit(driver, url_of(secure ? "wss" : "ws", "localhost", l), &cfg);
+        ws_tls_free(cfg.tls);
+        UNTIL(c.opens == 1 && s.opens == 1, 1000);
+        ws_send_text(s.c, "one more");
+        ws_close(s.c, 4001, "no more");
+        serve(1);
+        line.cut_out = line.out;
+        ws_send_text(x, "hello");
+        UNTIL(c.closes, 1000);
+        CHECK_STR(c.text, "one more");
+        CHECK_INT(c.code, 4001);
+        CHECK_STR(c.reason, "no more");
+        leave(&c, x);
+        over();
+    }
+}
+
 /* ---- through proxies ---- */
 
 static ws_tls *proxy_tls;
@@ -1099,5 +1162,5 @@ TEST(adopted)
 TESTS(T(sec_B9_certificates) T(sec_B9_trust_everyone) T(sec_B9_own_transport) T(sec_B9_system_authorities)
       T(sec_B9_files) T(files_and_texts) T(sec_B9_names) T(sec_B9_client_certificates) T(sec_B9_reload)
       T(lifetimes) T(resumption) T(many_sessions) T(sec_B9_ends) T(sec_B9_truncation) T(sec_B9_bodies)
-      T(plain_on_a_tls_port) T(tls_on_a_plain_port) T(sec_B9_proxies) T(adopted))
+      T(plain_on_a_tls_port) T(tls_on_a_plain_port) T(last_words) T(last_words_of_an_open_connection) T(sec_B9_proxies) T(adopted))
 #endif
