@@ -585,8 +585,8 @@ typedef struct ws_config {
     void *memory;
     size_t memory_size;
     size_t memory_send;         /* part of it for output, bytes; 1/3 */
-    size_t memory_extension;    /* more of it, for deflate or extensions: states, 512 bytes, and
-                                   the largest decoded message; 0: none of them is used */
+    size_t memory_extension;    /* more of it, for deflate or extensions: states, 1 KiB, and the
+                                   largest decoded message */
 } ws_config;
 
 /* Bytes for cfg.memory: room for messages of recv bytes in, and send bytes waiting to go
