@@ -215,13 +215,14 @@ async function browser(page, shot) {
                '--disable-background-networking', '--disable-component-update', '--disable-sync'],
     });
     const base = new URL(page);
-    const ws = 'ws://' + base.host + '/echo';
+    const ws = base.origin.replace('http', 'ws') + '/echo';
     const open = async () => {
         const p = await b.newPage({ viewport: { width: 1000, height: 700 } });
         p.sent = [];
         p.received = [];
         p.faults = [];
         p.on('websocket', (w) => {
+            if (!ws.startsWith(new URL(w.url()).origin)) p.faults.push('a WebSocket to ' + w.url());
             w.on('framesent', (f) => p.sent.push(f.payload));
             w.on('framereceived', (f) => p.received.push(f.payload));
         });

@@ -3,10 +3,10 @@
 # once more and harder, Python websockets, a fuzzing server for the client, the proxies tinyproxy,
 # squid, microsocks and Dante, headless Chromium; compression with npm ws, faye-websocket, Python
 # websockets and Chromium, and behind nginx and HAProxy; event streams with four npm packages,
-# Chromium, and behind nginx and HAProxy; the peers of the TLS tests. Installs what it needs (npm
-# ci; apt-get as root), builds the examples, peer.c, deflate.c and through.c. Prints "ok name", or
+# Chromium, and behind nginx and HAProxy; all of it that matters in TLS once more (tls.sh), and
+# the peers of that against each other. Installs what it needs (npm ci; apt-get as root), builds the examples, peer.c, deflate.c and through.c. Prints "ok name", or
 # "not ok name" or "FAIL name"; last line "N passed, N failed".
-#   tests/interop/run.sh [five|npm|python|conformance|deflate|proxy|browser|sse|behind|tls]...
+#   tests/interop/run.sh [five|npm|python|conformance|deflate|proxy|browser|sse|behind|peers|tls]...
 # Default: all parts. A missing tool is a loud SKIP, and a failure with CI=true.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -97,6 +97,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     command -v node >/dev/null || missing="$missing nodejs"
     command -v npm >/dev/null || missing="$missing npm"
     /usr/bin/python3 -c 'import websockets' 2>/dev/null || missing="$missing python3-websockets"
+    command -v certutil >/dev/null || missing="$missing libnss3-tools"
     for p in tinyproxy squid microsocks danted nginx haproxy; do
         PATH=$PATH:/usr/sbin command -v $p >/dev/null || missing="$missing ${p/danted/dante-server}"
     done
@@ -239,7 +240,7 @@ fi
 through() {         # through NAME PROXY [STATUS]: to every address of the echo server
     local name=$1 proxy=$2 host status=${3-}
     for host in "${hosts[@]}"; do
-        check "$name${status:+ refuses}: $host" "$out/interop/through" "$proxy" "$host" $status
+        check "$name${status:+ refuses}: $host" "$out/interop/through" "$proxy" "$host" ${status:+--status $status}
     done
 }
 if wanted proxy; then
@@ -393,16 +394,20 @@ if wanted behind; then
     behind haproxy -f
 fi
 
-# ---- the peers of the TLS tests, against each other ----
-if wanted tls; then
-    PATH=$PATH:/usr/sbin
-    if [ -z "$node" ]; then skip "TLS peers: no node, or npm ci failed"
-    elif ! command -v nginx >/dev/null || ! command -v haproxy >/dev/null ||
-        ! command -v squid >/dev/null || ! command -v openssl >/dev/null
-    then skip "TLS peers: nginx, HAProxy, squid and openssl are not all installed"
-    else run "TLS peers" bash tests/tls/peers.sh
+# ---- TLS: the peers against each other, and with us ----
+tls() {                 # tls PART NAME SCRIPT
+    local p missing=
+    wanted "$1" || return
+    [ -n "$node" ] || missing=" node or its packages"
+    for p in nginx haproxy squid microsocks openssl certutil chromium; do
+        PATH=$PATH:/usr/sbin command -v $p >/dev/null || missing="$missing $p"
+    done
+    if [ -n "$missing" ]; then skip "$2: these are missing:$missing"
+    else PATH=$PATH:/usr/sbin run "$2" bash "$3"
     fi
-fi
+}
+tls peers "TLS peers" tests/tls/peers.sh
+tls tls "ws.h in TLS" $here/tls.sh
 
 passed=$(grep -c '^ok' "$log")
 failed=$(grep -c '^FAIL\|^not ok' "$log")

@@ -2,7 +2,8 @@
      node sse.js clients URL          EventSource of npm eventsource and undici, on sse_chart
      node sse.js servers SSE_CAT      faye-websocket and better-sse as servers, for our reader
      node sse.js proxy NAME URL SOCK  events of sse_chart through a proxy that listens at SOCK
-     node sse.js browser URL PNG      Chromium on sse_chart's page
+     node sse.js browser URL PNG      Chromium on sse_chart's page, http or https
+     node sse.js late SSE_CAT A B     events of a fresh sse_chart, followed at two URLs
    Prints "ok name" or "FAIL name: why" per check; the exit status is 1 after a failure. */
 'use strict';
 const assert = require('assert');
@@ -48,7 +49,7 @@ async function line(url) {
         for (const s of [a, b]) { s.on('error', end); s.on('close', end); }
     });
     const port = await listen(server);
-    return { url: `http://127.0.0.1:${port}`, heads, cut() { for (const end of [...open]) end(); },
+    return { url: `${to.protocol}//${to.hostname}:${port}`, heads, cut() { for (const end of [...open]) end(); },
              close() { this.cut(); server.close(); } };
 }
 
@@ -180,6 +181,36 @@ async function proxy(name, url, socketPath) {
     });
 }
 
+/* When sse_cat printed each of n events, by id. */
+function printed(sse_cat, url, n) {
+    return new Promise((yes, no) => {
+        const p = spawn(sse_cat, [url, '--max', String(n)]), at = new Map();
+        let out = '', err = '';
+        p.stdout.on('data', (d) => {
+            out += d;
+            for (let i; (i = out.indexOf('\n')) >= 0; out = out.slice(i + 1))
+                at.set(Number(JSON.parse(out.slice(0, i)).id), performance.now());
+        });
+        p.stderr.on('data', (d) => { err += d; });
+        p.on('close', (code) => (code === 0 ? yes(at) : no(new Error(`sse_cat ended with ${code}: ${err}`))));
+    });
+}
+
+async function late(sse_cat, a, b) {
+    await test('sse_cat: every event within 0.2 s', async () => {
+        const [direct, through] = await Promise.all([printed(sse_cat, a, 15), printed(sse_cat, b, 15)]);
+        let worst = 0, n = 0;
+        for (const [id, t] of direct) {
+            if (!through.has(id)) continue;
+            worst = Math.max(worst, through.get(id) - t);
+            n++;
+        }
+        assert.ok(n >= 10, `only ${n} events in both`);
+        assert.ok(worst < 200, `${worst.toFixed(1)} ms late`);
+        return `at most ${worst.toFixed(1)} ms of ${n}`;
+    });
+}
+
 async function browser(url, shot) {
     const { chromium } = require('playwright-core');
     const b = await chromium.launch({
@@ -208,6 +239,7 @@ async function browser(url, shot) {
         const before = await p.evaluate(() => window.ids[window.ids.length - 1]);
         await p.waitForFunction((n) => window.ids[window.ids.length - 1] >= n, before + 8);
         consecutive(await p.evaluate(() => window.ids));
+        if (url.startsWith('https:')) return;               /* the heads cannot be read */
         const again = l.heads.filter((h) => h.startsWith('GET /feed?own '));
         assert.strictEqual(again.length, 2);
         assert.match(again[1], /^Last-Event-ID: \d+\r$/im);
@@ -222,6 +254,7 @@ async function browser(url, shot) {
     if (mode === 'clients') await clients(a);
     else if (mode === 'servers') await follows(a);
     else if (mode === 'proxy') await proxy(a, c, d);
+    else if (mode === 'late') await late(a, c, d);
     else if (mode === 'browser') await browser(a, c);
     else { console.error('usage: see the top of this file'); failed = 1; }
     process.exit(failed);

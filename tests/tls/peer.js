@@ -115,7 +115,8 @@ async function proxy() {
         }
         console.log(`connect ${request.url} sni=${socket.servername || '-'}`);
         const [, host, port] = /^\[?([^\]]*)\]?:(\d+)$/.exec(request.url);
-        const out = net.connect({ host, port, family: host === 'localhost' ? 4 : 0 }, () => {
+        socket.setNoDelay(true);
+        const out = net.connect({ host, port, family: host === 'localhost' ? 4 : 0, noDelay: true }, () => {
             socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
             out.write(head);
             out.pipe(socket).pipe(out);
