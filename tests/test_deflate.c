@@ -1185,6 +1185,51 @@ static void lying_run(const ws_deflate *d, void (*more)(ws_config *, ws_config *
     buf_free(&none.all);
 }
 
+/* A codec whose flush does not end as it must: what is cut off would be content. */
+static int tailless_deflate(void *s, const void *in, size_t *n, void *out, size_t *m, int flush)
+{
+    (void)s;
+    (void)in;
+    (void)n;
+    if (*m > 6) *m = 6;
+    memcpy(out, "\0\0\xff\xfe\xff\xff", *m);
+    return flush;
+}
+
+TEST(codec_without_a_tail)
+{
+    ws_codec codec = counting;
+    ws_deflate d = { 0 };
+    pair p;
+
+    codec.deflate = tailless_deflate;
+    d.codec = &codec;
+    d.threshold = 1;
+    pair_open(&p, &d, &d, NULL);
+    CHECK_INT(ws_send_text(p.client.c, "hello"), WS_ERR_CODEC);
+    pair_run(&p);
+    CHECK_INT(p.server.code, 1011);
+    CHECK_INT(p.server.messages, 0);
+    pair_done(&p);
+}
+
+/* 7.2.3.6, when the encoder has nothing to flush. */
+TEST(empty_after_another)
+{
+    ws_deflate d = { 0 };
+    pair p;
+
+    d.threshold = 1;
+    pair_open(&p, &d, &d, NULL);
+    CHECK_INT(ws_send_part(p.server.c, WS_OP_TEXT, "Hello", 5, 1), 0);
+    CHECK_INT(ws_send_part(p.server.c, WS_OP_TEXT, "", 0, 1), 0);
+    pair_run(&p);
+    CHECK(p.server.out.n - p.server.head == 12 &&
+          !memcmp(p.server.out.p + p.server.head, "\xc1\7\xf2\x48\xcd\xc9\xc9\7\0\xc1\1\0", 12));
+    CHECK_STR(buf_c(&p.client.log), "O T'Hello' T'' ");
+    pair_done(&p);
+}
+
 TEST(sec_F3_lying_codec)
 {
     ws_deflate d = { 0 };
@@ -1374,6 +1419,20 @@ TEST(required)
     pair_open(&p, &d, &d, NULL);
     CHECK(p.client.opened && p.server.opened && !p.client.closed && !p.server.closed);
     pair_done(&p);
+    {   /* what waited for OPEN is not sent without it */
+        ws_config cfg;
+        memset(&p, 0, sizeof p);
+        world_init(&p.w);
+        cfg = world_config(&p.w);
+        side_new(&p.server, &p.w, 0, &cfg);
+        cfg.deflate = &d;
+        side_new(&p.client, &p.w, 1, &cfg);
+        CHECK_INT(ws_send_text(p.client.c, "secret"), 0);
+        pair_run(&p);
+        CHECK_INT(p.server.code, 1010);
+        CHECK_INT(p.server.messages, 0);
+        pair_done(&p);
+    }
 }
 
 /* ---- memory ---- */
@@ -1601,6 +1660,7 @@ TESTS(T(parameters) T(configurations) T(extension_of_ones_own)
       T(sec_F5_every_combination) T(fragments_parts_and_frames) T(sec_F1_bombs)
       T(limit_is_of_one_message) T(sec_F2_shortest_payloads) T(sec_F2_garbage_like_zlib)
       T(reserved_bits) T(utf8_of_decoded_text) T(sec_F4_window_of_256) T(codec_that_cannot_begin)
+      T(codec_without_a_tail) T(empty_after_another)
       T(sec_F3_lying_codec) T(nth_allocation) T(sec_F6_one_byte_writes)
       T(dropped_and_replaced_messages) T(required) T(memory_of_a_connection)
       T(memory_of_the_caller) SOCKET_TESTS)
