@@ -70,10 +70,10 @@ WHAT IT DOES
     closing handshake, UTF-8 validation, close codes. Plain HTTP answers on the same port, at
     once or as bodies that go on; clients of ordinary HTTP; event streams with ws_sse.h.
     Clients go through HTTP and SOCKS5 proxies, follow redirects, and come back when lost.
-    permessage-deflate (RFC 7692) with zlib or a codec of yours; extensions of your own.
-    wss:// with mbedTLS, or any TLS through cfg.wrap. Never: global
-    state, printing, exit(). Threads: only a short one for each host name that is looked up;
-    it touches nothing of yours.
+    wss:// with mbedTLS, or any TLS through cfg.wrap. permessage-deflate (RFC 7692) with zlib
+    or a codec of yours; extensions of your own.
+    Never: global state, printing, exit(). Threads: only a short one for each host name that is
+    looked up; it touches nothing of yours.
 
 HOW TO DRIVE IT
     The engine does no I/O. You carry bytes; it turns them into events.
@@ -123,7 +123,8 @@ SECURITY
     Every client frame is masked with a fresh key from the system's source (or cfg.random);
     if that fails nothing is sent. Browsers' Origin must match Host unless cfg.origins says
     otherwise. All limits hold before memory is taken. CR, LF and NUL in your strings never
-    reach a header. The opening handshake has an absolute deadline.
+    reach a header. The opening handshake has an absolute deadline. TLS verifies chain and host
+    name; wss:// without TLS compiled in or injected is an error before any byte leaves.
 
 CHOICES (where libraries differ)
     A server takes the first of the client's offered subprotocols that it speaks, compared
@@ -11934,7 +11935,7 @@ WS_API void ws_free(ws_conn *c)
 #endif /* WS_IMPLEMENTATION */
 
 /* ==== >>history ========================================================================
-   0.1.0  engine and drivers, handshake control, proxies, groups, plain HTTP */
+   0.1.0  engine and drivers, handshake control, proxies, groups, plain HTTP, TLS, compression */
 
 /* ==== >>license ========================================================================
    MIT License

@@ -64,7 +64,7 @@ awk 'FNR == 1 { in_f = 0 }
                  print FILENAME ":" start ": " FNR - start + 1 " lines"
              in_f = 0 }' $headers | check "functions of the headers have at most 60 lines"
 lines=$(wc -l <ws.h)
-{ [ "$lines" -lt 12000 ] || echo "$lines"; } | check "ws.h has fewer than 12000 lines"
+{ [ "$lines" -lt 12500 ] || echo "$lines"; } | check "ws.h has fewer than 12500 lines"
 manual=$(awk '/^\*\/$/ { print NR; exit }' ws.h)
 { [ "${manual:-999}" -le 320 ] || echo "$manual"; } |
     check "the manual of ws.h has at most 320 lines"
