@@ -34,7 +34,7 @@ for header in ws.h ws_sse.h; do sed '/^\/\* ==== Stop here/,$d' $header; done >$
       sed -n "s/^ok /${name%.log}: /p" "$log"
   done
   # without mbedTLS these say SKIP
-  [ ! -s $logs/no_tls ] || sed -n 's/^TEST(\(.*\))$/test_tls: \1/p' tests/test_tls.c
+  [ ! -s $logs/no_tls ] || sed -n 's/^TEST(\([a-zA-Z0-9_]*\)).*/test_tls: \1/p' tests/test_tls.c
   sed -n 's/^ok /programs: /p' $logs/examples.log
   sed -n "s/^add('\([^']*\)'.*/five: \1/p; s/.*pkg.name} client: \([a-z]*\)\`.*/five: \1/p" \
       tests/interop/five.js
