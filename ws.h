@@ -587,7 +587,7 @@ typedef struct ws_config {
     size_t memory_size;
     size_t memory_send;         /* part of it for output, bytes; 1/3 */
     size_t memory_extension;    /* more of it, for deflate or extensions: states, 1 KiB, and the
-                                   largest decoded message */
+                                   largest decoded message, or part of one (parts_over) */
 } ws_config;
 
 /* Bytes for cfg.memory: room for messages of recv bytes in, and send bytes waiting to go
@@ -2647,7 +2647,7 @@ static size_t ws__deflate_state_size(void *user, uint32_t agreed, int encode, in
                                   : ws__codec(d)->inflate_size(bits);
 
     *alone = (agreed & (encode ? WS__DEFLATE_OURS_ALONE : WS__DEFLATE_THEIRS_ALONE)) != 0;
-    return n ? n + sizeof(ws__deflate_state) : 0;
+    return n && n < (size_t)-1 / 4 ? n + sizeof(ws__deflate_state) : 0;
 }
 
 static int ws__deflate_begin(void *user, uint32_t agreed, int encode, void *state)
@@ -3629,6 +3629,7 @@ static void *ws__ext_alloc(ws__cfg *k, size_t *size)
 {
     size_t at = k->area_used;
 
+    if (*size > (size_t)-1 / 4) return NULL;
     if (!k->area) return ws__block_new(k, size);
     *size = (*size + 7) / 8 * 8;
     if (*size > k->area_size - at) return NULL;
@@ -3688,6 +3689,7 @@ static int ws__ext_reserve(ws__cfg *k, ws__ext *e)
     int r = ws__coder_begin(k, e->set, e->agreed, &e->in);
 
     if (!r && e->encodes) r = ws__coder_begin(k, e->set, e->agreed, &e->out);
+    if (r) ws__coder_end(k, e->set, &e->in);
     if (r) return r;
     e->data = k->area + k->area_used;
     e->cap = k->area_size - k->area_used;
@@ -5801,7 +5803,7 @@ static int ws__payload_coded(ws_conn *c, ws__span *in, size_t k, ws_event *ev)
     const ws_config *s = &c->cfg->set;
     ws__rx *rx = c->rx;
     ws__ext *e = c->more->ext;
-    int r = ws__coder_begin(c->cfg, e->set, e->agreed, &e->in), last, go = 1;
+    int r = ws__coder_begin(c->cfg, e->set, e->agreed, &e->in), last, full, go = 1;
     size_t n;
 
     if (rx->masked && k > rx->clear) {
@@ -5815,8 +5817,10 @@ static int ws__payload_coded(ws_conn *c, ws__span *in, size_t k, ws_event *ev)
         if (r < 0) break;
         k -= n;
         ws__coded_taken(c, in, n);
-        if (!s->frames && s->parts_over != WS_NO_LIMIT && e->len > s->parts_over) rx->parts = 1;
-        go = (k || last || e->pending) && !(rx->parts && e->len >= WS__PART_MAX);
+        full = c->cfg->area && !r && e->cap - e->len < WS__CODE_ROOM;
+        if (!s->frames && s->parts_over != WS_NO_LIMIT && (e->len > s->parts_over || full))
+            rx->parts = 1;
+        go = (k || last || e->pending) && !(rx->parts && (e->len >= WS__PART_MAX || full));
     }
     if (r == 1 && rx->op == WS_OP_TEXT && rx->utf8) r = WS_ERR_UTF8;
     if (r < 0) { ws__fail(c, r); return -1; }
@@ -6724,14 +6728,14 @@ typedef struct ws__news_set {
     ws__shared *frame;          /* NULL: better as it is */
 } ws__news_set;
 
-#define WS__NEWS_SETS 4         /* beyond them it is encoded for each one */
+#define WS__NEWS_SETS 4         /* of more, the first is forgotten */
 
 /* A message for many, or for a slot. The frames are built when the first needs them. */
 typedef struct ws__news {
     ws__cfg *cfg;               /* whose memory the frames take */
     ws__shared *frame;
     ws__news_set coded[WS__NEWS_SETS];
-    int sets;
+    unsigned sets;              /* that there were */
     ws_str payload;
     int op, slot;               /* slot: -1 none */
 } ws__news;
@@ -6779,30 +6783,27 @@ static int ws__news_coded(const ws_conn *c, const ws__news *w)
     return c->more && ws__encodes(c, w->op, w->payload.size) && c->more->ext->out.alone;
 }
 
-/* What was encoded for those who agreed to the same as c, or the place for it; NULL: there are
-   too many of them. */
+/* What was encoded for those who agreed to the same as c, or the place for it. */
 static ws__news_set *ws__news_find(const ws_conn *c, ws__news *w)
 {
     const ws__ext *e = c->more->ext;
-    ws__news_set *s = w->coded, *end = s + w->sets;
+    ws__news_set *s = w->coded, *end = s + WS__NEWS_SETS;
 
     while (s < end && (s->set != e->set || s->agreed != e->agreed)) s++;
-    return s < w->coded + WS__NEWS_SETS ? s : NULL;
-}
-
-static void ws__news_keep(ws__news *w, const ws__ext *e, ws__shared *frame)
-{
-    ws__news_set *s = &w->coded[w->sets++];
-
-    s->set = e->set;
-    s->agreed = e->agreed;
-    s->frame = frame;
+    if (s < end) return s;
+    s = &w->coded[w->sets++ % WS__NEWS_SETS];
+    if (s->frame) ws__shared_release(s->frame);
+    memset(s, 0, sizeof *s);
+    return s;
 }
 
 static void ws__news_end(ws__news *w)
 {
+    int i;
+
     if (w->frame) ws__shared_release(w->frame);
-    while (w->sets) if (w->coded[--w->sets].frame) ws__shared_release(w->coded[w->sets].frame);
+    for (i = 0; i < WS__NEWS_SETS; i++)
+        if (w->coded[i].frame) ws__shared_release(w->coded[i].frame);
 }
 
 /* The frame of a message in the form that c needs, with a reference for the caller. A client
@@ -6823,7 +6824,11 @@ static int ws__news_frame(ws_conn *c, ws__news *w, ws__shared **out)
         } else {
             r = ws__shared_coded(s ? w->cfg : c->cfg, c->more->ext, &f, &w->payload, out);
             if (r) return r;
-            if (s) ws__news_keep(w, c->more->ext, *out);
+            if (s) {
+                s->set = c->more->ext->set;
+                s->agreed = c->more->ext->agreed;
+                s->frame = *out;
+            }
         }
         if (*out && s) (*out)->refs++;
         if (*out) return 0;
@@ -11280,6 +11285,14 @@ static int ws__loop_take(ws_loop *l)
 
 #define WS__TURN_MAX 4096       /* events after which others have their turn */
 
+/* What an event counts in its turn: little input may decode to much. */
+static uint32_t ws__turn_share(const ws_conn *c, const ws_event *ev)
+{
+    size_t n = ws__ext_of(c) ? ev->size / 256 : 0;
+
+    return 1 + (uint32_t)(n < WS__TURN_MAX ? n : WS__TURN_MAX);
+}
+
 /* timeout < 0: until when. */
 static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
 {
@@ -11288,9 +11301,12 @@ static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
     for (;;) {
         while (l->current) {
             ws_conn *c = l->current;
-            int rest = l->turn == WS__TURN_MAX;
+            int rest = l->turn >= WS__TURN_MAX;
             if (rest) ws__release(c);
-            else if (ws__loop_pull(l, c, ev)) { l->turn++; return 1; }
+            else if (ws__loop_pull(l, c, ev)) {
+                l->turn += ws__turn_share(c, ev);
+                return 1;
+            }
             if (l->current) ws__loop_leave(l, c);
             if (rest && !WS__HAS(c, WS__DEAD | WS__CLOSE_TOLD)) ws__enqueue(c);
             l->rested |= rest;

@@ -1538,7 +1538,115 @@ TEST(memory_of_the_caller)
     printf("  %d fit, %d met too large a message\n", fits, short_ones);
 }
 
+/* A message larger than the block comes in parts, and parts_over may be more than there is room. */
+TEST(parts_in_memory_of_the_caller)
+{
+    static uint64_t block[6000];
+    static char text[60000];
+    static const uint32_t over[] = { 1, 500, 2400, 5000 };
+    ws_deflate d = { 0 };
+    size_t k;
+    int i;
+
+    for (k = 0; k < sizeof text; k++) text[k] = fill_at(k);
+    d.server_max_window_bits = d.client_max_window_bits = 9;
+    d.mem_level = 1;
+    d.threshold = 1;
+    for (i = 0; i < 4; i++) {
+        got have = { { 0 }, 0, { 0 }, 0, { 0 } };
+        pair p;
+        ws_config a;
+        memset(&p, 0, sizeof p);
+        world_init(&p.w);
+        a = world_config(&p.w);
+        a.deflate = &d;
+        side_new(&p.server, &p.w, 0, &a);
+        a.alloc = NULL;
+        a.memory = block;
+        a.memory_extension = 11392 + 8704 + 1024 + 2500;
+        a.memory_size = WS_MEMORY_SIZE(6000, 2000) + a.memory_extension;
+        a.memory_send = 2000;
+        a.parts_over = over[i];
+        CHECK(a.memory_size <= sizeof block);
+        side_new(&p.client, &p.w, 1, &a);
+        p.client.event = got_event;
+        p.client.user = &have;
+        pair_run(&p);
+        CHECK_INT(ws_send(p.server.c, WS_OP_TEXT, text, sizeof text), 0);
+        CHECK_INT(ws_send(p.server.c, WS_OP_TEXT, text, 300), 0);
+        pair_run(&p);
+        CHECK_INT(p.client.error, 0);
+        CHECK_INT(have.n, 2);
+        CHECK(have.all.n == sizeof text + 300 && !memcmp(have.all.p, text, sizeof text));
+        buf_free(&have.all);
+        side_free(&p.client);
+        side_free(&p.server);
+    }
+}
+
+/* The state in is given back when the one out cannot begin. */
+static int half_begin(void *user, uint32_t agreed, int encode, void *state)
+{
+    return encode ? WS_ERR_MEMORY : dbl_begin(user, agreed, encode, state);
+}
+static size_t huge_size(void *user, uint32_t agreed, int encode, int *alone)
+{
+    (void)user; (void)agreed;
+    *alone = 0;
+    return (size_t)0 - (encode ? 3 : 5000);
+}
+static size_t huge_deflate(int bits, int mem_level) { return (size_t)0 - (size_t)(bits + mem_level) / 8; }
+static size_t huge_inflate(int bits) { return (size_t)0 - (size_t)bits / 8; }
+
+TEST(states_that_cannot_be)
+{
+    static uint64_t block[4000];
+    int i;
+
+    for (i = 0; i < 5; i++) {
+        doubling user = { 5, 0, 0, 0 };
+        ws_extension x = dbl(&user);
+        ws_codec codec = counting;
+        ws_deflate d = { 0 };
+        ws_config cfg;
+        world w;
+        side s;
+        if (i == 0) x.begin = half_begin;
+        else x.state_size = huge_size;
+        codec.deflate_size = huge_deflate;
+        codec.inflate_size = huge_inflate;
+        d.codec = &codec;
+        d.threshold = 1;
+        memset(more_list, 0, sizeof more_list);
+        more_list[0][0] = &x;
+        world_init(&w);
+        cfg = world_config(&w);
+        if (i < 3) cfg.extensions = more_list[0];
+        else cfg.deflate = &d;
+        if (i == 0 || i == 2 || i == 4) {
+            cfg.alloc = NULL;
+            cfg.memory = block;
+            cfg.memory_extension = 8000;
+            cfg.memory_size = WS_MEMORY_SIZE(4000, 4000) + 8000;
+        }
+        server_open(&s, &w, &cfg, i < 3 ? "x-double; key=5" : "permessage-deflate");
+        if (s.opened) {
+            int r = ws_send_text(s.c, "hello, hello");
+            CHECK(i == 3 ? r == 0 : r == WS_ERR_MEMORY);
+            side_frame(&s, i < 3 ? 0xA1 : 0xC1, "6868", 4);
+            CHECK(s.error == WS_ERR_CODEC || s.error == WS_ERR_MEMORY);
+        } else {
+            CHECK(i != 1 && i != 3 && s.error != 0);
+        }
+        side_done(&s);
+        CHECK_INT(user.begun, user.ended);
+    }
+}
+
 #ifndef _WIN32
+#include <sys/socket.h>
+#include <unistd.h>
+
 /* ---- many receivers ---- */
 
 static void loop_turns(ws_loop *loop, int ms, got *g, int *opened)
@@ -1615,6 +1723,107 @@ TEST(broadcast_encodes_once)
         ws_loop_free(loop);
     }
 }
+
+/* Whoever agrees to something else each makes the server encode once more, not once for each. */
+TEST(broadcast_to_many_sets)
+{
+    enum { N = 24 };
+    char text[9000], address[40];
+    size_t i;
+    int first;
+
+    for (i = 0; i < sizeof text; i++) text[i] = fill_at(i / 5);
+    for (first = 0; first < 2; first++) {
+        ws_deflate server = { 0 };
+        ws_config cfg;
+        ws_loop *loop = ws_loop_new(NULL);
+        got g[N];
+        int opened = 0, k;
+        ws_conn *c = NULL;
+        memset(g, 0, sizeof g);
+        memset(&cfg, 0, sizeof cfg);
+        server.codec = &counting;
+        server.server_no_context_takeover = 1;
+        cfg.deflate = &server;
+        sprintf(address, "ws://127.0.0.1:%d/", ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", &cfg)));
+        for (k = 0; k < N; k++) {
+            ws_deflate client = { 0 };
+            ws_config one = cfg;
+            client.codec = &counting;
+            client.server_max_window_bits = k < 6 ? 9 + k : 15;
+            one.deflate = &client;
+            one.user = (void *)(intptr_t)k;
+            ws_dial(loop, address, &one);
+        }
+        loop_turns(loop, 300, g, &opened);
+        CHECK_INT(opened, N);
+        memset(&tally, 0, sizeof tally);
+        for (k = 0; k < 2; k++)         /* the odd ones stand first, or last */
+            while ((c = ws_each(loop, c)) != NULL)
+                if (!ws_is_client(c) && (strstr(ws_extensions(c), "bits") != NULL) == (k != first)) ws_join(c, "all");
+        CHECK_INT(ws_publish(loop, "all", NULL, WS_OP_BINARY, text, sizeof text), N);
+        CHECK(tally.inits >= 7 && tally.inits <= 9);
+        loop_turns(loop, 300, g, &opened);
+        for (k = 0; k < N; k++) {
+            CHECK(g[k].n == 1 && g[k].all.n == sizeof text && !memcmp(g[k].all.p, text, sizeof text));
+            buf_free(&g[k].all);
+        }
+        ws_loop_free(loop);
+    }
+}
+
+/* A kilobyte that is a megabyte counts as one: others have their turn in between. */
+TEST(sec_F1_bombs_take_turns)
+{
+    char *zeros = (char *)calloc(1, 1 << 20);
+    ws_deflate d = { 0 };
+    buf z = { 0 }, bombs = { 0 }, hello = { 0 };
+    int i, parts;
+
+    squeeze(&z, zeros, 1 << 20, 15, Z_SYNC_FLUSH);
+    for (i = 0; i < 12; i++) put_frame(&bombs, 0xC2, 1, z.p, z.n, 0);
+    put_frame(&hello, 0x81, 1, "hello", 5, 0);
+    for (parts = 0; parts < 2; parts++) {
+        static const char request[] =
+            "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: " KEY
+            "\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+        ws_loop *loop = ws_loop_new(NULL);
+        size_t at_once = 0, most = 0, all = 0;
+        int ends[2][2], opened = 0, greeted = 0;
+        ws_config cfg;
+        ws_event ev;
+        uint64_t end = ws_loop_now(loop) + 5000;
+        memset(&cfg, 0, sizeof cfg);
+        cfg.deflate = &d;
+        cfg.parts_over = parts ? 1000 : 0;
+        for (i = 0; i < 2; i++) {
+            CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, ends[i]));
+            CHECK(ws_adopt(loop, ends[i][0], NULL, 0, &cfg) != NULL);
+            CHECK(write(ends[i][1], request, sizeof request - 1) > 0);
+        }
+        while (opened < 2 && ws_poll_until(loop, &ev, end) > 0) opened += ev.type == WS_EV_OPEN;
+        CHECK_INT(opened, 2);
+        CHECK_INT(write(ends[0][1], bombs.p, bombs.n), bombs.n);
+        for (i = 0; i < 12; i++) CHECK(write(ends[1][1], hello.p, hello.n) > 0);
+        while ((all < (12u << 20) || greeted < 12) && ws_poll_until(loop, &ev, end) > 0) {
+            if (ev.size == 5) { at_once = 0; greeted++; continue; }
+            all += ev.size;
+            at_once += greeted < 12 ? ev.size : 0;
+            if (at_once > most) most = at_once;
+        }
+        CHECK_INT(all, 12 << 20);
+        CHECK(most < (1 << 20) + 65536);
+        if (test_faults) printf("  %d bytes before others\n", (int)most);
+        ws_loop_free(loop);
+        close(ends[0][1]);
+        close(ends[1][1]);
+    }
+    buf_free(&z);
+    buf_free(&bombs);
+    buf_free(&hello);
+    free(zeros);
+}
+
 /* More than the backlog holds, sent at one event: what is compressed leaves in between. */
 TEST(many_messages_in_one_turn)
 {
@@ -1653,7 +1862,8 @@ TEST(many_messages_in_one_turn)
 #ifdef _WIN32
 #define SOCKET_TESTS
 #else
-#define SOCKET_TESTS T(broadcast_encodes_once) T(many_messages_in_one_turn)
+#define SOCKET_TESTS \
+    T(broadcast_encodes_once) T(broadcast_to_many_sets) T(sec_F1_bombs_take_turns) T(many_messages_in_one_turn)
 #endif
 TESTS(T(parameters) T(configurations) T(extension_of_ones_own)
       T(rfc_examples_at_every_split) T(rfc_examples_sent) T(sec_B4_B5_offers) T(sec_B4_B5_answers)
@@ -1663,7 +1873,8 @@ TESTS(T(parameters) T(configurations) T(extension_of_ones_own)
       T(codec_without_a_tail) T(empty_after_another)
       T(sec_F3_lying_codec) T(nth_allocation) T(sec_F6_one_byte_writes)
       T(dropped_and_replaced_messages) T(required) T(memory_of_a_connection)
-      T(memory_of_the_caller) SOCKET_TESTS)
+      T(memory_of_the_caller)
+      T(parts_in_memory_of_the_caller) T(states_that_cannot_be) SOCKET_TESTS)
 
 #else
 int main(int argc, char **argv)
