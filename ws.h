@@ -6359,15 +6359,26 @@ static void ws__read_expired(ws_conn *c)
     else c->deadline = ws__after(c, most == WS_NEVER ? most : most - (c->now - c->last_message));
 }
 
+/* The opening handshake took too long. While something stands in the way, TLS that is not done,
+   the peer cannot be told. */
+static void ws__shake_late(ws_conn *c)
+{
+    const char *why = ws__io_why(c);
+
+    if (!why && WS__HAS(c, WS__IS_CLIENT)) why = "waiting for the answer";
+    ws__fail_with(c, WS_ERR_HANDSHAKE_TIMEOUT, why);
+    if (!why) return;
+    ws__drop_output(c);
+    ws__end(c, WS__PHASE_ENDED);
+}
+
 static void ws__expired(ws_conn *c)
 {
     if (c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_SENT)) {
         ws__open_expired(c);
     } else if (c->phase < WS__PHASE_FRAMES) {
-        const char *why = ws__io_why(c);
-        if (!why && WS__HAS(c, WS__IS_CLIENT)) why = "waiting for the answer";
         if (c->cfg->set.handshake_timeout == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
-        else if (!ws__refusal_shown(c)) ws__fail_with(c, WS_ERR_HANDSHAKE_TIMEOUT, why);
+        else if (!ws__refusal_shown(c)) ws__shake_late(c);
     } else if (c->phase == WS__PHASE_READING) {
         ws__read_expired(c);
     } else if (c->phase == WS__PHASE_BODY) {
@@ -7874,6 +7885,7 @@ WS__PRIVATE int ws__tls_serves(const ws_tls *tls, const char **why)
 #else
 #define WS__TLS_AHEAD 16384         /* bytes read from below at once */
 #endif
+#define WS__TLS_IDLE 65536          /* bytes read at once for nothing but TLS itself */
 #define WS__TLS_BROKEN (-0x0050)    /* for mbedTLS: what is below has failed */
 
 /* One of our certificates. */
@@ -7912,6 +7924,7 @@ typedef struct ws__tls_end {
     size_t blocked;                 /* bytes of a write that is to be repeated */
     uint8_t *ahead;                 /* raw bytes [at..end), NULL: none */
     size_t at, end;
+    size_t idle;                    /* raw bytes read in this call, nothing inside so far */
     int spoken;                     /* the peer's first byte was looked at */
     char text[120];                 /* why it failed */
 } ws__tls_end;
@@ -8397,18 +8410,21 @@ static int ws__tls_greeting(ws__tls_end *e)
     return WS__TLS_BROKEN;
 }
 
-/* Reads ahead: 1, 0 at the end, or mbedTLS's error. */
+/* Reads ahead: 1, 0 at the end, or mbedTLS's error. mbedTLS reads on over warnings: a peer that
+   has no end of them must leave others their turn. */
 static int ws__tls_fill(ws__tls_end *e)
 {
     ptrdiff_t r;
 
     if (e->at < e->end) return 1;
+    if (e->idle >= WS__TLS_IDLE) return ws__tls_below(e, WS_IO_WANT_READ);
     if (!e->ahead) e->ahead = (uint8_t *)mbedtls_calloc(1, WS__TLS_AHEAD);
     if (!e->ahead) return MBEDTLS_ERR_SSL_ALLOC_FAILED;
     r = e->io.read(e->io.user, e->ahead, WS__TLS_AHEAD);
     if (r <= 0 || r > WS__TLS_AHEAD) return ws__tls_below(e, r);
     e->at = 0;
     e->end = (size_t)r;
+    e->idle += e->end;
     return !e->spoken && ws__tls_greeting(e) ? WS__TLS_BROKEN : 1;
 }
 
@@ -8556,7 +8572,7 @@ static int ws__tls_pending(void *user)
 {
     const ws__tls_end *e = (const ws__tls_end *)user;
 
-    return e->at < e->end || e->ended || e->stage == WS__TLS_FAILED ||
+    return e->at < e->end || e->ended || e->stage == WS__TLS_FAILED || e->idle >= WS__TLS_IDLE ||
            (e->stage == WS__TLS_OPEN && mbedtls_ssl_get_bytes_avail(&e->ssl)) ||
            (e->io.pending && e->io.pending(e->io.user));
 }
@@ -8565,9 +8581,11 @@ static int ws__tls_pending(void *user)
 static ptrdiff_t ws__tls_read(void *user, void *buf, size_t n)
 {
     ws__tls_end *e = (ws__tls_end *)user;
-    ptrdiff_t r = ws__tls_shake(e);
+    ptrdiff_t r;
     size_t got = 0;
 
+    e->idle = 0;
+    r = ws__tls_shake(e);
     if (r > 0 && e->ended) {
         r = e->ended - 1;
         e->ended = 0;
@@ -8577,7 +8595,7 @@ static ptrdiff_t ws__tls_read(void *user, void *buf, size_t n)
         int k;
         e->asked = 0;
         k = mbedtls_ssl_read(&e->ssl, (unsigned char *)buf + got, n - got);
-        if (k > 0) got += (size_t)k;
+        if (k > 0) got += (size_t)k, e->idle = 0;
         else if (!ws__tls_once_more(e, k)) r = ws__tls_result(e, k);
     }
     if (e->at == e->end) ws__tls_ahead_free(e);
@@ -8589,9 +8607,11 @@ static ptrdiff_t ws__tls_read(void *user, void *buf, size_t n)
 static ptrdiff_t ws__tls_write(void *user, const void *buf, size_t n)
 {
     ws__tls_end *e = (ws__tls_end *)user;
-    ptrdiff_t r = ws__tls_shake(e);
+    ptrdiff_t r;
     int k;
 
+    e->idle = 0;
+    r = ws__tls_shake(e);
     if (r <= 0) return r ? r : (ptrdiff_t)WS_IO_ERROR;
     if (e->blocked && e->blocked <= n) n = e->blocked;
     do {
@@ -8917,7 +8937,8 @@ static ptrdiff_t ws__read(ws_conn *c, void *buf, size_t n)
     r = io->read(io->user, buf, n);
     if (r < 0 && WS__HAS(c, WS__BROKEN)) r = WS_IO_ERROR;
     if (r == WS_IO_WANT_WRITE) c->flags |= WS__READ_WANTS_WRITE;
-    if (r > 0 && (!io->pending || io->pending(io->user))) c->flags |= WS__MORE;
+    if (r > 0 || r == WS_IO_WANT_READ)      /* which pending may say: it only takes a break */
+        if (io->pending ? io->pending(io->user) : r > 0) c->flags |= WS__MORE;
     return r;
 }
 
@@ -10279,7 +10300,8 @@ struct ws_loop {
     ws_conn *current;           /* its events are being pulled */
     ws__span span;              /* its input that is still in the read buffer */
     uint32_t turn;              /* events of it in this turn */
-    int rested;                 /* a turn was cut short: look for others before going on */
+    int rested;                 /* 1: a turn was cut short: look for others before going on, but
+                                   not twice (2) without a turn of the queue in between */
     uint32_t asked;             /* ws_poll_until calls */
     uint32_t seed;              /* of the hash of group names */
     uint8_t *buf;
@@ -10934,6 +10956,7 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
     if ((held && !ws__held_back(c)) || (c->phase >= WS__PHASE_ENDING && ws_finished(c)) ||
         ws__writable_due(c) || (WS__HAS(c, WS__MORE | WS__BROKEN) && ws__wants_input(c)))
         ws__enqueue(c);
+    if (WS__HAS(c, WS__MORE)) l->rested |= 1;   /* perhaps for ever */
     ws__watch(l, c);
     ws__heap_fix(l, c);
 }
@@ -11270,6 +11293,7 @@ static int ws__loop_take(ws_loop *l)
     if (l->queue) {
         ws_conn *c = l->queue;
         l->queue = c->link;
+        l->rested &= 1;
         if (!l->queue) l->queue_end = &l->queue;
         c->flags &= ~(uint32_t)WS__QUEUED;
         if (!WS__HAS(c, WS__DEAD)) {
@@ -11312,10 +11336,14 @@ static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
             l->rested |= rest;
         }
         if (ws__post_next(l, ev)) return 1;
-        if (l->rested && l->ready_at == l->ready_count) {
-            l->rested = 0;
+        if (l->rested == 1 && l->ready_at == l->ready_count) {
+            l->rested = 2;
             l->ready_at = l->ready_count = 0;
             if (ws__poller_wait(l, 0)) return ws__loop_error(l, WS_ERR_POLLER, NULL, NULL);
+            l->now = ws__clock();
+            ws__loop_timers(l);
+            if (timeout >= 0) { when = l->now + (uint64_t)timeout; timeout = -1; }
+            else if (l->now >= when) return 0;
         }
         if (ws__loop_take(l)) continue;
         if (timeout >= 0) {

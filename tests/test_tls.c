@@ -1003,6 +1003,166 @@ TEST(last_words_of_an_open_connection)
 
 /* ---- through proxies ---- */
 
+/* ---- peers that never come to an end ---- */
+
+/* A ClientHello for TLS 1.2 with RSA, and warnings for ever. */
+static struct { size_t at, reads; } endless;
+
+static ptrdiff_t endless_read(void *user, void *buf, size_t n)
+{
+    static const unsigned char hello[] = {
+        22, 3, 1, 0, 75, 1, 0, 0, 71, 3, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+        17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 0, 0, 4, 0xC0, 0x2F, 0, 0x9C,
+        1, 0, 0, 26, 0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0, 0, 13, 0, 8, 0, 6, 4, 1, 4, 3, 8, 4
+    };
+    static const unsigned char warning[] = { 21, 3, 3, 0, 2, 1, 90 };
+    unsigned char *p = (unsigned char *)buf;
+    size_t i;
+
+    (void)user;
+    endless.reads++;
+    for (i = 0; i < n; i++, endless.at++)
+        p[i] = endless.at < sizeof hello ? hello[endless.at] : warning[(endless.at - sizeof hello) % 7];
+    if (endless.reads < 1000) return (ptrdiff_t)n;
+    return WS_IO_ERROR;
+}
+
+static ptrdiff_t endless_write(void *user, const void *buf, size_t n)
+{
+    (void)user;
+    (void)buf;
+    return (ptrdiff_t)n;
+}
+
+TEST(warnings_without_end)
+{
+    ws_tls *t = tls_new(NULL, "good-rsa");
+    char buf[100];
+    ws_io io;
+    int i;
+
+    memset(&io, 0, sizeof io);
+    memset(&endless, 0, sizeof endless);
+    io.read = endless_read;
+    io.write = endless_write;
+    CHECK_INT(ws_tls_wrap(t, &io, NULL), 0);
+    ws_tls_free(t);
+    for (i = 1; i < 20; i++) {
+        CHECK_INT(io.read(io.user, buf, sizeof buf), WS_IO_WANT_READ);
+        CHECK(endless.reads <= 8 * (size_t)i);
+        CHECK(io.pending(io.user));         /* it goes on without being readable */
+    }
+    io.close(io.user);
+}
+
+/* A transport that always has something more, out of which nothing comes, or bytes that are no
+   event: others are heard, ws_poll returns in time, and deadlines hold. */
+static int more_stage;
+
+static ptrdiff_t more_read(void *user, void *buf, size_t n)
+{
+    static const char request[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    (void)user;
+    if (more_stage == 0) return WS_IO_WANT_READ;
+    if (more_stage++ > 1) { memset(buf, 'x', n); return (ptrdiff_t)n; }
+    memcpy(buf, request, sizeof request - 1);
+    return (ptrdiff_t)sizeof request - 1;
+}
+
+static int more_pending(void *user) { (void)user; return 1; }
+
+static int more_wrap(void *user, ws_conn *x, ws_io *io, const char *host)
+{
+    (void)user; (void)x; (void)host;
+    io->read = more_read;
+    io->write = endless_write;
+    io->pending = more_pending;
+    return 0;
+}
+
+static void more_app(end *e, const ws_event *ev)
+{
+    if (ev->type == WS_EV_HTTP) e->opens = !ws_http_begin(ev->conn, 200, NULL, 0);
+}
+
+/* Returns what *what is after ms at most. */
+static int poll_until(const int *what, int ms)
+{
+    uint64_t start = now_ms();
+    ws_event ev;
+
+    while (!*what && now_ms() - start < (uint64_t)ms) if (ws_poll(loop, &ev, 5) > 0) note(&ev);
+    CHECK(now_ms() - start < (uint64_t)ms + 500);
+    return *what;
+}
+
+TEST(more_without_end)
+{
+    static const int never = 0;
+    int speaks;
+
+    for (speaks = 0; speaks < 2; speaks++) {
+        ws_config cfg, dial = client_config(&c);
+        static end greedy;
+        static raw r;
+        int plain = tls_listen(&s, NULL), l;
+
+        memset(&cfg, 0, sizeof cfg);
+        memset(&greedy, 0, sizeof greedy);
+        memset(&s, 0, sizeof s);
+        memset(&r, 0, sizeof r);
+        app = more_app;
+        more_stage = speaks;
+        cfg.user = &greedy;
+        cfg.wrap = more_wrap;
+        cfg.handshake_timeout = 300;
+        l = listen_on(&cfg);
+        raw_connect(&r, ws_listen_port(loop, l));
+        CHECK_INT(raw_write(&r, "x", 1), 0);        /* readable from now on */
+        poll_until(&never, 50);
+        CHECK_INT(greedy.opens, speaks);
+        visit(LOOP, url_of("ws", "localhost", plain), &dial);
+        CHECK_INT(poll_until(&s.opens, 2000), 1);
+        CHECK_INT(poll_until(&c.opens, 2000), 1);
+        if (!speaks) CHECK_INT(poll_until(&greedy.closes, 2000), 1);
+        if (!speaks) CHECK_INT(greedy.error, WS_ERR_HANDSHAKE_TIMEOUT);
+        raw_end(&r, 0);
+        over();
+    }
+}
+
+/* Who only begins a handshake is gone when its time is over: nothing can be said to him. */
+TEST(half_open)
+{
+    static raw r;
+    ws_config cfg;
+    uint64_t start;
+    char hello[80];
+    int l;
+
+    memset(&cfg, 0, sizeof cfg);
+    memset(&r, 0, sizeof r);
+    memset(&s, 0, sizeof s);
+    memset(&endless, 0, sizeof endless);
+    cfg.user = &s;
+    cfg.handshake_timeout = 300;
+    cfg.tls = tls_new(NULL, "good-rsa");
+    l = listen_on(&cfg);
+    ws_tls_free(cfg.tls);
+    raw_connect(&r, ws_listen_port(loop, l));
+    start = ws_loop_now(loop);
+    CHECK_INT(endless_read(NULL, hello, sizeof hello), sizeof hello);
+    CHECK_INT(raw_write(&r, hello, sizeof hello), 0);
+    UNTIL(s.closes, 3000);
+    CHECK_STR(s.reason, "opening handshake took too long: the TLS handshake did not finish");
+    CHECK(ws_loop_now(loop) - start < 2000);
+    raw_read(&r);
+    CHECK(r.n > 7 && r.in[0] == 22);
+    raw_end(&r, 0);
+    over();
+}
+
 static ws_tls *proxy_tls;
 
 static void proxy_wrap(raw *r) { CHECK_INT(ws_tls_wrap(proxy_tls, &r->io, NULL), 0); }
@@ -1162,5 +1322,6 @@ TEST(adopted)
 TESTS(T(sec_B9_certificates) T(sec_B9_trust_everyone) T(sec_B9_own_transport) T(sec_B9_system_authorities)
       T(sec_B9_files) T(files_and_texts) T(sec_B9_names) T(sec_B9_client_certificates) T(sec_B9_reload)
       T(lifetimes) T(resumption) T(many_sessions) T(sec_B9_ends) T(sec_B9_truncation) T(sec_B9_bodies)
-      T(plain_on_a_tls_port) T(tls_on_a_plain_port) T(last_words) T(last_words_of_an_open_connection) T(sec_B9_proxies) T(adopted))
+      T(plain_on_a_tls_port) T(tls_on_a_plain_port) T(last_words) T(last_words_of_an_open_connection)
+      T(warnings_without_end) T(more_without_end) T(half_open) T(sec_B9_proxies) T(adopted))
 #endif
