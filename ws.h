@@ -5737,7 +5737,7 @@ static int ws__decoded_room(ws_conn *c, ws__ext *e, size_t n)
     bigger = (uint8_t *)ws__block_new(c->cfg, &size);
     if (!bigger) return WS_ERR_MEMORY;
     if (e->len) memcpy(bigger, e->data, e->len);
-    ws__free(c->cfg, e->data, e->cap);
+    if (e->data) ws__block_free(c->cfg, e->data, e->cap);
     e->data = bigger;
     e->cap = size;
     return 0;

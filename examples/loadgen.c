@@ -23,7 +23,8 @@
 #define HEAD ((size_t)16)   /* a message begins with its number: connection, sequence in hex */
 
 enum {
-    CYCLE = 251,            /* then a pattern, shifted by the sequence number */
+    CYCLE = 251,            /* then a pattern, shifted by the sequence number, */
+    RECORDS = 1 << 20,      /* or records of this many bytes, others each time */
     DIALS = 64,             /* handshakes under way at once */
     WARM_UP = 300,          /* milliseconds not measured */
     DRAIN = 10000,          /* milliseconds for the last echoes to come home */
@@ -40,6 +41,7 @@ typedef struct load {
     const char *url;
     uint32_t connections, size, depth, seconds, pid;
     int op, json;
+    uint32_t cycle, stride; /* messages begin at sequence * stride % cycle of the pattern */
     ws_deflate deflate;
     ws_config cfg;
     ws_loop *loop;
@@ -47,7 +49,7 @@ typedef struct load {
     char *pattern, *scratch;
     uint32_t dialed, opened, closed;
     int sending, measuring;
-    uint64_t messages, errors, flying;
+    uint64_t messages, errors, flying, all;
     uint64_t buckets[BUCKETS];
 } load;
 
@@ -100,13 +102,16 @@ static void head_of(char out[HEAD], uint32_t index, uint32_t sequence)
 
 static const char *body_of(const load *l, uint32_t sequence)
 {
-    return l->pattern + sequence % CYCLE;
+    return l->pattern + (uint64_t)sequence * l->stride % l->cycle;
 }
 
 static void make_pattern(load *l)
 {
-    uint32_t i, x = 1, n = l->size + CYCLE;
+    uint32_t i, x = 1, n;
 
+    l->stride = l->cfg.deflate ? l->size + CYCLE : 1;
+    l->cycle = l->cfg.deflate ? RECORDS : CYCLE;
+    n = l->size + l->cycle;
     l->pattern = (char *)malloc(n);
     l->scratch = (char *)malloc(l->size + HEAD);
     if (!l->pattern || !l->scratch) { fprintf(stderr, "out of memory\n"); exit(1); }
@@ -119,7 +124,7 @@ static void make_pattern(load *l)
 /* Something that can be compressed, as messages are: records of the same kind. */
 static void make_records(load *l)
 {
-    uint32_t x = 1, at = 0, n = l->size + CYCLE;
+    uint32_t x = 1, at = 0, n = l->size + l->cycle;
     char record[120];
 
     while (at < n) {
@@ -167,6 +172,7 @@ static void check_one(load *l, client *c, const ws_event *ev)
         l->messages++;
     }
     c->echoed++;
+    l->all++;
     l->flying--;
 }
 
@@ -264,6 +270,7 @@ static void report(const load *l, double seconds, double cpu)
                l->depth, l->op == WS_OP_TEXT ? "true" : "false", seconds,
                (unsigned long long)l->messages, rate, mb, p50, p99, p999);
         if (l->pid) printf("\"server_cpu_us_per_message\":%.3f,", each);
+        printf("\"messages_in_all\":%llu,", (unsigned long long)l->all);
         printf("\"errors\":%llu}\n", (unsigned long long)l->errors);
         return;
     }

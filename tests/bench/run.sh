@@ -3,12 +3,13 @@
 # generator. Figure of merit: processor time of the server per message, as a ratio to the bare
 # TCP echo of the same round (more is better; 1.00 = as cheap as TCP). Linux, two cores.
 #   tests/bench/run.sh [--quick] [--realtime] [--rounds N] [--seconds S]
-#                      [--only a,b] [--cells "20/100/1 ..."] [--fan] [--tls]
+#                      [--only a,b] [--cells "20/100/1 ..."] [--fan] [--tls] [--deflate]
 # Cells are SIZE/CONNECTIONS/DEPTH; in the grid 1 MiB x 1000 x 16 is left out, 16 GiB in flight
 # being more than the machine's sockets hold. Servers run on core 0, the generator on core 1; servers
 # take turns within a round. A missing server is said and left out. --realtime (as root) gives
 # both sides real-time priority while measuring: for machines that do other work as well.
-# --fan measures fan-out only, --tls echoes over TLS only, --cells none with --quick only components and event streams.
+# --fan measures fan-out only, --tls echoes over TLS only, --deflate compressed echoes only,
+# --cells none with --quick only components and event streams.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${CC=cc}" "${CFLAGS=-O2 -g}"
@@ -16,7 +17,7 @@ src=tests/bench
 bin=${BUILD-build}
 out=$bin/bench
 mkdir -p "$out"
-quick= fan= tls= rounds=4 seconds=0.6 cells= only=tcp,ws.h,wslay,npm
+quick= fan= tls= deflate= rounds=4 seconds=0.6 cells= only=tcp,ws.h,wslay,npm
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=1 ;;
@@ -27,7 +28,8 @@ while [ $# -gt 0 ]; do
     --cells) cells=$2; shift ;;
     --fan) fan=1 cells=none ;;
     --tls) tls=1 cells=none ;;
-    *) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    --deflate) deflate=1 cells=none ;;
+    *) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2 ;;
     esac
     shift
 done
@@ -245,6 +247,68 @@ if [ "$cells" != none ] || [ -n "$tls" ]; then
     fi
 fi
 [ -z "$tls" ] || exit "${bad-0}"
+
+# ---- compression ----
+deflate_load() {    # deflate_load NAME CONNECTIONS SIZE DEPTH SECONDS
+    timeout 60 $pin1 "$bin/loadgen" --json --pid "${pid[$1]}" "ws://127.0.0.1:${port[$1]}/" --text --deflate=required \
+        --connections "$2" --size "$3" --depth "$4" --seconds "$5"
+}
+deflate_bench() {
+    local s r line before size n d how all=()
+    declare -A of
+    of[kept]=level=6
+    of[small]=server_max_window_bits=12,client_max_window_bits=12,mem_level=5
+    of[alone]=server_no_context_takeover,client_no_context_takeover
+    echo
+    echo "Echo of JSON with permessage-deflate: server CPU in microseconds per message, and npm / ws.h in"
+    echo "the same round. kept: context taken over, zlib's defaults; small: the same with windows of 12"
+    echo "bits and memory level 5; alone: no context takeover; median of $rounds rounds"
+    for how in kept small alone; do
+        command[$how.ws.h]="$bin/echo_server --port 0 --any-origin --deflate=${of[$how]}"
+        start $how.ws.h && all+=($how.ws.h)
+        [ -d tests/interop/node_modules/ws ] || continue
+        command[$how.npm]="node $src/ws_echo.js deflate-$how"
+        start $how.npm && all+=($how.npm)
+    done
+    printf '%-16s %-6s %10s %10s %10s\n' size/conns/depth how ws.h npm ratio
+    for cell in 1024/1/1 1024/100/1 1024/100/16 65536/1/1 65536/100/1; do
+        IFS=/ read -r size n d <<<"$cell"
+        rm -f "$out"/d.*
+        for ((r = 0; r < rounds; r++)); do
+            for s in "${all[@]}"; do
+                line=$(deflate_load "$s" "$n" "$size" "$d" 1) || { echo "$s failed at $cell"; bad=1; continue; }
+                echo "$line" | sed 's/.*cpu_us_per_message":\([0-9.]*\).*/\1/' >>"$out/d.$s"
+            done
+        done
+        for how in kept small alone; do
+            [ -s "$out/d.$how.ws.h" ] || continue
+            printf '%-16s %-6s %8.1fus' "$cell" $how "$(median <"$out/d.$how.ws.h")"
+            [ -s "$out/d.$how.npm" ] && printf ' %8.1fus %10.2f' "$(median <"$out/d.$how.npm")" \
+                "$(paste "$out/d.$how.npm" "$out/d.$how.ws.h" | awk '$2 > 0 { print $1 / $2 }' | median)"
+            echo
+        done
+    done
+    echo
+    echo "Resident bytes per open connection, 500 connections that echo 1 KiB"
+    for s in "${all[@]}"; do
+        stop "$s"
+        start "$s" || continue
+        deflate_load "$s" 1 1024 1 1 >/dev/null
+        before=$(resident "${pid[$s]}")
+        deflate_load "$s" 500 1024 1 3 >/dev/null &
+        sleep 2.5
+        printf '%-12s %d\n' "$s" $((($(resident "${pid[$s]}") - before) / 500))
+        wait $!
+        stop "$s"
+    done
+}
+if [ "$cells" != none ] || [ -n "$deflate" ]; then
+    command[probe]="$bin/echo_server --port 0 --deflate"
+    if start probe >/dev/null; then stop probe; deflate_bench
+    else echo "SKIP bench of compression: $bin is built without zlib (Debian: zlib1g-dev)"
+    fi
+fi
+[ -z "$deflate" ] || exit "${bad-0}"
 
 # ---- system calls ----
 if [ -z "$quick" ]; then

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Seconds, not minutes: every program of the benchmark builds and runs, every echo is right, and
-# ws.h needs no more system calls than it should. Measures nothing that depends on the clock.
+# ws.h needs no more system calls and memory than it should. Measures nothing that depends on the clock.
 # Prints one line per check and, last, "N passed, N failed". Linux.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -51,18 +51,50 @@ echoes() {      # echoes NAME ws|tcp COMMAND...: load compares every byte
     stop
 }
 
-# calls NAME DEPTH MOST COMMAND...: at most MOST system calls per message. A turn takes one
-# receive, one send and its part of one wait; the rest is for accepting ten connections.
+# few MESSAGES CALLS ALLOCATIONS: at most so many of them per message, and some for ten connections.
+few() {
+    awk -v m="${1:-0}" -v calls="$2" -v allocations="$3" '
+        { print } $1 == "calls" { print m; ok = m > 500 && $2 <= calls * m + 200 }
+        $1 == "allocations" && $2 > allocations * m + 400 { ok = 0 } END { exit !ok }
+    ' "$out/smoke.err"
+}
+
+# calls NAME DEPTH MOST COMMAND...: a turn takes one receive, one send and its part of one wait;
+# the rest is for accepting ten connections.
 calls() {
     label=$1 depth=$2 most=$3
     shift 3
     start env LD_PRELOAD="$out/count.so" "$@"
     messages=$(load ws 10 20 "$depth" 0.5 | awk '{ print $5 }')
     stop
-    check "$label, depth $depth: at most $most system calls per message" \
-        awk -v m="${messages:-0}" -v most="$most" '
-            { print } $1 == "calls" { print m; ok = m > 500 && $2 <= most * m + 200 } END { exit !ok }
-        ' "$out/smoke.err"
+    check "$label, depth $depth: at most $most system calls per message" few "$messages" "$most" 0
+}
+
+deflate() {     # deflate CONNECTIONS SIZE DEPTH [OPTION...]: JSON; every byte is compared
+    connections=$1 size=$2 depth=$3
+    shift 3
+    timeout 60 build/loadgen "ws://127.0.0.1:$port/" --text --deflate=required --connections "$connections" \
+        --size "$size" --depth "$depth" --seconds 1 "$@"
+}
+
+# deflates NAME "CONNECTIONS/SIZE/DEPTH ..." COMMAND...: echoes of a server that compresses
+deflates() {
+    label=$1 cells=$2
+    shift 2
+    start "$@" || { check "$label starts" cat "$out/smoke.err" /nowhere; return; }
+    for cell in $cells; do
+        check "$label, compressed: $cell" deflate $(echo "$cell" | tr / ' ')
+    done
+    stop
+}
+
+deflate_calls() {       # deflate_calls SIZE DEPTH MOST COMMAND...
+    label="compressed, $1 B, depth $2" size=$1 depth=$2 most=$3
+    shift 3
+    start env LD_PRELOAD="$out/count.so" "$@"
+    messages=$(deflate 10 "$size" "$depth" --json | sed 's/.*messages_in_all":\([0-9]*\).*/\1/')
+    stop
+    check "$label: at most $most system calls per message" few "$messages" "$most" 0.2
 }
 
 streams() {     # streams NAME COMMAND...: events arrive at ten readers
@@ -95,6 +127,16 @@ else absent "npm ws: not installed"
 fi
 calls ws.h 1 3 build/echo_server --port 0 --any-origin
 calls ws.h 16 0.1875 build/echo_server --port 0 --any-origin
+if echo '#include <zlib.h>' | $CC ${CPPFLAGS-} -E - >/dev/null 2>&1; then
+    check "build loadgen" sh tests/examples.sh loadgen
+    alone=server_no_context_takeover,client_no_context_takeover
+    deflates ws.h "4/1024/4 4/65536/4 2/1048576/1" build/echo_server --port 0 --any-origin --deflate
+    deflates "ws.h, alone" "4/1024/4 4/65536/4" build/echo_server --port 0 --any-origin "--deflate=$alone"
+    [ ! -d tests/interop/node_modules/ws ] || deflates "npm ws" 4/1024/4 node "$src/ws_echo.js" deflate
+    deflate_calls 1024 1 3 build/echo_server --port 0 --any-origin --deflate
+    deflate_calls 1024 16 0.25 build/echo_server --port 0 --any-origin "--deflate=$alone"
+else absent "compression: no zlib1g-dev"
+fi
 check "masking and UTF-8 run" "$out/micro" 9
 build sse -o "$out/sse"
 build sse_fan -o "$out/sse_fan" -pthread
