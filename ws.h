@@ -4396,12 +4396,9 @@ static int ws__coded_put(ws_conn *c, int op, const ws_str *v, int count, size_t 
     if (c->cork && c->cork->total) c->cork->flush(c);
     if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
     r = ws__encode_run(c, v, count, n, end, &size);
-    if (!r && whole && e->set->only_smaller && e->out.alone && size >= n) {
-        ws__coder_end(c->cfg, e->set, &e->out);
-        ws__tx_settle(c);
-        return WS__PLAIN;
-    }
+    if (!r && whole && e->set->only_smaller && e->out.alone && size >= n) r = WS__PLAIN;
     if (!r) r = ws__frame_run(c, op, e->set->rsv, size, most);
+    if (r == WS_ERR_MEMORY && WS__HAS(c, WS__IS_FIXED) && op & 15) r = WS__PLAIN;  /* it fits */
     if (r && c->tx) ws__tx_settle(c);
     /* what the encoder remembers of a message that did not go, the peer does not know */
     if (r || (end == 2 && e->out.alone)) ws__coder_end(c->cfg, e->set, &e->out);
@@ -4577,7 +4574,8 @@ static int ws__part_put(ws_conn *c, int op, const void *data, size_t n, int last
     int frame = (c->sending ? WS_OP_CONTINUATION : op & 15) | (last ? 0 : WS__UNFINISHED);
 
     if (coded) r = ws__coded_put(c, frame, &v, 1, n, (size_t)-1 / 4);
-    if (!coded || r == WS__PLAIN) r = ws__frame_put(c, frame, &v, 1, n);
+    if (coded && r == WS__PLAIN) coded = 0;
+    if (!coded) r = ws__frame_put(c, frame, &v, 1, n);
     if (r && c->sending && coded) ws__fail(c, r);   /* the encoder is ahead of the peer */
     if (r) return r;
     if (e) e->part_coded = (uint8_t)coded;
@@ -6698,13 +6696,17 @@ WS_API int ws_send_text(ws_conn *c, const char *text)
 
 WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last)
 {
+    ws__ext *e;
+    size_t grows;       /* in a block of the caller's: an encoder under way cannot go back */
     int r;
 
     if (!c || !ws__op_valid(op) || (!data && n) || n > (size_t)-1 / 4) return WS_ERR_ARGUMENT;
     if (!ws__can_send(c)) return WS_ERR_STATE;
     if (ws__has_source(c)) return WS_ERR_BUSY;
     if (c->sending && c->sending != op) return WS_ERR_ARGUMENT;
-    r = ws__admit(c, n, n + ws__header_size(c, n));
+    e = ws__ext_of(c);
+    grows = c->sending && e && e->part_coded ? n / 16 + WS__CODE_ROOM : 0;
+    r = ws__admit(c, n, n + ws__header_size(c, n) + grows);
     return r ? r : ws__sent(c, ws__part_put(c, op, data, n, last));
 }
 

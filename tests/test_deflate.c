@@ -1584,6 +1584,66 @@ TEST(parts_in_memory_of_the_caller)
     }
 }
 
+/* What fits as it is goes, also where its compressed form does not; a part that might not is
+   refused before the encoder sees it. */
+TEST(tight_memory_of_the_caller)
+{
+    static uint64_t block[6000];
+    static char text[9000];
+    ws_deflate d = { 0 };
+    uint64_t r = 5;
+    size_t n;
+    int how, whole = 0;
+
+    for (n = 0; n < sizeof text; n++) text[n] = (char)(rng_next(&r) >> 40);
+    d.server_max_window_bits = d.client_max_window_bits = 9;
+    d.mem_level = 1;
+    d.threshold = 1;
+    for (how = 0; how < 4; how++)
+        for (n = 3600; n < 4100; n += 7) {
+            got have = { { 0 }, 0, { 0 }, 0, { 0 } };
+            pair p;
+            ws_config a;
+            int i, e = 0, sent = 0;
+            memset(&p, 0, sizeof p);
+            world_init(&p.w);
+            d.client_no_context_takeover = how & 1;
+            a = world_config(&p.w);
+            a.deflate = &d;
+            side_new(&p.server, &p.w, 0, &a);
+            p.server.event = got_event;
+            p.server.user = &have;
+            a.alloc = NULL;
+            a.memory = block;
+            a.memory_extension = 11392 + 8704 + 1024 + 1000;
+            a.memory_size = WS_MEMORY_SIZE(6000, 4000) + a.memory_extension;
+            a.memory_send = 4000;
+            CHECK(a.memory_size <= sizeof block);
+            side_new(&p.client, &p.w, 1, &a);
+            pair_run(&p);
+            for (i = 0; i < 3; i++) {
+                const char *from = text + 1000 * i;
+                e = how < 2 ? ws_send(p.client.c, 2, from, n) : i ? ws_send_part(p.client.c, 2, from, n, 0)
+                                                              : ws_send_part(p.client.c, 2, "hello, hello", 12, 0);
+                CHECK(!e || (e == WS_ERR_ARGUMENT && (how < 2 ? n > 3980 : i > 0 && n > 3600)));
+                if (!e && (how < 2 || i)) sent++;
+                pair_run(&p);
+            }
+            if (how > 1) CHECK_INT(ws_send_part(p.client.c, 2, "", 0, 1), 0);
+            pair_run(&p);
+            CHECK_INT(ws_error(p.client.c), 0);
+            CHECK_INT(p.server.error, 0);
+            CHECK_INT(have.all.n, (size_t)sent * n + (how < 2 ? 0 : 12));
+            whole += sent == (how < 2 ? 3 : 2);
+            buf_free(&have.all);
+            side_free(&p.client);
+            side_free(&p.server);
+            if (test_faults > 5) return;
+        }
+    CHECK(whole > 140);
+    printf("  %d went whole\n", whole);
+}
+
 /* The state in is given back when the one out cannot begin. */
 static int half_begin(void *user, uint32_t agreed, int encode, void *state)
 {
@@ -1874,7 +1934,7 @@ TESTS(T(parameters) T(configurations) T(extension_of_ones_own)
       T(sec_F3_lying_codec) T(nth_allocation) T(sec_F6_one_byte_writes)
       T(dropped_and_replaced_messages) T(required) T(memory_of_a_connection)
       T(memory_of_the_caller)
-      T(parts_in_memory_of_the_caller) T(states_that_cannot_be) SOCKET_TESTS)
+      T(parts_in_memory_of_the_caller) T(tight_memory_of_the_caller) T(states_that_cannot_be) SOCKET_TESTS)
 
 #else
 int main(int argc, char **argv)
