@@ -487,7 +487,7 @@ typedef struct ws_config {
     uint32_t max_backlog;       /* bytes that may wait to be sent, 1 MiB */
     uint32_t max_frame;         /* payload bytes of a frame, WS_NO_LIMIT; larger: 1009 */
     uint32_t max_connections;   /* of a listener, WS_NO_LIMIT; more are answered 503 (a flood
-                                   of them without an event) */
+                                   of them without an event); in TLS they are closed */
     uint32_t max_per_address;   /* of a listener from one IPv4 address or one IPv6 network of
                                    64 bits, WS_NO_LIMIT; then 503 */
 
@@ -551,7 +551,7 @@ typedef struct ws_config {
     void (*on_socket)(void *user, intptr_t socket);
     void *on_socket_user;
 
-    ws_io io;                   /* transport, instead of a socket */
+    ws_io io;                   /* transport, instead of a socket; for wss:// it does the TLS */
 
     /* TLS of another library. Called for each connection of a listener (or ws_adopt) when it is
        accepted, and for each client of wss:// (or https://) when its socket is connected and
@@ -752,7 +752,8 @@ WS_API void ws_tunnel_feed_end(ws_tunnel *t);
 WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg);
 #endif
 
-/* A server end for one accepted stream. NULL when memory is out. */
+/* A server end for one accepted stream. NULL when memory is out. Neither does TLS, also of
+   wss:// and with cfg.tls: what you carry are the bytes inside; ws_tls_wrap goes around. */
 #ifndef WS_NO_SERVER
 WS_API ws_conn *ws_server_new(const ws_config *cfg);
 #endif
@@ -8678,13 +8679,14 @@ WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host)
 WS_API size_t ws_tls_peer(const ws_conn *c, char *buf, size_t n)
 {
     const ws_io *io = c ? ws__io(c) : NULL;
+    const ws__tls_end *e = io && io->read == ws__tls_read ? (const ws__tls_end *)io->user : NULL;
     const mbedtls_x509_crt *cert = NULL;
     int r;
 
     if (!buf || !n) return 0;
     *buf = 0;
-    if (io && io->read == ws__tls_read)
-        cert = mbedtls_ssl_get_peer_cert(&((const ws__tls_end *)io->user)->ssl);
+    if (e && (e->host || !mbedtls_ssl_get_verify_result(&e->ssl)))
+        cert = mbedtls_ssl_get_peer_cert(&e->ssl);
     r = cert ? mbedtls_x509_dn_gets(buf, n, &cert->subject) : 0;
     if (r <= 0) *buf = 0;
     return r > 0 ? (size_t)r : 0;
@@ -9381,8 +9383,10 @@ static void ws__dial_done(ws_conn *c)
 
     ws_url_parse(ws_url_of(c), strlen(ws_url_of(c)), &url);
     if (url.secure) {
-        memcpy(host, url.host.data, url.host.size);
-        host[url.host.size] = 0;
+        size_t n = url.host.size;
+        if (n > 1 && url.host.data[n - 1] == '.') n--;      /* DNS's; no certificate has it */
+        memcpy(host, url.host.data, n);
+        host[n] = 0;
         ws__wrap(c, host);
     }
     ws__dial_free(c);

@@ -211,6 +211,7 @@ static inline void note(const ws_event *ev)
     }
     if (ev->type == WS_EV_OPEN || ev->type == WS_EV_HTTP || ev->type == WS_EV_REQUEST)
         ws_tls_peer(ev->conn, e->peer, sizeof e->peer);
+    if (ev->type == WS_EV_CLOSE && !*e->peer) ws_tls_peer(ev->conn, e->peer, sizeof e->peer);
     if (app) { app(e, ev); return; }
     if (ws_is_client(ev->conn)) return;
     if (ev->type == WS_EV_MESSAGE) ws_send(ev->conn, ev->op, ev->data, ev->size);

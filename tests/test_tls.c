@@ -21,7 +21,8 @@ typedef struct trial {
 } trial;
 
 static const trial trials[] = {
-    { "good", "localhost", NULL }, { "good", "LocalHost", NULL }, { "good", "example.test", NULL },
+    { "good", "localhost", NULL }, { "good", "LocalHost", NULL }, { "good", "localhost.", NULL },
+    { "good", "example.test", NULL }, { "good", "localhost..", "certificate is not for this host" },
     { "good-rsa", "localhost", NULL }, { "san", "localhost", NULL }, { "chain", "localhost", NULL },
     { "ip", "127.0.0.1", NULL }, { "ip", "[::1]", NULL }, { "wildcard", "a.example.test", NULL },
     { "wildcard", "x--Y.Example.TEST", NULL }, { "sni-a", "a.test", NULL },
