@@ -26,6 +26,7 @@ typedef struct tls {
     br_x509_minimal_context x509;
     ws_io below;                            /* what carries it: a socket, or TLS to a proxy */
     size_t taken;                           /* of a write whose records are not out yet */
+    int more;                               /* step has not read all there is */
     const char *why;
     char number[32];
     unsigned char room[BR_SSL_BUFSIZE_BIDI];    /* 33 KB: a record each way */
@@ -47,10 +48,12 @@ static ptrdiff_t broken(tls *t, const char *why)
 }
 
 /* Moves records until the engine is in that state and has sent what it had. 1, 0 after the
-   peer's close_notify, or WS_IO_. */
+   peer's close_notify, or WS_IO_. A peer that sends warnings for ever leaves others their turn. */
 static ptrdiff_t step(tls *t, unsigned state)
 {
-    for (;;) {
+    int reads = 0;
+
+    for (t->more = 0;;) {
         unsigned now = br_ssl_engine_current_state(t->eng);
         unsigned char *p;
         ptrdiff_t r;
@@ -66,6 +69,7 @@ static ptrdiff_t step(tls *t, unsigned state)
         if (now & state) return 1;
         if (now & BR_SSL_CLOSED)
             return br_ssl_engine_last_error(t->eng) ? broken(t, "") : 0;
+        if (reads++ == 64) { t->more = 1; return WS_IO_WANT_READ; }
         p = br_ssl_engine_recvrec_buf(t->eng, &n);
         r = t->below.read(t->below.user, p, n);
         if (r == 0 || r == WS_IO_ERROR) return broken(t, "connection lost");  /* cut off */
@@ -114,7 +118,9 @@ static ptrdiff_t tls_write(void *user, const void *buf, size_t n)
 
 static int tls_pending(void *user)
 {
-    return (br_ssl_engine_current_state(((tls *)user)->eng) & BR_SSL_RECVAPP) != 0;
+    const tls *t = (const tls *)user;
+
+    return t->more || (br_ssl_engine_current_state(t->eng) & BR_SSL_RECVAPP);
 }
 
 static const char *tls_why(void *user) { return ((tls *)user)->why; }
