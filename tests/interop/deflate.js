@@ -1,6 +1,6 @@
 /* permessage-deflate of ws.h (deflate.c) with npm ws, faye-websocket and permessage-deflate,
    Python websockets (deflate.py) and Chromium, each as client and as server if it can be both.
-     node deflate.js build/interop/deflate [PYTHON] [-] [all]       - : no browser
+     node deflate.js build/interop/deflate PYTHON CHROMIUM [all]       (- for a program that is not there)
    A setting is { sn, cn, sb, cb }: no context takeover, and window bits, of server and client;
    bits 0: none told, 1: without a value. All settings of both ends are crossed. Of these pairs as
    many are played as it takes to have each pair of settings for either direction, and each outcome
@@ -494,12 +494,12 @@ async function main(program, py, browser, all) {
     await matrix(npm, 'server', 55, all);
     await matrix(fayeWebsocket, 'client', 49, all);
     await matrix(fayeWebsocket, 'server', 59, all);
-    if (py && py !== '-') {
+    if (py !== '-') {
         python.start(py);
         await matrix(python, 'client', 37, all);
         await matrix(python, 'server', 48, all);
     }
-    if (browser && browser !== '-') {
+    if (browser !== '-') {
         await chromium.start(browser);
         await matrix(chromium, 'client', 48, all);
         await chromium.browser.close();
