@@ -398,7 +398,8 @@ enum { WS_WANT_READ = 1, WS_WANT_WRITE = 2 };
 
 /* A per-message extension (RFC 6455 9): how it is negotiated, and how it changes messages.
    Arrays of pointers to them end with NULL. All functions but end are required; the first
-   argument is user. Each state is bytes of ours, aligned to 8, one for each direction.
+   argument is user; they must leave connections alone. Each state is bytes of ours, aligned
+   to 8, one for each direction.
 
    encode and decode work in steps: *in_size bytes are there, *out_size bytes (64 or more) may
    be written; they set both to what they took and wrote. They return 1 when what flush or
@@ -427,7 +428,8 @@ typedef struct ws_extension {
        if every message begins anew, so that the state lives only as long as a message. */
     size_t (*state_size)(void *user, uint32_t agreed, int encode, int *alone);
     /* Begins a state. 0, or an error. Also in one that was used: after a message that could
-       not be sent, it goes on as if nothing had been encoded yet. */
+       not be sent (with cfg.drop_oldest: for each), encoding goes on as if nothing had been
+       encoded yet, and the peer's decoder must not mind. */
     int (*begin)(void *user, uint32_t agreed, int encode, void *state);
     /* flush: 0 more of the message follows, 1 a part ends: the peer must be able to decode all
        so far, 2 the message ends. */
@@ -591,7 +593,8 @@ typedef struct ws_config {
 } ws_config;
 
 /* Bytes for cfg.memory: room for messages of recv bytes in, and send bytes waiting to go
-   out (the opening handshake included), and for 300 bytes of strings and headers in cfg. */
+   out (the opening handshake included), and for 300 bytes of strings and headers in cfg.
+   cfg.memory_extension comes on top. */
 #define WS_MEMORY_SIZE(recv, send) \
     (((size_t)(recv) + (size_t)(send) + WS_MEMORY_OVERHEAD + 7) / 8 * 8)
 #define WS_MEMORY_OVERHEAD (1024 + 128 * sizeof(void *))

@@ -1248,6 +1248,43 @@ TEST(sec_F3_lying_codec)
     more_frames = 0;
 }
 
+static int lie_step(void *user, void *s, const void *in, size_t *n, void *out, size_t *m, int end)
+{
+    (void)user; (void)s; (void)in;
+    (void)end;
+    return lie(n, m, out, liar & 1);
+}
+static void lying_extension(ws_config *a, ws_config *b)
+{
+    more_limits(a, b);
+    more_extensions(a, b);
+}
+
+/* The same without permessage-deflate in between. */
+TEST(sec_F3_lying_extension)
+{
+    doubling user = { 5, 0, 0, 0 };
+    ws_extension x = dbl(&user), y;
+    int i;
+
+    x.encode = x.decode = lie_step;
+    y = x;
+    memset(more_list, 0, sizeof more_list);
+    more_list[0][0] = &x;
+    more_list[1][0] = &y;
+    more_fragment = more_parts = 0;
+    for (i = 0; i < 10000 && test_faults < 5; i++) {
+        user.wants = i & 2 ? 5 : 7;         /* alone, or not */
+        more_frames = i >> 2 & 1;
+        more_parts = i >> 3 & 1 ? 100 : 0;
+        x.only_smaller = y.only_smaller = i >> 4 & 1;
+        lying_run(NULL, lying_extension, (uint64_t)i * 91 + (uint64_t)(i & 1));
+    }
+    CHECK_INT(user.begun, user.ended);
+    more_parts = 0;
+    more_frames = 0;
+}
+
 /* ---- allocations that fail ---- */
 
 static void failing_pair(const ws_deflate *d, long at, int all, long *calls)
@@ -1931,7 +1968,7 @@ TESTS(T(parameters) T(configurations) T(extension_of_ones_own)
       T(limit_is_of_one_message) T(sec_F2_shortest_payloads) T(sec_F2_garbage_like_zlib)
       T(reserved_bits) T(utf8_of_decoded_text) T(sec_F4_window_of_256) T(codec_that_cannot_begin)
       T(codec_without_a_tail) T(empty_after_another)
-      T(sec_F3_lying_codec) T(nth_allocation) T(sec_F6_one_byte_writes)
+      T(sec_F3_lying_codec) T(sec_F3_lying_extension) T(nth_allocation) T(sec_F6_one_byte_writes)
       T(dropped_and_replaced_messages) T(required) T(memory_of_a_connection)
       T(memory_of_the_caller)
       T(parts_in_memory_of_the_caller) T(tight_memory_of_the_caller) T(states_that_cannot_be) SOCKET_TESTS)
