@@ -194,7 +194,8 @@ fi
 
 # ---- TLS ----
 tls_load() {    # tls_load NAME CONNECTIONS SIZE DEPTH SECONDS
-    SSL_CERT_FILE=$out/certs/ca.pem timeout 60 $pin1 "$bin/loadgen" --json --pid "${pid[$1]}" \
+    [ -z "${LOAD_RT-}" ] || chrt -a -r -p 1 "${pid[$1]}"
+    SSL_CERT_FILE=$out/certs/ca.pem timeout 60 ${LOAD_RT:+chrt -r 1} $pin1 "$bin/loadgen" --json --pid "${pid[$1]}" \
         "wss://localhost:${port[$1]}/" --connections "$2" --size "$3" --depth "$4" --seconds "$5"
 }
 resident() { awk '$1 == "VmRSS:" { print $2 * 1024 }' "/proc/$1/status"; }
