@@ -792,7 +792,8 @@ WS_API void ws_output_done(ws_conn *c, size_t n);
 WS_API int ws_finished(const ws_conn *c);
 
 /* Tells the time, in milliseconds of any steady clock; 32-bit counters may wrap. Call it at
-   least when ws_timeout has passed. The first call starts the deadlines. */
+   least when ws_timeout has passed, and before ws_close: deadlines count from the time told
+   last. The first call starts them. */
 WS_API void ws_tick(ws_conn *c, uint64_t now);
 
 /* Milliseconds until ws_tick (or ws_step) is due, 0 if overdue, -1 for never. */
@@ -4480,6 +4481,9 @@ static void ws__end(ws_conn *c, int phase)
 {
     c->phase = (uint8_t)phase;
     c->flags &= ~(uint32_t)WS__CORKED;
+#ifndef WS_NO_SOCKETS
+    if (c->loop || WS__HAS(c, WS__CLOCKED)) c->now = (uint32_t)ws__clock();  /* it has slept */
+#endif
     c->deadline = ws__after(c, c->cfg->set.close_timeout);
     ws__wake(c);
 }
