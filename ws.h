@@ -8614,23 +8614,36 @@ static ptrdiff_t ws__tls_read(void *user, void *buf, size_t n)
     return (ptrdiff_t)got;
 }
 
+/* mbedTLS takes what is left in its buffer for the bytes it is given. They are in there after
+   they met a WANT, unless reading has sent them since (session tickets make it do that); when
+   they were not offered yet, it is an alert or the like that is left. */
 static ptrdiff_t ws__tls_write(void *user, const void *buf, size_t n)
 {
     ws__tls_end *e = (ws__tls_end *)user;
+    const size_t *left = &e->ssl.WS__MBEDTLS(out_left);
     ptrdiff_t r;
-    int k;
+    int k, ours;
 
     e->idle = 0;
     r = ws__tls_shake(e);
     if (r <= 0) return r ? r : (ptrdiff_t)WS_IO_ERROR;
     if (e->blocked && e->blocked <= n) n = e->blocked;
     do {
+        ours = e->blocked || !*left;
         e->asked = 0;
-        k = mbedtls_ssl_write(&e->ssl, (const unsigned char *)buf, n);
-    } while (k < 0 && ws__tls_once_more(e, k));
-    e->blocked = k == MBEDTLS_ERR_SSL_WANT_READ || k == MBEDTLS_ERR_SSL_WANT_WRITE ? n : 0;
+        k = e->blocked && !*left ? (int)n
+                                 : mbedtls_ssl_write(&e->ssl, (const unsigned char *)buf, n);
+        e->blocked = k < 0 && (e->blocked || (ours && *left)) ? n : 0;
+    } while (k < 0 ? ws__tls_once_more(e, k) : !ours);
     if (k == WS__TLS_BROKEN) return WS_IO_ERROR;        /* what came before can still be read */
     return k > 0 ? k : ws__tls_result(e, k);
+}
+
+static void ws__tls_wait(void *user, int wants, int timeout)
+{
+    const ws_io *io = &((const ws__tls_end *)user)->io;
+
+    io->wait(io->user, wants, timeout);
 }
 
 static const char *ws__tls_why(void *user)
@@ -8677,6 +8690,7 @@ WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host)
     io->read = ws__tls_read;
     io->write = ws__tls_write;
     io->close = ws__tls_close;
+    if (io->wait) io->wait = ws__tls_wait;
     io->pending = ws__tls_pending;
     io->why = ws__tls_why;
     io->user = e;
@@ -10144,6 +10158,7 @@ WS_API void ws_step(ws_conn *c)
     ws__flush(c);
     for (i = 0; i < 16 && ws__receive(c); i++) {}
     if (i == 16) c->flags |= WS__MORE;
+    if (WS__HAS(c, WS__WRITE_WANTS_READ)) ws__flush(c);     /* that may have been read just now */
 }
 
 #endif /* WS_NO_SOCKETS */

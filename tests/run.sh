@@ -20,7 +20,8 @@ program() {     # build and run tests/$1.c
     test_deflate*) [ ! -s $out/zlib ] || use=-DWS_USE_ZLIB libs=-lz ;;
     test_tls*)
         [ ! -s $out/no_tls ] || { echo "SKIP $1: $(cat $out/no_tls)"; echo "0 passed, 0 failed"; return 0; }
-        libs="-lmbedtls -lmbedx509 -lmbedcrypto" ;;
+        libs="-lmbedtls -lmbedx509 -lmbedcrypto"
+        [ "$1" != test_tls_faults ] || [ ! -s $out/wrap ] || use=-DWRAPPED libs=$(cat $out/wrap) ;;
     esac
     $CC $CPPFLAGS -O1 -g -Wall -Wextra -Werror $(cat $sanitize) $use -I. -Itests "tests/$1.c" \
         -o "$out/$1" $LDFLAGS $libs $LDLIBS -pthread || return 1
@@ -94,7 +95,17 @@ fi
 echo '#include <mbedtls/ssl.h>' >$out/probe.c
 if ! $CC $CPPFLAGS -E $out/probe.c >/dev/null 2>&1; then echo "no <mbedtls/ssl.h>" >$out/no_tls
 elif ! command -v openssl >/dev/null; then echo "no openssl" >$out/no_tls
-else sh tests/tls/certs.sh $out/certs || exit 1
+else
+    sh tests/tls/certs.sh $out/certs || exit 1
+    wrap=-Wl,--wrap=calloc,--wrap=free,--wrap=mbedtls_ctr_drbg_random,-Bstatic
+    wrap="$wrap -lmbedtls -lmbedx509 -lmbedcrypto -Wl,-Bdynamic"
+    printf '#include <mbedtls/ssl.h>\nint main(void) { mbedtls_ssl_init(0); return 0; }\n
+        void *__wrap_calloc() { return 0; } void __wrap_free() {} int __wrap_mbedtls_ctr_drbg_random() { return 0; }\n' \
+        >$out/probe.c
+    if $CC $CPPFLAGS $out/probe.c -o $out/probe $LDFLAGS $wrap >/dev/null 2>&1
+    then echo "$wrap" >$out/wrap
+    else : >$out/wrap       # what needs it says SKIP
+    fi
 fi
 
 last=
