@@ -1022,7 +1022,8 @@ typedef struct ws_tls_config {
                                    trusts the system's (the file that SSL_CERT_FILE names, or
                                    where systems keep them; none on Windows), a server asks for
                                    no certificate. With it clients must show one of theirs */
-    const char *cert, *key;     /* who we are: a server must, a client may say so */
+    const char *cert, *key;     /* who we are: a server must, a client may say so, to whoever
+                                   asks: also a proxy, and where redirects lead */
     const ws_tls_pair *others;  /* server: further ones, taken when they name the host that the
                                    client asks for and cert does not */
     int client_may_be_unknown;  /* server with ca: 1 takes clients without certificate as well */
@@ -1241,6 +1242,9 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 #include <mbedtls/x509_crt.h>
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
 #include <psa/crypto.h>
+#endif
+#ifndef MBEDTLS_SSL_KEEP_PEER_CERTIFICATE
+#error "ws.h: verifying needs mbedTLS with MBEDTLS_SSL_KEEP_PEER_CERTIFICATE"
 #endif
 #endif
 
@@ -11697,8 +11701,14 @@ WS_API void ws_unlisten(ws_loop *l, int listener)
 /* The system's authorities take long to read: a loop's clients share them. */
 static ws_tls *ws__loop_tls(ws_loop *l)
 {
-    if (!l->cfg->set.tls) l->cfg->set.tls = ws_tls_new(NULL);
-    return ws__tls_hold(l->cfg->set.tls);
+    ws_tls **own = &l->cfg->set.tls;
+
+    if (*own && (*own)->error) {        /* files may be there by now */
+        ws__tls_drop(*own);
+        *own = NULL;
+    }
+    if (!*own) *own = ws_tls_new(NULL);
+    return ws__tls_hold(*own);
 }
 
 /* The loop's allocator is the default of its connections. */

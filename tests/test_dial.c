@@ -810,7 +810,7 @@ static void check_files(int base)
 {
     int i;
     for (i = 0; i < 2000 && open_files() > base; i++) sleep_ms(1);
-    CHECK_INT(open_files(), base);
+    CHECK(open_files() <= base);        /* less, when one was counted in base */
 }
 
 static ws_config fresh_config(void)
