@@ -40,6 +40,7 @@ well='^21 echoes, 1000$'        # what it says when all is well
 # came in by_hand.out, records in by_hand.msg
 by_hand() {
     : >"$out/by_hand.msg"
+    : >"$out/by_hand.out"
     {
         printf 'GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
         printf 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
@@ -145,8 +146,9 @@ s_server() {
     local i
     rm -f "$out/pipe"
     mkfifo "$out/pipe"
+    : >"$out/s_server.out"
     exec 4<>"$out/pipe"
-    openssl s_server -accept 127.0.0.1:0 -naccept 1 -cert "$certs/good.pem" -key "$certs/good.key" -msg \
+    timeout -k 5 60 openssl s_server -accept 127.0.0.1:0 -naccept 1 -cert "$certs/good.pem" -key "$certs/good.key" -msg \
         -msgfile "$out/by_hand.msg" "$@" <&4 >"$out/s_server.out" 2>&1 &
     pids+=($!)
     for ((i = 0; i < 100; i++)); do
@@ -183,7 +185,7 @@ if wanted hand; then
         wants "wss: hosts: the client's name" 'you are CN=client' "$out/by_hand.out"
     }
     s_server -alpn http/1.1 && {
-        "$bin/sse_cat" "https://localhost:$port/" --max 1 >"$out/sse_cat.out" 2>&1 &
+        timeout 20 "$bin/sse_cat" "https://localhost:$port/" --once --max 1 >"$out/sse_cat.out" 2>&1 &
         client=$!
         for ((i = 0; i < 50; i++)); do grep -q '^Accept: text/event-stream' "$out/s_server.out" && break; sleep 0.1; done
         printf 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: by hand\n\n' >&4
