@@ -7971,21 +7971,24 @@ static int ws__tls_mbed(ws__tls_keys *t, const char *what, int code)
 
 static int ws__is_pem(const char *s) { return strstr(s, "-----BEGIN") != NULL; }
 
-/* What to call a piece of configuration in an error: the file, or "PEM text". */
-static const char *ws__pem_name(const char *s) { return ws__is_pem(s) ? "PEM text" : s; }
+/* Begins an error about a piece of configuration: "key FILE: ". */
+static void ws__tls_about(char *what, size_t n, const char *kind, const char *from)
+{
+    ws__text t = ws__text_in(what, n);
+
+    ws__puts(&t, kind);
+    ws__puts(&t, ws__is_pem(from) ? "PEM text" : from);
+    ws__puts(&t, ": ");
+}
 
 /* Adds the certificates in PEM text or a file. Bundles may hold some that mbedTLS does not
    know: those are left out. */
 static int ws__tls_certs(ws__tls_keys *t, mbedtls_x509_crt *to, const char *from)
 {
-    char what[100] = "certificate ";
-    ws__text name;
+    char what[100];
     int r = MBEDTLS_ERR_X509_FILE_IO_ERROR;
 
-    name.at = what + 12;
-    name.end = what + sizeof what;
-    ws__puts(&name, ws__pem_name(from));
-    ws__puts(&name, ": ");
+    ws__tls_about(what, sizeof what, "certificate ", from);
     if (ws__is_pem(from))
         r = mbedtls_x509_crt_parse(to, (const unsigned char *)from, strlen(from) + 1);
 #ifdef MBEDTLS_FS_IO
@@ -8060,8 +8063,7 @@ static int ws__tls_pair_fits(ws__tls_keys *t, const ws__tls_own *o)
 static int ws__tls_own_add(ws__tls_keys *t, const char *cert, const char *key)
 {
     ws__tls_own *o, **at = &t->own;
-    char what[100] = "key ";
-    ws__text name;
+    char what[100];
     int r;
 
     if (!cert || !key) return ws__tls_wrong(t, WS_ERR_TLS, "certificate without key", "");
@@ -8071,10 +8073,7 @@ static int ws__tls_own_add(ws__tls_keys *t, const char *cert, const char *key)
     mbedtls_x509_crt_init(&o->cert);
     mbedtls_pk_init(&o->key);
     if (ws__tls_certs(t, &o->cert, cert)) return t->head.error;
-    name.at = what + 4;
-    name.end = what + sizeof what;
-    ws__puts(&name, ws__pem_name(key));
-    ws__puts(&name, ": ");
+    ws__tls_about(what, sizeof what, "key ", key);
     r = ws__tls_key(t, &o->key, key);
     if (r) return ws__tls_mbed(t, what, r);
     return ws__tls_pair_fits(t, o) ? 0
