@@ -9989,6 +9989,7 @@ static void ws__flush(ws_conn *c)
         else if (ws__io(c)) ws__tx_tried(c);
         return;
     }
+    if (turns < 0 && ws__io(c)) ws__tx_tried(c);    /* the last of many pieces met a WANT */
 }
 
 static void ws__input_end(ws_conn *c, ptrdiff_t r)

@@ -140,10 +140,12 @@ static ssize_t drive_send(int fd, const void *p, size_t n, int flags)
 
 static ssize_t drive_recv(int fd, void *p, size_t n, int flags)
 {
-    size_t k = line_some(n);
+    static int peeked = -1;     /* what was seen can be taken */
+    size_t k = fd == peeked ? n : line_some(n);
     ssize_t r;
     int counts = fd == line.fd;
 
+    peeked = -1;
     if (!k && n) return -1;
     if (counts && line.cut_in >= 0 && line.cut_in - line.in < (long)k)
         k = (size_t)(line.cut_in - line.in);
@@ -152,7 +154,8 @@ static ssize_t drive_recv(int fd, void *p, size_t n, int flags)
         return errno ? -1 : 0;
     }
     r = recv(fd, p, k, flags);
-    if (counts && r > 0 && !(flags & MSG_PEEK)) line.in += (long)r;
+    if (r > 0 && flags & MSG_PEEK) peeked = fd;
+    else if (counts && r > 0) line.in += (long)r;
     return r;
 }
 
@@ -496,6 +499,7 @@ static inline void raw_over(raw *r)
 {
     int i;
     for (i = 0; i < 4; i++) if (raws[i] == r) raws[i] = NULL;
+    if (r->other) raw_end(r->other, 0);
     raw_end(r, 0);
     if (r->listener > 0) close(r->listener);
     memset(r, 0, sizeof *r);
