@@ -4001,7 +4001,7 @@ WS__PRIVATE void ws__tx_tried(ws_conn *c)
     stop = tx->mark_at < tx->mark_end ? tx->marks[tx->mark_at].at : tx->len;
     if (stop - tx->pos > WS__IO_MAX) stop = tx->pos + WS__IO_MAX;
     while (tx->border < stop) tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
-    if (stop == tx->pos) tx->tried = 1;
+    if (stop == tx->pos && tx->mark_at < tx->mark_end) tx->tried = 1;
 }
 
 /* The next pieces to write, in order: fills up to most of v, returns how many. */
