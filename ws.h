@@ -8128,7 +8128,7 @@ static int ws__tls_sni(void *user, mbedtls_ssl_context *ssl, const unsigned char
 
 static int ws__tls_config(ws__tls_keys *t, mbedtls_ssl_config *k, int role)
 {
-    static const char *http[] = { "http/1.1", NULL };
+    static const char *const http[] = { "http/1.1", NULL };
     int r = mbedtls_ssl_config_defaults(k, role, MBEDTLS_SSL_TRANSPORT_STREAM,
                                         MBEDTLS_SSL_PRESET_DEFAULT);
 
@@ -8140,7 +8140,7 @@ static int ws__tls_config(ws__tls_keys *t, mbedtls_ssl_config *k, int role)
     mbedtls_ssl_conf_min_version(k, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
 #endif
 #ifdef MBEDTLS_SSL_ALPN
-    mbedtls_ssl_conf_alpn_protocols(k, http);
+    mbedtls_ssl_conf_alpn_protocols(k, (const char **)(uintptr_t)http);
 #else
     (void)http;
 #endif

@@ -20,8 +20,8 @@ program() {     # build and run tests/$1.c
     test_deflate*) [ ! -s $out/zlib ] || use=-DWS_USE_ZLIB libs=-lz ;;
     test_tls*)
         [ ! -s $out/no_tls ] || { echo "SKIP $1: $(cat $out/no_tls)"; echo "0 passed, 0 failed"; return 0; }
-        libs="-lmbedtls -lmbedx509 -lmbedcrypto"
-        [ "$1" != test_tls_faults ] || [ ! -s $out/wrap ] || use=-DWRAPPED libs=$(cat $out/wrap) ;;
+        use=-DWS_USE_MBEDTLS libs="-lmbedtls -lmbedx509 -lmbedcrypto"
+        [ "$1" != test_tls_faults ] || [ ! -s $out/wrap ] || use="$use -DWRAPPED" libs=$(cat $out/wrap) ;;
     esac
     $CC $CPPFLAGS -O1 -g -Wall -Wextra -Werror $(cat $sanitize) $use -I. -Itests "tests/$1.c" \
         -o "$out/$1" $LDFLAGS $libs $LDLIBS -pthread || return 1

@@ -9,7 +9,6 @@ int main(void)
     return 0;
 }
 #else
-#define WS_USE_MBEDTLS
 #include "tls.h"
 
 static end s, c;        /* of the servers, of the client */

@@ -2,7 +2,7 @@
    reads and writes, WANT in either direction, ends and resets at every byte, wrong bytes, memory
    and random numbers that fail at every place; the loop over sockets that misbehave, with slow
    peers; floods of handshakes. What arrives is what was sent, in order, or the connection ends.
-   WRAPPED: linked with -Wl,--wrap=calloc,--wrap=free to static libraries, so that mbedTLS's own
+   -DWS_USE_MBEDTLS. WRAPPED: linked with -Wl,--wrap=calloc,--wrap=free to static libraries, so that mbedTLS's own
    memory can be counted and fail. */
 #ifdef _WIN32
 #include <stdio.h>
@@ -12,11 +12,36 @@ int main(void)
     return 0;
 }
 #else
-#define WS_USE_MBEDTLS
 #include "tls.h"
 
 /* What fails at its turn fail_at, and then, or afterwards too. */
 typedef struct meter { long calls, fail_at, failed, live; int fail_all; } meter;
+
+static void *metered(void *user, void *old, size_t old_size, size_t new_size)
+{
+    meter *m = (meter *)user;
+
+    if (new_size) {
+        m->calls++;
+        if (m->fail_at && (m->calls == m->fail_at || (m->fail_all && m->calls > m->fail_at))) {
+            m->failed++;
+            return NULL;
+        }
+    }
+    m->live += (long)new_size - (long)old_size;
+    if (new_size) return realloc(old, new_size);
+    free(old);
+    return NULL;
+}
+
+static int metered_random(void *user, void *buf, size_t n)
+{
+    meter *m = (meter *)user;
+    m->calls++;
+    if (m->fail_at && m->calls >= m->fail_at) { m->failed++; return -1; }
+    memset(buf, (int)m->calls, n);
+    return 0;
+}
 
 /* ---- memory of mbedTLS ---- */
 
@@ -500,6 +525,12 @@ static void small(pair *d, ws_tls *mine)
     d->seed = 49;
 }
 
+#if MBEDTLS_VERSION_MAJOR > 2
+#define EVERY 7         /* TLS 1.3 resumes sessions at the price of a key exchange */
+#else
+#define EVERY 1
+#endif
+
 /* Ended, reset, or with one bit wrong, at every byte of the handshake and of what follows: never
    anything but what was said, and both come to an end. */
 TEST(sec_B9_tls_every_byte)
@@ -521,7 +552,7 @@ TEST(sec_B9_tls_every_byte)
     }
     CHECK(all[0][1] < all[1][1] - 500 && all[0][0] > 300);
     for (full = 0; full < 2; full++) for (side = 0; side < 2; side++) for (what = 0; what < 3; what++)
-    for (at = full ? what * 20 : 0; at < all[full][side] && test_faults < 20; at += full ? 59 : 1) {
+    for (at = full ? what * 20 : 0; at < all[full][side] && test_faults < 20; at += full ? 59 : EVERY) {
         ws_tls *mine = full ? tls_new("ca", NULL) : trust;
         int was = test_faults, i;
         small(&d, mine);
@@ -619,33 +650,129 @@ TEST(sec_H5_tls_blocking)
     keys_over();
 }
 
-/* ---- memory and random numbers that fail ---- */
+/* ---- a client that wants to shake hands again ---- */
 
-static void *metered(void *user, void *old, size_t old_size, size_t new_size)
+static int asker_send(void *user, const unsigned char *buf, size_t n)
 {
-    meter *m = (meter *)user;
+    ptrdiff_t r = place_write(user, buf, n);
+    return r > 0 ? (int)r : r == WS_IO_WANT_READ ? MBEDTLS_ERR_SSL_WANT_READ : MBEDTLS_ERR_SSL_WANT_WRITE;
+}
 
-    if (new_size) {
-        m->calls++;
-        if (m->fail_at && (m->calls == m->fail_at || (m->fail_all && m->calls > m->fail_at))) {
-            m->failed++;
-            return NULL;
-        }
+static int asker_recv(void *user, unsigned char *buf, size_t n)
+{
+    ptrdiff_t r = place_read(user, buf, n);
+    return r >= 0 ? (int)r : r == WS_IO_WANT_WRITE ? MBEDTLS_ERR_SSL_WANT_WRITE : MBEDTLS_ERR_SSL_WANT_READ;
+}
+
+/* One turn of a client that is mbedTLS around the engine: 1 when something moved. */
+static int asker_turn(place *p, mbedtls_ssl_context *ssl, size_t *pending)
+{
+    unsigned char buf[700];
+    const void *out;
+    size_t n;
+    int r = mbedtls_ssl_read(ssl, buf, sizeof buf), any = r > 0;
+
+    if (r > 0) CHECK_INT(ws_feed(p->c, buf, (size_t)r), r);
+    out = ws_output(p->c, &n);
+    if (*pending) n = *pending;
+    if (n) {
+        r = mbedtls_ssl_write(ssl, (const unsigned char *)out, n);
+        *pending = r > 0 ? 0 : n;
+        if (r > 0) ws_output_done(p->c, (size_t)r);
+        any |= r > 0;
     }
-    m->live += (long)new_size - (long)old_size;
-    if (new_size) return realloc(old, new_size);
-    free(old);
-    return NULL;
+    return any;
 }
 
-static int metered_random(void *user, void *buf, size_t n)
+/* It is refused by a warning, which goes out between, and perhaps with, what is being written. */
+TEST(renegotiation)
 {
-    meter *m = (meter *)user;
-    m->calls++;
-    if (m->fail_at && m->calls >= m->fail_at) { m->failed++; return -1; }
-    memset(buf, (int)m->calls, n);
-    return 0;
+#ifdef MBEDTLS_SSL_RENEGOTIATION
+    mbedtls_ssl_config set;
+    uint64_t seed;
+    long asked = 0;
+
+    keys();
+    mbedtls_ssl_config_init(&set);
+    mbedtls_ssl_config_defaults(&set, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+    mbedtls_ssl_conf_rng(&set, ws__tls_random, &((ws__tls_keys *)(void *)own)->random);
+    mbedtls_ssl_conf_authmode(&set, MBEDTLS_SSL_VERIFY_NONE);
+    mbedtls_ssl_conf_renegotiation(&set, MBEDTLS_SSL_RENEGOTIATION_ENABLED);
+    mbedtls_ssl_conf_renegotiation_enforced(&set, MBEDTLS_SSL_RENEGOTIATION_NOT_ENFORCED);
+#if MBEDTLS_VERSION_MAJOR > 2
+    mbedtls_ssl_conf_max_tls_version(&set, MBEDTLS_SSL_VERSION_TLS1_2);
+#endif
+    for (seed = 1; seed <= 60 && test_faults < 20; seed++) {
+        mbedtls_ssl_context ssl;
+        uint64_t r = seed;
+        size_t pending = 0;
+        ws_config cfg;
+        meter m;
+        place *p, *q;
+        int left = 40, again = 0, quiet = 0, was = test_faults;
+        pair d;
+
+        pair_fresh(&d, trust, own);
+        memset(&m, 0, sizeof m);
+        memset(&cfg, 0, sizeof cfg);
+        d.seed = seed;
+        d.room = 50 + dice(&r, 3000);
+        d.most = 1 + dice(&r, 400);
+        d.busy = dice(&r, 60);
+        pair_begin(&d);
+        p = &d.ends[0];
+        q = &d.ends[1];
+        ws_free(p->c);          /* the raw client takes its place */
+        p->closed = d.ways[0].closed = 0;
+        d.ways[0].n = d.ways[0].at = 0;
+        cfg.random = metered_random;
+        cfg.random_user = &m;
+        p->c = ws_client_new("wss://localhost/", &cfg);
+        mbedtls_ssl_init(&ssl);
+        CHECK_INT(mbedtls_ssl_setup(&ssl, &set), 0);
+        mbedtls_ssl_set_hostname(&ssl, NULL);
+        mbedtls_ssl_set_bio(&ssl, p, asker_send, asker_recv, NULL);
+        while (quiet < 2000 && !p->closes) {
+            int any = asker_turn(p, &ssl, &pending);
+            ws_event ev;
+            while (p->c && ws_next(p->c, &ev)) {
+                heard(&p->mine, &ev);
+                p->opens += ev.type == WS_EV_OPEN;
+                p->closes += ev.type == WS_EV_CLOSE;
+                p->clean = ev.clean;
+                any = 1;
+            }
+            any |= place_turn(q);
+            place_events(q);
+            if (q->c && q->opens && p->opens && left && ws_buffered(q->c) < 100000) {
+                left--;
+                say(q->c, &p->mine, &q->mine, &r, 0);
+                if (left % 5 == 0 && !again) say(p->c, &q->mine, &p->mine, &r, 0);
+            }
+            if (p->opens && !again && !pending && q->mine.heard == q->mine.said && dice(&r, 20) == 0) {
+                int k = mbedtls_ssl_renegotiate(&ssl);
+                CHECK(k == MBEDTLS_ERR_SSL_WANT_READ || k == MBEDTLS_ERR_SSL_WANT_WRITE || k == MBEDTLS_ERR_SSL_WAITING_SERVER_HELLO_RENEGO);
+                again = 1;
+                asked++;
+            }
+            quiet = any ? 0 : quiet + 1;
+            if (!left && p->mine.heard == p->mine.said && q->mine.heard == q->mine.said) break;
+        }
+        CHECK_INT(p->mine.wrong + q->mine.wrong, 0);
+        CHECK(!left && p->mine.heard == p->mine.said && q->mine.heard == q->mine.said);
+        CHECK(!p->closes && !q->closes);
+        if (was != test_faults) printf("    seed %d, left %d, heard %u of %u: %s, %s\n", (int)seed, left, p->mine.heard, p->mine.said, ws_error_text(p->c), q->reason);
+        mbedtls_ssl_free(&ssl);
+        place_close(p);
+        pair_end(&d);
+    }
+    CHECK(asked > 30);
+    mbedtls_ssl_config_free(&set);
+    keys_over();
+#endif
 }
+
+/* ---- memory and random numbers that fail ---- */
 
 /* Whatever failed: what arrived was said, and each end that there was came to its end. */
 static void survived(pair *d)
@@ -1061,6 +1188,6 @@ TEST(sec_B9_flood)
     keys_over();
 }
 
-TESTS(T(sec_H5_tls_bytes) T(sec_H5_tls_random) T(sec_B9_tls_every_byte) T(sec_H5_tls_blocking) T(sec_H2_tls_alloc) T(sec_B10_tls_random)
+TESTS(T(sec_H5_tls_bytes) T(sec_H5_tls_random) T(sec_B9_tls_every_byte) T(sec_H5_tls_blocking) T(renegotiation) T(sec_H2_tls_alloc) T(sec_B10_tls_random)
       T(sec_H2_tls_memory) T(sec_B10_tls_numbers) T(sec_H5_tls_loop) T(sec_B9_flood))
 #endif

@@ -1,5 +1,5 @@
 /* What the TLS tests share: certificates of tests/tls/certs.sh, which are in build/test/certs,
-   or where WS_TEST_CERTS says; and ws_tls of them. */
+   or where WS_TEST_CERTS says; and ws_tls of them. Needs -DWS_USE_MBEDTLS. */
 #ifndef TLS_H
 #define TLS_H
 #include "drive.h"

@@ -242,6 +242,36 @@ if command -v arm-none-eabi-gcc >/dev/null; then
     done
 fi
 
+# TLS by mbedTLS: each switch, both languages; a program whose TLS needs no sockets.
+echo '#include <mbedtls/ssl.h>' >$out/tls.c
+if ! ${CC-cc} -E $out/tls.c >/dev/null 2>&1; then echo "SKIP compile: no <mbedtls/ssl.h>"
+elif ! have openssl; then :
+else
+    sh tests/tls/certs.sh $out/certs || exit 1
+    libs="-Wl,--no-as-needed -lmbedtls -lmbedx509 -lmbedcrypto"
+    for cc in gcc clang; do
+        command -v $cc >/dev/null || continue
+        tls="$cc -std=c99 $strict -DWS_USE_MBEDTLS"
+        for d in "" -DWS_NO_SOCKETS; do add "$cc-tls" run "$tls $d $libs" tls_memory.c; done
+        for d in "" -O2 -DWS_STATIC -DWS_NO_CLIENT -DWS_NO_SERVER -DWS_NO_MALLOC -DWS_NO_SIMD "-DWS_NO_SOCKETS -DWS_STATIC" \
+            "-DWS_NO_SOCKETS -DWS_NO_CLIENT" "-DWS_NO_SOCKETS -DWS_NO_SERVER" "-DWS_NO_SOCKETS -DWS_NO_MALLOC" \
+            "-DWS_STATIC -DWS_NO_CLIENT" "-DWS_STATIC -DWS_NO_SERVER"; do
+            add "$cc-tls" object "$tls $d" impl_only.c
+        done
+        add "$cc-tls-extra" object "$tls -O2 -Wcast-qual -Wundef -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla -Wc++-compat" impl_only.c
+        add "$cc-tls-names" names "$cc -std=c99 -O2 -DWS_USE_MBEDTLS" impl_only.c
+        ! can $cc $m32 || add "$cc-tls-m32" object "$tls $m32" impl_only.c
+    done
+    for cxx in g++ clang++; do
+        command -v $cxx >/dev/null || continue
+        tls="$cxx -x c++ $strict -DWS_USE_MBEDTLS"
+        for std in c++11 c++20; do add "$cxx-tls-$std" run "$tls -std=$std $libs" tls_memory.c; done
+        for d in -DWS_STATIC -DWS_NO_CLIENT -DWS_NO_SERVER -DWS_NO_MALLOC "-DWS_NO_SOCKETS -DWS_STATIC"; do
+            add "$cxx-tls" object "$tls -std=c++11 $d" impl_only.c
+        done
+    done
+fi
+
 # Wine makes its prefix once, before cells ask for it side by side.
 if grep -q '|windows|' $out/list && command -v wine >/dev/null 2>&1; then
     WINEPREFIX=$PWD/$out/wine WINEDEBUG=-all wine cmd /c exit >/dev/null 2>&1

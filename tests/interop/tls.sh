@@ -270,6 +270,12 @@ if wanted browser; then
 fi
 
 # ---- the same with Mbed TLS 3, which speaks TLS 1.3 ----
+unit() {                # unit TEST [OPTION...]: a unit test, with fewer seeds
+    build "$1" "tests/$1.c" -Itests -I"$tls3/include" -L"$tls3/lib" -pthread "${@:2}"
+    WS_TEST_CERTS=$certs WS_TEST_SEEDS=100 timeout -k 5 120 "$out/$1" >"$out/$1.out" 2>&1 </dev/null ||
+        { say "FAIL Mbed TLS 3: $1: exit status $?"; tail -n 10 "$out/$1.out"; }
+    sed -n "s/^\(ok\|FAIL\) /&Mbed TLS 3: $1: /p" "$out/$1.out" | tee -a "$log"
+}
 if wanted three; then
     if wait $making; then
         build echo_server3 examples/echo_server.c -I"$tls3/include" -L"$tls3/lib"
@@ -278,6 +284,8 @@ if wanted three; then
         npm_client "wss by Mbed TLS 3: npm client"
         npm_server "wss by Mbed TLS 3: npm server" TLSv1.3
         by_openssl "wss by Mbed TLS 3: openssl client" TLSv1.3
+        unit test_tls
+        unit test_tls_faults -DWRAPPED -Wl,--wrap=calloc,--wrap=free,--wrap=mbedtls_ctr_drbg_random
     else
         # Debian 12 has no such package: where the next release cannot be had, 2.28 must do
         say "left out: Mbed TLS 3: $(tail -n 1 "$out/mbedtls3.out")"
