@@ -10346,10 +10346,12 @@ struct ws_loop {
     uint64_t stop_at;           /* after ws_shutdown: when it ends what is left */
     uint8_t stopping;
     int ready_count, ready_at;
-    ws__ready ready[WS__READY_MAX];
 #ifdef WS__POLLER_POLL
-    struct pollfd *polls;
-    uint32_t poll_size, poll_from;  /* poll_from: where the next scan starts */
+    struct pollfd *polls;       /* poll_size of them, in one block with */
+    ws__ready *ready;           /* as many */
+    uint32_t poll_size;
+#else
+    ws__ready ready[WS__READY_MAX];
 #endif
     char error[200];
 };
@@ -10450,13 +10452,26 @@ static int ws__poller_wait(ws_loop *l, int ms)
     return 0;
 }
 
-#else /* poll, WSAPoll: the list is made anew for each wait */
+#else /* poll, WSAPoll: the list is made anew for each wait, and all that is ready has its turn */
+
+#define WS__POLL_EACH (sizeof(ws__ready) + sizeof(struct pollfd))
 
 static int ws__poller_open(ws_loop *l) { l->poller = -1; return 0; }
 
 static void ws__poller_close(ws_loop *l)
 {
-    ws__free(l->cfg, l->polls, l->poll_size * sizeof *l->polls);
+    ws__free(l->cfg, l->ready, l->poll_size * WS__POLL_EACH);
+    l->poll_size = 0;
+}
+
+static int ws__poller_grow(ws_loop *l, uint32_t n)
+{
+    ws__poller_close(l);
+    l->ready = (ws__ready *)ws__alloc(l->cfg, n * WS__POLL_EACH);
+    if (!l->ready) return WS_ERR_MEMORY;
+    l->polls = (struct pollfd *)(void *)(l->ready + n);
+    l->poll_size = n;
+    return 0;
 }
 
 static int ws__poller_set(ws_loop *l, ws__sock fd, uintptr_t key, int had, int wants)
@@ -10486,16 +10501,10 @@ static uintptr_t ws__poll_key(const ws_loop *l, uint32_t i)
 
 static int ws__poller_wait(ws_loop *l, int ms)
 {
-    uint32_t i, k, n = 1 + l->listener_count + l->heap_count;
+    uint32_t i, n = 1 + l->listener_count + l->heap_count;
     int got;
 
-    if (n > l->poll_size) {
-        ws__poller_close(l);
-        l->poll_size = 0;
-        l->polls = (struct pollfd *)ws__alloc(l->cfg, 2 * n * sizeof *l->polls);
-        if (!l->polls) return WS_ERR_MEMORY;
-        l->poll_size = 2 * n;
-    }
+    if (n > l->poll_size && ws__poller_grow(l, 2 * n)) return WS_ERR_MEMORY;
     ws__poll_add(&l->polls[0], l->post_in, WS_WANT_READ);
     for (i = 0; i < l->listener_count; i++)
         ws__poll_add(&l->polls[1 + i], l->listeners[i].fd, l->listeners[i].wants);
@@ -10508,18 +10517,15 @@ static int ws__poller_wait(ws_loop *l, int ms)
 #endif
     if (got < 0) return ws__would_block() ? 0 : WS_ERR_POLLER;
     l->ready_count = 0;
-    for (k = 0; k < n && got > 0 && l->ready_count < WS__READY_MAX; k++) {
+    for (i = 0; i < n && l->ready_count < got; i++) {
         ws__ready *out = &l->ready[l->ready_count];
-        short r;
-        i = (l->poll_from + k) % n;
-        r = l->polls[i].revents;
+        short r = l->polls[i].revents;
         if (!r) continue;
         out->key = ws__poll_key(l, i);
         out->wants = (r & POLLIN ? WS_WANT_READ : 0) | (r & POLLOUT ? WS_WANT_WRITE : 0) |
                      (r & (POLLERR | POLLHUP | POLLNVAL) ? WS__HANGUP : 0);
         l->ready_count++;
     }
-    l->poll_from = (l->poll_from + k) % n;     /* fair when more are ready than fit */
     return 0;
 }
 

@@ -62,7 +62,7 @@ EOF
         [ -z "${VERBOSE-}" ] || echo "ok   $id $files"
     else
         echo FAIL >"$exe.result"
-        { echo "FAIL $id: $kind: $cc $files"; head -n 12 "$exe.log" | sed 's/^/    /'; } >"$exe.text"
+        { echo "FAIL $id: $kind: $cc $files"; grep -v '^ok ' "$exe.log" | head -n 12 | sed 's/^/    /'; } >"$exe.text"
         cat "$exe.text"
     fi
     exit 0
