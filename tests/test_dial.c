@@ -787,7 +787,7 @@ static visit visit_url(int driver, const char *url, const ws_config *cfg)
     } else {
         loop = ws_loop_new(cfg);
         if (ws_dial(loop, url, cfg))
-            while (!v.close && now_ms() < end && ws_poll(loop, &ev, 1000) > 0) visit_note(&v, &ev);
+            while (!v.close && now_ms() < end) if (ws_poll(loop, &ev, 1000) > 0) visit_note(&v, &ev);
     }
     ws_free(c);
     ws_loop_free(loop);
