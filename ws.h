@@ -10517,10 +10517,10 @@ static int ws__poller_wait(ws_loop *l, int ms)
 #endif
     if (got < 0) return ws__would_block() ? 0 : WS_ERR_POLLER;
     l->ready_count = 0;
-    for (i = 0; i < n && l->ready_count < got; i++) {
+    for (i = 0; i < n && got > 0; i++) {
         ws__ready *out = &l->ready[l->ready_count];
         short r = l->polls[i].revents;
-        if (!r) continue;
+        if (!r || l->polls[i].fd == WS__NO_SOCK) continue;  /* WSAPoll says no socket is bad */
         out->key = ws__poll_key(l, i);
         out->wants = (r & POLLIN ? WS_WANT_READ : 0) | (r & POLLOUT ? WS_WANT_WRITE : 0) |
                      (r & (POLLERR | POLLHUP | POLLNVAL) ? WS__HANGUP : 0);
