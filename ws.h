@@ -1102,9 +1102,8 @@ WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n
 /* Takes the socket out of the library: at WS_EV_HTTP or WS_EV_REQUEST, for another server to
    answer, or after WS_EV_OPEN, to speak raw bytes. Returns it, non-blocking and yours to close
    (cfg.io is left alone too), or -1 while output waits or a message is half received, and with
-   TLS around the socket. *rest:
-   the n bytes that came from it and were not used (before OPEN: all, with the request's
-   head), valid until the next pull, which gives CLOSE. */
+   TLS around the socket. *rest: the n bytes that came from it and were not used (before OPEN:
+   all, with the request's head), valid until the next pull, which gives CLOSE. */
 WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n);
 
 /* The socket to wait for, -1 if none. Until OPEN, and after DOWN, it may be another one after
@@ -1652,7 +1651,7 @@ WS_API ptrdiff_t ws_base64_decode(const char *text, size_t n, void *out)
             if (six > 63) return -1;
             v = v << 6 | six;
         }
-        // RFC 4648 3.5: the bits that pad the last character are zero
+        /* RFC 4648 3.5: the bits that pad the last character are zero */
         if ((chars == 2 && (v & 0xFFFF)) || (chars == 3 && (v & 0xFF))) return -1;
         *o++ = (uint8_t)(v >> 16 & 255);
         if (chars > 2) *o++ = (uint8_t)(v >> 8 & 255);
@@ -1727,7 +1726,7 @@ WS__PRIVATE size_t ws__ascii_run(const uint8_t *p, size_t n)
         if (*w & WS__TOPS) return i;
     }
     if (n < 8) return 0;
-    memcpy(w, p + n - 8, 8);        // the last bytes together with some seen before
+    memcpy(w, p + n - 8, 8);        /* the last bytes together with some seen before */
     return *w & WS__TOPS ? i : n;
 }
 
@@ -1774,7 +1773,7 @@ WS__PRIVATE size_t ws__utf8_vectors(uint32_t *state, const uint8_t *p, size_t i,
                         ws__utf8_faults(q + 32) | ws__utf8_faults(q + 48))) break;
     }
     while (n - i >= 16 && !ws__vec_top(ws__utf8_faults(p + i))) i += 16;
-    // the last bytes together with some seen before
+    /* the last bytes together with some seen before */
     if (n - i < 16 && !ws__vec_top(ws__utf8_faults(p + n - 16))) i = n;
     for (k = 1; k < 3 && (p[i - k] & 0xC0) == 0x80; k++) {}
     *state = 0;
@@ -1827,10 +1826,10 @@ WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
     const uint8_t *s = (const uint8_t *)src;
     uint8_t *d = (uint8_t *)dst;
     uint64_t k = ws__mask_word(key, offset), w[4];
-    uint32_t half = (uint32_t)k, x;     // both halves of k are the same
+    uint32_t half = (uint32_t)k, x;     /* both halves of k are the same */
     size_t i;
 
-    // all loads come before the stores: compilers then use vectors although dst may be src
+    /* all loads come before the stores: compilers then use vectors although dst may be src */
 #ifdef WS__VECTOR
     if (n >= 64) {
         ws__vec key16 = ws__vec_twice(k), v[4];
@@ -3207,27 +3206,35 @@ static const char *ws__keep_list(ws__text *t, const char *list)
     return at;
 }
 
+static void ws__default(uint32_t *value, uint32_t preset)
+{
+    if (!*value) *value = preset;
+}
+
+static void ws__default_time(uint32_t *ms, uint32_t preset)
+{
+    ws__default(ms, preset);
+    if (*ms != WS_NEVER && *ms > 1u << 29) *ms = 1u << 29;
+}
+
 static void ws__defaults(ws_config *s)
 {
-    static const uint32_t defaults[] = {
-        1u << 20, 4096, 8192, 64, 1u << 20, WS_NO_LIMIT, WS_NO_LIMIT, WS_NO_LIMIT, WS_NO_LIMIT,
-        WS_NO_LIMIT, 10000, 20000, 20000, 5000, WS_NEVER, 30000
-    };
-    uint32_t *value[16];
-    size_t i;
-
-    value[0] = &s->max_message;   value[1] = &s->max_fragments;
-    value[2] = &s->max_head;      value[3] = &s->max_headers;
-    value[4] = &s->max_backlog;   value[5] = &s->max_frame;
-    value[6] = &s->max_connections;     value[7] = &s->max_per_address;
-    value[8] = &s->parts_over;    value[9] = &s->fragment;
-    value[10] = &s->handshake_timeout;  value[11] = &s->ping_interval;
-    value[12] = &s->ping_timeout; value[13] = &s->close_timeout;
-    value[14] = &s->idle_timeout; value[15] = &s->reconnect_max;
-    for (i = 0; i < 16; i++) {
-        if (!*value[i]) *value[i] = defaults[i];
-        if (i >= 10 && *value[i] != WS_NEVER && *value[i] > 1u << 29) *value[i] = 1u << 29;
-    }
+    ws__default(&s->max_message, 1u << 20);
+    ws__default(&s->max_fragments, 4096);
+    ws__default(&s->max_head, 8192);
+    ws__default(&s->max_headers, 64);
+    ws__default(&s->max_backlog, 1u << 20);
+    ws__default(&s->max_frame, WS_NO_LIMIT);
+    ws__default(&s->max_connections, WS_NO_LIMIT);
+    ws__default(&s->max_per_address, WS_NO_LIMIT);
+    ws__default(&s->parts_over, WS_NO_LIMIT);
+    ws__default(&s->fragment, WS_NO_LIMIT);
+    ws__default_time(&s->handshake_timeout, 10000);
+    ws__default_time(&s->ping_interval, 20000);
+    ws__default_time(&s->ping_timeout, 20000);
+    ws__default_time(&s->close_timeout, 5000);
+    ws__default_time(&s->idle_timeout, WS_NEVER);
+    ws__default_time(&s->reconnect_max, 30000);
     if (!s->alloc) s->alloc = ws__system_alloc;
 }
 
@@ -3892,7 +3899,7 @@ static uint8_t *ws__tx_room(ws_conn *c, size_t n)
     ws__tx *tx = c->tx, *bigger;
     size_t used = tx ? tx->len - tx->pos - tx->holes : 0, size;
 
-    // what is moved is at most four times what was written since, so the cost stays linear
+    /* what is moved is at most four times what was written since, so the cost stays linear */
     if (tx && tx->cap - tx->len < n && tx->pos >= WS__TX_ROOM &&
         (tx->pos - WS__TX_ROOM + tx->holes >= used / 4 || WS__HAS(c, WS__IS_FIXED)))
         ws__tx_move(tx, WS__DATA(tx));
@@ -8998,7 +9005,7 @@ static ptrdiff_t ws__writev(ws_conn *c, const ws__piece *v, int n)
 
     if (!ws__io(c)) {
         if (n == 1) return ws__socket_write(c, v->iov_base, v->iov_len);
-        r = ws__sock_sendv(c->fd, v, n);    // costs more than send
+        r = ws__sock_sendv(c->fd, v, n);    /* costs more than send */
         if (r < 0) return ws__would_block() ? WS_IO_WANT_WRITE : WS_IO_ERROR;
         return r;
     }
