@@ -4506,8 +4506,7 @@ static void ws__note_error(ws_conn *c, int number, const char *more)
     ws__text t;
 
     if (!room) return;
-    t.at = room;
-    t.end = room + (WS__HAS(c, WS__IS_FIXED) ? WS__STAGE : WS__NOTE_SIZE);
+    t = ws__text_in(room, WS__HAS(c, WS__IS_FIXED) ? WS__STAGE : WS__NOTE_SIZE);
     ws__puts(&t, ws__error_text(number));
     if (more) {
         ws__puts(&t, ": ");
@@ -6598,7 +6597,6 @@ static int ws__sent(ws_conn *c, int r)
     return r;
 }
 
-
 /* Copies the next n bytes of pieces, *at being the place in the first of them. Returns the
    piece to go on with. */
 static const ws_str *ws__take_pieces(uint8_t *to, const ws_str *v, size_t *at, size_t n)
@@ -7526,9 +7524,7 @@ WS_API int ws_cookie_format(const ws_set_cookie *k, char *buf, size_t n)
     int good;
 
     if (!k || !buf || !n || !k->name || !ws__token_valid(ws__cstr(k->name))) return -1;
-    t.at = buf;
-    t.end = buf + n;
-    t.cut = 0;
+    t = ws__text_in(buf, n);
     ws__puts(&t, k->name);
     ws__puts(&t, "=");
     for (p = k->value ? k->value : ""; *p; p++) {
@@ -7574,9 +7570,7 @@ WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char
     ws__text t;
 
     if (!buf || !n || !method || !target || !ws__headers_valid(headers)) return 0;
-    t.at = buf;
-    t.end = buf + n;
-    t.cut = 0;
+    t = ws__text_in(buf, n);
     ws__puts(&t, method);
     ws__puts(&t, " ");
     ws__puts(&t, target);
@@ -7969,7 +7963,7 @@ static int ws__tls_mbed(ws__tls_keys *t, const char *what, int code)
 
     if (!code) return 0;
     if (code == MBEDTLS_ERR_X509_ALLOC_FAILED || code == MBEDTLS_ERR_PK_ALLOC_FAILED)
-        return ws__tls_wrong(t, WS_ERR_MEMORY, "out of memory", "");
+        return ws__tls_wrong(t, WS_ERR_MEMORY, what, "out of memory");
 #ifdef MBEDTLS_ERROR_C
     mbedtls_strerror(code, why, sizeof why);
 #endif
