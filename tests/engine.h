@@ -51,6 +51,9 @@ static inline void *heap_alloc(void *user, void *old, size_t old_size, size_t ne
     return p ? p + 16 : NULL;
 }
 
+/* From here on the peak counts. Returns what is taken now. */
+static inline size_t heap_mark(heap *h) { return h->peak = h->now; }
+
 /* ---- random numbers ---- */
 
 typedef struct rng {
@@ -106,15 +109,26 @@ static inline void world_init(world *w)
     w->now = 1000;
 }
 
-static inline ws_config world_config(world *w)
+/* What is set in with (NULL: nothing), with the memory and the random numbers of this world. */
+static inline ws_config world_config_with(world *w, const ws_config *with)
 {
     ws_config cfg;
-    memset(&cfg, 0, sizeof cfg);
+    if (with) cfg = *with;
+    else memset(&cfg, 0, sizeof cfg);
     cfg.alloc = heap_alloc;
     cfg.alloc_user = &w->h;
     cfg.random = rng_fill;
     cfg.random_user = &w->r;
     return cfg;
+}
+
+static inline ws_config world_config(world *w) { return world_config_with(w, NULL); }
+
+/* The same of a world that begins here. */
+static inline ws_config world_fresh(world *w)
+{
+    world_init(w);
+    return world_config(w);
 }
 
 /* ---- growing bytes ---- */
@@ -404,24 +418,23 @@ struct side {
     "Connection: Upgrade\r\nSec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n\r\n"
 #define URL "ws://example.com/chat?x=1"
 
+/* Writes at most so many of the bytes that wait. Returns how many. */
+static inline size_t side_write(side *s, size_t most)
+{
+    size_t n;
+    const void *p = ws_output(s->c, &n);
+
+    CHECK(p != NULL);
+    if (n > most) n = most;
+    if (!n) return 0;
+    buf_add(&s->out, p, n);
+    ws_output_done(s->c, n);
+    return n;
+}
+
 static inline void side_output(side *s)
 {
-    size_t n, k;
-    const void *p;
-
-    while (s->c && !s->hold) {
-        p = ws_output(s->c, &n);
-        CHECK(p != NULL);
-        if (!n) break;
-        k = s->budget && s->budget < n ? s->budget : n;
-        if (s->budget) {        /* only what was written may be looked at again */
-            char *copy = (char *)malloc(k);
-            memcpy(copy, p, k);
-            buf_add(&s->out, copy, k);
-            free(copy);
-        } else buf_add(&s->out, p, k);
-        ws_output_done(s->c, k);
-    }
+    while (s->c && !s->hold && side_write(s, s->budget ? s->budget : (size_t)-1)) { }
 }
 
 static inline void side_log(side *s, const ws_event *ev)
@@ -538,6 +551,28 @@ static inline size_t side_feed(side *s, const void *data, size_t n)
     return done;
 }
 
+/* The same in pieces of step bytes. */
+static inline void side_feed_by(side *s, const void *data, size_t n, size_t step)
+{
+    size_t at;
+    for (at = 0; at < n; at += step)
+        side_feed(s, (const char *)data + at, n - at < step ? n - at : step);
+}
+
+/* The same in two pieces, the first of cut bytes. */
+static inline void side_feed_cut(side *s, const buf *b, size_t cut)
+{
+    side_feed(s, b->p, cut);
+    side_feed(s, b->p + cut, b->n - cut);
+}
+
+/* Lets go what was held back. */
+static inline void side_release(side *s)
+{
+    s->hold = 0;
+    side_pull(s);
+}
+
 static inline void side_end(side *s)
 {
     if (s->c) ws_feed_end(s->c);
@@ -598,6 +633,16 @@ static inline int side_new(side *s, world *w, int client, const ws_config *cfg)
     return s->c != NULL;
 }
 
+/* Opens a client that has sent its request; extra: more lines of the answer, or NULL. */
+static inline void side_answer(side *s, const char *extra)
+{
+    buf answer = { 0 };
+    side_client_answer(&answer, &s->out, extra);
+    s->head = s->out.n;
+    side_feed(s, answer.p, answer.n);
+    buf_free(&answer);
+}
+
 /* A connection past its opening handshake. */
 static inline void side_open(side *s, world *w, int client, const ws_config *cfg)
 {
@@ -606,18 +651,20 @@ static inline void side_open(side *s, world *w, int client, const ws_config *cfg
     if (!cfg) { mine = world_config(w); cfg = &mine; }
     side_new(s, w, client, cfg);
     side_pull(s);
-    if (client) {
-        buf answer = { 0 };
-        side_client_answer(&answer, &s->out, NULL);
-        s->head = s->out.n;
-        side_feed(s, answer.p, answer.n);
-        buf_free(&answer);
-    } else {
+    if (client) side_answer(s, NULL);
+    else {
         side_feed(s, REQUEST, sizeof REQUEST - 1);
         s->head = head_size(&s->out);
     }
     CHECK_INT(s->opened, 1);
     CHECK(s->head > 0);
+}
+
+/* The same with nothing configured, in a world that begins here. */
+static inline void side_plain(side *s, world *w, int client)
+{
+    world_init(w);
+    side_open(s, w, client, NULL);
 }
 
 static inline void side_free(side *s)
@@ -647,6 +694,15 @@ static inline frames side_frames(side *s, buf *text)
     return f;
 }
 
+/* Our frames so far are these. */
+#define CHECK_FRAMES(s, want) \
+    do { \
+        buf test_text = { 0 }; \
+        side_frames(s, &test_text); \
+        CHECK_STR(buf_c(&test_text), want); \
+        buf_free(&test_text); \
+    } while (0)
+
 /* Feeds one frame as the peer. */
 static inline size_t side_frame(side *s, int first, const void *data, size_t n)
 {
@@ -656,6 +712,15 @@ static inline size_t side_frame(side *s, int first, const void *data, size_t n)
     k = side_feed(s, b.p, b.n);
     buf_free(&b);
     return k;
+}
+
+/* Feeds the peer's Close. */
+static inline void side_peer_closes(side *s, int code, const char *reason)
+{
+    buf b = { 0 };
+    put_close(&b, !s->client, code, reason);
+    side_feed(s, b.p, b.n);
+    buf_free(&b);
 }
 
 /* ---- transcripts: "81'text' 0a#200 88x03e8'bye' ^81'x' 81:2'x' =8100" ---- */

@@ -56,6 +56,16 @@ static void join_frames(side *s, buf *all, size_t *most)
     buf_free(&whole);
 }
 
+/* All that we sent, put together, is want. Frees it. */
+#define CHECK_JOINED(s, want, most) \
+    do { \
+        buf test_got = { 0 }; \
+        join_frames(s, &test_got, most); \
+        CHECK(buf_is(&test_got, want)); \
+        buf_free(&test_got); \
+        buf_free(want); \
+    } while (0)
+
 static void expect(buf *b, const char *what, const void *data, size_t n)
 {
     buf_str(b, what);
@@ -80,16 +90,13 @@ static void same_bytes(int client, int op, size_t n, const size_t *end, int coun
         from = end[i];
     }
     for (k = 0; k < 2; k++) {
-        ws_config cfg;
-        world_init(&w[k]);
-        cfg = world_config(&w[k]);
+        ws_config cfg = world_fresh(&w[k]);
         cfg.fragment = fragment;
         side_open(&s[k], &w[k], client, &cfg);
         s[k].hold = 1;
         CHECK_INT(k ? ws_sendv(s[k].c, op, v, count) : ws_send(s[k].c, op, fill, n), 0);
         CHECK_INT(k ? ws_sendv(s[k].c, op, v, count) : ws_send(s[k].c, op, fill, n), 0);
-        s[k].hold = 0;
-        side_pull(&s[k]);
+        side_release(&s[k]);
         side_frames(&s[k], NULL);
     }
     CHECK(buf_is(&s[0].out, &s[1].out));
@@ -132,8 +139,7 @@ TEST(sendv_arguments)
     side s;
     ws_str v[2] = { { NULL, 0 }, { NULL, 1 } };
 
-    world_init(&w);
-    side_open(&s, &w, 0, NULL);
+    side_plain(&s, &w, 0);
     CHECK_INT(ws_sendv(NULL, 1, v, 1), WS_ERR_ARGUMENT);
     CHECK_INT(ws_sendv(s.c, 1, v, 2), WS_ERR_ARGUMENT);
     CHECK_INT(ws_sendv(s.c, 1, NULL, 1), WS_ERR_ARGUMENT);
@@ -163,13 +169,10 @@ TEST(fragment)
         for (n = 0; n <= 3 * f + 1; n += f < 100 || n % f < 3 || n % f + 3 > f ? 1 : 13) {
             world w;
             side s;
-            ws_config cfg;
+            ws_config cfg = world_fresh(&w);
             ws_str v[3];
-            buf got = { 0 }, want = { 0 };
-            frames out;
+            buf want = { 0 };
 
-            world_init(&w);
-            cfg = world_config(&w);
             cfg.fragment = f;
             side_open(&s, &w, client, &cfg);
             CHECK_INT(ws_send(s.c, WS_OP_TEXT, fill, n), 0);
@@ -178,15 +181,11 @@ TEST(fragment)
             v[2].data = fill + n / 3; v[2].size = n - n / 3;
             CHECK_INT(ws_sendv(s.c, WS_OP_BINARY, v, 3), 0);
             side_pull(&s);
-            join_frames(&s, &got, &most);
             expect(&want, "m1:", fill, n);
             expect(&want, "m2:", fill, n);
-            CHECK(buf_is(&got, &want));
+            CHECK_JOINED(&s, &want, &most);
             CHECK(most <= f);
-            out = side_frames(&s, NULL);
-            CHECK_INT(out.data, 2 * (n ? (n + f - 1) / f : 1));     /* and no frame too many */
-            buf_free(&got);
-            buf_free(&want);
+            CHECK_INT(side_frames(&s, NULL).data, 2 * (n ? (n + f - 1) / f : 1));  /* and no frame too many */
             side_done(&s);
         }
     }
@@ -202,12 +201,10 @@ TEST(fragment_all_or_nothing)
     for (client = 0; client < 2; client++) for (kind = 0; kind < 3; kind++) for (k = 1; k < 40; k++) {
         world w;
         side s;
-        ws_config cfg;
+        ws_config cfg = world_fresh(&w);
         buf got = { 0 }, want = { 0 };
         int r, i;
 
-        world_init(&w);
-        cfg = world_config(&w);
         cfg.fragment = 10;
         cfg.max_backlog = kind == 0 ? (uint32_t)k * 100 : 0;
         side_open(&s, &w, client, &cfg);
@@ -221,8 +218,7 @@ TEST(fragment_all_or_nothing)
             else if (kind == 1) CHECK_INT(r, WS_ERR_MEMORY);
             else CHECK(r == WS_ERR_RANDOM || r == WS_ERR_STATE);
         }
-        s.hold = 0;
-        side_pull(&s);
+        side_release(&s);
         if (kind == 2 && w.r.draws >= w.r.fail_at && client) {
             CHECK_INT(s.error, WS_ERR_RANDOM);
             buf_str(&want, "c8:");
@@ -246,13 +242,11 @@ TEST(fragment_fixed)
     for (client = 0; client < 2; client++) for (n = 0; n < 700; n++) {
         world w;
         side s;
-        ws_config cfg;
-        buf got = { 0 }, want = { 0 };
+        ws_config cfg = world_fresh(&w);
+        buf want = { 0 };
         int r, i;
         size_t wire = n + (n ? (n + 3) / 4 : 1) * (client ? 6u : 2u);
 
-        world_init(&w);
-        cfg = world_config(&w);
         cfg.fragment = 4;
         cfg.memory = block;
         cfg.memory_size = WS_MEMORY_SIZE(1000, 600);
@@ -266,13 +260,9 @@ TEST(fragment_fixed)
             if (wire > 604) CHECK_INT(r, WS_ERR_ARGUMENT);
             CHECK(r == 0 || r == WS_ERR_ARGUMENT || r == WS_ERR_BACKLOG);
         }
-        s.hold = 0;
-        side_pull(&s);
+        side_release(&s);
         CHECK_INT(ws_error(s.c), 0);
-        join_frames(&s, &got, NULL);
-        CHECK(buf_is(&got, &want));
-        buf_free(&got);
-        buf_free(&want);
+        CHECK_JOINED(&s, &want, NULL);
         side_done(&s);
     }
 }
@@ -292,12 +282,11 @@ static void part_sequence(const int *act, int count, int client)
 {
     world w;
     side s;
-    buf want = { 0 }, have = { 0 };
+    buf want = { 0 };
     int i, in = 0, closed = 0, from = 0, r, wish;
     char t[40];
 
-    world_init(&w);
-    side_open(&s, &w, client, NULL);
+    side_plain(&s, &w, client);
     for (i = 0; i < count; i++) {
         char data[3] = { (char)('a' + i), 'x', 0 };
         switch (act[i]) {
@@ -336,9 +325,7 @@ static void part_sequence(const int *act, int count, int client)
         if (i & 1) side_pull(&s);
     }
     side_pull(&s);
-    side_frames(&s, &have);
-    CHECK_STR(buf_c(&have), buf_c(&want));
-    buf_free(&have);
+    CHECK_FRAMES(&s, buf_c(&want));
     buf_free(&want);
     side_done(&s);
 }
@@ -385,27 +372,21 @@ TEST(send_part_before_open)
 {
     world w;
     side s;
-    buf answer = { 0 }, text = { 0 };
+    ws_config cfg = world_fresh(&w);
 
-    world_init(&w);
-    { ws_config cfg = world_config(&w); side_new(&s, &w, 0, &cfg); }
+    side_new(&s, &w, 0, &cfg);
     CHECK_INT(ws_send_part(s.c, 1, "a", 1, 0), WS_ERR_STATE);
     CHECK_INT(ws_send_from(s.c, 1, read_nothing, NULL), WS_ERR_STATE);
     side_done(&s);
-    world_init(&w);
-    { ws_config cfg = world_config(&w); side_new(&s, &w, 1, &cfg); }
+    cfg = world_fresh(&w);
+    side_new(&s, &w, 1, &cfg);
     CHECK_INT(ws_send_part(s.c, 1, "a", 1, 0), 0);
     side_pull(&s);
-    s.head = s.out.n;
     CHECK_INT(ws_send_part(s.c, 1, "b", 1, 0), 0);
-    side_client_answer(&answer, &s.out, NULL);
-    side_feed(&s, answer.p, answer.n);
+    side_answer(&s, NULL);
     CHECK_INT(ws_send_part(s.c, 1, "c", 1, 1), 0);
     side_pull(&s);
-    side_frames(&s, &text);
-    CHECK_STR(buf_c(&text), "01'a' 00'b' 80'c' ");
-    buf_free(&answer);
-    buf_free(&text);
+    CHECK_FRAMES(&s, "01'a' 00'b' 80'c' ");
     side_done(&s);
 }
 
@@ -421,12 +402,10 @@ TEST(send_part_refused)
             static uint64_t block[WS_MEMORY_SIZE(1000, 1500) / 8 + 1];
             world w;
             side s;
-            ws_config cfg;
-            buf got = { 0 }, want = { 0 };
+            ws_config cfg = world_fresh(&w);
+            buf want = { 0 };
             int i, refused = 0, starved = 0;
 
-            world_init(&w);
-            cfg = world_config(&w);
             cfg.max_backlog = backlog;
             if (fixed) {
                 cfg.memory = block;
@@ -455,13 +434,9 @@ TEST(send_part_refused)
             buf_byte(&want, ' ');
             CHECK(refused > 0 || backlog > 700);
             CHECK_INT(starved > 0, kind && !fixed);
-            s.hold = 0;
-            side_pull(&s);
+            side_release(&s);
             CHECK_INT(s.writable, refused > 0);
-            join_frames(&s, &got, NULL);
-            CHECK(buf_is(&got, &want));
-            buf_free(&got);
-            buf_free(&want);
+            CHECK_JOINED(&s, &want, NULL);
             side_done(&s);
         }
 }
@@ -499,6 +474,16 @@ static void tell(side *s, const ws_event *ev)
         buf_byte(&y->told, ev->type == WS_EV_PING ? 'p' : 'q');
         buf_add(&y->told, ev->data, ev->size);
     }
+}
+
+/* A connection that tells its story. */
+static void story_open(story *y, side *s, world *w, int client, const ws_config *cfg)
+{
+    memset(y, 0, sizeof *y);
+    side_open(s, w, client, cfg);
+    s->event = tell;
+    s->user = y;
+    s->mode = cfg->frames;
 }
 
 /* Message of n bytes in frames that end where bits of cuts are set (bit i: after byte i), an
@@ -543,17 +528,16 @@ static void put_message(buf *in, buf *want, int op, int masked, size_t n, unsign
 /* Every cut in two, and single bytes, of one message after another. */
 static void all_cuts(side *s, story *y, const buf *in, const buf *want)
 {
-    size_t cut, i;
+    size_t cut;
 
     for (cut = 0; cut <= in->n; cut++) {
         buf_clear(&y->told);
-        side_feed(s, in->p, cut);
-        side_feed(s, in->p + cut, in->n - cut);
+        side_feed_cut(s, in, cut);
         CHECK(buf_is(&y->told, want));
         s->out.n = s->head;
     }
     buf_clear(&y->told);
-    for (i = 0; i < in->n; i++) side_feed(s, in->p + i, 1);
+    side_feed_by(s, in->p, in->n, 1);
     CHECK(buf_is(&y->told, want));
 }
 
@@ -569,19 +553,13 @@ static void parts_everywhere(int by_frame)
         world w;
         side s;
         story y;
-        ws_config cfg;
+        ws_config cfg = world_fresh(&w);
 
-        world_init(&w);
-        memset(&y, 0, sizeof y);
-        cfg = world_config(&w);
         cfg.frames = by_frame;
         cfg.parts_over = (uint32_t)over;
         if (fixed) { cfg.memory = block; cfg.memory_size = WS_MEMORY_SIZE(300, 300); }
-        side_open(&s, &w, client, &cfg);
+        story_open(&y, &s, &w, client, &cfg);
         s.quiet = 1;
-        s.event = tell;
-        s.user = &y;
-        s.mode = by_frame;
         for (op = 1; op < 3; op++) for (n = 0; n < 7; n++) for (control = 0; control < 2; control++)
             for (cuts = 0; cuts < (n ? 1u << (n - 1) : 1u); cuts++) for (empty = 0; empty < 8; empty++) {
                 buf in = { 0 }, want = { 0 };
@@ -617,23 +595,19 @@ TEST(parts_border)
             world w;
             side s;
             story y;
-            ws_config cfg;
+            ws_config cfg = world_fresh(&w);
             buf in = { 0 }, want = { 0 };
-            size_t at;
 
             if (step < 8 && n > 2000) continue;
-            world_init(&w);
-            memset(&y, 0, sizeof y);
-            cfg = world_config(&w);
             cfg.parts_over = (uint32_t)limits[i];
-            side_open(&s, &w, client, &cfg);
-            s.quiet = 1; s.event = tell; s.user = &y;
+            story_open(&y, &s, &w, client, &cfg);
+            s.quiet = 1;
             put_frame(&in, two ? 2 : 0x82, !client, fill, first, 0);
             if (two) put_frame(&in, 0x80, !client, fill + first, n - first, 0);
             buf_str(&want, d == 2 ? "2<" : "2=");
             buf_add(&want, fill, n);
             buf_str(&want, d == 2 ? ">" : ";");
-            for (at = 0; at < in.n; at += step) side_feed(&s, in.p + at, in.n - at < step ? in.n - at : step);
+            side_feed_by(&s, in.p, in.n, step);
             CHECK(buf_is(&y.told, &want));
             CHECK_INT(s.parts > 0, d == 2);
             buf_free(&in);
@@ -671,21 +645,17 @@ TEST(parts_utf8)
             world w;
             side s;
             story y;
-            ws_config cfg;
+            ws_config cfg = world_fresh(&w);
             char reason[120];
             buf answer = { 0 };
 
-            world_init(&w);
-            memset(&y, 0, sizeof y);
-            cfg = world_config(&w);
             cfg.frames = by_frame;
             cfg.parts_over = 5;
-            side_open(&s, &w, client, &cfg);
-            s.event = tell; s.user = &y; s.mode = by_frame;
+            story_open(&y, &s, &w, client, &cfg);
             if (client) side_client_answer(&answer, &s.out, NULL);
             else buf_str(&answer, REQUEST);
-            if (cut > in.n) for (i = 0; i < in.n; i++) side_feed(&s, in.p + i, 1);
-            else { side_feed(&s, in.p, cut); side_feed(&s, in.p + cut, in.n - cut); }
+            if (cut > in.n) side_feed_by(&s, in.p, in.n, 1);
+            else side_feed_cut(&s, &in, cut);
             CHECK_INT(s.error, WS_ERR_UTF8);
             CHECK_INT(s.code, 1007);
             sprintf(reason, "text message is not UTF-8 (RFC 6455 8.1) at byte %lu", (unsigned long)(answer.n + where));
@@ -723,16 +693,11 @@ TEST(parts_utf8_whole)
             world w;
             side s;
             story y;
-            ws_config cfg;
-            world_init(&w);
-            memset(&y, 0, sizeof y);
-            cfg = world_config(&w);
+            ws_config cfg = world_fresh(&w);
             cfg.frames = by_frame;
             cfg.parts_over = 2;
-            side_open(&s, &w, client, &cfg);
-            s.event = tell; s.user = &y; s.mode = by_frame;
-            side_feed(&s, in.p, cut);
-            side_feed(&s, in.p + cut, in.n - cut);
+            story_open(&y, &s, &w, client, &cfg);
+            side_feed_cut(&s, &in, cut);
             CHECK_INT(s.closed, !good);
             if (good) CHECK(y.size == n && !y.open);
             else CHECK(s.error == WS_ERR_UTF8 && y.size <= n && !strchr(buf_c(&y.told), '>'));
@@ -765,12 +730,10 @@ TEST(parts_limits)
         for (i = 0; i < sizeof t / sizeof *t; i++) {
             world w;
             side s;
-            ws_config cfg;
+            ws_config cfg = world_fresh(&w);
             buf in = { 0 };
             size_t before;
 
-            world_init(&w);
-            cfg = world_config(&w);
             cfg.frames = by_frame;
             cfg.parts_over = 10;
             cfg.max_message = 1000;
@@ -801,10 +764,8 @@ TEST(max_frame)
     for (client = 0; client < 2; client++) for (how = 0; how < 3; how++) for (n = 99; n < 102; n++) {
         world w;
         side s;
-        ws_config cfg;
+        ws_config cfg = world_fresh(&w);
 
-        world_init(&w);
-        cfg = world_config(&w);
         cfg.max_frame = 100;
         cfg.frames = how == 1;
         cfg.parts_over = how == 2 ? 50 : 0;
@@ -871,7 +832,7 @@ static size_t stream(int client, ws_config *cfg, world *w, uint64_t total, uint6
     memset(&f, 0, sizeof f);
     side_open(&s, w, client, cfg);
     s.quiet = 1; s.event = flow_event; s.user = &f;
-    before = w->h.peak = w->h.now;
+    before = heap_mark(&w->h);
     while (at < total && !s.closed) {
         uint64_t left = total - at < frame ? total - at : frame, in = 0;
         ws_frame h;
@@ -912,9 +873,8 @@ TEST(parts_memory)
     for (client = 0; client < 2; client++) for (i = 0; i < 4; i++) for (fixed = 0; fixed < 2; fixed++)
         for (by_frame = 0; by_frame < 2; by_frame++) {
             world w;
-            ws_config cfg;
-            world_init(&w);
-            cfg = world_config(&w);
+            ws_config cfg = world_fresh(&w);
+
             cfg.max_message = WS_NO_LIMIT;
             cfg.max_fragments = WS_NO_LIMIT;
             if (by_frame) cfg.frames = 1;
@@ -940,9 +900,8 @@ TEST(single_frames_fixed)
     for (client = 0; client < 2; client++) for (n = 990; n < 1010; n++) {
         world w;
         side s;
-        ws_config cfg;
-        world_init(&w);
-        cfg = world_config(&w);
+        ws_config cfg = world_fresh(&w);
+
         cfg.frames = 1;
         cfg.parts_over = 10;
         cfg.memory = block;
@@ -1012,12 +971,11 @@ TEST(send_from)
             world w;
             side s;
             source q;
-            buf got = { 0 }, want = { 0 };
+            buf want = { 0 };
             size_t most;
 
             if (step && sizes[i] > 100) continue;
-            world_init(&w);
-            side_open(&s, &w, client, NULL);
+            side_plain(&s, &w, client);
             source_init(&q, &s, sizes[i], step);
             if (kind < 2) q.wait_at = at;
             else q.error_at = at;
@@ -1052,25 +1010,22 @@ TEST(send_from)
                     k += m;
                 }
                 buf_str(&want, " m1:next ");
-                join_frames(&s, &got, &most);
-                CHECK(buf_is(&got, &want));
+                CHECK_JOINED(&s, &want, &most);
                 CHECK(most <= 4096);
                 source_init(&q, &s, 5, 2);
                 CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &q), 0);
                 side_pull(&s);
                 CHECK_INT(q.ends, 1);
             } else if (q.calls >= at) {
-                frames f = side_frames(&s, NULL);                   /* no end of message before Close */
-                CHECK_INT(f.close_code, 1011);
-                join_frames(&s, &got, NULL);
-                CHECK(!strstr(buf_c(&got), "m1:"));
+                CHECK_INT(side_frames(&s, NULL).close_code, 1011);
+                join_frames(&s, &want, NULL);
+                CHECK(!strstr(buf_c(&want), "m1:"));                /* no end of message before Close */
+                buf_free(&want);
                 CHECK_INT(ws_error(s.c), WS_ERR_SOURCE);
                 CHECK_INT(s.closed, 1);
                 CHECK_INT(s.code, 1011);
                 CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &q), WS_ERR_STATE);
             }
-            buf_free(&got);
-            buf_free(&want);
             side_done(&s);
             if (test_faults > 10) return;
         }
@@ -1088,8 +1043,7 @@ TEST(send_from_closed)
         source q;
         long calls;
 
-        world_init(&w);
-        side_open(&s, &w, client, NULL);
+        side_plain(&s, &w, client);
         source_init(&q, &s, (size_t)-1, 0);
         s.hold = 1;
         if (waits) q.wait_at = 2;
@@ -1128,8 +1082,7 @@ TEST(send_from_endless)
         source q;
         size_t before;
 
-        world_init(&w);
-        side_open(&s, &w, client, NULL);
+        side_plain(&s, &w, client);
         source_init(&q, &s, (size_t)-1, 0);
         before = w.h.now;
         s.hold = 1;
@@ -1165,8 +1118,7 @@ TEST(send_from_memory)
     fill_once();
     for (n = 1; n < 6; n++) {
         int r;
-        world_init(&w);
-        side_open(&s, &w, 0, NULL);
+        side_plain(&s, &w, 0);
         source_init(&q, &s, 9000, 0);
         w.h.fail_at = w.h.calls + n;
         r = ws_send_from(s.c, WS_OP_BINARY, source_read, &q);
@@ -1177,8 +1129,7 @@ TEST(send_from_memory)
         if (s.closed) CHECK_INT(s.error, WS_ERR_MEMORY);
         side_done(&s);
     }
-    world_init(&w);                                 /* no allocator: said so, and nothing begun */
-    cfg = world_config(&w);
+    cfg = world_fresh(&w);                          /* no allocator: said so, and nothing begun */
     cfg.memory = block;
     cfg.memory_size = sizeof block;
     side_open(&s, &w, 0, &cfg);
@@ -1198,10 +1149,8 @@ TEST(parts_are_not_idle)
         world w;
         side s;
         source q;
-        ws_config cfg;
+        ws_config cfg = world_fresh(&w);
 
-        world_init(&w);
-        cfg = world_config(&w);
         cfg.idle_timeout = 1000;
         cfg.ping_interval = WS_NEVER;
         cfg.parts_over = 10;
@@ -1232,11 +1181,9 @@ TEST(completion)
         world w;
         side s;
         source q;
-        ws_config cfg;
+        ws_config cfg = world_fresh(&w);
         size_t n;
 
-        world_init(&w);
-        cfg = world_config(&w);
         cfg.max_backlog = 4000;
         side_open(&s, &w, client, &cfg);
         side_pull(&s);
@@ -1288,8 +1235,7 @@ TEST(completion)
         }
         while (side_next(&s)) { }
         CHECK_INT(s.writable, 4);
-        s.hold = 0;
-        side_pull(&s);
+        side_release(&s);
 
         /* a source belongs to what waits, also while it has nothing */
         source_init(&q, &s, 30000, 0);
@@ -1323,22 +1269,17 @@ TEST(completion_before_open)
 {
     world w;
     side s;
-    buf answer = { 0 };
-    ws_config cfg;
+    ws_config cfg = world_fresh(&w);
 
-    world_init(&w);
-    cfg = world_config(&w);
     side_new(&s, &w, 1, &cfg);
     ws_send_text(s.c, "early");
     ws_want_writable(s.c);
     side_pull(&s);
     CHECK_INT(s.writable, 0);
     CHECK(ws_timeout(s.c) != 0);
-    side_client_answer(&answer, &s.out, NULL);
-    side_feed(&s, answer.p, answer.n);
+    side_answer(&s, NULL);
     CHECK_INT(s.writable, 1);
     CHECK_STR(buf_c(&s.log), "O W ");
-    buf_free(&answer);
     side_done(&s);
 }
 
@@ -1351,11 +1292,8 @@ TEST(manual_pong)
     for (client = 0; client < 2; client++) {
         world w;
         side s;
-        ws_config cfg;
-        buf text = { 0 };
+        ws_config cfg = world_fresh(&w);
 
-        world_init(&w);
-        cfg = world_config(&w);
         cfg.manual_pong = 1;
         cfg.parts_over = 3;
         side_open(&s, &w, client, &cfg);
@@ -1369,9 +1307,7 @@ TEST(manual_pong)
         CHECK_INT(ws_pong(s.c, NULL, 1), WS_ERR_ARGUMENT);
         CHECK_INT(ws_pong(s.c, "", 126), WS_ERR_ARGUMENT);
         side_pull(&s);
-        side_frames(&s, &text);
-        CHECK_STR(buf_c(&text), "8a'two' 8a'' ");
-        buf_free(&text);
+        CHECK_FRAMES(&s, "8a'two' 8a'' ");
         side_done(&s);
     }
 }
@@ -1404,12 +1340,10 @@ TEST(round_trip)
     for (client = 0; client < 2; client++) for (i = 0; i < 6; i++) {
         world w;
         side s;
-        ws_config cfg;
+        ws_config cfg = world_fresh(&w);
         uint64_t r = 9;
 
-        world_init(&w);
         w.now = starts[i];
-        cfg = world_config(&w);
         cfg.ping_interval = WS_NEVER;
         side_open(&s, &w, client, &cfg);
         CHECK_INT(ws_rtt(s.c), -1);
@@ -1455,9 +1389,8 @@ TEST(round_trip)
         CHECK_INT(s.closed, 0);
         side_done(&s);
 
-        world_init(&w);                             /* the keepalive's ping tells it too */
+        cfg = world_fresh(&w);                      /* the keepalive's ping tells it too */
         w.now = starts[i];
-        cfg = world_config(&w);
         side_open(&s, &w, client, &cfg);
         side_time(&s, 20000);
         CHECK_INT(last_ping(&s, p), 4);
@@ -1472,17 +1405,13 @@ TEST(empty_ping)
 {
     world w;
     side s;
-    buf text = { 0 };
 
-    world_init(&w);
-    side_open(&s, &w, 0, NULL);
+    side_plain(&s, &w, 0);
     CHECK_INT(ws_ping(s.c, "", 0), 0);              /* not NULL: what was given */
     side_pull(&s);
-    side_frames(&s, &text);
-    CHECK_STR(buf_c(&text), "89'' ");
+    CHECK_FRAMES(&s, "89'' ");
     CHECK_INT(ws_ping(s.c, NULL, 1), WS_ERR_ARGUMENT);
     CHECK_INT(ws_ping(NULL, NULL, 0), WS_ERR_ARGUMENT);
-    buf_free(&text);
     side_done(&s);
 }
 
@@ -1502,8 +1431,7 @@ static void drop_now(side *s, int code, int clean, int error)
     CHECK_INT(ws_send_part(s->c, 1, "x", 1, 1), WS_ERR_STATE);
     CHECK_INT(ws_ping(s->c, NULL, 0), WS_ERR_STATE);
     CHECK_INT(ws_close(s->c, 1000, NULL), WS_ERR_STATE);
-    s->hold = 0;
-    side_pull(s);
+    side_release(s);
     CHECK_INT(s->closed, 1);
     CHECK_INT(s->code, code);
     CHECK_INT(s->clean, clean);
@@ -1525,10 +1453,8 @@ TEST(drop)
         world w;
         side s;
         source q;
-        ws_config cfg;
+        ws_config cfg = world_fresh(&w);
 
-        world_init(&w);
-        cfg = world_config(&w);
         cfg.parts_over = 10;
         if (where < 3) {
             side_new(&s, &w, client, &cfg);
@@ -1556,9 +1482,8 @@ TEST(drop)
     {                                               /* while a plain request waits for its answer */
         world w;
         side s;
-        ws_config cfg;
-        world_init(&w);
-        cfg = world_config(&w);
+        ws_config cfg = world_fresh(&w);
+
         side_new(&s, &w, 0, &cfg);
         s.hold = 1;
         ws_feed(s.c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27);
@@ -1613,11 +1538,8 @@ TEST(version_8)
     for (version = 0; version <= 14; version++) {
         world w;
         side s;
-        ws_config cfg;
-        buf answer = { 0 };
+        ws_config cfg = world_fresh(&w);
 
-        world_init(&w);
-        cfg = world_config(&w);
         cfg.version = version;
         cfg.origin = "http://here";
         side_new(&s, &w, 1, &cfg);
@@ -1631,16 +1553,13 @@ TEST(version_8)
             CHECK((strstr(head, "\r\nSec-WebSocket-Version: 13\r\n") != NULL) == (version != 8));
             CHECK((strstr(head, "\r\nSec-WebSocket-Origin: http://here\r\n") != NULL) == (version == 8));
             CHECK((strstr(head, "\r\nOrigin: http://here\r\n") != NULL) == (version != 8));
-            side_client_answer(&answer, &s.out, NULL);
-            s.head = s.out.n;
-            side_feed(&s, answer.p, answer.n);
+            side_answer(&s, NULL);
             CHECK_INT(s.opened, 1);
             ws_send_text(s.c, "x");
             side_frame(&s, 0x81, "y", 1);
             CHECK_INT(s.messages, 1);
             CHECK_INT(side_frames(&s, NULL).data, 1);
         }
-        buf_free(&answer);
         side_done(&s);
     }
 }
@@ -1985,7 +1904,7 @@ TEST(loop_large_in_parts)
     hub_open(&h, &cfg, sum_event);
     h.user = &s;
     fd = raw_open(&h);
-    before = h.w.h.peak = h.w.h.now;
+    before = heap_mark(&h.w.h);
     memset(&f, 0, sizeof f);
     f.fin = 1; f.op = 2; f.masked = 1; f.size = LARGE;
     memcpy(f.key, "\1\2\3\4", 4);
@@ -2078,8 +1997,7 @@ TEST(blocking_large_in_parts)
 
     fill_once();
     memset(s, 0, sizeof s);
-    world_init(&w);
-    cfg = world_config(&w);
+    cfg = world_fresh(&w);
     cfg.parts_over = 65536;
     cfg.max_message = WS_NO_LIMIT;
     CHECK(!pthread_create(&thread, NULL, large_server, &listener));
@@ -2144,7 +2062,7 @@ TEST(loop_source_to_parts)
     hub_open(&h, &cfg, relay_event);
     h.user = &r;
     source_init(&r.q, NULL, total, 0);
-    before = h.w.h.peak = h.w.h.now;
+    before = heap_mark(&h.w.h);
     sprintf(url, "ws://127.0.0.1:%d/", h.port);
     r.client = ws_dial(h.l, url, &cfg);
     for (i = 0; i < 2000 && !r.back.lasts; i++) hub_run(&h, 10);
