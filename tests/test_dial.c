@@ -149,6 +149,23 @@ static void *heap_alloc(void *user, void *old, size_t old_size, size_t new_size)
     return realloc(old, new_size);
 }
 
+static ws_config fresh_config(void)
+{
+    ws_config cfg;
+    memset(&cfg, 0, sizeof cfg);
+    return cfg;
+}
+
+/* A configuration whose memory is of h, which begins empty. */
+static ws_config heap_config(heap *h)
+{
+    ws_config cfg = fresh_config();
+    memset(h, 0, sizeof *h);
+    cfg.alloc = heap_alloc;
+    cfg.alloc_user = h;
+    return cfg;
+}
+
 /* ---- the tunnel engine alone ---- */
 
 typedef struct bytes { char p[2048]; size_t n; } bytes;
@@ -536,16 +553,22 @@ static pid_t spawn(void (*run)(int fd), int fd)
     return pid;
 }
 
-static int listener(int *port, int backlog)
+static struct sockaddr_in loopback(int port)
 {
     struct sockaddr_in a;
-    socklen_t n = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-
     memset(&a, 0, sizeof a);
     a.sin_family = AF_INET;
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    a.sin_port = htons((uint16_t)*port);
+    a.sin_port = htons((uint16_t)port);
+    return a;
+}
+
+static int listener(int *port, int backlog)
+{
+    struct sockaddr_in a = loopback(*port);
+    socklen_t n = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, (struct sockaddr *)&a, sizeof a) || listen(fd, backlog)) perror("listener");
     getsockname(fd, (struct sockaddr *)&a, &n);
@@ -600,15 +623,11 @@ static void say(int fd, const char *p, size_t n)
 
 static void relay(int client, int port)
 {
-    struct sockaddr_in a;
+    struct sockaddr_in a = loopback(port);
     struct pollfd p[2];
     char buf[4096];
     size_t seen = 0;
 
-    memset(&a, 0, sizeof a);
-    a.sin_family = AF_INET;
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    a.sin_port = htons((uint16_t)port);
     p[0].fd = client;
     p[1].fd = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(p[1].fd, (struct sockaddr *)&a, sizeof a)) _exit(0);
@@ -754,9 +773,9 @@ static void visit_note(visit *v, const ws_event *ev)
     }
 }
 
-static void own_turn(ws_conn *c, int ms, visit *v)
+/* Waits for what the connection wants, at most ms, and steps it. */
+static void own_step(ws_conn *c, int ms)
 {
-    ws_event ev;
     int t = ws_timeout(c);
     struct pollfd p;
 
@@ -765,6 +784,13 @@ static void own_turn(ws_conn *c, int ms, visit *v)
                        (ws_wants(c) & WS_WANT_WRITE ? POLLOUT : 0));
     poll(&p, 1, t >= 0 && t < ms ? t : ms);
     ws_step(c);
+}
+
+static void own_turn(ws_conn *c, int ms, visit *v)
+{
+    ws_event ev;
+
+    own_step(c, ms);
     while (ws_next(c, &ev) > 0) visit_note(v, &ev);
 }
 
@@ -794,16 +820,43 @@ static visit visit_url(int driver, const char *url, const ws_config *cfg)
     return v;
 }
 
-static void check_through(const visit *v)
+/* What the next client of the loop to end does from here on. */
+static visit loop_visit(ws_loop *loop)
 {
-    CHECK_INT(v->open, 1);
-    CHECK(v->message >= 1);
-    CHECK_STR(v->text, "through");
-    CHECK_INT(v->close, 1);
-    CHECK_INT(v->error, 0);
-    CHECK_INT(v->code, 1000);
-    if (v->error) printf("    %s\n", v->reason);
+    visit v;
+    ws_event ev;
+
+    memset(&v, 0, sizeof v);
+    while (!v.close && ws_poll(loop, &ev, 2000) > 0) visit_note(&v, &ev);
+    return v;
 }
+
+/* What a visit must have been, and a visit that must be so. */
+#define THROUGH(v) \
+    do { \
+        CHECK_INT((v).open, 1); \
+        CHECK((v).message >= 1); \
+        CHECK_STR((v).text, "through"); \
+        CHECK_INT((v).close, 1); \
+        CHECK_INT((v).error, 0); \
+        CHECK_INT((v).code, 1000); \
+        if ((v).error) printf("    %s\n", (v).reason); \
+    } while (0)
+
+#define GOES_THROUGH(driver, url, cfg) \
+    do { \
+        visit through = visit_url(driver, url, cfg); \
+        THROUGH(through); \
+    } while (0)
+
+/* A visit that must end with this error for this reason, without an OPEN. */
+#define FAILS(driver, url, cfg, why, text) \
+    do { \
+        visit failed = visit_url(driver, url, cfg); \
+        CHECK_INT(failed.error, why); \
+        CHECK_STR(failed.reason, text); \
+        CHECK_INT(failed.open, 0); \
+    } while (0)
 
 /* A thread that is done may still have its descriptor for a moment. */
 static void check_files(int base)
@@ -811,13 +864,6 @@ static void check_files(int base)
     int i;
     for (i = 0; i < 2000 && open_files() > base; i++) sleep_ms(1);
     CHECK(open_files() <= base);        /* less, when one was counted in base */
-}
-
-static ws_config fresh_config(void)
-{
-    ws_config cfg;
-    memset(&cfg, 0, sizeof cfg);
-    return cfg;
 }
 
 /* ---- names ---- */
@@ -834,14 +880,9 @@ TEST(lookup_in_every_driver)
     snprintf(url, sizeof url, "ws://echo.test:%d/", sh->port);
     snprintf(real, sizeof real, "ws://localhost:%d/", sh->port);
     for (d = 0; d < DRIVERS; d++) {
-        v = visit_url(d, url, &cfg);
-        check_through(&v);
-        v = visit_url(d, real, &cfg);
-        check_through(&v);
-        v = visit_url(d, "ws://gone.test/", &cfg);
-        CHECK_INT(v.error, WS_ERR_LOOKUP);
-        CHECK_STR(v.reason, "host name not found: gone.test");
-        CHECK_INT(v.open, 0);
+        GOES_THROUGH(d, url, &cfg);
+        GOES_THROUGH(d, real, &cfg);
+        FAILS(d, "ws://gone.test/", &cfg, WS_ERR_LOOKUP, "host name not found: gone.test");
         v = visit_url(d, "ws://name.invalid/", &cfg);
         CHECK_INT(v.error, WS_ERR_LOOKUP);
     }
@@ -858,7 +899,7 @@ TEST(lookup_does_not_block)
     ws_event ev;
     ws_loop *loop;
     ws_conn *c;
-    visit v, w;
+    visit v;
     char url[80];
     uint64_t start;
     struct pollfd p;
@@ -882,7 +923,7 @@ TEST(lookup_does_not_block)
     gate_set(1);
     CHECK_INT(poll(&p, 1, 5000), 1);
     while (!v.close) own_turn(c, 100, &v);
-    check_through(&v);
+    THROUGH(v);
     ws_free(c);
 
     gate_set(0);
@@ -893,13 +934,11 @@ TEST(lookup_does_not_block)
     CHECK_INT(ws_poll(loop, &ev, 30), 0);
     snprintf(url, sizeof url, "ws://127.0.0.1:%d/", sh->port);
     ws_dial(loop, url, &cfg);               /* numeric: needs no thread, passes it */
-    memset(&v, 0, sizeof v);
-    while (!v.close && ws_poll(loop, &ev, 2000) > 0) visit_note(&v, &ev);
-    check_through(&v);
+    v = loop_visit(loop);
+    THROUGH(v);
     gate_set(1);
-    memset(&w, 0, sizeof w);
-    while (!w.close && ws_poll(loop, &ev, 2000) > 0) visit_note(&w, &ev);
-    check_through(&w);
+    v = loop_visit(loop);
+    THROUGH(v);
     ws_loop_free(loop);
     reap_all();
 }
@@ -908,11 +947,9 @@ TEST(lookup_does_not_block)
 TEST(lookup_abandoned)
 {
     int i, base = open_files(), d;
-    heap h = { 0, 0, 0, 0, 0 };
-    ws_config cfg = fresh_config();
+    heap h;
+    ws_config cfg = heap_config(&h);
 
-    cfg.alloc = heap_alloc;
-    cfg.alloc_user = &h;
     for (i = 0; i < 60; i++) {
         ws_loop *loop = ws_loop_new(NULL);
         ws_conn *own, *in;
@@ -967,8 +1004,7 @@ TEST(own_resolver)
         memset(&ask, 0, sizeof ask);
         ask.now = "127.0.0.1";
         ask.bad = 1;
-        v = visit_url(d, url, &cfg);
-        check_through(&v);
+        GOES_THROUGH(d, url, &cfg);
         CHECK_INT(ask.calls, 1);
         CHECK_STR(ask.host, "any.thing");
         ask.bad = 0;
@@ -979,12 +1015,10 @@ TEST(own_resolver)
         v = visit_url(d, url, &cfg);
         CHECK_INT(v.error, WS_ERR_LOOKUP);
         ask.now = "::1, 127.0.0.1";         /* nobody at the first */
-        v = visit_url(d, url, &cfg);
-        check_through(&v);
+        GOES_THROUGH(d, url, &cfg);
         CHECK_INT(ask.calls, 4);
         snprintf(url, sizeof url, "ws://127.0.0.1:%d/", sh->port);
-        v = visit_url(d, url, &cfg);        /* numeric: not asked */
-        check_through(&v);
+        GOES_THROUGH(d, url, &cfg);        /* numeric: not asked */
         CHECK_INT(ask.calls, 4);
         snprintf(url, sizeof url, "ws://any.thing:%d/", sh->port);
     }
@@ -998,16 +1032,15 @@ TEST(own_resolver)
     CHECK_INT(ws_resolved(c, "127.0.0.1"), 0);
     CHECK_INT(ws_resolved(c, "127.0.0.1"), WS_ERR_STATE);
     while (!v.close) own_turn(c, 100, &v);
-    check_through(&v);
+    THROUGH(v);
     CHECK_INT(ws_resolved(c, "127.0.0.1"), WS_ERR_STATE);
     ws_free(c);
     loop = ws_loop_new(NULL);
     c = ws_dial(loop, url, &cfg);
     CHECK_INT(ws_poll(loop, &ev, 5), 0);
     CHECK_INT(ws_resolved(c, "127.0.0.1"), 0);
-    memset(&v, 0, sizeof v);
-    while (!v.close && ws_poll(loop, &ev, 2000) > 0) visit_note(&v, &ev);
-    check_through(&v);
+    v = loop_visit(loop);
+    THROUGH(v);
     c = ws_dial(loop, url, &cfg);
     ws_close(c, 1000, NULL);
     CHECK_INT(ws_resolved(c, "127.0.0.1"), WS_ERR_STATE);
@@ -1039,11 +1072,9 @@ TEST(proxies_in_every_driver)
     for (i = 0; i < sizeof all / sizeof *all; i++)
         for (d = 0; d < DRIVERS; d++)
             for (slow = 0; slow < 2; slow++) {
-                ws_config cfg = fresh_config();
+                heap h;
+                ws_config cfg = heap_config(&h);
                 char url[80], proxy[80];
-                heap h = { 0, 0, 0, 0, 0 };
-                cfg.alloc = heap_alloc;
-                cfg.alloc_user = &h;
                 sh->socks = all[i].socks;
                 sh->need_login = all[i].login;
                 sh->byte_by_byte = slow;
@@ -1054,7 +1085,7 @@ TEST(proxies_in_every_driver)
                 CHECK_INT(v.status, all[i].status ? all[i].status : all[i].error ? 0 : 101);
                 CHECK_INT(v.error, all[i].error);
                 if (!all[i].error) {
-                    check_through(&v);
+                    THROUGH(v);
                     if (all[i].socks) CHECK_STR(sh->request, "3 the.server");
                 } else if (v.error != all[i].error) {
                     printf("    %s: %s\n", proxy, v.reason);
@@ -1096,7 +1127,7 @@ TEST(sec_B11)
             if (d) snprintf(url, sizeof url, "ws://server.test:%d/path", sh->port);
             v = visit_url(d, url, &cfg);
             if (!d) continue;           /* the proxy of this test cannot read [::1] */
-            check_through(&v);
+            THROUGH(v);
             snprintf(want, sizeof want, "CONNECT server.test:%d HTTP/1.1\r\nHost: server.test:%d\r\n"
                      "Proxy-Authorization: Basic dTpwQHNz\r\nX-Proxy: for you\r\n\r\n", sh->port, sh->port);
             CHECK_STR(sh->request, want);
@@ -1111,10 +1142,7 @@ TEST(sec_B11)
         }
         sh->byte_by_byte = 0;
         snprintf(sh->answer, sizeof sh->answer, "HTTP/1.1 200 OK\r\nno colon\r\n\r\n");
-        v = visit_url(d, url, &cfg);
-        CHECK_INT(v.error, WS_ERR_PROXY);
-        CHECK_STR(v.reason, "proxy refused: proxy's answer is not HTTP");
-        CHECK_INT(v.open, 0);
+        FAILS(d, url, &cfg, WS_ERR_PROXY, "proxy refused: proxy's answer is not HTTP");
         sh->answer[0] = 0;
     }
     reap_all();
@@ -1161,7 +1189,6 @@ TEST(proxy_ends_early)          /* after every byte of its answer, both kinds */
     char url[80], proxy[80];
     ws_config cfg = fresh_config();
     int d, n, socks;
-    visit v;
 
     peers();
     cfg.proxy = proxy;
@@ -1172,9 +1199,7 @@ TEST(proxy_ends_early)          /* after every byte of its answer, both kinds */
         for (n = 0; n < (socks ? 12 : 39); n++) {
             d = n % DRIVERS;
             sh->stop_at = n;
-            v = visit_url(d, url, &cfg);
-            CHECK_INT(v.error, WS_ERR_PROXY);
-            CHECK_STR(v.reason, "proxy refused: proxy ended the connection");
+            FAILS(d, url, &cfg, WS_ERR_PROXY, "proxy refused: proxy ended the connection");
         }
     }
     reap_all();
@@ -1207,7 +1232,6 @@ TEST(proxy_environment)
     };
     char url[80], proxy[80];
     ws_config cfg = fresh_config();
-    visit v;
     size_t i;
     int d;
 
@@ -1245,13 +1269,11 @@ TEST(proxy_environment)
     setenv("http_proxy", proxy, 1);
     snprintf(url, sizeof url, "ws://localhost:%d/", sh->port);
     for (d = 0; d < DRIVERS; d++) {
-        v = visit_url(d, url, &cfg);
-        check_through(&v);
+        GOES_THROUGH(d, url, &cfg);
         CHECK_INT(sh->connections, d + 1);
     }
     setenv("no_proxy", "localhost", 1);
-    v = visit_url(BLOCKING, url, &cfg);
-    check_through(&v);
+    GOES_THROUGH(BLOCKING, url, &cfg);
     CHECK_INT(sh->connections, DRIVERS);
     for (i = 0; i < 8; i++) unsetenv(names[i]);
     reap_all();
@@ -1264,7 +1286,6 @@ TEST(deadline_names_the_stage)
     ws_config cfg = fresh_config();
     char url[80], proxy[80], want[200];
     int d, silent_port = 0, silent = listener(&silent_port, 16);
-    visit v;
 
     peers();
     cfg.handshake_timeout = 150;
@@ -1272,28 +1293,22 @@ TEST(deadline_names_the_stage)
         uint64_t start = now_ms(), spent;
 #ifndef WS_NO_THREADS
         gate_set(0);
-        v = visit_url(d, "ws://slow.test/", &cfg);
+        FAILS(d, "ws://slow.test/", &cfg, WS_ERR_HANDSHAKE_TIMEOUT,
+              "opening handshake took too long: looking up slow.test");
         gate_set(1);
-        CHECK_INT(v.error, WS_ERR_HANDSHAKE_TIMEOUT);
-        CHECK_STR(v.reason, "opening handshake took too long: looking up slow.test");
 #endif
         cfg.resolve = resolve;
         cfg.resolve_user = &ask;
         memset(&ask, 0, sizeof ask);
         ask.later = 1;
-        v = visit_url(d, "ws://other.test/", &cfg);
-        CHECK_STR(v.reason, "opening handshake took too long: looking up other.test");
+        FAILS(d, "ws://other.test/", &cfg, WS_ERR_HANDSHAKE_TIMEOUT, "opening handshake took too long: looking up other.test");
         cfg.resolve = NULL;
         snprintf(url, sizeof url, "ws://127.0.0.1:%d/", silent_port);
-        v = visit_url(d, url, &cfg);
-        CHECK_INT(v.error, WS_ERR_HANDSHAKE_TIMEOUT);
-        CHECK_STR(v.reason, "opening handshake took too long: waiting for the answer");
+        FAILS(d, url, &cfg, WS_ERR_HANDSHAKE_TIMEOUT, "opening handshake took too long: waiting for the answer");
         sh->mute = 1;
         cfg.proxy = proxy;
         snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", sh->proxy_port);
-        v = visit_url(d, url, &cfg);
-        CHECK_INT(v.error, WS_ERR_HANDSHAKE_TIMEOUT);
-        CHECK_STR(v.reason, "opening handshake took too long: waiting for the proxy");
+        FAILS(d, url, &cfg, WS_ERR_HANDSHAKE_TIMEOUT, "opening handshake took too long: waiting for the proxy");
         cfg.proxy = NULL;
         sh->mute = 0;
         spent = now_ms() - start;
@@ -1302,11 +1317,7 @@ TEST(deadline_names_the_stage)
     /* an address that stays silent: a listener whose queue is full */
     {
         int port = 0, full = listener(&port, 0), i, fd[8];
-        struct sockaddr_in a;
-        memset(&a, 0, sizeof a);
-        a.sin_family = AF_INET;
-        a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        a.sin_port = htons((uint16_t)port);
+        struct sockaddr_in a = loopback(port);
         for (i = 0; i < 8; i++) {
             fd[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
             connect(fd[i], (struct sockaddr *)&a, sizeof a);
@@ -1314,9 +1325,7 @@ TEST(deadline_names_the_stage)
         snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
         snprintf(want, sizeof want, "opening handshake took too long: connecting to 127.0.0.1:%d", port);
         for (d = 0; d < DRIVERS; d++) {
-            v = visit_url(d, url, &cfg);
-            CHECK_INT(v.error, WS_ERR_HANDSHAKE_TIMEOUT);
-            CHECK_STR(v.reason, want);
+            FAILS(d, url, &cfg, WS_ERR_HANDSHAKE_TIMEOUT, want);
         }
         for (i = 0; i < 8; i++) close(fd[i]);
         close(full);
@@ -1340,15 +1349,13 @@ TEST(ended_at_every_stage)
         for (how = 0; how < 3; how++)
             for (steps = 0; steps < 12; steps++)
                 for (d = OWN; d <= LOOP; d++) {
-                    ws_config cfg = fresh_config();
-                    heap h = { 0, 0, 0, 0, 0 };
+                    heap h;
+                    ws_config cfg = heap_config(&h);
                     ws_loop *loop = NULL;
                     ws_conn *c;
                     visit v;
                     ws_event ev;
                     int i;
-                    cfg.alloc = heap_alloc;
-                    cfg.alloc_user = &h;
                     sh->socks = through == 2;
                     snprintf(proxy, sizeof proxy, "%s://echo.test:%d", through == 2 ? "socks5" : "http", sh->proxy_port);
                     if (through) cfg.proxy = proxy;
@@ -1385,16 +1392,14 @@ TEST(memory_fails_at_every_call)
     snprintf(proxy, sizeof proxy, "http://u:p%%40ss@127.0.0.1:%d", sh->proxy_port);
     for (d = 0; d < DRIVERS; d++)
         for (i = 1; i < 40; i++) {
-            ws_config cfg = fresh_config();
-            heap h = { 0, 0, 0, 0, 0 };
+            heap h;
+            ws_config cfg = heap_config(&h);
             visit v;
-            cfg.alloc = heap_alloc;
-            cfg.alloc_user = &h;
             cfg.proxy = proxy;
             h.fail_at = i;
             v = visit_url(d, url, &cfg);
             CHECK_INT(h.live, 0);
-            if (h.calls < i) { check_through(&v); break; }
+            if (h.calls < i) { THROUGH(v); break; }
             CHECK(v.error == WS_ERR_MEMORY || v.error == 0);
         }
     reap_all();
@@ -1506,6 +1511,15 @@ static void run_redirect(int fd)
     }
 }
 
+/* That server alone. */
+static void redirecting(void)
+{
+    reap_all();
+    memset((void *)sh, 0, sizeof *sh);
+    spawn(run_redirect, -1);
+    while (!sh->port) sleep_ms(1);
+}
+
 TEST(redirects)
 {
     static const ws_header own[] = { { "Cookie", "c" }, { "X-Own", "x" }, { "authorization", "secret" },
@@ -1528,24 +1542,19 @@ TEST(redirects)
         { "/to?302,ws://gone.test/", WS_ERR_LOOKUP, "host name not found: gone.test", 1 },
         { "/to?304,/end", WS_ERR_STATUS, NULL, 1 }, { "/to?300,/end", WS_ERR_STATUS, NULL, 1 }
     };
-    ws_config cfg = fresh_config();
-    heap h = { 0, 0, 0, 0, 0 };
+    heap h;
+    ws_config cfg = heap_config(&h);
     char url[200], want[300];
     const char *p;
     size_t i;
     int d, base;
     visit v;
 
-    reap_all();
-    memset((void *)sh, 0, sizeof *sh);
-    spawn(run_redirect, -1);
-    while (!sh->port) sleep_ms(1);
+    redirecting();
     base = open_files();
     cfg.max_redirects = 3;
     cfg.headers = own;
     cfg.host = "mine";
-    cfg.alloc = heap_alloc;
-    cfg.alloc_user = &h;
     for (i = 0; i < sizeof all / sizeof *all; i++)
         for (d = 0; d < DRIVERS; d++) {
             char *at = want;
@@ -1596,28 +1605,21 @@ TEST(redirects)
 /* What was sent before OPEN arrives at the last server, in order, slots too. */
 TEST(redirect_keeps_the_queue)
 {
-    ws_config cfg = fresh_config();
     char url[100], text[200] = "";
     int d, i, got, base;
 
-    reap_all();
-    memset((void *)sh, 0, sizeof *sh);
-    spawn(run_redirect, -1);
-    while (!sh->port) sleep_ms(1);
+    redirecting();
     base = open_files();
-    cfg.max_redirects = 3;
     snprintf(url, sizeof url, "ws://127.0.0.1:%d/to?302,/to?301,/x", sh->port);
     for (d = OWN; d <= LOOP; d++) {
-        heap h = { 0, 0, 0, 0, 0 };
+        heap h;
+        ws_config cfg = heap_config(&h);
         ws_loop *loop;
         ws_conn *c;
         ws_event ev;
-        visit v;
-        cfg.alloc = heap_alloc;
-        cfg.alloc_user = &h;
+        cfg.max_redirects = 3;
         loop = d == LOOP ? ws_loop_new(&cfg) : NULL;
         c = loop ? ws_dial(loop, url, &cfg) : ws_open(url, &cfg);
-        memset(&v, 0, sizeof v);
         for (i = 0; i < 3; i++) {
             snprintf(text, sizeof text, "%d", i);
             CHECK_INT(ws_send_text(c, text), 0);
@@ -1627,8 +1629,7 @@ TEST(redirect_keeps_the_queue)
         for (got = 0, i = 0; got < 5 && i < 2000; i++) {
             int r;
             if (loop) r = ws_poll(loop, &ev, 10);
-            else { struct pollfd p = { (int)ws_fd(c), (short)((ws_wants(c) & 1 ? POLLIN : 0) | (ws_wants(c) & 2 ? POLLOUT : 0)), 0 };
-                   poll(&p, 1, 10); ws_step(c); r = ws_next(c, &ev); }
+            else { own_step(c, 10); r = ws_next(c, &ev); }
             if (r > 0 && ev.type == WS_EV_CLOSE) { printf("    %s\n", ev.reason); break; }
             if (r <= 0 || ev.type != WS_EV_MESSAGE) continue;
             if (got++) snprintf(text + strlen(text), sizeof text - strlen(text), "%.*s ", (int)ev.size, (const char *)ev.data);
@@ -1650,10 +1651,7 @@ TEST(redirects_under_one_deadline)
     uint64_t start;
     visit v;
 
-    reap_all();
-    memset((void *)sh, 0, sizeof *sh);
-    spawn(run_redirect, -1);
-    while (!sh->port) sleep_ms(1);
+    redirecting();
     sh->mute = 1;               /* 150 ms for each */
     cfg.max_redirects = 5;
     cfg.handshake_timeout = 400;
@@ -1684,18 +1682,13 @@ TEST(redirect_memory)           /* fails at every call */
     char url[100];
     int d, i;
 
-    reap_all();
-    memset((void *)sh, 0, sizeof *sh);
-    spawn(run_redirect, -1);
-    while (!sh->port) sleep_ms(1);
+    redirecting();
     snprintf(url, sizeof url, "ws://u:p@127.0.0.1:%d/to?302,/to?301,/x", sh->port);
     for (d = 0; d < DRIVERS; d++)
         for (i = 1; i < 60; i++) {
-            ws_config cfg = fresh_config();
-            heap h = { 0, 0, 0, 0, 0 };
+            heap h;
+            ws_config cfg = heap_config(&h);
             visit v;
-            cfg.alloc = heap_alloc;
-            cfg.alloc_user = &h;
             cfg.max_redirects = 3;
             h.fail_at = i;
             v = visit_url(d, url, &cfg);
@@ -1773,12 +1766,7 @@ static void lasting_turn(lasting *k, int ms)
     if (k->loop) {
         if (ws_poll(k->loop, &ev, ms) > 0) lasting_note(k, &ev);
     } else {
-        int t = ws_timeout(k->c);
-        struct pollfd p;
-        p.fd = (int)ws_fd(k->c);
-        p.events = (short)((ws_wants(k->c) & WS_WANT_READ ? POLLIN : 0) | (ws_wants(k->c) & WS_WANT_WRITE ? POLLOUT : 0));
-        poll(&p, 1, t >= 0 && t < ms ? t : ms);
-        ws_step(k->c);
+        own_step(k->c, ms);
         while (ws_next(k->c, &ev) > 0) lasting_note(k, &ev);
     }
 }
@@ -1801,15 +1789,13 @@ TEST(reconnect)                 /* the server comes, goes, comes back; close in 
     int d, base = open_files();
 
     for (d = OWN; d <= LOOP; d++) {
-        heap h = { 0, 0, 0, 0, 0 };
-        ws_config cfg = fresh_config();
+        heap h;
+        ws_config cfg = heap_config(&h);
         ws_loop *server;
         lasting k;
         char url[80];
         int port = 0, i;
 
-        cfg.alloc = heap_alloc;
-        cfg.alloc_user = &h;
         cfg.reconnect = 4;
         cfg.reconnect_max = 20;
         server = server_up(&port);
@@ -1875,12 +1861,10 @@ TEST(reconnect_ends)            /* by the application in every state; by faults 
         }
         for (how = 0; how < 4; how++)
             for (steps = 0; steps < 14; steps++) {
-                ws_config cfg = fresh_config();
-                heap h = { 0, 0, 0, 0, 0 };
+                heap h;
+                ws_config cfg = heap_config(&h);
                 lasting k;
                 int n;
-                cfg.alloc = heap_alloc;
-                cfg.alloc_user = &h;
                 cfg.reconnect = 2;
                 cfg.reconnect_max = 4;
                 snprintf(url, sizeof url, "ws://%s:%d/", steps & 1 ? "echo.test" : "127.0.0.1", steps % 3 ? port : 1);
@@ -1906,16 +1890,14 @@ TEST(reconnect_ends)            /* by the application in every state; by faults 
    nothing grows, nothing runs in circles. */
 TEST(reconnect_a_thousand_times)
 {
-    heap h = { 0, 0, 0, 0, 0 };
-    ws_config cfg = fresh_config();
+    heap h;
+    ws_config cfg = heap_config(&h);
     lasting k;
     long low = 0, high = 0;
     size_t peak = 0;
     int i, base = open_files();
     uint32_t delay = 100;
 
-    cfg.alloc = heap_alloc;
-    cfg.alloc_user = &h;
     cfg.reconnect = 100;
     cfg.reconnect_max = 30000;
     lasting_begin(&k, OWN, "ws://127.0.0.1:1/", &cfg);
@@ -2069,11 +2051,9 @@ TEST(reconnect_memory)          /* fails at every call: CLOSE, or nothing of it 
     snprintf(url, sizeof url, "ws://echo.test:%d/", port);
     for (d = OWN; d <= LOOP; d++)
         for (whole = 0, i = 1; i < 100 && !whole; i++) {
-            ws_config cfg = fresh_config();
-            heap h = { 0, 0, 0, 0, 0 };
+            heap h;
+            ws_config cfg = heap_config(&h);
             lasting k;
-            cfg.alloc = heap_alloc;
-            cfg.alloc_user = &h;
             cfg.reconnect = 1;
             cfg.reconnect_max = 2;
             h.fail_at = i;
