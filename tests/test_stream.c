@@ -29,6 +29,14 @@ static void on_http(side *s, const ws_event *ev)
     if (ev->type == WS_EV_HTTP && !p->later) p->result = ws_sse_open(s->c, &p->o);
 }
 
+/* A fresh world, a plan that has nothing yet, and a server's configuration of both. */
+static ws_config plan_config(world *w, plan *p)
+{
+    world_init(w);
+    memset(p, 0, sizeof *p);
+    return world_config(w);
+}
+
 static void stream_new(side *s, world *w, const ws_config *cfg, plan *p)
 {
     side_new(s, w, 0, cfg);
@@ -111,12 +119,11 @@ TEST(answers)                   /* the bytes of every answer, the request cut ev
             world w;
             side s;
             plan p;
-            world_init(&w);
-            memset(&p, 0, sizeof p);
+            ws_config cfg = plan_config(&w, &p);
             p.o.headers = own;
             p.o.retry = 7;
             p.o.chunked = a->chunked;
-            { ws_config cfg = world_config(&w); stream_new(&s, &w, &cfg, &p); }
+            stream_new(&s, &w, &cfg, &p);
             side_feed(&s, a->request, cut);
             side_feed(&s, a->request + cut, n - cut);
             CHECK_INT(p.result, a->result);
@@ -155,11 +162,11 @@ TEST(asked)                     /* ws_sse_requested, ws_sse_last_event_id */
         world w;
         side s;
         plan p;
+        ws_config cfg = plan_config(&w, &p);
         char id[8], request[400];
-        world_init(&w);
-        memset(&p, 0, sizeof p);
         p.later = 1;
-        { ws_config cfg = world_config(&w); cfg.ask = 1; stream_new(&s, &w, &cfg, &p); }
+        cfg.ask = 1;
+        stream_new(&s, &w, &cfg, &p);
         sprintf(request, "GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n", ALL[i].target, ALL[i].lines);
         side_feed(&s, request, strlen(request));
         CHECK_INT(s.http, 1);
@@ -184,12 +191,11 @@ TEST(headers_many)              /* up to 32 of ours */
         world w;
         side s;
         plan p;
+        ws_config cfg = plan_config(&w, &p);
         for (i = 0; i < n; i++) { own[i].name = "X"; own[i].value = "y"; }
         own[n].name = own[n].value = NULL;
-        world_init(&w);
-        memset(&p, 0, sizeof p);
         p.o.headers = own;
-        { ws_config cfg = world_config(&w); stream_new(&s, &w, &cfg, &p); }
+        stream_new(&s, &w, &cfg, &p);
         side_feed(&s, GET, sizeof GET - 1);
         CHECK_INT(p.result, n > 32 ? WS_ERR_ARGUMENT : 0);
         side_done(&s);
@@ -207,11 +213,10 @@ TEST(sends)                     /* events of every size arrive, in chunks and wi
         world w;
         side s;
         plan p;
+        ws_config cfg = plan_config(&w, &p);
         buf want = { 0 };
-        world_init(&w);
-        memset(&p, 0, sizeof p);
         p.o.chunked = chunked;
-        { ws_config cfg = world_config(&w); stream_open(&s, &w, &cfg, &p); }
+        stream_open(&s, &w, &cfg, &p);
         buf_str(&want, ": \n\n");
         for (n = 0; n < sizeof text; n = n < 40 ? n + 1 : n * 2) {
             ws_sse_message m = event_of(text + sizeof text - n);
@@ -257,13 +262,10 @@ TEST(fills)                     /* a body written where it is sent from; nobody 
         world w;
         side s;
         plan p;
-        ws_config cfg;
+        ws_config cfg = plan_config(&w, &p);
         buf want = { 0 };
         size_t n;
-        world_init(&w);
-        memset(&p, 0, sizeof p);
         p.o.chunked = mode & 1;
-        cfg = world_config(&w);
         cfg.drop_oldest = mode >> 1 & 1;
         cfg.max_backlog = 100000;
         stream_open(&s, &w, &cfg, &p);
@@ -298,10 +300,9 @@ TEST(no_frames)                 /* nothing of a WebSocket gets into a stream */
     world w;
     side s;
     plan p;
+    ws_config cfg = plan_config(&w, &p);
 
-    world_init(&w);
-    memset(&p, 0, sizeof p);
-    { ws_config cfg = world_config(&w); stream_open(&s, &w, &cfg, &p); }
+    stream_open(&s, &w, &cfg, &p);
     CHECK_INT(ws_send_text(s.c, "x"), WS_ERR_STATE);
     CHECK_INT(ws_send_part(s.c, WS_OP_TEXT, "x", 1, 1), WS_ERR_STATE);
     CHECK_INT(ws_send_latest(s.c, 0, WS_OP_TEXT, "x", 1), WS_ERR_STATE);
@@ -320,21 +321,20 @@ TEST(no_frames)                 /* nothing of a WebSocket gets into a stream */
 
 TEST(beats)                     /* to the millisecond, counted from the last write */
 {
-    world w;
-    side s;
-    plan p;
     uint64_t t;
     long i;
 
     for (i = 0; i < 3; i++) {
+        world w;
+        side s;
+        plan p;
+        ws_config cfg = plan_config(&w, &p);
         ws_sse_message m = event_of("x");
         uint32_t beat = i == 0 ? 15000 : 40;
         size_t n;
-        world_init(&w);
         if (i == 2) w.now = 0xFFFFFFF0u;                /* the clock wraps */
-        memset(&p, 0, sizeof p);
         p.o.beat = i == 0 ? 0 : beat;
-        { ws_config cfg = world_config(&w); stream_open(&s, &w, &cfg, &p); }
+        stream_open(&s, &w, &cfg, &p);
         n = s.out.n;
         for (t = 1; t <= 10 * beat; t++) {
             w.now++;
@@ -365,11 +365,10 @@ TEST(beats_never)               /* WS_NEVER from the start, and later */
         world w;
         side s;
         plan p;
+        ws_config cfg = plan_config(&w, &p);
         size_t n;
-        world_init(&w);
-        memset(&p, 0, sizeof p);
         p.o.beat = i ? 10 : WS_NEVER;
-        { ws_config cfg = world_config(&w); stream_open(&s, &w, &cfg, &p); }
+        stream_open(&s, &w, &cfg, &p);
         if (i) {
             side_time(&s, 100);
             check_body(&s, 0, ": \n\n:\n\n:\n\n:\n\n:\n\n:\n\n:\n\n:\n\n:\n\n:\n\n:\n\n");
@@ -396,13 +395,10 @@ TEST(dead_peer)                 /* ends when it takes nothing for the beat and p
         world w;
         side s;
         plan p;
-        ws_config cfg;
+        ws_config cfg = plan_config(&w, &p);
         ws_sse_message m = event_of("0123456789");
         uint64_t t = 0;
-        world_init(&w);
-        memset(&p, 0, sizeof p);
         p.o.beat = 1000;
-        cfg = world_config(&w);
         cfg.ping_timeout = mode == 3 ? WS_NEVER : 500;
         cfg.max_backlog = 1000;
         cfg.drop_oldest = mode == 1 || mode == 3;       /* events for ever */
@@ -442,9 +438,8 @@ TEST(stalls)                    /* a program that slept does not blame its reade
         world w;
         side s;
         plan p;
-        world_init(&w);
-        memset(&p, 0, sizeof p);
-        { ws_config cfg = world_config(&w); stream_open(&s, &w, &cfg, &p); }
+        ws_config cfg = plan_config(&w, &p);
+        stream_open(&s, &w, &cfg, &p);
         side_time(&s, 20000);
         s.hold = 1;
         w.now += 3600000;
@@ -469,14 +464,11 @@ TEST(backlog)                   /* refused, and WRITABLE when it has drained */
         world w;
         side s;
         plan p;
-        ws_config cfg;
+        ws_config cfg = plan_config(&w, &p);
         buf want = { 0 };
         long i, sent = 0;
         int r = 0;
-        world_init(&w);
-        memset(&p, 0, sizeof p);
         p.o.chunked = chunked;
-        cfg = world_config(&w);
         cfg.max_backlog = 4000;
         stream_open(&s, &w, &cfg, &p);
         s.hold = 1;
@@ -511,15 +503,12 @@ TEST(drops_oldest)              /* whole events go, the oldest first, never a be
         world w;
         side s;
         plan p;
-        ws_config cfg;
+        ws_config cfg = plan_config(&w, &p);
         buf body = { 0 };
         long i, gaps = 0, last = -1;
         const char *at;
         size_t n;
-        world_init(&w);
-        memset(&p, 0, sizeof p);
         p.o.chunked = chunked;
-        cfg = world_config(&w);
         cfg.max_backlog = 600;
         cfg.drop_oldest = 1;
         stream_open(&s, &w, &cfg, &p);
@@ -563,12 +552,9 @@ TEST(drops_slow)
         world w;
         side s;
         plan p;
-        ws_config cfg;
+        ws_config cfg = plan_config(&w, &p);
         long i;
         int r = 0;
-        world_init(&w);
-        memset(&p, 0, sizeof p);
-        cfg = world_config(&w);
         cfg.max_backlog = 600;
         cfg.drop_slow = 1;
         stream_open(&s, &w, &cfg, &p);
@@ -592,13 +578,10 @@ TEST(ends)                      /* after the queued events; a slow line may take
         world w;
         side s;
         plan p;
-        ws_config cfg;
+        ws_config cfg = plan_config(&w, &p);
         size_t n, k;
         long i;
-        world_init(&w);
-        memset(&p, 0, sizeof p);
         p.o.chunked = how & 1;
-        cfg = world_config(&w);
         stream_open(&s, &w, &cfg, &p);
         s.hold = 1;
         for (i = 0; i < 100; i++) CHECK_INT(send_number(s.c, i), 0);
@@ -639,17 +622,14 @@ static long server_run(long fail_at, int chunked, int oldest)
     world w;
     side s;
     plan p;
-    ws_config cfg;
+    ws_config cfg = plan_config(&w, &p);
     static char big[3000];
     ws_sse_message m = event_of(big);
     long i, calls;
 
     memset(big, 'x', sizeof big - 1);
-    world_init(&w);
-    memset(&p, 0, sizeof p);
     p.o.chunked = chunked;
     p.o.retry = 5;
-    cfg = world_config(&w);
     cfg.max_backlog = 8000;
     cfg.drop_oldest = oldest;
     w.h.fail_at = fail_at;
@@ -687,7 +667,7 @@ TEST(server_fixed_memory)       /* in the caller's block: refused while full, go
     world w;
     side s;
     plan p;
-    ws_config cfg;
+    ws_config cfg = plan_config(&w, &p);
     buf want = { 0 };
     static char big[2200];
     ws_sse_message m = event_of(big);
@@ -695,10 +675,7 @@ TEST(server_fixed_memory)       /* in the caller's block: refused while full, go
     int turn, r = 0;
 
     memset(big, 'x', sizeof big);
-    world_init(&w);
     w.h.forbid = 1;
-    memset(&p, 0, sizeof p);
-    cfg = world_config(&w);
     cfg.memory = block;
     cfg.memory_size = sizeof block;
     cfg.memory_send = 2048;
@@ -740,12 +717,9 @@ TEST(sec_J5)                    /* a slow reader, 10 million events: memory stay
         world w;
         side s;
         plan p;
-        ws_config cfg;
+        ws_config cfg = plan_config(&w, &p);
         long i, refused = 0;
         size_t n, most = 0;
-        world_init(&w);
-        memset(&p, 0, sizeof p);
-        cfg = world_config(&w);
         cfg.max_backlog = 65536;
         cfg.drop_oldest = mode;
         stream_open(&s, &w, &cfg, &p);
@@ -790,13 +764,12 @@ static void ring_check(const ws_sse_ring *ring, const char *id, long from, int r
     world w;
     side s;
     plan p;
+    ws_config cfg = plan_config(&w, &p);
     buf want = { 0 };
     char line[40];
     long i;
 
-    world_init(&w);
-    memset(&p, 0, sizeof p);
-    { ws_config cfg = world_config(&w); stream_open(&s, &w, &cfg, &p); }
+    stream_open(&s, &w, &cfg, &p);
     CHECK_INT(ws_sse_replay(s.c, ring, id), r < 0 ? r : made_n - from);
     side_pull(&s);
     CHECK_INT(s.closed, 0);
@@ -893,15 +866,12 @@ TEST(ring_replay_backlog)       /* a reader with no room for what it missed come
     world w;
     side s;
     plan p;
-    ws_config cfg;
+    ws_config cfg = plan_config(&w, &p);
     ws_sse_ring ring;
     int i;
 
     ws_sse_ring_init(&ring, memory, sizeof memory);
     for (i = 0; i < 100; i++) { ws_sse_message m = event_of("0123456789"); ws_sse_ring_add(&ring, &m); }
-    world_init(&w);
-    memset(&p, 0, sizeof p);
-    cfg = world_config(&w);
     cfg.max_backlog = 500;
     stream_open(&s, &w, &cfg, &p);
     CHECK_INT(ws_sse_replay(s.c, &ring, NULL), WS_SSE_ERR_WRITE);
@@ -1033,7 +1003,15 @@ static const answer ANSWERS[] = {
 
 #define ANSWER_COUNT (sizeof ANSWERS / sizeof *ANSWERS)
 
-static void got_free(got *g) { buf_free(&g->body); buf_free(&g->refusal); }
+/* A fresh world, and the configuration of a request in it. */
+static ws_config request_config(world *w, const char *method)
+{
+    ws_config cfg;
+    world_init(w);
+    cfg = world_config(w);
+    cfg.method = method;
+    return cfg;
+}
 
 static void client_new(side *s, world *w, const ws_config *cfg, got *g)
 {
@@ -1044,6 +1022,14 @@ static void client_new(side *s, world *w, const ws_config *cfg, got *g)
     side_pull(s);
 }
 
+static void got_free(got *g) { buf_free(&g->body); buf_free(&g->refusal); }
+
+static void client_done(side *s)
+{
+    got_free((got *)s->user);
+    side_done(s);
+}
+
 /* Feeds the answer, cut at two places; step: pieces of that size. */
 static void answer_check(const answer *a, size_t cut, size_t step, size_t memory)
 {
@@ -1051,12 +1037,9 @@ static void answer_check(const answer *a, size_t cut, size_t step, size_t memory
     world w;
     side s;
     got g;
-    ws_config cfg;
+    ws_config cfg = request_config(&w, "GET");
     size_t n = strlen(a->text), at, k;
 
-    world_init(&w);
-    cfg = world_config(&w);
-    cfg.method = "GET";
     if (memory) { cfg.memory = block; cfg.memory_size = sizeof block; cfg.memory_send = 1000; }
     client_new(&s, &w, &cfg, &g);
     for (at = 0; at < n && !s.closed; at += k) {
@@ -1112,10 +1095,7 @@ TEST(body_heads)                /* HEAD has no body, whatever its headers say */
         world w;
         side s;
         got g;
-        ws_config cfg;
-        world_init(&w);
-        cfg = world_config(&w);
-        cfg.method = "HEAD";
+        ws_config cfg = request_config(&w, "HEAD");
         client_new(&s, &w, &cfg, &g);
         CHECK(!strncmp(buf_c(&s.out), "HEAD /chat?x=1 HTTP/1.1\r\n", 25));
         CHECK(!strstr(s.out.p, "Content-Length"));
@@ -1123,8 +1103,7 @@ TEST(body_heads)                /* HEAD has no body, whatever its headers say */
         CHECK_INT(s.closed, 1);
         CHECK_INT(s.error, i == 3 ? WS_ERR_STATUS : 0);
         CHECK_INT(g.refusal.n + g.body.n, 0);
-        got_free(&g);
-        side_done(&s);
+        client_done(&s);
     }
 }
 
@@ -1144,12 +1123,9 @@ TEST(requests)                  /* the bytes of a request */
         world w;
         side s;
         got g;
-        ws_config cfg;
+        ws_config cfg = request_config(&w, ALL[i].method);
         size_t n = strlen(ALL[i].end);
         char line[60];
-        world_init(&w);
-        cfg = world_config(&w);
-        cfg.method = ALL[i].method;
         cfg.body = ALL[i].body;
         cfg.body_size = ALL[i].n;
         cfg.headers = own;
@@ -1167,8 +1143,7 @@ TEST(requests)                  /* the bytes of a request */
         CHECK_INT(ws_close(s.c, 1000, ""), 0);
         side_pull(&s);
         CHECK_INT(s.closed, 1);
-        got_free(&g);
-        side_done(&s);
+        client_done(&s);
     }
 }
 
@@ -1177,13 +1152,10 @@ TEST(body_paused)               /* nothing while paused, all of it after */
     world w;
     side s;
     got g;
-    ws_config cfg;
+    ws_config cfg = request_config(&w, "GET");
     static char big[300000];
     size_t fed, taken;
 
-    world_init(&w);
-    cfg = world_config(&w);
-    cfg.method = "GET";
     client_new(&s, &w, &cfg, &g);
     side_feed(&s, OK200 "Content-Length: 300000\r\n\r\n", sizeof OK200 - 1 + 26);
     memset(big, 'x', sizeof big);
@@ -1199,8 +1171,7 @@ TEST(body_paused)               /* nothing while paused, all of it after */
     CHECK_INT(g.body.n, sizeof big);
     CHECK_INT(s.closed, 1);
     CHECK_INT(s.error, 0);
-    got_free(&g);
-    side_done(&s);
+    client_done(&s);
 }
 
 TEST(body_idle)                 /* idle_timeout counts from the last byte of the body */
@@ -1208,12 +1179,9 @@ TEST(body_idle)                 /* idle_timeout counts from the last byte of the
     world w;
     side s;
     got g;
-    ws_config cfg;
+    ws_config cfg = request_config(&w, "GET");
     int i;
 
-    world_init(&w);
-    cfg = world_config(&w);
-    cfg.method = "GET";
     cfg.idle_timeout = 100;
     client_new(&s, &w, &cfg, &g);
     side_feed(&s, OK200 "\r\n", sizeof OK200 + 1);
@@ -1223,8 +1191,7 @@ TEST(body_idle)                 /* idle_timeout counts from the last byte of the
     CHECK_INT(s.closed, 0);
     side_time(&s, 1);
     CHECK_INT(s.error, WS_ERR_IDLE_TIMEOUT);
-    got_free(&g);
-    side_done(&s);
+    client_done(&s);
 }
 
 static long client_run(long fail_at, const answer *a)
@@ -1232,13 +1199,10 @@ static long client_run(long fail_at, const answer *a)
     world w;
     side s;
     got g;
-    ws_config cfg;
+    ws_config cfg = request_config(&w, "POST");
     size_t i;
     long calls;
 
-    world_init(&w);
-    cfg = world_config(&w);
-    cfg.method = "POST";
     cfg.body = "body";
     cfg.body_size = 4;
     w.h.fail_at = fail_at;
@@ -1248,8 +1212,7 @@ static long client_run(long fail_at, const answer *a)
     if (s.c) { side_end(&s); CHECK_INT(s.closed, 1); }
     if (w.h.failed && s.c && s.error) CHECK(s.error == WS_ERR_MEMORY || s.error == a->error);
     calls = w.h.failed ? -1 : w.h.calls;
-    got_free(&g);
-    side_done(&s);
+    client_done(&s);
     return calls;
 }
 
@@ -1271,12 +1234,9 @@ TEST(chunk_line_fixed_memory)   /* a line that cannot fit is a fault, not a wait
     world w;
     side s;
     got g;
-    ws_config cfg;
+    ws_config cfg = request_config(&w, "GET");
     int i;
 
-    world_init(&w);
-    cfg = world_config(&w);
-    cfg.method = "GET";
     cfg.memory = block;
     cfg.memory_size = sizeof block;
     cfg.memory_send = 1000;
@@ -1293,20 +1253,16 @@ TEST(trailers_endless)          /* they may be as long as a head */
     world w;
     side s;
     got g;
-    ws_config cfg;
+    ws_config cfg = request_config(&w, "GET");
     size_t n;
 
-    world_init(&w);
-    cfg = world_config(&w);
-    cfg.method = "GET";
     cfg.max_head = 1000;
     client_new(&s, &w, &cfg, &g);
     side_feed(&s, CHUNKED "0\r\n", sizeof CHUNKED + 2);
     for (n = 0; n < 2000 && !s.closed; n += 8) side_feed(&s, "X-A: b\r\n", 8);
     CHECK_INT(s.error, WS_ERR_BODY);
     CHECK(n > 1000 && n < 1500);
-    got_free(&g);
-    side_done(&s);
+    client_done(&s);
 }
 
 /* ---- the reader, fed by hand ---- */
@@ -1338,13 +1294,10 @@ static void reader_check(const char *said, size_t step, const char *want, int er
     world w;
     side s;
     reading g;
-    ws_config cfg;
+    ws_config cfg = request_config(&w, "GET");
     size_t n = strlen(said), at, k;
 
-    world_init(&w);
     memset(&g, 0, sizeof g);
-    cfg = world_config(&w);
-    cfg.method = "GET";
     side_new(&s, &w, 1, &cfg);
     s.event = on_read;
     s.user = &g;
@@ -1498,7 +1451,7 @@ TEST(own_transport)             /* blocking, by cfg.io: in blocks, as they come 
 
 #define PLAYS 8
 
-/* A server in a child process: connection i gets text[i], cut into pieces of step[i] bytes (0:
+/* A server in a child process: connection i gets text[i], cut into pieces of step bytes (0:
    whole); before '~' it stays open until the client goes, at '^' it is reset. More are not accepted. */
 static const char *play_text[PLAYS];
 static int play_step, play_port;
@@ -1537,12 +1490,13 @@ static void play_one(int fd, int i)
     close(fd);
 }
 
-static void play(const char *a, const char *b, const char *c, const char *d)
+static void play(int step, const char *a, const char *b, const char *c, const char *d)
 {
     struct sockaddr_in at;
     socklen_t len = sizeof at;
     int fd = socket(AF_INET, SOCK_STREAM, 0), i;
 
+    play_step = step;
     play_text[0] = a; play_text[1] = b; play_text[2] = c; play_text[3] = d;
     if (!play_seen)
         play_seen = (struct shared *)mmap(NULL, sizeof *play_seen, PROT_READ | PROT_WRITE,
@@ -1628,8 +1582,7 @@ TEST(visits)                    /* every answer, in every driver */
 
     for (driver = 0; driver < DRIVERS; driver++) for (i = 0; i < ANSWER_COUNT; i += 4) {
         for (k = 0; k < PLAYS; k++) play_text[k] = NULL;
-        play_step = driver == OWN ? 1 : 0;
-        play(ANSWERS[i].text, i + 1 < ANSWER_COUNT ? ANSWERS[i + 1].text : NULL,
+        play(driver == OWN ? 1 : 0, ANSWERS[i].text, i + 1 < ANSWER_COUNT ? ANSWERS[i + 1].text : NULL,
              i + 2 < ANSWER_COUNT ? ANSWERS[i + 2].text : NULL, i + 3 < ANSWER_COUNT ? ANSWERS[i + 3].text : NULL);
         for (k = i; k < i + 4 && k < ANSWER_COUNT; k++) {
             const answer *a = &ANSWERS[k];
@@ -1657,8 +1610,7 @@ TEST(body_reset)                /* a broken connection is no end of a body */
     for (driver = 0; driver < DRIVERS; driver++) {
         ws_config cfg;
         visit v;
-        play_step = 0;
-        play(OK200 "\r\nhello^", NULL, NULL, NULL);
+        play(0, OK200 "\r\nhello^", NULL, NULL, NULL);
         memset(&cfg, 0, sizeof cfg);
         cfg.method = "GET";
         visit_run(&v, driver, play_url(), &cfg);
@@ -1686,9 +1638,8 @@ TEST(redirected)                /* who stays what it was, and who becomes a GET 
         visit v;
         char move[100], line[40];
         int head = !strcmp(ALL[i].method, "HEAD");
-        play_step = 0;
         sprintf(move, "HTTP/1.1 %d M\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n", ALL[i].status);
-        play(move, head ? OK200 "Content-Length: 2\r\n\r\n" : OK200 "Content-Length: 2\r\n\r\nok", NULL, NULL);
+        play(0, move, head ? OK200 "Content-Length: 2\r\n\r\n" : OK200 "Content-Length: 2\r\n\r\nok", NULL, NULL);
         memset(&cfg, 0, sizeof cfg);
         cfg.method = ALL[i].method;
         if (ALL[i].method[0] == 'P') { cfg.body = "hi there"; cfg.body_size = 8; }
@@ -1742,7 +1693,12 @@ static void tale_run(tale *t, int driver, const ws_config *cfg, int stop_at, int
     ws_loop_free(loop);
 }
 
-static void tale_free(tale *t) { buf_free(&t->g.log); buf_free(&t->refusal); }
+static void tale_over(tale *t)
+{
+    buf_free(&t->g.log);
+    buf_free(&t->refusal);
+    play_over();
+}
 
 TEST(reader_comes_back)         /* where it was, when it is to, and stops at 204 */
 {
@@ -1750,8 +1706,7 @@ TEST(reader_comes_back)         /* where it was, when it is to, and stops at 204
 
     for (driver = 0; driver < DRIVERS; driver++) {
         tale t;
-        play_step = 3;
-        play(EVENTS "\r\nretry: 20\nid: 7\ndata: a\n\nid: 8\ndata: cut", EVENTS "\r\ndata: b\n\n",
+        play(3, EVENTS "\r\nretry: 20\nid: 7\ndata: a\n\nid: 8\ndata: cut", EVENTS "\r\ndata: b\n\n",
              EVENTS "Content-Length: 99\r\n\r\nid\ndata: c\n\n", "HTTP/1.1 204 No\r\n\r\n");
         tale_run(&t, driver, NULL, -1, 0);
         CHECK_STR(buf_c(&t.g.log), "O[a|message|7]DO[b|message|7]DO[c|message|]DOC");
@@ -1764,8 +1719,7 @@ TEST(reader_comes_back)         /* where it was, when it is to, and stops at 204
         CHECK(strstr(play_seen->request[2], "\r\nLast-Event-ID: 7\r\n") != NULL);
         CHECK(!strstr(play_seen->request[3], "Last-Event-ID"));
         CHECK_INT(play_seen->connections, 4);
-        tale_free(&t);
-        play_over();
+        tale_over(&t);
     }
 }
 
@@ -1779,13 +1733,11 @@ TEST(reader_idle)               /* a server that vanished is left for a new try 
         memset(&cfg, 0, sizeof cfg);
         cfg.idle_timeout = 100;
         cfg.reconnect = 1;
-        play_step = 0;
-        play(EVENTS "\r\nid: 7\ndata: a\n\n~", "HTTP/1.1 204 No\r\n\r\n", NULL, NULL);
+        play(0, EVENTS "\r\nid: 7\ndata: a\n\n~", "HTTP/1.1 204 No\r\n\r\n", NULL, NULL);
         tale_run(&t, driver, &cfg, -1, 0);
         CHECK_STR(buf_c(&t.g.log), "O[a|message|7]DOC");
         CHECK(strstr(play_seen->request[1], "\r\nLast-Event-ID: 7\r\n") != NULL);
-        tale_free(&t);
-        play_over();
+        tale_over(&t);
     }
 }
 
@@ -1801,14 +1753,12 @@ TEST(reader_waits)              /* retry of any size; never a storm */
     for (i = 0; i < sizeof ALL / sizeof *ALL; i++) {
         tale t;
         char text[200];
-        play_step = 0;
         sprintf(text, EVENTS "\r\nretry: %s\n\n", ALL[i].retry);
-        play(text, NULL, NULL, NULL);
+        play(0, text, NULL, NULL, NULL);
         tale_run(&t, BLOCKING, NULL, -1, 3);
         CHECK_STR(buf_c(&t.g.log), "ODC");
         CHECK(t.first_wait >= ALL[i].least && t.first_wait <= ALL[i].most);
-        tale_free(&t);
-        play_over();
+        tale_over(&t);
     }
 }
 
@@ -1828,15 +1778,13 @@ TEST(reader_stops)              /* at what is no stream, and at errors, whose bo
 
     for (driver = 0; driver < DRIVERS; driver++) for (i = 0; i < sizeof ALL / sizeof *ALL; i++) {
         tale t;
-        play_step = 0;
-        play(ALL[i].first, ALL[i].second, NULL, NULL);
+        play(0, ALL[i].first, ALL[i].second, NULL, NULL);
         tale_run(&t, driver, NULL, -1, 0);
         CHECK_STR(buf_c(&t.g.log), ALL[i].log);
         CHECK_STR(buf_c(&t.refusal), ALL[i].body);
         CHECK_INT(t.g.r.error, ALL[i].reader);
         CHECK_INT(t.error, ALL[i].error);
-        tale_free(&t);
-        play_over();
+        tale_over(&t);
     }
 }
 
@@ -1851,15 +1799,13 @@ TEST(reader_posts)              /* once: a POST is not repeated unless it is tol
         cfg.method = "POST";
         cfg.body = "{\"stream\":true}";
         cfg.body_size = 15;
-        play_step = 1;
-        play(EVENTS "Transfer-Encoding: chunked\r\n\r\ne\r\ndata: [DONE]\n\n\r\n0\r\n\r\n", "HTTP/1.1 204 No\r\n\r\n", NULL, NULL);
+        play(1, EVENTS "Transfer-Encoding: chunked\r\n\r\ne\r\ndata: [DONE]\n\n\r\n0\r\n\r\n", "HTTP/1.1 204 No\r\n\r\n", NULL, NULL);
         tale_run(&t, driver, &cfg, -1, 0);
         CHECK_STR(buf_c(&t.g.log), "O[[DONE]|message|]C");
         CHECK_INT(t.error, 0);
         CHECK(strstr(play_seen->request[0], "\r\n\r\n{\"stream\":true}") != NULL);
         CHECK_INT(play_seen->connections, 1);
-        tale_free(&t);
-        play_over();
+        tale_over(&t);
     }
 }
 
@@ -1876,13 +1822,11 @@ TEST(reader_fixed_memory)       /* no room for a last event id: it does not come
         cfg.memory_size = sizeof block;
         cfg.memory_send = 2048;
         cfg.reconnect = 1;
-        play_step = 1;
-        play(EVENTS "\r\nid: 7\ndata: a\n\n", "HTTP/1.1 204 No\r\n\r\n", NULL, NULL);
+        play(1, EVENTS "\r\nid: 7\ndata: a\n\n", "HTTP/1.1 204 No\r\n\r\n", NULL, NULL);
         tale_run(&t, driver, &cfg, -1, 0);
         CHECK_STR(buf_c(&t.g.log), "O[a|message|7]C");
         CHECK_INT(t.error, 0);
-        tale_free(&t);
-        play_over();
+        tale_over(&t);
     }
 }
 
@@ -1892,12 +1836,10 @@ TEST(reader_ended_anywhere)     /* closed, freed, dropped at every event, in eve
 
     for (driver = 0; driver < DRIVERS; driver++) for (how = 0; how < 3; how++) for (at = 0; at < 9; at++) {
         tale t;
-        play_step = 0;
-        play(EVENTS "\r\nretry: 1\ndata: a\n\ndata: b\n\n", EVENTS "\r\ndata: c\n\n", "HTTP/1.1 503 No\r\n\r\nx", NULL);
+        play(0, EVENTS "\r\nretry: 1\ndata: a\n\ndata: b\n\n", EVENTS "\r\ndata: c\n\n", "HTTP/1.1 503 No\r\n\r\nx", NULL);
         tale_run(&t, driver, NULL, at, how);
         if (how == 0) CHECK(t.g.log.n && t.g.log.p[t.g.log.n - 1] == 'C');
-        tale_free(&t);
-        play_over();
+        tale_over(&t);
     }
 }
 
