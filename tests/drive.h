@@ -90,6 +90,29 @@ static inline uint32_t dice(uint64_t *s, uint32_t below)
     return (uint32_t)((z ^ (z >> 31)) % below);
 }
 
+/* ---- memory that is counted, and fails ---- */
+
+/* What fails at its turn fail_at, and then, or afterwards too. */
+typedef struct meter { long calls, fail_at, failed, live; int fail_all; } meter;
+
+/* For cfg.alloc. */
+static inline void *metered(void *user, void *old, size_t old_size, size_t new_size)
+{
+    meter *m = (meter *)user;
+
+    if (new_size) {
+        m->calls++;
+        if (m->fail_at && (m->calls == m->fail_at || (m->fail_all && m->calls > m->fail_at))) {
+            m->failed++;
+            return NULL;
+        }
+    }
+    m->live += (long)new_size - (long)old_size;
+    if (new_size) return realloc(old, new_size);
+    free(old);
+    return NULL;
+}
+
 /* ---- the sockets of the library ---- */
 
 static struct line {

@@ -14,26 +14,6 @@ int main(void)
 #else
 #include "tls.h"
 
-/* What fails at its turn fail_at, and then, or afterwards too. */
-typedef struct meter { long calls, fail_at, failed, live; int fail_all; } meter;
-
-static void *metered(void *user, void *old, size_t old_size, size_t new_size)
-{
-    meter *m = (meter *)user;
-
-    if (new_size) {
-        m->calls++;
-        if (m->fail_at && (m->calls == m->fail_at || (m->fail_all && m->calls > m->fail_at))) {
-            m->failed++;
-            return NULL;
-        }
-    }
-    m->live += (long)new_size - (long)old_size;
-    if (new_size) return realloc(old, new_size);
-    free(old);
-    return NULL;
-}
-
 static int metered_random(void *user, void *buf, size_t n)
 {
     meter *m = (meter *)user;
