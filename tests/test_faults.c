@@ -859,22 +859,33 @@ static int pull(ws_conn *c, int *messages)
     return 0;
 }
 
+/* A server's end without a loop, past its opening handshake; peer: the other end. */
+static ws_conn *adopted(int *peer)
+{
+    int pair[2], messages = 0;
+    ws_conn *c;
+
+    memset(&f, 0, sizeof f);
+    f.now = 1000000;
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+    c = ws_adopt(NULL, pair[0], NULL, 0, NULL);
+    CHECK_INT(send(pair[1], request, sizeof request - 1, 0), sizeof request - 1);
+    pull(c, &messages);
+    CHECK_INT(messages, 0);
+    *peer = pair[1];
+    return c;
+}
+
 TEST(write_fails)
 {
     static const char hello[] = "\x81\x85\0\0\0\0hello\x81\x85\0\0\0\0world";
-    int paused, messages, pair[2];
-    ws_conn *c;
+    int paused;
 
     for (paused = 0; paused < 2; paused++) {
-        memset(&f, 0, sizeof f);
-        f.now = 1000000;
-        messages = 0;
-        CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-        c = ws_adopt(NULL, pair[0], NULL, 0, NULL);
-        CHECK_INT(send(pair[1], request, sizeof request - 1, 0), sizeof request - 1);
-        pull(c, &messages);
+        int messages = 0, peer;
+        ws_conn *c = adopted(&peer);
         if (paused) ws_pause(c);
-        CHECK_INT(send(pair[1], hello, sizeof hello - 1, 0), sizeof hello - 1);
+        CHECK_INT(send(peer, hello, sizeof hello - 1, 0), sizeof hello - 1);
         f.call = SEND;
         f.result = ENETDOWN;
         f.times = CALLS_MAX;
@@ -892,7 +903,7 @@ TEST(write_fails)
         CHECK_INT(messages, 2);
         CHECK_INT(f.fired, 1);
         ws_free(c);
-        close(pair[1]);
+        close(peer);
     }
 }
 
@@ -1032,24 +1043,18 @@ TEST(last_words)
 TEST(free_with_input_unread)
 {
     char got[300];
-    int messages = 0, pair[2];
-    ws_conn *c;
+    int peer;
+    ws_conn *c = adopted(&peer);
 
-    memset(&f, 0, sizeof f);
-    f.now = 1000000;
-    CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-    c = ws_adopt(NULL, pair[0], NULL, 0, NULL);
-    CHECK_INT(send(pair[1], request, sizeof request - 1, 0), sizeof request - 1);
-    pull(c, &messages);
-    CHECK(recv(pair[1], got, sizeof got, 0) > 100);
+    CHECK(recv(peer, got, sizeof got, 0) > 100);
     ws_pause(c);
     CHECK_INT(ws_send_text(c, "last"), 0);
     ws_step(c);
-    CHECK_INT(send(pair[1], masked_hi, 8, 0), 8);
+    CHECK_INT(send(peer, masked_hi, 8, 0), 8);
     ws_free(c);
-    CHECK_INT(recv(pair[1], got, sizeof got, 0), 6);
-    CHECK_INT(recv(pair[1], got, sizeof got, 0), 0);
-    close(pair[1]);
+    CHECK_INT(recv(peer, got, sizeof got, 0), 6);
+    CHECK_INT(recv(peer, got, sizeof got, 0), 0);
+    close(peer);
 }
 
 /* A connection that was freed gives no event, though the poller had named it and input of it
@@ -1093,16 +1098,11 @@ TEST(sec_H3_pipe)
     static char echo[5000] = { (char)0x82, (char)0xFE, 4992 >> 8, (char)(4992 & 255) };
     ws_event ev;
     ws_conn *c;
-    int fd, messages = 0, pair[2];
+    int fd, messages = 0, peer;
 
     signal(SIGPIPE, SIG_DFL);
-    memset(&f, 0, sizeof f);
-    f.now = 1000000;
-    CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-    c = ws_adopt(NULL, pair[0], NULL, 0, NULL);
-    CHECK_INT(send(pair[1], request, sizeof request - 1, 0), sizeof request - 1);
-    pull(c, &messages);
-    close(pair[1]);
+    c = adopted(&peer);
+    close(peer);
     ws_send_text(c, "x");
     CHECK(pull(c, &messages) < 0);
     CHECK_INT(f.count[0][SEND], 2);
