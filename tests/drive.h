@@ -518,6 +518,17 @@ static inline void raw_besides(void)
     }
 }
 
+/* The first of them: listens, and plays its part in each turn; wrap may be NULL. */
+static inline void raw_begin(raw *r, void (*part)(raw *r), void (*wrap)(raw *r))
+{
+    memset(r, 0, sizeof *r);
+    r->turn = part;
+    r->wrap = wrap;
+    raw_listen(r);
+    raws[0] = r;
+    besides = raw_besides;
+}
+
 static inline void raw_over(raw *r)
 {
     int i;

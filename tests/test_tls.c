@@ -199,9 +199,7 @@ TEST(sec_B9_system_authorities)
         ws_conn *x;
         if (rows[i].file[0]) setenv("SSL_CERT_FILE", pem(rows[i].file), 1);
         else unsetenv("SSL_CERT_FILE");
-        cfg.tls = given ? ws_tls_new(NULL) : NULL;
-        x = visit(driver, url_of("wss", "localhost", l), &cfg);
-        ws_tls_free(cfg.tls);
+        x = tls_visit(driver, url_of("wss", "localhost", l), &cfg, given ? ws_tls_new(NULL) : NULL);
         UNTIL(c.opens || c.closes, 3000);
         CHECK_INT(c.opens, !rows[i].words);
         if (!rows[i].words) {
@@ -667,9 +665,7 @@ TEST(sec_B9_ends)
         int l = tls_listen(&s, tls_new(NULL, "good"));
         ws_conn *x;
         memset(&s, 0, sizeof s);
-        cfg.tls = tls_new("ca", NULL);
-        x = visit(driver, url_of("wss", "localhost", l), &cfg);
-        ws_tls_free(cfg.tls);
+        x = tls_visit(driver, url_of("wss", "localhost", l), &cfg, tls_new("ca", NULL));
         UNTIL(c.opens == 1 && s.opens == 1, 1000);
         if (frames) {           /* both have said goodbye: the way it ends counts no more */
             ws_close(x, 3000, "enough");
@@ -695,9 +691,7 @@ TEST(sec_B9_ends)
         int l = tls_listen(&s, tls_new(NULL, "good"));
         ws_conn *x;
         memset(&s, 0, sizeof s);
-        cfg.tls = tls_new("ca", NULL);
-        x = visit(OWN, url_of("wss", "localhost", l), &cfg);
-        ws_tls_free(cfg.tls);
+        x = tls_visit(OWN, url_of("wss", "localhost", l), &cfg, tls_new("ca", NULL));
         UNTIL(c.opens == 1 && s.opens == 1, 1000);
         if (rude == 1) shutdown(line.fd, SHUT_WR);
         if (rude == 2) {        /* a reset */
@@ -817,12 +811,10 @@ TEST(sec_B9_bodies)
         ws_conn *x;
         body_wrong = 0;
         app = body_app;
-        cfg.tls = tls_new("ca", NULL);
         cfg.method = "GET";
         snprintf(url, sizeof url, "%s%s", url_of("https", "localhost", l), targets[i]);
         line.cut_in = cut == 1 ? 150000 : cut == 2 ? all - 12 : -1;     /* 2: inside close_notify */
-        x = visit(driver, url, &cfg);
-        ws_tls_free(cfg.tls);
+        x = tls_visit(driver, url, &cfg, tls_new("ca", NULL));
         UNTIL(c.closes, 2000);
         CHECK_INT(c.opens, 1);
         CHECK_INT((int)body_wrong, 0);
@@ -917,16 +909,10 @@ TEST(tls_on_a_plain_port)
         ws_conn *x;
         l = listen_on(&plain);
         memset(&s, 0, sizeof s);
-        memset(&r, 0, sizeof r);
-        r.turn = rows[i].turn;
-        raw_listen(&r);
-        besides = raw_besides;
-        raws[0] = &r;
-        cfg.tls = tls_new("ca", NULL);
+        raw_begin(&r, rows[i].turn, NULL);
         cfg.handshake_timeout = rows[i].turn == silence ? 300 : 5000;
         snprintf(url, sizeof url, "wss://localhost:%d/", rows[i].turn ? r.port : ws_listen_port(loop, l));
-        x = visit(driver, url, &cfg);
-        ws_tls_free(cfg.tls);
+        x = tls_visit(driver, url, &cfg, tls_new("ca", NULL));
         UNTIL(c.closes, 2000);
         CHECK_INT(c.error, rows[i].error);
         CHECK_INT(c.code, rows[i].error == WS_ERR_TLS ? WS_CLOSE_TLS : WS_CLOSE_ABNORMAL);
@@ -955,16 +941,10 @@ TEST(last_words)
         char url[64];
         ws_conn *x;
         loop = ws_loop_new(NULL);
-        memset(&r, 0, sizeof r);
-        r.turn = alert;
-        raw_listen(&r);
-        besides = raw_besides;
-        raws[0] = &r;
+        raw_begin(&r, alert, NULL);
         line.cut_out = 0;
-        cfg.tls = tls_new("ca", NULL);
         snprintf(url, sizeof url, "wss://localhost:%d/", r.port);
-        x = visit(driver, url, &cfg);
-        ws_tls_free(cfg.tls);
+        x = tls_visit(driver, url, &cfg, tls_new("ca", NULL));
         UNTIL(c.closes, 2000);
         CHECK_STR(c.reason, "TLS failed: peer's alert: handshake failure");
         leave(&c, x);
@@ -983,9 +963,7 @@ TEST(last_words_of_an_open_connection)
         int l = tls_listen(&s, secure ? tls_new(NULL, "good") : NULL);
         ws_conn *x;
         memset(&s, 0, sizeof s);
-        cfg.tls = tls_new("ca", NULL);
-        x = visit(driver, url_of(secure ? "wss" : "ws", "localhost", l), &cfg);
-        ws_tls_free(cfg.tls);
+        x = tls_visit(driver, url_of(secure ? "wss" : "ws", "localhost", l), &cfg, tls_new("ca", NULL));
         UNTIL(c.opens == 1 && s.opens == 1, 1000);
         ws_send_text(s.c, "one more");
         ws_close(s.c, 4001, "no more");
@@ -1200,18 +1178,11 @@ TEST(sec_B9_proxies)
             l = listen_on(&plain);
         }
         memset(&s, 0, sizeof s);
-        memset(&r, 0, sizeof r);
-        r.turn = proxy_turn;
-        r.wrap = rows[i].cert ? proxy_wrap : NULL;
         proxy_tls = !rows[i].cert ? NULL : strcmp(rows[i].cert, "names") ? tls_new(NULL, rows[i].cert) : names_tls();
-        raw_listen(&r);
-        besides = raw_besides;
-        raws[0] = &r;
+        raw_begin(&r, proxy_turn, rows[i].cert ? proxy_wrap : NULL);
         snprintf(proxy, sizeof proxy, "%s://%s:%d", rows[i].scheme, rows[i].host, r.port);
         cfg.proxy = proxy;
-        cfg.tls = tls_new("ca", NULL);
-        x = visit(driver, url_of(rows[i].server, host, l), &cfg);
-        ws_tls_free(cfg.tls);
+        x = tls_visit(driver, url_of(rows[i].server, host, l), &cfg, tls_new("ca", NULL));
         UNTIL(c.opens || c.closes, 3000);
         CHECK_INT(c.opens, !rows[i].words && !wrong);
         if (c.opens) {
@@ -1255,9 +1226,7 @@ static void adopt_one(int in_loop)
     port = ntohs(a.sin_port);
     snprintf(url, sizeof url, "wss://localhost:%d/", port);
     cfg = client_config(&c);
-    cfg.tls = tls_new("ca", NULL);
-    x = visit(OWN, url, &cfg);
-    ws_tls_free(cfg.tls);
+    x = tls_visit(OWN, url, &cfg, tls_new("ca", NULL));
     fd = accept(lfd, NULL, NULL);
     memset(&cfg, 0, sizeof cfg);
     memset(&mine, 0, sizeof mine);

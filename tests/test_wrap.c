@@ -557,12 +557,7 @@ TEST(proxies)
         memset(&s, 0, sizeof s);
         if (rows[i].server[2] != 's') set.wrap = NULL;
         l = listen_on(&set);
-        memset(&r, 0, sizeof r);
-        r.turn = proxy_turn;
-        r.wrap = !strcmp(rows[i].proxy, "https") ? proxy_wrap : NULL;
-        raw_listen(&r);
-        raws[0] = &r;
-        besides = raw_besides;
+        raw_begin(&r, proxy_turn, !strcmp(rows[i].proxy, "https") ? proxy_wrap : NULL);
         snprintf(proxy, sizeof proxy, "%s://proxy.test:%d", rows[i].proxy, r.port);
         cfg.proxy = proxy;
         cfg.max_redirects = 1;
@@ -618,12 +613,7 @@ TEST(sec_H2_wrap)
         l = listen_on(&set);
         m.fail_at = n + (side ? 0 : m.calls);
         if (proxy) {
-            memset(&r, 0, sizeof r);
-            r.turn = proxy_turn;
-            r.wrap = proxy_wrap;
-            raw_listen(&r);
-            raws[0] = &r;
-            besides = raw_besides;
+            raw_begin(&r, proxy_turn, proxy_wrap);
             snprintf(url, sizeof url, "https://proxy.test:%d", r.port);
             cfg.proxy = url;
         }

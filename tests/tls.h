@@ -73,4 +73,15 @@ static inline int tls_listen(end *e, ws_tls *tls)
     return l;
 }
 
+/* A client that gets the only share of tls; what visit gives. */
+static inline ws_conn *tls_visit(int driver, const char *url, ws_config *cfg, ws_tls *tls)
+{
+    ws_conn *c;
+
+    cfg->tls = tls;
+    c = visit(driver, url, cfg);
+    ws_tls_free(tls);
+    return c;
+}
+
 #endif
