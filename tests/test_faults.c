@@ -785,6 +785,12 @@ static int knock(void)
     return fd;
 }
 
+static void alone_over(void)
+{
+    ws_loop_free(w.loop);
+    unlink(unix_path());
+}
+
 /* Three seconds of an accept that fails, then a client that must be let in at once. */
 static void accept_fails(int error, int takes, int deaf)
 {
@@ -812,8 +818,7 @@ static void accept_fails(int error, int takes, int deaf)
     CHECK_INT(w.newcomer, 3);
     CHECK(f.now - start <= 200);
     for (i = 0; i < 10; i++) close(fd[i]);
-    ws_loop_free(w.loop);
-    unlink(unix_path());
+    alone_over();
     if (test_faults) printf("    accept gives %s, takes %d\n", strerror(error), takes);
 }
 
@@ -909,18 +914,19 @@ TEST(write_fails)
 
 /* ---- raw peers of a loop ---- */
 
-/* Opens a raw client of the loop at fd: request sent, answer read. Returns its server end. */
-static ws_conn *raw_open(int fd)
+/* Opens a raw client of the loop, *fd: request sent, answer read. Returns its server end. */
+static ws_conn *raw_open(int *fd)
 {
     char answer[512];
     ws_event ev, none;
     int turns = 0;
 
-    CHECK_INT(send(fd, request, sizeof request - 1, 0), sizeof request - 1);
+    *fd = knock();
+    CHECK_INT(send(*fd, request, sizeof request - 1, 0), sizeof request - 1);
     while (ws_poll(w.loop, &ev, 100) <= 0 && turns++ < 10) {}
     CHECK_INT(ev.type, WS_EV_OPEN);
     CHECK_INT(ws_poll(w.loop, &none, 0), 0);
-    CHECK(recv(fd, answer, sizeof answer, 0) > 100);
+    CHECK(recv(*fd, answer, sizeof answer, 0) > 100);
     return ev.conn;
 }
 
@@ -935,10 +941,8 @@ TEST(freed_with_output)
     int fd[2], messages = 0;
 
     listen_alone();
-    fd[0] = knock();
-    a = raw_open(fd[0]);
-    fd[1] = knock();
-    b = raw_open(fd[1]);
+    a = raw_open(&fd[0]);
+    b = raw_open(&fd[1]);
     CHECK_INT(send(fd[0], masked_hi, 8, 0), 8);
     CHECK_INT(send(fd[1], masked_hi, 8, 0), 8);
     while (ws_poll(w.loop, &ev, 10) > 0) {
@@ -953,10 +957,9 @@ TEST(freed_with_output)
     CHECK_INT(recv(fd[0], got, sizeof got, 0), 0);
     CHECK_INT(ws_loop_count(w.loop), 1);
     CHECK_INT(ws_state(b), WS_STATE_OPEN);
-    ws_loop_free(w.loop);
+    alone_over();
     close(fd[0]);
     close(fd[1]);
-    unlink(unix_path());
 }
 
 /* Input that waited while much was unsent is looked at as soon as the socket took that. */
@@ -975,8 +978,7 @@ TEST(held_within_a_turn)
     unlink(unix_path());
     sprintf(address, "unix:%s", unix_path());
     CHECK(ws_listen(w.loop, address, &cfg) >= 0);
-    fd = knock();
-    raw_open(fd);
+    raw_open(&fd);
     memcpy(both, masked_hi, 8);
     memcpy(both + 8, masked_yo, 8);
     CHECK_INT(send(fd, both, 16, 0), 16);
@@ -991,9 +993,8 @@ TEST(held_within_a_turn)
         }
     CHECK_INT(f.fired, 1);
     CHECK_INT(messages, 2);
-    ws_loop_free(w.loop);
+    alone_over();
     close(fd);
-    unlink(unix_path());
 }
 
 /* After an error of the peer the socket stays, so that what the peer still sends does not turn
@@ -1009,9 +1010,8 @@ TEST(last_words)
     memset(waste, 'w', sizeof waste);
     for (silent = 0; silent < 2; silent++) {
         listen_alone();
-        fd = knock();
         fds = f.fds;
-        raw_open(fd);
+        raw_open(&fd);
         CHECK_INT(f.fds, fds + 1);
         CHECK_INT(send(fd, "\xff\xff", 2, 0), 2);      /* reserved bits */
         CHECK_INT(ws_poll(w.loop, &ev, 1000), 1);
@@ -1034,8 +1034,7 @@ TEST(last_words)
             close(fd);
         }
         CHECK_INT(f.fds, fds);
-        ws_loop_free(w.loop);
-        unlink(unix_path());
+        alone_over();
     }
 }
 
@@ -1066,10 +1065,8 @@ TEST(freed_while_ready)
     int fd[2], late = 0, hit = 0;
 
     listen_alone();
-    fd[0] = knock();
-    a = raw_open(fd[0]);
-    fd[1] = knock();
-    b = raw_open(fd[1]);
+    a = raw_open(&fd[0]);
+    b = raw_open(&fd[1]);
     CHECK_INT(send(fd[1], masked_hi, 8, 0), 8);
     CHECK_INT(send(fd[1], masked_yo, 8, 0), 8);
     CHECK_INT(ws_poll(w.loop, &ev, 0), 1);          /* hi; yo is read and waits */
@@ -1087,9 +1084,8 @@ TEST(freed_while_ready)
     CHECK_INT(hit, 1);
     CHECK_INT(late, 0);
     CHECK_INT(ws_loop_count(w.loop), 1);
-    ws_loop_free(w.loop);
+    alone_over();
     close(fd[0]);
-    unlink(unix_path());
 }
 
 /* Writing to a peer that is gone is no signal, by none of the ways in which bytes leave. */
@@ -1109,8 +1105,7 @@ TEST(sec_H3_pipe)
     ws_free(c);
 
     listen_alone();
-    fd = knock();
-    raw_open(fd);
+    raw_open(&fd);
     CHECK_INT(send(fd, echo, sizeof echo, 0), sizeof echo);
     close(fd);
     f.count[0][SEND] = 0;
@@ -1121,8 +1116,7 @@ TEST(sec_H3_pipe)
     CHECK_INT(messages, 1);
     CHECK(f.count[0][SENDMSG] + f.count[0][SEND] > 0);
     CHECK_INT(ws_loop_count(w.loop), 0);
-    ws_loop_free(w.loop);
-    unlink(unix_path());
+    alone_over();
 }
 
 /* a socket that cannot be made non-blocking is not taken: a read of it could last for ever */
@@ -1174,8 +1168,7 @@ TEST(poller_fails)
     CHECK(strstr(ws_loop_error_text(w.loop), ws_error_string(WS_ERR_POLLER)) != NULL);
     CHECK_INT(ws_poll(w.loop, &ev, 1000), 0);
     CHECK_INT(f.now, 1001000);
-    ws_loop_free(w.loop);
-    unlink(unix_path());
+    alone_over();
 }
 
 TESTS(T(sec_H5_beginnings) T(sec_H5_loop) T(sec_H5_own_loop) T(sec_H5_blocking) T(sec_H5_server)
