@@ -551,11 +551,12 @@ static inline size_t side_feed(side *s, const void *data, size_t n)
     return done;
 }
 
-/* The same in pieces of step bytes. */
+/* The same in pieces of step bytes, 0: whole. */
 static inline void side_feed_by(side *s, const void *data, size_t n, size_t step)
 {
     size_t at;
-    for (at = 0; at < n; at += step)
+    if (!step) side_feed(s, data, n);
+    else for (at = 0; at < n; at += step)
         side_feed(s, (const char *)data + at, n - at < step ? n - at : step);
 }
 

@@ -363,7 +363,7 @@ TEST(sec_C1)
         b[1] = client ? 127 : 255;
         for (j = 0; j < 8; j++) b[2 + j] = (uint8_t)(lens[i] >> (56 - 8 * j));
         memset(b + 10, 0x55, 4);
-        side_feed_by(&s, b, n, k == 2 ? 1 : n);
+        side_feed_by(&s, b, n, k == 2);
         CHECK(w.h.peak < before + 8192);
         if (lens[i] >> 63) CHECK_INT(s.error, WS_ERR_LENGTH_SIGN);
         else if (lens[i] > (1 << 20) || (k == 1 && lens[i] > (1 << 20) - 3))

@@ -4,48 +4,11 @@
 #include "ws.h"
 #include "test.h"
 #include "engine.h"
+#include "heads.h"
 
 #define G "GET /chat HTTP/1.1\r\n"
-#define HO "Host: example.com\r\n"
-#define UP "Upgrade: websocket\r\n"
-#define CO "Connection: Upgrade\r\n"
-#define KE "Sec-WebSocket-Key: " KEY "\r\n"
-#define VE "Sec-WebSocket-Version: 13\r\n"
-#define E "\r\n"
-#define ALL HO UP CO KE VE
 
 /* ---- helpers ---- */
-
-/* Value of a header line in a head of ours; NULL if absent; *count: how often. Not the
-   library's scanner. */
-static const char *field(const buf *head, const char *name, int *count)
-{
-    static char value[600];
-    const char *p = head->p, *end = head->p + head->n, *found = NULL;
-    size_t n = strlen(name);
-    int k = 0;
-
-    while (p && p < end) {
-        const char *eol = p;
-        while (eol + 1 < end && !(eol[0] == '\r' && eol[1] == '\n')) eol++;
-        if (eol == p) break;
-        if ((size_t)(eol - p) > n && p[n] == ':') {
-            size_t i;
-            for (i = 0; i < n && (p[i] | 32) == (name[i] | 32); i++) { }
-            if (i == n) {
-                const char *v = p + n + 1;
-                size_t size;
-                while (v < eol && *v == ' ') v++;
-                size = (size_t)(eol - v) < sizeof value - 1 ? (size_t)(eol - v) : sizeof value - 1;
-                if (!k) { memcpy(value, v, size); value[size] = 0; found = value; }
-                k++;
-            }
-        }
-        p = eol + 2;
-    }
-    if (count) *count = k;
-    return found;
-}
 
 /* Lines of a head; -1 if it holds a bare CR or LF, NUL or another control character. */
 static int lines(const buf *b, size_t *size)
@@ -64,11 +27,6 @@ static int lines(const buf *b, size_t *size)
     return -1;
 }
 
-static int status_of(const buf *b)
-{
-    return b->n > 12 && !memcmp(b->p, "HTTP/1.1 ", 9) ? atoi(b->p + 9) : 0;
-}
-
 /* A refusal says everything a proxy needs to forget the connection. */
 static void check_refusal(side *s, int status)
 {
@@ -78,15 +36,13 @@ static void check_refusal(side *s, int status)
 
     CHECK(lines(&s->out, &head) > 0);
     CHECK_INT(status_of(&s->out), status);
-    v = field(&s->out, "Connection", &n);
-    CHECK(n == 1 && v && !strcmp(v, "close"));
+    CHECK_FIELD(&s->out, "Connection", "close");
     v = field(&s->out, "Content-Length", &n);
     CHECK_INT(n, 1);
     if (v && s->out.n > head) CHECK_INT(atol(v), s->out.n - head);      /* none for HEAD */
-    if (status == 426) { v = field(&s->out, "Sec-WebSocket-Version", &n); CHECK(v && n == 1 && !strcmp(v, "13")); }
-    if (status == 405) { v = field(&s->out, "Allow", &n); CHECK(v && !strcmp(v, "GET")); }
-    field(&s->out, "Sec-WebSocket-Accept", &n);
-    CHECK_INT(n, 0);
+    if (status == 426) CHECK_FIELD(&s->out, "Sec-WebSocket-Version", "13");
+    if (status == 405) CHECK_FIELD(&s->out, "Allow", "GET");
+    CHECK_FIELD(&s->out, "Sec-WebSocket-Accept", NULL);
     field(&s->out, "Upgrade", &n);
     CHECK(n == 0 || status == 426);
     CHECK_INT(s->opened, 0);
@@ -94,21 +50,13 @@ static void check_refusal(side *s, int status)
 
 static void check_101(side *s)
 {
-    int n;
-    const char *v;
-
     CHECK_INT(status_of(&s->out), 101);
     CHECK(lines(&s->out, NULL) > 0);
-    v = field(&s->out, "Sec-WebSocket-Accept", &n);
-    CHECK(v && n == 1 && !strcmp(v, ACCEPT));
-    v = field(&s->out, "Upgrade", &n);
-    CHECK(v && n == 1 && ws_str_is((ws_str){ v, strlen(v) }, "websocket"));
-    v = field(&s->out, "Connection", &n);
-    CHECK(v && n == 1 && ws_str_is((ws_str){ v, strlen(v) }, "upgrade"));
-    field(&s->out, "Sec-WebSocket-Extensions", &n);
-    CHECK_INT(n, 0);
-    field(&s->out, "Content-Length", &n);
-    CHECK_INT(n, 0);
+    CHECK_FIELD(&s->out, "Sec-WebSocket-Accept", ACCEPT);
+    CHECK_FIELD(&s->out, "Upgrade", "websocket");
+    CHECK_FIELD(&s->out, "Connection", "Upgrade");
+    CHECK_FIELD(&s->out, "Sec-WebSocket-Extensions", NULL);
+    CHECK_FIELD(&s->out, "Content-Length", NULL);
     CHECK_INT(s->opened, 1);
 }
 
@@ -123,17 +71,13 @@ static void accepter(side *s, const ws_event *ev)
 static void ask(side *s, world *w, const ws_config *with, const void *p, size_t n, size_t step)
 {
     ws_config cfg;
-    size_t at;
 
     world_init(w);
-    cfg = with ? *with : world_config(w);
-    cfg.alloc = heap_alloc; cfg.alloc_user = &w->h;
-    cfg.random = rng_fill; cfg.random_user = &w->r;
+    cfg = world_config_with(w, with);
     if (asking) cfg.ask = 1;
     side_new(s, w, 0, &cfg);
     if (asking) s->event = accepter;
-    if (!step) side_feed(s, p, n);
-    else for (at = 0; at < n; at += step) side_feed(s, (const char *)p + at, n - at < step ? n - at : step);
+    side_feed_by(s, p, n, step);
 }
 
 static void finish(side *s)     /* after a refusal: everything ends */
@@ -491,15 +435,12 @@ TEST(sec_A4)
     for (client = 0; client < 2; client++) for (k = 0; k < 6; k++) for (step = 0; step < 2; step++) {
         world w;
         side s;
-        ws_config cfg;
+        ws_config cfg = world_fresh(&w);
         size_t taken = 0, i, len = strlen(flood[k]), base;
 
-        world_init(&w);
-        cfg = world_config(&w);
         side_new(&s, &w, client, &cfg);
         side_pull(&s);
-        base = w.h.now;
-        w.h.peak = base;
+        base = heap_mark(&w.h);
         taken = side_feed(&s, client ? "HTTP/1.1 101 ok\r\n" : G, client ? 17 : sizeof G - 1);
         for (i = 0; i < 20000 && !s.closed; i++) {
             size_t j;
@@ -629,8 +570,7 @@ TEST(sec_A20)
         const char *text = client ? "HTTP/1.1 101 Switching Protocols\r\nX: y" : G HO "X: y";
         size_t n = strlen(text), at = 0;
 
-        world_init(&w);
-        cfg = world_config(&w);
+        cfg = world_fresh(&w);
         cfg.handshake_timeout = limit[i];
         side_new(&s, &w, client, &cfg);
         side_pull(&s);
@@ -742,8 +682,6 @@ TEST(sec_A19)
         side s;
         ws_config cfg;
         buf b = { 0 };
-        int n;
-        const char *v;
 
         memset(&cfg, 0, sizeof cfg);
         cfg.protocols = t[i].have;
@@ -753,9 +691,7 @@ TEST(sec_A19)
         ask(&s, &w, &cfg, b.p, b.n, 0);
         check_101(&s);
         CHECK_STR(ws_protocol(s.c), t[i].chosen);
-        v = field(&s.out, "Sec-WebSocket-Protocol", &n);
-        CHECK_INT(n, t[i].chosen[0] != 0);
-        if (v) CHECK_STR(v, t[i].chosen);
+        CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", t[i].chosen[0] ? t[i].chosen : NULL);
         buf_free(&b);
         side_done(&s);
     }
@@ -786,14 +722,10 @@ TEST(http_reply)
     for (k = 0; k < 7; k++) for (head = 0; head < 2; head++) for (b = 0; b < 2; b++) {
         world w;
         side s;
-        ws_config cfg;
+        ws_config cfg = world_fresh(&w);
         size_t h = 0;
-        int n;
-        const char *v;
         const char *text = head ? "HEAD /page?q=1 HTTP/1.1\r\n" HO E : "GET /page?q=1 HTTP/1.1\r\n" HO E;
 
-        world_init(&w);
-        cfg = world_config(&w);
         side_new(&s, &w, 0, &cfg);
         s.event = replier;
         reply_status = status[k];
@@ -804,14 +736,11 @@ TEST(http_reply)
         CHECK_INT(status_of(&s.out), status[k]);
         CHECK(lines(&s.out, &h) > 0);
         if (status[k] != 204 && status[k] != 304) {
-            v = field(&s.out, "Content-Length", &n);
-            CHECK(v && n == 1 && atoi(v) == (b ? 13 : 0));
+            CHECK_FIELD(&s.out, "Content-Length", b ? "13" : "0");
             CHECK_INT(s.out.n - h, !head && b ? 13 : 0);
         }
-        v = field(&s.out, "Connection", &n);
-        CHECK(v && n == 1 && !strcmp(v, "close"));
-        v = field(&s.out, "X-A", &n);
-        CHECK_INT(n, b);
+        CHECK_FIELD(&s.out, "Connection", "close");
+        CHECK_FIELD(&s.out, "X-A", b ? "b" : NULL);
         CHECK_INT(s.closed, 1);
         CHECK_INT(s.code, 0);
         CHECK_INT(s.clean, 1);
@@ -851,8 +780,7 @@ TEST(sec_A18)
         } else {
             if (where == 3) h[0].name = text;
             if (where == 4) h[0].value = text;
-            world_init(&w);
-            cfg = world_config(&w);
+            cfg = world_fresh(&w);
             side_new(&s, &w, 0, &cfg);
             s.event = replier;
             reply_status = 200; reply_headers = h; reply_body = "x";
@@ -878,8 +806,7 @@ TEST(sec_A18)
 
         sprintf(text, "%s", "abcd");
         text[at == 0 ? 0 : at == 1 ? 2 : 3] = (char)c;
-        world_init(&w);
-        cfg = world_config(&w);
+        cfg = world_fresh(&w);
         sprintf(url, "%s", "ws://example.com/path");
         if (where == 0) { h[0].name = text; cfg.headers = h; }
         if (where == 1) { h[0].value = text; cfg.headers = h; }
@@ -1027,8 +954,7 @@ static void client_start(side *s, world *w, const ws_config *with, const char *u
 {
     ws_config cfg;
     world_init(w);
-    if (with) { cfg = *with; cfg.alloc = heap_alloc; cfg.alloc_user = &w->h; cfg.random = rng_fill; cfg.random_user = &w->r; }
-    else cfg = world_config(w);
+    cfg = world_config_with(w, with);
     memset(s, 0, sizeof *s);
     s->w = w;
     s->client = 1;
@@ -1054,16 +980,13 @@ static void run_answers(const char *id)
             side s;
             ws_config cfg;
             buf b = { 0 };
-            size_t at, head;
 
             memset(&cfg, 0, sizeof cfg);
             cfg.protocols = a->protocols;
             client_start(&s, &w, &cfg, URL);
             expand(&b, a->text, &s.out);
-            head = b.n;
             put_frame(&b, 0x81, 0, "early", 5, 0);      /* never looked at if refused */
-            if (!step) side_feed(&s, b.p, b.n);
-            else for (at = 0; at < b.n; at += step) side_feed(&s, b.p + at, b.n - at < step ? b.n - at : step);
+            side_feed_by(&s, b.p, b.n, step);
             if (a->error == WS_ERR_STATUS && !s.opened) side_end(&s);   /* ends the body */
             if (a->error == 0 && !(a->other && s.error == a->other)) {
                 CHECK_STR(buf_c(&s.log), "O T'early' ");
@@ -1085,7 +1008,6 @@ static void run_answers(const char *id)
             if (!step) buf_str(&log, buf_c(&s.log));
             else CHECK_STR(buf_c(&s.log), log.p);
             if (test_faults > faults && !step) printf("  answer %s %d: %s\n  -> %s\n", a->id, (int)i, a->text, buf_c(&s.log));
-            (void)head;
             buf_free(&b);
             side_done(&s);
         }
@@ -1129,7 +1051,8 @@ TEST(sec_B2)
 {
     int k;
 
-    run_answers("B2");    for (k = 0; k < 1100; k++) {
+    run_answers("B2");
+    for (k = 0; k < 1100; k++) {
         world w;
         side s;
         buf b = { 0 };
@@ -1165,16 +1088,16 @@ TEST(sec_B6)
         world w;
         side s;
         buf b = { 0 };
-        size_t n;
+        int more;
         client_start(&s, &w, NULL, URL);
         expand(&b, A101 UP CO ACC E, &s.out);
         put_spec(&b, t[i].spec, 0);
-        n = b.n;
-        if (k < n) { side_feed(&s, b.p, k); side_feed(&s, b.p + k, n - k); }
-        CHECK(k >= n || !strcmp(buf_c(&s.log), t[i].log));
+        more = k < b.n;
+        if (more) side_feed_cut(&s, &b, k);
+        CHECK(!more || !strcmp(buf_c(&s.log), t[i].log));
         buf_free(&b);
         side_done(&s);
-        if (k >= n) break;
+        if (!more) break;
     }
 }
 
@@ -1191,8 +1114,7 @@ TEST(sec_B7)
         side s;
         size_t base, i, taken = 0;
         client_start(&s, &w, NULL, URL);
-        base = w.h.now;
-        w.h.peak = base;
+        base = heap_mark(&w.h);
         side_feed(&s, start[k], strlen(start[k]));
         for (i = 0; i < 100000 && !s.closed; i++) taken += side_feed(&s, more[k], strlen(more[k]));
         CHECK_INT(s.closed, 1);
@@ -1257,20 +1179,16 @@ TEST(urls)
             CHECK(lines(&s.out, NULL) > 0);
             buf_str(&want, "GET "); buf_str(&want, t[i].target); buf_str(&want, " HTTP/1.1\r\n");
             CHECK(s.out.n > want.n && !memcmp(s.out.p, want.p, want.n));
-            v = field(&s.out, "Host", &n);
-            CHECK_INT(n, 1);
-            CHECK_STR(v, t[i].host);
-            v = field(&s.out, "Authorization", &n);
-            CHECK_INT(n, t[i].authorization != NULL);
-            if (t[i].authorization) CHECK_STR(v, t[i].authorization);
-            v = field(&s.out, "Upgrade", &n); CHECK(n == 1 && ws_str_is((ws_str){ v, strlen(v) }, "websocket"));
-            v = field(&s.out, "Connection", &n); CHECK(n == 1 && ws_str_is((ws_str){ v, strlen(v) }, "upgrade"));
-            v = field(&s.out, "Sec-WebSocket-Version", &n); CHECK(n == 1 && !strcmp(v, "13"));
+            CHECK_FIELD(&s.out, "Host", t[i].host);
+            CHECK_FIELD(&s.out, "Authorization", t[i].authorization);
+            CHECK_FIELD(&s.out, "Upgrade", "websocket");
+            CHECK_FIELD(&s.out, "Connection", "Upgrade");
+            CHECK_FIELD(&s.out, "Sec-WebSocket-Version", "13");
             v = field(&s.out, "Sec-WebSocket-Key", &n); CHECK(n == 1 && strlen(v) == 24);
-            field(&s.out, "Origin", &n); CHECK_INT(n, 0);
-            field(&s.out, "Sec-WebSocket-Protocol", &n); CHECK_INT(n, 0);
-            field(&s.out, "Sec-WebSocket-Extensions", &n); CHECK_INT(n, 0);
-            field(&s.out, "Content-Length", &n); CHECK_INT(n, 0);
+            CHECK_FIELD(&s.out, "Origin", NULL);
+            CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", NULL);
+            CHECK_FIELD(&s.out, "Sec-WebSocket-Extensions", NULL);
+            CHECK_FIELD(&s.out, "Content-Length", NULL);
         }
         if (test_faults > faults) printf("  url %s -> %s %s\n", t[i].url, buf_c(&s.log), buf_c(&s.out));
         buf_free(&want);
@@ -1289,19 +1207,18 @@ TEST(urls)
         world w;
         side s;
         ws_config cfg;
-        int n;
         memset(&cfg, 0, sizeof cfg);
         cfg.headers = h;
         cfg.host = "other.example:99";
         cfg.origin = "https://site.example";
         cfg.protocols = "chat, superchat";
         client_start(&s, &w, &cfg, "ws://example.com:1234/");
-        CHECK_STR(field(&s.out, "Host", &n), "other.example:99"); CHECK_INT(n, 1);
-        CHECK_STR(field(&s.out, "Origin", &n), "https://site.example"); CHECK_INT(n, 1);
-        CHECK_STR(field(&s.out, "Sec-WebSocket-Protocol", &n), "chat, superchat"); CHECK_INT(n, 1);
-        CHECK_STR(field(&s.out, "Cookie", &n), "a=b"); CHECK_INT(n, 1);
-        CHECK_STR(field(&s.out, "X-Empty", &n), ""); CHECK_INT(n, 1);
-        CHECK_STR(field(&s.out, "User-Agent", &n), "me/1"); CHECK_INT(n, 1);
+        CHECK_FIELD(&s.out, "Host", "other.example:99");
+        CHECK_FIELD(&s.out, "Origin", "https://site.example");
+        CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", "chat, superchat");
+        CHECK_FIELD(&s.out, "Cookie", "a=b");
+        CHECK_FIELD(&s.out, "X-Empty", "");
+        CHECK_FIELD(&s.out, "User-Agent", "me/1");
         side_done(&s);
     }
 }
@@ -1348,8 +1265,7 @@ TEST(both)
         ws_config cc, sc;
         static const ws_header h[] = { { "X-Extra", "1" }, { NULL, NULL } };
 
-        world_init(&w); world_init(&v);
-        cc = world_config(&w); sc = world_config(&v);
+        cc = world_fresh(&w); sc = world_fresh(&v);
         if (k & 1) cc.protocols = "b, a";
         if (k & 2) sc.protocols = "a, b";
         if (k & 4) cc.headers = h;
@@ -1390,10 +1306,9 @@ TEST(open_facts)
     for (client = 0; client < 2; client++) {
         world w;
         side s;
-        ws_config cfg;
+        ws_config cfg = world_fresh(&w);
         buf b = { 0 };
-        world_init(&w);
-        cfg = world_config(&w);
+
         side_new(&s, &w, client, &cfg);
         s.event = open_facts;
         side_pull(&s);
