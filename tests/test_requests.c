@@ -8,69 +8,32 @@
 #include "../ws.h"
 #include "test.h"
 #include "engine.h"
+#include "heads.h"
 
-#define HO "Host: example.com\r\n"
-#define UP "Upgrade: websocket\r\n"
-#define CO "Connection: Upgrade\r\n"
-#define KE "Sec-WebSocket-Key: " KEY "\r\n"
-#define VE "Sec-WebSocket-Version: 13\r\n"
-#define E "\r\n"
-#define ALL HO UP CO KE VE
 #define COUNT(a) (sizeof (a) / sizeof *(a))
 
 /* ---- helpers ---- */
-
-/* Value of the first header line of that name in a head; NULL if absent; *count: how often.
-   Not the library's scanner. */
-static const char *field(const buf *head, const char *name, int *count)
-{
-    static char value[4][600];
-    static int turn;
-    char *out = value[turn++ % 4];
-    const char *p = head->p, *end = p ? p + head->n : p, *found = NULL;
-    size_t n = strlen(name);
-    int k = 0;
-
-    while (p && p < end) {
-        const char *eol = p;
-        size_t i = 0;
-        while (eol + 1 < end && !(eol[0] == '\r' && eol[1] == '\n')) eol++;
-        if (eol == p) break;
-        if ((size_t)(eol - p) > n && p[n] == ':') while (i < n && (p[i] | 32) == (name[i] | 32)) i++;
-        if (n && i == n) {
-            const char *v = p + n + 1;
-            size_t size;
-            while (v < eol && *v == ' ') v++;
-            size = (size_t)(eol - v) < 599 ? (size_t)(eol - v) : 599;
-            if (!k) { memcpy(out, v, size); out[size] = 0; found = out; }
-            k++;
-        }
-        p = eol + 2;
-    }
-    if (count) *count = k;
-    return found;
-}
-
-static int status_of(const buf *b)
-{
-    return b->n > 12 && !memcmp(b->p, "HTTP/1.1 ", 9) ? atoi(b->p + 9) : 0;
-}
 
 static int str_is(ws_str s, const char *want)
 {
     return want ? s.data && s.size == strlen(want) && !memcmp(s.data, want, s.size) : !s.data;
 }
 
-/* A server that asks, and what it was given. */
-static void start(side *s, world *w, const ws_config *with)
+static ws_config asking(void)
 {
     ws_config cfg;
+    memset(&cfg, 0, sizeof cfg);
+    cfg.ask = 1;
+    return cfg;
+}
+
+/* A server; with NULL: one that asks. */
+static void start(side *s, world *w, const ws_config *with)
+{
+    ws_config cfg = asking();
 
     world_init(w);
-    if (with) cfg = *with;
-    else { memset(&cfg, 0, sizeof cfg); cfg.ask = 1; }
-    cfg.alloc = heap_alloc; cfg.alloc_user = &w->h;
-    cfg.random = rng_fill; cfg.random_user = &w->r;
+    cfg = world_config_with(w, with ? with : &cfg);
     side_new(s, w, 0, &cfg);
 }
 
@@ -93,7 +56,7 @@ static void check_open(side *s)
 
     CHECK_INT(s->opened, 1);
     CHECK_INT(status_of(&s->out), 101);
-    CHECK_STR(field(&s->out, "Sec-WebSocket-Accept", NULL), ACCEPT);
+    CHECK_FIELD(&s->out, "Sec-WebSocket-Accept", ACCEPT);
     s->head = head_size(&s->out);
     side_frame(s, 0x81, "still", 5);
     CHECK_INT(s->messages, before + 1);
@@ -110,8 +73,8 @@ static void check_refused(side *s, int status, int error)
     CHECK_INT(s->error, error);
     CHECK_INT(s->code, error || status == 426 ? (error ? 1006 : 0) : 0);
     CHECK_INT(status_of(&s->out), status);
-    CHECK_STR(field(&s->out, "Connection", NULL), "close");
-    CHECK(field(&s->out, "Sec-WebSocket-Accept", NULL) == NULL);
+    CHECK_FIELD(&s->out, "Connection", "close");
+    CHECK_FIELD(&s->out, "Sec-WebSocket-Accept", NULL);
     CHECK_INT(ws_finished(s->c), 1);
 }
 
@@ -240,11 +203,9 @@ TEST(parked_until_the_deadline)
     for (http = 0; http < 2; http++) for (feed = 0; feed < 2; feed++) {
         world w;
         side s;
-        ws_config cfg;
+        ws_config cfg = asking();
         int i;
 
-        memset(&cfg, 0, sizeof cfg);
-        cfg.ask = 1;
         cfg.handshake_timeout = 5000;
         start(&s, &w, &cfg);
         side_time(&s, 2000);
@@ -276,10 +237,8 @@ TEST(parked_for_ever)
 {
     world w;
     side s;
-    ws_config cfg;
+    ws_config cfg = asking();
 
-    memset(&cfg, 0, sizeof cfg);
-    cfg.ask = 1;
     cfg.handshake_timeout = WS_NEVER;
     parked(&s, &w, &cfg, REQUEST);
     side_time(&s, 100000000);
@@ -360,13 +319,10 @@ enum { S_NULL, S_FRESH, S_HALF, S_PARKED, S_OWED, S_OPEN, S_CLOSING, S_CLOSED, S
 
 static void in_state(side *s, world *w, int state)
 {
-    ws_config cfg;
-    buf b = { 0 };
+    ws_config cfg = world_fresh(w);
 
-    world_init(w);
     memset(s, 0, sizeof *s);
     s->w = w;
-    cfg = world_config(w);
     cfg.ask = 1;
     cfg.protocols = state < S_CLIENT ? "a, b" : NULL;
     if (state == S_NULL) return;
@@ -374,10 +330,7 @@ static void in_state(side *s, world *w, int state)
     side_pull(s);
     switch (state) {
     case S_HALF: side_feed(s, REQUEST, 40); break;
-    case S_CLIENT_OPEN:
-        side_client_answer(&b, &s->out, NULL);
-        side_feed(s, b.p, b.n);
-        break;
+    case S_CLIENT_OPEN: side_answer(s, NULL); break;
     case S_CLIENT_REFUSED: give(s, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno"); break;
     case S_HTTP: case S_REPLIED: case S_REPLIED_TOLD:
         give(s, "GET /x HTTP/1.1\r\n" HO E);
@@ -397,7 +350,6 @@ static void in_state(side *s, world *w, int state)
         if (state == S_LATE) { side_time(s, 11000); CHECK_INT(s->closed, 1); }
         if (state == S_DROPPED) ws_drop(s->c);
     }
-    buf_free(&b);
 }
 
 static int call_answer(ws_conn *c, int what)
@@ -484,7 +436,7 @@ TEST(every_answer_in_every_state)
             CHECK_INT(call_answer(s.c, 0), WS_ERR_STATE);
             CHECK_INT(call_answer(s.c, 3), WS_ERR_STATE);
             CHECK_INT(status_of(&s.out), what < 2 ? 101 : what == 2 ? 403 : 200);
-            CHECK((field(&s.out, "X-A", NULL) != NULL) == (what != 0));
+            CHECK_FIELD(&s.out, "X-A", what ? "b" : NULL);
         }
         if (test_faults > faults) printf("  state %d, call %d: %d\n", state, what, r);
         side_done(&s);
@@ -687,7 +639,7 @@ TEST(failing_allocations)
             CHECK_INT(ws_accept(s.c, NULL), 0);             /* not the choice that failed */
             CHECK_STR(ws_protocol(s.c), "b");
             side_pull(&s);
-            CHECK_STR(field(&s.out, "Sec-WebSocket-Protocol", NULL), "b");
+            CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", "b");
             check_open(&s);
         } else if (r) {
             CHECK_INT(r, WS_ERR_MEMORY);
@@ -744,9 +696,8 @@ TEST(sec_I2)
     side_done(&s);
 
     {                                   /* frames past a limit end it after OPEN, as ever */
-        ws_config cfg;
-        memset(&cfg, 0, sizeof cfg);
-        cfg.ask = 1;
+        ws_config cfg = asking();
+
         cfg.max_message = 100;
         parked(&s, &w, &cfg, REQUEST);
         side_frame(&s, 0x82, filling, 101);
@@ -778,13 +729,13 @@ TEST(subprotocols)
 
     for (x = 0; x < 4; x++) for (y = 0; y < 4; y++) for (z = 0; z < 4; z++) for (lines = 0; lines < 3; lines++)
     for (h = 0; h < 4; h++) for (asks = 0; asks < 2; asks++) for (ch = 0; ch < (asks ? COUNT(choice) : 1); ch++) {
-        const char *offers[4] = { NULL, NULL, NULL, NULL }, *want, *v;
+        const char *offers[4] = { NULL, NULL, NULL, NULL }, *want;
         char list[32] = "", request[600];
         world w;
         side s;
         ws_config cfg;
         ws_answer a = { NULL, NULL };
-        int k = 0, n, offered = 0, r;
+        int k = 0, offered = 0, r;
 
         if (*names[x]) offers[k++] = names[x];
         if (*names[y]) offers[k++] = names[y];
@@ -820,9 +771,7 @@ TEST(subprotocols)
             }
             side_pull(&s);
         }
-        v = field(&s.out, "Sec-WebSocket-Protocol", &n);
-        CHECK_INT(n, *want != 0);
-        if (v) CHECK_STR(v, want);
+        CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", *want ? want : NULL);
         CHECK_STR(ws_protocol(s.c), want);
         side_frame(&s, 0x81, "later", 5);
         CHECK_STR(ws_protocol(s.c), want);
@@ -867,16 +816,13 @@ TEST(subprotocols_both_ends)
     for (i = 0; i < COUNT(t); i++) {
         world w, v;
         side s, c;
-        ws_config cfg;
+        ws_config cfg = asking();
         ws_answer a = { NULL, NULL };
 
-        memset(&cfg, 0, sizeof cfg);
-        cfg.ask = 1;
         cfg.protocols = t[i].have;
         if (t[i].routed) cfg.routes = routes;
         start(&s, &w, &cfg);
-        world_init(&v);
-        cfg = world_config(&v);
+        cfg = world_fresh(&v);
         cfg.protocols = t[i].offer;
         side_new(&c, &v, 1, &cfg);
         side_pull(&c);
@@ -914,19 +860,17 @@ TEST(headers_arrive)
         int n;
 
         a.headers = more;
-        memset(&cfg, 0, sizeof cfg);
-        cfg.ask = 1;
+        cfg = asking();
         cfg.headers = conf;
         start(&s, &w, &cfg);
         give(&s, how == 2 ? "GET / HTTP/1.1\r\n" HO E : REQUEST);
         CHECK_INT(how == 0 ? ws_accept(s.c, &a) : how == 1 ? ws_reject(s.c, 403, more, NULL)
                   : ws_http_reply(s.c, 200, more, NULL, 0), 0);
         side_pull(&s);
-        field(&s.out, "Server", &n);
-        CHECK_INT(n, how == 0);
-        CHECK_STR(field(&s.out, "X-Empty", &n), ""); CHECK_INT(n, 1);
-        CHECK_STR(field(&s.out, "X-Tab", &n), "a\tb");
-        CHECK_STR(field(&s.out, "X-High", &n), "\xc3\xa4");
+        CHECK_FIELD(&s.out, "Server", how == 0 ? "s/1" : NULL);
+        CHECK_FIELD(&s.out, "X-Empty", "");
+        CHECK_FIELD(&s.out, "X-Tab", "a\tb");
+        CHECK_FIELD(&s.out, "X-High", "\xc3\xa4");
         CHECK_STR(field(&s.out, "Set-Cookie", &n), "a=1"); CHECK_INT(n, 2);
         CHECK(strstr(buf_c(&s.out), "\r\nSet-Cookie: b=2; Path=/\r\n") != NULL);
         CHECK_INT(how == 0, s.opened);
@@ -964,10 +908,10 @@ TEST(sec_A18_answers)
             CHECK_INT(how < 2 ? ws_accept(s.c, NULL) : ws_http_reply(s.c, 200, NULL, "t", 1), 0);
             side_pull(&s);
             CHECK_INT(status_of(&s.out), how < 2 ? 101 : 200);
-            CHECK(field(&s.out, "X-Good", NULL) == NULL);
+            CHECK_FIELD(&s.out, "X-Good", NULL);
         } else {
             side_pull(&s);
-            CHECK_STR(field(&s.out, "X-Good", NULL), "1");
+            CHECK_FIELD(&s.out, "X-Good", "1");
         }
         side_done(&s);
     }
@@ -1404,11 +1348,9 @@ TEST(sec_I1_asked)
     for (i = 0; i < COUNT(t); i++) {
         world w;
         side s;
-        ws_config cfg;
+        ws_config cfg = asking();
         char request[400];
 
-        memset(&cfg, 0, sizeof cfg);
-        cfg.ask = 1;
         cfg.origins = t[i].origins;
         sprintf(request, "GET / HTTP/1.1\r\n" ALL "%s%s%s" E, t[i].origin ? "Origin: " : "", t[i].origin ? t[i].origin : "",
                 t[i].origin ? "\r\n" : "");
@@ -1511,8 +1453,7 @@ TEST(asked_in_fixed_memory)
 
         a.protocol = t[i].choice;
         a.headers = h;
-        memset(&cfg, 0, sizeof cfg);
-        cfg.ask = 1;
+        cfg = asking();
         cfg.memory = block;
         cfg.memory_size = sizeof block;
         cfg.protocols = "a, b";
@@ -1677,8 +1618,7 @@ static void client_start(side *s, world *w, shown *v, const ws_config *with)
     ws_config cfg;
 
     world_init(w);
-    if (with) { cfg = *with; cfg.alloc = heap_alloc; cfg.alloc_user = &w->h; cfg.random = rng_fill; cfg.random_user = &w->r; }
-    else cfg = world_config(w);
+    cfg = world_config_with(w, with);
     side_new(s, w, 1, &cfg);
     memset(v, 0, sizeof *v);
     s->user = v;
@@ -1753,8 +1693,7 @@ TEST(refusal_bodies)
             shown v;
 
             client_start(&s, &w, &v, NULL);
-            side_feed(&s, b.p, k);
-            side_feed(&s, b.p + k, b.n - k);
+            side_feed_cut(&s, &b, k);
             if (r->how == NEEDS_EOF) {
                 CHECK_INT(s.closed, 0);
                 if (!late) side_end(&s);
@@ -1774,7 +1713,7 @@ TEST(refusal_bodies)
             side s;
             shown v;
             client_start(&s, &w, &v, NULL);
-            for (k = 0; k < b.n; k++) side_feed(&s, b.p + k, 1);
+            side_feed_by(&s, b.p, b.n, 1);
             if (r->how == NEEDS_EOF) side_end(&s);
             check_shown(&s, &v, r);
             side_done(&s);
@@ -1797,11 +1736,9 @@ TEST(body_end_without_memory)
 
     for (fail = 0; fail < 2; fail++) {
         world w;
-        ws_config cfg;
+        ws_config cfg = world_fresh(&w);
         side s;
 
-        world_init(&w);
-        cfg = world_config(&w);
         side_new(&s, &w, 0, &cfg);
         s.event = go_on;
         side_feed(&s, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27);
@@ -1824,15 +1761,13 @@ TEST(next_header_stays)
 
     for (crossed = 0; crossed < 2; crossed++) for (k = 0; k < 3; k++) {
         world w;
-        ws_config cfg;
+        ws_config cfg = world_fresh(&w);
         ws_conn *c;
         ws_url url;
         size_t n;
         const char *out;
         char text[2000] = "";
 
-        world_init(&w);
-        cfg = world_config(&w);
         cfg.reconnect = 10;
         c = ws_client_new(URL, &cfg);
         CHECK_INT(ws_next_header(c, names[k], "s3cret"), 0);
@@ -1913,10 +1848,8 @@ TEST(no_body_of_a_101)
     world w;
     side s;
     buf b = { 0 };
-    ws_config cfg;
+    ws_config cfg = world_fresh(&w);
 
-    world_init(&w);
-    cfg = world_config(&w);
     side_new(&s, &w, 1, &cfg);
     side_pull(&s);
     side_client_answer(&b, &s.out, "Content-Length: 4\r\n");
@@ -1940,12 +1873,10 @@ TEST(version_8)
     for (i = 0; i < COUNT(versions); i++) {
         world w;
         side s;
-        ws_config cfg;
+        ws_config cfg = world_fresh(&w);
         buf b = { 0 };
-        int n, v = versions[i] ? versions[i] : 13;
+        int v = versions[i] ? versions[i] : 13;
 
-        world_init(&w);
-        cfg = world_config(&w);
         cfg.version = versions[i];
         cfg.origin = "http://example.com";
         side_new(&s, &w, 1, &cfg);
@@ -1955,13 +1886,9 @@ TEST(version_8)
             CHECK_INT(s.out.n, 0);
         } else {
             CHECK_INT(ws_version(s.c), v);
-            CHECK_INT(atoi(field(&s.out, "Sec-WebSocket-Version", &n)), v);
-            CHECK_INT(n, 1);
-            field(&s.out, "Origin", &n);
-            CHECK_INT(n, v == 13);
-            field(&s.out, "Sec-WebSocket-Origin", &n);
-            CHECK_INT(n, v == 8);
-            CHECK_STR(field(&s.out, v == 8 ? "Sec-WebSocket-Origin" : "Origin", &n), "http://example.com");
+            CHECK_FIELD(&s.out, "Sec-WebSocket-Version", v == 8 ? "8" : "13");
+            CHECK_FIELD(&s.out, "Origin", v == 13 ? cfg.origin : NULL);
+            CHECK_FIELD(&s.out, "Sec-WebSocket-Origin", v == 8 ? cfg.origin : NULL);
             side_client_answer(&b, &s.out, NULL);
             put_spec(&b, "81'x'", 0);
             side_feed(&s, b.p, b.n);
@@ -2149,8 +2076,7 @@ TEST(loop_answered_from_elsewhere)
     buf ahead = { 0 };
     size_t sent = 0, base;
 
-    memset(&cfg, 0, sizeof cfg);
-    cfg.ask = 1;
+    cfg = asking();
     loop = serve(&h, &cfg, &port);
     a = raw_connect(port);
     raw_puts(&a, REQUEST);
@@ -2210,14 +2136,12 @@ TEST(loop_hang_up_while_parked)
     int how;
 
     for (how = 0; how < 4; how++) {
-        ws_config cfg;
+        ws_config cfg = asking();
         heap h;
         int port;
         ws_loop *loop;
         raw a;
 
-        memset(&cfg, 0, sizeof cfg);
-        cfg.ask = 1;
         loop = serve(&h, &cfg, &port);
         a = raw_connect(port);
         raw_puts(&a, REQUEST);
@@ -2264,8 +2188,7 @@ TEST(loop_deadlines_of_the_parked)
     uint64_t start, late;
 
     for (in = 1; in < 8; in++) {
-        memset(&cfg, 0, sizeof cfg);
-        cfg.ask = 1;
+        cfg = asking();
         cfg.handshake_timeout = 300;
         loop = serve(&h, &cfg, &port);
         start = now_ms();
@@ -2325,8 +2248,7 @@ TEST(loop_several_applications)
     ws_loop *loop;
     raw a[COUNT(t)];
 
-    memset(&cfg, 0, sizeof cfg);
-    cfg.ask = 1;
+    cfg = asking();
     cfg.routes = routes;
     loop = serve(&h, &cfg, &port);
     host = router;
@@ -2540,8 +2462,7 @@ TEST(detached)
         raw r;
         buf b = { 0 }, want = { 0 };
 
-        memset(&cfg, 0, sizeof cfg);
-        cfg.ask = 1;
+        cfg = asking();
         loop = serve(&h, &cfg, &port);
         host = detacher;
         detach_at = t[i].at;
