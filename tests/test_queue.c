@@ -295,8 +295,7 @@ static void rig_open(rig *r, int client, int drops, int fixed, uint32_t backlog)
     ws_config cfg;
 
     memset(r, 0, sizeof *r);
-    world_init(&r->w);
-    cfg = world_config(&r->w);
+    cfg = world_fresh(&r->w);
     cfg.max_backlog = backlog;
     cfg.drop_oldest = drops;
     if (fixed) {
@@ -368,8 +367,6 @@ TEST(pongs_between_shared_frames)
         static rig r;
         frames f;
         int i;
-        size_t n;
-        const void *p;
         rig_open(&r, 0, 0, 0, 1 << 20);
         r.s.hold = 1;
         for (i = 0; i < 6; i++) {
@@ -377,19 +374,11 @@ TEST(pongs_between_shared_frames)
             send_latest(&r, i, 100);
             send_plain(&r, 50, 0);
         }
-        p = ws_output(r.s.c, &n);
-        buf_add(&r.s.out, p, budget < n ? budget : n);
-        ws_output_done(r.s.c, budget < n ? budget : n);
+        side_write(&r.s, budget);
         for (i = 0; i < 5; i++) side_frame(&r.s, 0x89, &"abcde"[i], 1);
         CHECK_INT(r.s.pings, 5);
-        while (ws_buffered(r.s.c) > 3000) {
-            p = ws_output(r.s.c, &n);
-            if (n > budget) n = budget;
-            buf_add(&r.s.out, p, n);
-            ws_output_done(r.s.c, n);
-        }
-        r.s.hold = 0;
-        side_pull(&r.s);
+        while (ws_buffered(r.s.c) > 3000) side_write(&r.s, budget);
+        side_release(&r.s);
         f = side_frames(&r.s, NULL);
         CHECK_INT(f.data, 18);
         CHECK_INT(f.pongs, 1);
@@ -407,38 +396,26 @@ TEST(drop_slow)
     for (cut = 0; cut < 300; cut += 7) {
         world w;
         side s;
-        ws_config cfg;
+        ws_config cfg = world_fresh(&w);
         char data[100] = { 0 };
-        size_t n;
-        const void *p;
+        size_t n, k;
         int sent = 0, r;
         frames f;
 
-        world_init(&w);
-        cfg = world_config(&w);
         cfg.max_backlog = 1000;
         cfg.drop_slow = 1;
         side_open(&s, &w, 0, &cfg);
         s.hold = 1;
         CHECK_INT(ws_send(s.c, WS_OP_BINARY, data, 100), 0);
         CHECK_INT(ws_send(s.c, WS_OP_BINARY, data, 100), 0);
-        for (n = cut; n; ) {
-            size_t k;
-            p = ws_output(s.c, &k);
-            if (!k) break;
-            if (k > n) k = n;
-            buf_add(&s.out, p, k);
-            ws_output_done(s.c, k);
-            n -= k;
-        }
+        for (n = cut; n && (k = side_write(&s, n)) > 0; n -= k) { }
         while (!(r = ws_send(s.c, WS_OP_BINARY, data, 100))) CHECK(sent++ < 20);
         CHECK_INT(r, WS_ERR_SLOW);
         CHECK_INT(ws_error(s.c), WS_ERR_SLOW);
         CHECK_INT(ws_state(s.c), WS_STATE_CLOSING);
         CHECK(ws_buffered(s.c) < 200);          /* what it did not get is gone, but for the frame begun */
         CHECK_INT(ws_send(s.c, WS_OP_BINARY, data, 1), WS_ERR_STATE);
-        s.hold = 0;
-        side_pull(&s);
+        side_release(&s);
         f = side_frames(&s, NULL);
         CHECK_INT(f.close_code, 1013);
         CHECK_INT(f.data, (cut + 101) / 102 > 2 ? 2 : (cut + 101) / 102);
@@ -455,22 +432,19 @@ TEST(drop_oldest_keeps_the_newest)
 {
     world w;
     side s;
-    ws_config cfg;
+    ws_config cfg = world_fresh(&w);
     char *big = (char *)calloc(1, 200000);
     int i, id;
     long calls = 0;
     size_t n, live;
     frames f;
 
-    world_init(&w);
-    cfg = world_config(&w);
     cfg.max_backlog = 100000;
     cfg.drop_oldest = 1;
     side_open(&s, &w, 0, &cfg);
     s.hold = 1;
     CHECK_INT(ws_send(s.c, WS_OP_BINARY, big, 60000), 0);
-    buf_add(&s.out, ws_output(s.c, &n), 1);
-    ws_output_done(s.c, 1);
+    side_write(&s, 1);
     for (i = 0; i < 10000; i++) {
         memcpy(big, &i, sizeof i);
         CHECK_INT(ws_send(s.c, WS_OP_BINARY, big, 100), 0);
@@ -483,8 +457,7 @@ TEST(drop_oldest_keeps_the_newest)
     CHECK(live < 300000);
     CHECK_INT(ws_send(s.c, WS_OP_BINARY, big, 200000), WS_ERR_BACKLOG);    /* cannot fit: half is begun */
     CHECK_INT(ws_ping(s.c, "p", 1), 0);
-    s.hold = 0;
-    side_pull(&s);
+    side_release(&s);
     f = side_frames(&s, NULL);
     CHECK_INT(f.pings, 1);
     n = s.out.n - 3 - 102;
@@ -527,17 +500,14 @@ TEST(memory)
         enum { MOST_BYTES = 100000 };
         world w;
         side s;
-        ws_config cfg;
+        ws_config cfg = world_fresh(&w);
         size_t base, bound = 5 * MOST_BYTES / 2 + 4096;
         ws__news news;
         int i, r = 0;
 
-        world_init(&w);
-        cfg = world_config(&w);
         cfg.max_backlog = MOST_BYTES;
         side_open(&s, &w, client, &cfg);
-        base = w.h.now;
-        w.h.peak = base;
+        base = heap_mark(&w.h);
         s.hold = 1;
         news = ws__news_of(s.c->cfg, -1, WS_OP_BINARY, data, 100);
         for (i = 0; i < 10000 && !r; i++) {
@@ -553,8 +523,7 @@ TEST(memory)
         if (kind == 3) bound = 300 * (100 + 14 + 100) + 1024;
         CHECK(w.h.peak - base <= bound);
         if (news.frame) ws__shared_release(news.frame);
-        s.hold = 0;
-        side_pull(&s);
+        side_release(&s);
         CHECK_INT(w.h.now, base);
         side_done(&s);
     }
