@@ -28,6 +28,7 @@
 #include <sys/epoll.h>
 #endif
 #include "test.h"
+#include "loopback.h"
 
 static int drive_poll(struct pollfd *p, nfds_t n, int ms);
 static ssize_t drive_send(int fd, const void *p, size_t n, int flags);
@@ -424,30 +425,13 @@ static inline void raw_take(raw *r, int fd)
 
 static inline void raw_connect(raw *r, int port)
 {
-    struct sockaddr_in a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    memset(&a, 0, sizeof a);
-    a.sin_family = AF_INET;
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    a.sin_port = htons((uint16_t)port);
-    CHECK_INT(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-    raw_take(r, fd);
+    raw_take(r, loopback_connect(port));
 }
 
 static inline void raw_listen(raw *r)
 {
-    struct sockaddr_in a;
-    socklen_t n = sizeof a;
-
-    memset(&a, 0, sizeof a);
-    a.sin_family = AF_INET;
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     r->fd = -1;
-    r->listener = socket(AF_INET, SOCK_STREAM, 0);
-    CHECK(!bind(r->listener, (struct sockaddr *)&a, sizeof a) && !listen(r->listener, 8));
-    getsockname(r->listener, (struct sockaddr *)&a, &n);
-    r->port = ntohs(a.sin_port);
+    r->listener = loopback_listen(&r->port);
     fcntl(r->listener, F_SETFL, O_NONBLOCK);
 }
 

@@ -1568,15 +1568,13 @@ TEST(version_8)
 
 /* ==== the same through sockets ========================================================= */
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "loopback.h"
 
 typedef struct hub {
     ws_loop *l;
@@ -1624,24 +1622,11 @@ static void hub_run(hub *h, int ms)
     }
 }
 
-static int raw_connect(int port)
-{
-    struct sockaddr_in a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    memset(&a, 0, sizeof a);
-    a.sin_family = AF_INET;
-    a.sin_port = htons((uint16_t)port);
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    CHECK(fd >= 0 && !connect(fd, (struct sockaddr *)&a, sizeof a));
-    return fd;
-}
-
 /* An open WebSocket whose client end is ours, byte by byte. */
 static int raw_open(hub *h)
 {
     char head[1024];
-    int fd = raw_connect(h->port), n = 0, i;
+    int fd = loopback_connect(h->port), n = 0, i;
     long opened = h->opened;
 
     CHECK_INT(write(fd, REQUEST, sizeof REQUEST - 1), sizeof REQUEST - 1);
@@ -1967,21 +1952,6 @@ out:
     return NULL;
 }
 
-static int listen_raw(int *port)
-{
-    struct sockaddr_in a;
-    socklen_t n = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    memset(&a, 0, sizeof a);
-    a.sin_family = AF_INET;
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    CHECK(fd >= 0 && !bind(fd, (struct sockaddr *)&a, sizeof a) && !listen(fd, 5));
-    getsockname(fd, (struct sockaddr *)&a, &n);
-    *port = ntohs(a.sin_port);
-    return fd;
-}
-
 TEST(blocking_large_in_parts)
 {
     world w;
@@ -1990,7 +1960,7 @@ TEST(blocking_large_in_parts)
     ws_event ev;
     pthread_t thread;
     char url[64];
-    int port, listener = listen_raw(&port);
+    int port, listener = loopback_listen(&port);
     sum s[2];
     size_t before;
     int which = 0, code = 0;
@@ -2205,7 +2175,7 @@ TEST(loop_completion_waits)
             ws_want_writable(h.last);
         } else {                    /* a handshake that is not answered */
             char url[64];
-            listener = listen_raw(&port);
+            listener = loopback_listen(&port);
             sprintf(url, "ws://127.0.0.1:%d/", port);
             h.last = ws_dial(h.l, url, &cfg);
             ws_send_text(h.last, "early");

@@ -1903,8 +1903,8 @@ TEST(version_8)
 
 #ifndef _WIN32
 
-#include <arpa/inet.h>
 #include <sys/wait.h>
+#include "loopback.h"
 
 static uint64_t now_ms(void)
 {
@@ -1988,18 +1988,7 @@ static raw raw_of(int fd)
     return r;
 }
 
-static raw raw_connect(int port)
-{
-    struct sockaddr_in a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    memset(&a, 0, sizeof a);
-    a.sin_family = AF_INET;
-    a.sin_port = htons((uint16_t)port);
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    CHECK_INT(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-    return raw_of(fd);
-}
+static raw raw_connect(int port) { return raw_of(loopback_connect(port)); }
 
 static void raw_pull(raw *r)
 {
@@ -2560,17 +2549,10 @@ TEST(detach_refused)
 /* A process that reads one request and answers in two pieces. */
 static pid_t refuser(int *port, const char *head, const char *body)
 {
-    struct sockaddr_in a;
-    socklen_t size = sizeof a;
-    int s = socket(AF_INET, SOCK_STREAM, 0), fd;
+    int s = loopback_listen(port), fd;
     char t[2000];
     pid_t pid;
 
-    memset(&a, 0, sizeof a);
-    a.sin_family = AF_INET;
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    CHECK(!bind(s, (struct sockaddr *)&a, sizeof a) && !listen(s, 4) && !getsockname(s, (struct sockaddr *)&a, &size));
-    *port = ntohs(a.sin_port);
     fflush(stdout);
     pid = fork();
     if (!pid) {
