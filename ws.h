@@ -2756,6 +2756,12 @@ static ws_deflate ws__deflate_settings(const ws_deflate *from)
     return d;
 }
 
+/* Do both compress in the same way, once the same was agreed? */
+WS__PRIVATE int ws__deflate_alike(const ws_deflate *a, const ws_deflate *b)
+{
+    return ws__codec(a) == ws__codec(b) && a->level == b->level && a->mem_level == b->mem_level;
+}
+
 /* 0, or why the settings cannot be. */
 static int ws__deflate_fault(const ws_deflate *from, int client)
 {
@@ -6813,13 +6819,25 @@ static int ws__news_coded(const ws_conn *c, const ws__news *w)
     return c->more && ws__encodes(c, w->op, w->payload.size) && c->more->ext->out.alone;
 }
 
+/* Do two extensions, of listeners perhaps, encode alike? */
+static int ws__encode_alike(const ws_extension *a, const ws_extension *b)
+{
+    if (a == b) return 1;
+    if (a->encode != b->encode || a->begin != b->begin || a->state_size != b->state_size ||
+        a->end != b->end || a->rsv != b->rsv || !a->only_smaller != !b->only_smaller)
+        return 0;
+    return a->user == b->user || (a->encode == ws__deflate_encode &&
+           ws__deflate_alike((const ws_deflate *)a->user, (const ws_deflate *)b->user));
+}
+
 /* What was encoded for those who agreed to the same as c, or the place for it. */
 static ws__news_set *ws__news_find(const ws_conn *c, ws__news *w)
 {
     const ws__ext *e = c->more->ext;
     ws__news_set *s = w->coded, *end = s + WS__NEWS_SETS;
 
-    while (s < end && (s->set != e->set || s->agreed != e->agreed)) s++;
+    while (s < end && (!s->set || s->agreed != e->agreed || !ws__encode_alike(s->set, e->set)))
+        s++;
     if (s < end) return s;
     s = &w->coded[w->sets++ % WS__NEWS_SETS];
     if (s->frame) ws__shared_release(s->frame);

@@ -1869,6 +1869,65 @@ TEST(broadcast_to_many_sets)
     }
 }
 
+/* Listeners whose settings compress alike share what was encoded; others do not. */
+TEST(broadcast_over_listeners)
+{
+    enum { LISTENERS = 7, EACH = 2, N = LISTENERS * EACH };
+    static const struct { int differs, sets; } of[] = { { 0, 1 }, { 1, 2 }, { 2, 2 }, { 3, 2 }, { 4, 2 }, { 5, 1 } };
+    ws_codec second = counting;
+    char text[9000];
+    size_t i, k;
+
+    for (i = 0; i < sizeof text; i++) text[i] = fill_at(i / 5);
+    for (i = 0; i < sizeof of / sizeof *of; i++) {
+        ws_loop *loop = ws_loop_new(NULL);
+        ws_conn *c = NULL;
+        got g[N];
+        int port[LISTENERS], opened = 0;
+        memset(g, 0, sizeof g);
+        for (k = 0; k < LISTENERS; k++) {
+            ws_deflate server = { 0 };
+            ws_config cfg;
+            memset(&cfg, 0, sizeof cfg);
+            server.codec = &counting;
+            server.server_no_context_takeover = 1;
+            server.level = 6;
+            if (k % 2) switch (of[i].differs) {
+            case 1: server.level = 1; break;
+            case 2: server.mem_level = 1; break;
+            case 3: server.codec = &second; break;
+            case 4: server.server_max_window_bits = 10; break;
+            case 5: server.threshold = 100; server.level = 0; break;    /* 6 it is */
+            }
+            cfg.deflate = &server;
+            port[k] = ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", &cfg));
+        }
+        for (k = 0; k < N; k++) {
+            ws_deflate client = { 0 };
+            ws_config cfg;
+            char address[40];
+            memset(&cfg, 0, sizeof cfg);
+            client.codec = &counting;
+            cfg.deflate = &client;
+            cfg.user = (void *)k;
+            sprintf(address, "ws://127.0.0.1:%d/", port[k % LISTENERS]);
+            ws_dial(loop, address, &cfg);
+        }
+        loop_turns(loop, 300, g, &opened);
+        CHECK_INT(opened, N);
+        while ((c = ws_each(loop, c)) != NULL) if (!ws_is_client(c)) ws_join(c, "all");
+        memset(&tally, 0, sizeof tally);
+        CHECK_INT(ws_publish(loop, "all", NULL, WS_OP_BINARY, text, sizeof text), N);
+        CHECK_INT(tally.inits, of[i].sets);
+        loop_turns(loop, 300, g, &opened);
+        for (k = 0; k < N; k++) {
+            CHECK(g[k].n == 1 && g[k].all.n == sizeof text && !memcmp(g[k].all.p, text, sizeof text));
+            buf_free(&g[k].all);
+        }
+        ws_loop_free(loop);
+    }
+}
+
 /* A kilobyte that is a megabyte counts as one: others have their turn in between. */
 TEST(sec_F1_bombs_take_turns)
 {
@@ -1960,7 +2019,7 @@ TEST(many_messages_in_one_turn)
 #define SOCKET_TESTS
 #else
 #define SOCKET_TESTS \
-    T(broadcast_encodes_once) T(broadcast_to_many_sets) T(sec_F1_bombs_take_turns) T(many_messages_in_one_turn)
+    T(broadcast_encodes_once) T(broadcast_to_many_sets) T(broadcast_over_listeners) T(sec_F1_bombs_take_turns) T(many_messages_in_one_turn)
 #endif
 TESTS(T(parameters) T(configurations) T(extension_of_ones_own)
       T(rfc_examples_at_every_split) T(rfc_examples_sent) T(sec_B4_B5_offers) T(sec_B4_B5_answers)
