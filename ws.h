@@ -107,10 +107,10 @@ MEMORY, LIFETIMES, LIMITS
     A connection that waits holds no buffer. Heap follows the bytes received, never the bytes
     announced, and not the number of fragments or pings:
         receiving  <= 3 * (message so far, raw bytes fed) + 4 KiB, or the request head
-        sending    <= 2.5 * max_backlog, or half of it and one message if that is more; 24
-                   bytes for a message shared with others, and 100 for each slot in use.
-                   Past half of it the connection's input waits: a peer that does not read
-                   cannot make you buffer its echo.
+        sending    <= 2.5 * max_backlog, or of half of it and one message if that is more,
+                   frame headers included (cfg.fragment); 24 bytes for a message shared with
+                   others, and 100 for each slot in use. Past half of it the connection's
+                   input waits: a peer that does not read cannot make you buffer its echo.
     A third and a half of that only while a buffer grows. A loop has 1 MiB of buffers of its
     own and keeps up to 8 MiB of freed ones for the next large messages.
 
@@ -486,7 +486,7 @@ typedef struct ws_config {
     uint32_t max_fragments;     /* frames per message, 4096 */
     uint32_t max_head;          /* bytes of HTTP head, 8192 */
     uint32_t max_headers;       /* header lines, 64 */
-    uint32_t max_backlog;       /* bytes that may wait to be sent, 1 MiB */
+    uint32_t max_backlog;       /* bytes, in frames, that may wait to be sent, 1 MiB */
     uint32_t max_frame;         /* payload bytes of a frame, WS_NO_LIMIT; larger: 1009 */
     uint32_t max_connections;   /* of a listener, WS_NO_LIMIT; more are answered 503 (a flood
                                    of them without an event); in TLS they are closed */
@@ -6551,14 +6551,13 @@ static int ws__can_begin(const ws_conn *c)
     return c->sending || ws__has_source(c) ? WS_ERR_BUSY : 0;
 }
 
-/* 1 if n more bytes, wire in frames, are too many. Only while much waits: one message always
-   goes. */
-static int ws__too_much(const ws_conn *c, size_t n, uint64_t wire)
+/* 1 if wire more bytes are too many. Only while much waits: one message always goes. */
+static int ws__too_much(const ws_conn *c, uint64_t wire)
 {
     size_t most = c->cfg->set.max_backlog, waits = ws__unsent(c);
 
     if (WS__HAS(c, WS__IS_FIXED)) return waits + wire > c->tx->cap - 2 * WS__TX_ROOM;
-    return waits > most / 2 && waits + n > most;
+    return waits > most / 2 && waits + wire > most;
 }
 
 #ifndef WS_NO_SOCKETS
@@ -6571,8 +6570,8 @@ static int ws__awaits_room(const ws_conn *c)
 }
 #endif
 
-/* May n bytes be sent, which take wire bytes in frames? Makes room if the settings say so. */
-static int ws__admit(ws_conn *c, size_t n, uint64_t wire)
+/* May wire bytes be sent, frame headers included? Makes room if the settings say so. */
+static int ws__admit(ws_conn *c, uint64_t wire)
 {
     const ws_config *s = &c->cfg->set;
 
@@ -6581,11 +6580,11 @@ static int ws__admit(ws_conn *c, size_t n, uint64_t wire)
     if (c->cork && ws__unsent(c) > s->max_backlog / 2) c->cork->flush(c);
 #ifndef WS_NO_SOCKETS
     if (c->loop && (!c->cork || (ws__ext_of(c) && !c->cork->total)) && !ws__awaits_room(c) &&
-        ws__too_much(c, n, wire))
+        ws__too_much(c, wire))
         ws__flush(c);
 #endif
-    while (s->drop_oldest && ws__too_much(c, n, wire) && ws__tx_drop_oldest(c)) {}
-    if (!ws__too_much(c, n, wire)) return 0;
+    while (s->drop_oldest && ws__too_much(c, wire) && ws__tx_drop_oldest(c)) {}
+    if (!ws__too_much(c, wire)) return 0;
     if (s->drop_slow) {         /* so that it hears of it soon, what it did not get goes */
         while (ws__tx_drop_oldest(c)) {}
         ws__fail(c, WS_ERR_SLOW);
@@ -6665,7 +6664,7 @@ WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
     c->last_message = c->now;
     cut = c->cfg->set.fragment == WS_NO_LIMIT ? n : c->cfg->set.fragment;
     r = ws__can_begin(c);
-    if (!r) r = ws__admit(c, n, ws__wire_size(c, n, cut));
+    if (!r) r = ws__admit(c, ws__wire_size(c, n, cut));
     if (r) return r;
     if (c->more && ws__encodes(c, op, n)) {
         r = ws__coded_put(c, op & 15, v, count, n,
@@ -6729,7 +6728,7 @@ WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last
     if (c->sending && c->sending != op) return WS_ERR_ARGUMENT;
     e = ws__ext_of(c);
     grows = c->sending && e && e->part_coded ? n / 16 + WS__CODE_ROOM : 0;
-    r = ws__admit(c, n, n + ws__header_size(c, n) + grows);
+    r = ws__admit(c, n + ws__header_size(c, n) + grows);
     return r ? r : ws__sent(c, ws__part_put(c, op, data, n, last));
 }
 
@@ -6744,7 +6743,7 @@ WS_API int ws_send_from(ws_conn *c, int op,
     m = c->more;
     if (!m || m->read != read || m->read_user != user || m->read_op != op) {
         r = ws__can_begin(c);
-        if (!r) r = ws__admit(c, 0, 0);
+        if (!r) r = ws__admit(c, 0);
         if (r) return r;
         m = ws__more_of(c);
         if (!m) return WS_ERR_MEMORY;
@@ -6930,17 +6929,16 @@ static int ws__news_shares(const ws_conn *c, const ws__news *w)
 /* Gives a message to one of its receivers. */
 static int ws__news_give(ws_conn *c, ws__news *w)
 {
-    size_t n = w->payload.size, grows = n;
+    size_t n = w->payload.size, grows = n + ws__header_size(c, n);
     ws__mark *m = w->slot < 0 ? NULL : ws__slot_find(c, w->slot);
     ws__shared *frame;
     int r;
 
     if (w->slot < 0 && !ws__news_shares(c, w)) return ws_sendv(c, w->op, &w->payload, 1);
-    if (m) grows = n + WS_FRAME_HEADER_MAX > m->frame->size
-                   ? n + WS_FRAME_HEADER_MAX - m->frame->size : 0;
+    if (m) grows = grows > m->frame->size ? grows - m->frame->size : 0;
     c->last_message = c->now;
     r = m ? 0 : ws__can_begin(c);
-    if (!r) r = ws__admit(c, grows, grows);
+    if (!r) r = ws__admit(c, grows);
     if (!r && m) {
         m = ws__slot_find(c, w->slot);      /* or was it dropped to make room? */
         if (!m) r = ws__can_begin(c);
@@ -6998,7 +6996,7 @@ static int ws__control_send(ws_conn *c, int op, const void *data, size_t n)
     if (!c || n > 125 || (!data && n)) return WS_ERR_ARGUMENT;
     if (c->phase != WS__PHASE_FRAMES) return WS_ERR_STATE;
     if (own) n = 4;
-    r = ws__admit(c, n, n + ws__header_size(c, n));
+    r = ws__admit(c, n + ws__header_size(c, n));
     if (r) return r;
     return ws__sent(c, own ? ws__ping_put(c) : ws__control_put(c, op, data, n));
 }
@@ -7231,7 +7229,7 @@ WS_API int ws_http_fill(ws_conn *c, size_t n, void (*fill)(void *user, void *at,
     if (!c || !fill || n > (size_t)-1 / 4) return WS_ERR_ARGUMENT;
     if (c->phase != WS__PHASE_BODY) return WS_ERR_STATE;
     if (!n) return 0;           /* an empty chunk would be the end */
-    r = ws__admit(c, n, n + 20);
+    r = ws__admit(c, n + 20);
     return r ? r : ws__body_put(c, n, fill, user);
 }
 

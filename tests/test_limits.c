@@ -284,8 +284,21 @@ TEST(fixed_any_size)
 
 enum { FIXED = 2048 };      /* the connection itself and its strings */
 
-/* receiving <= 2 * message so far + 4 KiB, or the head; sending <= max_backlog / 2 + one
-   message; and nothing when idle */
+/* Bytes of n in frames of at most most bytes, 0: in one. */
+static size_t in_frames(int client, size_t n, size_t most)
+{
+    size_t wire = 0;
+
+    do {
+        size_t k = most && n > most ? most : n;
+        wire += k + 2 + (k < 126 ? 0 : 2) + (client ? 4 : 0);
+        n -= k;
+    } while (n);
+    return wire;
+}
+
+/* receiving <= 2 * message so far + 4 KiB, or the head; sending <= max_backlog, or half of it and
+   one message; and nothing when idle */
 TEST(formula)
 {
     uint64_t seed;
@@ -298,12 +311,14 @@ TEST(formula)
         int client = (int)(seed & 1), k;
         size_t base, message = 0, longest = 0, biggest_out = 0;
         uint32_t backlog = 500u << rng_to(&r, 8);
+        size_t fragment = seed / 2 % 4, most;
         char *data = (char *)calloc(1, 70000);
 
         world_init(&w);
         cfg = world_config(&w);
         cfg.max_message = 65536;
         cfg.max_backlog = backlog;
+        cfg.fragment = (uint32_t)fragment;
         side_open(&s, &w, client, &cfg);
         s.quiet = 1;
         CHECK(w.h.now <= FIXED);
@@ -315,7 +330,10 @@ TEST(formula)
             int what = (int)rng_to(&r, 6), first;
             w.h.peak = w.h.now;
             if (what == 0) {
-                if (ws_send(s.c, WS_OP_BINARY, data, n) == 0 && n > biggest_out) biggest_out = n;
+                size_t wire = in_frames(client, n, fragment);
+                if (ws_send(s.c, WS_OP_BINARY, data, n) == 0 && wire > biggest_out) biggest_out = wire;
+                most = backlog / 2 + biggest_out > backlog ? backlog / 2 + biggest_out : backlog;
+                CHECK(ws_buffered(s.c) <= most + 2048 + 131);           /* and pongs */
                 side_pull(&s);
                 n = 0;
             } else {

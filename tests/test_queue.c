@@ -90,8 +90,8 @@ static size_t wire_of(const rig *r, size_t n)
     return n + 2 + (n < 126 ? 0 : n < 65536 ? 2 : 8) + (r->client ? 4 : 0);
 }
 
-/* What the library should do before it takes n bytes more: drop, or refuse. */
-static int model_admit(rig *r, size_t n, size_t wire)
+/* What the library should do before it takes wire bytes more: drop, or refuse. */
+static int model_admit(rig *r, size_t wire)
 {
     size_t most = r->s.c->cfg->set.max_backlog;
 
@@ -99,7 +99,7 @@ static int model_admit(rig *r, size_t n, size_t wire)
     for (;;) {
         size_t waits = rig_bytes(r);
         int much = r->fixed ? waits + wire > r->s.c->tx->cap - 2 * WS__TX_ROOM
-                            : waits > most / 2 && waits + n > most;
+                            : waits > most / 2 && waits + wire > most;
         if (!much) return 0;
         if (!r->drops || !model_drop(&r->m)) return WS_ERR_BACKLOG;
     }
@@ -121,7 +121,7 @@ static int agrees(rig *r, int have, int want)
 
 static void send_plain(rig *r, size_t n, int shared)
 {
-    int want = r->m.sending ? WS_ERR_BUSY : model_admit(r, n, wire_of(r, n)), have;
+    int want = r->m.sending ? WS_ERR_BUSY : model_admit(r, wire_of(r, n)), have;
 
     mark_data(r, n);
     if (shared) {
@@ -138,12 +138,12 @@ static void send_plain(rig *r, size_t n, int shared)
 static void send_latest(rig *r, int slot, size_t n)
 {
     int i = model_slot(&r->m, slot), want = 0, have;
-    size_t grows = n;
+    size_t grows = wire_of(r, n);
 
-    if (i >= 0) grows = n + 14 > r->m.f[i].wire ? n + 14 - r->m.f[i].wire : 0;
+    if (i >= 0) grows = grows > r->m.f[i].wire ? grows - r->m.f[i].wire : 0;
     if (r->fixed) want = WS_ERR_MEMORY;
     else if (i < 0 && r->m.sending) want = WS_ERR_BUSY;
-    else want = model_admit(r, grows, grows);
+    else want = model_admit(r, grows);
     if (!want && r->m.sending && model_slot(&r->m, slot) < 0) want = WS_ERR_BUSY;
     mark_data(r, n);
     have = ws_send_latest(r->s.c, slot, WS_OP_BINARY, r->data, n);
@@ -157,7 +157,7 @@ static void send_latest(rig *r, int slot, size_t n)
 
 static void send_part(rig *r, size_t n, int last)
 {
-    int want = model_admit(r, n, wire_of(r, n)), have;
+    int want = model_admit(r, wire_of(r, n)), have;
 
     mark_data(r, n);
     have = ws_send_part(r->s.c, WS_OP_BINARY, r->data, n, last);
@@ -170,7 +170,7 @@ static void send_part(rig *r, size_t n, int last)
 
 static void send_ping(rig *r, size_t n)
 {
-    int want = model_admit(r, n, wire_of(r, n)), have;
+    int want = model_admit(r, wire_of(r, n)), have;
 
     mark_data(r, n);
     have = ws_ping(r->s.c, r->data, n);
