@@ -919,9 +919,10 @@ WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms);
    cannot be sent; ws_close ends it at once. */
 
 #ifndef WS_NO_CLIENT
-/* A header line of the next tries of a client with cfg.reconnect, in place of the one set
-   before; value NULL: none. Both are copied. 0, WS_ERR_ARGUMENT (not fit for a header, or
-   cfg.memory) or WS_ERR_MEMORY. */
+/* A header line of the next tries of a client with cfg.reconnect, in place of those of that
+   name in cfg.headers, and of the one set before; value "": none at all of that name; NULL:
+   cfg.headers as they are. Both are copied. 0, or nothing changed: WS_ERR_ARGUMENT (not fit
+   for a header, or cfg.memory) or WS_ERR_MEMORY. */
 WS_API int ws_next_header(ws_conn *c, const char *name, const char *value);
 
 /* Changes cfg.reconnect, the first delay in ms, and raises cfg.reconnect_max to it. */
@@ -5229,18 +5230,34 @@ static size_t ws__offers_size(const ws__cfg *k)
     return n + 32;
 }
 
-/* The application's header lines. Its secrets do not follow a redirect to another server. */
-static void ws__put_own_lines(ws__text *t, const ws__cfg *k, const char *lines)
+/* The name in front of a header line. */
+static ws_str ws__line_name(ws_str line)
+{
+    return ws__str(line.data, ws__find(line, 0, ':'));
+}
+
+/* Lines of the application, but those of a name. Its secrets do not follow a redirect to
+   another server. */
+static void ws__put_own_lines(ws__text *t, const ws__cfg *k, ws_str lines, ws_str but)
 {
     static const char *const secret[] = { "Authorization", "Cookie", "Proxy-Authorization" };
-    ws_str rest = ws__cstr(lines);
 
-    while (rest.size) {
-        size_t n = ws__find(rest, 0, '\n') + 1, name = ws__find(rest, 0, ':'), i = 0;
-        while (i < 3 && !ws_str_is(ws__str(rest.data, name), secret[i])) i++;
-        if (!k->crossed || i == 3) ws__put(t, rest.data, n);
-        rest = ws__str(rest.data + n, rest.size - n);
+    while (lines.size) {
+        size_t n = ws__find(lines, 0, '\n') + 1, i = 0;
+        ws_str name = ws__line_name(lines);
+        while (i < 3 && !ws_str_is(name, secret[i])) i++;
+        if ((!k->crossed || i == 3) && !ws__same_text(name, but)) ws__put(t, lines.data, n);
+        lines = ws__str(lines.data + n, lines.size - n);
     }
+}
+
+/* The application's header lines, the one of ws_next_header in place of others of its name. */
+static void ws__put_own(ws__text *t, const ws__cfg *k)
+{
+    ws_str next = ws__cstr(k->next_line), name = ws__line_name(next);
+
+    ws__put_own_lines(t, k, ws__cstr(k->lines), name);
+    if (next.size > name.size + 4) ws__put_own_lines(t, k, next, ws__cstr(NULL));  /* ": CR LF" */
 }
 
 static void ws__put_upgrade(ws_conn *c, ws__text *t, const char *key)
@@ -5286,8 +5303,7 @@ static int ws__request_put(ws_conn *c, const ws_url *url)
     if (!http) ws__put_upgrade(c, &t, key);
     else ws__puts(&t, "Connection: close\r\n");
     if (ws__put_basic(&t, "Authorization", url)) return WS_ERR_URL;
-    ws__put_own_lines(&t, c->cfg, c->cfg->lines);
-    ws__put_own_lines(&t, c->cfg, c->cfg->next_line);
+    ws__put_own(&t, c->cfg);
     if (with_body || (own && strcmp(set->method, "GET") && strcmp(set->method, "HEAD"))) {
         ws__puts(&t, "Content-Length: ");
         ws__put_number(&t, set->body_size);

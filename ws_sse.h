@@ -100,7 +100,7 @@ SWITCHES (define before every include, or "impl" before the one with WS_SSE_IMPL
     X(WRITE,   "the write function failed") \
     X(EVENT_SIZE, "event name does not fit an eighth of the parser's memory") \
     X(ID_SIZE, "id does not fit an eighth of the parser's memory") \
-    X(MEMORY,  "parser has no memory, or less than 64 bytes") \
+    X(MEMORY,  "no memory for the last event id, or a parser has less than 64 bytes") \
     X(TYPE,    "the answer is no event stream") \
     X(GAP,     "the last event id is unknown, or too old to replay from")
 
@@ -156,6 +156,7 @@ typedef struct ws_sse_parser {
     size_t event_n, id_n, data_n;   /* id_n: of the id being read */
     uint8_t now, next;      /* id slots: in force, and from the next blank line on */
     uint8_t bom, skip_lf, state, field, bad, has_data, owes_lf, begun, show, name_n;
+    uint8_t has_id;         /* the stream said one, perhaps an empty one */
     char name[6];           /* of the field being read; one byte more than any known has */
     long number;            /* of the retry line being read, -1: no digit yet */
     int error;
@@ -260,7 +261,9 @@ typedef struct ws_sse_reader {
    ws_sse_parser_init. cfg may be NULL; its method and body are for POST. Of cfg.headers at
    most 32 (WS_ERR_ARGUMENT). Returns s->conn, or NULL: out of memory, or s->error says why.
 
-   Like a browser it comes back when the stream ends or breaks, with Last-Event-ID, and stops
+   Like a browser it comes back when the stream ends or breaks, with Last-Event-ID: of
+   cfg.headers until the stream says an id, then only that one; without, if it is empty or has
+   control characters (the server then goes on where it likes, but from no older id). It stops
    at 204, at an error status, and at answers that are no event stream or are compressed. The
    wait is cfg.reconnect's (3000; WS_NEVER: no coming back; methods but GET come back only if it
    is set; with cfg.memory none does), and once the stream has said retry, one to two times
@@ -604,6 +607,7 @@ static size_t ws_sse__name_step(ws_sse_parser *p, const char *s, size_t n)
 
     if (end && !p->name_n) {            /* a blank line: the event is whole */
         p->skip_lf = *s == '\r';
+        if (p->now != p->next) p->has_id = 1;
         p->now = p->next;
         if (p->has_data) p->show = WS_SSE__LAST;
         else p->event_n = 0;
@@ -1010,11 +1014,14 @@ static void ws_sse__opened(ws_sse_reader *s)
 /* Between two streams: where to go on, and when. */
 static void ws_sse__lost(ws_sse_reader *s, const ws_event *ev)
 {
-    const char *id = ws_sse_last_id(&s->parser);
+    static const char name[] = "Last-Event-ID";
+    int r = 0;
 
     ws_sse_parser_restart(&s->parser);
-    if (ev->error == WS_ERR_STATUS) ws_sse__stop(s, 0);
-    else ws_next_header(s->conn, "Last-Event-ID", *id ? id : NULL);
+    if (ev->error == WS_ERR_STATUS) { ws_sse__stop(s, 0); return; }
+    if (s->parser.has_id) r = ws_next_header(s->conn, name, ws_sse_last_id(&s->parser));
+    if (r == WS_ERR_ARGUMENT) r = ws_next_header(s->conn, name, "");   /* not fit for a header */
+    if (r) ws_sse__stop(s, WS_SSE_ERR_MEMORY);      /* an older id would give events again */
 }
 
 WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *out)

@@ -1784,6 +1784,68 @@ TEST(next_header_stays)
     }
 }
 
+/* What a try after the first one asks with. */
+static void next_request(ws_conn *c, buf *out)
+{
+    ws_url url;
+    size_t n;
+    const char *p;
+
+    ws_output(c, &n);
+    ws_output_done(c, n);
+    ws_url_parse(URL, strlen(URL), &url);
+    CHECK_INT(ws__request_put(c, &url), 0);
+    p = (const char *)ws_output(c, &n);
+    buf_clear(out);
+    buf_add(out, p, n);
+}
+
+/* it stands in place of those of its name in cfg.headers, all of them and no others; "" hides
+   them, NULL shows them again; what fails changes nothing */
+TEST(next_header_replaces)
+{
+    static const ws_header own[] = { { "authorization", "t0" }, { "X-A", "a" }, { "Authorizatio", "b" }, { "AUTHORIZATION", "t00" },
+                                     { "Authorization-X", "" }, { "X-A", "c" }, { NULL, NULL } };
+    static const struct { const char *name, *value, *want; int times, r; } t[] = {
+        { "X-B", NULL, "t0", 2, 0 }, { "Authorization", "t1", "t1", 1, 0 }, { "aUTHORIZATION", "t2", "t2", 1, 0 },
+        { "Authorization", "b\x01", "t2", 1, WS_ERR_ARGUMENT }, { "Authorization", "", NULL, 0, 0 }, { "x-b", "2", "t0", 2, 0 },
+        { "AUTHORIZATION", "x", "x", 1, 0 }, { "Authorization", NULL, "t0", 2, 0 },
+    };
+    world w;
+    ws_config cfg = world_fresh(&w);
+    ws_conn *c;
+    buf out = { 0 };
+    size_t i;
+    int n, want_b = 0;
+
+    cfg.reconnect = 10;
+    cfg.headers = own;
+    cfg.proxy_headers = own;                    /* stay what they are */
+    c = ws_client_new(URL, &cfg);
+    for (i = 0; i < COUNT(t); i++) {
+        const char *v;
+        CHECK_INT(ws_next_header(c, t[i].name, t[i].value), t[i].r);
+        next_request(c, &out);
+        v = field(&out, "Authorization", &n);
+        CHECK_INT(n, t[i].times);
+        CHECK(t[i].want ? v && !strcmp(v, t[i].want) : !v);
+        field(&out, "X-A", &n);
+        CHECK_INT(n, 2);
+        CHECK_FIELD(&out, "Authorizatio", "b");
+        CHECK_FIELD(&out, "Authorization-X", "");
+        want_b = t[i].r ? want_b : !strcmp(t[i].name, "x-b");
+        CHECK_FIELD(&out, "X-B", want_b ? "2" : NULL);
+        CHECK_STR(c->cfg->lines + strlen(c->cfg->lines) + 1, c->cfg->lines);
+    }
+    w.h.fail_at = w.h.calls + 1;
+    CHECK_INT(ws_next_header(c, "Authorization", "t3"), WS_ERR_MEMORY);
+    next_request(c, &out);
+    CHECK_STR(field(&out, "Authorization", &n), "t0");
+    buf_free(&out);
+    ws_free(c);
+    CHECK_INT(w.h.live, 0);
+}
+
 /* more than WS_BODY_MAX is not waited for, and not shown */
 TEST(refusal_too_large)
 {
@@ -2622,5 +2684,5 @@ TESTS(T(answer_at_any_time) T(answer_byte_by_byte) T(hang_up_while_parked) T(par
       T(failed_handshakes_are_reported) T(failing_allocations) T(sec_I2) T(subprotocols) T(subprotocols_that_are_none) T(subprotocols_both_ends)
       T(headers_arrive) T(sec_A18_answers) T(cookie_round_trip) T(cookie_format) T(query_and_cookie_tables)
       T(query_and_cookie_exhaustive) T(route_patterns) T(route_choice) T(route_tables) T(sec_A2_offers) T(sec_I1_asked)
-      T(forwarded_for) T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies) T(body_end_without_memory) T(next_header_stays) T(refusal_too_large)
-      T(refusal_both_ends) T(no_body_of_a_101) T(version_8) NET)
+      T(forwarded_for) T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies) T(body_end_without_memory)
+      T(next_header_stays) T(next_header_replaces) T(refusal_too_large) T(refusal_both_ends) T(no_body_of_a_101) T(version_8) NET)

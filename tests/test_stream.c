@@ -9,6 +9,8 @@
 #include "../ws_sse.h"
 #include "test.h"
 #include "engine.h"
+#include "heads.h"
+#undef ALL      /* the tables here have that name */
 
 /* ==== server ============================================================================ */
 
@@ -1723,6 +1725,76 @@ TEST(reader_comes_back)         /* where it was, when it is to, and stops at 204
     }
 }
 
+/* What each request asks to go on from: cfg.headers until the stream says an id, then that and
+   nothing older; an id that no header can carry, and an empty one, are sent in no form. */
+TEST(reader_ids)
+{
+    static const ws_header saved[] = { { "X-A", "b" }, { "last-event-id", "40" }, { NULL, NULL } };
+    static const struct { const char *says, *then; } ALL[PLAYS - 1] = {
+        { "\r\nretry: 1\ndata: a\n\n", "40" }, { "\r\nid: cut\ndata: cut", "40" }, { "\r\nid: 41\n\n", "41" }, { "\r\n", "41" },
+        { "\r\nid: 42\ndata: b\n\nid: b\x01\ndata: c\n\n", NULL }, { "\r\nid: 43\n\n", "43" }, { "\r\nid\n\nid: 44\n", NULL },
+    };
+    char text[PLAYS][100];
+    int driver, i, own;
+
+    for (driver = 0; driver < DRIVERS; driver++) for (own = 0; own < 2; own++) {
+        tale t;
+        ws_config cfg;
+        memset(&cfg, 0, sizeof cfg);
+        cfg.reconnect = 1;
+        if (own) cfg.headers = saved;
+        for (i = 0; i < PLAYS - 1; i++) {
+            sprintf(text[i], EVENTS "%s", ALL[i].says);
+            play_text[i] = text[i];
+        }
+        play_text[PLAYS - 1] = "HTTP/1.1 204 No\r\n\r\n";
+        play(0, text[0], text[1], text[2], text[3]);
+        tale_run(&t, driver, &cfg, -1, 0);
+        CHECK_STR(buf_c(&t.g.log), "O[a|message|]DODODODO[b|message|42][c|message|b\x01]DODODOC");
+        CHECK_INT(t.g.r.error, 0);
+        for (i = 0; i < PLAYS; i++) {
+            const char *want = i ? ALL[i - 1].then : "40";
+            buf b = { 0 };
+            if (!own && want && !strcmp(want, "40")) want = NULL;
+            buf_str(&b, play_seen->request[i]);
+            CHECK_FIELD(&b, "Last-Event-ID", want);
+            CHECK_FIELD(&b, "X-A", own ? "b" : NULL);
+            buf_free(&b);
+        }
+        for (i = 0; i < PLAYS; i++) play_text[i] = NULL;
+        tale_over(&t);
+    }
+}
+
+/* An id for which there is no memory ends it: the one before would give events again. */
+TEST(reader_id_without_memory)
+{
+    static char memory[64];
+    world w;
+    ws_config cfg = world_fresh(&w);
+    ws_sse_reader r;
+    ws_sse_event e;
+    ws_event ev;
+
+    cfg.reconnect = 1;
+    memset(&r, 0, sizeof r);
+    memset(&ev, 0, sizeof ev);
+    r.conn = ev.conn = ws_client_new("http://example.com/", &cfg);
+    ws_sse_parser_init(&r.parser, memory, sizeof memory);
+    ev.type = WS_EV_PART;
+    ev.data = "id: 7\n\n";
+    ev.size = 7;
+    CHECK_INT(ws_sse_take(&r, &ev, &e), 0);
+    ev.type = WS_EV_DOWN;
+    w.h.fail_at = w.h.calls + 1;
+    CHECK_INT(ws_sse_take(&r, &ev, &e), 0);
+    CHECK_INT(r.error, WS_SSE_ERR_MEMORY);
+    CHECK_INT(ws_next(r.conn, &ev), 1);
+    CHECK_INT(ev.type, WS_EV_CLOSE);
+    ws_free(r.conn);
+    CHECK_INT(w.h.live, 0);
+}
+
 TEST(reader_idle)               /* a server that vanished is left for a new try */
 {
     int driver;
@@ -2015,8 +2087,8 @@ TEST(loop_memory_fails)         /* the n-th allocation, for every n, and all fro
 }
 
 #define SOCKET_TESTS \
-    T(visits) T(body_reset) T(redirected) T(reader_comes_back) T(reader_idle) T(reader_waits) T(reader_stops) T(reader_posts) \
-    T(reader_fixed_memory) T(reader_ended_anywhere) T(reader_arguments) T(mixed_groups) T(loop_memory_fails)
+    T(visits) T(body_reset) T(redirected) T(reader_comes_back) T(reader_ids) T(reader_id_without_memory) T(reader_idle) \
+    T(reader_waits) T(reader_stops) T(reader_posts) T(reader_fixed_memory) T(reader_ended_anywhere) T(reader_arguments) T(mixed_groups) T(loop_memory_fails)
 #else
 #define SOCKET_TESTS
 #endif
