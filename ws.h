@@ -2835,7 +2835,8 @@ enum {
     WS__ASKED = 1 << 26,        /* the application is to answer a WebSocket request */
     WS__CORKED = 1 << 27,       /* drivers write nothing until ws_uncork */
     WS__CHUNKED = 1 << 28,      /* a body in chunks */
-    WS__DOWN = 1 << 29          /* DOWN was told, the next try is not due yet */
+    WS__DOWN = 1 << 29,         /* DOWN was told, the next try is not due yet */
+    WS__RTT_ASKED = 1 << 30     /* a ping that carries the time is out */
 };
 
 #define WS__UNWATCHED 0xFF      /* c->wants: the poller does not know the socket */
@@ -4573,19 +4574,24 @@ static void ws__fail(ws_conn *c, int error) { ws__fail_with(c, error, NULL); }
 static int ws__ping_put(ws_conn *c)
 {
     uint8_t sent[4];
+    int r;
 
     ws__put16(sent, c->now >> 16);
     ws__put16(sent + 2, c->now);
-    return ws__control_put(c, WS_OP_PING, sent, 4);
+    r = ws__control_put(c, WS_OP_PING, sent, 4);
+    if (!r) c->flags |= WS__RTT_ASKED;
+    return r;
 }
 
 static void ws__pong_got(ws_conn *c, const uint8_t *p, size_t n)
 {
     uint32_t ms;
 
-    if (n != 4) return;
+    if (n != 4 || !WS__HAS(c, WS__RTT_ASKED)) return;
     ms = c->now - ((uint32_t)ws__get16(p) << 16 | ws__get16(p + 2));
-    if (ms < 65535) c->rtt = (uint16_t)(ms + 1);
+    if (ms >= 65535) return;
+    c->rtt = (uint16_t)(ms + 1);
+    c->flags &= ~(uint32_t)WS__RTT_ASKED;
 }
 
 /* ---- messages in parts ---- */

@@ -1347,6 +1347,9 @@ TEST(round_trip)
         cfg.ping_interval = WS_NEVER;
         side_open(&s, &w, client, &cfg);
         CHECK_INT(ws_rtt(s.c), -1);
+        for (k = 0; k < 4; k++) p[k] = (uint8_t)((uint32_t)w.now >> (24 - 8 * k));
+        side_frame(&s, 0x8a, p, 4);                 /* nobody asked */
+        CHECK_INT(ws_rtt(s.c), -1);
         for (k = 0; k < 6; k++) {
             CHECK_INT(ws_ping(s.c, NULL, 0), 0);
             CHECK_INT(last_ping(&s, p), 4);
@@ -1375,7 +1378,11 @@ TEST(round_trip)
         CHECK_INT(ws_rtt(s.c), 65534);
         side_frame(&s, 0x8a, p, 4);
         CHECK_INT(ws_rtt(s.c), 5);
-        for (k = 0; k < 5000; k++) {                /* whatever a peer makes up */
+        w.now += 7;
+        ws_tick(s.c, w.now);
+        side_frame(&s, 0x8a, p, 4);                 /* the same answer once more */
+        CHECK_INT(ws_rtt(s.c), 5);
+        for (k = 0; k < 10000; k++) {               /* whatever a peer makes up, unasked or asked */
             uint64_t v = rng_next(&r);
             memcpy(p, &v, 4);
             if (k % 3 == 0) {
@@ -1383,7 +1390,9 @@ TEST(round_trip)
                 int j;
                 for (j = 0; j < 4; j++) p[j] = (uint8_t)(t >> (24 - 8 * j));
             }
+            if (k >= 5000) CHECK_INT(ws_ping(s.c, NULL, 0), 0);
             side_frame(&s, 0x8a, p, 4);
+            if (k < 5000) CHECK_INT(ws_rtt(s.c), 5);
             CHECK(ws_rtt(s.c) >= 0 && ws_rtt(s.c) <= 65534);
         }
         CHECK_INT(s.closed, 0);
