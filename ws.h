@@ -491,7 +491,8 @@ typedef struct ws_config {
     uint32_t max_connections;   /* of a listener, WS_NO_LIMIT; more are answered 503 (a flood
                                    of them without an event); in TLS they are closed */
     uint32_t max_per_address;   /* of a listener from one IPv4 address or one IPv6 network of
-                                   64 bits, WS_NO_LIMIT; then 503 */
+                                   64 bits, WS_NO_LIMIT; then 503. The socket's address counts:
+                                   behind a proxy the proxy's */
 
     uint32_t handshake_timeout; /* from start to OPEN, over lookup, every address, proxy and
                                    redirects, 10000; the error's text says what took so long */
@@ -502,8 +503,9 @@ typedef struct ws_config {
 
     int ask;                    /* server: 1 gives WS_EV_REQUEST, and lets WS_EV_HTTP wait too */
     const ws_route *routes;     /* server: NULL every path; else other paths get 404 */
-    uint32_t trusted_proxies;   /* server: so many proxies in front write X-Forwarded-For;
-                                   ws_remote then tells the client's address. Not with memory */
+    uint32_t trusted_proxies;   /* server: so many proxies in front write X-Forwarded-For, and
+                                   no request comes past them; ws_remote then tells the
+                                   client's address. Not with memory */
     int reuse_port;             /* listener: 1 shares the port with other loops that ask for
                                    it too; Linux and FreeBSD spread connections over them */
 
@@ -1209,9 +1211,10 @@ WS_API size_t ws_loop_count(const ws_loop *loop);
 /* Why ws_listen or ws_poll failed; valid until the next call. Takes NULL. */
 WS_API const char *ws_loop_error_text(const ws_loop *loop);
 
-/* Writes the peer's address ("127.0.0.1:5000", "[::1]:5000", "unix") to buf, or, with
-   cfg.trusted_proxies, the one that the proxies wrote ("192.0.2.7"). Returns its length, 0 if
-   unknown. */
+/* Writes the peer's address ("127.0.0.1:5000", "[::1]:5000", "unix") to buf. With
+   cfg.trusted_proxies and a request that has X-Forwarded-For, the address in it ("192.0.2.7",
+   without a port) that the first of the proxies wrote: the one that stands so many places from
+   the end, or the first. Returns its length, 0 if unknown, or if no address stands there. */
 WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 
 #endif /* WS_NO_SOCKETS */
@@ -4803,8 +4806,6 @@ static int ws__refuse(ws_conn *c, int status, const ws_header *headers, const ch
     return WS_ERR_MEMORY;
 }
 
-#ifndef WS_NO_SERVER
-
 /* What a request says about the upgrade. Counts tell repeated fields. */
 typedef struct ws__request {
     ws_str method, target, version;
@@ -4812,13 +4813,6 @@ typedef struct ws__request {
     int hosts, keys, versions, origins;
     int upgrade, connection, has_upgrade, body;
 } ws__request;
-
-/* The extension for a client that offers some, and its answer. */
-typedef struct ws__choice {
-    const ws_extension *set;    /* NULL: none */
-    uint32_t agreed;
-    char answer[WS__PARAMS_SIZE];
-} ws__choice;
 
 static void ws__request_field(ws__request *r, ws_str name, ws_str value)
 {
@@ -4831,6 +4825,29 @@ static void ws__request_field(ws__request *r, ws_str name, ws_str value)
     else if (ws_str_is(name, "Transfer-Encoding")) r->body = 1;
     else if (ws_str_is(name, "Content-Length")) r->body |= !ws_str_is(value, "0");
 }
+
+/* Reads a request head. 0 or WS_ERR_HEAD_SYNTAX. */
+static int ws__request_read(ws__request *r, ws_str head)
+{
+    ws_str name, value;
+    size_t pos = 0;
+    int fault;
+
+    memset(r, 0, sizeof *r);
+    fault = ws_head_request(head, &r->method, &r->target, &r->version);
+    while (!fault && ws_head_field(head, &pos, &name, &value))
+        ws__request_field(r, name, value);
+    return fault;
+}
+
+#ifndef WS_NO_SERVER
+
+/* The extension for a client that offers some, and its answer. */
+typedef struct ws__choice {
+    const ws_extension *set;    /* NULL: none */
+    uint32_t agreed;
+    char answer[WS__PARAMS_SIZE];
+} ws__choice;
 
 /* authority = host [":" port], without user: splits it. 0 when it is not one. */
 static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standard)
@@ -5018,23 +5035,39 @@ static int ws__route_choose(ws_conn *c)
     return c->route ? 0 : WS_ERR_ROUTE;
 }
 
-/* Keeps what the last of our own proxies says about the client. */
+/* Finds the element of that place (0..) over all lines of X-Forwarded-For. Returns it, or how
+   many there are. Commas alone separate: a quote that a client sends must not swallow what the
+   proxies put behind it. */
+static uint32_t ws__forwarded_find(const ws_conn *c, uint32_t place, ws_str *item)
+{
+    ws_str name, line;
+    size_t pos = 0, at, end;
+    uint32_t count = 0;
+
+    while (ws_header_next(c, &pos, &name, &line)) {
+        if (!ws_str_is(name, "X-Forwarded-For")) continue;
+        for (at = 0; at < line.size; at = end + 1) {
+            end = ws__find(line, at, ',');
+            *item = ws__trim(line.data, at, end);
+            if (item->size && count++ == place) return place;
+        }
+    }
+    return count;
+}
+
+/* Keeps what the last of our own proxies says about the client, "" where it is no address. */
 static int ws__forwarded(ws_conn *c)
 {
-    static const char set[] = "0123456789abcdefABCDEF:.";
-    uint32_t trusted = c->cfg->set.trusted_proxies;
-    ws__walk w = { 0, { NULL, 0 } }, ahead = w;
-    ws_str item, other;
-    uint32_t count;
-    size_t k;
+    uint32_t trusted = c->cfg->set.trusted_proxies, count;
+    ws_str item, host;
+    unsigned port;
+    uint8_t ip[16];
 
-    if (!trusted || !ws__walk_next(c, "X-Forwarded-For", &ahead, &item)) return 0;
-    /* item becomes the trusted-th from the end, or stays the first */
-    ws__walk_next(c, "X-Forwarded-For", &w, &item);
-    for (count = 1; ws__walk_next(c, "X-Forwarded-For", &ahead, &other); count++)
-        if (count >= trusted) ws__walk_next(c, "X-Forwarded-For", &w, &item);
-    for (k = 0; k < item.size; k++) if (!memchr(set, item.data[k], sizeof set - 1)) return 0;
-    if (item.size > 45) return 0;
+    count = trusted ? ws__forwarded_find(c, UINT32_MAX, &item) : 0;
+    if (!count) return 0;
+    ws__forwarded_find(c, count > trusted ? count - trusted : 0, &item);
+    if (ws__authority(item, &host, &port, 80)) item = host;     /* of "192.0.2.7:5000" */
+    if (!ws__ipv4_parse(item, ip) && !ws__ipv6_parse(item, ip)) item.size = 0;
     if (!ws__more_of(c)) return WS_ERR_MEMORY;
     c->more->remote = ws__string_new(c, item);
     return c->more->remote ? 0 : WS_ERR_MEMORY;
@@ -5062,8 +5095,8 @@ static int ws__protocol_keep(ws_conn *c, const char *protocol)
     return c->more->protocol ? 0 : WS_ERR_MEMORY;
 }
 
-/* Queues the answer that opens the connection (4.2.2), or changes nothing. */
-static int ws__answer_101(ws_conn *c, const ws_answer *answer)
+/* Queues the answer that opens the connection (4.2.2). */
+static int ws__answer_put(ws_conn *c, const ws_answer *answer)
 {
     const ws_header *headers = answer ? answer->headers : NULL;
     const char *protocol = ws__answer_protocol(c, answer), *why;
@@ -5100,20 +5133,26 @@ static int ws__answer_101(ws_conn *c, const ws_answer *answer)
     return r ? r : ws__text_end(c, &t);
 }
 
+/* The same, or it changes nothing. */
+static int ws__answer_101(ws_conn *c, const ws_answer *answer)
+{
+    int r = ws__answer_put(c, answer);
+
+    if (!r) return 0;
+    c->protocol = 0;            /* the next answer may choose another */
+    if (c->more) ws__string_free(c, c->more->protocol);
+    if (c->more) c->more->protocol = NULL;
+    return r;
+}
+
 /* Judges a whole request head. Returns the event it makes, 0 after a failure. */
 static int ws__server_head(ws_conn *c, ws_str head)
 {
     ws__request r;
-    ws_str name, value;
     const char *why = NULL;
     ws__choice o;
-    size_t pos = 0;
-    int fault;
+    int fault = ws__request_read(&r, head);
 
-    memset(&r, 0, sizeof r);
-    fault = ws_head_request(head, &r.method, &r.target, &r.version);
-    while (!fault && ws_head_field(head, &pos, &name, &value))
-        ws__request_field(&r, name, value);
     if (!fault) fault = ws__request_check(c->cfg, &r);
     if (r.method.size && r.target.size) {   /* strings for ws_method and ws_target */
         ((char *)(uintptr_t)r.method.data)[r.method.size] = 0;
@@ -7589,16 +7628,10 @@ WS_API int ws_route_id(const ws_conn *c)
 
 WS_API int ws_is_upgrade(ws_str head)
 {
-    ws_str method, target, version, name, value;
-    int upgrade = 0, connection = 0;
-    size_t pos = 0;
+    ws__request r;
 
-    if (ws_head_request(head, &method, &target, &version)) return 0;
-    while (ws_head_field(head, &pos, &name, &value)) {
-        if (ws_str_is(name, "Upgrade")) upgrade |= ws_list_has(value, "websocket");
-        if (ws_str_is(name, "Connection")) connection |= ws_list_has(value, "upgrade");
-    }
-    return upgrade && connection && method.size == 3 && !memcmp(method.data, "GET", 3);
+    return !ws__request_read(&r, head) && r.upgrade && r.connection && r.method.size == 3 &&
+           !memcmp(r.method.data, "GET", 3);
 }
 
 WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char *target,

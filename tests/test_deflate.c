@@ -204,6 +204,55 @@ TEST(extension_of_ones_own)
     }
 }
 
+/* An answer that finds no memory, at every allocation, leaves nothing behind: not the subprotocol
+   it named, which may have been kept before the extension failed. */
+TEST(accept_again)
+{
+    static const char *const then[] = { "two", "three", "", NULL };
+    static const char *const want[] = { "two", "three", "", "three" };     /* configured: three */
+    int i, n;
+
+    for (i = 0; i < 4; i++) for (n = 1;; n++) {
+        doubling d = { 5, 0, 0, 0 };
+        ws_extension x = dbl(&d);
+        world w;
+        ws_config cfg = world_fresh(&w);
+        ws_answer a = { "one", NULL };
+        buf request = { 0 };
+        side s;
+        int r;
+
+        memset(more_list, 0, sizeof more_list);
+        more_list[0][0] = &x;
+        cfg.extensions = more_list[0];
+        cfg.protocols = "three";
+        cfg.ask = 1;
+        side_new(&s, &w, 0, &cfg);
+        buf_add(&request, REQUEST, strlen(REQUEST) - 2);
+        buf_str(&request, "Sec-WebSocket-Protocol: one, two, three\r\nSec-WebSocket-Extensions: x-double; key=5\r\n\r\n");
+        side_feed(&s, request.p, request.n);
+        buf_free(&request);
+        CHECK_INT(s.asked, 1);
+        w.h.fail_at = w.h.calls + n;
+        r = ws_accept(s.c, &a);
+        if (r) {
+            CHECK_INT(r, WS_ERR_MEMORY);
+            CHECK_STR(ws_protocol(s.c), "");
+            CHECK_INT(ws_buffered(s.c), 0);
+            a.protocol = then[i];
+            CHECK_INT(ws_accept(s.c, &a), 0);
+        }
+        w.h.fail_at = 0;
+        side_pull(&s);
+        CHECK_INT(s.opened, 1);
+        CHECK_STR(ws_protocol(s.c), r ? want[i] : "one");
+        CHECK_STR(ws_extensions(s.c), "x-double; key=5");
+        side_done(&s);
+        if (!r) break;
+    }
+    CHECK(n > 4);
+}
+
 /* Broken ones, and the codec that is missing, are named at once. */
 TEST(configurations)
 {
@@ -2021,7 +2070,7 @@ TEST(many_messages_in_one_turn)
 #define SOCKET_TESTS \
     T(broadcast_encodes_once) T(broadcast_to_many_sets) T(broadcast_over_listeners) T(sec_F1_bombs_take_turns) T(many_messages_in_one_turn)
 #endif
-TESTS(T(parameters) T(configurations) T(extension_of_ones_own)
+TESTS(T(parameters) T(configurations) T(extension_of_ones_own) T(accept_again)
       T(rfc_examples_at_every_split) T(rfc_examples_sent) T(sec_B4_B5_offers) T(sec_B4_B5_answers)
       T(sec_F5_every_combination) T(fragments_parts_and_frames) T(sec_F1_bombs)
       T(limit_is_of_one_message) T(sec_F2_shortest_payloads) T(sec_F2_garbage_like_zlib)
@@ -2035,7 +2084,7 @@ TESTS(T(parameters) T(configurations) T(extension_of_ones_own)
 #else
 int main(int argc, char **argv)
 {
-    static const test_case all[] = { T(parameters) T(configurations) T(extension_of_ones_own) };
+    static const test_case all[] = { T(parameters) T(configurations) T(extension_of_ones_own) T(accept_again) };
 
     printf("SKIP test_deflate: no zlib here; what compresses is not tested\n");
     return test_main(all, sizeof all / sizeof *all, argc, argv);

@@ -1379,6 +1379,13 @@ TEST(forwarded_for)
         { "X-Forwarded-For: 192.0.2.1, unknown\r\n", { "", "", "192.0.2.1", "192.0.2.1" } },
         { "X-Forwarded-For: <script>, 192.0.2.2\r\n", { "", "192.0.2.2", "", "" } },
         { "X-Forwarded-For: \"192.0.2.1, 192.0.2.2\"\r\n", { "", "", "", "" } },
+        { "X-Forwarded-For: \", 192.0.2.2\r\n", { "", "192.0.2.2", "", "" } },
+        { "X-Forwarded-For: \"\\\", \\, \"192.0.2.1, 192.0.2.2\r\n", { "", "192.0.2.2", "", "" } },
+        { "X-Forwarded-For: 9.9.9.9, \"\r\nX-Forwarded-For: 192.0.2.1, 192.0.2.2\r\n", { "", "192.0.2.2", "192.0.2.1", "" } },
+        { "X-Forwarded-For: , 9.9.9.9,, \r\nX-Forwarded-For:\r\nX-Forwarded-For: ,192.0.2.2 ,\r\n", { "", "192.0.2.2", "9.9.9.9", "9.9.9.9" } },
+        { "X-Forwarded-For: 192.0.2.1:5000, [2001:db8::1]:5000\r\n", { "", "2001:db8::1", "192.0.2.1", "192.0.2.1" } },
+        { "X-Forwarded-For: [2001:db8::1], ::1\r\n", { "", "::1", "2001:db8::1", "2001:db8::1" } },
+        { "X-Forwarded-For: 192.0.2.256, 192.0.2.1:x, abc\r\n", { "", "", "", "" } },
         { "X-Forwarded-For:\r\n", { "", "", "", "" } },
         { "X-Forwarded-For: ,,, ,\r\n", { "", "", "", "" } },
         { "X-Forwarded-For: 1111111111111111111111111111111111111111111111\r\n", { "", "", "", "" } },
@@ -1430,6 +1437,32 @@ TEST(forwarded_for)
         CHECK_INT(ws_error(ws_server_new(&cfg)), 0);
         cfg.trusted_proxies = 1;                    /* there would be no room for the address */
         CHECK_INT(ws_error(ws_server_new(&cfg)), WS_ERR_ARGUMENT);
+    }
+}
+
+/* nothing that a client puts in front of what the proxy writes changes what is told */
+TEST(forwarded_behind_anything)
+{
+    static const char *form[] = { "X-Forwarded-For: %c, 192.0.2.7\r\n", "X-Forwarded-For: a%cb,192.0.2.7\r\n",
+                                  "X-Forwarded-For: %c\r\nX-Forwarded-For: 192.0.2.7\r\n" };
+    char request[300], got[80];
+    ws_config cfg;
+    int c, i;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.trusted_proxies = 1;
+    for (c = 32; c < 256; c++) for (i = 0; i < 3 && c != 127; i++) {
+        world w;
+        side s;
+        int n = sprintf(request, "GET / HTTP/1.1\r\n" HO);
+        n += sprintf(request + n, form[i], c);
+        n += sprintf(request + n, "\r\n");
+        start(&s, &w, &cfg);
+        side_feed(&s, request, (size_t)n);
+        CHECK_INT(s.http, 1);
+        ws_remote(s.c, got, sizeof got);
+        CHECK_STR(got, "192.0.2.7");
+        side_done(&s);
     }
 }
 
@@ -2672,9 +2705,37 @@ TEST(refused_blocking_and_in_a_loop)
         CHECK(waitpid(pid, &status, 0) == pid && status == 0);
     }
 }
+
+/* where no address stands it is unknown, never the proxy's own; without the header the socket's */
+TEST(forwarded_or_socket)
+{
+    static const struct { const char *lines, *want; } t[] = {
+        { "", "unix" }, { "X-Forwarded-For:\r\n", "unix" }, { "X-Forwarded-For: unknown\r\n", "" },
+        { "X-Forwarded-For: 9.9.9.9, \"\r\n", "" }, { "X-Forwarded-For: 192.0.2.7\r\n", "192.0.2.7" },
+    };
+    char request[300], got[80];
+    ws_config cfg;
+    size_t i;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.trusted_proxies = 1;
+    for (i = 0; i < COUNT(t); i++) {
+        ws_loop *loop = ws_loop_new(NULL);
+        ws_event ev;
+        int fd[2];
+        CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+        sprintf(request, "GET / HTTP/1.1\r\n" HO "%s\r\n", t[i].lines);
+        CHECK(ws_adopt(loop, fd[0], request, strlen(request), &cfg) != NULL);
+        CHECK_INT(ws_poll(loop, &ev, 5000), 1);
+        CHECK_INT(ws_remote(ev.conn, got, sizeof got), strlen(t[i].want));
+        CHECK_STR(got, t[i].want);
+        ws_loop_free(loop);
+        close(fd[1]);
+    }
+}
 #define NET T(loop_answered_from_elsewhere) T(loop_hang_up_while_parked) T(loop_deadlines_of_the_parked) \
     T(loop_several_applications) T(adopted_at_every_cut) T(adopted_without_memory) T(detached) T(detach_refused) \
-    T(refused_blocking_and_in_a_loop)
+    T(refused_blocking_and_in_a_loop) T(forwarded_or_socket)
 #else
 #define NET
 #endif
@@ -2684,5 +2745,5 @@ TESTS(T(answer_at_any_time) T(answer_byte_by_byte) T(hang_up_while_parked) T(par
       T(failed_handshakes_are_reported) T(failing_allocations) T(sec_I2) T(subprotocols) T(subprotocols_that_are_none) T(subprotocols_both_ends)
       T(headers_arrive) T(sec_A18_answers) T(cookie_round_trip) T(cookie_format) T(query_and_cookie_tables)
       T(query_and_cookie_exhaustive) T(route_patterns) T(route_choice) T(route_tables) T(sec_A2_offers) T(sec_I1_asked)
-      T(forwarded_for) T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies) T(body_end_without_memory)
+      T(forwarded_for) T(forwarded_behind_anything) T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies) T(body_end_without_memory)
       T(next_header_stays) T(next_header_replaces) T(refusal_too_large) T(refusal_both_ends) T(no_body_of_a_101) T(version_8) NET)
