@@ -483,7 +483,8 @@ typedef struct ws_deflate {
    milliseconds, at most 2^29 (6 days). */
 typedef struct ws_config {
     uint32_t max_message;       /* bytes, 1 MiB; larger is refused with 1009 */
-    uint32_t max_fragments;     /* frames per message, 4096 */
+    uint32_t max_fragments;     /* frames of a message, 4096: 16 MiB of ws_send_from. Of one
+                                   that comes in parts: those since its last part with bytes */
     uint32_t max_head;          /* bytes of HTTP head, 8192 */
     uint32_t max_headers;       /* header lines, 64 */
     uint32_t max_backlog;       /* bytes, in frames, that may wait to be sent, 1 MiB */
@@ -823,10 +824,11 @@ WS_API int ws_sendv(ws_conn *c, int op, const ws_str *pieces, int count);
 WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last);
 
 /* Sends a message that is pulled from read as the peer takes it, in frames of up to 4096
-   bytes: never more than one of them is held. read returns like ws_io.read: bytes (1..n), 0
-   at the end, WS_IO_ERROR to fail (1011), WS_IO_WANT_READ for nothing yet: call ws_send_from
-   again with the same arguments to go on. user must stay valid until read returned 0 or
-   WS_IO_ERROR, or the connection is closed. read must leave c alone. Without allocation
+   bytes: never more than one of them is held; a peer of this library puts max_fragments of
+   them together. read returns like ws_io.read: bytes (1..n), 0 at the end, WS_IO_ERROR to
+   fail (1011), WS_IO_WANT_READ for nothing yet: call ws_send_from again with the same
+   arguments to go on. user must stay valid until read returned 0 or WS_IO_ERROR, or the
+   connection is closed or lost (DOWN). read must leave c alone. Without allocation
    (cfg.memory): WS_ERR_MEMORY. */
 WS_API int ws_send_from(ws_conn *c, int op,
                         ptrdiff_t (*read)(void *user, void *buf, size_t n), void *user);
@@ -2852,7 +2854,7 @@ typedef struct ws__rx {
     uint64_t left;          /* in a frame: its payload bytes still to come; a refusal: of its
                                body to show */
     uint64_t given;         /* bytes of the unfinished message that went out as PART events */
-    uint32_t frames;        /* of the unfinished message */
+    uint32_t frames;        /* of the unfinished message, from its last part on */
     uint32_t utf8;
     ws_head head;           /* scanner of the peer's head */
     size_t head_at, head_size;
@@ -5747,6 +5749,7 @@ static int ws__part(ws_conn *c, const void *data, size_t n, int last, ws_event *
     ev->last = last;
     rx->begun = 1;
     rx->given += n;
+    if (n) rx->frames = 1;          /* max_message bounds those that bring something */
     if (last) rx->op = 0;
     return 1;
 }

@@ -724,7 +724,11 @@ TEST(parts_limits)
             { "02#600 00#300 89'x' =00fe0200", WS_ERR_MESSAGE_SIZE },
             { "=82ff7fffffffffffffff", WS_ERR_MESSAGE_SIZE }, { "02#500 =80ff7fffffffffffffff", WS_ERR_MESSAGE_SIZE },
             { "02 00 00 00 00 00 00 00", 0 }, { "02 00 00 00 00 00 00 00 =0080", WS_ERR_FRAGMENTS },
-            { "02#1 00#1 00#1 00#1 00#1 00#1 00#1 00#1 =8081", WS_ERR_FRAGMENTS },
+            { "02#11 00 00 00 00 00 00 00 =0080", WS_ERR_FRAGMENTS },
+            { "02#11 00 00 00 00 00 00 00#1 00 00 00 00 00 00 00 =0080", WS_ERR_FRAGMENTS },
+            { "02#11 00 00 00 00 00 00 00#1 00#1 00#1 00 00 00 00 00 00 80#1", 0 },
+            { "02#11 00#1 00#1 00#1 00#1 00#1 00#1 00#1 00#1 00#1 00#1 00#1 80", 0 },
+            { "02#1 00#1 00#1 00#1 00#1 00#1 00#1 00#1 =8081", WS_ERR_FRAGMENTS },     /* not yet in parts */
         };
         size_t i;
         for (i = 0; i < sizeof t / sizeof *t; i++) {
@@ -734,6 +738,7 @@ TEST(parts_limits)
             buf in = { 0 };
             size_t before;
 
+            if (by_frame && i + 1 == sizeof t / sizeof *t) continue;
             cfg.frames = by_frame;
             cfg.parts_over = 10;
             cfg.max_message = 1000;
