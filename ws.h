@@ -532,7 +532,8 @@ typedef struct ws_config {
     uint32_t reconnect_max;     /* ms, 30000 */
     const char *proxy;          /* client: "http://user:password@host:3128", "socks5://host";
                                    "env": from http_proxy, https_proxy, all_proxy, no_proxy.
-                                   Gets the server's name, looks it up. Not with cfg.io.
+                                   Gets the server's name, looks it up. Not with cfg.io or
+                                   cfg.memory.
                                    WS_ERR_PROXY: ws_status and its headers can be read */
     const ws_header *proxy_headers;     /* sent with CONNECT */
 
@@ -586,8 +587,9 @@ typedef struct ws_config {
     void *(*alloc)(void *user, void *old, size_t old_size, size_t new_size);
     void *alloc_user;
 
-    /* All memory of one connection: WS_MEMORY_SIZE bytes aligned to 8. No allocation then;
-       max_message and the answer's head are bounded by the receive size. */
+    /* All memory of one connection: WS_MEMORY_SIZE bytes aligned to 8. No allocation then (but
+       by the system, to look a host name up); max_message and the answer's head are bounded by
+       the receive size. To connect over sockets takes 512 bytes of that or more. */
     void *memory;
     size_t memory_size;
     size_t memory_send;         /* part of it for output, bytes; 1/3 */
@@ -862,7 +864,8 @@ WS_API void ws_drop(ws_conn *c);
 WS_API void ws_cork(ws_conn *c);
 WS_API void ws_uncork(ws_conn *c);
 
-/* Stops and starts taking input (flow control). Nothing is lost. */
+/* Stops and starts taking messages (flow control). Nothing is lost; the opening handshake and
+   new tries go on. */
 WS_API void ws_pause(ws_conn *c);
 WS_API void ws_resume(ws_conn *c);
 
@@ -1114,7 +1117,8 @@ WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n);
 /* The socket to wait for, -1 if none. Until OPEN, and after DOWN, it may be another one after
    each ws_step, also of the same number. */
 WS_API ws_socket ws_fd(const ws_conn *c);
-WS_API int ws_wants(const ws_conn *c);      /* WS_WANT_ bits: when to call ws_step */
+WS_API int ws_wants(const ws_conn *c);      /* WS_WANT_ bits: when to call ws_step. 0: do not
+                                               poll ws_fd now, a hang-up would show for ever */
 
 /* Moves bytes and time without blocking; then pull with ws_next. */
 WS_API void ws_step(ws_conn *c);
@@ -3413,7 +3417,8 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, const char *url, uint32_t fl
 {
     uint8_t *at = (uint8_t *)cfg->memory;
     size_t conn = (sizeof(ws_conn) + 7) / 8 * 8, size = (ws__cfg_size(cfg, url) + 7) / 8 * 8;
-    size_t fixed = conn + size + sizeof(ws__rx) + sizeof(ws__tx) + WS__STAGE, rest, send;
+    size_t tx = (sizeof(ws__tx) + 7) / 8 * 8;
+    size_t fixed = conn + size + sizeof(ws__rx) + tx + WS__STAGE, rest, send;
     size_t most = cfg->memory_size / 8 * 8, area = cfg->memory_extension / 8 * 8;
     size_t copies = ws__extensions_size(cfg);       /* stand in front, count as area */
     uint32_t *whole;                        /* the limit of what is put together */
@@ -3438,7 +3443,7 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, const char *url, uint32_t fl
     memset(c->tx, 0, sizeof *c->tx);
     c->tx->cap = send;
     c->tx->pos = c->tx->len = c->tx->border = WS__TX_ROOM;
-    at += sizeof(ws__tx) + send;
+    at += tx + send;
     c->rx = (ws__rx *)(void *)at;
     memset(c->rx, 0, sizeof *c->rx);
     at += sizeof(ws__rx);
@@ -3879,7 +3884,8 @@ static size_t ws__unsent(const ws_conn *c)
 /* While the peer does not read, we do not read either. */
 static int ws__held_back(const ws_conn *c)
 {
-    return WS__HAS(c, WS__PAUSED) || ws__pending(c) > c->cfg->set.max_backlog / 2;
+    return (WS__HAS(c, WS__PAUSED) && c->phase > WS__PHASE_HTTP) ||
+           ws__pending(c) > c->cfg->set.max_backlog / 2;
 }
 
 /* Moves the bytes of a queue to another block, or to the front of their own, leaving out those
@@ -6725,11 +6731,11 @@ WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
         if ((!v[i].data && v[i].size) || v[i].size > (size_t)-1 / 4 - n) return WS_ERR_ARGUMENT;
         n += v[i].size;
     }
-    c->last_message = c->now;
     cut = c->cfg->set.fragment == WS_NO_LIMIT ? n : c->cfg->set.fragment;
     r = ws__can_begin(c);
     if (!r) r = ws__admit(c, ws__wire_size(c, n, cut));
     if (r) return r;
+    c->last_message = c->now;
     if (c->more && ws__encodes(c, op, n)) {
         r = ws__coded_put(c, op & 15, v, count, n,
                           c->cfg->set.fragment == WS_NO_LIMIT ? (size_t)-1 / 4 : cut);
@@ -7000,7 +7006,6 @@ static int ws__news_give(ws_conn *c, ws__news *w)
 
     if (w->slot < 0 && !ws__news_shares(c, w)) return ws_sendv(c, w->op, &w->payload, 1);
     if (m) grows = grows > m->frame->size ? grows - m->frame->size : 0;
-    c->last_message = c->now;
     r = m ? 0 : ws__can_begin(c);
     if (!r) r = ws__admit(c, grows);
     if (!r && m) {
@@ -7008,6 +7013,7 @@ static int ws__news_give(ws_conn *c, ws__news *w)
         if (!m) r = ws__can_begin(c);
     }
     if (r) return r;
+    c->last_message = c->now;
     r = ws__news_frame(c, w, &frame);
     if (r) return ws__sent(c, r);
     r = m ? ws__slot_replace(c, m, frame) : ws__tx_share(c, frame, (size_t)w->slot + 1);
@@ -9003,6 +9009,16 @@ static void ws__put_address(ws__text *t, const struct sockaddr *a, size_t size)
     ws__puts(t, port);
 }
 
+static void ws__poller_drop(ws_loop *l, ws__sock fd);
+
+/* The poller forgets the socket. Before it is closed: as long as a child process has a copy of
+   it, it would go on to tell of it. */
+static void ws__unwatch(ws_conn *c)
+{
+    if (c->loop && c->wants != WS__UNWATCHED) ws__poller_drop(c->loop, c->fd);
+    c->wants = WS__UNWATCHED;
+}
+
 /* ---- bytes in and out of a connection ---- */
 
 /* What a failed receive means. */
@@ -9164,9 +9180,9 @@ static void ws__unwrap(ws_conn *c)
 static void ws__hang_up(ws_conn *c)
 {
     ws__unwrap(c);
+    ws__unwatch(c);
     if (c->fd != WS__NO_SOCK) ws__sock_end(c->fd);
     c->fd = WS__NO_SOCK;
-    c->wants = WS__UNWATCHED;
 }
 
 /* ==== >>dial (private) ================================================================= */
@@ -9225,9 +9241,9 @@ static int ws__find_host(ws__found *f, const char *host, const char *port, int f
 
 static void ws__sock_drop(ws_conn *c)
 {
+    ws__unwatch(c);
     if (c->fd != WS__NO_SOCK) ws__sock_close(c->fd);
     c->fd = WS__NO_SOCK;
-    c->wants = WS__UNWATCHED;
 }
 
 /* ---- lookup on a thread ---- */
@@ -9379,8 +9395,22 @@ static void ws__dial_free(ws_conn *c)
     if (!c->dial) return;
     ws__lookup_end(c, 0);
     ws__free(c->cfg, c->dial->tunnel, sizeof *c->dial->tunnel);
-    ws__free(c->cfg, c->dial, sizeof *c->dial);
+    if (!WS__HAS(c, WS__IS_FIXED)) ws__free(c->cfg, c->dial, sizeof *c->dial);
     c->dial = NULL;
+}
+
+/* Makes c->dial. In the caller's block it lies at the end of the input, of which there is none
+   yet; in front an error's text has its place. 0 when there is no room. */
+static int ws__dial_new(ws_conn *c)
+{
+    const size_t size = sizeof *c->dial;
+
+    if (!WS__HAS(c, WS__IS_FIXED))
+        c->dial = (ws__dial *)ws__alloc(c->cfg, size);
+    else if (c->rx->cap >= size + WS__STAGE + 8)
+        c->dial = (ws__dial *)(void *)(WS__DATA(c->rx) + (c->rx->cap - size) / 8 * 8);
+    if (c->dial) memset(c->dial, 0, size);
+    return c->dial != NULL;
 }
 
 static void ws__dial_failed(ws_conn *c, int error, const char *more)
@@ -9447,6 +9477,7 @@ static int ws__dial_proxy(ws_conn *c, const ws_url *url, ws_url *proxy)
 
     if (text && !strcmp(text, "env")) text = ws__proxy_env(url);
     if (!text || !*text) return 0;
+    if (WS__HAS(c, WS__IS_FIXED)) return WS_ERR_ARGUMENT;
     if (ws__proxy_parse(text, proxy)) return WS_ERR_URL;
     t = (ws_tunnel *)ws__alloc(c->cfg, sizeof *t);
     if (!t) return WS_ERR_MEMORY;
@@ -9672,9 +9703,7 @@ static void ws__dial_start(ws_conn *c)
     if (error) { ws__fail_with(c, error, why); return; }
     if (ws__sock_startup()) { ws__fail(c, WS_ERR_CONNECT); return; }
     if (url.is_unix) { ws__dial_unix(c, &url); return; }
-    c->dial = (ws__dial *)ws__alloc(c->cfg, sizeof *c->dial);
-    if (!c->dial) { ws__fail(c, WS_ERR_MEMORY); return; }
-    memset(c->dial, 0, sizeof *c->dial);
+    if (!ws__dial_new(c)) { ws__fail(c, WS_ERR_MEMORY); return; }
     error = ws__dial_proxy(c, &url, &via);
     if (error) { ws__dial_failed(c, error, "proxy"); return; }
     if (!c->dial->tunnel) via = url;
@@ -9951,7 +9980,7 @@ static void ws__retry(ws_conn *c)
     if (c->more) c->more->read = NULL;
     c->sending = 0;
     ws__renew(c, WS__IS_CLIENT | WS__IS_FIXED | WS__IS_BLOCKING | WS__TICKED | WS__CLOCKED |
-                 WS__QUEUED);
+                 WS__QUEUED | WS__PAUSED);
     ws__set_out(c, NULL);
 }
 
@@ -10297,7 +10326,7 @@ static void ws__free_now(ws_conn *c)
 static void ws__wait(ws_conn *c, int ms)
 {
     const ws_io *io = &c->cfg->set.io;
-    int due = ws_timeout(c);
+    int due = ws_timeout(c), sleeps;
     struct pollfd p;
 
     if (due >= 0 && (ms < 0 || due < ms)) ms = due;
@@ -10308,11 +10337,12 @@ static void ws__wait(ws_conn *c, int ms)
     p.fd = c->fd;
     if (ws_wants(c) & WS_WANT_READ) p.events |= POLLIN;
     if (ws_wants(c) & WS_WANT_WRITE) p.events |= POLLOUT;
+    sleeps = io->read || c->fd == WS__NO_SOCK || !p.events;     /* a hang-up would show for ever */
 #ifdef _WIN32
-    if (io->read || c->fd == WS__NO_SOCK) Sleep((DWORD)ms);
+    if (sleeps) Sleep((DWORD)ms);
     else WSAPoll(&p, 1, ms);
 #else
-    poll(&p, io->read ? 0 : 1, ms);
+    poll(&p, sleeps ? 0 : 1, ms);
 #endif
 }
 
@@ -10959,12 +10989,9 @@ static void ws__loop_drop(ws_conn *c)
     ws__leave_all(c, 1);
     ws__dial_free(c);
     ws__unwrap(c);
-    if (c->cfg->set.io.read) {
-        ws__poller_drop(l, c->fd);
-        ws__io_close(c);
-    } else if (c->fd != WS__NO_SOCK) {
-        ws__sock_close(c->fd);
-    }
+    ws__unwatch(c);
+    if (c->cfg->set.io.read) ws__io_close(c);
+    else if (c->fd != WS__NO_SOCK) ws__sock_close(c->fd);
     c->fd = WS__NO_SOCK;
     ws__enqueue(c);
 }
@@ -11174,8 +11201,7 @@ static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
     } else if (found & WS__HANGUP && c->phase == WS__PHASE_HTTP) {
         ws__input_end(c, WS_IO_ERROR);
     } else if (found & WS__HANGUP) {    /* would be reported for ever: forget the socket */
-        ws__poller_drop(l, c->fd);      /* until its input is wanted; what came is not lost */
-        c->wants = WS__UNWATCHED;
+        ws__unwatch(c);                 /* until its input is wanted; what came is not lost */
         ws__drop_output(c);
     }
 }
@@ -11575,6 +11601,16 @@ WS_API void ws_loop_free(ws_loop *l)
     ws__cfg_release(k);
 }
 
+/* Makes the connections of a configuration the loop's. Blocks of the same allocator share its
+   cache. */
+static void ws__loop_share(ws_loop *l, ws__cfg *k)
+{
+    const ws_config *own = &l->cfg->set;
+
+    k->wake = ws__loop_wake;
+    if (k->set.alloc == own->alloc && k->set.alloc_user == own->alloc_user) k->cache = &l->cache;
+}
+
 /* ---- listening ---- */
 
 /* FreeBSD and Linux then spread connections over the sockets. */
@@ -11736,8 +11772,7 @@ WS_API int ws_listen(ws_loop *l, const char *address, const ws_config *cfg)
         ws__sock_close(s.fd);
         return ws__loop_error(l, r, address, NULL);
     }
-    s.cfg->cache = bare.alloc == l->cfg->set.alloc ? &l->cache : NULL;
-    s.cfg->wake = ws__loop_wake;
+    ws__loop_share(l, s.cfg);
     return r;
 }
 
@@ -11772,6 +11807,7 @@ WS_API void ws_unlisten(ws_loop *l, int listener)
     if (!l || listener < 0 || (uint32_t)listener >= l->listener_count) return;
     s = &l->listeners[listener];
     if (s->fd == WS__NO_SOCK) return;
+    ws__poller_drop(l, s->fd);
     ws__sock_close(s->fd);
     s->fd = WS__NO_SOCK;
     ws__cfg_release(s->cfg);
@@ -11802,15 +11838,12 @@ static void ws__loop_alloc(const ws_loop *l, ws_config *cfg)
 
 static int ws__loop_add(ws_loop *l, ws_conn *c)
 {
-    ws__cfg *k = c->cfg;
     int r = ws__heap_add(l, c);
 
     if (r) return r;
     c->flags &= ~(uint32_t)WS__CLOCKED;
     c->loop = l;
-    k->wake = ws__loop_wake;
-    if (k->set.alloc == l->cfg->set.alloc && k->set.alloc_user == l->cfg->set.alloc_user)
-        k->cache = &l->cache;
+    ws__loop_share(l, c->cfg);
     ws__enqueue(c);
     return 0;
 }
@@ -11906,12 +11939,11 @@ WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
     *n = c->rx ? c->rx->len - c->rx->pos : 0;
     *rest = c->rx ? WS__DATA(c->rx) + c->rx->pos : (const uint8_t *)"";
     fd = (ws_socket)c->fd;
-    if (l && c->wants != WS__UNWATCHED) ws__poller_drop(l, c->fd);
+    ws__unwatch(c);
     c->fd = WS__NO_SOCK;
     c->cfg->set.io.close = NULL;
     if (WS__HAS(c, WS__IS_CLIENT)) c->cfg->set.reconnect = 0;
     c->flags |= WS__ANSWERED | WS__NO_OUTPUT;
-    c->wants = WS__UNWATCHED;
     ws__end(c, WS__PHASE_ENDED);
     return fd;
 }

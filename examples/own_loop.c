@@ -17,7 +17,7 @@ int main(int argc, char **argv)
 
     while (!ws_done(c)) {                       /* until the CLOSE event was pulled */
         struct pollfd p;
-        p.fd = (int)ws_fd(c);                   /* may change while connecting: ask each turn */
+        p.fd = ws_wants(c) ? (int)ws_fd(c) : -1;    /* may change while connecting: ask each turn */
         p.events = (short)((ws_wants(c) & WS_WANT_READ ? POLLIN : 0) |
                            (ws_wants(c) & WS_WANT_WRITE ? POLLOUT : 0));
         p.revents = 0;

@@ -2094,6 +2094,13 @@ TEST(reconnect_detached)        /* whoever has taken the socket wants no other *
     ws_loop_free(server);
 }
 
+static void *no_alloc(void *user, void *old, size_t old_size, size_t new_size)
+{
+    (void)user; (void)old; (void)old_size;
+    CHECK_INT(new_size, 0);
+    return NULL;
+}
+
 TEST(reconnect_fixed_memory)
 {
     static union { uint64_t align; char bytes[WS_MEMORY_SIZE(512, 1024)]; } room;
@@ -2107,6 +2114,7 @@ TEST(reconnect_fixed_memory)
     cfg.memory = &room;
     cfg.memory_size = sizeof room;
     cfg.memory_send = 1024;
+    cfg.alloc = no_alloc;
     cfg.reconnect = 2;
     cfg.reconnect_max = 2;
     lasting_begin(&k, OWN, url, &cfg);

@@ -1153,6 +1153,34 @@ TEST(idle_exact)
     }
 }
 
+/* what was refused is no message: a peer that reads nothing is idle all the same */
+TEST(idle_refused)
+{
+    static const char big[900];
+    int client, i;
+
+    for (client = 0; client < 2; client++) {
+        world w;
+        side s;
+        ws_config cfg = world_fresh(&w);
+
+        cfg.idle_timeout = 1000;
+        cfg.ping_interval = WS_NEVER;
+        cfg.max_backlog = 1000;
+        side_open(&s, &w, client, &cfg);
+        CHECK_INT(ws_send(s.c, WS_OP_BINARY, big, sizeof big), 0);
+        for (i = 0; i < 4; i++) {
+            CHECK_INT(ws_error(s.c), 0);
+            CHECK_INT(ws_send(s.c, WS_OP_BINARY, big, sizeof big), WS_ERR_BACKLOG);
+            CHECK_INT(ws_send_latest(s.c, 0, WS_OP_BINARY, big, sizeof big), WS_ERR_BACKLOG);
+            w.now += 250;
+            ws_tick(s.c, w.now);
+        }
+        CHECK_INT(ws_error(s.c), WS_ERR_IDLE_TIMEOUT);
+        side_done(&s);
+    }
+}
+
 /* clocks: any start, 32-bit wrap, jumps of an hour */
 TEST(sec_D9)
 {
@@ -1942,6 +1970,6 @@ TEST(timeout_exact)
 
 TESTS(T(transcripts) T(sec_C1) T(sec_C2) T(sec_C3) T(sec_C4) T(sec_C5) T(sec_C6) T(sec_C7)
       T(sec_C8) T(sec_C9) T(sec_C10) T(sec_C11) T(sec_C12) T(sec_D1) T(sec_D3) T(close_reason)
-      T(sec_D4) T(sec_D5) T(sec_D6) T(sec_D7) T(sec_D8) T(idle_timeout) T(idle_exact) T(sec_D9) T(sec_E1)
+      T(sec_D4) T(sec_D5) T(sec_D6) T(sec_D7) T(sec_D8) T(idle_timeout) T(idle_exact) T(idle_refused) T(sec_D9) T(sec_E1)
       T(sec_G1) T(sec_G2) T(sec_G3) T(sec_G5) T(echo_never_refused) T(send_states) T(pause)
       T(sec_H1) T(null) T(facts) T(timeout_exact))

@@ -2197,6 +2197,147 @@ TEST(resume_in_every_state)
     ws_loop_free(loop);
 }
 
+/* ws_pause says nothing about the opening handshake, and outlasts a new try */
+TEST(paused_while_connecting)
+{
+    ws_config cfg;
+    ws_loop *loop;
+    ws_conn *c;
+    char url[64];
+    int port, round;
+
+    memset(&cfg, 0, sizeof cfg);
+    loop = serve("127.0.0.1:0", &cfg, &port);
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
+    cfg.reconnect = 1;
+    c = ws_dial(loop, url, &cfg);
+    ws_pause(c);
+    for (round = 1; round < 4; round++) {
+        UNTIL(loop, V[0].open == round && V[1].open == round, 3000);
+        ws_send_text(V[0].conn, "x");
+        settle(loop, 10);
+        CHECK(ws_is_paused(c));
+        CHECK_INT(V[1].message, round - 1);
+        ws_resume(c);
+        UNTIL(loop, V[1].message == round, 1000);
+        ws_drop(V[0].conn);
+        UNTIL(loop, ws_state(c) == WS_STATE_CONNECTING, 1000);
+        ws_pause(c);
+    }
+    ws_loop_free(loop);
+}
+
+/* Nothing happens, and nothing is done meanwhile. */
+#define RESTS(what) \
+    do { \
+        clock_t rests_from = clock(); \
+        CHECK_INT(what, 0); \
+        CHECK(clock() - rests_from < CLOCKS_PER_SEC / 20); \
+    } while (0)
+
+/* the reset of a peer that is not listened to waits */
+TEST(paused_peer_resets)
+{
+    int port, listener = raw_listen(&port);
+    ws_event ev;
+    ws_conn *c;
+    char url[64];
+    raw r;
+
+    fresh();
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
+    c = ws_open(url, NULL);
+    r = raw_accept(listener, c);
+    ws_pause(c);
+    raw_reset(&r);
+    sleep_ms(5);
+    CHECK_INT(ws_wants(c), 0);
+    RESTS(ws_recv(c, &ev, 100));
+    ws_resume(c);
+    CHECK_INT(ws_recv(c, &ev, 1000), 1);
+    CHECK_INT(ev.type, WS_EV_CLOSE);
+    ws_free(c);
+    close(listener);
+}
+
+/* a copy of a socket, as a child process may have it, tells the loop nothing any more */
+TEST(copies_of_sockets)
+{
+    int port, other, listener, i, copy[3];
+    ws_config cfg;
+    ws_loop *loop;
+    ws_conn *c;
+    char url[64];
+    raw r[3];
+
+    memset(&cfg, 0, sizeof cfg);
+    loop = serve("127.0.0.1:0", &cfg, &port);
+
+    r[0] = raw_client(loop, port, 0);           /* of a connection that was freed */
+    copy[0] = dup((int)ws_fd(V[0].conn));
+    ws_free(V[0].conn);
+    settle(loop, 2);
+    raw_frame(&r[0], 0x82, "x", 1);
+    RESTS(turn(loop, 100));
+
+    listener = raw_listen(&other);              /* of a client whose server has gone */
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/", other);
+    cfg.reconnect = 60000;
+    c = ws_dial(loop, url, &cfg);
+    settle(loop, 10);
+    copy[1] = dup((int)ws_fd(c));
+    r[1].fd = accept(listener, NULL, NULL);
+    r[1].buf = NULL;
+    raw_reset(&r[1]);
+    settle(loop, 10);
+    CHECK_INT(ws_fd(c), -1);
+    RESTS(turn(loop, 100));
+
+    copy[2] = dup((int)loop->listeners[0].fd);  /* of a listener that was closed */
+    ws_unlisten(loop, 0);
+    r[2] = raw_connect(port, 0);
+    RESTS(turn(loop, 100));
+
+    for (i = 0; i < 3; i++) close(copy[i]);
+    raw_close(&r[0]);
+    raw_close(&r[2]);
+    close(listener);
+    ws_loop_free(loop);
+}
+
+/* blocks go back to whom they came from, when a listener's memory is not the loop's */
+TEST(two_heaps)
+{
+    static heap heaps[2];
+    static char big[300000];
+    ws_config cfg;
+    ws_loop *loop;
+    ws_conn *c;
+    char url[64];
+    int port;
+
+    memset(&cfg, 0, sizeof cfg);
+    memset(heaps, 0, sizeof heaps);
+    cfg.alloc = heap_alloc;
+    cfg.alloc_user = &heaps[0];
+    loop = ws_loop_new(&cfg);
+    cfg.alloc_user = &heaps[1];
+    port = ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", &cfg));
+    fresh();
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
+    c = ws_dial(loop, url, NULL);
+    UNTIL(loop, V[1].open, 1000);
+    ws_send(c, WS_OP_BINARY, big, sizeof big);
+    UNTIL(loop, V[1].message, 3000);
+    ws_close(c, 1000, NULL);
+    UNTIL(loop, V[0].close && V[1].close, 1000);
+    settle(loop, 10);
+    ws_unlisten(loop, 0);
+    CHECK_INT(heaps[1].live, 0);
+    ws_loop_free(loop);
+    CHECK_INT(heaps[0].live, 0);
+}
+
 /* what the socket would take is no backlog, however much is sent between two polls */
 TEST(backlog_is_what_cannot_leave)
 {
@@ -2279,7 +2420,8 @@ TEST(turns_end)
     ws_loop_free(loop);
 }
 
-TESTS(T(on_socket) T(resume_in_every_state) T(backlog_is_what_cannot_leave) T(poll_until_is_in_time) T(turns_end)
+TESTS(T(on_socket) T(resume_in_every_state) T(paused_while_connecting) T(paused_peer_resets)
+    T(copies_of_sockets) T(two_heaps) T(backlog_is_what_cannot_leave) T(poll_until_is_in_time) T(turns_end)
     LINUX_TESTS     /* first, on a heap without holes */
     T(blocking_client) T(blocking_client_ipv6) T(blocking_client_unix)
     T(name_with_several_addresses) T(connection_refused) T(listen_errors) T(own_loop) T(adopt)
