@@ -1305,8 +1305,9 @@ TEST(manual_pong)
         side_frame(&s, 0x89, "one", 3);
         side_frame(&s, 0x01, "abcd", 4);
         side_frame(&s, 0x89, "two", 3);
+        side_frame(&s, 0x89, "", 0);
         CHECK_INT(side_frames(&s, NULL).n, 0);
-        CHECK_INT(s.pings, 2);
+        CHECK_INT(s.pings, 3);
         CHECK_INT(ws_pong(s.c, "two", 3), 0);
         CHECK_INT(ws_pong(s.c, NULL, 0), 0);
         CHECK_INT(ws_pong(s.c, NULL, 1), WS_ERR_ARGUMENT);
