@@ -3132,28 +3132,6 @@ static int ws__pattern_valid(const char *p)
     return 1;
 }
 
-static int ws__config_valid(const ws_config *cfg)
-{
-    const ws_route *r;
-    ws_str list = ws__cstr(cfg->protocols), item;
-
-    while (ws_list_next(&list, &item)) if (!ws__token_valid(item)) return 0;
-    if (!ws__headers_valid(cfg->headers)) return 0;
-    if (!ws__headers_valid(cfg->proxy_headers)) return 0;
-    if (cfg->origin && (!*cfg->origin || !ws__is_value(cfg->origin))) return 0;
-    if (cfg->host && (!*cfg->host || !ws__is_value(cfg->host))) return 0;
-    for (r = cfg->routes; r && r->path; r++)
-        if (r - cfg->routes >= 254 || !ws__pattern_valid(r->path) ||
-            (r->protocol && !ws__token_valid(ws__cstr(r->protocol)))) return 0;
-    if (cfg->memory && cfg->trusted_proxies) return 0;
-    if (cfg->method && (!ws__token_valid(ws__cstr(cfg->method)) ||
-                        (cfg->body_size && !cfg->body)))
-        return 0;
-    if (cfg->version != 0 && cfg->version != 8 && cfg->version != 13) return 0;
-    if ((cfg->wrap || cfg->tls) && (cfg->memory || cfg->io.read)) return 0;
-    return !cfg->io.read == !cfg->io.write;
-}
-
 static int ws__extension_valid(const ws_extension *x)
 {
     return x->name && ws__token_valid(ws__cstr(x->name)) &&
@@ -3161,16 +3139,45 @@ static int ws__extension_valid(const ws_extension *x)
            x->confirm && x->state_size && x->begin && x->encode && x->decode;
 }
 
-/* What is wrong with the extensions of a configuration, or 0. */
-static int ws__extensions_fault(const ws_config *cfg, int client)
+/* The first field that cannot be as it is; NULL: none but perhaps deflate. */
+static const char *ws__field_fault(const ws_config *cfg)
 {
     const ws_extension *const *x = cfg->extensions;
+    const ws_route *r;
+    ws_str list = ws__cstr(cfg->protocols), item;
 
-    if (!WS__EXTENDS) return cfg->deflate || cfg->extensions ? WS_ERR_ARGUMENT : 0;
-    for (; x && *x; x++) if (!ws__extension_valid(*x)) return WS_ERR_ARGUMENT;
-    if (cfg->memory && !cfg->memory_extension && (cfg->deflate || cfg->extensions))
-        return WS_ERR_ARGUMENT;
-    return cfg->deflate ? ws__deflate_fault(cfg->deflate, client) : 0;
+    while (ws_list_next(&list, &item)) if (!ws__token_valid(item)) return "protocols";
+    if (!ws__headers_valid(cfg->headers)) return "headers";
+    if (!ws__headers_valid(cfg->proxy_headers)) return "proxy_headers";
+    if (cfg->origin && (!*cfg->origin || !ws__is_value(cfg->origin))) return "origin";
+    if (cfg->host && (!*cfg->host || !ws__is_value(cfg->host))) return "host";
+    for (r = cfg->routes; r && r->path; r++)
+        if (r - cfg->routes >= 254 || !ws__pattern_valid(r->path) ||
+            (r->protocol && !ws__token_valid(ws__cstr(r->protocol)))) return "routes";
+    if (cfg->memory && (cfg->trusted_proxies || cfg->wrap || cfg->tls)) return "memory";
+    if (cfg->method && (!ws__token_valid(ws__cstr(cfg->method)) ||
+                        (cfg->body_size && !cfg->body))) return "method";
+    if (cfg->version != 0 && cfg->version != 8 && cfg->version != 13) return "version";
+    if (!cfg->io.read != !cfg->io.write || (cfg->io.read && (cfg->wrap || cfg->tls))) return "io";
+    if (!WS__EXTENDS) return x || cfg->deflate ? "deflate" : NULL;
+    if (cfg->memory && !cfg->memory_extension && (x || cfg->deflate)) return "memory";
+    while (x && *x) if (!ws__extension_valid(*x++)) return "extensions";
+    return NULL;
+}
+
+/* What is wrong with a configuration, or 0. */
+static int ws__config_fault(const ws_config *cfg, int client)
+{
+    if (ws__field_fault(cfg)) return WS_ERR_ARGUMENT;
+    return WS__EXTENDS && cfg->deflate ? ws__deflate_fault(cfg->deflate, client) : 0;
+}
+
+/* The field that such a fault is about, NULL if it says so itself. */
+static const char *ws__fault_field(int fault, const ws_config *cfg)
+{
+    const char *field = fault == WS_ERR_ARGUMENT ? ws__field_fault(cfg) : NULL;
+
+    return fault == WS_ERR_ARGUMENT && !field ? "deflate" : field;
 }
 
 static size_t ws__lines_size(const ws_header *h)
@@ -3488,8 +3495,7 @@ static ws_conn *ws__new(const ws_config *cfg, const char *url, uint32_t flags, i
 
     memset(&bare, 0, sizeof bare);
     if (!cfg) cfg = &bare;
-    *fault = ws__config_valid(cfg) ? ws__extensions_fault(cfg, flags & WS__IS_CLIENT)
-                                   : WS_ERR_ARGUMENT;
+    *fault = ws__config_fault(cfg, flags & WS__IS_CLIENT);
     if (*fault) {
         bare.alloc = cfg->alloc;
         bare.alloc_user = cfg->alloc_user;
@@ -6484,9 +6490,9 @@ static void ws__expired(ws_conn *c)
 /* ==== >>engine (public) ================================================================ */
 
 /* A connection that could not be made right says so with its CLOSE event. */
-static ws_conn *ws__stillborn(ws_conn *c, int fault)
+static ws_conn *ws__stillborn(ws_conn *c, int fault, const ws_config *cfg)
 {
-    if (c && fault) ws__fail(c, fault);
+    if (c && fault) ws__fail_with(c, fault, ws__fault_field(fault, cfg));
     return c;
 }
 
@@ -6499,7 +6505,7 @@ WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg)
 
     if (!c) return NULL;
     if (!fault && bad) fault = WS_ERR_URL;
-    return ws__stillborn(c, fault ? fault : ws__request_put(c, &parsed));
+    return ws__stillborn(c, fault ? fault : ws__request_put(c, &parsed), cfg);
 }
 #endif
 
@@ -6508,7 +6514,7 @@ WS_API ws_conn *ws_server_new(const ws_config *cfg)
 {
     int fault;
     ws_conn *c = ws__new(cfg, NULL, 0, &fault);
-    return ws__stillborn(c, fault);
+    return ws__stillborn(c, fault, cfg);
 }
 #endif
 
@@ -11729,6 +11735,14 @@ static int ws__listener_add(ws_loop *l, const ws__listener *s)
     return (int)l->listener_count++;
 }
 
+/* The loop's allocator is the default of its connections. */
+static void ws__loop_alloc(const ws_loop *l, ws_config *cfg)
+{
+    if (cfg->alloc) return;
+    cfg->alloc = l->cfg->set.alloc;
+    cfg->alloc_user = l->cfg->set.alloc_user;
+}
+
 WS_API int ws_listen(ws_loop *l, const char *address, const ws_config *cfg)
 {
     ws_config bare;
@@ -11740,23 +11754,20 @@ WS_API int ws_listen(ws_loop *l, const char *address, const ws_config *cfg)
     if (l->stopping) return ws__loop_error(l, WS_ERR_STATE, address, NULL);
     memset(&bare, 0, sizeof bare);
     if (cfg) bare = *cfg;
-    if (!ws__config_valid(&bare) || bare.io.read || bare.memory)
-        return ws__loop_error(l, WS_ERR_ARGUMENT, address, "configuration");
+    r = ws__config_fault(&bare, 0);
+    if (r) return ws__loop_error(l, r, address, ws__fault_field(r, &bare));
+    if (bare.io.read) return ws__loop_error(l, WS_ERR_ARGUMENT, address, "io");
+    if (bare.memory) return ws__loop_error(l, WS_ERR_ARGUMENT, address, "memory");
     r = ws__tls_serves(bare.tls, &why);
     if (r) return ws__loop_error(l, r, address, why);
-    r = ws__extensions_fault(&bare, 0);
-    if (r) return ws__loop_error(l, r, address, "cfg.deflate or cfg.extensions");
-    if (!bare.alloc) {
-        bare.alloc = l->cfg->set.alloc;
-        bare.alloc_user = l->cfg->set.alloc_user;
-    }
+    ws__loop_alloc(l, &bare);
     r = strncmp(address, "unix:", 5) ? ws__listen_tcp(address, bare.reuse_port, &s.fd)
                                      : ws__listen_unix(address + 5, &s.fd);
-#ifdef _WIN32
-    if (r) return ws__loop_error(l, r, address, NULL);
-#else
-    if (r) return ws__loop_error(l, r, address, r == WS_ERR_LISTEN ? strerror(errno) : NULL);
+    why = r == WS_ERR_ARGUMENT ? "host:port or unix:/path is expected" : NULL;
+#ifndef _WIN32
+    if (r == WS_ERR_LISTEN) why = strerror(errno);
 #endif
+    if (r) return ws__loop_error(l, r, address, why);
     port = ws__bound_port(s.fd);
     s.port = (uint16_t)port;
     s.wants = WS_WANT_READ;
@@ -11828,14 +11839,6 @@ static ws_tls *ws__loop_tls(ws_loop *l)
     return ws__tls_hold(*own);
 }
 
-/* The loop's allocator is the default of its connections. */
-static void ws__loop_alloc(const ws_loop *l, ws_config *cfg)
-{
-    if (cfg->alloc) return;
-    cfg->alloc = l->cfg->set.alloc;
-    cfg->alloc_user = l->cfg->set.alloc_user;
-}
-
 static int ws__loop_add(ws_loop *l, ws_conn *c)
 {
     int r = ws__heap_add(l, c);
@@ -11866,7 +11869,8 @@ WS_API ws_conn *ws_dial(ws_loop *l, const char *url, const ws_config *cfg)
         return NULL;
     }
     if (c->error) return c;
-    if (own.io.read || own.memory) ws__fail(c, WS_ERR_ARGUMENT);
+    if (own.io.read || own.memory)
+        ws__fail_with(c, WS_ERR_ARGUMENT, own.io.read ? "io" : "memory");
     else ws__dial_start(c);
     return c;
 }

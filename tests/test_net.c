@@ -694,6 +694,70 @@ TEST(connection_refused)
     CHECK_INT(files_settle(base), base);
 }
 
+static ptrdiff_t null_read(void *user, void *buf, size_t n) { (void)user; (void)buf; (void)n; return 0; }
+static ptrdiff_t null_write(void *user, const void *buf, size_t n) { (void)user; (void)buf; return (ptrdiff_t)n; }
+
+/* A fault of the settings names the field. */
+TEST(faults_name_the_field)
+{
+    static const ws_header bad_header[] = { { "X", "a\r\nb" }, { NULL, NULL } };
+    static const ws_route bad_route[] = { { "chat", NULL, 1 }, { NULL, NULL, 0 } };
+    static const ws_extension nothing;
+    static const ws_extension *const bad_extension[] = { &nothing, NULL };
+    static const char *const fields[] = {
+        "protocols", "headers", "proxy_headers", "origin", "host", "routes", "memory", "method",
+        "method", "version", "io", "extensions", "deflate", "io", "memory"
+    };
+    static uint64_t block[2000];
+    size_t i;
+    int role;
+
+    for (i = 0; i < sizeof fields / sizeof *fields; i++) for (role = 0; role < 4; role++) {
+        ws_codec codec;
+        ws_deflate deflate;
+        ws_config cfg;
+        ws_loop *loop;
+        ws_conn *c;
+        char text[100];
+
+        memset(&cfg, 0, sizeof cfg);
+        memset(&codec, 0, sizeof codec);
+        memset(&deflate, 0, sizeof deflate);
+        deflate.codec = &codec;
+        deflate.level = 10;
+        switch (i) {
+        case 0: cfg.protocols = "a b"; break;
+        case 1: cfg.headers = bad_header; break;
+        case 2: cfg.proxy_headers = bad_header; break;
+        case 3: cfg.origin = ""; break;
+        case 4: cfg.host = "a\nb"; break;
+        case 5: cfg.routes = bad_route; break;
+        case 6: cfg.memory = block; cfg.memory_size = sizeof block; cfg.trusted_proxies = 1; break;
+        case 7: cfg.method = "GET it"; break;
+        case 8: cfg.method = "GET"; cfg.body_size = 1; break;
+        case 9: cfg.version = 12; break;
+        case 10: cfg.io.write = null_write; break;
+        case 11: cfg.extensions = bad_extension; break;
+        case 12: cfg.deflate = &deflate; break;
+        case 13: cfg.io.write = null_write; cfg.io.read = null_read; if (role < 2) continue; break;
+        case 14: cfg.memory = block; cfg.memory_size = sizeof block; if (role < 2) continue; break;
+        }
+        loop = ws_loop_new(NULL);
+        if (role == 3) {
+            CHECK_INT(ws_listen(loop, "127.0.0.1:0", &cfg), WS_ERR_ARGUMENT);
+            sprintf(text, "%s: 127.0.0.1:0: %s", ws_error_string(WS_ERR_ARGUMENT), fields[i]);
+            CHECK_STR(ws_loop_error_text(loop), text);
+        } else {
+            c = role == 0 ? ws_client_new("ws://h/", &cfg) : role == 1 ? ws_server_new(&cfg)
+              : ws_dial(loop, "ws://127.0.0.1:1/", &cfg);
+            sprintf(text, "%s: %s", ws_error_string(WS_ERR_ARGUMENT), fields[i]);
+            CHECK_STR(ws_error_text(c), text);
+            ws_free(c);
+        }
+        ws_loop_free(loop);
+    }
+}
+
 TEST(listen_errors)
 {
     static const char *const bad[] = { "", "nonsense", "127.0.0.1:", "127.0.0.1:70000",
@@ -711,6 +775,7 @@ TEST(listen_errors)
         CHECK(r < 0);
         if (r >= 0) printf("    listened on \"%s\"\n", bad[i]);
         CHECK(*ws_loop_error_text(loop));
+        if (r == WS_ERR_ARGUMENT) CHECK(strstr(ws_loop_error_text(loop), "host:port") != NULL);
     }
     CHECK_INT(open_files(), base);
     other = raw_listen(&port);
@@ -2424,7 +2489,7 @@ TESTS(T(on_socket) T(resume_in_every_state) T(paused_while_connecting) T(paused_
     T(copies_of_sockets) T(two_heaps) T(backlog_is_what_cannot_leave) T(poll_until_is_in_time) T(turns_end)
     LINUX_TESTS     /* first, on a heap without holes */
     T(blocking_client) T(blocking_client_ipv6) T(blocking_client_unix)
-    T(name_with_several_addresses) T(connection_refused) T(listen_errors) T(own_loop) T(adopt)
+    T(name_with_several_addresses) T(connection_refused) T(faults_name_the_field) T(listen_errors) T(own_loop) T(adopt)
     T(loop_of_everything) T(poll_times) T(broadcast) T(http)
     T(free_inside_any_event) T(loop_free_with_live_connections)
     T(sec_A20_slow_handshake) T(sec_D4_close_stalls) T(sec_D8_silent_peer)
