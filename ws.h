@@ -1499,6 +1499,27 @@ WS__PRIVATE int ws__percent(ws_str s, size_t at)
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
+/* Undoes percent-encoding, and with plus that of '+'. What is none is a fault if strict, else it
+   stays. Returns the bytes, or -1. */
+static ptrdiff_t ws__unescape(ws_str s, int plus, int strict, char *out, size_t room)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < s.size; i++) {
+        char b = plus && s.data[i] == '+' ? ' ' : s.data[i];
+        int code = ws__percent(s, i);
+        if (code >= 0) {
+            b = (char)code;
+            i += 2;
+        } else if (strict && b == '%') {
+            return -1;
+        }
+        if (n == room) return -1;
+        out[n++] = b;
+    }
+    return (ptrdiff_t)n;
+}
+
 /* Index of the first c at or after from, or s.size. */
 WS__PRIVATE size_t ws__find(ws_str s, size_t from, char c)
 {
@@ -3792,14 +3813,14 @@ static int ws__code(const ws_extension *x, const ws__coder *d, const void *in, s
 
 /* A message on its way through an encoder: pieces, bytes of the first that were taken, and
    how it ends (see ws_extension). */
-typedef struct ws__feed {
+typedef struct ws__encoding {
     const ws_str *v;
     int count, end;
     size_t at;
-} ws__feed;
+} ws__encoding;
 
 /* Encodes into room bytes. 1: all of it; 0: the room is full. */
-static int ws__encode(const ws_extension *x, const ws__coder *d, ws__feed *f, uint8_t *out,
+static int ws__encode(const ws_extension *x, const ws__coder *d, ws__encoding *f, uint8_t *out,
                       size_t room, size_t *made)
 {
     int r = 0;
@@ -4407,7 +4428,7 @@ static int ws__encode_run(ws_conn *c, const ws_str *v, int count, size_t n, int 
 {
     ws__ext *e = c->more->ext;
     size_t room = WS__HAS(c, WS__IS_FIXED) ? WS__CODE_ROOM : n / 2 + 256, made;
-    ws__feed f = { NULL, 0, 0, 0 };
+    ws__encoding f = { NULL, 0, 0, 0 };
     int r;
 
     f.v = v;
@@ -5207,25 +5228,6 @@ static void ws__put_host(ws__text *t, const ws_url *url)
     }
 }
 
-/* Undoes percent-encoding. Returns the bytes, or -1. */
-static ptrdiff_t ws__unescape(ws_str s, char *out, size_t room)
-{
-    size_t i, n = 0;
-
-    for (i = 0; i < s.size; i++) {
-        char b = s.data[i];
-        if (b == '%') {
-            int code = ws__percent(s, i);
-            if (code < 0) return -1;
-            b = (char)code;
-            i += 2;
-        }
-        if (n == room) return -1;
-        out[n++] = b;
-    }
-    return (ptrdiff_t)n;
-}
-
 /* "Authorization: Basic ..." for user:password of the URL (RFC 7617), under that name. */
 static int ws__put_basic(ws__text *t, const char *name, const ws_url *url)
 {
@@ -5233,10 +5235,10 @@ static int ws__put_basic(ws__text *t, const char *name, const ws_url *url)
     ptrdiff_t user, password = 0;
 
     if (!url->user.data) return 0;
-    user = ws__unescape(url->user, plain, 95);
+    user = ws__unescape(url->user, 0, 1, plain, 95);
     if (user < 0) return WS_ERR_URL;
     plain[user] = ':';
-    if (url->password.data) password = ws__unescape(url->password, plain + user + 1, 95);
+    if (url->password.data) password = ws__unescape(url->password, 0, 1, plain + user + 1, 95);
     if (password < 0) return WS_ERR_URL;
     ws_base64_encode(plain, (size_t)(user + password + 1), code);
     ws__puts(t, name);
@@ -6861,7 +6863,7 @@ static int ws__shared_coded(ws__cfg *k, const ws__ext *e, ws_frame *f, const ws_
     size_t n = payload->size, room = x->only_smaller ? n + WS__CODE_ROOM : 2 * n + 4096;
     ws__shared *s = ws__shared_raw(k, WS_FRAME_HEADER_MAX + room);
     ws__coder d = { NULL, 0, 1, 1, 0 };
-    ws__feed feed = { NULL, 1, 2, 0 };
+    ws__encoding input = { NULL, 1, 2, 0 };
     size_t made = 0, head;
     uint8_t *at;
     int r;
@@ -6869,9 +6871,9 @@ static int ws__shared_coded(ws__cfg *k, const ws__ext *e, ws_frame *f, const ws_
     *out = NULL;
     if (!s) return WS_ERR_MEMORY;
     at = WS__DATA(s) + WS_FRAME_HEADER_MAX;
-    feed.v = payload;
+    input.v = payload;
     r = ws__coder_begin(k, x, e->agreed, &d);
-    if (!r) r = ws__encode(x, &d, &feed, at, room, &made);
+    if (!r) r = ws__encode(x, &d, &input, at, room, &made);
     ws__coder_end(k, x, &d);
     if (!r && !x->only_smaller) r = WS_ERR_CODEC;
     if (r <= 0 || (x->only_smaller && made >= n)) {
@@ -6981,14 +6983,13 @@ static ws__mark *ws__slot_find(const ws_conn *c, int slot)
 }
 
 /* Puts frame in the place of the slot's unsent one. */
-static int ws__slot_replace(ws_conn *c, ws__mark *m, ws__shared *frame)
+static void ws__slot_replace(ws_conn *c, ws__mark *m, ws__shared *frame)
 {
     c->tx->shared += frame->size;
     c->tx->shared -= m->frame->size;
     ws__shared_release(m->frame);
     m->frame = frame;
     frame->refs++;
-    return 0;
 }
 
 /* Can c share a message with others? A client masks it, a stream takes it in frames, and an
@@ -7022,7 +7023,8 @@ static int ws__news_give(ws_conn *c, ws__news *w)
     c->last_message = c->now;
     r = ws__news_frame(c, w, &frame);
     if (r) return ws__sent(c, r);
-    r = m ? ws__slot_replace(c, m, frame) : ws__tx_share(c, frame, (size_t)w->slot + 1);
+    if (m) ws__slot_replace(c, m, frame);
+    else r = ws__tx_share(c, frame, (size_t)w->slot + 1);
     ws__shared_release(frame);
     return ws__sent(c, r);
 }
@@ -7537,28 +7539,18 @@ WS_API ws_str ws_header_item(const ws_conn *c, const char *name, int i)
     return ws__str(NULL, 0);
 }
 
-/* Undoes percent-encoding; what is none stays. A string in buf; its length or -1. */
-static int ws__decoded(ws_str s, int plus, char *buf, size_t n)
+/* The same as a string in buf; its length or -1. */
+static int ws__unescaped(ws_str s, int plus, char *buf, size_t n)
 {
-    size_t i, out = 0;
+    ptrdiff_t size = n ? ws__unescape(s, plus, 0, buf, n - 1) : -1;
 
-    for (i = 0; i < s.size; i++) {
-        char b = plus && s.data[i] == '+' ? ' ' : s.data[i];
-        int code = ws__percent(s, i);
-        if (code >= 0) {
-            b = (char)code;
-            i += 2;
-        }
-        if (!b || out + 1 >= n) return -1;
-        buf[out++] = b;
-    }
-    if (!n) return -1;
-    buf[out] = 0;
-    return (int)out;
+    if (size < 0 || memchr(buf, 0, (size_t)size)) return -1;
+    buf[size] = 0;
+    return (int)size;
 }
 
 /* The value of name in "name=value" pairs with mark between them; data NULL if absent. */
-static ws_str ws__pair(ws_str all, char mark, const char *name)
+static ws_str ws__named_value(ws_str all, char mark, const char *name)
 {
     size_t at = 0, end, eq, n = strlen(name);
 
@@ -7580,11 +7572,11 @@ WS_API int ws_cookie(const ws_conn *c, const char *name, char *buf, size_t n)
 
     while (name && buf && ws_header_next(c, &pos, &field, &value)) {
         if (!ws_str_is(field, "Cookie")) continue;
-        value = ws__pair(value, ';', name);
+        value = ws__named_value(value, ';', name);
         if (!value.data) continue;
         if (value.size >= 2 && value.data[0] == '"' && value.data[value.size - 1] == '"')
             value = ws__str(value.data + 1, value.size - 2);
-        return ws__decoded(value, 0, buf, n);
+        return ws__unescaped(value, 0, buf, n);
     }
     return -1;
 }
@@ -7595,8 +7587,8 @@ WS_API int ws_query(const ws_conn *c, const char *name, char *buf, size_t n)
     size_t at = ws__find(all, 0, '?');
 
     if (!name || !buf || at == all.size) return -1;
-    value = ws__pair(ws__str(all.data + at + 1, all.size - at - 1), '&', name);
-    return value.data ? ws__decoded(value, 1, buf, n) : -1;
+    value = ws__named_value(ws__str(all.data + at + 1, all.size - at - 1), '&', name);
+    return value.data ? ws__unescaped(value, 1, buf, n) : -1;
 }
 
 /* Adds "; name=value" unless value is NULL. 0 if value holds what may not stand there. */
@@ -7722,9 +7714,9 @@ static int ws__socks_write(ws_tunnel *t, const ws_url *proxy, ws_str host, uint1
     if (auth) *at++ = 2;
     t->part[0] = t->end = (uint32_t)(at - (uint8_t *)t->buf);
     if (auth) {
-        user = ws__unescape(proxy->user, (char *)at + 2, 255);
+        user = ws__unescape(proxy->user, 0, 1, (char *)at + 2, 255);
         if (user <= 0) return WS_ERR_ARGUMENT;
-        password = ws__unescape(proxy->password, (char *)at + 3 + user, 255);
+        password = ws__unescape(proxy->password, 0, 1, (char *)at + 3 + user, 255);
         if (password < 0) return WS_ERR_ARGUMENT;
         at[0] = 1;
         at[1] = (uint8_t)user;
