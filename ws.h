@@ -324,7 +324,8 @@ enum {
     WS_EV_PONG,         /* data, size (0..125) */
     WS_EV_WRITABLE,     /* after WS_ERR_BACKLOG: the backlog has drained */
     WS_EV_HTTP,         /* server: not a WebSocket request; ws_http_reply before the next
-                           pull (with cfg.ask: or later), else it is answered 426 */
+                           pull (with cfg.ask: or later), else it is answered 426. A body
+                           (of a POST) is not given */
     WS_EV_CLOSE,        /* last: code, reason, clean, error */
     WS_EV_REQUEST,      /* server with cfg.ask: ws_accept or ws_reject it, now or later */
     WS_EV_PART,         /* a piece of a message (cfg.parts_over, cfg.frames): op, data, size,
@@ -420,7 +421,7 @@ typedef struct ws_extension {
        256 bytes, n of them. 0, or -1: there are no more. */
     int (*offer)(void *user, int i, char *buf, size_t n);
     /* Server: takes an offer with such parameters (0), writes those of the answer, and what was
-       agreed in a form of its own; or declines (-1). */
+       agreed in a form of its own; or declines (-1). May be asked twice in a handshake. */
     int (*accept)(void *user, ws_str offer, char *answer, size_t n, uint32_t *agreed);
     /* Client: 0 if the parameters of an answer are good, or -1: the handshake fails. */
     int (*confirm)(void *user, ws_str answer, uint32_t *agreed);
@@ -503,7 +504,8 @@ typedef struct ws_config {
     uint32_t idle_timeout;      /* close 1001 after so long without a message, WS_NEVER */
 
     int ask;                    /* server: 1 gives WS_EV_REQUEST, and lets WS_EV_HTTP wait too */
-    const ws_route *routes;     /* server: NULL every path; else other paths get 404 */
+    const ws_route *routes;     /* server: NULL every path; else WebSockets at other paths get
+                                   404. Plain HTTP is WS_EV_HTTP at any path, with id 0 */
     uint32_t trusted_proxies;   /* server: so many proxies in front write X-Forwarded-For, and
                                    no request comes past them; ws_remote then tells the
                                    client's address. Not with memory */
@@ -941,7 +943,8 @@ WS_API void ws_next_delay(ws_conn *c, uint32_t ms);
 WS_API int ws_state(const ws_conn *c);              /* WS_STATE_ */
 WS_API int ws_done(const ws_conn *c);               /* 1 after CLOSE was pulled, and for NULL */
 WS_API int ws_error(const ws_conn *c);              /* 0 or the first WS_ERR_ */
-WS_API const char *ws_error_text(const ws_conn *c); /* valid as long as c, "" without error */
+WS_API const char *ws_error_text(const ws_conn *c); /* valid as long as c, "" without error;
+                                                       names the field of a bad ws_config */
 WS_API const char *ws_error_string(int error);      /* the sentence of a WS_ERR_; static */
 WS_API int ws_is_client(const ws_conn *c);
 WS_API const char *ws_url_of(const ws_conn *c);     /* where redirects led; "" for a server */
@@ -955,11 +958,12 @@ WS_API int ws_is_paused(const ws_conn *c);
 WS_API void *ws_user(const ws_conn *c);             /* your pointer */
 WS_API void ws_set_user(ws_conn *c, void *user);
 
-/* The opening handshake, from its event (REQUEST until it is answered, OPEN, HTTP, or CLOSE
-   after a refusal) until the next pull; afterwards empty. method and target: the request
-   line; path: the target without its query; "" on a client. status: the HTTP status a client
-   got, 0 if none. body: client, at CLOSE after a refusal: what came behind the head, at most
-   WS_BODY_MAX bytes, chunks undone (not with cfg.memory). */
+/* The opening handshake, from its event (REQUEST until it is answered, OPEN, HTTP, or CLOSE or
+   DOWN after a refusal) until the next pull; afterwards empty. method and target: the request
+   line; path: the target without its query, "/" for that of "OPTIONS *"; "" on a client.
+   status: the HTTP status a client got, 0 if none. body: client, at CLOSE or DOWN after a
+   refusal: what came behind the head, at most WS_BODY_MAX bytes, chunks undone (not with
+   cfg.memory). */
 WS_API const char *ws_method(const ws_conn *c);
 WS_API const char *ws_target(const ws_conn *c);
 WS_API ws_str ws_path(const ws_conn *c);

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Cuts the C programs out of the headers' manuals and out of README.md, compiles them without a
 # warning, and talks to each server of README.md with its clients. README.md's tables name every
-# event and every setting. Prints "ok TITLE" or "FAIL TITLE"; last line "N passed, N failed".
+# event, every setting and every function. Prints "ok TITLE" or "FAIL TITLE"; last line
+# "N passed, N failed".
 set -u
 cd "$(dirname "$0")/.." || exit 1
 : "${CC=cc}" "${CFLAGS=-O2 -g}" "${CPPFLAGS=}" "${LDFLAGS=}" "${LDLIBS=}"
@@ -109,6 +110,16 @@ done <$out/names.txt >$out/missing.txt
 cat $out/missing.txt
 check "README.md's tables are complete" [ ! -s $out/missing.txt ]
 check "ws.h has events and settings" [ "$(grep -c . $out/names.txt)" -ge 50 ]
+
+# ... and every function stands in one.
+{ cat $out/public.txt; sed '/^\/\* ==== Stop here/,$d' ws_sse.h; } |
+    sed -n 's/^WS_\(SSE_\)*API [^(]*[ *]\(ws_[a-z0-9_]*\)(.*/\2/p' >$out/functions.txt
+while read -r name; do
+    grep -q "^| .*\`$name\`" README.md || echo "$name"
+done <$out/functions.txt >$out/missing.txt
+cat $out/missing.txt
+check "README.md's table names every function" [ ! -s $out/missing.txt ]
+check "the headers have functions" [ "$(grep -c . $out/functions.txt)" -ge 140 ]
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
