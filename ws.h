@@ -3202,7 +3202,7 @@ static const char *ws__fault_field(int fault, const ws_config *cfg)
 {
     const char *field = fault == WS_ERR_ARGUMENT ? ws__field_fault(cfg) : NULL;
 
-    return fault == WS_ERR_ARGUMENT && !field ? "deflate" : field;
+    return WS__EXTENDS && fault == WS_ERR_ARGUMENT && !field ? "deflate" : field;
 }
 
 static size_t ws__lines_size(const ws_header *h)
