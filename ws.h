@@ -352,7 +352,10 @@ typedef struct ws_event {
     const char *reason; /* CLOSE: the peer's reason or the error's text; never NULL */
 } ws_event;
 
-/* One header line. Arrays of them end with { NULL, NULL }. */
+/* One header line. Arrays of them end with { NULL, NULL }. What only the library writes is
+   WS_ERR_ARGUMENT wherever headers are sent: Host (see cfg.host), Connection, Upgrade,
+   Transfer-Encoding, Content-Length (but see ws_http_reply, ws_http_begin), and
+   Sec-WebSocket-Key, -Version, -Accept, -Protocol (see cfg.protocols), -Extensions. */
 typedef struct ws_header {
     const char *name, *value;
 } ws_header;
@@ -547,7 +550,8 @@ typedef struct ws_config {
                                    else a list "https://a.example, https://b.example" */
     const char *origin;         /* client: Origin to send, NULL none */
     const char *host;           /* client: Host to send, NULL from the URL */
-    const ws_header *headers;   /* sent with our part of the opening handshake */
+    const ws_header *headers;   /* sent with our part of the opening handshake; Origin instead of
+                                   cfg.origin, Authorization instead of the URL's user */
 
     /* Client: looks a host name up in your own way; ws_resolved(c, ...) gives the answer, from
        inside or later. NULL: getaddrinfo, on a thread of its own unless WS_NO_THREADS. */
@@ -890,8 +894,9 @@ WS_API int ws_accept(ws_conn *c, const ws_answer *answer);
    for a person. headers may be NULL. CLOSE follows with WS_ERR_REJECTED. */
 WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const char *text);
 
-/* Answers a WS_EV_HTTP, then closes. body may be NULL; Content-Length and Connection: close
-   are added; HEAD gets no body. headers may be NULL. */
+/* Answers a WS_EV_HTTP, then closes. body and headers may be NULL; HEAD gets no body. Adds
+   Connection: close and, where headers have none, Content-Length (one of theirs must be true;
+   to HEAD it tells the size of the body left out), Content-Type: text/plain, Allow to 405. */
 WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
                          const void *body, size_t n);
 
@@ -901,7 +906,8 @@ WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
    until ws_http_end, ws_close, or the peer goes (a peer that ends only its own sending counts
    as gone, as it does for nginx and Node); then CLOSE. ws_state is WS_STATE_OPEN meanwhile;
    what the peer sends is dropped. chunked: 1 for a body in chunks if the request is HTTP/1.1;
-   else it ends with the connection. To HEAD all of it is the head. */
+   else it ends with the connection, and headers may say its Content-Length. To HEAD all of it
+   is the head. */
 WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int chunked);
 
 /* Queues n bytes of the body; all or nothing, by the rules of ws_send. */
@@ -3149,6 +3155,27 @@ static int ws__headers_valid(const ws_header *h)
     return 1;
 }
 
+static int ws__has_header(const ws_header *h, const char *name)
+{
+    for (; h && h->name; h++) if (ws_str_is(ws__cstr(h->name), name)) return 1;
+    return 0;
+}
+
+/* Headers of the application: valid, and none of those that the library alone may write. sized:
+   one may be Content-Length. */
+static int ws__headers_own(const ws_header *h, int sized)
+{
+    static const char *const ours[] = {
+        "Host", "Connection", "Upgrade", "Transfer-Encoding", "Sec-WebSocket-Key",
+        "Sec-WebSocket-Version", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol",
+        "Sec-WebSocket-Extensions"
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof ours / sizeof *ours; i++) if (ws__has_header(h, ours[i])) return 0;
+    return ws__headers_valid(h) && (sized || !ws__has_header(h, "Content-Length"));
+}
+
 /* A path in which '*' stands only at the end of a segment. */
 static int ws__pattern_valid(const char *p)
 {
@@ -3172,8 +3199,8 @@ static const char *ws__field_fault(const ws_config *cfg)
     ws_str list = ws__cstr(cfg->protocols), item;
 
     while (ws_list_next(&list, &item)) if (!ws__token_valid(item)) return "protocols";
-    if (!ws__headers_valid(cfg->headers)) return "headers";
-    if (!ws__headers_valid(cfg->proxy_headers)) return "proxy_headers";
+    if (!ws__headers_own(cfg->headers, 0)) return "headers";
+    if (!ws__headers_own(cfg->proxy_headers, 0)) return "proxy_headers";
     if (cfg->origin && (!*cfg->origin || !ws__is_value(cfg->origin))) return "origin";
     if (cfg->host && (!*cfg->host || !ws__is_value(cfg->host))) return "host";
     for (r = cfg->routes; r && r->path; r++)
@@ -4800,12 +4827,6 @@ static const char *ws__status_text(int status)
     return "Status";
 }
 
-static int ws__has_header(const ws_header *h, const char *name)
-{
-    for (; h && h->name; h++) if (ws_str_is(ws__cstr(h->name), name)) return 1;
-    return 0;
-}
-
 static void ws__put_status(ws__text *t, int status)
 {
     ws__puts(t, "HTTP/1.1 ");
@@ -5325,6 +5346,19 @@ static void ws__put_own(ws__text *t, const ws__cfg *k)
     if (next.size > name.size + 4) ws__put_own_lines(t, k, next, ws__cstr(NULL));  /* ": CR LF" */
 }
 
+/* Does the application send a line of that name itself, or want none? */
+static int ws__has_own(const ws__cfg *k, const char *name)
+{
+    ws_str lines = ws__cstr(k->lines);
+
+    if (ws_str_is(ws__line_name(ws__cstr(k->next_line)), name)) return 1;
+    while (lines.size && !ws_str_is(ws__line_name(lines), name)) {
+        size_t n = ws__find(lines, 0, '\n') + 1;
+        lines = ws__str(lines.data + n, lines.size - n);
+    }
+    return lines.size > 0;
+}
+
 static void ws__put_upgrade(ws_conn *c, ws__text *t, const char *key)
 {
     const ws_config *set = &c->cfg->set;
@@ -5336,7 +5370,7 @@ static void ws__put_upgrade(ws_conn *c, ws__text *t, const char *key)
     ws__puts(t, "\r\n");
     ws__put_protocols(t, c->cfg);
     ws__put_offers(t, c->cfg);
-    if (!set->origin) return;
+    if (!set->origin || ws__has_own(c->cfg, "Origin")) return;
     ws__puts(t, ws_version(c) == 8 ? "Sec-WebSocket-Origin: " : "Origin: ");
     ws__puts(t, set->origin);
     ws__puts(t, "\r\n");
@@ -5367,7 +5401,9 @@ static int ws__request_put(ws_conn *c, const ws_url *url)
     ws__puts(&t, "\r\n");
     if (!http) ws__put_upgrade(c, &t, key);
     else ws__puts(&t, "Connection: close\r\n");
-    if (ws__put_basic(&t, "Authorization", url)) return WS_ERR_URL;
+    if ((c->cfg->crossed || !ws__has_own(c->cfg, "Authorization")) &&
+        ws__put_basic(&t, "Authorization", url))
+        return WS_ERR_URL;
     ws__put_own(&t, c->cfg);
     if (with_body || (own && strcmp(set->method, "GET") && strcmp(set->method, "HEAD"))) {
         ws__puts(&t, "Content-Length: ");
@@ -7182,7 +7218,7 @@ static int ws__reply(ws_conn *c, int status, const ws_header *headers, const cha
     int r;
 
     if (c->phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED)) return WS_ERR_STATE;
-    if (!ws__headers_valid(headers)) return WS_ERR_ARGUMENT;
+    if (!ws__headers_own(headers, 1)) return WS_ERR_ARGUMENT;
     r = ws__refuse(c, status, headers, body, n, strcmp(ws_method(c), "HEAD") != 0);
     if (r) {
         ws__fail(c, r);
@@ -7220,7 +7256,7 @@ WS_API int ws_accept(ws_conn *c, const ws_answer *answer)
 {
     int r;
 
-    if (!c || (answer && !ws__headers_valid(answer->headers))) return WS_ERR_ARGUMENT;
+    if (!c || (answer && !ws__headers_own(answer->headers, 0))) return WS_ERR_ARGUMENT;
     if (c->phase != WS__PHASE_HTTP || !WS__HAS(c, WS__ASKED) || WS__HAS(c, WS__ANSWERED))
         return WS_ERR_STATE;
     r = ws__answer_101(c, answer);
@@ -7247,7 +7283,8 @@ WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int c
     ws__text t;
     int head;
 
-    if (!c || status < 200 || status > 999 || !ws__headers_valid(headers)) return WS_ERR_ARGUMENT;
+    if (!c || status < 200 || status > 999 || !ws__headers_own(headers, !chunked))
+        return WS_ERR_ARGUMENT;
     if (c->phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED | WS__ASKED)) return WS_ERR_STATE;
     if (ws__text_begin(c, &t, 320 + ws__lines_size(headers))) return WS_ERR_MEMORY;
     head = !strcmp(ws_method(c), "HEAD");
@@ -7346,7 +7383,7 @@ WS_API int ws_next_header(ws_conn *c, const char *name, const char *value)
     h[0].name = name;
     h[0].value = value;
     h[1].name = NULL;
-    if (value && !ws__headers_valid(h)) return WS_ERR_ARGUMENT;
+    if (value && !ws__headers_own(h, 0)) return WS_ERR_ARGUMENT;
     if (value) {
         n = ws__lines_size(h);
         line = (char *)ws__alloc(c->cfg, n);
@@ -7799,7 +7836,7 @@ WS_API int ws_tunnel_init(ws_tunnel *t, const char *proxy, const char *host, uin
     if (!t) return WS_ERR_ARGUMENT;
     memset(t, 0, sizeof *t);
     t->result = proxy ? ws__proxy_parse(proxy, &url) : WS_ERR_ARGUMENT;
-    if (!t->result && !ws__headers_valid(headers)) t->result = WS_ERR_ARGUMENT;
+    if (!t->result && !ws__headers_own(headers, 0)) t->result = WS_ERR_ARGUMENT;
     if (!t->result) t->result = ws__tunnel_begin(t, &url, ws__cstr(host), port, headers, NULL);
     return t->result;
 }

@@ -1826,7 +1826,7 @@ static void next_request(ws_conn *c, buf *out)
 
     ws_output(c, &n);
     ws_output_done(c, n);
-    ws_url_parse(URL, strlen(URL), &url);
+    ws_url_parse(c->cfg->url, strlen(c->cfg->url), &url);
     CHECK_INT(ws__request_put(c, &url), 0);
     p = (const char *)ws_output(c, &n);
     buf_clear(out);
@@ -1877,6 +1877,117 @@ TEST(next_header_replaces)
     buf_free(&out);
     ws_free(c);
     CHECK_INT(w.h.live, 0);
+}
+
+enum { OF_CLIENT, OF_HTTP_CLIENT, OF_PROXY, OF_TUNNEL, OF_NEXT, OF_SERVER, OF_ACCEPT, OF_REJECT, OF_REPLY, OF_BEGIN, OF_CHUNKED, OF_ALL };
+
+/* What giving these headers there returns; what was refused changes nothing. out: the head that
+   goes out, with headers or without them. */
+static int headers_given(int where, const ws_header *h, buf *out)
+{
+    world w;
+    ws_config cfg;
+    side s;
+    ws_tunnel t;
+    ws_answer a = { NULL, h };
+    ws_event ev;
+    int r, in_cfg = where < OF_TUNNEL || where == OF_SERVER, http = where > OF_REJECT;
+
+    if (where == OF_TUNNEL) return ws_tunnel_init(&t, "http://p:1", "h", 2, h);
+    cfg = world_fresh(&w);
+    if (where == OF_PROXY) cfg.proxy_headers = h;
+    else if (in_cfg) cfg.headers = h;
+    if (where == OF_HTTP_CLIENT) cfg.method = "POST";
+    cfg.ask = where == OF_ACCEPT || where == OF_REJECT;
+    cfg.reconnect = 1;
+    side_new(&s, &w, where < OF_SERVER, &cfg);
+    r = in_cfg ? ws_error(s.c) : 0;
+    if (where >= OF_SERVER && !r) {
+        const char *text = http ? "GET / HTTP/1.1\r\n" HO "\r\n" : REQUEST;
+        CHECK_INT(ws_feed(s.c, text, strlen(text)), strlen(text));
+        CHECK_INT(ws_next(s.c, &ev), 1);
+        for (; where > OF_SERVER; h = NULL) {
+            int k = where == OF_ACCEPT ? ws_accept(s.c, h ? &a : NULL) : where == OF_REJECT ? ws_reject(s.c, 403, h, "no")
+                  : where == OF_REPLY ? ws_http_reply(s.c, 200, h, "hello", 5) : ws_http_begin(s.c, 200, h, where == OF_CHUNKED);
+            if (h && k) { r = k; CHECK_INT(ws_buffered(s.c), 0); }
+            if (!k) break;
+            CHECK(h != NULL);
+        }
+    }
+    if (where == OF_NEXT) {
+        r = ws_next_header(s.c, h->name, h->value);
+        next_request(s.c, out);
+    } else if (!in_cfg || !r) {
+        side_pull(&s);
+        buf_clear(out);
+        buf_add(out, s.out.p, s.out.n);
+    }
+    side_done(&s);
+    return r;
+}
+
+/* the names that the library alone writes are refused from the application wherever it can give
+   headers, in any case; what only resembles them is sent */
+TEST(headers_of_the_library)
+{
+    static const char *names[] = { "Host", "Connection", "Upgrade", "Transfer-Encoding", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
+                                   "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Content-Length" };
+    ws_header h[3] = { { "X-A", "b" }, { NULL, "5" }, { NULL, NULL } };
+    char name[40];
+    buf out = { 0 };
+    size_t i, k, at;
+    int where, n;
+
+    for (where = 0; where < OF_ALL; where++) for (i = 0; i < COUNT(names); i++) for (k = 0; k < 4; k++) {
+        int sized = i == 9 && (where == OF_REJECT || where == OF_REPLY || where == OF_BEGIN);
+        const ws_header *from = where == OF_NEXT ? h + 1 : h;
+        strcpy(name, names[i]);
+        for (at = 0; name[at] && k == 1; at++) name[at] = ws__lower(name[at]);
+        if (k == 2) strcat(name, "x");
+        if (k == 3) name[strlen(name) - 1] = 0;
+        h[1].name = name;
+        buf_clear(&out);
+        CHECK_INT(headers_given(where, from, &out), k < 2 && !sized ? WS_ERR_ARGUMENT : 0);
+        if (where == OF_TUNNEL || where == OF_PROXY) continue;
+        if (k > 1) CHECK_FIELD(&out, name, "5");
+        for (at = 0; at < COUNT(names); at++) {
+            field(&out, names[at], &n);
+            CHECK(n <= 1);
+        }
+        if (field(&out, "Transfer-Encoding", &n)) CHECK_FIELD(&out, "Content-Length", NULL);
+        if (sized && k < 2) CHECK_FIELD(&out, "Content-Length", "5");
+    }
+    buf_free(&out);
+}
+
+/* what of the application's goes in place of what the library would write */
+TEST(headers_in_place)
+{
+    static const ws_header own[] = { { "origin", "http://own" }, { "authorization", "own" }, { NULL, NULL } };
+    int k, http;
+
+    for (k = 0; k < 4; k++) for (http = 0; http < 2; http++) {
+        world w;
+        ws_config cfg = world_fresh(&w);
+        ws_conn *c;
+        buf out = { 0 };
+
+        cfg.origin = "http://cfg";
+        cfg.reconnect = 1;
+        if (http) cfg.method = "GET";
+        if (k & 1) cfg.headers = own;
+        c = ws_client_new("ws://u:p@example.com/", &cfg);
+        if (k & 2) CHECK_INT(ws_next_header(c, "Authorization", "next"), 0);
+        next_request(c, &out);
+        CHECK_FIELD(&out, "Authorization", k & 2 ? "next" : k & 1 ? "own" : "Basic dTpw");
+        CHECK_FIELD(&out, "Origin", k & 1 ? "http://own" : http ? NULL : "http://cfg");
+        ws_next_header(c, "Origin", "");
+        next_request(c, &out);
+        CHECK_FIELD(&out, "Origin", NULL);
+        buf_free(&out);
+        ws_free(c);
+        CHECK_INT(w.h.live, 0);
+    }
 }
 
 /* more than WS_BODY_MAX is not waited for, and not shown */
@@ -2746,4 +2857,4 @@ TESTS(T(answer_at_any_time) T(answer_byte_by_byte) T(hang_up_while_parked) T(par
       T(headers_arrive) T(sec_A18_answers) T(cookie_round_trip) T(cookie_format) T(query_and_cookie_tables)
       T(query_and_cookie_exhaustive) T(route_patterns) T(route_choice) T(route_tables) T(sec_A2_offers) T(sec_I1_asked)
       T(forwarded_for) T(forwarded_behind_anything) T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies) T(body_end_without_memory)
-      T(next_header_stays) T(next_header_replaces) T(refusal_too_large) T(refusal_both_ends) T(no_body_of_a_101) T(version_8) NET)
+      T(next_header_stays) T(next_header_replaces) T(headers_of_the_library) T(headers_in_place) T(refusal_too_large) T(refusal_both_ends) T(no_body_of_a_101) T(version_8) NET)
