@@ -188,7 +188,8 @@ WS_SSE_API int ws_sse_requested(const ws_conn *c);
 
 /* How a stream begins. Zero it, then set what you care about. */
 typedef struct ws_sse_options {
-    const ws_header *headers;   /* added to the answer (CORS), at most 32; NULL none */
+    const ws_header *headers;   /* added to the answer (CORS), or instead of the library's
+                                   Content-Type, Cache-Control; at most 32; NULL none */
     long retry;                 /* ms a reader waits before it connects again; 0: not said */
     uint32_t beat;              /* ms without an event, then a comment, by which a dead reader
                                    is noticed too; 0: 15000; WS_NEVER. Not with cfg.memory */
@@ -738,6 +739,26 @@ static int ws_sse__is_type(ws_str type)
     return ws_str_is(type, "text/event-stream");
 }
 
+/* Lines of the application, then those of ours that they do not say themselves: all has room for
+   both, at most WS_SSE__HEADERS and some. Returns 0 if they are too many. */
+static int ws_sse__join_headers(ws_header *all, const ws_header *own, const ws_header *ours)
+{
+    size_t n = 0, to, k;
+    ws_str name;
+
+    while (own && own[n].name) n++;
+    if (n > WS_SSE__HEADERS) return 0;
+    if (n) memcpy(all, own, n * sizeof *all);
+    for (to = n; ours->name; ours++) {
+        name.data = ours->name;
+        name.size = strlen(ours->name);
+        for (k = 0; k < n && !ws_str_is(name, all[k].name); k++) {}
+        if (k == n) all[to++] = *ours;
+    }
+    all[to] = *ours;
+    return 1;
+}
+
 #endif
 
 #ifdef WS_SSE__SERVER
@@ -752,27 +773,15 @@ WS_SSE_API int ws_sse_requested(const ws_conn *c)
     return 0;
 }
 
-/* Puts what SSE itself says behind the application's headers. 0 or WS_ERR_ARGUMENT. */
-static int ws_sse__headers(ws_header all[WS_SSE__HEADERS + 4], const ws_header *own)
+WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o)
 {
-    static const ws_header fixed[] = {
+    static const ws_header allow[] = { { "Allow", "GET, HEAD" }, { NULL, NULL } };
+    static const ws_header ours[] = {
         { "Content-Type", "text/event-stream" },
         { "Cache-Control", "no-cache, no-transform" },
         { "X-Accel-Buffering", "no" },          /* nginx would hold events back for seconds */
         { NULL, NULL }
     };
-    size_t n = 0;
-
-    while (own && own[n].name) n++;
-    if (n > WS_SSE__HEADERS) return WS_ERR_ARGUMENT;
-    if (n) memcpy(all, own, n * sizeof *all);
-    memcpy(all + n, fixed, sizeof fixed);
-    return 0;
-}
-
-WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o)
-{
-    static const ws_header allow[] = { { "Allow", "GET, HEAD" }, { NULL, NULL } };
     const char *method = ws_method(c);
     ws_header headers[WS_SSE__HEADERS + 4];
     ws_sse_message hello;
@@ -782,8 +791,8 @@ WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o)
         r = ws_http_reply(c, 405, allow, "GET only\n", 9);
         return r ? r : WS_ERR_METHOD;
     }
-    r = ws_sse__headers(headers, o ? o->headers : NULL);
-    if (!r) r = ws_http_begin(c, 200, headers, o && o->chunked);
+    r = ws_sse__join_headers(headers, o ? o->headers : NULL, ours)
+        ? ws_http_begin(c, 200, headers, o && o->chunked) : WS_ERR_ARGUMENT;
     if (r || !strcmp(method, "HEAD")) return r;
     memset(&hello, 0, sizeof hello);
     hello.comment = "";                         /* bytes at once: heads alone are held back */
@@ -943,12 +952,11 @@ WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id)
 static ws_config ws_sse__reader_config(const ws_config *cfg,
                                        ws_header all[WS_SSE__HEADERS + 3])
 {
-    static const ws_header fixed[] = {
+    static const ws_header ours[] = {
         { "Accept", "text/event-stream" }, { "Cache-Control", "no-cache" }, { NULL, NULL }
     };
     static const ws_header bad[] = { { "", "" }, { NULL, NULL } };     /* WS_ERR_ARGUMENT */
     ws_config own;
-    size_t n = 0;
 
     memset(&own, 0, sizeof own);
     if (cfg) own = *cfg;
@@ -956,11 +964,7 @@ static ws_config ws_sse__reader_config(const ws_config *cfg,
     if (!own.reconnect && !strcmp(own.method, "GET")) own.reconnect = 3000;
     if (own.reconnect == WS_NEVER || own.memory) own.reconnect = 0;     /* no room for an id */
     if (!own.max_redirects) own.max_redirects = 20;
-    while (own.headers && own.headers[n].name) n++;
-    if (n > WS_SSE__HEADERS) { own.headers = bad; return own; }
-    if (n) memcpy(all, own.headers, n * sizeof *all);
-    memcpy(all + n, fixed, sizeof fixed);
-    own.headers = all;
+    own.headers = ws_sse__join_headers(all, own.headers, ours) ? all : bad;
     return own;
 }
 

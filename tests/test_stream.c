@@ -109,6 +109,33 @@ static const ask ASKS[] = {
     { "get / HTTP/1.1\r\nHost: x\r\n\r\n", 1, NULL, WS_ERR_METHOD },
 };
 
+/* what the application says itself, in whatever case, is said once; so asks a reader */
+TEST(headers_are_said_once)
+{
+    static const ws_header ours[] = { { "content-type", "text/event-stream; charset=utf-8" }, { "Cache-control", "no-store" },
+                                      { "X-Accel-Buffering", "yes" }, { "accept", "text/event-stream, x/y" }, { NULL, NULL } };
+    int which;
+
+    for (which = 0; which < 16; which++) {
+        world w;
+        side s;
+        plan p;
+        ws_config cfg = plan_config(&w, &p);
+        ws_header own[5];
+        int i, n = 0;
+
+        for (i = 0; i < 4; i++) if (which >> i & 1) own[n++] = ours[i];
+        own[n] = ours[4];
+        p.o.headers = own;
+        stream_open(&s, &w, &cfg, &p);
+        for (i = 0; i < 3; i++) {
+            static const char *const usual[] = { "text/event-stream", "no-cache, no-transform", "no" };
+            CHECK_FIELD(&s.out, ours[i].name, which >> i & 1 ? ours[i].value : usual[i]);
+        }
+        side_done(&s);
+    }
+}
+
 TEST(answers)                   /* the bytes of every answer, the request cut everywhere */
 {
     static const ws_header own[] = { { "X", "y" }, { NULL, NULL } };
@@ -1729,7 +1756,8 @@ TEST(reader_comes_back)         /* where it was, when it is to, and stops at 204
    nothing older; an id that no header can carry, and an empty one, are sent in no form. */
 TEST(reader_ids)
 {
-    static const ws_header saved[] = { { "X-A", "b" }, { "last-event-id", "40" }, { NULL, NULL } };
+    static const ws_header saved[] = { { "X-A", "b" }, { "last-event-id", "40" }, { "accept", "text/event-stream, x/y" },
+                                       { NULL, NULL } };
     static const struct { const char *says, *then; } ALL[PLAYS - 1] = {
         { "\r\nretry: 1\ndata: a\n\n", "40" }, { "\r\nid: cut\ndata: cut", "40" }, { "\r\nid: 41\n\n", "41" }, { "\r\n", "41" },
         { "\r\nid: 42\ndata: b\n\nid: b\x01\ndata: c\n\n", NULL }, { "\r\nid: 43\n\n", "43" }, { "\r\nid\n\nid: 44\n", NULL },
@@ -1759,6 +1787,7 @@ TEST(reader_ids)
             buf_str(&b, play_seen->request[i]);
             CHECK_FIELD(&b, "Last-Event-ID", want);
             CHECK_FIELD(&b, "X-A", own ? "b" : NULL);
+            CHECK_FIELD(&b, "Accept", own ? "text/event-stream, x/y" : "text/event-stream");
             buf_free(&b);
         }
         for (i = 0; i < PLAYS; i++) play_text[i] = NULL;
@@ -2094,7 +2123,7 @@ TEST(loop_memory_fails)         /* the n-th allocation, for every n, and all fro
 #endif
 
 #define ENGINE_TESTS \
-    T(answers) T(asked) T(headers_many) T(sends) T(fills) T(no_frames) T(beats) T(beats_never) T(dead_peer) T(stalls) T(backlog) \
+    T(headers_are_said_once) T(answers) T(asked) T(headers_many) T(sends) T(fills) T(no_frames) T(beats) T(beats_never) T(dead_peer) T(stalls) T(backlog) \
     T(drops_oldest) T(drops_slow) T(ends) T(server_memory_fails) T(server_fixed_memory) T(sec_J5) \
     T(ring) T(ring_replay_backlog) T(ring_replay_head) T(bodies) T(body_heads) T(requests) T(body_paused) T(body_idle) \
     T(client_memory_fails) T(chunk_line_fixed_memory) T(trailers_endless) T(reader_cuts) \
