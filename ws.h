@@ -540,7 +540,8 @@ typedef struct ws_config {
                                    Gets the server's name, looks it up. Not with cfg.io or
                                    cfg.memory.
                                    WS_ERR_PROXY: ws_status and its headers can be read */
-    const ws_header *proxy_headers;     /* sent with CONNECT */
+    const ws_header *proxy_headers;     /* sent with CONNECT; Proxy-Authorization instead of the
+                                   URL's user */
 
     const ws_deflate *deflate;  /* permessage-deflate; NULL: off */
     const ws_extension *const *extensions;  /* your own, in order of preference, before deflate:
@@ -5346,17 +5347,20 @@ static void ws__put_own(ws__text *t, const ws__cfg *k)
     if (next.size > name.size + 4) ws__put_own_lines(t, k, next, ws__cstr(NULL));  /* ": CR LF" */
 }
 
-/* Does the application send a line of that name itself, or want none? */
-static int ws__has_own(const ws__cfg *k, const char *name)
+static int ws__lines_have(ws_str lines, const char *name)
 {
-    ws_str lines = ws__cstr(k->lines);
-
-    if (ws_str_is(ws__line_name(ws__cstr(k->next_line)), name)) return 1;
     while (lines.size && !ws_str_is(ws__line_name(lines), name)) {
         size_t n = ws__find(lines, 0, '\n') + 1;
         lines = ws__str(lines.data + n, lines.size - n);
     }
     return lines.size > 0;
+}
+
+/* Does the application send a line of that name itself, or want none? */
+static int ws__has_own(const ws__cfg *k, const char *name)
+{
+    return ws_str_is(ws__line_name(ws__cstr(k->next_line)), name) ||
+           ws__lines_have(ws__cstr(k->lines), name);
 }
 
 static void ws__put_upgrade(ws_conn *c, ws__text *t, const char *key)
@@ -7806,6 +7810,7 @@ static int ws__host_valid(ws_str host)
 static int ws__tunnel_begin(ws_tunnel *t, const ws_url *proxy, ws_str host, uint16_t port,
                             const ws_header *headers, const char *lines)
 {
+    static const char login[] = "Proxy-Authorization";
     int i, ipv6 = ws__find(host, 0, ':') < host.size;
     ws__text w = ws__text_in(t->buf, sizeof t->buf);
 
@@ -7820,7 +7825,9 @@ static int ws__tunnel_begin(ws_tunnel *t, const ws_url *proxy, ws_str host, uint
         ws__put_number(&w, port);
     }
     ws__puts(&w, "\r\n");
-    if (ws__put_basic(&w, "Proxy-Authorization", proxy)) return WS_ERR_ARGUMENT;
+    if (!ws__has_header(headers, login) && !ws__lines_have(ws__cstr(lines), login) &&
+        ws__put_basic(&w, login, proxy))
+        return WS_ERR_ARGUMENT;
     ws__put_lines(&w, headers);
     if (lines) ws__puts(&w, lines);
     ws__puts(&w, "\r\n");

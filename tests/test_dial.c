@@ -405,8 +405,13 @@ TEST(tunnel_arguments)
         ws_tunnel_output(&t, &n);
         CHECK_INT(n > 0, r == 0);
     }
-    two[0] = bad;
+    two[0].name = "proxy-authorization";
+    two[0].value = "Basic mine";
     two[1] = end;
+    CHECK_INT(ws_tunnel_init(&t, "http://u:p@h", "a", 80, two), 0);
+    CHECK_STR((const char *)ws_tunnel_output(&t, &n), "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n"
+              "proxy-authorization: Basic mine\r\n\r\n");
+    two[0] = bad;
     CHECK_INT(ws_tunnel_init(&t, "http://p", "a", 80, two), WS_ERR_ARGUMENT);
     memset(big, 'x', sizeof big - 1);
     two[0].value = big;
@@ -1101,7 +1106,8 @@ TEST(proxies_in_every_driver)
 /* The proxy's password goes to the proxy, never through it; the request never to the proxy. */
 TEST(sec_B11)
 {
-    static const ws_header proxy_headers[] = { { "X-Proxy", "for you" }, { NULL, NULL } };
+    static const ws_header proxy_headers[] = { { "Proxy-Authorization", "Basic dTpwQHNz" }, { "X-Proxy", "for you" },
+                                               { NULL, NULL } };
     static const ws_header headers[] = { { "X-Server", "for it" }, { NULL, NULL } };
     static const char *const answers[] = {
         "HTTP/1.0 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n",
@@ -1114,12 +1120,13 @@ TEST(sec_B11)
 
     peers();
     cfg.headers = headers;
-    cfg.proxy_headers = proxy_headers;
     cfg.proxy = proxy;
     sh->need_login = 1;
-    snprintf(proxy, sizeof proxy, "http://u:p%%40ss@127.0.0.1:%d", sh->proxy_port);
     for (d = 0; d < DRIVERS; d++) {
         for (i = 0; i < 3; i++) {
+            int own = i == 1;           /* a login of its own goes instead of the URL's */
+            snprintf(proxy, sizeof proxy, "http://u:%s@127.0.0.1:%d", own ? "wrong" : "p%40ss", sh->proxy_port);
+            cfg.proxy_headers = proxy_headers + !own;
             memset(sh->inner, 0, sizeof sh->inner);
             snprintf(sh->answer, sizeof sh->answer, "%s", answers[i]);
             snprintf(url, sizeof url, "ws://[::1]:%d/path", sh->port);
