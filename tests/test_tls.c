@@ -716,7 +716,7 @@ TEST(sec_B9_truncation)
     ws_tls *trust = tls_new("ca", NULL);
     ws_config cfg;
     int l = tls_listen(&s, tls_new(NULL, "good")), driver, error, resumed;
-    long at, closes_at, opens_at;
+    long at, closes_at, opens_at, last = 0;     /* last: cut there it was not clean, with this error */
 
     for (resumed = 0; resumed < 2; resumed++) for (driver = 0; driver < DRIVERS; driver++) {
         long all = 1, step = resumed ? 1 : 61;
@@ -724,6 +724,7 @@ TEST(sec_B9_truncation)
         for (error = 0; error < 2; error++) for (at = error ? 0 : -2; at < all; at += at < 0 ? 1 : step + 2 * error) {
             ws_conn *x;
             int was = test_faults;
+            if (at <= 0) last = -1;
             memset(&s, 0, sizeof s);
             cfg = client_config(&c);
             cfg.tls = resumed ? trust : tls_new("ca", NULL);
@@ -748,9 +749,10 @@ TEST(sec_B9_truncation)
                 if (c.error == WS_ERR_IO) CHECK(error);
                 else CHECK(strstr(c.reason, c.opens || !strstr(c.reason, "in the handshake") ? "without close_notify" : "peer ended"));
                 CHECK(at < all);
+                last = at;
                 if (at > closes_at) closes_at = at;
             } else {
-                CHECK(at > closes_at && c.messages == 1 && c.code == 1000);
+                CHECK(at > last && c.messages == 1 && c.code == 1000);
             }
             if (c.messages) CHECK_STR(c.text, "hello");
             leave(&c, x);
@@ -816,6 +818,13 @@ TEST(sec_B9_bodies)
         line.cut_in = cut == 1 ? 150000 : cut == 2 ? all - 12 : -1;     /* 2: inside close_notify */
         x = tls_visit(driver, url, &cfg, tls_new("ca", NULL));
         UNTIL(c.closes, 2000);
+        if (cut == 2 && line.in < line.cut_in) {        /* Mbed TLS 3 pads: a signature was shorter this time */
+            all = line.in;
+            cut--;
+            leave(&c, x);
+            over();
+            continue;
+        }
         CHECK_INT(c.opens, 1);
         CHECK_INT((int)body_wrong, 0);
         if (!cut) all = line.in;
