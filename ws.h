@@ -251,6 +251,7 @@ enum {
     X(BUSY,                 0, "another message is being sent in parts") \
     X(SOURCE,            1011, "the source of a message failed") \
     X(SLOW,              1013, "peer reads too slowly") \
+    X(SEND_TIMEOUT,         0, "peer did not take what was to be sent") \
     X(LIMIT,              503, "too many connections") \
     X(SHUTDOWN,           503, "server is shutting down") \
     X(RANDOM,            1011, "the source of random numbers failed") \
@@ -258,6 +259,8 @@ enum {
     X(NO_TLS,               0, "wss:// needs TLS, and none is compiled in or injected") \
     X(TLS,                  0, "TLS failed") \
     X(LOOKUP,               0, "host name not found") \
+    X(RESOLVER,             0, "name server did not answer") \
+    X(SYSTEM,               0, "this machine has run out of a resource") \
     X(CONNECT,              0, "connection could not be made") \
     X(PROXY,                0, "proxy refused") \
     X(REDIRECT,             0, "redirect not followed") \
@@ -334,7 +337,9 @@ enum {
                            The next try comes in retry_in ms; OPEN, or DOWN again, follows.
                            What waited to be sent is gone, ws_send is WS_ERR_STATE until OPEN.
                            ws_close: CLOSE follows at once, with the fields of this DOWN */
-    WS_EV_POST          /* ws_post from another thread: data is the pointer; conn is NULL */
+    WS_EV_POST,         /* ws_post from another thread: data is the pointer; conn is NULL */
+    WS_EV_WAKE          /* a signal interrupted the wait, or ws_wake: look at your own flags;
+                           conn is NULL */
 };
 
 typedef struct ws_event {
@@ -349,6 +354,7 @@ typedef struct ws_event {
                            what we sent after an error of the peer; 0 after plain HTTP */
     int clean;          /* CLOSE: 1 if Close frames went both ways (or HTTP was answered) */
     int error;          /* CLOSE: 0 or WS_ERR_ */
+    uint32_t refused;   /* CLOSE, DOWN: messages and parts that met WS_ERR_BACKLOG since OPEN */
     const char *reason; /* CLOSE: the peer's reason or the error's text; never NULL */
 } ws_event;
 
@@ -505,6 +511,9 @@ typedef struct ws_config {
     uint32_t ping_timeout;      /* dead when no input so long after it, 20000 */
     uint32_t close_timeout;     /* for the peer's part of closing, 5000 */
     uint32_t idle_timeout;      /* close 1001 after so long without a message, WS_NEVER */
+    uint32_t send_timeout;      /* blocking client: ws_send waits for room, 30000; then the
+                                   connection ends with WS_ERR_SEND_TIMEOUT. A peer that takes
+                                   1 KiB/s or more is waited for as long as it does */
 
     int ask;                    /* server: 1 gives WS_EV_REQUEST, and lets WS_EV_HTTP wait too */
     const ws_route *routes;     /* server: NULL every path; else WebSockets at other paths get
@@ -535,6 +544,11 @@ typedef struct ws_config {
                                    reconnect_max; waited is half to all of it, by chance. After
                                    a connection that lasted longer it begins anew. 0: no tries */
     uint32_t reconnect_max;     /* ms, 30000 */
+    int retry_after;            /* client with reconnect: 1 waits as Retry-After says after 429,
+                                   502, 503 and 504; a reader of events, which otherwise stops
+                                   at every refusal, then comes back after these */
+    uint32_t retry_max;         /* ms that a server may ask a client to wait before its next try,
+                                   by Retry-After or an event stream's retry, 300000 */
     const char *proxy;          /* client: "http://user:password@host:3128", "socks5://host";
                                    "env": from http_proxy, https_proxy, all_proxy, no_proxy.
                                    Gets the server's name, looks it up. Not with cfg.io or
@@ -547,6 +561,7 @@ typedef struct ws_config {
     const ws_extension *const *extensions;  /* your own, in order of preference, before deflate:
                                    one of them is used. Copied, but for what user points to */
     const char *protocols;      /* subprotocols "a, b": offered, or supported by a server */
+    int protocol_optional;      /* client: 1 goes on when the server chooses none of them */
     const char *origins;        /* server: NULL same host as Host, or none sent; "*" any;
                                    else a list "https://a.example, https://b.example" */
     const char *origin;         /* client: Origin to send, NULL none */
@@ -558,6 +573,13 @@ typedef struct ws_config {
        inside or later. NULL: getaddrinfo, on a thread of its own unless WS_NO_THREADS. */
     void (*resolve)(void *user, ws_conn *c, const char *host);
     void *resolve_user;
+
+    /* Client: may it connect to this address: "192.0.2.1:80", "[2001:db8::1]:443" or
+       "unix:/path"? However the host was spelled or looked up, and after redirects too; an IPv4
+       address in IPv6 is shown as IPv4. 0 refuses it; the next one of the name is tried. With
+       cfg.proxy it is the proxy's: the proxy looks the server's name up. */
+    int (*allow_address)(void *user, ws_conn *c, const char *address);
+    void *allow_address_user;
 
     /* Client: sees each socket before it connects, to bind it to an address of this machine or
        to set options; a descriptor or a SOCKET. */
@@ -985,8 +1007,18 @@ WS_API ws_str ws_header_value(const ws_conn *c, const char *name);
 /* Walks all header lines: *pos is 0 at first. 1 with name and value, 0 at the end. */
 WS_API int ws_header_next(const ws_conn *c, size_t *pos, ws_str *name, ws_str *value);
 
-/* The i-th (0..) element over all header lines of that name, of comma-separated lists:
-   offered subprotocols ("Sec-WebSocket-Protocol"), extensions ... data is NULL at the end. */
+/* Walks the elements of the comma-separated lists in all header lines of that name: offered
+   subprotocols ("Sec-WebSocket-Protocol"), Accept ... Zero *walk at first. 1 with the next
+   element, 0 at the end. */
+typedef struct ws_walk {
+    size_t pos;             /* private */
+    ws_str list;
+} ws_walk;
+
+WS_API int ws_header_walk(const ws_conn *c, const char *name, ws_walk *walk, ws_str *item);
+
+/* The i-th (0..) of these elements alone; data is NULL past the end. Each call walks from the
+   start: for all of them use ws_header_walk. */
 WS_API ws_str ws_header_item(const ws_conn *c, const char *name, int i);
 
 /* A cookie the client sent, a parameter of the query, with percent-encoding (and in queries
@@ -1092,7 +1124,8 @@ WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg);
 #endif
 
 /* Sends what waits and returns the next event: 1, or 0 after timeout milliseconds (-1: wait
-   for ever) without one, or -1 after CLOSE was pulled. */
+   for ever) without one, or -1 after CLOSE was pulled. A signal that interrupts the wait makes
+   WS_EV_WAKE. */
 WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout);
 
 /* ---- client in your own poll loop ---- */
@@ -1167,7 +1200,8 @@ WS_API ws_conn *ws_dial(ws_loop *loop, const char *url, const ws_config *cfg);
 #endif
 
 /* The next event of any connection. Waits up to timeout milliseconds (-1: for ever).
-   Returns 1, 0 when none came in time, or a negative WS_ERR_. */
+   Returns 1, 0 when none came in time, or a negative WS_ERR_. A signal that interrupts the wait
+   makes WS_EV_WAKE. */
 WS_API int ws_poll(ws_loop *loop, ws_event *ev, int timeout);
 
 /* The same, waiting until ws_loop_now would be when. */
@@ -1179,6 +1213,11 @@ WS_API int ws_poll_until(ws_loop *loop, ws_event *ev, uint64_t when);
    WS_ERR_BACKLOG when too many wait (more than 500; Windows 128). What is not pulled before
    ws_loop_free is forgotten, not freed. */
 WS_API int ws_post(ws_loop *loop, void *message);
+
+/* Makes ws_poll return soon with WS_EV_WAKE; calls that come before it does make one event.
+   For any thread and any signal handler, by the rules of ws_post. To stop a server: set a flag
+   of yours, then ws_wake. Returns 0 or WS_ERR_ARGUMENT. */
+WS_API int ws_wake(ws_loop *loop);
 
 /* ---- many connections ---- */
 
@@ -4790,23 +4829,6 @@ static uint8_t ws__protocol_find(const ws__cfg *k, ws_str name)
     return 0;
 }
 
-/* Walks the elements of the lists in all header lines of a name. Zero it. */
-typedef struct ws__walk {
-    size_t pos;
-    ws_str list;
-} ws__walk;
-
-WS__PRIVATE int ws__walk_next(const ws_conn *c, const char *name, ws__walk *w, ws_str *item)
-{
-    ws_str field;
-
-    while (!ws_list_next(&w->list, item)) {
-        do if (!ws_header_next(c, &w->pos, &field, &w->list)) return 0;
-        while (!ws_str_is(field, name));
-    }
-    return 1;
-}
-
 /* ---- server ---- */
 
 static const char *ws__status_text(int status)
@@ -5006,11 +5028,11 @@ static int ws__request_check(const ws__cfg *k, const ws__request *r)
 /* The place of a subprotocol among those that the client offers: 0 for the first. */
 static uint32_t ws__offer_find(const ws_conn *c, const char *protocol)
 {
-    ws__walk w = { 0, { NULL, 0 } };
+    ws_walk w = { 0, { NULL, 0 } };
     ws_str item;
     uint32_t n;
 
-    for (n = 0; ws__walk_next(c, "Sec-WebSocket-Protocol", &w, &item); n++)
+    for (n = 0; ws_header_walk(c, "Sec-WebSocket-Protocol", &w, &item); n++)
         if (strlen(protocol) == item.size && !memcmp(protocol, item.data, item.size)) return n;
     return WS__NOT_OFFERED;
 }
@@ -5018,20 +5040,20 @@ static uint32_t ws__offer_find(const ws_conn *c, const char *protocol)
 /* The first of the client's offers that we support (4.2.2 /subprotocol/). */
 static void ws__protocol_choose(ws_conn *c)
 {
-    ws__walk w = { 0, { NULL, 0 } };
+    ws_walk w = { 0, { NULL, 0 } };
     ws_str item;
 
-    while (!c->protocol && ws__walk_next(c, "Sec-WebSocket-Protocol", &w, &item))
+    while (!c->protocol && ws_header_walk(c, "Sec-WebSocket-Protocol", &w, &item))
         c->protocol = ws__protocol_find(c->cfg, item);
 }
 
 /* Does the client offer x in a way that suits? Of several offers the first one that does. */
 static int ws__extension_accept(const ws_conn *c, const ws_extension *x, ws__choice *o)
 {
-    ws__walk w = { 0, { NULL, 0 } };
+    ws_walk w = { 0, { NULL, 0 } };
     ws_str item, params;
 
-    while (ws__walk_next(c, "Sec-WebSocket-Extensions", &w, &item)) {
+    while (ws_header_walk(c, "Sec-WebSocket-Extensions", &w, &item)) {
         *o->answer = 0;
         if (ws__extension_is(x, ws__extension_name(item, &params)) &&
             !x->accept(x->user, params, o->answer, sizeof o->answer, &o->agreed) &&
@@ -5047,11 +5069,11 @@ static int ws__extension_accept(const ws_conn *c, const ws_extension *x, ws__cho
 static int ws__extension_choose(const ws_conn *c, ws__choice *o, const char **why)
 {
     const ws_extension *x = ws__extensions(c->cfg);
-    ws__walk w = { 0, { NULL, 0 } };
+    ws_walk w = { 0, { NULL, 0 } };
     ws_str item;
 
     memset(o, 0, sizeof *o);
-    while (x && ws__walk_next(c, "Sec-WebSocket-Extensions", &w, &item))
+    while (x && ws_header_walk(c, "Sec-WebSocket-Extensions", &w, &item))
         if (!ws__extension_parses(item)) { *why = "malformed"; return WS_ERR_EXTENSION; }
     while (x && x->name && !ws__extension_accept(c, x, o)) x++;
     x = ws__extension_missing(c->cfg, o->set);
@@ -7574,12 +7596,25 @@ WS_API ws_str ws_header_value(const ws_conn *c, const char *name)
     return ws__str(NULL, 0);
 }
 
+WS_API int ws_header_walk(const ws_conn *c, const char *name, ws_walk *walk, ws_str *item)
+{
+    ws_str field;
+
+    if (!name || !walk) return 0;
+    while (!ws_list_next(&walk->list, item)) {
+        do {
+            if (!ws_header_next(c, &walk->pos, &field, &walk->list)) return 0;
+        } while (!ws_str_is(field, name));
+    }
+    return 1;
+}
+
 WS_API ws_str ws_header_item(const ws_conn *c, const char *name, int i)
 {
-    ws__walk w = { 0, { NULL, 0 } };
+    ws_walk w = { 0, { NULL, 0 } };
     ws_str item;
 
-    while (name && i >= 0 && ws__walk_next(c, name, &w, &item))
+    while (name && i >= 0 && ws_header_walk(c, name, &w, &item))
         if (!i--) return item;
     return ws__str(NULL, 0);
 }
@@ -10368,16 +10403,19 @@ static void ws__free_now(ws_conn *c)
 
 /* ---- blocking ---- */
 
-/* Waits until the transport is ready or ms milliseconds passed. */
-static void ws__wait(ws_conn *c, int ms)
+/* Waits until the transport is ready or ms milliseconds passed. 1 if a signal interrupted it. */
+static int ws__wait(ws_conn *c, int ms)
 {
     const ws_io *io = &c->cfg->set.io;
-    int due = ws_timeout(c), sleeps;
+    int due = ws_timeout(c), sleeps, r;
     struct pollfd p;
 
     if (due >= 0 && (ms < 0 || due < ms)) ms = due;
-    if (!ms) return;
-    if (io->read && io->wait) { io->wait(io->user, ws_wants(c), ms); return; }
+    if (!ms) return 0;
+    if (io->read && io->wait) {
+        io->wait(io->user, ws_wants(c), ms);
+        return 0;
+    }
     if (io->read && (ms < 0 || ms > 1)) ms = 1;
     memset(&p, 0, sizeof p);
     p.fd = c->fd;
@@ -10386,10 +10424,11 @@ static void ws__wait(ws_conn *c, int ms)
     sleeps = io->read || c->fd == WS__NO_SOCK || !p.events;     /* a hang-up would show for ever */
 #ifdef _WIN32
     if (sleeps) Sleep((DWORD)ms);
-    else WSAPoll(&p, 1, ms);
+    r = sleeps ? 0 : WSAPoll(&p, 1, ms);
 #else
-    poll(&p, sleeps ? 0 : 1, ms);
+    r = poll(&p, sleeps ? 0 : 1, ms);
 #endif
+    return r < 0 && ws__would_block();
 }
 
 WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout)
@@ -10413,7 +10452,7 @@ WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout)
             if (passed >= (uint64_t)timeout) return 0;
             left = timeout - (int)passed;
         }
-        ws__wait(c, left);
+        if (ws__wait(c, left)) return ws__fill(ev, NULL, WS_EV_WAKE, NULL, 0);
     }
 }
 
@@ -10429,7 +10468,8 @@ WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg)
     c->cfg->wake = ws__flush;
     reconnect = c->cfg->set.reconnect;
     c->cfg->set.reconnect = 0;      /* a failure is for the first ws_recv to tell */
-    got = ws_recv(c, &ev, -1);
+    do got = ws_recv(c, &ev, -1);
+    while (got > 0 && ev.type == WS_EV_WAKE);       /* handshake_timeout bounds it */
     c->cfg->set.reconnect = reconnect;
     if (got <= 0) return c;
     if (ev.type == WS_EV_OPEN) c->flags |= WS__OPEN_OWED;   /* the caller gets it again */
@@ -10449,6 +10489,7 @@ typedef struct ws__ready {
 #define WS__KEY_POST ((uintptr_t)0)
 #define WS__KEY_LISTENER(i) ((uintptr_t)(i) * 2 + 1)
 #define WS__HANGUP 4
+#define WS__INTERRUPTED 1       /* ws__poller_wait: by a signal */
 #define WS__POSTS 64
 #define WS__LINGER_BYTES 262144 /* that are read and dropped while a socket lingers */
 #define WS__LINGER_MAX 256      /* past so many, peers over a limit are closed at once */
@@ -10475,6 +10516,7 @@ struct ws_loop {
 #ifdef _WIN32
     volatile LONG post_count;
 #endif
+    uint8_t woken;              /* WS_EV_WAKE is owed */
     int post_at, post_end;      /* posts[post_at..post_end) were read and are not told yet */
     void *posts[WS__POSTS];
     ws_conn **heap;             /* every connection, [1] due first */
@@ -10540,7 +10582,7 @@ static int ws__poller_wait(ws_loop *l, int ms)
     struct epoll_event e[WS__READY_MAX];
     int i, n = epoll_wait(l->poller, e, WS__READY_MAX, ms);
 
-    if (n < 0) return errno == EINTR ? 0 : WS_ERR_POLLER;
+    if (n < 0) return errno == EINTR ? WS__INTERRUPTED : WS_ERR_POLLER;
     for (i = 0; i < n; i++) {
         l->ready[i].key = (uintptr_t)e[i].data.u64;
         l->ready[i].wants = (e[i].events & EPOLLIN ? WS_WANT_READ : 0) |
@@ -10594,7 +10636,7 @@ static int ws__poller_wait(ws_loop *l, int ms)
     t.tv_sec = ms / 1000;
     t.tv_nsec = ms % 1000 * 1000000L;
     n = kevent(l->poller, NULL, 0, k, WS__READY_MAX, ms < 0 ? NULL : &t);
-    if (n < 0) return errno == EINTR ? 0 : WS_ERR_POLLER;
+    if (n < 0) return errno == EINTR ? WS__INTERRUPTED : WS_ERR_POLLER;
     for (i = 0; i < n; i++) {
         l->ready[i].key = (uintptr_t)k[i].udata;
         l->ready[i].wants = k[i].filter == EVFILT_READ ? WS_WANT_READ : WS_WANT_WRITE;
@@ -10666,7 +10708,7 @@ static int ws__poller_wait(ws_loop *l, int ms)
 #else
     got = poll(l->polls, n, ms);
 #endif
-    if (got < 0) return ws__would_block() ? 0 : WS_ERR_POLLER;
+    if (got < 0) return ws__would_block() ? WS__INTERRUPTED : WS_ERR_POLLER;
     l->ready_count = 0;
     for (i = 0; i < n && got > 0; i++) {
         ws__ready *out = &l->ready[l->ready_count];
@@ -10749,9 +10791,25 @@ static void ws__post_read(ws_loop *l)
 }
 #endif
 
-/* The event of the next post; 0 when there is none. */
+/* What ws_wake posts: no application can have this address. */
+static void *ws__wake_mark(ws_loop *l) { return &l->woken; }
+
+WS_API int ws_wake(ws_loop *l)
+{
+    return l ? ws_post(l, ws__wake_mark(l)) : WS_ERR_ARGUMENT;
+}
+
+/* The event of the next post; 0 when there is none. All wakes that were read make one event. */
 static int ws__post_next(ws_loop *l, ws_event *ev)
 {
+    while (l->post_at < l->post_end && l->posts[l->post_at] == ws__wake_mark(l)) {
+        l->post_at++;
+        l->woken = 1;
+    }
+    if (l->woken) {
+        l->woken = 0;
+        return ws__fill(ev, NULL, WS_EV_WAKE, NULL, 0);
+    }
     if (l->post_at == l->post_end) return 0;
     return ws__fill(ev, NULL, WS_EV_POST, l->posts[l->post_at++], 0);
 }
@@ -11524,7 +11582,8 @@ static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
         if (l->rested == 1 && l->ready_at == l->ready_count) {
             l->rested = 2;
             l->ready_at = l->ready_count = 0;
-            if (ws__poller_wait(l, 0)) return ws__loop_error(l, WS_ERR_POLLER, NULL, NULL);
+            fault = ws__poller_wait(l, 0);
+            if (fault < 0) return ws__loop_error(l, fault, NULL, NULL);
             l->now = ws__clock();
             ws__loop_timers(l);
             if (timeout >= 0) { when = l->now + (uint64_t)timeout; timeout = -1; }
@@ -11542,7 +11601,8 @@ static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
         if (ws__loop_timers(l)) continue;
         l->ready_at = l->ready_count = 0;   /* an interrupted wait finds nothing */
         fault = ws__poller_wait(l, ws__loop_sleep(l, when));
-        if (fault) return ws__loop_error(l, fault, NULL, NULL);
+        if (fault < 0) return ws__loop_error(l, fault, NULL, NULL);
+        l->woken = fault == WS__INTERRUPTED;
         slept = 1;
         l->now = ws__clock();
         ws__loop_timers(l);

@@ -765,10 +765,11 @@ static int ws_sse__join_headers(ws_header *all, const ws_header *own, const ws_h
 
 WS_SSE_API int ws_sse_requested(const ws_conn *c)
 {
+    ws_walk walk;
     ws_str item;
-    int i;
 
-    for (i = 0; (item = ws_header_item(c, "Accept", i)).data; i++)
+    memset(&walk, 0, sizeof walk);
+    while (ws_header_walk(c, "Accept", &walk, &item))
         if (ws_sse__is_type(item)) return 1;
     return 0;
 }
