@@ -7,8 +7,8 @@ DO THIS
         #include "ws.h"
 
     Everywhere else include it plainly. C99 or C++11. Nothing else to build, nothing to link
-    (Windows: -lws2_32 -lbcrypt; BSD, and Linux with a glibc before 2.34: -lpthread, or
-    WS_NO_THREADS).
+    (Windows, 7 SP1 or later: -lws2_32 -lbcrypt; BSD, and Linux with a glibc before 2.34:
+    -lpthread, or WS_NO_THREADS).
 
 HELLO
     A complete client: connects, sends one message, prints the answer, closes.
@@ -106,7 +106,8 @@ MEMORY, LIFETIMES, LIMITS
     you may ws_free it earlier, also while handling its event.
     A connection that waits holds no buffer. Heap follows the bytes received, never the bytes
     announced, and not the number of fragments or pings:
-        receiving  <= 3 * (message so far, raw bytes fed) + 4 KiB, or the request head
+        receiving  <= 3 * (message so far, raw bytes fed) + 4 KiB, or the request head; raw
+                   bytes wait up to max_message or 16 KiB, whichever is more
         sending    <= 2.5 * max_backlog, or of half of it and one message if that is more,
                    frame headers included (cfg.fragment); 24 bytes for a message shared with
                    others, and 100 for each slot in use. Past half of it the connection's
@@ -116,6 +117,8 @@ MEMORY, LIFETIMES, LIMITS
 
 ERRORS AND CLOSING
     Errors stick to the connection: ignore ten return values, the eleventh tells the truth.
+    A send that the backlog refuses is no such error: CLOSE counts them (ev.refused). Blocking
+    clients wait instead.
     Every function takes NULL and failed connections. After a protocol error the peer gets a
     Close frame with the right code, you get CLOSE with .error set, .reason naming the fault.
 
@@ -128,7 +131,8 @@ SECURITY
 
 CHOICES (where libraries differ)
     A server takes the first of the client's offered subprotocols that it speaks, compared
-    exactly, and none otherwise. A client that offered some fails when none is chosen.
+    exactly, and none otherwise. A client that offered some fails when none is chosen, unless
+    cfg.protocol_optional.
     Sends before OPEN are queued. A Close frame without a code is code 1005, never 1000; the
     peer's code is reported as it came, and answered with the same.
     Codes that ws_close takes: 1000..1003, 1007..1014, 3000..4999.
@@ -140,6 +144,8 @@ THREADS, TIME, RANDOM
     as many of them on as many threads as you like. Only ws_post may be called from any
     thread: it hands a pointer to a loop's own thread. Times are milliseconds of a monotonic
     clock; with the engine alone you tell them (ws_tick), also as a 32-bit counter that wraps.
+    After fork a child may call ws_loop_free, and nothing else: anything more would end or
+    change connections of its parent.
 
 SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMENTATION)
     WS_IMPLEMENTATION  impl  compile the bodies here
@@ -156,18 +162,27 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
     WS_TRACE(c, text, n)     impl  a macro of yours, for a log: sees openings, frames (n: the
                              first byte), errors (n: WS_ERR_) and ends (n: the code)
 */
+
+/* The bodies, and they alone, ask Linux for more than -std=c99 shows: accept4, getaddrinfo. If a
+   plain include came first, its headers are asked again. */
+#if defined(__linux__) && defined(WS_IMPLEMENTATION) && !defined(WS_IMPLEMENTED_) && \
+    !defined(_GNU_SOURCE) && !defined(WS_NO_SOCKETS)
+#define _GNU_SOURCE
+#undef _FEATURES_H
+#endif
+
 #ifndef WS_H_INCLUDED
 #define WS_H_INCLUDED
 
-#if defined(__linux__) && !defined(_GNU_SOURCE) && !defined(WS_NO_SOCKETS) && \
-    (defined(WS_IMPLEMENTATION) || defined(__STRICT_ANSI__))
-#define _GNU_SOURCE         /* accept4, getaddrinfo under -std=c99 */
-#endif
-
 /* ==== >>config ========================================================================= */
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#if UINT_MAX < 0xFFFFFFFF
+#error "ws.h: int has 16 bits here; ws.h needs 32"
+#endif
 
 #ifdef WS_STATIC
 #if defined(__GNUC__) || defined(__clang__)
@@ -256,7 +271,7 @@ enum {
     X(SHUTDOWN,           503, "server is shutting down") \
     X(RANDOM,            1011, "the source of random numbers failed") \
     X(URL,                  0, "URL not understood") \
-    X(NO_TLS,               0, "wss:// needs TLS, and none is compiled in or injected") \
+    X(NO_TLS,               0, "wss:// needs TLS: define WS_USE_MBEDTLS, or set cfg.wrap") \
     X(TLS,                  0, "TLS failed") \
     X(LOOKUP,               0, "host name not found") \
     X(RESOLVER,             0, "name server did not answer") \
@@ -325,7 +340,8 @@ enum {
     WS_EV_MESSAGE,      /* op (TEXT: valid UTF-8, or BINARY), data, size */
     WS_EV_PING,         /* data, size (0..125); already answered */
     WS_EV_PONG,         /* data, size (0..125) */
-    WS_EV_WRITABLE,     /* after WS_ERR_BACKLOG: the backlog has drained */
+    WS_EV_WRITABLE,     /* after WS_ERR_BACKLOG: the backlog has drained; or what waited at
+                           ws_want_writable has gone */
     WS_EV_HTTP,         /* server: not a WebSocket request; ws_http_reply before the next
                            pull (with cfg.ask: or later), else it is answered 426. A body
                            (of a POST) is not given */
@@ -346,7 +362,8 @@ typedef struct ws_event {
     int type;           /* WS_EV_ */
     int op;             /* MESSAGE: WS_OP_TEXT or WS_OP_BINARY */
     ws_conn *conn;
-    const void *data;   /* "" when size is 0; no NUL behind it otherwise */
+    const void *data;   /* "" when size is 0. A NUL stands behind it in MESSAGE, PART, PING and
+                           PONG, which size does not count */
     size_t size;        /* bytes */
     int first, last;    /* PART: 1 if it begins, ends its message */
     int retry_in;       /* DOWN: milliseconds */
@@ -393,7 +410,8 @@ typedef struct ws_io {
     /* Called once when the connection is done with it. */
     void (*close)(void *user);
     /* Blocking client only: waits until one of wants (WS_WANT_ bits) holds or timeout
-       milliseconds passed (-1: for ever). NULL: sleeps a millisecond. */
+       milliseconds passed (-1: for ever). NULL: sleeps a millisecond, and a send that waits
+       for room only writes. */
     void (*wait)(void *user, int wants, int timeout);
     void *user;
     /* 1 while read has something for which nothing below becomes readable: TLS has decrypted
@@ -466,8 +484,8 @@ typedef struct ws_codec {
        once; then 1. */
     int (*deflate)(void *state, const void *in, size_t *in_size, void *out, size_t *out_size,
                    int flush);
-    /* 1: room is left and the input stands between two blocks, or it cannot tell. What
-       follows a final block is decoded too. WS_ERR_DECODE: not DEFLATE. */
+    /* 1: room is left and the input stands between two blocks, or it cannot tell; 2: behind a
+       final block. What follows one is decoded too. WS_ERR_DECODE: not DEFLATE. */
     int (*inflate)(void *state, const void *in, size_t *in_size, void *out, size_t *out_size);
 } ws_codec;
 
@@ -509,18 +527,25 @@ typedef struct ws_config {
                                    redirects, 10000; the error's text says what took so long */
     uint32_t ping_interval;     /* a ping after so long without input, 20000 */
     uint32_t ping_timeout;      /* dead when no input so long after it, 20000 */
-    uint32_t close_timeout;     /* for the peer's part of closing, 5000 */
+    uint32_t close_timeout;     /* for the peer's part of closing, from when our Close has left,
+                                   5000. What is queued before it may leave as long as the peer
+                                   takes 1 KiB/s, judged every close_timeout by what its system
+                                   acknowledged (Linux, macOS, FreeBSD; in lumps of perhaps 95 KB
+                                   on loopback; elsewhere, with four times the patience, by what
+                                   ours took). A client that has said all waits 1000 at most for
+                                   the server to end TCP (RFC 6455 7.1.1) */
     uint32_t idle_timeout;      /* close 1001 after so long without a message, WS_NEVER */
     uint32_t send_timeout;      /* blocking client: ws_send waits for room, 30000; then the
                                    connection ends with WS_ERR_SEND_TIMEOUT. A peer that takes
-                                   1 KiB/s or more is waited for as long as it does */
+                                   1 KiB/s is waited for as long as it does, judged each time */
 
     int ask;                    /* server: 1 gives WS_EV_REQUEST, and lets WS_EV_HTTP wait too */
     const ws_route *routes;     /* server: NULL every path; else WebSockets at other paths get
                                    404. Plain HTTP is WS_EV_HTTP at any path, with id 0 */
     uint32_t trusted_proxies;   /* server: so many proxies in front write X-Forwarded-For, and
                                    no request comes past them; ws_remote then tells the
-                                   client's address. Not with memory */
+                                   client's address, and X-Forwarded-Host counts for origins.
+                                   Not with memory */
     int reuse_port;             /* listener: 1 shares the port with other loops that ask for
                                    it too; Linux and FreeBSD spread connections over them */
 
@@ -544,9 +569,14 @@ typedef struct ws_config {
                                    reconnect_max; waited is half to all of it, by chance. After
                                    a connection that lasted longer it begins anew. 0: no tries */
     uint32_t reconnect_max;     /* ms, 30000 */
-    int retry_after;            /* client with reconnect: 1 waits as Retry-After says after 429,
-                                   502, 503 and 504; a reader of events, which otherwise stops
-                                   at every refusal, then comes back after these */
+    int retry_after;            /* client with reconnect: 1 waits after 429, 502, 503 and 504 as
+                                   Retry-After says (in seconds; a date is not understood); a
+                                   reader of events, which otherwise stops at every refusal, then
+                                   comes back after these */
+    int refusal_final;          /* client with reconnect: 1 gives CLOSE, not DOWN, when the server
+                                   refuses (WS_ERR_STATUS); with retry_after not after 429, 502,
+                                   503 and 504 */
+    int protocol_optional;      /* client: 1 goes on when the server chooses no subprotocol */
     uint32_t retry_max;         /* ms that a server may ask a client to wait before its next try,
                                    by Retry-After or an event stream's retry, 300000 */
     const char *proxy;          /* client: "http://user:password@host:3128", "socks5://host";
@@ -561,9 +591,12 @@ typedef struct ws_config {
     const ws_extension *const *extensions;  /* your own, in order of preference, before deflate:
                                    one of them is used. Copied, but for what user points to */
     const char *protocols;      /* subprotocols "a, b": offered, or supported by a server */
-    int protocol_optional;      /* client: 1 goes on when the server chooses none of them */
-    const char *origins;        /* server: NULL same host as Host, or none sent; "*" any;
-                                   else a list "https://a.example, https://b.example" */
+    const char *origins;        /* server: NULL same host as Host (with trusted_proxies, as
+                                   X-Forwarded-Host), or none sent; "*" any; else a list of
+                                   origins, "https://a.example, https://b.example:8443", whose
+                                   host may begin with "*." for all below it; "same" stands for
+                                   that host, "null" and "file://" for pages from disk. What
+                                   can never match is WS_ERR_ARGUMENT */
     const char *origin;         /* client: Origin to send, NULL none */
     const char *host;           /* client: Host to send, NULL from the URL */
     const ws_header *headers;   /* sent with our part of the opening handshake; Origin instead of
@@ -616,9 +649,9 @@ typedef struct ws_config {
     void *(*alloc)(void *user, void *old, size_t old_size, size_t new_size);
     void *alloc_user;
 
-    /* All memory of one connection: WS_MEMORY_SIZE bytes aligned to 8. No allocation then (but
-       by the system, to look a host name up); max_message and the answer's head are bounded by
-       the receive size. To connect over sockets takes 512 bytes of that or more. */
+    /* All memory of one connection: WS_MEMORY_SIZE bytes, at any address. No allocation then
+       (but by the system, to look a host name up); max_message and the answer's head are bounded
+       by the receive size. To connect over sockets takes 512 bytes of that or more. */
     void *memory;
     size_t memory_size;
     size_t memory_send;         /* part of it for output, bytes; 1/3 */
@@ -631,7 +664,7 @@ typedef struct ws_config {
    cfg.memory_extension comes on top. */
 #define WS_MEMORY_SIZE(recv, send) \
     (((size_t)(recv) + (size_t)(send) + WS_MEMORY_OVERHEAD + 7) / 8 * 8)
-#define WS_MEMORY_OVERHEAD (1024 + 128 * sizeof(void *))
+#define WS_MEMORY_OVERHEAD (1280 + 128 * sizeof(void *))
 
 /* ==== >>codec ========================================================================== */
 
@@ -725,8 +758,9 @@ WS_API int ws_list_has(ws_str list, const char *token);
 typedef struct ws_url {
     ws_str scheme;          /* "ws", "wss", "http", "https", "ws+unix" */
     ws_str user, password;  /* still percent-encoded; data NULL if absent. Sent as Basic
-                               credentials, of at most 95 bytes each */
-    ws_str host;            /* IPv6 without brackets; ws+unix: path of the socket */
+                               credentials */
+    ws_str host;            /* IPv6 without brackets, with "%25" and a zone if it has one (RFC
+                               6874); ws+unix: path of the socket, on Linux also "@name" */
     ws_str target;          /* path and query; may be empty or begin with '?': put "/" first */
     uint16_t port;          /* 80 or 443 by default, 0 for ws+unix */
     uint8_t secure;         /* wss, https */
@@ -784,7 +818,8 @@ WS_API void ws_tunnel_feed_end(ws_tunnel *t);
 
 /* A client that will speak to url. Does no I/O: its request waits in ws_output. cfg may be
    NULL. Never NULL unless memory is out; other faults stick to it (ws_error) and come as its
-   CLOSE event. */
+   CLOSE event. What only a driver can do is WS_ERR_ARGUMENT: reconnect, max_redirects, proxy,
+   resolve, on_socket, allow_address (with cfg.io too). */
 #ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg);
 #endif
@@ -795,8 +830,9 @@ WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg);
 WS_API ws_conn *ws_server_new(const ws_config *cfg);
 #endif
 
-/* Ends it at once, without closing handshake, and frees it. NULL is fine. A connection of a
-   loop gives no further events and may be freed while its event is handled. */
+/* Ends it at once, without closing handshake (after ws_close what can be written now still is),
+   and frees it. NULL is fine. A connection of a loop gives no further events and may be freed
+   while its event is handled. */
 WS_API void ws_free(ws_conn *c);
 
 /* ---- bytes in, events out, bytes out (engine) ---- */
@@ -840,7 +876,8 @@ WS_API int ws_timeout(const ws_conn *c);
    Data is copied, or written before the driver returns to you. A client may send before
    OPEN: it is queued.
    WS_ERR_BACKLOG: more than half of max_backlog waits already and it would not fit; a
-   WRITABLE event follows. WS_ERR_STATE: closing or closed. */
+   WRITABLE event follows. A blocking client waits for room instead, and reads meanwhile what
+   ws_recv gives later (cfg.send_timeout). WS_ERR_STATE: closing or closed. */
 WS_API int ws_send(ws_conn *c, int op, const void *data, size_t n);
 
 /* ws_send of a NUL-terminated string as text. */
@@ -870,7 +907,8 @@ WS_API int ws_send_from(ws_conn *c, int op,
    Not with cfg.memory (WS_ERR_MEMORY). Compressed only where each message is alone. */
 WS_API int ws_send_latest(ws_conn *c, int slot, int op, const void *data, size_t n);
 
-/* Asks for one WS_EV_WRITABLE when all that waits now has been written: completion. */
+/* Asks for one WS_EV_WRITABLE when all that waits now has been written, whatever is sent after
+   it: completion. */
 WS_API void ws_want_writable(ws_conn *c);
 
 /* Control frames, 0..125 bytes. The library pings and answers pings by itself. ws_ping with
@@ -883,7 +921,9 @@ WS_API int ws_pong(ws_conn *c, const void *data, size_t n);
    cut at a character before 123 bytes. Keep pulling until CLOSE. */
 WS_API int ws_close(ws_conn *c, int code, const char *reason);
 
-/* Ends it at once, without closing handshake; CLOSE follows (1006). Queued output is lost. */
+/* Ends it at once, without closing handshake; CLOSE follows (1006). Queued output is lost; but
+   after ws_close what can be written at once still is, the Close frame (with the engine it stays
+   in ws_output). */
 WS_API void ws_drop(ws_conn *c);
 
 /* Holds output back until ws_uncork or closing, so that many small messages leave in one
@@ -898,6 +938,8 @@ WS_API void ws_uncork(ws_conn *c);
 WS_API void ws_pause(ws_conn *c);
 WS_API void ws_resume(ws_conn *c);
 
+#ifndef WS_NO_SERVER
+
 /* ---- answering requests (server) ---- */
 
 /* What ws_accept adds to the configured answer. */
@@ -909,9 +951,7 @@ typedef struct ws_answer {
 
 /* Answers a WS_EV_REQUEST, at once or later (the handshake deadline runs): OPEN follows.
    answer may be NULL. WS_ERR_ARGUMENT: bad headers, or a subprotocol that was not offered. */
-#ifndef WS_NO_SERVER
 WS_API int ws_accept(ws_conn *c, const ws_answer *answer);
-#endif
 
 /* Refuses a WS_EV_REQUEST or WS_EV_HTTP with an HTTP status (300..599), and text (may be NULL)
    for a person. headers may be NULL. CLOSE follows with WS_ERR_REJECTED. */
@@ -947,6 +987,8 @@ WS_API int ws_http_fill(ws_conn *c, size_t n, void (*fill)(void *user, void *at,
    WS_NEVER: no more of that. */
 WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms);
 
+#endif /* WS_NO_SERVER */
+
 /* ---- ordinary HTTP as a client ----
 
    With cfg.method, ws_connect, ws_open and ws_dial send that request. OPEN tells an answer of
@@ -963,7 +1005,10 @@ WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms);
    for a header, or cfg.memory) or WS_ERR_MEMORY. */
 WS_API int ws_next_header(ws_conn *c, const char *name, const char *value);
 
-/* Changes cfg.reconnect, the first delay in ms, and raises cfg.reconnect_max to it. */
+/* This try counts as a success, however short it was: the next one comes ms later, or up to a
+   quarter more by chance. ms takes the place of cfg.reconnect: while tries fail it is doubled up
+   to cfg.reconnect_max (or ms, if that is more), and no wait is shorter than ms. A wait that runs
+   already is not changed. */
 WS_API void ws_next_delay(ws_conn *c, uint32_t ms);
 #endif
 
@@ -991,8 +1036,7 @@ WS_API void ws_set_user(ws_conn *c, void *user);
    DOWN after a refusal) until the next pull; afterwards empty. method and target: the request
    line; path: the target without its query, "/" for that of "OPTIONS *"; "" on a client.
    status: the HTTP status a client got, 0 if none. body: client, at CLOSE or DOWN after a
-   refusal: what came behind the head, at most WS_BODY_MAX bytes, chunks undone (not with
-   cfg.memory). */
+   refusal: what came behind the head, at most WS_BODY_MAX bytes, chunks undone. */
 WS_API const char *ws_method(const ws_conn *c);
 WS_API const char *ws_target(const ws_conn *c);
 WS_API ws_str ws_path(const ws_conn *c);
@@ -1145,7 +1189,8 @@ WS_API int ws_resolved(ws_conn *c, const char *addresses);
    events come out of ws_poll; NULL: drive it yourself like ws_open's. It now owns fd and
    closes it. With cfg.io, io moves the bytes, fd only tells when to try (-1: your own loop
    calls ws_step), and io.close closes it. With cfg.tls or cfg.wrap nothing may have been read
-   from it: n is 0. NULL when memory is out: fd is still yours. */
+   from it: n is 0. cfg.memory is only for loop NULL (WS_ERR_ARGUMENT in CLOSE); the block is
+   free again after ws_free. NULL when memory is out: fd is still yours. */
 #ifndef WS_NO_SERVER
 WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n,
                          const ws_config *cfg);
@@ -1173,11 +1218,15 @@ WS_API void ws_step(ws_conn *c);
    out. */
 WS_API ws_loop *ws_loop_new(const ws_config *cfg);
 
-/* Ends every connection at once and frees everything. */
+/* Ends every connection at once and frees everything. The one call that a forked child may make
+   for a loop of its parent, whose connections it leaves alone. */
 WS_API void ws_loop_free(ws_loop *loop);
 
-/* Listens on "host:port", ":port" (every address), "[::1]:port" or "unix:/path". Port 0 lets
-   the system choose. Returns a listener number >= 0 or a negative WS_ERR_, see
+#ifndef WS_NO_SERVER
+/* Listens on "host:port", ":port" (every address), "[::1]:port", "unix:/path", or on Linux
+   "unix:@name" (abstract: no file). A socket file that nobody answers any more is replaced, any
+   other file is an error; ours goes when the listener ends. Port 0 lets the system choose.
+   Returns a listener number >= 0 or a negative WS_ERR_, see
    ws_loop_error_text. */
 WS_API int ws_listen(ws_loop *loop, const char *address, const ws_config *cfg);
 
@@ -1191,6 +1240,7 @@ WS_API int ws_listen_tls(ws_loop *loop, int listener, ws_tls *tls);
 
 /* Stops listening and closes that socket; its connections stay. */
 WS_API void ws_unlisten(ws_loop *loop, int listener);
+#endif
 
 /* Starts a client connection in the loop; its events come out of ws_poll. NULL when memory
    is out, or after ws_shutdown; every other failure comes as CLOSE. cfg.io and cfg.memory are
@@ -1238,6 +1288,7 @@ WS_API int ws_leave(ws_conn *c, const char *group);
    once for all. Returns how many took it: 0 also for wrong arguments. */
 WS_API int ws_publish(ws_loop *loop, const char *group, ws_conn *except, int op,
                       const void *data, size_t n);
+#ifndef WS_NO_SERVER
 WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data, size_t n);
 
 /* ws_http_write to every answer of a group that goes on (see ws_http_begin). fill: as for
@@ -1246,6 +1297,7 @@ WS_API int ws_http_publish(ws_loop *loop, const char *group, ws_conn *except,
                            const void *data, size_t n);
 WS_API int ws_http_publish_fill(ws_loop *loop, const char *group, ws_conn *except, size_t n,
                                 void (*fill)(void *user, void *at, size_t n), void *user);
+#endif
 
 /* ws_publish by the rules of ws_send_latest. */
 WS_API int ws_publish_latest(ws_loop *loop, const char *group, int slot, int op,
@@ -1323,8 +1375,13 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 
 #if defined(__GNUC__) || defined(__clang__)
 #define WS__PRIVATE static __attribute__((unused))
+#define WS__APART static __attribute__((noinline))  /* its frame does not add to its caller's */
+#elif defined(_MSC_VER)
+#define WS__PRIVATE static
+#define WS__APART static __declspec(noinline)
 #else
 #define WS__PRIVATE static
+#define WS__APART static
 #endif
 
 #ifndef WS_NO_SOCKETS
@@ -1347,7 +1404,12 @@ typedef SOCKET ws__sock;
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -1359,6 +1421,8 @@ typedef SOCKET ws__sock;
 typedef int ws__sock;
 #define WS__NO_SOCK (-1)
 #if defined(WS__POLLER_POLL)                      /* asked for, by a test */
+#elif defined(WS__POLLER_KQUEUE)                  /* the same */
+#include <sys/event.h>
 #elif defined(__linux__) && !defined(__TINYC__)   /* tcc does not pack epoll_event */
 #include <sys/epoll.h>
 #define WS__POLLER_EPOLL
@@ -1368,6 +1432,18 @@ typedef int ws__sock;
 #else
 #define WS__POLLER_POLL
 #endif
+#endif
+/* Whether the peer takes what is sent shows in what it has acknowledged, where the system tells.
+   Elsewhere it shows in room for more, which comes in lumps of a third of the system's buffer:
+   then so many times the patience. */
+#if defined(TIOCOUTQ) && defined(__linux__)
+#define WS__LUMPS 1
+#elif defined(SO_NWRITE)
+#define WS__LUMPS 1
+#elif defined(FIONWRITE)
+#define WS__LUMPS 1
+#else
+#define WS__LUMPS 4
 #endif
 #ifdef MSG_NOSIGNAL
 #define WS__NO_SIGNAL MSG_NOSIGNAL
@@ -1383,8 +1459,8 @@ typedef int ws__sock;
 #endif
 #endif
 #endif
-#if defined(__linux__) && defined(__USE_GNU)
-#define WS__ACCEPT4
+#if defined(__linux__) && (defined(__USE_GNU) || (!defined(__GLIBC__) && defined(_GNU_SOURCE)))
+#define WS__LINUX_CALLS         /* accept4, pipe2 */
 #endif
 #else
 typedef int ws__sock;
@@ -1437,14 +1513,18 @@ static int ws__system_random(void *buf, size_t n)
 {
 #if defined(_WIN32)
     return BCryptGenRandom(NULL, (PUCHAR)buf, (ULONG)n, BCRYPT_USE_SYSTEM_PREFERRED_RNG) != 0;
-#elif defined(__linux__)
+#elif defined(__linux__) && (!defined(__ANDROID__) || __ANDROID_API__ >= 28)
     return getentropy(buf, n) != 0;
 #elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
     arc4random_buf(buf, n);
     return 0;
 #else
-    int fd = open("/dev/urandom", O_RDONLY);
-    int bad = fd < 0 || read(fd, buf, n) != (ssize_t)n;
+    int fd, bad;
+#ifdef SYS_getrandom
+    if (syscall(SYS_getrandom, buf, n, 0) == (long)n) return 0;
+#endif
+    fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    bad = fd < 0 || read(fd, buf, n) != (ssize_t)n;
     if (fd >= 0) close(fd);
     return bad;
 #endif
@@ -1457,6 +1537,9 @@ WS__PRIVATE unsigned ws__get16(const uint8_t *p)
 {
     return (unsigned)p[0] << 8 | p[1];
 }
+
+WS__PRIVATE uint32_t ws__larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+WS__PRIVATE uint32_t ws__smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 WS__PRIVATE uint64_t ws__get64(const uint8_t *p)
 {
@@ -1621,7 +1704,7 @@ static void ws__put_number(ws__text *t, uint64_t v)
     ws__put(t, digits + n, sizeof digits - n);
 }
 
-static void ws__put_hex(ws__text *t, uint64_t v)
+WS__PRIVATE void ws__put_hex(ws__text *t, uint64_t v)
 {
     int shift = 60;
     while (shift && !(v >> shift)) shift -= 4;
@@ -2097,6 +2180,31 @@ WS_API int ws_head_scan(ws_head *h, const void *data, size_t n)
     return (int)h->scanned;
 }
 
+/* Do n bytes begin like the answer of a server? The first from of them did. */
+WS__PRIVATE int ws__http_begins(const void *p, size_t from, size_t n)
+{
+    static const char begin[] = "HTTP/";
+
+    for (; from < n && from < sizeof begin - 1; from++)
+        if (((const char *)p)[from] != begin[from]) return 0;
+    return 1;
+}
+
+/* ws_head_scan; folds: 1 replaces folded lines by spaces (RFC 9112 5.2), for user agents. */
+WS__PRIVATE int ws__head_scan(ws_head *h, void *data, size_t n, int folds)
+{
+    char *p = (char *)data;
+    int size = ws_head_scan(h, p, n);
+
+    while (folds && size == WS_ERR_HEAD_SYNTAX && h->state == WS__HEAD_FIELD && h->fields &&
+           ws__is_blank(p[h->scanned])) {
+        p[h->scanned - 2] = p[h->scanned - 1] = ' ';
+        h->state = WS__HEAD_VALUE;
+        size = ws_head_scan(h, p, n);
+    }
+    return size;
+}
+
 /* The start line, without CR LF; empty if there is no CR. */
 WS__PRIVATE ws_str ws__head_line(ws_str head)
 {
@@ -2327,6 +2435,16 @@ WS__PRIVATE int ws__url_port(const char *p, size_t n, uint16_t *port)
     return v ? 0 : WS_ERR_URL;
 }
 
+/* What is wrong with a URL, and where. */
+typedef struct ws__url_why { const char *words; size_t at; } ws__url_why;
+
+WS__PRIVATE int ws__url_fault(ws__url_why *why, const char *words, size_t at)
+{
+    if (why) why->words = words;
+    if (why) why->at = at;
+    return WS_ERR_URL;
+}
+
 /* a: what is between "//" and the path: [user[:password]@]host[:port]. */
 WS__PRIVATE int ws__url_authority(ws_str a, ws_url *url)
 {
@@ -2345,12 +2463,17 @@ WS__PRIVATE int ws__url_authority(ws_str a, ws_url *url)
     if (a.data[0] == '[') {
         end = ws__find(a, 0, ']');
         if (end == a.size || ws__find(a, 0, ':') > end) return WS_ERR_URL;
-        for (i = 1; i < end; i++) {
+        for (i = 1; i < end && a.data[i] != '%'; i++) {
             char c = ws__lower(a.data[i]);
             if (!ws__is_digit(c) && !(c >= 'a' && c <= 'f') && c != ':' && c != '.') {
                 return WS_ERR_URL;
             }
         }
+        if (i < end && (end - i < 4 || memcmp(a.data + i, "%25", 3))) return WS_ERR_URL;
+        for (; i < end; i++)
+            if ((a.data[i] == '%' && ws__percent(ws__str(a.data, end), i) < 0) ||
+                ws__url_odd(a.data[i]))
+                return WS_ERR_URL;
         url->host = ws__str(a.data + 1, end - 1);
         url->ipv6 = 1;
         end++;
@@ -2367,6 +2490,12 @@ WS__PRIVATE int ws__url_authority(ws_str a, ws_url *url)
     return ws__url_port(a.data + end + 1, a.size - end - 1, &url->port);
 }
 
+/* The host without the zone of an IPv6 address, which means nothing to others. */
+WS__PRIVATE ws_str ws__url_host(const ws_url *url)
+{
+    return ws__str(url->host.data, url->ipv6 ? ws__find(url->host, 0, '%') : url->host.size);
+}
+
 /* rest: after "ws+unix:": [//]/path/of/socket[:target]. */
 WS__PRIVATE int ws__url_unix(ws_str rest, ws_url *url)
 {
@@ -2375,7 +2504,7 @@ WS__PRIVATE int ws__url_unix(ws_str rest, ws_url *url)
     if (rest.size >= 2 && rest.data[0] == '/' && rest.data[1] == '/') {
         rest = ws__str(rest.data + 2, rest.size - 2);
     }
-    if (!rest.size || rest.data[0] != '/') return WS_ERR_URL;
+    if (!rest.size || (rest.data[0] != '/' && rest.data[0] != '@')) return WS_ERR_URL;
     colon = ws__find(rest, 0, ':');
     url->host = ws__str(rest.data, colon);
     url->target = ws__str(rest.data + rest.size, 0);
@@ -2390,34 +2519,48 @@ WS__PRIVATE int ws__url_unix(ws_str rest, ws_url *url)
     return 0;
 }
 
-WS_API int ws_url_parse(const char *text, size_t n, ws_url *url)
+/* ws_url_parse; why may be NULL. */
+WS__PRIVATE int ws__url_parse(const char *text, size_t n, ws_url *url, ws__url_why *why)
 {
     ws_str all = ws__str(text, n), rest;
     uint16_t own;
     size_t i;
-    int error;
 
     memset(url, 0, sizeof *url);
     for (i = 0; i < n; i++) {
-        if (text[i] < 0x21 || text[i] > 0x7E || text[i] == '#') return WS_ERR_URL;
+        if (text[i] == '#') return ws__url_fault(why, "a #fragment", i);
+        if (text[i] == ' ') return ws__url_fault(why, "a space", i);
+        if (text[i] < 0x21 || text[i] > 0x7E)
+            return ws__url_fault(why, "a character that must be percent-encoded", i);
     }
     i = ws__find(all, 0, ':');
-    if (i == n) return WS_ERR_URL;
     url->scheme = ws__str(text, i);
-    rest = ws__str(text + i + 1, n - i - 1);
-    if (ws_str_is(url->scheme, "ws+unix")) return ws__url_unix(rest, url);
+    rest = ws__str(text + i, n - i);
+    if (rest.size) rest = ws__str(rest.data + 1, rest.size - 1);
+    if (ws_str_is(url->scheme, "ws+unix"))
+        return ws__url_unix(rest, url) ? ws__url_fault(why, "path or target of ws+unix", 8) : 0;
     url->secure = ws_str_is(url->scheme, "wss") || ws_str_is(url->scheme, "https");
-    if (!url->secure && !ws_str_is(url->scheme, "ws") && !ws_str_is(url->scheme, "http")) {
-        return WS_ERR_URL;
-    }
+    if (!url->secure && !ws_str_is(url->scheme, "ws") && !ws_str_is(url->scheme, "http"))
+        return ws__url_fault(why, "scheme is not ws, wss, http, https or ws+unix", 0);
     own = url->secure ? 443 : 80;
     url->port = own;
-    if (rest.size < 2 || rest.data[0] != '/' || rest.data[1] != '/') return WS_ERR_URL;
+    if (rest.size < 2 || rest.data[0] != '/' || rest.data[1] != '/')
+        return ws__url_fault(why, "no // behind the scheme", url->scheme.size + 1);
     for (i = 2; i < rest.size && rest.data[i] != '/' && rest.data[i] != '?';) i++;
-    error = ws__url_authority(ws__str(rest.data + 2, i - 2), url);
     url->target = ws__str(rest.data + i, rest.size - i);
+    if (ws__url_authority(ws__str(rest.data + 2, i - 2), url)) {
+        if (!url->host.size)
+            return ws__url_fault(why, i > 2 ? "host, user or password" : "no host",
+                                 url->scheme.size + 3);
+        return ws__url_fault(why, "port", (size_t)(url->host.data - text) + url->host.size);
+    }
     url->default_port = url->port == own;
-    return error;
+    return 0;
+}
+
+WS_API int ws_url_parse(const char *text, size_t n, ws_url *url)
+{
+    return ws__url_parse(text, n, url, NULL);
 }
 
 /* ---- addresses ---- */
@@ -2577,7 +2720,7 @@ static int ws__zlib_inflate(void *state, const void *in, size_t *in_size, void *
     r = inflate(z, Z_SYNC_FLUSH);
     *in_size = (size_t)(z->next_in - (const Bytef *)in);
     *out_size = (size_t)(z->next_out - (Bytef *)out);
-    if (r == Z_STREAM_END) return inflateResetKeep(z) ? (int)WS_ERR_CODEC : z->avail_out != 0;
+    if (r == Z_STREAM_END) return inflateResetKeep(z) ? (int)WS_ERR_CODEC : 2;
     if (r == Z_DATA_ERROR || r == Z_NEED_DICT)      /* it stays so: if full, the next call tells */
         return *out_size && !z->avail_out ? 0 : (int)WS_ERR_DECODE;
     if (r != Z_OK && r != Z_BUF_ERROR) return WS_ERR_CODEC;
@@ -2603,13 +2746,13 @@ static const ws_codec *ws__codec(const ws_deflate *d)
 /* The most window bits, up to most, that the codec can compress or decompress with; 0: none. */
 static int ws__deflate_bits(const ws_deflate *d, int most)
 {
-    while (most > 7 && !ws__codec(d)->deflate_size(most, d->mem_level)) most--;
+    while (most > 7 && !(ws__codec(d)->deflate_size)(most, d->mem_level)) most--;
     return most > 7 ? most : 0;
 }
 
 static int ws__inflate_bits(const ws_deflate *d, int most)
 {
-    while (most > 7 && !ws__codec(d)->inflate_size(most)) most--;
+    while (most > 7 && !(ws__codec(d)->inflate_size)(most)) most--;
     return most > 7 ? most : 0;
 }
 
@@ -2712,7 +2855,7 @@ static int ws__deflate_confirm(void *user, ws_str answer, uint32_t *agreed)
     if (ws__deflate_get(answer, 0, v)) return -1;
     if (d->server_no_context_takeover && !v[0]) return -1;
     if ((theirs < 15 && !v[2]) || v[2] > theirs || (v[3] && !ours)) return -1;
-    if (v[2] && !ws__codec(d)->inflate_size(v[2])) return -1;
+    if (v[2] && !(ws__codec(d)->inflate_size)(v[2])) return -1;
     if (v[3] && v[3] < ours) ours = ws__deflate_bits(d, v[3]);     /* 0: we do not compress */
     *agreed = ws__deflate_agreed(ours, v[2] ? v[2] : 15,
                                  v[1] | d->client_no_context_takeover, v[0]);
@@ -2725,15 +2868,16 @@ typedef struct ws__deflate_state {
     uint8_t count;              /* of them */
     uint8_t tail;               /* decode: bytes of the tail that were given */
     uint8_t any;                /* decode: the message has a byte */
-    uint8_t unused[9];
+    uint8_t final;              /* decode: so far it ends with a final block */
+    uint8_t unused[8];
 } ws__deflate_state;
 
 static size_t ws__deflate_state_size(void *user, uint32_t agreed, int encode, int *alone)
 {
     const ws_deflate *d = (const ws_deflate *)user;
     int bits = encode ? WS__DEFLATE_OURS(agreed) : WS__DEFLATE_THEIRS(agreed);
-    size_t n = !bits ? 0 : encode ? ws__codec(d)->deflate_size(bits, d->mem_level)
-                                  : ws__codec(d)->inflate_size(bits);
+    size_t n = !bits ? 0 : encode ? (ws__codec(d)->deflate_size)(bits, d->mem_level)
+                                  : (ws__codec(d)->inflate_size)(bits);
 
     *alone = (agreed & (encode ? WS__DEFLATE_OURS_ALONE : WS__DEFLATE_THEIRS_ALONE)) != 0;
     return n && n < (size_t)-1 / 4 ? n + sizeof(ws__deflate_state) : 0;
@@ -2747,9 +2891,9 @@ static int ws__deflate_begin(void *user, uint32_t agreed, int encode, void *stat
     size_t n = ws__deflate_state_size(user, agreed, encode, &alone) - sizeof *s;
 
     memset(s, 0, sizeof *s);
-    if (encode) r = ws__codec(d)->deflate_init(s + 1, n, WS__DEFLATE_OURS(agreed),
+    if (encode) r = (ws__codec(d)->deflate_init)(s + 1, n, WS__DEFLATE_OURS(agreed),
                                                d->mem_level, d->level);
-    else r = ws__codec(d)->inflate_init(s + 1, n, WS__DEFLATE_THEIRS(agreed));
+    else r = (ws__codec(d)->inflate_init)(s + 1, n, WS__DEFLATE_THEIRS(agreed));
     return r ? WS_ERR_CODEC : 0;
 }
 
@@ -2768,7 +2912,7 @@ static int ws__deflate_encode(void *user, void *state, const void *in, size_t *i
     memcpy(to, s->held, made);
     while (!r && made < room && (used < have || flush)) {
         size_t n = have - used, m = room - made;
-        r = codec->deflate(s + 1, (const uint8_t *)in + used, &n, to + made, &m, flush != 0);
+        r = (codec->deflate)(s + 1, (const uint8_t *)in + used, &n, to + made, &m, flush != 0);
         if (r < 0 || r > 1 || n > have - used || m > room - made || (!r && !n && !m) ||
             (r && (!flush || n < have - used)))
             return WS_ERR_CODEC;
@@ -2789,7 +2933,8 @@ static int ws__deflate_encode(void *user, void *state, const void *in, size_t *i
 }
 
 /* The tail is put back behind the message (7.2.2). One without a single byte, which some send
-   for an empty one, is no stream at all. */
+   for an empty one, is no stream at all; one that a final block ends is whole without it, though
+   7.2.3.4 wants a byte of 0 there. */
 static int ws__deflate_decode(void *user, void *state, const void *in, size_t *in_size,
                               void *out, size_t *out_size, int last)
 {
@@ -2800,15 +2945,16 @@ static int ws__deflate_decode(void *user, void *state, const void *in, size_t *i
     int r = 0;
 
     s->any |= have > 0;
-    while (s->any) {
+    while (s->any && !(last && used == have && s->final)) {
         int behind = last && used == have;
         const uint8_t *from = behind ? tail + s->tail : (const uint8_t *)in + used;
         size_t left = behind ? 4u - s->tail : have - used, n = left, m = room - made;
-        r = codec->inflate(s + 1, from, &n, (uint8_t *)out + made, &m);
+        r = (codec->inflate)(s + 1, from, &n, (uint8_t *)out + made, &m);
         if (r == WS_ERR_DECODE) *out_size = made + (m < room - made ? m : 0);
         if (r == WS_ERR_DECODE) return r;
-        if (r < 0 || r > 1 || n > left || m > room - made || (left && !n && !m))
+        if (r < 0 || r > 2 || n > left || m > room - made || (left && !n && !m))
             return WS_ERR_CODEC;
+        if (!behind) s->final = r == 2;
         if (behind) s->tail = (uint8_t)(s->tail + n);
         else used += n;
         made += m;
@@ -2816,9 +2962,10 @@ static int ws__deflate_decode(void *user, void *state, const void *in, size_t *i
     }
     *in_size = used;
     *out_size = made;
-    if (!last || (s->any && (made == room || used < have))) return 0;
-    if (s->any && !r) return WS_ERR_DECODE;     /* it ends inside a block */
-    s->tail = s->any = 0;
+    if (!last || used < have) return 0;
+    if (s->any && !s->final && made == room) return 0;
+    if (s->any && !s->final && !r) return WS_ERR_DECODE;    /* it ends inside a block */
+    s->tail = s->any = s->final = 0;
     return 1;
 }
 
@@ -2920,12 +3067,17 @@ enum {
 };
 
 #define WS__UNWATCHED 0xFF      /* c->wants: the poller does not know the socket */
-#define WS__NOTE_SIZE 192
+#define WS__NOTE_SIZE 192       /* of c->note */
+#define WS__NOTE_FIXED 144      /* in the caller's block */
 
 /* Input of one connection. data[0..msg): payload of the unfinished message. data[pos..len):
-   raw bytes not parsed yet; msg <= pos <= len <= cap. Exists only while it holds something. */
+   raw bytes not parsed yet; msg <= pos <= len <= cap, and one byte more. Exists only while it
+   holds something. */
 typedef struct ws__rx {
     size_t cap, msg, pos, len;
+    size_t owed;            /* raw bytes to parse before what is due is judged, 0: none */
+    size_t behind;          /* 0, or where a NUL stands behind what an event shows, instead of */
+    uint8_t kept;           /* this byte */
     uint64_t left;          /* in a frame: its payload bytes still to come; a refusal: of its
                                body to show */
     uint64_t given;         /* bytes of the unfinished message that went out as PART events */
@@ -2968,6 +3120,7 @@ typedef struct ws__tx {
     size_t shared, sent;        /* bytes of shared frames: to write, written of the first */
     ws__mark *marks;            /* [mark_at..mark_end) of mark_cap */
     uint32_t mark_at, mark_end, mark_cap;
+    size_t drain;               /* ws_want_writable: bytes still to be written of what waited */
     uint8_t tried;              /* the first mark's frame was offered to a ws_io */
     uint8_t has_pong, pong_size, pong[125];
 } ws__tx;
@@ -2985,7 +3138,7 @@ typedef struct ws__cache {
 #define WS__CACHE_MAX ((size_t)8 << 20)
 
 /* Pieces of output collected during one turn of a driver, sent in one call. Small payloads
-   are copied to buf, large ones inside [lo, hi) are referred to. */
+   are copied to buf, large ones inside [lo, hi), which an event shows, are referred to. */
 #if defined(WS_NO_SOCKETS) || defined(_WIN32)
 typedef struct ws__piece { void *iov_base; size_t iov_len; } ws__piece;
 #else
@@ -3016,6 +3169,7 @@ typedef struct ws__more {
     ptrdiff_t (*read)(void *user, void *buf, size_t n);     /* ws_send_from; NULL: none */
     void *read_user;
     uint8_t read_op, read_waits;    /* waits: it had nothing */
+    uint8_t read_asked;         /* ws_want_writable while it had more */
     struct ws__member *groups;      /* that it is in */
     struct ws__ext *ext;        /* the extension in use */
     char *remote;               /* the client's address that a trusted proxy wrote */
@@ -3033,22 +3187,28 @@ typedef struct ws__cfg {
     uint16_t status;            /* client: of the answer */
     uint16_t key_count;
     uint32_t short_below;       /* single frames of fewer bytes are whole messages for sure */
+    uint32_t conns;             /* listener: accepted and not closed yet */
     uint8_t keys[64];           /* masks drawn in advance from the system's source */
     char accept[29];            /* client: the Sec-WebSocket-Accept to expect */
     uint8_t crossed;            /* client: a redirect led to another server */
-    uint32_t conns;             /* listener: accepted and not closed yet */
+    uint8_t as_get;             /* client: a redirect said: without the body */
+    uint8_t stepped;            /* the socket was asked since ws_recv(..., 0) gave 0 last */
+    uint8_t close_ahead;        /* blocking: the peer's Close was read while sending */
+    uint8_t delay_set;          /* by ws_next_delay: no wait is shorter than set.reconnect */
+    uint16_t answered;          /* blocking: pings answered that ws_recv is yet to tell */
+    uint16_t looked;            /* blocking: when sending last looked for input, ms */
+    uint32_t limit;             /* client: when this try must be open */
+    uint32_t opened;            /* client: when it was */
+    uint32_t delay;             /* client: ms waited before this try, 0: it is the first */
+    uint32_t hops;              /* client: redirects followed in this try */
     ws_extension *extensions;   /* up to one without a name; NULL: none */
     uint8_t *area;              /* cfg.memory_extension, NULL: none */
     size_t area_size, area_used;
     const char *url;
     const char *lines;          /* headers, "name: value CR LF" each, NUL; then the proxy's */
-    /* a client's, whose configuration is its own: */
+    /* a client's, whose configuration is its own, as all that is marked so above: */
     char *moved;                /* where redirects led, NULL: nowhere */
-    uint32_t limit;             /* when this try must be open */
-    uint32_t opened;            /* when it was */
-    uint32_t delay;             /* ms waited before this try, 0: it is the first */
-    uint32_t hops;              /* redirects followed in this try */
-    uint8_t as_get;             /* one of them said: without the body */
+    struct ws__rx *parked;      /* blocking: shows an event, while more is read elsewhere */
     char *next_line;            /* of ws_next_header, NULL: none */
     ws__cache *cache;
     void (*wake)(ws_conn *c);   /* tells the driver that output or a deadline is new */
@@ -3065,17 +3225,21 @@ struct ws_conn {
     void *user;
     char *note;                 /* text of the error, or the peer's reason */
     ws__more *more;             /* NULL: none of it */
-    uint64_t taken;             /* bytes of input parsed */
+    uint64_t taken;             /* bytes of input parsed: of the head, then of the frames */
     ws__sock fd;
     uint32_t slot;              /* in the loop's heap */
     uint32_t now, last_rx, last_message, last_ping, deadline;   /* ms, modulo 2^32 */
     uint32_t flags;
     uint32_t due;               /* the deadline by which it has its place in the heap */
+    uint32_t refused;           /* sends that met WS_ERR_BACKLOG */
+    uint32_t untaken;           /* what the peer had not taken yet when it was last asked */
     uint16_t code;              /* of CLOSE */
     uint8_t phase, error, protocol, wants;
     uint16_t rtt;               /* ms + 1 of the last ping, 0 unknown */
     uint8_t route;              /* its number 1.., 0: none */
     uint8_t sending;            /* opcode of a message being sent in parts, 0: none */
+    uint8_t fresh;              /* 1: input came that the parser has not used up */
+    uint8_t close_left;         /* 1: our Close frame, and all before it, was written */
 };
 
 #define WS__HAS(c, flag) (((c)->flags & (uint32_t)(flag)) != 0)
@@ -3114,12 +3278,12 @@ static void *ws__system_alloc(void *user, void *old, size_t old_size, size_t new
 
 static void *ws__alloc(ws__cfg *cfg, size_t size)
 {
-    return cfg->set.alloc(cfg->set.alloc_user, NULL, 0, size);
+    return (cfg->set.alloc)(cfg->set.alloc_user, NULL, 0, size);
 }
 
 static void ws__free(ws__cfg *cfg, void *p, size_t size)
 {
-    if (p) cfg->set.alloc(cfg->set.alloc_user, p, size, 0);
+    if (p) (cfg->set.alloc)(cfg->set.alloc_user, p, size, 0);
 }
 
 /* A block of at least *size bytes, *size then being its real size. */
@@ -3231,6 +3395,68 @@ static int ws__extension_valid(const ws_extension *x)
            x->confirm && x->state_size && x->begin && x->encode && x->decode;
 }
 
+/* authority = host [":" port], without user: splits it. 0 when it is not one. */
+static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standard)
+{
+    ws_url url;
+    size_t i;
+
+    memset(&url, 0, sizeof url);
+    url.port = (uint16_t)standard;
+    for (i = 0; i < a.size; i++)
+        if (a.data[i] < 0x21 || a.data[i] > 0x7E || strchr("/?#@,", a.data[i])) return 0;
+    if (ws__url_authority(a, &url)) return 0;
+    *host = url.host;
+    *port = url.port;
+    return 1;
+}
+
+/* scheme "://" host [":" port], or of other schemes than HTTP's anything behind "://". */
+typedef struct ws__origin {
+    ws_str scheme, host;
+    unsigned port, standard;    /* of HTTP's schemes: the scheme's own filled in; else 0 */
+    int below;                  /* it was "*.host" */
+} ws__origin;
+
+static int ws__origin_parse(ws__origin *o, ws_str s)
+{
+    size_t n = ws__find(s, 0, ':'), i;
+    ws_str rest;
+
+    memset(o, 0, sizeof *o);
+    if (!n || n + 3 > s.size || memcmp(s.data + n, "://", 3)) return 0;
+    for (i = 0; i < n; i++)
+        if (!ws__is_token(s.data[i]) || strchr("*!#$%&'^_`|~", s.data[i])) return 0;
+    o->scheme = ws__str(s.data, n);
+    rest = ws__str(s.data + n + 3, s.size - n - 3);
+    o->below = rest.size > 2 && rest.data[0] == '*' && rest.data[1] == '.';
+    if (o->below) rest = ws__str(rest.data + 2, rest.size - 2);
+    for (i = 0; i < rest.size; i++)
+        if (rest.data[i] < 0x21 || rest.data[i] > 0x7E || strchr("/?#@,;*", rest.data[i]))
+            return 0;
+    o->host = rest;
+    if (ws_str_is(o->scheme, "http")) o->standard = 80;
+    else if (ws_str_is(o->scheme, "https")) o->standard = 443;
+    else return 1;
+    return ws__authority(rest, &o->host, &o->port, o->standard);
+}
+
+/* The element of cfg.origins that can never be an origin, size 0: none. */
+static ws_str ws__origins_fault(const char *origins)
+{
+    ws_str list = ws__cstr(origins), item;
+    ws__origin o;
+    int any = 0;
+
+    while (ws_list_next(&list, &item)) {
+        any = 1;
+        if (!ws_str_is(item, "*") && !ws_str_is(item, "same") && !ws_str_is(item, "null") &&
+            !ws__origin_parse(&o, item))
+            return item;
+    }
+    return origins && !any ? ws__cstr("an empty list") : ws__str("", 0);
+}
+
 /* The first field that cannot be as it is; NULL: none but perhaps deflate. */
 static const char *ws__field_fault(const ws_config *cfg)
 {
@@ -3243,6 +3469,7 @@ static const char *ws__field_fault(const ws_config *cfg)
     if (!ws__headers_own(cfg->proxy_headers, 0)) return "proxy_headers";
     if (cfg->origin && (!*cfg->origin || !ws__is_value(cfg->origin))) return "origin";
     if (cfg->host && (!*cfg->host || !ws__is_value(cfg->host))) return "host";
+    if (ws__origins_fault(cfg->origins).size) return "origins";
     for (r = cfg->routes; r && r->path; r++)
         if (r - cfg->routes >= 254 || !ws__pattern_valid(r->path) ||
             (r->protocol && !ws__token_valid(ws__cstr(r->protocol)))) return "routes";
@@ -3264,12 +3491,20 @@ static int ws__config_fault(const ws_config *cfg, int client)
     return WS__EXTENDS && cfg->deflate ? ws__deflate_fault(cfg->deflate, client) : 0;
 }
 
-/* The field that such a fault is about, NULL if it says so itself. */
-static const char *ws__fault_field(int fault, const ws_config *cfg)
+/* The field that such a fault is about, NULL if it says so itself. Room: for its words, with an
+   element of a list that is wrong. */
+static const char *ws__fault_field(int fault, const ws_config *cfg, char room[96])
 {
     const char *field = fault == WS_ERR_ARGUMENT ? ws__field_fault(cfg) : NULL;
+    ws_str item = field ? ws__origins_fault(cfg->origins) : ws__str("", 0);
+    ws__text t;
 
-    return WS__EXTENDS && fault == WS_ERR_ARGUMENT && !field ? "deflate" : field;
+    if (WS__EXTENDS && fault == WS_ERR_ARGUMENT && !field) return "deflate";
+    if (!field || strcmp(field, "origins")) return field;
+    t = ws__text_in(room, 96);
+    ws__puts(&t, "origins: ");
+    ws__put(&t, item.data, item.size);
+    return room;
 }
 
 static size_t ws__lines_size(const ws_header *h)
@@ -3351,24 +3586,27 @@ static void ws__defaults(ws_config *s)
     ws__default_time(&s->close_timeout, 5000);
     ws__default_time(&s->idle_timeout, WS_NEVER);
     ws__default_time(&s->reconnect_max, 30000);
+    ws__default_time(&s->retry_max, 300000);
+    ws__default_time(&s->send_timeout, 30000);
     if (!s->alloc) s->alloc = ws__system_alloc;
 }
 
 static size_t ws__routes_size(const ws_route *r)
 {
-    size_t n = r ? sizeof *r : 0;
+    size_t n = r ? sizeof *r + 7 : 0;       /* and to align them */
     for (; r && r->path; r++)
         n += sizeof *r + strlen(r->path) + (r->protocol ? strlen(r->protocol) + 1 : 0) + 1;
     return n;
 }
 
-/* t stands where a ws_route may stand. */
 static const ws_route *ws__keep_routes(ws__text *t, const ws_route *from)
 {
-    ws_route *to = (ws_route *)(void *)t->at;
+    ws_route *to;
     size_t count = 0, i;
 
     if (!from) return NULL;
+    t->at += (8 - (uintptr_t)t->at % 8) % 8;
+    to = (ws_route *)(void *)t->at;
     while (from[count].path) count++;
     memcpy(to, from, (count + 1) * sizeof *to);
     t->at += (count + 1) * sizeof *to;
@@ -3423,9 +3661,12 @@ static uint32_t ws__short_below(const ws_config *s)
 
 static size_t ws__cfg_size(const ws_config *cfg, const char *url)
 {
-    return sizeof(ws__cfg) + ws__lines_size(cfg->headers) + (url ? strlen(url) + 1 : 0) +
+    size_t n = sizeof(ws__cfg) + (url ? strlen(url) + 1 : 0) + 3;
+
+    if (!cfg) return n + 2 * ws__lines_size(NULL);
+    return n + ws__lines_size(cfg->headers) +
            ws__extensions_size(cfg) + ws__routes_size(cfg->routes) +
-           (cfg->protocols ? strlen(cfg->protocols) : 0) + 3 +
+           (cfg->protocols ? strlen(cfg->protocols) : 0) +
            (cfg->origins ? strlen(cfg->origins) + 1 : 0) +
            (cfg->method ? strlen(cfg->method) + 1 + cfg->body_size : 0) +
            (cfg->origin ? strlen(cfg->origin) + 1 : 0) +
@@ -3436,13 +3677,14 @@ static size_t ws__cfg_size(const ws_config *cfg, const char *url)
 static ws_tls *ws__tls_hold(ws_tls *tls);
 static void ws__tls_drop(ws_tls *tls);
 
-/* Fills size bytes at k, from ws__cfg_size. cfg is valid. */
+/* Fills size bytes at k, from ws__cfg_size. cfg is valid, or NULL: all is as by default. */
 static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const char *url)
 {
     ws__text t;
 
     memset(k, 0, sizeof *k);
-    k->set = *cfg;
+    if (cfg) k->set = *cfg;
+    cfg = &k->set;
     k->size = size;
     k->refs = 1;
     ws__defaults(&k->set);
@@ -3491,7 +3733,7 @@ static const ws_io *ws__io(const ws_conn *c)
 static const char *ws__io_why(const ws_conn *c)
 {
     const ws_io *io = ws__io(c);
-    return io && io->why ? io->why(io->user) : NULL;
+    return io && io->why ? (io->why)(io->user) : NULL;
 }
 
 /* The time ms from now; far away for WS_NEVER. */
@@ -3511,33 +3753,41 @@ static void ws__init(ws_conn *c, ws__cfg *k, uint32_t flags)
     c->wants = WS__UNWATCHED;
 }
 
-/* Lays conn, configuration, input and output out in the caller's block. */
-static ws_conn *ws__new_fixed(const ws_config *cfg, const char *url, uint32_t flags)
+/* Lays conn, configuration, input and output out in the caller's block, from the first place in
+   it that is aligned; what that skips the overhead has to spare. bad: of cfg the memory alone
+   counts. */
+static ws_conn *ws__new_fixed(const ws_config *cfg, int bad, const char *url, uint32_t flags)
 {
-    uint8_t *at = (uint8_t *)cfg->memory;
-    size_t conn = (sizeof(ws_conn) + 7) / 8 * 8, size = (ws__cfg_size(cfg, url) + 7) / 8 * 8;
+    size_t skip = (8 - (uintptr_t)cfg->memory % 8) % 8;
+    uint8_t *base = (uint8_t *)cfg->memory + skip, *at = base;
+    const ws_config *set = bad ? NULL : cfg;
+    size_t conn = (sizeof(ws_conn) + 7) / 8 * 8, size = (ws__cfg_size(set, url) + 7) / 8 * 8;
     size_t tx = (sizeof(ws__tx) + 7) / 8 * 8;
-    size_t fixed = conn + size + sizeof(ws__rx) + tx + WS__STAGE, rest, send;
-    size_t most = cfg->memory_size / 8 * 8, area = cfg->memory_extension / 8 * 8;
-    size_t copies = ws__extensions_size(cfg);       /* stand in front, count as area */
+    size_t fixed = conn + size + sizeof(ws__rx) + tx + WS__STAGE + WS__NOTE_FIXED, rest, send;
+    size_t most = cfg->memory_size / 8 * 8, area = bad ? 0 : cfg->memory_extension / 8 * 8;
+    size_t copies = bad ? 0 : ws__extensions_size(cfg);     /* stand in front, count as area */
     uint32_t *whole;                        /* the limit of what is put together */
     ws_conn *c;
 
     if (area > most || copies > area) return NULL;
     most -= area - copies / 8 * 8;
     area -= copies / 8 * 8;
-    if ((uintptr_t)at % 8 || most <= WS_MEMORY_OVERHEAD + copies) return NULL;
+    if (most <= WS_MEMORY_OVERHEAD + copies) return NULL;
     rest = most - WS_MEMORY_OVERHEAD - copies;
-    send = cfg->memory_send ? cfg->memory_send : rest / 3;
+    if (skip > cfg->memory_size % 8) most -= 8;
+    send = cfg->memory_send && !bad ? cfg->memory_send : rest / 3;
     if (send >= rest) return NULL;
     rest -= send;                           /* the largest message */
     send = (send + 2 * WS__TX_ROOM + 7) / 8 * 8;
     if (most < fixed + send + rest) return NULL;
     c = (ws_conn *)(void *)at;
     at += conn;
-    ws__cfg_fill((ws__cfg *)(void *)at, size, cfg, url);
+    ws__cfg_fill((ws__cfg *)(void *)at, size, set, url);
     ws__init(c, (ws__cfg *)(void *)at, flags | WS__IS_FIXED);
     at += size;
+    c->note = (char *)at;                   /* empty until there is something to say */
+    *at = 0;
+    at += WS__NOTE_FIXED;
     c->tx = (ws__tx *)(void *)at;
     memset(c->tx, 0, sizeof *c->tx);
     c->tx->cap = send;
@@ -3546,8 +3796,8 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, const char *url, uint32_t fl
     c->rx = (ws__rx *)(void *)at;
     memset(c->rx, 0, sizeof *c->rx);
     at += sizeof(ws__rx);
-    c->rx->cap = most - (size_t)(at - (uint8_t *)cfg->memory);
-    c->cfg->area = area ? (uint8_t *)cfg->memory + most : NULL;
+    c->rx->cap = most - (size_t)(at - base) - 1;
+    c->cfg->area = area ? base + most : NULL;
     c->cfg->area_size = area;
     whole = c->cfg->set.frames ? &c->cfg->set.max_frame
           : c->cfg->set.parts_over != WS_NO_LIMIT ? &c->cfg->set.parts_over
@@ -3568,39 +3818,47 @@ static ws_conn *ws__new_shared(ws__cfg *k, uint32_t flags)
     return c;
 }
 
-static ws__cfg *ws__cfg_new(const ws_config *cfg, const char *url)
+/* A copy of cfg, or all as by default. from: whose allocator it takes, or NULL. */
+static ws__cfg *ws__cfg_from(const ws_config *cfg, const char *url, const ws_config *from)
 {
+    void *(*alloc)(void *, void *, size_t, size_t) = from ? from->alloc : NULL;
+    void *user = from ? from->alloc_user : NULL;
     size_t size = ws__cfg_size(cfg, url);
-    ws__cfg *k = (ws__cfg *)(cfg->alloc ? cfg->alloc(cfg->alloc_user, NULL, 0, size)
-                                        : ws__system_alloc(NULL, NULL, 0, size));
-    if (k) ws__cfg_fill(k, size, cfg, url);
+    ws__cfg *k;
+
+    if (!alloc) alloc = ws__system_alloc;
+    k = (ws__cfg *)(alloc)(user, NULL, 0, size);
+    if (!k) return NULL;
+    ws__cfg_fill(k, size, cfg, url);
+    k->set.alloc = alloc;
+    k->set.alloc_user = user;
     return k;
 }
 
-/* Makes a connection with its own configuration. A bad configuration gives a connection
-   with *fault set that knows nothing but its allocator. */
-static ws_conn *ws__new(const ws_config *cfg, const char *url, uint32_t flags, int *fault)
+WS__PRIVATE ws__cfg *ws__cfg_new(const ws_config *cfg, const char *url)
 {
-    ws_config bare;
+    return ws__cfg_from(cfg, url, cfg);
+}
+
+/* Makes a connection with its own configuration, in cfg.memory if fixed, or memory of from. A
+   bad configuration gives a connection with *fault set that knows nothing but its memory and its
+   user. */
+static ws_conn *ws__new(const ws_config *cfg, const ws_config *from, int fixed, const char *url,
+                        uint32_t flags, int *fault)
+{
     ws__cfg *k;
     ws_conn *c;
 
-    memset(&bare, 0, sizeof bare);
-    if (!cfg) cfg = &bare;
-    *fault = ws__config_fault(cfg, flags & WS__IS_CLIENT);
-    if (*fault) {
-        bare.alloc = cfg->alloc;
-        bare.alloc_user = cfg->alloc_user;
-        bare.memory = cfg->memory;
-        bare.memory_size = cfg->memory_size;
-        bare.user = cfg->user;
-        cfg = &bare;
+    *fault = cfg ? ws__config_fault(cfg, flags & WS__IS_CLIENT) : 0;
+    if (cfg && cfg->memory && fixed) {
+        c = ws__new_fixed(cfg, *fault, url, flags);
+    } else {
+        k = ws__cfg_from(*fault ? NULL : cfg, url, from);
+        if (!k) return NULL;
+        c = ws__new_shared(k, flags);
+        ws__cfg_release(k);
     }
-    if (cfg->memory) return ws__new_fixed(cfg, url, flags);
-    k = ws__cfg_new(cfg, url);
-    if (!k) return NULL;
-    c = ws__new_shared(k, flags);
-    ws__cfg_release(k);
+    if (c && *fault) c->user = cfg->user;
     return c;
 }
 
@@ -3643,14 +3901,63 @@ static void ws__more_free(ws_conn *c)
     c->more = NULL;
 }
 
+static size_t ws__rx_block(const ws__rx *rx) { return sizeof *rx + rx->cap + 1; }
+
+/* Others may get the block next: no request's head, cookies and all, goes along. */
+static void ws__head_wipe(ws_conn *c)
+{
+    if (c->rx && c->rx->head_size) memset(WS__DATA(c->rx) + c->rx->head_at, 0, c->rx->head_size);
+    if (c->rx) c->rx->head_size = 0;
+}
+
+/* A block in which an event was shown while more was read elsewhere. */
+static void ws__unpark(ws_conn *c)
+{
+    if (!c->cfg->parked) return;
+    ws__block_free(c->cfg, c->cfg->parked, ws__rx_block(c->cfg->parked));
+    c->cfg->parked = NULL;
+}
+
 static void ws__rx_free(ws_conn *c)
 {
+    if (WS__HAS(c, WS__IS_BLOCKING)) ws__unpark(c);
+    if (c->rx && !WS__HAS(c, WS__OPENED)) memset(WS__DATA(c->rx), 0, c->rx->len);
+    ws__head_wipe(c);
     if (WS__HAS(c, WS__IS_FIXED)) {
-        c->rx->msg = c->rx->pos = c->rx->len = 0;
+        c->rx->msg = c->rx->pos = c->rx->len = c->rx->behind = 0;
     } else if (c->rx) {
-        ws__block_free(c->cfg, c->rx, sizeof *c->rx + c->rx->cap);
+        ws__block_free(c->cfg, c->rx, ws__rx_block(c->rx));
         c->rx = NULL;
     }
+}
+
+/* Puts a NUL behind the data that an event shows. */
+static void ws__show(ws_conn *c, const ws_event *ev)
+{
+    uint8_t *at = (uint8_t *)(uintptr_t)ev->data + ev->size;
+    ws__rx *rx = c->rx;
+
+    if (!ev->size) return;
+    if (rx && at > WS__DATA(rx) && at <= WS__DATA(rx) + rx->cap) {
+        rx->behind = (size_t)(at - WS__DATA(rx));
+        rx->kept = *at;
+    }
+    *at = 0;
+}
+
+/* The event is no longer shown: the byte behind it comes back. */
+static void ws__unshow(ws_conn *c)
+{
+    if (!c->rx || !c->rx->behind) return;
+    WS__DATA(c->rx)[c->rx->behind] = c->rx->kept;
+    c->rx->behind = 0;
+}
+
+/* A blocking client reads while it sends: does c->rx hold what its last event shows? */
+static int ws__is_shown(const ws_conn *c)
+{
+    return WS__HAS(c, WS__IS_BLOCKING) && !c->cfg->parked &&
+           (c->rx->behind || WS__HAS(c, WS__HEAD_HELD));
 }
 
 static void ws__shared_release(ws__shared *f)
@@ -3676,7 +3983,7 @@ static void ws__tx_free(ws_conn *c)
 
 static int ws__random(ws__cfg *k, void *buf, size_t n)
 {
-    if (k->set.random) return k->set.random(k->set.random_user, buf, n) ? WS_ERR_RANDOM : 0;
+    if (k->set.random) return (k->set.random)(k->set.random_user, buf, n) ? WS_ERR_RANDOM : 0;
 #ifdef WS_NO_SOCKETS
     (void)buf;
     (void)n;
@@ -3694,6 +4001,9 @@ static int ws__random(ws__cfg *k, void *buf, size_t n)
 #endif
 }
 
+/* Does one of our drivers carry the bytes, not the application? */
+static int ws__is_driven(const ws_conn *c) { return c->loop || WS__HAS(c, WS__CLOCKED); }
+
 /* Is it a client of ordinary HTTP? */
 static int ws__is_http(const ws_conn *c)
 {
@@ -3702,21 +4012,14 @@ static int ws__is_http(const ws_conn *c)
 
 static void ws__wake(ws_conn *c)
 {
-    if (c->cfg->wake) c->cfg->wake(c);
+    if (c->cfg->wake) (c->cfg->wake)(c);
 }
 
-/* Room for n bytes of text that lasts until the end; NULL when there is none. The input is
-   over by then, so without an allocator its buffer serves. */
-static char *ws__note_new(ws_conn *c, size_t n)
+/* Room for text that lasts until the end: WS__NOTE_FIXED bytes or more; NULL: memory is out. */
+static char *ws__note_new(ws_conn *c)
 {
-    if (WS__HAS(c, WS__IS_FIXED)) {
-        if (n > c->rx->cap) return NULL;
-        c->rx->head_size = 0;
-        c->note = (char *)WS__DATA(c->rx);
-        return c->note;
-    }
     if (!c->note) c->note = (char *)ws__alloc(c->cfg, WS__NOTE_SIZE);
-    return n <= WS__NOTE_SIZE ? c->note : NULL;
+    return c->note;
 }
 
 /* ==== >>extend (private) =============================================================== */
@@ -3741,7 +4044,7 @@ typedef struct ws__ext {
     uint8_t pending;            /* the decoder may have more to write */
     uint8_t shown;              /* an event shows data */
     ws__coder in, out;
-    uint8_t *data;              /* decoded bytes of the message: len in a block of cap */
+    uint8_t *data;              /* decoded bytes of the message: len in a block of cap + 1 */
     size_t len, cap;
     size_t size;                /* of this block */
 } ws__ext;
@@ -3775,18 +4078,18 @@ static int ws__coder_begin(ws__cfg *k, const ws_extension *x, uint32_t agreed, w
 
     if (d->begun) return 0;
     if (!d->state) {
-        d->size = x->state_size(x->user, agreed, d->encode, &alone);
+        d->size = (x->state_size)(x->user, agreed, d->encode, &alone);
         d->state = d->size ? ws__ext_alloc(k, &d->size) : NULL;
         if (!d->state) return d->size ? WS_ERR_MEMORY : WS_ERR_CODEC;
     }
-    r = x->begin(x->user, agreed, d->encode, d->state);
+    r = (x->begin)(x->user, agreed, d->encode, d->state);
     d->begun = !r;
     return !r || r == WS_ERR_MEMORY ? r : WS_ERR_CODEC;
 }
 
 static void ws__coder_end(ws__cfg *k, const ws_extension *x, ws__coder *d)
 {
-    if (d->begun && x->end) x->end(x->user, d->encode, d->state);
+    if (d->begun && x->end) (x->end)(x->user, d->encode, d->state);
     d->begun = 0;
     if (k->area) return;
     if (d->state) ws__block_free(k, d->state, d->size);
@@ -3798,7 +4101,7 @@ static void ws__ext_release(ws__cfg *k, ws__ext *e)
 {
     e->len = e->shown = 0;
     if (k->area) return;
-    if (e->data) ws__block_free(k, e->data, e->cap);
+    if (e->data) ws__block_free(k, e->data, e->cap + 1);
     e->data = NULL;
     e->cap = 0;
 }
@@ -3823,8 +4126,9 @@ static int ws__ext_reserve(ws__cfg *k, ws__ext *e)
     if (!r && e->encodes) r = ws__coder_begin(k, e->set, e->agreed, &e->out);
     if (r) ws__coder_end(k, e->set, &e->in);
     if (r) return r;
+    if (k->area_size == k->area_used) return WS_ERR_MEMORY;
     e->data = k->area + k->area_used;
-    e->cap = k->area_size - k->area_used;
+    e->cap = k->area_size - k->area_used - 1;
     return 0;
 }
 
@@ -3851,11 +4155,11 @@ static int ws__ext_open(ws_conn *c, const ws_extension *x, uint32_t agreed, ws_s
     e->set = x;
     e->agreed = agreed;
     e->size = size;
-    x->state_size(x->user, agreed, 0, &alone);
+    (x->state_size)(x->user, agreed, 0, &alone);
     e->in.alone = alone != 0;
     e->out.encode = 1;
     alone = 0;
-    e->encodes = x->state_size(x->user, agreed, 1, &alone) != 0;
+    e->encodes = (x->state_size)(x->user, agreed, 1, &alone) != 0;
     e->out.alone = alone || k->set.drop_oldest;     /* what is dropped must not be missed */
     text = (char *)(e + 1);
     memcpy(text, name.data, name.size);
@@ -3979,11 +4283,39 @@ static size_t ws__unsent(const ws_conn *c)
     return ws__pending(c) + (c->cork ? c->cork->total : 0);
 }
 
-/* While the peer does not read, we do not read either. */
+/* While the peer does not read, we do not read either. A blocking client waits when it sends. */
 static int ws__held_back(const ws_conn *c)
 {
-    return (WS__HAS(c, WS__PAUSED) && c->phase > WS__PHASE_HTTP) ||
-           ws__pending(c) > c->cfg->set.max_backlog / 2;
+    if (WS__HAS(c, WS__PAUSED) && c->phase > WS__PHASE_HTTP) return 1;
+    return ws__pending(c) > c->cfg->set.max_backlog / 2 && !WS__HAS(c, WS__IS_BLOCKING);
+}
+
+#ifdef WS_NO_SOCKETS
+#define WS__LUMPS 1             /* with the engine what was written counts as taken */
+static size_t ws__sock_untaken(const ws_conn *c) { (void)c; return 0; }
+#else
+static size_t ws__sock_untaken(const ws_conn *c);
+#endif
+
+/* Begins to watch whether the peer takes what is sent. */
+static void ws__taking_begin(ws_conn *c)
+{
+    c->untaken = (uint32_t)(ws__unsent(c) + ws__sock_untaken(c));
+}
+
+/* Bytes that the peer took since it was asked last; what was queued since counts against it. */
+static uint32_t ws__taken(ws_conn *c)
+{
+    uint32_t before = c->untaken;
+
+    ws__taking_begin(c);
+    return before > c->untaken ? before - c->untaken : 0;
+}
+
+/* Has the peer taken 1 KiB/s or more, over ms milliseconds? */
+static int ws__takes(ws_conn *c, uint32_t ms)
+{
+    return ws__taken(c) >= ms + ms / 42;
 }
 
 /* Moves the bytes of a queue to another block, or to the front of their own, leaving out those
@@ -4065,6 +4397,7 @@ static void ws__tx_settle(ws_conn *c)
 {
     ws__tx *tx = c->tx;
 
+    if (tx->drain > ws__queued(tx)) tx->drain = ws__queued(tx);
     while (tx->mark_at < tx->mark_end && !tx->marks[tx->mark_at].frame &&
            tx->marks[tx->mark_at].at == tx->pos) {
         size_t n = tx->marks[tx->mark_at++].extra;
@@ -4074,18 +4407,53 @@ static void ws__tx_settle(ws_conn *c)
     if (!ws__pending(c)) ws__tx_free(c);
 }
 
+/* Has it said all, and waits for the peer to end TCP? A client for the server (7.1.1); a server
+   that found a fault so that its Close frame arrives (a loop does that after CLOSE). */
+static int ws__awaits_end(const ws_conn *c)
+{
+    if (!c->close_left || c->phase != WS__PHASE_ENDING || c->fd == WS__NO_SOCK) return 0;
+    if (c->cfg->set.io.read || WS__HAS(c, WS__INPUT_END | WS__NO_OUTPUT)) return 0;
+    return WS__HAS(c, WS__IS_CLIENT) || (c->error && !c->loop);
+}
+
+#define WS__END_WAIT 1000       /* ms that a client waits at most */
+#define WS__LINGER 5000         /* and a server */
+
+/* From now on the peer has so long for its part of closing, or to take more output. */
+static void ws__closing_begin(ws_conn *c)
+{
+    uint32_t patience = c->cfg->set.close_timeout;
+
+#ifndef WS_NO_SOCKETS
+    if (ws__is_driven(c)) c->now = (uint32_t)ws__clock();   /* it may have slept */
+#endif
+    if (ws__unsent(c) && patience < 1u << 27) patience *= WS__LUMPS;
+    if (ws__awaits_end(c))
+        patience = ws__smaller(patience, WS__HAS(c, WS__IS_CLIENT) ? WS__END_WAIT : WS__LINGER);
+    c->deadline = ws__after(c, patience);
+    ws__taking_begin(c);
+}
+
+/* After output was written. The closing handshake takes its time once our Close has left. */
+static void ws__drained(ws_conn *c)
+{
+    if (!WS__HAS(c, WS__CLOSE_SENT) || WS__HAS(c, WS__NO_OUTPUT) || c->close_left) return;
+    if (ws__unsent(c)) return;
+    c->close_left = 1;
+    ws__closing_begin(c);
+}
+
 static void ws__tx_done(ws_conn *c, size_t n)
 {
     ws__tx *tx = c->tx;
 
     if (!tx || n > ws__queued(tx)) return;
+    tx->drain = n < tx->drain ? tx->drain - n : 0;
     if (n && (c->phase == WS__PHASE_BODY || ws__held_back(c))) {
         /* its reading shows the peer alive */
         c->last_rx = c->now;
         c->flags &= ~(uint32_t)WS__PINGED;
     }
-    if (n && c->phase == WS__PHASE_ENDING && WS__HAS(c, WS__ANSWERED))
-        c->deadline = ws__after(c, c->cfg->set.close_timeout);  /* the answer may be long */
     while (n && c->tx) {
         ws__mark *m = tx->mark_at < tx->mark_end ? &tx->marks[tx->mark_at] : NULL;
         size_t k = (m ? m->at : tx->len) - tx->pos;
@@ -4108,6 +4476,7 @@ static void ws__tx_done(ws_conn *c, size_t n)
         while (tx->border < tx->pos) tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
         ws__tx_settle(c);
     }
+    ws__drained(c);
 }
 
 /* 1 if the shared frame in front must be the next to go. */
@@ -4121,7 +4490,7 @@ WS__PRIVATE void ws__tx_tried(ws_conn *c)
     ws__tx *tx = c->tx;
     size_t stop;
 
-    if (!tx || c->phase == WS__PHASE_HEAD) return;
+    if (!tx || tx->has_pong || c->phase == WS__PHASE_HEAD) return;     /* none but what is begun */
     stop = tx->mark_at < tx->mark_end ? tx->marks[tx->mark_at].at : tx->len;
     if (stop - tx->pos > WS__IO_MAX) stop = tx->pos + WS__IO_MAX;
     while (tx->border < stop) tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
@@ -4233,7 +4602,7 @@ static int ws__tx_share(ws_conn *c, ws__shared *f, size_t slot)
     ws__mark *m;
 
     if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
-    if (c->cork && c->cork->total) c->cork->flush(c);
+    if (c->cork && c->cork->total) (c->cork->flush)(c);
     if (!ws__tx_room(c, 0)) return WS_ERR_MEMORY;
     m = ws__mark_new(c, c->tx->mark_end);
     if (!m) {
@@ -4314,6 +4683,7 @@ static void ws__place_cut(ws_conn *c, ws__place *p, size_t size)
     ws__tx *tx = c->tx;
     ws__mark *first, *m;
 
+    tx->drain = tx->drain > size ? tx->drain - size : 0;    /* it waits no more */
     if (p->mark == tx->mark_end || tx->marks[p->mark].at != p->at) {
         ws__place_skip(c, p, size);
         return;
@@ -4362,11 +4732,12 @@ static int ws__tx_drop_oldest(ws_conn *c)
     return 1;
 }
 
-static int ws__borrowed(const ws_conn *c, const ws__gather *g, const uint8_t *p)
+/* Do n bytes at p lie wholly in what an event shows? The NUL behind it is no part of that. */
+static int ws__borrowed(const ws_conn *c, const ws__gather *g, const uint8_t *p, size_t n)
 {
-    return (p >= g->lo && p < g->hi) ||
-           (WS__HAS(c, WS__MESSAGE_HELD) && p >= WS__DATA(c->rx) &&
-            p < WS__DATA(c->rx) + c->rx->cap);
+    if (p >= g->lo && p < g->hi) return n <= (size_t)(g->hi - p);
+    return WS__HAS(c, WS__MESSAGE_HELD) && p >= WS__DATA(c->rx) &&
+           p < WS__DATA(c->rx) + c->rx->msg && n <= (size_t)(WS__DATA(c->rx) + c->rx->msg - p);
 }
 
 static void ws__gather_piece(ws__gather *g, const uint8_t *p, size_t n)
@@ -4389,7 +4760,7 @@ static int ws__gather_frame(ws_conn *c, const ws_frame *f, const ws_str *v, int 
     uint8_t *at = g->buf + g->len;
     size_t n = (size_t)f->size, copied, head;
     int borrow = n >= WS__BORROW_MIN && !f->masked && count == 1 && !ws__io(c) &&
-                 ws__borrowed(c, g, (const uint8_t *)v->data);
+                 ws__borrowed(c, g, (const uint8_t *)v->data, n);
 
     copied = borrow ? 0 : n;
     if (g->n + 2 > WS__PIECES || copied > g->cap || g->cap - g->len < copied + 14) return 0;
@@ -4434,10 +4805,10 @@ static int ws__frame_put(ws_conn *c, int op, const ws_str *v, int count, size_t 
     if (r) return r;
     if (c->cork && !ws__pending(c)) {
         if (ws__gather_frame(c, &f, v, count)) return 0;
-        c->cork->flush(c);
+        (c->cork->flush)(c);
         if (!ws__pending(c) && ws__gather_frame(c, &f, v, count)) return 0;
     } else if (c->cork && c->cork->total) {
-        c->cork->flush(c);
+        (c->cork->flush)(c);
     }
     at = ws__tx_room(c, n + ws__header_size(c, n));
     if (!at) return WS_ERR_MEMORY;
@@ -4526,7 +4897,7 @@ static int ws__coded_put(ws_conn *c, int op, const ws_str *v, int count, size_t 
     int end = op & WS__UNFINISHED ? 1 : 2, whole = end == 2 && op & 15, r;
     size_t size;
 
-    if (c->cork && c->cork->total) c->cork->flush(c);
+    if (c->cork && c->cork->total) (c->cork->flush)(c);
     if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
     r = ws__encode_run(c, v, count, n, end, &size);
     if (!r && whole && e->set->only_smaller && e->out.alone && size >= n) r = WS__PLAIN;
@@ -4552,7 +4923,7 @@ static int ws__pong_put(ws_conn *c, const void *data, size_t n)
 {
     size_t limit = WS__HAS(c, WS__IS_FIXED) ? c->tx->cap / 4 : WS__PONG_QUEUE;
 
-    if (WS__HAS(c, WS__NO_OUTPUT | WS__CLOSE_SENT)) return 0;
+    if (WS__HAS(c, WS__NO_OUTPUT)) return 0;
     if (!c->tx || ws__pending(c) <= limit) return ws__control_put(c, WS_OP_PONG, data, n);
     c->tx->has_pong = 1;
     c->tx->pong_size = (uint8_t)n;
@@ -4577,6 +4948,7 @@ static void ws__pong_front(ws_conn *c)
     if (f.masked && ws__random(c->cfg, f.key, 4)) return;
     head = ws_frame_encode(&f, header);
     tx->pos -= head + tx->pong_size;
+    if (tx->drain) tx->drain += head + tx->pong_size;
     memcpy(WS__DATA(tx) + tx->pos, header, head);
     ws_mask(WS__DATA(tx) + tx->pos + head, tx->pong, tx->pong_size, f.key, 0);
 }
@@ -4609,21 +4981,26 @@ static void ws__end(ws_conn *c, int phase)
 {
     c->phase = (uint8_t)phase;
     c->flags &= ~(uint32_t)WS__CORKED;
-#ifndef WS_NO_SOCKETS
-    if (c->loop || WS__HAS(c, WS__CLOCKED)) c->now = (uint32_t)ws__clock();  /* it has slept */
-#endif
-    c->deadline = ws__after(c, c->cfg->set.close_timeout);
+    ws__closing_begin(c);
+    ws__drained(c);
     ws__wake(c);
+}
+
+/* A fault in the frames: its text says at which of their bytes. A close reason does not. */
+static int ws__is_placed(int number)
+{
+    int tell = ws__error_tell(number);
+
+    return tell >= 1002 && tell <= 1009;
 }
 
 static void ws__note_error(ws_conn *c, int number, const char *more)
 {
-    char *room = ws__note_new(c, WS__STAGE);
-    int tell = ws__error_tell(number);
+    char *room = ws__note_new(c);
     ws__text t;
 
     if (!room) return;
-    t = ws__text_in(room, WS__HAS(c, WS__IS_FIXED) ? WS__STAGE : WS__NOTE_SIZE);
+    t = ws__text_in(room, WS__HAS(c, WS__IS_FIXED) ? WS__NOTE_FIXED : WS__NOTE_SIZE);
     ws__puts(&t, ws__error_text(number));
     if (more) {
         ws__puts(&t, ": ");
@@ -4633,14 +5010,16 @@ static void ws__note_error(ws_conn *c, int number, const char *more)
         ws__puts(&t, " with status ");
         ws__put_number(&t, c->cfg->status);
     }
-    if ((tell >= 1002 && tell <= 1009) || number == -WS_ERR_HEAD_SYNTAX) {
+    if (ws__is_placed(number) || number == -WS_ERR_HEAD_SYNTAX) {
         ws__puts(&t, " at byte ");
         ws__put_number(&t, c->taken);
     }
 }
 
+#ifndef WS_NO_SERVER
 static int ws__refuse(ws_conn *c, int status, const ws_header *headers, const char *text,
                       size_t n, int with_body);
+#endif
 
 /* The one way into failure: tells the peer what the RFC wants it told, and ends. */
 static void ws__fail_with(ws_conn *c, int error, const char *more)
@@ -4665,12 +5044,14 @@ static void ws__fail_with(ws_conn *c, int error, const char *more)
         const char *text = ws__error_text(-error);
         ws__close_put(c, tell, text, strlen(text));
         ws__end(c, WS__PHASE_ENDING);
+#ifndef WS_NO_SERVER
     } else if (tell >= 400 && tell < 600 && !WS__HAS(c, WS__IS_CLIENT) &&
                c->phase < WS__PHASE_FRAMES) {
         const char *text = ws__error_text(-error);
         static const ws_header retry[] = { { "Retry-After", "5" }, { NULL, NULL } };
         ws__refuse(c, tell, tell == 503 ? retry : NULL, text, strlen(text), 1);
         ws__end(c, WS__PHASE_ENDING);
+#endif
     } else {
         ws__drop_output(c);
         ws__end(c, WS__PHASE_ENDED);
@@ -4739,31 +5120,80 @@ static int ws__source_ready(const ws_conn *c)
 /* 1 if the next pull can give WRITABLE. */
 static int ws__writable_due(const ws_conn *c)
 {
-    if (!WS__HAS(c, WS__REFUSED) || c->phase < WS__PHASE_FRAMES || c->phase > WS__PHASE_BODY)
-        return 0;
-    if (WS__HAS(c, WS__DRAIN_ASKED)) return !ws__unsent(c) && !ws__has_source(c);
-    return ws__pending(c) <= c->cfg->set.max_backlog / 4;
+    if (c->phase < WS__PHASE_FRAMES || c->phase > WS__PHASE_BODY) return 0;
+    if (WS__HAS(c, WS__REFUSED) && ws__pending(c) > c->cfg->set.max_backlog / 4) return 0;
+    if (!WS__HAS(c, WS__DRAIN_ASKED)) return WS__HAS(c, WS__REFUSED);
+    return !(c->tx && c->tx->drain) && !(c->more && c->more->read_asked);
+}
+
+/* Reads a piece of the source to buf: its size, 0 at the end, or negative: nothing is to be sent
+   (*r: the error, or 0). */
+static ptrdiff_t ws__source_read(ws__more *m, void *buf, int *r)
+{
+    ptrdiff_t n = (m->read)(m->read_user, buf, WS__SOURCE_PIECE);
+
+    *r = 0;
+    m->read_waits = n == WS_IO_WANT_READ || n == WS_IO_WANT_WRITE;
+    if (m->read_waits) return n;
+    if (n < 0 || n > WS__SOURCE_PIECE) *r = WS_ERR_SOURCE;
+    if (n <= 0 || *r) m->read = NULL;
+    return *r ? -1 : n;
+}
+
+/* A piece of the source as a frame, made in the place from which it is sent. */
+static int ws__source_plain(ws_conn *c)
+{
+    ws__more *m = c->more;
+    uint8_t *at = ws__tx_room(c, WS_FRAME_HEADER_MAX + WS__SOURCE_PIECE);
+    ptrdiff_t n;
+    ws_frame f;
+    size_t head;
+    int r;
+
+    if (!at) return WS_ERR_MEMORY;
+    n = ws__source_read(m, at + WS_FRAME_HEADER_MAX, &r);
+    if (n >= 0)
+        r = ws__frame_make(c, &f, (c->sending ? WS_OP_CONTINUATION : m->read_op & 15) |
+                                  (n ? WS__UNFINISHED : 0), (size_t)n);
+    if (n < 0 || r) {
+        ws__tx_settle(c);
+        return r;
+    }
+    head = ws_frame_encode(&f, at);
+    memmove(at + head, at + WS_FRAME_HEADER_MAX, (size_t)n);
+    if (f.masked) ws_mask(at + head, at + head, (size_t)n, f.key, 0);
+    c->tx->len += head + (size_t)n;
+    c->sending = (uint8_t)(n ? m->read_op : 0);
+    c->last_message = c->now;
+    return 0;
+}
+
+/* The same, encoded by the extension. */
+static int ws__source_coded(ws_conn *c)
+{
+    ws__more *m = c->more;
+    size_t size = WS__SOURCE_PIECE;
+    void *piece = ws__block_new(c->cfg, &size);
+    ptrdiff_t n;
+    int r;
+
+    if (!piece) return WS_ERR_MEMORY;
+    n = ws__source_read(m, piece, &r);
+    if (n >= 0) r = ws__part_put(c, m->read_op, piece, (size_t)n, n == 0);
+    ws__block_free(c->cfg, piece, size);
+    return r;
 }
 
 /* Lets the source fill the empty queue with one frame. */
 static void ws__source_pull(ws_conn *c)
 {
     ws__more *m = c->more;
-    uint8_t piece[WS__SOURCE_PIECE];
-    ptrdiff_t n;
-    int r;
+    int r = ws__ext_of(c) ? ws__source_coded(c) : ws__source_plain(c);
 
-    n = m->read(m->read_user, piece, sizeof piece);
-    m->read_waits = n == WS_IO_WANT_READ || n == WS_IO_WANT_WRITE;
-    if (m->read_waits) return;
-    if (n <= 0) m->read = NULL;
-    if (n < 0 || n > WS__SOURCE_PIECE) {
-        m->read = NULL;
-        ws__fail(c, WS_ERR_SOURCE);
-        return;
-    }
-    r = ws__part_put(c, m->read_op, piece, (size_t)n, n == 0);
     if (r) ws__fail(c, r);
+    if (m->read || !m->read_asked) return;
+    m->read_asked = 0;
+    if (c->tx) c->tx->drain = ws__queued(c->tx);
 }
 
 /* ---- deadlines ---- */
@@ -4772,6 +5202,8 @@ static uint32_t ws__sooner(uint32_t now, uint32_t a, uint32_t b)
 {
     return (int32_t)(a - now) < (int32_t)(b - now) ? a : b;
 }
+
+static int ws__overdue(const ws_conn *c) { return (int32_t)(c->now - c->deadline) >= 0; }
 
 static uint32_t ws__open_deadline(const ws_conn *c)
 {
@@ -4831,6 +5263,8 @@ static uint8_t ws__protocol_find(const ws__cfg *k, ws_str name)
 
 /* ---- server ---- */
 
+#ifndef WS_NO_SERVER
+
 static const char *ws__status_text(int status)
 {
     static const struct { int status; const char *text; } known[] = {
@@ -4856,7 +5290,9 @@ static void ws__put_status(ws__text *t, int status)
     ws__put_number(t, (uint64_t)status);
     ws__puts(t, " ");
     ws__puts(t, ws__status_text(status));
-    ws__puts(t, "\r\nConnection: close\r\n");
+    ws__puts(t, "\r\nConnection: close");
+    if (status == 426) ws__puts(t, ", Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13");
+    ws__puts(t, "\r\n");
 }
 
 /* Queues an HTTP answer that ends the connection. */
@@ -4874,8 +5310,6 @@ static int ws__refuse(ws_conn *c, int status, const ws_header *headers, const ch
     if (n && !bare && !ws__has_header(headers, "Content-Type"))
         ws__puts(&t, "Content-Type: text/plain\r\n");
     if (status == 405 && !ws__has_header(headers, "Allow")) ws__puts(&t, "Allow: GET\r\n");
-    if (status == 426)
-        ws__puts(&t, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
     ws__put_lines(&t, headers);
     if (!bare && !ws__has_header(headers, "Content-Length")) {
         ws__puts(&t, "Content-Length: ");
@@ -4888,6 +5322,8 @@ static int ws__refuse(ws_conn *c, int status, const ws_header *headers, const ch
     ws__drop_output(c);
     return WS_ERR_MEMORY;
 }
+
+#endif /* WS_NO_SERVER */
 
 /* What a request says about the upgrade. Counts tell repeated fields. */
 typedef struct ws__request {
@@ -4903,7 +5339,10 @@ static void ws__request_field(ws__request *r, ws_str name, ws_str value)
     else if (ws_str_is(name, "Sec-WebSocket-Key")) { r->keys++; r->key = value; }
     else if (ws_str_is(name, "Sec-WebSocket-Version")) { r->versions++; r->wanted = value; }
     else if (ws_str_is(name, "Origin")) { r->origins++; r->origin = value; }
-    else if (ws_str_is(name, "Upgrade")) r->upgrade |= ws_list_has(value, "websocket");
+    else if (ws_str_is(name, "Upgrade")) {
+        r->has_upgrade = 1;
+        r->upgrade |= ws_list_has(value, "websocket");
+    }
     else if (ws_str_is(name, "Connection")) r->connection |= ws_list_has(value, "upgrade");
     else if (ws_str_is(name, "Transfer-Encoding")) r->body = 1;
     else if (ws_str_is(name, "Content-Length")) r->body |= !ws_str_is(value, "0");
@@ -4932,49 +5371,79 @@ typedef struct ws__choice {
     char answer[WS__PARAMS_SIZE];
 } ws__choice;
 
-/* authority = host [":" port], without user: splits it. 0 when it is not one. */
-static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standard)
+/* Finds the element of that place (0..) over all lines of a name. Returns it, or how
+   many there are. Commas alone separate: a quote that a client sends must not swallow what the
+   proxies put behind it. */
+static uint32_t ws__forwarded_find(const ws_conn *c, const char *field, uint32_t place,
+                                   ws_str *item)
 {
-    ws_url url;
-    size_t i;
+    ws_str name, line;
+    size_t pos = 0, at, end;
+    uint32_t count = 0;
 
-    memset(&url, 0, sizeof url);
-    url.port = (uint16_t)standard;
-    for (i = 0; i < a.size; i++)
-        if (a.data[i] < 0x21 || a.data[i] > 0x7E || strchr("/?#@,", a.data[i])) return 0;
-    if (ws__url_authority(a, &url)) return 0;
-    *host = url.host;
-    *port = url.port;
-    return 1;
+    while (ws_header_next(c, &pos, &name, &line)) {
+        if (!ws_str_is(name, field)) continue;
+        for (at = 0; at < line.size; at = end + 1) {
+            end = ws__find(line, at, ',');
+            *item = ws__trim(line.data, at, end);
+            if (item->size && count++ == place) return place;
+        }
+    }
+    return count;
 }
 
-/* Origin = scheme "://" authority. Same host and port as Host, the scheme's port filled in
-   on both sides (a proxy in front may have ended TLS). */
+/* Same host and port as Host, the scheme's port filled in on both sides (a proxy in front may
+   have ended TLS). */
 static int ws__same_origin(ws_str origin, ws_str host)
 {
-    ws_str rest = origin, a, b;
-    unsigned port, other, standard = 80;
-    size_t i;
+    ws__origin o;
+    ws_str name;
+    unsigned port;
 
-    for (i = 0; i + 2 < origin.size && memcmp(origin.data + i, "://", 3); i++) {}
-    if (i + 3 >= origin.size) return 0;
-    rest.size = i;
-    if (ws_str_is(rest, "https")) standard = 443;
-    else if (!ws_str_is(rest, "http")) return 0;
-    rest.data = origin.data + i + 3;
-    rest.size = origin.size - i - 3;
-    return ws__authority(rest, &a, &port, standard) &&
-           ws__authority(host, &b, &other, standard) && port == other && ws__same_text(a, b);
+    return ws__origin_parse(&o, origin) && o.port &&
+           ws__authority(host, &name, &port, o.standard) && port == o.port &&
+           ws__same_text(name, o.host);
 }
 
-static int ws__origin_allowed(const ws__cfg *k, const ws__request *r)
+/* Does an element of cfg.origins stand for the origin? */
+static int ws__origin_fits(ws_str item, ws_str origin)
 {
-    ws_str list = ws__cstr(k->set.origins), item;
+    ws__origin a, b;
+    size_t tail;
+
+    if (ws_str_is(item, "null")) return ws_str_is(origin, "null");
+    if (!ws__origin_parse(&a, item) || !ws__origin_parse(&b, origin)) return 0;
+    if (a.port != b.port || !ws__same_text(a.scheme, b.scheme)) return 0;
+    if (!a.below) return ws__same_text(a.host, b.host);
+    if (b.host.size <= a.host.size + 1) return 0;
+    tail = b.host.size - a.host.size;
+    return b.host.data[tail - 1] == '.' &&
+           ws__same_text(a.host, ws__str(b.host.data + tail, a.host.size));
+}
+
+/* The host that the client asked for: of trusted proxies, the first one tells it. */
+static ws_str ws__asked_host(const ws_conn *c, const ws__request *r)
+{
+    static const char name[] = "X-Forwarded-Host";
+    uint32_t trusted = c->cfg->set.trusted_proxies, count;
+    ws_str item;
+
+    count = trusted ? ws__forwarded_find(c, name, UINT32_MAX, &item) : 0;
+    if (!count) return r->host;
+    ws__forwarded_find(c, name, count > trusted ? count - trusted : 0, &item);
+    return item;
+}
+
+static int ws__origin_allowed(const ws_conn *c, const ws__request *r)
+{
+    ws_str list = ws__cstr(c->cfg->set.origins), item;
 
     if (!r->origins) return 1;
-    if (!k->set.origins) return ws__same_origin(r->origin, r->host);
-    while (ws_list_next(&list, &item))
-        if ((item.size == 1 && *item.data == '*') || ws__same_text(item, r->origin)) return 1;
+    if (!c->cfg->set.origins) return ws__same_origin(r->origin, ws__asked_host(c, r));
+    while (ws_list_next(&list, &item)) {
+        if (ws_str_is(item, "*") || ws__origin_fits(item, r->origin)) return 1;
+        if (ws_str_is(item, "same") && ws__same_origin(r->origin, ws__asked_host(c, r))) return 1;
+    }
     return 0;
 }
 
@@ -4983,22 +5452,29 @@ static int ws__target_valid(ws_str target)
     ws_str scheme = target;
     size_t i;
 
-    for (i = 0; i < target.size; i++) if (target.data[i] == '#') return 0;
+    if (ws__find(target, 0, '#') < target.size) return 0;
     if (target.data[0] == '/') return 1;
-    scheme.size = target.size < 7 ? target.size : 7;
-    if (ws_str_is(scheme, "http://")) return target.size > 7;
-    scheme.size = target.size < 8 ? target.size : 8;
-    return ws_str_is(scheme, "https://") && target.size > 8;
+    scheme.size = ws__find(target, 0, ':');
+    i = scheme.size + 3;                    /* where the host begins */
+    if (i >= target.size || memcmp(target.data + scheme.size, "://", 3)) return 0;
+    if (target.data[i] == '/' || target.data[i] == '?') return 0;
+    return ws_str_is(scheme, "http") || ws_str_is(scheme, "https") || ws_str_is(scheme, "ws") ||
+           ws_str_is(scheme, "wss");
 }
 
+/* 24 characters that decode to 16 bytes. Real clients leave bits in the last letter that stand for
+   none of them. */
 static int ws__key_valid(ws_str key)
 {
-    uint8_t nonce[18];
-    return key.size == 24 && ws_base64_decode(key.data, 24, nonce) == 16;
+    size_t i = 0;
+
+    while (i < key.size && ws__base64_value(key.data[i]) < 64) i++;
+    return i == 22 && key.size == 24 && key.data[22] == '=' && key.data[23] == '=';
 }
 
-/* 0: a good WebSocket request; WS_ERR_NOT_UPGRADE: plain HTTP; else the fault. */
-static int ws__request_check(const ws__cfg *k, const ws__request *r)
+/* 0: a good WebSocket request; WS_ERR_NOT_UPGRADE: plain HTTP; else the fault, perhaps with
+   *why. */
+static int ws__request_check(const ws_conn *c, const ws__request *r, const char **why)
 {
     ws_str host;
     unsigned port;
@@ -5010,16 +5486,34 @@ static int ws__request_check(const ws__cfg *k, const ws__request *r)
         return WS_ERR_HOST;
     if ((!r->hosts || !r->host.size) && (modern || wants)) return WS_ERR_HOST;
     if (!wants) return WS_ERR_NOT_UPGRADE;
+    if (r->keys && !r->has_upgrade && (!modern || !r->connection)) {
+        *why = "a proxy removed it (nginx: proxy_http_version 1.1, proxy_set_header Upgrade)";
+        return WS_ERR_UPGRADE;
+    }
+    if (r->keys && !r->connection) {
+        *why = "a proxy removed it (nginx: proxy_set_header Connection upgrade)";
+        if (!modern) return WS_ERR_CONNECTION;
+    }
     if (r->method.size != 3 || memcmp(r->method.data, "GET", 3)) return WS_ERR_METHOD;
     if (!modern) return WS_ERR_HTTP_VERSION;
-    if (!ws__target_valid(r->target)) return WS_ERR_HEAD_SYNTAX;
-    if (!r->upgrade) return WS_ERR_UPGRADE;
+    if (!ws__target_valid(r->target)) {
+        *why = "request target";
+        return WS_ERR_HEAD_SYNTAX;
+    }
+    if (!r->upgrade) {
+        if (!r->has_upgrade) *why = "missing: perhaps a proxy removed it";
+        return WS_ERR_UPGRADE;
+    }
     if (!r->connection) return WS_ERR_CONNECTION;
-    if (r->versions > 1 || r->origins > 1) return WS_ERR_HEAD_SYNTAX;
+    *why = NULL;
+    if (r->versions > 1 || r->origins > 1) {
+        *why = r->origins > 1 ? "Origin repeated" : "Sec-WebSocket-Version repeated";
+        return WS_ERR_HEAD_SYNTAX;
+    }
     if (!r->versions || !ws_str_is(r->wanted, "13")) return WS_ERR_VERSION;
     if (r->keys != 1 || !ws__key_valid(r->key)) return WS_ERR_KEY;
     if (r->body) return WS_ERR_BODY;
-    if (!ws__origin_allowed(k, r)) return WS_ERR_ORIGIN;
+    if (!ws__origin_allowed(c, r)) return WS_ERR_ORIGIN;
     return 0;
 }
 
@@ -5056,7 +5550,7 @@ static int ws__extension_accept(const ws_conn *c, const ws_extension *x, ws__cho
     while (ws_header_walk(c, "Sec-WebSocket-Extensions", &w, &item)) {
         *o->answer = 0;
         if (ws__extension_is(x, ws__extension_name(item, &params)) &&
-            !x->accept(x->user, params, o->answer, sizeof o->answer, &o->agreed) &&
+            !(x->accept)(x->user, params, o->answer, sizeof o->answer, &o->agreed) &&
             ws__is_value(o->answer)) {
             o->set = x;
             return 1;
@@ -5118,37 +5612,18 @@ static int ws__route_choose(ws_conn *c)
     return c->route ? 0 : WS_ERR_ROUTE;
 }
 
-/* Finds the element of that place (0..) over all lines of X-Forwarded-For. Returns it, or how
-   many there are. Commas alone separate: a quote that a client sends must not swallow what the
-   proxies put behind it. */
-static uint32_t ws__forwarded_find(const ws_conn *c, uint32_t place, ws_str *item)
-{
-    ws_str name, line;
-    size_t pos = 0, at, end;
-    uint32_t count = 0;
-
-    while (ws_header_next(c, &pos, &name, &line)) {
-        if (!ws_str_is(name, "X-Forwarded-For")) continue;
-        for (at = 0; at < line.size; at = end + 1) {
-            end = ws__find(line, at, ',');
-            *item = ws__trim(line.data, at, end);
-            if (item->size && count++ == place) return place;
-        }
-    }
-    return count;
-}
-
 /* Keeps what the last of our own proxies says about the client, "" where it is no address. */
 static int ws__forwarded(ws_conn *c)
 {
+    static const char name[] = "X-Forwarded-For";
     uint32_t trusted = c->cfg->set.trusted_proxies, count;
     ws_str item, host;
     unsigned port;
     uint8_t ip[16];
 
-    count = trusted ? ws__forwarded_find(c, UINT32_MAX, &item) : 0;
+    count = trusted ? ws__forwarded_find(c, name, UINT32_MAX, &item) : 0;
     if (!count) return 0;
-    ws__forwarded_find(c, count > trusted ? count - trusted : 0, &item);
+    ws__forwarded_find(c, name, count > trusted ? count - trusted : 0, &item);
     if (ws__authority(item, &host, &port, 80)) item = host;     /* of "192.0.2.7:5000" */
     if (!ws__ipv4_parse(item, ip) && !ws__ipv6_parse(item, ip)) item.size = 0;
     if (!ws__more_of(c)) return WS_ERR_MEMORY;
@@ -5178,12 +5653,31 @@ static int ws__protocol_keep(ws_conn *c, const char *protocol)
     return c->more->protocol ? 0 : WS_ERR_MEMORY;
 }
 
-/* Queues the answer that opens the connection (4.2.2). */
-static int ws__answer_put(ws_conn *c, const ws_answer *answer)
+/* Writes the answer that opens the connection (4.2.2) but for the application's headers. */
+WS__APART void ws__answer_write(ws_conn *c, ws__text *t, const char *protocol, const ws__choice *o)
+{
+    char accept[29];
+
+    ws_accept_key(ws_header_value(c, "Sec-WebSocket-Key").data, accept);
+    ws__puts(t, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
+    ws__puts(t, accept);
+    if (*protocol) ws__puts(t, "\r\nSec-WebSocket-Protocol: ");
+    ws__puts(t, protocol);
+    if (o->set) {
+        ws__puts(t, "\r\nSec-WebSocket-Extensions: ");
+        ws__puts(t, o->set->name);
+        ws__puts(t, o->answer);
+    }
+    ws__puts(t, "\r\n");
+    ws__puts(t, c->cfg->lines);
+}
+
+/* Queues the answer. */
+WS__APART int ws__answer_put(ws_conn *c, const ws_answer *answer)
 {
     const ws_header *headers = answer ? answer->headers : NULL;
     const char *protocol = ws__answer_protocol(c, answer), *why;
-    char accept[29];
     ws__choice o;
     ws__text t;
     int r;
@@ -5195,19 +5689,7 @@ static int ws__answer_put(ws_conn *c, const ws_answer *answer)
                               ws__lines_size(headers) +
                               (o.set ? 32 + strlen(o.set->name) + strlen(o.answer) : 0)))
         return WS_ERR_MEMORY;
-    ws_accept_key(ws_header_value(c, "Sec-WebSocket-Key").data, accept);
-    ws__puts(&t, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                 "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
-    ws__puts(&t, accept);
-    if (*protocol) ws__puts(&t, "\r\nSec-WebSocket-Protocol: ");
-    ws__puts(&t, protocol);
-    if (o.set) {
-        ws__puts(&t, "\r\nSec-WebSocket-Extensions: ");
-        ws__puts(&t, o.set->name);
-        ws__puts(&t, o.answer);
-    }
-    ws__puts(&t, "\r\n");
-    ws__puts(&t, c->cfg->lines);
+    ws__answer_write(c, &t, protocol, &o);
     ws__put_lines(&t, headers);
     ws__puts(&t, "\r\n");
     if (t.cut || ws__protocol_keep(c, protocol)) return WS_ERR_MEMORY;
@@ -5228,15 +5710,34 @@ static int ws__answer_101(ws_conn *c, const ws_answer *answer)
     return r;
 }
 
+/* Where the first line of a request with a bad target goes wrong. */
+static size_t ws__target_fault(ws_str head)
+{
+    size_t at = ws__find(head, 0, ' ') + 1;
+
+    while (at < head.size && head.data[at] > 0x20 && head.data[at] < 0x7F && head.data[at] != '#')
+        at++;
+    return at < head.size && head.data[at] == ' ' ? ws__find(head, 0, ' ') + 1 : at;
+}
+
+/* Can the answer say something to what extensions are offered? */
+WS__APART int ws__extension_fault(ws_conn *c, const char **why)
+{
+    ws__choice o;
+
+    return ws__extension_choose(c, &o, why);
+}
+
 /* Judges a whole request head. Returns the event it makes, 0 after a failure. */
-static int ws__server_head(ws_conn *c, ws_str head)
+WS__APART int ws__server_head(ws_conn *c, ws_str head)
 {
     ws__request r;
     const char *why = NULL;
-    ws__choice o;
     int fault = ws__request_read(&r, head);
 
-    if (!fault) fault = ws__request_check(c->cfg, &r);
+    if (fault) why = "request line";
+    else fault = ws__request_check(c, &r, &why);
+    if (fault == WS_ERR_HEAD_SYNTAX) c->taken = ws__target_fault(head);
     if (r.method.size && r.target.size) {   /* strings for ws_method and ws_target */
         ((char *)(uintptr_t)r.method.data)[r.method.size] = 0;
         ((char *)(uintptr_t)r.target.data)[r.target.size] = 0;
@@ -5246,7 +5747,7 @@ static int ws__server_head(ws_conn *c, ws_str head)
     if ((!fault || fault == WS_ERR_NOT_UPGRADE) && ws__forwarded(c)) fault = WS_ERR_MEMORY;
     if (fault == WS_ERR_NOT_UPGRADE) return WS_EV_HTTP;
     if (!fault) fault = ws__route_choose(c);
-    if (!fault) fault = ws__extension_choose(c, &o, &why);
+    if (!fault) fault = ws__extension_fault(c, &why);
     if (!fault && c->cfg->set.ask) {
         c->flags |= WS__ASKED;
         return WS_EV_REQUEST;
@@ -5268,7 +5769,7 @@ static void ws__put_host(ws__text *t, const ws_url *url)
 {
     if (url->is_unix) { ws__puts(t, "localhost"); return; }
     if (url->ipv6) ws__puts(t, "[");
-    ws__put(t, url->host.data, url->host.size);
+    ws__put(t, url->host.data, ws__url_host(url).size);
     if (url->ipv6) ws__puts(t, "]");
     if (!url->default_port) {
         ws__puts(t, ":");
@@ -5279,19 +5780,29 @@ static void ws__put_host(ws__text *t, const ws_url *url)
 /* "Authorization: Basic ..." for user:password of the URL (RFC 7617), under that name. */
 static int ws__put_basic(ws__text *t, const char *name, const ws_url *url)
 {
-    char plain[192], code[260];
-    ptrdiff_t user, password = 0;
+    uint8_t three[3];
+    char four[5];
+    size_t i, part, n = 0;
 
     if (!url->user.data) return 0;
-    user = ws__unescape(url->user, 0, 1, plain, 95);
-    if (user < 0) return WS_ERR_URL;
-    plain[user] = ':';
-    if (url->password.data) password = ws__unescape(url->password, 0, 1, plain + user + 1, 95);
-    if (password < 0) return WS_ERR_URL;
-    ws_base64_encode(plain, (size_t)(user + password + 1), code);
     ws__puts(t, name);
     ws__puts(t, ": Basic ");
-    ws__puts(t, code);
+    for (part = 0; part < 3; part++) {      /* user, ':', password */
+        ws_str s = part == 0 ? url->user : part == 1 ? ws__cstr(":") : url->password;
+        for (i = 0; i < s.size; i++) {
+            int code = ws__percent(s, i);
+            if (code < 0 && s.data[i] == '%') return WS_ERR_URL;
+            three[n++] = (uint8_t)(code < 0 ? s.data[i] : code);
+            if (code >= 0) i += 2;
+            if (n == 3) {
+                ws_base64_encode(three, 3, four);
+                ws__puts(t, four);
+                n = 0;
+            }
+        }
+    }
+    ws_base64_encode(three, n, four);
+    ws__puts(t, four);
     ws__puts(t, "\r\n");
     return 0;
 }
@@ -5311,7 +5822,7 @@ static void ws__put_protocols(ws__text *t, const ws__cfg *k)
 }
 
 /* What the extensions offer. */
-static void ws__put_offers(ws__text *t, const ws__cfg *k)
+WS__APART void ws__put_offers(ws__text *t, const ws__cfg *k)
 {
     const ws_extension *x = ws__extensions(k);
     char params[WS__PARAMS_SIZE];
@@ -5320,7 +5831,7 @@ static void ws__put_offers(ws__text *t, const ws__cfg *k)
     for (; x && x->name; x++)
         for (i = 0; i < 4; i++) {
             *params = 0;
-            if (x->offer(x->user, i, params, sizeof params) || !ws__is_value(params)) break;
+            if ((x->offer)(x->user, i, params, sizeof params) || !ws__is_value(params)) break;
             ws__puts(t, any ? ", " : "Sec-WebSocket-Extensions: ");
             ws__puts(t, x->name);
             ws__puts(t, params);
@@ -5409,7 +5920,7 @@ static int ws__request_put(ws_conn *c, const ws_url *url)
     int http = ws__is_http(c), own = http && !c->cfg->as_get, with_body = own && set->body_size;
     uint8_t nonce[16];
     char key[25];
-    size_t size = 1024 + strlen(ws_url_of(c)) + 2 * (c->cfg->size - sizeof *c->cfg) +
+    size_t size = 1024 + 3 * strlen(ws_url_of(c)) + 2 * (c->cfg->size - sizeof *c->cfg) +
                   ws__cstr(c->cfg->next_line).size + ws__offers_size(c->cfg);
     ws__text t;
 
@@ -5455,7 +5966,7 @@ static int ws__extension_answer(ws_conn *c, ws_str value, const char **why)
         *why = !ws__extension_parses(item) ? "malformed"
              : !x || !x->name ? "not offered"
              : ws__ext_of(c) ? "more than one"
-             : x->confirm(x->user, params, &agreed) ? "parameters" : NULL;
+             : (x->confirm)(x->user, params, &agreed) ? "parameters" : NULL;
         r = *why ? WS_ERR_EXTENSION : ws__ext_open(c, x, agreed, name, params);
     }
     return r;
@@ -5467,12 +5978,17 @@ static int ws__answer_check(ws_conn *c, ws_str head, int status, ws_str version,
 {
     ws_str name, value;
     size_t pos = 0;
-    int upgrade = 0, connection = 0, accepts = 0, right = 0, protocols = 0, r;
+    int upgrades = 0, upgrade = 0, connection = 0, accepts = 0, right = 0, protocols = 0, r;
 
-    if (status != 101 || !ws_str_is(version, "HTTP/1.1")) return WS_ERR_STATUS;
+    if (status != 101) return WS_ERR_STATUS;
+    if (!ws_str_is(version, "HTTP/1.1")) {
+        *why = "101 by another than HTTP/1.1";
+        return WS_ERR_HTTP_VERSION;
+    }
     while (ws_head_field(head, &pos, &name, &value)) {
         if (ws_str_is(name, "Upgrade")) {
-            upgrade = !upgrade && ws_str_is(value, "websocket") ? 1 : 2;
+            upgrades++;
+            upgrade = ws_str_is(value, "websocket");
         } else if (ws_str_is(name, "Connection")) {
             connection |= ws_list_has(value, "upgrade");
         } else if (ws_str_is(name, "Sec-WebSocket-Accept")) {
@@ -5486,22 +6002,21 @@ static int ws__answer_check(ws_conn *c, ws_str head, int status, ws_str version,
             if (r) return r;
         }
     }
-    if (upgrade != 1) return WS_ERR_UPGRADE;
+    *why = upgrades > 1 ? "repeated" : NULL;
+    if (upgrades != 1 || !upgrade) return WS_ERR_UPGRADE;
     if (!connection) return WS_ERR_CONNECTION;
-    if (!protocols && ws__protocol_at(c->cfg, 1)[0]) return WS_ERR_SUBPROTOCOL;
+    if (!protocols && ws__protocol_at(c->cfg, 1)[0] && !c->cfg->set.protocol_optional)
+        return WS_ERR_SUBPROTOCOL;
     return accepts == 1 && right ? 0 : WS_ERR_ACCEPT;
 }
 
 /* Has it a driver that can make new connections? */
-static int ws__is_driven(const ws_conn *c)
-{
-    return (c->loop || WS__HAS(c, WS__CLOCKED)) && !c->cfg->set.io.read;
-}
+static int ws__can_dial(const ws_conn *c) { return ws__is_driven(c) && !c->cfg->set.io.read; }
 
 /* Does an answer of this status send us elsewhere? */
 static int ws__redirects(const ws_conn *c, int status)
 {
-    return c->cfg->set.max_redirects && ws__is_driven(c) && !WS__HAS(c, WS__IS_FIXED) &&
+    return c->cfg->set.max_redirects && ws__can_dial(c) && !WS__HAS(c, WS__IS_FIXED) &&
            ((status >= 301 && status <= 303) || status == 307 || status == 308);
 }
 
@@ -5593,12 +6108,13 @@ static int ws__extension_insist(ws_conn *c)
     return WS_ERR_EXTENSION_MISSING;
 }
 
-static int ws__client_head(ws_conn *c, ws_str head)
+WS__APART int ws__client_head(ws_conn *c, ws_str head)
 {
     ws_str version, reason;
     const char *why = NULL;
     int status = 0, fault = ws_head_answer(head, &version, &status, &reason);
 
+    if (fault) c->taken = 9;            /* behind "HTTP/1.1 " */
     if (!fault) {
         c->cfg->status = (uint16_t)status;
         fault = ws__is_http(c) ? ws__http_check(c, head, status)
@@ -5636,7 +6152,7 @@ static uint8_t *ws__rx_room(ws_conn *c, size_t n)
     size_t raw = rx ? rx->len - rx->pos : 0, size;
     size_t msg = !rx ? 0 : WS__HAS(c, WS__HEAD_HELD) ? rx->pos : rx->msg;   /* bytes kept */
 
-    if (rx && rx->cap - rx->len < n && rx->pos > msg &&
+    if (rx && rx->cap - rx->len < n && rx->pos > msg && !rx->behind &&
         (rx->pos - msg >= raw / 4 || WS__HAS(c, WS__IS_FIXED))) {   /* as in ws__tx_room */
         memmove(WS__DATA(rx) + msg, WS__DATA(rx) + rx->pos, raw);
         rx->pos = msg;
@@ -5644,8 +6160,8 @@ static uint8_t *ws__rx_room(ws_conn *c, size_t n)
     }
     if (rx && rx->cap - rx->len >= n) return WS__DATA(rx) + rx->len;
     if (WS__HAS(c, WS__IS_FIXED) || n > ((size_t)-1) / 4 - msg - raw) return NULL;
-    size = sizeof *rx + msg + raw + n;
-    size = size < 512 ? 512 : size + (rx ? size / 2 : 0);
+    size = sizeof *rx + msg + raw + n + 1;
+    size = size < 512 ? 512 : size + (rx ? size / 8 * 3 : 0);
     bigger = (ws__rx *)ws__block_new(c->cfg, &size);
     if (!bigger) return NULL;
     memset(bigger, 0, sizeof *bigger);
@@ -5655,9 +6171,13 @@ static uint8_t *ws__rx_room(ws_conn *c, size_t n)
         memcpy(WS__DATA(bigger) + msg, WS__DATA(rx) + rx->pos, raw);
         bigger->pos = msg;
         bigger->len = msg + raw;
-        ws__free(c->cfg, rx, sizeof *rx + rx->cap);
+        if (rx->behind && rx->behind >= rx->pos && rx->behind < rx->len)
+            WS__DATA(bigger)[msg + rx->behind - rx->pos] = rx->kept;
+        bigger->behind = 0;
+        if (ws__is_shown(c)) c->cfg->parked = rx;   /* it stays until the next pull */
+        else ws__free(c->cfg, rx, ws__rx_block(rx));
     }
-    bigger->cap = size - sizeof *bigger;
+    bigger->cap = size - sizeof *bigger - 1;
     c->rx = bigger;
     return WS__DATA(bigger) + bigger->len;
 }
@@ -5673,15 +6193,15 @@ static int ws__rx_message_room(ws_conn *c, size_t now)
     if (rx->cap - have >= now) return 0;
     if (WS__HAS(c, WS__IS_FIXED)) return WS_ERR_MEMORY;
     size = 2 * (have + now) + 4096;
-    if (rx->left < size - have) size = have + (size_t)rx->left;
-    size += sizeof *rx;
+    if (rx->fin && rx->left < size - have) size = have + (size_t)rx->left;
+    size += sizeof *rx + 1;
     bigger = (ws__rx *)ws__block_new(c->cfg, &size);
     if (!bigger) return WS_ERR_MEMORY;
     *bigger = *rx;
     if (have) memcpy(WS__DATA(bigger), WS__DATA(rx), have);
-    bigger->cap = size - sizeof *bigger;
+    bigger->cap = size - sizeof *bigger - 1;
     bigger->pos = bigger->len = have;
-    ws__free(c->cfg, rx, sizeof *rx + rx->cap);
+    ws__free(c->cfg, rx, ws__rx_block(rx));
     c->rx = bigger;
     return 0;
 }
@@ -5702,20 +6222,24 @@ static void ws__release(ws_conn *c)
 {
     ws__rx *rx = c->rx;
 
+    ws__unshow(c);
+    if (WS__HAS(c, WS__IS_BLOCKING)) ws__unpark(c);
     if (WS__HAS(c, WS__OPEN_OWED)) return;      /* the head is yet to be shown */
     if (WS__HAS(c, WS__MESSAGE_HELD)) {
-        if (c->cork && c->cork->total) c->cork->flush(c);
+        if (c->cork && c->cork->total) (c->cork->flush)(c);
         rx->msg = 0;
         c->flags &= ~(uint32_t)WS__MESSAGE_HELD;
     }
     if (ws__ext_of(c) && ws__ext_of(c)->shown) ws__ext_release(c->cfg, ws__ext_of(c));
     if (WS__HAS(c, WS__HEAD_HELD) &&
         (WS__HAS(c, WS__OPENED | WS__CLOSE_TOLD) || c->phase == WS__PHASE_BODY)) {
-        rx->head_size = 0;
+        ws__head_wipe(c);
         c->flags &= ~(uint32_t)WS__HEAD_HELD;
     }
+#ifndef WS_NO_SERVER
     if (c->phase == WS__PHASE_HTTP && !WS__HAS(c, WS__ANSWERED) && !c->cfg->set.ask)
         ws_http_reply(c, 426, NULL, "WebSocket only\n", 15);
+#endif
     if (rx && rx->pos == rx->len && !rx->op && !rx->in_frame && !rx->msg &&
         (c->phase == WS__PHASE_FRAMES || c->phase == WS__PHASE_BODY))
         ws__rx_free(c);
@@ -5782,7 +6306,7 @@ static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
         WS_ERR_RANDOM)
         c->error = -WS_ERR_RANDOM;
     if (n > 2) {
-        char *note = ws__note_new(c, n - 1);
+        char *note = ws__note_new(c);
         if (note) {
             memmove(note, p + 2, n - 2);
             note[n - 2] = 0;
@@ -5804,7 +6328,9 @@ static int ws__control(ws_conn *c, int op, const uint8_t *p, size_t n, ws_event 
         ws__pong_got(c, p, n);
         return ws__fill(ev, c, WS_EV_PONG, p, n);
     }
-    fault = c->cfg->set.manual_pong ? 0 : ws__pong_put(c, p, n);
+    fault = 0;
+    if (WS__HAS(c, WS__IS_BLOCKING) && c->cfg->answered) c->cfg->answered--;
+    else if (!c->cfg->set.manual_pong) fault = ws__pong_put(c, p, n);
     if (fault) { ws__fail(c, fault); return -1; }
     return ws__fill(ev, c, WS_EV_PING, p, n);
 }
@@ -5903,9 +6429,9 @@ static int ws__decoded_room(ws_conn *c, ws__ext *e, size_t n)
     bigger = (uint8_t *)ws__block_new(c->cfg, &size);
     if (!bigger) return WS_ERR_MEMORY;
     if (e->len) memcpy(bigger, e->data, e->len);
-    if (e->data) ws__block_free(c->cfg, e->data, e->cap);
+    if (e->data) ws__block_free(c->cfg, e->data, e->cap + 1);
     e->data = bigger;
-    e->cap = size;
+    e->cap = size - 1;
     return 0;
 }
 
@@ -6176,7 +6702,9 @@ static int ws__head_skip(ws_conn *c, ws__span *in, ws_str head)
     if (ws_head_answer(head, &version, &status, &reason) || status / 100 != 1 || status == 101)
         return 0;
     in->p += head.size;
+    c->rx->left += head.size;
     memset(&c->rx->head, 0, sizeof c->rx->head);
+    if (c->rx->left > c->cfg->set.max_head) ws__fail(c, WS_ERR_HEAD_SIZE);
     return 1;
 }
 
@@ -6281,9 +6809,53 @@ static void ws__opened(ws_conn *c)
     c->phase = WS__PHASE_FRAMES;
     if (ws__is_http(c)) c->phase = WS__PHASE_READING;
     c->flags |= WS__OPENED;
+    c->taken = 0;
     if (WS__HAS(c, WS__IS_CLIENT)) c->cfg->opened = c->now;
     c->last_rx = c->last_message = c->now;
     c->deadline = WS__HAS(c, WS__TICKED) ? ws__open_deadline(c) : ws__after(c, WS_NEVER);
+}
+
+#define WS__EMPTY_LINES 4       /* that may stand before a request (RFC 9112 2.2) */
+
+/* Steps over an empty line before a request: 1 it is gone, 0 it may be one, -1 it is none. */
+static int ws__empty_line(ws__rx *rx, ws__span *in)
+{
+    if (rx->head.scanned || rx->frames >= WS__EMPTY_LINES || *in->p != '\r') return -1;
+    if (in->end - in->p < 2) return 0;
+    if (in->p[1] != '\n') return -1;
+    in->p += 2;
+    rx->frames++;
+    return 1;
+}
+
+/* Fails a handshake whose peer does not speak HTTP, showing what it says. */
+static void ws__not_http(ws_conn *c, const uint8_t *p, size_t n)
+{
+    char text[64];
+    ws__text t = ws__text_in(text, sizeof text);
+    size_t i;
+
+    ws__puts(&t, *p == 21 || *p == 22 ? "TLS is spoken here" : "no HTTP, but \"");
+    for (i = 0; i < n && i < 40 && p[i] > 31 && p[i] < 127; i++)
+        ws__put(&t, (const char *)p + i, 1);
+    if (*p != 21 && *p != 22) ws__puts(&t, "\"");
+    ws__fail_with(c, WS_ERR_HEAD_SYNTAX, text);
+}
+
+/* Scans the head: its size, 0, or an error. */
+static int ws__shake_scan(ws_conn *c, const ws__span *in)
+{
+    ws__rx *rx = c->rx;
+    size_t have = (size_t)(in->end - in->p);
+    int size;
+
+    rx->head.max_size = c->cfg->set.max_head;
+    rx->head.max_fields = c->cfg->set.max_headers;
+    size = ws__head_scan(&rx->head, in->p, have, WS__HAS(c, WS__IS_CLIENT));
+    if (!size && WS__HAS(c, WS__IS_FIXED) && rx->len - rx->pos == rx->cap)
+        size = WS_ERR_HEAD_SIZE;
+    c->taken = rx->head.scanned;
+    return size;
 }
 
 /* One step over the opening handshake; returns like ws__frame_step. */
@@ -6291,15 +6863,19 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
 {
     ws__rx *rx = c->rx;
     ws_str head;
-    int size, type = 0;
+    size_t have;
+    int size, type = 0, client = WS__HAS(c, WS__IS_CLIENT), empty;
 
     if (!in->in_rx || in->p == in->end) return 0;
-    rx->head.max_size = c->cfg->set.max_head;
-    rx->head.max_fields = c->cfg->set.max_headers;
-    size = ws_head_scan(&rx->head, in->p, (size_t)(in->end - in->p));
-    if (!size && WS__HAS(c, WS__IS_FIXED) && rx->len - rx->pos == rx->cap)
-        size = WS_ERR_HEAD_SIZE;
-    c->taken = rx->head.scanned;
+    empty = client ? -1 : ws__empty_line(rx, in);
+    if (empty >= 0) return -empty;
+    have = (size_t)(in->end - in->p);
+    if (client ? !ws__http_begins(in->p, rx->head.scanned, have)
+               : !rx->head.scanned && *in->p == 22) {
+        ws__not_http(c, in->p, have);
+        return -1;
+    }
+    size = ws__shake_scan(c, in);
     if (size < 0) { ws__fail(c, size); return -1; }
     if (!size) return 0;
     head = ws__str((const char *)in->p, (size_t)size);
@@ -6312,6 +6888,7 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
     rx->head_size = head.size;
     rx->head_at = (size_t)(in->p - WS__DATA(rx));
     in->p += size;
+    rx->frames = 0;
     c->taken = (uint64_t)size;
     c->flags |= WS__HEAD_HELD;
 #ifndef WS_NO_CLIENT
@@ -6329,11 +6906,13 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
 
 #ifdef WS__DIALS
 static int ws__again(ws_conn *c, ws_event *ev);
+static int ws__dial_due(ws_conn *c);
 #endif
+static int ws__judge(ws_conn *c);
 
 static int ws__close_event(ws_conn *c, ws_event *ev)
 {
-    int clean = WS__HAS(c, WS__CLOSE_GOT) && WS__HAS(c, WS__CLOSE_SENT) && !c->error;
+    int clean = WS__HAS(c, WS__CLOSE_GOT) && c->close_left && !c->error;
 
     WS_TRACE(c, "end", c->code);
     c->flags |= WS__CLOSE_TOLD;
@@ -6342,7 +6921,9 @@ static int ws__close_event(ws_conn *c, ws_event *ev)
     ev->error = -(int)c->error;
     ev->code = c->code;
     ev->clean = clean || (WS__HAS(c, WS__ANSWERED) && !c->error);
-    ev->reason = c->note ? c->note : ws__error_text(c->error);
+    ev->refused = c->refused;
+    ev->reason = c->note && *c->note && !ws__is_placed(c->error) ? c->note
+                                                                 : ws__error_text(c->error);
 #ifdef WS__DIALS
     if (WS__HAS(c, WS__IS_CLIENT)) return ws__again(c, ev);
 #endif
@@ -6371,14 +6952,15 @@ static int ws__late_event(ws_conn *c, ws_event *ev)
         return ws__fill(ev, c, WS_EV_WRITABLE, "", 0);
     }
     if (c->phase == WS__PHASE_ENDED) return ws__close_event(c, ev);
-    if (c->phase == WS__PHASE_ENDING && !ws__unsent(c)) return ws__close_event(c, ev);
+    if (c->phase == WS__PHASE_ENDING && !ws__unsent(c) && !ws__awaits_end(c))
+        return ws__close_event(c, ev);
     return 0;
 }
 
 /* The parser: takes from in until there is an event (1) or nothing more to do (0). */
 static int ws__step(ws_conn *c, ws__span *in, ws_event *ev)
 {
-    int r = -1;
+    int r = -1, held;
 
     if (WS__HAS(c, WS__OPEN_OWED)) {
         c->flags &= ~(uint32_t)WS__OPEN_OWED;
@@ -6394,21 +6976,31 @@ static int ws__step(ws_conn *c, ws__span *in, ws_event *ev)
     }
     if (r > 0) return 1;
     if (c->phase > WS__PHASE_READING) in->p = in->end;
-    return ws__late_event(c, ev);
+    held = c->fresh && ws__held_back(c);
+    c->fresh = (uint8_t)held;
+    if (ws__late_event(c, ev)) return 1;
+    if (c->loop || !ws__judge(c)) return 0;     /* a loop judges when the turn ends */
+    return c->fresh && !held ? ws__step(c, in, ev) : ws__late_event(c, ev);
 }
 
 /* Pulls from the bytes that c->rx holds. */
 static int ws__pull(ws_conn *c, ws_event *ev)
 {
     ws__span in;
+    size_t left;
     int r;
 
     in.in_rx = c->rx != NULL;
     in.p = in.in_rx ? WS__DATA(c->rx) + c->rx->pos : NULL;
     in.end = in.in_rx ? WS__DATA(c->rx) + c->rx->len : NULL;
+    left = (size_t)(in.end - in.p);
     r = ws__step(c, &in, ev);
-    if (c->rx && in.in_rx)
-        c->rx->pos = (size_t)(in.p - WS__DATA(c->rx));
+    if (!c->rx || !in.in_rx) return r;
+    c->rx->pos = (size_t)(in.p - WS__DATA(c->rx));
+    if (!c->rx->owed) return r;
+    left -= (size_t)(in.end - in.p);
+    c->rx->owed = r && left < c->rx->owed ? c->rx->owed - left : 0;
+    if (!c->rx->owed && c->phase != WS__PHASE_HTTP) ws__judge(c);
     return r;
 }
 
@@ -6447,21 +7039,24 @@ static int ws__refusal_shown(ws_conn *c)
         c->rx->head.state != WS__HEAD_DONE)
         return 0;
     c->flags |= WS__INPUT_END;
+    c->fresh = 1;
     c->deadline = ws__after(c, WS_NEVER);
+    ws__wake(c);
     return 1;
 }
 
 /* Waits no more for what closing takes. */
 static void ws__give_up(ws_conn *c)
 {
-    if (!c->error && !WS__HAS(c, WS__CLOSE_GOT)) {
-        c->code = WS_CLOSE_ABNORMAL;
+    if (!c->error && !(WS__HAS(c, WS__CLOSE_GOT) && c->close_left)) {
         ws__fail(c, WS_ERR_CLOSE_TIMEOUT);
     } else {
         ws__drop_output(c);
         ws__end(c, WS__PHASE_ENDED);
     }
 }
+
+#ifndef WS_NO_SERVER
 
 static void ws__fill_copy(void *data, void *at, size_t n) { memcpy(at, data, n); }
 static int ws__body_put(ws_conn *c, size_t n, void (*fill)(void *, void *, size_t), void *user);
@@ -6517,6 +7112,8 @@ static void ws__beat(ws_conn *c)
     ws__wake(c);
 }
 
+#endif /* WS_NO_SERVER */
+
 static void ws__read_expired(ws_conn *c)
 {
     uint32_t most = c->cfg->set.idle_timeout;
@@ -6538,21 +7135,66 @@ static void ws__shake_late(ws_conn *c)
     ws__end(c, WS__PHASE_ENDED);
 }
 
+#ifdef WS_NO_SOCKETS
+static int ws__must_end(const ws_conn *c) { (void)c; return 0; }
+#else
+static int ws__must_end(const ws_conn *c);
+#endif
+
+/* Closing took too long, unless the peer goes on taking what is left to be sent. */
+static void ws__close_expired(ws_conn *c)
+{
+    uint32_t patience = c->cfg->set.close_timeout;
+
+    if (ws__awaits_end(c)) ws__give_up(c);
+    else if (patience == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
+    else if (c->untaken && ws__takes(c, patience)) c->deadline = ws__after(c, patience * WS__LUMPS);
+    else ws__give_up(c);
+}
+
 static void ws__expired(ws_conn *c)
 {
-    if (c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_SENT)) {
+    if (c->phase == WS__PHASE_ENDED) return;
+    if (ws__must_end(c)) {
+        ws__give_up(c);
+    } else if (c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_SENT)) {
         ws__open_expired(c);
     } else if (c->phase < WS__PHASE_FRAMES) {
         if (c->cfg->set.handshake_timeout == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
         else if (!ws__refusal_shown(c)) ws__shake_late(c);
     } else if (c->phase == WS__PHASE_READING) {
         ws__read_expired(c);
+#ifndef WS_NO_SERVER
     } else if (c->phase == WS__PHASE_BODY) {
         ws__beat(c);
-    } else if (c->phase < WS__PHASE_ENDED) {
-        if (c->cfg->set.close_timeout == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
-        else ws__give_up(c);
+#endif
+    } else {
+        ws__close_expired(c);
     }
+}
+
+/* Judges what is due at c->now, after what came until then was taken and parsed. 1 if anything
+   was. */
+static int ws__judge(ws_conn *c)
+{
+    if (!ws__overdue(c)) return 0;
+#ifdef WS__DIALS
+    if (ws__dial_due(c)) return 1;
+#endif
+    ws__expired(c);
+    return 1;
+}
+
+/* The same, unless the parser is to look at what came first: at the bytes that are here now, not
+   at those with which a peer floods us meanwhile. */
+static int ws__judge_dry(ws_conn *c)
+{
+    ws__rx *rx = c->rx;
+    int waits = c->fresh && !ws__held_back(c) && ws__overdue(c);
+
+    if (!waits) return ws__judge(c);
+    if (rx && !rx->owed) rx->owed = rx->len - rx->pos;
+    return 0;
 }
 
 /* ==== >>engine (public) ================================================================ */
@@ -6560,42 +7202,91 @@ static void ws__expired(ws_conn *c)
 /* A connection that could not be made right says so with its CLOSE event. */
 static ws_conn *ws__stillborn(ws_conn *c, int fault, const ws_config *cfg)
 {
-    if (c && fault) ws__fail_with(c, fault, ws__fault_field(fault, cfg));
+    char room[96];
+
+    if (c && fault) ws__fail_with(c, fault, cfg ? ws__fault_field(fault, cfg, room) : NULL);
     return c;
 }
 
 #ifndef WS_NO_CLIENT
-WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg)
+/* A client of any driver. from: whose allocator it takes; fixed: cfg.memory serves, or not. */
+WS__APART ws_conn *ws__client_new(const char *url, const ws_config *cfg, const ws_config *from,
+                                  int fixed)
 {
     ws_url parsed;
-    int fault, bad = !url || ws_url_parse(url, strlen(url), &parsed);
-    ws_conn *c = ws__new(cfg, bad ? "" : url, WS__IS_CLIENT, &fault);
+    ws__url_why why = { "there is none", 0 };
+    char text[80];
+    ws__text t = ws__text_in(text, sizeof text);
+    int fault, bad = !url || ws__url_parse(url, strlen(url), &parsed, &why);
+    ws_conn *c = ws__new(cfg, from, fixed, bad ? "" : url, WS__IS_CLIENT, &fault);
 
-    if (!c) return NULL;
-    if (!fault && bad) fault = WS_ERR_URL;
+    if (c && !fault && bad) {
+        ws__puts(&t, why.words);
+        ws__puts(&t, " at byte ");
+        ws__put_number(&t, why.at);
+        ws__fail_with(c, WS_ERR_URL, text);
+    }
+    if (!c || c->error) return c;
     return ws__stillborn(c, fault ? fault : ws__request_put(c, &parsed), cfg);
+}
+
+/* A field that takes a driver which makes connections of its own; NULL: none is set. */
+static const char *ws__dialling_field(const ws_config *cfg)
+{
+    return !cfg ? NULL : cfg->reconnect ? "reconnect" : cfg->proxy ? "proxy"
+         : cfg->max_redirects ? "max_redirects" : cfg->resolve ? "resolve"
+         : cfg->on_socket ? "on_socket" : cfg->allow_address ? "allow_address" : NULL;
+}
+
+/* Fails a client whose transport is the application's if it is told how to connect. */
+static ws_conn *ws__not_dialling(ws_conn *c, const ws_config *cfg)
+{
+    const char *field = ws__dialling_field(cfg);
+
+    if (c && field && !c->error) ws__fail_with(c, WS_ERR_ARGUMENT, field);
+    return c;
+}
+
+WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg)
+{
+    return ws__not_dialling(ws__client_new(url, cfg, cfg, 1), cfg);
 }
 #endif
 
 #ifndef WS_NO_SERVER
-WS_API ws_conn *ws_server_new(const ws_config *cfg)
+WS__PRIVATE ws_conn *ws__server_new(const ws_config *cfg, const ws_config *from, int fixed)
 {
     int fault;
-    ws_conn *c = ws__new(cfg, NULL, 0, &fault);
+    ws_conn *c = ws__new(cfg, from, fixed, NULL, 0, &fault);
     return ws__stillborn(c, fault, cfg);
 }
+
+WS_API ws_conn *ws_server_new(const ws_config *cfg) { return ws__server_new(cfg, cfg, 1); }
 #endif
 
 #define WS__FEED_MAX 65536      /* raw bytes ws_feed holds at most */
+#define WS__FEED_MIN 16384      /* and may always hold */
+
+/* The raw bytes that may wait to be parsed, at most most: as many as the limits let a message
+   have. */
+static size_t ws__raw_most(const ws_conn *c, size_t most)
+{
+    size_t whole = c->cfg->set.max_message;
+
+    if (c->phase == WS__PHASE_HEAD) whole = c->cfg->set.max_head;
+    if (whole < WS__FEED_MIN) whole = WS__FEED_MIN;
+    return whole < most ? whole : most;
+}
 
 WS_API size_t ws_feed_room(const ws_conn *c)
 {
-    size_t raw, most = WS__FEED_MAX;
+    size_t raw, most;
 
     if (!c || c->phase > WS__PHASE_READING || WS__HAS(c, WS__INPUT_END)) return 0;
-    if (c->phase == WS__PHASE_HEAD && c->cfg->set.max_head > most) most = c->cfg->set.max_head;
+    most = ws__raw_most(c, c->phase == WS__PHASE_HEAD ? (size_t)-1 : WS__FEED_MAX);
     if (!c->rx) return most;
     raw = c->rx->len - c->rx->pos;
+    if (WS__HAS(c, WS__IS_FIXED) && c->rx->behind) return c->rx->cap - c->rx->len;
     if (WS__HAS(c, WS__IS_FIXED))
         return WS__HAS(c, WS__HEAD_HELD) ? 0 : c->rx->cap - c->rx->msg - raw;
     return raw < most ? most - raw : 0;
@@ -6603,6 +7294,7 @@ WS_API size_t ws_feed_room(const ws_conn *c)
 
 static void ws__heard(ws_conn *c)
 {
+    c->fresh = 1;
     c->last_rx = c->now;
     c->flags &= ~(uint32_t)WS__PINGED;
 }
@@ -6613,6 +7305,7 @@ WS_API size_t ws_feed(ws_conn *c, const void *data, size_t n)
 
     if (!c || !data) return 0;
     if (c->phase > WS__PHASE_READING) return n;     /* nobody needs it any more */
+    ws__unshow(c);
     if (n > room) n = room;
     if (!n) return 0;
     ws__heard(c);
@@ -6622,7 +7315,9 @@ WS_API size_t ws_feed(ws_conn *c, const void *data, size_t n)
 
 WS_API void ws_feed_end(ws_conn *c)
 {
-    if (c) c->flags |= WS__INPUT_END;
+    if (!c) return;
+    c->flags |= WS__INPUT_END;
+    c->fresh = 1;
 }
 
 WS_API int ws_next(ws_conn *c, ws_event *ev)
@@ -6630,7 +7325,9 @@ WS_API int ws_next(ws_conn *c, ws_event *ev)
     if (!c || !ev) return 0;
     ev->type = WS_EV_NONE;
     ws__release(c);
-    return ws__pull(c, ev);
+    if (!ws__pull(c, ev)) return 0;
+    ws__show(c, ev);
+    return 1;
 }
 
 WS_API const void *ws_output(ws_conn *c, size_t *n)
@@ -6655,16 +7352,16 @@ WS_API void ws_output_done(ws_conn *c, size_t n)
 
 WS_API int ws_finished(const ws_conn *c)
 {
-    return !c || (c->phase == WS__PHASE_ENDED && !WS__HAS(c, WS__DOWN)) ||
-           (c->phase == WS__PHASE_ENDING && !ws__unsent(c));
+    if (!c) return 1;
+    if (ws__unsent(c) || WS__HAS(c, WS__DOWN)) return 0;
+    return c->phase == WS__PHASE_ENDED || (c->phase == WS__PHASE_ENDING && !ws__awaits_end(c));
 }
 
-WS_API void ws_tick(ws_conn *c, uint64_t now)
+/* Tells the time. */
+static void ws__tell_time(ws_conn *c, uint64_t now)
 {
-    uint32_t t = (uint32_t)now, step;
+    uint32_t t = (uint32_t)now, step = t - c->now;
 
-    if (!c) return;
-    step = t - c->now;
     if (!WS__HAS(c, WS__TICKED) || (int32_t)step < 0) {     /* first call, or clock set back */
         c->last_rx += step;
         c->last_message += step;
@@ -6677,15 +7374,33 @@ WS_API void ws_tick(ws_conn *c, uint64_t now)
         if (c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_SENT))
             c->deadline = ws__open_deadline(c);
     }
-    if ((int32_t)(t - c->deadline) >= 0) ws__expired(c);
+}
+
+WS_API void ws_tick(ws_conn *c, uint64_t now)
+{
+    if (!c) return;
+    ws__tell_time(c, now);
+    ws__judge_dry(c);
+}
+
+/* A blocking client has read the peer's Close while it was sending. */
+static int ws__close_is_ahead(const ws_conn *c)
+{
+    return WS__HAS(c, WS__IS_BLOCKING) && c->cfg->close_ahead;
 }
 
 static int ws__can_send(const ws_conn *c)
 {
-    return !WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT) &&
+    return !WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT) && !ws__close_is_ahead(c) &&
            (c->phase == WS__PHASE_FRAMES ||
             (c->phase == WS__PHASE_HEAD && WS__HAS(c, WS__IS_CLIENT) && !ws__is_http(c) &&
              !c->cfg->delay));
+}
+
+/* May a ping or a pong go? Also behind our Close frame, until the peer's has come (5.5.2). */
+static int ws__can_control(const ws_conn *c)
+{
+    return c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_GOT | WS__NO_OUTPUT);
 }
 
 /* May a new message begin? */
@@ -6706,6 +7421,8 @@ static int ws__too_much(const ws_conn *c, uint64_t wire)
 
 #ifndef WS_NO_SOCKETS
 static void ws__flush(ws_conn *c);
+static int ws__await_room(ws_conn *c, uint64_t wire);
+static void ws__look(ws_conn *c);
 
 /* 1 if the poller will tell when the socket takes more output: trying before is in vain. */
 static int ws__awaits_room(const ws_conn *c)
@@ -6719,22 +7436,25 @@ static int ws__admit(ws_conn *c, uint64_t wire)
 {
     const ws_config *s = &c->cfg->set;
 
-    if (!ws__can_send(c) && c->phase != WS__PHASE_BODY) return WS_ERR_STATE;
     if (WS__HAS(c, WS__IS_FIXED) && wire > c->tx->cap - 2 * WS__TX_ROOM) return WS_ERR_ARGUMENT;
-    if (c->cork && ws__unsent(c) > s->max_backlog / 2) c->cork->flush(c);
+    if (c->cork && ws__unsent(c) > s->max_backlog / 2) (c->cork->flush)(c);
 #ifndef WS_NO_SOCKETS
+    if (WS__HAS(c, WS__IS_BLOCKING) && ws__too_much(c, wire) && !s->drop_oldest && !s->drop_slow)
+        return ws__await_room(c, wire);
     if (c->loop && (!c->cork || (ws__ext_of(c) && !c->cork->total)) && !ws__awaits_room(c) &&
         ws__too_much(c, wire))
         ws__flush(c);
 #endif
     while (s->drop_oldest && ws__too_much(c, wire) && ws__tx_drop_oldest(c)) {}
     if (!ws__too_much(c, wire)) return 0;
-    if (s->drop_slow) {         /* so that it hears of it soon, what it did not get goes */
+    if (s->drop_slow && !WS__HAS(c, WS__CLOSE_SENT)) {
+        /* so that it hears of it soon, what it did not get goes */
         while (ws__tx_drop_oldest(c)) {}
         ws__fail(c, WS_ERR_SLOW);
         return WS_ERR_SLOW;
     }
     c->flags |= WS__REFUSED;
+    c->refused++;
     return WS_ERR_BACKLOG;
 }
 
@@ -6743,6 +7463,12 @@ static int ws__sent(ws_conn *c, int r)
 {
     if (r == WS_ERR_RANDOM || r == WS_ERR_CODEC) ws__fail(c, r);
     if (!r && !c->cork) ws__wake(c);
+#ifndef WS_NO_SOCKETS
+    if (!r && WS__HAS(c, WS__IS_BLOCKING)) {
+        ws__look(c);
+        return ws_error(c);             /* it may have broken while writing this */
+    }
+#endif
     return r;
 }
 
@@ -6768,7 +7494,7 @@ static int ws__send_cut(ws_conn *c, int op, const ws_str *v, size_t n, size_t mo
     size_t at = 0;
     uint8_t *to;
 
-    if (c->cork && c->cork->total) c->cork->flush(c);
+    if (c->cork && c->cork->total) (c->cork->flush)(c);
     to = wire < ((size_t)-1) / 4 ? ws__tx_room(c, (size_t)wire) : NULL;
     if (!to) return WS_ERR_MEMORY;
     for (;;) {
@@ -7070,7 +7796,7 @@ static int ws__news_shares(const ws_conn *c, const ws__news *w)
 }
 
 /* Gives a message to one of its receivers. */
-static int ws__news_give(ws_conn *c, ws__news *w)
+WS__APART int ws__news_give(ws_conn *c, ws__news *w)
 {
     size_t n = w->payload.size, grows = n + ws__header_size(c, n);
     ws__mark *m = w->slot < 0 ? NULL : ws__slot_find(c, w->slot);
@@ -7079,7 +7805,7 @@ static int ws__news_give(ws_conn *c, ws__news *w)
 
     if (w->slot < 0 && !ws__news_shares(c, w)) return ws_sendv(c, w->op, &w->payload, 1);
     if (m) grows = grows > m->frame->size ? grows - m->frame->size : 0;
-    r = m ? 0 : ws__can_begin(c);
+    r = !m ? ws__can_begin(c) : ws__can_send(c) ? 0 : WS_ERR_STATE;
     if (!r) r = ws__admit(c, grows);
     if (!r && m) {
         m = ws__slot_find(c, w->slot);      /* or was it dropped to make room? */
@@ -7129,7 +7855,10 @@ WS_API int ws_send_latest(ws_conn *c, int slot, int op, const void *data, size_t
 WS_API void ws_want_writable(ws_conn *c)
 {
     if (!c) return;
-    c->flags |= WS__REFUSED | WS__DRAIN_ASKED;
+    if (c->cork && c->cork->total) (c->cork->flush)(c);
+    if (c->tx) c->tx->drain = ws__queued(c->tx);
+    if (ws__has_source(c)) c->more->read_asked = 1;
+    c->flags |= WS__DRAIN_ASKED;
     ws__wake(c);
 }
 
@@ -7138,7 +7867,7 @@ static int ws__control_send(ws_conn *c, int op, const void *data, size_t n)
     int r, own = op == WS_OP_PING && !data;
 
     if (!c || n > 125 || (!data && n)) return WS_ERR_ARGUMENT;
-    if (c->phase != WS__PHASE_FRAMES) return WS_ERR_STATE;
+    if (!ws__can_control(c)) return WS_ERR_STATE;
     if (own) n = 4;
     r = ws__admit(c, n + ws__header_size(c, n));
     if (r) return r;
@@ -7165,6 +7894,19 @@ static size_t ws__reason_size(const char *reason)
     return n;
 }
 
+/* Before it ends at once: what can be written now of a Close frame or an answer, and of what is
+   queued before it, is. */
+static void ws__last_words(ws_conn *c)
+{
+#ifdef WS_NO_SOCKETS
+    (void)c;
+#else
+    if (!WS__HAS(c, WS__CLOSE_SENT | WS__ANSWERED) || !ws__unsent(c)) return;
+    if (c->cork && c->cork->total) (c->cork->flush)(c);
+    ws__flush(c);
+#endif
+}
+
 /* The application ends it: no new tries. 1: that was all there was to end. */
 static int ws__stop_trying(ws_conn *c)
 {
@@ -7185,7 +7927,9 @@ WS_API int ws_close(ws_conn *c, int code, const char *reason)
     if (!c || (code && !ws__code_valid(code)) || (!code && n)) return WS_ERR_ARGUMENT;
     if (n && (ws_utf8(&state, reason, n) < n || state)) return WS_ERR_ARGUMENT;
     if (ws__stop_trying(c)) return 0;
+#ifndef WS_NO_SERVER
     if (c->phase == WS__PHASE_BODY) return ws_http_end(c);
+#endif
     if (c->phase > WS__PHASE_READING || WS__HAS(c, WS__CLOSE_SENT)) return WS_ERR_STATE;
     if (c->phase != WS__PHASE_FRAMES) {             /* not open yet: nothing to shake */
         ws_drop(c);
@@ -7199,17 +7943,18 @@ WS_API int ws_close(ws_conn *c, int code, const char *reason)
 
 WS_API void ws_drop(ws_conn *c)
 {
-    if (!c || ws__stop_trying(c) || c->phase == WS__PHASE_ENDED) return;
+    if (!c || ws__stop_trying(c)) return;
+    ws__last_words(c);
+    if (c->phase == WS__PHASE_ENDED) return;
     if (!WS__HAS(c, WS__CLOSE_GOT)) c->code = WS_CLOSE_ABNORMAL;
-    if (ws__unsent(c)) c->flags &= ~(uint32_t)WS__CLOSE_SENT;   /* it never went */
-    ws__drop_output(c);
+    if (ws__is_driven(c) || !WS__HAS(c, WS__CLOSE_SENT)) ws__drop_output(c);
     ws__end(c, WS__PHASE_ENDED);
 }
 
 WS_API void ws_cork(ws_conn *c)
 {
     if (ws_state(c) != WS_STATE_OPEN) return;
-    if (c->cork && c->cork->total) c->cork->flush(c);
+    if (c->cork && c->cork->total) (c->cork->flush)(c);
     c->cork = NULL;
     c->flags |= WS__CORKED;
 }
@@ -7236,6 +7981,8 @@ WS_API void ws_resume(ws_conn *c)
     ws__heard(c);
     ws__wake(c);
 }
+
+#ifndef WS_NO_SERVER
 
 /* Ends the phase in which the application has a request to answer. */
 static int ws__reply(ws_conn *c, int status, const ws_header *headers, const char *body,
@@ -7277,7 +8024,6 @@ WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const cha
     return 0;
 }
 
-#ifndef WS_NO_SERVER
 WS_API int ws_accept(ws_conn *c, const ws_answer *answer)
 {
     int r;
@@ -7292,7 +8038,6 @@ WS_API int ws_accept(ws_conn *c, const ws_answer *answer)
     ws__wake(c);
     return 0;
 }
-#endif
 
 /* ---- answers that go on ---- */
 
@@ -7396,6 +8141,28 @@ WS_API int ws_http_end(ws_conn *c)
     return 0;
 }
 
+WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms)
+{
+    char *copy = NULL;
+
+    if (!c || !text || !*text || !ms) return WS_ERR_ARGUMENT;
+    if (c->phase != WS__PHASE_BODY) return WS_ERR_STATE;
+    if (ms == WS_NEVER && !c->more) return 0;
+    if (ms != WS_NEVER) {
+        copy = ws__more_of(c) ? ws__string_new(c, ws__cstr(text)) : NULL;
+        if (!copy) return WS_ERR_MEMORY;
+    }
+    ws__string_free(c, c->more->beat);
+    c->more->beat = copy;
+    c->more->beat_ms = ms;
+    c->last_rx = c->now;
+    ws__beat_later(c);
+    ws__wake(c);
+    return 0;
+}
+
+#endif /* WS_NO_SERVER */
+
 #ifndef WS_NO_CLIENT
 WS_API int ws_next_header(ws_conn *c, const char *name, const char *value)
 {
@@ -7426,51 +8193,44 @@ WS_API void ws_next_delay(ws_conn *c, uint32_t ms)
 {
     if (c && WS__HAS(c, WS__IS_CLIENT) && c->cfg->set.reconnect) {
         c->cfg->set.reconnect = ms ? ms : 1;
-        if (c->cfg->set.reconnect_max < ms) c->cfg->set.reconnect_max = ms;
+        c->cfg->delay_set = 1;
         c->cfg->delay = 0;
     }
 }
 #endif
 
-WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms)
+/* Has sending failed, so that nothing but what came before is left? */
+static int ws__is_broken(const ws_conn *c)
 {
-    char *copy = NULL;
-
-    if (!c || !text || !*text || !ms) return WS_ERR_ARGUMENT;
-    if (c->phase != WS__PHASE_BODY) return WS_ERR_STATE;
-    if (ms == WS_NEVER && !c->more) return 0;
-    if (ms != WS_NEVER) {
-        copy = ws__more_of(c) ? ws__string_new(c, ws__cstr(text)) : NULL;
-        if (!copy) return WS_ERR_MEMORY;
-    }
-    ws__string_free(c, c->more->beat);
-    c->more->beat = copy;
-    c->more->beat_ms = ms;
-    c->last_rx = c->now;
-    ws__beat_later(c);
-    ws__wake(c);
-    return 0;
+    return WS__HAS(c, WS__BROKEN) && WS__HAS(c, WS__NO_OUTPUT) && !c->error &&
+           c->phase < WS__PHASE_ENDING;
 }
 
 WS_API int ws_state(const ws_conn *c)
 {
     if (c && WS__HAS(c, WS__DOWN)) return WS_STATE_CONNECTING;
-    if (!c || c->phase == WS__PHASE_ENDED) return WS_STATE_CLOSED;
+    if (!c || c->phase == WS__PHASE_ENDED || ws__is_broken(c)) return WS_STATE_CLOSED;
     if (c->phase < WS__PHASE_FRAMES) return WS_STATE_CONNECTING;
-    if (c->phase == WS__PHASE_ENDING || WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT))
+    if (c->phase == WS__PHASE_ENDING || WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT) ||
+        ws__close_is_ahead(c))
         return WS_STATE_CLOSING;
     return WS_STATE_OPEN;
 }
 
 WS_API int ws_done(const ws_conn *c) { return !c || WS__HAS(c, WS__CLOSE_TOLD); }
 
-WS_API int ws_error(const ws_conn *c) { return c ? -(int)c->error : WS_ERR_MEMORY; }
+WS_API int ws_error(const ws_conn *c)
+{
+    if (!c) return WS_ERR_MEMORY;
+    return ws__is_broken(c) ? (int)WS_ERR_IO : -(int)c->error;
+}
 
 WS_API const char *ws_error_text(const ws_conn *c)
 {
     if (!c) return ws__error_text(-WS_ERR_MEMORY);
-    return c->error && c->note && !WS__HAS(c, WS__CLOSE_GOT) ? c->note
-                                                             : ws__error_text(c->error);
+    if (ws__is_broken(c)) return ws__error_text(-WS_ERR_IO);
+    return c->error && c->note && *c->note && !WS__HAS(c, WS__CLOSE_GOT)
+         ? c->note : ws__error_text(c->error);
 }
 
 WS_API const char *ws_error_string(int error)
@@ -7598,13 +8358,14 @@ WS_API ws_str ws_header_value(const ws_conn *c, const char *name)
 
 WS_API int ws_header_walk(const ws_conn *c, const char *name, ws_walk *walk, ws_str *item)
 {
-    ws_str field;
+    ws_str field, value;
 
     if (!name || !walk) return 0;
     while (!ws_list_next(&walk->list, item)) {
         do {
-            if (!ws_header_next(c, &walk->pos, &field, &walk->list)) return 0;
+            if (!ws_header_next(c, &walk->pos, &field, &value)) return 0;
         } while (!ws_str_is(field, name));
+        walk->list = value;
     }
     return 1;
 }
@@ -7756,14 +8517,15 @@ enum {
 #define WS__SOCKS_IN 1024
 
 /* [scheme://][user:password@]host[:port][/] of a proxy. */
-static int ws__proxy_parse(const char *text, ws_url *url)
+static int ws__proxy_parse(const char *text, ws_url *url, ws__url_why *why)
 {
     ws_str rest = ws__cstr(text);
     size_t i;
 
     memset(url, 0, sizeof *url);
     for (i = 0; i < rest.size; i++)
-        if (text[i] < 0x21 || text[i] > 0x7E) return WS_ERR_URL;
+        if (text[i] < 0x21 || text[i] > 0x7E)
+            return ws__url_fault(why, "proxy: a space, or a character to percent-encode", i);
     for (i = 0; i + 3 <= rest.size && memcmp(text + i, "://", 3); i++) {}
     url->scheme = ws__cstr("http");
     if (i + 3 <= rest.size) {
@@ -7774,11 +8536,12 @@ static int ws__proxy_parse(const char *text, ws_url *url)
     url->secure = (uint8_t)ws_str_is(url->scheme, "https");
     if (url->secure || ws_str_is(url->scheme, "http")) url->port = url->secure ? 443 : 80;
     else if (!ws_str_is(url->scheme, "socks5") && !ws_str_is(url->scheme, "socks5h"))
-        return WS_ERR_URL;
+        return ws__url_fault(why, "proxy: scheme is not http, https, socks5 or socks5h", 0);
     if (rest.size && rest.data[rest.size - 1] == '/') rest.size--;
     for (i = 0; i < rest.size; i++)
-        if (strchr("/?#", rest.data[i])) return WS_ERR_URL;
-    return ws__url_authority(rest, url);
+        if (strchr("/?#", rest.data[i])) return ws__url_fault(why, "proxy: a path", i);
+    if (!ws__url_authority(rest, url)) return 0;
+    return ws__url_fault(why, url->host.size ? "proxy: port" : "proxy: host, user or password", 0);
 }
 
 /* Greeting, login, request (RFC 1928 3, RFC 1929 2, RFC 1928 4). */
@@ -7794,10 +8557,13 @@ static int ws__socks_write(ws_tunnel *t, const ws_url *proxy, ws_str host, uint1
     if (auth) *at++ = 2;
     t->part[0] = t->end = (uint32_t)(at - (uint8_t *)t->buf);
     if (auth) {
+        ws__text w = ws__text_in(t->text, sizeof t->text);
+        ws__puts(&w, "SOCKS5: user and password have 1 to 255 bytes");
         user = ws__unescape(proxy->user, 0, 1, (char *)at + 2, 255);
         if (user <= 0) return WS_ERR_ARGUMENT;
         password = ws__unescape(proxy->password, 0, 1, (char *)at + 3 + user, 255);
         if (password < 0) return WS_ERR_ARGUMENT;
+        *t->text = 0;
         at[0] = 1;
         at[1] = (uint8_t)user;
         at[2 + user] = (uint8_t)password;
@@ -7877,7 +8643,7 @@ WS_API int ws_tunnel_init(ws_tunnel *t, const char *proxy, const char *host, uin
 
     if (!t) return WS_ERR_ARGUMENT;
     memset(t, 0, sizeof *t);
-    t->result = proxy ? ws__proxy_parse(proxy, &url) : WS_ERR_ARGUMENT;
+    t->result = proxy ? ws__proxy_parse(proxy, &url, NULL) : WS_ERR_ARGUMENT;
     if (!t->result && !ws__headers_own(headers, 0)) t->result = WS_ERR_ARGUMENT;
     if (!t->result) t->result = ws__tunnel_begin(t, &url, ws__cstr(host), port, headers, NULL);
     return t->result;
@@ -7911,8 +8677,10 @@ static void ws__tunnel_http(ws_tunnel *t)
     ws_str head = ws__str(t->buf, t->got), version, reason;
     int size;
 
-    t->scan.max_size = WS_TUNNEL_SIZE;
-    size = ws_head_scan(&t->scan, t->buf, t->got);
+    t->scan.max_size = WS_TUNNEL_SIZE - t->part[0];     /* of interim answers, too */
+    size = WS_ERR_HEAD_SYNTAX;
+    if (ws__http_begins(t->buf, t->scan.scanned, t->got))
+        size = ws__head_scan(&t->scan, t->buf, t->got, 1);
     if (!size) return;
     if (size == WS_ERR_HEAD_SIZE || size == WS_ERR_HEAD_FIELDS) {
         ws__tunnel_fail(t, "proxy's answer is too large", -1);
@@ -7920,6 +8688,12 @@ static void ws__tunnel_http(ws_tunnel *t)
                version.data[5] != '1') {
         t->status = 0;
         ws__tunnel_fail(t, "proxy's answer is not HTTP", -1);
+    } else if (t->status / 100 == 1 && t->status != 101) {
+        memset(&t->scan, 0, sizeof t->scan);    /* an interim answer */
+        t->status = 0;
+        t->part[0] += t->got;
+        t->got = 0;
+        if (t->part[0] == WS_TUNNEL_SIZE) ws__tunnel_fail(t, "proxy's answer is too large", -1);
     } else {
         t->head_size = t->got;
         if (t->status / 100 == 2) t->result = 1;
@@ -8579,7 +9353,7 @@ static int ws__tls_greeting(ws__tls_end *e)
     if (e->ahead[0] < 'A' || e->ahead[0] > 'Z') {
         ws__tls_fail(e, "client does not speak TLS");
     } else {
-        e->io.write(e->io.user, sorry, sizeof sorry - 1);
+        (e->io.write)(e->io.user, sorry, sizeof sorry - 1);
         ws__tls_fail(e, "plain HTTP on a TLS port");
     }
     return WS__TLS_BROKEN;
@@ -8595,7 +9369,7 @@ static int ws__tls_fill(ws__tls_end *e)
     if (e->idle >= WS__TLS_IDLE) return ws__tls_below(e, WS_IO_WANT_READ);
     if (!e->ahead) e->ahead = (uint8_t *)mbedtls_calloc(1, WS__TLS_AHEAD);
     if (!e->ahead) return MBEDTLS_ERR_SSL_ALLOC_FAILED;
-    r = e->io.read(e->io.user, e->ahead, WS__TLS_AHEAD);
+    r = (e->io.read)(e->io.user, e->ahead, WS__TLS_AHEAD);
     if (r <= 0 || r > WS__TLS_AHEAD) return ws__tls_below(e, r);
     e->at = 0;
     e->end = (size_t)r;
@@ -8629,7 +9403,7 @@ static void ws__tls_last_words(ws__tls_end *e)
 static int ws__tls_send(void *user, const unsigned char *buf, size_t n)
 {
     ws__tls_end *e = (ws__tls_end *)user;
-    ptrdiff_t r = e->io.write(e->io.user, buf, n);
+    ptrdiff_t r = (e->io.write)(e->io.user, buf, n);
 
     if (r == 0) r = WS_IO_WANT_WRITE;
     if (r == WS_IO_ERROR) ws__tls_last_words(e);
@@ -8749,7 +9523,7 @@ static int ws__tls_pending(void *user)
 
     return e->at < e->end || e->ended || e->stage == WS__TLS_FAILED || e->idle >= WS__TLS_IDLE ||
            (e->stage == WS__TLS_OPEN && mbedtls_ssl_get_bytes_avail(&e->ssl)) ||
-           (e->io.pending && e->io.pending(e->io.user));
+           (e->io.pending && (e->io.pending)(e->io.user));
 }
 
 /* As much as is there: each call into mbedTLS gives at most one record. */
@@ -8808,13 +9582,13 @@ static void ws__tls_wait(void *user, int wants, int timeout)
 {
     const ws_io *io = &((const ws__tls_end *)user)->io;
 
-    io->wait(io->user, wants, timeout);
+    (io->wait)(io->user, wants, timeout);
 }
 
 static const char *ws__tls_why(void *user)
 {
     const ws__tls_end *e = (const ws__tls_end *)user;
-    const char *why = e->io.why ? e->io.why(e->io.user) : NULL;
+    const char *why = e->io.why ? (e->io.why)(e->io.user) : NULL;
 
     if (*e->text) return e->text;
     if (!why && e->stage < WS__TLS_OPEN) why = "the TLS handshake did not finish";
@@ -8826,7 +9600,7 @@ static void ws__tls_close(void *user)
     ws__tls_end *e = (ws__tls_end *)user;
 
     if (e->stage == WS__TLS_OPEN) mbedtls_ssl_close_notify(&e->ssl);
-    if (e->io.close) e->io.close(e->io.user);
+    if (e->io.close) (e->io.close)(e->io.user);
     mbedtls_ssl_free(&e->ssl);
     ws__tls_ahead_free(e);
     mbedtls_free(e->host);
@@ -8893,9 +9667,14 @@ static int ws__would_block(void)
     return e == WSAEWOULDBLOCK || e == WSAEINPROGRESS || e == WSAEINTR;
 }
 
-static void ws__sock_close(ws__sock s) { closesocket(s); }
+static void ws__sock_close(ws__sock s)
+{
+    int kept = WSAGetLastError();   /* what the caller is about to tell */
+    closesocket(s);
+    WSASetLastError(kept);
+}
 
-static int ws__sock_connect(ws__sock s, const struct sockaddr *a, size_t size)
+WS__PRIVATE int ws__sock_connect(ws__sock s, const struct sockaddr *a, size_t size)
 {
     return connect(s, a, (int)size);
 }
@@ -8903,19 +9682,41 @@ static int ws__sock_connect(ws__sock s, const struct sockaddr *a, size_t size)
 static int ws__sock_nonblock(ws__sock s)
 {
     u_long on = 1;
+    SetHandleInformation((HANDLE)s, HANDLE_FLAG_INHERIT, 0);    /* as accept gave it */
     return ioctlsocket(s, (long)FIONBIO, &on);
+}
+
+/* A socket that no child process inherits. */
+static ws__sock ws__sock_open(int family, int type)
+{
+    ws__sock s = WSASocketW(family, type, 0, NULL, 0,
+                            WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+
+    if (s == WS__NO_SOCK || !ws__sock_nonblock(s)) return s;
+    closesocket(s);
+    return WS__NO_SOCK;
 }
 
 static ptrdiff_t ws__sock_sendv(ws__sock s, const ws__piece *v, int n)
 {
-    WSABUF b[WS__PIECES];
-    DWORD sent = 0;
-    int i;
-    for (i = 0; i < n; i++) {
-        b[i].buf = (char *)v[i].iov_base;
-        b[i].len = (ULONG)v[i].iov_len;
+    ptrdiff_t sum = 0;
+    while (n > 0) {
+        WSABUF b[16];
+        DWORD sent = 0;
+        size_t all = 0;
+        int i;
+        for (i = 0; i < n && i < 16; i++) {
+            b[i].buf = (char *)v[i].iov_base;
+            b[i].len = (ULONG)v[i].iov_len;
+            all += v[i].iov_len;
+        }
+        if (WSASend(s, b, (DWORD)i, &sent, 0, NULL, NULL)) return sum ? sum : -1;
+        sum += (ptrdiff_t)sent;
+        if (sent < all) break;
+        v += i;
+        n -= i;
     }
-    return WSASend(s, b, (DWORD)n, &sent, 0, NULL, NULL) ? -1 : (ptrdiff_t)sent;
+    return sum;
 }
 
 static ptrdiff_t ws__sock_recvv(ws__sock s, const ws__piece *v, int n)
@@ -8931,6 +9732,8 @@ static ptrdiff_t ws__sock_recvv(ws__sock s, const ws__piece *v, int n)
 }
 
 static int ws__sock_size(size_t n) { return n > 1u << 30 ? 1 << 30 : (int)n; }
+
+static long ws__process(void) { return 0; }
 
 static int ws__sock_startup(void)
 {
@@ -8952,17 +9755,40 @@ static void ws__sock_close(ws__sock s)
     errno = kept;
 }
 
+/* A socket that no child process inherits. */
+static ws__sock ws__sock_open(int family, int type)
+{
+#if defined(SOCK_CLOEXEC) && defined(SOCK_NONBLOCK) && !defined(SO_NOSIGPIPE)
+    return socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+#else
+    ws__sock s;
+#ifdef SOCK_CLOEXEC
+    type |= SOCK_CLOEXEC;
+#endif
+    s = socket(family, type, 0);
+    if (s == WS__NO_SOCK || !ws__sock_nonblock(s)) return s;
+    ws__sock_close(s);
+    return WS__NO_SOCK;
+#endif
+}
+
 /* Interrupted by a signal it goes on by itself: ask again. */
-static int ws__sock_connect(ws__sock s, const struct sockaddr *a, size_t size)
+WS__PRIVATE int ws__sock_connect(ws__sock s, const struct sockaddr *a, size_t size)
 {
     int r;
     do r = connect(s, a, (socklen_t)size); while (r && errno == EINTR);
     return r && errno != EISCONN ? -1 : 0;
 }
 
+/* Every socket of ours comes through here. No SIGPIPE either, where a flag of send does not say
+   so. */
 static int ws__sock_nonblock(ws__sock s)
 {
     int flags = fcntl(s, F_GETFL, 0);
+#ifdef SO_NOSIGPIPE
+    int on = 1;
+    setsockopt(s, SOL_SOCKET, SO_NOSIGPIPE, (const char *)&on, sizeof on);
+#endif
     fcntl(s, F_SETFD, FD_CLOEXEC);
     return flags < 0 ? -1 : fcntl(s, F_SETFL, flags | O_NONBLOCK);
 }
@@ -8983,36 +9809,47 @@ static ptrdiff_t ws__sock_recvv(ws__sock s, const ws__piece *v, int n)
 
 static size_t ws__sock_size(size_t n) { return n; }
 
+static long ws__process(void) { return (long)getpid(); }
+
 static int ws__sock_startup(void) { return 0; }
 #endif
 
 /* Two ends that do not block: what is written to s[1] comes out of s[0]. */
 #ifdef _WIN32
-/* Two connected UDP sockets: a WSAPoll does not know pipes. */
+/* Two connected UDP sockets: a WSAPoll does not know pipes. Others could send to the first until it
+   is connected: what came by then is dropped. */
 static int ws__pair_open(ws__sock s[2])
 {
     struct sockaddr_in a[2];
     socklen_t n = sizeof a[0];
-    int i, bad = 0;
+    int i, bad = 0, on = 1;
+    char byte;
 
     memset(a, 0, sizeof a);
     s[0] = s[1] = WS__NO_SOCK;
     for (i = 0; i < 2 && !bad; i++) {
         a[i].sin_family = AF_INET;
         a[i].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        s[i] = socket(AF_INET, SOCK_DGRAM, 0);
+        s[i] = ws__sock_open(AF_INET, SOCK_DGRAM);
+        if (s[i] != WS__NO_SOCK)
+            setsockopt(s[i], SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&on, sizeof on);
         bad = s[i] == WS__NO_SOCK || bind(s[i], (struct sockaddr *)&a[i], sizeof a[i]) ||
-              getsockname(s[i], (struct sockaddr *)&a[i], &n) || ws__sock_nonblock(s[i]);
+              getsockname(s[i], (struct sockaddr *)&a[i], &n);
     }
     if (!bad && !connect(s[0], (struct sockaddr *)&a[1], sizeof a[1]) &&
-        !connect(s[1], (struct sockaddr *)&a[0], sizeof a[0]))
+        !connect(s[1], (struct sockaddr *)&a[0], sizeof a[0])) {
+        while (recv(s[0], &byte, 1, 0) >= 0 || WSAGetLastError() == WSAEMSGSIZE) {}
         return 0;
+    }
     for (i = 0; i < 2; i++) if (s[i] != WS__NO_SOCK) ws__sock_close(s[i]);
     return -1;
 }
 #else
 static int ws__pair_open(ws__sock s[2])
 {
+#ifdef WS__LINUX_CALLS
+    return pipe2(s, O_CLOEXEC | O_NONBLOCK);
+#endif
     if (pipe(s)) return -1;
     if (!ws__sock_nonblock(s[0]) && !ws__sock_nonblock(s[1])) return 0;
     ws__sock_close(s[0]);
@@ -9021,29 +9858,64 @@ static int ws__pair_open(ws__sock s[2])
 }
 #endif
 
-/* No SIGPIPE, no delay. */
+/* What the system says of an error, for the text of ours. */
+static const char *ws__sock_why(int error, char text[32])
+{
+#ifdef _WIN32
+    ws__text t = ws__text_in(text, 32);
+
+    ws__puts(&t, "Winsock error ");
+    ws__put_number(&t, (uint64_t)error);
+    return text;
+#else
+    (void)text;
+    return error ? strerror(error) : NULL;
+#endif
+}
+
 static void ws__sock_options(ws__sock s)
 {
     int on = 1;
     setsockopt(s, IPPROTO_TCP, TCP_NODELAY, (const char *)&on, sizeof on);
-#ifdef SO_NOSIGPIPE
-    setsockopt(s, SOL_SOCKET, SO_NOSIGPIPE, (const char *)&on, sizeof on);
-#endif
 }
 
 /* Closes so that the peer gets our last words: unread input would turn them into a reset. */
 static void ws__sock_end(ws__sock s)
 {
-    char waste[4096];
+    char waste[256];
     int i;
 
     shutdown(s, 1);
-    for (i = 0; i < 16 && recv(s, waste, sizeof waste, 0) > 0; i++) {}
+    for (i = 0; i < 256 && recv(s, waste, sizeof waste, 0) > 0; i++) {}
     ws__sock_close(s);
 }
 
+/* In front of an IPv4 address in IPv6 (RFC 4291 2.5.5.2). */
+static const uint8_t ws__mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF };
+
+/* Does an error of the system mean that this machine lacks something? */
+static int ws__out_of(int error)
+{
+#ifdef _WIN32
+    return error == WSAEMFILE || error == WSAENOBUFS || error == WSA_NOT_ENOUGH_MEMORY;
+#else
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+#endif
+}
+
+/* What getaddrinfo's result means; errno as it left it. */
+static int ws__lookup_fault(int code)
+{
+    if (code == EAI_MEMORY) return WS_ERR_MEMORY;
+    if (ws__out_of(ws__sock_error())) return WS_ERR_SYSTEM;
+#ifdef EAI_SYSTEM
+    if (code == EAI_SYSTEM) return WS_ERR_SYSTEM;
+#endif
+    return code == EAI_AGAIN || code == EAI_FAIL ? WS_ERR_RESOLVER : WS_ERR_LOOKUP;
+}
+
 /* Parses "host:port" into host (without brackets) and port text. 0 or WS_ERR_ARGUMENT. */
-static int ws__split_address(const char *address, char *host, size_t room, const char **port)
+WS__PRIVATE int ws__split_address(const char *address, char *host, size_t room, const char **port)
 {
     const char *colon = address ? strrchr(address, ':') : NULL;
     size_t n;
@@ -9066,21 +9938,43 @@ static int ws__split_address(const char *address, char *host, size_t room, const
 }
 
 #ifndef _WIN32
-static int ws__unix_address(struct sockaddr_un *a, ws_str path)
+/* "/path", or on Linux "@name" without a file. *size is that of the address. */
+static int ws__unix_address(struct sockaddr_un *a, size_t *size, ws_str path)
 {
     memset(a, 0, sizeof *a);
     a->sun_family = AF_UNIX;
+    *size = sizeof *a;
     if (!path.size || path.size >= sizeof a->sun_path) return WS_ERR_ARGUMENT;
     memcpy(a->sun_path, path.data, path.size);
-    return 0;
+    if (*a->sun_path != '@') return 0;
+#ifdef __linux__
+    *a->sun_path = 0;
+    *size = offsetof(struct sockaddr_un, sun_path) + path.size;
+    return path.size > 1 ? 0 : WS_ERR_ARGUMENT;
+#else
+    return WS_ERR_ARGUMENT;
+#endif
 }
 #endif
 
-/* "1.2.3.4:80" or "[::1]:80". */
+/* "1.2.3.4:80" or "[::1]:80"; an IPv4 address in IPv6 as the former. */
 static void ws__put_address(ws__text *t, const struct sockaddr *a, size_t size)
 {
     char host[64], port[8];
+    struct sockaddr_in v4;
 
+    if (a->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)a;
+        const uint8_t *ip = (const uint8_t *)&v6->sin6_addr;
+        memset(&v4, 0, sizeof v4);
+        v4.sin_family = AF_INET;
+        v4.sin_port = v6->sin6_port;
+        memcpy(&v4.sin_addr, ip + 12, 4);
+        if (!memcmp(ip, ws__mapped, 12)) {
+            a = (const struct sockaddr *)(const void *)&v4;
+            size = sizeof v4;
+        }
+    }
     if (getnameinfo(a, (socklen_t)size, host, sizeof host, port, sizeof port,
                     NI_NUMERICHOST | NI_NUMERICSERV))
         return;
@@ -9098,6 +9992,25 @@ static void ws__unwatch(ws_conn *c)
 {
     if (c->loop && c->wants != WS__UNWATCHED) ws__poller_drop(c->loop, c->fd);
     c->wants = WS__UNWATCHED;
+}
+
+/* Bytes in the system's buffer that the peer has not acknowledged, where the system tells. */
+static size_t ws__sock_untaken(const ws_conn *c)
+{
+    int n = 0;
+
+    if (c->fd == WS__NO_SOCK || c->dial) return 0;
+#if defined(TIOCOUTQ) && defined(__linux__)
+    if (ioctl(c->fd, TIOCOUTQ, &n)) n = 0;
+#elif defined(SO_NWRITE)
+    {
+        socklen_t size = sizeof n;
+        if (getsockopt(c->fd, SOL_SOCKET, SO_NWRITE, &n, &size)) n = 0;
+    }
+#elif defined(FIONWRITE)
+    if (ioctl(c->fd, FIONWRITE, &n)) n = 0;
+#endif
+    return n > 0 ? (size_t)n : 0;
 }
 
 /* ---- bytes in and out of a connection ---- */
@@ -9134,11 +10047,11 @@ static ptrdiff_t ws__read(ws_conn *c, void *buf, size_t n)
 
     c->flags &= ~(uint32_t)(WS__READ_WANTS_WRITE | WS__MORE);
     if (!io) return ws__socket_read(c, buf, n);
-    r = io->read(io->user, buf, n);
+    r = (io->read)(io->user, buf, n);
     if (r < 0 && WS__HAS(c, WS__BROKEN)) r = WS_IO_ERROR;
     if (r == WS_IO_WANT_WRITE) c->flags |= WS__READ_WANTS_WRITE;
     if (r > 0 || r == WS_IO_WANT_READ)      /* which pending may say: it only takes a break */
-        if (io->pending ? io->pending(io->user) : r > 0) c->flags |= WS__MORE;
+        if (io->pending ? (io->pending)(io->user) : r > 0) c->flags |= WS__MORE;
     return r;
 }
 
@@ -9157,7 +10070,7 @@ static ptrdiff_t ws__write(ws_conn *c, const void *buf, size_t n)
 
     c->flags &= ~(uint32_t)WS__WRITE_WANTS_READ;
     if (!io) return ws__socket_write(c, buf, n);
-    r = io->write(io->user, buf, n < WS__IO_MAX ? n : WS__IO_MAX);
+    r = (io->write)(io->user, buf, n < WS__IO_MAX ? n : WS__IO_MAX);
     if (r == WS_IO_WANT_READ) c->flags |= WS__WRITE_WANTS_READ;
     return r ? r : (ptrdiff_t)WS_IO_WANT_WRITE;
 }
@@ -9212,7 +10125,7 @@ static int ws__layer_wrap(ws_conn *c, ws_io *io, const char *host, const char **
     int r = ws__tls_ready(c, why);
 
     if (r) return r;
-    if (set->wrap) return set->wrap(set->wrap_user, c, io, host) ? WS_ERR_TLS : 0;
+    if (set->wrap) return (set->wrap)(set->wrap_user, c, io, host) ? WS_ERR_TLS : 0;
     r = ws_tls_wrap(set->tls, io, host);
     if (r == WS_ERR_TLS) *why = set->tls->text;
     return r;
@@ -9251,7 +10164,7 @@ static void ws__unwrap(ws_conn *c)
 {
     while (c->more && c->more->layer) {
         ws__layer *top = c->more->layer;
-        if (top->io.close) top->io.close(top->io.user);
+        if (top->io.close) (top->io.close)(top->io.user);
         c->more->layer = top->below;
         ws__free(c->cfg, top, sizeof *top);
     }
@@ -9280,6 +10193,8 @@ typedef union ws__address {
 
 typedef struct ws__found {
     int count;
+    int fault;                  /* WS_ERR_ when there are none */
+    int error;                  /* of the system, with WS_ERR_SYSTEM */
     ws__address at[WS__ADDRESSES];
 } ws__found;
 
@@ -9292,8 +10207,11 @@ typedef struct ws__dial {
     ws_tunnel *tunnel;          /* NULL: straight to the server */
     int stage;
     int next;                   /* address to try */
+    uint32_t until;             /* when the one before has had its time */
     int error;                  /* of the last one tried */
     int proxy_tls;              /* the proxy itself is https:// */
+    char *env;                  /* Windows: of ws__env, NULL: none */
+    size_t env_size;
     ws__found found;
     char host[256], port[8];    /* of the server, or of the proxy */
 } ws__dial;
@@ -9303,15 +10221,24 @@ static size_t ws__address_size(const ws__address *a)
     return a->any.sa_family == AF_INET6 ? sizeof a->v6 : sizeof a->v4;
 }
 
-/* Adds the addresses of host to f. Returns 0 if there are any. */
+/* Adds the addresses of host to f. Returns 0 if there are any. An IPv4 address is looked up all the
+   same: where there is only IPv6, Apple's getaddrinfo makes the one of it that leads there. */
 static int ws__find_host(ws__found *f, const char *host, const char *port, int flags)
 {
     struct addrinfo hints, *all, *a;
+    uint8_t ip[16];
+    int r;
 
     memset(&hints, 0, sizeof hints);
     hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = flags;
-    if (getaddrinfo(host, port, &hints, &all)) return -1;
+    hints.ai_flags = ws__ipv4_parse(ws__cstr(host), ip) ? flags & ~AI_NUMERICHOST : flags;
+#ifndef _WIN32
+    errno = 0;
+#endif
+    r = getaddrinfo(host, port, &hints, &all);
+    f->fault = r ? ws__lookup_fault(r) : WS_ERR_LOOKUP;
+    f->error = ws__sock_error();
+    if (r) return -1;
     for (a = all; a && f->count < WS__ADDRESSES; a = a->ai_next)
         if ((a->ai_family == AF_INET || a->ai_family == AF_INET6) &&
             a->ai_addrlen <= sizeof *f->at)
@@ -9394,7 +10321,7 @@ static int ws__lookup_begin(ws__lookup *q)
     HANDLE h = CreateThread(NULL, 0, ws__lookup_thread, q, 0, NULL);
 
     if (h) CloseHandle(h);
-    return !h;
+    return h ? 0 : (int)GetLastError();
 }
 #else
 static void *ws__lookup_thread(void *q)
@@ -9428,18 +10355,23 @@ static int ws__lookup_start(ws_conn *c)
     ws__sock pair[2];
 
     if (!q) return WS_ERR_MEMORY;
-    if (ws__pair_open(pair)) { free(q); return WS_ERR_LOOKUP; }
+    if (ws__pair_open(pair)) {
+        d->found.error = ws__sock_error();
+        free(q);
+        return WS_ERR_SYSTEM;
+    }
     memcpy(q->host, d->host, sizeof q->host);
     memcpy(q->port, d->port, sizeof q->port);
     q->done = pair[1];
 #ifndef _WIN32
     pthread_mutex_init(&q->lock, NULL);
 #endif
-    if (ws__lookup_begin(q)) {
+    d->found.error = ws__lookup_begin(q);
+    if (d->found.error) {
         ws__lookup_free(q);
         ws__sock_close(pair[0]);
         ws__sock_close(pair[1]);
-        return WS_ERR_LOOKUP;
+        return WS_ERR_SYSTEM;
     }
     c->fd = pair[0];
     d->lookup = q;
@@ -9475,20 +10407,21 @@ static void ws__dial_free(ws_conn *c)
 {
     if (!c->dial) return;
     ws__lookup_end(c, 0);
+    ws__free(c->cfg, c->dial->env, c->dial->env_size);
     ws__free(c->cfg, c->dial->tunnel, sizeof *c->dial->tunnel);
     if (!WS__HAS(c, WS__IS_FIXED)) ws__free(c->cfg, c->dial, sizeof *c->dial);
     c->dial = NULL;
 }
 
 /* Makes c->dial. In the caller's block it lies at the end of the input, of which there is none
-   yet; in front an error's text has its place. 0 when there is no room. */
+   yet. 0 when there is no room. */
 static int ws__dial_new(ws_conn *c)
 {
     const size_t size = sizeof *c->dial;
 
     if (!WS__HAS(c, WS__IS_FIXED))
         c->dial = (ws__dial *)ws__alloc(c->cfg, size);
-    else if (c->rx->cap >= size + WS__STAGE + 8)
+    else if (c->rx->cap >= size + 8)
         c->dial = (ws__dial *)(void *)(WS__DATA(c->rx) + (c->rx->cap - size) / 8 * 8);
     if (c->dial) memset(c->dial, 0, size);
     return c->dial != NULL;
@@ -9530,43 +10463,70 @@ static int ws__no_proxy(const ws_url *url, const char *names)
     return 0;
 }
 
+/* A variable of the environment, or NULL. On Windows, where getenv counts as unsafe, it is a copy
+   that lasts until the next one. */
+static const char *ws__env(ws_conn *c, const char *name)
+{
+#ifdef _WIN32
+    ws__dial *d = c->dial;
+    DWORD n = GetEnvironmentVariableA(name, NULL, 0);
+
+    ws__free(c->cfg, d->env, d->env_size);
+    d->env = n ? (char *)ws__alloc(c->cfg, n) : NULL;
+    d->env_size = n;
+    return d->env && GetEnvironmentVariableA(name, d->env, n) < n ? d->env : NULL;
+#else
+    (void)c;
+    return getenv(name);
+#endif
+}
+
 /* The proxy that the environment names for url, or NULL. HTTP_PROXY does not count: in a CGI
    program it is a header of somebody's request. */
-static const char *ws__proxy_env(const ws_url *url)
+static const char *ws__proxy_named(ws_conn *c, const ws_url *url)
 {
     static const char *const names[] = {
         "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"
     };
-    const char *no = getenv("no_proxy"), *proxy = NULL;
+    const char *no = ws__env(c, "no_proxy"), *proxy = NULL;
     int i = url->secure ? 1 : 0;
 
-    if (!no) no = getenv("NO_PROXY");
+    if (!no) no = ws__env(c, "NO_PROXY");
     if (ws__no_proxy(url, no)) return NULL;
 #ifdef _WIN32
-    if (!i && getenv("REQUEST_METHOD")) i = 3;      /* names have no case there */
+    if (!i && ws__env(c, "REQUEST_METHOD")) i = 3;      /* names have no case there */
 #endif
-    for (; i < 5 && (!proxy || !*proxy); i += i ? 1 : 3) proxy = getenv(names[i]);
+    for (; i < 5 && (!proxy || !*proxy); i += i ? 1 : 3) proxy = ws__env(c, names[i]);
     return proxy && *proxy ? proxy : NULL;
 }
 
+#ifndef _WIN32
+WS__PRIVATE const char *ws__proxy_env(const ws_url *url) { return ws__proxy_named(NULL, url); }
+#endif
+
 /* Makes c->dial->tunnel if url is to be reached through a proxy; fills proxy. */
-static int ws__dial_proxy(ws_conn *c, const ws_url *url, ws_url *proxy)
+WS__APART int ws__dial_proxy(ws_conn *c, const ws_url *url, ws_url *proxy, const char **why)
 {
     const char *text = c->cfg->set.proxy, *lines = c->cfg->lines + strlen(c->cfg->lines) + 1;
-    const char *why;
+    ws__url_why bad;
     ws_tunnel *t;
 
-    if (text && !strcmp(text, "env")) text = ws__proxy_env(url);
+    if (text && !strcmp(text, "env")) text = ws__proxy_named(c, url);
     if (!text || !*text) return 0;
     if (WS__HAS(c, WS__IS_FIXED)) return WS_ERR_ARGUMENT;
-    if (ws__proxy_parse(text, proxy)) return WS_ERR_URL;
+    if (ws__proxy_parse(text, proxy, &bad)) {
+        *why = bad.words;
+        return WS_ERR_URL;
+    }
     t = (ws_tunnel *)ws__alloc(c->cfg, sizeof *t);
     if (!t) return WS_ERR_MEMORY;
     memset(t, 0, sizeof *t);
     c->dial->tunnel = t;
     c->dial->proxy_tls = proxy->secure;
-    if (proxy->secure) t->result = ws__tls_ready(c, &why);
-    if (!t->result) t->result = ws__tunnel_begin(t, proxy, url->host, url->port, NULL, lines);
+    if (proxy->secure) t->result = ws__tls_ready(c, why);
+    if (!t->result)
+        t->result = ws__tunnel_begin(t, proxy, ws__url_host(url), url->port, NULL, lines);
+    if (*t->text) *why = t->text;
     return t->result;
 }
 
@@ -9587,14 +10547,14 @@ static void ws__proxy_refused(ws_conn *c)
 }
 
 /* The way to the server is open: TLS with it comes next, or the request. */
-static void ws__dial_done(ws_conn *c)
+WS__APART void ws__dial_done(ws_conn *c)
 {
     char host[256];
     ws_url url;
 
     ws_url_parse(ws_url_of(c), strlen(ws_url_of(c)), &url);
     if (url.secure) {
-        size_t n = url.host.size;
+        size_t n = ws__url_host(&url).size;
         if (n > 1 && url.host.data[n - 1] == '.') n--;      /* DNS's; no certificate has it */
         memcpy(host, url.host.data, n);
         host[n] = 0;
@@ -9620,10 +10580,10 @@ static ptrdiff_t ws__tunnel_read(ws_conn *c, char *in, size_t n)
     return r;
 }
 
-static void ws__dial_tunnel(ws_conn *c)
+WS__APART void ws__dial_tunnel(ws_conn *c)
 {
     ws_tunnel *t = c->dial->tunnel;
-    char in[1024];
+    char in[256];
 
     while (!t->result) {
         size_t n;
@@ -9643,29 +10603,38 @@ static void ws__dial_tunnel(ws_conn *c)
 
 /* ---- connecting ---- */
 
-static void ws__connect_failed(ws_conn *c, int error)
-{
-#ifdef _WIN32
-    char text[32];
-    ws__text t = ws__text_in(text, sizeof text);
+/* The application refused the address, in words. */
+#define WS__DENIED (-1)
 
-    ws__puts(&t, "Winsock error ");
-    ws__put_number(&t, (uint64_t)error);
-    ws__dial_failed(c, WS_ERR_CONNECT, text);
-#else
-    ws__dial_failed(c, WS_ERR_CONNECT, error ? strerror(error) : NULL);
-#endif
+static void ws__connect_failed(ws_conn *c, int error, const char *address)
+{
+    char text[200], code[32];
+    ws__text t = ws__text_in(text, sizeof text);
+    int ours = ws__out_of(error);
+
+    if (ours) ws__puts(&t, "connecting to ");
+    if (ours || error == WS__DENIED) ws__puts(&t, address);
+    if (ours) ws__puts(&t, ": ");
+    if (error == WS__DENIED) ws__puts(&t, " is not allowed (allow_address)");
+    else if (error) ws__puts(&t, ws__sock_why(error, code));
+    ws__dial_failed(c, ours ? WS_ERR_SYSTEM : WS_ERR_CONNECT, *text ? text : NULL);
+}
+
+static int ws__allows(ws_conn *c, const char *address)
+{
+    const ws_config *set = &c->cfg->set;
+
+    return !set->allow_address || (set->allow_address)(set->allow_address_user, c, address);
 }
 
 /* Begins a connection to one address. 1 under way, 0 connected, -1 refused. */
 static int ws__connect_one(ws_conn *c, const struct sockaddr *a, size_t size, int family)
 {
-    ws__sock s = socket(family, SOCK_STREAM, 0);
+    ws__sock s = ws__sock_open(family, SOCK_STREAM);
 
     if (s == WS__NO_SOCK) return -1;
-    if (ws__sock_nonblock(s)) { ws__sock_close(s); return -1; }
     if (family != AF_UNIX) ws__sock_options(s);
-    if (c->cfg->set.on_socket) c->cfg->set.on_socket(c->cfg->set.on_socket_user, (intptr_t)s);
+    if (c->cfg->set.on_socket) (c->cfg->set.on_socket)(c->cfg->set.on_socket_user, (intptr_t)s);
     c->fd = s;
     c->wants = WS__UNWATCHED;
     if (!ws__sock_connect(s, a, size)) return 0;
@@ -9689,63 +10658,119 @@ static void ws__dial_connected(ws_conn *c)
     else ws__dial_done(c);
 }
 
+#define WS__CONNECT_LOOK 250    /* ms */
+
+/* When to look after the address that is being tried. Before Windows 10 2004 a WSAPoll does not
+   tell of one that refuses: so the socket is asked now and then. */
+static void ws__dial_patience(ws_conn *c)
+{
+    ws__dial *d = c->dial;
+
+    if (d->next == d->found.count) d->until = c->cfg->limit;
+    c->deadline = d->until;
+#ifdef _WIN32
+    if ((int32_t)(d->until - c->now) > WS__CONNECT_LOOK) c->deadline = c->now + WS__CONNECT_LOOK;
+#endif
+}
+
 /* Goes to the next address that does not fail at once. While others are left, each gets a
    part of the time. */
 static void ws__dial_next(ws_conn *c)
 {
     ws__dial *d = c->dial;
+    char text[80] = "";
 
     d->stage = WS__DIAL_CONNECT;
     while (d->next < d->found.count) {
         const ws__address *a = &d->found.at[d->next++];
-        int r = ws__connect_one(c, &a->any, ws__address_size(a), a->any.sa_family);
-        if (r < 0) { d->error = ws__sock_error(); continue; }
-        c->deadline = c->cfg->limit;
-        if (d->next < d->found.count) c->deadline = c->now + (c->deadline - c->now) / 3;
+        ws__text t = ws__text_in(text, sizeof text);
+        int r;
+        ws__put_address(&t, &a->any, ws__address_size(a));
+        if (!ws__allows(c, text)) {
+            d->error = WS__DENIED;
+            continue;
+        }
+        r = ws__connect_one(c, &a->any, ws__address_size(a), a->any.sa_family);
+        if (r < 0) {
+            d->error = ws__sock_error();
+            continue;
+        }
+        d->until = c->now + (c->cfg->limit - c->now) / 3;
+        ws__dial_patience(c);
         if (!r) ws__dial_connected(c);
         return;
     }
-    ws__connect_failed(c, d->error);
+    ws__connect_failed(c, d->error, text);
+}
+
+/* No address was found. */
+static void ws__lookup_failed(ws_conn *c, int fault)
+{
+    char text[320], code[32];
+    ws__text t = ws__text_in(text, sizeof text);
+
+    ws__puts(&t, fault == WS_ERR_SYSTEM ? "looking up " : "");
+    ws__puts(&t, c->dial->host);
+    if (fault == WS_ERR_SYSTEM && c->dial->found.error) {
+        ws__puts(&t, ": ");
+        ws__puts(&t, ws__sock_why(c->dial->found.error, code));
+    }
+    ws__dial_failed(c, fault, text);
 }
 
 static void ws__dial_found(ws_conn *c)
 {
-    if (c->dial->found.count) ws__dial_next(c);
-    else ws__dial_failed(c, WS_ERR_LOOKUP, c->dial->host);
+    const ws__found *f = &c->dial->found;
+
+    if (f->count) ws__dial_next(c);
+    else ws__lookup_failed(c, f->fault ? f->fault : (int)WS_ERR_LOOKUP);
+}
+
+/* Is the host an address, in its usual form? All others are names, whatever the system makes of
+   them. */
+static int ws__is_address(ws_str host)
+{
+    uint8_t ip[16];
+
+    return ws__ipv4_parse(host, ip) || ws__find(host, 0, ':') < host.size;
 }
 
 /* Addresses at once, or stage LOOKUP. */
-static void ws__dial_lookup(ws_conn *c)
+WS__APART void ws__dial_lookup(ws_conn *c)
 {
     const ws_config *set = &c->cfg->set;
     ws__dial *d = c->dial;
     int error;
 
-    if (!ws__find_host(&d->found, d->host, d->port, AI_NUMERICHOST)) { ws__dial_next(c); return; }
-    if (set->resolve) { set->resolve(set->resolve_user, c, d->host); return; }
+    if (ws__is_address(ws__cstr(d->host)) &&
+        !ws__find_host(&d->found, d->host, d->port, AI_NUMERICHOST)) {
+        ws__dial_next(c);
+        return;
+    }
+    if (set->resolve) { (set->resolve)(set->resolve_user, c, d->host); return; }
     error = ws__lookup_start(c);
-    if (error) ws__dial_failed(c, error, d->host);
+    if (error) ws__lookup_failed(c, error);
     else if (!d->lookup) ws__dial_found(c);
 }
 
 WS_API int ws_resolved(ws_conn *c, const char *addresses)
 {
     ws_str list = ws__cstr(addresses), item;
-    ws__found f;
+    ws__dial *d = c ? c->dial : NULL;
     char host[64];
+    int bad = 0;
 
     if (!c) return WS_ERR_ARGUMENT;
-    if (!c->dial || c->dial->stage != WS__DIAL_LOOKUP || c->dial->lookup ||
-        c->phase != WS__PHASE_HEAD)
+    if (!d || d->stage != WS__DIAL_LOOKUP || d->lookup || c->phase != WS__PHASE_HEAD)
         return WS_ERR_STATE;
-    f.count = 0;
-    while (ws_list_next(&list, &item)) {
-        if (item.size >= sizeof host) return WS_ERR_ARGUMENT;
-        memcpy(host, item.data, item.size);
-        host[item.size] = 0;
-        if (ws__find_host(&f, host, c->dial->port, AI_NUMERICHOST)) return WS_ERR_ARGUMENT;
+    memset(&d->found, 0, sizeof d->found);
+    while (!bad && ws_list_next(&list, &item)) {
+        bad = item.size >= sizeof host;
+        if (!bad) memcpy(host, item.data, item.size);
+        host[bad ? 0 : item.size] = 0;
+        bad = bad || ws__find_host(&d->found, host, d->port, AI_NUMERICHOST);
     }
-    c->dial->found = f;
+    if (bad) { d->found.count = 0; return WS_ERR_ARGUMENT; }
     c->now = (uint32_t)ws__clock();
     ws__dial_found(c);
     ws__wake(c);
@@ -9754,16 +10779,25 @@ WS_API int ws_resolved(ws_conn *c, const char *addresses)
 
 /* ---- start, steps, time ---- */
 
-static void ws__dial_unix(ws_conn *c, const ws_url *url)
+WS__APART void ws__dial_unix(ws_conn *c, const ws_url *url)
 {
 #ifdef _WIN32
     (void)url;
     ws__fail(c, WS_ERR_CONNECT);
 #else
     struct sockaddr_un a;
-    if (ws__unix_address(&a, url->host)) ws__fail_with(c, WS_ERR_CONNECT, "path too long");
-    else if (ws__connect_one(c, (struct sockaddr *)&a, sizeof a, AF_UNIX))
-        ws__connect_failed(c, errno);
+    char text[sizeof a.sun_path + 8];
+    ws__text t = ws__text_in(text, sizeof text);
+    size_t size;
+
+    ws__puts(&t, "unix:");
+    ws__put(&t, url->host.data, url->host.size);
+    if (ws__unix_address(&a, &size, url->host))
+        ws__fail_with(c, WS_ERR_CONNECT, "no path or name that a unix socket can have");
+    else if (!ws__allows(c, text))
+        ws__connect_failed(c, WS__DENIED, text);
+    else if (ws__connect_one(c, (struct sockaddr *)&a, size, AF_UNIX))
+        ws__connect_failed(c, errno, text);
 #endif
 }
 
@@ -9785,11 +10819,16 @@ static void ws__dial_start(ws_conn *c)
     if (ws__sock_startup()) { ws__fail(c, WS_ERR_CONNECT); return; }
     if (url.is_unix) { ws__dial_unix(c, &url); return; }
     if (!ws__dial_new(c)) { ws__fail(c, WS_ERR_MEMORY); return; }
-    error = ws__dial_proxy(c, &url, &via);
-    if (error) { ws__dial_failed(c, error, "proxy"); return; }
+    why = "proxy";
+    error = ws__dial_proxy(c, &url, &via, &why);
+    if (error) { ws__dial_failed(c, error, why ? why : "proxy"); return; }
     if (!c->dial->tunnel) via = url;
     if (via.host.size >= sizeof c->dial->host) { ws__dial_failed(c, WS_ERR_LOOKUP, NULL); return; }
     memcpy(c->dial->host, via.host.data, via.host.size);
+    if (via.ipv6) {             /* a zone as the system writes it */
+        ptrdiff_t n = ws__unescape(via.host, 0, 0, c->dial->host, sizeof c->dial->host - 1);
+        c->dial->host[n] = 0;
+    }
     t = ws__text_in(c->dial->port, sizeof c->dial->port);
     ws__put_number(&t, via.port);
     ws__dial_lookup(c);
@@ -9799,13 +10838,21 @@ static void ws__dial_start(ws_conn *c)
 static int ws__dial_ready(const ws_conn *c)
 {
     struct pollfd p;
+#ifdef _WIN32
+    int error = 0;
+    socklen_t n = sizeof error;
+#endif
 
     if (c->fd == WS__NO_SOCK) return 0;
     p.fd = c->fd;
     p.events = c->dial->stage == WS__DIAL_LOOKUP ? POLLIN : POLLOUT;
     p.revents = 0;
 #ifdef _WIN32
-    return WSAPoll(&p, 1, 0) > 0;
+    if (WSAPoll(&p, 1, 0) > 0) return 1;
+    if (c->dial->stage == WS__DIAL_LOOKUP) return 0;
+    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n);
+    if (error) WSASetLastError(error);
+    return error != 0;
 #else
     return poll(&p, 1, 0) > 0;
 #endif
@@ -9957,14 +11004,18 @@ static void ws__renew(ws_conn *c, uint32_t keep)
         size_t cap = c->rx->cap;
         memset(c->rx, 0, sizeof *c->rx);
         c->rx->cap = cap;
+        *c->note = 0;
     } else {
         ws__free(c->cfg, c->note, WS__NOTE_SIZE);
+        c->note = NULL;
     }
-    c->note = NULL;
     c->flags &= keep;
     c->phase = WS__PHASE_HEAD;
     c->error = c->protocol = 0;
     c->code = c->rtt = 0;
+    c->close_left = c->fresh = 0;
+    c->cfg->answered = c->cfg->close_ahead = 0;
+    c->refused = 0;
     c->taken = 0;
     c->cfg->status = 0;
     ws__ext_free(c);
@@ -9989,6 +11040,7 @@ static int ws__requeue(ws_conn *c, ws__tx *old)
     c->tx->holes = old->holes;
     c->tx->shared = old->shared;
     c->tx->len += n;
+    if (old->drain) c->tx->drain = ws__queued(c->tx);
     old->marks = NULL;
     old->mark_at = old->mark_end = old->mark_cap = 0;
     return 0;
@@ -10058,11 +11110,34 @@ static void ws__retry(ws_conn *c)
     k->hops = k->crossed = k->as_get = 0;
     k->limit = ws__after(c, k->set.handshake_timeout);
     ws__tx_free(c);
-    if (c->more) c->more->read = NULL;
+    if (c->more) c->more->read = NULL, c->more->read_asked = 0;
     c->sending = 0;
     ws__renew(c, WS__IS_CLIENT | WS__IS_FIXED | WS__IS_BLOCKING | WS__TICKED | WS__CLOCKED |
                  WS__QUEUED | WS__PAUSED);
     ws__set_out(c, NULL);
+}
+
+/* Refused by a server that may take it later. */
+static int ws__refused_for_now(const ws__cfg *k)
+{
+    return k->status == 429 || k->status == 502 || k->status == 503 || k->status == 504;
+}
+
+/* The ms that such a server asks us to wait, 0 if none. */
+static uint32_t ws__retry_after(const ws_conn *c)
+{
+    const ws__cfg *k = c->cfg;
+    ws_str v = ws_header_value(c, "Retry-After");
+    uint64_t ms = 0;
+    size_t i;
+
+    if (!k->set.retry_after || !ws__refused_for_now(k)) return 0;
+    for (i = 0; i < v.size; i++) {
+        if (!ws__is_digit(v.data[i])) return 0;
+        ms = ms * 10 + (uint64_t)(v.data[i] - '0') * 1000u;
+        if (ms > k->set.retry_max) return k->set.retry_max;
+    }
+    return (uint32_t)ms;
 }
 
 /* Milliseconds until the next try: from half to all of a delay that doubles, and is the first
@@ -10070,14 +11145,20 @@ static void ws__retry(ws_conn *c)
 static uint32_t ws__back_off(ws_conn *c)
 {
     ws__cfg *k = c->cfg;
-    uint32_t most = k->set.reconnect_max > 1u << 29 ? 1u << 29 : k->set.reconnect_max, r = 0;
+    uint32_t least = k->delay_set ? k->set.reconnect : 0;
+    uint32_t most = ws__smaller(ws__larger(k->set.reconnect_max, least), 1u << 29);
+    uint32_t shortest, longest, r = 0;
 
     if (!k->delay || (WS__HAS(c, WS__OPENED) && c->now - k->opened >= k->delay))
-        k->delay = k->set.reconnect < most ? k->set.reconnect : most;
+        k->delay = ws__smaller(k->set.reconnect, most);
     else
         k->delay = k->delay < most / 2 ? 2 * k->delay : most;
+    shortest = ws__larger(k->delay - k->delay / 2, least);
+    longest = ws__smaller(least + least / 4, k->set.retry_max);
+    shortest = ws__larger(shortest, ws__retry_after(c));
+    longest = ws__larger(longest, ws__larger(k->delay, shortest));
     if (ws__random(k, &r, sizeof r)) r = 0;
-    return k->delay - r % (k->delay / 2 + 1);
+    return shortest + r % (longest - shortest + 1);
 }
 
 /* Is the CLOSE in ev the last word? 1: yes, or it has become DOWN; 0: no, a redirect leads on. */
@@ -10093,9 +11174,13 @@ static int ws__again(ws_conn *c, ws_event *ev)
         c->error = 0;
         ws__fail_with(c, fault, why);
         ev->error = error = fault;
+        ev->code = c->code;
         ev->reason = ws_error_text(c);
     }
-    if (!k->set.reconnect || !ws__is_driven(c) ||
+    if (error == WS_ERR_STATUS && k->set.refusal_final &&
+        !(k->set.retry_after && ws__refused_for_now(k)))
+        return 1;
+    if (!k->set.reconnect || !ws__can_dial(c) ||
         error == WS_ERR_URL || error == WS_ERR_NO_TLS || error == WS_ERR_ARGUMENT ||
         error == WS_ERR_MEMORY)
         return 1;
@@ -10110,28 +11195,28 @@ static int ws__again(ws_conn *c, ws_event *ev)
     return 1;
 }
 
-/* Tells a client the time: a silent address gives way to the next, the next try is due. */
-static void ws__dial_tick(ws_conn *c, uint64_t now)
+/* The deadline of a client has passed: the next try is due, or a silent address gives way to the
+   next. 0: it is neither down nor connecting. */
+static int ws__dial_due(ws_conn *c)
 {
-    uint32_t t = (uint32_t)now;
-
-    if ((int32_t)(t - c->deadline) < 0) return;
     if (WS__HAS(c, WS__DOWN)) {
-        c->now = t;
         ws__retry(c);
-        return;
+        return 1;
     }
-    if (!c->dial || c->phase != WS__PHASE_HEAD) return;
-    c->now = t;
+    if (!c->dial || c->phase != WS__PHASE_HEAD) return 0;
     if (c->cfg->set.handshake_timeout == WS_NEVER) c->cfg->limit = ws__after(c, WS_NEVER);
-    if ((int32_t)(t - c->cfg->limit) >= 0) {
+    if ((int32_t)(c->now - c->cfg->limit) >= 0) {
         ws__dial_late(c);
-    } else if (c->dial->stage == WS__DIAL_CONNECT && c->dial->next < c->dial->found.count) {
+    } else if (c->dial->stage != WS__DIAL_CONNECT) {
+        c->deadline = c->cfg->limit;
+    } else if ((int32_t)(c->now - c->dial->until) < 0 ||
+               c->dial->next == c->dial->found.count) {
+        ws__dial_patience(c);
+    } else {
         ws__sock_drop(c);
         ws__dial_next(c);
-    } else {
-        c->deadline = c->cfg->limit;
     }
+    return 1;
 }
 
 #else
@@ -10139,7 +11224,6 @@ static void ws__dial_tick(ws_conn *c, uint64_t now)
 static void ws__dial_free(ws_conn *c) { (void)c; }
 static void ws__dial_step(ws_conn *c) { (void)c; }
 static int ws__dial_wants(const ws_conn *c) { (void)c; return 0; }
-static void ws__dial_tick(ws_conn *c, uint64_t now) { (void)c; (void)now; }
 
 #endif /* WS_NO_CLIENT */
 
@@ -10152,22 +11236,29 @@ static int ws__connected(const ws_conn *c)
    connection ends when that is used up. */
 static void ws__write_failed(ws_conn *c)
 {
+    if (c->phase == WS__PHASE_ENDING) {     /* it is closing: nothing that came matters */
+        ws__fail(c, WS_ERR_IO);
+        return;
+    }
     ws__drop_output(c);
     c->flags |= WS__BROKEN;
     if (c->cfg->set.io.read) c->flags |= WS__INPUT_END;     /* a blocking one would wait */
 }
 
+static ws__piece *ws__loop_pieces(ws_loop *l, int *most);
+
 /* Writes what waits until the transport takes no more, or others should have their turn. */
 static void ws__flush(ws_conn *c)
 {
-    ws__piece v[64];
+    ws__piece few[16], *v = few;
     size_t n;
     const void *p;
-    int turns = 64;
+    int turns = 64, most = 16;
 
+    if (c->loop) v = ws__loop_pieces(c->loop, &most);
     while (turns-- && ws__connected(c) && !WS__HAS(c, WS__CORKED) &&
            (p = ws_output(c, &n), n)) {
-        ptrdiff_t r = c->tx->mark_end ? ws__writev(c, v, ws__tx_pieces(c, v, 64))
+        ptrdiff_t r = c->tx->mark_end ? ws__writev(c, v, ws__tx_pieces(c, v, most))
                                       : ws__write(c, p, n);
         if (r > 0) { ws__tx_done(c, (size_t)r); continue; }
         if (r == WS_IO_ERROR) ws__write_failed(c);
@@ -10181,6 +11272,7 @@ static void ws__input_end(ws_conn *c, ptrdiff_t r)
 {
     if (r == 0) c->flags = (c->flags & ~(uint32_t)WS__BROKEN) | WS__INPUT_END;
     if (r == WS_IO_ERROR) c->flags |= WS__INPUT_END | WS__BROKEN;
+    if (r == 0 || r == WS_IO_ERROR) c->fresh = 1;
 }
 
 /* 1 if the next bytes are payload of a message that is put together. */
@@ -10201,7 +11293,7 @@ static uint8_t *ws__read_room(ws_conn *c, size_t *n)
     if (!ws__connected(c) || c->phase > WS__PHASE_READING || c->phase == WS__PHASE_HTTP ||
         ws__held_back(c) || WS__HAS(c, WS__INPUT_END) || !ws_feed_room(c))
         return NULL;
-    if (ws__reads_payload(c) && rx->left >= *n &&
+    if (ws__reads_payload(c) && rx->left >= *n && !rx->behind && !c->cfg->parked &&
         !WS__HAS(c, WS__IS_FIXED | WS__MESSAGE_HELD | WS__HEAD_HELD)) {
         rx->pos = rx->len = rx->msg;
         if (rx->cap - rx->msg < *n && ws__rx_message_room(c, *n)) return NULL;
@@ -10225,10 +11317,21 @@ static size_t ws__need(const ws_conn *c)
     ws_frame f = { 0, 0, 0, 0, 0, { 0, 0, 0, 0 } };
     int got;
 
-    if (c->phase != WS__PHASE_FRAMES || WS__HAS(c, WS__HEAD_HELD)) return 1;
-    if (rx && rx->in_frame) return rx->left < 65536 ? (size_t)rx->left + !rx->left : 65536;
+    if (c->phase != WS__PHASE_FRAMES) return 1;
+    if (rx && rx->in_frame && rx->left >= have) {
+        size_t left = (size_t)rx->left - have;
+        return left < 65536 ? left + !left : 65536;
+    }
+    p = rx ? WS__DATA(rx) + rx->pos : NULL;
+    if (rx && rx->in_frame) {
+        p += rx->left;
+        have -= (size_t)rx->left;
+    }
+    while (have > 1 && (got = ws_frame_decode(p, have, &f)) > 0 && f.size <= have - (size_t)got) {
+        p += (size_t)got + (size_t)f.size;          /* whole, and waiting for ws_recv */
+        have -= (size_t)got + (size_t)f.size;
+    }
     if (have < 2) return 2 - have;
-    p = WS__DATA(rx) + rx->pos;
     head = 2u + ((p[1] & 127) == 126 ? 2u : (p[1] & 127) == 127 ? 8u : 0u) +
            (p[1] & 128 ? 4u : 0u);
     if (have < head) return head - have;
@@ -10239,14 +11342,13 @@ static size_t ws__need(const ws_conn *c)
 
 static int ws__wants_input(const ws_conn *c);
 
-/* One read of what nobody wants to know; its end counts. */
-static int ws__receive_waste(ws_conn *c)
+/* One read, of n bytes, of what nobody wants to know; its end counts. */
+static int ws__receive_waste(ws_conn *c, void *waste, size_t n)
 {
-    char waste[4096];
-    ptrdiff_t r = ws__read(c, waste, sizeof waste);
+    ptrdiff_t r = ws__read(c, waste, n);
 
     if (r <= 0) ws__input_end(c, r);
-    return r == (ptrdiff_t)sizeof waste;
+    return r == (ptrdiff_t)n;
 }
 
 /* One read into c->rx. Returns 1 when more may follow at once. */
@@ -10254,10 +11356,13 @@ static int ws__receive(ws_conn *c)
 {
     size_t n = 16384;
     int exact = WS__HAS(c, WS__IS_BLOCKING) && c->cfg->set.io.read;
-    uint8_t *at;
+    uint8_t *at, few[256];
     ptrdiff_t r;
 
-    if (c->phase == WS__PHASE_BODY && ws__wants_input(c)) return ws__receive_waste(c);
+    if (c->phase >= WS__PHASE_BODY && ws__wants_input(c)) {
+        at = WS__HAS(c, WS__IS_FIXED) ? NULL : ws__rx_room(c, n);
+        return at ? ws__receive_waste(c, at, n) : ws__receive_waste(c, few, sizeof few);
+    }
     if (exact && !ws__is_http(c)) n = ws__need(c);
     at = ws__read_room(c, &n);
     if (!at) return 0;
@@ -10284,9 +11389,10 @@ static void ws__start_clock(ws_conn *c)
 /* Makes a client and starts connecting. */
 static ws_conn *ws__open(const char *url, const ws_config *cfg, uint32_t flags)
 {
-    ws_conn *c = ws_client_new(url, cfg);
+    ws_conn *c = ws__client_new(url, cfg, cfg, 1);
 
     if (!c) return NULL;
+    if (cfg && cfg->io.read) ws__not_dialling(c, cfg);
     c->flags |= flags;
     ws__start_clock(c);
     if (!c->error && !c->cfg->set.io.read) ws__dial_start(c);
@@ -10317,6 +11423,7 @@ static int ws__has_output(const ws_conn *c)
 static int ws__wants_input(const ws_conn *c)
 {
     if (c->phase == WS__PHASE_BODY) return !WS__HAS(c, WS__INPUT_END);
+    if (c->phase == WS__PHASE_ENDING) return ws__awaits_end(c);
     return c->phase <= WS__PHASE_READING && c->phase != WS__PHASE_HTTP && !ws__held_back(c) &&
            !WS__HAS(c, WS__INPUT_END) && ws_feed_room(c);
 }
@@ -10336,18 +11443,17 @@ WS_API int ws_wants(const ws_conn *c)
 
 WS_API void ws_step(ws_conn *c)
 {
-    uint64_t now;
     int i;
 
     if (!c || c->loop) return;
-    now = ws__clock();
-    ws__dial_tick(c, now);
+    ws__unshow(c);
+    ws__tell_time(c, ws__clock());
     if (c->dial) ws__dial_step(c);
-    ws_tick(c, now);
     ws__flush(c);
     for (i = 0; i < 16 && ws__receive(c); i++) {}
     if (i == 16) c->flags |= WS__MORE;
-    if (WS__HAS(c, WS__WRITE_WANTS_READ)) ws__flush(c);     /* that may have been read just now */
+    /* what writing waited for may have been read just now */
+    if (ws__judge_dry(c) || WS__HAS(c, WS__WRITE_WANTS_READ)) ws__flush(c);
 }
 
 #endif /* WS_NO_SOCKETS */
@@ -10386,10 +11492,12 @@ static void ws__free_now(ws_conn *c)
     ws__cfg *k = c->cfg;
 
 #ifndef WS_NO_SOCKETS
+    ws__last_words(c);
     ws__dial_free(c);
     if (!k->set.io.read) ws__hang_up(c);
 #endif
     ws__io_close(c);
+    ws__ext_free(c);
     if (WS__HAS(c, WS__IS_FIXED)) return;
     ws__rx_free(c);
     ws__tx_free(c);
@@ -10403,24 +11511,23 @@ static void ws__free_now(ws_conn *c)
 
 /* ---- blocking ---- */
 
-/* Waits until the transport is ready or ms milliseconds passed. 1 if a signal interrupted it. */
-static int ws__wait(ws_conn *c, int ms)
+/* Waits until the transport has one of wants, or ms milliseconds passed. 1 if a signal
+   interrupted it. */
+static int ws__wait_for(ws_conn *c, int wants, int ms)
 {
     const ws_io *io = &c->cfg->set.io;
-    int due = ws_timeout(c), sleeps, r;
+    int sleeps, r;
     struct pollfd p;
 
-    if (due >= 0 && (ms < 0 || due < ms)) ms = due;
-    if (!ms) return 0;
     if (io->read && io->wait) {
-        io->wait(io->user, ws_wants(c), ms);
+        (io->wait)(io->user, wants, ms);
         return 0;
     }
     if (io->read && (ms < 0 || ms > 1)) ms = 1;
     memset(&p, 0, sizeof p);
     p.fd = c->fd;
-    if (ws_wants(c) & WS_WANT_READ) p.events |= POLLIN;
-    if (ws_wants(c) & WS_WANT_WRITE) p.events |= POLLOUT;
+    if (wants & WS_WANT_READ) p.events |= POLLIN;
+    if (wants & WS_WANT_WRITE) p.events |= POLLOUT;
     sleeps = io->read || c->fd == WS__NO_SOCK || !p.events;     /* a hang-up would show for ever */
 #ifdef _WIN32
     if (sleeps) Sleep((DWORD)ms);
@@ -10429,6 +11536,96 @@ static int ws__wait(ws_conn *c, int ms)
     r = poll(&p, sleeps ? 0 : 1, ms);
 #endif
     return r < 0 && ws__would_block();
+}
+
+/* Answers the pings among the bytes that wait for ws_recv, which still tells of them. */
+static void ws__answer_ahead(ws_conn *c)
+{
+    ws__rx *rx = c->rx;
+    uint32_t seen = 0;
+    size_t at, left;
+
+    if (!rx || c->phase != WS__PHASE_FRAMES) return;
+    at = rx->pos;
+    left = rx->in_frame ? (size_t)rx->left : 0;
+    while (left <= rx->len - at) {
+        const uint8_t *p = WS__DATA(rx) + (at += left);
+        ws_frame f;
+        int head = ws_frame_decode(p, rx->len - at, &f);
+        if (head <= 0 || f.size > rx->len - at - (size_t)head) return;
+        left = (size_t)head + (size_t)f.size;
+        if (f.op == WS_OP_CLOSE) c->cfg->close_ahead = 1;
+        if (f.op != WS_OP_PING || f.size > 125 || c->cfg->set.manual_pong) continue;
+        if (++seen <= c->cfg->answered) continue;
+        c->cfg->answered = (uint16_t)seen;
+        if (ws__pong_put(c, p + head, (size_t)f.size)) return;
+    }
+}
+
+/* A blocking client that sends takes what is there, up to what ws_feed_room bounds, and leaves
+   what an event shows where it is. */
+static void ws__read_ahead(ws_conn *c)
+{
+    ws__rx *shown = c->rx && c->rx->behind ? c->rx : NULL;
+
+    c->cfg->looked = (uint16_t)c->now;
+    if (shown) WS__DATA(shown)[shown->behind] = shown->kept;
+    ws__receive(c);
+    ws__answer_ahead(c);
+    if (!shown) return;
+    shown->kept = WS__DATA(shown)[shown->behind];   /* what follows may have come just now */
+    WS__DATA(shown)[shown->behind] = 0;
+}
+
+#define WS__LOOK_EVERY 10       /* ms */
+
+/* After a blocking client has sent: one that only sends looks for pings from time to time. */
+static void ws__look(ws_conn *c)
+{
+    if (c->phase != WS__PHASE_FRAMES || c->cfg->set.io.read || !ws__wants_input(c)) return;
+    c->now = (uint32_t)ws__clock();
+    if ((uint16_t)(c->now - c->cfg->looked) < WS__LOOK_EVERY) return;
+    ws__read_ahead(c);
+    ws__flush(c);
+}
+
+/* A blocking client waits until wire more bytes may be queued, reading meanwhile, where cfg.io
+   does not forbid it. Returns 0, or why it cannot be. */
+static int ws__await_room(ws_conn *c, uint64_t wire)
+{
+    const uint32_t corked = c->flags & (uint32_t)WS__CORKED, patience = c->cfg->set.send_timeout;
+    const int reads = !c->cfg->set.io.read || c->cfg->set.io.wait;
+    uint32_t due;
+
+    c->flags &= ~corked;
+    c->now = (uint32_t)ws__clock();
+    due = ws__after(c, patience);
+    ws__flush(c);
+    ws__taking_begin(c);
+    while (ws__too_much(c, wire) && !ws_error(c) && !c->cfg->close_ahead) {
+        int wants = reads && ws__wants_input(c) ? WS_WANT_READ | WS_WANT_WRITE : WS_WANT_WRITE;
+        if ((int32_t)(c->now - due) >= 0 && !ws__takes(c, patience)) {
+            ws__fail(c, WS_ERR_SEND_TIMEOUT);
+            break;
+        }
+        if ((int32_t)(c->now - due) >= 0) due = ws__after(c, patience);
+        ws__wait_for(c, wants, (int)(due - c->now));
+        c->now = (uint32_t)ws__clock();
+        if (wants & WS_WANT_READ) ws__read_ahead(c);
+        if (WS__HAS(c, WS__INPUT_END)) ws__write_failed(c);     /* the peer has gone */
+        ws__flush(c);
+    }
+    c->flags |= corked;
+    return c->cfg->close_ahead ? (int)WS_ERR_STATE : ws_error(c);
+}
+
+/* Waits until there is something to do, or ms milliseconds passed. */
+static int ws__wait(ws_conn *c, int ms)
+{
+    int due = ws_timeout(c);
+
+    if (due >= 0 && (ms < 0 || due < ms)) ms = due;
+    return ms ? ws__wait_for(c, ws_wants(c), ms) : 0;
 }
 
 WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout)
@@ -10441,7 +11638,9 @@ WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout)
     start = ws__clock();
     for (;;) {
         int got = ws_next(c, ev);
+        if (!got && !timeout && c->cfg->stepped) break;
         if (!got) {
+            c->cfg->stepped = !timeout;
             ws_step(c);
             got = ws_next(c, ev);
         }
@@ -10449,11 +11648,13 @@ WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout)
         if (got) return 1;
         if (timeout >= 0) {
             uint64_t passed = ws__clock() - start;
-            if (passed >= (uint64_t)timeout) return 0;
+            if (passed >= (uint64_t)timeout) break;
             left = timeout - (int)passed;
         }
         if (ws__wait(c, left)) return ws__fill(ev, NULL, WS_EV_WAKE, NULL, 0);
     }
+    c->cfg->stepped = 0;
+    return 0;
 }
 
 #ifndef WS_NO_CLIENT
@@ -10480,7 +11681,8 @@ WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg)
 
 /* ==== >>poller (private) =============================================================== */
 
-/* What ws__poller_wait found: key as given to ws__poller_set. */
+/* What ws__poller_wait found: key as given to ws__poller_set. What the system tells it is first
+   written to l->buf, which is free between turns. */
 typedef struct ws__ready {
     uintptr_t key;      /* a ws_conn *, WS__KEY_LISTENER(i) or WS__KEY_POST */
     int wants;          /* WS_WANT_ bits that hold, or WS__HANGUP */
@@ -10491,20 +11693,41 @@ typedef struct ws__ready {
 #define WS__HANGUP 4
 #define WS__INTERRUPTED 1       /* ws__poller_wait: by a signal */
 #define WS__POSTS 64
-#define WS__LINGER_BYTES 262144 /* that are read and dropped while a socket lingers */
 #define WS__LINGER_MAX 256      /* past so many, peers over a limit are closed at once */
 #define WS__READY_MAX 256
 #define WS__CORK_SIZE ((size_t)512 << 10)
 #define WS__READ_SIZE ((size_t)512 << 10)
+#define WS__WASTE_SIZE 65536    /* read at once of what nobody wants to know */
 #define WS__READ_EARLY ((size_t)16384)  /* what a stranger may make us hold, before OPEN */
 #define WS__READ_FRONT 256      /* in front of the read buffer, for the start of a frame */
+#define WS__BUF_SIZE (WS__READ_FRONT + WS__READ_SIZE + 1)
 
 typedef struct ws__listener {
     ws__sock fd;                /* WS__NO_SOCK: the place is free */
     ws__cfg *cfg;
     uint16_t port;
     uint8_t wants;
+    char *path;                 /* of a unix socket that we made a file for, NULL: none */
+    uint64_t device, inode;     /* of that file */
+    int twin;                   /* where IPv6 does not take IPv4: the listener that does, or -1 */
 } ws__listener;
+
+/* Set by any thread or signal handler. ws__flag_set returns what it was. */
+#if defined(_WIN32)
+typedef volatile LONG ws__flag;
+static int ws__flag_set(ws__flag *f, int v) { return (int)InterlockedExchange(f, v); }
+#elif defined(__GNUC__) && !defined(__TINYC__)
+typedef volatile int ws__flag;
+static int ws__flag_set(ws__flag *f, int v) { return __atomic_exchange_n(f, v, __ATOMIC_SEQ_CST); }
+#else
+typedef volatile int ws__flag;
+static int ws__flag_set(ws__flag *f, int v)
+{
+    int was = *f;
+    *f = v;
+    return was;
+}
+#endif
 
 struct ws_loop {
     ws__cfg *cfg;               /* allocator and cache */
@@ -10515,8 +11738,9 @@ struct ws_loop {
     ws__sock post_in, post_out; /* ws_post writes pointers here, the loop reads them there */
 #ifdef _WIN32
     volatile LONG post_count;
+    uint8_t post_key[8];        /* what others on this machine cannot know */
 #endif
-    uint8_t woken;              /* WS_EV_WAKE is owed */
+    ws__flag woken;             /* WS_EV_WAKE is owed; set by any thread */
     int post_at, post_end;      /* posts[post_at..post_end) were read and are not told yet */
     void *posts[WS__POSTS];
     ws_conn **heap;             /* every connection, [1] due first */
@@ -10528,8 +11752,10 @@ struct ws_loop {
     int rested;                 /* 1: a turn was cut short: look for others before going on, but
                                    not twice (2) without a turn of the queue in between */
     uint32_t asked;             /* ws_poll_until calls */
+    uint8_t looked;             /* the poller was asked since ws_poll(..., 0) gave 0 last */
     uint32_t seed;              /* of the hash of group names */
     uint8_t *buf;
+    uint8_t kept;               /* stood at cork.hi, where a NUL is behind what an event shows */
     ws__gather cork;
     ws__listener *listeners;
     uint32_t listener_count;
@@ -10537,7 +11763,9 @@ struct ws_loop {
     struct ws__group **groups;  /* hash table */
     uint32_t group_count, group_slots;
     uint64_t stop_at;           /* after ws_shutdown: when it ends what is left */
-    uint8_t stopping;
+    uint8_t stopping;           /* 1 after ws_shutdown, 2 past its deadline */
+    uint8_t foreign;            /* we are a forked child: the connections are the parent's */
+    long process;               /* that made it */
     int ready_count, ready_at;
 #ifdef WS__POLLER_POLL
     struct pollfd *polls;       /* poll_size of them, in one block with */
@@ -10557,7 +11785,11 @@ static int ws__poller_open(ws_loop *l)
     return l->poller < 0 ? WS_ERR_POLLER : 0;
 }
 
-static void ws__poller_close(ws_loop *l) { if (l->poller >= 0) close(l->poller); }
+static void ws__poller_close(ws_loop *l)
+{
+    if (l->poller >= 0) close(l->poller);
+    l->poller = -1;
+}
 
 /* Watches fd for wants; had is what it was watched for, or WS__UNWATCHED. */
 static int ws__poller_set(ws_loop *l, ws__sock fd, uintptr_t key, int had, int wants)
@@ -10579,7 +11811,7 @@ static void ws__poller_drop(ws_loop *l, ws__sock fd)
 
 static int ws__poller_wait(ws_loop *l, int ms)
 {
-    struct epoll_event e[WS__READY_MAX];
+    struct epoll_event *e = (struct epoll_event *)(void *)l->buf;
     int i, n = epoll_wait(l->poller, e, WS__READY_MAX, ms);
 
     if (n < 0) return errno == EINTR ? WS__INTERRUPTED : WS_ERR_POLLER;
@@ -10601,35 +11833,54 @@ static int ws__poller_open(ws_loop *l)
     return l->poller < 0 ? WS_ERR_POLLER : 0;
 }
 
-static void ws__poller_close(ws_loop *l) { if (l->poller >= 0) close(l->poller); }
+static void ws__poller_close(ws_loop *l)
+{
+    if (l->poller >= 0) close(l->poller);
+    l->poller = -1;
+}
+
+/* had, wants: WS_WANT_ bits, or WS__HANGUP: only that the peer is gone, which ends writing, is to
+   be told, and once; the room it has to write never reaches NOTE_LOWAT. */
+static int ws__kqueue_set(ws_loop *l, ws__sock fd, uintptr_t key, int had, int wants)
+{
+    static const struct { int want; short filter; unsigned short flags; unsigned note; } side[3] = {
+        { WS_WANT_READ, EVFILT_READ, 0, 0 }, { WS_WANT_WRITE, EVFILT_WRITE, 0, 0 },
+        { WS__HANGUP, EVFILT_WRITE, EV_CLEAR, NOTE_LOWAT }
+    };
+    struct kevent k[3];
+    int i, n = 0;
+
+    for (i = 0; i < 3; i++)             /* first what goes: two sides share a filter */
+        if (had & ~wants & side[i].want) {
+            EV_SET(&k[n], (uintptr_t)fd, side[i].filter, EV_DELETE, 0, 0, (void *)key);
+            n++;
+        }
+    for (i = 0; i < 3; i++)
+        if (wants & ~had & side[i].want) {
+            EV_SET(&k[n], (uintptr_t)fd, side[i].filter, EV_ADD | side[i].flags, side[i].note,
+                   side[i].note ? INT_MAX : 0, (void *)key);
+            n++;
+        }
+    return n ? kevent(l->poller, k, n, NULL, 0, NULL) : 0;
+}
 
 static int ws__poller_set(ws_loop *l, ws__sock fd, uintptr_t key, int had, int wants)
 {
-    static const struct { int want; short filter; } side[2] = {
-        { WS_WANT_READ, EVFILT_READ }, { WS_WANT_WRITE, EVFILT_WRITE }
-    };
-    struct kevent k[2];
-    int i, n = 0;
+    const int idle = key & 1 ? 0 : WS__HANGUP;      /* a listener hears nothing meanwhile */
 
-    if (had == WS__UNWATCHED) had = 0;
-    for (i = 0; i < 2; i++) {
-        if ((had & side[i].want) == (wants & side[i].want)) continue;
-        EV_SET(&k[n], (uintptr_t)fd, side[i].filter,
-               wants & side[i].want ? EV_ADD : EV_DELETE, 0, 0, (void *)key);
-        n++;
-    }
-    return n ? kevent(l->poller, k, n, NULL, 0, NULL) : 0;
+    return ws__kqueue_set(l, fd, key, had == WS__UNWATCHED ? 0 : had ? had : idle,
+                          wants ? wants : idle);
 }
 
 static void ws__poller_drop(ws_loop *l, ws__sock fd)
 {
-    ws__poller_set(l, fd, 0, WS_WANT_READ, 0);
-    ws__poller_set(l, fd, 0, WS_WANT_WRITE, 0);
+    ws__kqueue_set(l, fd, 0, WS_WANT_READ, 0);
+    ws__kqueue_set(l, fd, 0, WS_WANT_WRITE, 0);
 }
 
 static int ws__poller_wait(ws_loop *l, int ms)
 {
-    struct kevent k[WS__READY_MAX];
+    struct kevent *k = (struct kevent *)(void *)l->buf;
     struct timespec t;
     int i, n;
 
@@ -10639,7 +11890,8 @@ static int ws__poller_wait(ws_loop *l, int ms)
     if (n < 0) return errno == EINTR ? WS__INTERRUPTED : WS_ERR_POLLER;
     for (i = 0; i < n; i++) {
         l->ready[i].key = (uintptr_t)k[i].udata;
-        l->ready[i].wants = k[i].filter == EVFILT_READ ? WS_WANT_READ : WS_WANT_WRITE;
+        l->ready[i].wants = k[i].filter == EVFILT_READ ? WS_WANT_READ
+                          : k[i].flags & EV_EOF ? WS_WANT_WRITE | WS__HANGUP : WS_WANT_WRITE;
     }
     l->ready_count = n;
     return 0;
@@ -10735,7 +11987,11 @@ static int ws__post_open(ws_loop *l)
     if (ws__pair_open(s)) return -1;
     l->post_in = s[0];
     l->post_out = s[1];
+#ifdef _WIN32
+    return ws__system_random(l->post_key, sizeof l->post_key);
+#else
     return 0;
+#endif
 }
 
 static void ws__post_close(ws_loop *l)
@@ -10748,11 +12004,21 @@ static void ws__post_close(ws_loop *l)
 /* Datagrams that do not fit would be lost: so they are counted. */
 #define WS__POSTS_MAX 128
 
+typedef struct ws__letter {
+    void *message;
+    uint8_t key[8];
+} ws__letter;
+
 WS_API int ws_post(ws_loop *l, void *message)
 {
+    ws__letter t;
+
     if (!l) return WS_ERR_ARGUMENT;
+    memset(&t, 0, sizeof t);
+    t.message = message;
+    memcpy(t.key, l->post_key, sizeof t.key);
     if (InterlockedIncrement(&l->post_count) <= WS__POSTS_MAX &&
-        send(l->post_out, (const char *)&message, sizeof message, 0) == (int)sizeof message)
+        send(l->post_out, (const char *)&t, sizeof t, 0) == (int)sizeof t)
         return 0;
     InterlockedDecrement(&l->post_count);
     return WS_ERR_BACKLOG;
@@ -10760,13 +12026,16 @@ WS_API int ws_post(ws_loop *l, void *message)
 
 static void ws__post_read(ws_loop *l)
 {
-    const int size = (int)sizeof l->posts[0];
+    ws__letter t;
+    int r;
 
     l->post_at = l->post_end = 0;
-    while (l->post_end < WS__POSTS &&
-           recv(l->post_in, (char *)&l->posts[l->post_end], size, 0) == size) {
+    while (l->post_end < WS__POSTS) {
+        r = recv(l->post_in, (char *)&t, sizeof t, 0);
+        if (r < 0 && WSAGetLastError() != WSAEMSGSIZE) return;
+        if (r != (int)sizeof t || memcmp(t.key, l->post_key, sizeof t.key)) continue;
         InterlockedDecrement(&l->post_count);
-        l->post_end++;
+        l->posts[l->post_end++] = t.message;
     }
 }
 #else
@@ -10791,25 +12060,22 @@ static void ws__post_read(ws_loop *l)
 }
 #endif
 
-/* What ws_wake posts: no application can have this address. */
-static void *ws__wake_mark(ws_loop *l) { return &l->woken; }
+/* What ws_wake posts, to end the wait: no application can have this address. */
+static void *ws__wake_mark(ws_loop *l) { return &l->post_at; }
 
+/* When the posts are full the wait ends as well. */
 WS_API int ws_wake(ws_loop *l)
 {
-    return l ? ws_post(l, ws__wake_mark(l)) : WS_ERR_ARGUMENT;
+    if (!l) return WS_ERR_ARGUMENT;
+    if (!ws__flag_set(&l->woken, 1)) ws_post(l, ws__wake_mark(l));
+    return 0;
 }
 
-/* The event of the next post; 0 when there is none. All wakes that were read make one event. */
+/* The event of a wake, or of the next post; 0 when there is none. */
 static int ws__post_next(ws_loop *l, ws_event *ev)
 {
-    while (l->post_at < l->post_end && l->posts[l->post_at] == ws__wake_mark(l)) {
-        l->post_at++;
-        l->woken = 1;
-    }
-    if (l->woken) {
-        l->woken = 0;
-        return ws__fill(ev, NULL, WS_EV_WAKE, NULL, 0);
-    }
+    if (l->woken && ws__flag_set(&l->woken, 0)) return ws__fill(ev, NULL, WS_EV_WAKE, NULL, 0);
+    while (l->post_at < l->post_end && l->posts[l->post_at] == ws__wake_mark(l)) l->post_at++;
     if (l->post_at == l->post_end) return 0;
     return ws__fill(ev, NULL, WS_EV_POST, l->posts[l->post_at++], 0);
 }
@@ -11081,6 +12347,12 @@ static void ws__loop_drop(ws_conn *c)
     ws_loop *l = c->loop;
 
     if (WS__HAS(c, WS__DEAD)) return;
+    if (l->foreign) {
+        if (c->fd != WS__NO_SOCK) ws__sock_close(c->fd);
+        c->fd = WS__NO_SOCK;            /* so nothing is said any more, by TLS neither */
+        c->wants = WS__UNWATCHED;
+    }
+    ws__last_words(c);
     if (l->current == c) {
         l->cork.n = 0;
         l->cork.len = l->cork.total = 0;
@@ -11095,9 +12367,18 @@ static void ws__loop_drop(ws_conn *c)
     ws__unwrap(c);
     ws__unwatch(c);
     if (c->cfg->set.io.read) ws__io_close(c);
-    else if (c->fd != WS__NO_SOCK) ws__sock_close(c->fd);
+    else if (c->fd != WS__NO_SOCK) ws__sock_end(c->fd);
     c->fd = WS__NO_SOCK;
     ws__enqueue(c);
+}
+
+/* Room for pieces of one write: behind those of the turn, which are *few at least. */
+static ws__piece *ws__loop_pieces(ws_loop *l, int *few)
+{
+    const int left = WS__PIECES - l->cork.n;
+
+    *few = left < 64 ? left : 64;
+    return l->cork.piece + l->cork.n;
 }
 
 /* Sends the cork; what the socket does not take moves to c->tx. */
@@ -11115,6 +12396,7 @@ static int ws__cork_flush(ws_conn *c)
     if (sent == g->total) {
         g->n = 0;
         g->len = g->total = 0;
+        ws__drained(c);
         return 0;
     }
     for (i = 0, left = sent; i < g->n && !WS__HAS(c, WS__NO_OUTPUT) && !bad; i++) {
@@ -11142,7 +12424,7 @@ static void ws__watch(ws_loop *l, ws_conn *c)
 
     if (WS__HAS(c, WS__LINGERS)) wants = WS_WANT_READ;
     if (c->fd == WS__NO_SOCK || c->wants == wants) return;
-    if (c->wants == WS__UNWATCHED && !wants) return;
+    if (c->wants == WS__UNWATCHED && !wants && WS__HAS(c, WS__NO_OUTPUT)) return;  /* hung up */
     if (!ws__poller_set(l, c->fd, (uintptr_t)c, c->wants, wants)) c->wants = (uint8_t)wants;
     else if (!WS__HAS(c, WS__LINGERS)) ws__fail(c, WS_ERR_POLLER);
 }
@@ -11151,16 +12433,16 @@ static void ws__watch(ws_loop *l, ws_conn *c)
 static void ws__loop_retire(ws_loop *l, ws_conn *c)
 {
     int speak = (c->error || WS__HAS(c, WS__ANSWERED)) && c->fd != WS__NO_SOCK &&
-                !c->cfg->set.io.read && !WS__HAS(c, WS__INPUT_END | WS__NO_OUTPUT);
+                !c->cfg->set.io.read &&
+                !WS__HAS(c, WS__IS_CLIENT | WS__INPUT_END | WS__NO_OUTPUT);
 
     if (!speak) { ws__loop_drop(c); return; }
     ws__unwrap(c);
     c->flags |= WS__LINGERS;
     l->gone++;
-    c->taken = 0;
     shutdown(c->fd, 1);
     ws__rx_free(c);
-    c->deadline = c->now + (c->cfg->set.close_timeout < 5000 ? c->cfg->set.close_timeout : 5000);
+    c->deadline = c->now + ws__smaller(c->cfg->set.close_timeout, WS__LINGER);
     ws__heap_fix(l, c);
     ws__watch(l, c);
 }
@@ -11184,6 +12466,7 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
     l->span.p = l->span.end = NULL;
     if (c->cork && c->cork->total) ws__cork_flush(c);
     c->cork = NULL;
+    if (ws__judge(c) && ws__overdue(c)) c->deadline = c->now + 1000;
     if (ws__at_rest(c) && c->wants == WS_WANT_READ) {
         ws__heap_fix(l, c);
         return;
@@ -11231,14 +12514,14 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
     int n = 0;
     ptrdiff_t r;
 
-    if (c->phase == WS__PHASE_BODY) { ws__receive_waste(c); return; }
+    if (c->phase >= WS__PHASE_BODY) { ws__receive_waste(c, base, WS__WASTE_SIZE); return; }
     if (ws__reads_payload(c) && rx->left >= direct) {
         v[0].iov_base = ws__read_room(c, &direct);
         v[0].iov_len = direct;
         if (v[0].iov_base) n = 1;
     }
     v[n].iov_base = base;
-    v[n].iov_len = c->phase == WS__PHASE_HEAD ? WS__READ_EARLY : WS__READ_SIZE;
+    v[n].iov_len = c->phase == WS__PHASE_HEAD ? WS__READ_EARLY : ws__raw_most(c, WS__READ_SIZE);
     r = n && !ws__io(c) ? ws__readv(c, v, 2) : ws__read(c, v[0].iov_base, v[0].iov_len);
     if (r <= 0) {
         ws__input_end(c, r);
@@ -11260,9 +12543,30 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
     if (!rest && ws__parses_in_place(c)) {
         l->span.p = base;
         l->span.end = base + r;
-    } else if (ws__rx_append(c, base, (size_t)r)) {
-        ws__fail(c, WS_ERR_MEMORY);
+    } else {
+        if (ws__rx_append(c, base, (size_t)r)) ws__fail(c, WS_ERR_MEMORY);
+        if (c->phase == WS__PHASE_HEAD) memset(base, 0, (size_t)r);     /* others read here too */
     }
+}
+
+/* What an event shows lies in the loop's buffer, in the connection's, or an extension's. */
+static void ws__loop_show(ws_loop *l, ws_conn *c, const ws_event *ev)
+{
+    uint8_t *at = (uint8_t *)(uintptr_t)ev->data;
+
+    if (!ev->size) return;
+    if (at < l->buf || at >= l->buf + WS__BUF_SIZE) { ws__show(c, ev); return; }
+    l->cork.lo = at;
+    l->cork.hi = at + ev->size;
+    l->kept = at[ev->size];
+    at[ev->size] = 0;
+}
+
+static void ws__loop_unshow(ws_loop *l)
+{
+    if (!l->cork.hi) return;
+    l->buf[l->cork.hi - l->buf] = l->kept;
+    l->cork.lo = l->cork.hi = NULL;
 }
 
 static int ws__loop_pull(ws_loop *l, ws_conn *c, ws_event *ev)
@@ -11280,26 +12584,25 @@ static int ws__loop_pull(ws_loop *l, ws_conn *c, ws_event *ev)
 /* A turn of a connection that the poller or the queue named. */
 static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
 {
-    char waste[4096];
+    int overdue;
 
-    if (WS__HAS(c, WS__LINGERS)) {
-        ptrdiff_t r = found ? recv(c->fd, waste, sizeof waste, 0) : 0;
-        if (r > 0) c->taken += (uint64_t)r;
-        if (found && (r == 0 || (r < 0 && !ws__would_block()) || c->taken > WS__LINGER_BYTES))
-            ws__loop_drop(c);
+    if (WS__HAS(c, WS__LINGERS)) {      /* until its time is over: what it still sends is dropped */
+        ptrdiff_t r = found ? recv(c->fd, (char *)l->buf, WS__WASTE_SIZE, 0) : 0;
+        if (found && (r == 0 || (r < 0 && !ws__would_block()))) ws__loop_drop(c);
         return;
     }
     ws__loop_enter(l, c);
-    if (c->dial && found) {
+    overdue = ws__overdue(c);           /* then its input is looked at before it is judged */
+    if (c->dial) {
         ws__dial_step(c);
         c->cork = c->dial ? NULL : &l->cork;
     }
-    if (found & WS_WANT_WRITE || (!found && !ws__awaits_room(c)) ||
+    if (overdue || found & WS_WANT_WRITE || (!found && !ws__awaits_room(c)) ||
         WS__HAS(c, WS__WRITE_WANTS_READ))
         ws__flush(c);
     if (c->fd == WS__NO_SOCK || c->dial) return;
     if (ws__wants_input(c)) {
-        if (found & (WS_WANT_READ | WS__HANGUP) ||
+        if (overdue || found & (WS_WANT_READ | WS__HANGUP) ||
             WS__HAS(c, WS__MORE | WS__BROKEN | WS__READ_WANTS_WRITE))
             ws__loop_receive(l, c);
     } else if (found & WS__HANGUP && c->phase == WS__PHASE_HTTP) {
@@ -11312,9 +12615,11 @@ static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
 
 /* ---- accepting ---- */
 
+#ifndef WS_NO_SERVER
+
 static int ws__accept(ws__sock listener, ws__sock *out)
 {
-#ifdef WS__ACCEPT4
+#ifdef WS__LINUX_CALLS
     *out = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     return *out == WS__NO_SOCK ? -1 : 0;
 #else
@@ -11366,7 +12671,6 @@ static void ws__watch_listeners(ws_loop *l, int wants)
    4 bytes of IPv4 or the network's 8 bytes of IPv6. Empty for others. */
 static ws_str ws__address_group(const ws__listener *s, ws__sock fd, char name[20])
 {
-    static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF };
     struct sockaddr_storage a;
     socklen_t size = sizeof a;
     size_t at = 1 + sizeof s->cfg;
@@ -11381,7 +12685,7 @@ static ws_str ws__address_group(const ws__listener *s, ws__sock fd, char name[20
     }
     if (a.ss_family == AF_INET6) {
         const uint8_t *p = (const uint8_t *)&((struct sockaddr_in6 *)(void *)&a)->sin6_addr;
-        int v4 = !memcmp(p, mapped, 12);
+        int v4 = !memcmp(p, ws__mapped, 12);
         memcpy(name + at, v4 ? p + 12 : p, v4 ? 4 : 8);
         return ws__str(name, at + (v4 ? 4 : 8));
     }
@@ -11415,7 +12719,7 @@ static void ws__accept_refuse(ws_loop *l, ws__listener *s, ws__sock fd)
                                 "Retry-After: 5\r\nContent-Length: 0\r\n\r\n";
     ws_conn *c;
 
-    if (l->gone >= WS__LINGER_MAX) {
+    if (l->gone >= WS__LINGER_MAX || l->cfg->conns >= WS__LINGER_MAX) {     /* conns: refused */
         if (!ws__serves_tls(&s->cfg->set)) send(fd, sorry, sizeof sorry - 1, WS__NO_SIGNAL);
         ws__sock_end(fd);
         return;
@@ -11460,21 +12764,29 @@ static void ws__loop_accept(ws_loop *l, ws__listener *s)
     }
 }
 
+#endif /* WS_NO_SERVER */
+
 /* ---- the loop ---- */
 
-/* The deadline of ws_shutdown: ends what is left. */
+/* 1 past the deadline of ws_shutdown. */
+static int ws__must_end(const ws_conn *c) { return c->loop && c->loop->stopping == 2; }
+
+/* The deadline of ws_shutdown: all that is left is due. */
 static void ws__stop_all(ws_loop *l)
 {
     uint32_t i;
 
+    l->stopping = 2;
+    l->stop_at = UINT64_MAX;
     for (i = l->heap_count; i; i--) {
         ws_conn *c = l->heap[i];
+        c->deadline = (uint32_t)l->now;
         if (WS__HAS(c, WS__CLOSE_TOLD)) ws__loop_drop(c);
-        else if (c->phase < WS__PHASE_ENDED) ws__give_up(c);
+        else ws__enqueue(c);
     }
 }
 
-/* Ends what is due. 1 if anything was. */
+/* Gives what is due a turn, which ends with its judgement. 1 if anything was. */
 static int ws__loop_timers(ws_loop *l)
 {
     int any = 0;
@@ -11484,21 +12796,20 @@ static int ws__loop_timers(ws_loop *l)
         any = 1;
         if (WS__HAS(c, WS__LINGERS)) ws__loop_drop(c);
         if (WS__HAS(c, WS__DEAD)) { ws__heap_reap(l, c); continue; }
-        ws__dial_tick(c, l->now);
-        ws_tick(c, l->now);
-        if ((int32_t)((uint32_t)l->now - c->deadline) >= 0) c->deadline = (uint32_t)l->now + 1000;
-        ws__heap_fix(l, c);
+        c->due = (uint32_t)l->now + 1000;   /* its turn puts it in its place */
+        ws__heap_sift(l, c);
         ws__enqueue(c);
     }
     if (l->stopping && l->now >= l->stop_at) {
-        l->stop_at = UINT64_MAX;
         ws__stop_all(l);
         any = 1;
     }
+#ifndef WS_NO_SERVER
     if (l->accept_at && l->now >= l->accept_at) {
         l->accept_at = 0;
         ws__watch_listeners(l, WS_WANT_READ);
     }
+#endif
     return any;
 }
 
@@ -11528,7 +12839,9 @@ static int ws__loop_take(ws_loop *l)
     if (l->ready_at < l->ready_count) {
         ws__ready r = l->ready[l->ready_at++];
         if (r.key == WS__KEY_POST) ws__post_read(l);
+#ifndef WS_NO_SERVER
         else if (r.key & 1) ws__loop_accept(l, &l->listeners[r.key / 2]);
+#endif
         else if (!WS__HAS((ws_conn *)r.key, WS__DEAD))
             ws__loop_visit(l, (ws_conn *)r.key, r.wants);
         return 1;
@@ -11563,14 +12876,18 @@ static uint32_t ws__turn_share(const ws_conn *c, const ws_event *ev)
 /* timeout < 0: until when. */
 static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
 {
+    const int at_once = timeout == 0;
     int slept = 0, fault;
 
+    ws__loop_unshow(l);
+    if (!at_once) l->looked = 0;
     for (;;) {
         while (l->current) {
             ws_conn *c = l->current;
             int rest = l->turn >= WS__TURN_MAX;
             if (rest) ws__release(c);
             else if (ws__loop_pull(l, c, ev)) {
+                ws__loop_show(l, c, ev);
                 l->turn += ws__turn_share(c, ev);
                 return 1;
             }
@@ -11580,6 +12897,8 @@ static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
         }
         if (ws__post_next(l, ev)) return 1;
         if (l->rested == 1 && l->ready_at == l->ready_count) {
+            if (at_once && l->looked) break;
+            l->looked = (uint8_t)at_once;
             l->rested = 2;
             l->ready_at = l->ready_count = 0;
             fault = ws__poller_wait(l, 0);
@@ -11590,6 +12909,7 @@ static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
             else if (l->now >= when) return 0;
         }
         if (ws__loop_take(l)) continue;
+        if (at_once && l->looked) break;
         if (timeout >= 0) {
             when = timeout ? ws__clock() + (uint64_t)timeout : 0;
             timeout = -1;
@@ -11600,13 +12920,16 @@ static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
         if (when != UINT64_MAX || !slept) l->now = ws__clock();
         if (ws__loop_timers(l)) continue;
         l->ready_at = l->ready_count = 0;   /* an interrupted wait finds nothing */
+        l->looked = (uint8_t)at_once;
         fault = ws__poller_wait(l, ws__loop_sleep(l, when));
         if (fault < 0) return ws__loop_error(l, fault, NULL, NULL);
-        l->woken = fault == WS__INTERRUPTED;
+        if (fault == WS__INTERRUPTED) ws__flag_set(&l->woken, 1);
         slept = 1;
         l->now = ws__clock();
         ws__loop_timers(l);
     }
+    l->looked = 0;
+    return 0;
 }
 
 WS_API int ws_poll(ws_loop *l, ws_event *ev, int timeout)
@@ -11646,24 +12969,20 @@ WS_API const char *ws_loop_error_text(const ws_loop *l)
 
 WS_API ws_loop *ws_loop_new(const ws_config *cfg)
 {
-    ws_config own;
-    ws__cfg *k;
+    ws__cfg *k = ws__sock_startup() ? NULL : ws__cfg_from(NULL, NULL, cfg);
     ws_loop *l;
 
-    memset(&own, 0, sizeof own);
-    if (cfg) own.alloc = cfg->alloc;
-    if (cfg) own.alloc_user = cfg->alloc_user;
-    k = ws__sock_startup() ? NULL : ws__cfg_new(&own, NULL);
     if (!k) return NULL;
     l = (ws_loop *)ws__alloc(k, sizeof *l);
     if (!l) { ws__cfg_release(k); return NULL; }
     memset(l, 0, sizeof *l);
     l->cfg = k;
     l->queue_end = &l->queue;
+    l->process = ws__process();
     if (ws__random(k, &l->seed, sizeof l->seed)) l->seed = 2166136261u;
     k->cache = &l->cache;
     k->wake = ws__loop_wake;
-    l->buf = (uint8_t *)ws__alloc(k, WS__READ_FRONT + WS__READ_SIZE);
+    l->buf = (uint8_t *)ws__alloc(k, WS__BUF_SIZE);
     l->cork.buf = (uint8_t *)ws__alloc(k, WS__CORK_SIZE);
     l->cork.cap = WS__CORK_SIZE;
     l->cork.flush = ws__cork_flush;
@@ -11674,10 +12993,18 @@ WS_API ws_loop *ws_loop_new(const ws_config *cfg)
         ws_loop_free(l);
         return NULL;
     }
-    l->cork.lo = l->buf;
-    l->cork.hi = l->buf + WS__READ_FRONT + WS__READ_SIZE;
     l->now = ws__clock();
     return l;
+}
+
+static void ws__unlisten_all(ws_loop *l)
+{
+#ifdef WS_NO_SERVER
+    (void)l;
+#else
+    uint32_t i;
+    for (i = 0; i < l->listener_count; i++) ws_unlisten(l, (int)i);
+#endif
 }
 
 WS_API void ws_loop_free(ws_loop *l)
@@ -11687,20 +13014,22 @@ WS_API void ws_loop_free(ws_loop *l)
 
     if (!l) return;
     k = l->cfg;
+    l->foreign = l->process != ws__process();
+    if (l->foreign) ws__poller_close(l);    /* as long as it is open it is the parent's too */
     for (i = 1; i <= l->heap_count; i++) ws__loop_drop(l->heap[i]);
     while (l->queue) {
         ws_conn *c = l->queue;
         l->queue = c->link;
         ws__free_now(c);
     }
-    for (i = 0; i < l->listener_count; i++) ws_unlisten(l, (int)i);
+    ws__unlisten_all(l);
     ws__poller_close(l);
     ws__post_close(l);
     ws__cache_clear(k);
     ws__free(k, l->listeners, l->listener_count * sizeof *l->listeners);
     ws__free(k, l->heap, l->heap_size * sizeof *l->heap);
     ws__free(k, l->groups, l->group_slots * sizeof *l->groups);
-    ws__free(k, l->buf, WS__READ_FRONT + WS__READ_SIZE);
+    ws__free(k, l->buf, WS__BUF_SIZE);
     ws__free(k, l->cork.buf, WS__CORK_SIZE);
     ws__free(k, l, sizeof *l);
     k->cache = NULL;
@@ -11717,7 +13046,15 @@ static void ws__loop_share(ws_loop *l, ws__cfg *k)
     if (k->set.alloc == own->alloc && k->set.alloc_user == own->alloc_user) k->cache = &l->cache;
 }
 
+/* Whose allocator a connection takes: the loop's is the default. */
+static const ws_config *ws__loop_from(const ws_loop *l, const ws_config *cfg)
+{
+    return l && !(cfg && cfg->alloc) ? &l->cfg->set : cfg;
+}
+
 /* ---- listening ---- */
+
+#ifndef WS_NO_SERVER
 
 /* FreeBSD and Linux then spread connections over the sockets. */
 static int ws__share_port(ws__sock s)
@@ -11737,67 +13074,24 @@ static int ws__share_port(ws__sock s)
 /* share: other sockets that ask for it too may listen on the same port. */
 static int ws__bind(ws__sock *out, const struct sockaddr *a, size_t size, int family, int share)
 {
-    ws__sock s = socket(family, SOCK_STREAM, 0);
+    ws__sock s = ws__sock_open(family, SOCK_STREAM);
     int on = 1, off = 0;
 
     if (s == WS__NO_SOCK) return -1;
-#ifndef _WIN32
-    if (family != AF_UNIX) setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+#ifdef _WIN32   /* SO_REUSEADDR would let any program take the port from us, and so does neither */
+    setsockopt(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&on, sizeof on);
 #else
-    (void)on;
+    if (family != AF_UNIX) setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 #endif
     if (family == AF_INET6)
         setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, (const char *)&off, sizeof off);
-    if ((share && ws__share_port(s)) || ws__sock_nonblock(s) ||
+    if ((share && ws__share_port(s)) ||
         bind(s, a, (socklen_t)size) || listen(s, 1024)) {
         ws__sock_close(s);
         return -1;
     }
     *out = s;
     return 0;
-}
-
-static int ws__listen_tcp(const char *address, int share, ws__sock *out)
-{
-    struct addrinfo hints, *all, *a;
-    const char *port;
-    char host[256];
-    int pass, r = -1;
-
-    if (ws__split_address(address, host, sizeof host, &port)) return WS_ERR_ARGUMENT;
-    memset(&hints, 0, sizeof hints);
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_PASSIVE;
-    if (getaddrinfo(*host ? host : NULL, port, &hints, &all)) return WS_ERR_LOOKUP;
-    for (pass = *host ? 1 : 0; r && pass < 2; pass++)   /* no host: IPv6 takes both */
-        for (a = all; r && a; a = a->ai_next)
-            if (pass || a->ai_family == AF_INET6)
-                r = ws__bind(out, a->ai_addr, a->ai_addrlen, a->ai_family, share);
-    freeaddrinfo(all);
-    return r ? WS_ERR_LISTEN : 0;
-}
-
-static int ws__listen_unix(const char *path, ws__sock *out)
-{
-#ifdef _WIN32
-    (void)path;
-    (void)out;
-    return WS_ERR_LISTEN;
-#else
-    struct sockaddr_un a;
-    int probe, stale;
-
-    if (ws__unix_address(&a, ws__cstr(path))) return WS_ERR_ARGUMENT;
-    if (!ws__bind(out, (struct sockaddr *)&a, sizeof a, AF_UNIX, 0)) return 0;
-    if (errno != EADDRINUSE) return WS_ERR_LISTEN;
-    probe = socket(AF_UNIX, SOCK_STREAM, 0);        /* left behind by a dead server? */
-    stale = probe >= 0 && ws__sock_connect(probe, (struct sockaddr *)&a, sizeof a) &&
-            errno == ECONNREFUSED;
-    if (probe >= 0) close(probe);
-    if (!stale) { errno = EADDRINUSE; return WS_ERR_LISTEN; }
-    unlink(path);
-    return ws__bind(out, (struct sockaddr *)&a, sizeof a, AF_UNIX, 0) ? WS_ERR_LISTEN : 0;
-#endif
 }
 
 /* The port that s got, 0 for a unix socket; negative when the system does not tell. */
@@ -11814,6 +13108,131 @@ static int ws__bound_port(ws__sock s)
         return ntohs(((struct sockaddr_in6 *)(void *)&a)->sin6_port);
     return 0;
 }
+
+/* out[0] listens on every address of IPv6: does out[1] on IPv4, if the system (OpenBSD) needs two
+   sockets for that? 0, or -1: the port is taken there. */
+static int ws__bind_twin(ws__sock out[2], int share)
+{
+    struct sockaddr_in a;
+    int only = 0, port = ws__bound_port(out[0]);
+    socklen_t n = sizeof only;
+
+    if (getsockopt(out[0], IPPROTO_IPV6, IPV6_V6ONLY, (char *)&only, &n) || !only) return 0;
+    memset(&a, 0, sizeof a);
+    a.sin_family = AF_INET;
+    a.sin_port = htons((uint16_t)port);
+    if (!ws__bind(&out[1], (struct sockaddr *)&a, sizeof a, AF_INET, share)) return 0;
+    ws__sock_close(out[0]);
+    out[0] = WS__NO_SOCK;
+    return -1;
+}
+
+/* Why listening failed: the machine, or the address. */
+static int ws__listen_error(void)
+{
+    return ws__out_of(ws__sock_error()) ? WS_ERR_SYSTEM : WS_ERR_LISTEN;
+}
+
+WS__APART int ws__listen_tcp(const char *address, int share, ws__sock out[2])
+{
+    struct addrinfo hints, *all, *a;
+    const char *port;
+    char host[256];
+    int pass, tries, half = 0, r = -1;
+
+    if (ws__split_address(address, host, sizeof host, &port)) return WS_ERR_ARGUMENT;
+    memset(&hints, 0, sizeof hints);
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_PASSIVE;
+#ifndef _WIN32
+    errno = 0;
+#endif
+    r = getaddrinfo(*host ? host : NULL, port, &hints, &all);
+    if (r) return ws__lookup_fault(r);
+    r = -1;
+    for (pass = *host ? 1 : 0; r && !half && pass < 2; pass++)  /* no host: IPv6 takes both */
+        for (a = all; r && !half && a; a = a->ai_next)
+            for (tries = 0; r && tries < 8 && (pass || a->ai_family == AF_INET6); tries++) {
+                r = ws__bind(out, a->ai_addr, a->ai_addrlen, a->ai_family, share);
+                if (r || pass) break;
+                r = half = ws__bind_twin(out, share);   /* port 0 gives another next time */
+            }
+    freeaddrinfo(all);
+    return r ? ws__listen_error() : 0;
+}
+
+#ifdef _WIN32
+static int ws__listen_unix(ws_loop *l, const char *path, ws__listener *s, ws__sock *out,
+                           const char **why)
+{
+    (void)l;
+    (void)path;
+    (void)s;
+    (void)out;
+    *why = "no unix sockets on this system";
+    return WS_ERR_LISTEN;
+}
+
+static void ws__unix_end(ws_loop *l, ws__listener *s)
+{
+    (void)l;
+    (void)s;
+}
+#else
+/* Does a dead server's socket stand in the way? Nothing else may be taken away; *why says what
+   it is. */
+static int ws__unix_is_stale(const struct sockaddr_un *a, size_t size, const char **why)
+{
+    struct stat file;
+    int probe, refused;
+
+    *why = "a file that is no socket stands there";
+    if (lstat(a->sun_path, &file) || !S_ISSOCK(file.st_mode)) return 0;
+    probe = ws__sock_open(AF_UNIX, SOCK_STREAM);
+    refused = probe >= 0 && ws__sock_connect(probe, (const struct sockaddr *)a, size) &&
+              errno == ECONNREFUSED;
+    *why = probe < 0 ? strerror(errno) : "another server listens there";
+    if (probe >= 0) close(probe);
+    return refused;
+}
+
+WS__APART int ws__listen_unix(ws_loop *l, const char *path, ws__listener *s, ws__sock *out,
+                              const char **why)
+{
+    struct sockaddr_un a;
+    struct stat file;
+    size_t size, n = strlen(path) + 1;
+    int r;
+
+    if (ws__unix_address(&a, &size, ws__cstr(path))) return WS_ERR_ARGUMENT;
+    r = ws__bind(out, (struct sockaddr *)&a, size, AF_UNIX, 0);
+    if (r && errno == EADDRINUSE && *a.sun_path) {
+        if (!ws__unix_is_stale(&a, size, why)) return WS_ERR_LISTEN;
+        *why = NULL;
+        if (!unlink(path)) r = ws__bind(out, (struct sockaddr *)&a, size, AF_UNIX, 0);
+    }
+    if (r) return ws__listen_error();
+    if (!*a.sun_path || lstat(path, &file)) return 0;
+    s->device = (uint64_t)file.st_dev;
+    s->inode = (uint64_t)file.st_ino;
+    s->path = (char *)ws__alloc(l->cfg, n);
+    if (s->path) memcpy(s->path, path, n);
+    return 0;
+}
+
+/* Takes away the file of a listener, if it is still ours. */
+static void ws__unix_end(ws_loop *l, ws__listener *s)
+{
+    struct stat file;
+
+    if (!s->path) return;
+    if (l->process == ws__process() && !lstat(s->path, &file) && S_ISSOCK(file.st_mode) &&
+        s->device == (uint64_t)file.st_dev && s->inode == (uint64_t)file.st_ino)
+        unlink(s->path);
+    ws__free(l->cfg, s->path, strlen(s->path) + 1);
+    s->path = NULL;
+}
+#endif
 
 static int ws__listener_add(ws_loop *l, const ws__listener *s)
 {
@@ -11835,56 +13254,82 @@ static int ws__listener_add(ws_loop *l, const ws__listener *s)
     return (int)l->listener_count++;
 }
 
-/* The loop's allocator is the default of its connections. */
-static void ws__loop_alloc(const ws_loop *l, ws_config *cfg)
+/* What is wrong with a listener's configuration: 0, or the error with its field, or *why. */
+static int ws__listen_fault(const ws_config *cfg, const char **why, char room[96])
 {
-    if (cfg->alloc) return;
-    cfg->alloc = l->cfg->set.alloc;
-    cfg->alloc_user = l->cfg->set.alloc_user;
+    int r = cfg ? ws__config_fault(cfg, 0) : 0;
+
+    *why = r ? ws__fault_field(r, cfg, room) : NULL;
+    if (r || !cfg) return r;
+    if (cfg->memory) *why = "memory";
+    if (cfg->io.read) *why = "io";
+    return *why ? WS_ERR_ARGUMENT : ws__tls_serves(cfg->tls, why);
+}
+
+/* Makes a bound socket a listener with configuration k: its number, or the error. */
+static int ws__listener_start(ws_loop *l, ws__sock fd, ws__cfg *k)
+{
+    int port = ws__bound_port(fd), r;
+    ws__listener s;
+
+    if (port < 0) return port;
+    memset(&s, 0, sizeof s);
+    s.fd = fd;
+    s.port = (uint16_t)port;
+    s.wants = WS_WANT_READ;
+    s.cfg = k;
+    s.twin = -1;
+    r = ws__listener_add(l, &s);
+    if (r < 0) return r;
+    if (ws__poller_set(l, fd, WS__KEY_LISTENER(r), WS__UNWATCHED, WS_WANT_READ)) {
+        l->listeners[r].fd = WS__NO_SOCK;
+        return WS_ERR_POLLER;
+    }
+    k->refs++;
+    return r;
 }
 
 WS_API int ws_listen(ws_loop *l, const char *address, const ws_config *cfg)
 {
-    ws_config bare;
-    ws__listener s;
+    ws__sock fd[2] = { WS__NO_SOCK, WS__NO_SOCK };
+    ws__listener file;          /* of a unix socket: its path and what identifies it */
+    ws__cfg *k;
     const char *why;
-    int port, r;
+    char text[32], room[96];
+    int r, twin = -1, share = cfg && cfg->reuse_port;
 
     if (!l || !address) return WS_ERR_ARGUMENT;
     if (l->stopping) return ws__loop_error(l, WS_ERR_STATE, address, NULL);
-    memset(&bare, 0, sizeof bare);
-    if (cfg) bare = *cfg;
-    r = ws__config_fault(&bare, 0);
-    if (r) return ws__loop_error(l, r, address, ws__fault_field(r, &bare));
-    if (bare.io.read) return ws__loop_error(l, WS_ERR_ARGUMENT, address, "io");
-    if (bare.memory) return ws__loop_error(l, WS_ERR_ARGUMENT, address, "memory");
-    r = ws__tls_serves(bare.tls, &why);
+    memset(&file, 0, sizeof file);
+    r = ws__listen_fault(cfg, &why, room);
     if (r) return ws__loop_error(l, r, address, why);
-    ws__loop_alloc(l, &bare);
-    r = strncmp(address, "unix:", 5) ? ws__listen_tcp(address, bare.reuse_port, &s.fd)
-                                     : ws__listen_unix(address + 5, &s.fd);
-    why = r == WS_ERR_ARGUMENT ? "host:port or unix:/path is expected" : NULL;
-#ifndef _WIN32
-    if (r == WS_ERR_LISTEN) why = strerror(errno);
-#endif
+    why = NULL;
+    r = strncmp(address, "unix:", 5) ? ws__listen_tcp(address, share, fd)
+                                     : ws__listen_unix(l, address + 5, &file, fd, &why);
+    if (r == WS_ERR_ARGUMENT) why = "host:port or unix:/path is expected";
+    if (!why && (r == WS_ERR_LISTEN || r == WS_ERR_SYSTEM))
+        why = ws__sock_why(ws__sock_error(), text);
     if (r) return ws__loop_error(l, r, address, why);
-    port = ws__bound_port(s.fd);
-    s.port = (uint16_t)port;
-    s.wants = WS_WANT_READ;
-    s.cfg = ws__cfg_new(&bare, NULL);
-    r = port < 0 ? port : s.cfg ? ws__listener_add(l, &s) : WS_ERR_MEMORY;
-    if (r >= 0 &&
-        ws__poller_set(l, s.fd, WS__KEY_LISTENER(r), WS__UNWATCHED, WS_WANT_READ)) {
-        l->listeners[r].fd = WS__NO_SOCK;
-        r = WS_ERR_POLLER;
+    k = ws__cfg_from(cfg, NULL, ws__loop_from(l, cfg));
+    r = k ? ws__listener_start(l, fd[0], k) : WS_ERR_MEMORY;
+    if (r >= 0 && fd[1] != WS__NO_SOCK) twin = ws__listener_start(l, fd[1], k);
+    if (r >= 0) {
+        l->listeners[r].twin = twin;
+        l->listeners[r].path = file.path;
+        l->listeners[r].device = file.device;
+        l->listeners[r].inode = file.inode;
+    } else {
+        ws__unix_end(l, &file);
+        ws__sock_close(fd[0]);
     }
-    if (r < 0) {
-        if (s.cfg) ws__cfg_release(s.cfg);
-        ws__sock_close(s.fd);
-        return ws__loop_error(l, r, address, NULL);
+    if (twin < 0 && fd[1] != WS__NO_SOCK) {
+        ws__sock_close(fd[1]);
+        if (r >= 0) ws_unlisten(l, r);
+        if (r >= 0) r = twin;
     }
-    ws__loop_share(l, s.cfg);
-    return r;
+    if (r >= 0) ws__loop_share(l, k);
+    if (k) ws__cfg_release(k);
+    return r < 0 ? ws__loop_error(l, r, address, NULL) : r;
 }
 
 WS_API int ws_listen_port(const ws_loop *l, int listener)
@@ -11918,11 +13363,15 @@ WS_API void ws_unlisten(ws_loop *l, int listener)
     if (!l || listener < 0 || (uint32_t)listener >= l->listener_count) return;
     s = &l->listeners[listener];
     if (s->fd == WS__NO_SOCK) return;
+    ws_unlisten(l, s->twin);
     ws__poller_drop(l, s->fd);
+    ws__unix_end(l, s);
     ws__sock_close(s->fd);
     s->fd = WS__NO_SOCK;
     ws__cfg_release(s->cfg);
 }
+
+#endif /* WS_NO_SERVER */
 
 /* ---- connections that are not accepted ---- */
 
@@ -11954,14 +13403,8 @@ static int ws__loop_add(ws_loop *l, ws_conn *c)
 #ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_dial(ws_loop *l, const char *url, const ws_config *cfg)
 {
-    ws_config own;
-    ws_conn *c;
+    ws_conn *c = l ? ws__client_new(url, cfg, ws__loop_from(l, cfg), 0) : NULL;
 
-    if (!l) return NULL;
-    memset(&own, 0, sizeof own);
-    if (cfg) own = *cfg;
-    ws__loop_alloc(l, &own);
-    c = ws_client_new(url, &own);
     if (!c) return NULL;
     ws__start_clock(c);
     if (ws__loop_add(l, c)) {
@@ -11969,8 +13412,8 @@ WS_API ws_conn *ws_dial(ws_loop *l, const char *url, const ws_config *cfg)
         return NULL;
     }
     if (c->error) return c;
-    if (own.io.read || own.memory)
-        ws__fail_with(c, WS_ERR_ARGUMENT, own.io.read ? "io" : "memory");
+    if (cfg && (cfg->io.read || cfg->memory))
+        ws__fail_with(c, WS_ERR_ARGUMENT, cfg->memory ? "memory" : "io");
     else ws__dial_start(c);
     return c;
 }
@@ -11980,28 +13423,25 @@ WS_API ws_conn *ws_dial(ws_loop *l, const char *url, const ws_config *cfg)
 WS_API ws_conn *ws_adopt(ws_loop *l, ws_socket fd, const void *data, size_t n,
                          const ws_config *cfg)
 {
-    ws_config own;
-    ws_conn *c;
+    ws_conn *c = ws__server_new(cfg, ws__loop_from(l, cfg), !l);
 
-    memset(&own, 0, sizeof own);
-    if (cfg) own = *cfg;
-    if (l) ws__loop_alloc(l, &own);
-    c = ws_server_new(&own);
     if (!c) return NULL;
+    if (l && cfg && cfg->memory && !c->error) ws__fail_with(c, WS_ERR_ARGUMENT, "memory");
     ws__start_clock(c);
     if ((l && ws__loop_add(l, c)) || (n && data && ws__rx_append(c, (const uint8_t *)data, n))) {
         c->cfg->set.io.close = NULL;
         ws_free(c);
         return NULL;
     }
+    c->fresh = n > 0;
     c->fd = (ws__sock)fd;
-    if (own.io.read || fd == (ws_socket)WS__NO_SOCK) return c;
+    if ((cfg && cfg->io.read) || fd == (ws_socket)WS__NO_SOCK) return c;
     ws__sock_options(c->fd);
     if (ws__sock_nonblock(c->fd)) {
         ws__sock_close(c->fd);
         c->fd = WS__NO_SOCK;
         ws__fail(c, WS_ERR_IO);
-    } else if (!c->error && ws__serves_tls(&own)) {
+    } else if (!c->error && ws__serves_tls(&c->cfg->set)) {
         if (n) ws__fail(c, WS_ERR_ARGUMENT);
         else ws__wrap(c, NULL);
     }
@@ -12031,9 +13471,11 @@ WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
     if (!c || !rest || !n || (!asked && (c->phase != WS__PHASE_FRAMES || c->sending))) return none;
     if (c->more && c->more->layer) return none;
     if ((c->rx && c->rx->op) || WS__HAS(c, WS__OPEN_OWED)) return none;
-    if (c->cork && c->cork->total) c->cork->flush(c);
+    if (c->cork && c->cork->total) (c->cork->flush)(c);
     ws__flush(c);
     if (ws__unsent(c) || WS__HAS(c, WS__CLOSE_SENT)) return none;
+    ws__unshow(c);
+    if (l) ws__loop_unshow(l);
     if (l && l->current == c) {
         if (ws__rx_append(c, l->span.p, (size_t)(l->span.end - l->span.p))) return none;
         l->span.p = l->span.end;
@@ -12122,6 +13564,8 @@ WS_API int ws_publish(ws_loop *l, const char *group, ws_conn *except, int op,
     return ws__publish(l, group, except, &w);
 }
 
+#ifndef WS_NO_SERVER
+
 WS_API int ws_http_publish(ws_loop *l, const char *group, ws_conn *except,
                            const void *data, size_t n)
 {
@@ -12138,13 +13582,13 @@ WS_API int ws_http_publish(ws_loop *l, const char *group, ws_conn *except,
 WS_API int ws_http_publish_fill(ws_loop *l, const char *group, ws_conn *except, size_t n,
                                 void (*fill)(void *user, void *at, size_t n), void *user)
 {
-    char small[512];
+    char few[256];
     ws__shared *big = NULL;
-    void *at = small;
+    void *at = few;
     int took;
 
     if (!l || !fill || n > (size_t)-1 / 4 || !ws__group_of(l, ws__group_name(group))) return 0;
-    if (n > sizeof small) {
+    if (n > sizeof few) {
         big = ws__shared_raw(l->cfg, n);
         if (!big) return 0;
         at = WS__DATA(big);
@@ -12153,16 +13597,6 @@ WS_API int ws_http_publish_fill(ws_loop *l, const char *group, ws_conn *except, 
     took = ws_http_publish(l, group, except, at, n);
     if (big) ws__shared_release(big);
     return took;
-}
-
-WS_API int ws_publish_latest(ws_loop *l, const char *group, int slot, int op,
-                             const void *data, size_t n)
-{
-    ws__news w;
-
-    if (!l || slot < 0 || !ws__news_valid(op, data, n)) return 0;
-    w = ws__news_of(l->cfg, slot, op, data, n);
-    return ws__publish(l, group, NULL, &w);
 }
 
 WS_API int ws_broadcast(ws_loop *l, ws_conn *except, int op, const void *data, size_t n)
@@ -12180,12 +13614,24 @@ WS_API int ws_broadcast(ws_loop *l, ws_conn *except, int op, const void *data, s
     return took;
 }
 
+#endif /* WS_NO_SERVER */
+
+WS_API int ws_publish_latest(ws_loop *l, const char *group, int slot, int op,
+                             const void *data, size_t n)
+{
+    ws__news w;
+
+    if (!l || slot < 0 || !ws__news_valid(op, data, n)) return 0;
+    w = ws__news_of(l->cfg, slot, op, data, n);
+    return ws__publish(l, group, NULL, &w);
+}
+
 WS_API void ws_shutdown(ws_loop *l, int code, const char *reason, uint32_t deadline_ms)
 {
     uint32_t i;
 
     if (!l || l->stopping) return;
-    for (i = 0; i < l->listener_count; i++) ws_unlisten(l, (int)i);
+    ws__unlisten_all(l);
     for (i = 1; i <= l->heap_count; i++) {
         ws_conn *c = l->heap[i];
         if (WS__HAS(c, WS__DEAD)) continue;

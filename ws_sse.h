@@ -157,6 +157,7 @@ typedef struct ws_sse_parser {
     uint8_t now, next;      /* id slots: in force, and from the next blank line on */
     uint8_t bom, skip_lf, state, field, bad, has_data, owes_lf, begun, show, name_n;
     uint8_t has_id;         /* the stream said one, perhaps an empty one */
+    uint8_t id_new;         /* the next request does not know it yet */
     char name[6];           /* of the field being read; one byte more than any known has */
     long number;            /* of the retry line being read, -1: no digit yet */
     int error;
@@ -253,7 +254,8 @@ typedef struct ws_sse_reader {
     ws_sse_parser parser;
     const char *at;
     size_t n;
-    long retry;
+    long retry;             /* that the next wait is of, -1: of cfg.reconnect */
+    uint32_t reconnect, retry_max;      /* ms: of cfg, or the defaults; 0: no coming back */
     int taking;
 } ws_sse_reader;
 
@@ -265,12 +267,18 @@ typedef struct ws_sse_reader {
    Like a browser it comes back when the stream ends or breaks, with Last-Event-ID: of
    cfg.headers until the stream says an id, then only that one; without, if it is empty or has
    control characters (the server then goes on where it likes, but from no older id). It stops
-   at 204, at an error status, and at answers that are no event stream or are compressed. The
-   wait is cfg.reconnect's (3000; WS_NEVER: no coming back; methods but GET come back only if it
-   is set; with cfg.memory none does), and once the stream has said retry, one to two times
-   that: spread, so that readers do not return all at once. It doubles as long as tries fail.
-   A server that vanished without a word is noticed with cfg.idle_timeout, which any byte of
-   the stream sets back; twice the server's beat is a good value. */
+   at 204, at answers that are no event stream or are compressed, and at every other status;
+   with cfg.retry_after not at 429, 502, 503 and 504, where it waits as Retry-After says at
+   least.
+
+   After each stream the wait is cfg.reconnect (3000; WS_NEVER: no coming back; methods but GET
+   come back only if it is set; with cfg.memory or cfg.io none does), and once the stream has
+   said retry, that, but not more than cfg.retry_max; up to a quarter longer, by chance, so that
+   readers do not return all at once. It is doubled only while tries fail, up to
+   cfg.reconnect_max.
+
+   A server that vanished without a word is noticed with cfg.idle_timeout, which any byte of the
+   stream sets back; twice the server's beat is a good value. */
 WS_SSE_API ws_conn *ws_sse_connect(ws_sse_reader *s, const char *url, const ws_config *cfg,
                                    void *memory, size_t n);
 WS_SSE_API ws_conn *ws_sse_dial(ws_sse_reader *s, ws_loop *loop, const char *url,
@@ -368,7 +376,7 @@ typedef struct ws_sse__out {
 static void ws_sse__put(ws_sse__out *o, const char *p, size_t n)
 {
     o->n = n > WS_SSE__MOST - o->n ? WS_SSE__MOST : o->n + n;
-    if (n && o->put && !o->error && o->put(o->user, p, n)) o->error = WS_SSE_ERR_WRITE;
+    if (n && o->put && !o->error && (o->put)(o->user, p, n)) o->error = WS_SSE_ERR_WRITE;
 }
 
 static size_t ws_sse__size(const char *text, size_t n)
@@ -608,7 +616,7 @@ static size_t ws_sse__name_step(ws_sse_parser *p, const char *s, size_t n)
 
     if (end && !p->name_n) {            /* a blank line: the event is whole */
         p->skip_lf = *s == '\r';
-        if (p->now != p->next) p->has_id = 1;
+        if (p->now != p->next) p->has_id = p->id_new = 1;
         p->now = p->next;
         if (p->has_data) p->show = WS_SSE__LAST;
         else p->event_n = 0;
@@ -962,9 +970,11 @@ static ws_config ws_sse__reader_config(const ws_config *cfg,
     memset(&own, 0, sizeof own);
     if (cfg) own = *cfg;
     if (!own.method) own.method = "GET";
-    if (!own.reconnect && !strcmp(own.method, "GET")) own.reconnect = 3000;
+    if (!own.reconnect && !own.io.read && !strcmp(own.method, "GET")) own.reconnect = 3000;
     if (own.reconnect == WS_NEVER || own.memory) own.reconnect = 0;     /* no room for an id */
-    if (!own.max_redirects) own.max_redirects = 20;
+    own.refusal_final = 1;
+    if (!own.retry_max) own.retry_max = 300000;
+    if (!own.max_redirects && !own.io.read) own.max_redirects = 20;
     own.headers = ws_sse__join_headers(all, own.headers, ours) ? all : bad;
     return own;
 }
@@ -980,6 +990,8 @@ static ws_conn *ws_sse__start(ws_sse_reader *s, ws_loop *loop, int block, const 
     s->error = ws_sse_parser_init(&s->parser, memory, n);
     if (s->error) return NULL;
     own = ws_sse__reader_config(cfg, headers);
+    s->reconnect = own.reconnect;
+    s->retry_max = own.retry_max;
     s->conn = block ? ws_connect(url, &own) : loop ? ws_dial(loop, url, &own)
                                                    : ws_open(url, &own);
     return s->conn;
@@ -1004,6 +1016,17 @@ static void ws_sse__stop(ws_sse_reader *s, int error)
     ws_close(s->conn, 0, NULL);
 }
 
+/* This try has brought a stream: the next one waits as the server said last. */
+static void ws_sse__wait_anew(ws_sse_reader *s)
+{
+    uint32_t ms = s->reconnect;
+
+    s->retry = s->parser.retry;
+    if (s->retry >= 0) ms = (uint32_t)(s->retry < 1L << 29 ? s->retry : 1L << 29);
+    if (s->retry >= 0 && ms > s->retry_max) ms = s->retry_max;
+    ws_next_delay(s->conn, ms);
+}
+
 static void ws_sse__opened(ws_sse_reader *s)
 {
     ws_str type = ws_header_value(s->conn, "Content-Type");
@@ -1014,29 +1037,28 @@ static void ws_sse__opened(ws_sse_reader *s)
     else if (ws_status(s->conn) != 200 || !ws_sse__is_type(type) ||
              (coding.size && !ws_str_is(coding, "identity")))
         ws_sse__stop(s, WS_SSE_ERR_TYPE);
+    else
+        ws_sse__wait_anew(s);
 }
 
-/* Between two streams: where to go on, and when. */
-static void ws_sse__lost(ws_sse_reader *s, const ws_event *ev)
+/* Tells the next try where to go on. Returns 0, or an error: there is no memory for it now. */
+static int ws_sse__go_on_from(ws_sse_reader *s)
 {
     static const char name[] = "Last-Event-ID";
-    int r = 0;
+    int r;
 
-    ws_sse_parser_restart(&s->parser);
-    if (ev->error == WS_ERR_STATUS) { ws_sse__stop(s, 0); return; }
-    if (s->parser.has_id) r = ws_next_header(s->conn, name, ws_sse_last_id(&s->parser));
+    if (!s->reconnect || !s->parser.id_new) return 0;
+    r = ws_next_header(s->conn, name, ws_sse_last_id(&s->parser));
     if (r == WS_ERR_ARGUMENT) r = ws_next_header(s->conn, name, "");   /* not fit for a header */
-    if (r) ws_sse__stop(s, WS_SSE_ERR_MEMORY);      /* an older id would give events again */
+    if (!r) s->parser.id_new = 0;
+    return r;
 }
 
-WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *out)
+/* Parses a part. Returns 1 with an event, 0 when it is used up. */
+static int ws_sse__take_part(ws_sse_reader *s, const ws_event *ev, ws_sse_event *out)
 {
     int r;
 
-    if (ev->conn != s->conn || s->error) return 0;
-    if (ev->type == WS_EV_OPEN) ws_sse__opened(s);
-    if (ev->type == WS_EV_DOWN) ws_sse__lost(s, ev);
-    if (ev->type != WS_EV_PART) return 0;
     if (!s->taking || s->at + s->n != (const char *)ev->data + ev->size) {
         s->at = (const char *)ev->data;         /* a part anew, also if the last was not used up */
         s->n = ev->size;
@@ -1044,11 +1066,21 @@ WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *o
     r = ws_sse_parse(&s->parser, &s->at, &s->n, out);
     s->taking = r > 0;
     if (r < 0) ws_sse__stop(s, r);
-    if (s->parser.retry != s->retry && s->parser.retry >= 0) {  /* waited is half at least */
-        s->retry = s->parser.retry;
-        ws_next_delay(s->conn, 2 * (uint32_t)(s->retry < 1 << 28 ? s->retry : 1 << 28));
-    }
+    if (s->parser.retry != s->retry) ws_sse__wait_anew(s);
+    if (!r) ws_sse__go_on_from(s);              /* known before the stream is lost */
     return r > 0;
+}
+
+WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *out)
+{
+    if (ev->conn != s->conn || s->error) return 0;
+    if (ev->type == WS_EV_OPEN) ws_sse__opened(s);
+    if (ev->type == WS_EV_DOWN) {
+        ws_sse_parser_restart(&s->parser);
+        if (ws_sse__go_on_from(s))              /* an older id would give events again */
+            ws_sse__stop(s, WS_SSE_ERR_MEMORY);
+    }
+    return ev->type == WS_EV_PART && ws_sse__take_part(s, ev, out);
 }
 
 #endif /* WS_SSE__CLIENT */

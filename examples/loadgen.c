@@ -1,7 +1,7 @@
 /* Teaches: many client connections in one loop, driven as hard as they go. Measures an echo
             server: messages and megabytes a second, latency, and with --pid the server's
             processor time per message. Every byte of every echo is checked, and their order.
-   Build:   cc -O2 -o build/loadgen examples/loadgen.c -I.       (Linux)
+   Build:   cc -O2 -o build/loadgen examples/loadgen.c -I.
             to compress: -DWS_USE_ZLIB, and -lz at the end
    Run:     build/echo_server &
             build/loadgen ws://127.0.0.1:9001/ --connections 50 --size 64 --depth 8 --seconds 3
@@ -16,9 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
+#ifndef _WIN32
+#include <sys/resource.h>
 #include <unistd.h>
+#endif
 
 #define HEAD ((size_t)16)   /* a message begins with its number: connection, sequence in hex */
 
@@ -55,10 +57,28 @@ typedef struct load {
 
 static uint64_t nanoseconds(void)
 {
+#ifdef _WIN32
+    LARGE_INTEGER ticks, second;
+
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&second);
+    return (uint64_t)((double)ticks.QuadPart / (double)second.QuadPart * 1e9);
+#else
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+#endif
+}
+
+/* As many connections as the system lets us have. */
+static void more_descriptors(void)
+{
+#ifndef _WIN32
+    struct rlimit r;
+
+    if (!getrlimit(RLIMIT_NOFILE, &r)) { r.rlim_cur = r.rlim_max; setrlimit(RLIMIT_NOFILE, &r); }
+#endif
 }
 
 /* ---- latency histogram ---- */
@@ -235,6 +255,25 @@ static int run_for(load *l, uint32_t milliseconds, const uint32_t *until, uint32
     return 0;
 }
 
+#ifdef _WIN32
+static double filetime_seconds(FILETIME t)
+{
+    return ((double)t.dwHighDateTime * 4294967296.0 + (double)t.dwLowDateTime) / 1e7;
+}
+
+/* Seconds of processor time a process has used. */
+static double cpu_seconds(uint32_t pid)
+{
+    FILETIME made, ended, kernel, user;
+    HANDLE h = pid ? OpenProcess(PROCESS_QUERY_INFORMATION, FALSE, pid) : NULL;
+    int got = h && GetProcessTimes(h, &made, &ended, &kernel, &user);
+
+    if (h) CloseHandle(h);
+    if (!pid) return 0;
+    if (!got) { fprintf(stderr, "process %u cannot be asked\n", (unsigned)pid); exit(1); }
+    return filetime_seconds(kernel) + filetime_seconds(user);
+}
+#else
 /* Seconds of processor time a process has used (/proc/PID/stat, fields 14 and 15). */
 static double cpu_seconds(uint32_t pid)
 {
@@ -256,6 +295,7 @@ static double cpu_seconds(uint32_t pid)
     }
     return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
 }
+#endif
 
 static void report(const load *l, double seconds, double cpu)
 {
@@ -365,7 +405,6 @@ static int options(load *l, int argc, char **argv)
 int main(int argc, char **argv)
 {
     static load l;
-    struct rlimit r;
     double seconds, cpu;
     uint64_t backlog;
     uint32_t i;
@@ -376,7 +415,7 @@ int main(int argc, char **argv)
                         "       [--deflate[=SETTINGS]]\n", argv[0]);
         return 2;
     }
-    if (!getrlimit(RLIMIT_NOFILE, &r)) { r.rlim_cur = r.rlim_max; setrlimit(RLIMIT_NOFILE, &r); }
+    more_descriptors();
     make_pattern(&l);
     if (l.cfg.deflate) make_records(&l);
     backlog = 2 * (uint64_t)l.depth * (l.size + WS_FRAME_HEADER_MAX) + 65536;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENT_MAX (64u << 20)   /* bytes: no stream may fill our memory */
+#define EVENT_LIMIT (64u << 20)   /* bytes: no stream may fill our memory */
 
 static char *text;              /* data of the event whose parts come */
 static size_t text_n, text_room;
@@ -14,7 +14,7 @@ static int join(const ws_sse_event *ev)
     if (ev->first) text_n = 0;
     if (text_n + ev->size > text_room) {
         size_t room = 2 * (text_n + ev->size);
-        char *more = room > 2 * EVENT_MAX ? NULL : (char *)realloc(text, room);
+        char *more = room > 2 * EVENT_LIMIT ? NULL : (char *)realloc(text, room);
         if (!more) fprintf(stderr, "an event is too large\n");
         if (!more) return -1;
         text = more;

@@ -61,7 +61,7 @@ static ptrdiff_t step(tls *t, unsigned state)
 
         if (now & BR_SSL_SENDREC) {
             p = br_ssl_engine_sendrec_buf(t->eng, &n);
-            r = t->below.write(t->below.user, p, n);
+            r = (t->below.write)(t->below.user, p, n);
             if (r > 0) { br_ssl_engine_sendrec_ack(t->eng, (size_t)r); continue; }
             if (r == WS_IO_ERROR) return broken(t, "connection lost");
             return now & state & BR_SSL_RECVAPP ? 1 : r ? r : (ptrdiff_t)WS_IO_WANT_WRITE;
@@ -71,7 +71,7 @@ static ptrdiff_t step(tls *t, unsigned state)
             return br_ssl_engine_last_error(t->eng) ? broken(t, "") : 0;
         if (reads++ == 64) { t->more = 1; return WS_IO_WANT_READ; }
         p = br_ssl_engine_recvrec_buf(t->eng, &n);
-        r = t->below.read(t->below.user, p, n);
+        r = (t->below.read)(t->below.user, p, n);
         if (r == 0 || r == WS_IO_ERROR) return broken(t, "connection lost");  /* cut off */
         if (r < 0) return r;
         br_ssl_engine_recvrec_ack(t->eng, (size_t)r);
@@ -133,7 +133,7 @@ static void tls_close(void *user)
         br_ssl_engine_close(t->eng);
         step(t, BR_SSL_RECVAPP);            /* sends close_notify; nobody waits for theirs */
     }
-    if (t->below.close) t->below.close(t->below.user);
+    if (t->below.close) (t->below.close)(t->below.user);
     free(t);
 }
 

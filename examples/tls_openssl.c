@@ -32,7 +32,7 @@ static int moved(BIO *b, ptrdiff_t r)
 static int bio_read(BIO *b, char *buf, int n)
 {
     tls *t = (tls *)BIO_get_data(b);
-    ptrdiff_t r = t->io.read(t->io.user, buf, (size_t)n);
+    ptrdiff_t r = (t->io.read)(t->io.user, buf, (size_t)n);
 
     t->ended = r == 0;
     return moved(b, r);
@@ -41,7 +41,7 @@ static int bio_read(BIO *b, char *buf, int n)
 static int bio_write(BIO *b, const char *buf, int n)
 {
     tls *t = (tls *)BIO_get_data(b);
-    ptrdiff_t r = t->io.write(t->io.user, buf, (size_t)n);
+    ptrdiff_t r = (t->io.write)(t->io.user, buf, (size_t)n);
 
     return moved(b, r ? r : (ptrdiff_t)WS_IO_WANT_WRITE);
 }
@@ -112,7 +112,7 @@ static void tls_close(void *user)
 
     if (!t->failed && SSL_is_init_finished(t->ssl))
         SSL_shutdown(t->ssl);       /* sends close_notify; nobody waits for theirs */
-    if (t->io.close) t->io.close(t->io.user);
+    if (t->io.close) (t->io.close)(t->io.user);
     SSL_free(t->ssl);
     free(t);
 }

@@ -349,7 +349,7 @@ static inline size_t check_frames(const void *stream, size_t n, int from_client,
         }
         if (masked) { key = p + at + h; h += 4; }
         if (n - at < h || n - at - h < len) break;
-        CHECK(!f->closes);                      /* nothing after Close */
+        CHECK(!f->closes || op == 9 || op == 10);       /* after Close no data, no other Close */
         if (op >= 8) CHECK(fin && len <= 125);
         else { CHECK(open ? op == 0 : op != 0); open = !fin; f->data++; }
         buf_clear(&body);

@@ -1000,7 +1000,7 @@ TEST(sec_F2_garbage_like_zlib)
         world w;
         side s;
         ws_config cfg;
-        int fault, border;
+        int fault, border, ended = 0;
         for (k = 0; k < n; k++) plain[k] = (char)(rng_next(&r) & 3 ? fill_at(k) : (int)rng_next(&r));
         if (i % 4 == 3) for (k = 0; k < n; k++) buf_byte(&z, (int)(rng_next(&r) >> 30) & 255);
         else squeeze(&z, plain, n, 9 + i % 7, Z_SYNC_FLUSH);
@@ -1012,9 +1012,11 @@ TEST(sec_F2_garbage_like_zlib)
         buf_add(&z, "\0\0\xff\xff", 4);
         zs.next_in = (Bytef *)z.p;
         zs.avail_in = (uInt)z.n;
-        do fault = inflate(&zs, Z_SYNC_FLUSH);
-        while (fault == Z_STREAM_END && !inflateResetKeep(&zs) && zs.avail_in);
-        border = fault == Z_OK && !zs.avail_in && zs.data_type & 128;
+        do {
+            fault = inflate(&zs, Z_SYNC_FLUSH);
+            if (fault == Z_STREAM_END && zs.avail_in == 4) ended = 1;   /* with the message */
+        } while (fault == Z_STREAM_END && !inflateResetKeep(&zs) && zs.avail_in);
+        border = ended || (fault == Z_OK && !zs.avail_in && zs.data_type & 128);
         want_n = (1 << 20) - zs.avail_out;
         z.n -= 4;
         inflateEnd(&zs);
@@ -1091,6 +1093,192 @@ TEST(utf8_of_decoded_text)
         squeeze(&z, i == 2 ? "abc\xc3" : bad, i == 2 ? 4 : 5, 15, Z_SYNC_FLUSH);
         side_frame(&s, i == 1 ? 0x41 : i == 2 ? 0xC1 : 0xC1, z.p, z.n);
         CHECK_STR(buf_c(&s.log), "O C1007!UTF8 ");
+        side_done(&s);
+    }
+    buf_free(&z);
+}
+
+/* ---- 34: streams that end with a final block, and without the last 00 of 7.2.3.4 ---- */
+
+static const example finals[] = {
+    { "7.2.3.4 without its last byte", "c1xf348cdc9c90700", "O T'Hello' " },
+    { "7.2.3.4 as it stands", "c1xf348cdc9c9070000", "O T'Hello' " },
+    { "one after another", "c1xf348cdc9c90700 c1xf348cdc9c90700", "O T'Hello' T'Hello' " },
+    { "one as usual behind it", "c1xf348cdc9c90700 c1xf248cdc9c90700 c1xf200110000",
+      "O T'Hello' T'Hello' T'Hello' " },
+    { "one as usual before it", "c1xf248cdc9c90700 c1xf348cdc9c90700 81'plain'",
+      "O T'Hello' T'Hello' T'plain' " },
+    { "in two frames", "41xf348cd 80xc9c90700", "O T'Hello' " },
+    { "every byte a frame", "41xf3 00x48 00xcd 00 00xc9 89 00xc9 00x07 80x00", "O p'' T'Hello' " },
+    { "the end without a byte", "41xf348cdc9c90700 80", "O T'Hello' " },
+    { "stored", "c1x010500faff48656c6c6f", "O T'Hello' " },
+    { "empty", "c1x0300 c1xf348cdc9c90700", "O T'' T'Hello' " },
+    { "empty, stored", "c2x010000ffff", "O B'' " },
+    { "behind a flush", "c1xf248cdc9c907000000ffff0300", "O T'Hello' " },
+    { "two of them", "c1xf348cdc9c90700f348cdc9c90700", "O T'HelloHello' " },
+    { "a byte less", "c1xf348cdc9c907", "O C1007!DECODE " },
+    { "two bytes less", "c1xf348cdc9c9", "O C1007!DECODE " },
+    { "stored, a byte less", "c1x010500faff48656c6c", "O C1007!DECODE " },
+    { "something behind it", "c1xf348cdc9c90700ff", "O C1007!DECODE " },
+    { "no final block, no end", "c1xf248050000", "O C1007!DECODE " },
+    { "not UTF-8", "c1x010200fdffc328", "O C1007!UTF8 " },
+};
+
+/* A client with permessage-deflate agreed. */
+static void client_open(side *s, world *w, const ws_config *more)
+{
+    static const ws_deflate plain;
+    ws_config cfg = more ? *more : world_config(w);
+
+    if (!cfg.deflate) cfg.deflate = &plain;
+    side_new(s, w, 1, &cfg);
+    side_pull(s);
+    side_answer(s, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+}
+
+/* A message whose last block is a final one ends with that block; cut anywhere, in both roles. */
+TEST(field_34_final_block_ends_the_message)
+{
+    size_t i, k;
+    int client;
+
+    for (i = 0; i < sizeof finals / sizeof *finals; i++)
+        for (client = 0; client < 2; client++) {
+            buf in = { 0 };
+            int faults = test_faults;
+            put_spec(&in, finals[i].frames, !client);
+            for (k = 0; k <= in.n && test_faults < faults + 2; k++) {
+                world w;
+                side s;
+                world_init(&w);
+                if (client) client_open(&s, &w, NULL);
+                else server_open(&s, &w, NULL, "permessage-deflate");
+                side_feed_cut(&s, &in, k);
+                CHECK_STR(buf_c(&s.log), finals[i].log);
+                side_done(&s);
+            }
+            if (test_faults > faults) printf("    %s, client %d\n", finals[i].title, client);
+            buf_free(&in);
+        }
+}
+
+/* All of a message by zlib alone with Z_FINISH; how: level and strategy. */
+static void squeeze_final(buf *b, const void *p, size_t n, int how)
+{
+    static const int strategies[] = { Z_DEFAULT_STRATEGY, Z_HUFFMAN_ONLY, Z_RLE, Z_FIXED };
+    z_stream z;
+    size_t cap = n + n / 10 + 200;
+    char *out = (char *)malloc(cap);
+
+    memset(&z, 0, sizeof z);
+    deflateInit2(&z, how % 10, Z_DEFLATED, -(9 + how % 7), 1 + how % 9, strategies[how / 10 % 4]);
+    z.next_in = (Bytef *)(uintptr_t)p;
+    z.avail_in = (uInt)n;
+    z.next_out = (Bytef *)out;
+    z.avail_out = (uInt)cap;
+    CHECK_INT(deflate(&z, Z_FINISH), Z_STREAM_END);
+    buf_add(b, out, (size_t)z.total_out);
+    deflateEnd(&z);
+    free(out);
+}
+
+/* Puts a message into frames of at most step bytes, 0: one. */
+static void put_coded(buf *b, int op, const buf *z, size_t step, int masked)
+{
+    size_t at = 0, n;
+    int begins = 0x40 | op;
+
+    do {
+        n = step && z->n - at > step ? step : z->n - at;
+        put_frame(b, (at + n == z->n ? 0x80 : 0) | begins, masked, z->p + at, n, 0);
+        at += n;
+        begins = 0;
+    } while (at < z->n);
+}
+
+/* Peers that finish each message, or only some, by every level and strategy of zlib. */
+TEST(field_34_peers_that_finish_each_message)
+{
+    static const size_t steps[] = { 0, 1, 7, 1000 };
+    char *plain = (char *)malloc(300000);
+    int how, client;
+
+    for (how = 0; how < 40 && !test_faults; how++)
+        for (client = 0; client < 2; client++) {
+            got want = { { 0 }, 0, { 0 }, 0, { 0 } }, have = want;
+            ws_config cfg;
+            world w;
+            side s;
+            buf in = { 0 }, z = { 0 };
+            int i;
+            world_init(&w);
+            cfg = world_config(&w);
+            cfg.max_fragments = WS_NO_LIMIT;
+            cfg.frames = how % 3 == 1;
+            cfg.parts_over = how % 3 == 2 ? 100 : 0;
+            if (client) client_open(&s, &w, &cfg);
+            else server_open(&s, &w, &cfg, "permessage-deflate");
+            s.event = got_event;
+            s.user = &have;
+            s.quiet = 1;
+            for (i = 0; i < 12; i++) {
+                size_t n = message(plain, i);
+                int op = i % 5 == 4 ? WS_OP_BINARY : WS_OP_TEXT;
+                if (n > 70000) n = 70000;
+                buf_clear(&z);
+                if (i % 4 == 3) squeeze(&z, plain, n, 15, Z_SYNC_FLUSH);
+                else squeeze_final(&z, plain, n, how);
+                put_coded(&in, op, &z, z.n < 2000 ? steps[(how + i) % 4] : 0, !client);
+                buf_add(&want.all, plain, n);
+                want.sizes[want.n] = n;
+                want.ops[want.n++] = op;
+            }
+            side_feed_by(&s, in.p, in.n, how % 2 ? 1000 : 0);
+            CHECK_INT(s.error, 0);
+            got_check(&have, &want);
+            if (test_faults) printf("    how %d, client %d: %s\n", how, client, ws_error_text(s.c));
+            buf_free(&want.all);
+            buf_free(&have.all);
+            buf_free(&in);
+            buf_free(&z);
+            side_done(&s);
+        }
+    free(plain);
+}
+
+/* In a block of the caller's as well; and what is too large stays too large. */
+TEST(field_34_limits_hold)
+{
+    static uint64_t block[20000];
+    static char zeros[100000];
+    ws_deflate d = { 0 };
+    ws_config cfg;
+    world w;
+    side s;
+    buf z = { 0 };
+    int fixed;
+
+    d.server_max_window_bits = d.client_max_window_bits = 9;
+    d.mem_level = 1;
+    squeeze_final(&z, zeros, sizeof zeros, 9);
+    CHECK(z.n < 1000);
+    for (fixed = 0; fixed < 2; fixed++) {
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.deflate = &d;
+        cfg.max_message = 99999;
+        if (fixed) {
+            cfg.alloc = NULL;
+            cfg.memory = block;
+            cfg.memory_size = sizeof block;
+            cfg.memory_extension = 100000;
+        }
+        server_open(&s, &w, &cfg, "permessage-deflate; client_max_window_bits");
+        side_frame(&s, 0xC1, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7);
+        side_frame(&s, 0xC1, "\xf3\x48\xcd\xc9\xc9\x07\x00", 7);
+        CHECK_STR(buf_c(&s.log), "O T'Hello' T'Hello' ");
+        side_frame(&s, 0xC2, z.p, z.n);
+        CHECK_INT(s.error, WS_ERR_MESSAGE_SIZE);
         side_done(&s);
     }
     buf_free(&z);
@@ -2074,7 +2262,9 @@ TESTS(T(parameters) T(configurations) T(extension_of_ones_own) T(accept_again)
       T(rfc_examples_at_every_split) T(rfc_examples_sent) T(sec_B4_B5_offers) T(sec_B4_B5_answers)
       T(sec_F5_every_combination) T(fragments_parts_and_frames) T(sec_F1_bombs)
       T(limit_is_of_one_message) T(sec_F2_shortest_payloads) T(sec_F2_garbage_like_zlib)
-      T(reserved_bits) T(utf8_of_decoded_text) T(sec_F4_window_of_256) T(codec_that_cannot_begin)
+      T(reserved_bits) T(utf8_of_decoded_text)
+      T(field_34_final_block_ends_the_message) T(field_34_peers_that_finish_each_message)
+      T(field_34_limits_hold) T(sec_F4_window_of_256) T(codec_that_cannot_begin)
       T(codec_without_a_tail) T(empty_after_another)
       T(sec_F3_lying_codec) T(sec_F3_lying_extension) T(nth_allocation) T(sec_F6_one_byte_writes)
       T(dropped_and_replaced_messages) T(required) T(memory_of_a_connection)

@@ -67,7 +67,7 @@ static const transcript transcripts[] = {
     { "cs", CLOSE_AT_OPEN, "88", "C1005+''", "88:1000" },
     { "cs", CLOSE_AT_OPEN, "", "C1006!EOF", "88:1000" },
     { "cs", CLOSE_AT_OPEN, "81'still' 88x03e8", NULL, "88:1000" },
-    { "cs", CLOSE_AT_OPEN, "89'x' 88x03e8", NULL, "88:1000" },
+    { "cs", CLOSE_AT_OPEN, "89'x' 88x03e8", NULL, "88:1000 8a'x'" },
     { "cs", CLOSE_AT_MESSAGE, "81'hi' 88x03e9", "T'hi' C1001+''", "88:1000" },
     { "cs", CLOSE_AT_MESSAGE, "89'1' 81'hi' 88x03e9", "p'1' T'hi' C1001+''", "8a'1' 88:1000" },
     /* the stream ends */
@@ -1002,16 +1002,16 @@ TEST(sec_D6)
         f = side_frames(&s, NULL);
         CHECK_INT(f.pongs, 1);
         CHECK_INT(f.data, 1);
-        ws_close(s.c, 1000, NULL);          /* ping after our Close: nothing after Close */
+        ws_close(s.c, 1000, NULL);          /* ping after our Close: due until the peer's (5.5.2) */
         side_pull(&s);
         side_frame(&s, 0x89, "late", 4);
         f = side_frames(&s, NULL);
-        CHECK_INT(f.pongs, 1);
+        CHECK_INT(f.pongs, 2);
         CHECK_INT(s.error, 0);
         { buf b = { 0 }; put_close(&b, !client, 1000, ""); put_frame(&b, 0x89, !client, "x", 1, 0);
           side_feed(&s, b.p, b.n); buf_free(&b); }
         f = side_frames(&s, NULL);
-        CHECK_INT(f.pongs, 1);
+        CHECK_INT(f.pongs, 2);
         CHECK_INT(s.clean, 1);
         side_done(&s);
 
@@ -1701,11 +1701,11 @@ TEST(send_states)
             if (k == 2) side_end(&s);
             CHECK_INT(ws_send_text(s.c, "late"), WS_ERR_STATE);
             CHECK_INT(ws_send(s.c, WS_OP_BINARY, "late", 4), WS_ERR_STATE);
-            CHECK_INT(ws_ping(s.c, "late", 4), WS_ERR_STATE);
-            CHECK_INT(ws_pong(s.c, "late", 4), WS_ERR_STATE);
+            CHECK_INT(ws_ping(s.c, "late", 4), k ? WS_ERR_STATE : 0);
+            CHECK_INT(ws_pong(s.c, "late", 4), k ? WS_ERR_STATE : 0);
             CHECK(ws_close(s.c, 1000, NULL) <= 0);
             side_pull(&s);
-            CHECK(side_frames(&s, NULL).n <= 1);
+            CHECK(side_frames(&s, NULL).n <= (k ? 1 : 3));
             side_done(&s);
         }
     }

@@ -36,7 +36,7 @@ static void check_refusal(side *s, int status)
 
     CHECK(lines(&s->out, &head) > 0);
     CHECK_INT(status_of(&s->out), status);
-    CHECK_FIELD(&s->out, "Connection", "close");
+    CHECK_FIELD(&s->out, "Connection", status == 426 ? "close, Upgrade" : "close");
     v = field(&s->out, "Content-Length", &n);
     CHECK_INT(n, 1);
     if (v && s->out.n > head) CHECK_INT(atol(v), s->out.n - head);      /* none for HEAD */
@@ -131,7 +131,6 @@ static const request requests[] = {
     { "A11", G HO UP CO VE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ\r\n" E, R(KEY) },
     { "A11", G HO UP CO VE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=\r\n" E, R(KEY) },
     { "A11", G HO UP CO VE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ===\r\n" E, R(KEY) },
-    { "A11", G HO UP CO VE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZR==\r\n" E, R(KEY) },
     { "A11", G HO UP CO VE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j!Q==\r\n" E, R(KEY) },
     { "A11", G HO UP CO VE "Sec-WebSocket-Key: dGhlIHNhbXBs ZSBub25jZQ==\r\n" E, R(KEY) },
     { "A11", G HO UP CO VE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j_-==\r\n" E, R(KEY) },
@@ -739,7 +738,7 @@ TEST(http_reply)
             CHECK_FIELD(&s.out, "Content-Length", b ? "13" : "0");
             CHECK_INT(s.out.n - h, !head && b ? 13 : 0);
         }
-        CHECK_FIELD(&s.out, "Connection", "close");
+        CHECK_FIELD(&s.out, "Connection", status[k] == 426 ? "close, Upgrade" : "close");
         CHECK_FIELD(&s.out, "X-A", b ? "b" : NULL);
         CHECK_INT(s.closed, 1);
         CHECK_INT(s.code, 0);
@@ -919,7 +918,6 @@ static const answer answers[] = {
     { "B3", NULL, A101 UP CO ACC "Sec-WebSocket-Extensions: x; y=\"\r\n" E, WS_ERR_EXTENSION, 0 },
     { "B3", NULL, A101 UP CO ACC "Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate\r\n" E, WS_ERR_EXTENSION, 0 },
     { "B7", NULL, A101 "X : y\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX, 0 },
-    { "B7", NULL, A101 UP CO ACC "X: a\r\n b\r\n" E, WS_ERR_HEAD_SYNTAX, 0 },
     { "B7", NULL, "HTTP/1.1 101 Switching Protocols\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX, 0 },
 };
 #define ANSWERS (sizeof answers / sizeof *answers)

@@ -206,7 +206,7 @@ TEST(fixed_any_size)
     int client, opened = 0, refused = 0;
 
     for (client = 0; client < 2; client++)
-    for (size = 0; size < 4200; size += size < 2300 ? 8 : 248)
+    for (size = 0; size < 4500; size += size < 2600 ? 8 : 248)
     for (send = 0; send <= size + 64; send += send ? send * 2 + 1 : 1) {
         fixed f;
         buf b = { 0 };

@@ -73,7 +73,7 @@ static void check_refused(side *s, int status, int error)
     CHECK_INT(s->error, error);
     CHECK_INT(s->code, error || status == 426 ? (error ? 1006 : 0) : 0);
     CHECK_INT(status_of(&s->out), status);
-    CHECK_FIELD(&s->out, "Connection", "close");
+    CHECK_FIELD(&s->out, "Connection", status == 426 ? "close, Upgrade" : "close");
     CHECK_FIELD(&s->out, "Sec-WebSocket-Accept", NULL);
     CHECK_INT(ws_finished(s->c), 1);
 }
@@ -1801,7 +1801,6 @@ TEST(next_header_stays)
         const char *out;
         char text[2000] = "";
 
-        cfg.reconnect = 10;
         c = ws_client_new(URL, &cfg);
         CHECK_INT(ws_next_header(c, names[k], "s3cret"), 0);
         ws_output(c, &n);
@@ -1851,7 +1850,6 @@ TEST(next_header_replaces)
     size_t i;
     int n, want_b = 0;
 
-    cfg.reconnect = 10;
     cfg.headers = own;
     cfg.proxy_headers = own;                    /* stay what they are */
     c = ws_client_new(URL, &cfg);
@@ -1899,7 +1897,6 @@ static int headers_given(int where, const ws_header *h, buf *out)
     else if (in_cfg) cfg.headers = h;
     if (where == OF_HTTP_CLIENT) cfg.method = "POST";
     cfg.ask = where == OF_ACCEPT || where == OF_REJECT;
-    cfg.reconnect = 1;
     side_new(&s, &w, where < OF_SERVER, &cfg);
     r = in_cfg ? ws_error(s.c) : 0;
     if (where >= OF_SERVER && !r) {
@@ -1973,7 +1970,6 @@ TEST(headers_in_place)
         buf out = { 0 };
 
         cfg.origin = "http://cfg";
-        cfg.reconnect = 1;
         if (http) cfg.method = "GET";
         if (k & 1) cfg.headers = own;
         c = ws_client_new("ws://u:p@example.com/", &cfg);

@@ -613,21 +613,21 @@ TEST(ends)                      /* after the queued events; a slow line may take
         p.o.chunked = how & 1;
         stream_open(&s, &w, &cfg, &p);
         s.hold = 1;
-        for (i = 0; i < 100; i++) CHECK_INT(send_number(s.c, i), 0);
+        for (i = 0; i < 1500; i++) CHECK_INT(send_number(s.c, i), 0);
         CHECK_INT(how < 2 ? ws_close(s.c, 1001, "bye") : ws_http_end(s.c), 0);
         CHECK_INT(ws_state(s.c), WS_STATE_CLOSING);
         CHECK_INT(send_number(s.c, i), WS_ERR_STATE);
         CHECK_INT(ws_http_end(s.c), WS_ERR_STATE);
-        while (!s.closed) {                             /* a byte a second: longer than 5000 ms */
+        while (!s.closed) {                     /* slowly: much longer than 5000 ms in all */
             const void *o = ws_output(s.c, &n);
-            k = n < 20 ? n : 20;
+            k = n < 1100 ? n : 1100;
             if (!n) break;
             buf_add(&s.out, o, k);
             ws_output_done(s.c, k);
-            if (how == 3 && s.out.n > s.head + 400) break;
+            if (how == 3 && s.out.n > s.head + 6000) break;
             side_time(&s, 1000);
         }
-        if (how == 3) {
+        if (how == 3) {                         /* stopped in the second window of 5000 ms */
             side_time(&s, 4000);
             CHECK_INT(s.closed, 0);
             side_time(&s, 1001);
@@ -638,7 +638,7 @@ TEST(ends)                      /* after the queued events; a slow line may take
             CHECK_INT(s.error, 0);
             CHECK_INT(s.clean, 1);
             CHECK_INT(unchunk(&s.out, s.head, p.o.chunked, &b), p.o.chunked);
-            CHECK(strstr(buf_c(&b), "data: 99\n\n") != NULL);
+            CHECK(strstr(buf_c(&b), "data: 1499\n\n") != NULL);
             buf_free(&b);
         }
         CHECK_INT(s.closed, 1);
@@ -1085,7 +1085,7 @@ static void answer_check(const answer *a, size_t cut, size_t step, size_t memory
     CHECK_INT(s.clean, a->error == 0);
     CHECK_INT(s.opened, a->status / 100 == 2 && !(a->error == WS_ERR_BODY && !s.opened));
     if (a->error == WS_ERR_STATUS) {
-        CHECK_STR(buf_c(&g.refusal), memory ? "" : a->body);
+        CHECK_STR(buf_c(&g.refusal), a->body);
         CHECK_INT(g.parts, 0);
     } else {
         CHECK_STR(buf_c(&g.body), a->body);
@@ -1688,7 +1688,12 @@ TEST(redirected)                /* who stays what it was, and who becomes a GET 
 
 /* Follows a stream to its end. stop_at: at that event it is closed (how 0), freed (1), dropped
    (2); 3: it is closed when it is down. The log tells events, O for OPEN, D for DOWN, C and its error for CLOSE. */
-typedef struct tale { reading g; buf refusal; int error, events, first_wait; } tale;
+typedef struct tale {
+    reading g;
+    buf refusal;
+    int error, events, downs;
+    int wait[PLAYS];            /* retry_in of each DOWN */
+} tale;
 
 static void tale_run(tale *t, int driver, const ws_config *cfg, int stop_at, int how)
 {
@@ -1706,7 +1711,7 @@ static void tale_run(tale *t, int driver, const ws_config *cfg, int stop_at, int
         if (ev.type == WS_EV_OPEN) buf_str(&t->g.log, "O");
         reading_note(&t->g, &ev);
         if (ev.type == WS_EV_DOWN) buf_str(&t->g.log, "D");
-        if (ev.type == WS_EV_DOWN && !t->first_wait) t->first_wait = ev.retry_in;
+        if (ev.type == WS_EV_DOWN && t->downs < PLAYS) t->wait[t->downs++] = ev.retry_in;
         if (ev.type == WS_EV_DOWN && (ev.retry_in > 4000 || how == 3)) ws_close(c, 0, NULL);
         if (ev.type == WS_EV_CLOSE) {
             over = 1;
@@ -1741,7 +1746,7 @@ TEST(reader_comes_back)         /* where it was, when it is to, and stops at 204
         CHECK_STR(buf_c(&t.g.log), "O[a|message|7]DO[b|message|7]DO[c|message|]DOC");
         CHECK_INT(t.g.r.error, 0);
         CHECK_INT(t.error, 0);
-        CHECK(t.first_wait >= 20 && t.first_wait <= 40);
+        CHECK(t.wait[0] >= 20 && t.wait[0] <= 25);
         CHECK(strstr(play_seen->request[0], "Accept: text/event-stream\r\n") != NULL);
         CHECK(!strstr(play_seen->request[0], "Last-Event-ID"));
         CHECK(strstr(play_seen->request[1], "\r\nLast-Event-ID: 7\r\n") != NULL);
@@ -1795,33 +1800,42 @@ TEST(reader_ids)
     }
 }
 
-/* An id for which there is no memory ends it: the one before would give events again. */
+/* An id for which there is no memory, neither when it came nor when the stream is lost, ends it:
+   the one before would give events again. */
 TEST(reader_id_without_memory)
 {
     static char memory[64];
-    world w;
-    ws_config cfg = world_fresh(&w);
-    ws_sse_reader r;
-    ws_sse_event e;
-    ws_event ev;
+    int fails;                  /* 1: when it came, 2: then too */
 
-    cfg.reconnect = 1;
-    memset(&r, 0, sizeof r);
-    memset(&ev, 0, sizeof ev);
-    r.conn = ev.conn = ws_client_new("http://example.com/", &cfg);
-    ws_sse_parser_init(&r.parser, memory, sizeof memory);
-    ev.type = WS_EV_PART;
-    ev.data = "id: 7\n\n";
-    ev.size = 7;
-    CHECK_INT(ws_sse_take(&r, &ev, &e), 0);
-    ev.type = WS_EV_DOWN;
-    w.h.fail_at = w.h.calls + 1;
-    CHECK_INT(ws_sse_take(&r, &ev, &e), 0);
-    CHECK_INT(r.error, WS_SSE_ERR_MEMORY);
-    CHECK_INT(ws_next(r.conn, &ev), 1);
-    CHECK_INT(ev.type, WS_EV_CLOSE);
-    ws_free(r.conn);
-    CHECK_INT(w.h.live, 0);
+    for (fails = 0; fails < 3; fails++) {
+        world w;
+        ws_config cfg = world_fresh(&w);
+        ws_sse_reader r;
+        ws_sse_event e;
+        ws_event ev;
+        cfg.method = "GET";
+        memset(&r, 0, sizeof r);
+        memset(&ev, 0, sizeof ev);
+        r.reconnect = 1;
+        r.retry = -1;
+        r.conn = ev.conn = ws_client_new("http://example.com/", &cfg);
+        ws_sse_parser_init(&r.parser, memory, sizeof memory);
+        ev.type = WS_EV_PART;
+        ev.data = "id: 7\n\n";
+        ev.size = 7;
+        if (fails) w.h.fail_at = w.h.calls + 1;
+        CHECK_INT(ws_sse_take(&r, &ev, &e), 0);
+        CHECK_INT(r.error, 0);
+        ev.type = WS_EV_DOWN;
+        w.h.fail_at = fails == 1 ? 0 : w.h.calls + 1;       /* not asked for when it is there */
+        CHECK_INT(ws_sse_take(&r, &ev, &e), 0);
+        CHECK_INT(r.error, fails == 2 ? WS_SSE_ERR_MEMORY : 0);
+        CHECK_INT(ws_next(r.conn, &ev), fails == 2);
+        CHECK_INT(w.h.failed, fails);
+        if (fails == 2) CHECK_INT(ev.type, WS_EV_CLOSE);
+        ws_free(r.conn);
+        CHECK_INT(w.h.live, 0);
+    }
 }
 
 TEST(reader_idle)               /* a server that vanished is left for a new try */
@@ -1845,9 +1859,9 @@ TEST(reader_idle)               /* a server that vanished is left for a new try 
 TEST(reader_waits)              /* retry of any size; never a storm */
 {
     static const struct { const char *retry; int least, most; } ALL[] = {
-        { "0", 1, 1 }, { "100", 100, 200 }, { "60000", 60000, 120000 },
-        { "4294967296", 1 << 28, 1 << 29 }, { "99999999999999999999", 1 << 28, 1 << 29 },
-        { "-5", 1500, 3000 }, { "x", 1500, 3000 },
+        { "0", 1, 1 }, { "100", 100, 125 }, { "60000", 60000, 75000 }, { "299999", 299999, 300000 },
+        { "4294967296", 300000, 300000 }, { "99999999999999999999", 300000, 300000 },
+        { "-5", 3000, 3750 }, { "x", 3000, 3750 },
     };
     size_t i;
 
@@ -1858,7 +1872,7 @@ TEST(reader_waits)              /* retry of any size; never a storm */
         play(0, text, NULL, NULL, NULL);
         tale_run(&t, BLOCKING, NULL, -1, 3);
         CHECK_STR(buf_c(&t.g.log), "ODC");
-        CHECK(t.first_wait >= ALL[i].least && t.first_wait <= ALL[i].most);
+        CHECK(t.wait[0] >= ALL[i].least && t.wait[0] <= ALL[i].most);
         tale_over(&t);
     }
 }
@@ -1866,9 +1880,9 @@ TEST(reader_waits)              /* retry of any size; never a storm */
 TEST(reader_stops)              /* at what is no stream, and at errors, whose bodies can be read */
 {
     static const struct { const char *first, *second, *log, *body; int reader, error; } ALL[] = {
-        { "HTTP/1.1 500 No\r\nContent-Length: 4\r\n\r\nwhy?", NULL, "DC", "why?", 0, WS_ERR_STATUS },
+        { "HTTP/1.1 500 No\r\nContent-Length: 4\r\n\r\nwhy?", NULL, "C", "why?", 0, WS_ERR_STATUS },
         { EVENTS "\r\nretry: 1\ndata: a\n\n", "HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwhy?\r\n0\r\n\r\n",
-          "O[a|message|]DDC", "why?", 0, WS_ERR_STATUS },
+          "O[a|message|]DC", "why?", 0, WS_ERR_STATUS },
         { "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nhi", NULL, "OC", "", WS_SSE_ERR_TYPE, 0 },
         { EVENTS "\r\nretry: 1\n\n", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n~", "ODOC", "", WS_SSE_ERR_TYPE, 0 },
         { "HTTP/1.1 204 No\r\n\r\n", NULL, "OC", "", 0, 0 },
@@ -1885,6 +1899,352 @@ TEST(reader_stops)              /* at what is no stream, and at errors, whose bo
         CHECK_STR(buf_c(&t.refusal), ALL[i].body);
         CHECK_INT(t.g.r.error, ALL[i].reader);
         CHECK_INT(t.error, ALL[i].error);
+        tale_over(&t);
+    }
+}
+
+/* ---- the field: how long a reader waits ---- */
+
+/* A reader in every driver with up to PLAYS answers; what it waited, each between least and most.
+   Every DOWN with a retry_in was followed by a request. */
+static void waits_check(const ws_config *cfg, const char *const *answers, const int (*want)[2],
+                        const char *log)
+{
+    int driver, i, n;
+
+    for (driver = 0; driver < DRIVERS; driver++) {
+        tale t;
+        for (n = 0; n < PLAYS; n++) play_text[n] = NULL;
+        for (n = 0; n < PLAYS && answers[n]; n++) {}
+        for (i = 4; i < n; i++) play_text[i] = answers[i];
+        play(0, answers[0], n > 1 ? answers[1] : NULL, n > 2 ? answers[2] : NULL,
+             n > 3 ? answers[3] : NULL);
+        tale_run(&t, driver, cfg, -1, 0);
+        CHECK_STR(buf_c(&t.g.log), log);
+        CHECK_INT(play_seen->connections, n);
+        CHECK_INT(t.downs, n - 1);
+        for (i = 0; i < t.downs; i++) {
+            CHECK(t.wait[i] >= want[i][0] && t.wait[i] <= want[i][1]);
+            if (t.wait[i] < want[i][0] || t.wait[i] > want[i][1])
+                printf("    wait %d: %d, want %d..%d\n", i, t.wait[i], want[i][0], want[i][1]);
+        }
+        tale_over(&t);
+    }
+    for (n = 0; n < PLAYS; n++) play_text[n] = NULL;
+}
+
+#define GONE "HTTP/1.1 204 No\r\n\r\n"
+#define STORY(events) EVENTS "\r\n" events "data: a\n\n"
+#define TOLD "O[a|message|]D"
+
+/* a server that answers each request with a stream is asked after retry each time */
+TEST(field_14_waits_retry_after_each_stream)
+{
+    static const char *const always[PLAYS] = {
+        STORY("retry: 20\n"), STORY("retry: 20\n"), STORY("retry: 20\n"), STORY("retry: 20\n"),
+        STORY("retry: 20\n"), STORY("retry: 20\n"), STORY("retry: 20\n"), GONE
+    };
+    static const char *const once[PLAYS] = {     /* it stays in force, and can be changed */
+        STORY("retry: 20\n"), STORY(""), STORY(""), STORY("retry: 40\n"), STORY(""),
+        STORY("retry: 8\n"), STORY(""), GONE
+    };
+    static const int same[][2] = {
+        { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }
+    };
+    static const int changed[][2] = {
+        { 20, 25 }, { 20, 25 }, { 20, 25 }, { 40, 50 }, { 40, 50 }, { 8, 10 }, { 8, 10 }
+    };
+
+    waits_check(NULL, always, same, TOLD TOLD TOLD TOLD TOLD TOLD TOLD "OC");
+    waits_check(NULL, once, changed, TOLD TOLD TOLD TOLD TOLD TOLD TOLD "OC");
+}
+
+/* the same with cfg.reconnect, when the server says no retry */
+TEST(field_14_waits_reconnect_after_each_stream)
+{
+    static const char *const answers[PLAYS] = {
+        STORY(""), STORY(""), STORY(""), STORY(""), STORY(""), STORY(""), STORY(""), GONE
+    };
+    static const int want[][2] = {
+        { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }
+    };
+    ws_config cfg;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.reconnect = 20;
+    cfg.retry_max = 5;                      /* bounds what a server asks for alone */
+    waits_check(&cfg, answers, want, TOLD TOLD TOLD TOLD TOLD TOLD TOLD "OC");
+}
+
+/* streams that break, are cut inside an event, or bring none, are successes too */
+TEST(field_14_a_stream_that_breaks_was_one)
+{
+    static const char *const answers[PLAYS] = {
+        EVENTS "\r\nretry: 20\n\n", EVENTS "\r\n^", EVENTS "Content-Length: 99\r\n\r\ndata",
+        EVENTS "Transfer-Encoding: chunked\r\n\r\nzz\r\n", EVENTS "\r\n", STORY(""),
+        EVENTS "Content-Length: 0\r\n\r\n", GONE
+    };
+    static const int want[][2] = {
+        { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }
+    };
+
+    waits_check(NULL, answers, want, "ODODODODOD" TOLD "ODOC");
+}
+
+/* tries that fail double it, never below retry; the next stream sets it back */
+TEST(field_14_doubles_while_tries_fail)
+{
+    static const char *const answers[PLAYS] = {
+        STORY("retry: 20\n"), "", "HTTP/1.1 2", "SSH-2.0-x\r\n", STORY(""), "", STORY(""), GONE
+    };
+    static const int want[][2] = {
+        { 20, 25 }, { 20, 40 }, { 40, 80 }, { 80, 160 }, { 20, 25 }, { 20, 40 }, { 20, 25 }
+    };
+
+    waits_check(NULL, answers, want, TOLD "DDD" TOLD "D" TOLD "OC");
+}
+
+/* the same before there was a stream, from cfg.reconnect on */
+TEST(field_14_doubles_from_the_start)
+{
+    static const char *const answers[PLAYS] = { "", "", "", STORY(""), "", STORY(""), GONE };
+    static const int want[][2] = {
+        { 10, 25 }, { 20, 50 }, { 40, 100 }, { 20, 25 }, { 20, 40 }, { 20, 25 }
+    };
+    ws_config cfg;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.reconnect = 20;
+    waits_check(&cfg, answers, want, "DDD" TOLD "D" TOLD "OC");
+}
+
+/* no server makes a reader wait longer than cfg.retry_max, 5 minutes; a retry of more than
+   reconnect_max counts */
+TEST(field_14_retry_is_capped)
+{
+    static const struct { const char *retry; uint32_t most; int low, high; } ALL[] = {
+        { "99999999999999999999", 0, 300000, 300000 }, { "300001", 0, 300000, 300000 },
+        { "300000", 0, 300000, 300000 }, { "2147483648", 0, 300000, 300000 },
+        { "4294967297", 0, 300000, 300000 }, { "40000", 0, 40000, 50000 },
+        { "40000", 30, 30, 30 }, { "20", 30, 20, 25 }, { "29", 30, 29, 30 }, { "0", 30, 1, 1 },
+        { "600000", 700000, 600000, 700000 }, { "600000", WS_NO_LIMIT, 600000, 750000 },
+        { "99999999999999999999", WS_NO_LIMIT, 1 << 29, 1 << 30 },
+    };
+    size_t i;
+    int driver;
+
+    for (driver = 0; driver < DRIVERS; driver++) for (i = 0; i < sizeof ALL / sizeof *ALL; i++) {
+        tale t;
+        ws_config cfg;
+        char text[200];
+        memset(&cfg, 0, sizeof cfg);
+        cfg.retry_max = ALL[i].most;
+        sprintf(text, EVENTS "\r\nretry: %s\n\n", ALL[i].retry);
+        play(0, text, NULL, NULL, NULL);
+        tale_run(&t, driver, &cfg, -1, 3);
+        CHECK_STR(buf_c(&t.g.log), "ODC");
+        CHECK(t.wait[0] >= ALL[i].low && t.wait[0] <= ALL[i].high);
+        if (t.wait[0] < ALL[i].low || t.wait[0] > ALL[i].high)
+            printf("    retry %s: %d\n", ALL[i].retry, t.wait[0]);
+        tale_over(&t);
+    }
+}
+
+/* a retry over reconnect_max that the server takes back leaves no trace */
+TEST(field_14_a_long_retry_taken_back)
+{
+    static const char *const answers[PLAYS] = {
+        EVENTS "\r\nretry: 100000\n\nretry: 2\n\ndata: a\n\n", "", "", "", "", GONE
+    };
+    static const int want[][2] = { { 2, 2 }, { 2, 4 }, { 4, 8 }, { 8, 16 }, { 8, 16 } };
+    ws_config cfg;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.reconnect_max = 16;
+    waits_check(&cfg, answers, want, TOLD "DDDDOC");
+}
+
+/* ---- the field: refusals ---- */
+
+#define REFUSED(status, more) "HTTP/1.1 " status " No\r\n" more "Content-Length: 4\r\n\r\nwhy?"
+
+/* a refusal ends a reader: CLOSE, without a DOWN before it that promises a try */
+TEST(field_15_a_refusal_promises_nothing)
+{
+    static const char *const ALL[] = {
+        REFUSED("401", ""), REFUSED("400", ""), REFUSED("403", ""), REFUSED("404", ""),
+        REFUSED("429", "Retry-After: 0\r\n"), REFUSED("500", ""), REFUSED("502", ""),
+        REFUSED("503", ""), REFUSED("503", "Retry-After: 1\r\n"), REFUSED("504", ""),
+        REFUSED("300", "")
+    };
+    size_t i;
+    int driver, later;
+
+    for (driver = 0; driver < DRIVERS; driver++) for (later = 0; later < 2; later++)
+        for (i = 0; i < sizeof ALL / sizeof *ALL; i++) {
+            tale t;
+            if (later) play(0, STORY("retry: 1\n"), ALL[i], STORY(""), NULL);
+            else play(0, ALL[i], STORY(""), NULL, NULL);
+            tale_run(&t, driver, NULL, -1, 0);
+            CHECK_STR(buf_c(&t.g.log), later ? TOLD "C" : "C");
+            CHECK_STR(buf_c(&t.refusal), "why?");
+            CHECK_INT(t.error, WS_ERR_STATUS);
+            CHECK_INT(t.g.r.error, 0);
+            CHECK_INT(t.downs, later);
+            tale_over(&t);
+        }
+}
+
+/* cfg.retry_after: a reader goes on after the four that pass, and after no other */
+TEST(field_15_goes_on_after_what_passes)
+{
+    static const char *const passing[PLAYS] = {
+        REFUSED("503", ""), REFUSED("429", ""), REFUSED("502", ""), REFUSED("504", ""),
+        STORY("retry: 8\n"), REFUSED("503", ""), STORY(""), GONE
+    };
+    static const int want[][2] = {
+        { 2, 5 }, { 4, 10 }, { 8, 20 }, { 16, 40 }, { 8, 10 }, { 8, 16 }, { 8, 10 }
+    };
+    static const char *const LAST[] = {
+        REFUSED("401", "Retry-After: 0\r\n"), REFUSED("403", ""), REFUSED("404", ""),
+        REFUSED("500", ""), REFUSED("501", ""), REFUSED("505", ""), REFUSED("428", "")
+    };
+    ws_config cfg;
+    size_t i;
+    int driver;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.reconnect = 4;
+    cfg.retry_after = 1;
+    waits_check(&cfg, passing, want, "DDDD" TOLD "D" TOLD "OC");
+    for (driver = 0; driver < DRIVERS; driver++) for (i = 0; i < sizeof LAST / sizeof *LAST; i++) {
+        tale t;
+        play(0, REFUSED("503", ""), LAST[i], STORY(""), NULL);
+        tale_run(&t, driver, &cfg, -1, 0);
+        CHECK_STR(buf_c(&t.g.log), "DC");
+        CHECK_STR(buf_c(&t.refusal), "why?");
+        CHECK_INT(t.error, WS_ERR_STATUS);
+        CHECK_INT(play_seen->connections, 2);
+        tale_over(&t);
+    }
+}
+
+/* what Retry-After makes of a wait of 4 ms, in readers and in WebSockets */
+TEST(field_15_retry_after_is_waited)
+{
+    static const struct { const char *answer; uint32_t most; int low, high; } ALL[] = {
+        { REFUSED("503", "Retry-After: 100\r\n"), 0, 100000, 125000 },
+        { REFUSED("429", "Retry-After: 100\r\n"), 0, 100000, 125000 },
+        { REFUSED("502", "retry-after:100\r\n"), 0, 100000, 125000 },
+        { REFUSED("504", "Retry-After:\t 100 \r\n"), 0, 100000, 125000 },
+        { REFUSED("503", "Retry-After: 100000\r\n"), 0, 300000, 300000 },
+        { REFUSED("503", "Retry-After: 99999999999999999999\r\n"), 0, 300000, 300000 },
+        { REFUSED("503", "Retry-After: 4294968\r\n"), 0, 300000, 300000 },
+        { REFUSED("503", "Retry-After: 100\r\n"), 50000, 50000, 50000 },
+        { REFUSED("503", "Retry-After: 1000\r\n"), 2000000, 1000000, 1250000 },
+        { REFUSED("503", "Retry-After: 0\r\n"), 0, 2, 5 },
+        { REFUSED("503", "Retry-After: -100\r\n"), 0, 2, 5 },
+        { REFUSED("503", "Retry-After: soon\r\n"), 0, 2, 5 },
+        { REFUSED("503", "Retry-After: 100x\r\n"), 0, 2, 5 },
+        { REFUSED("503", "Retry-After:\r\n"), 0, 2, 5 },
+        { REFUSED("503", "Retry-After: Thu, 01 Jan 1970 00:00:00 GMT\r\n"), 0, 2, 5 },
+        { REFUSED("503", "Retry-After: Fri, 31 Dec 2100 23:59:59 GMT\r\n"), 0, 2, 300000 },
+        { REFUSED("503", ""), 0, 2, 5 },
+    };
+    static char memory[256];
+    size_t i;
+    int driver, reader;
+
+    for (reader = 0; reader < 2; reader++) for (driver = 0; driver < DRIVERS; driver++)
+        for (i = 0; i < sizeof ALL / sizeof *ALL; i++) {
+            ws_loop *loop = driver == LOOP ? ws_loop_new(NULL) : NULL;
+            ws_sse_reader r;
+            ws_sse_event e;
+            ws_config cfg;
+            ws_event ev;
+            ws_conn *c;
+            memset(&cfg, 0, sizeof cfg);
+            cfg.reconnect = 4;
+            cfg.retry_after = 1;
+            cfg.retry_max = ALL[i].most;
+            play(0, ALL[i].answer, NULL, NULL, NULL);
+            memset(&ev, 0, sizeof ev);
+            if (reader && driver == BLOCKING)
+                c = ws_sse_connect(&r, play_url(), &cfg, memory, sizeof memory);
+            else if (reader) c = ws_sse_dial(&r, loop, play_url(), &cfg, memory, sizeof memory);
+            else if (driver == BLOCKING) c = ws_connect(play_url(), &cfg);
+            else c = loop ? ws_dial(loop, play_url(), &cfg) : ws_open(play_url(), &cfg);
+            CHECK(drive(driver, loop, c, &ev) > 0);
+            if (reader) ws_sse_take(&r, &ev, &e);
+            CHECK_INT(ev.type, WS_EV_DOWN);
+            CHECK_INT(ev.error, WS_ERR_STATUS);
+            CHECK(ev.retry_in >= ALL[i].low && ev.retry_in <= ALL[i].high);
+            if (ev.retry_in < ALL[i].low || ev.retry_in > ALL[i].high)
+                printf("    %.60s: %d\n", ALL[i].answer, ev.retry_in);
+            ws_close(c, 0, NULL);                       /* CLOSE follows at once */
+            CHECK(drive(driver, loop, c, &ev) > 0);
+            CHECK_INT(ev.type, WS_EV_CLOSE);
+            CHECK_INT(ev.error, WS_ERR_STATUS);
+            ws_free(c);
+            ws_loop_free(loop);
+            play_over();
+        }
+}
+
+/* Retry-After counts only where it is asked for, and after 429, 502, 503 and 504 */
+TEST(field_15_retry_after_is_off_by_default)
+{
+    static const char *const ALL[] = {
+        REFUSED("503", "Retry-After: 100\r\n"), REFUSED("429", "Retry-After: 100\r\n"),
+        REFUSED("401", "Retry-After: 100\r\n"), REFUSED("500", "Retry-After: 100\r\n")
+    };
+    size_t i;
+    int driver, on;
+
+    for (on = 0; on < 2; on++) for (driver = 0; driver < DRIVERS; driver++) for (i = 0; i < 4; i++) {
+        ws_loop *loop = driver == LOOP ? ws_loop_new(NULL) : NULL;
+        ws_config cfg;
+        ws_event ev;
+        ws_conn *c;
+        memset(&cfg, 0, sizeof cfg);
+        cfg.reconnect = 4;
+        cfg.retry_after = on;
+        play(0, ALL[i], NULL, NULL, NULL);
+        memset(&ev, 0, sizeof ev);
+        c = driver == BLOCKING ? ws_connect(play_url(), &cfg)
+          : loop ? ws_dial(loop, play_url(), &cfg) : ws_open(play_url(), &cfg);
+        CHECK(drive(driver, loop, c, &ev) > 0);
+        CHECK_INT(ev.type, WS_EV_DOWN);                 /* a WebSocket goes on at all of them */
+        if (on && i < 2) CHECK(ev.retry_in >= 100000);
+        else CHECK(ev.retry_in >= 2 && ev.retry_in <= 5);
+        ws_free(c);
+        ws_loop_free(loop);
+        play_over();
+    }
+}
+
+/* a DOWN with a retry_in is followed by a try, whatever the server does next */
+TEST(field_15_every_promise_is_kept)
+{
+    static const char *const ALL[] = {
+        STORY("retry: 1\n"), REFUSED("503", ""), REFUSED("401", ""), "", GONE,
+        EVENTS "\r\nid: 0123456789012345678901234567890123456789012345678901234567890123456789"
+        "0123456789012345678901234567890123456789012345678901234567890123456789\n\n",
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", "HTTP/1.1 206 P\r\n\r\n",
+    };
+    const int n = sizeof ALL / sizeof *ALL;
+    int a, b, on;
+
+    for (on = 0; on < 2; on++) for (a = 0; a < n; a++) for (b = 0; b < n; b++) {
+        tale t;
+        ws_config cfg;
+        memset(&cfg, 0, sizeof cfg);
+        cfg.reconnect = 1;
+        cfg.retry_after = on;
+        play(0, ALL[a], ALL[b], GONE, NULL);
+        tale_run(&t, BLOCKING + (a + b) % DRIVERS, &cfg, -1, 0);
+        CHECK(t.g.log.n && t.g.log.p[t.g.log.n - 1] == 'C');
+        CHECK_INT(play_seen->connections, t.downs + 1);
         tale_over(&t);
     }
 }
@@ -2115,7 +2475,14 @@ TEST(loop_memory_fails)         /* the n-th allocation, for every n, and all fro
     }
 }
 
-#define SOCKET_TESTS \
+#define FIELD_TESTS \
+    T(field_14_waits_retry_after_each_stream) T(field_14_waits_reconnect_after_each_stream) \
+    T(field_14_a_stream_that_breaks_was_one) T(field_14_doubles_while_tries_fail) \
+    T(field_14_doubles_from_the_start) T(field_14_retry_is_capped) \
+    T(field_14_a_long_retry_taken_back) T(field_15_a_refusal_promises_nothing) \
+    T(field_15_goes_on_after_what_passes) T(field_15_retry_after_is_waited) \
+    T(field_15_retry_after_is_off_by_default) T(field_15_every_promise_is_kept)
+#define SOCKET_TESTS FIELD_TESTS \
     T(visits) T(body_reset) T(redirected) T(reader_comes_back) T(reader_ids) T(reader_id_without_memory) T(reader_idle) \
     T(reader_waits) T(reader_stops) T(reader_posts) T(reader_fixed_memory) T(reader_ended_anywhere) T(reader_arguments) T(mixed_groups) T(loop_memory_fails)
 #else

@@ -4,6 +4,7 @@
 # A missing compiler gives a SKIP line.
 #   sh tests/compile/run.sh            all
 #   sh tests/compile/run.sh -v         also name the cells that pass
+#   ONLY=mingw sh tests/compile/run.sh      those with that in their name
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 out=build/compile
@@ -47,6 +48,26 @@ cell() {
                 nm "$exe.o" | awk '$1 == "U" { print $2 }' |
                     grep -vE '^(mem(cpy|move|set|cmp|chr)|bcmp|str(len|chr|cmp)|__aeabi_.*|__gnu_thumb1_.*)$' >>"$exe.txt"
                 cat "$exe.txt"; [ -f "$exe.txt" ] && [ ! -s "$exe.txt" ] ;;
+    winlink)    $cc -I. $paths -o "$exe.exe" -lws2_32 -lbcrypt ;;
+    stack)      # no function takes more than 512 bytes of it, or an amount that nobody knows; where
+                # ws_sse.h joins two arrays of headers, 640
+                $cc -fstack-usage -I. -c $paths -o "$exe.o" && [ -s "$exe.su" ] &&
+                awk -F '\t' '$2 > ($1 ~ /:ws_sse_/ ? 640 : 512) || $3 == "dynamic" {
+                    sub(/.*:/, "", $1); print $1 ": " $2 " bytes of stack, " $3 }' "$exe.su" >"$exe.txt"
+                cat "$exe.txt"; [ -f "$exe.txt" ] && [ ! -s "$exe.txt" ] ;;
+    macros)     # a plain include defines nothing but what its headers define, and WS_
+                printf '#include <limits.h>\n#include <stddef.h>\n#include <stdint.h>\n' >"$exe.c"
+                $cc -E -dM "$exe.c" | sort >"$exe.before" &&
+                printf '#include "ws.h"\n#include "ws_sse.h"\n' >"$exe.c" &&
+                $cc -I. -E -dM "$exe.c" | sort >"$exe.after" && [ -s "$exe.before" ] &&
+                comm -13 "$exe.before" "$exe.after" | grep -v '^#define WS_' >"$exe.txt"
+                cat "$exe.txt"; [ -f "$exe.txt" ] && [ ! -s "$exe.txt" ] ;;
+    refuses)    # "FILE WORD.WORD": does not compile, and says these words
+                ! $cc -I. -c "$src/${files% *}" -o "$exe.o" 2>"$exe.txt" &&
+                grep "error.*${files#* }" "$exe.txt" || { cat "$exe.txt"; false; } ;;
+    left)       # "SWITCH... : NAME...": what a switch leaves out
+                sh $src/left_out.sh "$cc" "$exe.dir" $files >"$exe.txt" 2>&1
+                cat "$exe.txt"; [ ! -s "$exe.txt" ] ;;
     firmware)   $cc -I. $paths -o "$exe.elf" && arm-none-eabi-size "$exe.elf" >"$exe.size" ;;
     *)          echo "unknown kind $kind"; return 1 ;;
     esac
@@ -71,13 +92,25 @@ fi
 # ---- the list ---------------------------------------------------------------------------
 [ "${1-}" != -v ] || export VERBOSE=1
 rm -rf $out/cell*; mkdir -p $out; : >$out/list
-add() { echo "$1|$2|$3|$4" >>$out/list; }
+add() { case $1 in *"${ONLY-}"*) echo "$1|$2|$3|$4" >>$out/list ;; esac; }
 have() { command -v "$1" >/dev/null 2>&1 || { echo "SKIP compile: $1 not found"; return 1; }; }
 can() {     # can COMPILER FLAGS: links an empty program with them
     echo 'int main(void) { return 0; }' >$out/empty.c
     "$@" $out/empty.c -o $out/empty >/dev/null 2>&1 && $out/empty
 }
-sources="impl.c twice.c no_sockets.c no_malloc.c no_client.c no_server.c no_simd.c no_threads.c no_extensions.c loopback.c"
+sources="impl.c twice.c no_sockets.c no_malloc.c no_client.c no_server.c no_simd.c no_threads.c no_extensions.c loopback.c lwip.c"
+
+# what a switch leaves out: calls that cannot work without it
+server="ws_server_new ws_accept ws_reject ws_http_reply ws_http_begin ws_http_write ws_http_end ws_http_fill
+    ws_http_beat ws_adopt ws_listen ws_listen_port ws_listen_tls ws_unlisten ws_broadcast ws_http_publish
+    ws_http_publish_fill"
+client="ws_client_new ws_connect ws_open ws_resolved ws_dial ws_next_header ws_next_delay ws_tunnel_init
+    ws_tunnel_output ws_tunnel_output_done ws_tunnel_feed ws_tunnel_feed_end"
+sockets="ws_connect ws_recv ws_open ws_resolved ws_adopt ws_detach ws_fd ws_wants ws_step ws_loop_new
+    ws_loop_free ws_listen ws_listen_port ws_listen_tls ws_unlisten ws_dial ws_poll ws_poll_until ws_post
+    ws_wake ws_each ws_join ws_leave ws_publish ws_broadcast ws_http_publish ws_http_publish_fill
+    ws_publish_latest ws_shutdown ws_loop_now ws_loop_count ws_loop_error_text ws_remote"
+server=$(echo $server) client=$(echo $client) sockets=$(echo $sockets)
 
 for cc in gcc clang; do
     have $cc || continue
@@ -96,6 +129,15 @@ for cc in gcc clang; do
     add "$cc-extra" object "$cc -std=c99 -O2 -Wcast-qual -Wundef -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla $strict" impl_only.c
     add "$cc-c++-compat" object "$cc -std=c99 -Wc++-compat $strict" impl_only.c
     add "$cc-unsigned-char" run "$cc -std=c99 -funsigned-char $strict" impl.c
+    add "$cc-field_40" run "$cc -std=c99 -DWS_NO_SOCKETS $strict" lwip.c
+    for level in 0 2 s; do
+        add "$cc-O$level-field_41" stack "$cc -std=c99 -O$level" both_only.c
+        add "$cc-O$level-field_41" stack "$cc -std=c99 -O$level -DWS_NO_SOCKETS" both_only.c
+    done
+    add "$cc-field_41" stack "$cc -std=gnu99 -O2 -DWS__POLLER_KQUEUE -I$src/kqueue" both_only.c
+    for std in c99 c17 gnu11; do add "$cc-$std-field_42" macros "$cc -std=$std" ""; done
+    add "$cc-field_43" left "$cc -std=gnu99 -w" "WS_NO_SERVER : $server"
+    add "$cc-field_43" left "$cc -std=gnu99 -w" "WS_NO_CLIENT : $client"
     add "$cc-names" names "$cc -std=c99 -O2" impl_only.c
     add "$cc-names" names "$cc -std=c99 -O2 -DWS_NO_SOCKETS" impl_only.c
     add "$cc-names" names "$cc -std=c99 -O0 -DWS_NO_SIMD" impl_only.c
@@ -141,9 +183,36 @@ else
     echo "SKIP compile: no zlib"
 fi
 
-if command -v gcc >/dev/null 2>&1; then     # poll instead of epoll
-    add gcc-poll run "gcc -std=gnu99 -U__linux__ -Itests -pthread -O1 $strict -Wno-conversion -Wno-sign-conversion" \
-        tests/test_groups.c
+if command -v gcc >/dev/null 2>&1; then     # poll and kqueue instead of epoll; other systems, played
+    mild="-Itests -pthread -O1 $strict -Wno-conversion -Wno-sign-conversion"
+    add gcc-poll run "gcc -std=gnu99 -U__linux__ $mild" tests/test_groups.c
+    for f in tests/test_groups.c tests/test_net.c tests/test_field_platform.c; do
+        add gcc-kqueue-field_47 run "gcc -std=gnu99 -DWS__POLLER_KQUEUE -I$src/kqueue $mild" $f
+    done
+    add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_SOCKETS : $sockets"
+    add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_SOCKETS WS_NO_SERVER : $sockets $server"
+    add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_SOCKETS WS_NO_CLIENT : $sockets $client"
+    add gcc-field_46 run "gcc -std=c99 -pthread $strict" sigpipe.c
+    add gcc-field_48 run "gcc -std=c99 -pthread $strict" bsd.c
+    android="-D__ANDROID__ -D__ANDROID_API__=24 -Dgetentropy=there_is_no_such_function"
+    add gcc-android-field_48 run "gcc -std=c99 -pthread $android $strict" loopback.c
+fi
+
+if command -v clang >/dev/null 2>&1; then   # an int of 16 bits; Visual Studio
+    for t in avr msp430; do
+        tiny="clang --target=$t -ffreestanding -std=c99 -DWS_NO_SOCKETS -DWS_NO_MALLOC"
+        add clang-$t-field_39 refuses "$tiny" "impl_only.c int.has.16.bits"
+        add clang-$t-field_39 refuses "$tiny" "plain_only.c int.has.16.bits"
+    done
+    for t in x86_64 i686 aarch64; do
+        msvc="clang --target=$t-pc-windows-msvc -fms-compatibility-version=19.30 -U__clang__ -isystem $src/msvc $strict -Wno-unused-function"
+        add clang-msvc-$t-field_44 object "$msvc -std=c11" both_only.c
+        add clang-msvc-$t-field_44 object "$msvc -x c++ -std=c++14" both_only.c
+    done
+    for d in -DWS_NO_SOCKETS -DWS_NO_CLIENT -DWS_NO_SERVER -DWS_NO_MALLOC -DWS_NO_THREADS "-include windows.h"; do
+        msvc="clang --target=x86_64-pc-windows-msvc -fms-compatibility-version=19.30 -U__clang__ -isystem $src/msvc $strict -Wno-unused-function"
+        add clang-msvc-field_44 object "$msvc -std=c99 $d" both_only.c
+    done
 fi
 
 for cxx in g++ clang++; do
@@ -153,7 +222,7 @@ for cxx in g++ clang++; do
         add "$cxx-$std" run "$cxx -x c++ -std=$std $strict" loopback.c
         add "$cxx-$std" run "$cxx -x c++ -std=$std $strict" "static_a.c static_b.c"
     done
-    for f in twice.c no_client.c no_server.c no_simd.c no_threads.c no_extensions.c; do
+    for f in twice.c no_client.c no_server.c no_simd.c no_threads.c no_extensions.c lwip.c; do
         add "$cxx-c++11" run "$cxx -x c++ -std=c++11 $strict" "$f"
     done
     for f in no_sockets.c no_malloc.c; do       # C's { 0 } is a warning of -Wextra in C++
@@ -183,6 +252,15 @@ if have x86_64-w64-mingw32-gcc; then
     add mingw-c99-wine-sec_H7 windows "$mingw -std=c99" loopback.c     # real sockets, under wine
     add mingw-c11-O2-wine-sec_H7 windows "$mingw -std=c11 -O2" loopback.c
     add mingw-gnu17 windows "$mingw -std=gnu17" windows_first.c
+    add mingw-field_45 windows "$mingw -std=c99" windows_field.c
+    for d in -DWS_NO_CLIENT -DWS_NO_SERVER; do add mingw-switches object "$mingw -std=c99 $d" impl_only.c; done
+    for level in 0 2 s; do
+        add mingw-O$level-field_41 stack "x86_64-w64-mingw32-gcc -std=c99 -O$level" both_only.c
+    done
+    add mingw-field_42 macros "x86_64-w64-mingw32-gcc -std=c99" ""
+    for f in $(grep -LE 'include <(poll|arpa/inet|netdb|bearssl|openssl)|board' examples/*.c); do
+        add mingw-examples-field_45 winlink "x86_64-w64-mingw32-gcc -std=c99 -Wall -Wextra -Wpedantic -Werror" "$f"
+    done
     if ! have wine; then :; fi
 fi
 
@@ -192,6 +270,7 @@ if have arm-none-eabi-gcc; then
         add "arm-$cpu" bare "$arm -mcpu=$cpu -Os $strict -DWS_NO_SOCKETS -DWS_NO_MALLOC" impl_only.c
         add "arm-$cpu" object "$arm -mcpu=$cpu -Os $strict" no_malloc.c
         add "arm-$cpu" object "$arm -mcpu=$cpu -Os $strict" examples/firmware.c
+        add "arm-$cpu-field_41" stack "$arm -mcpu=$cpu -Os -DWS_NO_SOCKETS" both_only.c
     done
     link="$arm -mcpu=cortex-m0plus -Os $strict --specs=nano.specs --specs=nosys.specs -Wl,--gc-sections"
     add arm-link firmware "$link" "examples/firmware.c tests/firmware/board_arm.c"
@@ -253,6 +332,7 @@ else
         command -v $cc >/dev/null || continue
         tls="$cc -std=c99 $strict -DWS_USE_MBEDTLS"
         for d in "" -DWS_NO_SOCKETS; do add "$cc-tls" run "$tls $d $libs" tls_memory.c; done
+        add "$cc-tls-field_41" stack "$cc -std=c99 -O2 -DWS_USE_MBEDTLS" both_only.c
         for d in "" -O2 -DWS_STATIC -DWS_NO_CLIENT -DWS_NO_SERVER -DWS_NO_MALLOC -DWS_NO_SIMD "-DWS_NO_SOCKETS -DWS_STATIC" \
             "-DWS_NO_SOCKETS -DWS_NO_CLIENT" "-DWS_NO_SOCKETS -DWS_NO_SERVER" "-DWS_NO_SOCKETS -DWS_NO_MALLOC" \
             "-DWS_STATIC -DWS_NO_CLIENT" "-DWS_STATIC -DWS_NO_SERVER"; do

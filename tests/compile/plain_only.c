@@ -1,0 +1,2 @@
+/* Declarations alone. */
+#include "ws.h"
