@@ -4441,6 +4441,9 @@ static void ws__drained(ws_conn *c)
     if (ws__unsent(c)) return;
     c->close_left = 1;
     ws__closing_begin(c);
+#ifndef WS_NO_SOCKETS
+    if (ws__awaits_end(c) && !WS__HAS(c, WS__IS_CLIENT)) shutdown(c->fd, 1);
+#endif
 }
 
 static void ws__tx_done(ws_conn *c, size_t n)
