@@ -72,6 +72,10 @@ sed -n 's/^ *# *define  *\([A-Za-z_0-9]*\).*/\1/p' $headers | sort -u |
     grep -vE '^(WS_[A-Z0-9_]*|WS__[A-Za-z0-9_]*|_GNU_SOURCE|_DEFAULT_SOURCE|_DARWIN_C_SOURCE|_POSIX_C_SOURCE|_NETBSD_SOURCE|__BSD_VISIBLE|WIN32_LEAN_AND_MEAN|NOMINMAX|_WIN32_WINNT)$' |
     check "macros of the headers begin with WS_"
 
+# Calls through members: (io->read)(...), because systems define read, write, close ... as macros.
+grep -nE '(->|\.)[a-z_]+\(' $headers examples/*.[ch] /dev/null | grep -v '"' |
+    check "calls through members are parenthesised"
+
 # Stack: at most 512 bytes in a function, and never an amount that the compiler does not know.
 stack() {       # stack FLAGS...: functions above it
     ${CC:-cc} -std=c99 -O0 -DWS_IMPLEMENTATION "$@" -fstack-usage -x c -c ws.h -o $tmp/stack.o ||

@@ -389,9 +389,10 @@ TEST(field_47_reset_of_an_adopted_request)
 /* a peer of a unix socket is gone without a reset */
 TEST(field_47_unix_peer_leaves_while_asked)
 {
-    const char *path = "/tmp/ws_field_47.sock";
+    char path[64];
     int http;
 
+    snprintf(path, sizeof path, "/tmp/ws_field_47_%d.sock", (int)getpid());
     for (http = 0; http < 2; http++) {
         int fd;
         begin();

@@ -152,6 +152,8 @@ static int own_transport(const char *cert, const char *host, const char *words)
     memset(&r, 0, sizeof r);
     memset(&s, 0, sizeof s);
     raw_connect(&r, ws_listen_port(loop, l));
+    cfg.resolve = NULL;         /* the bytes go through cfg.io */
+    cfg.on_socket = NULL;
     cfg.io = r.io;
     CHECK_INT(ws_tls_wrap(trust, &cfg.io, host), 0);
     ws_tls_free(trust);

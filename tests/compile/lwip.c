@@ -30,7 +30,7 @@
 #ifdef WS_NO_SOCKETS
 #define USED(name, call) an_expansion_of_the_macro_##name)(
 #else
-static int sockets, reads, writes, closes;
+static int used_sockets, used_reads, used_writes, used_closes;
 #define USED(name, call) call
 #endif
 
@@ -51,17 +51,17 @@ static int sockets, reads, writes, closes;
 #define send(s, p, n, f) USED(send, (send)(s, p, n, f))
 #define sendmsg(s, m, f) USED(sendmsg, (sendmsg)(s, m, f))
 #define sendto(s, p, n, f, a, k) USED(sendto, (sendto)(s, p, n, f, a, k))
-#define socket(d, t, p) USED(socket, (sockets++, (socket)(d, t, p)))
+#define socket(d, t, p) USED(socket, (used_sockets++, (socket)(d, t, p)))
 #define select(n, r, w, e, t) USED(select, (select)(n, r, w, e, t))
 #define poll(p, n, ms) USED(poll, (poll)(p, n, ms))
 #define ioctlsocket(s, c, v) USED(ioctlsocket, (ioctl)(s, c, v))
 #define inet_ntop(f, a, p, n) USED(inet_ntop, (inet_ntop)(f, a, p, n))
 #define inet_pton(f, p, a) USED(inet_pton, (inet_pton)(f, p, a))
-#define read(s, p, n) USED(read, (reads++, (read)(s, p, n)))
+#define read(s, p, n) USED(read, (used_reads++, (read)(s, p, n)))
 #define readv(s, v, n) USED(readv, (readv)(s, v, n))
-#define write(s, p, n) USED(write, (writes++, (write)(s, p, n)))
+#define write(s, p, n) USED(write, (used_writes++, (write)(s, p, n)))
 #define writev(s, v, n) USED(writev, (writev)(s, v, n))
-#define close(s) USED(close, (closes++, (close)(s)))
+#define close(s) USED(close, (used_closes++, (close)(s)))
 #define fcntl(s, c, v) USED(fcntl, (fcntl)(s, c, v))
 #define ioctl(s, c, v) USED(ioctl, (ioctl)(s, c, v))
 #define gethostbyname(n) USED(gethostbyname, (gethostbyname)(n))
@@ -266,7 +266,8 @@ static int with_sockets(void)
         closed += ev.type == WS_EV_CLOSE;
     }
     ws_loop_free(loop);
-    return got != 1 || closed != 2 || !sockets || !reads || !writes || !closes;
+    return got != 1 || closed != 2 || !used_sockets || !used_reads || !used_writes ||
+           !used_closes;
 }
 
 int main(void)

@@ -17,12 +17,7 @@ int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 size_t strspn(const char *s, const char *set);
 size_t strcspn(const char *s, const char *set);
-#ifdef __cplusplus
-const void *memchr(const void *p, int b, size_t n);
-const char *strchr(const char *s, int b);
-const char *strrchr(const char *s, int b);
-const char *strstr(const char *s, const char *part);
-#else
+#ifndef __cplusplus
 void *memchr(const void *p, int b, size_t n);
 char *strchr(const char *s, int b);
 char *strrchr(const char *s, int b);
@@ -36,6 +31,14 @@ STUB_UNSAFE(strtok_s) char *strtok(char *s, const char *set);
 STUB_UNSAFE(strerror_s) char *strerror(int error);
 #ifdef __cplusplus
 }
+const void *memchr(const void *p, int b, size_t n);     /* C++ has two of each */
+void *memchr(void *p, int b, size_t n);
+const char *strchr(const char *s, int b);
+char *strchr(char *s, int b);
+const char *strrchr(const char *s, int b);
+char *strrchr(char *s, int b);
+const char *strstr(const char *s, const char *part);
+char *strstr(char *s, const char *part);
 #endif
 
 #endif
