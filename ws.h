@@ -7203,7 +7203,7 @@ static int ws__judge_dry(ws_conn *c)
 /* ==== >>engine (public) ================================================================ */
 
 /* A connection that could not be made right says so with its CLOSE event. */
-static ws_conn *ws__stillborn(ws_conn *c, int fault, const ws_config *cfg)
+WS__APART ws_conn *ws__stillborn(ws_conn *c, int fault, const ws_config *cfg)
 {
     char room[96];
 
@@ -7212,23 +7212,27 @@ static ws_conn *ws__stillborn(ws_conn *c, int fault, const ws_config *cfg)
 }
 
 #ifndef WS_NO_CLIENT
+WS__APART void ws__fail_url(ws_conn *c, const ws__url_why *why)
+{
+    char text[80];
+    ws__text t = ws__text_in(text, sizeof text);
+
+    ws__puts(&t, why->words);
+    ws__puts(&t, " at byte ");
+    ws__put_number(&t, why->at);
+    ws__fail_with(c, WS_ERR_URL, text);
+}
+
 /* A client of any driver. from: whose allocator it takes; fixed: cfg.memory serves, or not. */
 WS__APART ws_conn *ws__client_new(const char *url, const ws_config *cfg, const ws_config *from,
                                   int fixed)
 {
     ws_url parsed;
     ws__url_why why = { "there is none", 0 };
-    char text[80];
-    ws__text t = ws__text_in(text, sizeof text);
     int fault, bad = !url || ws__url_parse(url, strlen(url), &parsed, &why);
     ws_conn *c = ws__new(cfg, from, fixed, bad ? "" : url, WS__IS_CLIENT, &fault);
 
-    if (c && !fault && bad) {
-        ws__puts(&t, why.words);
-        ws__puts(&t, " at byte ");
-        ws__put_number(&t, why.at);
-        ws__fail_with(c, WS_ERR_URL, text);
-    }
+    if (c && !fault && bad) ws__fail_url(c, &why);
     if (!c || c->error) return c;
     return ws__stillborn(c, fault ? fault : ws__request_put(c, &parsed), cfg);
 }
@@ -8101,7 +8105,7 @@ static int ws__body_put(ws_conn *c, size_t n, void (*fill)(void *, void *, size_
     }
     if (!at) return WS_ERR_MEMORY;
     memcpy(at, size, head);
-    fill(user, at + head, n);
+    (fill)(user, at + head, n);
     if (chunked) memcpy(at + head + n, "\r\n", 2);
     if (f) {
         r = ws__tx_share(c, f, 0);
@@ -13098,7 +13102,7 @@ static int ws__bind(ws__sock *out, const struct sockaddr *a, size_t size, int fa
 }
 
 /* The port that s got, 0 for a unix socket; negative when the system does not tell. */
-static int ws__bound_port(ws__sock s)
+WS__APART int ws__bound_port(ws__sock s)
 {
     struct sockaddr_storage a;
     socklen_t n = sizeof a;
@@ -13114,7 +13118,7 @@ static int ws__bound_port(ws__sock s)
 
 /* out[0] listens on every address of IPv6: does out[1] on IPv4, if the system (OpenBSD) needs two
    sockets for that? 0, or -1: the port is taken there. */
-static int ws__bind_twin(ws__sock out[2], int share)
+WS__APART int ws__bind_twin(ws__sock out[2], int share)
 {
     struct sockaddr_in a;
     int only = 0, port = ws__bound_port(out[0]);
@@ -13596,7 +13600,7 @@ WS_API int ws_http_publish_fill(ws_loop *l, const char *group, ws_conn *except, 
         if (!big) return 0;
         at = WS__DATA(big);
     }
-    fill(user, at, n);
+    (fill)(user, at, n);
     took = ws_http_publish(l, group, except, at, n);
     if (big) ws__shared_release(big);
     return took;

@@ -190,7 +190,7 @@ WS_SSE_API int ws_sse_requested(const ws_conn *c);
 /* How a stream begins. Zero it, then set what you care about. */
 typedef struct ws_sse_options {
     const ws_header *headers;   /* added to the answer (CORS), or instead of the library's
-                                   Content-Type, Cache-Control; at most 32; NULL none */
+                                   Content-Type, Cache-Control; at most 20; NULL none */
     long retry;                 /* ms a reader waits before it connects again; 0: not said */
     uint32_t beat;              /* ms without an event, then a comment, by which a dead reader
                                    is noticed too; 0: 15000; WS_NEVER. Not with cfg.memory */
@@ -262,7 +262,7 @@ typedef struct ws_sse_reader {
 /* Requests url (http:, https:) and follows its event stream: blocking (ws_recv), or in a loop
    (ws_poll; loop NULL: drive it yourself, like ws_open's). memory: n bytes for a parser, see
    ws_sse_parser_init. cfg may be NULL; its method and body are for POST. Of cfg.headers at
-   most 32 (WS_ERR_ARGUMENT). Returns s->conn, or NULL: out of memory, or s->error says why.
+   most 20 (WS_ERR_ARGUMENT). Returns s->conn, or NULL: out of memory, or s->error says why.
 
    Like a browser it comes back when the stream ends or breaks, with Last-Event-ID: of
    cfg.headers until the stream says an id, then only that one; without, if it is empty or has
@@ -303,7 +303,15 @@ WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *o
 #include <limits.h>
 #include <string.h>
 
-#define WS_SSE__HEADERS 32      /* of the application */
+#define WS_SSE__HEADERS 20      /* of the application */
+
+#if defined(__GNUC__) || defined(__clang__)
+#define WS_SSE__APART static __attribute__((noinline))  /* its frame adds to no other */
+#elif defined(_MSC_VER)
+#define WS_SSE__APART static __declspec(noinline)
+#else
+#define WS_SSE__APART static
+#endif
 
 WS_SSE_API const char *ws_sse_error_string(int error)
 {
@@ -782,17 +790,25 @@ WS_SSE_API int ws_sse_requested(const ws_conn *c)
     return 0;
 }
 
-WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o)
+/* The head of a stream. */
+WS_SSE__APART int ws_sse__begin(ws_conn *c, const ws_sse_options *o)
 {
-    static const ws_header allow[] = { { "Allow", "GET, HEAD" }, { NULL, NULL } };
     static const ws_header ours[] = {
         { "Content-Type", "text/event-stream" },
         { "Cache-Control", "no-cache, no-transform" },
         { "X-Accel-Buffering", "no" },          /* nginx would hold events back for seconds */
         { NULL, NULL }
     };
-    const char *method = ws_method(c);
     ws_header headers[WS_SSE__HEADERS + 4];
+
+    if (!ws_sse__join_headers(headers, o ? o->headers : NULL, ours)) return WS_ERR_ARGUMENT;
+    return ws_http_begin(c, 200, headers, o && o->chunked);
+}
+
+WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o)
+{
+    static const ws_header allow[] = { { "Allow", "GET, HEAD" }, { NULL, NULL } };
+    const char *method = ws_method(c);
     ws_sse_message hello;
     int r;
 
@@ -800,8 +816,7 @@ WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o)
         r = ws_http_reply(c, 405, allow, "GET only\n", 9);
         return r ? r : WS_ERR_METHOD;
     }
-    r = ws_sse__join_headers(headers, o ? o->headers : NULL, ours)
-        ? ws_http_begin(c, 200, headers, o && o->chunked) : WS_ERR_ARGUMENT;
+    r = ws_sse__begin(c, o);
     if (r || !strcmp(method, "HEAD")) return r;
     memset(&hello, 0, sizeof hello);
     hello.comment = "";                         /* bytes at once: heads alone are held back */
@@ -957,43 +972,45 @@ WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id)
 
 #ifdef WS_SSE__CLIENT
 
-/* cfg as a reader needs it; its headers stand in all. */
-static ws_config ws_sse__reader_config(const ws_config *cfg,
-                                       ws_header all[WS_SSE__HEADERS + 3])
+/* own, a copy of the application's configuration, becomes one that a reader needs. */
+static void ws_sse__reader_config(ws_config *own)
+{
+    if (!own->method) own->method = "GET";
+    if (!own->reconnect && !own->io.read && !strcmp(own->method, "GET")) own->reconnect = 3000;
+    if (own->reconnect == WS_NEVER || own->memory) own->reconnect = 0;  /* no room for an id */
+    own->refusal_final = 1;
+    if (!own->retry_max) own->retry_max = 300000;
+    if (!own->max_redirects && !own->io.read) own->max_redirects = 20;
+}
+
+/* A client with the lines that ask for a stream. */
+WS_SSE__APART ws_conn *ws_sse__client(ws_loop *loop, int block, const char *url, ws_config *own)
 {
     static const ws_header ours[] = {
         { "Accept", "text/event-stream" }, { "Cache-Control", "no-cache" }, { NULL, NULL }
     };
     static const ws_header bad[] = { { "", "" }, { NULL, NULL } };     /* WS_ERR_ARGUMENT */
-    ws_config own;
+    ws_header all[WS_SSE__HEADERS + 3];
 
-    memset(&own, 0, sizeof own);
-    if (cfg) own = *cfg;
-    if (!own.method) own.method = "GET";
-    if (!own.reconnect && !own.io.read && !strcmp(own.method, "GET")) own.reconnect = 3000;
-    if (own.reconnect == WS_NEVER || own.memory) own.reconnect = 0;     /* no room for an id */
-    own.refusal_final = 1;
-    if (!own.retry_max) own.retry_max = 300000;
-    if (!own.max_redirects && !own.io.read) own.max_redirects = 20;
-    own.headers = ws_sse__join_headers(all, own.headers, ours) ? all : bad;
-    return own;
+    own->headers = ws_sse__join_headers(all, own->headers, ours) ? all : bad;
+    return block ? ws_connect(url, own) : loop ? ws_dial(loop, url, own) : ws_open(url, own);
 }
 
 static ws_conn *ws_sse__start(ws_sse_reader *s, ws_loop *loop, int block, const char *url,
                               const ws_config *cfg, void *memory, size_t n)
 {
-    ws_header headers[WS_SSE__HEADERS + 3];
     ws_config own;
 
     memset(s, 0, sizeof *s);
     s->retry = -1;
     s->error = ws_sse_parser_init(&s->parser, memory, n);
     if (s->error) return NULL;
-    own = ws_sse__reader_config(cfg, headers);
+    memset(&own, 0, sizeof own);
+    if (cfg) own = *cfg;
+    ws_sse__reader_config(&own);
     s->reconnect = own.reconnect;
     s->retry_max = own.retry_max;
-    s->conn = block ? ws_connect(url, &own) : loop ? ws_dial(loop, url, &own)
-                                                   : ws_open(url, &own);
+    s->conn = ws_sse__client(loop, block, url, &own);
     return s->conn;
 }
 

@@ -49,10 +49,9 @@ cell() {
                     grep -vE '^(mem(cpy|move|set|cmp|chr)|bcmp|str(len|chr|cmp)|__aeabi_.*|__gnu_thumb1_.*)$' >>"$exe.txt"
                 cat "$exe.txt"; [ -f "$exe.txt" ] && [ ! -s "$exe.txt" ] ;;
     winlink)    $cc -I. $paths -o "$exe.exe" -lws2_32 -lbcrypt ;;
-    stack)      # no function takes more than 512 bytes of it, or an amount that nobody knows; where
-                # ws_sse.h joins two arrays of headers, 768
+    stack)      # no function takes more than 512 bytes of it, or an amount that nobody knows
                 $cc -fstack-usage -I. -c $paths -o "$exe.o" && [ -s "$exe.su" ] &&
-                awk -F '\t' '$2 > ($1 ~ /:ws_sse_/ ? 768 : 512) || $3 == "dynamic" {
+                awk -F '\t' '$2 > 512 || $3 == "dynamic" {
                     sub(/.*:/, "", $1); print $1 ": " $2 " bytes of stack, " $3 }' "$exe.su" >"$exe.txt"
                 cat "$exe.txt"; [ -f "$exe.txt" ] && [ ! -s "$exe.txt" ] ;;
     macros)     # a plain include defines nothing but what its headers define, and WS_
