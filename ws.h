@@ -4419,6 +4419,10 @@ static int ws__awaits_end(const ws_conn *c)
 #define WS__END_WAIT 1000       /* ms that a client waits at most */
 #define WS__LINGER 5000         /* and a server */
 
+/* How often the patience must pass before the peer counts as one that takes nothing: with the
+   engine alone what was written counts as taken. */
+static uint32_t ws__lumps(const ws_conn *c) { return ws__is_driven(c) ? WS__LUMPS : 1; }
+
 /* From now on the peer has so long for its part of closing, or to take more output. */
 static void ws__closing_begin(ws_conn *c)
 {
@@ -4427,7 +4431,7 @@ static void ws__closing_begin(ws_conn *c)
 #ifndef WS_NO_SOCKETS
     if (ws__is_driven(c)) c->now = (uint32_t)ws__clock();   /* it may have slept */
 #endif
-    if (ws__unsent(c) && patience < 1u << 27) patience *= WS__LUMPS;
+    if (ws__unsent(c) && patience < 1u << 27) patience *= ws__lumps(c);
     if (ws__awaits_end(c))
         patience = ws__smaller(patience, WS__HAS(c, WS__IS_CLIENT) ? WS__END_WAIT : WS__LINGER);
     c->deadline = ws__after(c, patience);
@@ -7151,7 +7155,7 @@ static void ws__close_expired(ws_conn *c)
 
     if (ws__awaits_end(c)) ws__give_up(c);
     else if (patience == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
-    else if (c->untaken && ws__takes(c, patience)) c->deadline = ws__after(c, patience * WS__LUMPS);
+    else if (c->untaken && ws__takes(c, patience)) c->deadline = ws__after(c, patience * ws__lumps(c));
     else ws__give_up(c);
 }
 
@@ -9762,6 +9766,19 @@ static void ws__sock_close(ws__sock s)
     errno = kept;
 }
 
+/* Every socket of ours comes through here. No SIGPIPE either, where a flag of send does not say
+   so. */
+static int ws__sock_nonblock(ws__sock s)
+{
+    int flags = fcntl(s, F_GETFL, 0);
+#ifdef SO_NOSIGPIPE
+    int on = 1;
+    setsockopt(s, SOL_SOCKET, SO_NOSIGPIPE, (const char *)&on, sizeof on);
+#endif
+    fcntl(s, F_SETFD, FD_CLOEXEC);
+    return flags < 0 ? -1 : fcntl(s, F_SETFL, flags | O_NONBLOCK);
+}
+
 /* A socket that no child process inherits. */
 static ws__sock ws__sock_open(int family, int type)
 {
@@ -9785,19 +9802,6 @@ WS__PRIVATE int ws__sock_connect(ws__sock s, const struct sockaddr *a, size_t si
     int r;
     do r = connect(s, a, (socklen_t)size); while (r && errno == EINTR);
     return r && errno != EISCONN ? -1 : 0;
-}
-
-/* Every socket of ours comes through here. No SIGPIPE either, where a flag of send does not say
-   so. */
-static int ws__sock_nonblock(ws__sock s)
-{
-    int flags = fcntl(s, F_GETFL, 0);
-#ifdef SO_NOSIGPIPE
-    int on = 1;
-    setsockopt(s, SOL_SOCKET, SO_NOSIGPIPE, (const char *)&on, sizeof on);
-#endif
-    fcntl(s, F_SETFD, FD_CLOEXEC);
-    return flags < 0 ? -1 : fcntl(s, F_SETFL, flags | O_NONBLOCK);
 }
 
 static ptrdiff_t ws__sock_sendv(ws__sock s, const ws__piece *v, int n)

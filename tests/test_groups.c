@@ -805,7 +805,7 @@ TEST(linger_is_bounded)
     char answer[512];
     int fd, gone = 0;
     size_t sent = 0;
-    ssize_t got;
+    ssize_t answered;
     uint64_t start;
 
     memset(&cfg, 0, sizeof cfg);
@@ -824,8 +824,8 @@ TEST(linger_is_bounded)
     CHECK(gone);
     CHECK(sent >= 1u << 20);                /* far more than one read takes */
     CHECK(ws__clock() - start >= 900);
-    got = recv(fd, answer, sizeof answer - 1, MSG_DONTWAIT);
-    CHECK(got > 12 && !memcmp(answer, "HTTP/1.1 400", 12));
+    answered = recv(fd, answer, sizeof answer - 1, MSG_DONTWAIT);
+    CHECK(answered > 12 && !memcmp(answer, "HTTP/1.1 400", 12));
     close(fd);
     serve_end();
 }

@@ -626,7 +626,7 @@ TEST(name_with_several_addresses)
     c = ws_connect("ws://several.test/", NULL);
     CHECK_INT(ws_error(c), WS_ERR_CONNECT);
     ws_free(c);
-    CHECK_INT(open_files(), base);
+    CHECK_INT(files_settle(base), base);
     if (!have_ipv6()) return;
     s->answer = 0;
     pid = spawn_echo("[::1]:0", s);
