@@ -7155,7 +7155,8 @@ static void ws__close_expired(ws_conn *c)
 
     if (ws__awaits_end(c)) ws__give_up(c);
     else if (patience == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
-    else if (c->untaken && ws__takes(c, patience)) c->deadline = ws__after(c, patience * ws__lumps(c));
+    else if (c->untaken && ws__takes(c, patience))
+        c->deadline = ws__after(c, patience * ws__lumps(c));
     else ws__give_up(c);
 }
 
