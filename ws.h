@@ -601,6 +601,7 @@ typedef struct ws_config {
     const char *host;           /* client: Host to send, NULL from the URL */
     const ws_header *headers;   /* sent with our part of the opening handshake; Origin instead of
                                    cfg.origin, Authorization instead of the URL's user */
+    const ws_header *more_headers;      /* private: of ws_sse.h, where headers has none so named */
 
     /* Client: looks a host name up in your own way; ws_resolved(c, ...) gives the answer, from
        inside or later. NULL: getaddrinfo, on a thread of its own unless WS_NO_THREADS. */
@@ -972,6 +973,10 @@ WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
    else it ends with the connection, and headers may say its Content-Length. To HEAD all of it
    is the head. */
 WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int chunked);
+
+/* Private: of ws_sse.h. The same, and the lines of more that headers does not say itself. */
+WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, const ws_header *more,
+                          int chunked);
 
 /* Queues n bytes of the body; all or nothing, by the rules of ws_send. */
 WS_API int ws_http_write(ws_conn *c, const void *data, size_t n);
@@ -3524,6 +3529,17 @@ static void ws__put_lines(ws__text *t, const ws_header *h)
     }
 }
 
+/* Those of the lines that headers does not say itself. */
+static void ws__put_more(ws__text *t, const ws_header *headers, const ws_header *more)
+{
+    ws_header one[2] = { { NULL, NULL }, { NULL, NULL } };
+
+    for (; more && more->name; more++) {
+        *one = *more;
+        if (!ws__has_header(headers, more->name)) ws__put_lines(t, one);
+    }
+}
+
 /* Copies s behind the others; NULL stays NULL. */
 static const char *ws__keep(ws__text *t, const char *s)
 {
@@ -3534,11 +3550,12 @@ static const char *ws__keep(ws__text *t, const char *s)
     return at;
 }
 
-static const char *ws__keep_lines(ws__text *t, const ws_header *h)
+static const char *ws__keep_lines(ws__text *t, const ws_header *h, const ws_header *more)
 {
     const char *at = t->at;
     *t->at = 0;
     ws__put_lines(t, h);
+    ws__put_more(t, h, more);
     t->at++;
     return at;
 }
@@ -3664,7 +3681,7 @@ static size_t ws__cfg_size(const ws_config *cfg, const char *url)
     size_t n = sizeof(ws__cfg) + (url ? strlen(url) + 1 : 0) + 3;
 
     if (!cfg) return n + 2 * ws__lines_size(NULL);
-    return n + ws__lines_size(cfg->headers) +
+    return n + ws__lines_size(cfg->headers) + ws__lines_size(cfg->more_headers) +
            ws__extensions_size(cfg) + ws__routes_size(cfg->routes) +
            (cfg->protocols ? strlen(cfg->protocols) : 0) +
            (cfg->origins ? strlen(cfg->origins) + 1 : 0) +
@@ -3692,8 +3709,8 @@ static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const ch
     t.end = (char *)k + size;
     k->extensions = ws__keep_extensions(&t, cfg);
     k->set.routes = ws__keep_routes(&t, cfg->routes);
-    k->lines = ws__keep_lines(&t, cfg->headers);
-    ws__keep_lines(&t, cfg->proxy_headers);
+    k->lines = ws__keep_lines(&t, cfg->headers, cfg->more_headers);
+    ws__keep_lines(&t, cfg->proxy_headers, NULL);
     k->set.protocols = ws__keep_list(&t, cfg->protocols);
     k->set.origins = ws__keep(&t, cfg->origins);
     k->url = ws__keep(&t, url);
@@ -3706,7 +3723,7 @@ static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const ch
         memcpy(t.at, cfg->body, cfg->body_size);
         k->set.body = t.at;
     }
-    k->set.headers = k->set.proxy_headers = NULL;
+    k->set.headers = k->set.more_headers = k->set.proxy_headers = NULL;
     k->set.tls = ws__tls_hold(cfg->tls);
     k->set.deflate = NULL;
     k->set.extensions = NULL;
@@ -5481,7 +5498,7 @@ static int ws__key_valid(ws_str key)
 
 /* 0: a good WebSocket request; WS_ERR_NOT_UPGRADE: plain HTTP; else the fault, perhaps with
    *why. */
-static int ws__request_check(const ws_conn *c, const ws__request *r, const char **why)
+WS__APART int ws__request_check(const ws_conn *c, const ws__request *r, const char **why)
 {
     ws_str host;
     unsigned port;
@@ -5567,7 +5584,7 @@ static int ws__extension_accept(const ws_conn *c, const ws_extension *x, ws__cho
 }
 
 /* Chooses the extension. Returns a fault, and why. */
-static int ws__extension_choose(const ws_conn *c, ws__choice *o, const char **why)
+WS__APART int ws__extension_choose(const ws_conn *c, ws__choice *o, const char **why)
 {
     const ws_extension *x = ws__extensions(c->cfg);
     ws_walk w = { 0, { NULL, 0 } };
@@ -8061,7 +8078,8 @@ static int ws__request_modern(const ws_conn *c)
     return *target && !memcmp(target + strlen(target) + 1, "HTTP/1.1", 8);
 }
 
-WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int chunked)
+WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, const ws_header *more,
+                          int chunked)
 {
     ws__text t;
     int head;
@@ -8069,11 +8087,13 @@ WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int c
     if (!c || status < 200 || status > 999 || !ws__headers_own(headers, !chunked))
         return WS_ERR_ARGUMENT;
     if (c->phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED | WS__ASKED)) return WS_ERR_STATE;
-    if (ws__text_begin(c, &t, 320 + ws__lines_size(headers))) return WS_ERR_MEMORY;
+    if (ws__text_begin(c, &t, 320 + ws__lines_size(headers) + ws__lines_size(more)))
+        return WS_ERR_MEMORY;
     head = !strcmp(ws_method(c), "HEAD");
     chunked = chunked && ws__request_modern(c) && status != 204 && status != 304;
     ws__put_status(&t, status);
     ws__put_lines(&t, headers);
+    ws__put_more(&t, headers, more);
     if (chunked) ws__puts(&t, "Transfer-Encoding: chunked\r\n");
     ws__puts(&t, "\r\n");
     if (ws__text_end(c, &t)) return WS_ERR_MEMORY;
@@ -8083,6 +8103,11 @@ WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int c
     ws__beat_later(c);
     ws__wake(c);
     return head ? ws_http_end(c) : 0;
+}
+
+WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int chunked)
+{
+    return ws__http_begin(c, status, headers, NULL, chunked);
 }
 
 /* Queues bytes of a body. With drop_oldest what waits is kept write by write. */
@@ -9747,7 +9772,7 @@ static int ws__sock_size(size_t n) { return n > 1u << 30 ? 1 << 30 : (int)n; }
 
 static long ws__process(void) { return 0; }
 
-static int ws__sock_startup(void)
+WS__APART int ws__sock_startup(void)
 {
     WSADATA data;
     return WSAStartup(MAKEWORD(2, 2), &data);
@@ -10618,7 +10643,7 @@ WS__APART void ws__dial_tunnel(ws_conn *c)
 /* The application refused the address, in words. */
 #define WS__DENIED (-1)
 
-static void ws__connect_failed(ws_conn *c, int error, const char *address)
+WS__APART void ws__connect_failed(ws_conn *c, int error, const char *address)
 {
     char text[200], code[32];
     ws__text t = ws__text_in(text, sizeof text);
@@ -10718,7 +10743,7 @@ static void ws__dial_next(ws_conn *c)
 /* No address was found. */
 static void ws__lookup_failed(ws_conn *c, int fault)
 {
-    char text[320], code[32];
+    char text[300], code[32];
     ws__text t = ws__text_in(text, sizeof text);
 
     ws__puts(&t, fault == WS_ERR_SYSTEM ? "looking up " : "");
@@ -11670,23 +11695,28 @@ WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout)
 }
 
 #ifndef WS_NO_CLIENT
-WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg)
+/* Waits for the end of the handshake, which the first ws_recv tells. */
+WS__APART void ws__await_open(ws_conn *c)
 {
-    ws_conn *c = ws__open(url, cfg, WS__IS_BLOCKING);
-    uint32_t reconnect;
+    uint32_t reconnect = c->cfg->set.reconnect;
     ws_event ev;
     int got;
 
-    if (!c) return NULL;
     c->cfg->wake = ws__flush;
-    reconnect = c->cfg->set.reconnect;
     c->cfg->set.reconnect = 0;      /* a failure is for the first ws_recv to tell */
     do got = ws_recv(c, &ev, -1);
     while (got > 0 && ev.type == WS_EV_WAKE);       /* handshake_timeout bounds it */
     c->cfg->set.reconnect = reconnect;
-    if (got <= 0) return c;
+    if (got <= 0) return;
     if (ev.type == WS_EV_OPEN) c->flags |= WS__OPEN_OWED;   /* the caller gets it again */
     else c->flags &= ~(uint32_t)WS__CLOSE_TOLD;
+}
+
+WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg)
+{
+    ws_conn *c = ws__open(url, cfg, WS__IS_BLOCKING);
+
+    if (c) ws__await_open(c);
     return c;
 }
 #endif

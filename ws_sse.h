@@ -190,7 +190,7 @@ WS_SSE_API int ws_sse_requested(const ws_conn *c);
 /* How a stream begins. Zero it, then set what you care about. */
 typedef struct ws_sse_options {
     const ws_header *headers;   /* added to the answer (CORS), or instead of the library's
-                                   Content-Type, Cache-Control; at most 20; NULL none */
+                                   Content-Type, Cache-Control; NULL none */
     long retry;                 /* ms a reader waits before it connects again; 0: not said */
     uint32_t beat;              /* ms without an event, then a comment, by which a dead reader
                                    is noticed too; 0: 15000; WS_NEVER. Not with cfg.memory */
@@ -261,8 +261,8 @@ typedef struct ws_sse_reader {
 
 /* Requests url (http:, https:) and follows its event stream: blocking (ws_recv), or in a loop
    (ws_poll; loop NULL: drive it yourself, like ws_open's). memory: n bytes for a parser, see
-   ws_sse_parser_init. cfg may be NULL; its method and body are for POST. Of cfg.headers at
-   most 20 (WS_ERR_ARGUMENT). Returns s->conn, or NULL: out of memory, or s->error says why.
+   ws_sse_parser_init. cfg may be NULL; its method and body are for POST. Returns s->conn,
+   or NULL: out of memory, or s->error says why.
 
    Like a browser it comes back when the stream ends or breaks, with Last-Event-ID: of
    cfg.headers until the stream says an id, then only that one; without, if it is empty or has
@@ -302,8 +302,6 @@ WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *o
 
 #include <limits.h>
 #include <string.h>
-
-#define WS_SSE__HEADERS 20      /* of the application */
 
 #if defined(__GNUC__) || defined(__clang__)
 #define WS_SSE__APART static __attribute__((noinline))  /* its frame adds to no other */
@@ -755,26 +753,6 @@ static int ws_sse__is_type(ws_str type)
     return ws_str_is(type, "text/event-stream");
 }
 
-/* Lines of the application, then those of ours that they do not say themselves: all has room for
-   both, at most WS_SSE__HEADERS and some. Returns 0 if they are too many. */
-static int ws_sse__join_headers(ws_header *all, const ws_header *own, const ws_header *ours)
-{
-    size_t n = 0, to, k;
-    ws_str name;
-
-    while (own && own[n].name) n++;
-    if (n > WS_SSE__HEADERS) return 0;
-    if (n) memcpy(all, own, n * sizeof *all);
-    for (to = n; ours->name; ours++) {
-        name.data = ours->name;
-        name.size = strlen(ours->name);
-        for (k = 0; k < n && !ws_str_is(name, all[k].name); k++) {}
-        if (k == n) all[to++] = *ours;
-    }
-    all[to] = *ours;
-    return 1;
-}
-
 #endif
 
 #ifdef WS_SSE__SERVER
@@ -791,7 +769,7 @@ WS_SSE_API int ws_sse_requested(const ws_conn *c)
 }
 
 /* The head of a stream. */
-WS_SSE__APART int ws_sse__begin(ws_conn *c, const ws_sse_options *o)
+static int ws_sse__begin(ws_conn *c, const ws_sse_options *o)
 {
     static const ws_header ours[] = {
         { "Content-Type", "text/event-stream" },
@@ -799,10 +777,8 @@ WS_SSE__APART int ws_sse__begin(ws_conn *c, const ws_sse_options *o)
         { "X-Accel-Buffering", "no" },          /* nginx would hold events back for seconds */
         { NULL, NULL }
     };
-    ws_header headers[WS_SSE__HEADERS + 4];
 
-    if (!ws_sse__join_headers(headers, o ? o->headers : NULL, ours)) return WS_ERR_ARGUMENT;
-    return ws_http_begin(c, 200, headers, o && o->chunked);
+    return ws__http_begin(c, 200, o ? o->headers : NULL, ours, o && o->chunked);
 }
 
 WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o)
@@ -972,58 +948,63 @@ WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id)
 
 #ifdef WS_SSE__CLIENT
 
-/* own, a copy of the application's configuration, becomes one that a reader needs. */
-static void ws_sse__reader_config(ws_config *own)
+/* Makes of the application's configuration one that a reader needs. */
+WS_SSE__APART void ws_sse__reader_config(ws_sse_reader *s, ws_config *own, const ws_config *cfg)
 {
+    static const ws_header ours[] = {
+        { "Accept", "text/event-stream" }, { "Cache-Control", "no-cache" }, { NULL, NULL }
+    };
+
+    memset(own, 0, sizeof *own);
+    if (cfg) *own = *cfg;
+    own->more_headers = ours;
     if (!own->method) own->method = "GET";
     if (!own->reconnect && !own->io.read && !strcmp(own->method, "GET")) own->reconnect = 3000;
     if (own->reconnect == WS_NEVER || own->memory) own->reconnect = 0;  /* no room for an id */
     own->refusal_final = 1;
     if (!own->retry_max) own->retry_max = 300000;
     if (!own->max_redirects && !own->io.read) own->max_redirects = 20;
+    s->reconnect = own->reconnect;
+    s->retry_max = own->retry_max;
 }
 
-/* A client with the lines that ask for a stream. */
-WS_SSE__APART ws_conn *ws_sse__client(ws_loop *loop, int block, const char *url, ws_config *own)
+static int ws_sse__init(ws_sse_reader *s, void *memory, size_t n)
 {
-    static const ws_header ours[] = {
-        { "Accept", "text/event-stream" }, { "Cache-Control", "no-cache" }, { NULL, NULL }
-    };
-    static const ws_header bad[] = { { "", "" }, { NULL, NULL } };     /* WS_ERR_ARGUMENT */
-    ws_header all[WS_SSE__HEADERS + 3];
-
-    own->headers = ws_sse__join_headers(all, own->headers, ours) ? all : bad;
-    return block ? ws_connect(url, own) : loop ? ws_dial(loop, url, own) : ws_open(url, own);
-}
-
-static ws_conn *ws_sse__start(ws_sse_reader *s, ws_loop *loop, int block, const char *url,
-                              const ws_config *cfg, void *memory, size_t n)
-{
-    ws_config own;
-
     memset(s, 0, sizeof *s);
     s->retry = -1;
     s->error = ws_sse_parser_init(&s->parser, memory, n);
-    if (s->error) return NULL;
-    memset(&own, 0, sizeof own);
-    if (cfg) own = *cfg;
-    ws_sse__reader_config(&own);
-    s->reconnect = own.reconnect;
-    s->retry_max = own.retry_max;
-    s->conn = ws_sse__client(loop, block, url, &own);
-    return s->conn;
+    return s->error;
+}
+
+WS_SSE__APART ws_conn *ws_sse__connect(ws_sse_reader *s, const char *url, const ws_config *cfg)
+{
+    ws_config own;
+
+    ws_sse__reader_config(s, &own, cfg);
+    return ws_connect(url, &own);
+}
+
+WS_SSE__APART ws_conn *ws_sse__dial(ws_sse_reader *s, ws_loop *loop, const char *url,
+                                    const ws_config *cfg)
+{
+    ws_config own;
+
+    ws_sse__reader_config(s, &own, cfg);
+    return loop ? ws_dial(loop, url, &own) : ws_open(url, &own);
 }
 
 WS_SSE_API ws_conn *ws_sse_connect(ws_sse_reader *s, const char *url, const ws_config *cfg,
                                    void *memory, size_t n)
 {
-    return ws_sse__start(s, NULL, 1, url, cfg, memory, n);
+    if (!ws_sse__init(s, memory, n)) s->conn = ws_sse__connect(s, url, cfg);
+    return s->conn;
 }
 
 WS_SSE_API ws_conn *ws_sse_dial(ws_sse_reader *s, ws_loop *loop, const char *url,
                                 const ws_config *cfg, void *memory, size_t n)
 {
-    return ws_sse__start(s, loop, 0, url, cfg, memory, n);
+    if (!ws_sse__init(s, memory, n)) s->conn = ws_sse__dial(s, loop, url, cfg);
+    return s->conn;
 }
 
 /* No more of it, and no coming back. */

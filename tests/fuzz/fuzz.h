@@ -158,6 +158,7 @@ typedef struct fuzz_wire {
     unsigned have;          /* bytes of head */
     uint64_t left;          /* payload to come */
     int open, closed;
+    int over;               /* both Close frames went: nothing may follow */
 } fuzz_wire;
 
 static inline void fuzz_sent(fuzz_wire *w, int masked, uint64_t most, const uint8_t *p, size_t n)
@@ -184,7 +185,7 @@ static inline void fuzz_sent(fuzz_wire *w, int masked, uint64_t most, const uint
 #else
         MUST(!f.rsv);
 #endif
-        MUST((!w->closed || op == 10) && f.masked == masked);    /* pings are still answered */
+        MUST(!w->over && (!w->closed || op > 8) && f.masked == masked);     /* RFC 6455 5.5.2 */
         MUST(op < 8 ? op < 3 && (op != 0) == !w->open && f.size <= most : op < 11 && f.fin && f.size <= 125);
         if (op < 8) w->open = !f.fin;
         w->closed |= op == 8;
