@@ -540,6 +540,7 @@ typedef struct ws_config {
                                    1 KiB/s is waited for as long as it does, judged each time */
 
     int ask;                    /* server: 1 gives WS_EV_REQUEST, and lets WS_EV_HTTP wait too */
+    int for_stream;             /* private: 1 asks for an event stream, for ws_sse.h */
     const ws_route *routes;     /* server: NULL every path; else WebSockets at other paths get
                                    404. Plain HTTP is WS_EV_HTTP at any path, with id 0 */
     uint32_t trusted_proxies;   /* server: so many proxies in front write X-Forwarded-For, and
@@ -601,7 +602,6 @@ typedef struct ws_config {
     const char *host;           /* client: Host to send, NULL from the URL */
     const ws_header *headers;   /* sent with our part of the opening handshake; Origin instead of
                                    cfg.origin, Authorization instead of the URL's user */
-    const ws_header *more_headers;      /* private: of ws_sse.h, where headers has none so named */
 
     /* Client: looks a host name up in your own way; ws_resolved(c, ...) gives the answer, from
        inside or later. NULL: getaddrinfo, on a thread of its own unless WS_NO_THREADS. */
@@ -2619,6 +2619,521 @@ WS__PRIVATE int ws__ipv6_parse(ws_str s, uint8_t out[16])
     return 1;
 }
 
+/* authority = host [":" port], without user: splits it. 0 when it is not one. */
+static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standard)
+{
+    ws_url url;
+    size_t i;
+
+    memset(&url, 0, sizeof url);
+    url.port = (uint16_t)standard;
+    for (i = 0; i < a.size; i++)
+        if (a.data[i] < 0x21 || a.data[i] > 0x7E || strchr("/?#@,", a.data[i])) return 0;
+    if (ws__url_authority(a, &url)) return 0;
+    *host = url.host;
+    *port = url.port;
+    return 1;
+}
+
+/* ==== >>core (private) ================================================================= */
+
+/* RFC 6455 itself, for both roles: what a request and an answer must say, what a frame may be,
+   what text is, how closing goes, when a ping is due. Each of its rules stands here, once. The
+   core calls leaves only: it has no memory, no queue, no words for errors and no clock. Who uses
+   it gives it bytes and the time, and does what it answers. rules are a ws_config with the
+   defaults filled in. */
+
+/* What a connection is doing with its input. */
+enum {
+    WS__PHASE_HEAD,     /* waits for the peer's HTTP head */
+    WS__PHASE_HTTP,     /* server: the application is to answer the request */
+    WS__PHASE_FRAMES,
+    WS__PHASE_READING,  /* client: the answer's body comes in */
+    WS__PHASE_BODY,     /* server: the answer's body goes out; input is dropped */
+    WS__PHASE_ENDING,   /* input is dropped; CLOSE comes when the output is gone */
+    WS__PHASE_ENDED     /* no input, no output; CLOSE comes now */
+};
+
+/* Bits of ws__core.is. */
+enum {
+    WS__CLIENT = 1 << 0,
+    WS__CLOSE_SENT = 1 << 1,    /* our Close frame is queued */
+    WS__CLOSE_LEFT = 1 << 2,    /* it, and all before it, was written */
+    WS__CLOSE_GOT = 1 << 3,
+    WS__PINGED = 1 << 4,        /* our ping is out, no input since */
+    WS__RTT_ASKED = 1 << 5      /* a ping that carries the time is out */
+};
+
+/* One connection, as far as RFC 6455 knows it. Times are ms, modulo 2^32. */
+typedef struct ws__core {
+    uint32_t heard, spoke, pinged;      /* input came; a message went or came; our last ping */
+    uint16_t code;              /* of CLOSE */
+    uint16_t rtt;               /* ms + 1 of the last ping, 0 unknown */
+    uint8_t phase, is, error;
+    uint8_t sending;            /* opcode of a message being sent in parts, 0: none */
+} ws__core;
+
+#if defined(WS_NO_SERVER)
+#define WS__IS_CLIENT(core) ((void)(core), 1)
+#elif defined(WS_NO_CLIENT)
+#define WS__IS_CLIENT(core) ((void)(core), 0)
+#else
+#define WS__IS_CLIENT(core) (((core)->is & WS__CLIENT) != 0)
+#endif
+
+/* The message that is coming in, and its frame. Zero it where none is. */
+typedef struct ws__reader {
+    uint64_t left;              /* bytes of the frame's payload still to come */
+    uint64_t size;              /* clear bytes of the message */
+    uint32_t frames;            /* of the message, from its last part on */
+    uint32_t utf8;              /* state of its text */
+    uint8_t key[4];             /* of the frame, turned so that key[0] is next */
+    uint8_t op;                 /* of the message, 0: none is unfinished */
+    uint8_t in_frame, fin, masked;
+    uint8_t coded;              /* an extension is to decode it */
+} ws__reader;
+
+/* ---- frames that come in (5.2 to 5.8) ---- */
+
+/* The verdict that the first two bytes of a frame allow. rsv: the bits that an extension marks
+   messages with. */
+static int ws__header_judge(const ws__core *core, int rsv, int unfinished, const uint8_t *p)
+{
+    int op = p[0] & 15, fin = p[0] >> 7, bits = p[0] >> 4 & 7;
+    int masked = p[1] >> 7, size = p[1] & 127;
+
+    if (bits && (bits != rsv || (op != WS_OP_TEXT && op != WS_OP_BINARY))) return WS_ERR_RSV;
+    if ((op > 2 && op < 8) || op > 10) return WS_ERR_OPCODE;
+    if (op >= 8 && !fin) return WS_ERR_CONTROL_FRAGMENT;
+    if (op >= 8 && size > 125) return WS_ERR_CONTROL_SIZE;
+    if (op == WS_OP_CONTINUATION && !unfinished) return WS_ERR_CONTINUATION;
+    if ((op == WS_OP_TEXT || op == WS_OP_BINARY) && unfinished) return WS_ERR_INTERLEAVED;
+    if (masked && WS__IS_CLIENT(core)) return WS_ERR_MASK_PRESENT;
+    if (!masked && !WS__IS_CLIENT(core)) return WS_ERR_MASK_MISSING;
+    return 0;
+}
+
+/* Limits that the header of a data frame alone decides. What is coded counts when decoded. */
+static int ws__limits_judge(const ws_config *rules, const ws__reader *r, const ws_frame *f)
+{
+    uint32_t most = rules->max_message;
+    int coded = f->rsv || r->coded;
+
+    if (rules->max_frame != WS_NO_LIMIT && f->size > rules->max_frame) return WS_ERR_FRAME_SIZE;
+    if (!coded && most != WS_NO_LIMIT && (f->size > most || r->size > most - f->size))
+        return WS_ERR_MESSAGE_SIZE;
+    if (rules->max_fragments != WS_NO_LIMIT && r->frames >= rules->max_fragments)
+        return WS_ERR_FRAGMENTS;
+    return 0;
+}
+
+/* Judges the frame that begins at p, as soon as its bytes decide. Returns the size of its
+   header, 0: more must come, or the error. */
+static int ws__core_see(const ws__core *core, const ws_config *rules, const ws__reader *r, int rsv,
+                        const uint8_t *p, size_t have, ws_frame *f)
+{
+    int fault, head;
+
+    if (have < 2) return 0;
+    fault = ws__header_judge(core, rsv, r->op, p);
+    if (fault) return fault;
+    head = ws_frame_decode(p, have, f);
+    if (head > 0 && f->op < 8) fault = ws__limits_judge(rules, r, f);
+    return fault ? fault : head;
+}
+
+/* Begins a data frame that ws__core_see has let through. */
+static void ws__core_begin(ws__reader *r, const ws_frame *f)
+{
+    if (!r->op) {
+        r->op = f->op;
+        r->coded = f->rsv != 0;
+    }
+    r->frames++;
+    r->left = f->size;
+    r->fin = f->fin;
+    r->masked = f->masked;
+    memcpy(r->key, f->key, 4);
+    r->in_frame = 1;
+}
+
+/* Judges n clear bytes of the message: its text, its size; with end that no character is left
+   unfinished. 0, or the fault; *good: the bytes in front of it. */
+static int ws__core_clear(ws__reader *r, const ws_config *rules, const uint8_t *p, size_t n,
+                          int end, size_t *good)
+{
+    uint32_t most = rules->max_message;
+    size_t fits = most != WS_NO_LIMIT && n > most - r->size ? (size_t)(most - r->size) : n;
+
+    *good = r->op == WS_OP_TEXT ? ws_utf8(&r->utf8, p, fits) : fits;
+    r->size += *good;
+    if (*good < fits) return WS_ERR_UTF8;
+    if (fits < n) return WS_ERR_MESSAGE_SIZE;
+    return end && r->op == WS_OP_TEXT && r->utf8 ? WS_ERR_UTF8 : 0;
+}
+
+/* Takes n bytes of the frame's payload, n at most left, and moves them unmasked to where the
+   caller wants them, perhaps where they are. */
+static void ws__core_move(ws__reader *r, uint8_t *to, const uint8_t *from, size_t n)
+{
+    uint8_t key[4];
+    size_t i;
+
+    if (r->masked) ws_mask(to, from, n, r->key, 0);
+    else if (to != from && n) memmove(to, from, n);
+    memcpy(key, r->key, 4);
+    for (i = 0; i < 4; i++) r->key[i] = key[(i + n) & 3];
+    r->left -= n;
+}
+
+/* The same, and judges them: for messages that no extension decodes. */
+static int ws__core_take(ws__reader *r, const ws_config *rules, uint8_t *to, const uint8_t *from,
+                         size_t n, size_t *good)
+{
+    ws__core_move(r, to, from, n);
+    r->in_frame = r->left > 0;
+    return ws__core_clear(r, rules, to, n, !r->left && r->fin, good);
+}
+
+/* A whole message in one frame, unmasked in place. key: NULL for none. */
+static int ws__core_whole(const ws_config *rules, int op, uint8_t *p, size_t n,
+                          const uint8_t *key, size_t *good)
+{
+    ws__reader r = { 0, 0, 0, 0, { 0, 0, 0, 0 }, 0, 0, 0, 0, 0 };
+
+    r.op = (uint8_t)op;
+    if (key) ws_mask(p, p, n, key, 0);
+    return ws__core_clear(&r, rules, p, n, 1, good);
+}
+
+/* n bytes were handed on, last: and with them the message. Of one in parts max_fragments bounds
+   the frames that bring nothing, max_message the others. */
+static void ws__core_given(ws__reader *r, size_t n, int last)
+{
+    if (n) r->frames = 1;
+    if (last) memset(r, 0, sizeof *r);
+}
+
+/* ---- closing (5.5.1, 7) ---- */
+
+/* Codes that may stand in a Close frame (7.4). */
+static int ws__code_valid(int code)
+{
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+           (code >= 3000 && code <= 4999);
+}
+
+/* Takes the payload of the peer's Close frame: 0, or the fault. */
+static int ws__core_close_got(ws__core *core, const uint8_t *p, size_t n)
+{
+    uint32_t state = 0;
+    int code = n >= 2 ? (int)ws__get16(p) : WS_CLOSE_NO_CODE;
+
+    if (n == 1) return WS_ERR_CLOSE_SIZE;
+    if (n && !ws__code_valid(code)) return WS_ERR_CLOSE_CODE;
+    if (n > 2 && (ws_utf8(&state, p + 2, n - 2) < n - 2 || state)) return WS_ERR_CLOSE_UTF8;
+    core->is |= WS__CLOSE_GOT;
+    core->code = (uint16_t)code;
+    return 0;
+}
+
+/* Writes the payload of a Close frame, at most 125 bytes: its size. code 0: empty. */
+static size_t ws__core_close_lay(uint8_t *to, int code, const char *reason, size_t n)
+{
+    if (!code) return 0;
+    if (n > 123) n = 123;
+    ws__put16(to, (unsigned)code);
+    if (n) memcpy(to + 2, reason, n);
+    return n + 2;
+}
+
+/* Have both Close frames gone their way? */
+static int ws__core_clean(const ws__core *core)
+{
+    const unsigned both = WS__CLOSE_GOT | WS__CLOSE_LEFT;
+
+    return (core->is & both) == both && !core->error;
+}
+
+/* ---- frames that go out ---- */
+
+/* May a frame of that opcode go? A message may not begin behind a Close frame of ours; pings and
+   pongs may, until the peer's has come (5.5.1, 5.5.2). */
+static int ws__core_may(const ws__core *core, int op)
+{
+    int no = op == WS_OP_PING || op == WS_OP_PONG ? WS__CLOSE_GOT : WS__CLOSE_GOT | WS__CLOSE_SENT;
+
+    return core->phase == WS__PHASE_FRAMES && !(core->is & no);
+}
+
+/* ---- keepalive: what is due while the connection is open ---- */
+
+static uint32_t ws__sooner(uint32_t now, uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - now) < (int32_t)(b - now) ? a : b;
+}
+
+#define WS__FAR (1u << 30)      /* ms from now that are never reached */
+
+/* When ws__core_tick has something to say. */
+static uint32_t ws__core_due(const ws__core *core, const ws_config *rules, uint32_t now)
+{
+    uint32_t due = now + WS__FAR;
+
+    if (rules->ping_interval != WS_NEVER && !(core->is & WS__PINGED))
+        due = core->heard + rules->ping_interval;
+    if (rules->ping_timeout != WS_NEVER && core->is & WS__PINGED)
+        due = core->pinged + rules->ping_timeout;
+    if (rules->idle_timeout != WS_NEVER)
+        due = ws__sooner(now, due, core->spoke + rules->idle_timeout);
+    return due;
+}
+
+/* Input came, or cannot come: the peer is not silent. */
+static void ws__core_heard(ws__core *core, uint32_t now)
+{
+    core->heard = now;
+    core->is &= (uint8_t)~WS__PINGED;
+}
+
+/* 1: a ping is to go now; 0: nothing; or the error that ends the connection. */
+static int ws__core_tick(ws__core *core, const ws_config *rules, uint32_t now)
+{
+    if (rules->idle_timeout != WS_NEVER && now - core->spoke >= rules->idle_timeout)
+        return WS_ERR_IDLE_TIMEOUT;
+    if (core->is & WS__PINGED)
+        return rules->ping_timeout != WS_NEVER && now - core->pinged >= rules->ping_timeout
+               ? WS_ERR_PING_TIMEOUT : 0;
+    if (rules->ping_interval == WS_NEVER || now - core->heard < rules->ping_interval) return 0;
+    core->is |= WS__PINGED;
+    core->pinged = now;
+    return 1;
+}
+
+/* Our own ping carries the time, so that its pong tells the round trip: 4 bytes. */
+static void ws__core_ping_lay(uint8_t *to, uint32_t now)
+{
+    ws__put16(to, now >> 16);
+    ws__put16(to + 2, now);
+}
+
+static void ws__core_pong_got(ws__core *core, uint32_t now, const uint8_t *p, size_t n)
+{
+    uint32_t ms;
+
+    if (n != 4 || !(core->is & WS__RTT_ASKED)) return;
+    ms = now - ((uint32_t)ws__get16(p) << 16 | ws__get16(p + 2));
+    if (ms >= 65535) return;
+    core->rtt = (uint16_t)(ms + 1);
+    core->is &= (uint8_t)~WS__RTT_ASKED;
+}
+
+/* ---- opening (4) ---- */
+
+/* What a request says about the upgrade. Counts tell repeated fields. */
+typedef struct ws__request {
+    ws_str method, target, version;
+    ws_str host, key, wanted, origin;
+    int hosts, keys, versions, origins;
+    int upgrade, connection, has_upgrade, body;
+} ws__request;
+
+static void ws__request_field(ws__request *r, ws_str name, ws_str value)
+{
+    if (ws_str_is(name, "Host")) {
+        r->hosts++;
+        r->host = value;
+    } else if (ws_str_is(name, "Sec-WebSocket-Key")) {
+        r->keys++;
+        r->key = value;
+    } else if (ws_str_is(name, "Sec-WebSocket-Version")) {
+        r->versions++;
+        r->wanted = value;
+    } else if (ws_str_is(name, "Origin")) {
+        r->origins++;
+        r->origin = value;
+    } else if (ws_str_is(name, "Upgrade")) {
+        r->has_upgrade = 1;
+        r->upgrade |= ws_list_has(value, "websocket");
+    } else if (ws_str_is(name, "Connection")) {
+        r->connection |= ws_list_has(value, "upgrade");
+    } else if (ws_str_is(name, "Transfer-Encoding")) {
+        r->body = 1;
+    } else if (ws_str_is(name, "Content-Length")) {
+        r->body |= !ws_str_is(value, "0");
+    }
+}
+
+/* Reads a request head. 0 or WS_ERR_HEAD_SYNTAX. */
+WS__PRIVATE int ws__request_read(ws__request *r, ws_str head)
+{
+    ws_str name, value;
+    size_t pos = 0;
+    int fault;
+
+    memset(r, 0, sizeof *r);
+    fault = ws_head_request(head, &r->method, &r->target, &r->version);
+    while (!fault && ws_head_field(head, &pos, &name, &value))
+        ws__request_field(r, name, value);
+    return fault;
+}
+
+#ifndef WS_NO_SERVER
+
+/* A path, or an absolute form with a host (RFC 9112 3.2.2). */
+static int ws__target_valid(ws_str target)
+{
+    ws_str scheme = target;
+    size_t i;
+
+    if (ws__find(target, 0, '#') < target.size) return 0;
+    if (target.data[0] == '/') return 1;
+    scheme.size = ws__find(target, 0, ':');
+    i = scheme.size + 3;                    /* where the host begins */
+    if (i >= target.size || memcmp(target.data + scheme.size, "://", 3)) return 0;
+    if (target.data[i] == '/' || target.data[i] == '?') return 0;
+    return ws_str_is(scheme, "http") || ws_str_is(scheme, "https") || ws_str_is(scheme, "ws") ||
+           ws_str_is(scheme, "wss");
+}
+
+/* 24 characters that decode to 16 bytes. Real clients leave bits in the last letter that stand for
+   none of them. */
+static int ws__key_valid(ws_str key)
+{
+    size_t i = 0;
+
+    while (i < key.size && ws__base64_value(key.data[i]) < 64) i++;
+    return i == 22 && key.size == 24 && key.data[22] == '=' && key.data[23] == '=';
+}
+
+/* The Host of a request: there once, and an authority (RFC 9112 3.2). */
+static int ws__host_judge(const ws__request *r, int needed)
+{
+    ws_str host;
+    unsigned port;
+
+    if (r->hosts > 1) return WS_ERR_HOST;
+    if (!r->hosts || !r->host.size) return needed ? WS_ERR_HOST : 0;
+    return ws__authority(r->host, &host, &port, 80) ? 0 : WS_ERR_HOST;
+}
+
+/* Was the upgrade asked for, and no line of it lost on the way? */
+static int ws__upgrade_judge(const ws__request *r, int modern, const char **why)
+{
+    if (r->keys && !r->has_upgrade && (!modern || !r->connection)) {
+        *why = "a proxy removed it (nginx: proxy_http_version 1.1, proxy_set_header Upgrade)";
+        return WS_ERR_UPGRADE;
+    }
+    if (r->keys && !r->connection) {
+        *why = "a proxy removed it (nginx: proxy_set_header Connection upgrade)";
+        if (!modern) return WS_ERR_CONNECTION;
+    }
+    return 0;
+}
+
+/* 4.2.1. 0: a good WebSocket request, but for its Origin; WS_ERR_NOT_UPGRADE: plain HTTP; else
+   the fault, perhaps with *why. */
+WS__APART int ws__request_judge(const ws__request *r, const char **why)
+{
+    int modern = ws_str_is(r->version, "HTTP/1.1"), fault;
+    int wants = r->upgrade || r->keys || r->versions;
+
+    if (r->version.data[5] != '1') return WS_ERR_HTTP_VERSION;
+    fault = ws__host_judge(r, modern || wants);
+    if (fault) return fault;
+    if (!wants) return WS_ERR_NOT_UPGRADE;
+    fault = ws__upgrade_judge(r, modern, why);
+    if (fault) return fault;
+    if (r->method.size != 3 || memcmp(r->method.data, "GET", 3)) return WS_ERR_METHOD;
+    if (!modern) return WS_ERR_HTTP_VERSION;
+    if (!ws__target_valid(r->target)) {
+        *why = "request target";
+        return WS_ERR_HEAD_SYNTAX;
+    }
+    if (!r->upgrade) {
+        if (!r->has_upgrade) *why = "missing: perhaps a proxy removed it";
+        return WS_ERR_UPGRADE;
+    }
+    if (!r->connection) return WS_ERR_CONNECTION;
+    *why = r->origins > 1 ? "Origin repeated"
+         : r->versions > 1 ? "Sec-WebSocket-Version repeated" : NULL;
+    if (*why) return WS_ERR_HEAD_SYNTAX;
+    if (!r->versions || !ws_str_is(r->wanted, "13")) return WS_ERR_VERSION;
+    if (r->keys != 1 || !ws__key_valid(r->key)) return WS_ERR_KEY;
+    return r->body ? WS_ERR_BODY : 0;
+}
+
+/* The answer that opens the connection (4.2.2), but for what was agreed. */
+static void ws__core_answer_put(ws__text *t, ws_str key)
+{
+    char accept[29];
+
+    ws_accept_key(key.data, accept);
+    ws__puts(t, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
+    ws__puts(t, accept);
+}
+
+#endif /* WS_NO_SERVER */
+
+#ifndef WS_NO_CLIENT
+
+/* The lines of a request that ask for the upgrade (4.1), but for what is offered. */
+static void ws__core_upgrade_put(ws__text *t, const char *key, int version)
+{
+    ws__puts(t, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ");
+    ws__puts(t, key);
+    ws__puts(t, "\r\nSec-WebSocket-Version: ");
+    ws__put_number(t, (uint64_t)version);
+    ws__puts(t, "\r\n");
+}
+
+/* What an answer says about the upgrade. */
+typedef struct ws__answer {
+    int upgrades, upgrade, connection, accepts, accept, protocols;
+} ws__answer;
+
+enum { WS__ANSWER_END, WS__ANSWER_PROTOCOL, WS__ANSWER_EXTENSIONS };
+
+/* Reads the lines of an answer on from *pos, up to one that says what was agreed: its *value is
+   for the caller to judge. accept: the 28 characters that are right. */
+static int ws__answer_read(ws__answer *a, ws_str head, size_t *pos, const char *accept,
+                           ws_str *value)
+{
+    ws_str name;
+
+    while (ws_head_field(head, pos, &name, value)) {
+        if (ws_str_is(name, "Upgrade")) {
+            a->upgrades++;
+            a->upgrade = ws_str_is(*value, "websocket");
+        } else if (ws_str_is(name, "Connection")) {
+            a->connection |= ws_list_has(*value, "upgrade");
+        } else if (ws_str_is(name, "Sec-WebSocket-Accept")) {
+            a->accepts++;
+            a->accept = value->size == 28 && !memcmp(value->data, accept, 28);
+        } else if (ws_str_is(name, "Sec-WebSocket-Protocol")) {
+            a->protocols++;
+            return WS__ANSWER_PROTOCOL;
+        } else if (ws_str_is(name, "Sec-WebSocket-Extensions")) {
+            return WS__ANSWER_EXTENSIONS;
+        }
+    }
+    return WS__ANSWER_END;
+}
+
+/* 4.1, what a client must find in an answer of 101 that was read. needs: a subprotocol was
+   offered and must be there. */
+static int ws__answer_judge(const ws__answer *a, int needs, const char **why)
+{
+    *why = a->upgrades > 1 ? "repeated" : NULL;
+    if (a->upgrades != 1 || !a->upgrade) return WS_ERR_UPGRADE;
+    if (!a->connection) return WS_ERR_CONNECTION;
+    if (needs && !a->protocols) return WS_ERR_SUBPROTOCOL;
+    return a->accepts == 1 && a->accept ? 0 : WS_ERR_ACCEPT;
+}
+
+#endif /* WS_NO_CLIENT */
+
 /* ==== >>deflate (private) ============================================================== */
 
 #ifdef WS_USE_ZLIB
@@ -3026,31 +3541,16 @@ static ws_extension ws__deflate_extension(ws_deflate *d)
 
 /* ==== >>conn (private) ================================================================= */
 
-/* What a connection is doing with its input. */
 enum {
-    WS__PHASE_HEAD,     /* waits for the peer's HTTP head */
-    WS__PHASE_HTTP,     /* server: the application is to answer the request */
-    WS__PHASE_FRAMES,
-    WS__PHASE_READING,  /* client: the answer's body comes in */
-    WS__PHASE_BODY,     /* server: the answer's body goes out; input is dropped */
-    WS__PHASE_ENDING,   /* input is dropped; CLOSE comes when the output is gone */
-    WS__PHASE_ENDED     /* no input, no output; CLOSE comes now */
-};
-
-enum {
-    WS__IS_CLIENT = 1 << 0,
     WS__IS_FIXED = 1 << 1,      /* all memory is cfg.memory */
     WS__IS_BLOCKING = 1 << 2,   /* made by ws_connect */
     WS__TICKED = 1 << 3,        /* now is a real time */
     WS__OPENED = 1 << 4,        /* the handshake was done */
-    WS__CLOSE_SENT = 1 << 5,
-    WS__CLOSE_GOT = 1 << 6,
     WS__INPUT_END = 1 << 7,     /* the peer's stream has ended */
     WS__BROKEN = 1 << 8,        /* ... by an error, or will when it was read: writing failed */
     WS__NO_OUTPUT = 1 << 9,     /* writing is pointless */
     WS__PAUSED = 1 << 10,
     WS__REFUSED = 1 << 11,      /* a send met WS_ERR_BACKLOG: WRITABLE is owed */
-    WS__PINGED = 1 << 12,       /* our ping is out, no input since */
     WS__CLOSE_TOLD = 1 << 13,
     WS__ANSWERED = 1 << 14,     /* plain HTTP: the answer is queued */
     WS__MESSAGE_HELD = 1 << 15, /* rx holds the message of the last event */
@@ -3067,8 +3567,7 @@ enum {
     WS__ASKED = 1 << 26,        /* the application is to answer a WebSocket request */
     WS__CORKED = 1 << 27,       /* drivers write nothing until ws_uncork */
     WS__CHUNKED = 1 << 28,      /* a body in chunks */
-    WS__DOWN = 1 << 29,         /* DOWN was told, the next try is not due yet */
-    WS__RTT_ASKED = 1 << 30     /* a ping that carries the time is out */
+    WS__DOWN = 1 << 29          /* DOWN was told, the next try is not due yet */
 };
 
 #define WS__UNWATCHED 0xFF      /* c->wants: the poller does not know the socket */
@@ -3083,21 +3582,17 @@ typedef struct ws__rx {
     size_t owed;            /* raw bytes to parse before what is due is judged, 0: none */
     size_t behind;          /* 0, or where a NUL stands behind what an event shows, instead of */
     uint8_t kept;           /* this byte */
-    uint64_t left;          /* in a frame: its payload bytes still to come; a refusal: of its
-                               body to show */
-    uint64_t given;         /* bytes of the unfinished message that went out as PART events */
-    uint32_t frames;        /* of the unfinished message, from its last part on */
-    uint32_t utf8;
-    ws_head head;           /* scanner of the peer's head */
-    size_t head_at, head_size;
-    uint8_t key[4];         /* of the frame, turned so that key[0] is next */
-    uint8_t op;             /* of the unfinished message, 0: none */
-    uint8_t in_frame, fin, masked;
-    uint8_t begun;          /* its first PART event was given */
+    uint8_t begun;          /* the first PART event of the message was given */
     uint8_t parts;          /* its payload is handed on as it comes */
-    uint8_t coded;          /* the extension is to decode it */
-    size_t clear;           /* coded: bytes in front of the raw ones that are unmasked */
+    uint8_t reading;        /* HTTP: WS__READ_, how its body comes */
+    uint8_t told_last;      /* HTTP: a PART event said that it is the last */
+    uint8_t empty_lines;    /* that stood before a request */
+    ws__reader reader;      /* of frames */
+    uint64_t body_left;     /* HTTP: bytes of a body, or of a refusal's to show, still to come */
     uint64_t eaten;         /* coded: bytes of the frame that were decoded */
+    size_t clear;           /* coded: bytes in front of the raw ones that are unmasked */
+    ws_head head;           /* scanner of the peer's head */
+    uint32_t head_at, head_size;
 } ws__rx;
 
 /* A whole frame in its final form, kept once for all who are to get it. Its bytes follow. */
@@ -3231,20 +3726,17 @@ struct ws_conn {
     char *note;                 /* text of the error, or the peer's reason */
     ws__more *more;             /* NULL: none of it */
     uint64_t taken;             /* bytes of input parsed: of the head, then of the frames */
+    ws__core core;
     ws__sock fd;
     uint32_t slot;              /* in the loop's heap */
-    uint32_t now, last_rx, last_message, last_ping, deadline;   /* ms, modulo 2^32 */
+    uint32_t now, deadline;     /* ms, modulo 2^32 */
     uint32_t flags;
     uint32_t due;               /* the deadline by which it has its place in the heap */
     uint32_t refused;           /* sends that met WS_ERR_BACKLOG */
     uint32_t untaken;           /* what the peer had not taken yet when it was last asked */
-    uint16_t code;              /* of CLOSE */
-    uint8_t phase, error, protocol, wants;
-    uint16_t rtt;               /* ms + 1 of the last ping, 0 unknown */
+    uint8_t protocol, wants;
     uint8_t route;              /* its number 1.., 0: none */
-    uint8_t sending;            /* opcode of a message being sent in parts, 0: none */
     uint8_t fresh;              /* 1: input came that the parser has not used up */
-    uint8_t close_left;         /* 1: our Close frame, and all before it, was written */
 };
 
 #define WS__HAS(c, flag) (((c)->flags & (uint32_t)(flag)) != 0)
@@ -3398,22 +3890,6 @@ static int ws__extension_valid(const ws_extension *x)
     return x->name && ws__token_valid(ws__cstr(x->name)) &&
            (x->rsv == 1 || x->rsv == 2 || x->rsv == 4) && x->offer && x->accept &&
            x->confirm && x->state_size && x->begin && x->encode && x->decode;
-}
-
-/* authority = host [":" port], without user: splits it. 0 when it is not one. */
-static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standard)
-{
-    ws_url url;
-    size_t i;
-
-    memset(&url, 0, sizeof url);
-    url.port = (uint16_t)standard;
-    for (i = 0; i < a.size; i++)
-        if (a.data[i] < 0x21 || a.data[i] > 0x7E || strchr("/?#@,", a.data[i])) return 0;
-    if (ws__url_authority(a, &url)) return 0;
-    *host = url.host;
-    *port = url.port;
-    return 1;
 }
 
 /* scheme "://" host [":" port], or of other schemes than HTTP's anything behind "://". */
@@ -3676,12 +4152,22 @@ static uint32_t ws__short_below(const ws_config *s)
     return least == WS_NO_LIMIT ? least : least + 1;
 }
 
+/* What a reader of an event stream says, unless the application's headers do. */
+static const ws_header *ws__stream_lines(const ws_config *cfg)
+{
+    static const ws_header lines[] = {
+        { "Accept", "text/event-stream" }, { "Cache-Control", "no-cache" }, { NULL, NULL }
+    };
+
+    return cfg->for_stream ? lines : NULL;
+}
+
 static size_t ws__cfg_size(const ws_config *cfg, const char *url)
 {
     size_t n = sizeof(ws__cfg) + (url ? strlen(url) + 1 : 0) + 3;
 
     if (!cfg) return n + 2 * ws__lines_size(NULL);
-    return n + ws__lines_size(cfg->headers) + ws__lines_size(cfg->more_headers) +
+    return n + ws__lines_size(cfg->headers) + ws__lines_size(ws__stream_lines(cfg)) +
            ws__extensions_size(cfg) + ws__routes_size(cfg->routes) +
            (cfg->protocols ? strlen(cfg->protocols) : 0) +
            (cfg->origins ? strlen(cfg->origins) + 1 : 0) +
@@ -3709,7 +4195,7 @@ static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const ch
     t.end = (char *)k + size;
     k->extensions = ws__keep_extensions(&t, cfg);
     k->set.routes = ws__keep_routes(&t, cfg->routes);
-    k->lines = ws__keep_lines(&t, cfg->headers, cfg->more_headers);
+    k->lines = ws__keep_lines(&t, cfg->headers, ws__stream_lines(cfg));
     ws__keep_lines(&t, cfg->proxy_headers, NULL);
     k->set.protocols = ws__keep_list(&t, cfg->protocols);
     k->set.origins = ws__keep(&t, cfg->origins);
@@ -3723,7 +4209,7 @@ static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const ch
         memcpy(t.at, cfg->body, cfg->body_size);
         k->set.body = t.at;
     }
-    k->set.headers = k->set.more_headers = k->set.proxy_headers = NULL;
+    k->set.headers = k->set.proxy_headers = NULL;
     k->set.tls = ws__tls_hold(cfg->tls);
     k->set.deflate = NULL;
     k->set.extensions = NULL;
@@ -3759,10 +4245,11 @@ static uint32_t ws__after(const ws_conn *c, uint32_t ms)
     return c->now + (ms == WS_NEVER ? 1u << 30 : ms);
 }
 
-static void ws__init(ws_conn *c, ws__cfg *k, uint32_t flags)
+static void ws__init(ws_conn *c, ws__cfg *k, int client, uint32_t flags)
 {
     memset(c, 0, sizeof *c);
     c->cfg = k;
+    c->core.is = client ? WS__CLIENT : 0;
     c->flags = flags;
     c->user = k->set.user;
     c->fd = WS__NO_SOCK;
@@ -3773,7 +4260,7 @@ static void ws__init(ws_conn *c, ws__cfg *k, uint32_t flags)
 /* Lays conn, configuration, input and output out in the caller's block, from the first place in
    it that is aligned; what that skips the overhead has to spare. bad: of cfg the memory alone
    counts. */
-static ws_conn *ws__new_fixed(const ws_config *cfg, int bad, const char *url, uint32_t flags)
+static ws_conn *ws__new_fixed(const ws_config *cfg, int bad, const char *url, int client)
 {
     size_t skip = (8 - (uintptr_t)cfg->memory % 8) % 8;
     uint8_t *base = (uint8_t *)cfg->memory + skip, *at = base;
@@ -3800,7 +4287,7 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, int bad, const char *url, ui
     c = (ws_conn *)(void *)at;
     at += conn;
     ws__cfg_fill((ws__cfg *)(void *)at, size, set, url);
-    ws__init(c, (ws__cfg *)(void *)at, flags | WS__IS_FIXED);
+    ws__init(c, (ws__cfg *)(void *)at, client, WS__IS_FIXED);
     at += size;
     c->note = (char *)at;                   /* empty until there is something to say */
     *at = 0;
@@ -3826,12 +4313,12 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, int bad, const char *url, ui
     return c;
 }
 
-static ws_conn *ws__new_shared(ws__cfg *k, uint32_t flags)
+static ws_conn *ws__new_shared(ws__cfg *k, int client, uint32_t flags)
 {
     ws_conn *c = (ws_conn *)ws__alloc(k, sizeof *c);
     if (!c) return NULL;
     k->refs++;
-    ws__init(c, k, flags);
+    ws__init(c, k, client, flags);
     return c;
 }
 
@@ -3861,18 +4348,18 @@ WS__PRIVATE ws__cfg *ws__cfg_new(const ws_config *cfg, const char *url)
    bad configuration gives a connection with *fault set that knows nothing but its memory and its
    user. */
 static ws_conn *ws__new(const ws_config *cfg, const ws_config *from, int fixed, const char *url,
-                        uint32_t flags, int *fault)
+                        int client, int *fault)
 {
     ws__cfg *k;
     ws_conn *c;
 
-    *fault = cfg ? ws__config_fault(cfg, flags & WS__IS_CLIENT) : 0;
+    *fault = cfg ? ws__config_fault(cfg, client) : 0;
     if (cfg && cfg->memory && fixed) {
-        c = ws__new_fixed(cfg, *fault, url, flags);
+        c = ws__new_fixed(cfg, *fault, url, client);
     } else {
         k = ws__cfg_from(*fault ? NULL : cfg, url, from);
         if (!k) return NULL;
-        c = ws__new_shared(k, flags);
+        c = ws__new_shared(k, client, 0);
         ws__cfg_release(k);
     }
     if (c && *fault) c->user = cfg->user;
@@ -4024,7 +4511,7 @@ static int ws__is_driven(const ws_conn *c) { return c->loop || WS__HAS(c, WS__CL
 /* Is it a client of ordinary HTTP? */
 static int ws__is_http(const ws_conn *c)
 {
-    return WS__HAS(c, WS__IS_CLIENT) && c->cfg->set.method != NULL;
+    return WS__IS_CLIENT(&c->core) && c->cfg->set.method != NULL;
 }
 
 static void ws__wake(ws_conn *c)
@@ -4303,7 +4790,7 @@ static size_t ws__unsent(const ws_conn *c)
 /* While the peer does not read, we do not read either. A blocking client waits when it sends. */
 static int ws__held_back(const ws_conn *c)
 {
-    if (WS__HAS(c, WS__PAUSED) && c->phase > WS__PHASE_HTTP) return 1;
+    if (WS__HAS(c, WS__PAUSED) && c->core.phase > WS__PHASE_HTTP) return 1;
     return ws__pending(c) > c->cfg->set.max_backlog / 2 && !WS__HAS(c, WS__IS_BLOCKING);
 }
 
@@ -4428,9 +4915,10 @@ static void ws__tx_settle(ws_conn *c)
    that found a fault so that its Close frame arrives (a loop does that after CLOSE). */
 static int ws__awaits_end(const ws_conn *c)
 {
-    if (!c->close_left || c->phase != WS__PHASE_ENDING || c->fd == WS__NO_SOCK) return 0;
+    if (!(c->core.is & WS__CLOSE_LEFT) || c->core.phase != WS__PHASE_ENDING) return 0;
+    if (c->fd == WS__NO_SOCK) return 0;
     if (c->cfg->set.io.read || WS__HAS(c, WS__INPUT_END | WS__NO_OUTPUT)) return 0;
-    return WS__HAS(c, WS__IS_CLIENT) || (c->error && !c->loop);
+    return WS__IS_CLIENT(&c->core) || (c->core.error && !c->loop);
 }
 
 #define WS__END_WAIT 1000       /* ms that a client waits at most */
@@ -4450,7 +4938,7 @@ static void ws__closing_begin(ws_conn *c)
 #endif
     if (ws__unsent(c) && patience < 1u << 27) patience *= ws__lumps(c);
     if (ws__awaits_end(c))
-        patience = ws__smaller(patience, WS__HAS(c, WS__IS_CLIENT) ? WS__END_WAIT : WS__LINGER);
+        patience = ws__smaller(patience, WS__IS_CLIENT(&c->core) ? WS__END_WAIT : WS__LINGER);
     c->deadline = ws__after(c, patience);
     ws__taking_begin(c);
 }
@@ -4458,12 +4946,12 @@ static void ws__closing_begin(ws_conn *c)
 /* After output was written. The closing handshake takes its time once our Close has left. */
 static void ws__drained(ws_conn *c)
 {
-    if (!WS__HAS(c, WS__CLOSE_SENT) || WS__HAS(c, WS__NO_OUTPUT) || c->close_left) return;
-    if (ws__unsent(c)) return;
-    c->close_left = 1;
+    if ((c->core.is & (WS__CLOSE_SENT | WS__CLOSE_LEFT)) != WS__CLOSE_SENT) return;
+    if (WS__HAS(c, WS__NO_OUTPUT) || ws__unsent(c)) return;
+    c->core.is |= WS__CLOSE_LEFT;
     ws__closing_begin(c);
 #ifndef WS_NO_SOCKETS
-    if (ws__awaits_end(c) && !WS__HAS(c, WS__IS_CLIENT)) shutdown(c->fd, 1);
+    if (ws__awaits_end(c) && !WS__IS_CLIENT(&c->core)) shutdown(c->fd, 1);
 #endif
 }
 
@@ -4473,10 +4961,8 @@ static void ws__tx_done(ws_conn *c, size_t n)
 
     if (!tx || n > ws__queued(tx)) return;
     tx->drain = n < tx->drain ? tx->drain - n : 0;
-    if (n && (c->phase == WS__PHASE_BODY || ws__held_back(c))) {
-        /* its reading shows the peer alive */
-        c->last_rx = c->now;
-        c->flags &= ~(uint32_t)WS__PINGED;
+    if (n && (c->core.phase == WS__PHASE_BODY || ws__held_back(c))) {
+        ws__core_heard(&c->core, c->now);       /* its reading shows the peer alive */
     }
     while (n && c->tx) {
         ws__mark *m = tx->mark_at < tx->mark_end ? &tx->marks[tx->mark_at] : NULL;
@@ -4514,7 +5000,7 @@ WS__PRIVATE void ws__tx_tried(ws_conn *c)
     ws__tx *tx = c->tx;
     size_t stop;
 
-    if (!tx || tx->has_pong || c->phase == WS__PHASE_HEAD) return;     /* none but what is begun */
+    if (!tx || tx->has_pong || c->core.phase == WS__PHASE_HEAD) return;     /* none but what is begun */
     stop = tx->mark_at < tx->mark_end ? tx->marks[tx->mark_at].at : tx->len;
     if (stop - tx->pos > WS__IO_MAX) stop = tx->pos + WS__IO_MAX;
     while (tx->border < stop) tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
@@ -4526,7 +5012,7 @@ static int ws__tx_pieces(const ws_conn *c, ws__piece *v, int most)
 {
     const ws__tx *tx = c->tx;
     /* before OPEN only the request may go; before a waiting pong only the frame begun */
-    int begun = tx->has_pong || c->phase == WS__PHASE_HEAD, n = 0;
+    int begun = tx->has_pong || c->core.phase == WS__PHASE_HEAD, n = 0;
     size_t at = tx->pos, end = begun ? tx->border : tx->len;
     uint32_t i = tx->mark_at;
 
@@ -4733,7 +5219,7 @@ static int ws__tx_drop_oldest(ws_conn *c)
     if (!tx) return 0;
     at.at = tx->border;
     at.mark = tx->mark_at + (ws__front_begun(tx) ? 1 : 0);
-    if (c->phase == WS__PHASE_BODY) {       /* each mark is one write */
+    if (c->core.phase == WS__PHASE_BODY) {       /* each mark is one write */
         while (at.mark < tx->mark_end && !tx->marks[at.mark].frame) at.mark++;
         if (at.mark == tx->mark_end) return 0;
         at.at = tx->marks[at.mark].at;
@@ -4798,7 +5284,7 @@ static int ws__gather_frame(ws_conn *c, const ws_frame *f, const ws_str *v, int 
 
 static size_t ws__header_size(const ws_conn *c, size_t n)
 {
-    return 2u + (n < 126 ? 0u : n < 65536 ? 2u : 8u) + (WS__HAS(c, WS__IS_CLIENT) ? 4u : 0u);
+    return 2u + (n < 126 ? 0u : n < 65536 ? 2u : 8u) + (WS__IS_CLIENT(&c->core) ? 4u : 0u);
 }
 
 #define WS__UNFINISHED 0x80     /* added to an opcode: FIN stays 0 */
@@ -4811,7 +5297,7 @@ static int ws__frame_make(ws_conn *c, ws_frame *f, int op, size_t n)
     f->fin = !(op & WS__UNFINISHED);
     f->op = op & 15;
     f->size = n;
-    f->masked = WS__HAS(c, WS__IS_CLIENT);
+    f->masked = WS__IS_CLIENT(&c->core);
     WS_TRACE(c, "frame out", (f->fin ? 0x80 : 0) | f->op);
     return f->masked ? ws__random(c->cfg, f->key, 4) : 0;
 }
@@ -4967,7 +5453,7 @@ static void ws__pong_front(ws_conn *c)
     f.fin = 1;
     f.op = WS_OP_PONG;
     f.size = tx->pong_size;
-    f.masked = WS__HAS(c, WS__IS_CLIENT);
+    f.masked = WS__IS_CLIENT(&c->core);
     tx->has_pong = 0;
     if (f.masked && ws__random(c->cfg, f.key, 4)) return;
     head = ws_frame_encode(&f, header);
@@ -4982,13 +5468,9 @@ static int ws__close_put(ws_conn *c, int code, const char *reason, size_t n)
     uint8_t body[125];
     int r;
 
-    if (WS__HAS(c, WS__CLOSE_SENT)) return 0;
-    body[0] = (uint8_t)(code >> 8);
-    body[1] = (uint8_t)code;
-    if (n > 123) n = 123;
-    if (n) memcpy(body + 2, reason, n);
-    r = ws__control_put(c, WS_OP_CLOSE, body, code ? n + 2 : 0);
-    if (!r) c->flags |= WS__CLOSE_SENT;
+    if (c->core.is & WS__CLOSE_SENT) return 0;
+    r = ws__control_put(c, WS_OP_CLOSE, body, ws__core_close_lay(body, code, reason, n));
+    if (!r) c->core.is |= WS__CLOSE_SENT;
     return r;
 }
 
@@ -5003,7 +5485,7 @@ static void ws__drop_output(ws_conn *c)
 
 static void ws__end(ws_conn *c, int phase)
 {
-    c->phase = (uint8_t)phase;
+    c->core.phase = (uint8_t)phase;
     c->flags &= ~(uint32_t)WS__CORKED;
     ws__closing_begin(c);
     ws__drained(c);
@@ -5051,26 +5533,26 @@ static void ws__fail_with(ws_conn *c, int error, const char *more)
     int tell = ws__error_tell(-error);
 
     WS_TRACE(c, "error", error);
-    if (c->phase >= WS__PHASE_ENDING && c->error) {
-        c->phase = WS__PHASE_ENDED;
+    if (c->core.phase >= WS__PHASE_ENDING && c->core.error) {
+        c->core.phase = WS__PHASE_ENDED;
         ws__wake(c);
         return;
     }
-    if (!c->error) {
-        c->error = (uint8_t)-error;
-        if (!WS__HAS(c, WS__CLOSE_GOT)) {
-            c->code = (uint16_t)(tell >= 1000 ? tell : WS_CLOSE_ABNORMAL);
-            if (error == WS_ERR_TLS && !WS__HAS(c, WS__OPENED)) c->code = WS_CLOSE_TLS;
+    if (!c->core.error) {
+        c->core.error = (uint8_t)-error;
+        if (!(c->core.is & WS__CLOSE_GOT)) {
+            c->core.code = (uint16_t)(tell >= 1000 ? tell : WS_CLOSE_ABNORMAL);
+            if (error == WS_ERR_TLS && !WS__HAS(c, WS__OPENED)) c->core.code = WS_CLOSE_TLS;
             ws__note_error(c, -error, more);
         }
     }
-    if (tell >= 1000 && c->phase == WS__PHASE_FRAMES) {
+    if (tell >= 1000 && c->core.phase == WS__PHASE_FRAMES) {
         const char *text = ws__error_text(-error);
         ws__close_put(c, tell, text, strlen(text));
         ws__end(c, WS__PHASE_ENDING);
 #ifndef WS_NO_SERVER
-    } else if (tell >= 400 && tell < 600 && !WS__HAS(c, WS__IS_CLIENT) &&
-               c->phase < WS__PHASE_FRAMES) {
+    } else if (tell >= 400 && tell < 600 && !WS__IS_CLIENT(&c->core) &&
+               c->core.phase < WS__PHASE_FRAMES) {
         const char *text = ws__error_text(-error);
         static const ws_header retry[] = { { "Retry-After", "5" }, { NULL, NULL } };
         ws__refuse(c, tell, tell == 503 ? retry : NULL, text, strlen(text), 1);
@@ -5084,28 +5566,16 @@ static void ws__fail_with(ws_conn *c, int error, const char *more)
 
 static void ws__fail(ws_conn *c, int error) { ws__fail_with(c, error, NULL); }
 
-/* Our own ping carries the time, so that its pong tells the round trip. */
+/* A ping of our own. */
 static int ws__ping_put(ws_conn *c)
 {
     uint8_t sent[4];
     int r;
 
-    ws__put16(sent, c->now >> 16);
-    ws__put16(sent + 2, c->now);
+    ws__core_ping_lay(sent, c->now);
     r = ws__control_put(c, WS_OP_PING, sent, 4);
-    if (!r) c->flags |= WS__RTT_ASKED;
+    if (!r) c->core.is |= WS__RTT_ASKED;
     return r;
-}
-
-static void ws__pong_got(ws_conn *c, const uint8_t *p, size_t n)
-{
-    uint32_t ms;
-
-    if (n != 4 || !WS__HAS(c, WS__RTT_ASKED)) return;
-    ms = c->now - ((uint32_t)ws__get16(p) << 16 | ws__get16(p + 2));
-    if (ms >= 65535) return;
-    c->rtt = (uint16_t)(ms + 1);
-    c->flags &= ~(uint32_t)WS__RTT_ASKED;
 }
 
 /* ---- messages in parts ---- */
@@ -5115,17 +5585,17 @@ static int ws__part_put(ws_conn *c, int op, const void *data, size_t n, int last
 {
     ws_str v = ws__str((const char *)data, n);
     ws__ext *e = ws__ext_of(c);
-    int coded = e && (c->sending ? e->part_coded : ws__encodes(c, op, (size_t)-1)), r;
-    int frame = (c->sending ? WS_OP_CONTINUATION : op & 15) | (last ? 0 : WS__UNFINISHED);
+    int coded = e && (c->core.sending ? e->part_coded : ws__encodes(c, op, (size_t)-1)), r;
+    int frame = (c->core.sending ? WS_OP_CONTINUATION : op & 15) | (last ? 0 : WS__UNFINISHED);
 
     if (coded) r = ws__coded_put(c, frame, &v, 1, n, (size_t)-1 / 4);
     if (coded && r == WS__PLAIN) coded = 0;
     if (!coded) r = ws__frame_put(c, frame, &v, 1, n);
-    if (r && c->sending && coded) ws__fail(c, r);   /* the encoder is ahead of the peer */
+    if (r && c->core.sending && coded) ws__fail(c, r);   /* the encoder is ahead of the peer */
     if (r) return r;
     if (e) e->part_coded = (uint8_t)coded;
-    c->sending = (uint8_t)(last ? 0 : op);
-    c->last_message = c->now;
+    c->core.sending = (uint8_t)(last ? 0 : op);
+    c->core.spoke = c->now;
     return 0;
 }
 
@@ -5137,14 +5607,14 @@ static int ws__has_source(const ws_conn *c) { return c->more && c->more->read; }
 /* 1 if it may have more now. */
 static int ws__source_ready(const ws_conn *c)
 {
-    return ws__has_source(c) && !c->more->read_waits && c->phase == WS__PHASE_FRAMES &&
-           !WS__HAS(c, WS__CLOSE_SENT | WS__NO_OUTPUT);
+    return ws__has_source(c) && !c->more->read_waits &&
+           ws__core_may(&c->core, WS_OP_CONTINUATION) && !WS__HAS(c, WS__NO_OUTPUT);
 }
 
 /* 1 if the next pull can give WRITABLE. */
 static int ws__writable_due(const ws_conn *c)
 {
-    if (c->phase < WS__PHASE_FRAMES || c->phase > WS__PHASE_BODY) return 0;
+    if (c->core.phase < WS__PHASE_FRAMES || c->core.phase > WS__PHASE_BODY) return 0;
     if (WS__HAS(c, WS__REFUSED) && ws__pending(c) > c->cfg->set.max_backlog / 4) return 0;
     if (!WS__HAS(c, WS__DRAIN_ASKED)) return WS__HAS(c, WS__REFUSED);
     return !(c->tx && c->tx->drain) && !(c->more && c->more->read_asked);
@@ -5177,7 +5647,7 @@ static int ws__source_plain(ws_conn *c)
     if (!at) return WS_ERR_MEMORY;
     n = ws__source_read(m, at + WS_FRAME_HEADER_MAX, &r);
     if (n >= 0)
-        r = ws__frame_make(c, &f, (c->sending ? WS_OP_CONTINUATION : m->read_op & 15) |
+        r = ws__frame_make(c, &f, (c->core.sending ? WS_OP_CONTINUATION : m->read_op & 15) |
                                   (n ? WS__UNFINISHED : 0), (size_t)n);
     if (n < 0 || r) {
         ws__tx_settle(c);
@@ -5187,8 +5657,8 @@ static int ws__source_plain(ws_conn *c)
     memmove(at + head, at + WS_FRAME_HEADER_MAX, (size_t)n);
     if (f.masked) ws_mask(at + head, at + head, (size_t)n, f.key, 0);
     c->tx->len += head + (size_t)n;
-    c->sending = (uint8_t)(n ? m->read_op : 0);
-    c->last_message = c->now;
+    c->core.sending = (uint8_t)(n ? m->read_op : 0);
+    c->core.spoke = c->now;
     return 0;
 }
 
@@ -5222,26 +5692,7 @@ static void ws__source_pull(ws_conn *c)
 
 /* ---- deadlines ---- */
 
-static uint32_t ws__sooner(uint32_t now, uint32_t a, uint32_t b)
-{
-    return (int32_t)(a - now) < (int32_t)(b - now) ? a : b;
-}
-
 static int ws__overdue(const ws_conn *c) { return (int32_t)(c->now - c->deadline) >= 0; }
-
-static uint32_t ws__open_deadline(const ws_conn *c)
-{
-    const ws_config *s = &c->cfg->set;
-    uint32_t due = ws__after(c, WS_NEVER);
-
-    if (s->ping_interval != WS_NEVER && !WS__HAS(c, WS__PINGED))
-        due = c->last_rx + s->ping_interval;
-    if (s->ping_timeout != WS_NEVER && WS__HAS(c, WS__PINGED))
-        due = c->last_ping + s->ping_timeout;
-    if (s->idle_timeout != WS_NEVER)
-        due = ws__sooner(c->now, due, c->last_message + s->idle_timeout);
-    return due;
-}
 
 /* ==== >>shake (private) ================================================================ */
 
@@ -5349,43 +5800,6 @@ static int ws__refuse(ws_conn *c, int status, const ws_header *headers, const ch
 
 #endif /* WS_NO_SERVER */
 
-/* What a request says about the upgrade. Counts tell repeated fields. */
-typedef struct ws__request {
-    ws_str method, target, version;
-    ws_str host, key, wanted, origin, protocols;
-    int hosts, keys, versions, origins;
-    int upgrade, connection, has_upgrade, body;
-} ws__request;
-
-static void ws__request_field(ws__request *r, ws_str name, ws_str value)
-{
-    if (ws_str_is(name, "Host")) { r->hosts++; r->host = value; }
-    else if (ws_str_is(name, "Sec-WebSocket-Key")) { r->keys++; r->key = value; }
-    else if (ws_str_is(name, "Sec-WebSocket-Version")) { r->versions++; r->wanted = value; }
-    else if (ws_str_is(name, "Origin")) { r->origins++; r->origin = value; }
-    else if (ws_str_is(name, "Upgrade")) {
-        r->has_upgrade = 1;
-        r->upgrade |= ws_list_has(value, "websocket");
-    }
-    else if (ws_str_is(name, "Connection")) r->connection |= ws_list_has(value, "upgrade");
-    else if (ws_str_is(name, "Transfer-Encoding")) r->body = 1;
-    else if (ws_str_is(name, "Content-Length")) r->body |= !ws_str_is(value, "0");
-}
-
-/* Reads a request head. 0 or WS_ERR_HEAD_SYNTAX. */
-static int ws__request_read(ws__request *r, ws_str head)
-{
-    ws_str name, value;
-    size_t pos = 0;
-    int fault;
-
-    memset(r, 0, sizeof *r);
-    fault = ws_head_request(head, &r->method, &r->target, &r->version);
-    while (!fault && ws_head_field(head, &pos, &name, &value))
-        ws__request_field(r, name, value);
-    return fault;
-}
-
 #ifndef WS_NO_SERVER
 
 /* The extension for a client that offers some, and its answer. */
@@ -5468,76 +5882,6 @@ static int ws__origin_allowed(const ws_conn *c, const ws__request *r)
         if (ws_str_is(item, "*") || ws__origin_fits(item, r->origin)) return 1;
         if (ws_str_is(item, "same") && ws__same_origin(r->origin, ws__asked_host(c, r))) return 1;
     }
-    return 0;
-}
-
-static int ws__target_valid(ws_str target)
-{
-    ws_str scheme = target;
-    size_t i;
-
-    if (ws__find(target, 0, '#') < target.size) return 0;
-    if (target.data[0] == '/') return 1;
-    scheme.size = ws__find(target, 0, ':');
-    i = scheme.size + 3;                    /* where the host begins */
-    if (i >= target.size || memcmp(target.data + scheme.size, "://", 3)) return 0;
-    if (target.data[i] == '/' || target.data[i] == '?') return 0;
-    return ws_str_is(scheme, "http") || ws_str_is(scheme, "https") || ws_str_is(scheme, "ws") ||
-           ws_str_is(scheme, "wss");
-}
-
-/* 24 characters that decode to 16 bytes. Real clients leave bits in the last letter that stand for
-   none of them. */
-static int ws__key_valid(ws_str key)
-{
-    size_t i = 0;
-
-    while (i < key.size && ws__base64_value(key.data[i]) < 64) i++;
-    return i == 22 && key.size == 24 && key.data[22] == '=' && key.data[23] == '=';
-}
-
-/* 0: a good WebSocket request; WS_ERR_NOT_UPGRADE: plain HTTP; else the fault, perhaps with
-   *why. */
-WS__APART int ws__request_check(const ws_conn *c, const ws__request *r, const char **why)
-{
-    ws_str host;
-    unsigned port;
-    int major_1 = r->version.data[5] == '1', modern = ws_str_is(r->version, "HTTP/1.1");
-    int wants = r->upgrade || r->keys || r->versions;
-
-    if (!major_1) return WS_ERR_HTTP_VERSION;
-    if (r->hosts > 1 || (r->hosts && r->host.size && !ws__authority(r->host, &host, &port, 80)))
-        return WS_ERR_HOST;
-    if ((!r->hosts || !r->host.size) && (modern || wants)) return WS_ERR_HOST;
-    if (!wants) return WS_ERR_NOT_UPGRADE;
-    if (r->keys && !r->has_upgrade && (!modern || !r->connection)) {
-        *why = "a proxy removed it (nginx: proxy_http_version 1.1, proxy_set_header Upgrade)";
-        return WS_ERR_UPGRADE;
-    }
-    if (r->keys && !r->connection) {
-        *why = "a proxy removed it (nginx: proxy_set_header Connection upgrade)";
-        if (!modern) return WS_ERR_CONNECTION;
-    }
-    if (r->method.size != 3 || memcmp(r->method.data, "GET", 3)) return WS_ERR_METHOD;
-    if (!modern) return WS_ERR_HTTP_VERSION;
-    if (!ws__target_valid(r->target)) {
-        *why = "request target";
-        return WS_ERR_HEAD_SYNTAX;
-    }
-    if (!r->upgrade) {
-        if (!r->has_upgrade) *why = "missing: perhaps a proxy removed it";
-        return WS_ERR_UPGRADE;
-    }
-    if (!r->connection) return WS_ERR_CONNECTION;
-    *why = NULL;
-    if (r->versions > 1 || r->origins > 1) {
-        *why = r->origins > 1 ? "Origin repeated" : "Sec-WebSocket-Version repeated";
-        return WS_ERR_HEAD_SYNTAX;
-    }
-    if (!r->versions || !ws_str_is(r->wanted, "13")) return WS_ERR_VERSION;
-    if (r->keys != 1 || !ws__key_valid(r->key)) return WS_ERR_KEY;
-    if (r->body) return WS_ERR_BODY;
-    if (!ws__origin_allowed(c, r)) return WS_ERR_ORIGIN;
     return 0;
 }
 
@@ -5680,12 +6024,7 @@ static int ws__protocol_keep(ws_conn *c, const char *protocol)
 /* Writes the answer that opens the connection (4.2.2) but for the application's headers. */
 WS__APART void ws__answer_write(ws_conn *c, ws__text *t, const char *protocol, const ws__choice *o)
 {
-    char accept[29];
-
-    ws_accept_key(ws_header_value(c, "Sec-WebSocket-Key").data, accept);
-    ws__puts(t, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
-    ws__puts(t, accept);
+    ws__core_answer_put(t, ws_header_value(c, "Sec-WebSocket-Key"));
     if (*protocol) ws__puts(t, "\r\nSec-WebSocket-Protocol: ");
     ws__puts(t, protocol);
     if (o->set) {
@@ -5760,7 +6099,8 @@ WS__APART int ws__server_head(ws_conn *c, ws_str head)
     int fault = ws__request_read(&r, head);
 
     if (fault) why = "request line";
-    else fault = ws__request_check(c, &r, &why);
+    else fault = ws__request_judge(&r, &why);
+    if (!fault && !ws__origin_allowed(c, &r)) fault = WS_ERR_ORIGIN;
     if (fault == WS_ERR_HEAD_SYNTAX) c->taken = ws__target_fault(head);
     if (r.method.size && r.target.size) {   /* strings for ws_method and ws_target */
         ((char *)(uintptr_t)r.method.data)[r.method.size] = 0;
@@ -5924,11 +6264,7 @@ static void ws__put_upgrade(ws_conn *c, ws__text *t, const char *key)
 {
     const ws_config *set = &c->cfg->set;
 
-    ws__puts(t, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ");
-    ws__puts(t, key);
-    ws__puts(t, "\r\nSec-WebSocket-Version: ");
-    ws__put_number(t, (uint64_t)ws_version(c));
-    ws__puts(t, "\r\n");
+    ws__core_upgrade_put(t, key, ws_version(c));
     ws__put_protocols(t, c->cfg);
     ws__put_offers(t, c->cfg);
     if (!set->origin || ws__has_own(c->cfg, "Origin")) return;
@@ -5996,42 +6332,28 @@ static int ws__extension_answer(ws_conn *c, ws_str value, const char **why)
     return r;
 }
 
-/* 4.1, what a client must find in the answer. */
-static int ws__answer_check(ws_conn *c, ws_str head, int status, ws_str version,
-                            const char **why)
+/* An answer of 101: 0, or the fault. Takes into use what was agreed. */
+static int ws__answer_check(ws_conn *c, ws_str head, ws_str version, const char **why)
 {
-    ws_str name, value;
+    int offered = ws__protocol_at(c->cfg, 1)[0] != 0, what, r = 0;
+    ws__answer a;
+    ws_str value;
     size_t pos = 0;
-    int upgrades = 0, upgrade = 0, connection = 0, accepts = 0, right = 0, protocols = 0, r;
 
-    if (status != 101) return WS_ERR_STATUS;
     if (!ws_str_is(version, "HTTP/1.1")) {
         *why = "101 by another than HTTP/1.1";
         return WS_ERR_HTTP_VERSION;
     }
-    while (ws_head_field(head, &pos, &name, &value)) {
-        if (ws_str_is(name, "Upgrade")) {
-            upgrades++;
-            upgrade = ws_str_is(value, "websocket");
-        } else if (ws_str_is(name, "Connection")) {
-            connection |= ws_list_has(value, "upgrade");
-        } else if (ws_str_is(name, "Sec-WebSocket-Accept")) {
-            accepts++;
-            right = value.size == 28 && !memcmp(value.data, c->cfg->accept, 28);
-        } else if (ws_str_is(name, "Sec-WebSocket-Protocol")) {
-            c->protocol = ws__protocol_find(c->cfg, value);
-            if (protocols++ || !c->protocol) return WS_ERR_SUBPROTOCOL;
-        } else if (ws_str_is(name, "Sec-WebSocket-Extensions")) {
+    memset(&a, 0, sizeof a);
+    while (!r && (what = ws__answer_read(&a, head, &pos, c->cfg->accept, &value)) != 0) {
+        if (what == WS__ANSWER_EXTENSIONS) {
             r = ws__extension_answer(c, value, why);
-            if (r) return r;
+            continue;
         }
+        c->protocol = ws__protocol_find(c->cfg, value);
+        if (a.protocols > 1 || !c->protocol) r = WS_ERR_SUBPROTOCOL;
     }
-    *why = upgrades > 1 ? "repeated" : NULL;
-    if (upgrades != 1 || !upgrade) return WS_ERR_UPGRADE;
-    if (!connection) return WS_ERR_CONNECTION;
-    if (!protocols && ws__protocol_at(c->cfg, 1)[0] && !c->cfg->set.protocol_optional)
-        return WS_ERR_SUBPROTOCOL;
-    return accepts == 1 && right ? 0 : WS_ERR_ACCEPT;
+    return r ? r : ws__answer_judge(&a, offered && !c->cfg->set.protocol_optional, why);
 }
 
 /* Has it a driver that can make new connections? */
@@ -6063,13 +6385,12 @@ static int ws__refusal_whole(const ws_conn *c, ws_str head, const char *body, si
     return n >= ws__body_size(head, status, ws__str(body, n));
 }
 
-/* How the body of an ordinary answer comes (RFC 9112 6.3). Its place is rx->op while phase is
-   READING. */
+/* How the body of an ordinary answer comes (RFC 9112 6.3). */
 enum {
     WS__READ_TO_END = 1,    /* until the stream ends */
-    WS__READ_LENGTH,        /* rx->left bytes */
+    WS__READ_LENGTH,        /* rx->body_left bytes */
     WS__READ_SIZE,          /* the line before a chunk */
-    WS__READ_CHUNK,         /* rx->left bytes of a chunk */
+    WS__READ_CHUNK,         /* rx->body_left bytes of a chunk */
     WS__READ_BREAK,         /* the line end behind it */
     WS__READ_TRAILER        /* lines behind the last chunk */
 };
@@ -6083,25 +6404,25 @@ static int ws__http_check(ws_conn *c, ws_str head, int status)
     uint64_t n;
 
     if (status < 200 || status > 299) return WS_ERR_STATUS;
-    rx->op = WS__READ_TO_END;
+    rx->reading = WS__READ_TO_END;
     rx->begun = 0;
     while (ws_head_field(head, &pos, &name, &value)) {
         if (ws_str_is(name, "Transfer-Encoding")) {
             if (!ws_str_is(value, "chunked")) return WS_ERR_BODY;
-            rx->op = WS__READ_SIZE;
-        } else if (ws_str_is(name, "Content-Length") && rx->op != WS__READ_SIZE) {
+            rx->reading = WS__READ_SIZE;
+        } else if (ws_str_is(name, "Content-Length") && rx->reading != WS__READ_SIZE) {
             for (n = i = 0; i < value.size; i++) {
                 if (!ws__is_digit(value.data[i]) || i > 17) return WS_ERR_BODY;
                 n = n * 10 + (uint64_t)(value.data[i] - '0');
             }
-            if (!i || (rx->op == WS__READ_LENGTH && rx->left != n)) return WS_ERR_BODY;
-            rx->op = WS__READ_LENGTH;
-            rx->left = n;
+            if (!i || (rx->reading == WS__READ_LENGTH && rx->body_left != n)) return WS_ERR_BODY;
+            rx->reading = WS__READ_LENGTH;
+            rx->body_left = n;
         }
     }
     if (status == 204 || ws__is_head(c)) {
-        rx->op = WS__READ_LENGTH;
-        rx->left = 0;
+        rx->reading = WS__READ_LENGTH;
+        rx->body_left = 0;
     }
     return 0;
 }
@@ -6114,7 +6435,7 @@ static void ws__body_keep(ws_conn *c, ws_str head, int status)
     size_t most = ws__body_size(head, status, ws__str(p, n));
 
     if (n > most) n = most;
-    c->rx->left = ws__is_chunked(head) ? ws__chunks_join(p, n) : n;
+    c->rx->body_left = ws__is_chunked(head) ? ws__chunks_join(p, n) : n;
 }
 
 /* Without an extension that is required the connection is closed at once (7.4.1), and what
@@ -6126,7 +6447,7 @@ static int ws__extension_insist(ws_conn *c)
 
     if (!x) return 0;
     if (c->tx) ws__tx_free(c);
-    c->phase = WS__PHASE_FRAMES;
+    c->core.phase = WS__PHASE_FRAMES;
     ws__close_put(c, WS_CLOSE_EXTENSION, x->name, strlen(x->name));
     ws__fail_with(c, WS_ERR_EXTENSION_MISSING, x->name);
     return WS_ERR_EXTENSION_MISSING;
@@ -6142,17 +6463,17 @@ WS__APART int ws__client_head(ws_conn *c, ws_str head)
     if (!fault) {
         c->cfg->status = (uint16_t)status;
         fault = ws__is_http(c) ? ws__http_check(c, head, status)
-                               : ws__answer_check(c, head, status, version, &why);
+              : status != 101 ? WS_ERR_STATUS : ws__answer_check(c, head, version, &why);
     }
     if (!fault && !ws__is_http(c)) fault = ws__extension_insist(c);
     if (fault == WS_ERR_EXTENSION_MISSING) return 0;
     if (!fault) return WS_EV_OPEN;
     if (fault == WS_ERR_STATUS && !ws__is_head(c)) ws__body_keep(c, head, status);
-    else c->rx->left = 0;
+    else c->rx->body_left = 0;
     if (fault == WS_ERR_STATUS && ws__redirects(c, status)) {   /* what waits for OPEN stays */
         if (status <= 303 && ws__is_http(c) && !ws__is_head(c)) c->cfg->as_get = 1;
-        c->error = -WS_ERR_STATUS;
-        c->phase = WS__PHASE_ENDED;
+        c->core.error = -WS_ERR_STATUS;
+        c->core.phase = WS__PHASE_ENDED;
         return 0;
     }
     ws__fail_with(c, fault, why);
@@ -6217,7 +6538,7 @@ static int ws__rx_message_room(ws_conn *c, size_t now)
     if (rx->cap - have >= now) return 0;
     if (WS__HAS(c, WS__IS_FIXED)) return WS_ERR_MEMORY;
     size = 2 * (have + now) + 4096;
-    if (rx->fin && rx->left < size - have) size = have + (size_t)rx->left;
+    if (rx->reader.fin && rx->reader.left < size - have) size = have + (size_t)rx->reader.left;
     size += sizeof *rx + 1;
     bigger = (ws__rx *)ws__block_new(c->cfg, &size);
     if (!bigger) return WS_ERR_MEMORY;
@@ -6256,49 +6577,17 @@ static void ws__release(ws_conn *c)
     }
     if (ws__ext_of(c) && ws__ext_of(c)->shown) ws__ext_release(c->cfg, ws__ext_of(c));
     if (WS__HAS(c, WS__HEAD_HELD) &&
-        (WS__HAS(c, WS__OPENED | WS__CLOSE_TOLD) || c->phase == WS__PHASE_BODY)) {
+        (WS__HAS(c, WS__OPENED | WS__CLOSE_TOLD) || c->core.phase == WS__PHASE_BODY)) {
         ws__head_wipe(c);
         c->flags &= ~(uint32_t)WS__HEAD_HELD;
     }
 #ifndef WS_NO_SERVER
-    if (c->phase == WS__PHASE_HTTP && !WS__HAS(c, WS__ANSWERED) && !c->cfg->set.ask)
+    if (c->core.phase == WS__PHASE_HTTP && !WS__HAS(c, WS__ANSWERED) && !c->cfg->set.ask)
         ws_http_reply(c, 426, NULL, "WebSocket only\n", 15);
 #endif
-    if (rx && rx->pos == rx->len && !rx->op && !rx->in_frame && !rx->msg &&
-        (c->phase == WS__PHASE_FRAMES || c->phase == WS__PHASE_BODY))
+    if (rx && rx->pos == rx->len && !rx->reader.op && !rx->reading && !rx->msg &&
+        (c->core.phase == WS__PHASE_FRAMES || c->core.phase == WS__PHASE_BODY))
         ws__rx_free(c);
-}
-
-/* Are the reserved bits of a frame those of the extension, where they may stand? */
-static int ws__rsv_agreed(const ws_conn *c, uint8_t first)
-{
-    const ws__ext *e = ws__ext_of(c);
-    int op = first & 15;
-
-    return e && (first >> 4 & 7) == e->set->rsv && (op == WS_OP_TEXT || op == WS_OP_BINARY);
-}
-
-/* The verdict that the first two bytes of a frame allow. op: of the unfinished message. */
-static int ws__header_check(const ws_conn *c, const uint8_t *p, int op)
-{
-    int code = p[0] & 15, fin = p[0] >> 7, masked = p[1] >> 7, size = p[1] & 127;
-
-    if (p[0] & 0x70 && !ws__rsv_agreed(c, p[0])) return WS_ERR_RSV;
-    if ((code > 2 && code < 8) || code > 10) return WS_ERR_OPCODE;
-    if (code >= 8 && !fin) return WS_ERR_CONTROL_FRAGMENT;
-    if (code >= 8 && size > 125) return WS_ERR_CONTROL_SIZE;
-    if (code == 0 && !op) return WS_ERR_CONTINUATION;
-    if (code > 0 && code < 8 && op) return WS_ERR_INTERLEAVED;
-    if (masked && WS__HAS(c, WS__IS_CLIENT)) return WS_ERR_MASK_PRESENT;
-    if (!masked && !WS__HAS(c, WS__IS_CLIENT)) return WS_ERR_MASK_MISSING;
-    return 0;
-}
-
-/* Codes that may stand in a Close frame (7.4). */
-static int ws__code_valid(int code)
-{
-    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
-           (code >= 3000 && code <= 4999);
 }
 
 static int ws__fill(ws_event *ev, ws_conn *c, int type, const void *data, size_t n)
@@ -6315,20 +6604,12 @@ static int ws__fill(ws_event *ev, ws_conn *c, int type, const void *data, size_t
 /* 5.5.1: the peer's Close. Its code is echoed. */
 static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
 {
-    uint32_t state = 0;
-    int code = n >= 2 ? p[0] << 8 | p[1] : WS_CLOSE_NO_CODE;
+    int fault = ws__core_close_got(&c->core, p, n);
 
-    if (n == 1) { ws__fail(c, WS_ERR_CLOSE_SIZE); return; }
-    if (n && !ws__code_valid(code)) { ws__fail(c, WS_ERR_CLOSE_CODE); return; }
-    if (n > 2 && (ws_utf8(&state, p + 2, n - 2) < n - 2 || state)) {
-        ws__fail(c, WS_ERR_CLOSE_UTF8);
-        return;
-    }
-    c->flags |= WS__CLOSE_GOT;
-    c->code = (uint16_t)code;
-    if (ws__close_put(c, n ? code : 0, (const char *)p + 2, n > 2 ? n - 2 : 0) ==
+    if (fault) { ws__fail(c, fault); return; }
+    if (ws__close_put(c, n ? c->core.code : 0, (const char *)p + 2, n > 2 ? n - 2 : 0) ==
         WS_ERR_RANDOM)
-        c->error = -WS_ERR_RANDOM;
+        c->core.error = -WS_ERR_RANDOM;
     if (n > 2) {
         char *note = ws__note_new(c);
         if (note) {
@@ -6349,7 +6630,7 @@ static int ws__control(ws_conn *c, int op, const uint8_t *p, size_t n, ws_event 
         return -1;
     }
     if (op == WS_OP_PONG) {
-        ws__pong_got(c, p, n);
+        ws__core_pong_got(&c->core, c->now, p, n);
         return ws__fill(ev, c, WS_EV_PONG, p, n);
     }
     fault = 0;
@@ -6361,7 +6642,7 @@ static int ws__control(ws_conn *c, int op, const uint8_t *p, size_t n, ws_event 
 
 static int ws__message(ws_conn *c, int op, const void *data, size_t n, ws_event *ev)
 {
-    c->last_message = c->now;
+    c->core.spoke = c->now;
     ws__fill(ev, c, WS_EV_MESSAGE, data, n);
     ev->op = op;
     ev->first = ev->last = 1;
@@ -6373,48 +6654,36 @@ static int ws__part(ws_conn *c, const void *data, size_t n, int last, ws_event *
 {
     ws__rx *rx = c->rx;
 
-    ws__message(c, rx->op, data, n, ev);
+    ws__message(c, rx->reader.op, data, n, ev);
     ev->type = WS_EV_PART;
     ev->first = !rx->begun;
     ev->last = last;
     rx->begun = 1;
-    rx->given += n;
-    if (n) rx->frames = 1;          /* max_message bounds those that bring something */
-    if (last) rx->op = 0;
+    ws__core_given(&rx->reader, n, last);
     return 1;
 }
 
-/* Counts k unmasked payload bytes. 0, or the fault they show. */
-static int ws__payload_count(ws_conn *c, const uint8_t *p, size_t k)
+/* Takes k bytes of payload to a place of their own. 0, or the connection has failed. */
+static int ws__payload_take(ws_conn *c, ws__span *in, uint8_t *to, size_t k)
 {
-    ws__rx *rx = c->rx;
-    size_t good = rx->op == WS_OP_TEXT ? ws_utf8(&rx->utf8, p, k) : k, i;
-    uint8_t key[4];
+    size_t good;
+    int fault = ws__core_take(&c->rx->reader, &c->cfg->set, to, in->p, k, &good);
 
+    in->p += k;
     c->taken += good;
-    if (good < k) return WS_ERR_UTF8;
-    memcpy(key, rx->key, 4);
-    for (i = 0; i < 4; i++) rx->key[i] = key[(i + k) & 3];
-    rx->left -= k;
-    if (rx->left) return 0;
-    rx->in_frame = 0;
-    return rx->fin && rx->op == WS_OP_TEXT && rx->utf8 ? WS_ERR_UTF8 : 0;
+    if (fault) ws__fail(c, fault);
+    return fault;
 }
 
-/* k payload bytes now stand unmasked at the message's end. Returns as a step. */
-static int ws__payload_done(ws_conn *c, size_t k, ws_event *ev)
+/* The message or, with cfg.frames, the frame that is put together is whole. */
+static int ws__payload_whole(ws_conn *c, ws_event *ev)
 {
     ws__rx *rx = c->rx;
-    int fault = ws__payload_count(c, WS__DATA(rx) + rx->msg, k);
 
-    if (fault) { ws__fail(c, fault); return -1; }
-    rx->msg += k;
-    if (rx->left) return 0;
-    if (!rx->fin && !c->cfg->set.frames) return -1;
     c->flags |= WS__MESSAGE_HELD;
-    if (c->cfg->set.frames) return ws__part(c, WS__DATA(rx), rx->msg, rx->fin, ev);
-    ws__message(c, rx->op, WS__DATA(rx), rx->msg, ev);
-    rx->op = 0;
+    if (c->cfg->set.frames) return ws__part(c, WS__DATA(rx), rx->msg, rx->reader.fin, ev);
+    ws__message(c, rx->reader.op, WS__DATA(rx), rx->msg, ev);
+    ws__core_given(&rx->reader, rx->msg, 1);
     return 1;
 }
 
@@ -6423,17 +6692,14 @@ static int ws__payload_part(ws_conn *c, ws__span *in, size_t k, ws_event *ev)
 {
     ws__rx *rx = c->rx;
     uint8_t *p = in->p;
-    int fault, last;
+    int last;
 
     if (rx->msg) {                  /* from before it grew too large */
         c->flags |= WS__MESSAGE_HELD;
         return ws__part(c, WS__DATA(rx), rx->msg, 0, ev);
     }
-    if (rx->masked) ws_mask(p, p, k, rx->key, 0);
-    in->p += k;
-    fault = ws__payload_count(c, p, k);
-    if (fault) { ws__fail(c, fault); return -1; }
-    last = !rx->left && rx->fin;
+    if (ws__payload_take(c, in, p, k)) return -1;
+    last = !rx->reader.left && rx->reader.fin;
     if (!k && !last) return -1;
     return ws__part(c, k ? (const void *)p : "", k, last, ev);
 }
@@ -6463,40 +6729,23 @@ static int ws__decoded_room(ws_conn *c, ws__ext *e, size_t n)
    than the limit allows. */
 static int ws__decode(ws_conn *c, ws__ext *e, const uint8_t *p, size_t *n, int last)
 {
-    ws__rx *rx = c->rx;
+    ws__reader *reader = &c->rx->reader;
     uint64_t left = c->cfg->set.max_message;
     size_t room, made, good;
-    int r = ws__decoded_room(c, e, *n);
+    int r = ws__decoded_room(c, e, *n), fault;
 
     if (r) return r;
-    left = left == WS_NO_LIMIT ? (size_t)-1 / 2 : left - rx->given - e->len;
+    left = left == WS_NO_LIMIT ? (size_t)-1 / 2 : left - reader->size;
     room = e->cap - e->len;
     if (room > left + WS__CODE_ROOM) room = (size_t)left + WS__CODE_ROOM;
     made = room;
     r = ws__code(e->set, &e->in, p, n, e->data + e->len, &made, last);
     if (r < 0 && r != WS_ERR_DECODE) return r;
     e->pending = !r && room - made < WS__CODE_ROOM;
-    good = made < left ? made : (size_t)left;   /* the first fault counts, however it was cut */
-    if (rx->op == WS_OP_TEXT && ws_utf8(&rx->utf8, e->data + e->len, good) < good)
-        return WS_ERR_UTF8;
-    if (made > left) return WS_ERR_MESSAGE_SIZE;
+    fault = ws__core_clear(reader, &c->cfg->set, e->data + e->len, made, r == 1, &good);
+    if (fault) return fault;        /* the first one counts, however it was cut */
     e->len += made;
     return r;
-}
-
-/* The first n raw bytes were taken. */
-static void ws__coded_taken(ws_conn *c, ws__span *in, size_t n)
-{
-    ws__rx *rx = c->rx;
-    uint8_t key[4];
-    size_t i;
-
-    memcpy(key, rx->key, 4);
-    for (i = 0; i < 4; i++) rx->key[i] = key[(i + n) & 3];
-    rx->clear -= rx->masked ? n : 0;
-    rx->left -= n;
-    rx->eaten += n;
-    in->p += n;
 }
 
 /* Shows what is decoded. */
@@ -6508,44 +6757,49 @@ static int ws__coded_event(ws_conn *c, int last, ws_event *ev)
 
     e->shown = 1;
     if (rx->parts || c->cfg->set.frames) return ws__part(c, data, e->len, last, ev);
-    ws__message(c, rx->op, data, e->len, ev);
-    rx->op = 0;
+    ws__message(c, rx->reader.op, data, e->len, ev);
+    ws__core_given(&rx->reader, e->len, 1);
     return 1;
 }
+
+/* Payload of the frame that was not decoded yet: what is to come, and what lies there. */
+static uint64_t ws__frame_left(const ws__rx *rx) { return rx->reader.left + rx->clear; }
 
 /* Inside a data frame of an encoded message: decodes k bytes that came. */
 static int ws__payload_coded(ws_conn *c, ws__span *in, size_t k, ws_event *ev)
 {
     const ws_config *s = &c->cfg->set;
     ws__rx *rx = c->rx;
+    ws__reader *reader = &rx->reader;
     ws__ext *e = c->more->ext;
     int r = ws__coder_begin(c->cfg, e->set, e->agreed, &e->in), last, full, go = 1;
     size_t n;
 
-    if (rx->masked && k > rx->clear) {
-        ws_mask(in->p + rx->clear, in->p + rx->clear, k - rx->clear, rx->key, rx->clear);
+    if (k > rx->clear) {
+        ws__core_move(reader, in->p + rx->clear, in->p + rx->clear, k - rx->clear);
         rx->clear = k;
     }
+    last = reader->fin && !reader->left && k == rx->clear;
     while (!r && go) {
         n = k;
-        last = rx->fin && k == rx->left;
         r = ws__decode(c, e, in->p, &n, last);
         if (r < 0) break;
+        in->p += n;
         k -= n;
-        ws__coded_taken(c, in, n);
+        rx->clear -= n;
+        rx->eaten += n;
         full = c->cfg->area && !r && e->cap - e->len < WS__CODE_ROOM;
         if (!s->frames && s->parts_over != WS_NO_LIMIT && (e->len > s->parts_over || full))
             rx->parts = 1;
         go = (k || last || e->pending) && !(rx->parts && (e->len >= WS__PART_MAX || full));
     }
-    if (r == 1 && rx->op == WS_OP_TEXT && rx->utf8) r = WS_ERR_UTF8;
     if (r < 0) { ws__fail(c, r); return -1; }
     if (r && e->in.alone) ws__coder_end(c->cfg, e->set, &e->in);
-    rx->in_frame = rx->left || e->pending || (rx->fin && !r);
-    if (!rx->in_frame) c->taken += rx->eaten;   /* till then a fault is told at its beginning */
-    if (r || (rx->parts && e->len) || (s->frames && !rx->in_frame))
+    reader->in_frame = ws__frame_left(rx) || e->pending || (reader->fin && !r);
+    if (!reader->in_frame) c->taken += rx->eaten;   /* till then a fault is told at its beginning */
+    if (r || (rx->parts && e->len) || (s->frames && !reader->in_frame))
         return ws__coded_event(c, r, ev);
-    return rx->in_frame ? 0 : -1;
+    return reader->in_frame ? 0 : -1;
 }
 
 /* Inside a data frame: moves what came to the message. */
@@ -6553,39 +6807,40 @@ static int ws__payload(ws_conn *c, ws__span *in, ws_event *ev)
 {
     ws__rx *rx = c->rx;
     size_t k = (size_t)(in->end - in->p);
+    uint64_t left = ws__frame_left(rx);
 
-    if (k > rx->left) k = (size_t)rx->left;
-    if (WS__EXTENDS && rx->coded)
-        return k || !rx->left || c->more->ext->pending ? ws__payload_coded(c, in, k, ev) : 0;
-    if (!k && rx->left) return 0;
+    if (k > left) k = (size_t)left;
+    if (WS__EXTENDS && rx->reader.coded)
+        return k || !left || c->more->ext->pending ? ws__payload_coded(c, in, k, ev) : 0;
+    if (!k && left) return 0;
     if (rx->parts) return ws__payload_part(c, in, k, ev);
-    if (in->in_rx) {
-        if (rx->masked) ws_mask(in->p, in->p, k, rx->key, 0);
-        if (WS__DATA(rx) + rx->msg != in->p) memmove(WS__DATA(rx) + rx->msg, in->p, k);
-    } else {
-        if (ws__rx_message_room(c, k)) { ws__fail(c, WS_ERR_MEMORY); return -1; }
-        rx = c->rx;
-        if (rx->masked) ws_mask(WS__DATA(rx) + rx->msg, in->p, k, rx->key, 0);
-        else if (k) memcpy(WS__DATA(rx) + rx->msg, in->p, k);
-        rx->pos = rx->len = rx->msg + k;
+    if (!in->in_rx && ws__rx_message_room(c, k)) {
+        ws__fail(c, WS_ERR_MEMORY);
+        return -1;
     }
-    in->p += k;
-    return ws__payload_done(c, k, ev);
+    rx = c->rx;
+    if (ws__payload_take(c, in, WS__DATA(rx) + rx->msg, k)) return -1;
+    rx->msg += k;
+    if (!in->in_rx) rx->pos = rx->len = rx->msg;
+    if (rx->reader.left) return 0;
+    return rx->reader.fin || c->cfg->set.frames ? ws__payload_whole(c, ev) : -1;
 }
 
-/* Payload of the unfinished message so far. */
-static uint64_t ws__message_size(const ws_conn *c)
+/* The message that is coming in. */
+static const ws__reader *ws__reader_of(const ws_conn *c)
 {
-    return c->rx && c->rx->op ? c->rx->given + c->rx->msg : 0;
+    static const ws__reader none = { 0, 0, 0, 0, { 0, 0, 0, 0 }, 0, 0, 0, 0, 0 };
+
+    return c->rx ? &c->rx->reader : &none;
 }
 
 /* Does frame f bring its message to the application in PART events? */
 static int ws__in_parts(const ws_conn *c, const ws_frame *f)
 {
     const ws_config *s = &c->cfg->set;
+    uint64_t size = ws__reader_of(c)->size + f->size;
 
-    if (s->frames) return 1;
-    return s->parts_over != WS_NO_LIMIT && ws__message_size(c) + f->size > s->parts_over;
+    return s->frames || (s->parts_over != WS_NO_LIMIT && size > s->parts_over);
 }
 
 /* Begins a data frame that is not handed out in place. */
@@ -6595,64 +6850,40 @@ static int ws__frame_begin(ws_conn *c, const ws_frame *f, size_t head, ws__span 
 
     if (!c->rx && !ws__rx_room(c, 64)) return WS_ERR_MEMORY;
     rx = c->rx;
-    if (!rx->op) {
-        rx->op = f->op;
-        rx->utf8 = 0;
-        rx->frames = 0;
+    if (!rx->reader.op) {
         rx->msg = 0;
-        rx->given = 0;
         rx->begun = rx->parts = 0;
-        rx->coded = f->rsv != 0;
     }
-    rx->frames++;
-    if (!c->cfg->set.frames && !rx->coded && ws__in_parts(c, f)) rx->parts = 1;
-    rx->left = f->size;
-    rx->fin = f->fin;
-    rx->masked = f->masked;
+    if (!c->cfg->set.frames && !f->rsv && !rx->reader.coded && ws__in_parts(c, f)) rx->parts = 1;
+    ws__core_begin(&rx->reader, f);
     rx->clear = 0;
     rx->eaten = 0;
-    memcpy(rx->key, f->key, 4);
-    rx->in_frame = 1;
     in->p += head;
     c->taken += head;
     return 0;
 }
 
-/* Limits that the header alone decides. */
-static int ws__limits(const ws_conn *c, const ws_frame *f)
+/* Could a message that must be put together not even have an address? */
+static int ws__is_boundless(const ws_conn *c, const ws_frame *f)
 {
-    const ws_config *s = &c->cfg->set;
-    uint64_t have = ws__message_size(c);
-    uint32_t frames = c->rx && c->rx->op ? c->rx->frames : 0;
-    int coded = f->rsv || (frames && c->rx->coded);     /* counted when it is decoded */
+    const ws__reader *reader = ws__reader_of(c);
+    uint64_t have = c->cfg->set.frames ? 0 : reader->size;
 
-    if (s->max_frame != WS_NO_LIMIT && f->size > s->max_frame) return WS_ERR_FRAME_SIZE;
-    if (!coded && s->max_message != WS_NO_LIMIT &&
-        (f->size > s->max_message || have > s->max_message - f->size))
-        return WS_ERR_MESSAGE_SIZE;
-    if (s->frames) have = 0;                /* what must be held */
-    if (!coded && (s->frames || !ws__in_parts(c, f)) && have + f->size > ((size_t)-1) / 4)
-        return WS_ERR_MESSAGE_SIZE;
-    if (s->max_fragments != WS_NO_LIMIT && frames >= s->max_fragments) return WS_ERR_FRAGMENTS;
-    return 0;
+    if (f->rsv || reader->coded) return 0;
+    return (c->cfg->set.frames || !ws__in_parts(c, f)) && have + f->size > ((size_t)-1) / 4;
 }
 
 /* A text or binary message in a single frame that is all here: no copy. key: NULL for none. */
 static int ws__message_in_place(ws_conn *c, int op, uint8_t *p, size_t n, const uint8_t *key,
                                 ws_event *ev)
 {
-    uint32_t state = 0;
+    size_t good;
+    int fault = ws__core_whole(&c->cfg->set, op, p, n, key, &good);
 
-    if (key) ws_mask(p, p, n, key, 0);
-    if (op == WS_OP_TEXT) {
-        size_t good = ws_utf8(&state, p, n);
-        if (good < n || state) {
-            c->taken -= n - good;
-            ws__fail(c, WS_ERR_UTF8);
-            return -1;
-        }
-    }
-    return ws__message(c, op, p, n, ev);
+    c->taken += good;
+    if (!fault) return ws__message(c, op, p, n, ev);
+    ws__fail(c, fault);
+    return -1;
 }
 
 /* The short way for the commonest frame: a whole message below 64 KiB, all here, while no
@@ -6661,7 +6892,7 @@ static int ws__short_message(ws_conn *c, ws__span *in, ws_event *ev)
 {
     uint8_t *p = in->p;
     size_t n, head, have = (size_t)(in->end - p);
-    int client = WS__HAS(c, WS__IS_CLIENT);
+    int client = WS__IS_CLIENT(&c->core);
 
     if (have < 8 || (p[0] != 0x81 && p[0] != 0x82) || p[1] >> 7 == client) return 0;
     n = p[1] & 127u;
@@ -6675,31 +6906,39 @@ static int ws__short_message(ws_conn *c, ws__span *in, ws_event *ev)
     if (have - head < n || n >= c->cfg->short_below) return 0;
     WS_TRACE(c, "frame in", p[0]);
     in->p += head + n;
-    c->taken += head + n;
+    c->taken += head;
     return ws__message_in_place(c, p[0] & 15, p + head, n, client ? NULL : p + head - 4, ev);
+}
+
+/* Can the frame be handed out where it lies? */
+static int ws__fits_in_place(const ws_conn *c, const ws_frame *f, size_t have)
+{
+    if (have < f->size) return 0;
+    return f->op >= 8 ||
+           (!ws__reader_of(c)->op && f->fin && !f->rsv && !ws__in_parts(c, f));
 }
 
 /* One step over frames: 1 an event, 0 needs more input, -1 go on. */
 static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
 {
-    size_t have = (size_t)(in->end - in->p), whole;
-    int op = c->rx ? c->rx->op : 0, head, fault;
+    size_t have = (size_t)(in->end - in->p);
+    const ws__reader *reader = ws__reader_of(c);
+    const ws__ext *e = ws__ext_of(c);
+    int head, fault;
     ws_frame f;
     uint8_t *p;
 
-    if (c->rx && c->rx->in_frame) return ws__payload(c, in, ev);
-    fault = op ? 0 : ws__short_message(c, in, ev);
+    if (reader->in_frame) return ws__payload(c, in, ev);
+    fault = reader->op ? 0 : ws__short_message(c, in, ev);
     if (fault) return fault;
-    if (have < 2) return 0;
     memset(&f, 0, sizeof f);
-    fault = ws__header_check(c, in->p, op);
-    head = fault ? fault : ws_frame_decode(in->p, have, &f);
-    if (head > 0 && f.op < 8) fault = ws__limits(c, &f);
-    if (head < 0 || fault) { ws__fail(c, head < 0 ? head : fault); return -1; }
+    head = ws__core_see(&c->core, &c->cfg->set, reader, e ? e->set->rsv : 0, in->p, have, &f);
     if (!head) return 0;
-    if (have - (size_t)head < f.size ||
-        (f.op < 8 && (op || !f.fin || f.rsv || ws__in_parts(c, &f)))) {
-        if (f.op >= 8 || (have == (size_t)head && f.size)) return 0;
+    if (head > 0 && f.op < 8 && ws__is_boundless(c, &f)) head = WS_ERR_MESSAGE_SIZE;
+    if (head < 0) { ws__fail(c, head); return -1; }
+    have -= (size_t)head;
+    if (!ws__fits_in_place(c, &f, have)) {
+        if (f.op >= 8 || (!have && f.size)) return 0;
         WS_TRACE(c, "frame in", in->p[0]);
         fault = ws__frame_begin(c, &f, (size_t)head, in);
         if (fault) ws__fail(c, fault);
@@ -6707,11 +6946,11 @@ static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
     }
     WS_TRACE(c, "frame in", in->p[0]);
     p = in->p + head;
-    whole = (size_t)head + (size_t)f.size;
-    in->p += whole;
-    c->taken += whole;
+    in->p = p + f.size;
+    c->taken += (size_t)head;
     if (f.op < 8)
         return ws__message_in_place(c, f.op, p, (size_t)f.size, f.masked ? f.key : NULL, ev);
+    c->taken += f.size;
     if (f.masked) ws_mask(p, p, (size_t)f.size, f.key, 0);
     return ws__control(c, f.op, p, (size_t)f.size, ev);
 }
@@ -6726,18 +6965,18 @@ static int ws__head_skip(ws_conn *c, ws__span *in, ws_str head)
     if (ws_head_answer(head, &version, &status, &reason) || status / 100 != 1 || status == 101)
         return 0;
     in->p += head.size;
-    c->rx->left += head.size;
+    c->rx->body_left += head.size;
     memset(&c->rx->head, 0, sizeof c->rx->head);
-    if (c->rx->left > c->cfg->set.max_head) ws__fail(c, WS_ERR_HEAD_SIZE);
+    if (c->rx->body_left > c->cfg->set.max_head) ws__fail(c, WS_ERR_HEAD_SIZE);
     return 1;
 }
 
 /* The body is whole. */
 static int ws__body_end(ws_conn *c, ws_event *ev)
 {
-    int told = c->rx->begun && c->rx->fin;
+    int told = c->rx->begun && c->rx->told_last;
 
-    c->rx->op = 0;
+    c->rx->reading = 0;
     c->flags |= WS__ANSWERED;
     ws__end(c, WS__PHASE_ENDED);
     if (told) return -1;
@@ -6748,25 +6987,25 @@ static int ws__body_end(ws_conn *c, ws_event *ev)
     return 1;
 }
 
-/* Bytes of a body, at most rx->left of them. */
+/* Bytes of a body, at most rx->body_left of them. */
 static int ws__body_part(ws_conn *c, ws__span *in, ws_event *ev)
 {
     ws__rx *rx = c->rx;
     size_t k = (size_t)(in->end - in->p);
 
-    if (rx->op == WS__READ_TO_END) rx->left = k;
-    if (k > rx->left) k = (size_t)rx->left;
+    if (rx->reading == WS__READ_TO_END) rx->body_left = k;
+    if (k > rx->body_left) k = (size_t)rx->body_left;
     if (!k) return 0;
     ws__fill(ev, c, WS_EV_PART, in->p, k);
     ev->op = WS_OP_BINARY;
     ev->first = !rx->begun;
     rx->begun = 1;
-    rx->left -= k;
-    rx->fin = rx->op == WS__READ_LENGTH && !rx->left;
-    ev->last = rx->fin;
+    rx->body_left -= k;
+    rx->told_last = rx->reading == WS__READ_LENGTH && !rx->body_left;
+    ev->last = rx->told_last;
     in->p += k;
-    c->last_message = c->now;
-    if (rx->op == WS__READ_CHUNK && !rx->left) rx->op = WS__READ_BREAK;
+    c->core.spoke = c->now;
+    if (rx->reading == WS__READ_CHUNK && !rx->body_left) rx->reading = WS__READ_BREAK;
     return 1;
 }
 
@@ -6783,14 +7022,14 @@ static int ws__body_line(ws_conn *c, ws__span *in)
     if (n == have || !n || p[n - 1] != '\r') { ws__fail(c, WS_ERR_BODY); return -1; }
     in->p += n + 1;
     n--;
-    if (rx->op == WS__READ_TRAILER) {
-        rx->left += n;                  /* they may be as long as a head, not endless */
-        if (rx->left > c->cfg->set.max_head) ws__fail(c, WS_ERR_BODY);
-        if (!n) rx->op = WS__READ_LENGTH, rx->left = 0;
+    if (rx->reading == WS__READ_TRAILER) {
+        rx->body_left += n;                  /* they may be as long as a head, not endless */
+        if (rx->body_left > c->cfg->set.max_head) ws__fail(c, WS_ERR_BODY);
+        if (!n) rx->reading = WS__READ_LENGTH, rx->body_left = 0;
         return -1;
     }
-    if (rx->op == WS__READ_BREAK) {
-        rx->op = WS__READ_SIZE;
+    if (rx->reading == WS__READ_BREAK) {
+        rx->reading = WS__READ_SIZE;
         if (n) ws__fail(c, WS_ERR_BODY);
         return -1;
     }
@@ -6799,8 +7038,8 @@ static int ws__body_line(ws_conn *c, ws__span *in)
     k = i;
     while (k < n && ws__is_blank(p[k])) k++;
     if (!i || (k < n && p[k] != ';') || size >> 62) ws__fail(c, WS_ERR_BODY);
-    rx->left = size;
-    rx->op = size ? WS__READ_CHUNK : WS__READ_TRAILER;
+    rx->body_left = size;
+    rx->reading = size ? WS__READ_CHUNK : WS__READ_TRAILER;
     return -1;
 }
 
@@ -6810,10 +7049,10 @@ static int ws__body_step(ws_conn *c, ws__span *in, ws_event *ev)
     ws__rx *rx = c->rx;
     int dry = in->p == in->end;
 
-    if ((rx->op == WS__READ_LENGTH && !rx->left) ||
-        (rx->op == WS__READ_TO_END && dry && WS__HAS(c, WS__INPUT_END) && !WS__HAS(c, WS__BROKEN)))
+    if ((rx->reading == WS__READ_LENGTH && !rx->body_left) ||
+        (rx->reading == WS__READ_TO_END && dry && WS__HAS(c, WS__INPUT_END) && !WS__HAS(c, WS__BROKEN)))
         return ws__body_end(c, ev);
-    if (rx->op == WS__READ_SIZE || rx->op == WS__READ_BREAK || rx->op == WS__READ_TRAILER)
+    if (rx->reading == WS__READ_SIZE || rx->reading == WS__READ_BREAK || rx->reading == WS__READ_TRAILER)
         return ws__body_line(c, in);
     return ws__body_part(c, in, ev);
 }
@@ -6830,13 +7069,14 @@ static int ws__body_step(ws_conn *c, ws__span *in, ws_event *ev)
 static void ws__opened(ws_conn *c)
 {
     WS_TRACE(c, "open", 0);
-    c->phase = WS__PHASE_FRAMES;
-    if (ws__is_http(c)) c->phase = WS__PHASE_READING;
+    c->core.phase = WS__PHASE_FRAMES;
+    if (ws__is_http(c)) c->core.phase = WS__PHASE_READING;
     c->flags |= WS__OPENED;
     c->taken = 0;
-    if (WS__HAS(c, WS__IS_CLIENT)) c->cfg->opened = c->now;
-    c->last_rx = c->last_message = c->now;
-    c->deadline = WS__HAS(c, WS__TICKED) ? ws__open_deadline(c) : ws__after(c, WS_NEVER);
+    if (WS__IS_CLIENT(&c->core)) c->cfg->opened = c->now;
+    c->core.heard = c->core.spoke = c->now;
+    c->deadline = WS__HAS(c, WS__TICKED) ? ws__core_due(&c->core, &c->cfg->set, c->now)
+                                         : ws__after(c, WS_NEVER);
 }
 
 #define WS__EMPTY_LINES 4       /* that may stand before a request (RFC 9112 2.2) */
@@ -6844,11 +7084,11 @@ static void ws__opened(ws_conn *c)
 /* Steps over an empty line before a request: 1 it is gone, 0 it may be one, -1 it is none. */
 static int ws__empty_line(ws__rx *rx, ws__span *in)
 {
-    if (rx->head.scanned || rx->frames >= WS__EMPTY_LINES || *in->p != '\r') return -1;
+    if (rx->head.scanned || rx->empty_lines >= WS__EMPTY_LINES || *in->p != '\r') return -1;
     if (in->end - in->p < 2) return 0;
     if (in->p[1] != '\n') return -1;
     in->p += 2;
-    rx->frames++;
+    rx->empty_lines++;
     return 1;
 }
 
@@ -6875,7 +7115,7 @@ static int ws__shake_scan(ws_conn *c, const ws__span *in)
 
     rx->head.max_size = c->cfg->set.max_head;
     rx->head.max_fields = c->cfg->set.max_headers;
-    size = ws__head_scan(&rx->head, in->p, have, WS__HAS(c, WS__IS_CLIENT));
+    size = ws__head_scan(&rx->head, in->p, have, WS__IS_CLIENT(&c->core));
     if (!size && WS__HAS(c, WS__IS_FIXED) && rx->len - rx->pos == rx->cap)
         size = WS_ERR_HEAD_SIZE;
     c->taken = rx->head.scanned;
@@ -6888,7 +7128,7 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
     ws__rx *rx = c->rx;
     ws_str head;
     size_t have;
-    int size, type = 0, client = WS__HAS(c, WS__IS_CLIENT), empty;
+    int size, type = 0, client = WS__IS_CLIENT(&c->core), empty;
 
     if (!in->in_rx || in->p == in->end) return 0;
     empty = client ? -1 : ws__empty_line(rx, in);
@@ -6904,25 +7144,24 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
     if (!size) return 0;
     head = ws__str((const char *)in->p, (size_t)size);
 #ifndef WS_NO_CLIENT
-    if (WS__HAS(c, WS__IS_CLIENT) && ws__head_skip(c, in, head)) return -1;
-    if (WS__HAS(c, WS__IS_CLIENT) &&
+    if (WS__IS_CLIENT(&c->core) && ws__head_skip(c, in, head)) return -1;
+    if (WS__IS_CLIENT(&c->core) &&
         !ws__refusal_whole(c, head, head.data + size, (size_t)(in->end - in->p) - head.size))
         return 0;
 #endif
-    rx->head_size = head.size;
-    rx->head_at = (size_t)(in->p - WS__DATA(rx));
+    rx->head_size = (uint32_t)head.size;
+    rx->head_at = (uint32_t)(in->p - WS__DATA(rx));
     in->p += size;
-    rx->frames = 0;
     c->taken = (uint64_t)size;
     c->flags |= WS__HEAD_HELD;
 #ifndef WS_NO_CLIENT
-    if (WS__HAS(c, WS__IS_CLIENT)) type = ws__client_head(c, head);
+    if (WS__IS_CLIENT(&c->core)) type = ws__client_head(c, head);
 #endif
 #ifndef WS_NO_SERVER
-    if (!WS__HAS(c, WS__IS_CLIENT)) type = ws__server_head(c, head);
+    if (!WS__IS_CLIENT(&c->core)) type = ws__server_head(c, head);
 #endif
     if (!type) return -1;
-    c->phase = WS__PHASE_HTTP;
+    c->core.phase = WS__PHASE_HTTP;
     if (type == WS_EV_OPEN) ws__opened(c);
     ws__wake(c);
     return ws__fill(ev, c, type, "", 0);
@@ -6936,20 +7175,18 @@ static int ws__judge(ws_conn *c);
 
 static int ws__close_event(ws_conn *c, ws_event *ev)
 {
-    int clean = WS__HAS(c, WS__CLOSE_GOT) && c->close_left && !c->error;
-
-    WS_TRACE(c, "end", c->code);
+    WS_TRACE(c, "end", c->core.code);
     c->flags |= WS__CLOSE_TOLD;
-    c->phase = WS__PHASE_ENDED;
+    c->core.phase = WS__PHASE_ENDED;
     ws__fill(ev, c, WS_EV_CLOSE, "", 0);
-    ev->error = -(int)c->error;
-    ev->code = c->code;
-    ev->clean = clean || (WS__HAS(c, WS__ANSWERED) && !c->error);
+    ev->error = -(int)c->core.error;
+    ev->code = c->core.code;
+    ev->clean = ws__core_clean(&c->core) || (WS__HAS(c, WS__ANSWERED) && !c->core.error);
     ev->refused = c->refused;
-    ev->reason = c->note && *c->note && !ws__is_placed(c->error) ? c->note
-                                                                 : ws__error_text(c->error);
+    ev->reason = c->note && *c->note && !ws__is_placed(c->core.error) ? c->note
+                                                                 : ws__error_text(c->core.error);
 #ifdef WS__DIALS
-    if (WS__HAS(c, WS__IS_CLIENT)) return ws__again(c, ev);
+    if (WS__IS_CLIENT(&c->core)) return ws__again(c, ev);
 #endif
     return 1;
 }
@@ -6967,16 +7204,16 @@ static void ws__cut_off(ws_conn *c)
 static int ws__late_event(ws_conn *c, ws_event *ev)
 {
     if (WS__HAS(c, WS__CLOSE_TOLD | WS__DOWN)) return 0;
-    if (WS__HAS(c, WS__INPUT_END) && !ws__held_back(c) && c->phase <= WS__PHASE_READING &&
+    if (WS__HAS(c, WS__INPUT_END) && !ws__held_back(c) && c->core.phase <= WS__PHASE_READING &&
         !WS__HAS(c, WS__ANSWERED))
         ws__cut_off(c);
-    if (WS__HAS(c, WS__INPUT_END) && c->phase == WS__PHASE_BODY) ws_drop(c);
+    if (WS__HAS(c, WS__INPUT_END) && c->core.phase == WS__PHASE_BODY) ws_drop(c);
     if (ws__writable_due(c)) {
         c->flags &= ~(uint32_t)(WS__REFUSED | WS__DRAIN_ASKED);
         return ws__fill(ev, c, WS_EV_WRITABLE, "", 0);
     }
-    if (c->phase == WS__PHASE_ENDED) return ws__close_event(c, ev);
-    if (c->phase == WS__PHASE_ENDING && !ws__unsent(c) && !ws__awaits_end(c))
+    if (c->core.phase == WS__PHASE_ENDED) return ws__close_event(c, ev);
+    if (c->core.phase == WS__PHASE_ENDING && !ws__unsent(c) && !ws__awaits_end(c))
         return ws__close_event(c, ev);
     return 0;
 }
@@ -6991,15 +7228,15 @@ static int ws__step(ws_conn *c, ws__span *in, ws_event *ev)
         return ws__fill(ev, c, WS_EV_OPEN, "", 0);
     }
     while (r < 0) {
-        if (c->phase == WS__PHASE_HEAD) r = ws__shake_step(c, in, ev);
-        else if (c->phase == WS__PHASE_FRAMES && !ws__held_back(c))
+        if (c->core.phase == WS__PHASE_HEAD) r = ws__shake_step(c, in, ev);
+        else if (c->core.phase == WS__PHASE_FRAMES && !ws__held_back(c))
             r = ws__frame_step(c, in, ev);
-        else if (c->phase == WS__PHASE_READING && !ws__held_back(c))
+        else if (c->core.phase == WS__PHASE_READING && !ws__held_back(c))
             r = ws__body_step(c, in, ev);
         else r = 0;
     }
     if (r > 0) return 1;
-    if (c->phase > WS__PHASE_READING) in->p = in->end;
+    if (c->core.phase > WS__PHASE_READING) in->p = in->end;
     held = c->fresh && ws__held_back(c);
     c->fresh = (uint8_t)held;
     if (ws__late_event(c, ev)) return 1;
@@ -7024,7 +7261,7 @@ static int ws__pull(ws_conn *c, ws_event *ev)
     if (!c->rx->owed) return r;
     left -= (size_t)(in.end - in.p);
     c->rx->owed = r && left < c->rx->owed ? c->rx->owed - left : 0;
-    if (!c->rx->owed && c->phase != WS__PHASE_HTTP) ws__judge(c);
+    if (!c->rx->owed && c->core.phase != WS__PHASE_HTTP) ws__judge(c);
     return r;
 }
 
@@ -7033,33 +7270,20 @@ static int ws__pull(ws_conn *c, ws_event *ev)
 /* OPEN: keepalive and idleness. */
 static void ws__open_expired(ws_conn *c)
 {
-    const ws_config *s = &c->cfg->set;
+    int due;
 
-    if (s->idle_timeout != WS_NEVER && c->now - c->last_message >= s->idle_timeout) {
-        ws__fail(c, WS_ERR_IDLE_TIMEOUT);
-        return;
-    }
-    if (WS__HAS(c, WS__PAUSED)) {       /* the answer may lie unread */
-        c->last_rx = c->now;
-        c->flags &= ~(uint32_t)WS__PINGED;
-    } else if (WS__HAS(c, WS__PINGED)) {
-        if (s->ping_timeout != WS_NEVER && c->now - c->last_ping >= s->ping_timeout) {
-            ws__fail(c, WS_ERR_PING_TIMEOUT);
-            return;
-        }
-    } else if (s->ping_interval != WS_NEVER && c->now - c->last_rx >= s->ping_interval) {
-        if (!ws__held_back(c)) ws__ping_put(c);
-        c->flags |= WS__PINGED;
-        c->last_ping = c->now;
-        ws__wake(c);
-    }
-    c->deadline = ws__open_deadline(c);
+    if (WS__HAS(c, WS__PAUSED)) ws__core_heard(&c->core, c->now);   /* the answer may lie unread */
+    due = ws__core_tick(&c->core, &c->cfg->set, c->now);
+    if (due < 0) { ws__fail(c, due); return; }
+    if (due && !ws__held_back(c)) ws__ping_put(c);
+    if (due) ws__wake(c);
+    c->deadline = ws__core_due(&c->core, &c->cfg->set, c->now);
 }
 
 /* A refusal whose body does not end: what came must do. 1 if that is it. */
 static int ws__refusal_shown(ws_conn *c)
 {
-    if (!WS__HAS(c, WS__IS_CLIENT) || WS__HAS(c, WS__INPUT_END) || !c->rx ||
+    if (!WS__IS_CLIENT(&c->core) || WS__HAS(c, WS__INPUT_END) || !c->rx ||
         c->rx->head.state != WS__HEAD_DONE)
         return 0;
     c->flags |= WS__INPUT_END;
@@ -7072,7 +7296,7 @@ static int ws__refusal_shown(ws_conn *c)
 /* Waits no more for what closing takes. */
 static void ws__give_up(ws_conn *c)
 {
-    if (!c->error && !(WS__HAS(c, WS__CLOSE_GOT) && c->close_left)) {
+    if (!c->core.error && !ws__core_clean(&c->core)) {
         ws__fail(c, WS_ERR_CLOSE_TIMEOUT);
     } else {
         ws__drop_output(c);
@@ -7093,9 +7317,9 @@ static void ws__body_deadline(ws_conn *c)
     if (!m || !m->beat) return;
     c->deadline = m->beat_at;
     if (ws__pending(c) && c->cfg->set.ping_timeout != WS_NEVER)
-        c->deadline = ws__sooner(c->now, m->beat_at, WS__HAS(c, WS__PINGED)
-                                 ? c->last_ping + c->cfg->set.ping_timeout
-                                 : c->last_rx + m->beat_ms);
+        c->deadline = ws__sooner(c->now, m->beat_at, c->core.is & WS__PINGED
+                                 ? c->core.pinged + c->cfg->set.ping_timeout
+                                 : c->core.heard + m->beat_ms);
 }
 
 /* Something is written: the next beat is due so much later. */
@@ -7112,10 +7336,10 @@ static int ws__body_stuck(ws_conn *c)
     uint32_t patience = c->cfg->set.ping_timeout;
 
     if (!ws__pending(c) || patience == WS_NEVER) return 0;
-    if (WS__HAS(c, WS__PINGED)) return c->now - c->last_ping >= patience;
-    if (c->now - c->last_rx >= c->more->beat_ms) {
-        c->flags |= WS__PINGED;
-        c->last_ping = c->now;
+    if (c->core.is & WS__PINGED) return c->now - c->core.pinged >= patience;
+    if (c->now - c->core.heard >= c->more->beat_ms) {
+        c->core.is |= WS__PINGED;
+        c->core.pinged = c->now;
     }
     return 0;
 }
@@ -7142,8 +7366,8 @@ static void ws__read_expired(ws_conn *c)
 {
     uint32_t most = c->cfg->set.idle_timeout;
 
-    if (most != WS_NEVER && c->now - c->last_message >= most) ws__fail(c, WS_ERR_IDLE_TIMEOUT);
-    else c->deadline = ws__after(c, most == WS_NEVER ? most : most - (c->now - c->last_message));
+    if (most != WS_NEVER && c->now - c->core.spoke >= most) ws__fail(c, WS_ERR_IDLE_TIMEOUT);
+    else c->deadline = ws__after(c, most == WS_NEVER ? most : most - (c->now - c->core.spoke));
 }
 
 /* The opening handshake took too long. While something stands in the way, TLS that is not done,
@@ -7152,7 +7376,7 @@ static void ws__shake_late(ws_conn *c)
 {
     const char *why = ws__io_why(c);
 
-    if (!why && WS__HAS(c, WS__IS_CLIENT)) why = "waiting for the answer";
+    if (!why && WS__IS_CLIENT(&c->core)) why = "waiting for the answer";
     ws__fail_with(c, WS_ERR_HANDSHAKE_TIMEOUT, why);
     if (!why) return;
     ws__drop_output(c);
@@ -7179,18 +7403,18 @@ static void ws__close_expired(ws_conn *c)
 
 static void ws__expired(ws_conn *c)
 {
-    if (c->phase == WS__PHASE_ENDED) return;
+    if (c->core.phase == WS__PHASE_ENDED) return;
     if (ws__must_end(c)) {
         ws__give_up(c);
-    } else if (c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_SENT)) {
+    } else if (ws__core_may(&c->core, WS_OP_CONTINUATION)) {
         ws__open_expired(c);
-    } else if (c->phase < WS__PHASE_FRAMES) {
+    } else if (c->core.phase < WS__PHASE_FRAMES) {
         if (c->cfg->set.handshake_timeout == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
         else if (!ws__refusal_shown(c)) ws__shake_late(c);
-    } else if (c->phase == WS__PHASE_READING) {
+    } else if (c->core.phase == WS__PHASE_READING) {
         ws__read_expired(c);
 #ifndef WS_NO_SERVER
-    } else if (c->phase == WS__PHASE_BODY) {
+    } else if (c->core.phase == WS__PHASE_BODY) {
         ws__beat(c);
 #endif
     } else {
@@ -7252,10 +7476,10 @@ WS__APART ws_conn *ws__client_new(const char *url, const ws_config *cfg, const w
     ws_url parsed;
     ws__url_why why = { "there is none", 0 };
     int fault, bad = !url || ws__url_parse(url, strlen(url), &parsed, &why);
-    ws_conn *c = ws__new(cfg, from, fixed, bad ? "" : url, WS__IS_CLIENT, &fault);
+    ws_conn *c = ws__new(cfg, from, fixed, bad ? "" : url, 1, &fault);
 
     if (c && !fault && bad) ws__fail_url(c, &why);
-    if (!c || c->error) return c;
+    if (!c || c->core.error) return c;
     return ws__stillborn(c, fault ? fault : ws__request_put(c, &parsed), cfg);
 }
 
@@ -7272,7 +7496,7 @@ static ws_conn *ws__not_dialling(ws_conn *c, const ws_config *cfg)
 {
     const char *field = ws__dialling_field(cfg);
 
-    if (c && field && !c->error) ws__fail_with(c, WS_ERR_ARGUMENT, field);
+    if (c && field && !c->core.error) ws__fail_with(c, WS_ERR_ARGUMENT, field);
     return c;
 }
 
@@ -7302,7 +7526,7 @@ static size_t ws__raw_most(const ws_conn *c, size_t most)
 {
     size_t whole = c->cfg->set.max_message;
 
-    if (c->phase == WS__PHASE_HEAD) whole = c->cfg->set.max_head;
+    if (c->core.phase == WS__PHASE_HEAD) whole = c->cfg->set.max_head;
     if (whole < WS__FEED_MIN) whole = WS__FEED_MIN;
     return whole < most ? whole : most;
 }
@@ -7311,8 +7535,8 @@ WS_API size_t ws_feed_room(const ws_conn *c)
 {
     size_t raw, most;
 
-    if (!c || c->phase > WS__PHASE_READING || WS__HAS(c, WS__INPUT_END)) return 0;
-    most = ws__raw_most(c, c->phase == WS__PHASE_HEAD ? (size_t)-1 : WS__FEED_MAX);
+    if (!c || c->core.phase > WS__PHASE_READING || WS__HAS(c, WS__INPUT_END)) return 0;
+    most = ws__raw_most(c, c->core.phase == WS__PHASE_HEAD ? (size_t)-1 : WS__FEED_MAX);
     if (!c->rx) return most;
     raw = c->rx->len - c->rx->pos;
     if (WS__HAS(c, WS__IS_FIXED) && c->rx->behind) return c->rx->cap - c->rx->len;
@@ -7324,8 +7548,7 @@ WS_API size_t ws_feed_room(const ws_conn *c)
 static void ws__heard(ws_conn *c)
 {
     c->fresh = 1;
-    c->last_rx = c->now;
-    c->flags &= ~(uint32_t)WS__PINGED;
+    ws__core_heard(&c->core, c->now);
 }
 
 WS_API size_t ws_feed(ws_conn *c, const void *data, size_t n)
@@ -7333,7 +7556,7 @@ WS_API size_t ws_feed(ws_conn *c, const void *data, size_t n)
     size_t room = ws_feed_room(c);
 
     if (!c || !data) return 0;
-    if (c->phase > WS__PHASE_READING) return n;     /* nobody needs it any more */
+    if (c->core.phase > WS__PHASE_READING) return n;     /* nobody needs it any more */
     ws__unshow(c);
     if (n > room) n = room;
     if (!n) return 0;
@@ -7383,7 +7606,7 @@ WS_API int ws_finished(const ws_conn *c)
 {
     if (!c) return 1;
     if (ws__unsent(c) || WS__HAS(c, WS__DOWN)) return 0;
-    return c->phase == WS__PHASE_ENDED || (c->phase == WS__PHASE_ENDING && !ws__awaits_end(c));
+    return c->core.phase == WS__PHASE_ENDED || (c->core.phase == WS__PHASE_ENDING && !ws__awaits_end(c));
 }
 
 /* Tells the time. */
@@ -7392,16 +7615,16 @@ static void ws__tell_time(ws_conn *c, uint64_t now)
     uint32_t t = (uint32_t)now, step = t - c->now;
 
     if (!WS__HAS(c, WS__TICKED) || (int32_t)step < 0) {     /* first call, or clock set back */
-        c->last_rx += step;
-        c->last_message += step;
-        c->last_ping += step;
+        c->core.heard += step;
+        c->core.spoke += step;
+        c->core.pinged += step;
         c->deadline += step;
     }
     c->now = t;
     if (!WS__HAS(c, WS__TICKED)) {
         c->flags |= WS__TICKED;
-        if (c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_SENT))
-            c->deadline = ws__open_deadline(c);
+        if (ws__core_may(&c->core, WS_OP_CONTINUATION))
+            c->deadline = ws__core_due(&c->core, &c->cfg->set, c->now);
     }
 }
 
@@ -7418,25 +7641,30 @@ static int ws__close_is_ahead(const ws_conn *c)
     return WS__HAS(c, WS__IS_BLOCKING) && c->cfg->close_ahead;
 }
 
-static int ws__can_send(const ws_conn *c)
+/* Before OPEN a client's messages wait behind its request. */
+static int ws__sends_early(const ws_conn *c)
 {
-    return !WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT) && !ws__close_is_ahead(c) &&
-           (c->phase == WS__PHASE_FRAMES ||
-            (c->phase == WS__PHASE_HEAD && WS__HAS(c, WS__IS_CLIENT) && !ws__is_http(c) &&
-             !c->cfg->delay));
+    return c->core.phase == WS__PHASE_HEAD && WS__IS_CLIENT(&c->core) && !ws__is_http(c) &&
+           !c->cfg->delay;
 }
 
-/* May a ping or a pong go? Also behind our Close frame, until the peer's has come (5.5.2). */
+static int ws__can_send(const ws_conn *c)
+{
+    if (WS__HAS(c, WS__NO_OUTPUT) || ws__close_is_ahead(c)) return 0;
+    return ws__core_may(&c->core, WS_OP_CONTINUATION) || ws__sends_early(c);
+}
+
+/* May a ping or a pong go? */
 static int ws__can_control(const ws_conn *c)
 {
-    return c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_GOT | WS__NO_OUTPUT);
+    return ws__core_may(&c->core, WS_OP_PING) && !WS__HAS(c, WS__NO_OUTPUT);
 }
 
 /* May a new message begin? */
 static int ws__can_begin(const ws_conn *c)
 {
     if (!ws__can_send(c)) return WS_ERR_STATE;
-    return c->sending || ws__has_source(c) ? WS_ERR_BUSY : 0;
+    return c->core.sending || ws__has_source(c) ? WS_ERR_BUSY : 0;
 }
 
 /* 1 if wire more bytes are too many. Only while much waits: one message always goes. */
@@ -7476,7 +7704,7 @@ static int ws__admit(ws_conn *c, uint64_t wire)
 #endif
     while (s->drop_oldest && ws__too_much(c, wire) && ws__tx_drop_oldest(c)) {}
     if (!ws__too_much(c, wire)) return 0;
-    if (s->drop_slow && !WS__HAS(c, WS__CLOSE_SENT)) {
+    if (s->drop_slow && !(c->core.is & WS__CLOSE_SENT)) {
         /* so that it hears of it soon, what it did not get goes */
         while (ws__tx_drop_oldest(c)) {}
         ws__fail(c, WS_ERR_SLOW);
@@ -7564,7 +7792,7 @@ WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
     r = ws__can_begin(c);
     if (!r) r = ws__admit(c, ws__wire_size(c, n, cut));
     if (r) return r;
-    c->last_message = c->now;
+    c->core.spoke = c->now;
     if (c->more && ws__encodes(c, op, n)) {
         r = ws__coded_put(c, op & 15, v, count, n,
                           c->cfg->set.fragment == WS_NO_LIMIT ? (size_t)-1 / 4 : cut);
@@ -7579,15 +7807,14 @@ WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
    before it. 0: it is not that. */
 static int ws__send_short(ws_conn *c, int op, const void *data, size_t n)
 {
-    const uint32_t no = WS__CLOSE_SENT | WS__CLOSE_GOT | WS__NO_OUTPUT | WS__IS_CLIENT |
-                        WS__IS_FIXED;
     ws__gather *g = c->cork;
     size_t head = n < 126 ? 2 : 4;
     uint8_t *at;
 
     if (!g || !data || !n || n >= WS__BORROW_MIN || n > c->cfg->set.fragment) return 0;
-    if ((op != WS_OP_TEXT && op != WS_OP_BINARY) || WS__HAS(c, no)) return 0;
-    if (c->phase != WS__PHASE_FRAMES || c->tx || c->sending) return 0;
+    if ((op != WS_OP_TEXT && op != WS_OP_BINARY) || c->tx || c->core.sending) return 0;
+    if (WS__HAS(c, WS__NO_OUTPUT | WS__IS_FIXED) || WS__IS_CLIENT(&c->core)) return 0;
+    if (!ws__core_may(&c->core, op)) return 0;
     if (c->more && (c->more->read || ws__encodes(c, op, n))) return 0;
     if (g->n == WS__PIECES || g->cap - g->len < head + n ||
         g->total > c->cfg->set.max_backlog / 2) return 0;
@@ -7599,7 +7826,7 @@ static int ws__send_short(ws_conn *c, int op, const void *data, size_t n)
     memcpy(at + head, data, n);
     g->len += head + n;
     ws__gather_piece(g, at, head + n);
-    c->last_message = c->now;
+    c->core.spoke = c->now;
     return 1;
 }
 
@@ -7624,9 +7851,9 @@ WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last
     if (!c || !ws__op_valid(op) || (!data && n) || n > (size_t)-1 / 4) return WS_ERR_ARGUMENT;
     if (!ws__can_send(c)) return WS_ERR_STATE;
     if (ws__has_source(c)) return WS_ERR_BUSY;
-    if (c->sending && c->sending != op) return WS_ERR_ARGUMENT;
+    if (c->core.sending && c->core.sending != op) return WS_ERR_ARGUMENT;
     e = ws__ext_of(c);
-    grows = c->sending && e && e->part_coded ? n / 16 + WS__CODE_ROOM : 0;
+    grows = c->core.sending && e && e->part_coded ? n / 16 + WS__CODE_ROOM : 0;
     r = ws__admit(c, n + ws__header_size(c, n) + grows);
     return r ? r : ws__sent(c, ws__part_put(c, op, data, n, last));
 }
@@ -7761,7 +7988,7 @@ static int ws__news_frame(ws_conn *c, ws__news *w, ws__shared **out)
     int r;
 
     f.op = (uint8_t)(w->op & 15);
-    f.masked = WS__HAS(c, WS__IS_CLIENT);
+    f.masked = WS__IS_CLIENT(&c->core);
     if (f.masked && ws__random(c->cfg, f.key, 4)) return WS_ERR_RANDOM;
     if (ws__news_coded(c, w)) {
         s = f.masked ? NULL : ws__news_find(c, w);
@@ -7820,7 +8047,7 @@ static int ws__news_shares(const ws_conn *c, const ws__news *w)
     size_t n = w->payload.size;
 
     return n >= WS__SHARE_MIN && n <= c->cfg->set.fragment &&
-           !WS__HAS(c, WS__IS_CLIENT | WS__IS_FIXED) &&
+           !WS__IS_CLIENT(&c->core) && !WS__HAS(c, WS__IS_FIXED) &&
            (!c->more || !ws__encodes(c, w->op, n) || c->more->ext->out.alone);
 }
 
@@ -7841,7 +8068,7 @@ WS__APART int ws__news_give(ws_conn *c, ws__news *w)
         if (!m) r = ws__can_begin(c);
     }
     if (r) return r;
-    c->last_message = c->now;
+    c->core.spoke = c->now;
     r = ws__news_frame(c, w, &frame);
     if (r) return ws__sent(c, r);
     if (m) ws__slot_replace(c, m, frame);
@@ -7930,7 +8157,8 @@ static void ws__last_words(ws_conn *c)
 #ifdef WS_NO_SOCKETS
     (void)c;
 #else
-    if (!WS__HAS(c, WS__CLOSE_SENT | WS__ANSWERED) || !ws__unsent(c)) return;
+    if (!(c->core.is & WS__CLOSE_SENT) && !WS__HAS(c, WS__ANSWERED)) return;
+    if (!ws__unsent(c)) return;
     if (c->cork && c->cork->total) (c->cork->flush)(c);
     ws__flush(c);
 #endif
@@ -7941,7 +8169,7 @@ static int ws__stop_trying(ws_conn *c)
 {
     int was_down = WS__HAS(c, WS__DOWN);
 
-    if (WS__HAS(c, WS__IS_CLIENT)) c->cfg->set.reconnect = 0;
+    if (WS__IS_CLIENT(&c->core)) c->cfg->set.reconnect = 0;
     c->flags &= ~(uint32_t)WS__DOWN;
     if (was_down) ws__wake(c);
     return was_down;
@@ -7957,10 +8185,10 @@ WS_API int ws_close(ws_conn *c, int code, const char *reason)
     if (n && (ws_utf8(&state, reason, n) < n || state)) return WS_ERR_ARGUMENT;
     if (ws__stop_trying(c)) return 0;
 #ifndef WS_NO_SERVER
-    if (c->phase == WS__PHASE_BODY) return ws_http_end(c);
+    if (c->core.phase == WS__PHASE_BODY) return ws_http_end(c);
 #endif
-    if (c->phase > WS__PHASE_READING || WS__HAS(c, WS__CLOSE_SENT)) return WS_ERR_STATE;
-    if (c->phase != WS__PHASE_FRAMES) {             /* not open yet: nothing to shake */
+    if (c->core.phase > WS__PHASE_READING || c->core.is & WS__CLOSE_SENT) return WS_ERR_STATE;
+    if (c->core.phase != WS__PHASE_FRAMES) {             /* not open yet: nothing to shake */
         ws_drop(c);
         return 0;
     }
@@ -7974,9 +8202,9 @@ WS_API void ws_drop(ws_conn *c)
 {
     if (!c || ws__stop_trying(c)) return;
     ws__last_words(c);
-    if (c->phase == WS__PHASE_ENDED) return;
-    if (!WS__HAS(c, WS__CLOSE_GOT)) c->code = WS_CLOSE_ABNORMAL;
-    if (ws__is_driven(c) || !WS__HAS(c, WS__CLOSE_SENT)) ws__drop_output(c);
+    if (c->core.phase == WS__PHASE_ENDED) return;
+    if (!(c->core.is & WS__CLOSE_GOT)) c->core.code = WS_CLOSE_ABNORMAL;
+    if (ws__is_driven(c) || !(c->core.is & WS__CLOSE_SENT)) ws__drop_output(c);
     ws__end(c, WS__PHASE_ENDED);
 }
 
@@ -8019,7 +8247,7 @@ static int ws__reply(ws_conn *c, int status, const ws_header *headers, const cha
 {
     int r;
 
-    if (c->phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED)) return WS_ERR_STATE;
+    if (c->core.phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED)) return WS_ERR_STATE;
     if (!ws__headers_own(headers, 1)) return WS_ERR_ARGUMENT;
     r = ws__refuse(c, status, headers, body, n, strcmp(ws_method(c), "HEAD") != 0);
     if (r) {
@@ -8047,8 +8275,8 @@ WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const cha
     if (!c || status < 300 || status > 599) return WS_ERR_ARGUMENT;
     r = ws__reply(c, status, headers, text, n);
     if (r) return r;
-    c->error = -WS_ERR_REJECTED;
-    c->code = WS_CLOSE_ABNORMAL;
+    c->core.error = -WS_ERR_REJECTED;
+    c->core.code = WS_CLOSE_ABNORMAL;
     ws__note_error(c, -WS_ERR_REJECTED, n ? text : NULL);
     return 0;
 }
@@ -8058,7 +8286,7 @@ WS_API int ws_accept(ws_conn *c, const ws_answer *answer)
     int r;
 
     if (!c || (answer && !ws__headers_own(answer->headers, 0))) return WS_ERR_ARGUMENT;
-    if (c->phase != WS__PHASE_HTTP || !WS__HAS(c, WS__ASKED) || WS__HAS(c, WS__ANSWERED))
+    if (c->core.phase != WS__PHASE_HTTP || !WS__HAS(c, WS__ASKED) || WS__HAS(c, WS__ANSWERED))
         return WS_ERR_STATE;
     r = ws__answer_101(c, answer);
     if (r) return r;
@@ -8086,7 +8314,7 @@ WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, cons
 
     if (!c || status < 200 || status > 999 || !ws__headers_own(headers, !chunked))
         return WS_ERR_ARGUMENT;
-    if (c->phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED | WS__ASKED)) return WS_ERR_STATE;
+    if (c->core.phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED | WS__ASKED)) return WS_ERR_STATE;
     if (ws__text_begin(c, &t, 320 + ws__lines_size(headers) + ws__lines_size(more)))
         return WS_ERR_MEMORY;
     head = !strcmp(ws_method(c), "HEAD");
@@ -8098,8 +8326,8 @@ WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, cons
     ws__puts(&t, "\r\n");
     if (ws__text_end(c, &t)) return WS_ERR_MEMORY;
     if (chunked && !head) c->flags |= WS__CHUNKED;
-    c->phase = WS__PHASE_BODY;
-    c->last_rx = c->now;
+    c->core.phase = WS__PHASE_BODY;
+    c->core.heard = c->now;
     ws__beat_later(c);
     ws__wake(c);
     return head ? ws_http_end(c) : 0;
@@ -8120,7 +8348,7 @@ static int ws__body_put(ws_conn *c, size_t n, void (*fill)(void *, void *, size_
     size_t head, all;
     uint8_t *at;
 
-    if (!ws__pending(c)) c->last_rx = c->now;       /* the peer's time to take it begins */
+    if (!ws__pending(c)) c->core.heard = c->now;       /* the peer's time to take it begins */
     if (chunked) {
         ws__put_hex(&t, n);
         ws__puts(&t, "\r\n");
@@ -8154,7 +8382,7 @@ WS_API int ws_http_fill(ws_conn *c, size_t n, void (*fill)(void *user, void *at,
     int r;
 
     if (!c || !fill || n > (size_t)-1 / 4) return WS_ERR_ARGUMENT;
-    if (c->phase != WS__PHASE_BODY) return WS_ERR_STATE;
+    if (c->core.phase != WS__PHASE_BODY) return WS_ERR_STATE;
     if (!n) return 0;           /* an empty chunk would be the end */
     r = ws__admit(c, n + 20);
     return r ? r : ws__body_put(c, n, fill, user);
@@ -8168,7 +8396,7 @@ WS_API int ws_http_write(ws_conn *c, const void *data, size_t n)
 
 WS_API int ws_http_end(ws_conn *c)
 {
-    if (!c || c->phase != WS__PHASE_BODY) return c ? WS_ERR_STATE : WS_ERR_ARGUMENT;
+    if (!c || c->core.phase != WS__PHASE_BODY) return c ? WS_ERR_STATE : WS_ERR_ARGUMENT;
     if (WS__HAS(c, WS__CHUNKED) && ws__tx_append(c, "0\r\n\r\n", 5, 1)) {
         ws__fail(c, WS_ERR_MEMORY);
         return WS_ERR_MEMORY;
@@ -8183,7 +8411,7 @@ WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms)
     char *copy = NULL;
 
     if (!c || !text || !*text || !ms) return WS_ERR_ARGUMENT;
-    if (c->phase != WS__PHASE_BODY) return WS_ERR_STATE;
+    if (c->core.phase != WS__PHASE_BODY) return WS_ERR_STATE;
     if (ms == WS_NEVER && !c->more) return 0;
     if (ms != WS_NEVER) {
         copy = ws__more_of(c) ? ws__string_new(c, ws__cstr(text)) : NULL;
@@ -8192,7 +8420,7 @@ WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms)
     ws__string_free(c, c->more->beat);
     c->more->beat = copy;
     c->more->beat_ms = ms;
-    c->last_rx = c->now;
+    c->core.heard = c->now;
     ws__beat_later(c);
     ws__wake(c);
     return 0;
@@ -8208,7 +8436,7 @@ WS_API int ws_next_header(ws_conn *c, const char *name, const char *value)
     ws__text t;
     char *line = NULL;
 
-    if (!c || !WS__HAS(c, WS__IS_CLIENT) || WS__HAS(c, WS__IS_FIXED) || !name)
+    if (!c || !WS__IS_CLIENT(&c->core) || WS__HAS(c, WS__IS_FIXED) || !name)
         return WS_ERR_ARGUMENT;
     h[0].name = name;
     h[0].value = value;
@@ -8228,7 +8456,7 @@ WS_API int ws_next_header(ws_conn *c, const char *name, const char *value)
 
 WS_API void ws_next_delay(ws_conn *c, uint32_t ms)
 {
-    if (c && WS__HAS(c, WS__IS_CLIENT) && c->cfg->set.reconnect) {
+    if (c && WS__IS_CLIENT(&c->core) && c->cfg->set.reconnect) {
         c->cfg->set.reconnect = ms ? ms : 1;
         c->cfg->delay_set = 1;
         c->cfg->delay = 0;
@@ -8239,16 +8467,16 @@ WS_API void ws_next_delay(ws_conn *c, uint32_t ms)
 /* Has sending failed, so that nothing but what came before is left? */
 static int ws__is_broken(const ws_conn *c)
 {
-    return WS__HAS(c, WS__BROKEN) && WS__HAS(c, WS__NO_OUTPUT) && !c->error &&
-           c->phase < WS__PHASE_ENDING;
+    return WS__HAS(c, WS__BROKEN) && WS__HAS(c, WS__NO_OUTPUT) && !c->core.error &&
+           c->core.phase < WS__PHASE_ENDING;
 }
 
 WS_API int ws_state(const ws_conn *c)
 {
     if (c && WS__HAS(c, WS__DOWN)) return WS_STATE_CONNECTING;
-    if (!c || c->phase == WS__PHASE_ENDED || ws__is_broken(c)) return WS_STATE_CLOSED;
-    if (c->phase < WS__PHASE_FRAMES) return WS_STATE_CONNECTING;
-    if (c->phase == WS__PHASE_ENDING || WS__HAS(c, WS__CLOSE_SENT | WS__CLOSE_GOT) ||
+    if (!c || c->core.phase == WS__PHASE_ENDED || ws__is_broken(c)) return WS_STATE_CLOSED;
+    if (c->core.phase < WS__PHASE_FRAMES) return WS_STATE_CONNECTING;
+    if (c->core.phase == WS__PHASE_ENDING || c->core.is & (WS__CLOSE_SENT | WS__CLOSE_GOT) ||
         ws__close_is_ahead(c))
         return WS_STATE_CLOSING;
     return WS_STATE_OPEN;
@@ -8259,15 +8487,15 @@ WS_API int ws_done(const ws_conn *c) { return !c || WS__HAS(c, WS__CLOSE_TOLD); 
 WS_API int ws_error(const ws_conn *c)
 {
     if (!c) return WS_ERR_MEMORY;
-    return ws__is_broken(c) ? (int)WS_ERR_IO : -(int)c->error;
+    return ws__is_broken(c) ? (int)WS_ERR_IO : -(int)c->core.error;
 }
 
 WS_API const char *ws_error_text(const ws_conn *c)
 {
     if (!c) return ws__error_text(-WS_ERR_MEMORY);
     if (ws__is_broken(c)) return ws__error_text(-WS_ERR_IO);
-    return c->error && c->note && *c->note && !WS__HAS(c, WS__CLOSE_GOT)
-         ? c->note : ws__error_text(c->error);
+    return c->core.error && c->note && *c->note && !(c->core.is & WS__CLOSE_GOT)
+         ? c->note : ws__error_text(c->core.error);
 }
 
 WS_API const char *ws_error_string(int error)
@@ -8275,7 +8503,7 @@ WS_API const char *ws_error_string(int error)
     return error > 0 || error < -WS__NUMBER_END ? ws__error_text(-1) : ws__error_text(-error);
 }
 
-WS_API int ws_is_client(const ws_conn *c) { return c && WS__HAS(c, WS__IS_CLIENT); }
+WS_API int ws_is_client(const ws_conn *c) { return c && WS__IS_CLIENT(&c->core); }
 
 WS_API const char *ws_url_of(const ws_conn *c)
 {
@@ -8315,7 +8543,7 @@ WS_API int ws_version(const ws_conn *c)
     return ws_is_client(c) && c->cfg->set.version ? c->cfg->set.version : 13;
 }
 
-WS_API int ws_rtt(const ws_conn *c) { return c && c->rtt ? c->rtt - 1 : -1; }
+WS_API int ws_rtt(const ws_conn *c) { return c && c->core.rtt ? c->core.rtt - 1 : -1; }
 
 WS_API int ws_is_paused(const ws_conn *c) { return c && WS__HAS(c, WS__PAUSED); }
 
@@ -8341,7 +8569,7 @@ static ws_str ws__head(const ws_conn *c)
 
 WS_API const char *ws_method(const ws_conn *c)
 {
-    return c && !WS__HAS(c, WS__IS_CLIENT) ? ws__head(c).data : "";
+    return c && !WS__IS_CLIENT(&c->core) ? ws__head(c).data : "";
 }
 
 WS_API const char *ws_target(const ws_conn *c)
@@ -8373,7 +8601,7 @@ WS_API ws_str ws_body(const ws_conn *c)
     ws_str head = ws__head(c);
 
     if (!head.size || !ws_is_client(c) || WS__HAS(c, WS__OPENED)) return ws__str("", 0);
-    return ws__str(head.data + head.size, (size_t)c->rx->left);
+    return ws__str(head.data + head.size, (size_t)c->rx->body_left);
 }
 
 WS_API int ws_header_next(const ws_conn *c, size_t *pos, ws_str *name, ws_str *value)
@@ -10575,7 +10803,7 @@ static void ws__proxy_refused(ws_conn *c)
     ws__fail_with(c, t->result, t->text);
     c->cfg->status = (uint16_t)t->status;
     if (t->head_size && !ws__rx_append(c, (uint8_t *)t->buf, t->head_size)) {
-        c->rx->head_at = c->rx->pos;
+        c->rx->head_at = (uint32_t)c->rx->pos;
         c->rx->head_size = t->head_size;
         c->rx->pos = c->rx->len;
         c->flags |= WS__HEAD_HELD;
@@ -10798,7 +11026,7 @@ WS_API int ws_resolved(ws_conn *c, const char *addresses)
     int bad = 0;
 
     if (!c) return WS_ERR_ARGUMENT;
-    if (!d || d->stage != WS__DIAL_LOOKUP || d->lookup || c->phase != WS__PHASE_HEAD)
+    if (!d || d->stage != WS__DIAL_LOOKUP || d->lookup || c->core.phase != WS__PHASE_HEAD)
         return WS_ERR_STATE;
     memset(&d->found, 0, sizeof d->found);
     while (!bad && ws_list_next(&list, &item)) {
@@ -10901,7 +11129,7 @@ static void ws__dial_step(ws_conn *c)
     int error = 0;
     socklen_t n = sizeof error;
 
-    if (c->phase != WS__PHASE_HEAD) return;
+    if (c->core.phase != WS__PHASE_HEAD) return;
     if (c->dial->stage == WS__DIAL_TUNNEL) { ws__dial_tunnel(c); return; }
     if (!ws__dial_ready(c)) return;
     if (c->dial->stage == WS__DIAL_LOOKUP) {
@@ -11047,16 +11275,17 @@ static void ws__renew(ws_conn *c, uint32_t keep)
         c->note = NULL;
     }
     c->flags &= keep;
-    c->phase = WS__PHASE_HEAD;
-    c->error = c->protocol = 0;
-    c->code = c->rtt = 0;
-    c->close_left = c->fresh = 0;
+    c->core.is &= WS__CLIENT;
+    c->core.phase = WS__PHASE_HEAD;
+    c->core.error = c->protocol = 0;
+    c->core.code = c->core.rtt = 0;
+    c->fresh = 0;
     c->cfg->answered = c->cfg->close_ahead = 0;
     c->refused = 0;
     c->taken = 0;
     c->cfg->status = 0;
     ws__ext_free(c);
-    c->last_rx = c->last_message = c->now;
+    c->core.heard = c->core.spoke = c->now;
 }
 
 /* Puts what waits for OPEN in old behind the new request. */
@@ -11148,8 +11377,8 @@ static void ws__retry(ws_conn *c)
     k->limit = ws__after(c, k->set.handshake_timeout);
     ws__tx_free(c);
     if (c->more) c->more->read = NULL, c->more->read_asked = 0;
-    c->sending = 0;
-    ws__renew(c, WS__IS_CLIENT | WS__IS_FIXED | WS__IS_BLOCKING | WS__TICKED | WS__CLOCKED |
+    c->core.sending = 0;
+    ws__renew(c, WS__IS_FIXED | WS__IS_BLOCKING | WS__TICKED | WS__CLOCKED |
                  WS__QUEUED | WS__PAUSED);
     ws__set_out(c, NULL);
 }
@@ -11202,16 +11431,16 @@ static uint32_t ws__back_off(ws_conn *c)
 static int ws__again(ws_conn *c, ws_event *ev)
 {
     ws__cfg *k = c->cfg;
-    int error = -(int)c->error;
+    int error = -(int)c->core.error;
     const char *why = NULL;
 
     if (error == WS_ERR_STATUS && ws__redirects(c, k->status)) {
         int fault = ws__follow(c, &why);
         if (!fault) return 0;
-        c->error = 0;
+        c->core.error = 0;
         ws__fail_with(c, fault, why);
         ev->error = error = fault;
-        ev->code = c->code;
+        ev->code = c->core.code;
         ev->reason = ws_error_text(c);
     }
     if (error == WS_ERR_STATUS && k->set.refusal_final &&
@@ -11240,7 +11469,7 @@ static int ws__dial_due(ws_conn *c)
         ws__retry(c);
         return 1;
     }
-    if (!c->dial || c->phase != WS__PHASE_HEAD) return 0;
+    if (!c->dial || c->core.phase != WS__PHASE_HEAD) return 0;
     if (c->cfg->set.handshake_timeout == WS_NEVER) c->cfg->limit = ws__after(c, WS_NEVER);
     if ((int32_t)(c->now - c->cfg->limit) >= 0) {
         ws__dial_late(c);
@@ -11273,7 +11502,7 @@ static int ws__connected(const ws_conn *c)
    connection ends when that is used up. */
 static void ws__write_failed(ws_conn *c)
 {
-    if (c->phase == WS__PHASE_ENDING) {     /* it is closing: nothing that came matters */
+    if (c->core.phase == WS__PHASE_ENDING) {     /* it is closing: nothing that came matters */
         ws__fail(c, WS_ERR_IO);
         return;
     }
@@ -11317,7 +11546,7 @@ static int ws__reads_payload(const ws_conn *c)
 {
     const ws__rx *rx = c->rx;
 
-    return rx && rx->in_frame && !rx->parts && !rx->coded && rx->pos == rx->len;
+    return rx && rx->reader.in_frame && !rx->parts && !rx->reader.coded && rx->pos == rx->len;
 }
 
 /* Room to read input into: *n bytes. The payload of a large frame goes straight to its
@@ -11327,16 +11556,16 @@ static uint8_t *ws__read_room(ws_conn *c, size_t *n)
     ws__rx *rx = c->rx;
     uint8_t *at;
 
-    if (!ws__connected(c) || c->phase > WS__PHASE_READING || c->phase == WS__PHASE_HTTP ||
+    if (!ws__connected(c) || c->core.phase > WS__PHASE_READING || c->core.phase == WS__PHASE_HTTP ||
         ws__held_back(c) || WS__HAS(c, WS__INPUT_END) || !ws_feed_room(c))
         return NULL;
-    if (ws__reads_payload(c) && rx->left >= *n && !rx->behind && !c->cfg->parked &&
+    if (ws__reads_payload(c) && rx->reader.left >= *n && !rx->behind && !c->cfg->parked &&
         !WS__HAS(c, WS__IS_FIXED | WS__MESSAGE_HELD | WS__HEAD_HELD)) {
         rx->pos = rx->len = rx->msg;
         if (rx->cap - rx->msg < *n && ws__rx_message_room(c, *n)) return NULL;
         rx = c->rx;
         *n = rx->cap - rx->msg;
-        if (*n > rx->left) *n = (size_t)rx->left;
+        if (*n > rx->reader.left) *n = (size_t)rx->reader.left;
         return WS__DATA(rx) + rx->msg;
     }
     if (*n > ws_feed_room(c)) *n = ws_feed_room(c);
@@ -11354,15 +11583,15 @@ static size_t ws__need(const ws_conn *c)
     ws_frame f = { 0, 0, 0, 0, 0, { 0, 0, 0, 0 } };
     int got;
 
-    if (c->phase != WS__PHASE_FRAMES) return 1;
-    if (rx && rx->in_frame && rx->left >= have) {
-        size_t left = (size_t)rx->left - have;
+    if (c->core.phase != WS__PHASE_FRAMES) return 1;
+    if (rx && rx->reader.in_frame && ws__frame_left(rx) >= have) {
+        size_t left = (size_t)ws__frame_left(rx) - have;
         return left < 65536 ? left + !left : 65536;
     }
     p = rx ? WS__DATA(rx) + rx->pos : NULL;
-    if (rx && rx->in_frame) {
-        p += rx->left;
-        have -= (size_t)rx->left;
+    if (rx && rx->reader.in_frame) {
+        p += ws__frame_left(rx);
+        have -= (size_t)ws__frame_left(rx);
     }
     while (have > 1 && (got = ws_frame_decode(p, have, &f)) > 0 && f.size <= have - (size_t)got) {
         p += (size_t)got + (size_t)f.size;          /* whole, and waiting for ws_recv */
@@ -11396,7 +11625,7 @@ static int ws__receive(ws_conn *c)
     uint8_t *at, few[256];
     ptrdiff_t r;
 
-    if (c->phase >= WS__PHASE_BODY && ws__wants_input(c)) {
+    if (c->core.phase >= WS__PHASE_BODY && ws__wants_input(c)) {
         at = WS__HAS(c, WS__IS_FIXED) ? NULL : ws__rx_room(c, n);
         return at ? ws__receive_waste(c, at, n) : ws__receive_waste(c, few, sizeof few);
     }
@@ -11416,9 +11645,9 @@ static int ws__receive(ws_conn *c)
 static void ws__start_clock(ws_conn *c)
 {
     c->now = (uint32_t)ws__clock();
-    c->last_rx = c->last_message = c->now;
+    c->core.heard = c->core.spoke = c->now;
     c->deadline = ws__after(c, c->cfg->set.handshake_timeout);
-    if (WS__HAS(c, WS__IS_CLIENT)) c->cfg->limit = c->deadline;
+    if (WS__IS_CLIENT(&c->core)) c->cfg->limit = c->deadline;
     c->flags |= WS__TICKED | WS__CLOCKED;
 }
 
@@ -11432,7 +11661,7 @@ static ws_conn *ws__open(const char *url, const ws_config *cfg, uint32_t flags)
     if (cfg && cfg->io.read) ws__not_dialling(c, cfg);
     c->flags |= flags;
     ws__start_clock(c);
-    if (!c->error && !c->cfg->set.io.read) ws__dial_start(c);
+    if (!c->core.error && !c->cfg->set.io.read) ws__dial_start(c);
     return c;
 }
 
@@ -11453,15 +11682,15 @@ static int ws__has_output(const ws_conn *c)
     if (WS__HAS(c, WS__CORKED)) return 0;
     if (ws__source_ready(c)) return 1;
     if (!c->tx) return 0;
-    if (c->phase == WS__PHASE_HEAD) return c->tx->border > c->tx->pos;
+    if (c->core.phase == WS__PHASE_HEAD) return c->tx->border > c->tx->pos;
     return ws__pending(c) > 0;
 }
 
 static int ws__wants_input(const ws_conn *c)
 {
-    if (c->phase == WS__PHASE_BODY) return !WS__HAS(c, WS__INPUT_END);
-    if (c->phase == WS__PHASE_ENDING) return ws__awaits_end(c);
-    return c->phase <= WS__PHASE_READING && c->phase != WS__PHASE_HTTP && !ws__held_back(c) &&
+    if (c->core.phase == WS__PHASE_BODY) return !WS__HAS(c, WS__INPUT_END);
+    if (c->core.phase == WS__PHASE_ENDING) return ws__awaits_end(c);
+    return c->core.phase <= WS__PHASE_READING && c->core.phase != WS__PHASE_HTTP && !ws__held_back(c) &&
            !WS__HAS(c, WS__INPUT_END) && ws_feed_room(c);
 }
 
@@ -11469,7 +11698,7 @@ WS_API int ws_wants(const ws_conn *c)
 {
     int wants = 0;
 
-    if (!c || c->phase == WS__PHASE_ENDED) return 0;
+    if (!c || c->core.phase == WS__PHASE_ENDED) return 0;
     if (c->dial) return ws__dial_wants(c);
     if (ws__wants_input(c))
         wants = WS__HAS(c, WS__READ_WANTS_WRITE) ? WS_WANT_WRITE : WS_WANT_READ;
@@ -11582,9 +11811,9 @@ static void ws__answer_ahead(ws_conn *c)
     uint32_t seen = 0;
     size_t at, left;
 
-    if (!rx || c->phase != WS__PHASE_FRAMES) return;
+    if (!rx || c->core.phase != WS__PHASE_FRAMES) return;
     at = rx->pos;
-    left = rx->in_frame ? (size_t)rx->left : 0;
+    left = rx->reader.in_frame ? (size_t)ws__frame_left(rx) : 0;
     while (left <= rx->len - at) {
         const uint8_t *p = WS__DATA(rx) + (at += left);
         ws_frame f;
@@ -11619,7 +11848,7 @@ static void ws__read_ahead(ws_conn *c)
 /* After a blocking client has sent: one that only sends looks for pings from time to time. */
 static void ws__look(ws_conn *c)
 {
-    if (c->phase != WS__PHASE_FRAMES || c->cfg->set.io.read || !ws__wants_input(c)) return;
+    if (c->core.phase != WS__PHASE_FRAMES || c->cfg->set.io.read || !ws__wants_input(c)) return;
     c->now = (uint32_t)ws__clock();
     if ((uint16_t)(c->now - c->cfg->looked) < WS__LOOK_EVERY) return;
     ws__read_ahead(c);
@@ -12474,9 +12703,9 @@ static void ws__watch(ws_loop *l, ws_conn *c)
 /* After CLOSE: the socket goes now, or when the peer had time to read our last words. */
 static void ws__loop_retire(ws_loop *l, ws_conn *c)
 {
-    int speak = (c->error || WS__HAS(c, WS__ANSWERED)) && c->fd != WS__NO_SOCK &&
+    int speak = (c->core.error || WS__HAS(c, WS__ANSWERED)) && c->fd != WS__NO_SOCK &&
                 !c->cfg->set.io.read &&
-                !WS__HAS(c, WS__IS_CLIENT | WS__INPUT_END | WS__NO_OUTPUT);
+                !WS__IS_CLIENT(&c->core) && !WS__HAS(c, WS__INPUT_END | WS__NO_OUTPUT);
 
     if (!speak) { ws__loop_drop(c); return; }
     ws__unwrap(c);
@@ -12492,7 +12721,7 @@ static void ws__loop_retire(ws_loop *l, ws_conn *c)
 /* Open, and nothing held, waiting, owed or out of the ordinary: the short ways apply. */
 static int ws__at_rest(const ws_conn *c)
 {
-    return c->phase == WS__PHASE_FRAMES && !c->rx && !c->tx && !c->more &&
+    return c->core.phase == WS__PHASE_FRAMES && !c->rx && !c->tx && !c->more &&
            !(c->flags & ~(uint32_t)(WS__TICKED | WS__OPENED));
 }
 
@@ -12503,7 +12732,7 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
     int held;
 
     l->current = NULL;
-    if (rest && c->phase < WS__PHASE_ENDING && ws__rx_append(c, l->span.p, rest))
+    if (rest && c->core.phase < WS__PHASE_ENDING && ws__rx_append(c, l->span.p, rest))
         ws__fail(c, WS_ERR_MEMORY);
     l->span.p = l->span.end = NULL;
     if (c->cork && c->cork->total) ws__cork_flush(c);
@@ -12519,10 +12748,10 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
     }
     held = ws__held_back(c);
     if (!ws__pending(c) || !ws__awaits_room(c)) ws__flush(c);
-    if (c->rx && c->rx->pos == c->rx->len && !c->rx->op && !c->rx->in_frame &&
+    if (c->rx && c->rx->pos == c->rx->len && !c->rx->reader.op && !c->rx->reading &&
         !WS__HAS(c, WS__MESSAGE_HELD | WS__HEAD_HELD | WS__IS_FIXED))
         ws__rx_free(c);
-    if ((held && !ws__held_back(c)) || (c->phase >= WS__PHASE_ENDING && ws_finished(c)) ||
+    if ((held && !ws__held_back(c)) || (c->core.phase >= WS__PHASE_ENDING && ws_finished(c)) ||
         ws__writable_due(c) || (WS__HAS(c, WS__MORE | WS__BROKEN) && ws__wants_input(c)))
         ws__enqueue(c);
     if (WS__HAS(c, WS__MORE)) l->rested |= 1;   /* perhaps for ever */
@@ -12543,7 +12772,7 @@ static void ws__loop_enter(ws_loop *l, ws_conn *c)
 
 static int ws__parses_in_place(const ws_conn *c)
 {
-    return c->phase == WS__PHASE_FRAMES || c->phase == WS__PHASE_READING;
+    return c->core.phase == WS__PHASE_FRAMES || c->core.phase == WS__PHASE_READING;
 }
 
 /* Reads once: first into a large payload's own place, then into the loop's buffer. */
@@ -12556,14 +12785,14 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
     int n = 0;
     ptrdiff_t r;
 
-    if (c->phase >= WS__PHASE_BODY) { ws__receive_waste(c, base, WS__WASTE_SIZE); return; }
-    if (ws__reads_payload(c) && rx->left >= direct) {
+    if (c->core.phase >= WS__PHASE_BODY) { ws__receive_waste(c, base, WS__WASTE_SIZE); return; }
+    if (ws__reads_payload(c) && rx->reader.left >= direct) {
         v[0].iov_base = ws__read_room(c, &direct);
         v[0].iov_len = direct;
         if (v[0].iov_base) n = 1;
     }
     v[n].iov_base = base;
-    v[n].iov_len = c->phase == WS__PHASE_HEAD ? WS__READ_EARLY : ws__raw_most(c, WS__READ_SIZE);
+    v[n].iov_len = c->core.phase == WS__PHASE_HEAD ? WS__READ_EARLY : ws__raw_most(c, WS__READ_SIZE);
     r = n && !ws__io(c) ? ws__readv(c, v, 2) : ws__read(c, v[0].iov_base, v[0].iov_len);
     if (r <= 0) {
         ws__input_end(c, r);
@@ -12587,7 +12816,7 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
         l->span.end = base + r;
     } else {
         if (ws__rx_append(c, base, (size_t)r)) ws__fail(c, WS_ERR_MEMORY);
-        if (c->phase == WS__PHASE_HEAD) memset(base, 0, (size_t)r);     /* others read here too */
+        if (c->core.phase == WS__PHASE_HEAD) memset(base, 0, (size_t)r);     /* others read here too */
     }
 }
 
@@ -12647,7 +12876,7 @@ static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
         if (overdue || found & (WS_WANT_READ | WS__HANGUP) ||
             WS__HAS(c, WS__MORE | WS__BROKEN | WS__READ_WANTS_WRITE))
             ws__loop_receive(l, c);
-    } else if (found & WS__HANGUP && c->phase == WS__PHASE_HTTP) {
+    } else if (found & WS__HANGUP && c->core.phase == WS__PHASE_HTTP) {
         ws__input_end(c, WS_IO_ERROR);
     } else if (found & WS__HANGUP) {    /* would be reported for ever: forget the socket */
         ws__unwatch(c);                 /* until its input is wanted; what came is not lost */
@@ -12737,12 +12966,12 @@ static ws_str ws__address_group(const ws__listener *s, ws__sock fd, char name[20
 /* Adds an accepted connection to the loop; NULL when memory is out, and it is closed. */
 static ws_conn *ws__accepted(ws_loop *l, ws__cfg *k, ws__sock fd, ws_str address)
 {
-    ws_conn *c = ws__new_shared(k, WS__TICKED);
+    ws_conn *c = ws__new_shared(k, 0, WS__TICKED);
 
     if (!c) { ws__sock_close(fd); return NULL; }
     c->fd = fd;
     c->loop = l;
-    c->now = c->last_rx = c->last_message = (uint32_t)l->now;
+    c->now = c->core.heard = c->core.spoke = (uint32_t)l->now;
     c->deadline = ws__after(c, k->set.handshake_timeout);
     k->conns++;
     if (ws__heap_add(l, c) || (address.size && ws__join(c, address))) {
@@ -13453,7 +13682,7 @@ WS_API ws_conn *ws_dial(ws_loop *l, const char *url, const ws_config *cfg)
         ws__free_now(c);
         return NULL;
     }
-    if (c->error) return c;
+    if (c->core.error) return c;
     if (cfg && (cfg->io.read || cfg->memory))
         ws__fail_with(c, WS_ERR_ARGUMENT, cfg->memory ? "memory" : "io");
     else ws__dial_start(c);
@@ -13468,7 +13697,7 @@ WS_API ws_conn *ws_adopt(ws_loop *l, ws_socket fd, const void *data, size_t n,
     ws_conn *c = ws__server_new(cfg, ws__loop_from(l, cfg), !l);
 
     if (!c) return NULL;
-    if (l && cfg && cfg->memory && !c->error) ws__fail_with(c, WS_ERR_ARGUMENT, "memory");
+    if (l && cfg && cfg->memory && !c->core.error) ws__fail_with(c, WS_ERR_ARGUMENT, "memory");
     ws__start_clock(c);
     if ((l && ws__loop_add(l, c)) || (n && data && ws__rx_append(c, (const uint8_t *)data, n))) {
         c->cfg->set.io.close = NULL;
@@ -13483,7 +13712,7 @@ WS_API ws_conn *ws_adopt(ws_loop *l, ws_socket fd, const void *data, size_t n,
         ws__sock_close(c->fd);
         c->fd = WS__NO_SOCK;
         ws__fail(c, WS_ERR_IO);
-    } else if (!c->error && ws__serves_tls(&c->cfg->set)) {
+    } else if (!c->core.error && ws__serves_tls(&c->cfg->set)) {
         if (n) ws__fail(c, WS_ERR_ARGUMENT);
         else ws__wrap(c, NULL);
     }
@@ -13508,14 +13737,14 @@ WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
     const ws_socket none = (ws_socket)WS__NO_SOCK;
     ws_socket fd;
     ws_loop *l = c ? c->loop : NULL;
-    int asked = c && c->phase == WS__PHASE_HTTP && !WS__HAS(c, WS__ANSWERED);
+    int asked = c && c->core.phase == WS__PHASE_HTTP && !WS__HAS(c, WS__ANSWERED);
 
-    if (!c || !rest || !n || (!asked && (c->phase != WS__PHASE_FRAMES || c->sending))) return none;
+    if (!c || !rest || !n || (!asked && (c->core.phase != WS__PHASE_FRAMES || c->core.sending))) return none;
     if (c->more && c->more->layer) return none;
-    if ((c->rx && c->rx->op) || WS__HAS(c, WS__OPEN_OWED)) return none;
+    if ((c->rx && c->rx->reader.op) || WS__HAS(c, WS__OPEN_OWED)) return none;
     if (c->cork && c->cork->total) (c->cork->flush)(c);
     ws__flush(c);
-    if (ws__unsent(c) || WS__HAS(c, WS__CLOSE_SENT)) return none;
+    if (ws__unsent(c) || c->core.is & WS__CLOSE_SENT) return none;
     ws__unshow(c);
     if (l) ws__loop_unshow(l);
     if (l && l->current == c) {
@@ -13530,7 +13759,7 @@ WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
     ws__unwatch(c);
     c->fd = WS__NO_SOCK;
     c->cfg->set.io.close = NULL;
-    if (WS__HAS(c, WS__IS_CLIENT)) c->cfg->set.reconnect = 0;
+    if (WS__IS_CLIENT(&c->core)) c->cfg->set.reconnect = 0;
     c->flags |= WS__ANSWERED | WS__NO_OUTPUT;
     ws__end(c, WS__PHASE_ENDED);
     return fd;
@@ -13650,7 +13879,7 @@ WS_API int ws_broadcast(ws_loop *l, ws_conn *except, int op, const void *data, s
     if (!l || !ws__news_valid(op, data, n)) return 0;
     w = ws__news_of(l->cfg, -1, op, data, n);
     for (i = 1; i <= l->heap_count; i++)
-        if (l->heap[i] != except && !WS__HAS(l->heap[i], WS__IS_CLIENT))
+        if (l->heap[i] != except && !WS__IS_CLIENT(&l->heap[i]->core))
             took += ws__offer(l->heap[i], &w);
     ws__news_end(&w);
     return took;
@@ -13677,7 +13906,7 @@ WS_API void ws_shutdown(ws_loop *l, int code, const char *reason, uint32_t deadl
     for (i = 1; i <= l->heap_count; i++) {
         ws_conn *c = l->heap[i];
         if (WS__HAS(c, WS__DEAD)) continue;
-        if (c->phase < WS__PHASE_FRAMES && !WS__HAS(c, WS__IS_CLIENT))
+        if (c->core.phase < WS__PHASE_FRAMES && !WS__IS_CLIENT(&c->core))
             ws__fail(c, WS_ERR_SHUTDOWN);
         else if (ws_close(c, code, reason) == WS_ERR_ARGUMENT)
             ws_close(c, WS_CLOSE_GOING_AWAY, NULL);

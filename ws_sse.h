@@ -951,13 +951,9 @@ WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id)
 /* Makes of the application's configuration one that a reader needs. */
 WS_SSE__APART void ws_sse__reader_config(ws_sse_reader *s, ws_config *own, const ws_config *cfg)
 {
-    static const ws_header ours[] = {
-        { "Accept", "text/event-stream" }, { "Cache-Control", "no-cache" }, { NULL, NULL }
-    };
-
     memset(own, 0, sizeof *own);
     if (cfg) *own = *cfg;
-    own->more_headers = ours;
+    own->for_stream = 1;
     if (!own->method) own->method = "GET";
     if (!own->reconnect && !own->io.read && !strcmp(own->method, "GET")) own->reconnect = 3000;
     if (own->reconnect == WS_NEVER || own->memory) own->reconnect = 0;  /* no room for an id */

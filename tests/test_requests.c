@@ -2726,7 +2726,7 @@ TEST(detach_refused)
         if (how == 2) raw_spec(&r, "=81fe2000aaaaaaaa61");
         if (how == 3) CHECK_INT(ws_send_part(c, WS_OP_TEXT, "ha", 2, 0), 0);
         if (how == 4) CHECK_INT(ws_close(c, 1000, NULL), 0);
-        if (how == 1 || how == 2) UNTIL(loop, c->rx && c->rx->op, 3000);
+        if (how == 1 || how == 2) UNTIL(loop, c->rx && c->rx->reader.op, 3000);
         CHECK_INT((int)ws_detach(c, &rest, &n), -1);
         CHECK_INT(ws_state(c), how == 4 ? WS_STATE_CLOSING : WS_STATE_OPEN);
         if (how == 1) {

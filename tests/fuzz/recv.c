@@ -59,7 +59,7 @@ static void drain(run *r, size_t most)
     fuzz_sent(&r->wire, r->options & AS_CLIENT, r->options & PARTS ? 4096 * 2 : (uint64_t)-1,
               (const uint8_t *)p, n);
     ws_output_done(r->c, n);
-    if (r->wire.closed && (r->c->flags & WS__CLOSE_GOT) && !ws_buffered(r->c)) r->wire.over = 1;
+    if (r->wire.closed && (r->c->core.is & WS__CLOSE_GOT) && !ws_buffered(r->c)) r->wire.over = 1;
 }
 
 static ptrdiff_t source_read(void *user, void *buf, size_t n)
