@@ -141,8 +141,8 @@ CHOICES (where libraries differ)
 
 THREADS, TIME, RANDOM
     No locks, no file-scope state: use a connection or a loop from one thread at a time, and
-    as many of them on as many threads as you like. Only ws_post may be called from any
-    thread: it hands a pointer to a loop's own thread. Times are milliseconds of a monotonic
+    as many of them on as many threads as you like. Only ws_post and ws_wake may be called
+    from any thread. Times are milliseconds of a monotonic
     clock; with the engine alone you tell them (ws_tick), also as a 32-bit counter that wraps.
     After fork a child may call ws_loop_free, and nothing else: anything more would end or
     change connections of its parent.
@@ -371,7 +371,8 @@ typedef struct ws_event {
                            what we sent after an error of the peer; 0 after plain HTTP */
     int clean;          /* CLOSE: 1 if Close frames went both ways (or HTTP was answered) */
     int error;          /* CLOSE: 0 or WS_ERR_ */
-    uint32_t refused;   /* CLOSE, DOWN: messages and parts that met WS_ERR_BACKLOG since OPEN */
+    uint32_t refused;   /* CLOSE, DOWN: messages and parts that met WS_ERR_BACKLOG or WS_ERR_BUSY
+                           since OPEN, or were cut off by ws_close */
     const char *reason; /* CLOSE: the peer's reason or the error's text; never NULL */
 } ws_event;
 
@@ -919,7 +920,8 @@ WS_API int ws_pong(ws_conn *c, const void *data, size_t n);
 
 /* Starts the closing handshake after what is queued. code: 1000..1003, 1007..1014 or
    3000..4999, else WS_ERR_ARGUMENT; 0 sends an empty Close frame. reason: UTF-8 or NULL,
-   cut at a character before 123 bytes. Keep pulling until CLOSE. */
+   cut at a character before 123 bytes. What a source (ws_send_from) has not given yet goes no
+   more; ev.refused of CLOSE counts it. Keep pulling until CLOSE. */
 WS_API int ws_close(ws_conn *c, int code, const char *reason);
 
 /* Ends it at once, without closing handshake; CLOSE follows (1006). Queued output is lost; but
@@ -1163,7 +1165,8 @@ typedef int ws_socket;                      /* a file descriptor */
 
 /* ---- blocking client ---- */
 
-/* Connects and shakes hands, waiting up to handshake_timeout. Never NULL unless memory is
+/* Connects and shakes hands, waiting up to handshake_timeout, or until a signal interrupts:
+   ws_state is then WS_STATE_CONNECTING, and the next ws_recv goes on. Never NULL unless memory is
    out; a failure sticks to the connection and comes as its CLOSE event (with cfg.reconnect,
    as its DOWN event: only the first try is waited for). With cfg.io, no socket is made, and
    never more bytes are read than the protocol needs, so that a blocking read function
@@ -1263,7 +1266,7 @@ WS_API int ws_poll(ws_loop *loop, ws_event *ev, int timeout);
 WS_API int ws_poll_until(ws_loop *loop, ws_event *ev, uint64_t when);
 
 /* Hands a pointer to the loop: it comes out of ws_poll as WS_EV_POST, those of one thread in
-   their order. The one function that any thread may call, and on POSIX a signal handler; the
+   their order. Like ws_wake it may be called by any thread, and on POSIX by a signal handler; the
    loop must not be freed before it returns. Returns 0, WS_ERR_ARGUMENT (loop is NULL), or
    WS_ERR_BACKLOG when too many wait (more than 500; Windows 128). What is not pulled before
    ws_loop_free is forgotten, not freed. */
@@ -2459,6 +2462,7 @@ WS__PRIVATE int ws__url_authority(ws_str a, ws_url *url)
         size_t colon = ws__find(ws__str(a.data, at), 0, ':');
         for (i = 0; i < at; i++) {
             if (ws__url_odd(a.data[i])) return WS_ERR_URL;
+            if (a.data[i] == '%' && ws__percent(ws__str(a.data, at), i) < 0) return WS_ERR_URL;
         }
         url->user = ws__str(a.data, colon);
         if (colon < at) url->password = ws__str(a.data + colon + 1, at - colon - 1);
@@ -3017,6 +3021,12 @@ static int ws__host_judge(const ws__request *r, int needed)
     return ws__authority(r->host, &host, &port, 80) ? 0 : WS_ERR_HOST;
 }
 
+static int ws__connection_lost(const ws__request *r, const char **why)
+{
+    if (r->keys) *why = "a proxy removed it (nginx: proxy_set_header Connection upgrade)";
+    return WS_ERR_CONNECTION;
+}
+
 /* Was the upgrade asked for, and no line of it lost on the way? */
 static int ws__upgrade_judge(const ws__request *r, int modern, const char **why)
 {
@@ -3024,11 +3034,7 @@ static int ws__upgrade_judge(const ws__request *r, int modern, const char **why)
         *why = "a proxy removed it (nginx: proxy_http_version 1.1, proxy_set_header Upgrade)";
         return WS_ERR_UPGRADE;
     }
-    if (r->keys && !r->connection) {
-        *why = "a proxy removed it (nginx: proxy_set_header Connection upgrade)";
-        if (!modern) return WS_ERR_CONNECTION;
-    }
-    return 0;
+    return r->keys && !r->connection && !modern ? ws__connection_lost(r, why) : 0;
 }
 
 /* 4.2.1. 0: a good WebSocket request, but for its Origin; WS_ERR_NOT_UPGRADE: plain HTTP; else
@@ -3054,7 +3060,7 @@ WS__APART int ws__request_judge(const ws__request *r, const char **why)
         if (!r->has_upgrade) *why = "missing: perhaps a proxy removed it";
         return WS_ERR_UPGRADE;
     }
-    if (!r->connection) return WS_ERR_CONNECTION;
+    if (!r->connection) return ws__connection_lost(r, why);
     *why = r->origins > 1 ? "Origin repeated"
          : r->versions > 1 ? "Sec-WebSocket-Version repeated" : NULL;
     if (*why) return WS_ERR_HEAD_SYNTAX;
@@ -3587,6 +3593,7 @@ typedef struct ws__rx {
     uint8_t reading;        /* HTTP: WS__READ_, how its body comes */
     uint8_t told_last;      /* HTTP: a PART event said that it is the last */
     uint8_t empty_lines;    /* that stood before a request */
+    uint8_t line_good;      /* its first line was judged */
     ws__reader reader;      /* of frames */
     uint64_t body_left;     /* HTTP: bytes of a body, or of a refusal's to show, still to come */
     uint64_t eaten;         /* coded: bytes of the frame that were decoded */
@@ -5478,6 +5485,7 @@ static int ws__close_put(ws_conn *c, int code, const char *reason, size_t n)
 
 static void ws__drop_output(ws_conn *c)
 {
+    if (ws__unsent(c)) c->flags &= ~(uint32_t)WS__ANSWERED;     /* it will not arrive */
     c->flags |= WS__NO_OUTPUT;
     if (c->tx) ws__tx_free(c);
     if (c->cork) c->cork->n = 0, c->cork->len = c->cork->total = 0;
@@ -6073,10 +6081,13 @@ static int ws__answer_101(ws_conn *c, const ws_answer *answer)
     return r;
 }
 
-/* Where the first line of a request with a bad target goes wrong. */
-static size_t ws__target_fault(ws_str head)
+/* Where a request goes wrong: at a line that came twice, or in the first one. */
+static size_t ws__request_fault(const ws__request *r, ws_str head)
 {
     size_t at = ws__find(head, 0, ' ') + 1;
+
+    if (r->origins > 1) return (size_t)(r->origin.data - head.data);
+    if (r->versions > 1) return (size_t)(r->wanted.data - head.data);
 
     while (at < head.size && head.data[at] > 0x20 && head.data[at] < 0x7F && head.data[at] != '#')
         at++;
@@ -6101,7 +6112,7 @@ WS__APART int ws__server_head(ws_conn *c, ws_str head)
     if (fault) why = "request line";
     else fault = ws__request_judge(&r, &why);
     if (!fault && !ws__origin_allowed(c, &r)) fault = WS_ERR_ORIGIN;
-    if (fault == WS_ERR_HEAD_SYNTAX) c->taken = ws__target_fault(head);
+    if (fault == WS_ERR_HEAD_SYNTAX) c->taken = ws__request_fault(&r, head);
     if (r.method.size && r.target.size) {   /* strings for ws_method and ws_target */
         ((char *)(uintptr_t)r.method.data)[r.method.size] = 0;
         ((char *)(uintptr_t)r.target.data)[r.target.size] = 0;
@@ -7122,6 +7133,17 @@ static int ws__shake_scan(ws_conn *c, const ws__span *in)
     return size;
 }
 
+/* Of a request the first line is judged as soon as it is here: who speaks another protocol may
+   say no more. 1 if it is none. */
+static int ws__line_is_bad(ws__rx *rx, const uint8_t *p)
+{
+    ws_str line = ws__str((const char *)p, rx->head.scanned), method, target, version;
+
+    if (rx->line_good || (!rx->head.fields && rx->head.state < WS__HEAD_FIELD)) return 0;
+    rx->line_good = !ws_head_request(line, &method, &target, &version);
+    return !rx->line_good;
+}
+
 /* One step over the opening handshake; returns like ws__frame_step. */
 static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
 {
@@ -7140,6 +7162,7 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
         return -1;
     }
     size = ws__shake_scan(c, in);
+    if (!client && ws__line_is_bad(rx, in->p)) size = (int)rx->head.scanned;
     if (size < 0) { ws__fail(c, size); return -1; }
     if (!size) return 0;
     head = ws__str((const char *)in->p, (size_t)size);
@@ -7181,7 +7204,7 @@ static int ws__close_event(ws_conn *c, ws_event *ev)
     ws__fill(ev, c, WS_EV_CLOSE, "", 0);
     ev->error = -(int)c->core.error;
     ev->code = c->core.code;
-    ev->clean = ws__core_clean(&c->core) || (WS__HAS(c, WS__ANSWERED) && !c->core.error);
+    ev->clean = ws__core_clean(&c->core) || (WS__HAS(c, WS__ANSWERED) && !c->core.error && !ws__unsent(c));
     ev->refused = c->refused;
     ev->reason = c->note && *c->note && !ws__is_placed(c->core.error) ? c->note
                                                                  : ws__error_text(c->core.error);
@@ -7458,14 +7481,16 @@ WS__APART ws_conn *ws__stillborn(ws_conn *c, int fault, const ws_config *cfg)
 }
 
 #ifndef WS_NO_CLIENT
-WS__APART void ws__fail_url(ws_conn *c, const ws__url_why *why)
+WS__APART void ws__fail_url(ws_conn *c, const char *url, const ws__url_why *why)
 {
     char text[80];
     ws__text t = ws__text_in(text, sizeof text);
 
     ws__puts(&t, why->words);
-    ws__puts(&t, " at byte ");
-    ws__put_number(&t, why->at);
+    if (url) {
+        ws__puts(&t, " at byte ");
+        ws__put_number(&t, why->at);
+    }
     ws__fail_with(c, WS_ERR_URL, text);
 }
 
@@ -7478,7 +7503,7 @@ WS__APART ws_conn *ws__client_new(const char *url, const ws_config *cfg, const w
     int fault, bad = !url || ws__url_parse(url, strlen(url), &parsed, &why);
     ws_conn *c = ws__new(cfg, from, fixed, bad ? "" : url, 1, &fault);
 
-    if (c && !fault && bad) ws__fail_url(c, &why);
+    if (c && !fault && bad) ws__fail_url(c, url, &why);
     if (!c || c->core.error) return c;
     return ws__stillborn(c, fault ? fault : ws__request_put(c, &parsed), cfg);
 }
@@ -7678,7 +7703,7 @@ static int ws__too_much(const ws_conn *c, uint64_t wire)
 
 #ifndef WS_NO_SOCKETS
 static void ws__flush(ws_conn *c);
-static int ws__await_room(ws_conn *c, uint64_t wire);
+static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c));
 static void ws__look(ws_conn *c);
 
 /* 1 if the poller will tell when the socket takes more output: trying before is in vain. */
@@ -7697,7 +7722,7 @@ static int ws__admit(ws_conn *c, uint64_t wire)
     if (c->cork && ws__unsent(c) > s->max_backlog / 2) (c->cork->flush)(c);
 #ifndef WS_NO_SOCKETS
     if (WS__HAS(c, WS__IS_BLOCKING) && ws__too_much(c, wire) && !s->drop_oldest && !s->drop_slow)
-        return ws__await_room(c, wire);
+        return ws__await(c, wire, NULL);
     if (c->loop && (!c->cork || (ws__ext_of(c) && !c->cork->total)) && !ws__awaits_room(c) &&
         ws__too_much(c, wire))
         ws__flush(c);
@@ -7713,6 +7738,21 @@ static int ws__admit(ws_conn *c, uint64_t wire)
     c->flags |= WS__REFUSED;
     c->refused++;
     return WS_ERR_BACKLOG;
+}
+
+/* Begins a message. Behind a source that has more a blocking client waits. */
+static int ws__begin(ws_conn *c)
+{
+    int r = ws__can_begin(c);
+
+#ifndef WS_NO_SOCKETS
+    if (r == WS_ERR_BUSY && WS__HAS(c, WS__IS_BLOCKING) && ws__source_ready(c)) {
+        r = ws__await(c, 0, ws__source_ready);
+        if (!r) r = ws__can_begin(c);
+    }
+#endif
+    if (r == WS_ERR_BUSY) c->refused++;
+    return r;
 }
 
 /* What follows a try to send a frame. */
@@ -7789,7 +7829,7 @@ WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
         n += v[i].size;
     }
     cut = c->cfg->set.fragment == WS_NO_LIMIT ? n : c->cfg->set.fragment;
-    r = ws__can_begin(c);
+    r = ws__begin(c);
     if (!r) r = ws__admit(c, ws__wire_size(c, n, cut));
     if (r) return r;
     c->core.spoke = c->now;
@@ -8030,9 +8070,26 @@ static ws__mark *ws__slot_find(const ws_conn *c, int slot)
     return NULL;
 }
 
+/* Bytes of the queue in front of a mark. */
+static size_t ws__waits_before(const ws__tx *tx, const ws__mark *m)
+{
+    size_t n = m->at - tx->pos - tx->sent;
+    const ws__mark *i;
+
+    for (i = tx->marks + tx->mark_at; i < m; i++) {
+        if (i->frame) n += i->frame->size;
+        else n -= i->extra;
+    }
+    return n;
+}
+
 /* Puts frame in the place of the slot's unsent one. */
 static void ws__slot_replace(ws_conn *c, ws__mark *m, ws__shared *frame)
 {
+    if (ws__waits_before(c->tx, m) < c->tx->drain) {
+        c->tx->drain += frame->size;
+        c->tx->drain -= m->frame->size;
+    }
     c->tx->shared += frame->size;
     c->tx->shared -= m->frame->size;
     ws__shared_release(m->frame);
@@ -8150,6 +8207,11 @@ static size_t ws__reason_size(const char *reason)
     return n;
 }
 
+static int ws__has_last_words(const ws_conn *c)
+{
+    return c->core.is & WS__CLOSE_SENT || WS__HAS(c, WS__ANSWERED);
+}
+
 /* Before it ends at once: what can be written now of a Close frame or an answer, and of what is
    queued before it, is. */
 static void ws__last_words(ws_conn *c)
@@ -8157,8 +8219,7 @@ static void ws__last_words(ws_conn *c)
 #ifdef WS_NO_SOCKETS
     (void)c;
 #else
-    if (!(c->core.is & WS__CLOSE_SENT) && !WS__HAS(c, WS__ANSWERED)) return;
-    if (!ws__unsent(c)) return;
+    if (!ws__has_last_words(c) || !ws__unsent(c)) return;
     if (c->cork && c->cork->total) (c->cork->flush)(c);
     ws__flush(c);
 #endif
@@ -8192,6 +8253,7 @@ WS_API int ws_close(ws_conn *c, int code, const char *reason)
         ws_drop(c);
         return 0;
     }
+    if (ws__has_source(c)) c->refused++;            /* the rest of its message */
     r = ws__close_put(c, code, reason, n);
     if (r == WS_ERR_RANDOM || r == WS_ERR_MEMORY) ws__fail(c, r);
     else ws__end(c, WS__PHASE_FRAMES);
@@ -8204,7 +8266,7 @@ WS_API void ws_drop(ws_conn *c)
     ws__last_words(c);
     if (c->core.phase == WS__PHASE_ENDED) return;
     if (!(c->core.is & WS__CLOSE_GOT)) c->core.code = WS_CLOSE_ABNORMAL;
-    if (ws__is_driven(c) || !(c->core.is & WS__CLOSE_SENT)) ws__drop_output(c);
+    if (ws__is_driven(c) || !ws__has_last_words(c)) ws__drop_output(c);
     ws__end(c, WS__PHASE_ENDED);
 }
 
@@ -10114,12 +10176,13 @@ static int ws__pair_open(ws__sock s[2])
 {
 #ifdef WS__LINUX_CALLS
     return pipe2(s, O_CLOEXEC | O_NONBLOCK);
-#endif
+#else
     if (pipe(s)) return -1;
     if (!ws__sock_nonblock(s[0]) && !ws__sock_nonblock(s[1])) return 0;
     ws__sock_close(s[0]);
     ws__sock_close(s[1]);
     return -1;
+#endif
 }
 #endif
 
@@ -11376,7 +11439,10 @@ static void ws__retry(ws_conn *c)
     k->hops = k->crossed = k->as_get = 0;
     k->limit = ws__after(c, k->set.handshake_timeout);
     ws__tx_free(c);
-    if (c->more) c->more->read = NULL, c->more->read_asked = 0;
+    if (c->more) {
+        c->more->read = NULL;
+        c->more->read_asked = 0;
+    }
     c->core.sending = 0;
     ws__renew(c, WS__IS_FIXED | WS__IS_BLOCKING | WS__TICKED | WS__CLOCKED |
                  WS__QUEUED | WS__PAUSED);
@@ -11431,10 +11497,10 @@ static uint32_t ws__back_off(ws_conn *c)
 static int ws__again(ws_conn *c, ws_event *ev)
 {
     ws__cfg *k = c->cfg;
-    int error = -(int)c->core.error;
+    int error = -(int)c->core.error, refused = error == WS_ERR_STATUS;
     const char *why = NULL;
 
-    if (error == WS_ERR_STATUS && ws__redirects(c, k->status)) {
+    if (refused && ws__redirects(c, k->status)) {
         int fault = ws__follow(c, &why);
         if (!fault) return 0;
         c->core.error = 0;
@@ -11443,7 +11509,7 @@ static int ws__again(ws_conn *c, ws_event *ev)
         ev->code = c->core.code;
         ev->reason = ws_error_text(c);
     }
-    if (error == WS_ERR_STATUS && k->set.refusal_final &&
+    if (refused && k->set.refusal_final &&
         !(k->set.retry_after && ws__refused_for_now(k)))
         return 1;
     if (!k->set.reconnect || !ws__can_dial(c) ||
@@ -11848,16 +11914,19 @@ static void ws__read_ahead(ws_conn *c)
 /* After a blocking client has sent: one that only sends looks for pings from time to time. */
 static void ws__look(ws_conn *c)
 {
-    if (c->core.phase != WS__PHASE_FRAMES || c->cfg->set.io.read || !ws__wants_input(c)) return;
+    const ws_io *io = &c->cfg->set.io;
+
+    if (c->core.phase != WS__PHASE_FRAMES || !ws__wants_input(c)) return;
+    if (io->read && !io->wait) return;
     c->now = (uint32_t)ws__clock();
     if ((uint16_t)(c->now - c->cfg->looked) < WS__LOOK_EVERY) return;
     ws__read_ahead(c);
     ws__flush(c);
 }
 
-/* A blocking client waits until wire more bytes may be queued, reading meanwhile, where cfg.io
-   does not forbid it. Returns 0, or why it cannot be. */
-static int ws__await_room(ws_conn *c, uint64_t wire)
+/* A blocking client waits until wire more bytes may be queued and it is no longer busy (NULL: it
+   is not), reading meanwhile, where cfg.io does not forbid it. Returns 0, or why it cannot be. */
+static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
 {
     const uint32_t corked = c->flags & (uint32_t)WS__CORKED, patience = c->cfg->set.send_timeout;
     const int reads = !c->cfg->set.io.read || c->cfg->set.io.wait;
@@ -11868,7 +11937,8 @@ static int ws__await_room(ws_conn *c, uint64_t wire)
     due = ws__after(c, patience);
     ws__flush(c);
     ws__taking_begin(c);
-    while (ws__too_much(c, wire) && !ws_error(c) && !c->cfg->close_ahead) {
+    while ((ws__too_much(c, wire) || (busy && (busy)(c))) && !ws_error(c) &&
+           !c->cfg->close_ahead) {
         int wants = reads && ws__wants_input(c) ? WS_WANT_READ | WS_WANT_WRITE : WS_WANT_WRITE;
         if ((int32_t)(c->now - due) >= 0 && !ws__takes(c, patience)) {
             ws__fail(c, WS_ERR_SEND_TIMEOUT);
@@ -11933,10 +12003,9 @@ WS__APART void ws__await_open(ws_conn *c)
 
     c->cfg->wake = ws__flush;
     c->cfg->set.reconnect = 0;      /* a failure is for the first ws_recv to tell */
-    do got = ws_recv(c, &ev, -1);
-    while (got > 0 && ev.type == WS_EV_WAKE);       /* handshake_timeout bounds it */
+    got = ws_recv(c, &ev, -1);
     c->cfg->set.reconnect = reconnect;
-    if (got <= 0) return;
+    if (got <= 0 || ev.type == WS_EV_WAKE) return;
     if (ev.type == WS_EV_OPEN) c->flags |= WS__OPEN_OWED;   /* the caller gets it again */
     else c->flags &= ~(uint32_t)WS__CLOSE_TOLD;
 }
