@@ -2462,7 +2462,6 @@ WS__PRIVATE int ws__url_authority(ws_str a, ws_url *url)
         size_t colon = ws__find(ws__str(a.data, at), 0, ':');
         for (i = 0; i < at; i++) {
             if (ws__url_odd(a.data[i])) return WS_ERR_URL;
-            if (a.data[i] == '%' && ws__percent(ws__str(a.data, at), i) < 0) return WS_ERR_URL;
         }
         url->user = ws__str(a.data, colon);
         if (colon < at) url->password = ws__str(a.data + colon + 1, at - colon - 1);
@@ -7494,13 +7493,27 @@ WS__APART void ws__fail_url(ws_conn *c, const char *url, const ws__url_why *why)
     ws__fail_with(c, WS_ERR_URL, text);
 }
 
+/* Can user and password be decoded? */
+static int ws__login_fault(const ws_url *url, const char *text, ws__url_why *why)
+{
+    ws_str both = ws__str(url->user.data, (size_t)(url->host.data - url->user.data));
+    size_t i;
+
+    if (!url->user.data) return 0;
+    for (i = 0; i < both.size && both.data[i] != '@'; i++)
+        if (both.data[i] == '%' && ws__percent(both, i) < 0)
+            return ws__url_fault(why, "user or password", (size_t)(both.data + i - text));
+    return 0;
+}
+
 /* A client of any driver. from: whose allocator it takes; fixed: cfg.memory serves, or not. */
 WS__APART ws_conn *ws__client_new(const char *url, const ws_config *cfg, const ws_config *from,
                                   int fixed)
 {
     ws_url parsed;
     ws__url_why why = { "there is none", 0 };
-    int fault, bad = !url || ws__url_parse(url, strlen(url), &parsed, &why);
+    int fault, bad = !url || ws__url_parse(url, strlen(url), &parsed, &why) ||
+                     ws__login_fault(&parsed, url, &why);
     ws_conn *c = ws__new(cfg, from, fixed, bad ? "" : url, 1, &fault);
 
     if (c && !fault && bad) ws__fail_url(c, url, &why);
