@@ -1,6 +1,7 @@
 # POSIX make and a C compiler; nothing to configure. Local settings go into config.mk.
 #   make run      build the demo and start it        make test    everything, with a sum
 #   make examples every program into build/          make bench   against other servers
+#   make mutants  do the tests see each rule?
 
 CC = cc
 CFLAGS = -O2 -g
@@ -46,6 +47,9 @@ bench-smoke:
 fuzz:
 	@$(SET) FUZZ_SECONDS='$(FUZZ_SECONDS)' sh tests/fuzz/run.sh fuzz
 
+mutants:
+	@$(SET) sh tests/mutants/run.sh
+
 test-interop:
 	@$(SET) sh tests/examples.sh
 	@$(SET) bash tests/interop/run.sh
@@ -58,4 +62,4 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: all run examples test lint compile bench bench-smoke fuzz test-interop install clean
+.PHONY: all run examples test lint compile bench bench-smoke fuzz mutants test-interop install clean

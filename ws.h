@@ -49,6 +49,7 @@ CONTENTS
                     >>wire     frame header
                     >>http     HTTP head scanner, token lists
                     >>url      URL parser
+                    >>core     RFC 6455: frames, closing, keepalive, opening
                     >>deflate  permessage-deflate; zlib as its codec
                     >>conn     the connection: memory, configuration, errors
                     >>extend   extensions in use: states, encoding, decoding
@@ -56,6 +57,7 @@ CONTENTS
                     >>shake    opening handshake, both roles
                     >>recv     frames in, events out
                     >>time     deadlines
+                    >>sane     what always holds, for tests
                     >>engine   public bodies of >>api
                     >>tunnel   through proxies: CONNECT, SOCKS5
                     >>mbedtls  TLS by mbedTLS
@@ -161,6 +163,7 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
     WS_USE_ZLIB        impl  zlib is the codec of cfg.deflate; link with -lz
     WS_TRACE(c, text, n)     impl  a macro of yours, for a log: sees openings, frames (n: the
                              first byte), errors (n: WS_ERR_) and ends (n: the code)
+    WS_ASSERT(truth)         impl  a macro of yours: the library's own invariants, for tests
 */
 
 /* The bodies, and they alone, ask Linux for more than -std=c99 shows: accept4, getaddrinfo. If a
@@ -1375,6 +1378,10 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 #define WS__EXTENDS 0       /* a constant: the compiler drops what it rules out */
 #else
 #define WS__EXTENDS 1
+#endif
+
+#ifndef WS_ASSERT
+#define WS_ASSERT(truth) ((void)0)
 #endif
 
 #ifndef WS_TRACE
@@ -2652,9 +2659,38 @@ enum {
     WS__PHASE_HTTP,     /* server: the application is to answer the request */
     WS__PHASE_FRAMES,
     WS__PHASE_READING,  /* client: the answer's body comes in */
-    WS__PHASE_BODY,     /* server: the answer's body goes out; input is dropped */
-    WS__PHASE_ENDING,   /* input is dropped; CLOSE comes when the output is gone */
-    WS__PHASE_ENDED     /* no input, no output; CLOSE comes now */
+    WS__PHASE_BODY,     /* server: the answer's body goes out */
+    WS__PHASE_ENDING,   /* CLOSE comes when the output is gone */
+    WS__PHASE_ENDED,    /* no output; CLOSE comes now */
+    WS__PHASES
+};
+
+/* What holds in a phase, and where it may lead. */
+enum {
+    WS__OPENS = 1 << 0,     /* nothing is agreed yet */
+    WS__PARSES = 1 << 1,    /* input is parsed as it comes */
+    WS__KEEPS = 1 << 2,     /* input that comes is kept; elsewhere nobody wants it */
+    WS__STREAMS = 1 << 3,   /* it goes on for long: WRITABLE may come */
+    WS__ENDS = 1 << 4
+};
+
+typedef struct ws__phase { uint8_t traits, leads; } ws__phase;
+
+#define WS__TO(phase) (1 << WS__PHASE_##phase)
+
+static const ws__phase ws__phases[WS__PHASES] = {
+    { WS__OPENS | WS__KEEPS | WS__PARSES,       /* HEAD */
+      WS__TO(HTTP) | WS__TO(FRAMES) | WS__TO(READING) | WS__TO(ENDING) |
+      WS__TO(ENDED) },
+    { WS__OPENS | WS__KEEPS,                    /* HTTP */
+      WS__TO(FRAMES) | WS__TO(BODY) | WS__TO(ENDING) | WS__TO(ENDED) },
+    { WS__STREAMS | WS__KEEPS | WS__PARSES,     /* FRAMES */
+      WS__TO(ENDING) | WS__TO(ENDED) },
+    { WS__STREAMS | WS__KEEPS | WS__PARSES,     /* READING */
+      WS__TO(ENDING) | WS__TO(ENDED) },
+    { WS__STREAMS, WS__TO(ENDING) | WS__TO(ENDED) },        /* BODY */
+    { WS__ENDS, WS__TO(ENDING) | WS__TO(ENDED) },           /* ENDING */
+    { WS__ENDS, WS__TO(ENDED) | WS__TO(HEAD) }              /* ENDED; a client may try again */
 };
 
 /* Bits of ws__core.is. */
@@ -2683,6 +2719,18 @@ typedef struct ws__core {
 #else
 #define WS__IS_CLIENT(core) (((core)->is & WS__CLIENT) != 0)
 #endif
+
+/* The one way from phase to phase. */
+static void ws__enter(ws__core *core, int phase)
+{
+    WS_ASSERT(ws__phases[core->phase].leads >> phase & 1);
+    core->phase = (uint8_t)phase;
+}
+
+static int ws__phase_has(const ws__core *core, int trait)
+{
+    return (ws__phases[core->phase].traits & trait) != 0;
+}
 
 /* The message that is coming in, and its frame. Zero it where none is. */
 typedef struct ws__reader {
@@ -2855,7 +2903,7 @@ static int ws__core_clean(const ws__core *core)
 {
     const unsigned both = WS__CLOSE_GOT | WS__CLOSE_LEFT;
 
-    return (core->is & both) == both && !core->error;
+    return (core->is & both) == both;
 }
 
 /* ---- frames that go out ---- */
@@ -4484,6 +4532,7 @@ static void ws__tx_free(ws_conn *c)
     if (tx) ws__free(c->cfg, tx->marks, tx->mark_cap * sizeof *tx->marks);
     if (WS__HAS(c, WS__IS_FIXED)) {
         c->tx->pos = c->tx->len = c->tx->border = WS__TX_ROOM;
+        c->tx->drain = 0;
         c->tx->has_pong = 0;
     } else if (c->tx) {
         ws__block_free(c->cfg, c->tx, sizeof *c->tx + c->tx->cap);
@@ -4796,7 +4845,7 @@ static size_t ws__unsent(const ws_conn *c)
 /* While the peer does not read, we do not read either. A blocking client waits when it sends. */
 static int ws__held_back(const ws_conn *c)
 {
-    if (WS__HAS(c, WS__PAUSED) && c->core.phase > WS__PHASE_HTTP) return 1;
+    if (WS__HAS(c, WS__PAUSED) && !ws__phase_has(&c->core, WS__OPENS)) return 1;
     return ws__pending(c) > c->cfg->set.max_backlog / 2 && !WS__HAS(c, WS__IS_BLOCKING);
 }
 
@@ -5006,7 +5055,7 @@ WS__PRIVATE void ws__tx_tried(ws_conn *c)
     ws__tx *tx = c->tx;
     size_t stop;
 
-    if (!tx || tx->has_pong || c->core.phase == WS__PHASE_HEAD) return;     /* none but what is begun */
+    if (!tx || tx->has_pong || c->core.phase == WS__PHASE_HEAD) return; /* only what is begun */
     stop = tx->mark_at < tx->mark_end ? tx->marks[tx->mark_at].at : tx->len;
     if (stop - tx->pos > WS__IO_MAX) stop = tx->pos + WS__IO_MAX;
     while (tx->border < stop) tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
@@ -5490,13 +5539,19 @@ static void ws__drop_output(ws_conn *c)
     if (c->cork) c->cork->n = 0, c->cork->len = c->cork->total = 0;
 }
 
-static void ws__end(ws_conn *c, int phase)
+/* All that the application had to say is queued. */
+static void ws__finish(ws_conn *c)
 {
-    c->core.phase = (uint8_t)phase;
     c->flags &= ~(uint32_t)WS__CORKED;
     ws__closing_begin(c);
     ws__drained(c);
     ws__wake(c);
+}
+
+static void ws__end(ws_conn *c, int phase)
+{
+    ws__enter(&c->core, phase);
+    ws__finish(c);
 }
 
 /* A fault in the frames: its text says at which of their bytes. A close reason does not. */
@@ -5540,8 +5595,8 @@ static void ws__fail_with(ws_conn *c, int error, const char *more)
     int tell = ws__error_tell(-error);
 
     WS_TRACE(c, "error", error);
-    if (c->core.phase >= WS__PHASE_ENDING && c->core.error) {
-        c->core.phase = WS__PHASE_ENDED;
+    if (ws__phase_has(&c->core, WS__ENDS) && c->core.error) {
+        ws__enter(&c->core, WS__PHASE_ENDED);
         ws__wake(c);
         return;
     }
@@ -5559,7 +5614,7 @@ static void ws__fail_with(ws_conn *c, int error, const char *more)
         ws__end(c, WS__PHASE_ENDING);
 #ifndef WS_NO_SERVER
     } else if (tell >= 400 && tell < 600 && !WS__IS_CLIENT(&c->core) &&
-               c->core.phase < WS__PHASE_FRAMES) {
+               ws__phase_has(&c->core, WS__OPENS)) {
         const char *text = ws__error_text(-error);
         static const ws_header retry[] = { { "Retry-After", "5" }, { NULL, NULL } };
         ws__refuse(c, tell, tell == 503 ? retry : NULL, text, strlen(text), 1);
@@ -5621,7 +5676,7 @@ static int ws__source_ready(const ws_conn *c)
 /* 1 if the next pull can give WRITABLE. */
 static int ws__writable_due(const ws_conn *c)
 {
-    if (c->core.phase < WS__PHASE_FRAMES || c->core.phase > WS__PHASE_BODY) return 0;
+    if (!ws__phase_has(&c->core, WS__STREAMS)) return 0;
     if (WS__HAS(c, WS__REFUSED) && ws__pending(c) > c->cfg->set.max_backlog / 4) return 0;
     if (!WS__HAS(c, WS__DRAIN_ASKED)) return WS__HAS(c, WS__REFUSED);
     return !(c->tx && c->tx->drain) && !(c->more && c->more->read_asked);
@@ -6457,7 +6512,7 @@ static int ws__extension_insist(ws_conn *c)
 
     if (!x) return 0;
     if (c->tx) ws__tx_free(c);
-    c->core.phase = WS__PHASE_FRAMES;
+    ws__enter(&c->core, WS__PHASE_FRAMES);
     ws__close_put(c, WS_CLOSE_EXTENSION, x->name, strlen(x->name));
     ws__fail_with(c, WS_ERR_EXTENSION_MISSING, x->name);
     return WS_ERR_EXTENSION_MISSING;
@@ -6483,7 +6538,7 @@ WS__APART int ws__client_head(ws_conn *c, ws_str head)
     if (fault == WS_ERR_STATUS && ws__redirects(c, status)) {   /* what waits for OPEN stays */
         if (status <= 303 && ws__is_http(c) && !ws__is_head(c)) c->cfg->as_get = 1;
         c->core.error = -WS_ERR_STATUS;
-        c->core.phase = WS__PHASE_ENDED;
+        ws__enter(&c->core, WS__PHASE_ENDED);
         return 0;
     }
     ws__fail_with(c, fault, why);
@@ -7060,9 +7115,11 @@ static int ws__body_step(ws_conn *c, ws__span *in, ws_event *ev)
     int dry = in->p == in->end;
 
     if ((rx->reading == WS__READ_LENGTH && !rx->body_left) ||
-        (rx->reading == WS__READ_TO_END && dry && WS__HAS(c, WS__INPUT_END) && !WS__HAS(c, WS__BROKEN)))
+        (rx->reading == WS__READ_TO_END && dry && WS__HAS(c, WS__INPUT_END) &&
+         !WS__HAS(c, WS__BROKEN)))
         return ws__body_end(c, ev);
-    if (rx->reading == WS__READ_SIZE || rx->reading == WS__READ_BREAK || rx->reading == WS__READ_TRAILER)
+    if (rx->reading == WS__READ_SIZE || rx->reading == WS__READ_BREAK ||
+        rx->reading == WS__READ_TRAILER)
         return ws__body_line(c, in);
     return ws__body_part(c, in, ev);
 }
@@ -7079,8 +7136,7 @@ static int ws__body_step(ws_conn *c, ws__span *in, ws_event *ev)
 static void ws__opened(ws_conn *c)
 {
     WS_TRACE(c, "open", 0);
-    c->core.phase = WS__PHASE_FRAMES;
-    if (ws__is_http(c)) c->core.phase = WS__PHASE_READING;
+    ws__enter(&c->core, ws__is_http(c) ? WS__PHASE_READING : WS__PHASE_FRAMES);
     c->flags |= WS__OPENED;
     c->taken = 0;
     if (WS__IS_CLIENT(&c->core)) c->cfg->opened = c->now;
@@ -7183,8 +7239,8 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
     if (!WS__IS_CLIENT(&c->core)) type = ws__server_head(c, head);
 #endif
     if (!type) return -1;
-    c->core.phase = WS__PHASE_HTTP;
     if (type == WS_EV_OPEN) ws__opened(c);
+    else ws__enter(&c->core, WS__PHASE_HTTP);
     ws__wake(c);
     return ws__fill(ev, c, type, "", 0);
 }
@@ -7199,11 +7255,12 @@ static int ws__close_event(ws_conn *c, ws_event *ev)
 {
     WS_TRACE(c, "end", c->core.code);
     c->flags |= WS__CLOSE_TOLD;
-    c->core.phase = WS__PHASE_ENDED;
+    ws__enter(&c->core, WS__PHASE_ENDED);
     ws__fill(ev, c, WS_EV_CLOSE, "", 0);
     ev->error = -(int)c->core.error;
     ev->code = c->core.code;
-    ev->clean = ws__core_clean(&c->core) || (WS__HAS(c, WS__ANSWERED) && !c->core.error && !ws__unsent(c));
+    ev->clean = ws__core_clean(&c->core) ||
+                (WS__HAS(c, WS__ANSWERED) && !c->core.error && !ws__unsent(c));
     ev->refused = c->refused;
     ev->reason = c->note && *c->note && !ws__is_placed(c->core.error) ? c->note
                                                                  : ws__error_text(c->core.error);
@@ -7226,8 +7283,8 @@ static void ws__cut_off(ws_conn *c)
 static int ws__late_event(ws_conn *c, ws_event *ev)
 {
     if (WS__HAS(c, WS__CLOSE_TOLD | WS__DOWN)) return 0;
-    if (WS__HAS(c, WS__INPUT_END) && !ws__held_back(c) && c->core.phase <= WS__PHASE_READING &&
-        !WS__HAS(c, WS__ANSWERED))
+    if (WS__HAS(c, WS__INPUT_END) && !ws__held_back(c) && !WS__HAS(c, WS__ANSWERED) &&
+        ws__phase_has(&c->core, WS__KEEPS))
         ws__cut_off(c);
     if (WS__HAS(c, WS__INPUT_END) && c->core.phase == WS__PHASE_BODY) ws_drop(c);
     if (ws__writable_due(c)) {
@@ -7258,7 +7315,7 @@ static int ws__step(ws_conn *c, ws__span *in, ws_event *ev)
         else r = 0;
     }
     if (r > 0) return 1;
-    if (c->core.phase > WS__PHASE_READING) in->p = in->end;
+    if (!ws__phase_has(&c->core, WS__KEEPS)) in->p = in->end;
     held = c->fresh && ws__held_back(c);
     c->fresh = (uint8_t)held;
     if (ws__late_event(c, ev)) return 1;
@@ -7430,7 +7487,7 @@ static void ws__expired(ws_conn *c)
         ws__give_up(c);
     } else if (ws__core_may(&c->core, WS_OP_CONTINUATION)) {
         ws__open_expired(c);
-    } else if (c->core.phase < WS__PHASE_FRAMES) {
+    } else if (ws__phase_has(&c->core, WS__OPENS)) {
         if (c->cfg->set.handshake_timeout == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
         else if (!ws__refusal_shown(c)) ws__shake_late(c);
     } else if (c->core.phase == WS__PHASE_READING) {
@@ -7466,6 +7523,70 @@ static int ws__judge_dry(ws_conn *c)
     if (!waits) return ws__judge(c);
     if (rx && !rx->owed) rx->owed = rx->len - rx->pos;
     return 0;
+}
+
+/* ==== >>sane (private) ================================================================== */
+
+/* What always holds between two calls. WS_ASSERT checks it in tests: on the way into every public
+   function, and out of those that pull. */
+
+#define WS__IF(fact, then) (!(fact) || (then))
+
+static void ws__core_sane(const ws__core *core)
+{
+    (void)core;
+    WS_ASSERT(core->phase < WS__PHASES);
+    WS_ASSERT(WS__IF(core->is & WS__CLOSE_LEFT, core->is & WS__CLOSE_SENT));
+    WS_ASSERT(WS__IF(core->is & WS__CLOSE_GOT, ws__phase_has(core, WS__ENDS)));
+    WS_ASSERT(WS__IF(core->is & WS__CLOSE_SENT, core->phase == WS__PHASE_FRAMES ||
+                                                ws__phase_has(core, WS__ENDS)));
+    WS_ASSERT(WS__IF(core->error, ws__phase_has(core, WS__ENDS)));
+    WS_ASSERT(WS__IF(core->phase == WS__PHASE_HTTP, !WS__IS_CLIENT(core)));
+    WS_ASSERT(WS__IF(core->phase == WS__PHASE_BODY, !WS__IS_CLIENT(core)));
+    WS_ASSERT(WS__IF(core->phase == WS__PHASE_READING, WS__IS_CLIENT(core)));
+}
+
+static void ws__reader_sane(const ws__reader *r)
+{
+    (void)r;
+    WS_ASSERT(WS__IF(!r->op, !r->size && !r->frames && !r->in_frame && !r->coded));
+    WS_ASSERT(WS__IF(r->op, r->op == WS_OP_TEXT || r->op == WS_OP_BINARY));
+    WS_ASSERT(WS__IF(r->left, r->in_frame));
+    WS_ASSERT(WS__IF(r->utf8, r->op == WS_OP_TEXT));
+}
+
+static void ws__rx_sane(const ws__rx *rx)
+{
+    WS_ASSERT(rx->msg <= rx->pos && rx->pos <= rx->len && rx->len <= rx->cap);
+    WS_ASSERT(rx->behind <= rx->cap);
+    WS_ASSERT(WS__IF(rx->clear, rx->reader.coded));
+    ws__reader_sane(&rx->reader);
+}
+
+static void ws__tx_sane(const ws__tx *tx)
+{
+    (void)tx;
+    WS_ASSERT(tx->pos <= tx->border && tx->border <= tx->len && tx->len <= tx->cap);
+    WS_ASSERT(tx->holes <= tx->len - tx->pos);
+    WS_ASSERT(tx->mark_at <= tx->mark_end && tx->mark_end <= tx->mark_cap);
+    WS_ASSERT(WS__IF(tx->sent || tx->tried || tx->shared, tx->mark_at < tx->mark_end));
+    WS_ASSERT(tx->drain <= ws__queued(tx));
+}
+
+WS__PRIVATE void ws__sane(const ws_conn *c)
+{
+    if (!c) return;
+    ws__core_sane(&c->core);
+    if (c->rx) ws__rx_sane(c->rx);
+    if (c->tx) ws__tx_sane(c->tx);
+    WS_ASSERT(WS__IF(WS__HAS(c, WS__IS_FIXED), c->rx && c->tx && c->note));
+    WS_ASSERT(WS__IF(WS__HAS(c, WS__MESSAGE_HELD | WS__HEAD_HELD), c->rx));
+    WS_ASSERT(WS__IF(WS__HAS(c, WS__CORKED), ws__phase_has(&c->core, WS__STREAMS)));
+    WS_ASSERT(WS__IF(WS__HAS(c, WS__NO_OUTPUT), !ws__pending(c)));
+    WS_ASSERT(WS__IF(WS__HAS(c, WS__CLOSE_TOLD | WS__DOWN), c->core.phase == WS__PHASE_ENDED));
+    WS_ASSERT(WS__IF(c->core.phase == WS__PHASE_FRAMES, WS__HAS(c, WS__OPENED)));
+    WS_ASSERT(WS__IF(WS__HAS(c, WS__ASKED), c->core.phase != WS__PHASE_FRAMES));
+    WS_ASSERT(WS__IF(c->dial, WS__IS_CLIENT(&c->core)));
 }
 
 /* ==== >>engine (public) ================================================================ */
@@ -7573,7 +7694,8 @@ WS_API size_t ws_feed_room(const ws_conn *c)
 {
     size_t raw, most;
 
-    if (!c || c->core.phase > WS__PHASE_READING || WS__HAS(c, WS__INPUT_END)) return 0;
+    ws__sane(c);
+    if (!c || !ws__phase_has(&c->core, WS__KEEPS) || WS__HAS(c, WS__INPUT_END)) return 0;
     most = ws__raw_most(c, c->core.phase == WS__PHASE_HEAD ? (size_t)-1 : WS__FEED_MAX);
     if (!c->rx) return most;
     raw = c->rx->len - c->rx->pos;
@@ -7593,8 +7715,9 @@ WS_API size_t ws_feed(ws_conn *c, const void *data, size_t n)
 {
     size_t room = ws_feed_room(c);
 
+    ws__sane(c);
     if (!c || !data) return 0;
-    if (c->core.phase > WS__PHASE_READING) return n;     /* nobody needs it any more */
+    if (!ws__phase_has(&c->core, WS__KEEPS)) return n;     /* nobody needs it any more */
     ws__unshow(c);
     if (n > room) n = room;
     if (!n) return 0;
@@ -7605,6 +7728,7 @@ WS_API size_t ws_feed(ws_conn *c, const void *data, size_t n)
 
 WS_API void ws_feed_end(ws_conn *c)
 {
+    ws__sane(c);
     if (!c) return;
     c->flags |= WS__INPUT_END;
     c->fresh = 1;
@@ -7612,15 +7736,18 @@ WS_API void ws_feed_end(ws_conn *c)
 
 WS_API int ws_next(ws_conn *c, ws_event *ev)
 {
+    ws__sane(c);
     if (!c || !ev) return 0;
     ev->type = WS_EV_NONE;
     ws__release(c);
     if (!ws__pull(c, ev)) return 0;
     ws__show(c, ev);
+    ws__sane(c);
     return 1;
 }
 
-WS_API const void *ws_output(ws_conn *c, size_t *n)
+/* ws_output, also while input is parsed. */
+static const void *ws__output(ws_conn *c, size_t *n)
 {
     ws__piece piece;
     ws__tx *tx;
@@ -7635,16 +7762,24 @@ WS_API const void *ws_output(ws_conn *c, size_t *n)
     return piece.iov_base;
 }
 
+WS_API const void *ws_output(ws_conn *c, size_t *n)
+{
+    ws__sane(c);
+    return ws__output(c, n);
+}
+
 WS_API void ws_output_done(ws_conn *c, size_t n)
 {
+    ws__sane(c);
     if (c) ws__tx_done(c, n);
 }
 
 WS_API int ws_finished(const ws_conn *c)
 {
+    ws__sane(c);
     if (!c) return 1;
     if (ws__unsent(c) || WS__HAS(c, WS__DOWN)) return 0;
-    return c->core.phase == WS__PHASE_ENDED || (c->core.phase == WS__PHASE_ENDING && !ws__awaits_end(c));
+    return ws__phase_has(&c->core, WS__ENDS) && !ws__awaits_end(c);
 }
 
 /* Tells the time. */
@@ -7668,6 +7803,7 @@ static void ws__tell_time(ws_conn *c, uint64_t now)
 
 WS_API void ws_tick(ws_conn *c, uint64_t now)
 {
+    ws__sane(c);
     if (!c) return;
     ws__tell_time(c, now);
     ws__judge_dry(c);
@@ -7835,6 +7971,7 @@ WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
     size_t n = 0, cut;
     int i, r;
 
+    ws__sane(c);
     if (!c || !ws__op_valid(op) || count < 0 || (!v && count))
         return WS_ERR_ARGUMENT;
     for (i = 0; i < count; i++) {
@@ -7887,11 +8024,13 @@ WS_API int ws_send(ws_conn *c, int op, const void *data, size_t n)
 {
     ws_str v = ws__str((const char *)data, n);
 
+    ws__sane(c);
     return c && ws__send_short(c, op, data, n) ? 0 : ws_sendv(c, op, &v, 1);
 }
 
 WS_API int ws_send_text(ws_conn *c, const char *text)
 {
+    ws__sane(c);
     return text ? ws_send(c, WS_OP_TEXT, text, strlen(text)) : WS_ERR_ARGUMENT;
 }
 
@@ -7901,6 +8040,7 @@ WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last
     size_t grows;       /* in a block of the caller's: an encoder under way cannot go back */
     int r;
 
+    ws__sane(c);
     if (!c || !ws__op_valid(op) || (!data && n) || n > (size_t)-1 / 4) return WS_ERR_ARGUMENT;
     if (!ws__can_send(c)) return WS_ERR_STATE;
     if (ws__has_source(c)) return WS_ERR_BUSY;
@@ -7917,6 +8057,7 @@ WS_API int ws_send_from(ws_conn *c, int op,
     ws__more *m;
     int r;
 
+    ws__sane(c);
     if (!c || !ws__op_valid(op) || !read) return WS_ERR_ARGUMENT;
     if (!ws__can_send(c)) return WS_ERR_STATE;
     m = c->more;
@@ -8170,6 +8311,7 @@ WS_API int ws_send_latest(ws_conn *c, int slot, int op, const void *data, size_t
     ws__news w;
     int r;
 
+    ws__sane(c);
     if (!c || slot < 0 || !ws__news_valid(op, data, n)) return WS_ERR_ARGUMENT;
     if (WS__HAS(c, WS__IS_FIXED)) return WS_ERR_MEMORY;
     w = ws__news_of(c->cfg, slot, op, data, n);
@@ -8180,6 +8322,7 @@ WS_API int ws_send_latest(ws_conn *c, int slot, int op, const void *data, size_t
 
 WS_API void ws_want_writable(ws_conn *c)
 {
+    ws__sane(c);
     if (!c) return;
     if (c->cork && c->cork->total) (c->cork->flush)(c);
     if (c->tx) c->tx->drain = ws__queued(c->tx);
@@ -8202,11 +8345,13 @@ static int ws__control_send(ws_conn *c, int op, const void *data, size_t n)
 
 WS_API int ws_ping(ws_conn *c, const void *data, size_t n)
 {
+    ws__sane(c);
     return ws__control_send(c, WS_OP_PING, data, n);
 }
 
 WS_API int ws_pong(ws_conn *c, const void *data, size_t n)
 {
+    ws__sane(c);
     return ws__control_send(c, WS_OP_PONG, data, n);
 }
 
@@ -8255,13 +8400,14 @@ WS_API int ws_close(ws_conn *c, int code, const char *reason)
     size_t n = ws__reason_size(reason);
     int r;
 
+    ws__sane(c);
     if (!c || (code && !ws__code_valid(code)) || (!code && n)) return WS_ERR_ARGUMENT;
     if (n && (ws_utf8(&state, reason, n) < n || state)) return WS_ERR_ARGUMENT;
     if (ws__stop_trying(c)) return 0;
 #ifndef WS_NO_SERVER
     if (c->core.phase == WS__PHASE_BODY) return ws_http_end(c);
 #endif
-    if (c->core.phase > WS__PHASE_READING || c->core.is & WS__CLOSE_SENT) return WS_ERR_STATE;
+    if (!ws__phase_has(&c->core, WS__KEEPS) || c->core.is & WS__CLOSE_SENT) return WS_ERR_STATE;
     if (c->core.phase != WS__PHASE_FRAMES) {             /* not open yet: nothing to shake */
         ws_drop(c);
         return 0;
@@ -8269,12 +8415,13 @@ WS_API int ws_close(ws_conn *c, int code, const char *reason)
     if (ws__has_source(c)) c->refused++;            /* the rest of its message */
     r = ws__close_put(c, code, reason, n);
     if (r == WS_ERR_RANDOM || r == WS_ERR_MEMORY) ws__fail(c, r);
-    else ws__end(c, WS__PHASE_FRAMES);
+    else ws__finish(c);
     return r;
 }
 
 WS_API void ws_drop(ws_conn *c)
 {
+    ws__sane(c);
     if (!c || ws__stop_trying(c)) return;
     ws__last_words(c);
     if (c->core.phase == WS__PHASE_ENDED) return;
@@ -8285,6 +8432,7 @@ WS_API void ws_drop(ws_conn *c)
 
 WS_API void ws_cork(ws_conn *c)
 {
+    ws__sane(c);
     if (ws_state(c) != WS_STATE_OPEN) return;
     if (c->cork && c->cork->total) (c->cork->flush)(c);
     c->cork = NULL;
@@ -8293,6 +8441,7 @@ WS_API void ws_cork(ws_conn *c)
 
 WS_API void ws_uncork(ws_conn *c)
 {
+    ws__sane(c);
     if (!c) return;
     c->flags &= ~(uint32_t)WS__CORKED;
     ws__wake(c);
@@ -8300,6 +8449,7 @@ WS_API void ws_uncork(ws_conn *c)
 
 WS_API void ws_pause(ws_conn *c)
 {
+    ws__sane(c);
     if (!c) return;
     c->flags |= WS__PAUSED;
     ws__wake(c);
@@ -8307,6 +8457,7 @@ WS_API void ws_pause(ws_conn *c)
 
 WS_API void ws_resume(ws_conn *c)
 {
+    ws__sane(c);
     if (!c) return;
     c->flags &= ~(uint32_t)WS__PAUSED;
     if (!c->dial && !WS__HAS(c, WS__DOWN)) c->flags |= WS__MORE;
@@ -8337,6 +8488,7 @@ static int ws__reply(ws_conn *c, int status, const ws_header *headers, const cha
 WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
                          const void *body, size_t n)
 {
+    ws__sane(c);
     if (!c || status < 200 || status > 999 || (!body && n)) return WS_ERR_ARGUMENT;
     return WS__HAS(c, WS__ASKED) ? WS_ERR_STATE
                                  : ws__reply(c, status, headers, (const char *)body, n);
@@ -8347,6 +8499,7 @@ WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const cha
     size_t n = text ? strlen(text) : 0;
     int r;
 
+    ws__sane(c);
     if (!c || status < 300 || status > 599) return WS_ERR_ARGUMENT;
     r = ws__reply(c, status, headers, text, n);
     if (r) return r;
@@ -8360,6 +8513,7 @@ WS_API int ws_accept(ws_conn *c, const ws_answer *answer)
 {
     int r;
 
+    ws__sane(c);
     if (!c || (answer && !ws__headers_own(answer->headers, 0))) return WS_ERR_ARGUMENT;
     if (c->core.phase != WS__PHASE_HTTP || !WS__HAS(c, WS__ASKED) || WS__HAS(c, WS__ANSWERED))
         return WS_ERR_STATE;
@@ -8387,9 +8541,11 @@ WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, cons
     ws__text t;
     int head;
 
+    ws__sane(c);
     if (!c || status < 200 || status > 999 || !ws__headers_own(headers, !chunked))
         return WS_ERR_ARGUMENT;
-    if (c->core.phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED | WS__ASKED)) return WS_ERR_STATE;
+    if (c->core.phase != WS__PHASE_HTTP) return WS_ERR_STATE;
+    if (WS__HAS(c, WS__ANSWERED | WS__ASKED)) return WS_ERR_STATE;
     if (ws__text_begin(c, &t, 320 + ws__lines_size(headers) + ws__lines_size(more)))
         return WS_ERR_MEMORY;
     head = !strcmp(ws_method(c), "HEAD");
@@ -8401,7 +8557,7 @@ WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, cons
     ws__puts(&t, "\r\n");
     if (ws__text_end(c, &t)) return WS_ERR_MEMORY;
     if (chunked && !head) c->flags |= WS__CHUNKED;
-    c->core.phase = WS__PHASE_BODY;
+    ws__enter(&c->core, WS__PHASE_BODY);
     c->core.heard = c->now;
     ws__beat_later(c);
     ws__wake(c);
@@ -8410,6 +8566,7 @@ WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, cons
 
 WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int chunked)
 {
+    ws__sane(c);
     return ws__http_begin(c, status, headers, NULL, chunked);
 }
 
@@ -8456,6 +8613,7 @@ WS_API int ws_http_fill(ws_conn *c, size_t n, void (*fill)(void *user, void *at,
 {
     int r;
 
+    ws__sane(c);
     if (!c || !fill || n > (size_t)-1 / 4) return WS_ERR_ARGUMENT;
     if (c->core.phase != WS__PHASE_BODY) return WS_ERR_STATE;
     if (!n) return 0;           /* an empty chunk would be the end */
@@ -8465,12 +8623,14 @@ WS_API int ws_http_fill(ws_conn *c, size_t n, void (*fill)(void *user, void *at,
 
 WS_API int ws_http_write(ws_conn *c, const void *data, size_t n)
 {
+    ws__sane(c);
     if (!data && n) return WS_ERR_ARGUMENT;
     return ws_http_fill(c, n, ws__fill_copy, (void *)(uintptr_t)data);
 }
 
 WS_API int ws_http_end(ws_conn *c)
 {
+    ws__sane(c);
     if (!c || c->core.phase != WS__PHASE_BODY) return c ? WS_ERR_STATE : WS_ERR_ARGUMENT;
     if (WS__HAS(c, WS__CHUNKED) && ws__tx_append(c, "0\r\n\r\n", 5, 1)) {
         ws__fail(c, WS_ERR_MEMORY);
@@ -8485,6 +8645,7 @@ WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms)
 {
     char *copy = NULL;
 
+    ws__sane(c);
     if (!c || !text || !*text || !ms) return WS_ERR_ARGUMENT;
     if (c->core.phase != WS__PHASE_BODY) return WS_ERR_STATE;
     if (ms == WS_NEVER && !c->more) return 0;
@@ -8511,6 +8672,7 @@ WS_API int ws_next_header(ws_conn *c, const char *name, const char *value)
     ws__text t;
     char *line = NULL;
 
+    ws__sane(c);
     if (!c || !WS__IS_CLIENT(&c->core) || WS__HAS(c, WS__IS_FIXED) || !name)
         return WS_ERR_ARGUMENT;
     h[0].name = name;
@@ -8531,6 +8693,7 @@ WS_API int ws_next_header(ws_conn *c, const char *name, const char *value)
 
 WS_API void ws_next_delay(ws_conn *c, uint32_t ms)
 {
+    ws__sane(c);
     if (c && WS__IS_CLIENT(&c->core) && c->cfg->set.reconnect) {
         c->cfg->set.reconnect = ms ? ms : 1;
         c->cfg->delay_set = 1;
@@ -8543,14 +8706,15 @@ WS_API void ws_next_delay(ws_conn *c, uint32_t ms)
 static int ws__is_broken(const ws_conn *c)
 {
     return WS__HAS(c, WS__BROKEN) && WS__HAS(c, WS__NO_OUTPUT) && !c->core.error &&
-           c->core.phase < WS__PHASE_ENDING;
+           !ws__phase_has(&c->core, WS__ENDS);
 }
 
 WS_API int ws_state(const ws_conn *c)
 {
+    ws__sane(c);
     if (c && WS__HAS(c, WS__DOWN)) return WS_STATE_CONNECTING;
     if (!c || c->core.phase == WS__PHASE_ENDED || ws__is_broken(c)) return WS_STATE_CLOSED;
-    if (c->core.phase < WS__PHASE_FRAMES) return WS_STATE_CONNECTING;
+    if (ws__phase_has(&c->core, WS__OPENS)) return WS_STATE_CONNECTING;
     if (c->core.phase == WS__PHASE_ENDING || c->core.is & (WS__CLOSE_SENT | WS__CLOSE_GOT) ||
         ws__close_is_ahead(c))
         return WS_STATE_CLOSING;
@@ -8561,12 +8725,14 @@ WS_API int ws_done(const ws_conn *c) { return !c || WS__HAS(c, WS__CLOSE_TOLD); 
 
 WS_API int ws_error(const ws_conn *c)
 {
+    ws__sane(c);
     if (!c) return WS_ERR_MEMORY;
     return ws__is_broken(c) ? (int)WS_ERR_IO : -(int)c->core.error;
 }
 
 WS_API const char *ws_error_text(const ws_conn *c)
 {
+    ws__sane(c);
     if (!c) return ws__error_text(-WS_ERR_MEMORY);
     if (ws__is_broken(c)) return ws__error_text(-WS_ERR_IO);
     return c->core.error && c->note && *c->note && !(c->core.is & WS__CLOSE_GOT)
@@ -8582,12 +8748,14 @@ WS_API int ws_is_client(const ws_conn *c) { return c && WS__IS_CLIENT(&c->core);
 
 WS_API const char *ws_url_of(const ws_conn *c)
 {
+    ws__sane(c);
     if (!c || !c->cfg->url) return "";
     return c->cfg->moved ? c->cfg->moved : c->cfg->url;
 }
 
 WS_API const char *ws_protocol(const ws_conn *c)
 {
+    ws__sane(c);
     if (!c) return "";
     if (c->more && c->more->protocol) return c->more->protocol;
     if (c->route && c->cfg->set.routes[c->route - 1].protocol)
@@ -8599,6 +8767,7 @@ WS_API const char *ws_extensions(const ws_conn *c)
 {
     const ws__ext *e = c ? ws__ext_of(c) : NULL;
 
+    ws__sane(c);
     return e ? (const char *)(e + 1) : "";
 }
 
@@ -8615,6 +8784,7 @@ WS_API const char *ws_close_text(int code)
 
 WS_API int ws_version(const ws_conn *c)
 {
+    ws__sane(c);
     return ws_is_client(c) && c->cfg->set.version ? c->cfg->set.version : 13;
 }
 
@@ -8628,6 +8798,7 @@ WS_API void *ws_user(const ws_conn *c) { return c ? c->user : NULL; }
 
 WS_API void ws_set_user(ws_conn *c, void *user)
 {
+    ws__sane(c);
     if (c) c->user = user;
 }
 
@@ -8644,17 +8815,20 @@ static ws_str ws__head(const ws_conn *c)
 
 WS_API const char *ws_method(const ws_conn *c)
 {
+    ws__sane(c);
     return c && !WS__IS_CLIENT(&c->core) ? ws__head(c).data : "";
 }
 
 WS_API const char *ws_target(const ws_conn *c)
 {
+    ws__sane(c);
     const char *method = ws_method(c);
     return *method ? method + strlen(method) + 1 : "";
 }
 
 WS_API int ws_status(const ws_conn *c)
 {
+    ws__sane(c);
     return ws_is_client(c) ? c->cfg->status : 0;
 }
 
@@ -8663,6 +8837,7 @@ WS_API ws_str ws_path(const ws_conn *c)
     ws_str all = ws__cstr(ws_target(c));
     size_t from = 0, i;
 
+    ws__sane(c);
     if (all.size && all.data[0] != '/') {       /* "http://host/path" */
         from = ws__find(all, ws__find(all, 0, '/') + 2, '/');
     }
@@ -8675,6 +8850,7 @@ WS_API ws_str ws_body(const ws_conn *c)
 {
     ws_str head = ws__head(c);
 
+    ws__sane(c);
     if (!head.size || !ws_is_client(c) || WS__HAS(c, WS__OPENED)) return ws__str("", 0);
     return ws__str(head.data + head.size, (size_t)c->rx->body_left);
 }
@@ -8683,6 +8859,7 @@ WS_API int ws_header_next(const ws_conn *c, size_t *pos, ws_str *name, ws_str *v
 {
     ws_str head = ws__head(c);
 
+    ws__sane(c);
     return head.size && ws_head_field(head, pos, name, value);
 }
 
@@ -8691,6 +8868,7 @@ WS_API ws_str ws_header_value(const ws_conn *c, const char *name)
     ws_str n, value;
     size_t pos = 0;
 
+    ws__sane(c);
     while (name && ws_header_next(c, &pos, &n, &value))
         if (ws_str_is(n, name)) return value;
     return ws__str(NULL, 0);
@@ -8700,6 +8878,7 @@ WS_API int ws_header_walk(const ws_conn *c, const char *name, ws_walk *walk, ws_
 {
     ws_str field, value;
 
+    ws__sane(c);
     if (!name || !walk) return 0;
     while (!ws_list_next(&walk->list, item)) {
         do {
@@ -8715,6 +8894,7 @@ WS_API ws_str ws_header_item(const ws_conn *c, const char *name, int i)
     ws_walk w = { 0, { NULL, 0 } };
     ws_str item;
 
+    ws__sane(c);
     while (name && i >= 0 && ws_header_walk(c, name, &w, &item))
         if (!i--) return item;
     return ws__str(NULL, 0);
@@ -8751,6 +8931,7 @@ WS_API int ws_cookie(const ws_conn *c, const char *name, char *buf, size_t n)
     ws_str field, value;
     size_t pos = 0;
 
+    ws__sane(c);
     while (name && buf && ws_header_next(c, &pos, &field, &value)) {
         if (!ws_str_is(field, "Cookie")) continue;
         value = ws__named_value(value, ';', name);
@@ -8767,6 +8948,7 @@ WS_API int ws_query(const ws_conn *c, const char *name, char *buf, size_t n)
     ws_str all = ws__cstr(ws_target(c)), value;
     size_t at = ws__find(all, 0, '?');
 
+    ws__sane(c);
     if (!name || !buf || at == all.size) return -1;
     value = ws__named_value(ws__str(all.data + at + 1, all.size - at - 1), '&', name);
     return value.data ? ws__unescaped(value, 1, buf, n) : -1;
@@ -8811,6 +8993,7 @@ WS_API int ws_cookie_format(const ws_set_cookie *k, char *buf, size_t n)
 
 WS_API int ws_route_id(const ws_conn *c)
 {
+    ws__sane(c);
     return c && c->route ? c->cfg->set.routes[c->route - 1].id : 0;
 }
 
@@ -9156,6 +9339,7 @@ WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host)
 
 WS_API size_t ws_tls_peer(const ws_conn *c, char *buf, size_t n)
 {
+    ws__sane(c);
     (void)c;
     if (buf && n) *buf = 0;
     return 0;
@@ -9983,6 +10167,7 @@ WS_API size_t ws_tls_peer(const ws_conn *c, char *buf, size_t n)
     const mbedtls_x509_crt *cert = NULL;
     int r;
 
+    ws__sane(c);
     if (!buf || !n) return 0;
     *buf = 0;
     if (e && (e->host || !mbedtls_ssl_get_verify_result(&e->ssl)))
@@ -11101,6 +11286,7 @@ WS_API int ws_resolved(ws_conn *c, const char *addresses)
     char host[64];
     int bad = 0;
 
+    ws__sane(c);
     if (!c) return WS_ERR_ARGUMENT;
     if (!d || d->stage != WS__DIAL_LOOKUP || d->lookup || c->core.phase != WS__PHASE_HEAD)
         return WS_ERR_STATE;
@@ -11352,7 +11538,7 @@ static void ws__renew(ws_conn *c, uint32_t keep)
     }
     c->flags &= keep;
     c->core.is &= WS__CLIENT;
-    c->core.phase = WS__PHASE_HEAD;
+    ws__enter(&c->core, WS__PHASE_HEAD);
     c->core.error = c->protocol = 0;
     c->core.code = c->core.rtt = 0;
     c->fresh = 0;
@@ -11602,7 +11788,7 @@ static void ws__flush(ws_conn *c)
 
     if (c->loop) v = ws__loop_pieces(c->loop, &most);
     while (turns-- && ws__connected(c) && !WS__HAS(c, WS__CORKED) &&
-           (p = ws_output(c, &n), n)) {
+           (p = ws__output(c, &n), n)) {
         ptrdiff_t r = c->tx->mark_end ? ws__writev(c, v, ws__tx_pieces(c, v, most))
                                       : ws__write(c, p, n);
         if (r > 0) { ws__tx_done(c, (size_t)r); continue; }
@@ -11635,8 +11821,8 @@ static uint8_t *ws__read_room(ws_conn *c, size_t *n)
     ws__rx *rx = c->rx;
     uint8_t *at;
 
-    if (!ws__connected(c) || c->core.phase > WS__PHASE_READING || c->core.phase == WS__PHASE_HTTP ||
-        ws__held_back(c) || WS__HAS(c, WS__INPUT_END) || !ws_feed_room(c))
+    if (!ws__connected(c) || !ws__phase_has(&c->core, WS__PARSES) || ws__held_back(c) ||
+        WS__HAS(c, WS__INPUT_END) || !ws_feed_room(c))
         return NULL;
     if (ws__reads_payload(c) && rx->reader.left >= *n && !rx->behind && !c->cfg->parked &&
         !WS__HAS(c, WS__IS_FIXED | WS__MESSAGE_HELD | WS__HEAD_HELD)) {
@@ -11704,7 +11890,7 @@ static int ws__receive(ws_conn *c)
     uint8_t *at, few[256];
     ptrdiff_t r;
 
-    if (c->core.phase >= WS__PHASE_BODY && ws__wants_input(c)) {
+    if (!ws__phase_has(&c->core, WS__KEEPS) && ws__wants_input(c)) {
         at = WS__HAS(c, WS__IS_FIXED) ? NULL : ws__rx_room(c, n);
         return at ? ws__receive_waste(c, at, n) : ws__receive_waste(c, few, sizeof few);
     }
@@ -11752,6 +11938,7 @@ WS_API ws_conn *ws_open(const char *url, const ws_config *cfg)
 
 WS_API ws_socket ws_fd(const ws_conn *c)
 {
+    ws__sane(c);
     return (ws_socket)(c ? c->fd : WS__NO_SOCK);
 }
 
@@ -11769,7 +11956,7 @@ static int ws__wants_input(const ws_conn *c)
 {
     if (c->core.phase == WS__PHASE_BODY) return !WS__HAS(c, WS__INPUT_END);
     if (c->core.phase == WS__PHASE_ENDING) return ws__awaits_end(c);
-    return c->core.phase <= WS__PHASE_READING && c->core.phase != WS__PHASE_HTTP && !ws__held_back(c) &&
+    return ws__phase_has(&c->core, WS__PARSES) && !ws__held_back(c) &&
            !WS__HAS(c, WS__INPUT_END) && ws_feed_room(c);
 }
 
@@ -11777,6 +11964,7 @@ WS_API int ws_wants(const ws_conn *c)
 {
     int wants = 0;
 
+    ws__sane(c);
     if (!c || c->core.phase == WS__PHASE_ENDED) return 0;
     if (c->dial) return ws__dial_wants(c);
     if (ws__wants_input(c))
@@ -11790,6 +11978,7 @@ WS_API void ws_step(ws_conn *c)
 {
     int i;
 
+    ws__sane(c);
     if (!c || c->loop) return;
     ws__unshow(c);
     ws__tell_time(c, ws__clock());
@@ -11810,6 +11999,7 @@ WS_API int ws_timeout(const ws_conn *c)
     uint32_t now;
     int32_t due;
 
+    ws__sane(c);
     if (!c || WS__HAS(c, WS__CLOSE_TOLD)) return -1;
     now = c->now;
 #ifndef WS_NO_SOCKETS
@@ -11964,7 +12154,7 @@ static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
         if (WS__HAS(c, WS__INPUT_END)) ws__write_failed(c);     /* the peer has gone */
         ws__flush(c);
     }
-    c->flags |= corked;
+    if (ws__phase_has(&c->core, WS__STREAMS)) c->flags |= corked;
     return c->cfg->close_ahead ? (int)WS_ERR_STATE : ws_error(c);
 }
 
@@ -11982,6 +12172,7 @@ WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout)
     uint64_t start;
     int left = timeout;
 
+    ws__sane(c);
     if (!c || !ev || c->loop) return WS_ERR_ARGUMENT;
     if (WS__HAS(c, WS__CLOSE_TOLD)) return -1;
     start = ws__clock();
@@ -12814,7 +13005,7 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
     int held;
 
     l->current = NULL;
-    if (rest && c->core.phase < WS__PHASE_ENDING && ws__rx_append(c, l->span.p, rest))
+    if (rest && !ws__phase_has(&c->core, WS__ENDS) && ws__rx_append(c, l->span.p, rest))
         ws__fail(c, WS_ERR_MEMORY);
     l->span.p = l->span.end = NULL;
     if (c->cork && c->cork->total) ws__cork_flush(c);
@@ -12833,7 +13024,7 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
     if (c->rx && c->rx->pos == c->rx->len && !c->rx->reader.op && !c->rx->reading &&
         !WS__HAS(c, WS__MESSAGE_HELD | WS__HEAD_HELD | WS__IS_FIXED))
         ws__rx_free(c);
-    if ((held && !ws__held_back(c)) || (c->core.phase >= WS__PHASE_ENDING && ws_finished(c)) ||
+    if ((held && !ws__held_back(c)) || (ws__phase_has(&c->core, WS__ENDS) && ws_finished(c)) ||
         ws__writable_due(c) || (WS__HAS(c, WS__MORE | WS__BROKEN) && ws__wants_input(c)))
         ws__enqueue(c);
     if (WS__HAS(c, WS__MORE)) l->rested |= 1;   /* perhaps for ever */
@@ -12867,14 +13058,18 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
     int n = 0;
     ptrdiff_t r;
 
-    if (c->core.phase >= WS__PHASE_BODY) { ws__receive_waste(c, base, WS__WASTE_SIZE); return; }
+    if (!ws__phase_has(&c->core, WS__KEEPS)) {
+        ws__receive_waste(c, base, WS__WASTE_SIZE);
+        return;
+    }
     if (ws__reads_payload(c) && rx->reader.left >= direct) {
         v[0].iov_base = ws__read_room(c, &direct);
         v[0].iov_len = direct;
         if (v[0].iov_base) n = 1;
     }
     v[n].iov_base = base;
-    v[n].iov_len = c->core.phase == WS__PHASE_HEAD ? WS__READ_EARLY : ws__raw_most(c, WS__READ_SIZE);
+    v[n].iov_len = c->core.phase == WS__PHASE_HEAD ? WS__READ_EARLY
+                                                   : ws__raw_most(c, WS__READ_SIZE);
     r = n && !ws__io(c) ? ws__readv(c, v, 2) : ws__read(c, v[0].iov_base, v[0].iov_len);
     if (r <= 0) {
         ws__input_end(c, r);
@@ -12898,7 +13093,7 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
         l->span.end = base + r;
     } else {
         if (ws__rx_append(c, base, (size_t)r)) ws__fail(c, WS_ERR_MEMORY);
-        if (c->core.phase == WS__PHASE_HEAD) memset(base, 0, (size_t)r);     /* others read here too */
+        if (c->core.phase == WS__PHASE_HEAD) memset(base, 0, (size_t)r);    /* others read here */
     }
 }
 
@@ -13821,7 +14016,9 @@ WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
     ws_loop *l = c ? c->loop : NULL;
     int asked = c && c->core.phase == WS__PHASE_HTTP && !WS__HAS(c, WS__ANSWERED);
 
-    if (!c || !rest || !n || (!asked && (c->core.phase != WS__PHASE_FRAMES || c->core.sending))) return none;
+    ws__sane(c);
+    if (!c || !rest || !n) return none;
+    if (!asked && (c->core.phase != WS__PHASE_FRAMES || c->core.sending)) return none;
     if (c->more && c->more->layer) return none;
     if ((c->rx && c->rx->reader.op) || WS__HAS(c, WS__OPEN_OWED)) return none;
     if (c->cork && c->cork->total) (c->cork->flush)(c);
@@ -13870,6 +14067,7 @@ WS_API int ws_join(ws_conn *c, const char *group)
 {
     ws_str name = ws__group_name(group);
 
+    ws__sane(c);
     if (!c || !c->loop || !name.size) return WS_ERR_ARGUMENT;
     if (WS__HAS(c, WS__DEAD) || ws_state(c) > WS_STATE_OPEN) return WS_ERR_STATE;
     return ws__join(c, name);
@@ -13881,6 +14079,7 @@ WS_API int ws_leave(ws_conn *c, const char *group)
     ws__group *g;
     ws__member *m;
 
+    ws__sane(c);
     if (!c || !c->loop || (group && !name.size)) return WS_ERR_ARGUMENT;
     if (!group) ws__leave_all(c, 0);
     g = group ? ws__group_of(c->loop, name) : NULL;
@@ -13988,7 +14187,7 @@ WS_API void ws_shutdown(ws_loop *l, int code, const char *reason, uint32_t deadl
     for (i = 1; i <= l->heap_count; i++) {
         ws_conn *c = l->heap[i];
         if (WS__HAS(c, WS__DEAD)) continue;
-        if (c->core.phase < WS__PHASE_FRAMES && !WS__IS_CLIENT(&c->core))
+        if (ws__phase_has(&c->core, WS__OPENS) && !WS__IS_CLIENT(&c->core))
             ws__fail(c, WS_ERR_SHUTDOWN);
         else if (ws_close(c, code, reason) == WS_ERR_ARGUMENT)
             ws_close(c, WS_CLOSE_GOING_AWAY, NULL);
@@ -14003,6 +14202,7 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n)
     socklen_t size = sizeof a;
     ws__text t;
 
+    ws__sane(c);
     if (!buf || !n) return 0;
     *buf = 0;
     t = ws__text_in(buf, n);
@@ -14022,6 +14222,7 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n)
 
 WS_API void ws_free(ws_conn *c)
 {
+    ws__sane(c);
     if (!c) return;
 #ifndef WS_NO_SOCKETS
     if (c->loop) { ws__loop_drop(c); return; }

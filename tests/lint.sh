@@ -76,6 +76,21 @@ sed -n 's/^ *# *define  *\([A-Za-z_0-9]*\).*/\1/p' $headers | sort -u |
 grep -nE '(->|\.)[a-z_]+\(' $headers examples/*.[ch] /dev/null | grep -v '"' |
     check "calls through members are parenthesised"
 
+# The core, RFC 6455 itself: it calls leaves only, so ws.h up to its end compiles alone; it has no
+# memory, queue, words for errors or clock; and it is short enough to be read.
+core='/^\/\* ==== >>core /{on = 1} /^\/\* ==== >>deflate /{on = 0} on'
+awk "$core" ws.h >$tmp/core.h
+awk '/^\/\* ==== >>deflate /{exit} {print} END {print "#endif\n#endif"}' ws.h >$tmp/leaves.h
+${CC:-cc} -std=c99 -fsyntax-only -DWS_IMPLEMENTATION -DWS_NO_SOCKETS -Werror -Wall \
+    -Wno-unused-function -x c $tmp/leaves.h 2>&1 | grep error | check "the core calls leaves only"
+grep -nE 'ws_conn|ws__(cfg|alloc|block|fail|note|clock|tx|rx)\b|alloc\(' $tmp/core.h |
+    check "the core has no memory, queue, words or clock"
+lines=$(wc -l <$tmp/core.h)
+{ [ "$lines" -gt 300 ] && [ "$lines" -le 1300 ] || echo "$lines lines"; } |
+    check "the core has at most 1300 lines"
+grep -nE 'phase (<|>)=? |phase = ' ws.h | grep -vE 'core->phase = \(uint8_t\)phase;|WS_ASSERT' |
+    check "phases are not compared by their order, and ws__enter alone changes them"
+
 # Stack: at most 512 bytes in a function, and never an amount that the compiler does not know.
 stack() {       # stack FLAGS...: functions above it
     ${CC:-cc} -std=c99 -O0 -DWS_IMPLEMENTATION "$@" -fstack-usage -x c -c ws.h -o $tmp/stack.o ||

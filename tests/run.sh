@@ -23,7 +23,8 @@ program() {     # build and run tests/$1.c
         use=-DWS_USE_MBEDTLS libs="-lmbedtls -lmbedx509 -lmbedcrypto"
         [ "$1" != test_tls_faults ] || [ ! -s $out/wrap ] || use="$use -DWRAPPED" libs=$(cat $out/wrap) ;;
     esac
-    $CC $CPPFLAGS -O1 -g -Wall -Wextra -Werror $(cat $sanitize) $use -I. -Itests "tests/$1.c" \
+    $CC $CPPFLAGS -O1 -g -Wall -Wextra -Werror $(cat $sanitize) $use -include tests/assert.h \
+        -I. -Itests "tests/$1.c" \
         -o "$out/$1" $LDFLAGS $libs $LDLIBS -pthread || return 1
     limit "$out/$1"
 }
@@ -32,9 +33,20 @@ limit() {       # a test that hangs is a test that fails
     if command -v timeout >/dev/null 2>&1; then timeout -k 5 900 "$@"; else "$@"; fi
 }
 
+lockstep() {    # the library beside an older one: plain, then with sanitizers and zlib
+    use= libs=
+    [ ! -s $out/zlib ] || use=-DWS_USE_ZLIB libs=-lz
+    set -- -std=c99 -g -include tests/assert.h -I. -Itests tests/lockstep.c tests/lockstep/old.c \
+        tests/lockstep/new.c
+    $CC $CPPFLAGS -O2 "$@" -o $out/lockstep $LDFLAGS $LDLIBS && limit $out/lockstep || return 1
+    $CC $CPPFLAGS -O1 $(cat $out/sanitize) $use "$@" -o $out/lockstep_sane $LDFLAGS $libs $LDLIBS &&
+        limit $out/lockstep_sane --scripts 60
+}
+
 part() {
     case $1 in
     test_*) program "$1" ;;
+    lockstep) lockstep ;;
     examples) sh tests/examples.sh && sh tests/programs.sh ;;
     compile) sh tests/compile/run.sh ;;
     lint) sh tests/lint.sh ;;
@@ -112,7 +124,7 @@ last=
 if [ $# = 0 ]; then     # the long ones first; parity reads the logs of the others
     rm -f $out/*.log
     last=parity
-    set -- compile $(ls tests/test_*.c 2>/dev/null | sed 's|.*/||; s|\.c$||') \
+    set -- compile lockstep $(ls tests/test_*.c 2>/dev/null | sed 's|.*/||; s|\.c$||') \
         fuzz examples firmware tls manual lint
 fi
 jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}

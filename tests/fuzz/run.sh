@@ -41,7 +41,8 @@ one() {         # one TARGET: result in $out/TARGET.txt, exit status
     corpus=tests/fuzz/corpus/$t
     export ASAN_OPTIONS=abort_on_error=1:allocator_may_return_null=1 FUZZ_OUT=$out/$t
     if [ -n "$libfuzzer" ]; then
-        clang -O1 -g $warn -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I. \
+        clang -O1 -g $warn -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+            -include tests/assert.h -I. \
             tests/fuzz/$t.c -o $out/$t.libfuzzer $(zlib $t) &&
         mkdir -p $out/$t/corpus &&
         $out/$t.libfuzzer -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 \
@@ -50,8 +51,9 @@ one() {         # one TARGET: result in $out/TARGET.txt, exit status
     else
         seconds=1
         [ "$mode" = replay ] || seconds=$FUZZ_SECONDS
-        $CC $CPPFLAGS -O1 -g $warn $san -I. tests/fuzz/$t.c tests/fuzz/main.c -o $out/$t.plain \
-            $LDFLAGS $LDLIBS $(zlib $t) && $out/$t.plain -t $seconds -s "${FUZZ_SEED:-1}" $corpus
+        $CC $CPPFLAGS -O1 -g $warn $san -include tests/assert.h -I. tests/fuzz/$t.c \
+            tests/fuzz/main.c -o $out/$t.plain $LDFLAGS $LDLIBS $(zlib $t) &&
+        $out/$t.plain -t $seconds -s "${FUZZ_SEED:-1}" $corpus
     fi
 }
 

@@ -1,0 +1,306 @@
+/* Two states of the library, tests/lockstep/ws_0_1.h and ws.h, driven by the same calls, bytes,
+   cuts, times and failures: all that can be seen of them is the same, but for the differences
+   listed below.
+
+       cc -std=c99 -O2 -g -I. -Itests tests/lockstep.c tests/lockstep/old.c \
+           tests/lockstep/new.c -o lockstep
+
+   With zlib: -DWS_USE_ZLIB and -lz. Without arguments: the same scripts every time.
+       --seconds N     as many scripts as fit, from --seed on (1)
+       --scripts N     of each profile
+       --seed S        the first one
+       --profile NAME  this one alone
+       --show          each script before it is played: the last one has crashed
+       --log           what the library under test does, for a look at it
+       FILE ...        scripts, and what peers say: a corpus of any fuzz target */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "lockstep/script.h"
+
+#define CALLS_MOST 90
+#define SCRIPTS 8000            /* of each profile, by default */
+
+/* ---- differences that are meant ---- */
+
+enum { DIFFERS, GOES_ON, ENDS };    /* ENDS: what follows cannot be compared */
+
+typedef struct allowance {
+    const char *reason;
+    int (*allows)(const char *call, const char *before, const char *after);
+} allowance;
+
+/* Each row: why, and a function that says as narrowly as it can which lines of which call may
+   differ: before in the old library, after in the new one. */
+static const allowance allowances[] = {
+    { NULL, NULL }
+};
+
+static int allowed(const char *call, const char *before, const char *after)
+{
+    const allowance *a;
+    int verdict;
+
+    for (a = allowances; a->reason; a++) {
+        verdict = (a->allows)(call, before, after);
+        if (verdict != DIFFERS) return verdict;
+    }
+    return DIFFERS;
+}
+
+/* ---- one script ---- */
+
+typedef struct script {
+    uint8_t data[(CALLS_MOST + 1) * GROUP];
+    size_t n;
+    const uint8_t *bytes;
+    size_t bytes_n;
+} script;
+
+typedef struct difference {
+    char call[200];             /* the lines that differ, and the call that they are of */
+    char before[400];
+    char after[400];
+} difference;
+
+static const char *take_line(const char *at, char *line, size_t room)
+{
+    size_t n = strcspn(at, "\n"), kept = n < room ? n : room - 1;
+
+    memcpy(line, at, kept);
+    line[kept] = 0;
+    return at[n] ? at + n + 1 : at + n;
+}
+
+/* 1 if the logs differ in a way that is not allowed: *d tells the first such place. */
+static int logs_differ(const char *before, const char *after, difference *d)
+{
+    if (!strcmp(before, after)) return 0;
+    memset(d, 0, sizeof *d);
+    while (*before || *after) {
+        const char *old_line = before, *new_line = after;
+        before = take_line(before, d->before, sizeof d->before);
+        after = take_line(after, d->after, sizeof d->after);
+        if (d->before[0] == '#') snprintf(d->call, sizeof d->call, "%.190s", d->before);
+        if (before - old_line != after - new_line ||
+            memcmp(old_line, new_line, (size_t)(before - old_line))) {
+            int verdict = allowed(d->call, d->before, d->after);
+            if (verdict == DIFFERS) return 1;
+            if (verdict == ENDS) return 0;
+        }
+    }
+    return 0;
+}
+
+static int show_log;
+
+static int differs(const script *s, difference *d)
+{
+    const char *before = lockstep_old(s->data, s->n, s->bytes, s->bytes_n);
+    const char *after = lockstep_new(s->data, s->n, s->bytes, s->bytes_n);
+
+    if (show_log) fputs(after, stdout);
+    return logs_differ(before, after, d);
+}
+
+/* Leaves calls out as long as it still differs: many at once, then one by one. */
+static void shrink(script *s, difference *d)
+{
+    size_t groups, at;
+    script less;
+    difference other;
+
+    for (groups = s->n / GROUP / 2; groups; groups /= 2) {
+        for (at = GROUP; at + groups * GROUP <= s->n;) {
+            size_t end = at + groups * GROUP;
+            less = *s;
+            memmove(less.data + at, less.data + end, s->n - end);
+            less.n -= groups * GROUP;
+            if (differs(&less, &other)) {
+                *s = less;
+                *d = other;
+            } else {
+                at += groups * GROUP;
+            }
+        }
+    }
+}
+
+static void print_calls(const script *s)
+{
+    const char *at = lockstep_new(s->data, s->n, s->bytes, s->bytes_n);
+    char line[200];
+
+    while (*at) {
+        at = take_line(at, line, sizeof line);
+        if (line[0] == '#') printf("    %s\n", line);
+    }
+}
+
+static void report(script *s, const char *what, difference *d)
+{
+    size_t i;
+
+    printf("  %s differs\n", what);
+    shrink(s, d);
+    print_calls(s);
+    printf("  in the call %s\n    old:%s\n    new:%s\n  script:", d->call, d->before, d->after);
+    for (i = 0; i < s->n; i++) {
+        printf(i % GROUP ? "%02x" : " %02x", s->data[i]);
+    }
+    printf("\n");
+}
+
+/* ---- many scripts ---- */
+
+static long passed, failed;
+
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9E3779B97F4A7C15u;
+
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+static void make_script(script *s, int which, uint64_t seed)
+{
+    uint64_t state = seed * 1000 + (uint64_t)which;
+    size_t i;
+
+    memset(s, 0, sizeof *s);
+    s->n = (2 + next_random(&state) % CALLS_MOST) * GROUP;
+    for (i = 0; i < s->n; i++) s->data[i] = (uint8_t)(next_random(&state) >> 40);
+    s->data[0] = (uint8_t)which;
+}
+
+static int show;
+
+/* Plays one. Returns 1 if the two differ. */
+static int play(script *s, const char *what)
+{
+    difference d;
+
+    if (show) {
+        printf("  %s\n", what);
+        fflush(stdout);
+    }
+    if (!differs(s, &d)) return 0;
+    report(s, what, &d);
+    return 1;
+}
+
+static int play_seed(int which, uint64_t seed)
+{
+    script s;
+    char what[80];
+
+    make_script(&s, which, seed);
+    sprintf(what, "--profile %s --scripts 1 --seed %llu", profiles[which].name,
+            (unsigned long long)seed);
+    return play(&s, what);
+}
+
+static void verdict(const char *name, long scripts, int faults)
+{
+    if (faults) {
+        failed++;
+        printf("FAIL %s (%d of %ld scripts differ)\n", name, faults, scripts);
+    } else {
+        passed++;
+        printf("ok %s (%ld scripts)\n", name, scripts);
+    }
+    fflush(stdout);
+}
+
+static void play_profile(int which, uint64_t seed, long scripts)
+{
+    int faults = 0;
+    long i;
+
+    for (i = 0; i < scripts && faults < 3; i++) faults += play_seed(which, seed + (uint64_t)i);
+    verdict(profiles[which].name, i, faults);
+}
+
+static void play_seconds(int only, uint64_t seed, long seconds)
+{
+    time_t end = time(NULL) + seconds;
+    long scripts = 0;
+    int faults = 0, which;
+
+    for (; time(NULL) < end && faults < 3; seed++) {
+        for (which = 0; which < PROFILES; which++) {
+            if (only >= 0 && which != only) continue;
+            faults += play_seed(which, seed);
+            scripts++;
+        }
+    }
+    verdict("all profiles", scripts, faults);
+}
+
+/* As a script, and as what the peer says in each profile. */
+static int play_file(const char *name)
+{
+    static uint8_t bytes[1 << 16];
+    FILE *f = fopen(name, "rb");
+    size_t n;
+    script s;
+    int which, faults = 0;
+
+    if (!f) {
+        printf("  %s cannot be read\n", name);
+        return 1;
+    }
+    n = fread(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    memset(&s, 0, sizeof s);
+    s.n = n < sizeof s.data ? n / GROUP * GROUP : sizeof s.data;
+    memcpy(s.data, bytes, s.n);
+    faults += play(&s, name);
+    for (which = 0; which < PROFILES && !faults; which++) {
+        make_script(&s, which, n);
+        s.bytes = which % 2 && n > 5 ? bytes + 5 : bytes;   /* a target's options come first */
+        s.bytes_n = (size_t)(bytes + n - s.bytes);
+        faults += play(&s, name);
+    }
+    return faults;
+}
+
+int main(int argc, char **argv)
+{
+    long seconds = 0, scripts = SCRIPTS, files = 0;
+    uint64_t seed = 1;
+    int only = -1, faults = 0, i, which;
+
+    for (i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        if (strncmp(argv[i], "--", 2)) {
+            faults += play_file(argv[i]);
+            files++;
+            continue;
+        }
+        if (!strcmp(argv[i], "--show")) show = 1;
+        else if (!strcmp(argv[i], "--log")) show_log = 1;
+        else if (!strcmp(argv[i], "--seconds")) seconds = atol(value);
+        else if (!strcmp(argv[i], "--scripts")) scripts = atol(value);
+        else if (!strcmp(argv[i], "--seed")) seed = strtoull(value, NULL, 10);
+        else if (!strcmp(argv[i], "--profile")) {
+            for (which = 0; which < PROFILES; which++) {
+                if (!strcmp(profiles[which].name, value)) only = which;
+            }
+        } else {
+            printf("unknown: %s\n", argv[i]);
+            return 2;
+        }
+        i += strcmp(argv[i], "--show") && strcmp(argv[i], "--log");
+    }
+    if (files) verdict("files", files, faults);
+    else if (seconds) play_seconds(only, seed, seconds);
+    else for (which = 0; which < PROFILES; which++) {
+        if (only < 0 || which == only) play_profile(which, seed, scripts);
+    }
+    printf("%ld passed, %ld failed\n", passed, failed);
+    return failed != 0;
+}

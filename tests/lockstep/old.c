@@ -1,0 +1,5 @@
+/* The library as it was, driven by side.h. */
+#include "clock.h"
+#include "ws_0_1.h"
+#define LOCKSTEP lockstep_old
+#include "side.h"
