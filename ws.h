@@ -2665,33 +2665,32 @@ enum {
     WS__PHASES
 };
 
-/* What holds in a phase, and where it may lead. */
+#define WS__IN(phase) (1 << WS__PHASE_##phase)
+
+/* What holds in which phases. */
 enum {
-    WS__OPENS = 1 << 0,     /* nothing is agreed yet */
-    WS__PARSES = 1 << 1,    /* input is parsed as it comes */
-    WS__KEEPS = 1 << 2,     /* input that comes is kept; elsewhere nobody wants it */
-    WS__STREAMS = 1 << 3,   /* it goes on for long: WRITABLE may come */
-    WS__ENDS = 1 << 4
+    WS__OPENS = WS__IN(HEAD) | WS__IN(HTTP),                        /* nothing is agreed yet */
+    WS__PARSES = WS__IN(HEAD) | WS__IN(FRAMES) | WS__IN(READING),   /* input, as it comes */
+    WS__KEEPS = WS__PARSES | WS__IN(HTTP),      /* input; elsewhere nobody wants it */
+    WS__STREAMS = WS__IN(FRAMES) | WS__IN(READING) | WS__IN(BODY),  /* WRITABLE may come */
+    WS__ENDS = WS__IN(ENDING) | WS__IN(ENDED)
 };
 
-typedef struct ws__phase { uint8_t traits, leads; } ws__phase;
+/* Where a phase may lead. From the last one a client may try again. */
+WS__PRIVATE int ws__phase_leads(int from, int to)
+{
+    static const uint8_t leads[WS__PHASES] = {
+        WS__IN(HTTP) | WS__IN(FRAMES) | WS__IN(READING) | WS__ENDS,
+        WS__IN(FRAMES) | WS__IN(BODY) | WS__ENDS,
+        WS__ENDS,
+        WS__ENDS,
+        WS__ENDS,
+        WS__ENDS,
+        WS__IN(ENDED) | WS__IN(HEAD)
+    };
 
-#define WS__TO(phase) (1 << WS__PHASE_##phase)
-
-static const ws__phase ws__phases[WS__PHASES] = {
-    { WS__OPENS | WS__KEEPS | WS__PARSES,       /* HEAD */
-      WS__TO(HTTP) | WS__TO(FRAMES) | WS__TO(READING) | WS__TO(ENDING) |
-      WS__TO(ENDED) },
-    { WS__OPENS | WS__KEEPS,                    /* HTTP */
-      WS__TO(FRAMES) | WS__TO(BODY) | WS__TO(ENDING) | WS__TO(ENDED) },
-    { WS__STREAMS | WS__KEEPS | WS__PARSES,     /* FRAMES */
-      WS__TO(ENDING) | WS__TO(ENDED) },
-    { WS__STREAMS | WS__KEEPS | WS__PARSES,     /* READING */
-      WS__TO(ENDING) | WS__TO(ENDED) },
-    { WS__STREAMS, WS__TO(ENDING) | WS__TO(ENDED) },        /* BODY */
-    { WS__ENDS, WS__TO(ENDING) | WS__TO(ENDED) },           /* ENDING */
-    { WS__ENDS, WS__TO(ENDED) | WS__TO(HEAD) }              /* ENDED; a client may try again */
-};
+    return leads[from] >> to & 1;
+}
 
 /* Bits of ws__core.is. */
 enum {
@@ -2723,14 +2722,11 @@ typedef struct ws__core {
 /* The one way from phase to phase. */
 static void ws__enter(ws__core *core, int phase)
 {
-    WS_ASSERT(ws__phases[core->phase].leads >> phase & 1);
+    WS_ASSERT(ws__phase_leads(core->phase, phase));
     core->phase = (uint8_t)phase;
 }
 
-static int ws__phase_has(const ws__core *core, int trait)
-{
-    return (ws__phases[core->phase].traits & trait) != 0;
-}
+static int ws__phase_has(const ws__core *core, int phases) { return phases >> core->phase & 1; }
 
 /* The message that is coming in, and its frame. Zero it where none is. */
 typedef struct ws__reader {
@@ -2808,19 +2804,29 @@ static void ws__core_begin(ws__reader *r, const ws_frame *f)
     r->in_frame = 1;
 }
 
-/* Judges n clear bytes of the message: its text, its size; with end that no character is left
-   unfinished. 0, or the fault; *good: the bytes in front of it. */
+/* Text is UTF-8 (8.1), and with end no character is left unfinished. 0, or the fault; *good: the
+   bytes in front of it. */
+static int ws__text_judge(int op, uint32_t *utf8, const uint8_t *p, size_t n, int end,
+                          size_t *good)
+{
+    *good = n;
+    if (op != WS_OP_TEXT) return 0;
+    *good = ws_utf8(utf8, p, n);
+    return *good < n || (end && *utf8) ? WS_ERR_UTF8 : 0;
+}
+
+/* Judges n clear bytes of the message: its text, its size. end: they are its last. 0, or the
+   fault; *good: the bytes in front of it. */
 static int ws__core_clear(ws__reader *r, const ws_config *rules, const uint8_t *p, size_t n,
                           int end, size_t *good)
 {
     uint32_t most = rules->max_message;
     size_t fits = most != WS_NO_LIMIT && n > most - r->size ? (size_t)(most - r->size) : n;
 
-    *good = r->op == WS_OP_TEXT ? ws_utf8(&r->utf8, p, fits) : fits;
+    int fault = ws__text_judge(r->op, &r->utf8, p, fits, end && fits == n, good);
+
     r->size += *good;
-    if (*good < fits) return WS_ERR_UTF8;
-    if (fits < n) return WS_ERR_MESSAGE_SIZE;
-    return end && r->op == WS_OP_TEXT && r->utf8 ? WS_ERR_UTF8 : 0;
+    return fault ? fault : fits < n ? WS_ERR_MESSAGE_SIZE : 0;
 }
 
 /* Takes n bytes of the frame's payload, n at most left, and moves them unmasked to where the
@@ -2846,15 +2852,14 @@ static int ws__core_take(ws__reader *r, const ws_config *rules, uint8_t *to, con
     return ws__core_clear(r, rules, to, n, !r->left && r->fin, good);
 }
 
-/* A whole message in one frame, unmasked in place. key: NULL for none. */
-static int ws__core_whole(const ws_config *rules, int op, uint8_t *p, size_t n,
-                          const uint8_t *key, size_t *good)
+/* A whole message in one frame of a size that was let through, unmasked in place. key: NULL for
+   none. */
+static int ws__core_whole(int op, uint8_t *p, size_t n, const uint8_t *key, size_t *good)
 {
-    ws__reader r = { 0, 0, 0, 0, { 0, 0, 0, 0 }, 0, 0, 0, 0, 0 };
+    uint32_t utf8 = 0;
 
-    r.op = (uint8_t)op;
     if (key) ws_mask(p, p, n, key, 0);
-    return ws__core_clear(&r, rules, p, n, 1, good);
+    return ws__text_judge(op, &utf8, p, n, 1, good);
 }
 
 /* n bytes were handed on, last: and with them the message. Of one in parts max_fragments bounds
@@ -2910,7 +2915,7 @@ static int ws__core_clean(const ws__core *core)
 
 /* May a frame of that opcode go? A message may not begin behind a Close frame of ours; pings and
    pongs may, until the peer's has come (5.5.1, 5.5.2). */
-static int ws__core_may(const ws__core *core, int op)
+static inline int ws__core_may(const ws__core *core, int op)
 {
     int no = op == WS_OP_PING || op == WS_OP_PONG ? WS__CLOSE_GOT : WS__CLOSE_GOT | WS__CLOSE_SENT;
 
@@ -4843,7 +4848,7 @@ static size_t ws__unsent(const ws_conn *c)
 }
 
 /* While the peer does not read, we do not read either. A blocking client waits when it sends. */
-static int ws__held_back(const ws_conn *c)
+static inline int ws__held_back(const ws_conn *c)
 {
     if (WS__HAS(c, WS__PAUSED) && !ws__phase_has(&c->core, WS__OPENS)) return 1;
     return ws__pending(c) > c->cfg->set.max_backlog / 2 && !WS__HAS(c, WS__IS_BLOCKING);
@@ -6943,7 +6948,7 @@ static int ws__message_in_place(ws_conn *c, int op, uint8_t *p, size_t n, const 
                                 ws_event *ev)
 {
     size_t good;
-    int fault = ws__core_whole(&c->cfg->set, op, p, n, key, &good);
+    int fault = ws__core_whole(op, p, n, key, &good);
 
     c->taken += good;
     if (!fault) return ws__message(c, op, p, n, ev);
@@ -7822,7 +7827,7 @@ static int ws__sends_early(const ws_conn *c)
            !c->cfg->delay;
 }
 
-static int ws__can_send(const ws_conn *c)
+static inline int ws__can_send(const ws_conn *c)
 {
     if (WS__HAS(c, WS__NO_OUTPUT) || ws__close_is_ahead(c)) return 0;
     return ws__core_may(&c->core, WS_OP_CONTINUATION) || ws__sends_early(c);
@@ -7835,7 +7840,7 @@ static int ws__can_control(const ws_conn *c)
 }
 
 /* May a new message begin? */
-static int ws__can_begin(const ws_conn *c)
+static inline int ws__can_begin(const ws_conn *c)
 {
     if (!ws__can_send(c)) return WS_ERR_STATE;
     return c->core.sending || ws__has_source(c) ? WS_ERR_BUSY : 0;
@@ -7890,7 +7895,7 @@ static int ws__admit(ws_conn *c, uint64_t wire)
 }
 
 /* Begins a message. Behind a source that has more a blocking client waits. */
-static int ws__begin(ws_conn *c)
+static inline int ws__begin(ws_conn *c)
 {
     int r = ws__can_begin(c);
 
