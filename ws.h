@@ -6145,6 +6145,7 @@ static size_t ws__request_fault(const ws__request *r, ws_str head)
 {
     size_t at = ws__find(head, 0, ' ') + 1;
 
+    if (at > head.size) return ws__head_line(head).size;
     if (r->origins > 1) return (size_t)(r->origin.data - head.data);
     if (r->versions > 1) return (size_t)(r->wanted.data - head.data);
 
@@ -7198,8 +7199,10 @@ static int ws__shake_scan(ws_conn *c, const ws__span *in)
 static int ws__line_is_bad(ws__rx *rx, const uint8_t *p)
 {
     ws_str line = ws__str((const char *)p, rx->head.scanned), method, target, version;
+    int state = rx->head.state;
 
-    if (rx->line_good || (!rx->head.fields && rx->head.state < WS__HEAD_FIELD)) return 0;
+    if (rx->line_good || state < WS__HEAD_FIELD) return 0;
+    if (state == WS__HEAD_LF && !rx->head.fields) return 0;
     rx->line_good = !ws_head_request(line, &method, &target, &version);
     return !rx->line_good;
 }
@@ -7222,7 +7225,8 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
         return -1;
     }
     size = ws__shake_scan(c, in);
-    if (!client && ws__line_is_bad(rx, in->p)) size = (int)rx->head.scanned;
+    if (!client && ws__line_is_bad(rx, in->p))
+        size = (int)ws__find(ws__str((const char *)in->p, have), 0, '\n') + 1;
     if (size < 0) { ws__fail(c, size); return -1; }
     if (!size) return 0;
     head = ws__str((const char *)in->p, (size_t)size);
@@ -7894,19 +7898,27 @@ static int ws__admit(ws_conn *c, uint64_t wire)
     return WS_ERR_BACKLOG;
 }
 
-/* Begins a message. Behind a source that has more a blocking client waits. */
-static inline int ws__begin(ws_conn *c)
+/* Another message is under way. A blocking client waits for a source that has more. */
+WS__APART int ws__busy(ws_conn *c)
 {
-    int r = ws__can_begin(c);
+    int r = WS_ERR_BUSY;
 
 #ifndef WS_NO_SOCKETS
-    if (r == WS_ERR_BUSY && WS__HAS(c, WS__IS_BLOCKING) && ws__source_ready(c)) {
+    if (WS__HAS(c, WS__IS_BLOCKING) && ws__source_ready(c)) {
         r = ws__await(c, 0, ws__source_ready);
         if (!r) r = ws__can_begin(c);
     }
 #endif
     if (r == WS_ERR_BUSY) c->refused++;
     return r;
+}
+
+/* Begins a message. */
+static inline int ws__begin(ws_conn *c)
+{
+    int r = ws__can_begin(c);
+
+    return r == WS_ERR_BUSY ? ws__busy(c) : r;
 }
 
 /* What follows a try to send a frame. */
@@ -8048,7 +8060,8 @@ WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last
     ws__sane(c);
     if (!c || !ws__op_valid(op) || (!data && n) || n > (size_t)-1 / 4) return WS_ERR_ARGUMENT;
     if (!ws__can_send(c)) return WS_ERR_STATE;
-    if (ws__has_source(c)) return WS_ERR_BUSY;
+    r = ws__has_source(c) ? ws__busy(c) : 0;
+    if (r) return r;
     if (c->core.sending && c->core.sending != op) return WS_ERR_ARGUMENT;
     e = ws__ext_of(c);
     grows = c->core.sending && e && e->part_coded ? n / 16 + WS__CODE_ROOM : 0;
@@ -8067,7 +8080,7 @@ WS_API int ws_send_from(ws_conn *c, int op,
     if (!ws__can_send(c)) return WS_ERR_STATE;
     m = c->more;
     if (!m || m->read != read || m->read_user != user || m->read_op != op) {
-        r = ws__can_begin(c);
+        r = ws__begin(c);
         if (!r) r = ws__admit(c, 0);
         if (r) return r;
         m = ws__more_of(c);
@@ -8277,11 +8290,11 @@ WS__APART int ws__news_give(ws_conn *c, ws__news *w)
 
     if (w->slot < 0 && !ws__news_shares(c, w)) return ws_sendv(c, w->op, &w->payload, 1);
     if (m) grows = grows > m->frame->size ? grows - m->frame->size : 0;
-    r = !m ? ws__can_begin(c) : ws__can_send(c) ? 0 : WS_ERR_STATE;
+    r = !m ? ws__begin(c) : ws__can_send(c) ? 0 : WS_ERR_STATE;
     if (!r) r = ws__admit(c, grows);
     if (!r && m) {
         m = ws__slot_find(c, w->slot);      /* or was it dropped to make room? */
-        if (!m) r = ws__can_begin(c);
+        if (!m) r = ws__begin(c);
     }
     if (r) return r;
     c->core.spoke = c->now;
@@ -11701,10 +11714,10 @@ static uint32_t ws__back_off(ws_conn *c)
 static int ws__again(ws_conn *c, ws_event *ev)
 {
     ws__cfg *k = c->cfg;
-    int error = -(int)c->core.error, refused = error == WS_ERR_STATUS;
+    int error = -(int)c->core.error, refused = error == WS_ERR_STATUS || error == WS_ERR_REDIRECT;
     const char *why = NULL;
 
-    if (refused && ws__redirects(c, k->status)) {
+    if (error == WS_ERR_STATUS && ws__redirects(c, k->status)) {
         int fault = ws__follow(c, &why);
         if (!fault) return 0;
         c->core.error = 0;
@@ -12138,7 +12151,7 @@ static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
 {
     const uint32_t corked = c->flags & (uint32_t)WS__CORKED, patience = c->cfg->set.send_timeout;
     const int reads = !c->cfg->set.io.read || c->cfg->set.io.wait;
-    uint32_t due;
+    uint32_t due, spoke;
 
     c->flags &= ~corked;
     c->now = (uint32_t)ws__clock();
@@ -12153,11 +12166,13 @@ static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
             break;
         }
         if ((int32_t)(c->now - due) >= 0) due = ws__after(c, patience);
+        spoke = c->core.spoke;
         ws__wait_for(c, wants, (int)(due - c->now));
         c->now = (uint32_t)ws__clock();
         if (wants & WS_WANT_READ) ws__read_ahead(c);
         if (WS__HAS(c, WS__INPUT_END)) ws__write_failed(c);     /* the peer has gone */
         ws__flush(c);
+        if (busy && c->core.spoke != spoke) due = ws__after(c, patience);    /* the source went on */
     }
     if (ws__phase_has(&c->core, WS__STREAMS)) c->flags |= corked;
     return c->cfg->close_ahead ? (int)WS_ERR_STATE : ws_error(c);

@@ -11,6 +11,8 @@ int main(void)
 #else
 #include "drive.h"
 #include "engine.h"
+#define WS_SSE_IMPLEMENTATION
+#include "ws_sse.h"
 #include <sys/wait.h>
 
 #define MINUTE 60000
@@ -798,6 +800,12 @@ static void answer_with_load(const ws_event *ev)
     CHECK_INT(ws_http_end(ev->conn), 0);
 }
 
+static void answer_and_drop(const ws_event *ev)
+{
+    answer_with_load(ev);
+    if (ev->type == WS_EV_HTTP) ws_drop(ev->conn);
+}
+
 /* A connection that ends in one of the ways with so many bytes before the end. */
 static void begin_ending(int way, size_t size, ws_config *cfg)
 {
@@ -1001,6 +1009,40 @@ TEST(field_03_a_close_that_did_not_go)
         UNTIL(e.closes, 2000);
         CHECK_INT(e.clean, 0);
         CHECK(e.error == WS_ERR_CLOSE_TIMEOUT || e.error == WS_ERR_IO);
+        finish();
+    }
+}
+
+/* ws_drop behind an answer: of 16 MiB the rest is lost, and CLOSE is not clean; what fits goes,
+   and it is. */
+TEST(field_03_a_dropped_answer)
+{
+    int way, fits;
+
+    role = SERVER;
+    EACH_DRIVER FEW_WRAPS for (way = REPLY; way < WAYS; way++) for (fits = 0; fits < 2; fits++) {
+        ws_config cfg = { 0 };
+
+        if (fits) {
+            load.way = way;
+            load.size = 5;
+            load.data = (char *)realloc(load.data, 5);
+            memset(load.data, 'x', 5);
+            on_event = answer_and_drop;
+            text = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+            begin(&cfg, "http", shakes);
+        } else {
+            send_room = peer_room = 65536;
+            begin_ending(way, 16 << 20, &cfg);
+            ws_drop(conn);
+        }
+        UNTIL(e.closes, 2000);
+        CHECK_INT(e.clean, fits);
+        CHECK_INT(e.error, 0);
+        let_go();
+        if (fits) UNTIL(peer.ended, 2000);
+        if (fits) CHECK(strstr(peer.in, "xxxxx") != NULL);
+        where(way * 2 + fits);
         finish();
     }
 }
@@ -1509,6 +1551,74 @@ TEST(field_09_a_failed_handshake_is_1006)
     }
 }
 
+/* ==== 15: a redirect that leads nowhere ends a reader of events ======================== */
+
+static ws_sse_reader reader;
+static const char *then;        /* what the peer answers from the second request on */
+
+static void answers_in_turn(raw *r)
+{
+    answers_all(r);
+    if (r->done) text = then;
+}
+
+static void follow(const ws_event *ev)
+{
+    ws_sse_event event;
+    while (ws_sse_take(&reader, ev, &event)) {}
+}
+
+static void begin_reader(void)
+{
+    static char memory[1024], url[64];
+    ws_config cfg = client_config(&e);
+
+    cfg.max_redirects = 2;
+    memset(&e, 0, sizeof e);
+    e.driver = driver;
+    if (!loop) loop = ws_loop_new(NULL);
+    app = heard;
+    on_event = follow;
+    raw_begin(&peer, answers_in_turn, NULL);
+    snprintf(url, sizeof url, "http://localhost:%d/", peer.port);
+    conn = driver == BLOCKING
+         ? ws_sse_connect(&reader, url, &cfg, memory, sizeof memory)
+         : ws_sse_dial(&reader, driver == LOOP ? loop : NULL, url, &cfg, memory, sizeof memory);
+    e.c = conn;
+    if (driver != LOOP) clients[0] = &e;
+}
+
+/* As a refusal does: CLOSE, and no DOWN before it that promises a try; at once, or after a stream
+   that was followed. */
+TEST(field_15_a_redirect_to_nowhere_promises_nothing)
+{
+    static const char *const answers[] = {
+        TO "\r\n", TO "Location: \r\n\r\n", TO "Location: ftp://a/\r\n\r\n",
+        TO "Location: http://[\r\n\r\n", TO "Location: ws+unix:/a:/\r\n\r\n",
+        TO "Location: /round\r\n\r\n"
+    };
+    size_t i;
+    int later;
+
+    role = CLIENT;
+    wrapped = 0;
+    EACH_DRIVER for (i = 0; i < sizeof answers / sizeof *answers; i++)
+    for (later = 0; later < 2; later++) {
+        then = answers[i];
+        text = !later ? then : "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                               "Content-Length: 18\r\n\r\nretry: 1\ndata: a\n\n";
+        begin_reader();
+        UNTIL(e.closes || e.downs > later, 2000);
+        CHECK_INT(e.error, WS_ERR_REDIRECT);
+        CHECK_INT(e.closes, 1);
+        CHECK_INT(e.downs, later);
+        CHECK_INT(e.opens, later);
+        CHECK_INT(reader.error, 0);
+        where((int)i * 2 + later);
+        finish();
+    }
+}
+
 TESTS(T(field_01_pongs_in_the_socket) T(field_01_who_has_spoken_is_not_pinged)
       T(field_01_a_handshake_in_the_socket) T(field_01_a_request_that_was_given)
       T(field_01_an_answer_in_the_socket) T(field_01_a_body_in_the_socket)
@@ -1519,11 +1629,13 @@ TESTS(T(field_01_pongs_in_the_socket) T(field_01_who_has_spoken_is_not_pinged)
       T(field_01_a_trickling_head_is_judged) T(field_02_a_steady_reader_gets_all)
       T(field_02_a_steady_reader_of_a_unix_socket) T(field_02_eight_mebibytes)
       T(field_02_sixteen_mebibytes_of_an_answer) T(field_02_who_does_not_read_is_given_up)
-      T(field_03_a_close_that_did_not_go) T(field_04_a_ping_after_our_close)
+      T(field_03_a_close_that_did_not_go) T(field_03_a_dropped_answer)
+      T(field_04_a_ping_after_our_close)
       T(field_05_a_client_waits_for_the_end_of_tcp) T(field_05_time_wait_is_the_servers)
       T(field_06_the_end_is_seen_though_there_are_copies)
       T(field_06_the_end_is_seen_though_a_child_lives) T(field_06_a_detached_socket_stays_open)
       T(field_07_last_words_reach_who_still_sends) T(field_07_a_lone_servers_last_words)
       T(field_07_a_clients_last_words) T(field_07_time_bounds_it) T(field_08_close_then_drop)
-      T(field_09_a_failed_handshake_is_1006))
+      T(field_09_a_failed_handshake_is_1006)
+      T(field_15_a_redirect_to_nowhere_promises_nothing))
 #endif

@@ -526,10 +526,31 @@ TEST(field_03_nothing_written)
     side_done(&s);
 }
 
+/* A server that has answered in one of the ways; nothing of it has been written. */
+static void answered(side *s, world *w, int way)
+{
+    static const char get[] = "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    ws_config cfg = world_fresh(w);
+    ws_event ev;
+
+    cfg.ask = way == REJECT;
+    side_new(s, w, 0, &cfg);
+    s->hold = 1;
+    lay(s, cfg.ask ? REQUEST : get, cfg.ask ? sizeof REQUEST - 1 : sizeof get - 1);
+    CHECK(ws_next(s->c, &ev) && ev.type == (cfg.ask ? WS_EV_REQUEST : WS_EV_HTTP));
+    if (way == REPLY) CHECK_INT(ws_http_reply(s->c, 200, NULL, "body", 4), 0);
+    if (way == REJECT) CHECK_INT(ws_reject(s->c, 403, NULL, "body"), 0);
+    if (way == ANSWER) {
+        CHECK_INT(ws_http_begin(s->c, 200, NULL, 1), 0);
+        CHECK_INT(ws_http_write(s->c, "body", 4), 0);
+        CHECK_INT(ws_http_end(s->c), 0);
+    }
+    CHECK(ws_buffered(s->c) > 20);
+}
+
 /* An answer of HTTP is clean only when all of it was written. */
 TEST(field_03_clean_says_that_the_answer_was_written)
 {
-    static const char get[] = "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n";
     int way, end;
     size_t k, all = 1;
 
@@ -537,28 +558,37 @@ TEST(field_03_clean_says_that_the_answer_was_written)
     for (k = 0; k <= all; k++) {
         world w;
         side s;
-        ws_config cfg = world_fresh(&w);
-        ws_event ev;
 
-        side_new(&s, &w, 0, &cfg);
-        s.hold = 1;
-        lay(&s, get, sizeof get - 1);
-        CHECK(ws_next(s.c, &ev) && ev.type == WS_EV_HTTP);
-        s.http = 1;
-        if (way == REPLY) CHECK_INT(ws_http_reply(s.c, 200, NULL, "body", 4), 0);
-        if (way == ANSWER) {
-            CHECK_INT(ws_http_begin(s.c, 200, NULL, 1), 0);
-            CHECK_INT(ws_http_write(s.c, "body", 4), 0);
-            CHECK_INT(ws_http_end(s.c), 0);
-        }
+        answered(&s, &w, way);
         all = ws_buffered(s.c);
-        CHECK(all > 20);
         if (k) CHECK_INT(side_write(&s, k), k);
         if (end) side_end(&s);
         side_time(&s, 5001);
         CHECK_INT(s.closed, 1);
         CHECK_INT(s.clean, k == all);
         CHECK_INT(s.error == 0, k == all);
+        side_done(&s);
+    }
+}
+
+/* The same when ws_drop ends it. A refusal is never clean. */
+TEST(field_03_a_dropped_answer_is_clean_if_it_was_written)
+{
+    int way;
+    size_t k, all = 1;
+
+    for (way = REPLY; way < WAYS; way++) for (k = 0; k <= all; k++) {
+        world w;
+        side s;
+
+        answered(&s, &w, way);
+        all = ws_buffered(s.c);
+        if (k) CHECK_INT(side_write(&s, k), k);
+        ws_drop(s.c);
+        side_pull(&s);
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.clean, k == all && way != REJECT);
+        CHECK_INT(s.error, way == REJECT ? WS_ERR_REJECTED : 0);
         side_done(&s);
     }
 }
@@ -722,6 +752,35 @@ TEST(field_08_close_then_drop)
     }
 }
 
+/* So is an answer: ws_drop leaves all of it to be written, and begun ones the rest. first: the
+   event is pulled before the output is. */
+TEST(field_08_answer_then_drop)
+{
+    int way, first;
+    size_t k;
+
+    for (way = REPLY; way < WAYS; way++) for (first = 0; first < 2; first++)
+    for (k = 0; k < 30; k += 10) {
+        world w, other;
+        side s, whole;
+
+        answered(&whole, &other, way);
+        side_release(&whole);
+        answered(&s, &w, way);
+        if (k) CHECK_INT(side_write(&s, k), k);
+        ws_drop(s.c);
+        CHECK_INT(ws_state(s.c), WS_STATE_CLOSED);
+        s.hold = first;
+        side_pull(&s);
+        CHECK_INT(s.closed, 1);
+        side_release(&s);
+        CHECK(buf_is(&s.out, &whole.out));
+        CHECK_INT(ws_finished(s.c), 1);
+        side_done(&s);
+        side_done(&whole);
+    }
+}
+
 /* Without ws_close nothing is said: what waited is lost, as ever. */
 TEST(field_08_drop_alone)
 {
@@ -750,6 +809,7 @@ TESTS(T(field_01_a_handshake_that_was_fed_in_time) T(field_01_http_that_was_fed_
       T(field_02_the_peer_has_its_time_after_the_close) T(field_02_output_that_stays_is_given_up)
       T(field_03_clean_says_that_our_close_was_written) T(field_03_nothing_written)
       T(field_03_clean_says_that_the_answer_was_written)
+      T(field_03_a_dropped_answer_is_clean_if_it_was_written)
       T(field_04_pings_are_answered_after_our_close) T(field_04_one_ping)
       T(field_04_no_pong_after_the_peers_close) T(field_04_control_frames_of_the_application)
-      T(field_08_close_then_drop) T(field_08_drop_alone))
+      T(field_08_close_then_drop) T(field_08_answer_then_drop) T(field_08_drop_alone))

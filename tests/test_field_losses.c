@@ -1121,6 +1121,231 @@ TEST(field_10_refusals_of_a_server)
     }
 }
 
+/* ---- messages from a source ---- */
+
+/* Gives so many pieces, then the end; waits: then waits instead. */
+typedef struct spring { int pieces, waits, ended; } spring;
+
+static ptrdiff_t spring_read(void *user, void *data, size_t n)
+{
+    spring *s = (spring *)user;
+
+    if (!s->pieces && s->waits) return WS_IO_WANT_READ;
+    s->ended = !s->pieces;
+    if (s->ended) return 0;
+    s->pieces--;
+    memcpy(data, fill, n);
+    return (ptrdiff_t)n;
+}
+
+#define SPRING ((size_t)4096)           /* bytes of a piece */
+
+static void want_spring(buf *want, int pieces)
+{
+    int i;
+    for (i = 0; i < pieces; i++) buf_str(want, i ? "00#4096 " : "02#4096 ");
+    buf_str(want, "80'' ");
+}
+
+/* ws_close cuts it off: CLOSE counts it, unless its end had been read. taken: frames of it that
+   had been written. */
+TEST(field_10_a_source_cut_off_is_counted)
+{
+    int client, waits, taken;
+
+    fill_once();
+    for (client = 0; client < 2; client++) for (waits = 0; waits < 2; waits++)
+        for (taken = 0; taken < 5; taken++) {
+            spring from = { 3, 0, 0 };
+            world w;
+            side s;
+            int i;
+            side_plain(&s, &w, client);
+            s.event = note_refused;
+            s.hold = 1;
+            refused = 99;
+            from.waits = waits;
+            CHECK_INT(ws_send_from(s.c, WS_OP_BINARY, spring_read, &from), 0);
+            for (i = 0; i < taken; i++) side_write(&s, FILL);
+            CHECK_INT(ws_close(s.c, 1000, NULL), 0);
+            CHECK_INT(ws_close(s.c, 1000, NULL), WS_ERR_STATE);
+            side_release(&s);
+            side_peer_closes(&s, 1000, "");
+            side_end(&s);
+            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.clean, 1);
+            CHECK_INT(from.ended, taken == 4 && !waits);
+            CHECK_INT(refused, !from.ended);
+            side_done(&s);
+        }
+}
+
+/* the same of every driver, over sockets that take some of it */
+TEST(field_10_a_source_cut_off_in_the_drivers)
+{
+    int driver;
+
+    for (driver = BLOCKING; driver < DRIVERS; driver++) {
+        spring from = { INT_MAX, 0, 0 };
+        mate m;
+        end e;
+        ws_config cfg = client_config(&e);
+        ws_conn *c;
+        if (!loop) loop = ws_loop_new(NULL);
+        mate_begin(&m, 0);
+        little_room(m.listener);
+        cfg.on_socket = little_socket;
+        app = told;
+        refused = 99;
+        c = visit(driver, mate_url(&m), &cfg);
+        UNTIL(e.opens == 1, 3000);
+        CHECK_INT(ws_send_from(c, WS_OP_BINARY, spring_read, &from), 0);
+        UNTIL(m.frames > 20, 3000);
+        CHECK_INT(ws_close(c, 1000, NULL), 0);
+        UNTIL(e.closes == 1, 3000);
+        CHECK_INT(e.clean, 1);
+        CHECK_INT(refused, 1);
+        leave(&e, c);
+        mate_over(&m);
+    }
+}
+
+/* the engine, both roles: what meets a message that is not whole yet is counted */
+TEST(field_10_busy_is_counted)
+{
+    int client, how, times, parts;
+
+    fill_once();
+    for (client = 0; client < 2; client++) for (how = 0; how < OF_PART; how++)
+        for (times = 0; times < 4; times++) for (parts = 0; parts < 2; parts++) {
+            spring from = { 0, 1, 0 };
+            world w;
+            side s;
+            int i;
+            side_plain(&s, &w, client);
+            s.event = note_refused;
+            refused = 99;
+            if (parts) CHECK_INT(ws_send_part(s.c, WS_OP_BINARY, fill, 10, 0), 0);
+            else CHECK_INT(ws_send_from(s.c, WS_OP_BINARY, spring_read, &from), 0);
+            side_pull(&s);
+            for (i = 0; i < times; i++) CHECK_INT(refused_one(s.c, how, 100), WS_ERR_BUSY);
+            if (parts) {
+                CHECK_INT(ws_send_part(s.c, WS_OP_BINARY, fill, 10, 1), 0);
+            } else {
+                from.waits = 0;
+                CHECK_INT(ws_send_from(s.c, WS_OP_BINARY, spring_read, &from), 0);
+            }
+            side_pull(&s);
+            CHECK_INT(refused_one(s.c, how, 100), 0);
+            side_peer_closes(&s, 1000, "");
+            CHECK_INT(s.closed, 1);
+            CHECK_INT(refused, times);
+            side_done(&s);
+        }
+}
+
+/* Over sockets: a blocking client's send waits until the source before it has ended, and both
+   arrive in order, with what is sent behind them. */
+TEST(field_10_a_send_waits_for_a_source)
+{
+    int how;
+
+    for (how = 0; how < OF_PART; how++) {
+        spring from = { 300, 0, 0 }, next = { 2, 0, 0 };
+        mate m;
+        end e;
+        ws_config cfg = client_config(&e);
+        buf want = { 0 };
+        ws_conn *c;
+        mate_begin(&m, 20);
+        m.most = 30000;
+        c = little_client(&m, &e, &cfg);
+        CHECK_INT(ws_send_from(c, WS_OP_BINARY, spring_read, &from), 0);
+        CHECK_INT(from.ended, 0);
+        CHECK_INT(refused_one(c, how, 100), 0);
+        CHECK_INT(from.ended, 1);
+        CHECK_INT(ws_send_from(c, WS_OP_BINARY, spring_read, &next), 0);
+        CHECK_INT(refused_one(c, how, 5000), 0);
+        CHECK_INT(ws_close(c, 1000, NULL), 0);
+        pull_all(c);
+        CHECK_INT(e.clean, 1);
+        CHECK_INT(refused, 0);
+        want_spring(&want, 300);
+        buf_str(&want, how == OF_TEXT ? "81#100 " : "82#100 ");
+        want_spring(&want, 2);
+        buf_str(&want, how == OF_TEXT ? "81#5000 88:1000 " : "82#5000 88:1000 ");
+        mate_check(&m, want.p);
+        buf_free(&want);
+        leave(&e, c);
+        mate_over(&m);
+    }
+}
+
+/* one that waits itself is waited for no longer: busy, and counted; then it goes on */
+TEST(field_10_a_send_behind_a_source_that_waits)
+{
+    spring from = { 300, 1, 0 };
+    mate m;
+    end e;
+    ws_config cfg = client_config(&e);
+    buf want = { 0 };
+    ws_conn *c;
+    int i;
+
+    mate_begin(&m, 20);
+    m.most = 30000;
+    c = little_client(&m, &e, &cfg);
+    CHECK_INT(ws_send_from(c, WS_OP_BINARY, spring_read, &from), 0);
+    for (i = 0; i < 3; i++) CHECK_INT(ws_send(c, WS_OP_BINARY, fill, 100), WS_ERR_BUSY);
+    CHECK_INT(from.pieces, 0);
+    from.pieces = 10;
+    from.waits = 0;
+    CHECK_INT(ws_send_from(c, WS_OP_BINARY, spring_read, &from), 0);
+    CHECK_INT(ws_send(c, WS_OP_BINARY, fill, 100), 0);
+    CHECK_INT(ws_close(c, 1000, NULL), 0);
+    pull_all(c);
+    CHECK_INT(e.clean, 1);
+    CHECK_INT(refused, 3);
+    want_spring(&want, 310);
+    buf_str(&want, "82#100 88:1000 ");
+    mate_check(&m, want.p);
+    buf_free(&want);
+    leave(&e, c);
+    mate_over(&m);
+}
+
+/* Over functions, by an injected clock: how a send behind a source of 80 KiB ends when the peer
+   takes so many bytes in each half second; send_timeout is 5 s. */
+static void source_at(size_t rate, int want)
+{
+    int waits;
+
+    for (waits = 0; waits < 2; waits++) {
+        spring from = { 20, 0, 0 };
+        pipes p;
+        end e;
+        ws_config cfg = client_config(&e);
+        ws_conn *c;
+        memset(&p, 0, sizeof p);
+        p.step = 500;
+        p.rate = rate;
+        cfg.ping_interval = WS_NEVER;
+        cfg.send_timeout = 5000;
+        c = pipes_client(&p, &e, &cfg, waits);
+        only_writes = &p;
+        besides = waits ? NULL : makes_room;
+        CHECK_INT(ws_send_from(c, WS_OP_BINARY, spring_read, &from), 0);
+        CHECK_INT(ws_send(c, WS_OP_BINARY, fill, 100), want);
+        CHECK_INT(ws_error(c), want);
+        CHECK_INT(from.ended, !want);
+        pipes_over(&p, &e, c);
+    }
+}
+
+TEST(field_10_a_wait_for_a_source_has_an_end) { source_at(0, WS_ERR_SEND_TIMEOUT); }
+
+TEST(field_10_a_source_that_is_taken_is_waited_for) { source_at(1024, 0); }
+
 /* ---- 11: the state is the truth ---- */
 
 /* Resets the connection in its first turn after the handshake, behind two messages; or ends it. */
@@ -1308,7 +1533,32 @@ static void sends_for(ws_conn *c, size_t n, int count)
     }
 }
 
-static void only_sends(int mode, size_t n)
+/* Functions of the application over a socket that does not block. */
+static ptrdiff_t own_read(void *user, void *data, size_t n)
+{
+    ssize_t k = recv(*(int *)user, data, n, 0);
+    return k < 0 && errno == EAGAIN ? WS_IO_WANT_READ : k < 0 ? WS_IO_ERROR : (ptrdiff_t)k;
+}
+
+static ptrdiff_t own_write(void *user, const void *data, size_t n)
+{
+    ssize_t k = send(*(int *)user, data, n, MSG_NOSIGNAL);
+    return k < 0 && errno == EAGAIN ? WS_IO_WANT_WRITE : k < 0 ? WS_IO_ERROR : (ptrdiff_t)k;
+}
+
+static void own_wait(void *user, int wants, int timeout)
+{
+    struct pollfd p = { *(int *)user, 0, 0 };
+
+    if (wants & WS_WANT_READ) p.events |= POLLIN;
+    if (wants & WS_WANT_WRITE) p.events |= POLLOUT;
+    drive_poll(&p, 1, timeout);
+}
+
+static void own_close(void *user) { close(*(int *)user); }
+
+/* by_io: over cfg.io with wait */
+static void only_sends(int by_io, int mode, size_t n)
 {
     mate m;
     end e;
@@ -1316,9 +1566,22 @@ static void only_sends(int mode, size_t n)
     ws_event ev;
     ws_conn *c;
     frames f;
-    int messages = 0, pings = 0;
+    int messages = 0, pings = 0, fd;
 
     mate_begin(&m, 0);
+    if (by_io) {
+        int at_once = 1;
+        fd = loopback_connect(m.port);
+        fcntl(fd, F_SETFL, O_NONBLOCK);
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
+        cfg.io.read = own_read;
+        cfg.io.write = own_write;
+        cfg.io.wait = own_wait;
+        cfg.io.close = own_close;
+        cfg.io.user = &fd;
+        cfg.resolve = NULL;
+        cfg.on_socket = NULL;
+    }
     app = told;
     c = visit(BLOCKING, mate_url(&m), &cfg);
     m.mode = mode;
@@ -1349,10 +1612,51 @@ static void only_sends(int mode, size_t n)
 /* pings alone, and pings behind messages that wait for ws_recv */
 TEST(field_12_sending_answers_pings)
 {
-    only_sends(0, 10);
-    only_sends(0, 5000);
-    only_sends(1, 10);
-    only_sends(1, 5000);
+    only_sends(0, 0, 10);
+    only_sends(0, 0, 5000);
+    only_sends(0, 1, 10);
+    only_sends(0, 1, 5000);
+}
+
+/* the same over functions of the application that can wait */
+TEST(field_12_sending_over_io_with_wait_answers_pings)
+{
+    only_sends(1, 0, 10);
+    only_sends(1, 1, 5000);
+}
+
+/* by an injected clock: 20 sends, one each 50 ms, a ping before every fourth; without wait, where
+   reading may block, it reads nothing */
+TEST(field_12_sending_over_io)
+{
+    int waits;
+
+    for (waits = 0; waits < 2; waits++) {
+        pipes p;
+        end e;
+        ws_config cfg = client_config(&e);
+        ws_conn *c;
+        frames f;
+        char number[12];
+        long reads;
+        int i;
+        memset(&p, 0, sizeof p);
+        c = pipes_client(&p, &e, &cfg, waits);
+        p.room = FILL;
+        reads = p.reads;
+        for (i = 1; i <= 20; i++) {
+            sprintf(number, "%d", i);
+            if (i % 4 == 1) put_frame(&p.in, 0x89, 0, number, strlen(number), 0);
+            skipped += 50;
+            CHECK_INT(ws_send(c, WS_OP_BINARY, fill, 100), 0);
+        }
+        check_frames(p.out.p + p.head, p.out.n - p.head, 1, &f, NULL);
+        CHECK_INT(f.data, 20);
+        CHECK_INT(f.pongs, waits ? 5 : 0);
+        CHECK_INT(f.newest, waits ? 17 : 0);
+        if (!waits) CHECK_INT(p.reads, reads);
+        pipes_over(&p, &e, c);
+    }
 }
 
 /* a ping between the frames of a message that is not whole yet */
@@ -1616,6 +1920,98 @@ TEST(field_16_pongs_do_not_count)
     }
 }
 
+/* The newest value in the place of one that waited: as many bytes stand for what waited as the
+   frames in its place have. */
+TEST(field_16_a_newer_value_stands_for_the_older)
+{
+    static const size_t SIZES[] = { 1, 100, 125, 126, 500, 900, 70000 };
+    int client, k, j, before;
+
+    fill_once();
+    for (client = 0; client < 2; client++) for (k = 0; k < COUNT(SIZES); k++)
+        for (j = 0; j < COUNT(SIZES); j++) for (before = 0; before < 2; before++) {
+            world w;
+            side s;
+            size_t most;
+            side_plain(&s, &w, client);
+            s.hold = 1;
+            if (before) ws_send(s.c, WS_OP_BINARY, fill, 300);
+            ws_send_latest(s.c, 7, WS_OP_BINARY, fill, SIZES[k]);
+            ws_want_writable(s.c);
+            CHECK_INT(ws_send_latest(s.c, 7, WS_OP_BINARY, fill, SIZES[j]), 0);
+            most = ws_buffered(s.c);
+            ws_send(s.c, WS_OP_BINARY, fill, 60000);
+            CHECK_INT(ws_send_latest(s.c, 8, WS_OP_BINARY, fill, 100), 0);  /* waited not */
+            CHECK_INT(ws_send_latest(s.c, 8, WS_OP_BINARY, fill, 2000), 0);
+            let_go(&s, most - 1);
+            CHECK_INT(s.writable, 0);
+            let_go(&s, 1);
+            CHECK_INT(s.writable, 1);
+            side_release(&s);
+            CHECK_INT(s.writable, 1);
+            side_done(&s);
+        }
+}
+
+/* The same at random: many slots, sends between them, output that leaves in pieces. The model: a
+   list of frames, of which those that waited are marked. */
+TEST(field_16_newer_values_at_random)
+{
+    uint64_t seed = 61;
+    int round;
+
+    fill_once();
+    for (round = 0; round < 200; round++) {
+        struct { size_t size; int slot, waits; } q[400];
+        int head = 0, tail = 0, i, k, asked = 0, came = 0, client = round & 1;
+        size_t begun = 0;               /* bytes of q[head] that are written */
+        world w;
+        side s;
+        ws_config cfg = world_fresh(&w);
+        cfg.max_backlog = 1 << 24;
+        side_open(&s, &w, client, &cfg);
+        s.hold = 1;
+        for (i = 0; i < 300; i++) {
+            size_t n = rng_to(&seed, 3) ? rng_to(&seed, 900) : rng_to(&seed, 4) * 40000;
+            size_t frame = n + (n > 65535 ? 10 : n > 125 ? 4 : 2) + (client ? 4u : 0u);
+            int what = (int)rng_to(&seed, 6), slot = (int)rng_to(&seed, 3);
+            if (what == 0) {
+                ws_want_writable(s.c);
+                for (k = head; k < tail; k++) q[k].waits = 1;
+                asked = 1;
+            } else if (what < 4) {
+                CHECK_INT(what == 1 ? ws_send(s.c, WS_OP_BINARY, fill, n)
+                                    : ws_send_latest(s.c, slot, WS_OP_BINARY, fill, n), 0);
+                if (what == 1) slot = -1;
+                for (k = head + (begun > 0); k < tail; k++)
+                    if (slot >= 0 && q[k].slot == slot) break;
+                if (k >= tail) {
+                    k = tail++;
+                    q[k].slot = slot;
+                    q[k].waits = 0;
+                }
+                q[k].size = frame;
+            } else {
+                begun += side_write(&s, 1 + rng_to(&seed, 2000));
+                while (head < tail && begun >= q[head].size) begun -= q[head++].size;
+            }
+            while (side_next(&s)) {}
+            for (k = head; k < tail && !q[k].waits; k++) {}
+            if (asked && k == tail) {
+                came++;
+                asked = 0;
+            }
+            CHECK_INT(s.writable, came);
+            if (s.writable != came) break;
+        }
+        side_done(&s);
+        if (test_faults) {
+            printf("    round %d, step %d\n", round, i);
+            return;
+        }
+    }
+}
+
 /* messages that were dropped to make room have gone as well */
 TEST(field_16_dropped_messages_have_gone)
 {
@@ -1774,11 +2170,18 @@ TESTS(T(field_10_all_messages_arrive) T(field_10_every_way_to_send_waits)
       T(field_10_taking_is_a_sign_of_life) T(field_10_io_with_wait_reads)
       T(field_10_refusals_are_counted) T(field_10_no_refusals) T(field_10_refusals_of_an_answer)
       T(field_10_refusals_in_the_drivers) T(field_10_refusals_of_a_server)
+      T(field_10_a_source_cut_off_is_counted) T(field_10_a_source_cut_off_in_the_drivers)
+      T(field_10_busy_is_counted) T(field_10_a_send_waits_for_a_source)
+      T(field_10_a_send_behind_a_source_that_waits) T(field_10_a_wait_for_a_source_has_an_end)
+      T(field_10_a_source_that_is_taken_is_waited_for)
       T(field_11_a_failed_send_ends_the_state) T(field_11_what_came_before_is_given)
       T(field_11_every_call_that_writes) T(field_11_a_close_is_seen_by_sending)
-      T(field_12_sending_answers_pings) T(field_12_a_ping_inside_a_message)
+      T(field_12_sending_answers_pings)
+      T(field_12_sending_over_io_with_wait_answers_pings) T(field_12_sending_over_io)
+      T(field_12_a_ping_inside_a_message)
       T(field_12_manual_pong_stays) T(field_12_what_waits_is_bounded)
       T(field_16_what_waited_then) T(field_16_under_a_steady_stream) T(field_16_at_random)
-      T(field_16_pongs_do_not_count) T(field_16_dropped_messages_have_gone)
+      T(field_16_pongs_do_not_count) T(field_16_a_newer_value_stands_for_the_older)
+      T(field_16_newer_values_at_random) T(field_16_dropped_messages_have_gone)
       T(field_16_of_an_answer) T(field_16_over_sockets)
       T(field_17_the_engine_names_what_it_cannot) T(field_17_the_drivers_take_them))

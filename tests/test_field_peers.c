@@ -1515,6 +1515,154 @@ TEST(field_37_repeated_fields_of_requests)
     buf_free(&b);
 }
 
+/* Where that field's second value is, the text says; lines in front of it and blanks count. */
+TEST(field_37_repeated_fields_say_where)
+{
+    static const char *const lines[] = {
+        "Origin: http://example.com\r\nOrigin: http://second.test\r\n",
+        "Origin: http://example.com\r\nX-Fill: x\r\norigin:   http://second.test\r\n",
+        VE "Sec-WebSocket-Version: 8\r\n", VE VE, VE "X-Fill: x\r\nsec-websocket-version:\t13\r\n",
+    };
+    buf b = { 0 };
+    size_t i, n;
+    int setup;
+
+    for (i = 0; i < COUNT(lines); i++) for (setup = PLAIN; setup < SETUPS; setup++) {
+        const char *text;
+        buf_clear(&b);
+        buf_str(&b, "GET / HTTP/1.1\r\n" HO UP CO KE);
+        if (lines[i][0] == 'O') buf_str(&b, VE);
+        buf_str(&b, lines[i]);
+        n = b.n - 2;
+        while (b.p[n - 1] > ' ') n--;           /* the last word of the lines begins here */
+        buf_str(&b, "X-Fill: x\r\n" E);
+        text = request_error(b.p, setup);
+        CHECK_SAYS(text, "repeated");
+        CHECK_INT(byte_told(text), n);
+        if (byte_told(text) != (long)n) printf("    %s\n", text);
+    }
+    buf_free(&b);
+}
+
+/* The wrong method is told, and no proxy blamed, whether Connection is there or not. */
+TEST(field_37_the_method_is_told)
+{
+    static const char *const methods[] = { "POST", "PUT", "OPTIONS", "get" };
+    char whole[300], without[300];
+    buf b = { 0 };
+    size_t i;
+    int setup, lost;
+
+    for (i = 0; i < COUNT(methods); i++) for (setup = PLAIN; setup < SETUPS; setup++) {
+        for (lost = 0; lost < 2; lost++) {
+            buf_clear(&b);
+            buf_str(&b, methods[i]);
+            buf_str(&b, " / HTTP/1.1\r\n" HO UP);
+            buf_str(&b, lost ? KE VE E : CO KE VE E);
+            snprintf(lost ? without : whole, 300, "%s", request_error(b.p, setup));
+        }
+        CHECK_STR(without, whole);
+        CHECK_STR(whole, ws_error_string(WS_ERR_METHOD));
+        CHECK_SAYS_NOT(without, "proxy");
+    }
+    buf_free(&b);
+}
+
+/* An escape that is none in a login: where it is, and not the password. at: of the '%'. */
+TEST(field_37_bad_escapes_of_logins)
+{
+    static const struct { const char *url; int at; } t[] = {
+        { "ws://us%zz:x@h/", 7 }, { "ws://us%4:x@h/", 7 }, { "ws://u%@h/", 6 },
+        { "ws://u:secret%@h/", 13 }, { "ws://u:%41secret%g1@h/", 16 }, { "wss://%%41@h/", 6 },
+    };
+    size_t i;
+
+    for (i = 0; i < COUNT(t); i++) {
+        char number[40];
+        ws_config cfg;
+        world w;
+        side s;
+        memset(&cfg, 0, sizeof cfg);
+        client_start(&s, &w, PLAIN, &cfg, t[i].url, NULL);
+        CHECK_INT(ws_error(s.c), WS_ERR_URL);
+        sprintf(number, "at byte %d", t[i].at);
+        CHECK_SAYS(ws_error_text(s.c), number);
+        CHECK_SAYS_NOT(ws_error_text(s.c), "secret");
+        CHECK_INT(s.closed, 1);
+        side_done(&s);
+    }
+}
+
+/* Where there is no URL, there is no place in it. */
+TEST(field_37_no_url_at_all)
+{
+    ws_conn *c = ws_client_new(NULL, NULL);
+
+    CHECK_INT(ws_error(c), WS_ERR_URL);
+    CHECK_SAYS_NOT(ws_error_text(c), "at byte");
+    CHECK(strlen(ws_error_text(c)) > strlen(ws_error_string(WS_ERR_URL)) + 2);
+    ws_free(c);
+}
+
+/* A server tells who speaks another protocol at the end of the first line, whatever the cuts:
+   every one gives the same text. */
+TEST(field_37_first_lines_that_are_no_request)
+{
+    static const char *const lines[] = {
+        "SSH-2.0-OpenSSH_9.2\r\n", "GET /\r\n", "EHLO mail.test\r\n", "GET / FTP/1.1\r\n",
+        "* OK IMAP4rev1\r\n"
+    };
+    size_t i, k;
+    int setup;
+
+    for (i = 0; i < COUNT(lines); i++) for (setup = PLAIN; setup < SETUPS; setup++) {
+        size_t n = strlen(lines[i]);
+        char first[300] = "";
+        for (k = 0; k <= n; k++) {
+            world w;
+            side s;
+            server_start(&s, &w, setup, NULL, NULL);
+            if (k == n) {
+                side_feed_by(&s, lines[i], n, 1);
+            } else {
+                side_feed(&s, lines[i], k);
+                if (k < n - 1) CHECK_INT(s.closed, 0);
+                side_feed(&s, lines[i] + k, n - k);
+            }
+            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.error, WS_ERR_HEAD_SYNTAX);
+            CHECK_INT(status_by_name(&s), 400);
+            if (!k) snprintf(first, sizeof first, "%s", ws_error_text(s.c));
+            CHECK_STR(ws_error_text(s.c), first);
+            CHECK(byte_told(first) >= 0);
+            side_done(&s);
+            if (test_faults) return;
+        }
+    }
+}
+
+/* What may still become a request is waited for: every beginning of good ones. */
+TEST(field_37_beginnings_of_requests_wait)
+{
+    static const char *const good[] = {
+        "GET /chat HTTP/1.1\r\n" ALL, "\r\nGET / HTTP/1.0\r\nHost: a\r\n",
+        "GET http://example.com/x HTTP/1.1\r\nA: b\r\n", "OPTIONS * HTTP/1.1\r\n" HO,
+    };
+    size_t i, k;
+    int setup;
+
+    for (i = 0; i < COUNT(good); i++) for (setup = PLAIN; setup < SETUPS; setup++)
+        for (k = 0; k <= strlen(good[i]); k++) {
+            world w;
+            side s;
+            server_start(&s, &w, setup, NULL, NULL);
+            side_feed(&s, good[i], k);
+            CHECK_INT(s.closed, 0);
+            CHECK_INT(s.out.n, 0);
+            side_free(&s);
+        }
+}
+
 /* A URL that is not understood: why, and where. at: index of the bad byte, -1: why is enough. */
 TEST(field_37_urls_say_where_and_why)
 {
@@ -1885,7 +2033,10 @@ TESTS(T(field_26_key_with_loose_bits) T(field_26_decoder_stays_strict)
       T(field_32_long_logins) T(field_32_long_logins_of_proxies)
       T(field_32_zones) T(field_33_protocol_optional) T(field_33_none_offered)
       T(field_37_upgrade_by_http_1_0) T(field_37_repeated_fields_of_answers)
-      T(field_37_repeated_fields_of_requests) T(field_37_urls_say_where_and_why)
+      T(field_37_repeated_fields_of_requests) T(field_37_repeated_fields_say_where)
+      T(field_37_the_method_is_told) T(field_37_bad_escapes_of_logins) T(field_37_no_url_at_all)
+      T(field_37_first_lines_that_are_no_request) T(field_37_beginnings_of_requests_wait)
+      T(field_37_urls_say_where_and_why)
       T(field_37_urls_keep_the_password) T(field_37_bad_start_lines_say_where)
       T(field_37_no_counts_from_the_head) T(field_37_banners_of_others)
       T(field_37_beginnings_wait) T(field_37_banner_instead_of_a_proxy)

@@ -17,6 +17,7 @@ int main(void)
 
 #else
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
@@ -404,6 +405,60 @@ TEST(field_13_a_sleeping_client_wakes)
     ws_free(c);
 }
 
+/* Connecting to a server that accepts and says nothing: a signal comes out of it, nothing has
+   failed, and ws_recv goes on, to OPEN when the server answers. */
+TEST(field_13_a_client_that_connects_wakes)
+{
+    int restart;
+
+    for (restart = 0; restart < 2; restart++) {
+        kicker k;
+        ws_event ev;
+        ws_conn *c;
+        char url[60], in[4000] = "", accept_text[29], answer[200];
+        const char *key;
+        size_t n = 0;
+        ssize_t r = 1;
+        int port, fd, i, listener = loopback_listen(&port);
+        snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
+        kick_begin(&k, NULL, -1, 1, restart ? SA_RESTART : 0);
+        c = ws_connect(url, NULL);
+        CHECK_INT(ws_error(c), 0);
+        CHECK_INT(ws_state(c), WS_STATE_CONNECTING);
+        for (i = 0; i < 5; i++) {       /* still silent */
+            CHECK_INT(ws_recv(c, &ev, -1), 1);
+            CHECK_WAKE(ev);
+            CHECK_INT(ws_state(c), WS_STATE_CONNECTING);
+        }
+        do fd = accept(listener, NULL, NULL);
+        while (fd < 0 && errno == EINTR);
+        while (r > 0 && !strstr(in, "\r\n\r\n") && !k.gave_up) {
+            ws_recv(c, &ev, 0);         /* sends the request, if it did not yet */
+            r = recv(fd, in + n, sizeof in - 1 - n, MSG_DONTWAIT);
+            if (r > 0) n += (size_t)r;
+            if (r < 0 && (errno == EAGAIN || errno == EINTR)) r = 1;
+            in[n] = 0;
+        }
+        key = strstr(in, "Sec-WebSocket-Key: ");
+        CHECK(key != NULL);
+        if (key) {
+            ws_accept_key(key + 19, accept_text);
+            r = snprintf(answer, sizeof answer, "HTTP/1.1 101 Switching Protocols\r\n"
+                         "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                         "Sec-WebSocket-Accept: %s\r\n\r\n", accept_text);
+            CHECK_INT(write(fd, answer, (size_t)r), r);
+            do CHECK_INT(ws_recv(c, &ev, -1), 1);
+            while (ev.type == WS_EV_WAKE && !k.gave_up);
+            CHECK_INT(ev.type, WS_EV_OPEN);
+            CHECK_INT(ws_state(c), WS_STATE_OPEN);
+        }
+        kick_end(&k);
+        ws_free(c);
+        close(fd);
+        close(listener);
+    }
+}
+
 /* ---- a send that waits ---- */
 
 typedef struct reader {
@@ -702,6 +757,7 @@ TESTS(T(field_13_signals_come_out_of_the_loop) T(field_13_a_timer_comes_out)
       T(field_13_a_zero_means_the_time) T(field_13_until_is_reached)
       T(field_13_signals_come_out_of_a_client) T(field_13_a_clients_zero_means_the_time)
       T(field_13_a_client_that_is_down_wakes) T(field_13_a_sleeping_client_wakes)
+      T(field_13_a_client_that_connects_wakes)
       T(field_13_a_waiting_send_goes_on) T(field_13_wakes_make_one_event)
       T(field_13_wakes_between_posts) T(field_13_a_wake_always_fits) T(field_13_wake_of_nothing)
       T(field_13_a_busy_loop_wakes) T(field_13_no_wake_is_lost) T(field_13_a_server_is_stopped))

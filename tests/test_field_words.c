@@ -1289,6 +1289,67 @@ TEST(field_37_urls)
         }
 }
 
+/* Of a login whose escapes are bad every driver says where. Without a URL there is no place to
+   name. */
+TEST(field_37_bad_escapes_of_logins)
+{
+    static const struct { const char *url, *at; } t[] = {
+        { "ws://us%zz:x@h/", "at byte 7" }, { "ws://us:x%@h/", "at byte 9" }, { NULL, "" },
+    };
+    int driver;
+    size_t i;
+
+    for (i = 0; i < COUNT(t); i++) for (driver = 0; driver < DRIVERS; driver++) {
+        int faults = test_faults;
+        ws_config cfg;
+        ws_conn *c;
+        end e;
+        begin();
+        cfg = client_config(&e);
+        c = visit(driver, t[i].url, &cfg);
+        run_out(&e);
+        CHECK_INT(e.error, WS_ERR_URL);
+        CHECK_SAYS(e.reason, t[i].at);
+        if (!t[i].url) CHECK_SAYS_NOT(e.reason, "at byte");
+        which(faults, driver, e.reason);
+        leave(&e, c);
+        over();
+    }
+}
+
+/* Who asks a server in another protocol, and waits, is told with the first line. */
+TEST(field_37_banners_for_a_server)
+{
+    static const char *const lines[] = { "SSH-2.0-OpenSSH_9.2\r\n", "GET /\r\n" };
+    size_t i;
+
+    for (i = 0; i < COUNT(lines); i++) {
+        uint64_t start;
+        ws_config cfg;
+        end s;
+        raw r;
+        begin();
+        memset(&cfg, 0, sizeof cfg);
+        memset(&s, 0, sizeof s);
+        memset(&r, 0, sizeof r);
+        cfg.user = &s;
+        cfg.handshake_timeout = WS_NEVER;
+        raw_connect(&r, ws_listen_port(loop, listen_on(&cfg)));
+        raw_say(&r, lines[i]);
+        start = now_ms();
+        while (!s.closes && now_ms() - start < 3000) turn();
+        CHECK_INT(s.closes, 1);
+        CHECK_INT(s.error, WS_ERR_HEAD_SYNTAX);
+        for (start = now_ms(); !r.ended && now_ms() - start < 3000;) {
+            turn();
+            raw_read(&r);
+        }
+        CHECK(!strncmp(r.in, "HTTP/1.1 400 ", 13));
+        raw_end(&r, 0);
+        over();
+    }
+}
+
 /* The reason of CLOSE that a user may be shown, in both roles: no counts from the head's start. */
 TEST(field_37_reasons_without_counts)
 {
@@ -1419,6 +1480,7 @@ TESTS(T(field_27_empty_line_over_sockets)
       T(field_36_what_the_resolver_says) T(field_36_errno_of_something_else)
       T(field_36_listeners) T(field_36_comes_back)
       T(field_37_banners_of_others) T(field_37_banner_instead_of_a_proxy) T(field_37_urls)
+      T(field_37_bad_escapes_of_logins) T(field_37_banners_for_a_server)
       T(field_37_reasons_without_counts)
       T(field_38_upgrade_removed) T(field_38_no_tls_says_what_helps)
       T(field_38_no_tls_for_a_listener))
