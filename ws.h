@@ -12172,7 +12172,7 @@ static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
         if (wants & WS_WANT_READ) ws__read_ahead(c);
         if (WS__HAS(c, WS__INPUT_END)) ws__write_failed(c);     /* the peer has gone */
         ws__flush(c);
-        if (busy && c->core.spoke != spoke) due = ws__after(c, patience);    /* the source went on */
+        if (busy && c->core.spoke != spoke) due = ws__after(c, patience);  /* the source gives */
     }
     if (ws__phase_has(&c->core, WS__STREAMS)) c->flags |= corked;
     return c->cfg->close_ahead ? (int)WS_ERR_STATE : ws_error(c);
