@@ -1709,6 +1709,41 @@ TEST(required)
     }
 }
 
+/* interim answers are counted where a refusal's body is: they are none */
+TEST(field_29_interim_answers_are_no_body)
+{
+    ws_deflate d = { 0 };
+    int interim;
+
+    d.required = 1;
+    for (interim = 0; interim < 5; interim++) {
+        world w;
+        side s;
+        buf b = { 0 };
+        ws_config cfg;
+        ws_event ev;
+        char accept[29];
+        int i;
+
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.deflate = &d;
+        side_new(&s, &w, 1, &cfg);
+        side_pull(&s);
+        ws_accept_key(strstr(buf_c(&s.out), "Sec-WebSocket-Key: ") + 19, accept);
+        for (i = 0; i < interim; i++) buf_str(&b, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+        buf_str(&b, "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
+        buf_str(&b, accept);
+        buf_str(&b, "\r\n\r\n");
+        ws_feed(s.c, b.p, b.n);
+        CHECK_INT(ws_next(s.c, &ev), 0);        /* CLOSE comes when ours has gone */
+        CHECK_INT(ws_error(s.c), WS_ERR_EXTENSION_MISSING);
+        CHECK_INT(ws_body(s.c).size, 0);
+        buf_free(&b);
+        side_done(&s);
+    }
+}
+
 /* ---- memory ---- */
 
 TEST(memory_of_a_connection)
@@ -2267,7 +2302,8 @@ TESTS(T(parameters) T(configurations) T(extension_of_ones_own) T(accept_again)
       T(field_34_limits_hold) T(sec_F4_window_of_256) T(codec_that_cannot_begin)
       T(codec_without_a_tail) T(empty_after_another)
       T(sec_F3_lying_codec) T(sec_F3_lying_extension) T(nth_allocation) T(sec_F6_one_byte_writes)
-      T(dropped_and_replaced_messages) T(required) T(memory_of_a_connection)
+      T(dropped_and_replaced_messages) T(required) T(field_29_interim_answers_are_no_body)
+      T(memory_of_a_connection)
       T(memory_of_the_caller)
       T(parts_in_memory_of_the_caller) T(tight_memory_of_the_caller) T(states_that_cannot_be) SOCKET_TESTS)
 

@@ -6150,6 +6150,7 @@ WS__APART int ws__client_head(ws_conn *c, ws_str head)
     const char *why = NULL;
     int status = 0, fault = ws_head_answer(head, &version, &status, &reason);
 
+    c->rx->left = 0;                    /* it counted interim answers */
     if (fault) c->taken = 9;            /* behind "HTTP/1.1 " */
     if (!fault) {
         c->cfg->status = (uint16_t)status;
