@@ -393,7 +393,7 @@ TEST(sec_A1)
         ws_conn *c;
         ws_event ev;
         char accept[29], first[256];
-        size_t i, waits;
+        size_t i, waits, line;
 
         memset(&j, 0, sizeof j);
         memset(&cfg, 0, sizeof cfg);
@@ -402,6 +402,7 @@ TEST(sec_A1)
         sprintf(first, "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 "Sec-WebSocket-Accept: %s\r\n", accept);
         add_head(&j.in, client ? first : ask, SIZE + (size_t)over, 10);
+        line = (size_t)(strchr(j.in.p, '\n') - (char *)j.in.p) + 1;
         c = client ? ws_client_new("ws://h/", &cfg) : ws_server_new(&cfg);
         ws_output(c, &waits);
         ws_output_done(c, waits);
@@ -410,7 +411,9 @@ TEST(sec_A1)
             if (ws_next(c, &ev)) break;
             if (ws_error(c)) break;
             CHECK_INT(c->rx->head.scanned, i + 1);
-            ((char *)WS__DATA(c->rx))[c->rx->pos + i] = 0;
+            /* the first line of a request is looked at once more, when it is whole */
+            if (i > line) ((char *)WS__DATA(c->rx))[c->rx->pos + i] = 0;
+            if (i == line) memset(WS__DATA(c->rx) + c->rx->pos, 0, i);
         }
         if (over) {
             CHECK_INT(ws_error(c), WS_ERR_HEAD_SIZE);
