@@ -199,7 +199,7 @@ static int f_getsockname(int s, struct sockaddr *a, socklen_t *n)
     return r ? fail(r) : getsockname(s, a, n);
 }
 
-static int f_pipe(int fd[2])
+static inline int f_pipe(int fd[2])     /* where there is no pipe2 */
 {
     int r = due(PIPE);
     if (r) return fail(r);
