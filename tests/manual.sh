@@ -93,11 +93,12 @@ check "README.md's event stream is followed" prints "limit ${client%.c}" "tick: 
 kill $pid
 wait $pid 2>/dev/null
 
-# The tables: every WS_EV_ and every field of ws_config begins a line of one.
+# The tables: every WS_EV_ and every field of ws_config that is not private begins a line of one.
 sed '/^\/\* ==== Stop here/,$d' ws.h >$out/public.txt
 { sed -n 's/^    \(WS_EV_[A-Z]*\)[^A-Z].*/\1/p; s/^    \(WS_EV_[A-Z]*\)$/\1/p' $out/public.txt
   awk '/^typedef struct ws_config/ { on = 1; next }
        /^} ws_config/ { exit }
+       /\/\* private:/ { next }
        on { line = $0; if (c) { if (/\*\//) c = 0; next }
             sub(/\/\*.*/, "", line); print line
             if (/\/\*/ && !/\*\//) c = 1 }' $out/public.txt |
@@ -113,7 +114,7 @@ check "ws.h has events and settings" [ "$(grep -c . $out/names.txt)" -ge 50 ]
 
 # ... and every function stands in one.
 { cat $out/public.txt; sed '/^\/\* ==== Stop here/,$d' ws_sse.h; } |
-    sed -n 's/^WS_\(SSE_\)*API [^(]*[ *]\(ws_[a-z0-9_]*\)(.*/\2/p' >$out/functions.txt
+    sed -n 's/^WS_\(SSE_\)*API [^(]*[ *]\(ws_[a-z0-9][a-z0-9_]*\)(.*/\2/p' >$out/functions.txt
 while read -r name; do
     grep -q "^| .*\`$name\`" README.md || echo "$name"
 done <$out/functions.txt >$out/missing.txt
