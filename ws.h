@@ -10223,7 +10223,7 @@ WS__PRIVATE int ws__sock_connect(ws__sock s, const struct sockaddr *a, size_t si
     return connect(s, a, (int)size);
 }
 
-static int ws__sock_nonblock(ws__sock s)
+WS__PRIVATE int ws__sock_nonblock(ws__sock s)
 {
     u_long on = 1;
     SetHandleInformation((HANDLE)s, HANDLE_FLAG_INHERIT, 0);    /* as accept gave it */
@@ -10301,7 +10301,7 @@ static void ws__sock_close(ws__sock s)
 
 /* Every socket of ours comes through here. No SIGPIPE either, where a flag of send does not say
    so. */
-static int ws__sock_nonblock(ws__sock s)
+WS__PRIVATE int ws__sock_nonblock(ws__sock s)
 {
     int flags = fcntl(s, F_GETFL, 0);
 #ifdef SO_NOSIGPIPE

@@ -100,7 +100,7 @@ can() {     # can COMPILER FLAGS: links an empty program with them
 sources="impl.c twice.c no_sockets.c no_malloc.c no_client.c no_server.c no_simd.c no_threads.c no_extensions.c loopback.c lwip.c"
 
 # what a switch leaves out: calls that cannot work without it
-server="ws_server_new ws_accept ws_reject ws_http_reply ws_http_begin ws_http_write ws_http_end ws_http_fill
+server="ws_server_new ws_accept ws_reject ws_http_reply ws_http_begin ws__http_begin ws_http_write ws_http_end ws_http_fill
     ws_http_beat ws_adopt ws_listen ws_listen_port ws_listen_tls ws_unlisten ws_broadcast ws_http_publish
     ws_http_publish_fill"
 client="ws_client_new ws_connect ws_open ws_resolved ws_dial ws_next_header ws_next_delay ws_tunnel_init
