@@ -42,7 +42,7 @@ run() {
     local name=$1 before status
     shift
     before=$(grep -c '^ok\|^FAIL\|^not ok' "$log")
-    timeout -k 5 240 "$@" 2>"$out/interop/stderr" </dev/null | tee -a "$log"
+    timeout -k 5 600 "$@" 2>"$out/interop/stderr" </dev/null | tee -a "$log"
     status=${PIPESTATUS[0]}
     [ "$status" = 0 ] || { say "FAIL $name: exit status $status"; tail -n 5 "$out/interop/stderr"; }
     [ "$(grep -c '^ok\|^FAIL\|^not ok' "$log")" -gt "$before" ] || say "FAIL $name: it checked nothing"
