@@ -2792,6 +2792,8 @@ static int ws__core_see(const ws__core *core, const ws_config *rules, const ws__
 /* Begins a data frame that ws__core_see has let through. */
 static void ws__core_begin(ws__reader *r, const ws_frame *f)
 {
+    WS_ASSERT(!r->in_frame && f->op < 8);
+    WS_ASSERT((f->op == WS_OP_CONTINUATION) == (r->op != 0));
     if (!r->op) {
         r->op = f->op;
         r->coded = f->rsv != 0;
@@ -2825,6 +2827,7 @@ static int ws__core_clear(ws__reader *r, const ws_config *rules, const uint8_t *
 
     int fault = ws__text_judge(r->op, &r->utf8, p, fits, end && fits == n, good);
 
+    WS_ASSERT(r->op && *good <= fits && fits <= n);
     r->size += *good;
     return fault ? fault : fits < n ? WS_ERR_MESSAGE_SIZE : 0;
 }
@@ -2836,6 +2839,7 @@ static void ws__core_move(ws__reader *r, uint8_t *to, const uint8_t *from, size_
     uint8_t key[4];
     size_t i;
 
+    WS_ASSERT(r->in_frame && n <= r->left);
     if (r->masked) ws_mask(to, from, n, r->key, 0);
     else if (to != from && n) memmove(to, from, n);
     memcpy(key, r->key, 4);
@@ -2888,6 +2892,7 @@ static int ws__core_close_got(ws__core *core, const uint8_t *p, size_t n)
     if (n == 1) return WS_ERR_CLOSE_SIZE;
     if (n && !ws__code_valid(code)) return WS_ERR_CLOSE_CODE;
     if (n > 2 && (ws_utf8(&state, p + 2, n - 2) < n - 2 || state)) return WS_ERR_CLOSE_UTF8;
+    WS_ASSERT(core->phase == WS__PHASE_FRAMES && !(core->is & WS__CLOSE_GOT));
     core->is |= WS__CLOSE_GOT;
     core->code = (uint16_t)code;
     return 0;
