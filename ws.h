@@ -166,8 +166,8 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
     WS_ASSERT(truth)         impl  a macro of yours: the library's own invariants, for tests
 */
 
-/* The bodies, and they alone, ask Linux for more than -std=c99 shows: accept4, getaddrinfo. If a
-   plain include came first, its headers are asked again. */
+/* The bodies, and they alone, ask Linux for more than -std=c99 shows: accept4,
+   getaddrinfo. If a plain include came first, its headers are asked again. */
 #if defined(__linux__) && defined(WS_IMPLEMENTATION) && !defined(WS_IMPLEMENTED_) && \
     !defined(_GNU_SOURCE) && !defined(WS_NO_SOCKETS)
 #define _GNU_SOURCE
@@ -177,7 +177,7 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
 #ifndef WS_H_INCLUDED
 #define WS_H_INCLUDED
 
-/* ==== >>config ========================================================================= */
+/* ==== >>config ====================================================================== */
 
 #include <limits.h>
 #include <stddef.h>
@@ -199,14 +199,14 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
 #define WS_API extern
 #endif
 
-/* ==== >>version ======================================================================== */
+/* ==== >>version ===================================================================== */
 
 #define WS_VERSION_MAJOR 0
 #define WS_VERSION_MINOR 1
 #define WS_VERSION_PATCH 0
 #define WS_VERSION_STRING "0.1.0"
 
-/* ==== >>types ========================================================================== */
+/* ==== >>types ======================================================================= */
 
 /* One WebSocket endpoint, client or server. */
 typedef struct ws_conn ws_conn;
@@ -228,8 +228,8 @@ enum {
     WS_OP_CLOSE = 8,
     WS_OP_PING = 9,
     WS_OP_PONG = 10,
-    WS_OP_PLAIN = 64                    /* added to TEXT or BINARY when sending: this message
-                                           goes without the connection's extension */
+    WS_OP_PLAIN = 64                 /* added to TEXT or BINARY when sending: this message
+                                        goes without the connection's extension */
 };
 
 /* Close codes (RFC 6455 7.4.1 and the IANA registry). 3000..4999 are yours. */
@@ -259,8 +259,8 @@ enum {
     WS_STATE_CLOSED = 3                 /* nothing more will be sent or received */
 };
 
-/* Every error: name (enum WS_ERR_name, negative), what a peer is told (a close code, or an
-   HTTP status in the opening handshake, or 0 for nothing), sentence. */
+/* Every error: name (enum WS_ERR_name, negative), what a peer is told (a close code, or
+   an HTTP status in the opening handshake, or 0 for nothing), sentence. */
 #define WS_ERRORS(X) \
     X(MEMORY,            1011, "out of memory") \
     X(ARGUMENT,             0, "invalid argument") \
@@ -339,48 +339,48 @@ enum { WS_OK = 0, WS_ERRORS(WS__ERROR_ENUM) WS_ERR_LAST_ = -WS__NUMBER_END };
 /* Kinds of event. */
 enum {
     WS_EV_NONE = 0,
-    WS_EV_OPEN,         /* handshake done: ws_target, ws_header_value until the next pull */
+    WS_EV_OPEN,       /* handshake done: ws_target, ws_header_value until the next pull */
     WS_EV_MESSAGE,      /* op (TEXT: valid UTF-8, or BINARY), data, size */
     WS_EV_PING,         /* data, size (0..125); already answered */
     WS_EV_PONG,         /* data, size (0..125) */
-    WS_EV_WRITABLE,     /* after WS_ERR_BACKLOG: the backlog has drained; or what waited at
-                           ws_want_writable has gone */
+    WS_EV_WRITABLE,     /* after WS_ERR_BACKLOG: the backlog has drained; or what waited
+                           at ws_want_writable has gone */
     WS_EV_HTTP,         /* server: not a WebSocket request; ws_http_reply before the next
                            pull (with cfg.ask: or later), else it is answered 426. A body
                            (of a POST) is not given */
     WS_EV_CLOSE,        /* last: code, reason, clean, error */
     WS_EV_REQUEST,      /* server with cfg.ask: ws_accept or ws_reject it, now or later */
-    WS_EV_PART,         /* a piece of a message (cfg.parts_over, cfg.frames): op, data, size,
-                           first, last; TEXT may be cut inside a character */
-    WS_EV_DOWN,         /* client with cfg.reconnect: lost or not reached; fields as in CLOSE.
-                           The next try comes in retry_in ms; OPEN, or DOWN again, follows.
-                           What waited to be sent is gone, ws_send is WS_ERR_STATE until OPEN.
-                           ws_close: CLOSE follows at once, with the fields of this DOWN */
-    WS_EV_POST,         /* ws_post from another thread: data is the pointer; conn is NULL */
-    WS_EV_WAKE          /* a signal interrupted the wait, or ws_wake: look at your own flags;
-                           conn is NULL */
+    WS_EV_PART,         /* a piece of a message (cfg.parts_over, cfg.frames): op, data,
+                           size, first, last; TEXT may be cut inside a character */
+    WS_EV_DOWN,     /* client with cfg.reconnect: lost or not reached; fields as in CLOSE.
+                       The next try comes in retry_in ms; OPEN, or DOWN again, follows.
+                       What waited to be sent is gone, ws_send is WS_ERR_STATE until OPEN.
+                       ws_close: CLOSE follows at once, with the fields of this DOWN */
+    WS_EV_POST,       /* ws_post from another thread: data is the pointer; conn is NULL */
+    WS_EV_WAKE          /* a signal interrupted the wait, or ws_wake: look at your own
+                           flags; conn is NULL */
 };
 
 typedef struct ws_event {
     int type;           /* WS_EV_ */
     int op;             /* MESSAGE: WS_OP_TEXT or WS_OP_BINARY */
     ws_conn *conn;
-    const void *data;   /* "" when size is 0. A NUL stands behind it in MESSAGE, PART, PING and
-                           PONG, which size does not count */
+    const void *data;   /* "" when size is 0. A NUL stands behind it in MESSAGE, PART,
+                           PING and PONG, which size does not count */
     size_t size;        /* bytes */
     int first, last;    /* PART: 1 if it begins, ends its message */
     int retry_in;       /* DOWN: milliseconds */
-    int code;           /* CLOSE: what the peer sent, or WS_CLOSE_NO_CODE, WS_CLOSE_ABNORMAL;
-                           what we sent after an error of the peer; 0 after plain HTTP */
-    int clean;          /* CLOSE: 1 if Close frames went both ways (or HTTP was answered) */
+    int code;        /* CLOSE: what the peer sent, or WS_CLOSE_NO_CODE, WS_CLOSE_ABNORMAL;
+                        what we sent after an error of the peer; 0 after plain HTTP */
+    int clean;        /* CLOSE: 1 if Close frames went both ways (or HTTP was answered) */
     int error;          /* CLOSE: 0 or WS_ERR_ */
-    uint32_t refused;   /* CLOSE, DOWN: messages and parts that met WS_ERR_BACKLOG or WS_ERR_BUSY
-                           since OPEN, or were cut off by ws_close */
+    uint32_t refused;   /* CLOSE, DOWN: messages and parts that met WS_ERR_BACKLOG or
+                           WS_ERR_BUSY since OPEN, or were cut off by ws_close */
     const char *reason; /* CLOSE: the peer's reason or the error's text; never NULL */
 } ws_event;
 
-/* One header line. Arrays of them end with { NULL, NULL }. What only the library writes is
-   WS_ERR_ARGUMENT wherever headers are sent: Host (see cfg.host), Connection, Upgrade,
+/* One header line. Arrays of them end with { NULL, NULL }. What only the library writes
+   is WS_ERR_ARGUMENT wherever headers are sent: Host (see cfg.host), Connection, Upgrade,
    Transfer-Encoding, Content-Length (but see ws_http_reply, ws_http_begin), and
    Sec-WebSocket-Key, -Version, -Accept, -Protocol (see cfg.protocols), -Extensions. */
 typedef struct ws_header {
@@ -389,11 +389,11 @@ typedef struct ws_header {
 
 /* A place where WebSockets are served. Arrays of them end with { NULL, NULL, 0 }. */
 typedef struct ws_route {
-    const char *path;       /* "/chat"; a '*' at its end stands for any rest, a '*' before a
-                               '/' for the rest of its segment, not empty; no other '*'. The
-                               query does not count; case and percent-encoding do */
-    const char *protocol;   /* subprotocol it speaks: only for clients that offer it. NULL: for
-                               all others, whatever cfg.protocols says */
+    const char *path;       /* "/chat"; a '*' at its end stands for any rest, a '*' before
+                               a '/' for the rest of its segment, not empty; no other '*'.
+                               The query does not count; case and percent-encoding do */
+    const char *protocol;   /* subprotocol it speaks: only for clients that offer it.
+                               NULL: for all others, whatever cfg.protocols says */
     int id;                 /* yours: ws_route_id */
 } ws_route;
 
@@ -408,63 +408,66 @@ enum {
 typedef struct ws_io {
     /* Bytes read (1..n), 0 at the end of the stream, or WS_IO_. */
     ptrdiff_t (*read)(void *user, void *buf, size_t n);
-    /* Bytes written (0..n), or WS_IO_. What was not taken comes again: the same bytes, perhaps
-       at another address, perhaps with more behind them; at most 16384. */
+    /* Bytes written (0..n), or WS_IO_. What was not taken comes again: the same bytes,
+       perhaps at another address, perhaps with more behind them; at most 16384. */
     ptrdiff_t (*write)(void *user, const void *buf, size_t n);
     /* Called once when the connection is done with it. */
     void (*close)(void *user);
     /* Blocking client only: waits until one of wants (WS_WANT_ bits) holds or timeout
-       milliseconds passed (-1: for ever). NULL: sleeps a millisecond, and a send that waits
-       for room only writes. */
+       milliseconds passed (-1: for ever). NULL: sleeps a millisecond, and a send that
+       waits for room only writes. */
     void (*wait)(void *user, int wants, int timeout);
     void *user;
-    /* 1 while read has something for which nothing below becomes readable: TLS has decrypted
-       it already. NULL: after each success read is called once more. */
+    /* 1 while read has something for which nothing below becomes readable: TLS has
+       decrypted it already. NULL: after each success read is called once more. */
     int (*pending)(void *user);
-    /* After WS_IO_ERROR, and when time ran out: what stands in the way, in words; or NULL. */
+    /* After WS_IO_ERROR, and when time ran out: what stands in the way, in words; or
+       NULL. */
     const char *(*why)(void *user);
 } ws_io;
 
 /* Bits of ws_wants. */
 enum { WS_WANT_READ = 1, WS_WANT_WRITE = 2 };
 
-/* A per-message extension (RFC 6455 9): how it is negotiated, and how it changes messages.
-   Arrays of pointers to them end with NULL. All functions but end are required; the first
-   argument is user; they must leave connections alone. Each state is bytes of ours, aligned
-   to 8, one for each direction.
+/* A per-message extension (RFC 6455 9): how it is negotiated, and how it changes
+   messages. Arrays of pointers to them end with NULL. All functions but end are required;
+   the first argument is user; they must leave connections alone. Each state is bytes of
+   ours, aligned to 8, one for each direction.
 
-   encode and decode work in steps: *in_size bytes are there, *out_size bytes (64 or more) may
-   be written; they set both to what they took and wrote. They return 1 when what flush or
-   last asks for is done, all taken and all written; 0 to be called again: with more room if
-   out is full, else with more input; or an error. A step with input, flush or last that
-   neither takes nor writes is a fault. decode returns WS_ERR_DECODE for bytes that are the
-   peer's fault (1007), and may set *out_size to what it wrote before them, less than all;
-   every other error and fault is ours (WS_ERR_CODEC, 1011). */
+   encode and decode work in steps: *in_size bytes are there, *out_size bytes (64 or more)
+   may be written; they set both to what they took and wrote. They return 1 when what
+   flush or last asks for is done, all taken and all written; 0 to be called again: with
+   more room if out is full, else with more input; or an error. A step with input, flush
+   or last that neither takes nor writes is a fault. decode returns WS_ERR_DECODE for
+   bytes that are the peer's fault (1007), and may set *out_size to what it wrote before
+   them, less than all; every other error and fault is ours (WS_ERR_CODEC, 1011). */
 typedef struct ws_extension {
     const char *name;           /* a token */
-    int rsv;                    /* the reserved bit of its messages: RSV1 = 4, RSV2 = 2, RSV3 = 1 */
-    int required;               /* 1: no connection without it (a client closes with 1010) */
+    int rsv;          /* the reserved bit of its messages: RSV1 = 4, RSV2 = 2, RSV3 = 1 */
+    int required;            /* 1: no connection without it (a client closes with 1010) */
     uint32_t threshold;         /* smaller messages, in bytes, are sent without it */
-    int only_smaller;           /* 1: so are messages that it does not make smaller (where each
-                                   begins anew); else it may give at most 2 * size + 4096 bytes */
+    int only_smaller;   /* 1: so are messages that it does not make smaller (where each
+                           begins anew); else it may give at most 2 * size + 4096 bytes */
     void *user;                 /* yours; what it points to is not copied */
-    /* Client: writes the parameters of its i-th (0..3) offer, "; a=1; b", as a string to buf of
-       256 bytes, n of them. 0, or -1: there are no more. */
+    /* Client: writes the parameters of its i-th (0..3) offer, "; a=1; b", as a string to
+       buf of 256 bytes, n of them. 0, or -1: there are no more. */
     int (*offer)(void *user, int i, char *buf, size_t n);
-    /* Server: takes an offer with such parameters (0), writes those of the answer, and what was
-       agreed in a form of its own; or declines (-1). May be asked twice in a handshake. */
+    /* Server: takes an offer with such parameters (0), writes those of the answer, and
+       what was agreed in a form of its own; or declines (-1). May be asked twice in a
+       handshake. */
     int (*accept)(void *user, ws_str offer, char *answer, size_t n, uint32_t *agreed);
     /* Client: 0 if the parameters of an answer are good, or -1: the handshake fails. */
     int (*confirm)(void *user, ws_str answer, uint32_t *agreed);
-    /* Bytes of state for messages out (encode = 1) or in (0). 0: none is ever encoded. *alone: 1
-       if every message begins anew, so that the state lives only as long as a message. */
+    /* Bytes of state for messages out (encode = 1) or in (0). 0: none is ever encoded.
+       *alone: 1 if every message begins anew, so that the state lives only as long as a
+       message. */
     size_t (*state_size)(void *user, uint32_t agreed, int encode, int *alone);
-    /* Begins a state. 0, or an error. Also in one that was used: after a message that could
-       not be sent (with cfg.drop_oldest: for each), encoding goes on as if nothing had been
-       encoded yet, and the peer's decoder must not mind. */
+    /* Begins a state. 0, or an error. Also in one that was used: after a message that
+       could not be sent (with cfg.drop_oldest: for each), encoding goes on as if nothing
+       had been encoded yet, and the peer's decoder must not mind. */
     int (*begin)(void *user, uint32_t agreed, int encode, void *state);
-    /* flush: 0 more of the message follows, 1 a part ends: the peer must be able to decode all
-       so far, 2 the message ends. */
+    /* flush: 0 more of the message follows, 1 a part ends: the peer must be able to
+       decode all so far, 2 the message ends. */
     int (*encode)(void *user, void *state, const void *in, size_t *in_size,
                   void *out, size_t *out_size, int flush);
     /* last: the message ends with this input. */
@@ -474,18 +477,18 @@ typedef struct ws_extension {
     void (*end)(void *user, int encode, void *state);
 } ws_extension;
 
-/* DEFLATE without header (RFC 1951) for permessage-deflate. Its state, aligned to 8, holds all
-   it needs and is let go without a word. Steps as in ws_extension. */
+/* DEFLATE without header (RFC 1951) for permessage-deflate. Its state, aligned to 8,
+   holds all it needs and is let go without a word. Steps as in ws_extension. */
 typedef struct ws_codec {
-    /* Bytes of state for windows of 2^bits (8..15) bytes, mem_level 1..9; 0: not possible. What
-       inflates may use a larger window; what deflates must not. */
+    /* Bytes of state for windows of 2^bits (8..15) bytes, mem_level 1..9; 0: not
+       possible. What inflates may use a larger window; what deflates must not. */
     size_t (*deflate_size)(int bits, int mem_level);
     size_t (*inflate_size)(int bits);
     /* 0, or anything else on failure. size: from above; level 1..9. */
     int (*deflate_init)(void *state, size_t size, int bits, int mem_level, int level);
     int (*inflate_init)(void *state, size_t size, int bits);
-    /* flush: writes all that was taken and ends it with 00 00 FF FF (zlib's Z_SYNC_FLUSH),
-       once; then 1. */
+    /* flush: writes all that was taken and ends it with 00 00 FF FF (zlib's
+       Z_SYNC_FLUSH), once; then 1. */
     int (*deflate)(void *state, const void *in, size_t *in_size, void *out, size_t *out_size,
                    int flush);
     /* 1: room is left and the input stands between two blocks, or it cannot tell; 2: behind a
@@ -496,156 +499,164 @@ typedef struct ws_codec {
 /* permessage-deflate (RFC 7692). Zero it, then set what you care about. */
 typedef struct ws_deflate {
     const ws_codec *codec;              /* NULL: zlib's, with WS_USE_ZLIB */
-    int server_no_context_takeover;     /* 1: each message of the server, of the client, is */
-    int client_no_context_takeover;     /* compressed alone: larger, but no state between them */
-    int server_max_window_bits;         /* 9..15 (8: if the codec can), 15: window of 2^bits */
-    int client_max_window_bits;         /* bytes; a server then declines clients without it */
+    int server_no_context_takeover; /* 1: each message of the server, of the client, is */
+    int client_no_context_takeover;     /* compressed alone: larger, but no state between
+                                           them */
+    int server_max_window_bits;    /* 9..15 (8: if the codec can), 15: window of 2^bits */
+    int client_max_window_bits;     /* bytes; a server then declines clients without it */
     int level;                          /* 1 fast .. 9 small, 6 */
     int mem_level;                      /* 1 little memory .. 9 fast, 8 */
-    int required;                       /* 1: no connection without it (a client closes 1010) */
-    uint32_t threshold;                 /* smaller messages are sent as they are, 1024 bytes */
+    int required;                 /* 1: no connection without it (a client closes 1010) */
+    uint32_t threshold;            /* smaller messages are sent as they are, 1024 bytes */
 } ws_deflate;
 
 /* "Off" for a limit or a time of ws_config. */
 #define WS_NO_LIMIT 0xFFFFFFFFu
 #define WS_NEVER    0xFFFFFFFFu
 
-/* Settings. Zero it, then set what you care about: 0 always means the default. Everything is
-   copied when a connection, loop or listener is made; nothing needs to stay alive. Times are
-   milliseconds, at most 2^29 (6 days). */
+/* Settings. Zero it, then set what you care about: 0 always means the default. Everything
+   is copied when a connection, loop or listener is made; nothing needs to stay alive.
+   Times are milliseconds, at most 2^29 (6 days). */
 typedef struct ws_config {
     uint32_t max_message;       /* bytes, 1 MiB; larger is refused with 1009 */
-    uint32_t max_fragments;     /* frames of a message, 4096: 16 MiB of ws_send_from. Of one
-                                   that comes in parts: those since its last part with bytes */
+    uint32_t max_fragments;     /* frames of a message, 4096: 16 MiB of ws_send_from. Of
+                                   one that comes in parts: those since its last part with
+                                   bytes */
     uint32_t max_head;          /* bytes of HTTP head, 8192 */
     uint32_t max_headers;       /* header lines, 64 */
     uint32_t max_backlog;       /* bytes, in frames, that may wait to be sent, 1 MiB */
     uint32_t max_frame;         /* payload bytes of a frame, WS_NO_LIMIT; larger: 1009 */
     uint32_t max_connections;   /* of a listener, WS_NO_LIMIT; more are answered 503 (a flood
                                    of them without an event); in TLS they are closed */
-    uint32_t max_per_address;   /* of a listener from one IPv4 address or one IPv6 network of
-                                   64 bits, WS_NO_LIMIT; then 503. The socket's address counts:
-                                   behind a proxy the proxy's */
+    uint32_t max_per_address;   /* of a listener from one IPv4 address or one IPv6 network
+                                   of 64 bits, WS_NO_LIMIT; then 503. The socket's address
+                                   counts: behind a proxy the proxy's */
 
-    uint32_t handshake_timeout; /* from start to OPEN, over lookup, every address, proxy and
-                                   redirects, 10000; the error's text says what took so long */
+    uint32_t handshake_timeout; /* from start to OPEN, over lookup, every address, proxy
+                                   and redirects, 10000; the error's text says what took
+                                   so long */
     uint32_t ping_interval;     /* a ping after so long without input, 20000 */
     uint32_t ping_timeout;      /* dead when no input so long after it, 20000 */
-    uint32_t close_timeout;     /* for the peer's part of closing, from when our Close has left,
-                                   5000. What is queued before it may leave as long as the peer
-                                   takes 1 KiB/s, judged every close_timeout by what its system
-                                   acknowledged (Linux, macOS, FreeBSD; in lumps of perhaps 95 KB
-                                   on loopback; elsewhere, with four times the patience, by what
-                                   ours took). A client that has said all waits 1000 at most for
-                                   the server to end TCP (RFC 6455 7.1.1) */
+    uint32_t close_timeout;     /* for the peer's part of closing, from when our Close has
+                                   left, 5000. What is queued before it may leave as long
+                                   as the peer takes 1 KiB/s, judged every close_timeout
+                                   by what its system acknowledged (Linux, macOS, FreeBSD;
+                                   in lumps of perhaps 95 KB on loopback; elsewhere, with
+                                   four times the patience, by what ours took). A client
+                                   that has said all waits 1000 at most for the server to
+                                   end TCP (RFC 6455 7.1.1) */
     uint32_t idle_timeout;      /* close 1001 after so long without a message, WS_NEVER */
-    uint32_t send_timeout;      /* blocking client: ws_send waits for room, 30000; then the
-                                   connection ends with WS_ERR_SEND_TIMEOUT. A peer that takes
-                                   1 KiB/s is waited for as long as it does, judged each time */
+    uint32_t send_timeout;      /* blocking client: ws_send waits for room, 30000; then
+                                   the connection ends with WS_ERR_SEND_TIMEOUT. A peer
+                                   that takes 1 KiB/s is waited for as long as it does,
+                                   judged each time */
 
-    int ask;                    /* server: 1 gives WS_EV_REQUEST, and lets WS_EV_HTTP wait too */
+    int ask;             /* server: 1 gives WS_EV_REQUEST, and lets WS_EV_HTTP wait too */
     int for_stream;             /* private: 1 asks for an event stream, for ws_sse.h */
-    const ws_route *routes;     /* server: NULL every path; else WebSockets at other paths get
-                                   404. Plain HTTP is WS_EV_HTTP at any path, with id 0 */
-    uint32_t trusted_proxies;   /* server: so many proxies in front write X-Forwarded-For, and
-                                   no request comes past them; ws_remote then tells the
-                                   client's address, and X-Forwarded-Host counts for origins.
-                                   Not with memory */
-    int reuse_port;             /* listener: 1 shares the port with other loops that ask for
-                                   it too; Linux and FreeBSD spread connections over them */
+    const ws_route *routes; /* server: NULL every path; else WebSockets at other paths get
+                               404. Plain HTTP is WS_EV_HTTP at any path, with id 0 */
+    uint32_t trusted_proxies;   /* server: so many proxies in front write X-Forwarded-For,
+                                   and no request comes past them; ws_remote then tells
+                                   the client's address, and X-Forwarded-Host counts for
+                                   origins. Not with memory */
+    int reuse_port;           /* listener: 1 shares the port with other loops that ask for
+                                 it too; Linux and FreeBSD spread connections over them */
 
-    uint32_t parts_over;        /* messages of more bytes come as PART events, WS_NO_LIMIT */
+    uint32_t parts_over;     /* messages of more bytes come as PART events, WS_NO_LIMIT */
     int frames;                 /* 1: every data frame comes as one PART event */
     int manual_pong;            /* 1: you answer PING events with ws_pong yourself */
-    uint32_t fragment;          /* ws_send cuts messages into frames of this size, WS_NO_LIMIT */
-    int drop_oldest;            /* 1: a full backlog loses its oldest whole messages ... */
+    uint32_t fragment;   /* ws_send cuts messages into frames of this size, WS_NO_LIMIT */
+    int drop_oldest;           /* 1: a full backlog loses its oldest whole messages ... */
     int drop_slow;              /* 1: ... or closes the connection with 1013 */
 
-    const char *method;         /* client: "GET", "POST" ...: an ordinary HTTP request instead of
-                                   a WebSocket (see "ordinary HTTP as a client") */
+    const char *method;     /* client: "GET", "POST" ...: an ordinary HTTP request instead
+                               of a WebSocket (see "ordinary HTTP as a client") */
     const void *body;           /* client with method: the request's body, or NULL */
     size_t body_size;
     int version;                /* client: Sec-WebSocket-Version to ask for, 13 (or 8) */
-    uint32_t max_redirects;     /* client: answers 301, 302, 303, 307, 308 followed, 0: none.
-                                   To another host, port or scheme go no credentials (of the
-                                   URL; Authorization, Cookie, Proxy-Authorization of headers)
-                                   and no cfg.host; never from wss to ws. See ws_url_of */
-    uint32_t reconnect;         /* client: ms before the first new try, doubled each time up to
-                                   reconnect_max; waited is half to all of it, by chance. After
-                                   a connection that lasted longer it begins anew. 0: no tries */
+    uint32_t max_redirects; /* client: answers 301, 302, 303, 307, 308 followed, 0: none.
+                               To another host, port or scheme go no credentials (of the
+                               URL; Authorization, Cookie, Proxy-Authorization of headers)
+                               and no cfg.host; never from wss to ws. See ws_url_of */
+    uint32_t reconnect;  /* client: ms before the first new try, doubled each time up to
+                            reconnect_max; waited is half to all of it, by chance. After a
+                            connection that lasted longer it begins anew. 0: no tries */
     uint32_t reconnect_max;     /* ms, 30000 */
-    int retry_after;            /* client with reconnect: 1 waits after 429, 502, 503 and 504 as
-                                   Retry-After says (in seconds; a date is not understood); a
-                                   reader of events, which otherwise stops at every refusal, then
-                                   comes back after these */
-    int refusal_final;          /* client with reconnect: 1 gives CLOSE, not DOWN, when the server
-                                   refuses (WS_ERR_STATUS); with retry_after not after 429, 502,
-                                   503 and 504 */
-    int protocol_optional;      /* client: 1 goes on when the server chooses no subprotocol */
-    uint32_t retry_max;         /* ms that a server may ask a client to wait before its next try,
-                                   by Retry-After or an event stream's retry, 300000 */
-    const char *proxy;          /* client: "http://user:password@host:3128", "socks5://host";
-                                   "env": from http_proxy, https_proxy, all_proxy, no_proxy.
-                                   Gets the server's name, looks it up. Not with cfg.io or
-                                   cfg.memory.
-                                   WS_ERR_PROXY: ws_status and its headers can be read */
+    int retry_after;            /* client with reconnect: 1 waits after 429, 502, 503 and
+                                   504 as Retry-After says (in seconds; a date is not
+                                   understood); a reader of events, which otherwise stops
+                                   at every refusal, then comes back after these */
+    int refusal_final;          /* client with reconnect: 1 gives CLOSE, not DOWN, when
+                                   the server refuses (WS_ERR_STATUS); with retry_after
+                                   not after 429, 502, 503 and 504 */
+    int protocol_optional;  /* client: 1 goes on when the server chooses no subprotocol */
+    uint32_t retry_max;       /* ms that a server may ask a client to wait before its next
+                                 try, by Retry-After or an event stream's retry, 300000 */
+    const char *proxy;          /* client: "http://user:password@host:3128",
+                                   "socks5://host"; "env": from http_proxy, https_proxy,
+                                   all_proxy, no_proxy. Gets the server's name, looks it
+                                   up. Not with cfg.io or cfg.memory. WS_ERR_PROXY:
+                                   ws_status and its headers can be read */
     const ws_header *proxy_headers;     /* sent with CONNECT; Proxy-Authorization instead of the
                                    URL's user */
 
     const ws_deflate *deflate;  /* permessage-deflate; NULL: off */
     const ws_extension *const *extensions;  /* your own, in order of preference, before deflate:
                                    one of them is used. Copied, but for what user points to */
-    const char *protocols;      /* subprotocols "a, b": offered, or supported by a server */
-    const char *origins;        /* server: NULL same host as Host (with trusted_proxies, as
-                                   X-Forwarded-Host), or none sent; "*" any; else a list of
-                                   origins, "https://a.example, https://b.example:8443", whose
-                                   host may begin with "*." for all below it; "same" stands for
-                                   that host, "null" and "file://" for pages from disk. What
-                                   can never match is WS_ERR_ARGUMENT */
+    const char *protocols;    /* subprotocols "a, b": offered, or supported by a server */
+    const char *origins;       /* server: NULL same host as Host (with trusted_proxies, as
+                                  X-Forwarded-Host), or none sent; "*" any; else a list of
+                                  origins, "https://a.example, https://b.example:8443",
+                                  whose host may begin with "*." for all below it; "same"
+                                  stands for that host, "null" and "file://" for pages
+                                  from disk. What can never match is WS_ERR_ARGUMENT */
     const char *origin;         /* client: Origin to send, NULL none */
     const char *host;           /* client: Host to send, NULL from the URL */
-    const ws_header *headers;   /* sent with our part of the opening handshake; Origin instead of
-                                   cfg.origin, Authorization instead of the URL's user */
+    const ws_header *headers;   /* sent with our part of the opening handshake; Origin
+                                   instead of cfg.origin, Authorization instead of the
+                                   URL's user */
 
-    /* Client: looks a host name up in your own way; ws_resolved(c, ...) gives the answer, from
-       inside or later. NULL: getaddrinfo, on a thread of its own unless WS_NO_THREADS. */
+    /* Client: looks a host name up in your own way; ws_resolved(c, ...) gives the answer,
+       from inside or later. NULL: getaddrinfo, on a thread of its own unless
+       WS_NO_THREADS. */
     void (*resolve)(void *user, ws_conn *c, const char *host);
     void *resolve_user;
 
     /* Client: may it connect to this address: "192.0.2.1:80", "[2001:db8::1]:443" or
-       "unix:/path"? However the host was spelled or looked up, and after redirects too; an IPv4
-       address in IPv6 is shown as IPv4. 0 refuses it; the next one of the name is tried. With
-       cfg.proxy it is the proxy's: the proxy looks the server's name up. */
+       "unix:/path"? However the host was spelled or looked up, and after redirects too;
+       an IPv4 address in IPv6 is shown as IPv4. 0 refuses it; the next one of the name is
+       tried. With cfg.proxy it is the proxy's: the proxy looks the server's name up. */
     int (*allow_address)(void *user, ws_conn *c, const char *address);
     void *allow_address_user;
 
-    /* Client: sees each socket before it connects, to bind it to an address of this machine or
-       to set options; a descriptor or a SOCKET. */
+    /* Client: sees each socket before it connects, to bind it to an address of this
+       machine or to set options; a descriptor or a SOCKET. */
     void (*on_socket)(void *user, intptr_t socket);
     void *on_socket_user;
 
-    ws_io io;                   /* transport, instead of a socket; for wss:// it does the TLS */
+    ws_io io;             /* transport, instead of a socket; for wss:// it does the TLS */
 
-    /* TLS of another library. Called for each connection of a listener (or ws_adopt) when it is
-       accepted, and for each client of wss:// (or https://) when its socket is connected and
-       the tunnel through a proxy is open; before that, if the proxy itself is https://. io
-       reads and writes the bytes of the socket, and does so until io.close: keep a copy, and
-       put functions of your own in its place. The library closes the socket, after your
-       io.close, which says goodbye (close_notify) without waiting. host: whom the peer must
-       prove to be, and its SNI; NULL: we are the server. Returns 0, or anything else to fail
-       with WS_ERR_TLS. Not with cfg.memory or cfg.io. */
+    /* TLS of another library. Called for each connection of a listener (or ws_adopt) when
+       it is accepted, and for each client of wss:// (or https://) when its socket is
+       connected and the tunnel through a proxy is open; before that, if the proxy itself
+       is https://. io reads and writes the bytes of the socket, and does so until
+       io.close: keep a copy, and put functions of your own in its place. The library
+       closes the socket, after your io.close, which says goodbye (close_notify) without
+       waiting. host: whom the peer must prove to be, and its SNI; NULL: we are the
+       server. Returns 0, or anything else to fail with WS_ERR_TLS. Not with cfg.memory or
+       cfg.io. */
     int (*wrap)(void *user, ws_conn *c, ws_io *io, const char *host);
     void *wrap_user;
 
-    /* TLS by mbedTLS: see ws_tls_new. A listener with it speaks TLS only; a client of wss://
-       or https:// needs it for other than the system's authorities. Not with cfg.memory or
-       cfg.io. */
+    /* TLS by mbedTLS: see ws_tls_new. A listener with it speaks TLS only; a client of
+       wss:// or https:// needs it for other than the system's authorities. Not with
+       cfg.memory or cfg.io. */
     struct ws_tls *tls;
 
     void *user;                 /* first value of ws_user */
 
-    /* Fills buf with n unpredictable bytes; returns 0, or anything else on failure. NULL: the
-       system's source; without one (WS_NO_SOCKETS) a client cannot be made. */
+    /* Fills buf with n unpredictable bytes; returns 0, or anything else on failure. NULL:
+       the system's source; without one (WS_NO_SOCKETS) a client cannot be made. */
     int (*random)(void *user, void *buf, size_t n);
     void *random_user;
 
@@ -654,14 +665,16 @@ typedef struct ws_config {
     void *(*alloc)(void *user, void *old, size_t old_size, size_t new_size);
     void *alloc_user;
 
-    /* All memory of one connection: WS_MEMORY_SIZE bytes, at any address. No allocation then
-       (but by the system, to look a host name up); max_message and the answer's head are bounded
-       by the receive size. To connect over sockets takes 512 bytes of that or more. */
+    /* All memory of one connection: WS_MEMORY_SIZE bytes, at any address. No allocation
+       then (but by the system, to look a host name up); max_message and the answer's head
+       are bounded by the receive size. To connect over sockets takes 512 bytes of that or
+       more. */
     void *memory;
     size_t memory_size;
     size_t memory_send;         /* part of it for output, bytes; 1/3 */
-    size_t memory_extension;    /* more of it, for deflate or extensions: states, 1 KiB, and the
-                                   largest decoded message, or part of one (parts_over) */
+    size_t memory_extension;    /* more of it, for deflate or extensions: states, 1 KiB,
+                                   and the largest decoded message, or part of one
+                                   (parts_over) */
 } ws_config;
 
 /* Bytes for cfg.memory: room for messages of recv bytes in, and send bytes waiting to go
@@ -671,7 +684,7 @@ typedef struct ws_config {
     (((size_t)(recv) + (size_t)(send) + WS_MEMORY_OVERHEAD + 7) / 8 * 8)
 #define WS_MEMORY_OVERHEAD (1280 + 128 * sizeof(void *))
 
-/* ==== >>codec ========================================================================== */
+/* ==== >>codec ======================================================================= */
 
 /* The leaves, usable without a connection. None allocates. */
 
@@ -691,12 +704,12 @@ typedef struct ws_frame {
    WS_ERR_LENGTH or WS_ERR_LENGTH_SIGN for a length that is not allowed. */
 WS_API int ws_frame_decode(const void *data, size_t n, ws_frame *frame);
 
-/* Writes the header to out (room for 14 bytes), lengths in their shortest form. Returns its
-   size, or 0 when size is over 2^63 - 1. */
+/* Writes the header to out (room for 14 bytes), lengths in their shortest form. Returns
+   its size, or 0 when size is over 2^63 - 1. */
 WS_API size_t ws_frame_encode(const ws_frame *frame, void *out);
 
-/* dst[i] = src[i] ^ key[(offset + i) % 4] for n bytes. dst may be src; otherwise they must
-   not overlap. Any alignment. */
+/* dst[i] = src[i] ^ key[(offset + i) % 4] for n bytes. dst may be src; otherwise they
+   must not overlap. Any alignment. */
 WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
                     size_t offset);
 
@@ -708,9 +721,9 @@ WS_API size_t ws_utf8(uint32_t *state, const void *data, size_t n);
 /* SHA-1 of n bytes. */
 WS_API void ws_sha1(const void *data, size_t n, uint8_t digest[20]);
 
-/* base64 (RFC 4648 4, padded). encode: writes (n + 2) / 3 * 4 characters and a NUL, returns
-   the characters. decode: canonical input only, writes at most n / 4 * 3 bytes; returns the
-   bytes or -1. */
+/* base64 (RFC 4648 4, padded). encode: writes (n + 2) / 3 * 4 characters and a NUL,
+   returns the characters. decode: canonical input only, writes at most n / 4 * 3 bytes;
+   returns the bytes or -1. */
 WS_API size_t ws_base64_encode(const void *data, size_t n, char *out);
 WS_API ptrdiff_t ws_base64_decode(const char *text, size_t n, void *out);
 
@@ -719,8 +732,8 @@ WS_API void ws_accept_key(const char *key, char accept[29]);
 
 /* Incremental scanner for the head of an HTTP/1 message: start line, header lines, blank
    line. Zero it, set the limits, then call ws_head_scan with the head from its first byte
-   each time more has come; only new bytes are looked at. Strict: lines end with CR LF;
-   no bare CR or LF, no NUL or other control characters but tab in values, no folded lines,
+   each time more has come; only new bytes are looked at. Strict: lines end with CR LF; no
+   bare CR or LF, no NUL or other control characters but tab in values, no folded lines,
    no space before the colon, names are tokens (RFC 9112 2.2, 5). */
 typedef struct ws_head {
     uint32_t max_size;      /* bytes, 0: 8192 */
@@ -748,9 +761,9 @@ WS_API int ws_head_field(ws_str head, size_t *pos, ws_str *name, ws_str *value);
    quoted strings do not count. Empty elements are skipped. Returns 1, or 0 at the end. */
 WS_API int ws_list_next(ws_str *list, ws_str *item);
 
-/* Takes the next parameter off "; name; name=value; name="value"" of an extension (RFC 6455
-   9.1); value (may be NULL) is a string, "" without one. Returns 1, 0 at the end, -1:
-   malformed, or value does not fit n bytes with its NUL. */
+/* Takes the next parameter off "; name; name=value; name="value"" of an extension (RFC
+   6455 9.1); value (may be NULL) is a string, "" without one. Returns 1, 0 at the end,
+   -1: malformed, or value does not fit n bytes with its NUL. */
 WS_API int ws_param_next(ws_str *params, ws_str *name, char *value, size_t n);
 
 /* 1 if the text equals s, ASCII letters compared without case. */
@@ -764,9 +777,9 @@ typedef struct ws_url {
     ws_str scheme;          /* "ws", "wss", "http", "https", "ws+unix" */
     ws_str user, password;  /* still percent-encoded; data NULL if absent. Sent as Basic
                                credentials */
-    ws_str host;            /* IPv6 without brackets, with "%25" and a zone if it has one (RFC
-                               6874); ws+unix: path of the socket, on Linux also "@name" */
-    ws_str target;          /* path and query; may be empty or begin with '?': put "/" first */
+    ws_str host;        /* IPv6 without brackets, with "%25" and a zone if it has one (RFC
+                           6874); ws+unix: path of the socket, on Linux also "@name" */
+    ws_str target;     /* path and query; may be empty or begin with '?': put "/" first */
     uint16_t port;          /* 80 or 443 by default, 0 for ws+unix */
     uint8_t secure;         /* wss, https */
     uint8_t ipv6;           /* host is an IPv6 literal */
@@ -774,9 +787,10 @@ typedef struct ws_url {
     uint8_t default_port;   /* the port is the scheme's own */
 } ws_url;
 
-/* ws://host, wss://user:password@host:8443/path?query, ws://[::1]:80/, http and https alike,
-   ws+unix:/run/app.sock:/path. Returns 0 or WS_ERR_URL: unknown scheme, no host, bad port
-   (1..65535), control characters, spaces or non-ASCII, or a #fragment (RFC 6455 3). */
+/* ws://host, wss://user:password@host:8443/path?query, ws://[::1]:80/, http and https
+   alike, ws+unix:/run/app.sock:/path. Returns 0 or WS_ERR_URL: unknown scheme, no host,
+   bad port (1..65535), control characters, spaces or non-ASCII, or a #fragment (RFC 6455
+   3). */
 WS_API int ws_url_parse(const char *text, size_t n, ws_url *url);
 
 #ifndef WS_NO_CLIENT
@@ -790,17 +804,18 @@ typedef struct ws_tunnel {
     int result;             /* 0 under way, 1 open, or the WS_ERR_ it failed with */
     int status;             /* the proxy's HTTP status or SOCKS5 reply, 0 without one */
     char text[48];          /* of a failure: "proxy answered 407" */
-    uint32_t head_size;     /* bytes of buf that are the proxy's HTTP head, for ws_head_field */
+    uint32_t head_size;     /* bytes of buf that are the proxy's HTTP head, for
+                               ws_head_field */
     uint32_t pos, end, got, part[3];    /* the rest is private */
     ws_head scan;
     uint8_t stage;
     char buf[WS_TUNNEL_SIZE];
 } ws_tunnel;
 
-/* proxy: "http://user:password@host:port" or "socks5://..." (or socks5h), user and password
-   percent-encoded; host (an IPv6 address without brackets) and port of the server, which the
-   proxy looks up; headers for CONNECT, may be NULL. Returns 0, WS_ERR_URL (proxy not
-   understood) or WS_ERR_ARGUMENT (all else, or too long). */
+/* proxy: "http://user:password@host:port" or "socks5://..." (or socks5h), user and
+   password percent-encoded; host (an IPv6 address without brackets) and port of the
+   server, which the proxy looks up; headers for CONNECT, may be NULL. Returns 0,
+   WS_ERR_URL (proxy not understood) or WS_ERR_ARGUMENT (all else, or too long). */
 WS_API int ws_tunnel_init(ws_tunnel *t, const char *proxy, const char *host, uint16_t port,
                           const ws_header *headers);
 
@@ -817,34 +832,35 @@ WS_API void ws_tunnel_feed_end(ws_tunnel *t);
 
 #endif /* WS_NO_CLIENT */
 
-/* ==== >>api ============================================================================ */
+/* ==== >>api ========================================================================= */
 
 /* ---- making and freeing ---- */
 
-/* A client that will speak to url. Does no I/O: its request waits in ws_output. cfg may be
-   NULL. Never NULL unless memory is out; other faults stick to it (ws_error) and come as its
-   CLOSE event. What only a driver can do is WS_ERR_ARGUMENT: reconnect, max_redirects, proxy,
-   resolve, on_socket, allow_address (with cfg.io too). */
+/* A client that will speak to url. Does no I/O: its request waits in ws_output. cfg may
+   be NULL. Never NULL unless memory is out; other faults stick to it (ws_error) and come
+   as its CLOSE event. What only a driver can do is WS_ERR_ARGUMENT: reconnect,
+   max_redirects, proxy, resolve, on_socket, allow_address (with cfg.io too). */
 #ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg);
 #endif
 
-/* A server end for one accepted stream. NULL when memory is out. Neither does TLS, also of
-   wss:// and with cfg.tls: what you carry are the bytes inside; ws_tls_wrap goes around. */
+/* A server end for one accepted stream. NULL when memory is out. Neither does TLS, also
+   of wss:// and with cfg.tls: what you carry are the bytes inside; ws_tls_wrap goes
+   around. */
 #ifndef WS_NO_SERVER
 WS_API ws_conn *ws_server_new(const ws_config *cfg);
 #endif
 
-/* Ends it at once, without closing handshake (after ws_close what can be written now still is),
-   and frees it. NULL is fine. A connection of a loop gives no further events and may be freed
-   while its event is handled. */
+/* Ends it at once, without closing handshake (after ws_close what can be written now
+   still is), and frees it. NULL is fine. A connection of a loop gives no further events
+   and may be freed while its event is handled. */
 WS_API void ws_free(ws_conn *c);
 
 /* ---- bytes in, events out, bytes out (engine) ---- */
 
 /* Takes up to n bytes from the peer, copied. Returns the bytes taken: less than n while
-   events wait to be pulled, or while output must drain first. Bytes after the end are taken
-   and dropped. */
+   events wait to be pulled, or while output must drain first. Bytes after the end are
+   taken and dropped. */
 WS_API size_t ws_feed(ws_conn *c, const void *data, size_t n);
 
 /* The bytes ws_feed would take now. 0 once the connection is closed. */
@@ -856,8 +872,8 @@ WS_API void ws_feed_end(ws_conn *c);
 /* Pulls the next event. Returns 1, or 0 when there is none now. */
 WS_API int ws_next(ws_conn *c, ws_event *ev);
 
-/* What waits to go to the peer: *n bytes (0 if none), valid until the next call on c. Never
-   NULL. */
+/* What waits to go to the peer: *n bytes (0 if none), valid until the next call on c.
+   Never NULL. */
 WS_API const void *ws_output(ws_conn *c, size_t *n);
 
 /* Says that the first n bytes of ws_output were written. */
@@ -866,9 +882,9 @@ WS_API void ws_output_done(ws_conn *c, size_t n);
 /* 1 when all output was taken and the stream should be closed for good. */
 WS_API int ws_finished(const ws_conn *c);
 
-/* Tells the time, in milliseconds of any steady clock; 32-bit counters may wrap. Call it at
-   least when ws_timeout has passed, and before ws_close: deadlines count from the time told
-   last. The first call starts them. */
+/* Tells the time, in milliseconds of any steady clock; 32-bit counters may wrap. Call it
+   at least when ws_timeout has passed, and before ws_close: deadlines count from the time
+   told last. The first call starts them. */
 WS_API void ws_tick(ws_conn *c, uint64_t now);
 
 /* Milliseconds until ws_tick (or ws_step) is due, 0 if overdue, -1 for never. */
@@ -876,13 +892,12 @@ WS_API int ws_timeout(const ws_conn *c);
 
 /* ---- sending: 0, or a negative WS_ERR_ and nothing was sent ---- */
 
-/* Queues one message; op is WS_OP_TEXT (data must be UTF-8, not checked) or WS_OP_BINARY, with
-   WS_OP_PLAIN if it is not to be compressed. Before OPEN none is.
-   Data is copied, or written before the driver returns to you. A client may send before
-   OPEN: it is queued.
+/* Queues one message; op is WS_OP_TEXT (data must be UTF-8, not checked) or WS_OP_BINARY,
+   with WS_OP_PLAIN if it is not to be compressed. Before OPEN none is. Data is copied, or
+   written before the driver returns to you. A client may send before OPEN: it is queued.
    WS_ERR_BACKLOG: more than half of max_backlog waits already and it would not fit; a
-   WRITABLE event follows. A blocking client waits for room instead, and reads meanwhile what
-   ws_recv gives later (cfg.send_timeout). WS_ERR_STATE: closing or closed. */
+   WRITABLE event follows. A blocking client waits for room instead, and reads meanwhile
+   what ws_recv gives later (cfg.send_timeout). WS_ERR_STATE: closing or closed. */
 WS_API int ws_send(ws_conn *c, int op, const void *data, size_t n);
 
 /* ws_send of a NUL-terminated string as text. */
@@ -891,15 +906,16 @@ WS_API int ws_send_text(ws_conn *c, const char *text);
 /* ws_send of count pieces as one message, without joining them first. */
 WS_API int ws_sendv(ws_conn *c, int op, const ws_str *pieces, int count);
 
-/* One frame of a message whose size is not known yet. The first call begins the message, last
-   != 0 ends it (n may be 0); op stays the same. Until then other messages are WS_ERR_BUSY;
-   pings, pongs and ws_close pass. After WS_ERR_BACKLOG call again with the same part. */
+/* One frame of a message whose size is not known yet. The first call begins the message,
+   last != 0 ends it (n may be 0); op stays the same. Until then other messages are
+   WS_ERR_BUSY; pings, pongs and ws_close pass. After WS_ERR_BACKLOG call again with the
+   same part. */
 WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last);
 
 /* Sends a message that is pulled from read as the peer takes it, in frames of up to 4096
-   bytes: never more than one of them is held; a peer of this library puts max_fragments of
-   them together. read returns like ws_io.read: bytes (1..n), 0 at the end, WS_IO_ERROR to
-   fail (1011), WS_IO_WANT_READ for nothing yet: call ws_send_from again with the same
+   bytes: never more than one of them is held; a peer of this library puts max_fragments
+   of them together. read returns like ws_io.read: bytes (1..n), 0 at the end, WS_IO_ERROR
+   to fail (1011), WS_IO_WANT_READ for nothing yet: call ws_send_from again with the same
    arguments to go on. user must stay valid until read returned 0 or WS_IO_ERROR, or the
    connection is closed or lost (DOWN). read must leave c alone. Without allocation
    (cfg.memory): WS_ERR_MEMORY. */
@@ -907,40 +923,41 @@ WS_API int ws_send_from(ws_conn *c, int op,
                         ptrdiff_t (*read)(void *user, void *buf, size_t n), void *user);
 
 /* ws_send of a value that replaces the older one of the same slot (0 or more, a number of
-   yours) as long as nothing of that was written: a slow peer gets the newest, in the older
-   one's place, never a queue of old ones. The cost grows with the number of slots in use.
-   Not with cfg.memory (WS_ERR_MEMORY). Compressed only where each message is alone. */
+   yours) as long as nothing of that was written: a slow peer gets the newest, in the
+   older one's place, never a queue of old ones. The cost grows with the number of slots
+   in use. Not with cfg.memory (WS_ERR_MEMORY). Compressed only where each message is
+   alone. */
 WS_API int ws_send_latest(ws_conn *c, int slot, int op, const void *data, size_t n);
 
-/* Asks for one WS_EV_WRITABLE when all that waits now has been written, whatever is sent after
-   it: completion. */
+/* Asks for one WS_EV_WRITABLE when all that waits now has been written, whatever is sent
+   after it: completion. */
 WS_API void ws_want_writable(ws_conn *c);
 
-/* Control frames, 0..125 bytes. The library pings and answers pings by itself. ws_ping with
-   data NULL sends a payload of the library's own, whose pong sets ws_rtt. */
+/* Control frames, 0..125 bytes. The library pings and answers pings by itself. ws_ping
+   with data NULL sends a payload of the library's own, whose pong sets ws_rtt. */
 WS_API int ws_ping(ws_conn *c, const void *data, size_t n);
 WS_API int ws_pong(ws_conn *c, const void *data, size_t n);
 
 /* Starts the closing handshake after what is queued. code: 1000..1003, 1007..1014 or
    3000..4999, else WS_ERR_ARGUMENT; 0 sends an empty Close frame. reason: UTF-8 or NULL,
-   cut at a character before 123 bytes. What a source (ws_send_from) has not given yet goes no
-   more; ev.refused of CLOSE counts it. Keep pulling until CLOSE. */
+   cut at a character before 123 bytes. What a source (ws_send_from) has not given yet
+   goes no more; ev.refused of CLOSE counts it. Keep pulling until CLOSE. */
 WS_API int ws_close(ws_conn *c, int code, const char *reason);
 
-/* Ends it at once, without closing handshake; CLOSE follows (1006). Queued output is lost; but
-   after ws_close what can be written at once still is, the Close frame (with the engine it stays
-   in ws_output). */
+/* Ends it at once, without closing handshake; CLOSE follows (1006). Queued output is
+   lost; but after ws_close what can be written at once still is, the Close frame (with
+   the engine it stays in ws_output). */
 WS_API void ws_drop(ws_conn *c);
 
 /* Holds output back until ws_uncork or closing, so that many small messages leave in one
-   write. For the blocking client, which otherwise writes each at once; a loop does the like
-   in every turn by itself. What is held counts as backlog. ws_output shows it all the same.
-   Does nothing before OPEN. */
+   write. For the blocking client, which otherwise writes each at once; a loop does the
+   like in every turn by itself. What is held counts as backlog. ws_output shows it all
+   the same. Does nothing before OPEN. */
 WS_API void ws_cork(ws_conn *c);
 WS_API void ws_uncork(ws_conn *c);
 
-/* Stops and starts taking messages (flow control). Nothing is lost; the opening handshake and
-   new tries go on. */
+/* Stops and starts taking messages (flow control). Nothing is lost; the opening handshake
+   and new tries go on. */
 WS_API void ws_pause(ws_conn *c);
 WS_API void ws_resume(ws_conn *c);
 
@@ -950,33 +967,35 @@ WS_API void ws_resume(ws_conn *c);
 
 /* What ws_accept adds to the configured answer. */
 typedef struct ws_answer {
-    const char *protocol;       /* one of the offered subprotocols; "" none; NULL: the route's,
-                                   or the first offered one that cfg.protocols names */
+    const char *protocol;  /* one of the offered subprotocols; "" none; NULL: the route's,
+                              or the first offered one that cfg.protocols names */
     const ws_header *headers;   /* besides cfg.headers; NULL none */
 } ws_answer;
 
 /* Answers a WS_EV_REQUEST, at once or later (the handshake deadline runs): OPEN follows.
-   answer may be NULL. WS_ERR_ARGUMENT: bad headers, or a subprotocol that was not offered. */
+   answer may be NULL. WS_ERR_ARGUMENT: bad headers, or a subprotocol that was not
+   offered. */
 WS_API int ws_accept(ws_conn *c, const ws_answer *answer);
 
-/* Refuses a WS_EV_REQUEST or WS_EV_HTTP with an HTTP status (300..599), and text (may be NULL)
-   for a person. headers may be NULL. CLOSE follows with WS_ERR_REJECTED. */
+/* Refuses a WS_EV_REQUEST or WS_EV_HTTP with an HTTP status (300..599), and text (may be
+   NULL) for a person. headers may be NULL. CLOSE follows with WS_ERR_REJECTED. */
 WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const char *text);
 
-/* Answers a WS_EV_HTTP, then closes. body and headers may be NULL; HEAD gets no body. Adds
-   Connection: close and, where headers have none, Content-Length (one of theirs must be true;
-   to HEAD it tells the size of the body left out), Content-Type: text/plain, Allow to 405. */
+/* Answers a WS_EV_HTTP, then closes. body and headers may be NULL; HEAD gets no body.
+   Adds Connection: close and, where headers have none, Content-Length (one of theirs must
+   be true; to HEAD it tells the size of the body left out), Content-Type: text/plain,
+   Allow to 405. */
 WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
                          const void *body, size_t n);
 
 /* ---- answers that go on (server): event streams, downloads ---- */
 
-/* Answers a WS_EV_HTTP with a head whose body follows from ws_http_write, whenever it comes,
-   until ws_http_end, ws_close, or the peer goes (a peer that ends only its own sending counts
-   as gone, as it does for nginx and Node); then CLOSE. ws_state is WS_STATE_OPEN meanwhile;
-   what the peer sends is dropped. chunked: 1 for a body in chunks if the request is HTTP/1.1;
-   else it ends with the connection, and headers may say its Content-Length. To HEAD all of it
-   is the head. */
+/* Answers a WS_EV_HTTP with a head whose body follows from ws_http_write, whenever it
+   comes, until ws_http_end, ws_close, or the peer goes (a peer that ends only its own
+   sending counts as gone, as it does for nginx and Node); then CLOSE. ws_state is
+   WS_STATE_OPEN meanwhile; what the peer sends is dropped. chunked: 1 for a body in
+   chunks if the request is HTTP/1.1; else it ends with the connection, and headers may
+   say its Content-Length. To HEAD all of it is the head. */
 WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int chunked);
 
 /* Private: of ws_sse.h. The same, and the lines of more that headers does not say itself. */
@@ -987,8 +1006,8 @@ WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, cons
 WS_API int ws_http_write(ws_conn *c, const void *data, size_t n);
 WS_API int ws_http_end(ws_conn *c);
 
-/* ws_http_write of n bytes that fill writes to where they will be sent from: no other memory
-   is needed. It must write them all, and leave the library alone. */
+/* ws_http_write of n bytes that fill writes to where they will be sent from: no other
+   memory is needed. It must write them all, and leave the library alone. */
 WS_API int ws_http_fill(ws_conn *c, size_t n, void (*fill)(void *user, void *at, size_t n),
                         void *user);
 
@@ -1009,44 +1028,46 @@ WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms);
    cannot be sent; ws_close ends it at once. */
 
 #ifndef WS_NO_CLIENT
-/* A header line of the next tries of a client with cfg.reconnect, in place of those of that
-   name in cfg.headers, and of the one set before; value "": none at all of that name; NULL:
-   cfg.headers as they are. Both are copied. 0, or nothing changed: WS_ERR_ARGUMENT (not fit
-   for a header, or cfg.memory) or WS_ERR_MEMORY. */
+/* A header line of the next tries of a client with cfg.reconnect, in place of those of
+   that name in cfg.headers, and of the one set before; value "": none at all of that
+   name; NULL: cfg.headers as they are. Both are copied. 0, or nothing changed:
+   WS_ERR_ARGUMENT (not fit for a header, or cfg.memory) or WS_ERR_MEMORY. */
 WS_API int ws_next_header(ws_conn *c, const char *name, const char *value);
 
-/* This try counts as a success, however short it was: the next one comes ms later, or up to a
-   quarter more by chance. ms takes the place of cfg.reconnect: while tries fail it is doubled up
-   to cfg.reconnect_max (or ms, if that is more), and no wait is shorter than ms. A wait that runs
-   already is not changed. */
+/* This try counts as a success, however short it was: the next one comes ms later, or up
+   to a quarter more by chance. ms takes the place of cfg.reconnect: while tries fail it
+   is doubled up to cfg.reconnect_max (or ms, if that is more), and no wait is shorter
+   than ms. A wait that runs already is not changed. */
 WS_API void ws_next_delay(ws_conn *c, uint32_t ms);
 #endif
 
 /* ---- asking ---- */
 
 WS_API int ws_state(const ws_conn *c);              /* WS_STATE_ */
-WS_API int ws_done(const ws_conn *c);               /* 1 after CLOSE was pulled, and for NULL */
+WS_API int ws_done(const ws_conn *c);         /* 1 after CLOSE was pulled, and for NULL */
 WS_API int ws_error(const ws_conn *c);              /* 0 or the first WS_ERR_ */
-WS_API const char *ws_error_text(const ws_conn *c); /* valid as long as c, "" without error;
-                                                       names the field of a bad ws_config */
-WS_API const char *ws_error_string(int error);      /* the sentence of a WS_ERR_; static */
+WS_API const char *ws_error_text(const ws_conn *c); /* valid as long as c, "" without
+                                                       error; names the field of a bad
+                                                       ws_config */
+WS_API const char *ws_error_string(int error);     /* the sentence of a WS_ERR_; static */
 WS_API int ws_is_client(const ws_conn *c);
-WS_API const char *ws_url_of(const ws_conn *c);     /* where redirects led; "" for a server */
+WS_API const char *ws_url_of(const ws_conn *c); /* where redirects led; "" for a server */
 WS_API const char *ws_protocol(const ws_conn *c);   /* chosen subprotocol, "" for none */
 WS_API const char *ws_extensions(const ws_conn *c); /* in use, as answered; "" for none */
-WS_API const char *ws_close_text(int code);         /* "going away" for 1001; static, or "" */
-WS_API int ws_version(const ws_conn *c);            /* of the protocol: 13, or cfg.version */
+WS_API const char *ws_close_text(int code);     /* "going away" for 1001; static, or "" */
+WS_API int ws_version(const ws_conn *c);         /* of the protocol: 13, or cfg.version */
 WS_API size_t ws_buffered(const ws_conn *c);        /* bytes waiting to be sent */
-WS_API int ws_rtt(const ws_conn *c);                /* last round trip of our ping in ms, or -1 */
+WS_API int ws_rtt(const ws_conn *c);        /* last round trip of our ping in ms, or -1 */
 WS_API int ws_is_paused(const ws_conn *c);
 WS_API void *ws_user(const ws_conn *c);             /* your pointer */
 WS_API void ws_set_user(ws_conn *c, void *user);
 
-/* The opening handshake, from its event (REQUEST until it is answered, OPEN, HTTP, or CLOSE or
-   DOWN after a refusal) until the next pull; afterwards empty. method and target: the request
-   line; path: the target without its query, "/" for that of "OPTIONS *"; "" on a client.
-   status: the HTTP status a client got, 0 if none. body: client, at CLOSE or DOWN after a
-   refusal: what came behind the head, at most WS_BODY_MAX bytes, chunks undone. */
+/* The opening handshake, from its event (REQUEST until it is answered, OPEN, HTTP, or
+   CLOSE or DOWN after a refusal) until the next pull; afterwards empty. method and
+   target: the request line; path: the target without its query, "/" for that of "OPTIONS
+   *"; "" on a client. status: the HTTP status a client got, 0 if none. body: client, at
+   CLOSE or DOWN after a refusal: what came behind the head, at most WS_BODY_MAX bytes,
+   chunks undone. */
 WS_API const char *ws_method(const ws_conn *c);
 WS_API const char *ws_target(const ws_conn *c);
 WS_API ws_str ws_path(const ws_conn *c);
@@ -1061,9 +1082,9 @@ WS_API ws_str ws_header_value(const ws_conn *c, const char *name);
 /* Walks all header lines: *pos is 0 at first. 1 with name and value, 0 at the end. */
 WS_API int ws_header_next(const ws_conn *c, size_t *pos, ws_str *name, ws_str *value);
 
-/* Walks the elements of the comma-separated lists in all header lines of that name: offered
-   subprotocols ("Sec-WebSocket-Protocol"), Accept ... Zero *walk at first. 1 with the next
-   element, 0 at the end. */
+/* Walks the elements of the comma-separated lists in all header lines of that name:
+   offered subprotocols ("Sec-WebSocket-Protocol"), Accept ... Zero *walk at first. 1 with
+   the next element, 0 at the end. */
 typedef struct ws_walk {
     size_t pos;             /* private */
     ws_str list;
@@ -1071,13 +1092,13 @@ typedef struct ws_walk {
 
 WS_API int ws_header_walk(const ws_conn *c, const char *name, ws_walk *walk, ws_str *item);
 
-/* The i-th (0..) of these elements alone; data is NULL past the end. Each call walks from the
-   start: for all of them use ws_header_walk. */
+/* The i-th (0..) of these elements alone; data is NULL past the end. Each call walks from
+   the start: for all of them use ws_header_walk. */
 WS_API ws_str ws_header_item(const ws_conn *c, const char *name, int i);
 
-/* A cookie the client sent, a parameter of the query, with percent-encoding (and in queries
-   '+') undone, as a string in buf of n bytes. The first of that name, compared as it came.
-   Returns its length, or -1: absent, a NUL in it, or no room. */
+/* A cookie the client sent, a parameter of the query, with percent-encoding (and in
+   queries '+') undone, as a string in buf of n bytes. The first of that name, compared as
+   it came. Returns its length, or -1: absent, a NUL in it, or no room. */
 WS_API int ws_cookie(const ws_conn *c, const char *name, char *buf, size_t n);
 WS_API int ws_query(const ws_conn *c, const char *name, char *buf, size_t n);
 
@@ -1089,8 +1110,8 @@ typedef struct ws_set_cookie {
     int secure, http_only;
 } ws_set_cookie;
 
-/* Writes it to buf of n bytes, with a NUL. Returns the length, or -1: a name or an attribute
-   with characters that are not allowed, or no room. */
+/* Writes it to buf of n bytes, with a NUL. Returns the length, or -1: a name or an
+   attribute with characters that are not allowed, or no room. */
 WS_API int ws_cookie_format(const ws_set_cookie *cookie, char *buf, size_t n);
 
 /* id of the route that a server's connection came through, 0 without routes. */
@@ -1102,42 +1123,44 @@ WS_API int ws_route_id(const ws_conn *c);
    websocket): hand it over with ws_feed or ws_adopt, which then check the rest. */
 WS_API int ws_is_upgrade(ws_str head);
 
-/* Writes a request head from parsed pieces to buf of n bytes, with a NUL. Returns its size, 0:
-   no room, or characters that cannot be in a head. headers may be NULL. */
+/* Writes a request head from parsed pieces to buf of n bytes, with a NUL. Returns its
+   size, 0: no room, or characters that cannot be in a head. headers may be NULL. */
 WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char *target,
                              const ws_header *headers);
 
-/* ==== >>tls ============================================================================ */
+/* ==== >>tls ========================================================================= */
 
-/* TLS by mbedTLS 2.28 or 3.x, with WS_USE_MBEDTLS where the bodies are compiled. What is here
-   holds whom to trust and who we are, for any number of listeners and connections of one
-   thread: their cfg.tls. Its memory comes from mbedTLS. It speaks TLS 1.2 and later, sends the
-   host name (SNI), verifies chain and host name, and resumes sessions. */
+/* TLS by mbedTLS 2.28 or 3.x, with WS_USE_MBEDTLS where the bodies are compiled. What is
+   here holds whom to trust and who we are, for any number of listeners and connections of
+   one thread: their cfg.tls. Its memory comes from mbedTLS. It speaks TLS 1.2 and later,
+   sends the host name (SNI), verifies chain and host name, and resumes sessions. */
 typedef struct ws_tls ws_tls;
 
-/* A certificate with those of its issuers behind it, and its private key. Each is PEM text or
-   the name of a file. Arrays of them end with { NULL, NULL }. */
+/* A certificate with those of its issuers behind it, and its private key. Each is PEM
+   text or the name of a file. Arrays of them end with { NULL, NULL }. */
 typedef struct ws_tls_pair {
     const char *cert, *key;
 } ws_tls_pair;
 
 /* Zero it, then set what you need. */
 typedef struct ws_tls_config {
-    const char *ca;             /* authorities: PEM text or the name of a file. NULL: a client
-                                   trusts the system's (the file that SSL_CERT_FILE names, or
-                                   where systems keep them; none on Windows), a server asks for
-                                   no certificate. With it clients must show one of theirs */
-    const char *cert, *key;     /* who we are: a server must, a client may say so, to whoever
-                                   asks: also a proxy, and where redirects lead */
-    const ws_tls_pair *others;  /* server: further ones, taken when they name the host that the
-                                   client asks for and cert does not */
-    int client_may_be_unknown;  /* server with ca: 1 takes clients without certificate as well */
+    const char *ca;        /* authorities: PEM text or the name of a file. NULL: a client
+                              trusts the system's (the file that SSL_CERT_FILE names, or
+                              where systems keep them; none on Windows), a server asks for
+                              no certificate. With it clients must show one of theirs */
+    const char *cert, *key;     /* who we are: a server must, a client may say so, to
+                                   whoever asks: also a proxy, and where redirects lead */
+    const ws_tls_pair *others;  /* server: further ones, taken when they name the host
+                                   that the client asks for and cert does not */
+    int client_may_be_unknown;  /* server with ca: 1 takes clients without certificate as
+                                   well */
     int insecure_trust_everyone;    /* client: 1 verifies nothing. Whoever sits on the line can
                                    then read and change all of it */
 } ws_tls_config;
 
-/* Reads the files; set may be NULL. Never NULL: failures stick, and whoever is to use it fails
-   with its error (WS_ERR_TLS, WS_ERR_MEMORY; WS_ERR_NO_TLS without WS_USE_MBEDTLS) and text. */
+/* Reads the files; set may be NULL. Never NULL: failures stick, and whoever is to use it
+   fails with its error (WS_ERR_TLS, WS_ERR_MEMORY; WS_ERR_NO_TLS without WS_USE_MBEDTLS)
+   and text. */
 WS_API ws_tls *ws_tls_new(const ws_tls_config *set);
 
 /* Gives up your share of it; listeners and connections keep theirs as long as they last. */
@@ -1146,17 +1169,18 @@ WS_API void ws_tls_free(ws_tls *tls);
 /* What is wrong with it, "" if nothing. */
 WS_API const char *ws_tls_error_text(const ws_tls *tls);
 
-/* Puts TLS around a ws_io of your own: before, io carries the raw bytes (and must until it is
-   closed); afterwards it takes and gives what is inside. host: client: whom to verify; NULL:
-   we are the server. The handshake comes with the first bytes. tls may be freed right after.
-   For cfg.io; cfg.tls does it for sockets. Returns 0, WS_ERR_MEMORY or WS_ERR_TLS. */
+/* Puts TLS around a ws_io of your own: before, io carries the raw bytes (and must until
+   it is closed); afterwards it takes and gives what is inside. host: client: whom to
+   verify; NULL: we are the server. The handshake comes with the first bytes. tls may be
+   freed right after. For cfg.io; cfg.tls does it for sockets. Returns 0, WS_ERR_MEMORY or
+   WS_ERR_TLS. */
 WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host);
 
 /* Writes the subject of the peer's certificate ("CN=alice, O=Example") to buf with a NUL.
    Returns its length; 0: no certificate, no TLS, or no room. A server has verified it. */
 WS_API size_t ws_tls_peer(const ws_conn *c, char *buf, size_t n);
 
-/* ==== >>net ============================================================================ */
+/* ==== >>net ========================================================================= */
 
 #ifndef WS_NO_SOCKETS
 
@@ -1168,19 +1192,20 @@ typedef int ws_socket;                      /* a file descriptor */
 
 /* ---- blocking client ---- */
 
-/* Connects and shakes hands, waiting up to handshake_timeout, or until a signal interrupts:
-   ws_state is then WS_STATE_CONNECTING, and the next ws_recv goes on. Never NULL unless memory is
-   out; a failure sticks to the connection and comes as its CLOSE event (with cfg.reconnect,
-   as its DOWN event: only the first try is waited for). With cfg.io, no socket is made, and
-   never more bytes are read than the protocol needs, so that a blocking read function
-   serves; for ordinary HTTP it must return what is there instead of waiting for all. */
+/* Connects and shakes hands, waiting up to handshake_timeout, or until a signal
+   interrupts: ws_state is then WS_STATE_CONNECTING, and the next ws_recv goes on. Never
+   NULL unless memory is out; a failure sticks to the connection and comes as its CLOSE
+   event (with cfg.reconnect, as its DOWN event: only the first try is waited for). With
+   cfg.io, no socket is made, and never more bytes are read than the protocol needs, so
+   that a blocking read function serves; for ordinary HTTP it must return what is there
+   instead of waiting for all. */
 #ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg);
 #endif
 
-/* Sends what waits and returns the next event: 1, or 0 after timeout milliseconds (-1: wait
-   for ever) without one, or -1 after CLOSE was pulled. A signal that interrupts the wait makes
-   WS_EV_WAKE. */
+/* Sends what waits and returns the next event: 1, or 0 after timeout milliseconds (-1:
+   wait for ever) without one, or -1 after CLOSE was pulled. A signal that interrupts the
+   wait makes WS_EV_WAKE. */
 WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout);
 
 /* ---- client in your own poll loop ---- */
@@ -1190,113 +1215,116 @@ WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout);
 WS_API ws_conn *ws_open(const char *url, const ws_config *cfg);
 
 /* Answers cfg.resolve, from inside it (where nothing else may be called for c) or later:
-   addresses "192.0.2.1, 2001:db8::1", tried in this order; NULL or "": there are none. Returns
-   0, WS_ERR_ARGUMENT if one is no address, or WS_ERR_STATE if c does not wait for it. */
+   addresses "192.0.2.1, 2001:db8::1", tried in this order; NULL or "": there are none.
+   Returns 0, WS_ERR_ARGUMENT if one is no address, or WS_ERR_STATE if c does not wait for
+   it. */
 WS_API int ws_resolved(ws_conn *c, const char *addresses);
 #endif
 
-/* A server end for a connected socket that somebody else accepted, with the n bytes of the
-   request (and what follows) that were already read from it; data may be NULL. loop: its
-   events come out of ws_poll; NULL: drive it yourself like ws_open's. It now owns fd and
-   closes it. With cfg.io, io moves the bytes, fd only tells when to try (-1: your own loop
-   calls ws_step), and io.close closes it. With cfg.tls or cfg.wrap nothing may have been read
-   from it: n is 0. cfg.memory is only for loop NULL (WS_ERR_ARGUMENT in CLOSE); the block is
-   free again after ws_free. NULL when memory is out: fd is still yours. */
+/* A server end for a connected socket that somebody else accepted, with the n bytes of
+   the request (and what follows) that were already read from it; data may be NULL. loop:
+   its events come out of ws_poll; NULL: drive it yourself like ws_open's. It now owns fd
+   and closes it. With cfg.io, io moves the bytes, fd only tells when to try (-1: your own
+   loop calls ws_step), and io.close closes it. With cfg.tls or cfg.wrap nothing may have
+   been read from it: n is 0. cfg.memory is only for loop NULL (WS_ERR_ARGUMENT in CLOSE);
+   the block is free again after ws_free. NULL when memory is out: fd is still yours. */
 #ifndef WS_NO_SERVER
 WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n,
                          const ws_config *cfg);
 #endif
 
-/* Takes the socket out of the library: at WS_EV_HTTP or WS_EV_REQUEST, for another server to
-   answer, or after WS_EV_OPEN, to speak raw bytes. Returns it, non-blocking and yours to close
-   (cfg.io is left alone too), or -1 while output waits or a message is half received, and with
-   TLS around the socket. *rest: the n bytes that came from it and were not used (before OPEN:
-   all, with the request's head), valid until the next pull, which gives CLOSE. */
+/* Takes the socket out of the library: at WS_EV_HTTP or WS_EV_REQUEST, for another server
+   to answer, or after WS_EV_OPEN, to speak raw bytes. Returns it, non-blocking and yours
+   to close (cfg.io is left alone too), or -1 while output waits or a message is half
+   received, and with TLS around the socket. *rest: the n bytes that came from it and were
+   not used (before OPEN: all, with the request's head), valid until the next pull, which
+   gives CLOSE. */
 WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n);
 
-/* The socket to wait for, -1 if none. Until OPEN, and after DOWN, it may be another one after
-   each ws_step, also of the same number. */
+/* The socket to wait for, -1 if none. Until OPEN, and after DOWN, it may be another one
+   after each ws_step, also of the same number. */
 WS_API ws_socket ws_fd(const ws_conn *c);
-WS_API int ws_wants(const ws_conn *c);      /* WS_WANT_ bits: when to call ws_step. 0: do not
-                                               poll ws_fd now, a hang-up would show for ever */
+WS_API int ws_wants(const ws_conn *c); /* WS_WANT_ bits: when to call ws_step. 0: do not
+                                          poll ws_fd now, a hang-up would show for ever */
 
 /* Moves bytes and time without blocking; then pull with ws_next. */
 WS_API void ws_step(ws_conn *c);
 
 /* ---- loop ---- */
 
-/* cfg: alloc is used for the loop itself; may be NULL. NULL when memory or descriptors are
-   out. */
+/* cfg: alloc is used for the loop itself; may be NULL. NULL when memory or descriptors
+   are out. */
 WS_API ws_loop *ws_loop_new(const ws_config *cfg);
 
-/* Ends every connection at once and frees everything. The one call that a forked child may make
-   for a loop of its parent, whose connections it leaves alone. */
+/* Ends every connection at once and frees everything. The one call that a forked child
+   may make for a loop of its parent, whose connections it leaves alone. */
 WS_API void ws_loop_free(ws_loop *loop);
 
 #ifndef WS_NO_SERVER
-/* Listens on "host:port", ":port" (every address), "[::1]:port", "unix:/path", or on Linux
-   "unix:@name" (abstract: no file). A socket file that nobody answers any more is replaced, any
-   other file is an error; ours goes when the listener ends. Port 0 lets the system choose.
-   Returns a listener number >= 0 or a negative WS_ERR_, see
+/* Listens on "host:port", ":port" (every address), "[::1]:port", "unix:/path", or on
+   Linux "unix:@name" (abstract: no file). A socket file that nobody answers any more is
+   replaced, any other file is an error; ours goes when the listener ends. Port 0 lets the
+   system choose. Returns a listener number >= 0 or a negative WS_ERR_, see
    ws_loop_error_text. */
 WS_API int ws_listen(ws_loop *loop, const char *address, const ws_config *cfg);
 
 /* The port a listener got, 0 for a unix socket. */
 WS_API int ws_listen_port(const ws_loop *loop, int listener);
 
-/* New certificates for a listener of cfg.tls: connections accepted from now on use tls, the
-   others keep what they have. Returns 0, WS_ERR_ARGUMENT, or WS_ERR_TLS: tls has an error,
-   and the old one stays. */
+/* New certificates for a listener of cfg.tls: connections accepted from now on use tls,
+   the others keep what they have. Returns 0, WS_ERR_ARGUMENT, or WS_ERR_TLS: tls has an
+   error, and the old one stays. */
 WS_API int ws_listen_tls(ws_loop *loop, int listener, ws_tls *tls);
 
 /* Stops listening and closes that socket; its connections stay. */
 WS_API void ws_unlisten(ws_loop *loop, int listener);
 #endif
 
-/* Starts a client connection in the loop; its events come out of ws_poll. NULL when memory
-   is out, or after ws_shutdown; every other failure comes as CLOSE. cfg.io and cfg.memory are
-   not for a loop's clients: WS_ERR_ARGUMENT. */
+/* Starts a client connection in the loop; its events come out of ws_poll. NULL when
+   memory is out, or after ws_shutdown; every other failure comes as CLOSE. cfg.io and
+   cfg.memory are not for a loop's clients: WS_ERR_ARGUMENT. */
 #ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_dial(ws_loop *loop, const char *url, const ws_config *cfg);
 #endif
 
 /* The next event of any connection. Waits up to timeout milliseconds (-1: for ever).
-   Returns 1, 0 when none came in time, or a negative WS_ERR_. A signal that interrupts the wait
-   makes WS_EV_WAKE. */
+   Returns 1, 0 when none came in time, or a negative WS_ERR_. A signal that interrupts
+   the wait makes WS_EV_WAKE. */
 WS_API int ws_poll(ws_loop *loop, ws_event *ev, int timeout);
 
 /* The same, waiting until ws_loop_now would be when. */
 WS_API int ws_poll_until(ws_loop *loop, ws_event *ev, uint64_t when);
 
-/* Hands a pointer to the loop: it comes out of ws_poll as WS_EV_POST, those of one thread in
-   their order. Like ws_wake it may be called by any thread, and on POSIX by a signal handler; the
-   loop must not be freed before it returns. Returns 0, WS_ERR_ARGUMENT (loop is NULL), or
-   WS_ERR_BACKLOG when too many wait (more than 500; Windows 128). What is not pulled before
-   ws_loop_free is forgotten, not freed. */
+/* Hands a pointer to the loop: it comes out of ws_poll as WS_EV_POST, those of one thread
+   in their order. Like ws_wake it may be called by any thread, and on POSIX by a signal
+   handler; the loop must not be freed before it returns. Returns 0, WS_ERR_ARGUMENT (loop
+   is NULL), or WS_ERR_BACKLOG when too many wait (more than 500; Windows 128). What is
+   not pulled before ws_loop_free is forgotten, not freed. */
 WS_API int ws_post(ws_loop *loop, void *message);
 
-/* Makes ws_poll return soon with WS_EV_WAKE; calls that come before it does make one event.
-   For any thread and any signal handler, by the rules of ws_post. To stop a server: set a flag
-   of yours, then ws_wake. Returns 0 or WS_ERR_ARGUMENT. */
+/* Makes ws_poll return soon with WS_EV_WAKE; calls that come before it does make one
+   event. For any thread and any signal handler, by the rules of ws_post. To stop a
+   server: set a flag of yours, then ws_wake. Returns 0 or WS_ERR_ARGUMENT. */
 WS_API int ws_wake(ws_loop *loop);
 
 /* ---- many connections ---- */
 
-/* Walks the connections of the loop whose CLOSE was not pulled yet, clients too: after is NULL
-   at first, then the last result; NULL at the end. Any of them may be sent to, closed or
-   freed meanwhile, but not across a ws_poll. Those made meanwhile come last. */
+/* Walks the connections of the loop whose CLOSE was not pulled yet, clients too: after is
+   NULL at first, then the last result; NULL at the end. Any of them may be sent to,
+   closed or freed meanwhile, but not across a ws_poll. Those made meanwhile come last. */
 WS_API ws_conn *ws_each(ws_loop *loop, ws_conn *after);
 
-/* Puts a connection of a loop into a group, a name of 1..255 bytes; takes it out again (NULL:
-   out of all). Membership ends with the connection. Joining twice or leaving without having
-   joined is fine. A membership takes 48 bytes, a group 40 and its name while it has members.
-   Returns 0, WS_ERR_ARGUMENT, WS_ERR_MEMORY, or WS_ERR_STATE: closing or closed. */
+/* Puts a connection of a loop into a group, a name of 1..255 bytes; takes it out again
+   (NULL: out of all). Membership ends with the connection. Joining twice or leaving
+   without having joined is fine. A membership takes 48 bytes, a group 40 and its name
+   while it has members. Returns 0, WS_ERR_ARGUMENT, WS_ERR_MEMORY, or WS_ERR_STATE:
+   closing or closed. */
 WS_API int ws_join(ws_conn *c, const char *group);
 WS_API int ws_leave(ws_conn *c, const char *group);
 
-/* Sends to every open connection of a group but except (may be NULL); to every open server
-   connection of the loop. Each takes it by the rules of ws_send; a large message is kept
-   once for all. Returns how many took it: 0 also for wrong arguments. */
+/* Sends to every open connection of a group but except (may be NULL); to every open
+   server connection of the loop. Each takes it by the rules of ws_send; a large message
+   is kept once for all. Returns how many took it: 0 also for wrong arguments. */
 WS_API int ws_publish(ws_loop *loop, const char *group, ws_conn *except, int op,
                       const void *data, size_t n);
 #ifndef WS_NO_SERVER
@@ -1317,8 +1345,8 @@ WS_API int ws_publish_latest(ws_loop *loop, const char *group, int slot, int op,
 /* Stops listening and closes every connection with that code (1001 is usual) and reason;
    opening handshakes get 503. Go on with ws_poll: what has not ended after deadline_ms is
    ended then. It is over when ws_loop_count is 0: ws_poll then returns 0, at once or when
-   peers that were refused had up to close_timeout (5 s) to read why. Nothing can be added to
-   the loop any more. */
+   peers that were refused had up to close_timeout (5 s) to read why. Nothing can be added
+   to the loop any more. */
 WS_API void ws_shutdown(ws_loop *loop, int code, const char *reason, uint32_t deadline_ms);
 
 /* Monotonic milliseconds. */
@@ -1331,22 +1359,23 @@ WS_API size_t ws_loop_count(const ws_loop *loop);
 WS_API const char *ws_loop_error_text(const ws_loop *loop);
 
 /* Writes the peer's address ("127.0.0.1:5000", "[::1]:5000", "unix") to buf. With
-   cfg.trusted_proxies and a request that has X-Forwarded-For, the address in it ("192.0.2.7",
-   without a port) that the first of the proxies wrote: the one that stands so many places from
-   the end, or the first. Returns its length, 0 if unknown, or if no address stands there. */
+   cfg.trusted_proxies and a request that has X-Forwarded-For, the address in it
+   ("192.0.2.7", without a port) that the first of the proxies wrote: the one that stands
+   so many places from the end, or the first. Returns its length, 0 if unknown, or if no
+   address stands there. */
 WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 
 #endif /* WS_NO_SOCKETS */
 
 #endif /* WS_H_INCLUDED */
 
-/* ==== Stop here if you only use the library ============================================ */
+/* ==== Stop here if you only use the library ========================================= */
 
 #ifdef WS_IMPLEMENTATION
 #ifndef WS_IMPLEMENTED_
 #define WS_IMPLEMENTED_
 
-/* ==== >>impl (private) ================================================================= */
+/* ==== >>impl (private) ============================================================== */
 
 #include <string.h>
 #if !defined(WS_NO_MALLOC) || !defined(WS_NO_SOCKETS) || defined(WS_USE_MBEDTLS)
@@ -1390,7 +1419,8 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 
 #if defined(__GNUC__) || defined(__clang__)
 #define WS__PRIVATE static __attribute__((unused))
-#define WS__APART static __attribute__((noinline))  /* its frame does not add to its caller's */
+#define WS__APART static __attribute__((noinline))  /* its frame does not add to its
+                                                       caller's */
 #elif defined(_MSC_VER)
 #define WS__PRIVATE static
 #define WS__APART static __declspec(noinline)
@@ -1402,7 +1432,7 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 #ifndef WS_NO_SOCKETS
 #ifdef _WIN32
 #if defined(__GNUC__) && defined(_WINSOCKAPI_) && !defined(_WINSOCK2API_)
-#pragma GCC diagnostic ignored "-Wcpp"      /* windows.h came first: mingw copes, and warns */
+#pragma GCC diagnostic ignored "-Wcpp"  /* windows.h came first: mingw copes, and warns */
 #endif
 #include <winsock2.h>
 #include <ws2tcpip.h>
@@ -1448,9 +1478,9 @@ typedef int ws__sock;
 #define WS__POLLER_POLL
 #endif
 #endif
-/* Whether the peer takes what is sent shows in what it has acknowledged, where the system tells.
-   Elsewhere it shows in room for more, which comes in lumps of a third of the system's buffer:
-   then so many times the patience. */
+/* Whether the peer takes what is sent shows in what it has acknowledged, where the system
+   tells. Elsewhere it shows in room for more, which comes in lumps of a third of the
+   system's buffer: then so many times the patience. */
 #if defined(TIOCOUTQ) && defined(__linux__)
 #define WS__LUMPS 1
 #elif defined(SO_NWRITE)
@@ -1546,7 +1576,7 @@ static int ws__system_random(void *buf, size_t n)
 }
 #endif
 
-/* ==== >>util =========================================================================== */
+/* ==== >>util ======================================================================== */
 
 WS__PRIVATE unsigned ws__get16(const uint8_t *p)
 {
@@ -1647,8 +1677,8 @@ WS__PRIVATE int ws__percent(ws_str s, size_t at)
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-/* Undoes percent-encoding, and with plus that of '+'. What is none is a fault if strict, else it
-   stays. Returns the bytes, or -1. */
+/* Undoes percent-encoding, and with plus that of '+'. What is none is a fault if strict,
+   else it stays. Returns the bytes, or -1. */
 static ptrdiff_t ws__unescape(ws_str s, int plus, int strict, char *out, size_t room)
 {
     size_t i, n = 0;
@@ -1726,7 +1756,7 @@ WS__PRIVATE void ws__put_hex(ws__text *t, uint64_t v)
     for (; shift >= 0; shift -= 4) ws__put(t, &"0123456789abcdef"[v >> shift & 15], 1);
 }
 
-/* ==== >>hash =========================================================================== */
+/* ==== >>hash ======================================================================== */
 
 WS__PRIVATE uint32_t ws__rotate(uint32_t v, int bits)
 {
@@ -1850,7 +1880,7 @@ WS_API void ws_accept_key(const char *key, char accept[29])
     ws_base64_encode(digest, sizeof digest, accept);
 }
 
-/* ==== >>utf8 =========================================================================== */
+/* ==== >>utf8 ======================================================================== */
 
 /* What may follow, by lead byte (RFC 3629 4):
        00..7F
@@ -1861,7 +1891,8 @@ WS_API void ws_accept_key(const char *key, char accept[29])
        F1..F3  80..BF  80..BF  80..BF
        F4      80..8F  80..BF  80..BF */
 
-/* Between calls, inside a character: (bytes missing) | (lowest next) << 8 | (highest) << 16. */
+/* Between calls, inside a character: (bytes missing) | (lowest next) << 8 | (highest) <<
+   16. */
 WS__PRIVATE uint32_t ws__utf8_step(uint32_t s, uint32_t b)
 {
     if (s) {
@@ -1919,8 +1950,8 @@ WS__PRIVATE int ws__vec_top(ws__vec v)
     return ((w[0] | w[1]) & WS__TOPS) != 0;
 }
 
-/* Which of p[0..16) are faults after the three bytes before them. Bytes count from -128, as
-   machines compare signed ones. */
+/* Which of p[0..16) are faults after the three bytes before them. Bytes count from -128,
+   as machines compare signed ones. */
 #define WS__B(byte) ((byte) - 128)
 WS__PRIVATE ws__vec ws__utf8_faults(const uint8_t *p)
 {
@@ -1938,8 +1969,8 @@ WS__PRIVATE ws__vec ws__utf8_faults(const uint8_t *p)
 }
 #undef WS__B
 
-/* Goes on from p[i], i >= 3 and n >= 19, to p[n] or to less than 64 bytes before a fault, with
-   the state there. */
+/* Goes on from p[i], i >= 3 and n >= 19, to p[n] or to less than 64 bytes before a fault,
+   with the state there. */
 WS__PRIVATE size_t ws__utf8_vectors(uint32_t *state, const uint8_t *p, size_t i, size_t n)
 {
     size_t k;
@@ -1982,7 +2013,7 @@ WS_API size_t ws_utf8(uint32_t *state, const void *data, size_t n)
     return i;
 }
 
-/* ==== >>mask =========================================================================== */
+/* ==== >>mask ======================================================================== */
 
 /* The key from its byte offset % 4 on, twice, in the order of memory. */
 WS__PRIVATE uint64_t ws__mask_word(const uint8_t key[4], size_t offset)
@@ -2008,7 +2039,8 @@ WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
     uint32_t half = (uint32_t)k, x;     /* both halves of k are the same */
     size_t i;
 
-    /* all loads come before the stores: compilers then use vectors although dst may be src */
+    /* all loads come before the stores: compilers then use vectors although dst may be
+       src */
 #ifdef WS__VECTOR
     if (n >= 64) {
         ws__vec key16 = ws__vec_twice(k), v[4];
@@ -2048,7 +2080,7 @@ WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
     for (i = 0; i < n; i++) d[i] = (uint8_t)(s[i] ^ key[(offset + i) & 3]);
 }
 
-/* ==== >>wire =========================================================================== */
+/* ==== >>wire ======================================================================== */
 
 /* RFC 6455 5.2:
       0                   1                   2                   3
@@ -2124,7 +2156,7 @@ WS_API size_t ws_frame_encode(const ws_frame *frame, void *out)
     return head;
 }
 
-/* ==== >>http =========================================================================== */
+/* ==== >>http ======================================================================== */
 
 /* ws_head.state: what the next byte belongs to. A bad byte, or one past a limit, changes
    nothing, so asking again gives the same answer. */
@@ -2324,8 +2356,8 @@ WS_API int ws_list_has(ws_str list, const char *token)
     return 0;
 }
 
-/* Reads the line before a chunk (RFC 9112 7.1): its size. *at goes behind the line, and behind
-   s when that is not whole. */
+/* Reads the line before a chunk (RFC 9112 7.1): its size. *at goes behind the line, and
+   behind s when that is not whole. */
 WS__PRIVATE size_t ws__chunk_line(ws_str s, size_t *at)
 {
     size_t size = 0;
@@ -2423,7 +2455,7 @@ WS_API int ws_param_next(ws_str *params, ws_str *name, char *value, size_t n)
     return name->size && (!params->size || params->data[0] == ';') ? 1 : -1;
 }
 
-/* ==== >>url ============================================================================ */
+/* ==== >>url ========================================================================= */
 
 /* Never in a host or in front of an '@' (RFC 3986 2): delimiters that other parsers take
    for the end of something. */
@@ -2597,8 +2629,8 @@ WS__PRIVATE int ws__ipv4_parse(ws_str s, uint8_t out[4])
     return i == s.size + 1;
 }
 
-/* RFC 4291 2.2: groups of hex digits, one "::" for a run of zeros, the last four bytes perhaps
-   a dotted quad. Returns 1 if s is one. */
+/* RFC 4291 2.2: groups of hex digits, one "::" for a run of zeros, the last four bytes
+   perhaps a dotted quad. Returns 1 if s is one. */
 WS__PRIVATE int ws__ipv6_parse(ws_str s, uint8_t out[16])
 {
     size_t i = 0, n = 0, gap = 17, from;
@@ -2645,13 +2677,13 @@ static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standa
     return 1;
 }
 
-/* ==== >>core (private) ================================================================= */
+/* ==== >>core (private) ============================================================== */
 
-/* RFC 6455 itself, for both roles: what a request and an answer must say, what a frame may be,
-   what text is, how closing goes, when a ping is due. Each of its rules stands here, once. The
-   core calls leaves only: it has no memory, no queue, no words for errors and no clock. Who uses
-   it gives it bytes and the time, and does what it answers. rules are a ws_config with the
-   defaults filled in. */
+/* RFC 6455 itself, for both roles: what a request and an answer must say, what a frame
+   may be, what text is, how closing goes, when a ping is due. Each of its rules stands
+   here, once. The core calls leaves only: it has no memory, no queue, no words for errors
+   and no clock. Who uses it gives it bytes and the time, and does what it answers. rules
+   are a ws_config with the defaults filled in. */
 
 /* What a connection is doing with its input. */
 enum {
@@ -2669,10 +2701,10 @@ enum {
 
 /* What holds in which phases. */
 enum {
-    WS__OPENS = WS__IN(HEAD) | WS__IN(HTTP),                        /* nothing is agreed yet */
-    WS__PARSES = WS__IN(HEAD) | WS__IN(FRAMES) | WS__IN(READING),   /* input, as it comes */
+    WS__OPENS = WS__IN(HEAD) | WS__IN(HTTP),                   /* nothing is agreed yet */
+    WS__PARSES = WS__IN(HEAD) | WS__IN(FRAMES) | WS__IN(READING), /* input, as it comes */
     WS__KEEPS = WS__PARSES | WS__IN(HTTP),      /* input; elsewhere nobody wants it */
-    WS__STREAMS = WS__IN(FRAMES) | WS__IN(READING) | WS__IN(BODY),  /* WRITABLE may come */
+    WS__STREAMS = WS__IN(FRAMES) | WS__IN(READING) | WS__IN(BODY), /* WRITABLE may come */
     WS__ENDS = WS__IN(ENDING) | WS__IN(ENDED)
 };
 
@@ -2704,7 +2736,7 @@ enum {
 
 /* One connection, as far as RFC 6455 knows it. Times are ms, modulo 2^32. */
 typedef struct ws__core {
-    uint32_t heard, spoke, pinged;      /* input came; a message went or came; our last ping */
+    uint32_t heard, spoke, pinged; /* input came; a message went or came; our last ping */
     uint16_t code;              /* of CLOSE */
     uint16_t rtt;               /* ms + 1 of the last ping, 0 unknown */
     uint8_t phase, is, error;
@@ -2742,8 +2774,8 @@ typedef struct ws__reader {
 
 /* ---- frames that come in (5.2 to 5.8) ---- */
 
-/* The verdict that the first two bytes of a frame allow. rsv: the bits that an extension marks
-   messages with. */
+/* The verdict that the first two bytes of a frame allow. rsv: the bits that an extension
+   marks messages with. */
 static int ws__header_judge(const ws__core *core, int rsv, int unfinished, const uint8_t *p)
 {
     int op = p[0] & 15, fin = p[0] >> 7, bits = p[0] >> 4 & 7;
@@ -2760,7 +2792,8 @@ static int ws__header_judge(const ws__core *core, int rsv, int unfinished, const
     return 0;
 }
 
-/* Limits that the header of a data frame alone decides. What is coded counts when decoded. */
+/* Limits that the header of a data frame alone decides. What is coded counts when
+   decoded. */
 static int ws__limits_judge(const ws_config *rules, const ws__reader *r, const ws_frame *f)
 {
     uint32_t most = rules->max_message;
@@ -2806,8 +2839,8 @@ static void ws__core_begin(ws__reader *r, const ws_frame *f)
     r->in_frame = 1;
 }
 
-/* Text is UTF-8 (8.1), and with end no character is left unfinished. 0, or the fault; *good: the
-   bytes in front of it. */
+/* Text is UTF-8 (8.1), and with end no character is left unfinished. 0, or the fault;
+   *good: the bytes in front of it. */
 static int ws__text_judge(int op, uint32_t *utf8, const uint8_t *p, size_t n, int end,
                           size_t *good)
 {
@@ -2817,8 +2850,8 @@ static int ws__text_judge(int op, uint32_t *utf8, const uint8_t *p, size_t n, in
     return *good < n || (end && *utf8) ? WS_ERR_UTF8 : 0;
 }
 
-/* Judges n clear bytes of the message: its text, its size. end: they are its last. 0, or the
-   fault; *good: the bytes in front of it. */
+/* Judges n clear bytes of the message: its text, its size. end: they are its last. 0, or
+   the fault; *good: the bytes in front of it. */
 static int ws__core_clear(ws__reader *r, const ws_config *rules, const uint8_t *p, size_t n,
                           int end, size_t *good)
 {
@@ -2832,8 +2865,8 @@ static int ws__core_clear(ws__reader *r, const ws_config *rules, const uint8_t *
     return fault ? fault : fits < n ? WS_ERR_MESSAGE_SIZE : 0;
 }
 
-/* Takes n bytes of the frame's payload, n at most left, and moves them unmasked to where the
-   caller wants them, perhaps where they are. */
+/* Takes n bytes of the frame's payload, n at most left, and moves them unmasked to where
+   the caller wants them, perhaps where they are. */
 static void ws__core_move(ws__reader *r, uint8_t *to, const uint8_t *from, size_t n)
 {
     uint8_t key[4];
@@ -2856,8 +2889,8 @@ static int ws__core_take(ws__reader *r, const ws_config *rules, uint8_t *to, con
     return ws__core_clear(r, rules, to, n, !r->left && r->fin, good);
 }
 
-/* A whole message in one frame of a size that was let through, unmasked in place. key: NULL for
-   none. */
+/* A whole message in one frame of a size that was let through, unmasked in place. key:
+   NULL for none. */
 static int ws__core_whole(int op, uint8_t *p, size_t n, const uint8_t *key, size_t *good)
 {
     uint32_t utf8 = 0;
@@ -2866,8 +2899,8 @@ static int ws__core_whole(int op, uint8_t *p, size_t n, const uint8_t *key, size
     return ws__text_judge(op, &utf8, p, n, 1, good);
 }
 
-/* n bytes were handed on, last: and with them the message. Of one in parts max_fragments bounds
-   the frames that bring nothing, max_message the others. */
+/* n bytes were handed on, last: and with them the message. Of one in parts max_fragments
+   bounds the frames that bring nothing, max_message the others. */
 static void ws__core_given(ws__reader *r, size_t n, int last)
 {
     if (n) r->frames = 1;
@@ -2918,8 +2951,8 @@ static int ws__core_clean(const ws__core *core)
 
 /* ---- frames that go out ---- */
 
-/* May a frame of that opcode go? A message may not begin behind a Close frame of ours; pings and
-   pongs may, until the peer's has come (5.5.1, 5.5.2). */
+/* May a frame of that opcode go? A message may not begin behind a Close frame of ours;
+   pings and pongs may, until the peer's has come (5.5.1, 5.5.2). */
 static inline int ws__core_may(const ws__core *core, int op)
 {
     int no = op == WS_OP_PING || op == WS_OP_PONG ? WS__CLOSE_GOT : WS__CLOSE_GOT | WS__CLOSE_SENT;
@@ -3057,8 +3090,8 @@ static int ws__target_valid(ws_str target)
            ws_str_is(scheme, "wss");
 }
 
-/* 24 characters that decode to 16 bytes. Real clients leave bits in the last letter that stand for
-   none of them. */
+/* 24 characters that decode to 16 bytes. Real clients leave bits in the last letter that
+   stand for none of them. */
 static int ws__key_valid(ws_str key)
 {
     size_t i = 0;
@@ -3094,8 +3127,8 @@ static int ws__upgrade_judge(const ws__request *r, int modern, const char **why)
     return r->keys && !r->connection && !modern ? ws__connection_lost(r, why) : 0;
 }
 
-/* 4.2.1. 0: a good WebSocket request, but for its Origin; WS_ERR_NOT_UPGRADE: plain HTTP; else
-   the fault, perhaps with *why. */
+/* 4.2.1. 0: a good WebSocket request, but for its Origin; WS_ERR_NOT_UPGRADE: plain HTTP;
+   else the fault, perhaps with *why. */
 WS__APART int ws__request_judge(const ws__request *r, const char **why)
 {
     int modern = ws_str_is(r->version, "HTTP/1.1"), fault;
@@ -3158,8 +3191,8 @@ typedef struct ws__answer {
 
 enum { WS__ANSWER_END, WS__ANSWER_PROTOCOL, WS__ANSWER_EXTENSIONS };
 
-/* Reads the lines of an answer on from *pos, up to one that says what was agreed: its *value is
-   for the caller to judge. accept: the 28 characters that are right. */
+/* Reads the lines of an answer on from *pos, up to one that says what was agreed: its
+   *value is for the caller to judge. accept: the 28 characters that are right. */
 static int ws__answer_read(ws__answer *a, ws_str head, size_t *pos, const char *accept,
                            ws_str *value)
 {
@@ -3184,8 +3217,8 @@ static int ws__answer_read(ws__answer *a, ws_str head, size_t *pos, const char *
     return WS__ANSWER_END;
 }
 
-/* 4.1, what a client must find in an answer of 101 that was read. needs: a subprotocol was
-   offered and must be there. */
+/* 4.1, what a client must find in an answer of 101 that was read. needs: a subprotocol
+   was offered and must be there. */
 static int ws__answer_judge(const ws__answer *a, int needs, const char **why)
 {
     *why = a->upgrades > 1 ? "repeated" : NULL;
@@ -3197,7 +3230,7 @@ static int ws__answer_judge(const ws__answer *a, int needs, const char **why)
 
 #endif /* WS_NO_CLIENT */
 
-/* ==== >>deflate (private) ============================================================== */
+/* ==== >>deflate (private) =========================================================== */
 
 #ifdef WS_USE_ZLIB
 
@@ -3236,8 +3269,8 @@ static void ws__zlib_begin(ws__zlib *s, size_t size)
 
 #define WS__ZLIB_OWN (sizeof(ws__zlib) + 8192)      /* its small objects: 6 and 7 KB */
 
-/* By zconf.h, and a quarter of the second for a way newer versions may be built. Told 8 bits,
-   zlib would use 9 and not say so. */
+/* By zconf.h, and a quarter of the second for a way newer versions may be built. Told 8
+   bits, zlib would use 9 and not say so. */
 static size_t ws__zlib_deflate_size(int bits, int mem_level)
 {
     return bits < 9 ? 0 : WS__ZLIB_OWN + ((size_t)1 << (bits + 2)) +
@@ -3304,7 +3337,8 @@ static int ws__zlib_inflate(void *state, const void *in, size_t *in_size, void *
     *in_size = (size_t)(z->next_in - (const Bytef *)in);
     *out_size = (size_t)(z->next_out - (Bytef *)out);
     if (r == Z_STREAM_END) return inflateResetKeep(z) ? (int)WS_ERR_CODEC : 2;
-    if (r == Z_DATA_ERROR || r == Z_NEED_DICT)      /* it stays so: if full, the next call tells */
+    if (r == Z_DATA_ERROR || r == Z_NEED_DICT)      /* it stays so: if full, the next call
+                                                       tells */
         return *out_size && !z->avail_out ? 0 : (int)WS_ERR_DECODE;
     if (r != Z_OK && r != Z_BUF_ERROR) return WS_ERR_CODEC;
     return z->avail_out && (z->data_type & 128);    /* behind a block (zlib.h) */
@@ -3326,7 +3360,8 @@ static const ws_codec *ws__codec(const ws_deflate *d)
 #endif
 }
 
-/* The most window bits, up to most, that the codec can compress or decompress with; 0: none. */
+/* The most window bits, up to most, that the codec can compress or decompress with; 0:
+   none. */
 static int ws__deflate_bits(const ws_deflate *d, int most)
 {
     while (most > 7 && !(ws__codec(d)->deflate_size)(most, d->mem_level)) most--;
@@ -3339,8 +3374,8 @@ static int ws__inflate_bits(const ws_deflate *d, int most)
     return most > 7 ? most : 0;
 }
 
-/* What was agreed: bits of our window (0: we do not compress) and of the peer's, and whose
-   messages stand alone. */
+/* What was agreed: bits of our window (0: we do not compress) and of the peer's, and
+   whose messages stand alone. */
 #define WS__DEFLATE_OURS(agreed) ((int)((agreed) & 15))
 #define WS__DEFLATE_THEIRS(agreed) ((int)((agreed) >> 4 & 15))
 #define WS__DEFLATE_OURS_ALONE 256u
@@ -3439,7 +3474,7 @@ static int ws__deflate_confirm(void *user, ws_str answer, uint32_t *agreed)
     if (d->server_no_context_takeover && !v[0]) return -1;
     if ((theirs < 15 && !v[2]) || v[2] > theirs || (v[3] && !ours)) return -1;
     if (v[2] && !(ws__codec(d)->inflate_size)(v[2])) return -1;
-    if (v[3] && v[3] < ours) ours = ws__deflate_bits(d, v[3]);     /* 0: we do not compress */
+    if (v[3] && v[3] < ours) ours = ws__deflate_bits(d, v[3]); /* 0: we do not compress */
     *agreed = ws__deflate_agreed(ours, v[2] ? v[2] : 15,
                                  v[1] | d->client_no_context_takeover, v[0]);
     return 0;
@@ -3447,7 +3482,7 @@ static int ws__deflate_confirm(void *user, ws_str answer, uint32_t *agreed)
 
 /* The codec's state stands behind this. */
 typedef struct ws__deflate_state {
-    uint8_t held[4];            /* encode: bytes that may be the tail, which is not sent */
+    uint8_t held[4];           /* encode: bytes that may be the tail, which is not sent */
     uint8_t count;              /* of them */
     uint8_t tail;               /* decode: bytes of the tail that were given */
     uint8_t any;                /* decode: the message has a byte */
@@ -3480,8 +3515,8 @@ static int ws__deflate_begin(void *user, uint32_t agreed, int encode, void *stat
     return r ? WS_ERR_CODEC : 0;
 }
 
-/* What was compressed ends with 00 00 FF FF, of the flush; so the last four bytes are always
-   held back, and at the end of the message they are dropped (7.2.1). */
+/* What was compressed ends with 00 00 FF FF, of the flush; so the last four bytes are
+   always held back, and at the end of the message they are dropped (7.2.1). */
 static int ws__deflate_encode(void *user, void *state, const void *in, size_t *in_size,
                               void *out, size_t *out_size, int flush)
 {
@@ -3515,9 +3550,9 @@ static int ws__deflate_encode(void *user, void *state, const void *in, size_t *i
     return r;
 }
 
-/* The tail is put back behind the message (7.2.2). One without a single byte, which some send
-   for an empty one, is no stream at all; one that a final block ends is whole without it, though
-   7.2.3.4 wants a byte of 0 there. */
+/* The tail is put back behind the message (7.2.2). One without a single byte, which some
+   send for an empty one, is no stream at all; one that a final block ends is whole
+   without it, though 7.2.3.4 wants a byte of 0 there. */
 static int ws__deflate_decode(void *user, void *state, const void *in, size_t *in_size,
                               void *out, size_t *out_size, int last)
 {
@@ -3602,7 +3637,7 @@ static ws_extension ws__deflate_extension(ws_deflate *d)
     return x;
 }
 
-/* ==== >>conn (private) ================================================================= */
+/* ==== >>conn (private) ============================================================== */
 
 enum {
     WS__IS_FIXED = 1 << 1,      /* all memory is cfg.memory */
@@ -3610,7 +3645,7 @@ enum {
     WS__TICKED = 1 << 3,        /* now is a real time */
     WS__OPENED = 1 << 4,        /* the handshake was done */
     WS__INPUT_END = 1 << 7,     /* the peer's stream has ended */
-    WS__BROKEN = 1 << 8,        /* ... by an error, or will when it was read: writing failed */
+    WS__BROKEN = 1 << 8,   /* ... by an error, or will when it was read: writing failed */
     WS__NO_OUTPUT = 1 << 9,     /* writing is pointless */
     WS__PAUSED = 1 << 10,
     WS__REFUSED = 1 << 11,      /* a send met WS_ERR_BACKLOG: WRITABLE is owed */
@@ -3637,13 +3672,13 @@ enum {
 #define WS__NOTE_SIZE 192       /* of c->note */
 #define WS__NOTE_FIXED 144      /* in the caller's block */
 
-/* Input of one connection. data[0..msg): payload of the unfinished message. data[pos..len):
-   raw bytes not parsed yet; msg <= pos <= len <= cap, and one byte more. Exists only while it
-   holds something. */
+/* Input of one connection. data[0..msg): payload of the unfinished message.
+   data[pos..len): raw bytes not parsed yet; msg <= pos <= len <= cap, and one byte more.
+   Exists only while it holds something. */
 typedef struct ws__rx {
     size_t cap, msg, pos, len;
     size_t owed;            /* raw bytes to parse before what is due is judged, 0: none */
-    size_t behind;          /* 0, or where a NUL stands behind what an event shows, instead of */
+    size_t behind;   /* 0, or where a NUL stands behind what an event shows, instead of */
     uint8_t kept;           /* this byte */
     uint8_t begun;          /* the first PART event of the message was given */
     uint8_t parts;          /* its payload is handed on as it comes */
@@ -3652,7 +3687,8 @@ typedef struct ws__rx {
     uint8_t empty_lines;    /* that stood before a request */
     uint8_t line_good;      /* its first line was judged */
     ws__reader reader;      /* of frames */
-    uint64_t body_left;     /* HTTP: bytes of a body, or of a refusal's to show, still to come */
+    uint64_t body_left;     /* HTTP: bytes of a body, or of a refusal's to show, still to
+                               come */
     uint64_t eaten;         /* coded: bytes of the frame that were decoded */
     size_t clear;           /* coded: bytes in front of the raw ones that are unmasked */
     ws_head head;           /* scanner of the peer's head */
@@ -3666,31 +3702,32 @@ typedef struct ws__shared {
     uint32_t refs;
 } ws__shared;
 
-/* Something at a place between the bytes of a queue: a shared frame goes out before the byte
-   at `at`; or (frame NULL) the bytes from there on were dropped. */
+/* Something at a place between the bytes of a queue: a shared frame goes out before the
+   byte at `at`; or (frame NULL) the bytes from there on were dropped. */
 typedef struct ws__mark {
     size_t at;
     ws__shared *frame;
-    size_t extra;               /* with a frame its slot + 1, 0 for none; else bytes dropped */
+    size_t extra;          /* with a frame its slot + 1, 0 for none; else bytes dropped */
 } ws__mark;
 
 /* Output waiting for the peer: data[pos..len) and what the marks say, in order of their
-   places. border is where the first frame begins of which nothing was written, or offered to
-   a ws_io; marks stand at or behind it, between frames. One pong may overtake there; room for
-   it is kept before pos. Dropped bytes never stand in front. */
+   places. border is where the first frame begins of which nothing was written, or offered
+   to a ws_io; marks stand at or behind it, between frames. One pong may overtake there;
+   room for it is kept before pos. Dropped bytes never stand in front. */
 typedef struct ws__tx {
     size_t cap, pos, len, border;
     size_t holes;               /* dropped bytes */
-    size_t shared, sent;        /* bytes of shared frames: to write, written of the first */
+    size_t shared, sent;      /* bytes of shared frames: to write, written of the first */
     ws__mark *marks;            /* [mark_at..mark_end) of mark_cap */
     uint32_t mark_at, mark_end, mark_cap;
-    size_t drain;               /* ws_want_writable: bytes still to be written of what waited */
+    size_t drain;         /* ws_want_writable: bytes still to be written of what waited */
     uint8_t tried;              /* the first mark's frame was offered to a ws_io */
     uint8_t has_pong, pong_size, pong[125];
 } ws__tx;
 
 #define WS__TX_ROOM 131         /* a masked pong */
-#define WS__PONG_QUEUE 2048     /* bytes of waiting output up to which each ping gets its pong */
+#define WS__PONG_QUEUE 2048     /* bytes of waiting output up to which each ping gets its
+                                   pong */
 #define WS__STAGE 144           /* raw bytes that must fit beside a whole message */
 
 /* Blocks of memory that were just freed, kept for the next connection that needs one. */
@@ -3701,8 +3738,9 @@ typedef struct ws__cache {
 
 #define WS__CACHE_MAX ((size_t)8 << 20)
 
-/* Pieces of output collected during one turn of a driver, sent in one call. Small payloads
-   are copied to buf, large ones inside [lo, hi), which an event shows, are referred to. */
+/* Pieces of output collected during one turn of a driver, sent in one call. Small
+   payloads are copied to buf, large ones inside [lo, hi), which an event shows, are
+   referred to. */
 #if defined(WS_NO_SOCKETS) || defined(_WIN32)
 typedef struct ws__piece { void *iov_base; size_t iov_len; } ws__piece;
 #else
@@ -3750,29 +3788,29 @@ typedef struct ws__cfg {
     uint32_t refs;
     uint16_t status;            /* client: of the answer */
     uint16_t key_count;
-    uint32_t short_below;       /* single frames of fewer bytes are whole messages for sure */
+    uint32_t short_below;   /* single frames of fewer bytes are whole messages for sure */
     uint32_t conns;             /* listener: accepted and not closed yet */
     uint8_t keys[64];           /* masks drawn in advance from the system's source */
     char accept[29];            /* client: the Sec-WebSocket-Accept to expect */
     uint8_t crossed;            /* client: a redirect led to another server */
     uint8_t as_get;             /* client: a redirect said: without the body */
-    uint8_t stepped;            /* the socket was asked since ws_recv(..., 0) gave 0 last */
+    uint8_t stepped;          /* the socket was asked since ws_recv(..., 0) gave 0 last */
     uint8_t close_ahead;        /* blocking: the peer's Close was read while sending */
-    uint8_t delay_set;          /* by ws_next_delay: no wait is shorter than set.reconnect */
+    uint8_t delay_set;       /* by ws_next_delay: no wait is shorter than set.reconnect */
     uint16_t answered;          /* blocking: pings answered that ws_recv is yet to tell */
     uint16_t looked;            /* blocking: when sending last looked for input, ms */
     uint32_t limit;             /* client: when this try must be open */
     uint32_t opened;            /* client: when it was */
-    uint32_t delay;             /* client: ms waited before this try, 0: it is the first */
+    uint32_t delay;            /* client: ms waited before this try, 0: it is the first */
     uint32_t hops;              /* client: redirects followed in this try */
     ws_extension *extensions;   /* up to one without a name; NULL: none */
     uint8_t *area;              /* cfg.memory_extension, NULL: none */
     size_t area_size, area_used;
     const char *url;
-    const char *lines;          /* headers, "name: value CR LF" each, NUL; then the proxy's */
+    const char *lines;      /* headers, "name: value CR LF" each, NUL; then the proxy's */
     /* a client's, whose configuration is its own, as all that is marked so above: */
     char *moved;                /* where redirects led, NULL: nowhere */
-    struct ws__rx *parked;      /* blocking: shows an event, while more is read elsewhere */
+    struct ws__rx *parked;    /* blocking: shows an event, while more is read elsewhere */
     char *next_line;            /* of ws_next_header, NULL: none */
     ws__cache *cache;
     void (*wake)(ws_conn *c);   /* tells the driver that output or a deadline is new */
@@ -3789,7 +3827,7 @@ struct ws_conn {
     void *user;
     char *note;                 /* text of the error, or the peer's reason */
     ws__more *more;             /* NULL: none of it */
-    uint64_t taken;             /* bytes of input parsed: of the head, then of the frames */
+    uint64_t taken;           /* bytes of input parsed: of the head, then of the frames */
     ws__core core;
     ws__sock fd;
     uint32_t slot;              /* in the loop's heap */
@@ -3797,7 +3835,7 @@ struct ws_conn {
     uint32_t flags;
     uint32_t due;               /* the deadline by which it has its place in the heap */
     uint32_t refused;           /* sends that met WS_ERR_BACKLOG */
-    uint32_t untaken;           /* what the peer had not taken yet when it was last asked */
+    uint32_t untaken;         /* what the peer had not taken yet when it was last asked */
     uint8_t protocol, wants;
     uint8_t route;              /* its number 1.., 0: none */
     uint8_t fresh;              /* 1: input came that the parser has not used up */
@@ -3926,8 +3964,8 @@ static int ws__has_header(const ws_header *h, const char *name)
     return 0;
 }
 
-/* Headers of the application: valid, and none of those that the library alone may write. sized:
-   one may be Content-Length. */
+/* Headers of the application: valid, and none of those that the library alone may write.
+   sized: one may be Content-Length. */
 static int ws__headers_own(const ws_header *h, int sized)
 {
     static const char *const ours[] = {
@@ -3959,7 +3997,7 @@ static int ws__extension_valid(const ws_extension *x)
 /* scheme "://" host [":" port], or of other schemes than HTTP's anything behind "://". */
 typedef struct ws__origin {
     ws_str scheme, host;
-    unsigned port, standard;    /* of HTTP's schemes: the scheme's own filled in; else 0 */
+    unsigned port, standard;   /* of HTTP's schemes: the scheme's own filled in; else 0 */
     int below;                  /* it was "*.host" */
 } ws__origin;
 
@@ -4036,8 +4074,8 @@ static int ws__config_fault(const ws_config *cfg, int client)
     return WS__EXTENDS && cfg->deflate ? ws__deflate_fault(cfg->deflate, client) : 0;
 }
 
-/* The field that such a fault is about, NULL if it says so itself. Room: for its words, with an
-   element of a list that is wrong. */
+/* The field that such a fault is about, NULL if it says so itself. Room: for its words,
+   with an element of a list that is wrong. */
 static const char *ws__fault_field(int fault, const ws_config *cfg, char room[96])
 {
     const char *field = fault == WS_ERR_ARGUMENT ? ws__field_fault(cfg) : NULL;
@@ -4321,9 +4359,9 @@ static void ws__init(ws_conn *c, ws__cfg *k, int client, uint32_t flags)
     c->wants = WS__UNWATCHED;
 }
 
-/* Lays conn, configuration, input and output out in the caller's block, from the first place in
-   it that is aligned; what that skips the overhead has to spare. bad: of cfg the memory alone
-   counts. */
+/* Lays conn, configuration, input and output out in the caller's block, from the first
+   place in it that is aligned; what that skips the overhead has to spare. bad: of cfg the
+   memory alone counts. */
 static ws_conn *ws__new_fixed(const ws_config *cfg, int bad, const char *url, int client)
 {
     size_t skip = (8 - (uintptr_t)cfg->memory % 8) % 8;
@@ -4333,7 +4371,8 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, int bad, const char *url, in
     size_t tx = (sizeof(ws__tx) + 7) / 8 * 8;
     size_t fixed = conn + size + sizeof(ws__rx) + tx + WS__STAGE + WS__NOTE_FIXED, rest, send;
     size_t most = cfg->memory_size / 8 * 8, area = bad ? 0 : cfg->memory_extension / 8 * 8;
-    size_t copies = bad ? 0 : ws__extensions_size(cfg);     /* stand in front, count as area */
+    size_t copies = bad ? 0 : ws__extensions_size(cfg);     /* stand in front, count as
+                                                               area */
     uint32_t *whole;                        /* the limit of what is put together */
     ws_conn *c;
 
@@ -4408,9 +4447,9 @@ WS__PRIVATE ws__cfg *ws__cfg_new(const ws_config *cfg, const char *url)
     return ws__cfg_from(cfg, url, cfg);
 }
 
-/* Makes a connection with its own configuration, in cfg.memory if fixed, or memory of from. A
-   bad configuration gives a connection with *fault set that knows nothing but its memory and its
-   user. */
+/* Makes a connection with its own configuration, in cfg.memory if fixed, or memory of
+   from. A bad configuration gives a connection with *fault set that knows nothing but its
+   memory and its user. */
 static ws_conn *ws__new(const ws_config *cfg, const ws_config *from, int fixed, const char *url,
                         int client, int *fault)
 {
@@ -4584,14 +4623,15 @@ static void ws__wake(ws_conn *c)
     if (c->cfg->wake) (c->cfg->wake)(c);
 }
 
-/* Room for text that lasts until the end: WS__NOTE_FIXED bytes or more; NULL: memory is out. */
+/* Room for text that lasts until the end: WS__NOTE_FIXED bytes or more; NULL: memory is
+   out. */
 static char *ws__note_new(ws_conn *c)
 {
     if (!c->note) c->note = (char *)ws__alloc(c->cfg, WS__NOTE_SIZE);
     return c->note;
 }
 
-/* ==== >>extend (private) =============================================================== */
+/* ==== >>extend (private) ============================================================ */
 
 #define WS__CODE_ROOM 64        /* bytes that a step may always write */
 
@@ -4613,7 +4653,7 @@ typedef struct ws__ext {
     uint8_t pending;            /* the decoder may have more to write */
     uint8_t shown;              /* an event shows data */
     ws__coder in, out;
-    uint8_t *data;              /* decoded bytes of the message: len in a block of cap + 1 */
+    uint8_t *data;           /* decoded bytes of the message: len in a block of cap + 1 */
     size_t len, cap;
     size_t size;                /* of this block */
 } ws__ext;
@@ -4729,7 +4769,7 @@ static int ws__ext_open(ws_conn *c, const ws_extension *x, uint32_t agreed, ws_s
     e->out.encode = 1;
     alone = 0;
     e->encodes = (x->state_size)(x->user, agreed, 1, &alone) != 0;
-    e->out.alone = alone || k->set.drop_oldest;     /* what is dropped must not be missed */
+    e->out.alone = alone || k->set.drop_oldest;   /* what is dropped must not be missed */
     text = (char *)(e + 1);
     memcpy(text, name.data, name.size);
     if (params.size) memcpy(text + name.size, params.data, params.size);
@@ -4755,8 +4795,8 @@ static int ws__code(const ws_extension *x, const ws__coder *d, const void *in, s
     return r;
 }
 
-/* A message on its way through an encoder: pieces, bytes of the first that were taken, and
-   how it ends (see ws_extension). */
+/* A message on its way through an encoder: pieces, bytes of the first that were taken,
+   and how it ends (see ws_extension). */
 typedef struct ws__encoding {
     const ws_str *v;
     int count, end;
@@ -4833,7 +4873,7 @@ static const ws_extension *ws__extension_missing(const ws__cfg *k, const ws_exte
 
 #define WS__PARAMS_SIZE 256
 
-/* ==== >>send (private) ================================================================= */
+/* ==== >>send (private) ============================================================== */
 
 /* Bytes of the queue but for a pong that waits. */
 static size_t ws__queued(const ws__tx *tx)
@@ -4852,7 +4892,8 @@ static size_t ws__unsent(const ws_conn *c)
     return ws__pending(c) + (c->cork ? c->cork->total : 0);
 }
 
-/* While the peer does not read, we do not read either. A blocking client waits when it sends. */
+/* While the peer does not read, we do not read either. A blocking client waits when it
+   sends. */
 static inline int ws__held_back(const ws_conn *c)
 {
     if (WS__HAS(c, WS__PAUSED) && !ws__phase_has(&c->core, WS__OPENS)) return 1;
@@ -4872,7 +4913,8 @@ static void ws__taking_begin(ws_conn *c)
     c->untaken = (uint32_t)(ws__unsent(c) + ws__sock_untaken(c));
 }
 
-/* Bytes that the peer took since it was asked last; what was queued since counts against it. */
+/* Bytes that the peer took since it was asked last; what was queued since counts against
+   it. */
 static uint32_t ws__taken(ws_conn *c)
 {
     uint32_t before = c->untaken;
@@ -4887,8 +4929,8 @@ static int ws__takes(ws_conn *c, uint32_t ms)
     return ws__taken(c) >= ms + ms / 42;
 }
 
-/* Moves the bytes of a queue to another block, or to the front of their own, leaving out those
-   that were dropped. */
+/* Moves the bytes of a queue to another block, or to the front of their own, leaving out
+   those that were dropped. */
 static void ws__tx_move(ws__tx *tx, uint8_t *to)
 {
     size_t from = tx->pos, at = WS__TX_ROOM;
@@ -4917,7 +4959,8 @@ static uint8_t *ws__tx_room(ws_conn *c, size_t n)
     ws__tx *tx = c->tx, *bigger;
     size_t used = tx ? tx->len - tx->pos - tx->holes : 0, size;
 
-    /* what is moved is at most four times what was written since, so the cost stays linear */
+    /* what is moved is at most four times what was written since, so the cost stays
+       linear */
     if (tx && tx->cap - tx->len < n && tx->pos >= WS__TX_ROOM &&
         (tx->pos - WS__TX_ROOM + tx->holes >= used / 4 || WS__HAS(c, WS__IS_FIXED)))
         ws__tx_move(tx, WS__DATA(tx));
@@ -4976,8 +5019,9 @@ static void ws__tx_settle(ws_conn *c)
     if (!ws__pending(c)) ws__tx_free(c);
 }
 
-/* Has it said all, and waits for the peer to end TCP? A client for the server (7.1.1); a server
-   that found a fault so that its Close frame arrives (a loop does that after CLOSE). */
+/* Has it said all, and waits for the peer to end TCP? A client for the server (7.1.1); a
+   server that found a fault so that its Close frame arrives (a loop does that after
+   CLOSE). */
 static int ws__awaits_end(const ws_conn *c)
 {
     if (!(c->core.is & WS__CLOSE_LEFT) || c->core.phase != WS__PHASE_ENDING) return 0;
@@ -4989,8 +5033,8 @@ static int ws__awaits_end(const ws_conn *c)
 #define WS__END_WAIT 1000       /* ms that a client waits at most */
 #define WS__LINGER 5000         /* and a server */
 
-/* How often the patience must pass before the peer counts as one that takes nothing: with the
-   engine alone what was written counts as taken. */
+/* How often the patience must pass before the peer counts as one that takes nothing: with
+   the engine alone what was written counts as taken. */
 static uint32_t ws__lumps(const ws_conn *c) { return ws__is_driven(c) ? WS__LUMPS : 1; }
 
 /* From now on the peer has so long for its part of closing, or to take more output. */
@@ -5057,15 +5101,18 @@ static void ws__tx_done(ws_conn *c, size_t n)
 /* 1 if the shared frame in front must be the next to go. */
 static int ws__front_begun(const ws__tx *tx) { return tx->sent || tx->tried; }
 
-#define WS__IO_MAX 16384        /* bytes offered to a ws_io at once: what TLS takes in one record */
+#define WS__IO_MAX 16384        /* bytes offered to a ws_io at once: what TLS takes in one
+                                   record */
 
-/* A ws_io was offered what comes next, and wants to see it again: nothing may go before it. */
+/* A ws_io was offered what comes next, and wants to see it again: nothing may go before
+   it. */
 WS__PRIVATE void ws__tx_tried(ws_conn *c)
 {
     ws__tx *tx = c->tx;
     size_t stop;
 
-    if (!tx || tx->has_pong || c->core.phase == WS__PHASE_HEAD) return; /* only what is begun */
+    if (!tx || tx->has_pong || c->core.phase == WS__PHASE_HEAD) return; /* only what is
+                                                                           begun */
     stop = tx->mark_at < tx->mark_end ? tx->marks[tx->mark_at].at : tx->len;
     if (stop - tx->pos > WS__IO_MAX) stop = tx->pos + WS__IO_MAX;
     while (tx->border < stop) tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
@@ -5123,7 +5170,7 @@ static ws__mark *ws__mark_new(ws_conn *c, uint32_t i)
     uint32_t used = tx->mark_end - tx->mark_at;
 
     if (WS__HAS(c, WS__IS_FIXED)) return NULL;
-    if (tx->mark_end == tx->mark_cap) {     /* to the front, or as in ws__tx_room elsewhere */
+    if (tx->mark_end == tx->mark_cap) { /* to the front, or as in ws__tx_room elsewhere */
         ws__mark *to = tx->marks;
         uint32_t cap = tx->mark_cap;
         if (tx->mark_at <= used / 4) {
@@ -5251,8 +5298,8 @@ static void ws__place_skip(ws_conn *c, ws__place *p, size_t size)
     for (; i < tx->mark_end; i++) tx->marks[i].at -= size;
 }
 
-/* Takes the frame at a place out of the queue. After a shared one, a message in itself, the
-   place means nothing. */
+/* Takes the frame at a place out of the queue. After a shared one, a message in itself,
+   the place means nothing. */
 static void ws__place_cut(ws_conn *c, ws__place *p, size_t size)
 {
     ws__tx *tx = c->tx;
@@ -5307,7 +5354,8 @@ static int ws__tx_drop_oldest(ws_conn *c)
     return 1;
 }
 
-/* Do n bytes at p lie wholly in what an event shows? The NUL behind it is no part of that. */
+/* Do n bytes at p lie wholly in what an event shows? The NUL behind it is no part of
+   that. */
 static int ws__borrowed(const ws_conn *c, const ws__gather *g, const uint8_t *p, size_t n)
 {
     if (p >= g->lo && p < g->hi) return n <= (size_t)(g->hi - p);
@@ -5412,8 +5460,8 @@ static uint8_t *ws__tx_room_behind(ws_conn *c, size_t used, size_t n)
     return at;
 }
 
-/* Makes frames of at most most bytes out of size bytes behind the queue. op: of the first, which
-   is marked with the reserved bits rsv; with WS__UNFINISHED none has FIN. */
+/* Makes frames of at most most bytes out of size bytes behind the queue. op: of the
+   first, which is marked with the reserved bits rsv; with WS__UNFINISHED none has FIN. */
 static int ws__frame_run(ws_conn *c, int op, int rsv, size_t size, size_t most)
 {
     size_t heads = (size_t)(ws__wire_size(c, size, most) - size), i;
@@ -5464,8 +5512,8 @@ static int ws__encode_run(ws_conn *c, const ws_str *v, int count, size_t n, int 
     return r < 0 ? r : 0;
 }
 
-/* Queues a message of n bytes, or a part of one, as the extension encodes it, in frames of at
-   most most bytes. */
+/* Queues a message of n bytes, or a part of one, as the extension encodes it, in frames
+   of at most most bytes. */
 static int ws__coded_put(ws_conn *c, int op, const ws_str *v, int count, size_t n, size_t most)
 {
     ws__ext *e = c->more->ext;
@@ -5492,8 +5540,8 @@ static int ws__control_put(ws_conn *c, int op, const void *data, size_t n)
     return ws__frame_put(c, op, &v, 1, n);
 }
 
-/* Answers a ping: at once while little waits, else the latest one overtakes the queue at the
-   next frame border (5.5.3 allows to answer only the latest). */
+/* Answers a ping: at once while little waits, else the latest one overtakes the queue at
+   the next frame border (5.5.3 allows to answer only the latest). */
 static int ws__pong_put(ws_conn *c, const void *data, size_t n)
 {
     size_t limit = WS__HAS(c, WS__IS_FIXED) ? c->tx->cap / 4 : WS__PONG_QUEUE;
@@ -5663,7 +5711,8 @@ static int ws__part_put(ws_conn *c, int op, const void *data, size_t n, int last
     if (coded) r = ws__coded_put(c, frame, &v, 1, n, (size_t)-1 / 4);
     if (coded && r == WS__PLAIN) coded = 0;
     if (!coded) r = ws__frame_put(c, frame, &v, 1, n);
-    if (r && c->core.sending && coded) ws__fail(c, r);   /* the encoder is ahead of the peer */
+    if (r && c->core.sending && coded) ws__fail(c, r);   /* the encoder is ahead of the
+                                                            peer */
     if (r) return r;
     if (e) e->part_coded = (uint8_t)coded;
     c->core.sending = (uint8_t)(last ? 0 : op);
@@ -5692,8 +5741,8 @@ static int ws__writable_due(const ws_conn *c)
     return !(c->tx && c->tx->drain) && !(c->more && c->more->read_asked);
 }
 
-/* Reads a piece of the source to buf: its size, 0 at the end, or negative: nothing is to be sent
-   (*r: the error, or 0). */
+/* Reads a piece of the source to buf: its size, 0 at the end, or negative: nothing is to
+   be sent (*r: the error, or 0). */
 static ptrdiff_t ws__source_read(ws__more *m, void *buf, int *r)
 {
     ptrdiff_t n = (m->read)(m->read_user, buf, WS__SOURCE_PIECE);
@@ -5766,9 +5815,10 @@ static void ws__source_pull(ws_conn *c)
 
 static int ws__overdue(const ws_conn *c) { return (int32_t)(c->now - c->deadline) >= 0; }
 
-/* ==== >>shake (private) ================================================================ */
+/* ==== >>shake (private) ============================================================= */
 
-/* Begins text of at most n bytes behind the queue; ws__text_end queues all of it or nothing. */
+/* Begins text of at most n bytes behind the queue; ws__text_end queues all of it or
+   nothing. */
 static int ws__text_begin(ws_conn *c, ws__text *t, size_t n)
 {
     uint8_t *at;
@@ -5881,8 +5931,8 @@ typedef struct ws__choice {
     char answer[WS__PARAMS_SIZE];
 } ws__choice;
 
-/* Finds the element of that place (0..) over all lines of a name. Returns it, or how
-   many there are. Commas alone separate: a quote that a client sends must not swallow what the
+/* Finds the element of that place (0..) over all lines of a name. Returns it, or how many
+   there are. Commas alone separate: a quote that a client sends must not swallow what the
    proxies put behind it. */
 static uint32_t ws__forwarded_find(const ws_conn *c, const char *field, uint32_t place,
                                    ws_str *item)
@@ -5902,8 +5952,8 @@ static uint32_t ws__forwarded_find(const ws_conn *c, const char *field, uint32_t
     return count;
 }
 
-/* Same host and port as Host, the scheme's port filled in on both sides (a proxy in front may
-   have ended TLS). */
+/* Same host and port as Host, the scheme's port filled in on both sides (a proxy in front
+   may have ended TLS). */
 static int ws__same_origin(ws_str origin, ws_str host)
 {
     ws__origin o;
@@ -6034,8 +6084,8 @@ static int ws__path_fits(const char *pattern, ws_str path)
     return i == path.size;
 }
 
-/* Chooses the route: of those whose path fits the one that the client offers first, else the
-   first for any subprotocol. */
+/* Chooses the route: of those whose path fits the one that the client offers first, else
+   the first for any subprotocol. */
 static int ws__route_choose(ws_conn *c)
 {
     const ws_route *all = c->cfg->set.routes, *r;
@@ -6052,7 +6102,8 @@ static int ws__route_choose(ws_conn *c)
     return c->route ? 0 : WS_ERR_ROUTE;
 }
 
-/* Keeps what the last of our own proxies says about the client, "" where it is no address. */
+/* Keeps what the last of our own proxies says about the client, "" where it is no
+   address. */
 static int ws__forwarded(ws_conn *c)
 {
     static const char name[] = "X-Forwarded-For";
@@ -6311,7 +6362,8 @@ static void ws__put_own_lines(ws__text *t, const ws__cfg *k, ws_str lines, ws_st
     }
 }
 
-/* The application's header lines, the one of ws_next_header in place of others of its name. */
+/* The application's header lines, the one of ws_next_header in place of others of its
+   name. */
 static void ws__put_own(ws__text *t, const ws__cfg *k)
 {
     ws_str next = ws__cstr(k->next_line), name = ws__line_name(next);
@@ -6514,8 +6566,8 @@ static void ws__body_keep(ws_conn *c, ws_str head, int status)
     c->rx->body_left = ws__is_chunked(head) ? ws__chunks_join(p, n) : n;
 }
 
-/* Without an extension that is required the connection is closed at once (7.4.1), and what
-   waits to be sent is not. */
+/* Without an extension that is required the connection is closed at once (7.4.1), and
+   what waits to be sent is not. */
 static int ws__extension_insist(ws_conn *c)
 {
     const ws__ext *e = ws__ext_of(c);
@@ -6547,7 +6599,8 @@ WS__APART int ws__client_head(ws_conn *c, ws_str head)
     if (!fault) return WS_EV_OPEN;
     if (fault == WS_ERR_STATUS && !ws__is_head(c)) ws__body_keep(c, head, status);
     else c->rx->body_left = 0;
-    if (fault == WS_ERR_STATUS && ws__redirects(c, status)) {   /* what waits for OPEN stays */
+    if (fault == WS_ERR_STATUS && ws__redirects(c, status)) {   /* what waits for OPEN
+                                                                   stays */
         if (status <= 303 && ws__is_http(c) && !ws__is_head(c)) c->cfg->as_get = 1;
         c->core.error = -WS_ERR_STATUS;
         ws__enter(&c->core, WS__PHASE_ENDED);
@@ -6559,7 +6612,7 @@ WS__APART int ws__client_head(ws_conn *c, ws_str head)
 
 #endif /* WS_NO_CLIENT */
 
-/* ==== >>recv (private) ================================================================= */
+/* ==== >>recv (private) ============================================================== */
 
 /* Input to parse: [p, end). in_rx: it lies in c->rx, else in the driver's buffer. */
 typedef struct ws__span {
@@ -6572,10 +6625,10 @@ static uint8_t *ws__rx_room(ws_conn *c, size_t n)
 {
     ws__rx *rx = c->rx, *bigger;
     size_t raw = rx ? rx->len - rx->pos : 0, size;
-    size_t msg = !rx ? 0 : WS__HAS(c, WS__HEAD_HELD) ? rx->pos : rx->msg;   /* bytes kept */
+    size_t msg = !rx ? 0 : WS__HAS(c, WS__HEAD_HELD) ? rx->pos : rx->msg; /* bytes kept */
 
     if (rx && rx->cap - rx->len < n && rx->pos > msg && !rx->behind &&
-        (rx->pos - msg >= raw / 4 || WS__HAS(c, WS__IS_FIXED))) {   /* as in ws__tx_room */
+        (rx->pos - msg >= raw / 4 || WS__HAS(c, WS__IS_FIXED))) {  /* as in ws__tx_room */
         memmove(WS__DATA(rx) + msg, WS__DATA(rx) + rx->pos, raw);
         rx->pos = msg;
         rx->len = msg + raw;
@@ -6802,8 +6855,8 @@ static int ws__decoded_room(ws_conn *c, ws__ext *e, size_t n)
     return 0;
 }
 
-/* A step of the decoder over *n bytes of input; returns like it. Never much more is decoded
-   than the limit allows. */
+/* A step of the decoder over *n bytes of input; returns like it. Never much more is
+   decoded than the limit allows. */
 static int ws__decode(ws_conn *c, ws__ext *e, const uint8_t *p, size_t *n, int last)
 {
     ws__reader *reader = &c->rx->reader;
@@ -6873,7 +6926,8 @@ static int ws__payload_coded(ws_conn *c, ws__span *in, size_t k, ws_event *ev)
     if (r < 0) { ws__fail(c, r); return -1; }
     if (r && e->in.alone) ws__coder_end(c->cfg, e->set, &e->in);
     reader->in_frame = ws__frame_left(rx) || e->pending || (reader->fin && !r);
-    if (!reader->in_frame) c->taken += rx->eaten;   /* till then a fault is told at its beginning */
+    if (!reader->in_frame) c->taken += rx->eaten;   /* till then a fault is told at its
+                                                       beginning */
     if (r || (rx->parts && e->len) || (s->frames && !reader->in_frame))
         return ws__coded_event(c, r, ev);
     return reader->in_frame ? 0 : -1;
@@ -6950,7 +7004,8 @@ static int ws__is_boundless(const ws_conn *c, const ws_frame *f)
     return (c->cfg->set.frames || !ws__in_parts(c, f)) && have + f->size > ((size_t)-1) / 4;
 }
 
-/* A text or binary message in a single frame that is all here: no copy. key: NULL for none. */
+/* A text or binary message in a single frame that is all here: no copy. key: NULL for
+   none. */
 static int ws__message_in_place(ws_conn *c, int op, uint8_t *p, size_t n, const uint8_t *key,
                                 ws_event *ev)
 {
@@ -7100,7 +7155,7 @@ static int ws__body_line(ws_conn *c, ws__span *in)
     in->p += n + 1;
     n--;
     if (rx->reading == WS__READ_TRAILER) {
-        rx->body_left += n;                  /* they may be as long as a head, not endless */
+        rx->body_left += n;               /* they may be as long as a head, not endless */
         if (rx->body_left > c->cfg->set.max_head) ws__fail(c, WS_ERR_BODY);
         if (!n) rx->reading = WS__READ_LENGTH, rx->body_left = 0;
         return -1;
@@ -7159,7 +7214,8 @@ static void ws__opened(ws_conn *c)
 
 #define WS__EMPTY_LINES 4       /* that may stand before a request (RFC 9112 2.2) */
 
-/* Steps over an empty line before a request: 1 it is gone, 0 it may be one, -1 it is none. */
+/* Steps over an empty line before a request: 1 it is gone, 0 it may be one, -1 it is
+   none. */
 static int ws__empty_line(ws__rx *rx, ws__span *in)
 {
     if (rx->head.scanned || rx->empty_lines >= WS__EMPTY_LINES || *in->p != '\r') return -1;
@@ -7200,8 +7256,8 @@ static int ws__shake_scan(ws_conn *c, const ws__span *in)
     return size;
 }
 
-/* Of a request the first line is judged as soon as it is here: who speaks another protocol may
-   say no more. 1 if it is none. */
+/* Of a request the first line is judged as soon as it is here: who speaks another
+   protocol may say no more. 1 if it is none. */
 static int ws__line_is_bad(ws__rx *rx, const uint8_t *p)
 {
     ws_str line = ws__str((const char *)p, rx->head.scanned), method, target, version;
@@ -7359,14 +7415,15 @@ static int ws__pull(ws_conn *c, ws_event *ev)
     return r;
 }
 
-/* ==== >>time (private) ================================================================= */
+/* ==== >>time (private) ============================================================== */
 
 /* OPEN: keepalive and idleness. */
 static void ws__open_expired(ws_conn *c)
 {
     int due;
 
-    if (WS__HAS(c, WS__PAUSED)) ws__core_heard(&c->core, c->now);   /* the answer may lie unread */
+    if (WS__HAS(c, WS__PAUSED)) ws__core_heard(&c->core, c->now);   /* the answer may lie
+                                                                       unread */
     due = ws__core_tick(&c->core, &c->cfg->set, c->now);
     if (due < 0) { ws__fail(c, due); return; }
     if (due && !ws__held_back(c)) ws__ping_put(c);
@@ -7423,8 +7480,8 @@ static void ws__beat_later(ws_conn *c)
     ws__body_deadline(c);
 }
 
-/* 1 if the peer is dead. What waits for too long is as good as a ping to it, and ws__tx_done
-   as its answer. */
+/* 1 if the peer is dead. What waits for too long is as good as a ping to it, and
+   ws__tx_done as its answer. */
 static int ws__body_stuck(ws_conn *c)
 {
     uint32_t patience = c->cfg->set.ping_timeout;
@@ -7464,8 +7521,8 @@ static void ws__read_expired(ws_conn *c)
     else c->deadline = ws__after(c, most == WS_NEVER ? most : most - (c->now - c->core.spoke));
 }
 
-/* The opening handshake took too long. While something stands in the way, TLS that is not done,
-   the peer cannot be told. */
+/* The opening handshake took too long. While something stands in the way, TLS that is not
+   done, the peer cannot be told. */
 static void ws__shake_late(ws_conn *c)
 {
     const char *why = ws__io_why(c);
@@ -7516,8 +7573,8 @@ static void ws__expired(ws_conn *c)
     }
 }
 
-/* Judges what is due at c->now, after what came until then was taken and parsed. 1 if anything
-   was. */
+/* Judges what is due at c->now, after what came until then was taken and parsed. 1 if
+   anything was. */
 static int ws__judge(ws_conn *c)
 {
     if (!ws__overdue(c)) return 0;
@@ -7528,8 +7585,8 @@ static int ws__judge(ws_conn *c)
     return 1;
 }
 
-/* The same, unless the parser is to look at what came first: at the bytes that are here now, not
-   at those with which a peer floods us meanwhile. */
+/* The same, unless the parser is to look at what came first: at the bytes that are here
+   now, not at those with which a peer floods us meanwhile. */
 static int ws__judge_dry(ws_conn *c)
 {
     ws__rx *rx = c->rx;
@@ -7540,10 +7597,10 @@ static int ws__judge_dry(ws_conn *c)
     return 0;
 }
 
-/* ==== >>sane (private) ================================================================== */
+/* ==== >>sane (private) ============================================================== */
 
-/* What always holds between two calls. WS_ASSERT checks it in tests: on the way into every public
-   function, and out of those that pull. */
+/* What always holds between two calls. WS_ASSERT checks it in tests: on the way into
+   every public function, and out of those that pull. */
 
 #define WS__IF(fact, then) (!(fact) || (then))
 
@@ -7604,7 +7661,7 @@ WS__PRIVATE void ws__sane(const ws_conn *c)
     WS_ASSERT(WS__IF(c->dial, WS__IS_CLIENT(&c->core)));
 }
 
-/* ==== >>engine (public) ================================================================ */
+/* ==== >>engine (public) ============================================================= */
 
 /* A connection that could not be made right says so with its CLOSE event. */
 WS__APART ws_conn *ws__stillborn(ws_conn *c, int fault, const ws_config *cfg)
@@ -7642,7 +7699,8 @@ static int ws__login_fault(const ws_url *url, const char *text, ws__url_why *why
     return 0;
 }
 
-/* A client of any driver. from: whose allocator it takes; fixed: cfg.memory serves, or not. */
+/* A client of any driver. from: whose allocator it takes; fixed: cfg.memory serves, or
+   not. */
 WS__APART ws_conn *ws__client_new(const char *url, const ws_config *cfg, const ws_config *from,
                                   int fixed)
 {
@@ -7694,8 +7752,8 @@ WS_API ws_conn *ws_server_new(const ws_config *cfg) { return ws__server_new(cfg,
 #define WS__FEED_MAX 65536      /* raw bytes ws_feed holds at most */
 #define WS__FEED_MIN 16384      /* and may always hold */
 
-/* The raw bytes that may wait to be parsed, at most most: as many as the limits let a message
-   have. */
+/* The raw bytes that may wait to be parsed, at most most: as many as the limits let a
+   message have. */
 static size_t ws__raw_most(const ws_conn *c, size_t most)
 {
     size_t whole = c->cfg->set.max_message;
@@ -7802,7 +7860,8 @@ static void ws__tell_time(ws_conn *c, uint64_t now)
 {
     uint32_t t = (uint32_t)now, step = t - c->now;
 
-    if (!WS__HAS(c, WS__TICKED) || (int32_t)step < 0) {     /* first call, or clock set back */
+    if (!WS__HAS(c, WS__TICKED) || (int32_t)step < 0) {     /* first call, or clock set
+                                                               back */
         c->core.heard += step;
         c->core.spoke += step;
         c->core.pinged += step;
@@ -7941,8 +8000,8 @@ static int ws__sent(ws_conn *c, int r)
     return r;
 }
 
-/* Copies the next n bytes of pieces, *at being the place in the first of them. Returns the
-   piece to go on with. */
+/* Copies the next n bytes of pieces, *at being the place in the first of them. Returns
+   the piece to go on with. */
 static const ws_str *ws__take_pieces(uint8_t *to, const ws_str *v, size_t *at, size_t n)
 {
     while (n) {
@@ -8016,8 +8075,8 @@ WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
     return ws__sent(c, r);
 }
 
-/* The short way for the commonest message: a small one of a server, into the cork, nothing
-   before it. 0: it is not that. */
+/* The short way for the commonest message: a small one of a server, into the cork,
+   nothing before it. 0: it is not that. */
 static int ws__send_short(ws_conn *c, int op, const void *data, size_t n)
 {
     ws__gather *g = c->cork;
@@ -8060,7 +8119,7 @@ WS_API int ws_send_text(ws_conn *c, const char *text)
 WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last)
 {
     ws__ext *e;
-    size_t grows;       /* in a block of the caller's: an encoder under way cannot go back */
+    size_t grows;    /* in a block of the caller's: an encoder under way cannot go back */
     int r;
 
     ws__sane(c);
@@ -8197,8 +8256,8 @@ static void ws__news_end(ws__news *w)
         if (w->coded[i].frame) ws__shared_release(w->coded[i].frame);
 }
 
-/* The frame of a message in the form that c needs, with a reference for the caller. A client
-   has one of its own: its key is used once. */
+/* The frame of a message in the form that c needs, with a reference for the caller. A
+   client has one of its own: its key is used once. */
 static int ws__news_frame(ws_conn *c, ws__news *w, ws__shared **out)
 {
     ws_frame f = { 0, 1, 0, 0, 0, { 0, 0, 0, 0 } };
@@ -8275,8 +8334,8 @@ static void ws__slot_replace(ws_conn *c, ws__mark *m, ws__shared *frame)
     frame->refs++;
 }
 
-/* Can c share a message with others? A client masks it, a stream takes it in frames, and an
-   encoder that remembers must see it. */
+/* Can c share a message with others? A client masks it, a stream takes it in frames, and
+   an encoder that remembers must see it. */
 static int ws__news_shares(const ws_conn *c, const ws__news *w)
 {
     size_t n = w->payload.size;
@@ -8394,8 +8453,8 @@ static int ws__has_last_words(const ws_conn *c)
     return c->core.is & WS__CLOSE_SENT || WS__HAS(c, WS__ANSWERED);
 }
 
-/* Before it ends at once: what can be written now of a Close frame or an answer, and of what is
-   queued before it, is. */
+/* Before it ends at once: what can be written now of a Close frame or an answer, and of
+   what is queued before it, is. */
 static void ws__last_words(ws_conn *c)
 {
 #ifdef WS_NO_SOCKETS
@@ -8432,7 +8491,7 @@ WS_API int ws_close(ws_conn *c, int code, const char *reason)
     if (c->core.phase == WS__PHASE_BODY) return ws_http_end(c);
 #endif
     if (!ws__phase_has(&c->core, WS__KEEPS) || c->core.is & WS__CLOSE_SENT) return WS_ERR_STATE;
-    if (c->core.phase != WS__PHASE_FRAMES) {             /* not open yet: nothing to shake */
+    if (c->core.phase != WS__PHASE_FRAMES) {          /* not open yet: nothing to shake */
         ws_drop(c);
         return 0;
     }
@@ -8604,7 +8663,7 @@ static int ws__body_put(ws_conn *c, size_t n, void (*fill)(void *, void *, size_
     size_t head, all;
     uint8_t *at;
 
-    if (!ws__pending(c)) c->core.heard = c->now;       /* the peer's time to take it begins */
+    if (!ws__pending(c)) c->core.heard = c->now;   /* the peer's time to take it begins */
     if (chunked) {
         ws__put_hex(&t, n);
         ws__puts(&t, "\r\n");
@@ -9048,12 +9107,13 @@ WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char
     return a.size == strlen(method) && b.size == strlen(target) ? (size_t)(t.at - buf) : 0;
 }
 
-/* ==== >>tunnel ========================================================================= */
+/* ==== >>tunnel ====================================================================== */
 
 #ifndef WS_NO_CLIENT
 
-/* What buf holds. HTTP: first the request, then the answer in its place. SOCKS5: up to three
-   requests one behind the other, each ending at part[]; answers from WS__SOCKS_IN on. */
+/* What buf holds. HTTP: first the request, then the answer in its place. SOCKS5: up to
+   three requests one behind the other, each ending at part[]; answers from WS__SOCKS_IN
+   on. */
 enum {
     WS__TUNNEL_HTTP,
     WS__TUNNEL_METHOD,      /* SOCKS5: which method the proxy takes */
@@ -9217,8 +9277,8 @@ static void ws__tunnel_fail(ws_tunnel *t, const char *text, int number)
     if (number >= 0) ws__put_number(&w, (uint64_t)number);
 }
 
-/* One more byte of the answer to CONNECT is in buf. Whatever body a success announces is not
-   there (RFC 9110 9.3.6). */
+/* One more byte of the answer to CONNECT is in buf. Whatever body a success announces is
+   not there (RFC 9110 9.3.6). */
 static void ws__tunnel_http(ws_tunnel *t)
 {
     ws_str head = ws__str(t->buf, t->got), version, reason;
@@ -9323,7 +9383,7 @@ WS_API void ws_tunnel_feed_end(ws_tunnel *t)
 
 #endif /* WS_NO_CLIENT */
 
-/* ==== >>mbedtls ======================================================================== */
+/* ==== >>mbedtls ===================================================================== */
 
 /* What ws_tls_new made, whether it can be used or not. */
 struct ws_tls {
@@ -9399,7 +9459,7 @@ typedef struct ws__tls_keys {
     mbedtls_entropy_context entropy;
     mbedtls_ctr_drbg_context random;
     mbedtls_x509_crt ca;
-    ws__tls_own *own;               /* NULL: none; the first is for clients that ask no name */
+    ws__tls_own *own;          /* NULL: none; the first is for clients that ask no name */
     mbedtls_ssl_config client, server;
 #ifdef MBEDTLS_SSL_TICKET_C
     mbedtls_ssl_ticket_context tickets;
@@ -9422,7 +9482,7 @@ typedef struct ws__tls_end {
     size_t blocked;                 /* bytes of a write that is to be repeated */
     uint8_t *ahead;                 /* raw bytes [at..end), NULL: none */
     size_t at, end;
-    size_t idle;                    /* raw bytes read in this call, nothing inside so far */
+    size_t idle;                  /* raw bytes read in this call, nothing inside so far */
     int spoken;                     /* the peer's first byte was looked at */
     char text[120];                 /* why it failed */
 } ws__tls_end;
@@ -9465,8 +9525,8 @@ static void ws__tls_about(char *what, size_t n, const char *kind, const char *fr
     ws__puts(&t, ": ");
 }
 
-/* Adds the certificates in PEM text or a file. Bundles may hold some that mbedTLS does not
-   know: those are left out. */
+/* Adds the certificates in PEM text or a file. Bundles may hold some that mbedTLS does
+   not know: those are left out. */
 static int ws__tls_certs(ws__tls_keys *t, mbedtls_x509_crt *to, const char *from)
 {
     char what[100];
@@ -9852,7 +9912,8 @@ static ptrdiff_t ws__tls_result(ws__tls_end *e, int code)
                                        : "stream cut off without close_notify");
     w = ws__text_in(e->text, sizeof e->text);
     e->stage = WS__TLS_FAILED;
-    if (code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)      /* mbedTLS does not tell the client */
+    if (code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)      /* mbedTLS does not tell the
+                                                               client */
         mbedtls_ssl_send_alert_message(&e->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
                                        MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
     if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || code == WS__TLS_BAD_CERT ||
@@ -9907,8 +9968,8 @@ static int ws__tls_greeting(ws__tls_end *e)
     return WS__TLS_BROKEN;
 }
 
-/* Reads ahead: 1, 0 at the end, or mbedTLS's error. mbedTLS reads on over warnings: a peer that
-   has no end of them must leave others their turn. */
+/* Reads ahead: 1, 0 at the end, or mbedTLS's error. mbedTLS reads on over warnings: a
+   peer that has no end of them must leave others their turn. */
 static int ws__tls_fill(ws__tls_end *e)
 {
     ptrdiff_t r;
@@ -9937,8 +9998,9 @@ static int ws__tls_recv(void *user, unsigned char *buf, size_t n)
     return (int)n;
 }
 
-/* A peer that gives up in the handshake says why and goes: mbedTLS, which writes on, fails before
-   it reads that. The alert is not encrypted (in TLS 1.3 it is, but comes after the handshake). */
+/* A peer that gives up in the handshake says why and goes: mbedTLS, which writes on,
+   fails before it reads that. The alert is not encrypted (in TLS 1.3 it is, but comes
+   after the handshake). */
 static void ws__tls_last_words(ws__tls_end *e)
 {
     const uint8_t *p;
@@ -10005,8 +10067,8 @@ static int ws__tls_begin(ws__tls_end *e)
     return r;
 }
 
-/* The handshake is done: is the peer who it must be? mbedTLS has verified the server's chain;
-   of a client that need not show a certificate it lets in any. */
+/* The handshake is done: is the peer who it must be? mbedTLS has verified the server's
+   chain; of a client that need not show a certificate it lets in any. */
 static int ws__tls_verified(ws__tls_end *e)
 {
     const mbedtls_x509_crt *cert = mbedtls_ssl_get_peer_cert(&e->ssl);
@@ -10023,8 +10085,8 @@ static int ws__tls_verified(ws__tls_end *e)
     return 0;
 }
 
-/* 1: call mbedTLS again. It may want to read without having asked below (TLS 1.3 does), and
-   a session ticket is no error. */
+/* 1: call mbedTLS again. It may want to read without having asked below (TLS 1.3 does),
+   and a session ticket is no error. */
 static int ws__tls_once_more(ws__tls_end *e, int code)
 {
 #ifdef MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET
@@ -10101,9 +10163,9 @@ static ptrdiff_t ws__tls_read(void *user, void *buf, size_t n)
     return (ptrdiff_t)got;
 }
 
-/* mbedTLS takes what is left in its buffer for the bytes it is given. They are in there after
-   they met a WANT, unless reading has sent them since (session tickets make it do that); when
-   they were not offered yet, it is an alert or the like that is left. */
+/* mbedTLS takes what is left in its buffer for the bytes it is given. They are in there
+   after they met a WANT, unless reading has sent them since (session tickets make it do
+   that); when they were not offered yet, it is an alert or the like that is left. */
 static ptrdiff_t ws__tls_write(void *user, const void *buf, size_t n)
 {
     ws__tls_end *e = (ws__tls_end *)user;
@@ -10122,7 +10184,7 @@ static ptrdiff_t ws__tls_write(void *user, const void *buf, size_t n)
                                  : mbedtls_ssl_write(&e->ssl, (const unsigned char *)buf, n);
         e->blocked = k < 0 && (e->blocked || (ours && *left)) ? n : 0;
     } while (k < 0 ? ws__tls_once_more(e, k) : !ours);
-    if (k == WS__TLS_BROKEN) return WS_IO_ERROR;        /* what came before can still be read */
+    if (k == WS__TLS_BROKEN) return WS_IO_ERROR;  /* what came before can still be read */
     return k > 0 ? k : ws__tls_result(e, k);
 }
 
@@ -10205,7 +10267,7 @@ WS_API size_t ws_tls_peer(const ws_conn *c, char *buf, size_t n)
 
 #ifndef WS_NO_SOCKETS
 
-/* ==== >>socket (private) =============================================================== */
+/* ==== >>socket (private) ============================================================ */
 
 #ifdef _WIN32
 WS__PRIVATE int ws__sock_error(void) { return WSAGetLastError(); }
@@ -10304,8 +10366,8 @@ static void ws__sock_close(ws__sock s)
     errno = kept;
 }
 
-/* Every socket of ours comes through here. No SIGPIPE either, where a flag of send does not say
-   so. */
+/* Every socket of ours comes through here. No SIGPIPE either, where a flag of send does
+   not say so. */
 WS__PRIVATE int ws__sock_nonblock(ws__sock s)
 {
     int flags = fcntl(s, F_GETFL, 0);
@@ -10365,8 +10427,8 @@ static int ws__sock_startup(void) { return 0; }
 
 /* Two ends that do not block: what is written to s[1] comes out of s[0]. */
 #ifdef _WIN32
-/* Two connected UDP sockets: a WSAPoll does not know pipes. Others could send to the first until it
-   is connected: what came by then is dropped. */
+/* Two connected UDP sockets: a WSAPoll does not know pipes. Others could send to the
+   first until it is connected: what came by then is dropped. */
 static int ws__pair_open(ws__sock s[2])
 {
     struct sockaddr_in a[2];
@@ -10536,15 +10598,16 @@ static void ws__put_address(ws__text *t, const struct sockaddr *a, size_t size)
 
 static void ws__poller_drop(ws_loop *l, ws__sock fd);
 
-/* The poller forgets the socket. Before it is closed: as long as a child process has a copy of
-   it, it would go on to tell of it. */
+/* The poller forgets the socket. Before it is closed: as long as a child process has a
+   copy of it, it would go on to tell of it. */
 static void ws__unwatch(ws_conn *c)
 {
     if (c->loop && c->wants != WS__UNWATCHED) ws__poller_drop(c->loop, c->fd);
     c->wants = WS__UNWATCHED;
 }
 
-/* Bytes in the system's buffer that the peer has not acknowledged, where the system tells. */
+/* Bytes in the system's buffer that the peer has not acknowledged, where the system
+   tells. */
 static size_t ws__sock_untaken(const ws_conn *c)
 {
     int n = 0;
@@ -10600,7 +10663,7 @@ static ptrdiff_t ws__read(ws_conn *c, void *buf, size_t n)
     r = (io->read)(io->user, buf, n);
     if (r < 0 && WS__HAS(c, WS__BROKEN)) r = WS_IO_ERROR;
     if (r == WS_IO_WANT_WRITE) c->flags |= WS__READ_WANTS_WRITE;
-    if (r > 0 || r == WS_IO_WANT_READ)      /* which pending may say: it only takes a break */
+    if (r > 0 || r == WS_IO_WANT_READ)  /* which pending may say: it only takes a break */
         if (io->pending ? (io->pending)(io->user) : r > 0) c->flags |= WS__MORE;
     return r;
 }
@@ -10681,8 +10744,8 @@ static int ws__layer_wrap(ws_conn *c, ws_io *io, const char *host, const char **
     return r;
 }
 
-/* Puts TLS around what c's bytes go through. host: the server's or the proxy's; NULL: we are
-   the server. Returns 0, or fails the connection. */
+/* Puts TLS around what c's bytes go through. host: the server's or the proxy's; NULL: we
+   are the server. Returns 0, or fails the connection. */
 static int ws__wrap(ws_conn *c, const char *host)
 {
     const char *why = NULL;
@@ -10729,7 +10792,7 @@ static void ws__hang_up(ws_conn *c)
     c->fd = WS__NO_SOCK;
 }
 
-/* ==== >>dial (private) ================================================================= */
+/* ==== >>dial (private) ============================================================== */
 
 #ifndef WS_NO_CLIENT
 
@@ -10750,8 +10813,8 @@ typedef struct ws__found {
 
 enum { WS__DIAL_LOOKUP, WS__DIAL_CONNECT, WS__DIAL_TUNNEL };
 
-/* A client that is still connecting. Stage LOOKUP: c->fd, if any, becomes readable when the
-   answer is there. */
+/* A client that is still connecting. Stage LOOKUP: c->fd, if any, becomes readable when
+   the answer is there. */
 typedef struct ws__dial {
     struct ws__lookup *lookup;  /* under way on a thread, or NULL */
     ws_tunnel *tunnel;          /* NULL: straight to the server */
@@ -10771,8 +10834,9 @@ static size_t ws__address_size(const ws__address *a)
     return a->any.sa_family == AF_INET6 ? sizeof a->v6 : sizeof a->v4;
 }
 
-/* Adds the addresses of host to f. Returns 0 if there are any. An IPv4 address is looked up all the
-   same: where there is only IPv6, Apple's getaddrinfo makes the one of it that leads there. */
+/* Adds the addresses of host to f. Returns 0 if there are any. An IPv4 address is looked
+   up all the same: where there is only IPv6, Apple's getaddrinfo makes the one of it that
+   leads there. */
 static int ws__find_host(ws__found *f, const char *host, const char *port, int flags)
 {
     struct addrinfo hints, *all, *a;
@@ -10808,10 +10872,10 @@ static void ws__sock_drop(ws_conn *c)
 
 #ifdef WS__THREADS
 
-/* Belongs to the connection and the thread until each has marked it; the second one frees it.
-   Its memory is malloc's, because cfg.alloc need not be good for two threads. */
+/* Belongs to the connection and the thread until each has marked it; the second one frees
+   it. Its memory is malloc's, because cfg.alloc need not be good for two threads. */
 typedef struct ws__lookup {
-    ws__sock done;              /* the thread's end of a pair; it writes a byte when ready */
+    ws__sock done;           /* the thread's end of a pair; it writes a byte when ready */
     ws__found found;
     char host[256], port[8];
 #ifdef _WIN32
@@ -10822,8 +10886,8 @@ typedef struct ws__lookup {
 #endif
 } ws__lookup;
 
-/* One side is done with q; everything it wrote is seen by the other. Returns 1 to the second,
-   who must free it. */
+/* One side is done with q; everything it wrote is seen by the other. Returns 1 to the
+   second, who must free it. */
 static int ws__lookup_mark(ws__lookup *q)
 {
 #ifdef _WIN32
@@ -10854,8 +10918,8 @@ static void ws__lookup_run(ws__lookup *q)
 #ifdef _WIN32
     send(done, "", 1, 0);
 #else
-    if (write(done, "", 1) < 0) {}      /* nobody reads: fine. The mere end would not show */
-#endif                                  /* while a child process has inherited a copy of it */
+    if (write(done, "", 1) < 0) {}   /* nobody reads: fine. The mere end would not show */
+#endif                              /* while a child process has inherited a copy of it */
     ws__sock_close(done);
 }
 
@@ -10963,8 +11027,8 @@ static void ws__dial_free(ws_conn *c)
     c->dial = NULL;
 }
 
-/* Makes c->dial. In the caller's block it lies at the end of the input, of which there is none
-   yet. 0 when there is no room. */
+/* Makes c->dial. In the caller's block it lies at the end of the input, of which there is
+   none yet. 0 when there is no room. */
 static int ws__dial_new(ws_conn *c)
 {
     const size_t size = sizeof *c->dial;
@@ -11013,8 +11077,8 @@ static int ws__no_proxy(const ws_url *url, const char *names)
     return 0;
 }
 
-/* A variable of the environment, or NULL. On Windows, where getenv counts as unsafe, it is a copy
-   that lasts until the next one. */
+/* A variable of the environment, or NULL. On Windows, where getenv counts as unsafe, it
+   is a copy that lasts until the next one. */
 static const char *ws__env(ws_conn *c, const char *name)
 {
 #ifdef _WIN32
@@ -11031,8 +11095,8 @@ static const char *ws__env(ws_conn *c, const char *name)
 #endif
 }
 
-/* The proxy that the environment names for url, or NULL. HTTP_PROXY does not count: in a CGI
-   program it is a header of somebody's request. */
+/* The proxy that the environment names for url, or NULL. HTTP_PROXY does not count: in a
+   CGI program it is a header of somebody's request. */
 static const char *ws__proxy_named(ws_conn *c, const ws_url *url)
 {
     static const char *const names[] = {
@@ -11105,7 +11169,7 @@ WS__APART void ws__dial_done(ws_conn *c)
     ws_url_parse(ws_url_of(c), strlen(ws_url_of(c)), &url);
     if (url.secure) {
         size_t n = ws__url_host(&url).size;
-        if (n > 1 && url.host.data[n - 1] == '.') n--;      /* DNS's; no certificate has it */
+        if (n > 1 && url.host.data[n - 1] == '.') n--;  /* DNS's; no certificate has it */
         memcpy(host, url.host.data, n);
         host[n] = 0;
         ws__wrap(c, host);
@@ -11113,8 +11177,8 @@ WS__APART void ws__dial_done(ws_conn *c)
     ws__dial_free(c);
 }
 
-/* Reads what the proxy says. What follows its answer stays in the socket, for whoever is next:
-   the handshake. TLS shows nothing ahead, and is cheap to ask for one byte. */
+/* Reads what the proxy says. What follows its answer stays in the socket, for whoever is
+   next: the handshake. TLS shows nothing ahead, and is cheap to ask for one byte. */
 static ptrdiff_t ws__tunnel_read(ws_conn *c, char *in, size_t n)
 {
     ptrdiff_t r;
@@ -11210,8 +11274,8 @@ static void ws__dial_connected(ws_conn *c)
 
 #define WS__CONNECT_LOOK 250    /* ms */
 
-/* When to look after the address that is being tried. Before Windows 10 2004 a WSAPoll does not
-   tell of one that refuses: so the socket is asked now and then. */
+/* When to look after the address that is being tried. Before Windows 10 2004 a WSAPoll
+   does not tell of one that refuses: so the socket is asked now and then. */
 static void ws__dial_patience(ws_conn *c)
 {
     ws__dial *d = c->dial;
@@ -11276,8 +11340,8 @@ static void ws__dial_found(ws_conn *c)
     else ws__lookup_failed(c, f->fault ? f->fault : (int)WS_ERR_LOOKUP);
 }
 
-/* Is the host an address, in its usual form? All others are names, whatever the system makes of
-   them. */
+/* Is the host an address, in its usual form? All others are names, whatever the system
+   makes of them. */
 static int ws__is_address(ws_str host)
 {
     uint8_t ip[16];
@@ -11463,8 +11527,8 @@ static void ws__dial_late(ws_conn *c)
 
 /* ---- once more: redirects, new tries ---- */
 
-/* Takes "." and ".." out of the path p[0..n), which begins with '/' (RFC 3986 5.2.4). Returns
-   what is left of n. */
+/* Takes "." and ".." out of the path p[0..n), which begins with '/' (RFC 3986 5.2.4).
+   Returns what is left of n. */
 static size_t ws__path_tidy(char *p, size_t n)
 {
     size_t in = 0, out = 0, end;
@@ -11518,8 +11582,8 @@ static int ws__same_server(const ws_url *a, const ws_url *b)
            ws__same_text(a->host, b->host);
 }
 
-/* Makes the URL that a Location leads to in t; user and password go along to the same server.
-   Returns NULL, or what is wrong. */
+/* Makes the URL that a Location leads to in t; user and password go along to the same
+   server. Returns NULL, or what is wrong. */
 static const char *ws__location(ws__text *t, const ws_url *from, ws_str to, uint8_t *crossed)
 {
     char *text = t->at;
@@ -11598,8 +11662,8 @@ static int ws__requeue(ws_conn *c, ws__tx *old)
     return 0;
 }
 
-/* Queues the request for the present URL, behind it what waits in old, which may be NULL, and
-   sets out. */
+/* Queues the request for the present URL, behind it what waits in old, which may be NULL,
+   and sets out. */
 static void ws__set_out(ws_conn *c, ws__tx *old)
 {
     ws__tx *made;
@@ -11695,8 +11759,8 @@ static uint32_t ws__retry_after(const ws_conn *c)
     return (uint32_t)ms;
 }
 
-/* Milliseconds until the next try: from half to all of a delay that doubles, and is the first
-   one again after a connection that lasted longer. */
+/* Milliseconds until the next try: from half to all of a delay that doubles, and is the
+   first one again after a connection that lasted longer. */
 static uint32_t ws__back_off(ws_conn *c)
 {
     ws__cfg *k = c->cfg;
@@ -11716,7 +11780,8 @@ static uint32_t ws__back_off(ws_conn *c)
     return shortest + r % (longest - shortest + 1);
 }
 
-/* Is the CLOSE in ev the last word? 1: yes, or it has become DOWN; 0: no, a redirect leads on. */
+/* Is the CLOSE in ev the last word? 1: yes, or it has become DOWN; 0: no, a redirect
+   leads on. */
 static int ws__again(ws_conn *c, ws_event *ev)
 {
     ws__cfg *k = c->cfg;
@@ -11750,8 +11815,8 @@ static int ws__again(ws_conn *c, ws_event *ev)
     return 1;
 }
 
-/* The deadline of a client has passed: the next try is due, or a silent address gives way to the
-   next. 0: it is neither down nor connecting. */
+/* The deadline of a client has passed: the next try is due, or a silent address gives way
+   to the next. 0: it is neither down nor connecting. */
 static int ws__dial_due(ws_conn *c)
 {
     if (WS__HAS(c, WS__DOWN)) {
@@ -11787,17 +11852,18 @@ static int ws__connected(const ws_conn *c)
     return !c->dial && (c->fd != WS__NO_SOCK || c->cfg->set.io.read);
 }
 
-/* The peer will get nothing more. What it had sent before may lie in the socket unread: the
-   connection ends when that is used up. */
+/* The peer will get nothing more. What it had sent before may lie in the socket unread:
+   the connection ends when that is used up. */
 static void ws__write_failed(ws_conn *c)
 {
-    if (c->core.phase == WS__PHASE_ENDING) {     /* it is closing: nothing that came matters */
+    if (c->core.phase == WS__PHASE_ENDING) {     /* it is closing: nothing that came
+                                                    matters */
         ws__fail(c, WS_ERR_IO);
         return;
     }
     ws__drop_output(c);
     c->flags |= WS__BROKEN;
-    if (c->cfg->set.io.read) c->flags |= WS__INPUT_END;     /* a blocking one would wait */
+    if (c->cfg->set.io.read) c->flags |= WS__INPUT_END;    /* a blocking one would wait */
 }
 
 static ws__piece *ws__loop_pieces(ws_loop *l, int *most);
@@ -11820,7 +11886,7 @@ static void ws__flush(ws_conn *c)
         else if (ws__io(c)) ws__tx_tried(c);
         return;
     }
-    if (turns < 0 && ws__io(c)) ws__tx_tried(c);    /* the last of many pieces met a WANT */
+    if (turns < 0 && ws__io(c)) ws__tx_tried(c);  /* the last of many pieces met a WANT */
 }
 
 static void ws__input_end(ws_conn *c, ptrdiff_t r)
@@ -12087,7 +12153,8 @@ static int ws__wait_for(ws_conn *c, int wants, int ms)
     p.fd = c->fd;
     if (wants & WS_WANT_READ) p.events |= POLLIN;
     if (wants & WS_WANT_WRITE) p.events |= POLLOUT;
-    sleeps = io->read || c->fd == WS__NO_SOCK || !p.events;     /* a hang-up would show for ever */
+    sleeps = io->read || c->fd == WS__NO_SOCK || !p.events;     /* a hang-up would show
+                                                                   for ever */
 #ifdef _WIN32
     if (sleeps) Sleep((DWORD)ms);
     r = sleeps ? 0 : WSAPoll(&p, 1, ms);
@@ -12121,8 +12188,8 @@ static void ws__answer_ahead(ws_conn *c)
     }
 }
 
-/* A blocking client that sends takes what is there, up to what ws_feed_room bounds, and leaves
-   what an event shows where it is. */
+/* A blocking client that sends takes what is there, up to what ws_feed_room bounds, and
+   leaves what an event shows where it is. */
 static void ws__read_ahead(ws_conn *c)
 {
     ws__rx *shown = c->rx && c->rx->behind ? c->rx : NULL;
@@ -12138,7 +12205,8 @@ static void ws__read_ahead(ws_conn *c)
 
 #define WS__LOOK_EVERY 10       /* ms */
 
-/* After a blocking client has sent: one that only sends looks for pings from time to time. */
+/* After a blocking client has sent: one that only sends looks for pings from time to
+   time. */
 static void ws__look(ws_conn *c)
 {
     const ws_io *io = &c->cfg->set.io;
@@ -12151,8 +12219,9 @@ static void ws__look(ws_conn *c)
     ws__flush(c);
 }
 
-/* A blocking client waits until wire more bytes may be queued and it is no longer busy (NULL: it
-   is not), reading meanwhile, where cfg.io does not forbid it. Returns 0, or why it cannot be. */
+/* A blocking client waits until wire more bytes may be queued and it is no longer busy
+   (NULL: it is not), reading meanwhile, where cfg.io does not forbid it. Returns 0, or
+   why it cannot be. */
 static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
 {
     const uint32_t corked = c->flags & (uint32_t)WS__CORKED, patience = c->cfg->set.send_timeout;
@@ -12178,7 +12247,8 @@ static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
         if (wants & WS_WANT_READ) ws__read_ahead(c);
         if (WS__HAS(c, WS__INPUT_END)) ws__write_failed(c);     /* the peer has gone */
         ws__flush(c);
-        if (busy && c->core.spoke != spoke) due = ws__after(c, patience);  /* the source gives */
+        if (busy && c->core.spoke != spoke) due = ws__after(c, patience);  /* the source
+                                                                              gives */
     }
     if (ws__phase_has(&c->core, WS__STREAMS)) c->flags |= corked;
     return c->cfg->close_ahead ? (int)WS_ERR_STATE : ws_error(c);
@@ -12249,10 +12319,10 @@ WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg)
 }
 #endif
 
-/* ==== >>poller (private) =============================================================== */
+/* ==== >>poller (private) ============================================================ */
 
-/* What ws__poller_wait found: key as given to ws__poller_set. What the system tells it is first
-   written to l->buf, which is free between turns. */
+/* What ws__poller_wait found: key as given to ws__poller_set. What the system tells it is
+   first written to l->buf, which is free between turns. */
 typedef struct ws__ready {
     uintptr_t key;      /* a ws_conn *, WS__KEY_LISTENER(i) or WS__KEY_POST */
     int wants;          /* WS_WANT_ bits that hold, or WS__HANGUP */
@@ -12268,8 +12338,8 @@ typedef struct ws__ready {
 #define WS__CORK_SIZE ((size_t)512 << 10)
 #define WS__READ_SIZE ((size_t)512 << 10)
 #define WS__WASTE_SIZE 65536    /* read at once of what nobody wants to know */
-#define WS__READ_EARLY ((size_t)16384)  /* what a stranger may make us hold, before OPEN */
-#define WS__READ_FRONT 256      /* in front of the read buffer, for the start of a frame */
+#define WS__READ_EARLY ((size_t)16384) /* what a stranger may make us hold, before OPEN */
+#define WS__READ_FRONT 256     /* in front of the read buffer, for the start of a frame */
 #define WS__BUF_SIZE (WS__READ_FRONT + WS__READ_SIZE + 1)
 
 typedef struct ws__listener {
@@ -12279,7 +12349,7 @@ typedef struct ws__listener {
     uint8_t wants;
     char *path;                 /* of a unix socket that we made a file for, NULL: none */
     uint64_t device, inode;     /* of that file */
-    int twin;                   /* where IPv6 does not take IPv4: the listener that does, or -1 */
+    int twin;           /* where IPv6 does not take IPv4: the listener that does, or -1 */
 } ws__listener;
 
 /* Set by any thread or signal handler. ws__flag_set returns what it was. */
@@ -12311,7 +12381,7 @@ struct ws_loop {
     uint8_t post_key[8];        /* what others on this machine cannot know */
 #endif
     ws__flag woken;             /* WS_EV_WAKE is owed; set by any thread */
-    int post_at, post_end;      /* posts[post_at..post_end) were read and are not told yet */
+    int post_at, post_end;   /* posts[post_at..post_end) were read and are not told yet */
     void *posts[WS__POSTS];
     ws_conn **heap;             /* every connection, [1] due first */
     uint32_t heap_count, heap_size;
@@ -12319,22 +12389,22 @@ struct ws_loop {
     ws_conn *current;           /* its events are being pulled */
     ws__span span;              /* its input that is still in the read buffer */
     uint32_t turn;              /* events of it in this turn */
-    int rested;                 /* 1: a turn was cut short: look for others before going on, but
-                                   not twice (2) without a turn of the queue in between */
+    int rested;             /* 1: a turn was cut short: look for others before going on,
+                               but not twice (2) without a turn of the queue in between */
     uint32_t asked;             /* ws_poll_until calls */
-    uint8_t looked;             /* the poller was asked since ws_poll(..., 0) gave 0 last */
+    uint8_t looked;           /* the poller was asked since ws_poll(..., 0) gave 0 last */
     uint32_t seed;              /* of the hash of group names */
     uint8_t *buf;
-    uint8_t kept;               /* stood at cork.hi, where a NUL is behind what an event shows */
+    uint8_t kept;        /* stood at cork.hi, where a NUL is behind what an event shows */
     ws__gather cork;
     ws__listener *listeners;
     uint32_t listener_count;
-    uint32_t gone;              /* of the heap: freed, or CLOSE was told, the socket lingers */
+    uint32_t gone;         /* of the heap: freed, or CLOSE was told, the socket lingers */
     struct ws__group **groups;  /* hash table */
     uint32_t group_count, group_slots;
     uint64_t stop_at;           /* after ws_shutdown: when it ends what is left */
     uint8_t stopping;           /* 1 after ws_shutdown, 2 past its deadline */
-    uint8_t foreign;            /* we are a forked child: the connections are the parent's */
+    uint8_t foreign;         /* we are a forked child: the connections are the parent's */
     long process;               /* that made it */
     int ready_count, ready_at;
 #ifdef WS__POLLER_POLL
@@ -12409,8 +12479,8 @@ static void ws__poller_close(ws_loop *l)
     l->poller = -1;
 }
 
-/* had, wants: WS_WANT_ bits, or WS__HANGUP: only that the peer is gone, which ends writing, is to
-   be told, and once; the room it has to write never reaches NOTE_LOWAT. */
+/* had, wants: WS_WANT_ bits, or WS__HANGUP: only that the peer is gone, which ends
+   writing, is to be told, and once; the room it has to write never reaches NOTE_LOWAT. */
 static int ws__kqueue_set(ws_loop *l, ws__sock fd, uintptr_t key, int had, int wants)
 {
     static const struct { int want; short filter; unsigned short flags; unsigned note; } side[3] = {
@@ -12436,7 +12506,7 @@ static int ws__kqueue_set(ws_loop *l, ws__sock fd, uintptr_t key, int had, int w
 
 static int ws__poller_set(ws_loop *l, ws__sock fd, uintptr_t key, int had, int wants)
 {
-    const int idle = key & 1 ? 0 : WS__HANGUP;      /* a listener hears nothing meanwhile */
+    const int idle = key & 1 ? 0 : WS__HANGUP;    /* a listener hears nothing meanwhile */
 
     return ws__kqueue_set(l, fd, key, had == WS__UNWATCHED ? 0 : had ? had : idle,
                           wants ? wants : idle);
@@ -12467,7 +12537,8 @@ static int ws__poller_wait(ws_loop *l, int ms)
     return 0;
 }
 
-#else /* poll, WSAPoll: the list is made anew for each wait, and all that is ready has its turn */
+#else /* poll, WSAPoll: the list is made anew for each wait, and all that is ready has its
+         turn */
 
 #define WS__POLL_EACH (sizeof(ws__ready) + sizeof(struct pollfd))
 
@@ -12535,7 +12606,8 @@ static int ws__poller_wait(ws_loop *l, int ms)
     for (i = 0; i < n && got > 0; i++) {
         ws__ready *out = &l->ready[l->ready_count];
         short r = l->polls[i].revents;
-        if (!r || l->polls[i].fd == WS__NO_SOCK) continue;  /* WSAPoll says no socket is bad */
+        if (!r || l->polls[i].fd == WS__NO_SOCK) continue;  /* WSAPoll says no socket is
+                                                               bad */
         out->key = ws__poll_key(l, i);
         out->wants = (r & POLLIN ? WS_WANT_READ : 0) | (r & POLLOUT ? WS_WANT_WRITE : 0) |
                      (r & (POLLERR | POLLHUP | POLLNVAL) ? WS__HANGUP : 0);
@@ -12546,7 +12618,7 @@ static int ws__poller_wait(ws_loop *l, int ms)
 
 #endif
 
-/* ==== >>loop =========================================================================== */
+/* ==== >>loop ======================================================================== */
 
 /* ---- posts from other threads ---- */
 
@@ -12691,8 +12763,8 @@ static void ws__heap_sift(ws_loop *l, ws_conn *c)
     ws__heap_put(l, at, c);
 }
 
-/* After c's deadline may have changed. One turn may change those of many, so the heap goes by
-   due, which changes here alone. */
+/* After c's deadline may have changed. One turn may change those of many, so the heap
+   goes by due, which changes here alone. */
 static void ws__heap_fix(ws_loop *l, ws_conn *c)
 {
     if (!c->slot || c->due == c->deadline) return;
@@ -12700,7 +12772,8 @@ static void ws__heap_fix(ws_loop *l, ws_conn *c)
     ws__heap_sift(l, c);
 }
 
-/* Puts c last: its first turn moves it to its place. So ws_each sees the others stand still. */
+/* Puts c last: its first turn moves it to its place. So ws_each sees the others stand
+   still. */
 static int ws__heap_add(ws_loop *l, ws_conn *c)
 {
     if (l->stopping) return WS_ERR_STATE;
@@ -12781,7 +12854,7 @@ static ws__group **ws__group_find(ws_loop *l, ws_str name, uint32_t *hash)
     ws__group **at;
     size_t i;
 
-    *hash = l->seed;            /* FNV-1a from a secret start: names may come from peers */
+    *hash = l->seed;           /* FNV-1a from a secret start: names may come from peers */
     for (i = 0; i < name.size; i++) *hash = (*hash ^ (uint8_t)name.data[i]) * 16777619u;
     if (!l->group_slots) return NULL;
     at = &l->groups[*hash & (l->group_slots - 1)];
@@ -12850,8 +12923,8 @@ static void ws__group_free(ws_loop *l, ws__group *g)
     ws__free(l->cfg, g, sizeof *g + g->size);
 }
 
-/* The membership: looks through the members and the connection's groups at the same pace, so
-   that it takes as long as the shorter list. */
+/* The membership: looks through the members and the connection's groups at the same pace,
+   so that it takes as long as the shorter list. */
 static ws__member *ws__member_of(const ws_conn *c, const ws__group *g)
 {
     ws__member *m = g->members, *o = c->more ? c->more->groups : NULL;
@@ -12955,7 +13028,8 @@ static ws__piece *ws__loop_pieces(ws_loop *l, int *few)
 static int ws__cork_flush(ws_conn *c)
 {
     ws__gather *g = c->cork;
-    size_t sent = 0, left, edge = 0, done = 0;  /* edge: a border of frames, done: bytes seen */
+    size_t sent = 0, left, edge = 0, done = 0;  /* edge: a border of frames, done: bytes
+                                                   seen */
     int i, bad = 0;
 
     if (g->total && !WS__HAS(c, WS__NO_OUTPUT)) {
@@ -12994,7 +13068,8 @@ static void ws__watch(ws_loop *l, ws_conn *c)
 
     if (WS__HAS(c, WS__LINGERS)) wants = WS_WANT_READ;
     if (c->fd == WS__NO_SOCK || c->wants == wants) return;
-    if (c->wants == WS__UNWATCHED && !wants && WS__HAS(c, WS__NO_OUTPUT)) return;  /* hung up */
+    if (c->wants == WS__UNWATCHED && !wants && WS__HAS(c, WS__NO_OUTPUT)) return; /* hung
+                                                                                     up */
     if (!ws__poller_set(l, c->fd, (uintptr_t)c, c->wants, wants)) c->wants = (uint8_t)wants;
     else if (!WS__HAS(c, WS__LINGERS)) ws__fail(c, WS_ERR_POLLER);
 }
@@ -13119,7 +13194,8 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
         l->span.end = base + r;
     } else {
         if (ws__rx_append(c, base, (size_t)r)) ws__fail(c, WS_ERR_MEMORY);
-        if (c->core.phase == WS__PHASE_HEAD) memset(base, 0, (size_t)r);    /* others read here */
+        if (c->core.phase == WS__PHASE_HEAD) memset(base, 0, (size_t)r);    /* others read
+                                                                               here */
     }
 }
 
@@ -13160,13 +13236,14 @@ static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
 {
     int overdue;
 
-    if (WS__HAS(c, WS__LINGERS)) {      /* until its time is over: what it still sends is dropped */
+    if (WS__HAS(c, WS__LINGERS)) {      /* until its time is over: what it still sends is
+                                           dropped */
         ptrdiff_t r = found ? recv(c->fd, (char *)l->buf, WS__WASTE_SIZE, 0) : 0;
         if (found && (r == 0 || (r < 0 && !ws__would_block()))) ws__loop_drop(c);
         return;
     }
     ws__loop_enter(l, c);
-    overdue = ws__overdue(c);           /* then its input is looked at before it is judged */
+    overdue = ws__overdue(c);        /* then its input is looked at before it is judged */
     if (c->dial) {
         ws__dial_step(c);
         c->cork = c->dial ? NULL : &l->cork;
@@ -13181,8 +13258,8 @@ static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
             ws__loop_receive(l, c);
     } else if (found & WS__HANGUP && c->core.phase == WS__PHASE_HTTP) {
         ws__input_end(c, WS_IO_ERROR);
-    } else if (found & WS__HANGUP) {    /* would be reported for ever: forget the socket */
-        ws__unwatch(c);                 /* until its input is wanted; what came is not lost */
+    } else if (found & WS__HANGUP) {   /* would be reported for ever: forget the socket */
+        ws__unwatch(c);             /* until its input is wanted; what came is not lost */
         ws__drop_output(c);
     }
 }
@@ -13205,8 +13282,8 @@ static int ws__accept(ws__sock listener, ws__sock *out)
 #endif
 }
 
-/* After accept failed: 1 that connection is lost, try the next; 0 none waits; -1 descriptors
-   or memory are out. */
+/* After accept failed: 1 that connection is lost, try the next; 0 none waits; -1
+   descriptors or memory are out. */
 static int ws__accept_fault(void)
 {
 #ifdef _WIN32
@@ -13241,8 +13318,8 @@ static void ws__watch_listeners(ws_loop *l, int wants)
     }
 }
 
-/* The name of the group that counts the connections of a peer's address: NUL, the listener,
-   4 bytes of IPv4 or the network's 8 bytes of IPv6. Empty for others. */
+/* The name of the group that counts the connections of a peer's address: NUL, the
+   listener, 4 bytes of IPv4 or the network's 8 bytes of IPv6. Empty for others. */
 static ws_str ws__address_group(const ws__listener *s, ws__sock fd, char name[20])
 {
     struct sockaddr_storage a;
@@ -13285,15 +13362,16 @@ static ws_conn *ws__accepted(ws_loop *l, ws__cfg *k, ws__sock fd, ws_str address
     return c;
 }
 
-/* Over a limit: answered 503 without being heard, by a connection that the listener does not
-   count. */
+/* Over a limit: answered 503 without being heard, by a connection that the listener does
+   not count. */
 static void ws__accept_refuse(ws_loop *l, ws__listener *s, ws__sock fd)
 {
     static const char sorry[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
                                 "Retry-After: 5\r\nContent-Length: 0\r\n\r\n";
     ws_conn *c;
 
-    if (l->gone >= WS__LINGER_MAX || l->cfg->conns >= WS__LINGER_MAX) {     /* conns: refused */
+    if (l->gone >= WS__LINGER_MAX || l->cfg->conns >= WS__LINGER_MAX) {     /* conns:
+                                                                               refused */
         if (!ws__serves_tls(&s->cfg->set)) send(fd, sorry, sizeof sorry - 1, WS__NO_SIGNAL);
         ws__sock_end(fd);
         return;
@@ -13302,7 +13380,8 @@ static void ws__accept_refuse(ws_loop *l, ws__listener *s, ws__sock fd)
     if (!c) return;
     c->user = s->cfg->set.user;
     ws__fail(c, WS_ERR_LIMIT);
-    if (ws__serves_tls(&s->cfg->set)) ws__drop_output(c);    /* no plain words to a TLS peer */
+    if (ws__serves_tls(&s->cfg->set)) ws__drop_output(c);    /* no plain words to a TLS
+                                                                peer */
 }
 
 static void ws__loop_accept(ws_loop *l, ws__listener *s)
@@ -13589,7 +13668,8 @@ WS_API void ws_loop_free(ws_loop *l)
     if (!l) return;
     k = l->cfg;
     l->foreign = l->process != ws__process();
-    if (l->foreign) ws__poller_close(l);    /* as long as it is open it is the parent's too */
+    if (l->foreign) ws__poller_close(l);    /* as long as it is open it is the parent's
+                                               too */
     for (i = 1; i <= l->heap_count; i++) ws__loop_drop(l->heap[i]);
     while (l->queue) {
         ws_conn *c = l->queue;
@@ -13610,8 +13690,8 @@ WS_API void ws_loop_free(ws_loop *l)
     ws__cfg_release(k);
 }
 
-/* Makes the connections of a configuration the loop's. Blocks of the same allocator share its
-   cache. */
+/* Makes the connections of a configuration the loop's. Blocks of the same allocator share
+   its cache. */
 static void ws__loop_share(ws_loop *l, ws__cfg *k)
 {
     const ws_config *own = &l->cfg->set;
@@ -13652,7 +13732,8 @@ static int ws__bind(ws__sock *out, const struct sockaddr *a, size_t size, int fa
     int on = 1, off = 0;
 
     if (s == WS__NO_SOCK) return -1;
-#ifdef _WIN32   /* SO_REUSEADDR would let any program take the port from us, and so does neither */
+#ifdef _WIN32   /* SO_REUSEADDR would let any program take the port from us, and so does
+                   neither */
     setsockopt(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&on, sizeof on);
 #else
     if (family != AF_UNIX) setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -13683,8 +13764,8 @@ WS__APART int ws__bound_port(ws__sock s)
     return 0;
 }
 
-/* out[0] listens on every address of IPv6: does out[1] on IPv4, if the system (OpenBSD) needs two
-   sockets for that? 0, or -1: the port is taken there. */
+/* out[0] listens on every address of IPv6: does out[1] on IPv4, if the system (OpenBSD)
+   needs two sockets for that? 0, or -1: the port is taken there. */
 WS__APART int ws__bind_twin(ws__sock out[2], int share)
 {
     struct sockaddr_in a;
@@ -13724,12 +13805,13 @@ WS__APART int ws__listen_tcp(const char *address, int share, ws__sock out[2])
     r = getaddrinfo(*host ? host : NULL, port, &hints, &all);
     if (r) return ws__lookup_fault(r);
     r = -1;
-    for (pass = *host ? 1 : 0; r && !half && pass < 2; pass++)  /* no host: IPv6 takes both */
+    for (pass = *host ? 1 : 0; r && !half && pass < 2; pass++)  /* no host: IPv6 takes
+                                                                   both */
         for (a = all; r && !half && a; a = a->ai_next)
             for (tries = 0; r && tries < 8 && (pass || a->ai_family == AF_INET6); tries++) {
                 r = ws__bind(out, a->ai_addr, a->ai_addrlen, a->ai_family, share);
                 if (r || pass) break;
-                r = half = ws__bind_twin(out, share);   /* port 0 gives another next time */
+                r = half = ws__bind_twin(out, share); /* port 0 gives another next time */
             }
     freeaddrinfo(all);
     return r ? ws__listen_error() : 0;
@@ -13753,8 +13835,8 @@ static void ws__unix_end(ws_loop *l, ws__listener *s)
     (void)s;
 }
 #else
-/* Does a dead server's socket stand in the way? Nothing else may be taken away; *why says what
-   it is. */
+/* Does a dead server's socket stand in the way? Nothing else may be taken away; *why says
+   what it is. */
 static int ws__unix_is_stale(const struct sockaddr_un *a, size_t size, const char **why)
 {
     struct stat file;

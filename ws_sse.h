@@ -72,7 +72,7 @@ SWITCHES (define before every include, or "impl" before the one with WS_SSE_IMPL
 #ifndef WS_SSE_H_INCLUDED
 #define WS_SSE_H_INCLUDED
 
-/* ==== >>config ========================================================================= */
+/* ==== >>config ====================================================================== */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -112,40 +112,42 @@ enum { WS_SSE_ERRORS(WS_SSE__ENUM) WS_SSE_ERR_LAST_ = -WS_SSE__NUMBER_END };
 /* The sentence of a WS_SSE_ERR_; static. */
 WS_SSE_API const char *ws_sse_error_string(int error);
 
-/* ==== >>writer ========================================================================= */
+/* ==== >>writer ====================================================================== */
 
 /* One event to write. Zero it, then set what it has. All text is UTF-8. */
 typedef struct ws_sse_message {
     const char *event;      /* name, of one line; NULL or "": readers call it "message" */
-    const char *id;         /* of one line; NULL: readers keep the last one; "": forget it */
-    const char *data;       /* any text; CR, LF and CRLF all arrive as LF. NULL: readers show
-                               no event (id, retry and comment still count) */
-    const char *comment;    /* of one line, for people and proxies; "" keeps a connection up */
+    const char *id;      /* of one line; NULL: readers keep the last one; "": forget it */
+    const char *data;       /* any text; CR, LF and CRLF all arrive as LF. NULL: readers
+                               show no event (id, retry and comment still count) */
+    const char *comment;    /* of one line, for people and proxies; "" keeps a connection
+                               up */
     long retry;             /* milliseconds to wait before reconnecting, 0: not said */
     size_t event_size, id_size, size, comment_size;     /* bytes of the four texts. 0: up to
                                the NUL, so text of no bytes is "" */
 } ws_sse_message;
 
-/* Writes the event to buf. Returns the bytes it has (no NUL is added), or WS_SSE_ERR_. When
-   that is more than n, nothing was written: ask with n = 0 first, or make buf larger. */
+/* Writes the event to buf. Returns the bytes it has (no NUL is added), or WS_SSE_ERR_.
+   When that is more than n, nothing was written: ask with n = 0 first, or make buf
+   larger. */
 WS_SSE_API ptrdiff_t ws_sse_format(const ws_sse_message *m, void *buf, size_t n);
 
-/* The same, piece by piece through put, which returns 0, or anything else to stop. Nothing is
-   put unless the whole event is good. Returns 0 or WS_SSE_ERR_. */
+/* The same, piece by piece through put, which returns 0, or anything else to stop.
+   Nothing is put unless the whole event is good. Returns 0 or WS_SSE_ERR_. */
 WS_SSE_API int ws_sse_write(const ws_sse_message *m,
                             int (*put)(void *user, const void *p, size_t n), void *user);
 
-/* ==== >>reader ========================================================================= */
+/* ==== >>reader ====================================================================== */
 
-/* One event, or a part of one. Its texts are valid until the next ws_sse_parse or restart; all
-   three have a NUL behind, event and data may have more inside. */
+/* One event, or a part of one. Its texts are valid until the next ws_sse_parse or
+   restart; all three have a NUL behind, event and data may have more inside. */
 typedef struct ws_sse_event {
     const char *event;      /* name, "message" if none was given */
     const char *id;         /* last event id, "" if none */
     const char *data;       /* its lines, separated by LF */
     size_t event_size, size;    /* bytes of event, of data */
-    int first, last;        /* 1 1: a whole event. One larger than half of the memory comes in
-                               parts, whose name and id are certain in the last one only */
+    int first, last;    /* 1 1: a whole event. One larger than half of the memory comes in
+                           parts, whose name and id are certain in the last one only */
 } ws_sse_event;
 
 /* A parser in memory of yours. Its fields are private but retry. */
@@ -158,17 +160,19 @@ typedef struct ws_sse_parser {
     uint8_t bom, skip_lf, state, field, bad, has_data, owes_lf, begun, show, name_n;
     uint8_t has_id;         /* the stream said one, perhaps an empty one */
     uint8_t id_new;         /* the next request does not know it yet */
-    char name[6];           /* of the field being read; one byte more than any known has */
+    char name[6];          /* of the field being read; one byte more than any known has */
     long number;            /* of the retry line being read, -1: no digit yet */
     int error;
 } ws_sse_parser;
 
-/* memory: n bytes (at least 64) that stay yours and must outlive p. An eighth of it bounds
-   the event name and the id, half of it the data handed out at once. 0 or WS_SSE_ERR_MEMORY. */
+/* memory: n bytes (at least 64) that stay yours and must outlive p. An eighth of it
+   bounds the event name and the id, half of it the data handed out at once. 0 or
+   WS_SSE_ERR_MEMORY. */
 WS_SSE_API int ws_sse_parser_init(ws_sse_parser *p, void *memory, size_t n);
 
-/* Takes bytes off *data (*n of them) until there is an event: 1 with ev, and *data, *n moved
-   past what was used; 0 when all bytes were used; or WS_SSE_ERR_, the same until a restart. */
+/* Takes bytes off *data (*n of them) until there is an event: 1 with ev, and *data, *n
+   moved past what was used; 0 when all bytes were used; or WS_SSE_ERR_, the same until a
+   restart. */
 WS_SSE_API int ws_sse_parse(ws_sse_parser *p, const char **data, size_t *n, ws_sse_event *ev);
 
 /* The id to send as Last-Event-ID when reconnecting, "" for none. Valid as an event's. */
@@ -179,7 +183,7 @@ WS_SSE_API void ws_sse_parser_restart(ws_sse_parser *p);
 
 #endif /* WS_SSE_H_INCLUDED */
 
-/* ==== >>server ========================================================================= */
+/* ==== >>server ====================================================================== */
 
 #if defined(WS_H_INCLUDED) && !defined(WS_NO_SERVER) && !defined(WS_SSE__SERVER)
 #define WS_SSE__SERVER
@@ -191,21 +195,22 @@ WS_SSE_API int ws_sse_requested(const ws_conn *c);
 typedef struct ws_sse_options {
     const ws_header *headers;   /* added to the answer (CORS), or instead of the library's
                                    Content-Type, Cache-Control; NULL none */
-    long retry;                 /* ms a reader waits before it connects again; 0: not said */
-    uint32_t beat;              /* ms without an event, then a comment, by which a dead reader
-                                   is noticed too; 0: 15000; WS_NEVER. Not with cfg.memory */
-    int chunked;                /* 1: in chunks, to HTTP/1.1; 0: ends with the connection */
+    long retry;              /* ms a reader waits before it connects again; 0: not said */
+    uint32_t beat;          /* ms without an event, then a comment, by which a dead reader
+                               is noticed too; 0: 15000; WS_NEVER. Not with cfg.memory */
+    int chunked;              /* 1: in chunks, to HTTP/1.1; 0: ends with the connection */
 } ws_sse_options;
 
-/* Answers a WS_EV_HTTP with an event stream; o may be NULL. From then on the connection takes
-   ws_sse_send, can ws_join groups, has WS_EV_WRITABLE and the backlog's rules like any other,
-   and ends with ws_close, or CLOSE when the reader goes. 0; WS_ERR_METHOD for methods but GET
-   and HEAD, which it answers with 405; or as ws_http_begin. To HEAD it is the whole answer. To
-   tell a reader not to come back: ws_http_reply with 204 instead. */
+/* Answers a WS_EV_HTTP with an event stream; o may be NULL. From then on the connection
+   takes ws_sse_send, can ws_join groups, has WS_EV_WRITABLE and the backlog's rules like
+   any other, and ends with ws_close, or CLOSE when the reader goes. 0; WS_ERR_METHOD for
+   methods but GET and HEAD, which it answers with 405; or as ws_http_begin. To HEAD it is
+   the whole answer. To tell a reader not to come back: ws_http_reply with 204 instead. */
 WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o);
 
-/* The last event id that a reader has, to go on from: of its Last-Event-ID header, else of the
-   query's lastEventId; "" for none. Asked at WS_EV_HTTP. Returns its length, -1: no room. */
+/* The last event id that a reader has, to go on from: of its Last-Event-ID header, else
+   of the query's lastEventId; "" for none. Asked at WS_EV_HTTP. Returns its length, -1:
+   no room. */
 WS_SSE_API int ws_sse_last_event_id(const ws_conn *c, char *buf, size_t n);
 
 /* Sends an event, or a comment alone (ping). 0, WS_ERR_ARGUMENT for what ws_sse_format
@@ -214,8 +219,8 @@ WS_SSE_API int ws_sse_send(ws_conn *c, const ws_sse_message *m);
 WS_SSE_API int ws_sse_ping(ws_conn *c);
 
 #ifndef WS_NO_SOCKETS
-/* Sends an event to every member of a group: to event streams as it is, to WebSockets its data
-   as a text message. Returns how many took it. */
+/* Sends an event to every member of a group: to event streams as it is, to WebSockets its
+   data as a text message. Returns how many took it. */
 WS_SSE_API int ws_sse_publish(ws_loop *loop, const char *group, const ws_sse_message *m);
 #endif
 
@@ -225,23 +230,25 @@ typedef struct ws_sse_ring {
     size_t size, first, end, wrap, count;
 } ws_sse_ring;
 
-/* memory: n bytes that stay yours and must outlive r; each event takes what it has formatted,
-   its id, and 8 more. */
+/* memory: n bytes that stay yours and must outlive r; each event takes what it has
+   formatted, its id, and 8 more. */
 WS_SSE_API void ws_sse_ring_init(ws_sse_ring *r, void *memory, size_t n);
 
-/* Keeps an event; the oldest ones make room. 0, or WS_SSE_ERR_: of ws_sse_format, or MEMORY: it
-   is larger than the ring, which is empty now, for the events before it are no use. */
+/* Keeps an event; the oldest ones make room. 0, or WS_SSE_ERR_: of ws_sse_format, or
+   MEMORY: it is larger than the ring, which is empty now, for the events before it are no
+   use. */
 WS_SSE_API int ws_sse_ring_add(ws_sse_ring *r, const ws_sse_message *m);
 
-/* Sends what came after the event of that id; NULL: all that the ring has. Returns how many
-   were sent (0 for id ""); or WS_SSE_ERR_GAP: events are lost to this reader, tell it to start
-   anew; or WS_SSE_ERR_WRITE: the stream has ended (after HEAD it is never open), or its backlog
-   is full, and the connection is dropped so that the reader comes again. */
+/* Sends what came after the event of that id; NULL: all that the ring has. Returns how
+   many were sent (0 for id ""); or WS_SSE_ERR_GAP: events are lost to this reader, tell
+   it to start anew; or WS_SSE_ERR_WRITE: the stream has ended (after HEAD it is never
+   open), or its backlog is full, and the connection is dropped so that the reader comes
+   again. */
 WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id);
 
 #endif /* WS_SSE__SERVER */
 
-/* ==== >>client ========================================================================= */
+/* ==== >>client ====================================================================== */
 
 #if defined(WS_H_INCLUDED) && !defined(WS_NO_CLIENT) && !defined(WS_NO_SOCKETS) && \
     !defined(WS_SSE__CLIENT)
@@ -255,50 +262,51 @@ typedef struct ws_sse_reader {
     const char *at;
     size_t n;
     long retry;             /* that the next wait is of, -1: of cfg.reconnect */
-    uint32_t reconnect, retry_max;      /* ms: of cfg, or the defaults; 0: no coming back */
+    uint32_t reconnect, retry_max;    /* ms: of cfg, or the defaults; 0: no coming back */
     int taking;
 } ws_sse_reader;
 
-/* Requests url (http:, https:) and follows its event stream: blocking (ws_recv), or in a loop
-   (ws_poll; loop NULL: drive it yourself, like ws_open's). memory: n bytes for a parser, see
-   ws_sse_parser_init. cfg may be NULL; its method and body are for POST. Returns s->conn,
-   or NULL: out of memory, or s->error says why.
+/* Requests url (http:, https:) and follows its event stream: blocking (ws_recv), or in a
+   loop (ws_poll; loop NULL: drive it yourself, like ws_open's). memory: n bytes for a
+   parser, see ws_sse_parser_init. cfg may be NULL; its method and body are for POST.
+   Returns s->conn, or NULL: out of memory, or s->error says why.
 
    Like a browser it comes back when the stream ends or breaks, with Last-Event-ID: of
-   cfg.headers until the stream says an id, then only that one; without, if it is empty or has
-   control characters (the server then goes on where it likes, but from no older id). It stops
-   at 204, at answers that are no event stream or are compressed, and at every other status;
-   with cfg.retry_after not at 429, 502, 503 and 504, where it waits as Retry-After says at
-   least.
+   cfg.headers until the stream says an id, then only that one; without, if it is empty or
+   has control characters (the server then goes on where it likes, but from no older id).
+   It stops at 204, at answers that are no event stream or are compressed, and at every
+   other status; with cfg.retry_after not at 429, 502, 503 and 504, where it waits as
+   Retry-After says at least.
 
-   After each stream the wait is cfg.reconnect (3000; WS_NEVER: no coming back; methods but GET
-   come back only if it is set; with cfg.memory or cfg.io none does), and once the stream has
-   said retry, that, but not more than cfg.retry_max; up to a quarter longer, by chance, so that
-   readers do not return all at once. It is doubled only while tries fail, up to
-   cfg.reconnect_max.
+   After each stream the wait is cfg.reconnect (3000; WS_NEVER: no coming back; methods
+   but GET come back only if it is set; with cfg.memory or cfg.io none does), and once the
+   stream has said retry, that, but not more than cfg.retry_max; up to a quarter longer,
+   by chance, so that readers do not return all at once. It is doubled only while tries
+   fail, up to cfg.reconnect_max.
 
-   A server that vanished without a word is noticed with cfg.idle_timeout, which any byte of the
-   stream sets back; twice the server's beat is a good value. */
+   A server that vanished without a word is noticed with cfg.idle_timeout, which any byte
+   of the stream sets back; twice the server's beat is a good value. */
 WS_SSE_API ws_conn *ws_sse_connect(ws_sse_reader *s, const char *url, const ws_config *cfg,
                                    void *memory, size_t n);
 WS_SSE_API ws_conn *ws_sse_dial(ws_sse_reader *s, ws_loop *loop, const char *url,
                                 const ws_config *cfg, void *memory, size_t n);
 
-/* Must see every event of s->conn, until it returns 0: 1 gives the next ws_sse_event in it. The
-   stream is over at WS_EV_CLOSE: see s->error, ev->error and, after an error status, ws_status
-   and ws_body. (To read what else a server sends with status 200, look at its Content-Type at
-   WS_EV_OPEN; that event and its WS_EV_PARTs are then yours, not for ws_sse_take.) */
+/* Must see every event of s->conn, until it returns 0: 1 gives the next ws_sse_event in
+   it. The stream is over at WS_EV_CLOSE: see s->error, ev->error and, after an error
+   status, ws_status and ws_body. (To read what else a server sends with status 200, look
+   at its Content-Type at WS_EV_OPEN; that event and its WS_EV_PARTs are then yours, not
+   for ws_sse_take.) */
 WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *out);
 
 #endif /* WS_SSE__CLIENT */
 
-/* ==== Stop here if you only use the library ============================================ */
+/* ==== Stop here if you only use the library ========================================= */
 
 #ifdef WS_SSE_IMPLEMENTATION
 #ifndef WS_SSE_IMPLEMENTED_
 #define WS_SSE_IMPLEMENTED_
 
-/* ==== >>impl (private) ================================================================= */
+/* ==== >>impl (private) ============================================================== */
 
 #include <limits.h>
 #include <string.h>
@@ -318,7 +326,7 @@ WS_SSE_API const char *ws_sse_error_string(int error)
     return texts[error <= 0 && error > -WS_SSE__NUMBER_END ? -error : WS_SSE__NUMBER_END];
 }
 
-/* ==== >>text (private) ================================================================= */
+/* ==== >>text (private) ============================================================== */
 
 /* Bytes of the character at p[0..n), 0 if it is none (RFC 3629). */
 static size_t ws_sse__character(const uint8_t *p, size_t n)
@@ -367,7 +375,7 @@ static size_t ws_sse__line_size(const char *s, size_t n)
     return n;
 }
 
-/* ==== >>format (private) =============================================================== */
+/* ==== >>format (private) ============================================================ */
 
 #define WS_SSE__MOST ((size_t)-1 / 2)   /* a size that no buffer has: counting stops at it */
 
@@ -501,12 +509,12 @@ WS_SSE_API ptrdiff_t ws_sse_format(const ws_sse_message *m, void *buf, size_t n)
     return size;
 }
 
-/* ==== >>parse (private) ================================================================ */
+/* ==== >>parse (private) ============================================================= */
 
 /* What the next byte belongs to. */
 enum {
     WS_SSE__NAME,       /* the name of a field, or a blank line's end */
-    WS_SSE__COLON,      /* the first byte behind the name and its colon: a space is dropped */
+    WS_SSE__COLON,  /* the first byte behind the name and its colon: a space is dropped */
     WS_SSE__VALUE       /* the value, or its line's end */
 };
 
@@ -516,9 +524,10 @@ enum { WS_SSE__IGNORED, WS_SSE__DATA, WS_SSE__EVENT, WS_SSE__ID, WS_SSE__RETRY }
 /* What p->show says: nothing, or that data waits for the program. */
 enum { WS_SSE__PART = 1, WS_SSE__LAST };
 
-/* memory: [event name] [id] [id] [id] [data], each with a NUL behind. Of the ids one is in
-   force, one comes into force with the next blank line, and one is being read: only the end
-   of its line tells that it has no NUL, which would leave the other two as they are. */
+/* memory: [event name] [id] [id] [id] [data], each with a NUL behind. Of the ids one is
+   in force, one comes into force with the next blank line, and one is being read: only
+   the end of its line tells that it has no NUL, which would leave the other two as they
+   are. */
 static char *ws_sse__id(const ws_sse_parser *p, int which)
 {
     return p->memory + (size_t)(which + 1) * p->slot;
@@ -673,11 +682,11 @@ static size_t ws_sse__value_step(ws_sse_parser *p, const char *s, size_t n)
     return n;
 }
 
-/* Takes some of the n > 0 bytes at s, or none when only the state changes, or when p->show or
-   p->error says so. Returns how many. */
+/* Takes some of the n > 0 bytes at s, or none when only the state changes, or when
+   p->show or p->error says so. Returns how many. */
 static size_t ws_sse__step(ws_sse_parser *p, const char *s, size_t n)
 {
-    if (p->skip_lf) {                   /* the second half of CRLF, also in another chunk */
+    if (p->skip_lf) {                 /* the second half of CRLF, also in another chunk */
         p->skip_lf = 0;
         return *s == '\n';
     }
@@ -739,7 +748,7 @@ WS_SSE_API int ws_sse_parse(ws_sse_parser *p, const char **data, size_t *n, ws_s
     return 0;
 }
 
-/* ==== >>stream (private) =============================================================== */
+/* ==== >>stream (private) ============================================================ */
 
 #if defined(WS_SSE__SERVER) || defined(WS_SSE__CLIENT)
 
@@ -774,7 +783,7 @@ static int ws_sse__begin(ws_conn *c, const ws_sse_options *o)
     static const ws_header ours[] = {
         { "Content-Type", "text/event-stream" },
         { "Cache-Control", "no-cache, no-transform" },
-        { "X-Accel-Buffering", "no" },          /* nginx would hold events back for seconds */
+        { "X-Accel-Buffering", "no" },      /* nginx would hold events back for seconds */
         { NULL, NULL }
     };
 
@@ -795,10 +804,10 @@ WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o)
     r = ws_sse__begin(c, o);
     if (r || !strcmp(method, "HEAD")) return r;
     memset(&hello, 0, sizeof hello);
-    hello.comment = "";                         /* bytes at once: heads alone are held back */
+    hello.comment = "";                     /* bytes at once: heads alone are held back */
     hello.retry = o ? o->retry : 0;
     r = ws_sse_send(c, &hello);
-    if (r) ws_drop(c);                          /* its head is out: no other answer can be */
+    if (r) ws_drop(c);                       /* its head is out: no other answer can be */
     else ws_http_beat(c, ":\n\n", o && o->beat ? o->beat : 15000);
     return r;
 }
@@ -935,7 +944,8 @@ WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id)
         ws_sse__entry e = ws_sse__entry_at(r, at);
         if (i < from) continue;
         fault = ws_http_write(c, r->memory + at + sizeof e, e.event);
-        if (fault && fault != WS_ERR_STATE) ws_drop(c);     /* STATE: an answer to HEAD goes */
+        if (fault && fault != WS_ERR_STATE) ws_drop(c);     /* STATE: an answer to HEAD
+                                                               goes */
         if (fault) return WS_SSE_ERR_WRITE;
         sent++;
     }
@@ -944,7 +954,7 @@ WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id)
 
 #endif /* WS_SSE__SERVER */
 
-/* ==== >>follow (private) =============================================================== */
+/* ==== >>follow (private) ============================================================ */
 
 #ifdef WS_SSE__CLIENT
 
@@ -956,7 +966,8 @@ WS_SSE__APART void ws_sse__reader_config(ws_sse_reader *s, ws_config *own, const
     own->for_stream = 1;
     if (!own->method) own->method = "GET";
     if (!own->reconnect && !own->io.read && !strcmp(own->method, "GET")) own->reconnect = 3000;
-    if (own->reconnect == WS_NEVER || own->memory) own->reconnect = 0;  /* no room for an id */
+    if (own->reconnect == WS_NEVER || own->memory) own->reconnect = 0;  /* no room for an
+                                                                           id */
     own->refusal_final = 1;
     if (!own->retry_max) own->retry_max = 300000;
     if (!own->max_redirects && !own->io.read) own->max_redirects = 20;
@@ -1035,7 +1046,8 @@ static void ws_sse__opened(ws_sse_reader *s)
         ws_sse__wait_anew(s);
 }
 
-/* Tells the next try where to go on. Returns 0, or an error: there is no memory for it now. */
+/* Tells the next try where to go on. Returns 0, or an error: there is no memory for it
+   now. */
 static int ws_sse__go_on_from(ws_sse_reader *s)
 {
     static const char name[] = "Last-Event-ID";
@@ -1054,7 +1066,8 @@ static int ws_sse__take_part(ws_sse_reader *s, const ws_event *ev, ws_sse_event 
     int r;
 
     if (!s->taking || s->at + s->n != (const char *)ev->data + ev->size) {
-        s->at = (const char *)ev->data;         /* a part anew, also if the last was not used up */
+        s->at = (const char *)ev->data;         /* a part anew, also if the last was not
+                                                   used up */
         s->n = ev->size;
     }
     r = ws_sse_parse(&s->parser, &s->at, &s->n, out);
