@@ -2685,10 +2685,22 @@ static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standa
    and no clock. Who uses it gives it bytes and the time, and does what it answers. rules
    are a ws_config with the defaults filled in. */
 
-/* What a connection is doing with its input. */
+/* What a connection is doing.
+
+               input       its end        time is for     may be sent
+     HEAD      a head      a fault        the opening     a client's request
+     HTTP      is kept     a fault        the opening     a server's answer
+     FRAMES    frames      a fault        keepalive [1]   frames [1]
+     READING   a body      a fault [2]    idleness        -
+     BODY      is dropped  ends all       heartbeats      a server's body
+     ENDING    is dropped  -              closing         -
+     ENDED     is dropped  -              -               -
+
+   [1] until our Close frame is sent: then time is for closing, and only pings and pongs
+   may follow. [2] but for a body that lasts until then. */
 enum {
-    WS__PHASE_HEAD,     /* waits for the peer's HTTP head */
-    WS__PHASE_HTTP,     /* server: the application is to answer the request */
+    WS__PHASE_HEAD,
+    WS__PHASE_HTTP,
     WS__PHASE_FRAMES,
     WS__PHASE_READING,  /* client: the answer's body comes in */
     WS__PHASE_BODY,     /* server: the answer's body goes out */
@@ -2697,32 +2709,27 @@ enum {
     WS__PHASES
 };
 
-#define WS__IN(phase) (1 << WS__PHASE_##phase)
-
-/* What holds in which phases. */
+/* The same for machines. */
 enum {
-    WS__OPENS = WS__IN(HEAD) | WS__IN(HTTP),                   /* nothing is agreed yet */
-    WS__PARSES = WS__IN(HEAD) | WS__IN(FRAMES) | WS__IN(READING), /* input, as it comes */
-    WS__KEEPS = WS__PARSES | WS__IN(HTTP),      /* input; elsewhere nobody wants it */
-    WS__STREAMS = WS__IN(FRAMES) | WS__IN(READING) | WS__IN(BODY), /* WRITABLE may come */
-    WS__ENDS = WS__IN(ENDING) | WS__IN(ENDED)
+    WS__OPENS = 1 << 0,         /* nothing is agreed yet */
+    WS__PARSES = 1 << 1,        /* input is used as it comes */
+    WS__KEEPS = 1 << 2,         /* input is kept, and its end is a fault */
+    WS__STREAMS = 1 << 3,       /* WRITABLE may come */
+    WS__ENDS = 1 << 4
 };
 
-/* Where a phase may lead. From the last one a client may try again. */
-WS__PRIVATE int ws__phase_leads(int from, int to)
-{
-    static const uint8_t leads[WS__PHASES] = {
-        WS__IN(HTTP) | WS__IN(FRAMES) | WS__IN(READING) | WS__ENDS,
-        WS__IN(FRAMES) | WS__IN(BODY) | WS__ENDS,
-        WS__ENDS,
-        WS__ENDS,
-        WS__ENDS,
-        WS__ENDS,
-        WS__IN(ENDED) | WS__IN(HEAD)
-    };
+#define WS__IN(phase) (1 << WS__PHASE_##phase)
 
-    return leads[from] >> to & 1;
-}
+static const struct { uint8_t facts, leads; } ws__phases[WS__PHASES] = {
+    { WS__OPENS | WS__PARSES | WS__KEEPS,
+      WS__IN(HTTP) | WS__IN(FRAMES) | WS__IN(READING) | WS__IN(ENDING) | WS__IN(ENDED) },
+    { WS__OPENS | WS__KEEPS, WS__IN(FRAMES) | WS__IN(BODY) | WS__IN(ENDING) | WS__IN(ENDED) },
+    { WS__PARSES | WS__KEEPS | WS__STREAMS, WS__IN(ENDING) | WS__IN(ENDED) },
+    { WS__PARSES | WS__KEEPS | WS__STREAMS, WS__IN(ENDING) | WS__IN(ENDED) },
+    { WS__STREAMS, WS__IN(ENDING) | WS__IN(ENDED) },
+    { WS__ENDS, WS__IN(ENDING) | WS__IN(ENDED) },
+    { WS__ENDS, WS__IN(ENDED) | WS__IN(HEAD) }     /* a client may try again */
+};
 
 /* Bits of ws__core.is. */
 enum {
@@ -2731,12 +2738,15 @@ enum {
     WS__CLOSE_LEFT = 1 << 2,    /* it, and all before it, was written */
     WS__CLOSE_GOT = 1 << 3,
     WS__PINGED = 1 << 4,        /* our ping is out, no input since */
-    WS__RTT_ASKED = 1 << 5      /* a ping that carries the time is out */
+    WS__RTT_ASKED = 1 << 5,     /* a ping that carries the time is out */
+    WS__TIMED = 1 << 6,         /* opening or closing must be done by ws__core.until */
+    WS__FRESH = 1 << 7          /* input came that was not looked at: nothing is judged yet */
 };
 
 /* One connection, as far as RFC 6455 knows it. Times are ms, modulo 2^32. */
 typedef struct ws__core {
     uint32_t heard, spoke, pinged; /* input came; a message went or came; our last ping */
+    uint32_t until;             /* with WS__TIMED */
     uint16_t code;              /* of CLOSE */
     uint16_t rtt;               /* ms + 1 of the last ping, 0 unknown */
     uint8_t phase, is, error;
@@ -2754,11 +2764,37 @@ typedef struct ws__core {
 /* The one way from phase to phase. */
 static void ws__enter(ws__core *core, int phase)
 {
-    WS_ASSERT(ws__phase_leads(core->phase, phase));
+    WS_ASSERT(ws__phases[core->phase].leads >> phase & 1);
     core->phase = (uint8_t)phase;
 }
 
-static int ws__phase_has(const ws__core *core, int phases) { return phases >> core->phase & 1; }
+static int ws__phase_has(const ws__core *core, int facts)
+{
+    return (ws__phases[core->phase].facts & facts) != 0;
+}
+
+/* The one writer of the error. The first fault is the one that is told, with its code
+   unless the peer has sent one. 1 if this is the first, and its code counts. */
+static int ws__core_fail(ws__core *core, int error, int code)
+{
+    if (core->error) return 0;
+    core->error = (uint8_t)-error;
+    if (core->is & WS__CLOSE_GOT) return 0;
+    core->code = (uint16_t)code;
+    return 1;
+}
+
+#if !defined(WS_NO_CLIENT) && !defined(WS_NO_SOCKETS)
+/* From the opening on again: the next try of a client, in the same time. */
+static void ws__core_renew(ws__core *core, uint32_t now)
+{
+    ws__enter(core, WS__PHASE_HEAD);
+    core->is &= WS__CLIENT | WS__TIMED;
+    core->error = core->sending = 0;
+    core->code = core->rtt = 0;
+    core->heard = core->spoke = now;
+}
+#endif
 
 /* The message that is coming in, and its frame. Zero it where none is. */
 typedef struct ws__reader {
@@ -2899,6 +2935,26 @@ static int ws__core_whole(int op, uint8_t *p, size_t n, const uint8_t *key, size
     return ws__text_judge(op, &utf8, p, n, 1, good);
 }
 
+/* The header's size if a whole message of less than 64 KiB lies at p: *n bytes. A filter
+   for the commonest frames: 0 tells nothing, of faults neither. */
+static inline size_t ws__core_short(const ws__core *core, const uint8_t *p, size_t have,
+                                    size_t *n)
+{
+    int client = WS__IS_CLIENT(core);
+    size_t head = client ? 2 : 6;
+
+    if (have < 8 || (p[0] != 0x81 && p[0] != 0x82)) return 0;
+    if (p[1] >> 7 == client) return 0;
+    *n = p[1] & 127u;
+    if (*n == 127) return 0;
+    if (*n == 126) {
+        *n = ws__get16(p + 2);
+        head += 2;
+        if (*n < 126) return 0;
+    }
+    return have - head < *n ? 0 : head;
+}
+
 /* n bytes were handed on, last: and with them the message. Of one in parts max_fragments
    bounds the frames that bring nothing, max_message the others. */
 static void ws__core_given(ws__reader *r, size_t n, int last)
@@ -2951,6 +3007,49 @@ static int ws__core_clean(const ws__core *core)
 
 /* ---- frames that go out ---- */
 
+#define WS__UNFINISHED 0x80     /* added to an opcode: FIN stays 0 */
+
+/* The header of a frame of n bytes (5.2); op may have WS__UNFINISHED. A client's are
+   masked, each with a key of its own, which the caller draws. */
+static void ws__core_frame(const ws__core *core, ws_frame *f, int op, uint64_t n)
+{
+    memset(f, 0, sizeof *f);
+    f->fin = !(op & WS__UNFINISHED);
+    f->op = op & 15;
+    f->size = n;
+    f->masked = WS__IS_CLIENT(core);
+    WS_ASSERT(f->op < 8 || (f->fin && n <= 125));
+}
+
+/* The same of a server's whole message of less than 64 KiB, laid down at once. */
+static inline size_t ws__core_lay_short(uint8_t *at, int op, size_t n)
+{
+    at[0] = (uint8_t)(0x80 | op);
+    if (n < 126) {
+        at[1] = (uint8_t)n;
+        return 2;
+    }
+    at[1] = 126;
+    ws__put16(at + 2, (unsigned)n);
+    return 4;
+}
+
+/* How the next part of a message of op begins its frame (5.4). */
+static int ws__core_part(const ws__core *core, int op, int last)
+{
+    return (core->sending ? WS_OP_CONTINUATION : op & 15) | (last ? 0 : WS__UNFINISHED);
+}
+
+/* A message went or came. */
+static void ws__core_spoke(ws__core *core, uint32_t now) { core->spoke = now; }
+
+/* A part of a message of op was sent. */
+static void ws__core_part_sent(ws__core *core, uint32_t now, int op, int last)
+{
+    core->sending = (uint8_t)(last ? 0 : op);
+    ws__core_spoke(core, now);
+}
+
 /* May a frame of that opcode go? A message may not begin behind a Close frame of ours;
    pings and pongs may, until the peer's has come (5.5.1, 5.5.2). */
 static inline int ws__core_may(const ws__core *core, int op)
@@ -2960,7 +3059,7 @@ static inline int ws__core_may(const ws__core *core, int op)
     return core->phase == WS__PHASE_FRAMES && !(core->is & no);
 }
 
-/* ---- keepalive: what is due while the connection is open ---- */
+/* ---- time: opening, keepalive, closing ---- */
 
 static uint32_t ws__sooner(uint32_t now, uint32_t a, uint32_t b)
 {
@@ -2969,11 +3068,25 @@ static uint32_t ws__sooner(uint32_t now, uint32_t a, uint32_t b)
 
 #define WS__FAR (1u << 30)      /* ms from now that are never reached */
 
+/* From now on opening or closing may take ms milliseconds. */
+static void ws__core_wait(ws__core *core, uint32_t now, uint32_t ms)
+{
+    core->is = (uint8_t)(ms == WS_NEVER ? core->is & ~WS__TIMED : core->is | WS__TIMED);
+    core->until = now + ms;
+}
+
+/* Milliseconds that are left of them; 0 or negative: none. */
+static int32_t ws__core_left(const ws__core *core, uint32_t now)
+{
+    return core->is & WS__TIMED ? (int32_t)(core->until - now) : (int32_t)WS__FAR;
+}
+
 /* When ws__core_tick has something to say. */
 static uint32_t ws__core_due(const ws__core *core, const ws_config *rules, uint32_t now)
 {
     uint32_t due = now + WS__FAR;
 
+    if (!ws__core_may(core, WS_OP_CONTINUATION)) return now + (uint32_t)ws__core_left(core, now);
     if (rules->ping_interval != WS_NEVER && !(core->is & WS__PINGED))
         due = core->heard + rules->ping_interval;
     if (rules->ping_timeout != WS_NEVER && core->is & WS__PINGED)
@@ -2990,15 +3103,18 @@ static void ws__core_heard(ws__core *core, uint32_t now)
     core->is &= (uint8_t)~WS__PINGED;
 }
 
-/* 1: a ping is to go now; 0: nothing; or the error that ends the connection. */
+/* 1: a ping is to go now; 0: nothing; or the error of what took too long. WS_NEVER is
+   longer than any time. */
 static int ws__core_tick(ws__core *core, const ws_config *rules, uint32_t now)
 {
-    if (rules->idle_timeout != WS_NEVER && now - core->spoke >= rules->idle_timeout)
-        return WS_ERR_IDLE_TIMEOUT;
+    if (!ws__core_may(core, WS_OP_CONTINUATION)) {
+        if (ws__core_left(core, now) > 0) return 0;
+        return ws__phase_has(core, WS__OPENS) ? WS_ERR_HANDSHAKE_TIMEOUT : WS_ERR_CLOSE_TIMEOUT;
+    }
+    if (now - core->spoke >= rules->idle_timeout) return WS_ERR_IDLE_TIMEOUT;
     if (core->is & WS__PINGED)
-        return rules->ping_timeout != WS_NEVER && now - core->pinged >= rules->ping_timeout
-               ? WS_ERR_PING_TIMEOUT : 0;
-    if (rules->ping_interval == WS_NEVER || now - core->heard < rules->ping_interval) return 0;
+        return now - core->pinged < rules->ping_timeout ? 0 : WS_ERR_PING_TIMEOUT;
+    if (now - core->heard < rules->ping_interval) return 0;
     core->is |= WS__PINGED;
     core->pinged = now;
     return 1;
@@ -3639,33 +3755,54 @@ static ws_extension ws__deflate_extension(ws_deflate *d)
 
 /* ==== >>conn (private) ============================================================== */
 
+/* Bits of ws_conn.role, which stays as it was made. */
 enum {
-    WS__IS_FIXED = 1 << 1,      /* all memory is cfg.memory */
-    WS__IS_BLOCKING = 1 << 2,   /* made by ws_connect */
-    WS__TICKED = 1 << 3,        /* now is a real time */
-    WS__OPENED = 1 << 4,        /* the handshake was done */
-    WS__INPUT_END = 1 << 7,     /* the peer's stream has ended */
-    WS__BROKEN = 1 << 8,   /* ... by an error, or will when it was read: writing failed */
-    WS__NO_OUTPUT = 1 << 9,     /* writing is pointless */
-    WS__PAUSED = 1 << 10,
-    WS__REFUSED = 1 << 11,      /* a send met WS_ERR_BACKLOG: WRITABLE is owed */
-    WS__CLOSE_TOLD = 1 << 13,
-    WS__ANSWERED = 1 << 14,     /* plain HTTP: the answer is queued */
-    WS__MESSAGE_HELD = 1 << 15, /* rx holds the message of the last event */
-    WS__HEAD_HELD = 1 << 16,    /* rx holds the head of the last event */
-    WS__READ_WANTS_WRITE = 1 << 17,
-    WS__WRITE_WANTS_READ = 1 << 18,
-    WS__MORE = 1 << 19,         /* the transport may hold bytes without being readable */
-    WS__QUEUED = 1 << 20,       /* in the loop's queue */
-    WS__DEAD = 1 << 21,         /* freed as soon as nothing points here */
-    WS__LINGERS = 1 << 22,      /* output shut down, waits for the peer's end */
-    WS__CLOCKED = 1 << 23,      /* a driver without loop reads the system's clock */
-    WS__OPEN_OWED = 1 << 24,    /* the next pull gives OPEN */
-    WS__DRAIN_ASKED = 1 << 25,  /* WRITABLE is owed when nothing waits any more */
-    WS__ASKED = 1 << 26,        /* the application is to answer a WebSocket request */
-    WS__CORKED = 1 << 27,       /* drivers write nothing until ws_uncork */
-    WS__CHUNKED = 1 << 28,      /* a body in chunks */
-    WS__DOWN = 1 << 29          /* DOWN was told, the next try is not due yet */
+    WS__IS_FIXED = 1 << 0,      /* all memory is cfg.memory */
+    WS__IS_BLOCKING = 1 << 1,   /* made by ws_connect */
+    WS__IS_DRIVEN = 1 << 2      /* our drivers carry its bytes, by the system's clock */
+};
+
+/* Of ws_conn.line: the transport, both ways. */
+enum {
+    WS__INPUT_END = 1 << 0,     /* the peer's stream has ended */
+    WS__BROKEN = 1 << 1,   /* ... by an error, or will when it was read: writing failed */
+    WS__NO_OUTPUT = 1 << 2,     /* writing is pointless */
+    WS__READ_WANTS_WRITE = 1 << 3,
+    WS__WRITE_WANTS_READ = 1 << 4,
+    WS__MORE = 1 << 5,          /* it may hold bytes without being readable */
+    WS__PAUSED = 1 << 6,        /* the application wants no input */
+    WS__CORKED = 1 << 7         /* drivers write nothing until ws_uncork */
+};
+
+/* Of ws_conn.owes: what the application is owed, and what was given to it. */
+enum {
+    WS__REFUSED = 1 << 0,       /* a send met WS_ERR_BACKLOG: WRITABLE is owed */
+    WS__DRAIN_ASKED = 1 << 1,   /* WRITABLE is owed when nothing waits any more */
+    WS__OPEN_OWED = 1 << 2,     /* the next pull gives OPEN */
+    WS__MESSAGE_HELD = 1 << 3,  /* rx holds the message of the last event */
+    WS__HEAD_HELD = 1 << 4,     /* rx holds the head of the last event */
+    WS__CLOSE_TOLD = 1 << 5,
+    WS__DOWN = 1 << 6,          /* DOWN was told, the next try is not due yet */
+    WS__JUDGE_OWED = 1 << 7     /* a deadline has passed: input that came is looked at first */
+};
+
+/* Of ws_conn.life: how far it is. */
+enum {
+    WS__TICKED = 1 << 0,        /* now is a real time */
+    WS__OPENED = 1 << 1,        /* the handshake was done */
+    WS__ASKED = 1 << 2,         /* the application is to answer a WebSocket request */
+    WS__ANSWERED = 1 << 3,      /* plain HTTP: the answer is queued */
+    WS__CHUNKED = 1 << 4,       /* a body in chunks */
+    WS__LOOKED = 1 << 5,        /* there was a read since ws_recv(..., 0) gave 0 last */
+    WS__IO_CLOSED = 1 << 6      /* cfg.io.close was called */
+};
+
+/* Of ws_conn.place, in the loop. */
+enum {
+    WS__QUEUED = 1 << 0,        /* in its queue */
+    WS__DEAD = 1 << 1,          /* freed as soon as nothing points here */
+    WS__LINGERS = 1 << 2,       /* output shut down, waits for the peer's end */
+    WS__OVERDUE = 1 << 3        /* something is due: judged when its turn ends */
 };
 
 #define WS__UNWATCHED 0xFF      /* c->wants: the poller does not know the socket */
@@ -3780,41 +3917,47 @@ typedef struct ws__more {
     uint32_t beat_ms, beat_at;  /* at: when the next is due */
 } ws__more;
 
-/* A configuration with the defaults filled in and all strings copied. Shared by the
-   connections of a listener. */
+/* The part of the caller's block that extensions have. */
+typedef struct ws__area { uint8_t *at; size_t size, used; } ws__area;
+
+/* A configuration with the defaults filled in and all strings copied. The connections of
+   a listener share it: once they have begun, only the counts change. */
 typedef struct ws__cfg {
     ws_config set;
     size_t size;
-    uint32_t refs;
-    uint16_t status;            /* client: of the answer */
-    uint16_t key_count;
-    uint32_t short_below;   /* single frames of fewer bytes are whole messages for sure */
-    uint32_t conns;             /* listener: accepted and not closed yet */
-    uint8_t keys[64];           /* masks drawn in advance from the system's source */
-    char accept[29];            /* client: the Sec-WebSocket-Accept to expect */
-    uint8_t crossed;            /* client: a redirect led to another server */
-    uint8_t as_get;             /* client: a redirect said: without the body */
-    uint8_t stepped;          /* the socket was asked since ws_recv(..., 0) gave 0 last */
-    uint8_t close_ahead;        /* blocking: the peer's Close was read while sending */
-    uint8_t delay_set;       /* by ws_next_delay: no wait is shorter than set.reconnect */
-    uint16_t answered;          /* blocking: pings answered that ws_recv is yet to tell */
-    uint16_t looked;            /* blocking: when sending last looked for input, ms */
-    uint32_t limit;             /* client: when this try must be open */
-    uint32_t opened;            /* client: when it was */
-    uint32_t delay;            /* client: ms waited before this try, 0: it is the first */
-    uint32_t hops;              /* client: redirects followed in this try */
-    ws_extension *extensions;   /* up to one without a name; NULL: none */
-    uint8_t *area;              /* cfg.memory_extension, NULL: none */
-    size_t area_size, area_used;
-    const char *url;
+    const ws_extension *extensions;     /* up to one without a name; NULL: none */
+    const char *url;            /* NULL: a server's */
     const char *lines;      /* headers, "name: value CR LF" each, NUL; then the proxy's */
-    /* a client's, whose configuration is its own, as all that is marked so above: */
-    char *moved;                /* where redirects led, NULL: nowhere */
-    struct ws__rx *parked;    /* blocking: shows an event, while more is read elsewhere */
-    char *next_line;            /* of ws_next_header, NULL: none */
+    ws__area *area;             /* of cfg.memory_extension, NULL: none */
     ws__cache *cache;
     void (*wake)(ws_conn *c);   /* tells the driver that output or a deadline is new */
+    uint32_t short_below;   /* single frames of fewer bytes are whole messages for sure */
+    uint32_t refs;              /* who holds it */
+    uint32_t conns;             /* listener: accepted and not closed yet */
 } ws__cfg;
+
+/* What only a client has: that connects, follows redirects, tries again, and may block. */
+typedef struct ws__client {
+    ws__cfg cfg;                /* its own. First: c->cfg leads here */
+    char *moved;                /* where redirects led, NULL: nowhere */
+    char *next_line;            /* of ws_next_header, NULL: none */
+    struct ws__rx *parked;    /* blocking: shows an event, while more is read elsewhere */
+    uint32_t reconnect;         /* ms of the first wait; 0: no new tries */
+    uint32_t delay;             /* ms waited before this try, 0: it is the first */
+    uint32_t opened;            /* when it was */
+    uint32_t hops;              /* redirects followed in this try */
+    uint16_t status;            /* of the answer */
+    uint16_t answered;          /* blocking: pings answered that ws_recv is yet to tell */
+    uint16_t looked;            /* blocking: when sending last looked for input, ms */
+    uint8_t crossed;            /* a redirect led to another server */
+    uint8_t as_get;             /* a redirect said: without the body */
+    uint8_t to_follow;          /* the answer was a redirect */
+    uint8_t close_ahead;        /* blocking: the peer's Close was read while sending */
+    uint8_t delay_set;          /* by ws_next_delay: no wait is shorter than reconnect */
+    char accept[29];            /* the Sec-WebSocket-Accept to expect */
+    uint8_t key_count;
+    uint8_t keys[64];           /* masks drawn in advance from the system's source */
+} ws__client;
 
 struct ws_conn {
     ws__cfg *cfg;
@@ -3831,17 +3974,37 @@ struct ws_conn {
     ws__core core;
     ws__sock fd;
     uint32_t slot;              /* in the loop's heap */
-    uint32_t now, deadline;     /* ms, modulo 2^32 */
-    uint32_t flags;
-    uint32_t due;               /* the deadline by which it has its place in the heap */
+    uint32_t now;               /* ms, modulo 2^32 */
+    uint32_t due;               /* its place in the heap: as ws__due says, or sooner */
     uint32_t refused;           /* sends that met WS_ERR_BACKLOG */
     uint32_t untaken;         /* what the peer had not taken yet when it was last asked */
+    uint8_t role, line, owes, life, place;
     uint8_t protocol, wants;
     uint8_t route;              /* its number 1.., 0: none */
-    uint8_t fresh;              /* 1: input came that the parser has not used up */
 };
 
-#define WS__HAS(c, flag) (((c)->flags & (uint32_t)(flag)) != 0)
+static ws__client *ws__client_of(const ws_conn *c)
+{
+    WS_ASSERT(WS__IS_CLIENT(&c->core));
+    return (ws__client *)(void *)c->cfg;
+}
+
+/* Of the answer to a client's request, 0 before it. */
+static int ws__status(const ws_conn *c)
+{
+    return WS__IS_CLIENT(&c->core) ? ws__client_of(c)->status : 0;
+}
+
+static int ws__is_fixed(const ws_conn *c) { return c->role & WS__IS_FIXED; }
+
+#if defined(WS_NO_SOCKETS)
+static int ws__is_blocking(const ws_conn *c) { (void)c; return 0; }
+static int ws__is_driven(const ws_conn *c) { (void)c; return 0; }
+#else
+static int ws__is_blocking(const ws_conn *c) { return c->role & WS__IS_BLOCKING; }
+static int ws__is_driven(const ws_conn *c) { return c->role & WS__IS_DRIVEN; }
+#endif
+
 #define WS__DATA(block) ((uint8_t *)(uintptr_t)((block) + 1))
 
 static const char *ws__error_text(int number)
@@ -4264,9 +4427,16 @@ static const ws_header *ws__stream_lines(const ws_config *cfg)
     return cfg->for_stream ? lines : NULL;
 }
 
+/* What stands in front of the strings. */
+static size_t ws__cfg_base(const char *url)
+{
+    return url ? sizeof(ws__client) : sizeof(ws__cfg);
+}
+
+/* url: NULL for a server's. */
 static size_t ws__cfg_size(const ws_config *cfg, const char *url)
 {
-    size_t n = sizeof(ws__cfg) + (url ? strlen(url) + 1 : 0) + 3;
+    size_t n = ws__cfg_base(url) + (url ? strlen(url) + 1 : 0) + 3;
 
     if (!cfg) return n + 2 * ws__lines_size(NULL);
     return n + ws__lines_size(cfg->headers) + ws__lines_size(ws__stream_lines(cfg)) +
@@ -4287,13 +4457,14 @@ static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const ch
 {
     ws__text t;
 
-    memset(k, 0, sizeof *k);
+    memset(k, 0, ws__cfg_base(url));
     if (cfg) k->set = *cfg;
     cfg = &k->set;
     k->size = size;
     k->refs = 1;
     ws__defaults(&k->set);
-    t.at = (char *)(k + 1);
+    if (url) ((ws__client *)(void *)k)->reconnect = k->set.reconnect;
+    t.at = (char *)k + ws__cfg_base(url);
     t.end = (char *)k + size;
     k->extensions = ws__keep_extensions(&t, cfg);
     k->set.routes = ws__keep_routes(&t, cfg->routes);
@@ -4321,8 +4492,6 @@ static void ws__cfg_release(ws__cfg *k)
 {
     if (--k->refs) return;
     ws__tls_drop(k->set.tls);
-    if (k->moved) ws__free(k, k->moved, strlen(k->moved) + 1);
-    if (k->next_line) ws__free(k, k->next_line, strlen(k->next_line) + 1);
     ws__free(k, k, k->size);
 }
 
@@ -4341,21 +4510,15 @@ static const char *ws__io_why(const ws_conn *c)
     return io && io->why ? (io->why)(io->user) : NULL;
 }
 
-/* The time ms from now; far away for WS_NEVER. */
-static uint32_t ws__after(const ws_conn *c, uint32_t ms)
-{
-    return c->now + (ms == WS_NEVER ? 1u << 30 : ms);
-}
-
-static void ws__init(ws_conn *c, ws__cfg *k, int client, uint32_t flags)
+static void ws__init(ws_conn *c, ws__cfg *k, int client, int role)
 {
     memset(c, 0, sizeof *c);
     c->cfg = k;
     c->core.is = client ? WS__CLIENT : 0;
-    c->flags = flags;
+    c->role = (uint8_t)role;
     c->user = k->set.user;
     c->fd = WS__NO_SOCK;
-    c->deadline = ws__after(c, k->set.handshake_timeout);
+    ws__core_wait(&c->core, 0, k->set.handshake_timeout);
     c->wants = WS__UNWATCHED;
 }
 
@@ -4367,7 +4530,8 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, int bad, const char *url, in
     size_t skip = (8 - (uintptr_t)cfg->memory % 8) % 8;
     uint8_t *base = (uint8_t *)cfg->memory + skip, *at = base;
     const ws_config *set = bad ? NULL : cfg;
-    size_t conn = (sizeof(ws_conn) + 7) / 8 * 8, size = (ws__cfg_size(set, url) + 7) / 8 * 8;
+    size_t conn = (sizeof(ws_conn) + sizeof(ws__area) + 7) / 8 * 8;
+    size_t size = (ws__cfg_size(set, url) + 7) / 8 * 8;
     size_t tx = (sizeof(ws__tx) + 7) / 8 * 8;
     size_t fixed = conn + size + sizeof(ws__rx) + tx + WS__STAGE + WS__NOTE_FIXED, rest, send;
     size_t most = cfg->memory_size / 8 * 8, area = bad ? 0 : cfg->memory_extension / 8 * 8;
@@ -4404,8 +4568,12 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, int bad, const char *url, in
     memset(c->rx, 0, sizeof *c->rx);
     at += sizeof(ws__rx);
     c->rx->cap = most - (size_t)(at - base) - 1;
-    c->cfg->area = area ? base + most : NULL;
-    c->cfg->area_size = area;
+    if (area) {
+        c->cfg->area = (ws__area *)(void *)(c + 1);
+        c->cfg->area->at = base + most;
+        c->cfg->area->size = area;
+        c->cfg->area->used = 0;
+    }
     whole = c->cfg->set.frames ? &c->cfg->set.max_frame
           : c->cfg->set.parts_over != WS_NO_LIMIT ? &c->cfg->set.parts_over
           : &c->cfg->set.max_message;
@@ -4416,12 +4584,12 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, int bad, const char *url, in
     return c;
 }
 
-static ws_conn *ws__new_shared(ws__cfg *k, int client, uint32_t flags)
+static ws_conn *ws__new_shared(ws__cfg *k, int client, int role)
 {
     ws_conn *c = (ws_conn *)ws__alloc(k, sizeof *c);
     if (!c) return NULL;
     k->refs++;
-    ws__init(c, k, client, flags);
+    ws__init(c, k, client, role);
     return c;
 }
 
@@ -4472,7 +4640,7 @@ static ws_conn *ws__new(const ws_config *cfg, const ws_config *from, int fixed, 
 /* c->more, made if need be; NULL when memory is out. */
 static ws__more *ws__more_of(ws_conn *c)
 {
-    if (WS__HAS(c, WS__IS_FIXED)) return NULL;
+    if (ws__is_fixed(c)) return NULL;
     if (!c->more) {
         c->more = (ws__more *)ws__alloc(c->cfg, sizeof *c->more);
         if (c->more) memset(c->more, 0, sizeof *c->more);
@@ -4520,17 +4688,19 @@ static void ws__head_wipe(ws_conn *c)
 /* A block in which an event was shown while more was read elsewhere. */
 static void ws__unpark(ws_conn *c)
 {
-    if (!c->cfg->parked) return;
-    ws__block_free(c->cfg, c->cfg->parked, ws__rx_block(c->cfg->parked));
-    c->cfg->parked = NULL;
+    ws__client *k = ws__client_of(c);
+
+    if (!k->parked) return;
+    ws__block_free(c->cfg, k->parked, ws__rx_block(k->parked));
+    k->parked = NULL;
 }
 
 static void ws__rx_free(ws_conn *c)
 {
-    if (WS__HAS(c, WS__IS_BLOCKING)) ws__unpark(c);
-    if (c->rx && !WS__HAS(c, WS__OPENED)) memset(WS__DATA(c->rx), 0, c->rx->len);
+    if (ws__is_blocking(c)) ws__unpark(c);
+    if (c->rx && !(c->life & WS__OPENED)) memset(WS__DATA(c->rx), 0, c->rx->len);
     ws__head_wipe(c);
-    if (WS__HAS(c, WS__IS_FIXED)) {
+    if (ws__is_fixed(c)) {
         c->rx->msg = c->rx->pos = c->rx->len = c->rx->behind = 0;
     } else if (c->rx) {
         ws__block_free(c->cfg, c->rx, ws__rx_block(c->rx));
@@ -4563,8 +4733,8 @@ static void ws__unshow(ws_conn *c)
 /* A blocking client reads while it sends: does c->rx hold what its last event shows? */
 static int ws__is_shown(const ws_conn *c)
 {
-    return WS__HAS(c, WS__IS_BLOCKING) && !c->cfg->parked &&
-           (c->rx->behind || WS__HAS(c, WS__HEAD_HELD));
+    return ws__is_blocking(c) && !ws__client_of(c)->parked &&
+           (c->rx->behind || c->owes & WS__HEAD_HELD);
 }
 
 static void ws__shared_release(ws__shared *f)
@@ -4579,7 +4749,7 @@ static void ws__tx_free(ws_conn *c)
     for (; tx && tx->mark_at < tx->mark_end; tx->mark_at++)
         if (tx->marks[tx->mark_at].frame) ws__shared_release(tx->marks[tx->mark_at].frame);
     if (tx) ws__free(c->cfg, tx->marks, tx->mark_cap * sizeof *tx->marks);
-    if (WS__HAS(c, WS__IS_FIXED)) {
+    if (ws__is_fixed(c)) {
         c->tx->pos = c->tx->len = c->tx->border = WS__TX_ROOM;
         c->tx->drain = 0;
         c->tx->has_pong = 0;
@@ -4589,9 +4759,15 @@ static void ws__tx_free(ws_conn *c)
     }
 }
 
-static int ws__random(ws__cfg *k, void *buf, size_t n)
+/* Random bytes for a client. */
+static int ws__random(ws_conn *c, void *buf, size_t n)
 {
-    if (k->set.random) return (k->set.random)(k->set.random_user, buf, n) ? WS_ERR_RANDOM : 0;
+    const ws_config *s = &c->cfg->set;
+#ifndef WS_NO_SOCKETS
+    ws__client *k = ws__client_of(c);
+#endif
+
+    if (s->random) return (s->random)(s->random_user, buf, n) ? WS_ERR_RANDOM : 0;
 #ifdef WS_NO_SOCKETS
     (void)buf;
     (void)n;
@@ -4602,15 +4778,12 @@ static int ws__random(ws__cfg *k, void *buf, size_t n)
         if (ws__system_random(k->keys, sizeof k->keys)) return WS_ERR_RANDOM;
         k->key_count = sizeof k->keys;
     }
-    k->key_count = (uint16_t)(k->key_count - n);
+    k->key_count = (uint8_t)(k->key_count - n);
     memcpy(buf, k->keys + k->key_count, n);
     memset(k->keys + k->key_count, 0, n);
     return 0;
 #endif
 }
-
-/* Does one of our drivers carry the bytes, not the application? */
-static int ws__is_driven(const ws_conn *c) { return c->loop || WS__HAS(c, WS__CLOCKED); }
 
 /* Is it a client of ordinary HTTP? */
 static int ws__is_http(const ws_conn *c)
@@ -4671,14 +4844,14 @@ static const ws_extension *ws__extensions(const ws__cfg *k)
 /* Memory for an extension, at least *size bytes. */
 static void *ws__ext_alloc(ws__cfg *k, size_t *size)
 {
-    size_t at = k->area_used;
+    ws__area *area = k->area;
 
     if (*size > (size_t)-1 / 4) return NULL;
-    if (!k->area) return ws__block_new(k, size);
+    if (!area) return ws__block_new(k, size);
     *size = (*size + 7) / 8 * 8;
-    if (*size > k->area_size - at) return NULL;
-    k->area_used += *size;
-    return k->area + at;
+    if (*size > area->size - area->used) return NULL;
+    area->used += *size;
+    return area->at + area->used - *size;
 }
 
 static int ws__coder_begin(ws__cfg *k, const ws_extension *x, uint32_t agreed, ws__coder *d)
@@ -4730,14 +4903,15 @@ static void ws__ext_free(ws_conn *c)
 /* In the caller's block all memory is taken at once: states, and the rest for data. */
 static int ws__ext_reserve(ws__cfg *k, ws__ext *e)
 {
+    ws__area *area = k->area;
     int r = ws__coder_begin(k, e->set, e->agreed, &e->in);
 
     if (!r && e->encodes) r = ws__coder_begin(k, e->set, e->agreed, &e->out);
     if (r) ws__coder_end(k, e->set, &e->in);
     if (r) return r;
-    if (k->area_size == k->area_used) return WS_ERR_MEMORY;
-    e->data = k->area + k->area_used;
-    e->cap = k->area_size - k->area_used - 1;
+    if (area->size == area->used) return WS_ERR_MEMORY;
+    e->data = area->at + area->used;
+    e->cap = area->size - area->used - 1;
     return 0;
 }
 
@@ -4752,7 +4926,7 @@ static int ws__ext_open(ws_conn *c, const ws_extension *x, uint32_t agreed, ws_s
     char *text;
 
     if (k->area) {
-        k->area_used = 0;
+        k->area->used = 0;
         c->more = (ws__more *)ws__ext_alloc(k, &more);
         if (c->more) memset(c->more, 0, sizeof *c->more);
     } else {
@@ -4896,8 +5070,8 @@ static size_t ws__unsent(const ws_conn *c)
    sends. */
 static inline int ws__held_back(const ws_conn *c)
 {
-    if (WS__HAS(c, WS__PAUSED) && !ws__phase_has(&c->core, WS__OPENS)) return 1;
-    return ws__pending(c) > c->cfg->set.max_backlog / 2 && !WS__HAS(c, WS__IS_BLOCKING);
+    if (c->line & WS__PAUSED && !ws__phase_has(&c->core, WS__OPENS)) return 1;
+    return ws__pending(c) > c->cfg->set.max_backlog / 2 && !ws__is_blocking(c);
 }
 
 #ifdef WS_NO_SOCKETS
@@ -4962,10 +5136,10 @@ static uint8_t *ws__tx_room(ws_conn *c, size_t n)
     /* what is moved is at most four times what was written since, so the cost stays
        linear */
     if (tx && tx->cap - tx->len < n && tx->pos >= WS__TX_ROOM &&
-        (tx->pos - WS__TX_ROOM + tx->holes >= used / 4 || WS__HAS(c, WS__IS_FIXED)))
+        (tx->pos - WS__TX_ROOM + tx->holes >= used / 4 || ws__is_fixed(c)))
         ws__tx_move(tx, WS__DATA(tx));
     if (tx && tx->cap - tx->len >= n) return WS__DATA(tx) + tx->len;
-    if (WS__HAS(c, WS__IS_FIXED) || n > ((size_t)-1) / 2 - used - 4096) return NULL;
+    if (ws__is_fixed(c) || n > ((size_t)-1) / 2 - used - 4096) return NULL;
     size = sizeof *tx + WS__TX_ROOM + used + n;
     size = size < 512 ? 512 : size + (used ? size / 4 : 0);
     bigger = (ws__tx *)ws__block_new(c->cfg, &size);
@@ -5026,7 +5200,7 @@ static int ws__awaits_end(const ws_conn *c)
 {
     if (!(c->core.is & WS__CLOSE_LEFT) || c->core.phase != WS__PHASE_ENDING) return 0;
     if (c->fd == WS__NO_SOCK) return 0;
-    if (c->cfg->set.io.read || WS__HAS(c, WS__INPUT_END | WS__NO_OUTPUT)) return 0;
+    if (c->cfg->set.io.read || c->line & (WS__INPUT_END | WS__NO_OUTPUT)) return 0;
     return WS__IS_CLIENT(&c->core) || (c->core.error && !c->loop);
 }
 
@@ -5048,7 +5222,7 @@ static void ws__closing_begin(ws_conn *c)
     if (ws__unsent(c) && patience < 1u << 27) patience *= ws__lumps(c);
     if (ws__awaits_end(c))
         patience = ws__smaller(patience, WS__IS_CLIENT(&c->core) ? WS__END_WAIT : WS__LINGER);
-    c->deadline = ws__after(c, patience);
+    ws__core_wait(&c->core, c->now, patience);
     ws__taking_begin(c);
 }
 
@@ -5056,7 +5230,7 @@ static void ws__closing_begin(ws_conn *c)
 static void ws__drained(ws_conn *c)
 {
     if ((c->core.is & (WS__CLOSE_SENT | WS__CLOSE_LEFT)) != WS__CLOSE_SENT) return;
-    if (WS__HAS(c, WS__NO_OUTPUT) || ws__unsent(c)) return;
+    if (c->line & WS__NO_OUTPUT || ws__unsent(c)) return;
     c->core.is |= WS__CLOSE_LEFT;
     ws__closing_begin(c);
 #ifndef WS_NO_SOCKETS
@@ -5169,7 +5343,7 @@ static ws__mark *ws__mark_new(ws_conn *c, uint32_t i)
     ws__tx *tx = c->tx;
     uint32_t used = tx->mark_end - tx->mark_at;
 
-    if (WS__HAS(c, WS__IS_FIXED)) return NULL;
+    if (ws__is_fixed(c)) return NULL;
     if (tx->mark_end == tx->mark_cap) { /* to the front, or as in ws__tx_room elsewhere */
         ws__mark *to = tx->marks;
         uint32_t cap = tx->mark_cap;
@@ -5223,7 +5397,7 @@ static int ws__tx_share(ws_conn *c, ws__shared *f, size_t slot)
 {
     ws__mark *m;
 
-    if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
+    if (c->line & WS__NO_OUTPUT) return WS_ERR_STATE;
     if (c->cork && c->cork->total) (c->cork->flush)(c);
     if (!ws__tx_room(c, 0)) return WS_ERR_MEMORY;
     m = ws__mark_new(c, c->tx->mark_end);
@@ -5359,7 +5533,7 @@ static int ws__tx_drop_oldest(ws_conn *c)
 static int ws__borrowed(const ws_conn *c, const ws__gather *g, const uint8_t *p, size_t n)
 {
     if (p >= g->lo && p < g->hi) return n <= (size_t)(g->hi - p);
-    return WS__HAS(c, WS__MESSAGE_HELD) && p >= WS__DATA(c->rx) &&
+    return c->owes & WS__MESSAGE_HELD && p >= WS__DATA(c->rx) &&
            p < WS__DATA(c->rx) + c->rx->msg && n <= (size_t)(WS__DATA(c->rx) + c->rx->msg - p);
 }
 
@@ -5400,19 +5574,14 @@ static size_t ws__header_size(const ws_conn *c, size_t n)
     return 2u + (n < 126 ? 0u : n < 65536 ? 2u : 8u) + (WS__IS_CLIENT(&c->core) ? 4u : 0u);
 }
 
-#define WS__UNFINISHED 0x80     /* added to an opcode: FIN stays 0 */
 #define WS__PLAIN 1             /* ws__coded_put: nothing was queued, better as it is */
 
 /* A header for n bytes; op may have WS__UNFINISHED. */
 static int ws__frame_make(ws_conn *c, ws_frame *f, int op, size_t n)
 {
-    memset(f, 0, sizeof *f);
-    f->fin = !(op & WS__UNFINISHED);
-    f->op = op & 15;
-    f->size = n;
-    f->masked = WS__IS_CLIENT(&c->core);
+    ws__core_frame(&c->core, f, op, n);
     WS_TRACE(c, "frame out", (f->fin ? 0x80 : 0) | f->op);
-    return f->masked ? ws__random(c->cfg, f->key, 4) : 0;
+    return f->masked ? ws__random(c, f->key, 4) : 0;
 }
 
 /* Sends or queues one frame, its payload of n bytes in pieces. */
@@ -5423,7 +5592,7 @@ static int ws__frame_put(ws_conn *c, int op, const ws_str *v, int count, size_t 
     size_t head;
     int r;
 
-    if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
+    if (c->line & WS__NO_OUTPUT) return WS_ERR_STATE;
     r = ws__frame_make(c, &f, op, n);
     if (r) return r;
     if (c->cork && !ws__pending(c)) {
@@ -5492,7 +5661,7 @@ static int ws__frame_run(ws_conn *c, int op, int rsv, size_t size, size_t most)
 static int ws__encode_run(ws_conn *c, const ws_str *v, int count, size_t n, int end, size_t *size)
 {
     ws__ext *e = c->more->ext;
-    size_t room = WS__HAS(c, WS__IS_FIXED) ? WS__CODE_ROOM : n / 2 + 256, made;
+    size_t room = ws__is_fixed(c) ? WS__CODE_ROOM : n / 2 + 256, made;
     ws__encoding f = { NULL, 0, 0, 0 };
     int r;
 
@@ -5521,11 +5690,11 @@ static int ws__coded_put(ws_conn *c, int op, const ws_str *v, int count, size_t 
     size_t size;
 
     if (c->cork && c->cork->total) (c->cork->flush)(c);
-    if (WS__HAS(c, WS__NO_OUTPUT)) return WS_ERR_STATE;
+    if (c->line & WS__NO_OUTPUT) return WS_ERR_STATE;
     r = ws__encode_run(c, v, count, n, end, &size);
     if (!r && whole && e->set->only_smaller && e->out.alone && size >= n) r = WS__PLAIN;
     if (!r) r = ws__frame_run(c, op, e->set->rsv, size, most);
-    if (r == WS_ERR_MEMORY && WS__HAS(c, WS__IS_FIXED) && op & 15) r = WS__PLAIN;  /* it fits */
+    if (r == WS_ERR_MEMORY && ws__is_fixed(c) && op & 15) r = WS__PLAIN;  /* it fits */
     if (r && c->tx) ws__tx_settle(c);
     /* what the encoder remembers of a message that did not go, the peer does not know */
     if (r || (end == 2 && e->out.alone)) ws__coder_end(c->cfg, e->set, &e->out);
@@ -5544,9 +5713,9 @@ static int ws__control_put(ws_conn *c, int op, const void *data, size_t n)
    the next frame border (5.5.3 allows to answer only the latest). */
 static int ws__pong_put(ws_conn *c, const void *data, size_t n)
 {
-    size_t limit = WS__HAS(c, WS__IS_FIXED) ? c->tx->cap / 4 : WS__PONG_QUEUE;
+    size_t limit = ws__is_fixed(c) ? c->tx->cap / 4 : WS__PONG_QUEUE;
 
-    if (WS__HAS(c, WS__NO_OUTPUT)) return 0;
+    if (c->line & WS__NO_OUTPUT) return 0;
     if (!c->tx || ws__pending(c) <= limit) return ws__control_put(c, WS_OP_PONG, data, n);
     c->tx->has_pong = 1;
     c->tx->pong_size = (uint8_t)n;
@@ -5562,13 +5731,9 @@ static void ws__pong_front(ws_conn *c)
     size_t head;
     uint8_t header[WS_FRAME_HEADER_MAX];
 
-    memset(&f, 0, sizeof f);
-    f.fin = 1;
-    f.op = WS_OP_PONG;
-    f.size = tx->pong_size;
-    f.masked = WS__IS_CLIENT(&c->core);
+    ws__core_frame(&c->core, &f, WS_OP_PONG, tx->pong_size);
     tx->has_pong = 0;
-    if (f.masked && ws__random(c->cfg, f.key, 4)) return;
+    if (f.masked && ws__random(c, f.key, 4)) return;
     head = ws_frame_encode(&f, header);
     tx->pos -= head + tx->pong_size;
     if (tx->drain) tx->drain += head + tx->pong_size;
@@ -5591,8 +5756,8 @@ static int ws__close_put(ws_conn *c, int code, const char *reason, size_t n)
 
 static void ws__drop_output(ws_conn *c)
 {
-    if (ws__unsent(c)) c->flags &= ~(uint32_t)WS__ANSWERED;     /* it will not arrive */
-    c->flags |= WS__NO_OUTPUT;
+    if (ws__unsent(c)) c->life &= (uint8_t)~WS__ANSWERED;     /* it will not arrive */
+    c->line |= WS__NO_OUTPUT;
     if (c->tx) ws__tx_free(c);
     if (c->cork) c->cork->n = 0, c->cork->len = c->cork->total = 0;
 }
@@ -5600,7 +5765,7 @@ static void ws__drop_output(ws_conn *c)
 /* All that the application had to say is queued. */
 static void ws__finish(ws_conn *c)
 {
-    c->flags &= ~(uint32_t)WS__CORKED;
+    c->line &= (uint8_t)~WS__CORKED;
     ws__closing_begin(c);
     ws__drained(c);
     ws__wake(c);
@@ -5626,15 +5791,15 @@ static void ws__note_error(ws_conn *c, int number, const char *more)
     ws__text t;
 
     if (!room) return;
-    t = ws__text_in(room, WS__HAS(c, WS__IS_FIXED) ? WS__NOTE_FIXED : WS__NOTE_SIZE);
+    t = ws__text_in(room, ws__is_fixed(c) ? WS__NOTE_FIXED : WS__NOTE_SIZE);
     ws__puts(&t, ws__error_text(number));
     if (more) {
         ws__puts(&t, ": ");
         ws__puts(&t, more);
     }
-    if (number == -WS_ERR_STATUS && c->cfg->status) {
+    if (number == -WS_ERR_STATUS && ws__status(c)) {
         ws__puts(&t, " with status ");
-        ws__put_number(&t, c->cfg->status);
+        ws__put_number(&t, (uint64_t)ws__status(c));
     }
     if (ws__is_placed(number) || number == -WS_ERR_HEAD_SYNTAX) {
         ws__puts(&t, " at byte ");
@@ -5647,6 +5812,15 @@ static int ws__refuse(ws_conn *c, int status, const ws_header *headers, const ch
                       size_t n, int with_body);
 #endif
 
+/* What CLOSE will say of an error. */
+static void ws__record(ws_conn *c, int error, const char *more)
+{
+    int tell = ws__error_tell(-error), code = tell >= 1000 ? tell : WS_CLOSE_ABNORMAL;
+
+    if (error == WS_ERR_TLS && !(c->life & WS__OPENED)) code = WS_CLOSE_TLS;
+    if (ws__core_fail(&c->core, error, code)) ws__note_error(c, -error, more);
+}
+
 /* The one way into failure: tells the peer what the RFC wants it told, and ends. */
 static void ws__fail_with(ws_conn *c, int error, const char *more)
 {
@@ -5658,14 +5832,7 @@ static void ws__fail_with(ws_conn *c, int error, const char *more)
         ws__wake(c);
         return;
     }
-    if (!c->core.error) {
-        c->core.error = (uint8_t)-error;
-        if (!(c->core.is & WS__CLOSE_GOT)) {
-            c->core.code = (uint16_t)(tell >= 1000 ? tell : WS_CLOSE_ABNORMAL);
-            if (error == WS_ERR_TLS && !WS__HAS(c, WS__OPENED)) c->core.code = WS_CLOSE_TLS;
-            ws__note_error(c, -error, more);
-        }
-    }
+    ws__record(c, error, more);
     if (tell >= 1000 && c->core.phase == WS__PHASE_FRAMES) {
         const char *text = ws__error_text(-error);
         ws__close_put(c, tell, text, strlen(text));
@@ -5706,7 +5873,7 @@ static int ws__part_put(ws_conn *c, int op, const void *data, size_t n, int last
     ws_str v = ws__str((const char *)data, n);
     ws__ext *e = ws__ext_of(c);
     int coded = e && (c->core.sending ? e->part_coded : ws__encodes(c, op, (size_t)-1)), r;
-    int frame = (c->core.sending ? WS_OP_CONTINUATION : op & 15) | (last ? 0 : WS__UNFINISHED);
+    int frame = ws__core_part(&c->core, op, last);
 
     if (coded) r = ws__coded_put(c, frame, &v, 1, n, (size_t)-1 / 4);
     if (coded && r == WS__PLAIN) coded = 0;
@@ -5715,8 +5882,7 @@ static int ws__part_put(ws_conn *c, int op, const void *data, size_t n, int last
                                                             peer */
     if (r) return r;
     if (e) e->part_coded = (uint8_t)coded;
-    c->core.sending = (uint8_t)(last ? 0 : op);
-    c->core.spoke = c->now;
+    ws__core_part_sent(&c->core, c->now, op, last);
     return 0;
 }
 
@@ -5729,15 +5895,15 @@ static int ws__has_source(const ws_conn *c) { return c->more && c->more->read; }
 static int ws__source_ready(const ws_conn *c)
 {
     return ws__has_source(c) && !c->more->read_waits &&
-           ws__core_may(&c->core, WS_OP_CONTINUATION) && !WS__HAS(c, WS__NO_OUTPUT);
+           ws__core_may(&c->core, WS_OP_CONTINUATION) && !(c->line & WS__NO_OUTPUT);
 }
 
 /* 1 if the next pull can give WRITABLE. */
 static int ws__writable_due(const ws_conn *c)
 {
     if (!ws__phase_has(&c->core, WS__STREAMS)) return 0;
-    if (WS__HAS(c, WS__REFUSED) && ws__pending(c) > c->cfg->set.max_backlog / 4) return 0;
-    if (!WS__HAS(c, WS__DRAIN_ASKED)) return WS__HAS(c, WS__REFUSED);
+    if (c->owes & WS__REFUSED && ws__pending(c) > c->cfg->set.max_backlog / 4) return 0;
+    if (!(c->owes & WS__DRAIN_ASKED)) return c->owes & WS__REFUSED;
     return !(c->tx && c->tx->drain) && !(c->more && c->more->read_asked);
 }
 
@@ -5768,8 +5934,7 @@ static int ws__source_plain(ws_conn *c)
     if (!at) return WS_ERR_MEMORY;
     n = ws__source_read(m, at + WS_FRAME_HEADER_MAX, &r);
     if (n >= 0)
-        r = ws__frame_make(c, &f, (c->core.sending ? WS_OP_CONTINUATION : m->read_op & 15) |
-                                  (n ? WS__UNFINISHED : 0), (size_t)n);
+        r = ws__frame_make(c, &f, ws__core_part(&c->core, m->read_op, !n), (size_t)n);
     if (n < 0 || r) {
         ws__tx_settle(c);
         return r;
@@ -5778,8 +5943,7 @@ static int ws__source_plain(ws_conn *c)
     memmove(at + head, at + WS_FRAME_HEADER_MAX, (size_t)n);
     if (f.masked) ws_mask(at + head, at + head, (size_t)n, f.key, 0);
     c->tx->len += head + (size_t)n;
-    c->core.sending = (uint8_t)(n ? m->read_op : 0);
-    c->core.spoke = c->now;
+    ws__core_part_sent(&c->core, c->now, m->read_op, !n);
     return 0;
 }
 
@@ -5811,10 +5975,6 @@ static void ws__source_pull(ws_conn *c)
     if (c->tx) c->tx->drain = ws__queued(c->tx);
 }
 
-/* ---- deadlines ---- */
-
-static int ws__overdue(const ws_conn *c) { return (int32_t)(c->now - c->deadline) >= 0; }
-
 /* ==== >>shake (private) ============================================================= */
 
 /* Begins text of at most n bytes behind the queue; ws__text_end queues all of it or
@@ -5823,7 +5983,7 @@ static int ws__text_begin(ws_conn *c, ws__text *t, size_t n)
 {
     uint8_t *at;
 
-    if (WS__HAS(c, WS__IS_FIXED)) n = c->tx->cap - c->tx->len - 1;
+    if (ws__is_fixed(c)) n = c->tx->cap - c->tx->len - 1;
     at = ws__tx_room(c, n + 1);
     if (!at) return WS_ERR_MEMORY;
     t->at = (char *)at;
@@ -6240,7 +6400,7 @@ WS__APART int ws__server_head(ws_conn *c, ws_str head)
     if (!fault) fault = ws__route_choose(c);
     if (!fault) fault = ws__extension_fault(c, &why);
     if (!fault && c->cfg->set.ask) {
-        c->flags |= WS__ASKED;
+        c->life |= WS__ASKED;
         return WS_EV_REQUEST;
     }
     if (!fault) fault = ws__answer_101(c, NULL);
@@ -6349,7 +6509,7 @@ static ws_str ws__line_name(ws_str line)
 
 /* Lines of the application, but those of a name. Its secrets do not follow a redirect to
    another server. */
-static void ws__put_own_lines(ws__text *t, const ws__cfg *k, ws_str lines, ws_str but)
+static void ws__put_own_lines(ws__text *t, const ws__client *k, ws_str lines, ws_str but)
 {
     static const char *const secret[] = { "Authorization", "Cookie", "Proxy-Authorization" };
 
@@ -6364,11 +6524,11 @@ static void ws__put_own_lines(ws__text *t, const ws__cfg *k, ws_str lines, ws_st
 
 /* The application's header lines, the one of ws_next_header in place of others of its
    name. */
-static void ws__put_own(ws__text *t, const ws__cfg *k)
+static void ws__put_own(ws__text *t, const ws__client *k)
 {
     ws_str next = ws__cstr(k->next_line), name = ws__line_name(next);
 
-    ws__put_own_lines(t, k, ws__cstr(k->lines), name);
+    ws__put_own_lines(t, k, ws__cstr(k->cfg.lines), name);
     if (next.size > name.size + 4) ws__put_own_lines(t, k, next, ws__cstr(NULL));  /* ": CR LF" */
 }
 
@@ -6382,10 +6542,10 @@ static int ws__lines_have(ws_str lines, const char *name)
 }
 
 /* Does the application send a line of that name itself, or want none? */
-static int ws__has_own(const ws__cfg *k, const char *name)
+static int ws__has_own(const ws__client *k, const char *name)
 {
     return ws_str_is(ws__line_name(ws__cstr(k->next_line)), name) ||
-           ws__lines_have(ws__cstr(k->lines), name);
+           ws__lines_have(ws__cstr(k->cfg.lines), name);
 }
 
 static void ws__put_upgrade(ws_conn *c, ws__text *t, const char *key)
@@ -6395,7 +6555,7 @@ static void ws__put_upgrade(ws_conn *c, ws__text *t, const char *key)
     ws__core_upgrade_put(t, key, ws_version(c));
     ws__put_protocols(t, c->cfg);
     ws__put_offers(t, c->cfg);
-    if (!set->origin || ws__has_own(c->cfg, "Origin")) return;
+    if (!set->origin || ws__has_own(ws__client_of(c), "Origin")) return;
     ws__puts(t, ws_version(c) == 8 ? "Sec-WebSocket-Origin: " : "Origin: ");
     ws__puts(t, set->origin);
     ws__puts(t, "\r\n");
@@ -6405,31 +6565,32 @@ static void ws__put_upgrade(ws_conn *c, ws__text *t, const char *key)
 static int ws__request_put(ws_conn *c, const ws_url *url)
 {
     const ws_config *set = &c->cfg->set;
-    int http = ws__is_http(c), own = http && !c->cfg->as_get, with_body = own && set->body_size;
+    ws__client *k = ws__client_of(c);
+    int http = ws__is_http(c), own = http && !k->as_get, with_body = own && set->body_size;
     uint8_t nonce[16];
     char key[25];
-    size_t size = 1024 + 3 * strlen(ws_url_of(c)) + 2 * (c->cfg->size - sizeof *c->cfg) +
-                  ws__cstr(c->cfg->next_line).size + ws__offers_size(c->cfg);
+    size_t size = 1024 + 3 * strlen(ws_url_of(c)) + 2 * (c->cfg->size - sizeof *k) +
+                  ws__cstr(k->next_line).size + ws__offers_size(c->cfg);
     ws__text t;
 
-    if (ws__random(c->cfg, nonce, sizeof nonce)) return WS_ERR_RANDOM;
+    if (ws__random(c, nonce, sizeof nonce)) return WS_ERR_RANDOM;
     ws_base64_encode(nonce, sizeof nonce, key);
-    ws_accept_key(key, c->cfg->accept);
+    ws_accept_key(key, k->accept);
     if (ws__text_begin(c, &t, size)) return WS_ERR_MEMORY;
     ws__puts(&t, own ? set->method : "GET");
     ws__puts(&t, " ");
     if (!url->target.size || url->target.data[0] != '/') ws__puts(&t, "/");
     ws__put(&t, url->target.data, url->target.size);
     ws__puts(&t, " HTTP/1.1\r\nHost: ");
-    if (set->host && !c->cfg->crossed) ws__puts(&t, set->host);
+    if (set->host && !k->crossed) ws__puts(&t, set->host);
     else ws__put_host(&t, url);
     ws__puts(&t, "\r\n");
     if (!http) ws__put_upgrade(c, &t, key);
     else ws__puts(&t, "Connection: close\r\n");
-    if ((c->cfg->crossed || !ws__has_own(c->cfg, "Authorization")) &&
+    if ((k->crossed || !ws__has_own(k, "Authorization")) &&
         ws__put_basic(&t, "Authorization", url))
         return WS_ERR_URL;
-    ws__put_own(&t, c->cfg);
+    ws__put_own(&t, k);
     if (with_body || (own && strcmp(set->method, "GET") && strcmp(set->method, "HEAD"))) {
         ws__puts(&t, "Content-Length: ");
         ws__put_number(&t, set->body_size);
@@ -6473,7 +6634,7 @@ static int ws__answer_check(ws_conn *c, ws_str head, ws_str version, const char 
         return WS_ERR_HTTP_VERSION;
     }
     memset(&a, 0, sizeof a);
-    while (!r && (what = ws__answer_read(&a, head, &pos, c->cfg->accept, &value)) != 0) {
+    while (!r && (what = ws__answer_read(&a, head, &pos, ws__client_of(c)->accept, &value)) != 0) {
         if (what == WS__ANSWER_EXTENSIONS) {
             r = ws__extension_answer(c, value, why);
             continue;
@@ -6490,7 +6651,7 @@ static int ws__can_dial(const ws_conn *c) { return ws__is_driven(c) && !c->cfg->
 /* Does an answer of this status send us elsewhere? */
 static int ws__redirects(const ws_conn *c, int status)
 {
-    return c->cfg->set.max_redirects && ws__can_dial(c) && !WS__HAS(c, WS__IS_FIXED) &&
+    return c->cfg->set.max_redirects && ws__can_dial(c) && !ws__is_fixed(c) &&
            ((status >= 301 && status <= 303) || status == 307 || status == 308);
 }
 
@@ -6506,9 +6667,9 @@ static int ws__refusal_whole(const ws_conn *c, ws_str head, const char *body, si
     ws_str version, reason;
     int status;
 
-    if (ws_head_answer(head, &version, &status, &reason) || WS__HAS(c, WS__INPUT_END)) return 1;
+    if (ws_head_answer(head, &version, &status, &reason) || c->line & WS__INPUT_END) return 1;
     if (ws__is_head(c) || (ws__is_http(c) && status < 300)) return 1;
-    if (WS__HAS(c, WS__IS_FIXED) && c->rx->len == c->rx->cap) return 1;
+    if (ws__is_fixed(c) && c->rx->len == c->rx->cap) return 1;
     if (ws__redirects(c, status)) return 1;
     return n >= ws__body_size(head, status, ws__str(body, n));
 }
@@ -6590,7 +6751,7 @@ WS__APART int ws__client_head(ws_conn *c, ws_str head)
     c->rx->body_left = 0;               /* it counted interim answers */
     if (fault) c->taken = 9;            /* behind "HTTP/1.1 " */
     if (!fault) {
-        c->cfg->status = (uint16_t)status;
+        ws__client_of(c)->status = (uint16_t)status;
         fault = ws__is_http(c) ? ws__http_check(c, head, status)
               : status != 101 ? WS_ERR_STATUS : ws__answer_check(c, head, version, &why);
     }
@@ -6601,8 +6762,8 @@ WS__APART int ws__client_head(ws_conn *c, ws_str head)
     else c->rx->body_left = 0;
     if (fault == WS_ERR_STATUS && ws__redirects(c, status)) {   /* what waits for OPEN
                                                                    stays */
-        if (status <= 303 && ws__is_http(c) && !ws__is_head(c)) c->cfg->as_get = 1;
-        c->core.error = -WS_ERR_STATUS;
+        if (status <= 303 && ws__is_http(c) && !ws__is_head(c)) ws__client_of(c)->as_get = 1;
+        ws__client_of(c)->to_follow = 1;
         ws__enter(&c->core, WS__PHASE_ENDED);
         return 0;
     }
@@ -6625,16 +6786,16 @@ static uint8_t *ws__rx_room(ws_conn *c, size_t n)
 {
     ws__rx *rx = c->rx, *bigger;
     size_t raw = rx ? rx->len - rx->pos : 0, size;
-    size_t msg = !rx ? 0 : WS__HAS(c, WS__HEAD_HELD) ? rx->pos : rx->msg; /* bytes kept */
+    size_t msg = !rx ? 0 : c->owes & WS__HEAD_HELD ? rx->pos : rx->msg; /* bytes kept */
 
     if (rx && rx->cap - rx->len < n && rx->pos > msg && !rx->behind &&
-        (rx->pos - msg >= raw / 4 || WS__HAS(c, WS__IS_FIXED))) {  /* as in ws__tx_room */
+        (rx->pos - msg >= raw / 4 || ws__is_fixed(c))) {  /* as in ws__tx_room */
         memmove(WS__DATA(rx) + msg, WS__DATA(rx) + rx->pos, raw);
         rx->pos = msg;
         rx->len = msg + raw;
     }
     if (rx && rx->cap - rx->len >= n) return WS__DATA(rx) + rx->len;
-    if (WS__HAS(c, WS__IS_FIXED) || n > ((size_t)-1) / 4 - msg - raw) return NULL;
+    if (ws__is_fixed(c) || n > ((size_t)-1) / 4 - msg - raw) return NULL;
     size = sizeof *rx + msg + raw + n + 1;
     size = size < 512 ? 512 : size + (rx ? size / 8 * 3 : 0);
     bigger = (ws__rx *)ws__block_new(c->cfg, &size);
@@ -6649,7 +6810,7 @@ static uint8_t *ws__rx_room(ws_conn *c, size_t n)
         if (rx->behind && rx->behind >= rx->pos && rx->behind < rx->len)
             WS__DATA(bigger)[msg + rx->behind - rx->pos] = rx->kept;
         bigger->behind = 0;
-        if (ws__is_shown(c)) c->cfg->parked = rx;   /* it stays until the next pull */
+        if (ws__is_shown(c)) ws__client_of(c)->parked = rx;   /* it stays until the next pull */
         else ws__free(c->cfg, rx, ws__rx_block(rx));
     }
     bigger->cap = size - sizeof *bigger - 1;
@@ -6666,7 +6827,7 @@ static int ws__rx_message_room(ws_conn *c, size_t now)
     ws__rx *bigger;
 
     if (rx->cap - have >= now) return 0;
-    if (WS__HAS(c, WS__IS_FIXED)) return WS_ERR_MEMORY;
+    if (ws__is_fixed(c)) return WS_ERR_MEMORY;
     size = 2 * (have + now) + 4096;
     if (rx->reader.fin && rx->reader.left < size - have) size = have + (size_t)rx->reader.left;
     size += sizeof *rx + 1;
@@ -6698,21 +6859,22 @@ static void ws__release(ws_conn *c)
     ws__rx *rx = c->rx;
 
     ws__unshow(c);
-    if (WS__HAS(c, WS__IS_BLOCKING)) ws__unpark(c);
-    if (WS__HAS(c, WS__OPEN_OWED)) return;      /* the head is yet to be shown */
-    if (WS__HAS(c, WS__MESSAGE_HELD)) {
+    if (ws__is_blocking(c)) ws__unpark(c);
+    if (c->owes & WS__OPEN_OWED) return;      /* the head is yet to be shown */
+    if (c->owes & WS__MESSAGE_HELD) {
         if (c->cork && c->cork->total) (c->cork->flush)(c);
         rx->msg = 0;
-        c->flags &= ~(uint32_t)WS__MESSAGE_HELD;
+        c->owes &= (uint8_t)~WS__MESSAGE_HELD;
     }
     if (ws__ext_of(c) && ws__ext_of(c)->shown) ws__ext_release(c->cfg, ws__ext_of(c));
-    if (WS__HAS(c, WS__HEAD_HELD) &&
-        (WS__HAS(c, WS__OPENED | WS__CLOSE_TOLD) || c->core.phase == WS__PHASE_BODY)) {
+    if (c->owes & WS__HEAD_HELD &&
+        (c->life & WS__OPENED || c->owes & WS__CLOSE_TOLD ||
+         c->core.phase == WS__PHASE_BODY)) {
         ws__head_wipe(c);
-        c->flags &= ~(uint32_t)WS__HEAD_HELD;
+        c->owes &= (uint8_t)~WS__HEAD_HELD;
     }
 #ifndef WS_NO_SERVER
-    if (c->core.phase == WS__PHASE_HTTP && !WS__HAS(c, WS__ANSWERED) && !c->cfg->set.ask)
+    if (c->core.phase == WS__PHASE_HTTP && !(c->life & WS__ANSWERED) && !c->cfg->set.ask)
         ws_http_reply(c, 426, NULL, "WebSocket only\n", 15);
 #endif
     if (rx && rx->pos == rx->len && !rx->reader.op && !rx->reading && !rx->msg &&
@@ -6739,7 +6901,7 @@ static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
     if (fault) { ws__fail(c, fault); return; }
     if (ws__close_put(c, n ? c->core.code : 0, (const char *)p + 2, n > 2 ? n - 2 : 0) ==
         WS_ERR_RANDOM)
-        c->core.error = -WS_ERR_RANDOM;
+        ws__record(c, WS_ERR_RANDOM, NULL);
     if (n > 2) {
         char *note = ws__note_new(c);
         if (note) {
@@ -6748,6 +6910,14 @@ static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
         }
     }
     ws__end(c, WS__PHASE_ENDING);
+}
+
+/* Was this ping answered while the application was sending? */
+static int ws__pong_went(ws_conn *c)
+{
+    if (!ws__is_blocking(c) || !ws__client_of(c)->answered) return 0;
+    ws__client_of(c)->answered--;
+    return 1;
 }
 
 /* A whole control frame. Returns 1 with its event, -1 to go on. */
@@ -6763,16 +6933,14 @@ static int ws__control(ws_conn *c, int op, const uint8_t *p, size_t n, ws_event 
         ws__core_pong_got(&c->core, c->now, p, n);
         return ws__fill(ev, c, WS_EV_PONG, p, n);
     }
-    fault = 0;
-    if (WS__HAS(c, WS__IS_BLOCKING) && c->cfg->answered) c->cfg->answered--;
-    else if (!c->cfg->set.manual_pong) fault = ws__pong_put(c, p, n);
+    fault = c->cfg->set.manual_pong || ws__pong_went(c) ? 0 : ws__pong_put(c, p, n);
     if (fault) { ws__fail(c, fault); return -1; }
     return ws__fill(ev, c, WS_EV_PING, p, n);
 }
 
 static int ws__message(ws_conn *c, int op, const void *data, size_t n, ws_event *ev)
 {
-    c->core.spoke = c->now;
+    ws__core_spoke(&c->core, c->now);
     ws__fill(ev, c, WS_EV_MESSAGE, data, n);
     ev->op = op;
     ev->first = ev->last = 1;
@@ -6810,7 +6978,7 @@ static int ws__payload_whole(ws_conn *c, ws_event *ev)
 {
     ws__rx *rx = c->rx;
 
-    c->flags |= WS__MESSAGE_HELD;
+    c->owes |= WS__MESSAGE_HELD;
     if (c->cfg->set.frames) return ws__part(c, WS__DATA(rx), rx->msg, rx->reader.fin, ev);
     ws__message(c, rx->reader.op, WS__DATA(rx), rx->msg, ev);
     ws__core_given(&rx->reader, rx->msg, 1);
@@ -6825,7 +6993,7 @@ static int ws__payload_part(ws_conn *c, ws__span *in, size_t k, ws_event *ev)
     int last;
 
     if (rx->msg) {                  /* from before it grew too large */
-        c->flags |= WS__MESSAGE_HELD;
+        c->owes |= WS__MESSAGE_HELD;
         return ws__part(c, WS__DATA(rx), rx->msg, 0, ev);
     }
     if (ws__payload_take(c, in, p, k)) return -1;
@@ -7018,28 +7186,19 @@ static int ws__message_in_place(ws_conn *c, int op, uint8_t *p, size_t n, const 
     return -1;
 }
 
-/* The short way for the commonest frame: a whole message below 64 KiB, all here, while no
-   other is unfinished. Returns 0 for every other frame, and for every fault. */
+/* The short way for the commonest frame, while no other message is unfinished. Returns 0
+   for every other frame, and for every fault. */
 static int ws__short_message(ws_conn *c, ws__span *in, ws_event *ev)
 {
     uint8_t *p = in->p;
-    size_t n, head, have = (size_t)(in->end - p);
-    int client = WS__IS_CLIENT(&c->core);
+    size_t n, head = ws__core_short(&c->core, p, (size_t)(in->end - p), &n);
 
-    if (have < 8 || (p[0] != 0x81 && p[0] != 0x82) || p[1] >> 7 == client) return 0;
-    n = p[1] & 127u;
-    head = client ? 2 : 6;
-    if (n == 127) return 0;
-    if (n == 126) {
-        n = ws__get16(p + 2);
-        head += 2;
-        if (n < 126) return 0;
-    }
-    if (have - head < n || n >= c->cfg->short_below) return 0;
+    if (!head || n >= c->cfg->short_below) return 0;
     WS_TRACE(c, "frame in", p[0]);
     in->p += head + n;
     c->taken += head;
-    return ws__message_in_place(c, p[0] & 15, p + head, n, client ? NULL : p + head - 4, ev);
+    return ws__message_in_place(c, p[0] & 15, p + head, n,
+                                WS__IS_CLIENT(&c->core) ? NULL : p + head - 4, ev);
 }
 
 /* Can the frame be handed out where it lies? */
@@ -7109,7 +7268,7 @@ static int ws__body_end(ws_conn *c, ws_event *ev)
     int told = c->rx->begun && c->rx->told_last;
 
     c->rx->reading = 0;
-    c->flags |= WS__ANSWERED;
+    c->life |= WS__ANSWERED;
     ws__end(c, WS__PHASE_ENDED);
     if (told) return -1;
     ws__fill(ev, c, WS_EV_PART, "", 0);
@@ -7136,7 +7295,7 @@ static int ws__body_part(ws_conn *c, ws__span *in, ws_event *ev)
     rx->told_last = rx->reading == WS__READ_LENGTH && !rx->body_left;
     ev->last = rx->told_last;
     in->p += k;
-    c->core.spoke = c->now;
+    ws__core_spoke(&c->core, c->now);
     if (rx->reading == WS__READ_CHUNK && !rx->body_left) rx->reading = WS__READ_BREAK;
     return 1;
 }
@@ -7150,7 +7309,7 @@ static int ws__body_line(ws_conn *c, ws__span *in)
     uint64_t size = 0;
 
     while (n < have && p[n] != '\n') n++;
-    if (n == have && n < 1024 && !(WS__HAS(c, WS__IS_FIXED) && n == rx->cap)) return 0;
+    if (n == have && n < 1024 && !(ws__is_fixed(c) && n == rx->cap)) return 0;
     if (n == have || !n || p[n - 1] != '\r') { ws__fail(c, WS_ERR_BODY); return -1; }
     in->p += n + 1;
     n--;
@@ -7182,8 +7341,8 @@ static int ws__body_step(ws_conn *c, ws__span *in, ws_event *ev)
     int dry = in->p == in->end;
 
     if ((rx->reading == WS__READ_LENGTH && !rx->body_left) ||
-        (rx->reading == WS__READ_TO_END && dry && WS__HAS(c, WS__INPUT_END) &&
-         !WS__HAS(c, WS__BROKEN)))
+        (rx->reading == WS__READ_TO_END && dry && c->line & WS__INPUT_END &&
+         !(c->line & WS__BROKEN)))
         return ws__body_end(c, ev);
     if (rx->reading == WS__READ_SIZE || rx->reading == WS__READ_BREAK ||
         rx->reading == WS__READ_TRAILER)
@@ -7204,12 +7363,10 @@ static void ws__opened(ws_conn *c)
 {
     WS_TRACE(c, "open", 0);
     ws__enter(&c->core, ws__is_http(c) ? WS__PHASE_READING : WS__PHASE_FRAMES);
-    c->flags |= WS__OPENED;
+    c->life |= WS__OPENED;
     c->taken = 0;
-    if (WS__IS_CLIENT(&c->core)) c->cfg->opened = c->now;
+    if (WS__IS_CLIENT(&c->core)) ws__client_of(c)->opened = c->now;
     c->core.heard = c->core.spoke = c->now;
-    c->deadline = WS__HAS(c, WS__TICKED) ? ws__core_due(&c->core, &c->cfg->set, c->now)
-                                         : ws__after(c, WS_NEVER);
 }
 
 #define WS__EMPTY_LINES 4       /* that may stand before a request (RFC 9112 2.2) */
@@ -7250,7 +7407,7 @@ static int ws__shake_scan(ws_conn *c, const ws__span *in)
     rx->head.max_size = c->cfg->set.max_head;
     rx->head.max_fields = c->cfg->set.max_headers;
     size = ws__head_scan(&rx->head, in->p, have, WS__IS_CLIENT(&c->core));
-    if (!size && WS__HAS(c, WS__IS_FIXED) && rx->len - rx->pos == rx->cap)
+    if (!size && ws__is_fixed(c) && rx->len - rx->pos == rx->cap)
         size = WS_ERR_HEAD_SIZE;
     c->taken = rx->head.scanned;
     return size;
@@ -7302,7 +7459,7 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
     rx->head_at = (uint32_t)(in->p - WS__DATA(rx));
     in->p += size;
     c->taken = (uint64_t)size;
-    c->flags |= WS__HEAD_HELD;
+    c->owes |= WS__HEAD_HELD;
 #ifndef WS_NO_CLIENT
     if (WS__IS_CLIENT(&c->core)) type = ws__client_head(c, head);
 #endif
@@ -7318,20 +7475,19 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
 
 #ifdef WS__DIALS
 static int ws__again(ws_conn *c, ws_event *ev);
-static int ws__dial_due(ws_conn *c);
 #endif
 static int ws__judge(ws_conn *c);
 
 static int ws__close_event(ws_conn *c, ws_event *ev)
 {
     WS_TRACE(c, "end", c->core.code);
-    c->flags |= WS__CLOSE_TOLD;
+    c->owes |= WS__CLOSE_TOLD;
     ws__enter(&c->core, WS__PHASE_ENDED);
     ws__fill(ev, c, WS_EV_CLOSE, "", 0);
     ev->error = -(int)c->core.error;
     ev->code = c->core.code;
     ev->clean = ws__core_clean(&c->core) ||
-                (WS__HAS(c, WS__ANSWERED) && !c->core.error && !ws__unsent(c));
+                (c->life & WS__ANSWERED && !c->core.error && !ws__unsent(c));
     ev->refused = c->refused;
     ev->reason = c->note && *c->note && !ws__is_placed(c->core.error) ? c->note
                                                                  : ws__error_text(c->core.error);
@@ -7344,22 +7500,22 @@ static int ws__close_event(ws_conn *c, ws_event *ev)
 /* The input has ended too early. */
 static void ws__cut_off(ws_conn *c)
 {
-    const char *why = WS__HAS(c, WS__BROKEN) ? ws__io_why(c) : NULL;
+    const char *why = c->line & WS__BROKEN ? ws__io_why(c) : NULL;
     int tls = why && c->more && c->more->layer;
 
-    ws__fail_with(c, tls ? WS_ERR_TLS : WS__HAS(c, WS__BROKEN) ? WS_ERR_IO : WS_ERR_EOF, why);
+    ws__fail_with(c, tls ? WS_ERR_TLS : c->line & WS__BROKEN ? WS_ERR_IO : WS_ERR_EOF, why);
 }
 
 /* What is left to say when the input gives nothing more. */
 static int ws__late_event(ws_conn *c, ws_event *ev)
 {
-    if (WS__HAS(c, WS__CLOSE_TOLD | WS__DOWN)) return 0;
-    if (WS__HAS(c, WS__INPUT_END) && !ws__held_back(c) && !WS__HAS(c, WS__ANSWERED) &&
+    if (c->owes & (WS__CLOSE_TOLD | WS__DOWN)) return 0;
+    if (c->line & WS__INPUT_END && !ws__held_back(c) && !(c->life & WS__ANSWERED) &&
         ws__phase_has(&c->core, WS__KEEPS))
         ws__cut_off(c);
-    if (WS__HAS(c, WS__INPUT_END) && c->core.phase == WS__PHASE_BODY) ws_drop(c);
+    if (c->line & WS__INPUT_END && c->core.phase == WS__PHASE_BODY) ws_drop(c);
     if (ws__writable_due(c)) {
-        c->flags &= ~(uint32_t)(WS__REFUSED | WS__DRAIN_ASKED);
+        c->owes &= (uint8_t)~(WS__REFUSED | WS__DRAIN_ASKED);
         return ws__fill(ev, c, WS_EV_WRITABLE, "", 0);
     }
     if (c->core.phase == WS__PHASE_ENDED) return ws__close_event(c, ev);
@@ -7373,8 +7529,8 @@ static int ws__step(ws_conn *c, ws__span *in, ws_event *ev)
 {
     int r = -1, held;
 
-    if (WS__HAS(c, WS__OPEN_OWED)) {
-        c->flags &= ~(uint32_t)WS__OPEN_OWED;
+    if (c->owes & WS__OPEN_OWED) {
+        c->owes &= (uint8_t)~WS__OPEN_OWED;
         return ws__fill(ev, c, WS_EV_OPEN, "", 0);
     }
     while (r < 0) {
@@ -7387,11 +7543,13 @@ static int ws__step(ws_conn *c, ws__span *in, ws_event *ev)
     }
     if (r > 0) return 1;
     if (!ws__phase_has(&c->core, WS__KEEPS)) in->p = in->end;
-    held = c->fresh && ws__held_back(c);
-    c->fresh = (uint8_t)held;
+    held = c->core.is & WS__FRESH && ws__held_back(c);
+    if (!held) c->core.is &= (uint8_t)~WS__FRESH;
     if (ws__late_event(c, ev)) return 1;
-    if (c->loop || !ws__judge(c)) return 0;     /* a loop judges when the turn ends */
-    return c->fresh && !held ? ws__step(c, in, ev) : ws__late_event(c, ev);
+    if (!(c->owes & WS__JUDGE_OWED)) return 0;
+    c->owes &= (uint8_t)~WS__JUDGE_OWED;
+    ws__judge(c);
+    return c->core.is & WS__FRESH && !held ? ws__step(c, in, ev) : ws__late_event(c, ev);
 }
 
 /* Pulls from the bytes that c->rx holds. */
@@ -7417,29 +7575,65 @@ static int ws__pull(ws_conn *c, ws_event *ev)
 
 /* ==== >>time (private) ============================================================== */
 
-/* OPEN: keepalive and idleness. */
-static void ws__open_expired(ws_conn *c)
-{
-    int due;
+/* What is due when, and what then happens. No deadline is kept but core.until: the others
+   follow from what was noted when it happened. */
 
-    if (WS__HAS(c, WS__PAUSED)) ws__core_heard(&c->core, c->now);   /* the answer may lie
-                                                                       unread */
-    due = ws__core_tick(&c->core, &c->cfg->set, c->now);
-    if (due < 0) { ws__fail(c, due); return; }
-    if (due && !ws__held_back(c)) ws__ping_put(c);
-    if (due) ws__wake(c);
-    c->deadline = ws__core_due(&c->core, &c->cfg->set, c->now);
+#ifdef WS__DIALS
+static int ws__connects(const ws_conn *c);
+static uint32_t ws__connect_due(const ws_conn *c, uint32_t now);
+static int ws__dial_expired(ws_conn *c);
+#endif
+
+#ifdef WS_NO_SOCKETS
+static int ws__must_end(const ws_conn *c) { (void)c; return 0; }
+#else
+static int ws__must_end(const ws_conn *c);
+#endif
+
+#ifndef WS_NO_SERVER
+
+/* When the next beat of a body is due, or the peer that takes none is to be judged. */
+static uint32_t ws__body_due(const ws_conn *c, uint32_t now)
+{
+    const ws__more *m = c->more;
+    uint32_t patience = c->cfg->set.ping_timeout;
+
+    if (!m || !m->beat) return now + WS__FAR;
+    if (!ws__pending(c) || patience == WS_NEVER) return m->beat_at;
+    return ws__sooner(now, m->beat_at, c->core.is & WS__PINGED ? c->core.pinged + patience
+                                                               : c->core.heard + m->beat_ms);
 }
+
+#endif
+
+/* When ws__judge has something to do, if nothing happens before. */
+static uint32_t ws__due(const ws_conn *c, uint32_t now)
+{
+    const ws_config *s = &c->cfg->set;
+
+    if (ws__must_end(c)) return now;
+#ifdef WS__DIALS
+    if (ws__connects(c)) return ws__connect_due(c, now);
+#endif
+    if (c->core.phase == WS__PHASE_READING)
+        return s->idle_timeout == WS_NEVER ? now + WS__FAR : c->core.spoke + s->idle_timeout;
+#ifndef WS_NO_SERVER
+    if (c->core.phase == WS__PHASE_BODY) return ws__body_due(c, now);
+#endif
+    return ws__core_due(&c->core, s, now);
+}
+
+static int ws__overdue(const ws_conn *c) { return (int32_t)(c->now - ws__due(c, c->now)) >= 0; }
 
 /* A refusal whose body does not end: what came must do. 1 if that is it. */
 static int ws__refusal_shown(ws_conn *c)
 {
-    if (!WS__IS_CLIENT(&c->core) || WS__HAS(c, WS__INPUT_END) || !c->rx ||
+    if (!WS__IS_CLIENT(&c->core) || c->line & WS__INPUT_END || !c->rx ||
         c->rx->head.state != WS__HEAD_DONE)
         return 0;
-    c->flags |= WS__INPUT_END;
-    c->fresh = 1;
-    c->deadline = ws__after(c, WS_NEVER);
+    c->line |= WS__INPUT_END;
+    c->core.is |= WS__FRESH;
+    ws__core_wait(&c->core, c->now, WS_NEVER);
     ws__wake(c);
     return 1;
 }
@@ -7460,24 +7654,10 @@ static void ws__give_up(ws_conn *c)
 static void ws__fill_copy(void *data, void *at, size_t n) { memcpy(at, data, n); }
 static int ws__body_put(ws_conn *c, size_t n, void (*fill)(void *, void *, size_t), void *user);
 
-static void ws__body_deadline(ws_conn *c)
-{
-    const ws__more *m = c->more;
-
-    c->deadline = ws__after(c, WS_NEVER);
-    if (!m || !m->beat) return;
-    c->deadline = m->beat_at;
-    if (ws__pending(c) && c->cfg->set.ping_timeout != WS_NEVER)
-        c->deadline = ws__sooner(c->now, m->beat_at, c->core.is & WS__PINGED
-                                 ? c->core.pinged + c->cfg->set.ping_timeout
-                                 : c->core.heard + m->beat_ms);
-}
-
 /* Something is written: the next beat is due so much later. */
 static void ws__beat_later(ws_conn *c)
 {
     if (c->more) c->more->beat_at = c->now + c->more->beat_ms;
-    ws__body_deadline(c);
 }
 
 /* 1 if the peer is dead. What waits for too long is as good as a ping to it, and
@@ -7499,27 +7679,19 @@ static void ws__beat(ws_conn *c)
 {
     const ws__more *m = c->more;
 
-    if (m && m->beat && ws__body_stuck(c)) {
+    if (!m || !m->beat) return;
+    if (ws__body_stuck(c)) {
         ws__fail(c, WS_ERR_PING_TIMEOUT);
         return;
     }
-    if (m && m->beat && (int32_t)(c->now - m->beat_at) >= 0) {
+    if ((int32_t)(c->now - m->beat_at) >= 0) {
         if (!ws__pending(c)) ws__body_put(c, strlen(m->beat), ws__fill_copy, m->beat);
         ws__beat_later(c);
     }
-    ws__body_deadline(c);
     ws__wake(c);
 }
 
 #endif /* WS_NO_SERVER */
-
-static void ws__read_expired(ws_conn *c)
-{
-    uint32_t most = c->cfg->set.idle_timeout;
-
-    if (most != WS_NEVER && c->now - c->core.spoke >= most) ws__fail(c, WS_ERR_IDLE_TIMEOUT);
-    else c->deadline = ws__after(c, most == WS_NEVER ? most : most - (c->now - c->core.spoke));
-}
 
 /* The opening handshake took too long. While something stands in the way, TLS that is not
    done, the peer cannot be told. */
@@ -7534,43 +7706,46 @@ static void ws__shake_late(ws_conn *c)
     ws__end(c, WS__PHASE_ENDED);
 }
 
-#ifdef WS_NO_SOCKETS
-static int ws__must_end(const ws_conn *c) { (void)c; return 0; }
-#else
-static int ws__must_end(const ws_conn *c);
-#endif
-
 /* Closing took too long, unless the peer goes on taking what is left to be sent. */
-static void ws__close_expired(ws_conn *c)
+static void ws__close_late(ws_conn *c)
 {
     uint32_t patience = c->cfg->set.close_timeout;
 
-    if (ws__awaits_end(c)) ws__give_up(c);
-    else if (patience == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
-    else if (c->untaken && ws__takes(c, patience))
-        c->deadline = ws__after(c, patience * ws__lumps(c));
-    else ws__give_up(c);
+    if (!ws__awaits_end(c) && c->untaken && ws__takes(c, patience))
+        ws__core_wait(&c->core, c->now, patience * ws__lumps(c));
+    else
+        ws__give_up(c);
+}
+
+/* What the core says is due. */
+static void ws__core_expired(ws_conn *c)
+{
+    int due;
+
+    if (c->line & WS__PAUSED && ws__core_may(&c->core, WS_OP_CONTINUATION))
+        ws__core_heard(&c->core, c->now);       /* the answer may lie unread */
+    due = ws__core_tick(&c->core, &c->cfg->set, c->now);
+    if (due == WS_ERR_HANDSHAKE_TIMEOUT) {
+        if (!ws__refusal_shown(c)) ws__shake_late(c);
+    } else if (due == WS_ERR_CLOSE_TIMEOUT) {
+        ws__close_late(c);
+    } else if (due < 0) {
+        ws__fail(c, due);
+    } else if (due) {
+        if (!ws__held_back(c)) ws__ping_put(c);
+        ws__wake(c);
+    }
 }
 
 static void ws__expired(ws_conn *c)
 {
     if (c->core.phase == WS__PHASE_ENDED) return;
-    if (ws__must_end(c)) {
-        ws__give_up(c);
-    } else if (ws__core_may(&c->core, WS_OP_CONTINUATION)) {
-        ws__open_expired(c);
-    } else if (ws__phase_has(&c->core, WS__OPENS)) {
-        if (c->cfg->set.handshake_timeout == WS_NEVER) c->deadline = ws__after(c, WS_NEVER);
-        else if (!ws__refusal_shown(c)) ws__shake_late(c);
-    } else if (c->core.phase == WS__PHASE_READING) {
-        ws__read_expired(c);
+    if (ws__must_end(c)) ws__give_up(c);
+    else if (c->core.phase == WS__PHASE_READING) ws__fail(c, WS_ERR_IDLE_TIMEOUT);
 #ifndef WS_NO_SERVER
-    } else if (c->core.phase == WS__PHASE_BODY) {
-        ws__beat(c);
+    else if (c->core.phase == WS__PHASE_BODY) ws__beat(c);
 #endif
-    } else {
-        ws__close_expired(c);
-    }
+    else ws__core_expired(c);
 }
 
 /* Judges what is due at c->now, after what came until then was taken and parsed. 1 if
@@ -7579,7 +7754,7 @@ static int ws__judge(ws_conn *c)
 {
     if (!ws__overdue(c)) return 0;
 #ifdef WS__DIALS
-    if (ws__dial_due(c)) return 1;
+    if (ws__dial_expired(c)) return 1;
 #endif
     ws__expired(c);
     return 1;
@@ -7590,9 +7765,10 @@ static int ws__judge(ws_conn *c)
 static int ws__judge_dry(ws_conn *c)
 {
     ws__rx *rx = c->rx;
-    int waits = c->fresh && !ws__held_back(c) && ws__overdue(c);
+    int waits = c->core.is & WS__FRESH && !ws__held_back(c) && ws__overdue(c);
 
     if (!waits) return ws__judge(c);
+    c->owes |= WS__JUDGE_OWED;
     if (rx && !rx->owed) rx->owed = rx->len - rx->pos;
     return 0;
 }
@@ -7651,13 +7827,13 @@ WS__PRIVATE void ws__sane(const ws_conn *c)
     ws__core_sane(&c->core);
     if (c->rx) ws__rx_sane(c->rx);
     if (c->tx) ws__tx_sane(c->tx);
-    WS_ASSERT(WS__IF(WS__HAS(c, WS__IS_FIXED), c->rx && c->tx && c->note));
-    WS_ASSERT(WS__IF(WS__HAS(c, WS__MESSAGE_HELD | WS__HEAD_HELD), c->rx));
-    WS_ASSERT(WS__IF(WS__HAS(c, WS__CORKED), ws__phase_has(&c->core, WS__STREAMS)));
-    WS_ASSERT(WS__IF(WS__HAS(c, WS__NO_OUTPUT), !ws__pending(c)));
-    WS_ASSERT(WS__IF(WS__HAS(c, WS__CLOSE_TOLD | WS__DOWN), c->core.phase == WS__PHASE_ENDED));
-    WS_ASSERT(WS__IF(c->core.phase == WS__PHASE_FRAMES, WS__HAS(c, WS__OPENED)));
-    WS_ASSERT(WS__IF(WS__HAS(c, WS__ASKED), c->core.phase != WS__PHASE_FRAMES));
+    WS_ASSERT(WS__IF(ws__is_fixed(c), c->rx && c->tx && c->note));
+    WS_ASSERT(WS__IF(c->owes & (WS__MESSAGE_HELD | WS__HEAD_HELD), c->rx));
+    WS_ASSERT(WS__IF(c->line & WS__CORKED, ws__phase_has(&c->core, WS__STREAMS)));
+    WS_ASSERT(WS__IF(c->line & WS__NO_OUTPUT, !ws__pending(c)));
+    WS_ASSERT(WS__IF(c->owes & (WS__CLOSE_TOLD | WS__DOWN), c->core.phase == WS__PHASE_ENDED));
+    WS_ASSERT(WS__IF(c->core.phase == WS__PHASE_FRAMES, c->life & WS__OPENED));
+    WS_ASSERT(WS__IF(c->life & WS__ASKED, c->core.phase != WS__PHASE_FRAMES));
     WS_ASSERT(WS__IF(c->dial, WS__IS_CLIENT(&c->core)));
 }
 
@@ -7768,19 +7944,19 @@ WS_API size_t ws_feed_room(const ws_conn *c)
     size_t raw, most;
 
     ws__sane(c);
-    if (!c || !ws__phase_has(&c->core, WS__KEEPS) || WS__HAS(c, WS__INPUT_END)) return 0;
+    if (!c || !ws__phase_has(&c->core, WS__KEEPS) || c->line & WS__INPUT_END) return 0;
     most = ws__raw_most(c, c->core.phase == WS__PHASE_HEAD ? (size_t)-1 : WS__FEED_MAX);
     if (!c->rx) return most;
     raw = c->rx->len - c->rx->pos;
-    if (WS__HAS(c, WS__IS_FIXED) && c->rx->behind) return c->rx->cap - c->rx->len;
-    if (WS__HAS(c, WS__IS_FIXED))
-        return WS__HAS(c, WS__HEAD_HELD) ? 0 : c->rx->cap - c->rx->msg - raw;
+    if (ws__is_fixed(c) && c->rx->behind) return c->rx->cap - c->rx->len;
+    if (ws__is_fixed(c))
+        return c->owes & WS__HEAD_HELD ? 0 : c->rx->cap - c->rx->msg - raw;
     return raw < most ? most - raw : 0;
 }
 
 static void ws__heard(ws_conn *c)
 {
-    c->fresh = 1;
+    c->core.is |= WS__FRESH;
     ws__core_heard(&c->core, c->now);
 }
 
@@ -7803,8 +7979,8 @@ WS_API void ws_feed_end(ws_conn *c)
 {
     ws__sane(c);
     if (!c) return;
-    c->flags |= WS__INPUT_END;
-    c->fresh = 1;
+    c->line |= WS__INPUT_END;
+    c->core.is |= WS__FRESH;
 }
 
 WS_API int ws_next(ws_conn *c, ws_event *ev)
@@ -7851,7 +8027,7 @@ WS_API int ws_finished(const ws_conn *c)
 {
     ws__sane(c);
     if (!c) return 1;
-    if (ws__unsent(c) || WS__HAS(c, WS__DOWN)) return 0;
+    if (ws__unsent(c) || c->owes & WS__DOWN) return 0;
     return ws__phase_has(&c->core, WS__ENDS) && !ws__awaits_end(c);
 }
 
@@ -7860,19 +8036,16 @@ static void ws__tell_time(ws_conn *c, uint64_t now)
 {
     uint32_t t = (uint32_t)now, step = t - c->now;
 
-    if (!WS__HAS(c, WS__TICKED) || (int32_t)step < 0) {     /* first call, or clock set
+    if (!(c->life & WS__TICKED) || (int32_t)step < 0) {     /* first call, or clock set
                                                                back */
         c->core.heard += step;
         c->core.spoke += step;
         c->core.pinged += step;
-        c->deadline += step;
+        c->core.until += step;
+        if (c->more) c->more->beat_at += step;
     }
     c->now = t;
-    if (!WS__HAS(c, WS__TICKED)) {
-        c->flags |= WS__TICKED;
-        if (ws__core_may(&c->core, WS_OP_CONTINUATION))
-            c->deadline = ws__core_due(&c->core, &c->cfg->set, c->now);
-    }
+    c->life |= WS__TICKED;
 }
 
 WS_API void ws_tick(ws_conn *c, uint64_t now)
@@ -7886,26 +8059,26 @@ WS_API void ws_tick(ws_conn *c, uint64_t now)
 /* A blocking client has read the peer's Close while it was sending. */
 static int ws__close_is_ahead(const ws_conn *c)
 {
-    return WS__HAS(c, WS__IS_BLOCKING) && c->cfg->close_ahead;
+    return ws__is_blocking(c) && ws__client_of(c)->close_ahead;
 }
 
 /* Before OPEN a client's messages wait behind its request. */
 static int ws__sends_early(const ws_conn *c)
 {
     return c->core.phase == WS__PHASE_HEAD && WS__IS_CLIENT(&c->core) && !ws__is_http(c) &&
-           !c->cfg->delay;
+           !ws__client_of(c)->delay;
 }
 
 static inline int ws__can_send(const ws_conn *c)
 {
-    if (WS__HAS(c, WS__NO_OUTPUT) || ws__close_is_ahead(c)) return 0;
+    if (c->line & WS__NO_OUTPUT || ws__close_is_ahead(c)) return 0;
     return ws__core_may(&c->core, WS_OP_CONTINUATION) || ws__sends_early(c);
 }
 
 /* May a ping or a pong go? */
 static int ws__can_control(const ws_conn *c)
 {
-    return ws__core_may(&c->core, WS_OP_PING) && !WS__HAS(c, WS__NO_OUTPUT);
+    return ws__core_may(&c->core, WS_OP_PING) && !(c->line & WS__NO_OUTPUT);
 }
 
 /* May a new message begin? */
@@ -7920,7 +8093,7 @@ static int ws__too_much(const ws_conn *c, uint64_t wire)
 {
     size_t most = c->cfg->set.max_backlog, waits = ws__unsent(c);
 
-    if (WS__HAS(c, WS__IS_FIXED)) return waits + wire > c->tx->cap - 2 * WS__TX_ROOM;
+    if (ws__is_fixed(c)) return waits + wire > c->tx->cap - 2 * WS__TX_ROOM;
     return waits > most / 2 && waits + wire > most;
 }
 
@@ -7941,10 +8114,10 @@ static int ws__admit(ws_conn *c, uint64_t wire)
 {
     const ws_config *s = &c->cfg->set;
 
-    if (WS__HAS(c, WS__IS_FIXED) && wire > c->tx->cap - 2 * WS__TX_ROOM) return WS_ERR_ARGUMENT;
+    if (ws__is_fixed(c) && wire > c->tx->cap - 2 * WS__TX_ROOM) return WS_ERR_ARGUMENT;
     if (c->cork && ws__unsent(c) > s->max_backlog / 2) (c->cork->flush)(c);
 #ifndef WS_NO_SOCKETS
-    if (WS__HAS(c, WS__IS_BLOCKING) && ws__too_much(c, wire) && !s->drop_oldest && !s->drop_slow)
+    if (ws__is_blocking(c) && ws__too_much(c, wire) && !s->drop_oldest && !s->drop_slow)
         return ws__await(c, wire, NULL);
     if (c->loop && (!c->cork || (ws__ext_of(c) && !c->cork->total)) && !ws__awaits_room(c) &&
         ws__too_much(c, wire))
@@ -7958,7 +8131,7 @@ static int ws__admit(ws_conn *c, uint64_t wire)
         ws__fail(c, WS_ERR_SLOW);
         return WS_ERR_SLOW;
     }
-    c->flags |= WS__REFUSED;
+    c->owes |= WS__REFUSED;
     c->refused++;
     return WS_ERR_BACKLOG;
 }
@@ -7969,7 +8142,7 @@ WS__APART int ws__busy(ws_conn *c)
     int r = WS_ERR_BUSY;
 
 #ifndef WS_NO_SOCKETS
-    if (WS__HAS(c, WS__IS_BLOCKING) && ws__source_ready(c)) {
+    if (ws__is_blocking(c) && ws__source_ready(c)) {
         r = ws__await(c, 0, ws__source_ready);
         if (!r) r = ws__can_begin(c);
     }
@@ -7992,7 +8165,7 @@ static int ws__sent(ws_conn *c, int r)
     if (r == WS_ERR_RANDOM || r == WS_ERR_CODEC) ws__fail(c, r);
     if (!r && !c->cork) ws__wake(c);
 #ifndef WS_NO_SOCKETS
-    if (!r && WS__HAS(c, WS__IS_BLOCKING)) {
+    if (!r && ws__is_blocking(c)) {
         ws__look(c);
         return ws_error(c);             /* it may have broken while writing this */
     }
@@ -8064,7 +8237,7 @@ WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
     r = ws__begin(c);
     if (!r) r = ws__admit(c, ws__wire_size(c, n, cut));
     if (r) return r;
-    c->core.spoke = c->now;
+    ws__core_spoke(&c->core, c->now);
     if (c->more && ws__encodes(c, op, n)) {
         r = ws__coded_put(c, op & 15, v, count, n,
                           c->cfg->set.fragment == WS_NO_LIMIT ? (size_t)-1 / 4 : cut);
@@ -8080,25 +8253,23 @@ WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
 static int ws__send_short(ws_conn *c, int op, const void *data, size_t n)
 {
     ws__gather *g = c->cork;
-    size_t head = n < 126 ? 2 : 4;
+    size_t head;
     uint8_t *at;
 
     if (!g || !data || !n || n >= WS__BORROW_MIN || n > c->cfg->set.fragment) return 0;
     if ((op != WS_OP_TEXT && op != WS_OP_BINARY) || c->tx || c->core.sending) return 0;
-    if (WS__HAS(c, WS__NO_OUTPUT | WS__IS_FIXED) || WS__IS_CLIENT(&c->core)) return 0;
-    if (!ws__core_may(&c->core, op)) return 0;
+    if (c->line & WS__NO_OUTPUT || WS__IS_CLIENT(&c->core)) return 0;
+    if (!ws__core_may(&c->core, WS_OP_CONTINUATION)) return 0;
     if (c->more && (c->more->read || ws__encodes(c, op, n))) return 0;
-    if (g->n == WS__PIECES || g->cap - g->len < head + n ||
+    if (g->n == WS__PIECES || g->cap - g->len < n + 4 ||
         g->total > c->cfg->set.max_backlog / 2) return 0;
     WS_TRACE(c, "frame out", 0x80 | op);
     at = g->buf + g->len;
-    at[0] = (uint8_t)(0x80 | op);
-    at[1] = (uint8_t)(head == 2 ? n : 126);
-    if (head == 4) ws__put16(at + 2, (unsigned)n);
+    head = ws__core_lay_short(at, op, n);
     memcpy(at + head, data, n);
     g->len += head + n;
     ws__gather_piece(g, at, head + n);
-    c->core.spoke = c->now;
+    ws__core_spoke(&c->core, c->now);
     return 1;
 }
 
@@ -8260,13 +8431,12 @@ static void ws__news_end(ws__news *w)
    client has one of its own: its key is used once. */
 static int ws__news_frame(ws_conn *c, ws__news *w, ws__shared **out)
 {
-    ws_frame f = { 0, 1, 0, 0, 0, { 0, 0, 0, 0 } };
+    ws_frame f;
     ws__news_set *s;
     int r;
 
-    f.op = (uint8_t)(w->op & 15);
-    f.masked = WS__IS_CLIENT(&c->core);
-    if (f.masked && ws__random(c->cfg, f.key, 4)) return WS_ERR_RANDOM;
+    ws__core_frame(&c->core, &f, w->op, w->payload.size);
+    if (f.masked && ws__random(c, f.key, 4)) return WS_ERR_RANDOM;
     if (ws__news_coded(c, w)) {
         s = f.masked ? NULL : ws__news_find(c, w);
         if (s && s->set) {
@@ -8341,7 +8511,7 @@ static int ws__news_shares(const ws_conn *c, const ws__news *w)
     size_t n = w->payload.size;
 
     return n >= WS__SHARE_MIN && n <= c->cfg->set.fragment &&
-           !WS__IS_CLIENT(&c->core) && !WS__HAS(c, WS__IS_FIXED) &&
+           !WS__IS_CLIENT(&c->core) && !ws__is_fixed(c) &&
            (!c->more || !ws__encodes(c, w->op, n) || c->more->ext->out.alone);
 }
 
@@ -8362,7 +8532,7 @@ WS__APART int ws__news_give(ws_conn *c, ws__news *w)
         if (!m) r = ws__begin(c);
     }
     if (r) return r;
-    c->core.spoke = c->now;
+    ws__core_spoke(&c->core, c->now);
     r = ws__news_frame(c, w, &frame);
     if (r) return ws__sent(c, r);
     if (m) ws__slot_replace(c, m, frame);
@@ -8396,7 +8566,7 @@ WS_API int ws_send_latest(ws_conn *c, int slot, int op, const void *data, size_t
 
     ws__sane(c);
     if (!c || slot < 0 || !ws__news_valid(op, data, n)) return WS_ERR_ARGUMENT;
-    if (WS__HAS(c, WS__IS_FIXED)) return WS_ERR_MEMORY;
+    if (ws__is_fixed(c)) return WS_ERR_MEMORY;
     w = ws__news_of(c->cfg, slot, op, data, n);
     r = ws__news_give(c, &w);
     ws__news_end(&w);
@@ -8410,7 +8580,7 @@ WS_API void ws_want_writable(ws_conn *c)
     if (c->cork && c->cork->total) (c->cork->flush)(c);
     if (c->tx) c->tx->drain = ws__queued(c->tx);
     if (ws__has_source(c)) c->more->read_asked = 1;
-    c->flags |= WS__DRAIN_ASKED;
+    c->owes |= WS__DRAIN_ASKED;
     ws__wake(c);
 }
 
@@ -8450,7 +8620,7 @@ static size_t ws__reason_size(const char *reason)
 
 static int ws__has_last_words(const ws_conn *c)
 {
-    return c->core.is & WS__CLOSE_SENT || WS__HAS(c, WS__ANSWERED);
+    return c->core.is & WS__CLOSE_SENT || c->life & WS__ANSWERED;
 }
 
 /* Before it ends at once: what can be written now of a Close frame or an answer, and of
@@ -8469,10 +8639,10 @@ static void ws__last_words(ws_conn *c)
 /* The application ends it: no new tries. 1: that was all there was to end. */
 static int ws__stop_trying(ws_conn *c)
 {
-    int was_down = WS__HAS(c, WS__DOWN);
+    int was_down = c->owes & WS__DOWN;
 
-    if (WS__IS_CLIENT(&c->core)) c->cfg->set.reconnect = 0;
-    c->flags &= ~(uint32_t)WS__DOWN;
+    if (WS__IS_CLIENT(&c->core)) ws__client_of(c)->reconnect = 0;
+    c->owes &= (uint8_t)~WS__DOWN;
     if (was_down) ws__wake(c);
     return was_down;
 }
@@ -8519,14 +8689,14 @@ WS_API void ws_cork(ws_conn *c)
     if (ws_state(c) != WS_STATE_OPEN) return;
     if (c->cork && c->cork->total) (c->cork->flush)(c);
     c->cork = NULL;
-    c->flags |= WS__CORKED;
+    c->line |= WS__CORKED;
 }
 
 WS_API void ws_uncork(ws_conn *c)
 {
     ws__sane(c);
     if (!c) return;
-    c->flags &= ~(uint32_t)WS__CORKED;
+    c->line &= (uint8_t)~WS__CORKED;
     ws__wake(c);
 }
 
@@ -8534,7 +8704,7 @@ WS_API void ws_pause(ws_conn *c)
 {
     ws__sane(c);
     if (!c) return;
-    c->flags |= WS__PAUSED;
+    c->line |= WS__PAUSED;
     ws__wake(c);
 }
 
@@ -8542,8 +8712,8 @@ WS_API void ws_resume(ws_conn *c)
 {
     ws__sane(c);
     if (!c) return;
-    c->flags &= ~(uint32_t)WS__PAUSED;
-    if (!c->dial && !WS__HAS(c, WS__DOWN)) c->flags |= WS__MORE;
+    c->line &= (uint8_t)~WS__PAUSED;
+    if (!c->dial && !(c->owes & WS__DOWN)) c->line |= WS__MORE;
     ws__heard(c);
     ws__wake(c);
 }
@@ -8556,14 +8726,14 @@ static int ws__reply(ws_conn *c, int status, const ws_header *headers, const cha
 {
     int r;
 
-    if (c->core.phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED)) return WS_ERR_STATE;
+    if (c->core.phase != WS__PHASE_HTTP || c->life & WS__ANSWERED) return WS_ERR_STATE;
     if (!ws__headers_own(headers, 1)) return WS_ERR_ARGUMENT;
     r = ws__refuse(c, status, headers, body, n, strcmp(ws_method(c), "HEAD") != 0);
     if (r) {
         ws__fail(c, r);
         return r;
     }
-    c->flags |= WS__ANSWERED;
+    c->life |= WS__ANSWERED;
     ws__end(c, WS__PHASE_ENDING);
     return 0;
 }
@@ -8573,7 +8743,7 @@ WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
 {
     ws__sane(c);
     if (!c || status < 200 || status > 999 || (!body && n)) return WS_ERR_ARGUMENT;
-    return WS__HAS(c, WS__ASKED) ? WS_ERR_STATE
+    return c->life & WS__ASKED ? WS_ERR_STATE
                                  : ws__reply(c, status, headers, (const char *)body, n);
 }
 
@@ -8586,9 +8756,7 @@ WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const cha
     if (!c || status < 300 || status > 599) return WS_ERR_ARGUMENT;
     r = ws__reply(c, status, headers, text, n);
     if (r) return r;
-    c->core.error = -WS_ERR_REJECTED;
-    c->core.code = WS_CLOSE_ABNORMAL;
-    ws__note_error(c, -WS_ERR_REJECTED, n ? text : NULL);
+    ws__record(c, WS_ERR_REJECTED, n ? text : NULL);
     return 0;
 }
 
@@ -8598,11 +8766,12 @@ WS_API int ws_accept(ws_conn *c, const ws_answer *answer)
 
     ws__sane(c);
     if (!c || (answer && !ws__headers_own(answer->headers, 0))) return WS_ERR_ARGUMENT;
-    if (c->core.phase != WS__PHASE_HTTP || !WS__HAS(c, WS__ASKED) || WS__HAS(c, WS__ANSWERED))
+    if (c->core.phase != WS__PHASE_HTTP || !(c->life & WS__ASKED) || c->life & WS__ANSWERED)
         return WS_ERR_STATE;
     r = ws__answer_101(c, answer);
     if (r) return r;
-    c->flags = (c->flags & ~(uint32_t)WS__ASKED) | WS__OPEN_OWED;
+    c->life &= (uint8_t)~WS__ASKED;
+    c->owes |= WS__OPEN_OWED;
     ws__opened(c);
     ws__wake(c);
     return 0;
@@ -8628,7 +8797,7 @@ WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, cons
     if (!c || status < 200 || status > 999 || !ws__headers_own(headers, !chunked))
         return WS_ERR_ARGUMENT;
     if (c->core.phase != WS__PHASE_HTTP) return WS_ERR_STATE;
-    if (WS__HAS(c, WS__ANSWERED | WS__ASKED)) return WS_ERR_STATE;
+    if (c->life & (WS__ANSWERED | WS__ASKED)) return WS_ERR_STATE;
     if (ws__text_begin(c, &t, 320 + ws__lines_size(headers) + ws__lines_size(more)))
         return WS_ERR_MEMORY;
     head = !strcmp(ws_method(c), "HEAD");
@@ -8639,7 +8808,7 @@ WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, cons
     if (chunked) ws__puts(&t, "Transfer-Encoding: chunked\r\n");
     ws__puts(&t, "\r\n");
     if (ws__text_end(c, &t)) return WS_ERR_MEMORY;
-    if (chunked && !head) c->flags |= WS__CHUNKED;
+    if (chunked && !head) c->life |= WS__CHUNKED;
     ws__enter(&c->core, WS__PHASE_BODY);
     c->core.heard = c->now;
     ws__beat_later(c);
@@ -8657,7 +8826,7 @@ WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int c
 static int ws__body_put(ws_conn *c, size_t n, void (*fill)(void *, void *, size_t), void *user)
 {
     char size[20];
-    int chunked = WS__HAS(c, WS__CHUNKED), r = 0;
+    int chunked = c->life & WS__CHUNKED, r = 0;
     ws__text t = ws__text_in(size, sizeof size);
     ws__shared *f = NULL;
     size_t head, all;
@@ -8670,7 +8839,7 @@ static int ws__body_put(ws_conn *c, size_t n, void (*fill)(void *, void *, size_
     }
     head = chunked ? (size_t)(t.at - size) : 0;
     all = head + n + (chunked ? 2 : 0);
-    if (c->cfg->set.drop_oldest && ws__pending(c) && !WS__HAS(c, WS__IS_FIXED)) {
+    if (c->cfg->set.drop_oldest && ws__pending(c) && !ws__is_fixed(c)) {
         f = ws__shared_raw(c->cfg, all);
         at = f ? WS__DATA(f) : NULL;
     } else {
@@ -8715,11 +8884,11 @@ WS_API int ws_http_end(ws_conn *c)
 {
     ws__sane(c);
     if (!c || c->core.phase != WS__PHASE_BODY) return c ? WS_ERR_STATE : WS_ERR_ARGUMENT;
-    if (WS__HAS(c, WS__CHUNKED) && ws__tx_append(c, "0\r\n\r\n", 5, 1)) {
+    if (c->life & WS__CHUNKED && ws__tx_append(c, "0\r\n\r\n", 5, 1)) {
         ws__fail(c, WS_ERR_MEMORY);
         return WS_ERR_MEMORY;
     }
-    c->flags |= WS__ANSWERED;
+    c->life |= WS__ANSWERED;
     ws__end(c, WS__PHASE_ENDING);
     return 0;
 }
@@ -8756,7 +8925,7 @@ WS_API int ws_next_header(ws_conn *c, const char *name, const char *value)
     char *line = NULL;
 
     ws__sane(c);
-    if (!c || !WS__IS_CLIENT(&c->core) || WS__HAS(c, WS__IS_FIXED) || !name)
+    if (!c || !WS__IS_CLIENT(&c->core) || ws__is_fixed(c) || !name)
         return WS_ERR_ARGUMENT;
     h[0].name = name;
     h[0].value = value;
@@ -8769,33 +8938,36 @@ WS_API int ws_next_header(ws_conn *c, const char *name, const char *value)
         t = ws__text_in(line, n);
         ws__put_lines(&t, h);
     }
-    ws__string_free(c, c->cfg->next_line);
-    c->cfg->next_line = line;
+    ws__string_free(c, ws__client_of(c)->next_line);
+    ws__client_of(c)->next_line = line;
     return 0;
 }
 
 WS_API void ws_next_delay(ws_conn *c, uint32_t ms)
 {
+    ws__client *k;
+
     ws__sane(c);
-    if (c && WS__IS_CLIENT(&c->core) && c->cfg->set.reconnect) {
-        c->cfg->set.reconnect = ms ? ms : 1;
-        c->cfg->delay_set = 1;
-        c->cfg->delay = 0;
-    }
+    if (!c || !WS__IS_CLIENT(&c->core)) return;
+    k = ws__client_of(c);
+    if (!k->reconnect) return;
+    k->reconnect = ms ? ms : 1;
+    k->delay_set = 1;
+    k->delay = 0;
 }
 #endif
 
 /* Has sending failed, so that nothing but what came before is left? */
 static int ws__is_broken(const ws_conn *c)
 {
-    return WS__HAS(c, WS__BROKEN) && WS__HAS(c, WS__NO_OUTPUT) && !c->core.error &&
+    return c->line & WS__BROKEN && c->line & WS__NO_OUTPUT && !c->core.error &&
            !ws__phase_has(&c->core, WS__ENDS);
 }
 
 WS_API int ws_state(const ws_conn *c)
 {
     ws__sane(c);
-    if (c && WS__HAS(c, WS__DOWN)) return WS_STATE_CONNECTING;
+    if (c && c->owes & WS__DOWN) return WS_STATE_CONNECTING;
     if (!c || c->core.phase == WS__PHASE_ENDED || ws__is_broken(c)) return WS_STATE_CLOSED;
     if (ws__phase_has(&c->core, WS__OPENS)) return WS_STATE_CONNECTING;
     if (c->core.phase == WS__PHASE_ENDING || c->core.is & (WS__CLOSE_SENT | WS__CLOSE_GOT) ||
@@ -8804,7 +8976,7 @@ WS_API int ws_state(const ws_conn *c)
     return WS_STATE_OPEN;
 }
 
-WS_API int ws_done(const ws_conn *c) { return !c || WS__HAS(c, WS__CLOSE_TOLD); }
+WS_API int ws_done(const ws_conn *c) { return !c || c->owes & WS__CLOSE_TOLD; }
 
 WS_API int ws_error(const ws_conn *c)
 {
@@ -8833,7 +9005,7 @@ WS_API const char *ws_url_of(const ws_conn *c)
 {
     ws__sane(c);
     if (!c || !c->cfg->url) return "";
-    return c->cfg->moved ? c->cfg->moved : c->cfg->url;
+    return ws__client_of(c)->moved ? ws__client_of(c)->moved : c->cfg->url;
 }
 
 WS_API const char *ws_protocol(const ws_conn *c)
@@ -8873,7 +9045,7 @@ WS_API int ws_version(const ws_conn *c)
 
 WS_API int ws_rtt(const ws_conn *c) { return c && c->core.rtt ? c->core.rtt - 1 : -1; }
 
-WS_API int ws_is_paused(const ws_conn *c) { return c && WS__HAS(c, WS__PAUSED); }
+WS_API int ws_is_paused(const ws_conn *c) { return c && c->line & WS__PAUSED; }
 
 WS_API size_t ws_buffered(const ws_conn *c) { return c ? ws__unsent(c) : 0; }
 
@@ -8889,7 +9061,7 @@ WS_API void ws_set_user(ws_conn *c, void *user)
 static ws_str ws__head(const ws_conn *c)
 {
     ws_str head = { "", 0 };
-    if (c && c->rx && WS__HAS(c, WS__HEAD_HELD) && c->rx->head_size) {
+    if (c && c->rx && c->owes & WS__HEAD_HELD && c->rx->head_size) {
         head.data = (const char *)WS__DATA(c->rx) + c->rx->head_at;
         head.size = c->rx->head_size;
     }
@@ -8912,7 +9084,7 @@ WS_API const char *ws_target(const ws_conn *c)
 WS_API int ws_status(const ws_conn *c)
 {
     ws__sane(c);
-    return ws_is_client(c) ? c->cfg->status : 0;
+    return c ? ws__status(c) : 0;
 }
 
 WS_API ws_str ws_path(const ws_conn *c)
@@ -8934,7 +9106,7 @@ WS_API ws_str ws_body(const ws_conn *c)
     ws_str head = ws__head(c);
 
     ws__sane(c);
-    if (!head.size || !ws_is_client(c) || WS__HAS(c, WS__OPENED)) return ws__str("", 0);
+    if (!head.size || !ws_is_client(c) || c->life & WS__OPENED) return ws__str("", 0);
     return ws__str(head.data + head.size, (size_t)c->rx->body_left);
 }
 
@@ -10631,7 +10803,7 @@ static size_t ws__sock_untaken(const ws_conn *c)
 /* What a failed receive means. */
 static ptrdiff_t ws__read_fault(const ws_conn *c)
 {
-    return ws__would_block() && !WS__HAS(c, WS__BROKEN) ? WS_IO_WANT_READ : WS_IO_ERROR;
+    return ws__would_block() && !(c->line & WS__BROKEN) ? WS_IO_WANT_READ : WS_IO_ERROR;
 }
 
 /* The socket as a ws_io. */
@@ -10658,13 +10830,13 @@ static ptrdiff_t ws__read(ws_conn *c, void *buf, size_t n)
     const ws_io *io = ws__io(c);
     ptrdiff_t r;
 
-    c->flags &= ~(uint32_t)(WS__READ_WANTS_WRITE | WS__MORE);
+    c->line &= (uint8_t)~(WS__READ_WANTS_WRITE | WS__MORE);
     if (!io) return ws__socket_read(c, buf, n);
     r = (io->read)(io->user, buf, n);
-    if (r < 0 && WS__HAS(c, WS__BROKEN)) r = WS_IO_ERROR;
-    if (r == WS_IO_WANT_WRITE) c->flags |= WS__READ_WANTS_WRITE;
+    if (r < 0 && c->line & WS__BROKEN) r = WS_IO_ERROR;
+    if (r == WS_IO_WANT_WRITE) c->line |= WS__READ_WANTS_WRITE;
     if (r > 0 || r == WS_IO_WANT_READ)  /* which pending may say: it only takes a break */
-        if (io->pending ? (io->pending)(io->user) : r > 0) c->flags |= WS__MORE;
+        if (io->pending ? (io->pending)(io->user) : r > 0) c->line |= WS__MORE;
     return r;
 }
 
@@ -10672,7 +10844,7 @@ static ptrdiff_t ws__readv(ws_conn *c, const ws__piece *v, int n)
 {
     ptrdiff_t r = ws__sock_recvv(c->fd, v, n);
 
-    c->flags &= ~(uint32_t)WS__MORE;
+    c->line &= (uint8_t)~WS__MORE;
     return r < 0 ? ws__read_fault(c) : r;
 }
 
@@ -10681,10 +10853,10 @@ static ptrdiff_t ws__write(ws_conn *c, const void *buf, size_t n)
     const ws_io *io = ws__io(c);
     ptrdiff_t r;
 
-    c->flags &= ~(uint32_t)WS__WRITE_WANTS_READ;
+    c->line &= (uint8_t)~WS__WRITE_WANTS_READ;
     if (!io) return ws__socket_write(c, buf, n);
     r = (io->write)(io->user, buf, n < WS__IO_MAX ? n : WS__IO_MAX);
-    if (r == WS_IO_WANT_READ) c->flags |= WS__WRITE_WANTS_READ;
+    if (r == WS_IO_WANT_READ) c->line |= WS__WRITE_WANTS_READ;
     return r ? r : (ptrdiff_t)WS_IO_WANT_WRITE;
 }
 
@@ -10821,6 +10993,7 @@ typedef struct ws__dial {
     int stage;
     int next;                   /* address to try */
     uint32_t until;             /* when the one before has had its time */
+    uint32_t look_at;           /* when the socket is asked how it goes */
     int error;                  /* of the last one tried */
     int proxy_tls;              /* the proxy itself is https:// */
     char *env;                  /* Windows: of ws__env, NULL: none */
@@ -10828,6 +11001,9 @@ typedef struct ws__dial {
     ws__found found;
     char host[256], port[8];    /* of the server, or of the proxy */
 } ws__dial;
+
+/* Before Windows 10 2004 a WSAPoll does not tell of an address that refuses. */
+#define WS__CONNECT_LOOK 250    /* ms */
 
 static size_t ws__address_size(const ws__address *a)
 {
@@ -11023,7 +11199,7 @@ static void ws__dial_free(ws_conn *c)
     ws__lookup_end(c, 0);
     ws__free(c->cfg, c->dial->env, c->dial->env_size);
     ws__free(c->cfg, c->dial->tunnel, sizeof *c->dial->tunnel);
-    if (!WS__HAS(c, WS__IS_FIXED)) ws__free(c->cfg, c->dial, sizeof *c->dial);
+    if (!ws__is_fixed(c)) ws__free(c->cfg, c->dial, sizeof *c->dial);
     c->dial = NULL;
 }
 
@@ -11033,7 +11209,7 @@ static int ws__dial_new(ws_conn *c)
 {
     const size_t size = sizeof *c->dial;
 
-    if (!WS__HAS(c, WS__IS_FIXED))
+    if (!ws__is_fixed(c))
         c->dial = (ws__dial *)ws__alloc(c->cfg, size);
     else if (c->rx->cap >= size + 8)
         c->dial = (ws__dial *)(void *)(WS__DATA(c->rx) + (c->rx->cap - size) / 8 * 8);
@@ -11127,7 +11303,7 @@ WS__APART int ws__dial_proxy(ws_conn *c, const ws_url *url, ws_url *proxy, const
 
     if (text && !strcmp(text, "env")) text = ws__proxy_named(c, url);
     if (!text || !*text) return 0;
-    if (WS__HAS(c, WS__IS_FIXED)) return WS_ERR_ARGUMENT;
+    if (ws__is_fixed(c)) return WS_ERR_ARGUMENT;
     if (ws__proxy_parse(text, proxy, &bad)) {
         *why = bad.words;
         return WS_ERR_URL;
@@ -11150,12 +11326,12 @@ static void ws__proxy_refused(ws_conn *c)
     ws_tunnel *t = c->dial->tunnel;
 
     ws__fail_with(c, t->result, t->text);
-    c->cfg->status = (uint16_t)t->status;
+    ws__client_of(c)->status = (uint16_t)t->status;
     if (t->head_size && !ws__rx_append(c, (uint8_t *)t->buf, t->head_size)) {
         c->rx->head_at = (uint32_t)c->rx->pos;
         c->rx->head_size = t->head_size;
         c->rx->pos = c->rx->len;
-        c->flags |= WS__HEAD_HELD;
+        c->owes |= WS__HEAD_HELD;
     }
     ws__dial_free(c);
 }
@@ -11265,26 +11441,10 @@ static int ws__connect_one(ws_conn *c, const struct sockaddr *a, size_t size, in
 /* The socket is connected: to the server, or to the proxy. */
 static void ws__dial_connected(ws_conn *c)
 {
-    c->deadline = c->cfg->limit;
     c->dial->stage = WS__DIAL_TUNNEL;
     if (c->dial->proxy_tls && ws__wrap(c, c->dial->host)) ws__dial_free(c);
     else if (c->dial->tunnel) ws__dial_tunnel(c);
     else ws__dial_done(c);
-}
-
-#define WS__CONNECT_LOOK 250    /* ms */
-
-/* When to look after the address that is being tried. Before Windows 10 2004 a WSAPoll
-   does not tell of one that refuses: so the socket is asked now and then. */
-static void ws__dial_patience(ws_conn *c)
-{
-    ws__dial *d = c->dial;
-
-    if (d->next == d->found.count) d->until = c->cfg->limit;
-    c->deadline = d->until;
-#ifdef _WIN32
-    if ((int32_t)(d->until - c->now) > WS__CONNECT_LOOK) c->deadline = c->now + WS__CONNECT_LOOK;
-#endif
 }
 
 /* Goes to the next address that does not fail at once. While others are left, each gets a
@@ -11298,6 +11458,7 @@ static void ws__dial_next(ws_conn *c)
     while (d->next < d->found.count) {
         const ws__address *a = &d->found.at[d->next++];
         ws__text t = ws__text_in(text, sizeof text);
+        uint32_t left;
         int r;
         ws__put_address(&t, &a->any, ws__address_size(a));
         if (!ws__allows(c, text)) {
@@ -11309,8 +11470,9 @@ static void ws__dial_next(ws_conn *c)
             d->error = ws__sock_error();
             continue;
         }
-        d->until = c->now + (c->cfg->limit - c->now) / 3;
-        ws__dial_patience(c);
+        left = (uint32_t)ws__core_left(&c->core, c->now);
+        d->until = c->now + (d->next < d->found.count ? left / 3 : left);
+        d->look_at = c->now + WS__CONNECT_LOOK;
         if (!r) ws__dial_connected(c);
         return;
     }
@@ -11425,7 +11587,7 @@ static void ws__dial_start(ws_conn *c)
     int error = 0;
 
     ws_url_parse(ws_url_of(c), strlen(ws_url_of(c)), &url);
-    if (url.secure && WS__HAS(c, WS__IS_FIXED)) {
+    if (url.secure && ws__is_fixed(c)) {
         ws__fail_with(c, WS_ERR_ARGUMENT, "TLS with cfg.memory goes through cfg.io");
         return;
     }
@@ -11501,8 +11663,8 @@ static int ws__dial_wants(const ws_conn *c)
     if (d->stage == WS__DIAL_LOOKUP) return d->lookup ? WS_WANT_READ : 0;
     if (d->stage == WS__DIAL_CONNECT) return WS_WANT_WRITE;
     if (d->tunnel->pos < d->tunnel->end)
-        return WS__HAS(c, WS__WRITE_WANTS_READ) ? WS_WANT_READ : WS_WANT_WRITE;
-    return WS__HAS(c, WS__READ_WANTS_WRITE) ? WS_WANT_WRITE : WS_WANT_READ;
+        return c->line & WS__WRITE_WANTS_READ ? WS_WANT_READ : WS_WANT_WRITE;
+    return c->line & WS__READ_WANTS_WRITE ? WS_WANT_WRITE : WS_WANT_READ;
 }
 
 /* The time for connecting is over: says with what it went. */
@@ -11609,13 +11771,15 @@ static const char *ws__location(ws__text *t, const ws_url *from, ws_str to, uint
     return NULL;
 }
 
-/* Everything of the last connection is forgotten, but for the flags to keep. */
-static void ws__renew(ws_conn *c, uint32_t keep)
+/* Everything of the last connection is forgotten, but for output that waits for OPEN. */
+static void ws__renew(ws_conn *c)
 {
+    ws__client *k = ws__client_of(c);
+
     ws__dial_free(c);
     ws__hang_up(c);
     ws__rx_free(c);
-    if (WS__HAS(c, WS__IS_FIXED)) {
+    if (ws__is_fixed(c)) {
         size_t cap = c->rx->cap;
         memset(c->rx, 0, sizeof *c->rx);
         c->rx->cap = cap;
@@ -11624,18 +11788,17 @@ static void ws__renew(ws_conn *c, uint32_t keep)
         ws__free(c->cfg, c->note, WS__NOTE_SIZE);
         c->note = NULL;
     }
-    c->flags &= keep;
-    c->core.is &= WS__CLIENT;
-    ws__enter(&c->core, WS__PHASE_HEAD);
-    c->core.error = c->protocol = 0;
-    c->core.code = c->core.rtt = 0;
-    c->fresh = 0;
-    c->cfg->answered = c->cfg->close_ahead = 0;
+    c->line &= WS__PAUSED;
+    c->owes &= WS__REFUSED | WS__DRAIN_ASKED;
+    c->life &= WS__TICKED | WS__LOOKED;
+    ws__core_renew(&c->core, c->now);
+    c->protocol = 0;
+    k->to_follow = 0;
+    k->answered = k->status = 0;
+    k->close_ahead = 0;
     c->refused = 0;
     c->taken = 0;
-    c->cfg->status = 0;
     ws__ext_free(c);
-    c->core.heard = c->core.spoke = c->now;
 }
 
 /* Puts what waits for OPEN in old behind the new request. */
@@ -11670,7 +11833,6 @@ static void ws__set_out(ws_conn *c, ws__tx *old)
     ws_url url;
     int fault;
 
-    c->deadline = c->cfg->limit;
     ws_url_parse(ws_url_of(c), strlen(ws_url_of(c)), &url);
     fault = ws__request_put(c, &url);
     if (old) {
@@ -11687,7 +11849,7 @@ static void ws__set_out(ws_conn *c, ws__tx *old)
 /* Goes where the answer's Location says. Returns 0, or an error with *why. */
 static int ws__follow(ws_conn *c, const char **why)
 {
-    ws__cfg *k = c->cfg;
+    ws__client *k = ws__client_of(c);
     const char *text = ws_url_of(c);
     ws_str to = ws_header_value(c, "Location");
     size_t room = 2 * strlen(text) + to.size + 16;
@@ -11696,22 +11858,21 @@ static int ws__follow(ws_conn *c, const char **why)
     ws_url from;
     char *buf, *fit;
 
-    if (k->hops >= k->set.max_redirects) { *why = "too many"; return WS_ERR_REDIRECT; }
-    buf = (char *)ws__alloc(k, room);
+    if (k->hops >= c->cfg->set.max_redirects) { *why = "too many"; return WS_ERR_REDIRECT; }
+    buf = (char *)ws__alloc(c->cfg, room);
     if (!buf) return WS_ERR_MEMORY;
     t = ws__text_in(buf, room);
     ws_url_parse(text, strlen(text), &from);
     *why = ws__location(&t, &from, to, &k->crossed);
     fit = *why ? NULL : ws__string_new(c, ws__cstr(buf));
-    ws__free(k, buf, room);
+    ws__free(c->cfg, buf, room);
     if (*why) return WS_ERR_REDIRECT;
     if (!fit) return WS_ERR_MEMORY;
     ws__string_free(c, k->moved);
     k->moved = fit;
     k->hops++;
     c->tx = NULL;
-    ws__renew(c, ~(uint32_t)(WS__HEAD_HELD | WS__MORE | WS__READ_WANTS_WRITE | WS__INPUT_END |
-                             WS__WRITE_WANTS_READ | WS__BROKEN | WS__CLOSE_TOLD));
+    ws__renew(c);
     ws__set_out(c, old);
     return 0;
 }
@@ -11719,42 +11880,43 @@ static int ws__follow(ws_conn *c, const char **why)
 /* The next try after DOWN, from the first URL on. */
 static void ws__retry(ws_conn *c)
 {
-    ws__cfg *k = c->cfg;
+    ws__client *k = ws__client_of(c);
 
     ws__string_free(c, k->moved);
     k->moved = NULL;
     k->hops = k->crossed = k->as_get = 0;
-    k->limit = ws__after(c, k->set.handshake_timeout);
+    ws__core_wait(&c->core, c->now, c->cfg->set.handshake_timeout);
     ws__tx_free(c);
     if (c->more) {
         c->more->read = NULL;
         c->more->read_asked = 0;
     }
-    c->core.sending = 0;
-    ws__renew(c, WS__IS_FIXED | WS__IS_BLOCKING | WS__TICKED | WS__CLOCKED |
-                 WS__QUEUED | WS__PAUSED);
+    c->owes = 0;
+    ws__renew(c);
     ws__set_out(c, NULL);
 }
 
 /* Refused by a server that may take it later. */
-static int ws__refused_for_now(const ws__cfg *k)
+static int ws__refused_for_now(const ws_conn *c)
 {
-    return k->status == 429 || k->status == 502 || k->status == 503 || k->status == 504;
+    int status = ws__status(c);
+
+    return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
 /* The ms that such a server asks us to wait, 0 if none. */
 static uint32_t ws__retry_after(const ws_conn *c)
 {
-    const ws__cfg *k = c->cfg;
+    const ws_config *s = &c->cfg->set;
     ws_str v = ws_header_value(c, "Retry-After");
     uint64_t ms = 0;
     size_t i;
 
-    if (!k->set.retry_after || !ws__refused_for_now(k)) return 0;
+    if (!s->retry_after || !ws__refused_for_now(c)) return 0;
     for (i = 0; i < v.size; i++) {
         if (!ws__is_digit(v.data[i])) return 0;
         ms = ms * 10 + (uint64_t)(v.data[i] - '0') * 1000u;
-        if (ms > k->set.retry_max) return k->set.retry_max;
+        if (ms > s->retry_max) return s->retry_max;
     }
     return (uint32_t)ms;
 }
@@ -11763,20 +11925,21 @@ static uint32_t ws__retry_after(const ws_conn *c)
    first one again after a connection that lasted longer. */
 static uint32_t ws__back_off(ws_conn *c)
 {
-    ws__cfg *k = c->cfg;
-    uint32_t least = k->delay_set ? k->set.reconnect : 0;
-    uint32_t most = ws__smaller(ws__larger(k->set.reconnect_max, least), 1u << 29);
+    const ws_config *s = &c->cfg->set;
+    ws__client *k = ws__client_of(c);
+    uint32_t least = k->delay_set ? k->reconnect : 0;
+    uint32_t most = ws__smaller(ws__larger(s->reconnect_max, least), 1u << 29);
     uint32_t shortest, longest, r = 0;
 
-    if (!k->delay || (WS__HAS(c, WS__OPENED) && c->now - k->opened >= k->delay))
-        k->delay = ws__smaller(k->set.reconnect, most);
+    if (!k->delay || (c->life & WS__OPENED && c->now - k->opened >= k->delay))
+        k->delay = ws__smaller(k->reconnect, most);
     else
         k->delay = k->delay < most / 2 ? 2 * k->delay : most;
     shortest = ws__larger(k->delay - k->delay / 2, least);
-    longest = ws__smaller(least + least / 4, k->set.retry_max);
+    longest = ws__smaller(least + least / 4, s->retry_max);
     shortest = ws__larger(shortest, ws__retry_after(c));
     longest = ws__larger(longest, ws__larger(k->delay, shortest));
-    if (ws__random(k, &r, sizeof r)) r = 0;
+    if (ws__random(c, &r, sizeof r)) r = 0;
     return shortest + r % (longest - shortest + 1);
 }
 
@@ -11784,23 +11947,23 @@ static uint32_t ws__back_off(ws_conn *c)
    leads on. */
 static int ws__again(ws_conn *c, ws_event *ev)
 {
-    ws__cfg *k = c->cfg;
-    int error = -(int)c->core.error, refused = error == WS_ERR_STATUS || error == WS_ERR_REDIRECT;
+    const ws_config *s = &c->cfg->set;
+    ws__client *k = ws__client_of(c);
     const char *why = NULL;
+    int error, refused;
 
-    if (error == WS_ERR_STATUS && ws__redirects(c, k->status)) {
-        int fault = ws__follow(c, &why);
-        if (!fault) return 0;
-        c->core.error = 0;
-        ws__fail_with(c, fault, why);
-        ev->error = error = fault;
+    if (k->to_follow) {
+        error = ws__follow(c, &why);
+        if (!error) return 0;
+        ws__fail_with(c, error, why);
+        ev->error = error;
         ev->code = c->core.code;
         ev->reason = ws_error_text(c);
     }
-    if (refused && k->set.refusal_final &&
-        !(k->set.retry_after && ws__refused_for_now(k)))
-        return 1;
-    if (!k->set.reconnect || !ws__can_dial(c) ||
+    error = -(int)c->core.error;
+    refused = error == WS_ERR_STATUS || error == WS_ERR_REDIRECT;
+    if (refused && s->refusal_final && !(s->retry_after && ws__refused_for_now(c))) return 1;
+    if (!k->reconnect || !ws__can_dial(c) ||
         error == WS_ERR_URL || error == WS_ERR_NO_TLS || error == WS_ERR_ARGUMENT ||
         error == WS_ERR_MEMORY)
         return 1;
@@ -11810,28 +11973,46 @@ static int ws__again(ws_conn *c, ws_event *ev)
     ws__hang_up(c);
     ev->type = WS_EV_DOWN;
     ev->retry_in = (int)ws__back_off(c);
-    c->deadline = c->now + (uint32_t)ev->retry_in;
-    c->flags = (c->flags & ~(uint32_t)WS__CLOSE_TOLD) | WS__DOWN;
+    ws__core_wait(&c->core, c->now, (uint32_t)ev->retry_in);
+    c->owes = (uint8_t)((c->owes & ~WS__CLOSE_TOLD) | WS__DOWN);
     return 1;
 }
 
-/* The deadline of a client has passed: the next try is due, or a silent address gives way
-   to the next. 0: it is neither down nor connecting. */
-static int ws__dial_due(ws_conn *c)
+/* Is it one address after the other that is tried? */
+static int ws__connects(const ws_conn *c)
 {
-    if (WS__HAS(c, WS__DOWN)) {
+    return c->dial && c->core.phase == WS__PHASE_HEAD && c->dial->stage == WS__DIAL_CONNECT;
+}
+
+/* When the present address is to be looked after. */
+static uint32_t ws__connect_due(const ws_conn *c, uint32_t now)
+{
+    const ws__dial *d = c->dial;
+
+#ifdef _WIN32
+    return ws__sooner(now, d->until, d->look_at);
+#else
+    (void)now;
+    return d->until;
+#endif
+}
+
+/* Something of a client's way to the server is due: the next try, or a silent address
+   gives way to the next. 0: it is neither down nor connecting. */
+static int ws__dial_expired(ws_conn *c)
+{
+    ws__dial *d = c->dial;
+
+    if (c->owes & WS__DOWN) {
         ws__retry(c);
-        return 1;
-    }
-    if (!c->dial || c->core.phase != WS__PHASE_HEAD) return 0;
-    if (c->cfg->set.handshake_timeout == WS_NEVER) c->cfg->limit = ws__after(c, WS_NEVER);
-    if ((int32_t)(c->now - c->cfg->limit) >= 0) {
+    } else if (!d || c->core.phase != WS__PHASE_HEAD) {
+        return 0;
+    } else if (ws__core_left(&c->core, c->now) <= 0) {
         ws__dial_late(c);
-    } else if (c->dial->stage != WS__DIAL_CONNECT) {
-        c->deadline = c->cfg->limit;
-    } else if ((int32_t)(c->now - c->dial->until) < 0 ||
-               c->dial->next == c->dial->found.count) {
-        ws__dial_patience(c);
+    } else if ((int32_t)(c->now - d->until) < 0) {
+        d->look_at = c->now + WS__CONNECT_LOOK;
+    } else if (d->next == d->found.count) {
+        d->until = c->now + (uint32_t)ws__core_left(&c->core, c->now);
     } else {
         ws__sock_drop(c);
         ws__dial_next(c);
@@ -11862,8 +12043,8 @@ static void ws__write_failed(ws_conn *c)
         return;
     }
     ws__drop_output(c);
-    c->flags |= WS__BROKEN;
-    if (c->cfg->set.io.read) c->flags |= WS__INPUT_END;    /* a blocking one would wait */
+    c->line |= WS__BROKEN;
+    if (c->cfg->set.io.read) c->line |= WS__INPUT_END;    /* a blocking one would wait */
 }
 
 static ws__piece *ws__loop_pieces(ws_loop *l, int *most);
@@ -11877,7 +12058,7 @@ static void ws__flush(ws_conn *c)
     int turns = 64, most = 16;
 
     if (c->loop) v = ws__loop_pieces(c->loop, &most);
-    while (turns-- && ws__connected(c) && !WS__HAS(c, WS__CORKED) &&
+    while (turns-- && ws__connected(c) && !(c->line & WS__CORKED) &&
            (p = ws__output(c, &n), n)) {
         ptrdiff_t r = c->tx->mark_end ? ws__writev(c, v, ws__tx_pieces(c, v, most))
                                       : ws__write(c, p, n);
@@ -11891,9 +12072,9 @@ static void ws__flush(ws_conn *c)
 
 static void ws__input_end(ws_conn *c, ptrdiff_t r)
 {
-    if (r == 0) c->flags = (c->flags & ~(uint32_t)WS__BROKEN) | WS__INPUT_END;
-    if (r == WS_IO_ERROR) c->flags |= WS__INPUT_END | WS__BROKEN;
-    if (r == 0 || r == WS_IO_ERROR) c->fresh = 1;
+    if (r == 0) c->line = (uint8_t)((c->line & ~WS__BROKEN) | WS__INPUT_END);
+    if (r == WS_IO_ERROR) c->line |= WS__INPUT_END | WS__BROKEN;
+    if (r == 0 || r == WS_IO_ERROR) c->core.is |= WS__FRESH;
 }
 
 /* 1 if the next bytes are payload of a message that is put together. */
@@ -11904,6 +12085,11 @@ static int ws__reads_payload(const ws_conn *c)
     return rx && rx->reader.in_frame && !rx->parts && !rx->reader.coded && rx->pos == rx->len;
 }
 
+static int ws__has_parked(const ws_conn *c)
+{
+    return ws__is_blocking(c) && ws__client_of(c)->parked;
+}
+
 /* Room to read input into: *n bytes. The payload of a large frame goes straight to its
    place; other bytes wait behind it. NULL: nothing should be read now. */
 static uint8_t *ws__read_room(ws_conn *c, size_t *n)
@@ -11912,10 +12098,10 @@ static uint8_t *ws__read_room(ws_conn *c, size_t *n)
     uint8_t *at;
 
     if (!ws__connected(c) || !ws__phase_has(&c->core, WS__PARSES) || ws__held_back(c) ||
-        WS__HAS(c, WS__INPUT_END) || !ws_feed_room(c))
+        c->line & WS__INPUT_END || !ws_feed_room(c))
         return NULL;
-    if (ws__reads_payload(c) && rx->reader.left >= *n && !rx->behind && !c->cfg->parked &&
-        !WS__HAS(c, WS__IS_FIXED | WS__MESSAGE_HELD | WS__HEAD_HELD)) {
+    if (ws__reads_payload(c) && rx->reader.left >= *n && !rx->behind && !ws__has_parked(c) &&
+        !ws__is_fixed(c) && !(c->owes & (WS__MESSAGE_HELD | WS__HEAD_HELD))) {
         rx->pos = rx->len = rx->msg;
         if (rx->cap - rx->msg < *n && ws__rx_message_room(c, *n)) return NULL;
         rx = c->rx;
@@ -11976,12 +12162,12 @@ static int ws__receive_waste(ws_conn *c, void *waste, size_t n)
 static int ws__receive(ws_conn *c)
 {
     size_t n = 16384;
-    int exact = WS__HAS(c, WS__IS_BLOCKING) && c->cfg->set.io.read;
+    int exact = ws__is_blocking(c) && c->cfg->set.io.read;
     uint8_t *at, few[256];
     ptrdiff_t r;
 
     if (!ws__phase_has(&c->core, WS__KEEPS) && ws__wants_input(c)) {
-        at = WS__HAS(c, WS__IS_FIXED) ? NULL : ws__rx_room(c, n);
+        at = ws__is_fixed(c) ? NULL : ws__rx_room(c, n);
         return at ? ws__receive_waste(c, at, n) : ws__receive_waste(c, few, sizeof few);
     }
     if (exact && !ws__is_http(c)) n = ws__need(c);
@@ -12001,20 +12187,20 @@ static void ws__start_clock(ws_conn *c)
 {
     c->now = (uint32_t)ws__clock();
     c->core.heard = c->core.spoke = c->now;
-    c->deadline = ws__after(c, c->cfg->set.handshake_timeout);
-    if (WS__IS_CLIENT(&c->core)) c->cfg->limit = c->deadline;
-    c->flags |= WS__TICKED | WS__CLOCKED;
+    ws__core_wait(&c->core, c->now, c->cfg->set.handshake_timeout);
+    c->role |= WS__IS_DRIVEN;
+    c->life |= WS__TICKED;
 }
 
 #ifndef WS_NO_CLIENT
 /* Makes a client and starts connecting. */
-static ws_conn *ws__open(const char *url, const ws_config *cfg, uint32_t flags)
+static ws_conn *ws__open(const char *url, const ws_config *cfg, int role)
 {
     ws_conn *c = ws__client_new(url, cfg, cfg, 1);
 
     if (!c) return NULL;
     if (cfg && cfg->io.read) ws__not_dialling(c, cfg);
-    c->flags |= flags;
+    c->role |= (uint8_t)role;
     ws__start_clock(c);
     if (!c->core.error && !c->cfg->set.io.read) ws__dial_start(c);
     return c;
@@ -12035,7 +12221,7 @@ WS_API ws_socket ws_fd(const ws_conn *c)
 /* 1 if ws_output has something that may be written now. */
 static int ws__has_output(const ws_conn *c)
 {
-    if (WS__HAS(c, WS__CORKED)) return 0;
+    if (c->line & WS__CORKED) return 0;
     if (ws__source_ready(c)) return 1;
     if (!c->tx) return 0;
     if (c->core.phase == WS__PHASE_HEAD) return c->tx->border > c->tx->pos;
@@ -12044,10 +12230,10 @@ static int ws__has_output(const ws_conn *c)
 
 static int ws__wants_input(const ws_conn *c)
 {
-    if (c->core.phase == WS__PHASE_BODY) return !WS__HAS(c, WS__INPUT_END);
+    if (c->core.phase == WS__PHASE_BODY) return !(c->line & WS__INPUT_END);
     if (c->core.phase == WS__PHASE_ENDING) return ws__awaits_end(c);
     return ws__phase_has(&c->core, WS__PARSES) && !ws__held_back(c) &&
-           !WS__HAS(c, WS__INPUT_END) && ws_feed_room(c);
+           !(c->line & WS__INPUT_END) && ws_feed_room(c);
 }
 
 WS_API int ws_wants(const ws_conn *c)
@@ -12058,9 +12244,9 @@ WS_API int ws_wants(const ws_conn *c)
     if (!c || c->core.phase == WS__PHASE_ENDED) return 0;
     if (c->dial) return ws__dial_wants(c);
     if (ws__wants_input(c))
-        wants = WS__HAS(c, WS__READ_WANTS_WRITE) ? WS_WANT_WRITE : WS_WANT_READ;
+        wants = c->line & WS__READ_WANTS_WRITE ? WS_WANT_WRITE : WS_WANT_READ;
     if (ws__has_output(c))
-        wants |= WS__HAS(c, WS__WRITE_WANTS_READ) ? WS_WANT_READ : WS_WANT_WRITE;
+        wants |= c->line & WS__WRITE_WANTS_READ ? WS_WANT_READ : WS_WANT_WRITE;
     return wants;
 }
 
@@ -12075,9 +12261,9 @@ WS_API void ws_step(ws_conn *c)
     if (c->dial) ws__dial_step(c);
     ws__flush(c);
     for (i = 0; i < 16 && ws__receive(c); i++) {}
-    if (i == 16) c->flags |= WS__MORE;
+    if (i == 16) c->line |= WS__MORE;
     /* what writing waited for may have been read just now */
-    if (ws__judge_dry(c) || WS__HAS(c, WS__WRITE_WANTS_READ)) ws__flush(c);
+    if (ws__judge_dry(c) || c->line & WS__WRITE_WANTS_READ) ws__flush(c);
 }
 
 #endif /* WS_NO_SOCKETS */
@@ -12090,14 +12276,14 @@ WS_API int ws_timeout(const ws_conn *c)
     int32_t due;
 
     ws__sane(c);
-    if (!c || WS__HAS(c, WS__CLOSE_TOLD)) return -1;
+    if (!c || c->owes & WS__CLOSE_TOLD) return -1;
     now = c->now;
 #ifndef WS_NO_SOCKETS
-    if (WS__HAS(c, WS__CLOCKED)) now = (uint32_t)ws__clock();
-    if (WS__HAS(c, WS__MORE | WS__BROKEN) && (ws_wants(c) & WS_WANT_READ)) return 0;
+    if (ws__is_driven(c)) now = (uint32_t)ws__clock();
+    if (c->line & (WS__MORE | WS__BROKEN) && (ws_wants(c) & WS_WANT_READ)) return 0;
 #endif
     if (ws_finished(c) || ws__writable_due(c)) return 0;
-    due = (int32_t)(c->deadline - now);
+    due = (int32_t)(ws__due(c, now) - now);
     if (due > 1 << 29) return -1;
     return due < 0 ? 0 : due;
 }
@@ -12105,11 +12291,11 @@ WS_API int ws_timeout(const ws_conn *c)
 /* The application's transport is told once that the connection is done with it. */
 static void ws__io_close(ws_conn *c)
 {
-    ws_io *io = &c->cfg->set.io;
-    void (*close_it)(void *user) = io->close;
+    const ws_io *io = &c->cfg->set.io;
 
-    io->close = NULL;
-    if (close_it) close_it(io->user);
+    if (c->life & WS__IO_CLOSED || !io->close) return;
+    c->life |= WS__IO_CLOSED;
+    (io->close)(io->user);
 }
 
 static void ws__free_now(ws_conn *c)
@@ -12123,10 +12309,14 @@ static void ws__free_now(ws_conn *c)
 #endif
     ws__io_close(c);
     ws__ext_free(c);
-    if (WS__HAS(c, WS__IS_FIXED)) return;
+    if (ws__is_fixed(c)) return;
     ws__rx_free(c);
     ws__tx_free(c);
     ws__more_free(c);
+    if (WS__IS_CLIENT(&c->core)) {
+        ws__string_free(c, ws__client_of(c)->moved);
+        ws__string_free(c, ws__client_of(c)->next_line);
+    }
     ws__free(k, c->note, WS__NOTE_SIZE);
     ws__free(k, c, sizeof *c);
     ws__cfg_release(k);
@@ -12167,6 +12357,7 @@ static int ws__wait_for(ws_conn *c, int wants, int ms)
 /* Answers the pings among the bytes that wait for ws_recv, which still tells of them. */
 static void ws__answer_ahead(ws_conn *c)
 {
+    ws__client *k = ws__client_of(c);
     ws__rx *rx = c->rx;
     uint32_t seen = 0;
     size_t at, left;
@@ -12180,10 +12371,10 @@ static void ws__answer_ahead(ws_conn *c)
         int head = ws_frame_decode(p, rx->len - at, &f);
         if (head <= 0 || f.size > rx->len - at - (size_t)head) return;
         left = (size_t)head + (size_t)f.size;
-        if (f.op == WS_OP_CLOSE) c->cfg->close_ahead = 1;
+        if (f.op == WS_OP_CLOSE) k->close_ahead = 1;
         if (f.op != WS_OP_PING || f.size > 125 || c->cfg->set.manual_pong) continue;
-        if (++seen <= c->cfg->answered) continue;
-        c->cfg->answered = (uint16_t)seen;
+        if (++seen <= k->answered) continue;
+        k->answered = (uint16_t)seen;
         if (ws__pong_put(c, p + head, (size_t)f.size)) return;
     }
 }
@@ -12194,7 +12385,7 @@ static void ws__read_ahead(ws_conn *c)
 {
     ws__rx *shown = c->rx && c->rx->behind ? c->rx : NULL;
 
-    c->cfg->looked = (uint16_t)c->now;
+    ws__client_of(c)->looked = (uint16_t)c->now;
     if (shown) WS__DATA(shown)[shown->behind] = shown->kept;
     ws__receive(c);
     ws__answer_ahead(c);
@@ -12214,9 +12405,15 @@ static void ws__look(ws_conn *c)
     if (c->core.phase != WS__PHASE_FRAMES || !ws__wants_input(c)) return;
     if (io->read && !io->wait) return;
     c->now = (uint32_t)ws__clock();
-    if ((uint16_t)(c->now - c->cfg->looked) < WS__LOOK_EVERY) return;
+    if ((uint16_t)(c->now - ws__client_of(c)->looked) < WS__LOOK_EVERY) return;
     ws__read_ahead(c);
     ws__flush(c);
+}
+
+/* The time ms from now; far away for WS_NEVER. */
+static uint32_t ws__after(const ws_conn *c, uint32_t ms)
+{
+    return c->now + (ms == WS_NEVER ? WS__FAR : ms);
 }
 
 /* A blocking client waits until wire more bytes may be queued and it is no longer busy
@@ -12224,17 +12421,18 @@ static void ws__look(ws_conn *c)
    why it cannot be. */
 static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
 {
-    const uint32_t corked = c->flags & (uint32_t)WS__CORKED, patience = c->cfg->set.send_timeout;
+    const uint8_t corked = c->line & WS__CORKED;
+    const uint32_t patience = c->cfg->set.send_timeout;
     const int reads = !c->cfg->set.io.read || c->cfg->set.io.wait;
     uint32_t due, spoke;
 
-    c->flags &= ~corked;
+    c->line &= (uint8_t)~WS__CORKED;
     c->now = (uint32_t)ws__clock();
     due = ws__after(c, patience);
     ws__flush(c);
     ws__taking_begin(c);
     while ((ws__too_much(c, wire) || (busy && (busy)(c))) && !ws_error(c) &&
-           !c->cfg->close_ahead) {
+           !ws__close_is_ahead(c)) {
         int wants = reads && ws__wants_input(c) ? WS_WANT_READ | WS_WANT_WRITE : WS_WANT_WRITE;
         if ((int32_t)(c->now - due) >= 0 && !ws__takes(c, patience)) {
             ws__fail(c, WS_ERR_SEND_TIMEOUT);
@@ -12245,13 +12443,13 @@ static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
         ws__wait_for(c, wants, (int)(due - c->now));
         c->now = (uint32_t)ws__clock();
         if (wants & WS_WANT_READ) ws__read_ahead(c);
-        if (WS__HAS(c, WS__INPUT_END)) ws__write_failed(c);     /* the peer has gone */
+        if (c->line & WS__INPUT_END) ws__write_failed(c);     /* the peer has gone */
         ws__flush(c);
         if (busy && c->core.spoke != spoke) due = ws__after(c, patience);  /* the source
                                                                               gives */
     }
-    if (ws__phase_has(&c->core, WS__STREAMS)) c->flags |= corked;
-    return c->cfg->close_ahead ? (int)WS_ERR_STATE : ws_error(c);
+    if (ws__phase_has(&c->core, WS__STREAMS)) c->line |= corked;
+    return ws__close_is_ahead(c) ? (int)WS_ERR_STATE : ws_error(c);
 }
 
 /* Waits until there is something to do, or ms milliseconds passed. */
@@ -12270,13 +12468,13 @@ WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout)
 
     ws__sane(c);
     if (!c || !ev || c->loop) return WS_ERR_ARGUMENT;
-    if (WS__HAS(c, WS__CLOSE_TOLD)) return -1;
+    if (c->owes & WS__CLOSE_TOLD) return -1;
     start = ws__clock();
     for (;;) {
         int got = ws_next(c, ev);
-        if (!got && !timeout && c->cfg->stepped) break;
+        if (!got && !timeout && c->life & WS__LOOKED) break;
         if (!got) {
-            c->cfg->stepped = !timeout;
+            c->life = (uint8_t)(timeout ? c->life & ~WS__LOOKED : c->life | WS__LOOKED);
             ws_step(c);
             got = ws_next(c, ev);
         }
@@ -12289,7 +12487,7 @@ WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout)
         }
         if (ws__wait(c, left)) return ws__fill(ev, NULL, WS_EV_WAKE, NULL, 0);
     }
-    c->cfg->stepped = 0;
+    c->life &= (uint8_t)~WS__LOOKED;
     return 0;
 }
 
@@ -12297,17 +12495,18 @@ WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout)
 /* Waits for the end of the handshake, which the first ws_recv tells. */
 WS__APART void ws__await_open(ws_conn *c)
 {
-    uint32_t reconnect = c->cfg->set.reconnect;
+    ws__client *k = ws__client_of(c);
+    uint32_t reconnect = k->reconnect;
     ws_event ev;
     int got;
 
     c->cfg->wake = ws__flush;
-    c->cfg->set.reconnect = 0;      /* a failure is for the first ws_recv to tell */
+    k->reconnect = 0;               /* a failure is for the first ws_recv to tell */
     got = ws_recv(c, &ev, -1);
-    c->cfg->set.reconnect = reconnect;
+    k->reconnect = reconnect;
     if (got <= 0 || ev.type == WS_EV_WAKE) return;
-    if (ev.type == WS_EV_OPEN) c->flags |= WS__OPEN_OWED;   /* the caller gets it again */
-    else c->flags &= ~(uint32_t)WS__CLOSE_TOLD;
+    if (ev.type == WS_EV_OPEN) c->owes |= WS__OPEN_OWED;   /* the caller gets it again */
+    else c->owes &= (uint8_t)~WS__CLOSE_TOLD;
 }
 
 WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg)
@@ -12763,13 +12962,24 @@ static void ws__heap_sift(ws_loop *l, ws_conn *c)
     ws__heap_put(l, at, c);
 }
 
-/* After c's deadline may have changed. One turn may change those of many, so the heap
-   goes by due, which changes here alone. */
+static inline void ws__heap_sooner(ws_loop *l, ws_conn *c, uint32_t due)
+{
+    if (!c->slot || (int32_t)(due - c->due) >= 0) return;
+    c->due = due;
+    ws__heap_sift(l, c);
+}
+
+#define WS__HEAP_REST 1000      /* ms until one is judged again that is due for ever */
+
+/* After a turn of c: moves it up if it is due sooner than its place says. One that is due
+   later stays there until ws__loop_timers comes across it. */
 static void ws__heap_fix(ws_loop *l, ws_conn *c)
 {
-    if (!c->slot || c->due == c->deadline) return;
-    c->due = c->deadline;
-    ws__heap_sift(l, c);
+    uint32_t now = (uint32_t)l->now, due = ws__due(c, now);
+
+    if (c->place & WS__OVERDUE && (int32_t)(due - now) <= 0) due = now + WS__HEAP_REST;
+    c->place &= (uint8_t)~WS__OVERDUE;
+    ws__heap_sooner(l, c, due);
 }
 
 /* Puts c last: its first turn moves it to its place. So ws_each sees the others stand
@@ -12786,7 +12996,7 @@ static int ws__heap_add(ws_loop *l, ws_conn *c)
         l->heap = bigger;
         l->heap_size = size;
     }
-    c->due = (uint32_t)l->now + (1u << 30);
+    c->due = (uint32_t)l->now + WS__FAR;
     ws__heap_put(l, ++l->heap_count, c);
     return 0;
 }
@@ -12817,8 +13027,8 @@ static void ws__enqueue(ws_conn *c)
 {
     ws_loop *l = c->loop;
 
-    if (WS__HAS(c, WS__QUEUED)) return;
-    c->flags |= WS__QUEUED;
+    if (c->place & WS__QUEUED) return;
+    c->place |= WS__QUEUED;
     c->link = NULL;
     *l->queue_end = c;
     l->queue_end = &c->link;
@@ -12989,7 +13199,7 @@ static void ws__loop_drop(ws_conn *c)
 {
     ws_loop *l = c->loop;
 
-    if (WS__HAS(c, WS__DEAD)) return;
+    if (c->place & WS__DEAD) return;
     if (l->foreign) {
         if (c->fd != WS__NO_SOCK) ws__sock_close(c->fd);
         c->fd = WS__NO_SOCK;            /* so nothing is said any more, by TLS neither */
@@ -13002,9 +13212,9 @@ static void ws__loop_drop(ws_conn *c)
         c->cork = NULL;
         l->current = NULL;
     }
-    if (c->slot && !WS__HAS(c, WS__LINGERS)) l->gone++;
+    if (c->slot && !(c->place & WS__LINGERS)) l->gone++;
     if (c->cfg->conns) c->cfg->conns--;
-    c->flags |= WS__DEAD;
+    c->place |= WS__DEAD;
     ws__leave_all(c, 1);
     ws__dial_free(c);
     ws__unwrap(c);
@@ -13032,7 +13242,7 @@ static int ws__cork_flush(ws_conn *c)
                                                    seen */
     int i, bad = 0;
 
-    if (g->total && !WS__HAS(c, WS__NO_OUTPUT)) {
+    if (g->total && !(c->line & WS__NO_OUTPUT)) {
         ptrdiff_t r = ws__writev(c, g->piece, g->n);
         if (r >= 0) sent = (size_t)r;
         else if (r == WS_IO_ERROR) { ws__write_failed(c); return 0; }
@@ -13043,7 +13253,7 @@ static int ws__cork_flush(ws_conn *c)
         ws__drained(c);
         return 0;
     }
-    for (i = 0, left = sent; i < g->n && !WS__HAS(c, WS__NO_OUTPUT) && !bad; i++) {
+    for (i = 0, left = sent; i < g->n && !(c->line & WS__NO_OUTPUT) && !bad; i++) {
         const uint8_t *p = (const uint8_t *)g->piece[i].iov_base;
         size_t n = g->piece[i].iov_len, skip = left < n ? left : n;
         left -= skip;
@@ -13066,44 +13276,50 @@ static void ws__watch(ws_loop *l, ws_conn *c)
 {
     int wants = ws_wants(c);
 
-    if (WS__HAS(c, WS__LINGERS)) wants = WS_WANT_READ;
+    if (c->place & WS__LINGERS) wants = WS_WANT_READ;
     if (c->fd == WS__NO_SOCK || c->wants == wants) return;
-    if (c->wants == WS__UNWATCHED && !wants && WS__HAS(c, WS__NO_OUTPUT)) return; /* hung
+    if (c->wants == WS__UNWATCHED && !wants && c->line & WS__NO_OUTPUT) return; /* hung
                                                                                      up */
     if (!ws__poller_set(l, c->fd, (uintptr_t)c, c->wants, wants)) c->wants = (uint8_t)wants;
-    else if (!WS__HAS(c, WS__LINGERS)) ws__fail(c, WS_ERR_POLLER);
+    else if (!(c->place & WS__LINGERS)) ws__fail(c, WS_ERR_POLLER);
 }
 
 /* After CLOSE: the socket goes now, or when the peer had time to read our last words. */
 static void ws__loop_retire(ws_loop *l, ws_conn *c)
 {
-    int speak = (c->core.error || WS__HAS(c, WS__ANSWERED)) && c->fd != WS__NO_SOCK &&
+    int speak = (c->core.error || c->life & WS__ANSWERED) && c->fd != WS__NO_SOCK &&
                 !c->cfg->set.io.read &&
-                !WS__IS_CLIENT(&c->core) && !WS__HAS(c, WS__INPUT_END | WS__NO_OUTPUT);
+                !WS__IS_CLIENT(&c->core) && !(c->line & (WS__INPUT_END | WS__NO_OUTPUT));
 
     if (!speak) { ws__loop_drop(c); return; }
     ws__unwrap(c);
-    c->flags |= WS__LINGERS;
+    c->place |= WS__LINGERS;
     l->gone++;
     shutdown(c->fd, 1);
     ws__rx_free(c);
-    c->deadline = c->now + ws__smaller(c->cfg->set.close_timeout, WS__LINGER);
+    ws__core_wait(&c->core, c->now, ws__smaller(c->cfg->set.close_timeout, WS__LINGER));
     ws__heap_fix(l, c);
     ws__watch(l, c);
 }
 
+/* Was its last event told? */
+static int ws__is_gone(const ws_conn *c)
+{
+    return c->place & WS__DEAD || c->owes & WS__CLOSE_TOLD;
+}
+
 /* Open, and nothing held, waiting, owed or out of the ordinary: the short ways apply. */
-static int ws__at_rest(const ws_conn *c)
+static inline int ws__at_rest(const ws_conn *c)
 {
     return c->core.phase == WS__PHASE_FRAMES && !c->rx && !c->tx && !c->more &&
-           !(c->flags & ~(uint32_t)(WS__TICKED | WS__OPENED));
+           !(c->line | c->owes);
 }
 
 /* Ends a turn: what was sent leaves, the rest of the input is kept, the poller is told. */
 static void ws__loop_leave(ws_loop *l, ws_conn *c)
 {
     size_t rest = (size_t)(l->span.end - l->span.p);
-    int held;
+    int overdue = c->place & WS__OVERDUE, held;
 
     l->current = NULL;
     if (rest && !ws__phase_has(&c->core, WS__ENDS) && ws__rx_append(c, l->span.p, rest))
@@ -13111,24 +13327,24 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
     l->span.p = l->span.end = NULL;
     if (c->cork && c->cork->total) ws__cork_flush(c);
     c->cork = NULL;
-    if (ws__judge(c) && ws__overdue(c)) c->deadline = c->now + 1000;
-    if (ws__at_rest(c) && c->wants == WS_WANT_READ) {
-        ws__heap_fix(l, c);
+    if (overdue) ws__judge(c);
+    if (!overdue && c->wants == WS_WANT_READ && ws__at_rest(c)) {
+        ws__heap_sooner(l, c, ws__core_due(&c->core, &c->cfg->set, c->now));
         return;
     }
-    if (WS__HAS(c, WS__CLOSE_TOLD)) {
-        if (!WS__HAS(c, WS__LINGERS)) ws__loop_retire(l, c);
+    if (c->owes & WS__CLOSE_TOLD) {
+        if (!(c->place & WS__LINGERS)) ws__loop_retire(l, c);
         return;
     }
     held = ws__held_back(c);
     if (!ws__pending(c) || !ws__awaits_room(c)) ws__flush(c);
     if (c->rx && c->rx->pos == c->rx->len && !c->rx->reader.op && !c->rx->reading &&
-        !WS__HAS(c, WS__MESSAGE_HELD | WS__HEAD_HELD | WS__IS_FIXED))
+        !(c->owes & (WS__MESSAGE_HELD | WS__HEAD_HELD)) && !ws__is_fixed(c))
         ws__rx_free(c);
     if ((held && !ws__held_back(c)) || (ws__phase_has(&c->core, WS__ENDS) && ws_finished(c)) ||
-        ws__writable_due(c) || (WS__HAS(c, WS__MORE | WS__BROKEN) && ws__wants_input(c)))
+        ws__writable_due(c) || (c->line & (WS__MORE | WS__BROKEN) && ws__wants_input(c)))
         ws__enqueue(c);
-    if (WS__HAS(c, WS__MORE)) l->rested |= 1;   /* perhaps for ever */
+    if (c->line & WS__MORE) l->rested |= 1;   /* perhaps for ever */
     ws__watch(l, c);
     ws__heap_fix(l, c);
 }
@@ -13141,7 +13357,7 @@ static void ws__loop_enter(ws_loop *l, ws_conn *c)
     l->span.in_rx = 0;
     l->turn = 0;
     c->now = (uint32_t)l->now;
-    c->cork = c->dial || WS__HAS(c, WS__CORKED) ? NULL : &l->cork;
+    c->cork = c->dial || c->line & WS__CORKED ? NULL : &l->cork;
 }
 
 static int ws__parses_in_place(const ws_conn *c)
@@ -13205,7 +13421,7 @@ static void ws__loop_show(ws_loop *l, ws_conn *c, const ws_event *ev)
     uint8_t *at = (uint8_t *)(uintptr_t)ev->data;
 
     if (!ev->size) return;
-    if (at < l->buf || at >= l->buf + WS__BUF_SIZE) { ws__show(c, ev); return; }
+    if ((uintptr_t)at - (uintptr_t)l->buf >= WS__BUF_SIZE) { ws__show(c, ev); return; }
     l->cork.lo = at;
     l->cork.hi = at + ev->size;
     l->kept = at[ev->size];
@@ -13215,7 +13431,7 @@ static void ws__loop_show(ws_loop *l, ws_conn *c, const ws_event *ev)
 static void ws__loop_unshow(ws_loop *l)
 {
     if (!l->cork.hi) return;
-    l->buf[l->cork.hi - l->buf] = l->kept;
+    *(uint8_t *)(uintptr_t)l->cork.hi = l->kept;
     l->cork.lo = l->cork.hi = NULL;
 }
 
@@ -13234,27 +13450,26 @@ static int ws__loop_pull(ws_loop *l, ws_conn *c, ws_event *ev)
 /* A turn of a connection that the poller or the queue named. */
 static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
 {
-    int overdue;
+    int overdue = c->place & WS__OVERDUE;   /* then input comes before judgement */
 
-    if (WS__HAS(c, WS__LINGERS)) {      /* until its time is over: what it still sends is
+    if (c->place & WS__LINGERS) {      /* until its time is over: what it still sends is
                                            dropped */
         ptrdiff_t r = found ? recv(c->fd, (char *)l->buf, WS__WASTE_SIZE, 0) : 0;
         if (found && (r == 0 || (r < 0 && !ws__would_block()))) ws__loop_drop(c);
         return;
     }
     ws__loop_enter(l, c);
-    overdue = ws__overdue(c);        /* then its input is looked at before it is judged */
     if (c->dial) {
         ws__dial_step(c);
         c->cork = c->dial ? NULL : &l->cork;
     }
     if (overdue || found & WS_WANT_WRITE || (!found && !ws__awaits_room(c)) ||
-        WS__HAS(c, WS__WRITE_WANTS_READ))
+        c->line & WS__WRITE_WANTS_READ)
         ws__flush(c);
     if (c->fd == WS__NO_SOCK || c->dial) return;
     if (ws__wants_input(c)) {
         if (overdue || found & (WS_WANT_READ | WS__HANGUP) ||
-            WS__HAS(c, WS__MORE | WS__BROKEN | WS__READ_WANTS_WRITE))
+            c->line & (WS__MORE | WS__BROKEN | WS__READ_WANTS_WRITE))
             ws__loop_receive(l, c);
     } else if (found & WS__HANGUP && c->core.phase == WS__PHASE_HTTP) {
         ws__input_end(c, WS_IO_ERROR);
@@ -13346,13 +13561,14 @@ static ws_str ws__address_group(const ws__listener *s, ws__sock fd, char name[20
 /* Adds an accepted connection to the loop; NULL when memory is out, and it is closed. */
 static ws_conn *ws__accepted(ws_loop *l, ws__cfg *k, ws__sock fd, ws_str address)
 {
-    ws_conn *c = ws__new_shared(k, 0, WS__TICKED);
+    ws_conn *c = ws__new_shared(k, 0, WS__IS_DRIVEN);
 
     if (!c) { ws__sock_close(fd); return NULL; }
     c->fd = fd;
     c->loop = l;
+    c->life = WS__TICKED;
     c->now = c->core.heard = c->core.spoke = (uint32_t)l->now;
-    c->deadline = ws__after(c, k->set.handshake_timeout);
+    ws__core_wait(&c->core, c->now, k->set.handshake_timeout);
     k->conns++;
     if (ws__heap_add(l, c) || (address.size && ws__join(c, address))) {
         ws__loop_drop(c);
@@ -13433,25 +13649,36 @@ static void ws__stop_all(ws_loop *l)
     l->stop_at = UINT64_MAX;
     for (i = l->heap_count; i; i--) {
         ws_conn *c = l->heap[i];
-        c->deadline = (uint32_t)l->now;
-        if (WS__HAS(c, WS__CLOSE_TOLD)) ws__loop_drop(c);
+        c->place |= WS__OVERDUE;
+        if (c->owes & WS__CLOSE_TOLD) ws__loop_drop(c);
         else ws__enqueue(c);
     }
 }
 
-/* Gives what is due a turn, which ends with its judgement. 1 if anything was. */
-static int ws__loop_timers(ws_loop *l)
+/* What is due gets a turn, which ends with its judgement. 1 if c is. */
+static int ws__loop_due(ws_loop *l, ws_conn *c)
+{
+    uint32_t now = (uint32_t)l->now;
+
+    c->due = ws__due(c, now);
+    if ((int32_t)(now - c->due) < 0) return 0;
+    c->due = now + WS__FAR;             /* its turn puts it in its place */
+    c->place |= WS__OVERDUE;
+    if (c->place & WS__LINGERS) ws__loop_drop(c);
+    else ws__enqueue(c);
+    return 1;
+}
+
+/* Looks at those in the heap whose time has come. 1 if anything is due. */
+static int ws__loop_expired(ws_loop *l)
 {
     int any = 0;
 
     while (l->heap_count && (int32_t)((uint32_t)l->now - l->heap[1]->due) >= 0) {
         ws_conn *c = l->heap[1];
-        any = 1;
-        if (WS__HAS(c, WS__LINGERS)) ws__loop_drop(c);
-        if (WS__HAS(c, WS__DEAD)) { ws__heap_reap(l, c); continue; }
-        c->due = (uint32_t)l->now + 1000;   /* its turn puts it in its place */
-        ws__heap_sift(l, c);
-        ws__enqueue(c);
+        if (!(c->place & WS__DEAD)) any |= ws__loop_due(l, c);
+        if (c->place & WS__DEAD) ws__heap_reap(l, c);
+        else ws__heap_sift(l, c);
     }
     if (l->stopping && l->now >= l->stop_at) {
         ws__stop_all(l);
@@ -13464,6 +13691,13 @@ static int ws__loop_timers(ws_loop *l)
     }
 #endif
     return any;
+}
+
+static inline int ws__loop_timers(ws_loop *l)
+{
+    int heap = l->heap_count && (int32_t)((uint32_t)l->now - l->heap[1]->due) >= 0;
+
+    return heap || l->stopping || l->accept_at ? ws__loop_expired(l) : 0;
 }
 
 /* 1 when ws_shutdown has ended everything. */
@@ -13495,7 +13729,7 @@ static int ws__loop_take(ws_loop *l)
 #ifndef WS_NO_SERVER
         else if (r.key & 1) ws__loop_accept(l, &l->listeners[r.key / 2]);
 #endif
-        else if (!WS__HAS((ws_conn *)r.key, WS__DEAD))
+        else if (!(((ws_conn *)r.key)->place & WS__DEAD))
             ws__loop_visit(l, (ws_conn *)r.key, r.wants);
         return 1;
     }
@@ -13504,8 +13738,8 @@ static int ws__loop_take(ws_loop *l)
         l->queue = c->link;
         l->rested &= 1;
         if (!l->queue) l->queue_end = &l->queue;
-        c->flags &= ~(uint32_t)WS__QUEUED;
-        if (!WS__HAS(c, WS__DEAD)) {
+        c->place &= (uint8_t)~WS__QUEUED;
+        if (!(c->place & WS__DEAD)) {
             ws__loop_visit(l, c, 0);
         } else {
             ws__heap_reap(l, c);
@@ -13545,7 +13779,7 @@ static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
                 return 1;
             }
             if (l->current) ws__loop_leave(l, c);
-            if (rest && !WS__HAS(c, WS__DEAD | WS__CLOSE_TOLD)) ws__enqueue(c);
+            if (rest && !ws__is_gone(c)) ws__enqueue(c);
             l->rested |= rest;
         }
         if (ws__post_next(l, ev)) return 1;
@@ -13612,7 +13846,7 @@ WS_API uint64_t ws_loop_now(const ws_loop *l)
 WS_API size_t ws_loop_count(const ws_loop *l)
 {
     if (!l) return 0;
-    return l->heap_count - l->gone - (l->current && WS__HAS(l->current, WS__CLOSE_TOLD));
+    return l->heap_count - l->gone - (l->current && l->current->owes & WS__CLOSE_TOLD);
 }
 
 WS_API const char *ws_loop_error_text(const ws_loop *l)
@@ -13632,7 +13866,7 @@ WS_API ws_loop *ws_loop_new(const ws_config *cfg)
     l->cfg = k;
     l->queue_end = &l->queue;
     l->process = ws__process();
-    if (ws__random(k, &l->seed, sizeof l->seed)) l->seed = 2166136261u;
+    if (ws__system_random(&l->seed, sizeof l->seed)) l->seed = 2166136261u;
     k->cache = &l->cache;
     k->wake = ws__loop_wake;
     l->buf = (uint8_t *)ws__alloc(k, WS__BUF_SIZE);
@@ -14049,7 +14283,6 @@ static int ws__loop_add(ws_loop *l, ws_conn *c)
     int r = ws__heap_add(l, c);
 
     if (r) return r;
-    c->flags &= ~(uint32_t)WS__CLOCKED;
     c->loop = l;
     ws__loop_share(l, c->cfg);
     ws__enqueue(c);
@@ -14085,11 +14318,11 @@ WS_API ws_conn *ws_adopt(ws_loop *l, ws_socket fd, const void *data, size_t n,
     if (l && cfg && cfg->memory && !c->core.error) ws__fail_with(c, WS_ERR_ARGUMENT, "memory");
     ws__start_clock(c);
     if ((l && ws__loop_add(l, c)) || (n && data && ws__rx_append(c, (const uint8_t *)data, n))) {
-        c->cfg->set.io.close = NULL;
+        c->life |= WS__IO_CLOSED;
         ws_free(c);
         return NULL;
     }
-    c->fresh = n > 0;
+    if (n) c->core.is |= WS__FRESH;
     c->fd = (ws__sock)fd;
     if ((cfg && cfg->io.read) || fd == (ws_socket)WS__NO_SOCK) return c;
     ws__sock_options(c->fd);
@@ -14122,13 +14355,13 @@ WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
     const ws_socket none = (ws_socket)WS__NO_SOCK;
     ws_socket fd;
     ws_loop *l = c ? c->loop : NULL;
-    int asked = c && c->core.phase == WS__PHASE_HTTP && !WS__HAS(c, WS__ANSWERED);
+    int asked = c && c->core.phase == WS__PHASE_HTTP && !(c->life & WS__ANSWERED);
 
     ws__sane(c);
     if (!c || !rest || !n) return none;
     if (!asked && (c->core.phase != WS__PHASE_FRAMES || c->core.sending)) return none;
     if (c->more && c->more->layer) return none;
-    if ((c->rx && c->rx->reader.op) || WS__HAS(c, WS__OPEN_OWED)) return none;
+    if ((c->rx && c->rx->reader.op) || c->owes & WS__OPEN_OWED) return none;
     if (c->cork && c->cork->total) (c->cork->flush)(c);
     ws__flush(c);
     if (ws__unsent(c) || c->core.is & WS__CLOSE_SENT) return none;
@@ -14146,8 +14379,9 @@ WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
     ws__unwatch(c);
     c->fd = WS__NO_SOCK;
     c->cfg->set.io.close = NULL;
-    if (WS__IS_CLIENT(&c->core)) c->cfg->set.reconnect = 0;
-    c->flags |= WS__ANSWERED | WS__NO_OUTPUT;
+    if (WS__IS_CLIENT(&c->core)) ws__client_of(c)->reconnect = 0;
+    c->life |= WS__ANSWERED;
+    c->line |= WS__NO_OUTPUT;
     ws__end(c, WS__PHASE_ENDED);
     return fd;
 }
@@ -14160,7 +14394,7 @@ WS_API ws_conn *ws_each(ws_loop *l, ws_conn *after)
 
     if (!l || (after && (after->loop != l || !i))) return NULL;
     while (++i <= l->heap_count)
-        if (!WS__HAS(l->heap[i], WS__DEAD | WS__CLOSE_TOLD)) return l->heap[i];
+        if (!ws__is_gone(l->heap[i])) return l->heap[i];
     return NULL;
 }
 
@@ -14177,7 +14411,7 @@ WS_API int ws_join(ws_conn *c, const char *group)
 
     ws__sane(c);
     if (!c || !c->loop || !name.size) return WS_ERR_ARGUMENT;
-    if (WS__HAS(c, WS__DEAD) || ws_state(c) > WS_STATE_OPEN) return WS_ERR_STATE;
+    if (c->place & WS__DEAD || ws_state(c) > WS_STATE_OPEN) return WS_ERR_STATE;
     return ws__join(c, name);
 }
 
@@ -14199,7 +14433,7 @@ WS_API int ws_leave(ws_conn *c, const char *group)
 /* Gives w to c if it is open. Returns 1 if c took it. */
 static int ws__offer(ws_conn *c, ws__news *w)
 {
-    return !WS__HAS(c, WS__DEAD) && ws_state(c) == WS_STATE_OPEN && !ws__news_give(c, w);
+    return !(c->place & WS__DEAD) && ws_state(c) == WS_STATE_OPEN && !ws__news_give(c, w);
 }
 
 static int ws__publish(ws_loop *l, const char *group, const ws_conn *except, ws__news *w)
@@ -14234,7 +14468,7 @@ WS_API int ws_http_publish(ws_loop *l, const char *group, ws_conn *except,
     int took = 0;
 
     for (; m; m = m->next)
-        if (m->conn != except && !WS__HAS(m->conn, WS__DEAD))
+        if (m->conn != except && !(m->conn->place & WS__DEAD))
             took += !ws_http_write(m->conn, data, n);
     return took;
 }
@@ -14294,7 +14528,7 @@ WS_API void ws_shutdown(ws_loop *l, int code, const char *reason, uint32_t deadl
     ws__unlisten_all(l);
     for (i = 1; i <= l->heap_count; i++) {
         ws_conn *c = l->heap[i];
-        if (WS__HAS(c, WS__DEAD)) continue;
+        if (c->place & WS__DEAD) continue;
         if (ws__phase_has(&c->core, WS__OPENS) && !WS__IS_CLIENT(&c->core))
             ws__fail(c, WS_ERR_SHUTDOWN);
         else if (ws_close(c, code, reason) == WS_ERR_ARGUMENT)

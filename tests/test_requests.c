@@ -1805,7 +1805,7 @@ TEST(next_header_stays)
         CHECK_INT(ws_next_header(c, names[k], "s3cret"), 0);
         ws_output(c, &n);
         ws_output_done(c, n);
-        c->cfg->crossed = (uint8_t)crossed;
+        ws__client_of(c)->crossed = (uint8_t)crossed;
         ws_url_parse(URL, strlen(URL), &url);
         CHECK_INT(ws__request_put(c, &url), 0);
         out = (const char *)ws_output(c, &n);

@@ -495,22 +495,22 @@ static void set_extensions(ws_config *cfg, ws_deflate *d)
 }
 
 /* What of a block is not room for input: found out, since it is not the same on both sides. */
-static size_t block_overhead(void)
+static size_t block_overhead(int client)
 {
-    static size_t overhead;
+    static size_t overheads[2];
     static uint64_t block[WS_MEMORY_SIZE(3000, 3000) / 8];
     ws_config cfg;
     ws_conn *c;
 
-    if (overhead) return overhead;
+    if (overheads[client]) return overheads[client];
     memset(&cfg, 0, sizeof cfg);
     cfg.memory = block;
     cfg.memory_size = sizeof block;
     cfg.memory_send = 3000;
-    c = ws_server_new(&cfg);
-    overhead = sizeof block - 3000 - ws_feed_room(c);
+    c = client ? ws_client_new("ws://example.com/", &cfg) : ws_server_new(&cfg);
+    overheads[client] = sizeof block - 3000 - ws_feed_room(c);
     ws_free(c);
-    return overhead;
+    return overheads[client];
 }
 
 static void set_block(end *e, ws_config *cfg)
@@ -519,7 +519,7 @@ static void set_block(end *e, ws_config *cfg)
 
     if (cfg->deflate || cfg->extensions) cfg->memory_extension = 2000 + dice(3) * 40000;
     if (seldom(40)) cfg->memory_extension = 0;
-    size = block_overhead() + in + send + cfg->memory_extension;
+    size = block_overhead(e->client) + in + send + cfg->memory_extension;
     if (!cfg->max_message || cfg->max_message > in - 900) cfg->max_message = (uint32_t)in - 900;
     if (cfg->frames) cfg->max_frame = cfg->max_message;
     if (seldom(30)) size = dice(1000);

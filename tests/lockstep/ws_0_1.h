@@ -5232,8 +5232,6 @@ static uint32_t ws__sooner(uint32_t now, uint32_t a, uint32_t b)
     return (int32_t)(a - now) < (int32_t)(b - now) ? a : b;
 }
 
-static int ws__overdue(const ws_conn *c) { return (int32_t)(c->now - c->deadline) >= 0; }
-
 static uint32_t ws__open_deadline(const ws_conn *c)
 {
     const ws_config *s = &c->cfg->set;
@@ -5247,6 +5245,29 @@ static uint32_t ws__open_deadline(const ws_conn *c)
         due = ws__sooner(c->now, due, c->last_message + s->idle_timeout);
     return due;
 }
+
+static uint32_t ws__body_due(const ws_conn *c)
+{
+    const ws__more *m = c->more;
+
+    if (!m || !m->beat) return ws__after(c, WS_NEVER);
+    if (!ws__pending(c) || c->cfg->set.ping_timeout == WS_NEVER) return m->beat_at;
+    return ws__sooner(c->now, m->beat_at, WS__HAS(c, WS__PINGED)
+                      ? c->last_ping + c->cfg->set.ping_timeout : c->last_rx + m->beat_ms);
+}
+
+/* Exact, whatever changed since the deadline was set. */
+static uint32_t ws__due(const ws_conn *c)
+{
+    uint32_t idle = c->cfg->set.idle_timeout;
+
+    if (c->phase == WS__PHASE_FRAMES && !WS__HAS(c, WS__CLOSE_SENT)) return ws__open_deadline(c);
+    if (c->phase == WS__PHASE_BODY) return ws__body_due(c);
+    if (c->phase != WS__PHASE_READING) return c->deadline;
+    return idle == WS_NEVER ? ws__after(c, WS_NEVER) : c->last_message + idle;
+}
+
+static int ws__overdue(const ws_conn *c) { return (int32_t)(c->now - ws__due(c)) >= 0; }
 
 /* ==== >>shake (private) ================================================================ */
 
@@ -7440,6 +7461,7 @@ static void ws__tell_time(ws_conn *c, uint64_t now)
         c->last_message += step;
         c->last_ping += step;
         c->deadline += step;
+        if (c->more) c->more->beat_at += step;
     }
     c->now = t;
     if (!WS__HAS(c, WS__TICKED)) {
@@ -11591,7 +11613,7 @@ WS_API int ws_timeout(const ws_conn *c)
     if (WS__HAS(c, WS__MORE | WS__BROKEN) && (ws_wants(c) & WS_WANT_READ)) return 0;
 #endif
     if (ws_finished(c) || ws__writable_due(c)) return 0;
-    due = (int32_t)(c->deadline - now);
+    due = (int32_t)(ws__due(c) - now);
     if (due > 1 << 29) return -1;
     return due < 0 ? 0 : due;
 }
