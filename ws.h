@@ -5211,13 +5211,23 @@ static int ws__awaits_end(const ws_conn *c)
    the engine alone what was written counts as taken. */
 static uint32_t ws__lumps(const ws_conn *c) { return ws__is_driven(c) ? WS__LUMPS : 1; }
 
+#ifndef WS_NO_SOCKETS
+/* Time passes inside a call. What is due is judged behind the input that is here; a loop
+   judges when the turn ends. */
+static void ws__read_clock(ws_conn *c)
+{
+    c->now = (uint32_t)ws__clock();
+    if (!c->loop) c->owes |= WS__JUDGE_OWED;
+}
+#endif
+
 /* From now on the peer has so long for its part of closing, or to take more output. */
 static void ws__closing_begin(ws_conn *c)
 {
     uint32_t patience = c->cfg->set.close_timeout;
 
 #ifndef WS_NO_SOCKETS
-    if (ws__is_driven(c)) c->now = (uint32_t)ws__clock();   /* it may have slept */
+    if (ws__is_driven(c)) ws__read_clock(c);        /* it may have slept */
 #endif
     if (ws__unsent(c) && patience < 1u << 27) patience *= ws__lumps(c);
     if (ws__awaits_end(c))
@@ -12404,7 +12414,7 @@ static void ws__look(ws_conn *c)
 
     if (c->core.phase != WS__PHASE_FRAMES || !ws__wants_input(c)) return;
     if (io->read && !io->wait) return;
-    c->now = (uint32_t)ws__clock();
+    ws__read_clock(c);
     if ((uint16_t)(c->now - ws__client_of(c)->looked) < WS__LOOK_EVERY) return;
     ws__read_ahead(c);
     ws__flush(c);
@@ -12427,7 +12437,7 @@ static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
     uint32_t due, spoke;
 
     c->line &= (uint8_t)~WS__CORKED;
-    c->now = (uint32_t)ws__clock();
+    ws__read_clock(c);
     due = ws__after(c, patience);
     ws__flush(c);
     ws__taking_begin(c);
@@ -12441,7 +12451,7 @@ static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
         if ((int32_t)(c->now - due) >= 0) due = ws__after(c, patience);
         spoke = c->core.spoke;
         ws__wait_for(c, wants, (int)(due - c->now));
-        c->now = (uint32_t)ws__clock();
+        ws__read_clock(c);
         if (wants & WS_WANT_READ) ws__read_ahead(c);
         if (c->line & WS__INPUT_END) ws__write_failed(c);     /* the peer has gone */
         ws__flush(c);
