@@ -4,12 +4,15 @@
 # TCP echo of the same round (more is better; 1.00 = as cheap as TCP). Linux, two cores.
 #   tests/bench/run.sh [--quick] [--realtime] [--rounds N] [--seconds S]
 #                      [--only a,b] [--cells "20/100/1 ..."] [--fan] [--tls] [--deflate]
+#                      [--before DIRECTORY]
 # Cells are SIZE/CONNECTIONS/DEPTH; in the grid 1 MiB x 1000 x 16 is left out, 16 GiB in flight
 # being more than the machine's sockets hold. Servers run on core 0, the generator on core 1; servers
 # take turns within a round. A missing server is said and left out. --realtime (as root) gives
 # both sides real-time priority while measuring: for machines that do other work as well.
 # --fan measures fan-out only, --tls echoes over TLS only, --deflate compressed echoes only,
-# --cells none with --quick only components and event streams.
+# --cells none with --quick only components and event streams. --before: the build directory of
+# another state of ws.h, which takes part as "before"; of each cell the last column is then
+# before / ws.h, the median over the rounds (more than 1.00: the present one is cheaper).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${CC=cc}" "${CFLAGS=-O2 -g}"
@@ -17,7 +20,7 @@ src=tests/bench
 bin=${BUILD-build}
 out=$bin/bench
 mkdir -p "$out"
-quick= fan= tls= deflate= rounds=4 seconds=0.6 cells= only=tcp,ws.h,wslay,npm
+quick= fan= tls= deflate= before= rounds=4 seconds=0.6 cells= only=tcp,ws.h,wslay,npm
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=1 ;;
@@ -25,11 +28,12 @@ while [ $# -gt 0 ]; do
     --rounds) rounds=$2; shift ;;
     --seconds) seconds=$2; shift ;;
     --only) only=$2; shift ;;
+    --before) before=$2; shift ;;
     --cells) cells=$2; shift ;;
     --fan) fan=1 cells=none ;;
     --tls) tls=1 cells=none ;;
     --deflate) deflate=1 cells=none ;;
-    *) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,17s/^# \{0,1\}//p' "$0"; exit 2 ;;
     esac
     shift
 done
@@ -62,6 +66,7 @@ fi
 declare -A command pid port mode
 command[tcp]="$out/tcp_echo"
 command[ws.h]="$bin/echo_server --port 0 --any-origin"
+[ -z "$before" ] || command[before]="$before/echo_server --port 0 --any-origin" only=$only,before
 [ -x "$out/wslay_echo" ] && command[wslay]="$out/wslay_echo"
 [ -d tests/interop/node_modules/ws ] && command[npm]="node $src/ws_echo.js"
 
@@ -79,6 +84,7 @@ start() {       # start NAME [PREFIX...]
 }
 stop() { kill "${pid[$1]}" 2>/dev/null; wait "${pid[$1]}" 2>/dev/null; }
 load() { timeout 60 $pin1 "$out/load" "$@"; }
+against() { [ -s "$1" ] && [ -s "$2" ] && paste "$1" "$2" | awk '$2 > 0 { print $1 / $2 }' | median; }
 median() { sort -n | awk '{ v[NR] = $1 } END { if (!NR) print "-"; else printf "%.4f\n", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
 servers=()
@@ -141,6 +147,7 @@ for cell in $cells; do
         else x=$(median <"$out/r.$s.ratio" | awk '{ printf "%.2f", $1 }'); fi
         printf ' %7s %8s' "$x" "$(awk -v r="$rate" 'BEGIN { printf "%.1fk", r / 1000 }')"
     done
+    [ -z "$before" ] || printf ' %8.2f' "$(against "$out/r.before.cpu" "$out/r.ws.h.cpu")"
     echo
 done
 
@@ -168,21 +175,22 @@ fi
 # ---- fan-out ----
 if [ "$cells" != none ] || [ -n "$fan" ]; then
 command[fan.ws.h]="$out/ws_fan"
+[ -z "$before" ] || command[fan.before]="$before/bench/ws_fan"
 [ -d tests/interop/node_modules/ws ] && command[fan.npm]="node $src/ws_fan.js"
 echo
 echo "One message to 1000 subscribers: deliveries per second, server CPU us per delivery,"
 echo "p50 and p99 us until the last subscriber of a burst has it; median of $rounds rounds"
 for cell in 100/1 100/16 4096/1; do
-    for s in fan.ws.h fan.npm; do rm -f "$out/f.$s"; done
+    for s in fan.ws.h fan.before fan.npm; do rm -f "$out/f.$s"; done
     for ((round = 0; round < rounds; round++)); do
-        for s in fan.ws.h fan.npm; do
+        for s in fan.ws.h fan.before fan.npm; do
             [ -n "${command[$s]-}" ] || continue
             start "$s" || continue
             load fan "${port[$s]}" "${pid[$s]}" 1001 "${cell%/*}" "${cell#*/}" 2 >>"$out/f.$s"
             stop "$s"
         done
     done
-    for s in fan.ws.h fan.npm; do
+    for s in fan.ws.h fan.before fan.npm; do
         [ -s "$out/f.$s" ] || continue
         printf '%-10s %-10s' "$cell" "${s#fan.}"
         for k in 1 2 3 4; do printf ' %10.4g' "$(awk -v k=$k '{ print $k }' "$out/f.$s" | median)"; done
@@ -203,11 +211,12 @@ tls_bench() {
     local s r line before size n d all=()
     command[tls.mbedtls]="$bin/echo_server --port 0 --any-origin --tls-cert $out/certs/good.pem --tls-key $out/certs/good.key"
     [ -x "$bin/tls_openssl" ] && command[tls.openssl]="$bin/tls_openssl 0 $out/certs/good.pem $out/certs/good.key"
+    [ -z "$before" ] || command[tls.before]="$before/${command[tls.mbedtls]#$bin/}"
     [ -d tests/interop/node_modules/ws ] && command[tls.npm]="node $src/ws_echo.js $out/certs"
     echo
     echo "Echo over TLS (mbedTLS and OpenSSL under ws.h; node's OpenSSL under npm ws): server CPU in"
     echo "microseconds per message, thousand messages per second; median of $rounds rounds"
-    for s in tls.mbedtls tls.openssl tls.npm; do [ -n "${command[$s]-}" ] && start "$s" && all+=("$s"); done
+    for s in tls.mbedtls tls.before tls.openssl tls.npm; do [ -n "${command[$s]-}" ] && start "$s" && all+=("$s"); done
     printf '%-16s' size/conns/depth
     printf ' %20s' "${all[@]#tls.}"
     echo
@@ -225,6 +234,7 @@ tls_bench() {
         for s in "${all[@]}"; do
             printf ' %10.2fus %7.1fk' "$(median <"$out/t.$s.cpu")" "$(median <"$out/t.$s.rate" | awk '{ print $1 / 1000 }')"
         done
+        [ -z "$before" ] || printf ' %8.2f' "$(against "$out/t.tls.before.cpu" "$out/t.tls.mbedtls.cpu")"
         echo
     done
     echo
@@ -267,6 +277,10 @@ deflate_bench() {
     for how in kept small alone; do
         command[$how.ws.h]="$bin/echo_server --port 0 --any-origin --deflate=${of[$how]}"
         start $how.ws.h && all+=($how.ws.h)
+        if [ -n "$before" ]; then
+            command[$how.before]="$before/${command[$how.ws.h]#$bin/}"
+            start $how.before && all+=($how.before)
+        fi
         [ -d tests/interop/node_modules/ws ] || continue
         command[$how.npm]="node $src/ws_echo.js deflate-$how"
         start $how.npm && all+=($how.npm)
@@ -285,7 +299,8 @@ deflate_bench() {
             [ -s "$out/d.$how.ws.h" ] || continue
             printf '%-16s %-6s %8.1fus' "$cell" $how "$(median <"$out/d.$how.ws.h")"
             [ -s "$out/d.$how.npm" ] && printf ' %8.1fus %10.2f' "$(median <"$out/d.$how.npm")" \
-                "$(paste "$out/d.$how.npm" "$out/d.$how.ws.h" | awk '$2 > 0 { print $1 / $2 }' | median)"
+                "$(against "$out/d.$how.npm" "$out/d.$how.ws.h")"
+            [ -z "$before" ] || printf ' %8.2f' "$(against "$out/d.$how.before" "$out/d.$how.ws.h")"
             echo
         done
     done
