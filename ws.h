@@ -2356,74 +2356,132 @@ WS_API int ws_list_has(ws_str list, const char *token)
     return 0;
 }
 
-/* Reads the line before a chunk (RFC 9112 7.1): its size. *at goes behind the line, and
-   behind s when that is not whole. */
-WS__PRIVATE size_t ws__chunk_line(ws_str s, size_t *at)
+/* ---- bodies that come in (RFC 9112 6.3, 7.1) ---- */
+
+enum {
+    WS__BODY_DONE,              /* nothing of it is to come */
+    WS__BODY_TO_END,            /* it lasts until the stream ends */
+    WS__BODY_LENGTH,            /* left bytes */
+    WS__BODY_SIZE,              /* the line before a chunk */
+    WS__BODY_CHUNK,             /* left bytes of a chunk */
+    WS__BODY_BREAK,             /* the line end behind it */
+    WS__BODY_TRAILER            /* lines behind the last chunk: left bytes of them came */
+};
+
+#define WS__BODY_LINE 1024      /* bytes of a line between chunks */
+
+typedef struct ws__body { uint64_t left; uint8_t how; } ws__body;
+
+/* The digits of a Content-Length: 0, or WS_ERR_BODY. */
+static int ws__body_length(ws_str value, uint64_t *size)
 {
-    size_t size = 0;
+    size_t i;
 
-    for (; *at < s.size && size < 1u << 24 && ws__hex(s.data[*at]) >= 0; ++*at)
-        size = size * 16 + (size_t)ws__hex(s.data[*at]);
-    *at = ws__find(s, *at, '\n') + 1;
-    return size;
-}
-
-/* The size of a chunked body, or WS_BODY_MAX while its end is not here. */
-WS__PRIVATE size_t ws__chunks_size(ws_str s)
-{
-    size_t at = 0, size, end;
-
-    do {
-        size = ws__chunk_line(s, &at);
-        if (size) at += size + 2;
-    } while (size && at < s.size);
-    for (; at < s.size; at = end + 1) {     /* trailers, up to an empty line */
-        end = ws__find(s, at, '\n');
-        if (end <= at + 1 && end < WS_BODY_MAX && end < s.size) return end + 1;
+    if (!value.size || value.size > 18) return WS_ERR_BODY;
+    for (*size = i = 0; i < value.size; i++) {
+        if (!ws__is_digit(value.data[i])) return WS_ERR_BODY;
+        *size = *size * 10 + (uint64_t)(value.data[i] - '0');
     }
-    return WS_BODY_MAX;
-}
-
-/* Moves what the chunks hold together, to p. Returns its size. */
-WS__PRIVATE size_t ws__chunks_join(char *p, size_t n)
-{
-    size_t at = 0, out = 0, size;
-
-    while ((size = ws__chunk_line(ws__str(p, n), &at)) != 0 && at < n) {
-        size_t here = size < n - at ? size : n - at;
-        memmove(p + out, p + at, here);
-        out += here;
-        at += size + 2;
-    }
-    return out;
-}
-
-WS__PRIVATE int ws__is_chunked(ws_str head)
-{
-    ws_str name, value;
-    size_t pos = 0;
-
-    while (ws_head_field(head, &pos, &name, &value))
-        if (ws_str_is(name, "Transfer-Encoding") && ws_list_has(value, "chunked")) return 1;
     return 0;
 }
 
-/* The bytes to wait for of a refusal's body that begins with these: all of it, at most
-   WS_BODY_MAX. */
-WS__PRIVATE size_t ws__body_size(ws_str head, int status, ws_str body)
+/* How the body behind a head comes. none: it has none, whatever the head says. 0 or
+   WS_ERR_BODY. */
+WS__PRIVATE int ws__body_begin(ws__body *b, ws_str head, int none)
 {
     ws_str name, value;
-    size_t pos = 0, size = WS_BODY_MAX, i;
+    size_t pos = 0;
+    uint64_t size;
 
-    if (status < 200 || status == 204 || status == 304) return 0;
-    if (ws__is_chunked(head)) return ws__chunks_size(body);
+    b->how = WS__BODY_TO_END;
+    b->left = 0;
     while (ws_head_field(head, &pos, &name, &value)) {
-        if (!ws_str_is(name, "Content-Length")) continue;
-        for (size = i = 0; i < value.size && size < WS_BODY_MAX; i++)
-            size = ws__is_digit(value.data[i]) ? size * 10 + (size_t)(value.data[i] - '0')
-                                               : WS_BODY_MAX;
+        if (ws_str_is(name, "Transfer-Encoding")) {
+            if (!ws_str_is(value, "chunked")) return WS_ERR_BODY;
+            b->how = WS__BODY_SIZE;
+        } else if (ws_str_is(name, "Content-Length") && b->how != WS__BODY_SIZE) {
+            if (ws__body_length(value, &size)) return WS_ERR_BODY;
+            if (b->how == WS__BODY_LENGTH && b->left != size) return WS_ERR_BODY;
+            b->how = WS__BODY_LENGTH;
+            b->left = size;
+        }
     }
-    return size < WS_BODY_MAX ? size : WS_BODY_MAX;
+    if (none || (b->how == WS__BODY_LENGTH && !b->left)) b->how = WS__BODY_DONE;
+    if (b->how == WS__BODY_SIZE) b->left = 0;
+    return 0;
+}
+
+/* The size that the line before a chunk tells; 0 or WS_ERR_BODY. */
+static int ws__chunk_size(ws_str line, uint64_t *size)
+{
+    size_t i = 0, digits;
+
+    for (*size = 0; i < line.size && i < 16 && ws__hex(line.data[i]) >= 0; i++)
+        *size = *size << 4 | (uint64_t)ws__hex(line.data[i]);
+    digits = i;
+    while (i < line.size && ws__is_blank(line.data[i])) i++;
+    if (!digits || (i < line.size && line.data[i] != ';')) return WS_ERR_BODY;
+    return *size >> 62 ? WS_ERR_BODY : 0;
+}
+
+/* A line of the chunked form, without its end: 0 or WS_ERR_BODY. */
+static int ws__body_line(ws__body *b, ws_str line, uint32_t most)
+{
+    int fault;
+
+    if (b->how == WS__BODY_BREAK) {
+        b->how = WS__BODY_SIZE;
+        return line.size ? WS_ERR_BODY : 0;
+    }
+    if (b->how == WS__BODY_TRAILER) {
+        b->left += line.size;
+        if (!line.size) b->how = WS__BODY_DONE;
+        return b->left > most ? WS_ERR_BODY : 0;
+    }
+    fault = ws__chunk_size(line, &b->left);
+    b->how = b->left ? WS__BODY_CHUNK : WS__BODY_TRAILER;
+    return fault;
+}
+
+/* One step over n bytes. Returns how many are used up, of which *data are payload, all or
+   none; 0: more must come, or it is done; or WS_ERR_BODY. most: bytes of trailers. */
+WS__PRIVATE ptrdiff_t ws__body_step(ws__body *b, const char *p, size_t n, uint32_t most,
+                                    size_t *data)
+{
+    size_t end;
+
+    *data = 0;
+    if (b->how == WS__BODY_DONE) return 0;
+    if (b->how == WS__BODY_TO_END) return (ptrdiff_t)(*data = n);
+    if (b->how == WS__BODY_LENGTH || b->how == WS__BODY_CHUNK) {
+        *data = n < b->left ? n : (size_t)b->left;
+        b->left -= *data;
+        if (!b->left) b->how = b->how == WS__BODY_CHUNK ? WS__BODY_BREAK : WS__BODY_DONE;
+        return (ptrdiff_t)*data;
+    }
+    end = ws__find(ws__str(p, n), 0, '\n');
+    if (end == n && n < WS__BODY_LINE) return 0;
+    if (end == n || !end || p[end - 1] != '\r') return WS_ERR_BODY;
+    return ws__body_line(b, ws__str(p, end - 1), most) ? WS_ERR_BODY : (ptrdiff_t)end + 1;
+}
+
+/* Of a refusal's body that begins with these n bytes: 1 when all of it is here. What is
+   there is moved together to p if join is set: *size bytes. A malformed one ends where it
+   is. */
+WS__PRIVATE int ws__body_gather(ws__body b, char *p, size_t n, int join, size_t *size)
+{
+    size_t at = 0, data;
+    ptrdiff_t step = 1;
+
+    *size = 0;
+    while (step > 0) {
+        step = ws__body_step(&b, p + at, n - at, WS_BODY_MAX, &data);
+        if (step <= 0) break;
+        if (join) memmove(p + *size, p + at, data);
+        *size += data;
+        at += (size_t)step;
+    }
+    return step < 0 || b.how == WS__BODY_DONE;
 }
 
 WS_API int ws_param_next(ws_str *params, ws_str *name, char *value, size_t n)
@@ -3819,13 +3877,14 @@ typedef struct ws__rx {
     uint8_t kept;           /* this byte */
     uint8_t begun;          /* the first PART event of the message was given */
     uint8_t parts;          /* its payload is handed on as it comes */
-    uint8_t reading;        /* HTTP: WS__READ_, how its body comes */
+    uint8_t reads_body;     /* HTTP: an answer's, that is not whole */
     uint8_t told_last;      /* HTTP: a PART event said that it is the last */
     uint8_t empty_lines;    /* that stood before a request */
     uint8_t line_good;      /* its first line was judged */
     ws__reader reader;      /* of frames */
-    uint64_t body_left;     /* HTTP: bytes of a body, or of a refusal's to show, still to
-                               come */
+    ws__body body;              /* HTTP: of an answer */
+    uint32_t aside;             /* HTTP: bytes of interim answers; of a refusal's body, to
+                                   be shown */
     uint64_t eaten;         /* coded: bytes of the frame that were decoded */
     size_t clear;           /* coded: bytes in front of the raw ones that are unmasked */
     ws_head head;           /* scanner of the peer's head */
@@ -6671,70 +6730,47 @@ static int ws__is_head(const ws_conn *c)
     return ws__is_http(c) && !strcmp(c->cfg->set.method, "HEAD");
 }
 
+/* How the body of an answer comes: 0 or WS_ERR_BODY. */
+static int ws__answer_body(const ws_conn *c, ws_str head, int status, ws__body *b)
+{
+    return ws__body_begin(b, head, status == 204 || status == 304 || ws__is_head(c));
+}
+
 /* 1 when of a refusal's body enough is here to show. */
-static int ws__refusal_whole(const ws_conn *c, ws_str head, const char *body, size_t n)
+static int ws__refusal_whole(const ws_conn *c, ws_str head, char *body, size_t n)
 {
     ws_str version, reason;
+    ws__body b;
     int status;
 
     if (ws_head_answer(head, &version, &status, &reason) || c->line & WS__INPUT_END) return 1;
-    if (ws__is_head(c) || (ws__is_http(c) && status < 300)) return 1;
+    if (status < 200 || (ws__is_http(c) && status < 300)) return 1;
     if (ws__is_fixed(c) && c->rx->len == c->rx->cap) return 1;
     if (ws__redirects(c, status)) return 1;
-    return n >= ws__body_size(head, status, ws__str(body, n));
+    return n >= WS_BODY_MAX || ws__answer_body(c, head, status, &b) ||
+           ws__body_gather(b, body, n, 0, &n);
 }
-
-/* How the body of an ordinary answer comes (RFC 9112 6.3). */
-enum {
-    WS__READ_TO_END = 1,    /* until the stream ends */
-    WS__READ_LENGTH,        /* rx->body_left bytes */
-    WS__READ_SIZE,          /* the line before a chunk */
-    WS__READ_CHUNK,         /* rx->body_left bytes of a chunk */
-    WS__READ_BREAK,         /* the line end behind it */
-    WS__READ_TRAILER        /* lines behind the last chunk */
-};
 
 /* An ordinary answer: 0 if its body is to be read. */
 static int ws__http_check(ws_conn *c, ws_str head, int status)
 {
-    ws__rx *rx = c->rx;
-    ws_str name, value;
-    size_t pos = 0, i;
-    uint64_t n;
-
     if (status < 200 || status > 299) return WS_ERR_STATUS;
-    rx->reading = WS__READ_TO_END;
-    rx->begun = 0;
-    while (ws_head_field(head, &pos, &name, &value)) {
-        if (ws_str_is(name, "Transfer-Encoding")) {
-            if (!ws_str_is(value, "chunked")) return WS_ERR_BODY;
-            rx->reading = WS__READ_SIZE;
-        } else if (ws_str_is(name, "Content-Length") && rx->reading != WS__READ_SIZE) {
-            for (n = i = 0; i < value.size; i++) {
-                if (!ws__is_digit(value.data[i]) || i > 17) return WS_ERR_BODY;
-                n = n * 10 + (uint64_t)(value.data[i] - '0');
-            }
-            if (!i || (rx->reading == WS__READ_LENGTH && rx->body_left != n)) return WS_ERR_BODY;
-            rx->reading = WS__READ_LENGTH;
-            rx->body_left = n;
-        }
-    }
-    if (status == 204 || ws__is_head(c)) {
-        rx->reading = WS__READ_LENGTH;
-        rx->body_left = 0;
-    }
-    return 0;
+    c->rx->begun = 0;
+    c->rx->reads_body = 1;
+    return ws__answer_body(c, head, status, &c->rx->body);
 }
 
 /* Keeps the body behind a refusal's head for ws_body. */
 static void ws__body_keep(ws_conn *c, ws_str head, int status)
 {
     char *p = (char *)(uintptr_t)(head.data + head.size);
-    size_t n = c->rx->len - c->rx->head_at - head.size;
-    size_t most = ws__body_size(head, status, ws__str(p, n));
+    size_t size = 0, n = c->rx->len - c->rx->head_at - head.size;
+    ws__body b;
 
-    if (n > most) n = most;
-    c->rx->body_left = ws__is_chunked(head) ? ws__chunks_join(p, n) : n;
+    if (n > WS_BODY_MAX) n = WS_BODY_MAX;
+    if (status >= 200 && !ws__answer_body(c, head, status, &b))
+        ws__body_gather(b, p, n, 1, &size);
+    c->rx->aside = (uint32_t)size;
 }
 
 /* Without an extension that is required the connection is closed at once (7.4.1), and
@@ -6758,7 +6794,7 @@ WS__APART int ws__client_head(ws_conn *c, ws_str head)
     const char *why = NULL;
     int status = 0, fault = ws_head_answer(head, &version, &status, &reason);
 
-    c->rx->body_left = 0;               /* it counted interim answers */
+    c->rx->aside = 0;                   /* it counted interim answers */
     if (fault) c->taken = 9;            /* behind "HTTP/1.1 " */
     if (!fault) {
         ws__client_of(c)->status = (uint16_t)status;
@@ -6768,8 +6804,7 @@ WS__APART int ws__client_head(ws_conn *c, ws_str head)
     if (!fault && !ws__is_http(c)) fault = ws__extension_insist(c);
     if (fault == WS_ERR_EXTENSION_MISSING) return 0;
     if (!fault) return WS_EV_OPEN;
-    if (fault == WS_ERR_STATUS && !ws__is_head(c)) ws__body_keep(c, head, status);
-    else c->rx->body_left = 0;
+    if (fault == WS_ERR_STATUS) ws__body_keep(c, head, status);
     if (fault == WS_ERR_STATUS && ws__redirects(c, status)) {   /* what waits for OPEN
                                                                    stays */
         if (status <= 303 && ws__is_http(c) && !ws__is_head(c)) ws__client_of(c)->as_get = 1;
@@ -6887,7 +6922,7 @@ static void ws__release(ws_conn *c)
     if (c->core.phase == WS__PHASE_HTTP && !(c->life & WS__ANSWERED) && !c->cfg->set.ask)
         ws_http_reply(c, 426, NULL, "WebSocket only\n", 15);
 #endif
-    if (rx && rx->pos == rx->len && !rx->reader.op && !rx->reading && !rx->msg &&
+    if (rx && rx->pos == rx->len && !rx->reader.op && !rx->reads_body && !rx->msg &&
         (c->core.phase == WS__PHASE_FRAMES || c->core.phase == WS__PHASE_BODY))
         ws__rx_free(c);
 }
@@ -7266,9 +7301,9 @@ static int ws__head_skip(ws_conn *c, ws__span *in, ws_str head)
     if (ws_head_answer(head, &version, &status, &reason) || status / 100 != 1 || status == 101)
         return 0;
     in->p += head.size;
-    c->rx->body_left += head.size;
+    c->rx->aside += (uint32_t)head.size;
     memset(&c->rx->head, 0, sizeof c->rx->head);
-    if (c->rx->body_left > c->cfg->set.max_head) ws__fail(c, WS_ERR_HEAD_SIZE);
+    if (c->rx->aside > c->cfg->set.max_head) ws__fail(c, WS_ERR_HEAD_SIZE);
     return 1;
 }
 
@@ -7277,7 +7312,7 @@ static int ws__body_end(ws_conn *c, ws_event *ev)
 {
     int told = c->rx->begun && c->rx->told_last;
 
-    c->rx->reading = 0;
+    c->rx->reads_body = 0;
     c->life |= WS__ANSWERED;
     ws__end(c, WS__PHASE_ENDED);
     if (told) return -1;
@@ -7288,79 +7323,34 @@ static int ws__body_end(ws_conn *c, ws_event *ev)
     return 1;
 }
 
-/* Bytes of a body, at most rx->body_left of them. */
-static int ws__body_part(ws_conn *c, ws__span *in, ws_event *ev)
+/* One step over an ordinary answer's body; returns like ws__frame_step. */
+static int ws__read_step(ws_conn *c, ws__span *in, ws_event *ev)
 {
     ws__rx *rx = c->rx;
-    size_t k = (size_t)(in->end - in->p);
+    size_t have = (size_t)(in->end - in->p), data;
+    ptrdiff_t step;
 
-    if (rx->reading == WS__READ_TO_END) rx->body_left = k;
-    if (k > rx->body_left) k = (size_t)rx->body_left;
-    if (!k) return 0;
-    ws__fill(ev, c, WS_EV_PART, in->p, k);
+    if (rx->body.how == WS__BODY_TO_END && !have && c->line & WS__INPUT_END &&
+        !(c->line & WS__BROKEN))
+        rx->body.how = WS__BODY_DONE;
+    if (rx->body.how == WS__BODY_DONE) return ws__body_end(c, ev);
+    step = ws__body_step(&rx->body, (const char *)in->p, have, c->cfg->set.max_head, &data);
+    if (!step && ws__is_fixed(c) && have == rx->cap) step = WS_ERR_BODY;    /* a line */
+    if (step < 0) { ws__fail(c, WS_ERR_BODY); return -1; }
+    if (!step) return 0;
+    in->p += step;
+    if (!data) return -1;
+    ws__fill(ev, c, WS_EV_PART, in->p - data, data);
     ev->op = WS_OP_BINARY;
     ev->first = !rx->begun;
     rx->begun = 1;
-    rx->body_left -= k;
-    rx->told_last = rx->reading == WS__READ_LENGTH && !rx->body_left;
-    ev->last = rx->told_last;
-    in->p += k;
+    ev->last = rx->body.how == WS__BODY_DONE;
+    rx->told_last = (uint8_t)ev->last;
     ws__core_spoke(&c->core, c->now);
-    if (rx->reading == WS__READ_CHUNK && !rx->body_left) rx->reading = WS__READ_BREAK;
     return 1;
 }
-
-/* A line between chunks (RFC 9112 7.1). 0: it is not whole, -1: taken, or failed. */
-static int ws__body_line(ws_conn *c, ws__span *in)
-{
-    ws__rx *rx = c->rx;
-    size_t have = (size_t)(in->end - in->p), n = 0, i, k;
-    const char *p = (const char *)in->p;
-    uint64_t size = 0;
-
-    while (n < have && p[n] != '\n') n++;
-    if (n == have && n < 1024 && !(ws__is_fixed(c) && n == rx->cap)) return 0;
-    if (n == have || !n || p[n - 1] != '\r') { ws__fail(c, WS_ERR_BODY); return -1; }
-    in->p += n + 1;
-    n--;
-    if (rx->reading == WS__READ_TRAILER) {
-        rx->body_left += n;               /* they may be as long as a head, not endless */
-        if (rx->body_left > c->cfg->set.max_head) ws__fail(c, WS_ERR_BODY);
-        if (!n) rx->reading = WS__READ_LENGTH, rx->body_left = 0;
-        return -1;
-    }
-    if (rx->reading == WS__READ_BREAK) {
-        rx->reading = WS__READ_SIZE;
-        if (n) ws__fail(c, WS_ERR_BODY);
-        return -1;
-    }
-    for (i = 0; i < n && i < 16 && ws__hex(p[i]) >= 0; i++)
-        size = size << 4 | (uint64_t)ws__hex(p[i]);
-    k = i;
-    while (k < n && ws__is_blank(p[k])) k++;
-    if (!i || (k < n && p[k] != ';') || size >> 62) ws__fail(c, WS_ERR_BODY);
-    rx->body_left = size;
-    rx->reading = size ? WS__READ_CHUNK : WS__READ_TRAILER;
-    return -1;
-}
-
-/* One step over an ordinary answer's body; returns like ws__frame_step. */
-static int ws__body_step(ws_conn *c, ws__span *in, ws_event *ev)
-{
-    ws__rx *rx = c->rx;
-    int dry = in->p == in->end;
-
-    if ((rx->reading == WS__READ_LENGTH && !rx->body_left) ||
-        (rx->reading == WS__READ_TO_END && dry && c->line & WS__INPUT_END &&
-         !(c->line & WS__BROKEN)))
-        return ws__body_end(c, ev);
-    if (rx->reading == WS__READ_SIZE || rx->reading == WS__READ_BREAK ||
-        rx->reading == WS__READ_TRAILER)
-        return ws__body_line(c, in);
-    return ws__body_part(c, in, ev);
-}
 #else
-static int ws__body_step(ws_conn *c, ws__span *in, ws_event *ev)
+static int ws__read_step(ws_conn *c, ws__span *in, ws_event *ev)
 {
     (void)c;
     (void)in;
@@ -7462,7 +7452,7 @@ static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
 #ifndef WS_NO_CLIENT
     if (WS__IS_CLIENT(&c->core) && ws__head_skip(c, in, head)) return -1;
     if (WS__IS_CLIENT(&c->core) &&
-        !ws__refusal_whole(c, head, head.data + size, (size_t)(in->end - in->p) - head.size))
+        !ws__refusal_whole(c, head, (char *)in->p + size, have - head.size))
         return 0;
 #endif
     rx->head_size = (uint32_t)head.size;
@@ -7548,7 +7538,7 @@ static int ws__step(ws_conn *c, ws__span *in, ws_event *ev)
         else if (c->core.phase == WS__PHASE_FRAMES && !ws__held_back(c))
             r = ws__frame_step(c, in, ev);
         else if (c->core.phase == WS__PHASE_READING && !ws__held_back(c))
-            r = ws__body_step(c, in, ev);
+            r = ws__read_step(c, in, ev);
         else r = 0;
     }
     if (r > 0) return 1;
@@ -9117,7 +9107,7 @@ WS_API ws_str ws_body(const ws_conn *c)
 
     ws__sane(c);
     if (!head.size || !ws_is_client(c) || c->life & WS__OPENED) return ws__str("", 0);
-    return ws__str(head.data + head.size, (size_t)c->rx->body_left);
+    return ws__str(head.data + head.size, c->rx->aside);
 }
 
 WS_API int ws_header_next(const ws_conn *c, size_t *pos, ws_str *name, ws_str *value)
@@ -12545,11 +12535,11 @@ typedef struct ws__ready {
 #define WS__LINGER_MAX 256      /* past so many, peers over a limit are closed at once */
 #define WS__READY_MAX 256
 #define WS__CORK_SIZE ((size_t)512 << 10)
-#define WS__READ_SIZE ((size_t)512 << 10)
+#define WS__TURN_SIZE ((size_t)512 << 10)
 #define WS__WASTE_SIZE 65536    /* read at once of what nobody wants to know */
 #define WS__READ_EARLY ((size_t)16384) /* what a stranger may make us hold, before OPEN */
 #define WS__READ_FRONT 256     /* in front of the read buffer, for the start of a frame */
-#define WS__BUF_SIZE (WS__READ_FRONT + WS__READ_SIZE + 1)
+#define WS__BUF_SIZE (WS__READ_FRONT + WS__TURN_SIZE + 1)
 
 typedef struct ws__listener {
     ws__sock fd;                /* WS__NO_SOCK: the place is free */
@@ -13348,7 +13338,7 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
     }
     held = ws__held_back(c);
     if (!ws__pending(c) || !ws__awaits_room(c)) ws__flush(c);
-    if (c->rx && c->rx->pos == c->rx->len && !c->rx->reader.op && !c->rx->reading &&
+    if (c->rx && c->rx->pos == c->rx->len && !c->rx->reader.op && !c->rx->reads_body &&
         !(c->owes & (WS__MESSAGE_HELD | WS__HEAD_HELD)) && !ws__is_fixed(c))
         ws__rx_free(c);
     if ((held && !ws__held_back(c)) || (ws__phase_has(&c->core, WS__ENDS) && ws_finished(c)) ||
@@ -13396,7 +13386,7 @@ static void ws__loop_receive(ws_loop *l, ws_conn *c)
     }
     v[n].iov_base = base;
     v[n].iov_len = c->core.phase == WS__PHASE_HEAD ? WS__READ_EARLY
-                                                   : ws__raw_most(c, WS__READ_SIZE);
+                                                   : ws__raw_most(c, WS__TURN_SIZE);
     r = n && !ws__io(c) ? ws__readv(c, v, 2) : ws__read(c, v[0].iov_base, v[0].iov_len);
     if (r <= 0) {
         ws__input_end(c, r);

@@ -208,7 +208,7 @@ tls_load() {    # tls_load NAME CONNECTIONS SIZE DEPTH SECONDS
 }
 resident() { awk '$1 == "VmRSS:" { print $2 * 1024 }' "/proc/$1/status"; }
 tls_bench() {
-    local s r line before size n d all=()
+    local s r line idle size n d all=()
     command[tls.mbedtls]="$bin/echo_server --port 0 --any-origin --tls-cert $out/certs/good.pem --tls-key $out/certs/good.key"
     [ -x "$bin/tls_openssl" ] && command[tls.openssl]="$bin/tls_openssl 0 $out/certs/good.pem $out/certs/good.key"
     [ -z "$before" ] || command[tls.before]="$before/${command[tls.mbedtls]#$bin/}"
@@ -243,10 +243,10 @@ tls_bench() {
         stop "$s"
         start "$s" || continue
         tls_load "$s" 1 64 1 1 >/dev/null
-        before=$(resident "${pid[$s]}")
+        idle=$(resident "${pid[$s]}")
         tls_load "$s" 500 64 1 3 >/dev/null &
         sleep 2.5
-        printf '%-12s %d\n' "${s#tls.}" $((($(resident "${pid[$s]}") - before) / 500))
+        printf '%-12s %d\n' "${s#tls.}" $((($(resident "${pid[$s]}") - idle) / 500))
         wait $!
         stop "$s"
     done
@@ -265,7 +265,7 @@ deflate_load() {    # deflate_load NAME CONNECTIONS SIZE DEPTH SECONDS
         --connections "$2" --size "$3" --depth "$4" --seconds "$5"
 }
 deflate_bench() {
-    local s r line before size n d how all=()
+    local s r line idle size n d how all=()
     declare -A of
     of[kept]=level=6
     of[small]=server_max_window_bits=12,client_max_window_bits=12,mem_level=5
@@ -310,10 +310,10 @@ deflate_bench() {
         stop "$s"
         start "$s" || continue
         deflate_load "$s" 1 1024 1 1 >/dev/null
-        before=$(resident "${pid[$s]}")
+        idle=$(resident "${pid[$s]}")
         deflate_load "$s" 500 1024 1 3 >/dev/null &
         sleep 2.5
-        printf '%-12s %d\n' "$s" $((($(resident "${pid[$s]}") - before) / 500))
+        printf '%-12s %d\n' "$s" $((($(resident "${pid[$s]}") - idle) / 500))
         wait $!
         stop "$s"
     done

@@ -2317,74 +2317,132 @@ WS_API int ws_list_has(ws_str list, const char *token)
     return 0;
 }
 
-/* Reads the line before a chunk (RFC 9112 7.1): its size. *at goes behind the line, and behind
-   s when that is not whole. */
-WS__PRIVATE size_t ws__chunk_line(ws_str s, size_t *at)
+/* ---- bodies that come in (RFC 9112 6.3, 7.1) ---- */
+
+enum {
+    WS__BODY_DONE,              /* nothing of it is to come */
+    WS__BODY_TO_END,            /* it lasts until the stream ends */
+    WS__BODY_LENGTH,            /* left bytes */
+    WS__BODY_SIZE,              /* the line before a chunk */
+    WS__BODY_CHUNK,             /* left bytes of a chunk */
+    WS__BODY_BREAK,             /* the line end behind it */
+    WS__BODY_TRAILER            /* lines behind the last chunk: left bytes of them came */
+};
+
+#define WS__BODY_LINE 1024      /* bytes of a line between chunks */
+
+typedef struct ws__body { uint64_t left; uint8_t how; } ws__body;
+
+/* The digits of a Content-Length: 0, or WS_ERR_BODY. */
+static int ws__body_length(ws_str value, uint64_t *size)
 {
-    size_t size = 0;
+    size_t i;
 
-    for (; *at < s.size && size < 1u << 24 && ws__hex(s.data[*at]) >= 0; ++*at)
-        size = size * 16 + (size_t)ws__hex(s.data[*at]);
-    *at = ws__find(s, *at, '\n') + 1;
-    return size;
-}
-
-/* The size of a chunked body, or WS_BODY_MAX while its end is not here. */
-WS__PRIVATE size_t ws__chunks_size(ws_str s)
-{
-    size_t at = 0, size, end;
-
-    do {
-        size = ws__chunk_line(s, &at);
-        if (size) at += size + 2;
-    } while (size && at < s.size);
-    for (; at < s.size; at = end + 1) {     /* trailers, up to an empty line */
-        end = ws__find(s, at, '\n');
-        if (end <= at + 1 && end < WS_BODY_MAX && end < s.size) return end + 1;
+    if (!value.size || value.size > 18) return WS_ERR_BODY;
+    for (*size = i = 0; i < value.size; i++) {
+        if (!ws__is_digit(value.data[i])) return WS_ERR_BODY;
+        *size = *size * 10 + (uint64_t)(value.data[i] - '0');
     }
-    return WS_BODY_MAX;
-}
-
-/* Moves what the chunks hold together, to p. Returns its size. */
-WS__PRIVATE size_t ws__chunks_join(char *p, size_t n)
-{
-    size_t at = 0, out = 0, size;
-
-    while ((size = ws__chunk_line(ws__str(p, n), &at)) != 0 && at < n) {
-        size_t here = size < n - at ? size : n - at;
-        memmove(p + out, p + at, here);
-        out += here;
-        at += size + 2;
-    }
-    return out;
-}
-
-WS__PRIVATE int ws__is_chunked(ws_str head)
-{
-    ws_str name, value;
-    size_t pos = 0;
-
-    while (ws_head_field(head, &pos, &name, &value))
-        if (ws_str_is(name, "Transfer-Encoding") && ws_list_has(value, "chunked")) return 1;
     return 0;
 }
 
-/* The bytes to wait for of a refusal's body that begins with these: all of it, at most
-   WS_BODY_MAX. */
-WS__PRIVATE size_t ws__body_size(ws_str head, int status, ws_str body)
+/* How the body behind a head comes. none: it has none, whatever the head says. 0 or
+   WS_ERR_BODY. */
+WS__PRIVATE int ws__body_begin(ws__body *b, ws_str head, int none)
 {
     ws_str name, value;
-    size_t pos = 0, size = WS_BODY_MAX, i;
+    size_t pos = 0;
+    uint64_t size;
 
-    if (status < 200 || status == 204 || status == 304) return 0;
-    if (ws__is_chunked(head)) return ws__chunks_size(body);
+    b->how = WS__BODY_TO_END;
+    b->left = 0;
     while (ws_head_field(head, &pos, &name, &value)) {
-        if (!ws_str_is(name, "Content-Length")) continue;
-        for (size = i = 0; i < value.size && size < WS_BODY_MAX; i++)
-            size = ws__is_digit(value.data[i]) ? size * 10 + (size_t)(value.data[i] - '0')
-                                               : WS_BODY_MAX;
+        if (ws_str_is(name, "Transfer-Encoding")) {
+            if (!ws_str_is(value, "chunked")) return WS_ERR_BODY;
+            b->how = WS__BODY_SIZE;
+        } else if (ws_str_is(name, "Content-Length") && b->how != WS__BODY_SIZE) {
+            if (ws__body_length(value, &size)) return WS_ERR_BODY;
+            if (b->how == WS__BODY_LENGTH && b->left != size) return WS_ERR_BODY;
+            b->how = WS__BODY_LENGTH;
+            b->left = size;
+        }
     }
-    return size < WS_BODY_MAX ? size : WS_BODY_MAX;
+    if (none || (b->how == WS__BODY_LENGTH && !b->left)) b->how = WS__BODY_DONE;
+    if (b->how == WS__BODY_SIZE) b->left = 0;
+    return 0;
+}
+
+/* The size that the line before a chunk tells; 0 or WS_ERR_BODY. */
+static int ws__chunk_size(ws_str line, uint64_t *size)
+{
+    size_t i = 0, digits;
+
+    for (*size = 0; i < line.size && i < 16 && ws__hex(line.data[i]) >= 0; i++)
+        *size = *size << 4 | (uint64_t)ws__hex(line.data[i]);
+    digits = i;
+    while (i < line.size && ws__is_blank(line.data[i])) i++;
+    if (!digits || (i < line.size && line.data[i] != ';')) return WS_ERR_BODY;
+    return *size >> 62 ? WS_ERR_BODY : 0;
+}
+
+/* A line of the chunked form, without its end: 0 or WS_ERR_BODY. */
+static int ws__body_text(ws__body *b, ws_str line, uint32_t most)
+{
+    int fault;
+
+    if (b->how == WS__BODY_BREAK) {
+        b->how = WS__BODY_SIZE;
+        return line.size ? WS_ERR_BODY : 0;
+    }
+    if (b->how == WS__BODY_TRAILER) {
+        b->left += line.size;
+        if (!line.size) b->how = WS__BODY_DONE;
+        return b->left > most ? WS_ERR_BODY : 0;
+    }
+    fault = ws__chunk_size(line, &b->left);
+    b->how = b->left ? WS__BODY_CHUNK : WS__BODY_TRAILER;
+    return fault;
+}
+
+/* One step over n bytes. Returns how many are used up, of which *data are payload, all or
+   none; 0: more must come, or it is done; or WS_ERR_BODY. most: bytes of trailers. */
+WS__PRIVATE ptrdiff_t ws__body_walk(ws__body *b, const char *p, size_t n, uint32_t most,
+                                    size_t *data)
+{
+    size_t end;
+
+    *data = 0;
+    if (b->how == WS__BODY_DONE) return 0;
+    if (b->how == WS__BODY_TO_END) return (ptrdiff_t)(*data = n);
+    if (b->how == WS__BODY_LENGTH || b->how == WS__BODY_CHUNK) {
+        *data = n < b->left ? n : (size_t)b->left;
+        b->left -= *data;
+        if (!b->left) b->how = b->how == WS__BODY_CHUNK ? WS__BODY_BREAK : WS__BODY_DONE;
+        return (ptrdiff_t)*data;
+    }
+    end = ws__find(ws__str(p, n), 0, '\n');
+    if (end == n && n < WS__BODY_LINE) return 0;
+    if (end == n || !end || p[end - 1] != '\r') return WS_ERR_BODY;
+    return ws__body_text(b, ws__str(p, end - 1), most) ? WS_ERR_BODY : (ptrdiff_t)end + 1;
+}
+
+/* Of a refusal's body that begins with these n bytes: 1 when all of it is here. What is
+   there is moved together to p if join is set: *size bytes. A malformed one ends where it
+   is. */
+WS__PRIVATE int ws__body_gather(ws__body b, char *p, size_t n, int join, size_t *size)
+{
+    size_t at = 0, data;
+    ptrdiff_t step = 1;
+
+    *size = 0;
+    while (step > 0) {
+        step = ws__body_walk(&b, p + at, n - at, WS_BODY_MAX, &data);
+        if (step <= 0) break;
+        if (join) memmove(p + *size, p + at, data);
+        *size += data;
+        at += (size_t)step;
+    }
+    return step < 0 || b.how == WS__BODY_DONE;
 }
 
 WS_API int ws_param_next(ws_str *params, ws_str *name, char *value, size_t n)
@@ -6086,6 +6144,7 @@ static int ws__is_head(const ws_conn *c)
 /* 1 when of a refusal's body enough is here to show. */
 static int ws__refusal_whole(const ws_conn *c, ws_str head, const char *body, size_t n)
 {
+    ws__body b;
     ws_str version, reason;
     int status;
 
@@ -6093,7 +6152,9 @@ static int ws__refusal_whole(const ws_conn *c, ws_str head, const char *body, si
     if (ws__is_head(c) || (ws__is_http(c) && status < 300)) return 1;
     if (WS__HAS(c, WS__IS_FIXED) && c->rx->len == c->rx->cap) return 1;
     if (ws__redirects(c, status)) return 1;
-    return n >= ws__body_size(head, status, ws__str(body, n));
+    return n >= WS_BODY_MAX || status < 200 ||
+           ws__body_begin(&b, head, status == 204 || status == 304) ||
+           ws__body_gather(b, (char *)(uintptr_t)body, n, 0, &n);
 }
 
 /* How the body of an ordinary answer comes (RFC 9112 6.3). Its place is rx->op while phase is
@@ -6143,11 +6204,13 @@ static int ws__http_check(ws_conn *c, ws_str head, int status)
 static void ws__body_keep(ws_conn *c, ws_str head, int status)
 {
     char *p = (char *)(uintptr_t)(head.data + head.size);
-    size_t n = c->rx->len - c->rx->head_at - head.size;
-    size_t most = ws__body_size(head, status, ws__str(p, n));
+    size_t size = 0, n = c->rx->len - c->rx->head_at - head.size;
+    ws__body b;
 
-    if (n > most) n = most;
-    c->rx->left = ws__is_chunked(head) ? ws__chunks_join(p, n) : n;
+    if (n > WS_BODY_MAX) n = WS_BODY_MAX;
+    if (status >= 200 && !ws__body_begin(&b, head, status == 204 || status == 304))
+        ws__body_gather(b, p, n, 1, &size);
+    c->rx->left = size;
 }
 
 /* Without an extension that is required the connection is closed at once (7.4.1), and what
