@@ -2385,30 +2385,32 @@ static int ws__body_length(ws_str value, uint64_t *size)
     return 0;
 }
 
-/* How the body behind a head comes. none: it has none, whatever the head says. 0 or
-   WS_ERR_BODY. */
+/* How the body behind a head comes. none: it has none, whatever the head says. 0, or
+   WS_ERR_BODY with a guess, for those who only show it. */
 WS__PRIVATE int ws__body_begin(ws__body *b, ws_str head, int none)
 {
     ws_str name, value;
     size_t pos = 0;
-    uint64_t size;
+    uint64_t size = 0;
+    int fault = 0;
 
     b->how = WS__BODY_TO_END;
     b->left = 0;
     while (ws_head_field(head, &pos, &name, &value)) {
         if (ws_str_is(name, "Transfer-Encoding")) {
-            if (!ws_str_is(value, "chunked")) return WS_ERR_BODY;
-            b->how = WS__BODY_SIZE;
+            if (ws_list_has(value, "chunked")) b->how = WS__BODY_SIZE;
+            fault |= !ws_str_is(value, "chunked");
         } else if (ws_str_is(name, "Content-Length") && b->how != WS__BODY_SIZE) {
-            if (ws__body_length(value, &size)) return WS_ERR_BODY;
-            if (b->how == WS__BODY_LENGTH && b->left != size) return WS_ERR_BODY;
+            fault |= ws__body_length(value, &size);
+            fault |= b->how == WS__BODY_LENGTH && b->left != size;
             b->how = WS__BODY_LENGTH;
             b->left = size;
         }
     }
+    if (fault && b->how == WS__BODY_LENGTH) b->how = WS__BODY_TO_END;
     if (none || (b->how == WS__BODY_LENGTH && !b->left)) b->how = WS__BODY_DONE;
     if (b->how == WS__BODY_SIZE) b->left = 0;
-    return 0;
+    return fault ? WS_ERR_BODY : 0;
 }
 
 /* The size that the line before a chunk tells; 0 or WS_ERR_BODY. */
@@ -2462,7 +2464,8 @@ WS__PRIVATE ptrdiff_t ws__body_step(ws__body *b, const char *p, size_t n, uint32
     end = ws__find(ws__str(p, n), 0, '\n');
     if (end == n && n < WS__BODY_LINE) return 0;
     if (end == n || !end || p[end - 1] != '\r') return WS_ERR_BODY;
-    return ws__body_line(b, ws__str(p, end - 1), most) ? WS_ERR_BODY : (ptrdiff_t)end + 1;
+    if (ws__body_line(b, ws__str(p, end - 1), most)) return WS_ERR_BODY;
+    return (ptrdiff_t)end + 1;
 }
 
 /* Of a refusal's body that begins with these n bytes: 1 when all of it is here. What is
@@ -4262,53 +4265,228 @@ static ws_str ws__origins_fault(const char *origins)
     return origins && !any ? ws__cstr("an empty list") : ws__str("", 0);
 }
 
-/* The first field that cannot be as it is; NULL: none but perhaps deflate. */
-static const char *ws__field_fault(const ws_config *cfg)
-{
-    const ws_extension *const *x = cfg->extensions;
-    const ws_route *r;
-    ws_str list = ws__cstr(cfg->protocols), item;
+/* Whose a field of ws_config is, and what a connection is that is to be made with it. */
+enum {
+    WS__OF_SERVER = 1 << 0,
+    WS__OF_LISTENER = 1 << 1,
+    WS__OF_CLIENT = 1 << 2,
+    WS__OF_DIALLER = 1 << 3,    /* a client that connects itself */
+    WS__OF_ALL = 15
+};
 
-    while (ws_list_next(&list, &item)) if (!ws__token_valid(item)) return "protocols";
-    if (!ws__headers_own(cfg->headers, 0)) return "headers";
-    if (!ws__headers_own(cfg->proxy_headers, 0)) return "proxy_headers";
-    if (cfg->origin && (!*cfg->origin || !ws__is_value(cfg->origin))) return "origin";
-    if (cfg->host && (!*cfg->host || !ws__is_value(cfg->host))) return "host";
-    if (ws__origins_fault(cfg->origins).size) return "origins";
-    for (r = cfg->routes; r && r->path; r++)
-        if (r - cfg->routes >= 254 || !ws__pattern_valid(r->path) ||
-            (r->protocol && !ws__token_valid(ws__cstr(r->protocol)))) return "routes";
-    if (cfg->memory && (cfg->trusted_proxies || cfg->wrap || cfg->tls)) return "memory";
-    if (cfg->method && (!ws__token_valid(ws__cstr(cfg->method)) ||
-                        (cfg->body_size && !cfg->body))) return "method";
-    if (cfg->version != 0 && cfg->version != 8 && cfg->version != 13) return "version";
-    if (!cfg->io.read != !cfg->io.write || (cfg->io.read && (cfg->wrap || cfg->tls))) return "io";
-    if (!WS__EXTENDS) return x || cfg->deflate ? "deflate" : NULL;
-    if (cfg->memory && !cfg->memory_extension && (x || cfg->deflate)) return "memory";
-    while (x && *x) if (!ws__extension_valid(*x++)) return "extensions";
+/* How it is checked and copied. */
+enum {
+    WS__AS_IS,
+    WS__AS_SIZE,                /* 0 is the preset */
+    WS__AS_TIME,                /* so too; ms, of which there are never too many */
+    WS__AS_TEXT,                /* a string, the value of a header */
+    WS__AS_TOKEN,               /* a string */
+    WS__AS_ORIGINS,             /* a string */
+    WS__AS_TOKENS,              /* a list */
+    WS__AS_LINES,               /* headers */
+    WS__AS_ROUTES,
+    WS__AS_BODY,
+    WS__AS_VERSION,
+    WS__AS_IO,
+    WS__AS_MEMORY,
+    WS__AS_EXTENSIONS,
+    WS__AS_DEFLATE
+};
+
+typedef struct ws__field {
+    const char *name;
+    uint32_t preset;
+    uint16_t at;
+    uint8_t size, of, as;
+} ws__field;
+
+#define WS__FIELD(name, of, as, preset) \
+    { #name, preset, (uint16_t)offsetof(ws_config, name), \
+      (uint8_t)sizeof(((ws_config *)0)->name), WS__OF_##of, WS__AS_##as }
+
+/* All fields that are not for everybody, as they are. */
+static const ws__field ws__fields[] = {
+    WS__FIELD(max_message, ALL, SIZE, 1u << 20),
+    WS__FIELD(max_fragments, ALL, SIZE, 4096),
+    WS__FIELD(max_head, ALL, SIZE, 8192),
+    WS__FIELD(max_headers, ALL, SIZE, 64),
+    WS__FIELD(max_backlog, ALL, SIZE, 1u << 20),
+    WS__FIELD(max_frame, ALL, SIZE, WS_NO_LIMIT),
+    WS__FIELD(max_connections, LISTENER, SIZE, WS_NO_LIMIT),
+    WS__FIELD(max_per_address, LISTENER, SIZE, WS_NO_LIMIT),
+    WS__FIELD(handshake_timeout, ALL, TIME, 10000),
+    WS__FIELD(ping_interval, ALL, TIME, 20000),
+    WS__FIELD(ping_timeout, ALL, TIME, 20000),
+    WS__FIELD(close_timeout, ALL, TIME, 5000),
+    WS__FIELD(idle_timeout, ALL, TIME, WS_NEVER),
+    WS__FIELD(send_timeout, CLIENT, TIME, 30000),
+    WS__FIELD(ask, SERVER, IS, 0),
+    WS__FIELD(for_stream, CLIENT, IS, 0),
+    WS__FIELD(routes, SERVER, ROUTES, 0),
+    WS__FIELD(trusted_proxies, SERVER, IS, 0),
+    WS__FIELD(reuse_port, LISTENER, IS, 0),
+    WS__FIELD(parts_over, ALL, SIZE, WS_NO_LIMIT),
+    WS__FIELD(fragment, ALL, SIZE, WS_NO_LIMIT),
+    WS__FIELD(method, CLIENT, TOKEN, 0),
+    WS__FIELD(body, CLIENT, IS, 0),
+    WS__FIELD(body_size, CLIENT, BODY, 0),
+    WS__FIELD(version, CLIENT, VERSION, 0),
+    WS__FIELD(max_redirects, DIALLER, IS, 0),
+    WS__FIELD(reconnect, DIALLER, IS, 0),
+    WS__FIELD(reconnect_max, CLIENT, TIME, 30000),
+    WS__FIELD(retry_after, CLIENT, IS, 0),
+    WS__FIELD(refusal_final, CLIENT, IS, 0),
+    WS__FIELD(protocol_optional, CLIENT, IS, 0),
+    WS__FIELD(retry_max, CLIENT, TIME, 300000),
+    WS__FIELD(proxy, DIALLER, TEXT, 0),
+    WS__FIELD(proxy_headers, DIALLER, LINES, 0),
+    WS__FIELD(deflate, ALL, DEFLATE, 0),
+    WS__FIELD(extensions, ALL, EXTENSIONS, 0),
+    WS__FIELD(protocols, ALL, TOKENS, 0),
+    WS__FIELD(origins, SERVER, ORIGINS, 0),
+    WS__FIELD(origin, CLIENT, TEXT, 0),
+    WS__FIELD(host, CLIENT, TEXT, 0),
+    WS__FIELD(headers, ALL, LINES, 0),
+    WS__FIELD(resolve, DIALLER, IS, 0),
+    WS__FIELD(allow_address, DIALLER, IS, 0),
+    WS__FIELD(on_socket, DIALLER, IS, 0),
+    WS__FIELD(io, ALL, IO, 0),
+    WS__FIELD(memory, ALL, MEMORY, 0)
+};
+
+#define WS__FIELD_END (ws__fields + sizeof ws__fields / sizeof *ws__fields)
+
+static const void *ws__field_at(const ws_config *cfg, const ws__field *f)
+{
+    return (const char *)cfg + f->at;
+}
+
+static int ws__field_is_set(const ws_config *cfg, const ws__field *f)
+{
+    const uint8_t *p = (const uint8_t *)ws__field_at(cfg, f);
+    size_t i;
+
+    for (i = 0; i < f->size; i++) {
+        if (p[i]) return 1;
+    }
+    return 0;
+}
+
+/* The place of a field that is a string to be copied; NULL: it is none. */
+static const char **ws__field_text(const ws_config *cfg, const ws__field *f)
+{
+    if (f->as != WS__AS_TEXT && f->as != WS__AS_TOKEN && f->as != WS__AS_ORIGINS) return NULL;
+    return (const char **)(uintptr_t)ws__field_at(cfg, f);
+}
+
+static int ws__tokens_valid(const char *text)
+{
+    ws_str list = ws__cstr(text), item;
+
+    while (ws_list_next(&list, &item)) {
+        if (!ws__token_valid(item)) return 0;
+    }
+    return 1;
+}
+
+static int ws__routes_valid(const ws_route *routes)
+{
+    const ws_route *r;
+
+    for (r = routes; r->path; r++) {
+        if (r - routes >= 254 || !ws__pattern_valid(r->path)) return 0;
+        if (r->protocol && !ws__token_valid(ws__cstr(r->protocol))) return 0;
+    }
+    return 1;
+}
+
+static int ws__extensions_valid(const ws_extension *const *x)
+{
+    if (!WS__EXTENDS) return 0;
+    for (; *x; x++) {
+        if (!ws__extension_valid(*x)) return 0;
+    }
+    return 1;
+}
+
+static int ws__io_valid(const ws_config *cfg)
+{
+    if (!cfg->io.read && !cfg->io.write) return 1;
+    return cfg->io.read && cfg->io.write && !cfg->wrap && !cfg->tls;
+}
+
+/* A block has no room for some things, or no part for extensions. */
+static int ws__memory_valid(const ws_config *cfg)
+{
+    if (cfg->trusted_proxies || cfg->wrap || cfg->tls) return 0;
+    return cfg->memory_extension || !WS__EXTENDS || !(cfg->extensions || cfg->deflate);
+}
+
+/* Can a field that is set be as it is? */
+static int ws__field_valid(const ws_config *cfg, const ws__field *f)
+{
+    const char **text = ws__field_text(cfg, f);
+
+    switch (f->as) {
+    case WS__AS_TEXT: return **text && ws__is_value(*text);
+    case WS__AS_TOKEN: return ws__token_valid(ws__cstr(*text));
+    case WS__AS_ORIGINS: return !ws__origins_fault(*text).size;
+    case WS__AS_TOKENS: return ws__tokens_valid(cfg->protocols);
+    case WS__AS_LINES: return ws__headers_own(*(const ws_header *const *)ws__field_at(cfg, f), 0);
+    case WS__AS_ROUTES: return ws__routes_valid(cfg->routes);
+    case WS__AS_BODY: return cfg->body != NULL;
+    case WS__AS_VERSION: return cfg->version == 8 || cfg->version == 13;
+    case WS__AS_IO: return ws__io_valid(cfg);
+    case WS__AS_MEMORY: return ws__memory_valid(cfg);
+    case WS__AS_EXTENSIONS: return ws__extensions_valid(cfg->extensions);
+    case WS__AS_DEFLATE: return WS__EXTENDS;
+    default: return 1;
+    }
+}
+
+/* The first field that cannot be as it is, or not for this role; NULL: none. */
+static const ws__field *ws__field_fault(const ws_config *cfg, int role)
+{
+    const ws__field *f;
+
+    for (f = ws__fields; f < WS__FIELD_END; f++) {
+        if (!ws__field_is_set(cfg, f)) continue;
+        if (!(f->of & role) || !ws__field_valid(cfg, f)) return f;
+    }
     return NULL;
 }
 
 /* What is wrong with a configuration, or 0. */
-static int ws__config_fault(const ws_config *cfg, int client)
+static int ws__config_fault(const ws_config *cfg, int role)
 {
-    if (ws__field_fault(cfg)) return WS_ERR_ARGUMENT;
-    return WS__EXTENDS && cfg->deflate ? ws__deflate_fault(cfg->deflate, client) : 0;
+    if (ws__field_fault(cfg, role)) return WS_ERR_ARGUMENT;
+    return WS__EXTENDS && cfg->deflate
+           ? ws__deflate_fault(cfg->deflate, role & WS__OF_CLIENT) : 0;
 }
 
-/* The field that such a fault is about, NULL if it says so itself. Room: for its words,
-   with an element of a list that is wrong. */
-static const char *ws__fault_field(int fault, const ws_config *cfg, char room[96])
+static const char *ws__field_whose(int of)
 {
-    const char *field = fault == WS_ERR_ARGUMENT ? ws__field_fault(cfg) : NULL;
-    ws_str item = field ? ws__origins_fault(cfg->origins) : ws__str("", 0);
-    ws__text t;
+    return of == WS__OF_SERVER ? "servers" : of == WS__OF_LISTENER ? "listeners"
+         : of == WS__OF_CLIENT ? "clients" : "clients that connect by themselves";
+}
 
-    if (WS__EXTENDS && fault == WS_ERR_ARGUMENT && !field) return "deflate";
-    if (!field || strcmp(field, "origins")) return field;
-    t = ws__text_in(room, 96);
-    ws__puts(&t, "origins: ");
-    ws__put(&t, item.data, item.size);
+/* The words for such a fault, in room; NULL if the error says it all. */
+static const char *ws__fault_words(int fault, const ws_config *cfg, int role, char room[96])
+{
+    const ws__field *f = fault == WS_ERR_ARGUMENT ? ws__field_fault(cfg, role) : NULL;
+    ws__text t = ws__text_in(room, 96);
+    ws_str item;
+
+    if (fault != WS_ERR_ARGUMENT) return NULL;
+    ws__puts(&t, f ? f->name : "deflate");
+    if (f && !(f->of & role)) {
+        ws__puts(&t, ": only for ");
+        ws__puts(&t, ws__field_whose(f->of));
+    } else if (f && f->as == WS__AS_ORIGINS) {
+        item = ws__origins_fault(cfg->origins);
+        ws__puts(&t, ": ");
+        ws__put(&t, item.data, item.size);
+    }
     return room;
 }
 
@@ -4387,24 +4565,13 @@ static void ws__default_time(uint32_t *ms, uint32_t preset)
 
 static void ws__defaults(ws_config *s)
 {
-    ws__default(&s->max_message, 1u << 20);
-    ws__default(&s->max_fragments, 4096);
-    ws__default(&s->max_head, 8192);
-    ws__default(&s->max_headers, 64);
-    ws__default(&s->max_backlog, 1u << 20);
-    ws__default(&s->max_frame, WS_NO_LIMIT);
-    ws__default(&s->max_connections, WS_NO_LIMIT);
-    ws__default(&s->max_per_address, WS_NO_LIMIT);
-    ws__default(&s->parts_over, WS_NO_LIMIT);
-    ws__default(&s->fragment, WS_NO_LIMIT);
-    ws__default_time(&s->handshake_timeout, 10000);
-    ws__default_time(&s->ping_interval, 20000);
-    ws__default_time(&s->ping_timeout, 20000);
-    ws__default_time(&s->close_timeout, 5000);
-    ws__default_time(&s->idle_timeout, WS_NEVER);
-    ws__default_time(&s->reconnect_max, 30000);
-    ws__default_time(&s->retry_max, 300000);
-    ws__default_time(&s->send_timeout, 30000);
+    const ws__field *f;
+
+    for (f = ws__fields; f < WS__FIELD_END; f++) {
+        uint32_t *value = (uint32_t *)(void *)((char *)s + f->at);
+        if (f->as == WS__AS_SIZE) ws__default(value, f->preset);
+        if (f->as == WS__AS_TIME) ws__default_time(value, f->preset);
+    }
     if (!s->alloc) s->alloc = ws__system_alloc;
 }
 
@@ -4496,16 +4663,17 @@ static size_t ws__cfg_base(const char *url)
 static size_t ws__cfg_size(const ws_config *cfg, const char *url)
 {
     size_t n = ws__cfg_base(url) + (url ? strlen(url) + 1 : 0) + 3;
+    const ws__field *f;
 
     if (!cfg) return n + 2 * ws__lines_size(NULL);
+    for (f = ws__fields; f < WS__FIELD_END; f++) {
+        const char **text = ws__field_text(cfg, f);
+        if (text && *text) n += strlen(*text) + 1;
+    }
     return n + ws__lines_size(cfg->headers) + ws__lines_size(ws__stream_lines(cfg)) +
-           ws__extensions_size(cfg) + ws__routes_size(cfg->routes) +
-           (cfg->protocols ? strlen(cfg->protocols) : 0) +
-           (cfg->origins ? strlen(cfg->origins) + 1 : 0) +
-           (cfg->method ? strlen(cfg->method) + 1 + cfg->body_size : 0) +
-           (cfg->origin ? strlen(cfg->origin) + 1 : 0) +
-           (cfg->host ? strlen(cfg->host) + 1 : 0) +
-           (cfg->proxy ? strlen(cfg->proxy) + 1 : 0) + ws__lines_size(cfg->proxy_headers);
+           ws__lines_size(cfg->proxy_headers) + ws__extensions_size(cfg) +
+           ws__routes_size(cfg->routes) + ws__cstr(cfg->protocols).size +
+           (cfg->method ? cfg->body_size : 0);
 }
 
 static ws_tls *ws__tls_hold(ws_tls *tls);
@@ -4514,6 +4682,7 @@ static void ws__tls_drop(ws_tls *tls);
 /* Fills size bytes at k, from ws__cfg_size. cfg is valid, or NULL: all is as by default. */
 static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const char *url)
 {
+    const ws__field *f;
     ws__text t;
 
     memset(k, 0, ws__cfg_base(url));
@@ -4530,13 +4699,12 @@ static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const ch
     k->lines = ws__keep_lines(&t, cfg->headers, ws__stream_lines(cfg));
     ws__keep_lines(&t, cfg->proxy_headers, NULL);
     k->set.protocols = ws__keep_list(&t, cfg->protocols);
-    k->set.origins = ws__keep(&t, cfg->origins);
     k->url = ws__keep(&t, url);
+    for (f = ws__fields; f < WS__FIELD_END; f++) {
+        const char **text = ws__field_text(&k->set, f);
+        if (text) *text = ws__keep(&t, *text);
+    }
     k->short_below = ws__short_below(&k->set);
-    k->set.host = ws__keep(&t, cfg->host);
-    k->set.origin = ws__keep(&t, cfg->origin);
-    k->set.proxy = ws__keep(&t, cfg->proxy);
-    k->set.method = ws__keep(&t, cfg->method);
     if (cfg->method && cfg->body_size) {
         memcpy(t.at, cfg->body, cfg->body_size);
         k->set.body = t.at;
@@ -4678,12 +4846,13 @@ WS__PRIVATE ws__cfg *ws__cfg_new(const ws_config *cfg, const char *url)
    from. A bad configuration gives a connection with *fault set that knows nothing but its
    memory and its user. */
 static ws_conn *ws__new(const ws_config *cfg, const ws_config *from, int fixed, const char *url,
-                        int client, int *fault)
+                        int role, int *fault)
 {
+    int client = (role & WS__OF_CLIENT) != 0;
     ws__cfg *k;
     ws_conn *c;
 
-    *fault = cfg ? ws__config_fault(cfg, client) : 0;
+    *fault = cfg ? ws__config_fault(cfg, role) : 0;
     if (cfg && cfg->memory && fixed) {
         c = ws__new_fixed(cfg, *fault, url, client);
     } else {
@@ -6747,8 +6916,8 @@ static int ws__refusal_whole(const ws_conn *c, ws_str head, char *body, size_t n
     if (status < 200 || (ws__is_http(c) && status < 300)) return 1;
     if (ws__is_fixed(c) && c->rx->len == c->rx->cap) return 1;
     if (ws__redirects(c, status)) return 1;
-    return n >= WS_BODY_MAX || ws__answer_body(c, head, status, &b) ||
-           ws__body_gather(b, body, n, 0, &n);
+    ws__answer_body(c, head, status, &b);
+    return n >= WS_BODY_MAX || ws__body_gather(b, body, n, 0, &n);
 }
 
 /* An ordinary answer: 0 if its body is to be read. */
@@ -6768,8 +6937,8 @@ static void ws__body_keep(ws_conn *c, ws_str head, int status)
     ws__body b;
 
     if (n > WS_BODY_MAX) n = WS_BODY_MAX;
-    if (status >= 200 && !ws__answer_body(c, head, status, &b))
-        ws__body_gather(b, p, n, 1, &size);
+    ws__answer_body(c, head, status, &b);
+    if (status >= 200) ws__body_gather(b, p, n, 1, &size);
     c->rx->aside = (uint32_t)size;
 }
 
@@ -7840,11 +8009,12 @@ WS__PRIVATE void ws__sane(const ws_conn *c)
 /* ==== >>engine (public) ============================================================= */
 
 /* A connection that could not be made right says so with its CLOSE event. */
-WS__APART ws_conn *ws__stillborn(ws_conn *c, int fault, const ws_config *cfg)
+WS__APART ws_conn *ws__stillborn(ws_conn *c, int fault, const ws_config *cfg, int role)
 {
     char room[96];
 
-    if (c && fault) ws__fail_with(c, fault, cfg ? ws__fault_field(fault, cfg, room) : NULL);
+    if (c && fault)
+        ws__fail_with(c, fault, cfg ? ws__fault_words(fault, cfg, role, room) : NULL);
     return c;
 }
 
@@ -7876,41 +8046,25 @@ static int ws__login_fault(const ws_url *url, const char *text, ws__url_why *why
 }
 
 /* A client of any driver. from: whose allocator it takes; fixed: cfg.memory serves, or
-   not. */
+   not; dials: it connects itself. */
 WS__APART ws_conn *ws__client_new(const char *url, const ws_config *cfg, const ws_config *from,
-                                  int fixed)
+                                  int fixed, int dials)
 {
+    int role = WS__OF_CLIENT | (dials ? WS__OF_DIALLER : 0);
     ws_url parsed;
     ws__url_why why = { "there is none", 0 };
     int fault, bad = !url || ws__url_parse(url, strlen(url), &parsed, &why) ||
                      ws__login_fault(&parsed, url, &why);
-    ws_conn *c = ws__new(cfg, from, fixed, bad ? "" : url, 1, &fault);
+    ws_conn *c = ws__new(cfg, from, fixed, bad ? "" : url, role, &fault);
 
     if (c && !fault && bad) ws__fail_url(c, url, &why);
     if (!c || c->core.error) return c;
-    return ws__stillborn(c, fault ? fault : ws__request_put(c, &parsed), cfg);
-}
-
-/* A field that takes a driver which makes connections of its own; NULL: none is set. */
-static const char *ws__dialling_field(const ws_config *cfg)
-{
-    return !cfg ? NULL : cfg->reconnect ? "reconnect" : cfg->proxy ? "proxy"
-         : cfg->max_redirects ? "max_redirects" : cfg->resolve ? "resolve"
-         : cfg->on_socket ? "on_socket" : cfg->allow_address ? "allow_address" : NULL;
-}
-
-/* Fails a client whose transport is the application's if it is told how to connect. */
-static ws_conn *ws__not_dialling(ws_conn *c, const ws_config *cfg)
-{
-    const char *field = ws__dialling_field(cfg);
-
-    if (c && field && !c->core.error) ws__fail_with(c, WS_ERR_ARGUMENT, field);
-    return c;
+    return ws__stillborn(c, fault ? fault : ws__request_put(c, &parsed), cfg, role);
 }
 
 WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg)
 {
-    return ws__not_dialling(ws__client_new(url, cfg, cfg, 1), cfg);
+    return ws__client_new(url, cfg, cfg, 1, 0);
 }
 #endif
 
@@ -7918,8 +8072,9 @@ WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg)
 WS__PRIVATE ws_conn *ws__server_new(const ws_config *cfg, const ws_config *from, int fixed)
 {
     int fault;
-    ws_conn *c = ws__new(cfg, from, fixed, NULL, 0, &fault);
-    return ws__stillborn(c, fault, cfg);
+    ws_conn *c = ws__new(cfg, from, fixed, NULL, WS__OF_SERVER, &fault);
+
+    return ws__stillborn(c, fault, cfg, WS__OF_SERVER);
 }
 
 WS_API ws_conn *ws_server_new(const ws_config *cfg) { return ws__server_new(cfg, cfg, 1); }
@@ -12196,10 +12351,9 @@ static void ws__start_clock(ws_conn *c)
 /* Makes a client and starts connecting. */
 static ws_conn *ws__open(const char *url, const ws_config *cfg, int role)
 {
-    ws_conn *c = ws__client_new(url, cfg, cfg, 1);
+    ws_conn *c = ws__client_new(url, cfg, cfg, 1, !cfg || !cfg->io.read);
 
     if (!c) return NULL;
-    if (cfg && cfg->io.read) ws__not_dialling(c, cfg);
     c->role |= (uint8_t)role;
     ws__start_clock(c);
     if (!c->core.error && !c->cfg->set.io.read) ws__dial_start(c);
@@ -14147,9 +14301,10 @@ static int ws__listener_add(ws_loop *l, const ws__listener *s)
 /* What is wrong with a listener's configuration: 0, or the error with its field, or *why. */
 static int ws__listen_fault(const ws_config *cfg, const char **why, char room[96])
 {
-    int r = cfg ? ws__config_fault(cfg, 0) : 0;
+    const int role = WS__OF_SERVER | WS__OF_LISTENER;
+    int r = cfg ? ws__config_fault(cfg, role) : 0;
 
-    *why = r ? ws__fault_field(r, cfg, room) : NULL;
+    *why = r ? ws__fault_words(r, cfg, role, room) : NULL;
     if (r || !cfg) return r;
     if (cfg->memory) *why = "memory";
     if (cfg->io.read) *why = "io";
@@ -14292,7 +14447,7 @@ static int ws__loop_add(ws_loop *l, ws_conn *c)
 #ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_dial(ws_loop *l, const char *url, const ws_config *cfg)
 {
-    ws_conn *c = l ? ws__client_new(url, cfg, ws__loop_from(l, cfg), 0) : NULL;
+    ws_conn *c = l ? ws__client_new(url, cfg, ws__loop_from(l, cfg), 0, 1) : NULL;
 
     if (!c) return NULL;
     ws__start_clock(c);

@@ -689,16 +689,24 @@ static ptrdiff_t null_read(void *user, void *buf, size_t n) { (void)user; (void)
 static ptrdiff_t null_write(void *user, const void *buf, size_t n) { (void)user; (void)buf; return (ptrdiff_t)n; }
 
 /* A fault of the settings names the field. */
+static void see_socket(void *user, intptr_t socket) { (void)user; (void)socket; }
+
+/* what is wrong, or whose it is */
 TEST(faults_name_the_field)
 {
     static const ws_header bad_header[] = { { "X", "a\r\nb" }, { NULL, NULL } };
     static const ws_route bad_route[] = { { "chat", NULL, 1 }, { NULL, NULL, 0 } };
     static const ws_extension nothing;
     static const ws_extension *const bad_extension[] = { &nothing, NULL };
-    static const char *const fields[] = {
-        "protocols", "headers", "proxy_headers", "origin", "host", "routes", "memory", "method",
-        "method", "version", "io", "extensions", "deflate", "io", "memory"
+    static const struct { const char *name, *whose; } fields[] = {
+        { "protocols", "cs" }, { "headers", "cs" }, { "proxy_headers", "d" }, { "origin", "c" },
+        { "host", "c" }, { "routes", "s" }, { "trusted_proxies", "s" }, { "method", "c" },
+        { "body_size", "c" }, { "version", "c" }, { "io", "cs" }, { "extensions", "cs" },
+        { "deflate", "cs" }, { "io", "cs" }, { "memory", "cs" }, { "origins", "s" },
+        { "max_connections", "l" }, { "reconnect", "d" }, { "on_socket", "d" }, { "ask", "s" },
+        { "send_timeout", "c" }
     };
+    static const char *const roles[] = { "c", "s", "cd", "sl" };
     static uint64_t block[2000];
     size_t i;
     int role;
@@ -709,7 +717,8 @@ TEST(faults_name_the_field)
         ws_config cfg;
         ws_loop *loop;
         ws_conn *c;
-        char text[100];
+        char text[160], words[80];
+        int fits = strpbrk(fields[i].whose, roles[role]) != NULL;
 
         memset(&cfg, 0, sizeof cfg);
         memset(&codec, 0, sizeof codec);
@@ -725,23 +734,34 @@ TEST(faults_name_the_field)
         case 5: cfg.routes = bad_route; break;
         case 6: cfg.memory = block; cfg.memory_size = sizeof block; cfg.trusted_proxies = 1; break;
         case 7: cfg.method = "GET it"; break;
-        case 8: cfg.method = "GET"; cfg.body_size = 1; break;
+        case 8: cfg.body_size = 1; break;
         case 9: cfg.version = 12; break;
         case 10: cfg.io.write = null_write; break;
         case 11: cfg.extensions = bad_extension; break;
         case 12: cfg.deflate = &deflate; break;
         case 13: cfg.io.write = null_write; cfg.io.read = null_read; if (role < 2) continue; break;
         case 14: cfg.memory = block; cfg.memory_size = sizeof block; if (role < 2) continue; break;
+        case 15: cfg.origins = "same"; if (fits) continue; break;
+        case 16: cfg.max_connections = 1; if (fits) continue; break;
+        case 17: cfg.reconnect = 1; if (fits) continue; break;
+        case 18: cfg.on_socket = see_socket; if (fits) continue; break;
+        case 19: cfg.ask = 1; if (fits) continue; break;
+        case 20: cfg.send_timeout = 1; if (fits) continue; break;
         }
+        sprintf(words, "%s%s%s", fields[i].name, fits ? "" : ": only for ",
+                fits ? "" : *fields[i].whose == 'c' ? "clients"
+                : *fields[i].whose == 's' ? "servers" : *fields[i].whose == 'l' ? "listeners"
+                : "clients that connect by themselves");
+        if (i == 6) strcpy(words, role % 2 ? "memory" : "trusted_proxies: only for servers");
         loop = ws_loop_new(NULL);
         if (role == 3) {
             CHECK_INT(ws_listen(loop, "127.0.0.1:0", &cfg), WS_ERR_ARGUMENT);
-            sprintf(text, "%s: 127.0.0.1:0: %s", ws_error_string(WS_ERR_ARGUMENT), fields[i]);
+            sprintf(text, "%s: 127.0.0.1:0: %s", ws_error_string(WS_ERR_ARGUMENT), words);
             CHECK_STR(ws_loop_error_text(loop), text);
         } else {
             c = role == 0 ? ws_client_new("ws://h/", &cfg) : role == 1 ? ws_server_new(&cfg)
               : ws_dial(loop, "ws://127.0.0.1:1/", &cfg);
-            sprintf(text, "%s: %s", ws_error_string(WS_ERR_ARGUMENT), fields[i]);
+            sprintf(text, "%s: %s", ws_error_string(WS_ERR_ARGUMENT), words);
             CHECK_STR(ws_error_text(c), text);
             ws_free(c);
         }

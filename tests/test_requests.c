@@ -323,7 +323,7 @@ static void in_state(side *s, world *w, int state)
 
     memset(s, 0, sizeof *s);
     s->w = w;
-    cfg.ask = 1;
+    cfg.ask = state < S_CLIENT;
     cfg.protocols = state < S_CLIENT ? "a, b" : NULL;
     if (state == S_NULL) return;
     side_new(s, w, state >= S_CLIENT, &cfg);
@@ -1683,7 +1683,7 @@ static const refusal refusals[] = {
     { R401 "Transfer-Encoding: chunked\r\n\r\n", "2\r\nab\r\n6\r\nc\r\n\r\nd\r\n0\r\n\r\nX", "abc\r\n\r\nd", 401, ENDS },
     { R401 "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "x", 401, ENDS },
     { R401 "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "x", 401, ENDS },
-    { R401 "Transfer-Encoding: chunked\r\n\r\n", "FFFFFFFFFFFFFFFFFFFFFF\r\nx", "x", 401, NEEDS_EOF },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "FFFFFFFFFFFFFFFFFFFFFF\r\nx", "", 401, ENDS },
     { R401 "Transfer-Encoding: chunked\r\n\r\n", "what\r\n\r\nx", "", 401, ENDS },
     { R401 "Transfer-Encoding: gzip, Chunked\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "x", 401, ENDS },
     { R401 "Transfer-Encoding: identity\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", 401, NEEDS_EOF },
@@ -1852,7 +1852,7 @@ TEST(next_header_replaces)
 
     cfg.headers = own;
     cfg.proxy_headers = own;                    /* stay what they are */
-    c = ws_client_new(URL, &cfg);
+    c = ws__client_new(URL, &cfg, &cfg, 1, 1);
     for (i = 0; i < COUNT(t); i++) {
         const char *v;
         CHECK_INT(ws_next_header(c, t[i].name, t[i].value), t[i].r);
@@ -1879,6 +1879,24 @@ TEST(next_header_replaces)
 
 enum { OF_CLIENT, OF_HTTP_CLIENT, OF_PROXY, OF_TUNNEL, OF_NEXT, OF_SERVER, OF_ACCEPT, OF_REJECT, OF_REPLY, OF_BEGIN, OF_CHUNKED, OF_ALL };
 
+/* Of a client that connects by itself: they go to the proxy, not with the request. */
+static int proxy_headers_given(ws_config *cfg, const ws_header *h, buf *out)
+{
+    ws_conn *c;
+    const void *p;
+    size_t n;
+    int r;
+
+    cfg->proxy_headers = h;
+    c = ws__client_new(URL, cfg, cfg, 1, 1);
+    r = ws_error(c);
+    p = ws_output(c, &n);
+    buf_clear(out);
+    buf_add(out, p, n);
+    ws_free(c);
+    return r;
+}
+
 /* What giving these headers there returns; what was refused changes nothing. out: the head that
    goes out, with headers or without them. */
 static int headers_given(int where, const ws_header *h, buf *out)
@@ -1893,8 +1911,8 @@ static int headers_given(int where, const ws_header *h, buf *out)
 
     if (where == OF_TUNNEL) return ws_tunnel_init(&t, "http://p:1", "h", 2, h);
     cfg = world_fresh(&w);
-    if (where == OF_PROXY) cfg.proxy_headers = h;
-    else if (in_cfg) cfg.headers = h;
+    if (where == OF_PROXY) return proxy_headers_given(&cfg, h, out);
+    if (in_cfg) cfg.headers = h;
     if (where == OF_HTTP_CLIENT) cfg.method = "POST";
     cfg.ask = where == OF_ACCEPT || where == OF_REJECT;
     side_new(&s, &w, where < OF_SERVER, &cfg);

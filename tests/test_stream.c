@@ -2433,14 +2433,14 @@ static long loop_run(long fail_at, int fail_all)
     memset(big, 'x', sizeof big - 1);
     world_init(&w);
     cfg = world_config(&w);
-    cfg.reconnect = 1;
-    cfg.reconnect_max = 1;
     w.h.fail_at = fail_at;
     w.h.fail_all = fail_all;
     ws_sse_ring_init(&ring, ring_memory, sizeof ring_memory);
     loop = ws_loop_new(&cfg);
     if (loop) n = ws_listen(loop, "127.0.0.1:0", &cfg);
     sprintf(address, "http://127.0.0.1:%d/", n < 0 ? 1 : ws_listen_port(loop, n));
+    cfg.reconnect = 1;
+    cfg.reconnect_max = 1;
     if (n >= 0) ws_sse_dial(&r, loop, address, &cfg, memory, sizeof memory);
     while (n >= 0 && r.conn && left && ws_poll(loop, &ev, 5) >= 0) {
         left -= w.h.failed > 0;                 /* it may wait, or try again, for ever */

@@ -536,6 +536,7 @@ static void configure(end *e, ws_config *cfg, ws_deflate *d)
     memset(cfg, 0, sizeof *cfg);
     if (!seldom(4)) set_limits(cfg);
     set_times(cfg);
+    if (!e->client) cfg->send_timeout = 0;
     if (e->p->deflate || seldom(8)) set_extensions(cfg, d);
     if (seldom(3)) cfg->protocols = PICK(protocols);
     if (seldom(3)) cfg->headers = any_lines();

@@ -2346,30 +2346,32 @@ static int ws__body_length(ws_str value, uint64_t *size)
     return 0;
 }
 
-/* How the body behind a head comes. none: it has none, whatever the head says. 0 or
-   WS_ERR_BODY. */
+/* How the body behind a head comes. none: it has none, whatever the head says. 0, or
+   WS_ERR_BODY with a guess, for those who only show it. */
 WS__PRIVATE int ws__body_begin(ws__body *b, ws_str head, int none)
 {
     ws_str name, value;
     size_t pos = 0;
-    uint64_t size;
+    uint64_t size = 0;
+    int fault = 0;
 
     b->how = WS__BODY_TO_END;
     b->left = 0;
     while (ws_head_field(head, &pos, &name, &value)) {
         if (ws_str_is(name, "Transfer-Encoding")) {
-            if (!ws_str_is(value, "chunked")) return WS_ERR_BODY;
-            b->how = WS__BODY_SIZE;
+            if (ws_list_has(value, "chunked")) b->how = WS__BODY_SIZE;
+            fault |= !ws_str_is(value, "chunked");
         } else if (ws_str_is(name, "Content-Length") && b->how != WS__BODY_SIZE) {
-            if (ws__body_length(value, &size)) return WS_ERR_BODY;
-            if (b->how == WS__BODY_LENGTH && b->left != size) return WS_ERR_BODY;
+            fault |= ws__body_length(value, &size);
+            fault |= b->how == WS__BODY_LENGTH && b->left != size;
             b->how = WS__BODY_LENGTH;
             b->left = size;
         }
     }
+    if (fault && b->how == WS__BODY_LENGTH) b->how = WS__BODY_TO_END;
     if (none || (b->how == WS__BODY_LENGTH && !b->left)) b->how = WS__BODY_DONE;
     if (b->how == WS__BODY_SIZE) b->left = 0;
-    return 0;
+    return fault ? WS_ERR_BODY : 0;
 }
 
 /* The size that the line before a chunk tells; 0 or WS_ERR_BODY. */
@@ -2423,7 +2425,8 @@ WS__PRIVATE ptrdiff_t ws__body_walk(ws__body *b, const char *p, size_t n, uint32
     end = ws__find(ws__str(p, n), 0, '\n');
     if (end == n && n < WS__BODY_LINE) return 0;
     if (end == n || !end || p[end - 1] != '\r') return WS_ERR_BODY;
-    return ws__body_text(b, ws__str(p, end - 1), most) ? WS_ERR_BODY : (ptrdiff_t)end + 1;
+    if (ws__body_text(b, ws__str(p, end - 1), most)) return WS_ERR_BODY;
+    return (ptrdiff_t)end + 1;
 }
 
 /* Of a refusal's body that begins with these n bytes: 1 when all of it is here. What is
@@ -3531,23 +3534,24 @@ static const char *ws__field_fault(const ws_config *cfg)
     const ws_route *r;
     ws_str list = ws__cstr(cfg->protocols), item;
 
-    while (ws_list_next(&list, &item)) if (!ws__token_valid(item)) return "protocols";
-    if (!ws__headers_own(cfg->headers, 0)) return "headers";
-    if (!ws__headers_own(cfg->proxy_headers, 0)) return "proxy_headers";
-    if (cfg->origin && (!*cfg->origin || !ws__is_value(cfg->origin))) return "origin";
-    if (cfg->host && (!*cfg->host || !ws__is_value(cfg->host))) return "host";
-    if (ws__origins_fault(cfg->origins).size) return "origins";
     for (r = cfg->routes; r && r->path; r++)
         if (r - cfg->routes >= 254 || !ws__pattern_valid(r->path) ||
             (r->protocol && !ws__token_valid(ws__cstr(r->protocol)))) return "routes";
-    if (cfg->memory && (cfg->trusted_proxies || cfg->wrap || cfg->tls)) return "memory";
-    if (cfg->method && (!ws__token_valid(ws__cstr(cfg->method)) ||
-                        (cfg->body_size && !cfg->body))) return "method";
+    if (cfg->method && !ws__token_valid(ws__cstr(cfg->method))) return "method";
+    if (cfg->body_size && !cfg->body) return "body_size";
     if (cfg->version != 0 && cfg->version != 8 && cfg->version != 13) return "version";
-    if (!cfg->io.read != !cfg->io.write || (cfg->io.read && (cfg->wrap || cfg->tls))) return "io";
-    if (!WS__EXTENDS) return x || cfg->deflate ? "deflate" : NULL;
-    if (cfg->memory && !cfg->memory_extension && (x || cfg->deflate)) return "memory";
+    if (cfg->reconnect) return "reconnect: only for clients that connect by themselves";
+    if (!WS__EXTENDS && cfg->deflate) return "deflate";
+    if (!WS__EXTENDS && x) return "extensions";
     while (x && *x) if (!ws__extension_valid(*x++)) return "extensions";
+    while (ws_list_next(&list, &item)) if (!ws__token_valid(item)) return "protocols";
+    if (ws__origins_fault(cfg->origins).size) return "origins";
+    if (cfg->origin && (!*cfg->origin || !ws__is_value(cfg->origin))) return "origin";
+    if (cfg->host && (!*cfg->host || !ws__is_value(cfg->host))) return "host";
+    if (!ws__headers_own(cfg->headers, 0)) return "headers";
+    if (!cfg->io.read != !cfg->io.write || (cfg->io.read && (cfg->wrap || cfg->tls))) return "io";
+    if (cfg->memory && (cfg->trusted_proxies || cfg->wrap || cfg->tls)) return "memory";
+    if (cfg->memory && !cfg->memory_extension && (cfg->extensions || cfg->deflate)) return "memory";
     return NULL;
 }
 
@@ -6152,8 +6156,8 @@ static int ws__refusal_whole(const ws_conn *c, ws_str head, const char *body, si
     if (ws__is_head(c) || (ws__is_http(c) && status < 300)) return 1;
     if (WS__HAS(c, WS__IS_FIXED) && c->rx->len == c->rx->cap) return 1;
     if (ws__redirects(c, status)) return 1;
+    ws__body_begin(&b, head, status == 204 || status == 304);
     return n >= WS_BODY_MAX || status < 200 ||
-           ws__body_begin(&b, head, status == 204 || status == 304) ||
            ws__body_gather(b, (char *)(uintptr_t)body, n, 0, &n);
 }
 
@@ -6208,7 +6212,8 @@ static void ws__body_keep(ws_conn *c, ws_str head, int status)
     ws__body b;
 
     if (n > WS_BODY_MAX) n = WS_BODY_MAX;
-    if (status >= 200 && !ws__body_begin(&b, head, status == 204 || status == 304))
+    ws__body_begin(&b, head, status == 204 || status == 304);
+    if (status >= 200)
         ws__body_gather(b, p, n, 1, &size);
     c->rx->left = size;
 }
