@@ -516,7 +516,9 @@ typedef struct ws_deflate {
 
 /* Settings. Zero it, then set what you care about: 0 always means the default. Everything
    is copied when a connection, loop or listener is made; nothing needs to stay alive.
-   Times are milliseconds, at most 2^29 (6 days). */
+   Times are milliseconds, at most 2^29 (6 days). A field marked "server", "listener" or
+   "client" that is set for another role is WS_ERR_ARGUMENT, whose text names it. So is a
+   field about connecting (reconnect, proxy ...) where the bytes are yours to carry. */
 typedef struct ws_config {
     uint32_t max_message;       /* bytes, 1 MiB; larger is refused with 1009 */
     uint32_t max_fragments;     /* frames of a message, 4096: 16 MiB of ws_send_from. Of
@@ -526,9 +528,9 @@ typedef struct ws_config {
     uint32_t max_headers;       /* header lines, 64 */
     uint32_t max_backlog;       /* bytes, in frames, that may wait to be sent, 1 MiB */
     uint32_t max_frame;         /* payload bytes of a frame, WS_NO_LIMIT; larger: 1009 */
-    uint32_t max_connections;   /* of a listener, WS_NO_LIMIT; more are answered 503 (a flood
+    uint32_t max_connections;   /* listener: WS_NO_LIMIT; more are answered 503 (a flood
                                    of them without an event); in TLS they are closed */
-    uint32_t max_per_address;   /* of a listener from one IPv4 address or one IPv6 network
+    uint32_t max_per_address;   /* listener: from one IPv4 address or one IPv6 network
                                    of 64 bits, WS_NO_LIMIT; then 503. The socket's address
                                    counts: behind a proxy the proxy's */
 
