@@ -197,6 +197,7 @@ static int converse(int http, int at, int which, int other, int after)
     sprintf(url, "unix:%s", path);
     CHECK(ws_listen(w.loop, url, &cfg) >= 0);
     sprintf(url, "ws+unix:%s:/a?a=b", path);
+    cfg.ask = 0;
     cfg.method = http ? "GET" : NULL;
     ws_dial(w.loop, url, &cfg);
     while (ws_loop_count(w.loop) && events < 200) {
