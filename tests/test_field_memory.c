@@ -972,7 +972,7 @@ static int holds(const void *block, size_t n)
 /* Is the secret in what the loop shares: where it reads to, or blocks that others will get? */
 static int loop_reads_it(const ws_loop *l)
 {
-    return holds(l->buf, WS__READ_FRONT + WS__READ_SIZE);
+    return holds(l->buf, WS__READ_FRONT + WS__TURN_SIZE);
 }
 
 static int loop_keeps_it(const ws_loop *l)
