@@ -8870,7 +8870,7 @@ WS_API void ws_resume(ws_conn *c)
     ws__sane(c);
     if (!c) return;
     c->line &= (uint8_t)~WS__PAUSED;
-    if (!c->dial && !(c->owes & WS__DOWN)) c->line |= WS__MORE;
+    if (ws__is_driven(c) && !c->dial && !(c->owes & WS__DOWN)) c->line |= WS__MORE;
     ws__heard(c);
     ws__wake(c);
 }
@@ -14535,7 +14535,7 @@ WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
     fd = (ws_socket)c->fd;
     ws__unwatch(c);
     c->fd = WS__NO_SOCK;
-    c->cfg->set.io.close = NULL;
+    c->life |= WS__IO_CLOSED;
     if (WS__IS_CLIENT(&c->core)) ws__client_of(c)->reconnect = 0;
     c->life |= WS__ANSWERED;
     c->line |= WS__NO_OUTPUT;

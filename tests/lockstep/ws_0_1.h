@@ -8174,7 +8174,7 @@ WS_API void ws_resume(ws_conn *c)
 {
     if (!c) return;
     c->flags &= ~(uint32_t)WS__PAUSED;
-    if (!c->dial && !WS__HAS(c, WS__DOWN)) c->flags |= WS__MORE;
+    if (ws__is_driven(c) && !c->dial && !WS__HAS(c, WS__DOWN)) c->flags |= WS__MORE;
     ws__heard(c);
     ws__wake(c);
 }
