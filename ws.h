@@ -2464,8 +2464,9 @@ WS__PRIVATE ptrdiff_t ws__body_step(ws__body *b, const char *p, size_t n, uint32
         return (ptrdiff_t)*data;
     }
     end = ws__find(ws__str(p, n), 0, '\n');
-    if (end == n && n < WS__BODY_LINE) return 0;
-    if (end == n || !end || p[end - 1] != '\r') return WS_ERR_BODY;
+    if (end >= WS__BODY_LINE) return WS_ERR_BODY;
+    if (end == n) return 0;
+    if (!end || p[end - 1] != '\r') return WS_ERR_BODY;
     if (ws__body_line(b, ws__str(p, end - 1), most)) return WS_ERR_BODY;
     return (ptrdiff_t)end + 1;
 }

@@ -1116,6 +1116,32 @@ TEST(bodies)                    /* every framing, cut everywhere, byte by byte, 
     }
 }
 
+/* A line before a chunk has at most 1,023 bytes with its CR, wherever it is cut, in a body and
+   in what a refusal shows. */
+TEST(chunk_lines)
+{
+    static const char *const HEADS[] = {
+        CHUNKED, "HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n"
+    };
+    int refused, longer;
+    size_t cut;
+
+    for (refused = 0; refused < 2; refused++) for (longer = 0; longer < 2; longer++) {
+        answer a = { NULL, longer ? "" : "hello", 0, refused ? 401 : 200, 0 };
+        buf text = { 0 };
+
+        a.error = refused ? WS_ERR_STATUS : longer ? WS_ERR_BODY : 0;
+        buf_str(&text, HEADS[refused]);
+        buf_str(&text, "5;");
+        while (text.n < strlen(HEADS[refused]) + 1022 + (size_t)longer) buf_str(&text, "x");
+        buf_str(&text, "\r\nhello\r\n0\r\n\r\n");
+        a.text = buf_c(&text);
+        for (cut = 1; cut <= text.n; cut++) answer_check(&a, cut, 0, 0);
+        for (cut = 1; cut <= 9; cut++) answer_check(&a, 0, cut, 1);
+        buf_free(&text);
+    }
+}
+
 TEST(body_heads)                /* HEAD has no body, whatever its headers say */
 {
     static const char *const ALL[] = {
@@ -2493,7 +2519,7 @@ TEST(loop_memory_fails)         /* the n-th allocation, for every n, and all fro
 #define ENGINE_TESTS \
     T(headers_are_said_once) T(answers) T(asked) T(headers_many) T(sends) T(fills) T(no_frames) T(beats) T(beats_never) T(dead_peer) T(stalls) T(backlog) \
     T(drops_oldest) T(drops_slow) T(ends) T(server_memory_fails) T(server_fixed_memory) T(sec_J5) \
-    T(ring) T(ring_replay_backlog) T(ring_replay_head) T(bodies) T(body_heads) T(requests) T(body_paused) T(body_idle) \
+    T(ring) T(ring_replay_backlog) T(ring_replay_head) T(bodies) T(chunk_lines) T(body_heads) T(requests) T(body_paused) T(body_idle) \
     T(client_memory_fails) T(chunk_line_fixed_memory) T(trailers_endless) T(reader_cuts) \
     T(reader_not_emptied) T(own_transport)
 

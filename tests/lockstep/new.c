@@ -2,4 +2,5 @@
 #include "clock.h"
 #include "ws.h"
 #define LOCKSTEP lockstep_new
+#define LOCKSTEP_SIZES lockstep_new_sizes
 #include "side.h"

@@ -2,4 +2,5 @@
 #include "clock.h"
 #include "ws_0_1.h"
 #define LOCKSTEP lockstep_old
+#define LOCKSTEP_SIZES lockstep_old_sizes
 #include "side.h"

@@ -55,4 +55,8 @@ static const profile profiles[] = {
 const char *lockstep_old(const uint8_t *script, size_t n, const uint8_t *bytes, size_t bytes_n);
 const char *lockstep_new(const uint8_t *script, size_t n, const uint8_t *bytes, size_t bytes_n);
 
+/* Of the structures that stand in front of a block's bytes: the same on both sides, else blocks
+   grow, and are refused, at other bytes. */
+extern const size_t lockstep_old_sizes[2], lockstep_new_sizes[2];
+
 #endif

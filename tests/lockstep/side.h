@@ -551,6 +551,8 @@ static void finish(end *e)
     say_state(e);
 }
 
+const size_t LOCKSTEP_SIZES[2] = { sizeof(ws__rx), sizeof(ws__tx) };
+
 const char *LOCKSTEP(const uint8_t *script, size_t n, const uint8_t *bytes, size_t bytes_n)
 {
     const profile *p;

@@ -2423,8 +2423,9 @@ WS__PRIVATE ptrdiff_t ws__body_walk(ws__body *b, const char *p, size_t n, uint32
         return (ptrdiff_t)*data;
     }
     end = ws__find(ws__str(p, n), 0, '\n');
-    if (end == n && n < WS__BODY_LINE) return 0;
-    if (end == n || !end || p[end - 1] != '\r') return WS_ERR_BODY;
+    if (end >= WS__BODY_LINE) return WS_ERR_BODY;
+    if (end == n) return 0;
+    if (!end || p[end - 1] != '\r') return WS_ERR_BODY;
     if (ws__body_text(b, ws__str(p, end - 1), most)) return WS_ERR_BODY;
     return (ptrdiff_t)end + 1;
 }
@@ -3163,6 +3164,7 @@ typedef struct ws__rx {
     uint8_t line_good;      /* of a request the first line was judged */
     size_t clear;           /* coded: bytes in front of the raw ones that are unmasked */
     uint64_t eaten;         /* coded: bytes of the frame that were decoded */
+    uint64_t pad[2];        /* as large as the other's: blocks grow at the same bytes */
 } ws__rx;
 
 /* A whole frame in its final form, kept once for all who are to get it. Its bytes follow. */
