@@ -2758,10 +2758,11 @@ static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standa
      READING   a body      a fault [2]    idleness        -
      BODY      is dropped  ends all       heartbeats      a server's body
      ENDING    is dropped  -              closing         -
-     ENDED     is dropped  -              -               -
+     ENDED     is dropped  -              a pause [3]     -
 
    [1] until our Close frame is sent: then time is for closing, and only pings and pongs
-   may follow. [2] but for a body that lasts until then. */
+   may follow. [2] but for a body that lasts until then. [3] if one was begun: until a
+   client's next try, or until a peer has read our last words. */
 enum {
     WS__PHASE_HEAD,
     WS__PHASE_HTTP,
@@ -2782,17 +2783,27 @@ enum {
     WS__ENDS = 1 << 4
 };
 
-#define WS__IN(phase) (1 << WS__PHASE_##phase)
+/* What time is for. */
+enum {
+    WS__TIME_LIMIT,             /* until ws__core.until, with WS__TIMED */
+    WS__TIME_KEEPALIVE,
+    WS__TIME_IDLE,
+    WS__TIME_BEATS
+};
 
-static const struct { uint8_t facts, leads; } ws__phases[WS__PHASES] = {
-    { WS__OPENS | WS__PARSES | WS__KEEPS,
-      WS__IN(HTTP) | WS__IN(FRAMES) | WS__IN(READING) | WS__IN(ENDING) | WS__IN(ENDED) },
-    { WS__OPENS | WS__KEEPS, WS__IN(FRAMES) | WS__IN(BODY) | WS__IN(ENDING) | WS__IN(ENDED) },
-    { WS__PARSES | WS__KEEPS | WS__STREAMS, WS__IN(ENDING) | WS__IN(ENDED) },
-    { WS__PARSES | WS__KEEPS | WS__STREAMS, WS__IN(ENDING) | WS__IN(ENDED) },
-    { WS__STREAMS, WS__IN(ENDING) | WS__IN(ENDED) },
-    { WS__ENDS, WS__IN(ENDING) | WS__IN(ENDED) },
-    { WS__ENDS, WS__IN(ENDED) | WS__IN(HEAD) }     /* a client may try again */
+#define WS__IN(phase) (1 << WS__PHASE_##phase)
+#define WS__IN_END (WS__IN(ENDING) | WS__IN(ENDED))
+
+static const struct { uint8_t facts, time, leads; } ws__phases[WS__PHASES] = {
+    /* HEAD */    { WS__OPENS | WS__PARSES | WS__KEEPS, WS__TIME_LIMIT,
+                    WS__IN(HTTP) | WS__IN(FRAMES) | WS__IN(READING) | WS__IN_END },
+    /* HTTP */    { WS__OPENS | WS__KEEPS, WS__TIME_LIMIT,
+                    WS__IN(FRAMES) | WS__IN(BODY) | WS__IN_END },
+    /* FRAMES */  { WS__PARSES | WS__KEEPS | WS__STREAMS, WS__TIME_KEEPALIVE, WS__IN_END },
+    /* READING */ { WS__PARSES | WS__KEEPS | WS__STREAMS, WS__TIME_IDLE, WS__IN_END },
+    /* BODY */    { WS__STREAMS, WS__TIME_BEATS, WS__IN_END },
+    /* ENDING */  { WS__ENDS, WS__TIME_LIMIT, WS__IN_END },
+    /* ENDED */   { WS__ENDS, WS__TIME_LIMIT, WS__IN(ENDED) | WS__IN(HEAD) }  /* once more */
 };
 
 /* Bits of ws__core.is. */
@@ -2803,8 +2814,7 @@ enum {
     WS__CLOSE_GOT = 1 << 3,
     WS__PINGED = 1 << 4,        /* our ping is out, no input since */
     WS__RTT_ASKED = 1 << 5,     /* a ping that carries the time is out */
-    WS__TIMED = 1 << 6,         /* opening or closing must be done by ws__core.until */
-    WS__FRESH = 1 << 7          /* input came that was not looked at: nothing is judged yet */
+    WS__TIMED = 1 << 6          /* there is a limit: ws__core.until */
 };
 
 /* One connection, as far as RFC 6455 knows it. Times are ms, modulo 2^32. */
@@ -2848,6 +2858,12 @@ static int ws__core_fail(ws__core *core, int error, int code)
     return 1;
 }
 
+/* Nothing is known of the peer's silence yet. */
+static void ws__core_begins(ws__core *core, uint32_t now)
+{
+    core->heard = core->spoke = now;
+}
+
 #if !defined(WS_NO_CLIENT) && !defined(WS_NO_SOCKETS)
 /* From the opening on again: the next try of a client, in the same time. */
 static void ws__core_renew(ws__core *core, uint32_t now)
@@ -2856,7 +2872,7 @@ static void ws__core_renew(ws__core *core, uint32_t now)
     core->is &= WS__CLIENT | WS__TIMED;
     core->error = core->sending = 0;
     core->code = core->rtt = 0;
-    core->heard = core->spoke = now;
+    ws__core_begins(core, now);
 }
 #endif
 
@@ -3027,6 +3043,33 @@ static void ws__core_given(ws__reader *r, size_t n, int last)
     if (last) memset(r, 0, sizeof *r);
 }
 
+#ifndef WS_NO_SOCKETS
+
+/* Steps over a frame that was begun and is not looked into. */
+static void ws__core_skip(ws__reader *r, int in_parts)
+{
+    uint64_t n = r->left;
+
+    if (!r->coded) r->size += n;
+    r->left = 0;
+    r->in_frame = 0;
+    if (in_parts || r->fin) ws__core_given(r, n > 0, r->fin);
+}
+
+/* Bytes that are missing of a header of which have bytes are here: at least 1. */
+static size_t ws__header_missing(const uint8_t *p, size_t have)
+{
+    size_t size = have < 2 ? 0 : p[1] & 127u, all = 2;
+
+    if (size == 126) all = 4;
+    if (size == 127) all = 10;
+    if (have >= 2 && p[1] & 128) all += 4;
+    WS_ASSERT(have < all);
+    return all - have;
+}
+
+#endif
+
 /* ---- closing (5.5.1, 7) ---- */
 
 /* Codes that may stand in a Close frame (7.4). */
@@ -3059,6 +3102,38 @@ static size_t ws__core_close_lay(uint8_t *to, int code, const char *reason, size
     ws__put16(to, (unsigned)code);
     if (n) memcpy(to + 2, reason, n);
     return n + 2;
+}
+
+/* Our Close frame is queued: nothing but pings and pongs may follow. */
+static void ws__core_close_sent(ws__core *core) { core->is |= WS__CLOSE_SENT; }
+
+/* It was written, with all before it. 1 if that is news. */
+static int ws__core_close_left(ws__core *core)
+{
+    if ((core->is & (WS__CLOSE_SENT | WS__CLOSE_LEFT)) != WS__CLOSE_SENT) return 0;
+    core->is |= WS__CLOSE_LEFT;
+    return 1;
+}
+
+/* The connection ends without closing. */
+static void ws__core_dropped(ws__core *core)
+{
+    if (!(core->is & WS__CLOSE_GOT)) core->code = WS_CLOSE_ABNORMAL;
+}
+
+/* The opcode that answers a control frame, with the same payload (5.5.1, 5.5.2); 0: none. */
+static int ws__core_answer(const ws__core *core, int op)
+{
+    if (op == WS_OP_CLOSE) return core->is & WS__CLOSE_SENT ? 0 : WS_OP_CLOSE;
+    return op == WS_OP_PING ? WS_OP_PONG : 0;
+}
+
+/* All is said: does it wait for the peer to end TCP? A client for the server (7.1.1), and a
+   server that found a fault, so that its Close frame arrives. */
+static int ws__core_awaits_end(const ws__core *core)
+{
+    if (core->phase != WS__PHASE_ENDING || !(core->is & WS__CLOSE_LEFT)) return 0;
+    return WS__IS_CLIENT(core) || core->error;
 }
 
 /* Have both Close frames gone their way? */
@@ -3132,7 +3207,13 @@ static uint32_t ws__sooner(uint32_t now, uint32_t a, uint32_t b)
 
 #define WS__FAR (1u << 30)      /* ms from now that are never reached */
 
-/* From now on opening or closing may take ms milliseconds. */
+/* The time ms after since; WS_NEVER is far from now. */
+static uint32_t ws__after(uint32_t now, uint32_t since, uint32_t ms)
+{
+    return ms == WS_NEVER ? now + WS__FAR : since + ms;
+}
+
+/* From now on opening, closing or a pause may take ms milliseconds. */
 static void ws__core_wait(ws__core *core, uint32_t now, uint32_t ms)
 {
     core->is = (uint8_t)(ms == WS_NEVER ? core->is & ~WS__TIMED : core->is | WS__TIMED);
@@ -3145,43 +3226,69 @@ static int32_t ws__core_left(const ws__core *core, uint32_t now)
     return core->is & WS__TIMED ? (int32_t)(core->until - now) : (int32_t)WS__FAR;
 }
 
+/* What time is for at present. */
+static int ws__core_time(const ws__core *core)
+{
+    return core->is & WS__CLOSE_SENT ? WS__TIME_LIMIT : ws__phases[core->phase].time;
+}
+
 /* When ws__core_tick has something to say. */
 static uint32_t ws__core_due(const ws__core *core, const ws_config *rules, uint32_t now)
 {
-    uint32_t due = now + WS__FAR;
+    uint32_t idle = ws__after(now, core->spoke, rules->idle_timeout), ping;
 
-    if (!ws__core_may(core, WS_OP_CONTINUATION)) return now + (uint32_t)ws__core_left(core, now);
-    if (rules->ping_interval != WS_NEVER && !(core->is & WS__PINGED))
-        due = core->heard + rules->ping_interval;
-    if (rules->ping_timeout != WS_NEVER && core->is & WS__PINGED)
-        due = core->pinged + rules->ping_timeout;
-    if (rules->idle_timeout != WS_NEVER)
-        due = ws__sooner(now, due, core->spoke + rules->idle_timeout);
-    return due;
+    switch (ws__core_time(core)) {
+    case WS__TIME_LIMIT: return now + (uint32_t)ws__core_left(core, now);
+    case WS__TIME_BEATS: return now + WS__FAR;
+    case WS__TIME_IDLE: return idle;
+    default: break;
+    }
+    if (core->is & WS__PINGED) ping = ws__after(now, core->pinged, rules->ping_timeout);
+    else ping = ws__after(now, core->heard, rules->ping_interval);
+    return ws__sooner(now, idle, ping);
 }
 
-/* Input came, or cannot come: the peer is not silent. */
+/* A sign that the peer reads or speaks; or there can be none. */
 static void ws__core_heard(ws__core *core, uint32_t now)
 {
     core->heard = now;
     core->is &= (uint8_t)~WS__PINGED;
 }
 
-/* 1: a ping is to go now; 0: nothing; or the error of what took too long. WS_NEVER is
-   longer than any time. */
+/* The peer is asked for a sign. */
+static void ws__core_pinged(ws__core *core, uint32_t now)
+{
+    core->pinged = now;
+    core->is |= WS__PINGED;
+}
+
+/* What is due now: 0 nothing, 1 a ping, or the error of what took too long. No time is as
+   long as WS_NEVER. */
 static int ws__core_tick(ws__core *core, const ws_config *rules, uint32_t now)
 {
-    if (!ws__core_may(core, WS_OP_CONTINUATION)) {
+    int time = ws__core_time(core);
+
+    if (time == WS__TIME_LIMIT) {
         if (ws__core_left(core, now) > 0) return 0;
         return ws__phase_has(core, WS__OPENS) ? WS_ERR_HANDSHAKE_TIMEOUT : WS_ERR_CLOSE_TIMEOUT;
     }
+    if (time == WS__TIME_BEATS) return 0;
     if (now - core->spoke >= rules->idle_timeout) return WS_ERR_IDLE_TIMEOUT;
+    if (time == WS__TIME_IDLE) return 0;
     if (core->is & WS__PINGED)
         return now - core->pinged < rules->ping_timeout ? 0 : WS_ERR_PING_TIMEOUT;
     if (now - core->heard < rules->ping_interval) return 0;
-    core->is |= WS__PINGED;
-    core->pinged = now;
+    ws__core_pinged(core, now);
     return 1;
+}
+
+/* The clock was set: everything that was noted moves with it. */
+static void ws__core_shift(ws__core *core, uint32_t by)
+{
+    core->heard += by;
+    core->spoke += by;
+    core->pinged += by;
+    core->until += by;
 }
 
 /* Our own ping carries the time, so that its pong tells the round trip: 4 bytes. */
@@ -3190,6 +3297,9 @@ static void ws__core_ping_lay(uint8_t *to, uint32_t now)
     ws__put16(to, now >> 16);
     ws__put16(to + 2, now);
 }
+
+/* It was sent. */
+static void ws__core_ping_sent(ws__core *core) { core->is |= WS__RTT_ASKED; }
 
 static void ws__core_pong_got(ws__core *core, uint32_t now, const uint8_t *p, size_t n)
 {
@@ -3858,7 +3968,8 @@ enum {
     WS__ANSWERED = 1 << 3,      /* plain HTTP: the answer is queued */
     WS__CHUNKED = 1 << 4,       /* a body in chunks */
     WS__LOOKED = 1 << 5,        /* there was a read since ws_recv(..., 0) gave 0 last */
-    WS__IO_CLOSED = 1 << 6      /* cfg.io.close was called */
+    WS__IO_CLOSED = 1 << 6,     /* cfg.io.close was called */
+    WS__FRESH = 1 << 7          /* input, or its end, came that the parser has not seen */
 };
 
 /* Of ws_conn.place, in the loop. */
@@ -3866,7 +3977,8 @@ enum {
     WS__QUEUED = 1 << 0,        /* in its queue */
     WS__DEAD = 1 << 1,          /* freed as soon as nothing points here */
     WS__LINGERS = 1 << 2,       /* output shut down, waits for the peer's end */
-    WS__OVERDUE = 1 << 3        /* something is due: judged when its turn ends */
+    WS__OVERDUE = 1 << 3,       /* something is due: judged when its turn ends */
+    WS__PLACED = 1 << 4         /* keepalive alone makes nothing due before ws_conn.due */
 };
 
 #define WS__UNWATCHED 0xFF      /* c->wants: the poller does not know the socket */
@@ -4040,7 +4152,7 @@ struct ws_conn {
     ws__sock fd;
     uint32_t slot;              /* in the loop's heap */
     uint32_t now;               /* ms, modulo 2^32 */
-    uint32_t due;               /* its place in the heap: as ws__due says, or sooner */
+    uint32_t due;               /* its place in the heap: nothing is due before */
     uint32_t refused;           /* sends that met WS_ERR_BACKLOG */
     uint32_t untaken;         /* what the peer had not taken yet when it was last asked */
     uint8_t role, line, owes, life, place;
@@ -4560,10 +4672,17 @@ static void ws__default(uint32_t *value, uint32_t preset)
     if (!*value) *value = preset;
 }
 
+#define WS__LONGEST (1u << 29)  /* ms that a time may be set to, but for WS_NEVER */
+
+static uint32_t ws__time_within(uint32_t ms)
+{
+    return ms == WS_NEVER ? ms : ws__smaller(ms, WS__LONGEST);
+}
+
 static void ws__default_time(uint32_t *ms, uint32_t preset)
 {
     ws__default(ms, preset);
-    if (*ms != WS_NEVER && *ms > 1u << 29) *ms = 1u << 29;
+    *ms = ws__time_within(*ms);
 }
 
 static void ws__defaults(ws_config *s)
@@ -5424,43 +5543,41 @@ static void ws__tx_settle(ws_conn *c)
     if (!ws__pending(c)) ws__tx_free(c);
 }
 
-/* Has it said all, and waits for the peer to end TCP? A client for the server (7.1.1); a
-   server that found a fault so that its Close frame arrives (a loop does that after
-   CLOSE). */
+/* Does it wait for the peer to end TCP? A loop does a server's waiting after CLOSE. */
 static int ws__awaits_end(const ws_conn *c)
 {
-    if (!(c->core.is & WS__CLOSE_LEFT) || c->core.phase != WS__PHASE_ENDING) return 0;
-    if (c->fd == WS__NO_SOCK) return 0;
+    if (!ws__core_awaits_end(&c->core) || c->fd == WS__NO_SOCK) return 0;
     if (c->cfg->set.io.read || c->line & (WS__INPUT_END | WS__NO_OUTPUT)) return 0;
-    return WS__IS_CLIENT(&c->core) || (c->core.error && !c->loop);
+    return WS__IS_CLIENT(&c->core) || !c->loop;
 }
 
 #define WS__END_WAIT 1000       /* ms that a client waits at most */
 #define WS__LINGER 5000         /* and a server */
 
-/* How often the patience must pass before the peer counts as one that takes nothing: with
-   the engine alone what was written counts as taken. */
-static uint32_t ws__lumps(const ws_conn *c) { return ws__is_driven(c) ? WS__LUMPS : 1; }
-
-#ifndef WS_NO_SOCKETS
-/* Time passes inside a call. What is due is judged behind the input that is here; a loop
-   judges when the turn ends. */
-static void ws__read_clock(ws_conn *c)
+/* How long closing may take while output waits that the peer does not take. With the
+   engine alone what was written counts as taken. */
+static uint32_t ws__patience(const ws_conn *c)
 {
-    c->now = (uint32_t)ws__clock();
-    if (!c->loop) c->owes |= WS__JUDGE_OWED;
+    uint32_t ms = c->cfg->set.close_timeout;
+
+    if (ms == WS_NEVER || !ws__is_driven(c)) return ms;
+    return ws__smaller(WS__LUMPS * ms, WS__LONGEST);
 }
+
+#ifdef WS_NO_SOCKETS
+static void ws__time_passes(ws_conn *c) { (void)c; }
+static void ws__call_begin(ws_conn *c) { (void)c; }
+#else
+static void ws__time_passes(ws_conn *c);
+static void ws__call_begin(ws_conn *c);
 #endif
 
 /* From now on the peer has so long for its part of closing, or to take more output. */
 static void ws__closing_begin(ws_conn *c)
 {
-    uint32_t patience = c->cfg->set.close_timeout;
+    uint32_t patience = ws__unsent(c) ? ws__patience(c) : c->cfg->set.close_timeout;
 
-#ifndef WS_NO_SOCKETS
-    if (ws__is_driven(c)) ws__read_clock(c);        /* it may have slept */
-#endif
-    if (ws__unsent(c) && patience < 1u << 27) patience *= ws__lumps(c);
+    if (ws__is_driven(c)) ws__time_passes(c);       /* it may have slept */
     if (ws__awaits_end(c))
         patience = ws__smaller(patience, WS__IS_CLIENT(&c->core) ? WS__END_WAIT : WS__LINGER);
     ws__core_wait(&c->core, c->now, patience);
@@ -5470,9 +5587,9 @@ static void ws__closing_begin(ws_conn *c)
 /* After output was written. The closing handshake takes its time once our Close has left. */
 static void ws__drained(ws_conn *c)
 {
-    if ((c->core.is & (WS__CLOSE_SENT | WS__CLOSE_LEFT)) != WS__CLOSE_SENT) return;
+    if (!(c->core.is & WS__CLOSE_SENT)) return;
     if (c->line & WS__NO_OUTPUT || ws__unsent(c)) return;
-    c->core.is |= WS__CLOSE_LEFT;
+    if (!ws__core_close_left(&c->core)) return;
     ws__closing_begin(c);
 #ifndef WS_NO_SOCKETS
     if (ws__awaits_end(c) && !WS__IS_CLIENT(&c->core)) shutdown(c->fd, 1);
@@ -5989,7 +6106,7 @@ static int ws__close_put(ws_conn *c, int code, const char *reason, size_t n)
 
     if (c->core.is & WS__CLOSE_SENT) return 0;
     r = ws__control_put(c, WS_OP_CLOSE, body, ws__core_close_lay(body, code, reason, n));
-    if (!r) c->core.is |= WS__CLOSE_SENT;
+    if (!r) ws__core_close_sent(&c->core);
     return r;
 }
 
@@ -6102,7 +6219,7 @@ static int ws__ping_put(ws_conn *c)
 
     ws__core_ping_lay(sent, c->now);
     r = ws__control_put(c, WS_OP_PING, sent, 4);
-    if (!r) c->core.is |= WS__RTT_ASKED;
+    if (!r) ws__core_ping_sent(&c->core);
     return r;
 }
 
@@ -7110,15 +7227,29 @@ static int ws__fill(ws_event *ev, ws_conn *c, int type, const void *data, size_t
     return 1;
 }
 
-/* 5.5.1: the peer's Close. Its code is echoed. */
+/* Answers a control frame if the core says so: 0, or why that failed. */
+static int ws__control_answer(ws_conn *c, int op, const uint8_t *p, size_t n)
+{
+    int answer = ws__core_answer(&c->core, op), fault;
+
+    if (answer == WS_OP_PONG) return ws__pong_put(c, p, n);
+    if (answer != WS_OP_CLOSE) return 0;
+    fault = ws__control_put(c, WS_OP_CLOSE, p, n);
+    if (!fault) ws__core_close_sent(&c->core);
+    return fault;
+}
+
+/* The peer's Close frame. One that cannot be answered ends all the same. */
 static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
 {
     int fault = ws__core_close_got(&c->core, p, n);
 
-    if (fault) { ws__fail(c, fault); return; }
-    if (ws__close_put(c, n ? c->core.code : 0, (const char *)p + 2, n > 2 ? n - 2 : 0) ==
-        WS_ERR_RANDOM)
-        ws__record(c, WS_ERR_RANDOM, NULL);
+    if (fault) {
+        ws__fail(c, fault);
+        return;
+    }
+    fault = ws__control_answer(c, WS_OP_CLOSE, p, n);
+    if (fault) ws__record(c, fault, NULL);
     if (n > 2) {
         char *note = ws__note_new(c);
         if (note) {
@@ -7150,8 +7281,11 @@ static int ws__control(ws_conn *c, int op, const uint8_t *p, size_t n, ws_event 
         ws__core_pong_got(&c->core, c->now, p, n);
         return ws__fill(ev, c, WS_EV_PONG, p, n);
     }
-    fault = c->cfg->set.manual_pong || ws__pong_went(c) ? 0 : ws__pong_put(c, p, n);
-    if (fault) { ws__fail(c, fault); return -1; }
+    fault = c->cfg->set.manual_pong || ws__pong_went(c) ? 0 : ws__control_answer(c, op, p, n);
+    if (fault) {
+        ws__fail(c, fault);
+        return -1;
+    }
     return ws__fill(ev, c, WS_EV_PING, p, n);
 }
 
@@ -7351,10 +7485,9 @@ static const ws__reader *ws__reader_of(const ws_conn *c)
 }
 
 /* Does frame f bring its message to the application in PART events? */
-static int ws__in_parts(const ws_conn *c, const ws_frame *f)
+static int ws__in_parts(const ws_config *s, const ws__reader *reader, const ws_frame *f)
 {
-    const ws_config *s = &c->cfg->set;
-    uint64_t size = ws__reader_of(c)->size + f->size;
+    uint64_t size = reader->size + f->size;
 
     return s->frames || (s->parts_over != WS_NO_LIMIT && size > s->parts_over);
 }
@@ -7370,7 +7503,9 @@ static int ws__frame_begin(ws_conn *c, const ws_frame *f, size_t head, ws__span 
         rx->msg = 0;
         rx->begun = rx->parts = 0;
     }
-    if (!c->cfg->set.frames && !f->rsv && !rx->reader.coded && ws__in_parts(c, f)) rx->parts = 1;
+    if (!c->cfg->set.frames && !f->rsv && !rx->reader.coded &&
+        ws__in_parts(&c->cfg->set, &rx->reader, f))
+        rx->parts = 1;
     ws__core_begin(&rx->reader, f);
     rx->clear = 0;
     rx->eaten = 0;
@@ -7386,7 +7521,8 @@ static int ws__is_boundless(const ws_conn *c, const ws_frame *f)
     uint64_t have = c->cfg->set.frames ? 0 : reader->size;
 
     if (f->rsv || reader->coded) return 0;
-    return (c->cfg->set.frames || !ws__in_parts(c, f)) && have + f->size > ((size_t)-1) / 4;
+    return (c->cfg->set.frames || !ws__in_parts(&c->cfg->set, reader, f)) &&
+           have + f->size > ((size_t)-1) / 4;
 }
 
 /* A text or binary message in a single frame that is all here: no copy. key: NULL for
@@ -7421,9 +7557,11 @@ static int ws__short_message(ws_conn *c, ws__span *in, ws_event *ev)
 /* Can the frame be handed out where it lies? */
 static int ws__fits_in_place(const ws_conn *c, const ws_frame *f, size_t have)
 {
+    const ws__reader *reader = ws__reader_of(c);
+
     if (have < f->size) return 0;
-    return f->op >= 8 ||
-           (!ws__reader_of(c)->op && f->fin && !f->rsv && !ws__in_parts(c, f));
+    if (f->op >= 8) return 1;
+    return !reader->op && f->fin && !f->rsv && !ws__in_parts(&c->cfg->set, reader, f);
 }
 
 /* One step over frames: 1 an event, 0 needs more input, -1 go on. */
@@ -7538,7 +7676,7 @@ static void ws__opened(ws_conn *c)
     c->life |= WS__OPENED;
     c->taken = 0;
     if (WS__IS_CLIENT(&c->core)) ws__client_of(c)->opened = c->now;
-    c->core.heard = c->core.spoke = c->now;
+    ws__core_begins(&c->core, c->now);
 }
 
 #define WS__EMPTY_LINES 4       /* that may stand before a request (RFC 9112 2.2) */
@@ -7715,13 +7853,13 @@ static int ws__step(ws_conn *c, ws__span *in, ws_event *ev)
     }
     if (r > 0) return 1;
     if (!ws__phase_has(&c->core, WS__KEEPS)) in->p = in->end;
-    held = c->core.is & WS__FRESH && ws__held_back(c);
-    if (!held) c->core.is &= (uint8_t)~WS__FRESH;
+    held = c->life & WS__FRESH && ws__held_back(c);
+    if (!held) c->life &= (uint8_t)~WS__FRESH;
     if (ws__late_event(c, ev)) return 1;
     if (!(c->owes & WS__JUDGE_OWED)) return 0;
     c->owes &= (uint8_t)~WS__JUDGE_OWED;
     ws__judge(c);
-    return c->core.is & WS__FRESH && !held ? ws__step(c, in, ev) : ws__late_event(c, ev);
+    return c->life & WS__FRESH && !held ? ws__step(c, in, ev) : ws__late_event(c, ev);
 }
 
 /* Pulls from the bytes that c->rx holds. */
@@ -7747,8 +7885,9 @@ static int ws__pull(ws_conn *c, ws_event *ev)
 
 /* ==== >>time (private) ============================================================== */
 
-/* What is due when, and what then happens. No deadline is kept but core.until: the others
-   follow from what was noted when it happened. */
+/* What is due when, and what then happens. A deadline is not kept, but follows from what
+   was noted when it happened; the core keeps one for opening, closing and pauses, a dial
+   one for the address that it tries, a body the time of its next beat. */
 
 #ifdef WS__DIALS
 static int ws__connects(const ws_conn *c);
@@ -7772,8 +7911,8 @@ static uint32_t ws__body_due(const ws_conn *c, uint32_t now)
 
     if (!m || !m->beat) return now + WS__FAR;
     if (!ws__pending(c) || patience == WS_NEVER) return m->beat_at;
-    return ws__sooner(now, m->beat_at, c->core.is & WS__PINGED ? c->core.pinged + patience
-                                                               : c->core.heard + m->beat_ms);
+    if (c->core.is & WS__PINGED) return ws__sooner(now, m->beat_at, c->core.pinged + patience);
+    return ws__sooner(now, m->beat_at, c->core.heard + m->beat_ms);
 }
 
 #endif
@@ -7781,18 +7920,14 @@ static uint32_t ws__body_due(const ws_conn *c, uint32_t now)
 /* When ws__judge has something to do, if nothing happens before. */
 static uint32_t ws__due(const ws_conn *c, uint32_t now)
 {
-    const ws_config *s = &c->cfg->set;
-
     if (ws__must_end(c)) return now;
 #ifdef WS__DIALS
     if (ws__connects(c)) return ws__connect_due(c, now);
 #endif
-    if (c->core.phase == WS__PHASE_READING)
-        return s->idle_timeout == WS_NEVER ? now + WS__FAR : c->core.spoke + s->idle_timeout;
 #ifndef WS_NO_SERVER
-    if (c->core.phase == WS__PHASE_BODY) return ws__body_due(c, now);
+    if (ws__core_time(&c->core) == WS__TIME_BEATS) return ws__body_due(c, now);
 #endif
-    return ws__core_due(&c->core, s, now);
+    return ws__core_due(&c->core, &c->cfg->set, now);
 }
 
 static int ws__overdue(const ws_conn *c) { return (int32_t)(c->now - ws__due(c, c->now)) >= 0; }
@@ -7804,7 +7939,7 @@ static int ws__refusal_shown(ws_conn *c)
         c->rx->head.state != WS__HEAD_DONE)
         return 0;
     c->line |= WS__INPUT_END;
-    c->core.is |= WS__FRESH;
+    c->life |= WS__FRESH;
     ws__core_wait(&c->core, c->now, WS_NEVER);
     ws__wake(c);
     return 1;
@@ -7840,10 +7975,7 @@ static int ws__body_stuck(ws_conn *c)
 
     if (!ws__pending(c) || patience == WS_NEVER) return 0;
     if (c->core.is & WS__PINGED) return c->now - c->core.pinged >= patience;
-    if (c->now - c->core.heard >= c->more->beat_ms) {
-        c->core.is |= WS__PINGED;
-        c->core.pinged = c->now;
-    }
+    if (c->now - c->core.heard >= c->more->beat_ms) ws__core_pinged(&c->core, c->now);
     return 0;
 }
 
@@ -7881,10 +8013,8 @@ static void ws__shake_late(ws_conn *c)
 /* Closing took too long, unless the peer goes on taking what is left to be sent. */
 static void ws__close_late(ws_conn *c)
 {
-    uint32_t patience = c->cfg->set.close_timeout;
-
-    if (!ws__awaits_end(c) && c->untaken && ws__takes(c, patience))
-        ws__core_wait(&c->core, c->now, patience * ws__lumps(c));
+    if (!ws__awaits_end(c) && c->untaken && ws__takes(c, c->cfg->set.close_timeout))
+        ws__core_wait(&c->core, c->now, ws__patience(c));
     else
         ws__give_up(c);
 }
@@ -7913,9 +8043,8 @@ static void ws__expired(ws_conn *c)
 {
     if (c->core.phase == WS__PHASE_ENDED) return;
     if (ws__must_end(c)) ws__give_up(c);
-    else if (c->core.phase == WS__PHASE_READING) ws__fail(c, WS_ERR_IDLE_TIMEOUT);
 #ifndef WS_NO_SERVER
-    else if (c->core.phase == WS__PHASE_BODY) ws__beat(c);
+    else if (ws__core_time(&c->core) == WS__TIME_BEATS) ws__beat(c);
 #endif
     else ws__core_expired(c);
 }
@@ -7937,7 +8066,7 @@ static int ws__judge(ws_conn *c)
 static int ws__judge_dry(ws_conn *c)
 {
     ws__rx *rx = c->rx;
-    int waits = c->core.is & WS__FRESH && !ws__held_back(c) && ws__overdue(c);
+    int waits = c->life & WS__FRESH && !ws__held_back(c) && ws__overdue(c);
 
     if (!waits) return ws__judge(c);
     c->owes |= WS__JUDGE_OWED;
@@ -7958,6 +8087,8 @@ static void ws__core_sane(const ws__core *core)
     WS_ASSERT(core->phase < WS__PHASES);
     WS_ASSERT(WS__IF(core->is & WS__CLOSE_LEFT, core->is & WS__CLOSE_SENT));
     WS_ASSERT(WS__IF(core->is & WS__CLOSE_GOT, ws__phase_has(core, WS__ENDS)));
+    WS_ASSERT(WS__IF(core->is & WS__PINGED, !ws__phase_has(core, WS__OPENS)));
+    WS_ASSERT(WS__IF(core->is & WS__PINGED, core->phase != WS__PHASE_READING));
     WS_ASSERT(WS__IF(core->is & WS__CLOSE_SENT, core->phase == WS__PHASE_FRAMES ||
                                                 ws__phase_has(core, WS__ENDS)));
     WS_ASSERT(WS__IF(core->error, ws__phase_has(core, WS__ENDS)));
@@ -7980,6 +8111,7 @@ static void ws__rx_sane(const ws__rx *rx)
     WS_ASSERT(rx->msg <= rx->pos && rx->pos <= rx->len && rx->len <= rx->cap);
     WS_ASSERT(rx->behind <= rx->cap);
     WS_ASSERT(WS__IF(rx->clear, rx->reader.coded));
+    WS_ASSERT(rx->owed <= rx->len - rx->pos);
     ws__reader_sane(&rx->reader);
 }
 
@@ -7993,10 +8125,29 @@ static void ws__tx_sane(const ws__tx *tx)
     WS_ASSERT(tx->drain <= ws__queued(tx));
 }
 
+/* Nothing that was noted lies in the future. */
+static void ws__times_sane(const ws_conn *c)
+{
+    (void)c;
+    WS_ASSERT((int32_t)(c->now - c->core.heard) >= 0);
+    WS_ASSERT((int32_t)(c->now - c->core.spoke) >= 0);
+    WS_ASSERT(WS__IF(c->core.is & WS__PINGED, (int32_t)(c->now - c->core.pinged) >= 0));
+}
+
+static void ws__place_sane(const ws_conn *c)
+{
+    (void)c;
+    WS_ASSERT(WS__IF(c->place || c->cork || c->slot, c->loop));
+    WS_ASSERT(WS__IF(c->place & WS__LINGERS, c->owes & WS__CLOSE_TOLD));
+    WS_ASSERT(WS__IF(c->loop, !(c->owes & WS__JUDGE_OWED)));
+}
+
 WS__PRIVATE void ws__sane(const ws_conn *c)
 {
     if (!c) return;
     ws__core_sane(&c->core);
+    ws__place_sane(c);
+    if (c->core.phase == WS__PHASE_FRAMES) ws__times_sane(c);
     if (c->rx) ws__rx_sane(c->rx);
     if (c->tx) ws__tx_sane(c->tx);
     WS_ASSERT(WS__IF(ws__is_fixed(c), c->rx && c->tx && c->note));
@@ -8005,7 +8156,10 @@ WS__PRIVATE void ws__sane(const ws_conn *c)
     WS_ASSERT(WS__IF(c->line & WS__NO_OUTPUT, !ws__pending(c)));
     WS_ASSERT(WS__IF(c->owes & (WS__CLOSE_TOLD | WS__DOWN), c->core.phase == WS__PHASE_ENDED));
     WS_ASSERT(WS__IF(c->core.phase == WS__PHASE_FRAMES, c->life & WS__OPENED));
-    WS_ASSERT(WS__IF(c->life & WS__ASKED, c->core.phase != WS__PHASE_FRAMES));
+    WS_ASSERT(WS__IF(c->life & WS__ASKED, !(c->life & WS__OPENED)));
+    WS_ASSERT(WS__IF(c->life & WS__CHUNKED, c->core.phase == WS__PHASE_BODY || ws__phase_has(&c->core, WS__ENDS)));
+    WS_ASSERT(WS__IF(c->owes & WS__OPEN_OWED, c->life & WS__OPENED));
+    WS_ASSERT(!(c->owes & WS__DOWN && c->owes & WS__CLOSE_TOLD));
     WS_ASSERT(WS__IF(c->dial, WS__IS_CLIENT(&c->core)));
 }
 
@@ -8114,7 +8268,7 @@ WS_API size_t ws_feed_room(const ws_conn *c)
 
 static void ws__heard(ws_conn *c)
 {
-    c->core.is |= WS__FRESH;
+    c->life |= WS__FRESH;
     ws__core_heard(&c->core, c->now);
 }
 
@@ -8138,7 +8292,7 @@ WS_API void ws_feed_end(ws_conn *c)
     ws__sane(c);
     if (!c) return;
     c->line |= WS__INPUT_END;
-    c->core.is |= WS__FRESH;
+    c->life |= WS__FRESH;
 }
 
 WS_API int ws_next(ws_conn *c, ws_event *ev)
@@ -8196,10 +8350,7 @@ static void ws__tell_time(ws_conn *c, uint64_t now)
 
     if (!(c->life & WS__TICKED) || (int32_t)step < 0) {     /* first call, or clock set
                                                                back */
-        c->core.heard += step;
-        c->core.spoke += step;
-        c->core.pinged += step;
-        c->core.until += step;
+        ws__core_shift(&c->core, step);
         if (c->more) c->more->beat_at += step;
     }
     c->now = t;
@@ -8272,6 +8423,7 @@ static int ws__admit(ws_conn *c, uint64_t wire)
 {
     const ws_config *s = &c->cfg->set;
 
+    ws__call_begin(c);
     if (ws__is_fixed(c) && wire > c->tx->cap - 2 * WS__TX_ROOM) return WS_ERR_ARGUMENT;
     if (c->cork && ws__unsent(c) > s->max_backlog / 2) (c->cork->flush)(c);
 #ifndef WS_NO_SOCKETS
@@ -8836,7 +8988,7 @@ WS_API void ws_drop(ws_conn *c)
     if (!c || ws__stop_trying(c)) return;
     ws__last_words(c);
     if (c->core.phase == WS__PHASE_ENDED) return;
-    if (!(c->core.is & WS__CLOSE_GOT)) c->core.code = WS_CLOSE_ABNORMAL;
+    ws__core_dropped(&c->core);
     if (ws__is_driven(c) || !ws__has_last_words(c)) ws__drop_output(c);
     ws__end(c, WS__PHASE_ENDED);
 }
@@ -8870,6 +9022,7 @@ WS_API void ws_resume(ws_conn *c)
 {
     ws__sane(c);
     if (!c) return;
+    ws__call_begin(c);
     c->line &= (uint8_t)~WS__PAUSED;
     if (ws__is_driven(c) && !c->dial && !(c->owes & WS__DOWN)) c->line |= WS__MORE;
     ws__heard(c);
@@ -8930,6 +9083,7 @@ WS_API int ws_accept(ws_conn *c, const ws_answer *answer)
     if (r) return r;
     c->life &= (uint8_t)~WS__ASKED;
     c->owes |= WS__OPEN_OWED;
+    ws__call_begin(c);
     ws__opened(c);
     ws__wake(c);
     return 0;
@@ -8967,8 +9121,9 @@ WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, cons
     ws__puts(&t, "\r\n");
     if (ws__text_end(c, &t)) return WS_ERR_MEMORY;
     if (chunked && !head) c->life |= WS__CHUNKED;
+    ws__call_begin(c);
     ws__enter(&c->core, WS__PHASE_BODY);
-    c->core.heard = c->now;
+    ws__core_heard(&c->core, c->now);
     ws__beat_later(c);
     ws__wake(c);
     return head ? ws_http_end(c) : 0;
@@ -8990,7 +9145,7 @@ static int ws__body_put(ws_conn *c, size_t n, void (*fill)(void *, void *, size_
     size_t head, all;
     uint8_t *at;
 
-    if (!ws__pending(c)) c->core.heard = c->now;   /* the peer's time to take it begins */
+    if (!ws__pending(c)) ws__core_heard(&c->core, c->now);  /* its time to take it begins */
     if (chunked) {
         ws__put_hex(&t, n);
         ws__puts(&t, "\r\n");
@@ -9063,10 +9218,11 @@ WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms)
         copy = ws__more_of(c) ? ws__string_new(c, ws__cstr(text)) : NULL;
         if (!copy) return WS_ERR_MEMORY;
     }
+    ws__call_begin(c);
     ws__string_free(c, c->more->beat);
     c->more->beat = copy;
-    c->more->beat_ms = ms;
-    c->core.heard = c->now;
+    c->more->beat_ms = ws__time_within(ms);
+    ws__core_heard(&c->core, c->now);
     ws__beat_later(c);
     ws__wake(c);
     return 0;
@@ -9109,7 +9265,7 @@ WS_API void ws_next_delay(ws_conn *c, uint32_t ms)
     if (!c || !WS__IS_CLIENT(&c->core)) return;
     k = ws__client_of(c);
     if (!k->reconnect) return;
-    k->reconnect = ms ? ms : 1;
+    k->reconnect = ms ? ws__smaller(ms, WS__LONGEST) : 1;
     k->delay_set = 1;
     k->delay = 0;
 }
@@ -12086,7 +12242,7 @@ static uint32_t ws__back_off(ws_conn *c)
     const ws_config *s = &c->cfg->set;
     ws__client *k = ws__client_of(c);
     uint32_t least = k->delay_set ? k->reconnect : 0;
-    uint32_t most = ws__smaller(ws__larger(s->reconnect_max, least), 1u << 29);
+    uint32_t most = ws__smaller(ws__larger(s->reconnect_max, least), WS__LONGEST);
     uint32_t shortest, longest, r = 0;
 
     if (!k->delay || (c->life & WS__OPENED && c->now - k->opened >= k->delay))
@@ -12232,7 +12388,7 @@ static void ws__input_end(ws_conn *c, ptrdiff_t r)
 {
     if (r == 0) c->line = (uint8_t)((c->line & ~WS__BROKEN) | WS__INPUT_END);
     if (r == WS_IO_ERROR) c->line |= WS__INPUT_END | WS__BROKEN;
-    if (r == 0 || r == WS_IO_ERROR) c->core.is |= WS__FRESH;
+    if (r == 0 || r == WS_IO_ERROR) c->life |= WS__FRESH;
 }
 
 /* 1 if the next bytes are payload of a message that is put together. */
@@ -12273,36 +12429,87 @@ static uint8_t *ws__read_room(ws_conn *c, size_t *n)
     return at;
 }
 
+/* A look at the frames that wait in c->rx, which leaves them there. */
+typedef struct ws__walk {
+    const uint8_t *p, *end;     /* behind the frame that was seen last */
+    ws__reader reader;
+    ws_frame f;
+    uint64_t missing;           /* bytes of the frame that is not whole, as far as known */
+    int parts;                  /* its message is handed on in parts */
+} ws__walk;
+
+static void ws__walk_begin(ws__walk *w, const ws_conn *c)
+{
+    const ws__rx *rx = c->rx;
+
+    memset(w, 0, sizeof *w);
+    if (!rx) return;
+    w->reader = rx->reader;
+    w->parts = rx->parts;
+    w->p = WS__DATA(rx) + rx->pos;
+    w->end = WS__DATA(rx) + rx->len;
+}
+
+/* Is the rest of the frame here that the parser is in? Then it is stepped over. */
+static int ws__walk_rest(ws__walk *w, const ws_conn *c)
+{
+    size_t have = (size_t)(w->end - w->p);
+    uint64_t left;
+
+    if (!w->reader.in_frame) return 1;
+    left = ws__frame_left(c->rx);
+    if (left > have) {
+        w->missing = left - have;
+        return 0;
+    }
+    w->p += left;
+    ws__core_skip(&w->reader, w->parts);
+    return 1;
+}
+
+/* The next frame that is whole: 1; 0: none, and how many bytes are missing; or the fault
+   that the parser will find. */
+static int ws__walk_next(ws__walk *w, const ws_conn *c)
+{
+    const ws__ext *e = ws__ext_of(c);
+    size_t have;
+    int head;
+
+    if (!ws__walk_rest(w, c)) return 0;
+    have = (size_t)(w->end - w->p);
+    head = ws__core_see(&c->core, &c->cfg->set, &w->reader, e ? e->set->rsv : 0, w->p, have,
+                        &w->f);
+    if (head < 0) return head;
+    if (!head) {
+        w->missing = ws__header_missing(w->p, have);
+        return 0;
+    }
+    if (w->f.size > have - (size_t)head) {
+        w->missing = w->f.size - (have - (size_t)head);
+        return 0;
+    }
+    if (w->f.op < 8) {
+        w->parts = (w->reader.op && w->parts) || ws__in_parts(&c->cfg->set, &w->reader, &w->f);
+        ws__core_begin(&w->reader, &w->f);
+        ws__core_skip(&w->reader, w->parts);
+    }
+    w->p += (size_t)head + (size_t)w->f.size;
+    return 1;
+}
+
 /* The bytes that must come before anything new can happen: at least 1. */
 static size_t ws__need(const ws_conn *c)
 {
-    const ws__rx *rx = c->rx;
-    size_t have = rx ? rx->len - rx->pos : 0, head;
-    const uint8_t *p;
-    ws_frame f = { 0, 0, 0, 0, 0, { 0, 0, 0, 0 } };
-    int got;
+    ws__walk walk;
+    int r = 1;
 
     if (c->core.phase != WS__PHASE_FRAMES) return 1;
-    if (rx && rx->reader.in_frame && ws__frame_left(rx) >= have) {
-        size_t left = (size_t)ws__frame_left(rx) - have;
-        return left < 65536 ? left + !left : 65536;
+    ws__walk_begin(&walk, c);
+    while (r > 0) {
+        r = ws__walk_next(&walk, c);
     }
-    p = rx ? WS__DATA(rx) + rx->pos : NULL;
-    if (rx && rx->reader.in_frame) {
-        p += ws__frame_left(rx);
-        have -= (size_t)ws__frame_left(rx);
-    }
-    while (have > 1 && (got = ws_frame_decode(p, have, &f)) > 0 && f.size <= have - (size_t)got) {
-        p += (size_t)got + (size_t)f.size;          /* whole, and waiting for ws_recv */
-        have -= (size_t)got + (size_t)f.size;
-    }
-    if (have < 2) return 2 - have;
-    head = 2u + ((p[1] & 127) == 126 ? 2u : (p[1] & 127) == 127 ? 8u : 0u) +
-           (p[1] & 128 ? 4u : 0u);
-    if (have < head) return head - have;
-    got = ws_frame_decode(p, have, &f);
-    if (got <= 0 || f.size + head <= have) return 1;
-    return f.size + head - have < 65536 ? (size_t)f.size + head - have : 65536;
+    if (r < 0 || !walk.missing) return 1;
+    return walk.missing < 65536 ? (size_t)walk.missing : 65536;
 }
 
 static int ws__wants_input(const ws_conn *c);
@@ -12344,7 +12551,7 @@ static int ws__receive(ws_conn *c)
 static void ws__start_clock(ws_conn *c)
 {
     c->now = (uint32_t)ws__clock();
-    c->core.heard = c->core.spoke = c->now;
+    ws__core_begins(&c->core, c->now);
     ws__core_wait(&c->core, c->now, c->cfg->set.handshake_timeout);
     c->role |= WS__IS_DRIVEN;
     c->life |= WS__TICKED;
@@ -12511,28 +12718,25 @@ static int ws__wait_for(ws_conn *c, int wants, int ms)
     return r < 0 && ws__would_block();
 }
 
-/* Answers the pings among the bytes that wait for ws_recv, which still tells of them. */
+/* Answers the pings among the bytes that wait for ws_recv, which still tells of them; up
+   to the peer's Close, or to a fault. */
 static void ws__answer_ahead(ws_conn *c)
 {
     ws__client *k = ws__client_of(c);
-    ws__rx *rx = c->rx;
+    ws__walk walk;
     uint32_t seen = 0;
-    size_t at, left;
 
-    if (!rx || c->core.phase != WS__PHASE_FRAMES) return;
-    at = rx->pos;
-    left = rx->reader.in_frame ? (size_t)ws__frame_left(rx) : 0;
-    while (left <= rx->len - at) {
-        const uint8_t *p = WS__DATA(rx) + (at += left);
-        ws_frame f;
-        int head = ws_frame_decode(p, rx->len - at, &f);
-        if (head <= 0 || f.size > rx->len - at - (size_t)head) return;
-        left = (size_t)head + (size_t)f.size;
-        if (f.op == WS_OP_CLOSE) k->close_ahead = 1;
-        if (f.op != WS_OP_PING || f.size > 125 || c->cfg->set.manual_pong) continue;
+    if (!c->rx || c->core.phase != WS__PHASE_FRAMES) return;
+    ws__walk_begin(&walk, c);
+    while (ws__walk_next(&walk, c) > 0) {
+        if (walk.f.op == WS_OP_CLOSE) {
+            k->close_ahead = 1;
+            return;
+        }
+        if (walk.f.op != WS_OP_PING || c->cfg->set.manual_pong) continue;
         if (++seen <= k->answered) continue;
         k->answered = (uint16_t)seen;
-        if (ws__pong_put(c, p + head, (size_t)f.size)) return;
+        if (ws__pong_put(c, walk.p - walk.f.size, (size_t)walk.f.size)) return;
     }
 }
 
@@ -12561,16 +12765,10 @@ static void ws__look(ws_conn *c)
 
     if (c->core.phase != WS__PHASE_FRAMES || !ws__wants_input(c)) return;
     if (io->read && !io->wait) return;
-    ws__read_clock(c);
+    ws__time_passes(c);
     if ((uint16_t)(c->now - ws__client_of(c)->looked) < WS__LOOK_EVERY) return;
     ws__read_ahead(c);
     ws__flush(c);
-}
-
-/* The time ms from now; far away for WS_NEVER. */
-static uint32_t ws__after(const ws_conn *c, uint32_t ms)
-{
-    return c->now + (ms == WS_NEVER ? WS__FAR : ms);
 }
 
 /* A blocking client waits until wire more bytes may be queued and it is no longer busy
@@ -12584,8 +12782,8 @@ static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
     uint32_t due, spoke;
 
     c->line &= (uint8_t)~WS__CORKED;
-    ws__read_clock(c);
-    due = ws__after(c, patience);
+    ws__time_passes(c);
+    due = ws__after(c->now, c->now, patience);
     ws__flush(c);
     ws__taking_begin(c);
     while ((ws__too_much(c, wire) || (busy && (busy)(c))) && !ws_error(c) &&
@@ -12595,14 +12793,14 @@ static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
             ws__fail(c, WS_ERR_SEND_TIMEOUT);
             break;
         }
-        if ((int32_t)(c->now - due) >= 0) due = ws__after(c, patience);
+        if ((int32_t)(c->now - due) >= 0) due = ws__after(c->now, c->now, patience);
         spoke = c->core.spoke;
         ws__wait_for(c, wants, (int)(due - c->now));
-        ws__read_clock(c);
+        ws__time_passes(c);
         if (wants & WS_WANT_READ) ws__read_ahead(c);
         if (c->line & WS__INPUT_END) ws__write_failed(c);     /* the peer has gone */
         ws__flush(c);
-        if (busy && c->core.spoke != spoke) due = ws__after(c, patience);  /* the source
+        if (busy && c->core.spoke != spoke) due = ws__after(c->now, c->now, patience);  /* the source
                                                                               gives */
     }
     if (ws__phase_has(&c->core, WS__STREAMS)) c->line |= corked;
@@ -12749,6 +12947,7 @@ struct ws_loop {
                                but not twice (2) without a turn of the queue in between */
     uint32_t asked;             /* ws_poll_until calls */
     uint8_t looked;           /* the poller was asked since ws_poll(..., 0) gave 0 last */
+    uint8_t gives;              /* one message goes to many: now is when that began */
     uint32_t seed;              /* of the hash of group names */
     uint8_t *buf;
     uint8_t kept;        /* stood at cork.hi, where a NUL is behind what an event shows */
@@ -13126,17 +13325,25 @@ static inline void ws__heap_sooner(ws_loop *l, ws_conn *c, uint32_t due)
     ws__heap_sift(l, c);
 }
 
-#define WS__HEAP_REST 1000      /* ms until one is judged again that is due for ever */
+/* The place that c needs in the heap. While only keepalive runs nothing is ever due sooner:
+   not when a message goes or comes, nor when a pong ends the wait for it. */
+static uint32_t ws__heap_due(ws_conn *c, uint32_t now)
+{
+    uint32_t due = ws__due(c, now);
+
+    if (ws__core_time(&c->core) != WS__TIME_KEEPALIVE) return due;
+    c->place |= WS__PLACED;
+    return ws__sooner(now, due, ws__after(now, now, c->cfg->set.ping_interval));
+}
 
 /* After a turn of c: moves it up if it is due sooner than its place says. One that is due
    later stays there until ws__loop_timers comes across it. */
 static void ws__heap_fix(ws_loop *l, ws_conn *c)
 {
-    uint32_t now = (uint32_t)l->now, due = ws__due(c, now);
+    uint32_t now = (uint32_t)l->now;
 
-    if (c->place & WS__OVERDUE && (int32_t)(due - now) <= 0) due = now + WS__HEAP_REST;
-    c->place &= (uint8_t)~WS__OVERDUE;
-    ws__heap_sooner(l, c, due);
+    c->place &= (uint8_t)~(WS__OVERDUE | WS__PLACED);
+    ws__heap_sooner(l, c, ws__heap_due(c, now));
 }
 
 /* Puts c last: its first turn moves it to its place. So ws_each sees the others stand
@@ -13469,7 +13676,7 @@ static int ws__is_gone(const ws_conn *c)
 static inline int ws__at_rest(const ws_conn *c)
 {
     return c->core.phase == WS__PHASE_FRAMES && !c->rx && !c->tx && !c->more &&
-           !(c->line | c->owes);
+           !(c->line | c->owes) && !(c->core.is & WS__CLOSE_SENT);
 }
 
 /* Ends a turn: what was sent leaves, the rest of the input is kept, the poller is told. */
@@ -13485,10 +13692,7 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
     if (c->cork && c->cork->total) ws__cork_flush(c);
     c->cork = NULL;
     if (overdue) ws__judge(c);
-    if (!overdue && c->wants == WS_WANT_READ && ws__at_rest(c)) {
-        ws__heap_sooner(l, c, ws__core_due(&c->core, &c->cfg->set, c->now));
-        return;
-    }
+    if (c->place == WS__PLACED && c->wants == WS_WANT_READ && ws__at_rest(c)) return;
     if (c->owes & WS__CLOSE_TOLD) {
         if (!(c->place & WS__LINGERS)) ws__loop_retire(l, c);
         return;
@@ -13609,6 +13813,7 @@ static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
 {
     int overdue = c->place & WS__OVERDUE;   /* then input comes before judgement */
 
+    if (overdue) l->now = ws__clock();      /* others' events may have taken long */
     if (c->place & WS__LINGERS) {      /* until its time is over: what it still sends is
                                            dropped */
         ptrdiff_t r = found ? recv(c->fd, (char *)l->buf, WS__WASTE_SIZE, 0) : 0;
@@ -13724,7 +13929,8 @@ static ws_conn *ws__accepted(ws_loop *l, ws__cfg *k, ws__sock fd, ws_str address
     c->fd = fd;
     c->loop = l;
     c->life = WS__TICKED;
-    c->now = c->core.heard = c->core.spoke = (uint32_t)l->now;
+    c->now = (uint32_t)l->now;
+    ws__core_begins(&c->core, c->now);
     ws__core_wait(&c->core, c->now, k->set.handshake_timeout);
     k->conns++;
     if (ws__heap_add(l, c) || (address.size && ws__join(c, address))) {
@@ -13794,6 +14000,27 @@ static void ws__loop_accept(ws_loop *l, ws__listener *s)
 
 /* ---- the loop ---- */
 
+/* Time has passed inside a call, or since the last one. What is due is judged behind the
+   input that is here; in a loop when the turn ends. */
+static void ws__time_passes(ws_conn *c)
+{
+    uint64_t now = ws__clock();
+
+    c->now = (uint32_t)now;
+    if (c->loop) c->loop->now = now;
+    else c->owes |= WS__JUDGE_OWED;
+}
+
+/* The application calls outside c's turn: c may not have seen the time for long. */
+static void ws__call_begin(ws_conn *c)
+{
+    ws_loop *l = c->loop;
+
+    if (!ws__is_driven(c) || (l && l->current == c)) return;
+    if (l && l->gives) c->now = (uint32_t)l->now;
+    else ws__time_passes(c);
+}
+
 /* 1 past the deadline of ws_shutdown. */
 static int ws__must_end(const ws_conn *c) { return c->loop && c->loop->stopping == 2; }
 
@@ -13817,8 +14044,12 @@ static int ws__loop_due(ws_loop *l, ws_conn *c)
 {
     uint32_t now = (uint32_t)l->now;
 
+    c->place &= (uint8_t)~WS__PLACED;
     c->due = ws__due(c, now);
-    if ((int32_t)(now - c->due) < 0) return 0;
+    if ((int32_t)(now - c->due) < 0) {
+        c->due = ws__heap_due(c, now);
+        return 0;
+    }
     c->due = now + WS__FAR;             /* its turn puts it in its place */
     c->place |= WS__OVERDUE;
     if (c->place & WS__LINGERS) ws__loop_drop(c);
@@ -14480,7 +14711,7 @@ WS_API ws_conn *ws_adopt(ws_loop *l, ws_socket fd, const void *data, size_t n,
         ws_free(c);
         return NULL;
     }
-    if (n) c->core.is |= WS__FRESH;
+    if (n) c->life |= WS__FRESH;
     c->fd = (ws__sock)fd;
     if ((cfg && cfg->io.read) || fd == (ws_socket)WS__NO_SOCK) return c;
     ws__sock_options(c->fd);
@@ -14588,6 +14819,15 @@ WS_API int ws_leave(ws_conn *c, const char *group)
     return 0;
 }
 
+/* One message to many connections: the clock is read once. */
+static void ws__give_begin(ws_loop *l)
+{
+    l->now = ws__clock();
+    l->gives = 1;
+}
+
+static void ws__give_end(ws_loop *l) { l->gives = 0; }
+
 /* Gives w to c if it is open. Returns 1 if c took it. */
 static int ws__offer(ws_conn *c, ws__news *w)
 {
@@ -14600,8 +14840,10 @@ static int ws__publish(ws_loop *l, const char *group, const ws_conn *except, ws_
     ws__member *m = g ? g->members : NULL;
     int took = 0;
 
+    ws__give_begin(l);
     for (; m; m = m->next)
         if (m->conn != except) took += ws__offer(m->conn, w);
+    ws__give_end(l);
     ws__news_end(w);
     return took;
 }
@@ -14625,9 +14867,13 @@ WS_API int ws_http_publish(ws_loop *l, const char *group, ws_conn *except,
     ws__member *m = g ? g->members : NULL;
     int took = 0;
 
-    for (; m; m = m->next)
+    if (!g) return 0;
+    ws__give_begin(l);
+    for (; m; m = m->next) {
         if (m->conn != except && !(m->conn->place & WS__DEAD))
             took += !ws_http_write(m->conn, data, n);
+    }
+    ws__give_end(l);
     return took;
 }
 
@@ -14659,9 +14905,12 @@ WS_API int ws_broadcast(ws_loop *l, ws_conn *except, int op, const void *data, s
 
     if (!l || !ws__news_valid(op, data, n)) return 0;
     w = ws__news_of(l->cfg, -1, op, data, n);
-    for (i = 1; i <= l->heap_count; i++)
+    ws__give_begin(l);
+    for (i = 1; i <= l->heap_count; i++) {
         if (l->heap[i] != except && !WS__IS_CLIENT(&l->heap[i]->core))
             took += ws__offer(l->heap[i], &w);
+    }
+    ws__give_end(l);
     ws__news_end(&w);
     return took;
 }

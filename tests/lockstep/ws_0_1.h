@@ -4509,6 +4509,11 @@ static int ws__awaits_end(const ws_conn *c)
 static uint32_t ws__lumps(const ws_conn *c) { return ws__is_driven(c) ? WS__LUMPS : 1; }
 
 /* From now on the peer has so long for its part of closing, or to take more output. */
+static void ws__call_begin(ws_conn *c)
+{
+    if (ws__is_driven(c) && !c->loop) c->now = (uint32_t)ws__clock();
+}
+
 static void ws__closing_begin(ws_conn *c)
 {
     uint32_t patience = c->cfg->set.close_timeout;
@@ -6430,9 +6435,10 @@ static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
     }
     c->flags |= WS__CLOSE_GOT;
     c->code = (uint16_t)code;
-    if (ws__close_put(c, n ? code : 0, (const char *)p + 2, n > 2 ? n - 2 : 0) ==
-        WS_ERR_RANDOM)
-        c->error = -WS_ERR_RANDOM;
+    {
+        int r = ws__close_put(c, n ? code : 0, (const char *)p + 2, n > 2 ? n - 2 : 0);
+        if (r && !c->error) c->error = (uint8_t)-r;
+    }
     if (n > 2) {
         char *note = ws__note_new(c);
         if (note) {
@@ -7602,6 +7608,7 @@ static int ws__admit(ws_conn *c, uint64_t wire)
     const ws_config *s = &c->cfg->set;
 
     if (WS__HAS(c, WS__IS_FIXED) && wire > c->tx->cap - 2 * WS__TX_ROOM) return WS_ERR_ARGUMENT;
+    ws__call_begin(c);
     if (c->cork && ws__unsent(c) > s->max_backlog / 2) (c->cork->flush)(c);
 #ifndef WS_NO_SOCKETS
     if (WS__HAS(c, WS__IS_BLOCKING) && ws__too_much(c, wire) && !s->drop_oldest && !s->drop_slow)
@@ -8175,6 +8182,7 @@ WS_API void ws_pause(ws_conn *c)
 WS_API void ws_resume(ws_conn *c)
 {
     if (!c) return;
+    ws__call_begin(c);
     c->flags &= ~(uint32_t)WS__PAUSED;
     if (ws__is_driven(c) && !c->dial && !WS__HAS(c, WS__DOWN)) c->flags |= WS__MORE;
     ws__heard(c);
@@ -8233,6 +8241,7 @@ WS_API int ws_accept(ws_conn *c, const ws_answer *answer)
     r = ws__answer_101(c, answer);
     if (r) return r;
     c->flags = (c->flags & ~(uint32_t)WS__ASKED) | WS__OPEN_OWED;
+    ws__call_begin(c);
     ws__opened(c);
     ws__wake(c);
     return 0;
@@ -8268,8 +8277,10 @@ WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, cons
     ws__puts(&t, "\r\n");
     if (ws__text_end(c, &t)) return WS_ERR_MEMORY;
     if (chunked && !head) c->flags |= WS__CHUNKED;
+    ws__call_begin(c);
     c->phase = WS__PHASE_BODY;
     c->last_rx = c->now;
+    c->flags &= ~(uint32_t)WS__PINGED;
     ws__beat_later(c);
     ws__wake(c);
     return head ? ws_http_end(c) : 0;
@@ -8359,10 +8370,12 @@ WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms)
         copy = ws__more_of(c) ? ws__string_new(c, ws__cstr(text)) : NULL;
         if (!copy) return WS_ERR_MEMORY;
     }
+    ws__call_begin(c);
     ws__string_free(c, c->more->beat);
     c->more->beat = copy;
     c->more->beat_ms = ms;
     c->last_rx = c->now;
+    c->flags &= ~(uint32_t)WS__PINGED;
     ws__beat_later(c);
     ws__wake(c);
     return 0;
@@ -11519,6 +11532,49 @@ static uint8_t *ws__read_room(ws_conn *c, size_t *n)
     return at;
 }
 
+/* A look ahead: a copy of the connection, with the message as it will be. */
+typedef struct ws__walk { ws_conn c; ws__rx rx; } ws__walk;
+
+static void ws__walk_done(ws__walk *w, uint64_t n, int fin)
+{
+    if (!w->rx.coded) w->rx.given += n;
+    if (n && (w->rx.parts || w->c.cfg->set.frames)) w->rx.frames = 1;
+    if (fin) w->rx.op = w->rx.coded = w->rx.parts = 0, w->rx.frames = 0, w->rx.given = w->rx.msg = 0;
+}
+
+static void ws__walk_begin(ws__walk *w, const ws_conn *c)
+{
+    memset(w, 0, sizeof *w);
+    w->c = *c;
+    w->c.rx = &w->rx;
+    if (!c->rx) return;
+    w->rx = *c->rx;
+    if (w->rx.in_frame) ws__walk_done(w, w->rx.left, w->rx.fin);
+}
+
+static int ws__walk_see(ws__walk *w, const uint8_t *p, size_t have, ws_frame *f)
+{
+    int fault, head;
+
+    if (have < 2) return 0;
+    fault = ws__header_check(&w->c, p, w->rx.op);
+    if (fault) return fault;
+    head = ws_frame_decode(p, have, f);
+    if (head <= 0 || f->op >= 8) return head;
+    fault = ws__limits(&w->c, f);
+    if (fault) return fault;
+    if (f->size > have - (size_t)head) return head;
+    if (!w->rx.op) w->rx.frames = w->rx.parts = 0, w->rx.given = w->rx.msg = 0;
+    if (ws__in_parts(&w->c, f)) w->rx.parts = 1;
+    if (!w->rx.op) {
+        w->rx.op = (uint8_t)f->op;
+        w->rx.coded = f->rsv != 0;
+    }
+    w->rx.frames++;
+    ws__walk_done(w, f->size, f->fin);
+    return head;
+}
+
 /* The bytes that must come before anything new can happen: at least 1. */
 static size_t ws__need(const ws_conn *c)
 {
@@ -11526,22 +11582,25 @@ static size_t ws__need(const ws_conn *c)
     size_t have = rx ? rx->len - rx->pos : 0, head;
     const uint8_t *p;
     ws_frame f = { 0, 0, 0, 0, 0, { 0, 0, 0, 0 } };
+    ws__walk w;
     int got;
 
     if (c->phase != WS__PHASE_FRAMES) return 1;
-    if (rx && rx->in_frame && rx->left >= have) {
+    if (rx && rx->in_frame && rx->left > have) {
         size_t left = (size_t)rx->left - have;
-        return left < 65536 ? left + !left : 65536;
+        return left < 65536 ? left : 65536;
     }
     p = rx ? WS__DATA(rx) + rx->pos : NULL;
     if (rx && rx->in_frame) {
         p += rx->left;
         have -= (size_t)rx->left;
     }
-    while (have > 1 && (got = ws_frame_decode(p, have, &f)) > 0 && f.size <= have - (size_t)got) {
+    ws__walk_begin(&w, c);
+    while ((got = ws__walk_see(&w, p, have, &f)) > 0 && f.size <= have - (size_t)got) {
         p += (size_t)got + (size_t)f.size;          /* whole, and waiting for ws_recv */
         have -= (size_t)got + (size_t)f.size;
     }
+    if (got < 0) return 1;
     if (have < 2) return 2 - have;
     head = 2u + ((p[1] & 127) == 126 ? 2u : (p[1] & 127) == 127 ? 8u : 0u) +
            (p[1] & 128 ? 4u : 0u);
@@ -11755,17 +11814,22 @@ static void ws__answer_ahead(ws_conn *c)
     ws__rx *rx = c->rx;
     uint32_t seen = 0;
     size_t at, left;
+    ws__walk w;
 
     if (!rx || c->phase != WS__PHASE_FRAMES) return;
+    ws__walk_begin(&w, c);
     at = rx->pos;
     left = rx->in_frame ? (size_t)rx->left : 0;
     while (left <= rx->len - at) {
         const uint8_t *p = WS__DATA(rx) + (at += left);
         ws_frame f;
-        int head = ws_frame_decode(p, rx->len - at, &f);
+        int head = ws__walk_see(&w, p, rx->len - at, &f);
         if (head <= 0 || f.size > rx->len - at - (size_t)head) return;
         left = (size_t)head + (size_t)f.size;
-        if (f.op == WS_OP_CLOSE) c->cfg->close_ahead = 1;
+        if (f.op == WS_OP_CLOSE) {
+            c->cfg->close_ahead = 1;
+            return;
+        }
         if (f.op != WS_OP_PING || f.size > 125 || c->cfg->set.manual_pong) continue;
         if (++seen <= c->cfg->answered) continue;
         c->cfg->answered = (uint16_t)seen;
@@ -11832,7 +11896,7 @@ static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
         ws__flush(c);
         if (busy && c->last_message != spoke) due = ws__after(c, patience);    /* the source went on */
     }
-    c->flags |= corked;
+    if (c->phase == WS__PHASE_FRAMES || c->phase == WS__PHASE_BODY) c->flags |= corked;
     return c->cfg->close_ahead ? (int)WS_ERR_STATE : ws_error(c);
 }
 
