@@ -2888,6 +2888,8 @@ typedef struct ws__reader {
     uint8_t coded;              /* an extension is to decode it */
 } ws__reader;
 
+#define WS__CONTROL_MAX 125     /* bytes of a control frame's payload (5.5) */
+
 /* ---- frames that come in (5.2 to 5.8) ---- */
 
 /* The verdict that the first two bytes of a frame allow. rsv: the bits that an extension
@@ -2900,7 +2902,7 @@ static int ws__header_judge(const ws__core *core, int rsv, int unfinished, const
     if (bits && (bits != rsv || (op != WS_OP_TEXT && op != WS_OP_BINARY))) return WS_ERR_RSV;
     if ((op > 2 && op < 8) || op > 10) return WS_ERR_OPCODE;
     if (op >= 8 && !fin) return WS_ERR_CONTROL_FRAGMENT;
-    if (op >= 8 && size > 125) return WS_ERR_CONTROL_SIZE;
+    if (op >= 8 && size > WS__CONTROL_MAX) return WS_ERR_CONTROL_SIZE;
     if (op == WS_OP_CONTINUATION && !unfinished) return WS_ERR_CONTINUATION;
     if ((op == WS_OP_TEXT || op == WS_OP_BINARY) && unfinished) return WS_ERR_INTERLEAVED;
     if (masked && WS__IS_CLIENT(core)) return WS_ERR_MASK_PRESENT;
@@ -3094,11 +3096,15 @@ static int ws__core_close_got(ws__core *core, const uint8_t *p, size_t n)
     return 0;
 }
 
-/* Writes the payload of a Close frame, at most 125 bytes: its size. code 0: empty. */
-static size_t ws__core_close_lay(uint8_t *to, int code, const char *reason, size_t n)
+#define WS__REASON_MAX (WS__CONTROL_MAX - 2)
+
+/* Writes the payload of a Close frame, of which the reason may be cut: its size. code 0:
+   empty. */
+static size_t ws__core_close_lay(uint8_t to[WS__CONTROL_MAX], int code, const char *reason,
+                                 size_t n)
 {
     if (!code) return 0;
-    if (n > 123) n = 123;
+    if (n > WS__REASON_MAX) n = WS__REASON_MAX;
     ws__put16(to, (unsigned)code);
     if (n) memcpy(to + 2, reason, n);
     return n + 2;
@@ -3157,7 +3163,7 @@ static void ws__core_frame(const ws__core *core, ws_frame *f, int op, uint64_t n
     f->op = op & 15;
     f->size = n;
     f->masked = WS__IS_CLIENT(core);
-    WS_ASSERT(f->op < 8 || (f->fin && n <= 125));
+    WS_ASSERT(f->op < 8 || (f->fin && n <= WS__CONTROL_MAX));
 }
 
 /* The same of a server's whole message of less than 64 KiB, laid down at once. */
@@ -3314,6 +3320,15 @@ static void ws__core_pong_got(ws__core *core, uint32_t now, const uint8_t *p, si
 
 /* ---- opening (4) ---- */
 
+/* What more can be said of a fault; the words are ws__hint_text's. */
+enum {
+    WS__HINT_NONE,
+    WS__HINT_CONNECTION_LOST, WS__HINT_UPGRADE_LOST, WS__HINT_UPGRADE_MISSING,
+    WS__HINT_LINE, WS__HINT_TARGET, WS__HINT_ORIGIN_TWICE, WS__HINT_VERSION_TWICE,
+    WS__HINT_ANSWER_VERSION, WS__HINT_UPGRADE_TWICE,
+    WS__HINTS
+};
+
 /* What a request says about the upgrade. Counts tell repeated fields. */
 typedef struct ws__request {
     ws_str method, target, version;
@@ -3401,25 +3416,25 @@ static int ws__host_judge(const ws__request *r, int needed)
     return ws__authority(r->host, &host, &port, 80) ? 0 : WS_ERR_HOST;
 }
 
-static int ws__connection_lost(const ws__request *r, const char **why)
+static int ws__connection_lost(const ws__request *r, int *hint)
 {
-    if (r->keys) *why = "a proxy removed it (nginx: proxy_set_header Connection upgrade)";
+    if (r->keys) *hint = WS__HINT_CONNECTION_LOST;
     return WS_ERR_CONNECTION;
 }
 
 /* Was the upgrade asked for, and no line of it lost on the way? */
-static int ws__upgrade_judge(const ws__request *r, int modern, const char **why)
+static int ws__upgrade_judge(const ws__request *r, int modern, int *hint)
 {
     if (r->keys && !r->has_upgrade && (!modern || !r->connection)) {
-        *why = "a proxy removed it (nginx: proxy_http_version 1.1, proxy_set_header Upgrade)";
+        *hint = WS__HINT_UPGRADE_LOST;
         return WS_ERR_UPGRADE;
     }
-    return r->keys && !r->connection && !modern ? ws__connection_lost(r, why) : 0;
+    return r->keys && !r->connection && !modern ? ws__connection_lost(r, hint) : 0;
 }
 
 /* 4.2.1. 0: a good WebSocket request, but for its Origin; WS_ERR_NOT_UPGRADE: plain HTTP;
-   else the fault, perhaps with *why. */
-WS__APART int ws__request_judge(const ws__request *r, const char **why)
+   else the fault, perhaps with *hint. */
+WS__APART int ws__request_judge(const ws__request *r, int *hint)
 {
     int modern = ws_str_is(r->version, "HTTP/1.1"), fault;
     int wants = r->upgrade || r->keys || r->versions;
@@ -3428,22 +3443,22 @@ WS__APART int ws__request_judge(const ws__request *r, const char **why)
     fault = ws__host_judge(r, modern || wants);
     if (fault) return fault;
     if (!wants) return WS_ERR_NOT_UPGRADE;
-    fault = ws__upgrade_judge(r, modern, why);
+    fault = ws__upgrade_judge(r, modern, hint);
     if (fault) return fault;
     if (r->method.size != 3 || memcmp(r->method.data, "GET", 3)) return WS_ERR_METHOD;
     if (!modern) return WS_ERR_HTTP_VERSION;
     if (!ws__target_valid(r->target)) {
-        *why = "request target";
+        *hint = WS__HINT_TARGET;
         return WS_ERR_HEAD_SYNTAX;
     }
     if (!r->upgrade) {
-        if (!r->has_upgrade) *why = "missing: perhaps a proxy removed it";
+        if (!r->has_upgrade) *hint = WS__HINT_UPGRADE_MISSING;
         return WS_ERR_UPGRADE;
     }
-    if (!r->connection) return ws__connection_lost(r, why);
-    *why = r->origins > 1 ? "Origin repeated"
-         : r->versions > 1 ? "Sec-WebSocket-Version repeated" : NULL;
-    if (*why) return WS_ERR_HEAD_SYNTAX;
+    if (!r->connection) return ws__connection_lost(r, hint);
+    if (r->origins > 1) *hint = WS__HINT_ORIGIN_TWICE;
+    else if (r->versions > 1) *hint = WS__HINT_VERSION_TWICE;
+    if (*hint) return WS_ERR_HEAD_SYNTAX;
     if (!r->versions || !ws_str_is(r->wanted, "13")) return WS_ERR_VERSION;
     if (r->keys != 1 || !ws__key_valid(r->key)) return WS_ERR_KEY;
     return r->body ? WS_ERR_BODY : 0;
@@ -3472,6 +3487,15 @@ static void ws__core_upgrade_put(ws__text *t, const char *key, int version)
     ws__puts(t, "\r\nSec-WebSocket-Version: ");
     ws__put_number(t, (uint64_t)version);
     ws__puts(t, "\r\n");
+}
+
+/* Does an answer open the connection (4.1)? 0: its lines decide, else why not. */
+static int ws__answer_opens(int status, ws_str version, int *hint)
+{
+    if (status != 101) return WS_ERR_STATUS;
+    if (ws_str_is(version, "HTTP/1.1")) return 0;
+    *hint = WS__HINT_ANSWER_VERSION;
+    return WS_ERR_HTTP_VERSION;
 }
 
 /* What an answer says about the upgrade. */
@@ -3507,11 +3531,17 @@ static int ws__answer_read(ws__answer *a, ws_str head, size_t *pos, const char *
     return WS__ANSWER_END;
 }
 
+/* The subprotocol of an answer: named once, and offered. */
+static int ws__answer_protocol_judge(const ws__answer *a, int offered)
+{
+    return a->protocols == 1 && offered ? 0 : WS_ERR_SUBPROTOCOL;
+}
+
 /* 4.1, what a client must find in an answer of 101 that was read. needs: a subprotocol
    was offered and must be there. */
-static int ws__answer_judge(const ws__answer *a, int needs, const char **why)
+static int ws__answer_judge(const ws__answer *a, int needs, int *hint)
 {
-    *why = a->upgrades > 1 ? "repeated" : NULL;
+    if (a->upgrades > 1) *hint = WS__HINT_UPGRADE_TWICE;
     if (a->upgrades != 1 || !a->upgrade) return WS_ERR_UPGRADE;
     if (!a->connection) return WS_ERR_CONNECTION;
     if (needs && !a->protocols) return WS_ERR_SUBPROTOCOL;
@@ -4036,7 +4066,7 @@ typedef struct ws__tx {
     uint32_t mark_at, mark_end, mark_cap;
     size_t drain;         /* ws_want_writable: bytes still to be written of what waited */
     uint8_t tried;              /* the first mark's frame was offered to a ws_io */
-    uint8_t has_pong, pong_size, pong[125];
+    uint8_t has_pong, pong_size, pong[WS__CONTROL_MAX];
 } ws__tx;
 
 #define WS__TX_ROOM 131         /* a masked pong */
@@ -6101,7 +6131,7 @@ static void ws__pong_front(ws_conn *c)
 
 static int ws__close_put(ws_conn *c, int code, const char *reason, size_t n)
 {
-    uint8_t body[125];
+    uint8_t body[WS__CONTROL_MAX];
     int r;
 
     if (c->core.is & WS__CLOSE_SENT) return 0;
@@ -6374,6 +6404,20 @@ static uint8_t ws__protocol_find(const ws__cfg *k, ws_str name)
     for (n = 1; *at && n < 256; at += strlen(at) + 1, n++)
         if (strlen(at) == name.size && !memcmp(at, name.data, name.size)) return (uint8_t)n;
     return 0;
+}
+
+static const char *ws__hint_text(int hint)
+{
+    static const char *const texts[WS__HINTS] = {
+        NULL,
+        "a proxy removed it (nginx: proxy_set_header Connection upgrade)",
+        "a proxy removed it (nginx: proxy_http_version 1.1, proxy_set_header Upgrade)",
+        "missing: perhaps a proxy removed it",
+        "request line", "request target",
+        "Origin repeated", "Sec-WebSocket-Version repeated",
+        "101 by another than HTTP/1.1", "repeated"
+    };
+    return texts[hint];
 }
 
 /* ---- server ---- */
@@ -6741,10 +6785,11 @@ WS__APART int ws__server_head(ws_conn *c, ws_str head)
 {
     ws__request r;
     const char *why = NULL;
-    int fault = ws__request_read(&r, head);
+    int hint = WS__HINT_NONE, fault = ws__request_read(&r, head);
 
-    if (fault) why = "request line";
-    else fault = ws__request_judge(&r, &why);
+    if (fault) hint = WS__HINT_LINE;
+    else fault = ws__request_judge(&r, &hint);
+    if (hint) why = ws__hint_text(hint);
     if (!fault && !ws__origin_allowed(c, &r)) fault = WS_ERR_ORIGIN;
     if (fault == WS_ERR_HEAD_SYNTAX) c->taken = ws__request_fault(&r, head);
     if (r.method.size && r.target.size) {   /* strings for ws_method and ws_target */
@@ -6979,28 +7024,29 @@ static int ws__extension_answer(ws_conn *c, ws_str value, const char **why)
     return r;
 }
 
-/* An answer of 101: 0, or the fault. Takes into use what was agreed. */
-static int ws__answer_check(ws_conn *c, ws_str head, ws_str version, const char **why)
+/* The answer to our upgrade: 0, or the fault. Takes into use what was agreed. */
+static int ws__answer_check(ws_conn *c, ws_str head, int status, ws_str version,
+                            const char **why)
 {
-    int offered = ws__protocol_at(c->cfg, 1)[0] != 0, what, r = 0;
+    int offered = ws__protocol_at(c->cfg, 1)[0] != 0, hint = WS__HINT_NONE, what;
+    int fault = ws__answer_opens(status, version, &hint);
     ws__answer a;
     ws_str value;
     size_t pos = 0;
 
-    if (!ws_str_is(version, "HTTP/1.1")) {
-        *why = "101 by another than HTTP/1.1";
-        return WS_ERR_HTTP_VERSION;
-    }
     memset(&a, 0, sizeof a);
-    while (!r && (what = ws__answer_read(&a, head, &pos, ws__client_of(c)->accept, &value)) != 0) {
+    while (!fault &&
+           (what = ws__answer_read(&a, head, &pos, ws__client_of(c)->accept, &value)) != 0) {
         if (what == WS__ANSWER_EXTENSIONS) {
-            r = ws__extension_answer(c, value, why);
-            continue;
+            fault = ws__extension_answer(c, value, why);
+        } else {
+            c->protocol = ws__protocol_find(c->cfg, value);
+            fault = ws__answer_protocol_judge(&a, c->protocol);
         }
-        c->protocol = ws__protocol_find(c->cfg, value);
-        if (a.protocols > 1 || !c->protocol) r = WS_ERR_SUBPROTOCOL;
     }
-    return r ? r : ws__answer_judge(&a, offered && !c->cfg->set.protocol_optional, why);
+    if (!fault) fault = ws__answer_judge(&a, offered && !c->cfg->set.protocol_optional, &hint);
+    if (hint) *why = ws__hint_text(hint);
+    return fault;
 }
 
 /* Has it a driver that can make new connections? */
@@ -7088,7 +7134,7 @@ WS__APART int ws__client_head(ws_conn *c, ws_str head)
     if (!fault) {
         ws__client_of(c)->status = (uint16_t)status;
         fault = ws__is_http(c) ? ws__http_check(c, head, status)
-              : status != 101 ? WS_ERR_STATUS : ws__answer_check(c, head, version, &why);
+                               : ws__answer_check(c, head, status, version, &why);
     }
     if (!fault && !ws__is_http(c)) fault = ws__extension_insist(c);
     if (fault == WS_ERR_EXTENSION_MISSING) return 0;
@@ -8898,7 +8944,7 @@ static int ws__control_send(ws_conn *c, int op, const void *data, size_t n)
 {
     int r, own = op == WS_OP_PING && !data;
 
-    if (!c || n > 125 || (!data && n)) return WS_ERR_ARGUMENT;
+    if (!c || n > WS__CONTROL_MAX || (!data && n)) return WS_ERR_ARGUMENT;
     if (!ws__can_control(c)) return WS_ERR_STATE;
     if (own) n = 4;
     r = ws__admit(c, n + ws__header_size(c, n));
@@ -8922,8 +8968,9 @@ WS_API int ws_pong(ws_conn *c, const void *data, size_t n)
 static size_t ws__reason_size(const char *reason)
 {
     size_t n = reason ? strlen(reason) : 0;
-    if (n <= 123) return n;
-    n = 123;
+
+    if (n <= WS__REASON_MAX) return n;
+    n = WS__REASON_MAX;
     while (n && ((uint8_t)reason[n] & 0xC0) == 0x80) n--;
     return n;
 }

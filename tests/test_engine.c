@@ -1968,8 +1968,32 @@ TEST(timeout_exact)
     }
 }
 
+/* The answer to a Close frame for which there is no memory: CLOSE has the peer's code and says
+   what failed. */
+TEST(close_without_memory)
+{
+    int client;
+
+    for (client = 0; client < 2; client++) {
+        world w;
+        side s;
+
+        side_plain(&s, &w, client);
+        w.h.fail_at = w.h.calls + 1;
+        w.h.fail_all = 1;
+        side_peer_closes(&s, 1000, "");
+        CHECK(w.h.failed > 0);
+        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.error, WS_ERR_MEMORY);
+        CHECK_INT(s.clean, 0);
+        w.h.fail_at = 0;
+        side_done(&s);
+    }
+}
+
 TESTS(T(transcripts) T(sec_C1) T(sec_C2) T(sec_C3) T(sec_C4) T(sec_C5) T(sec_C6) T(sec_C7)
       T(sec_C8) T(sec_C9) T(sec_C10) T(sec_C11) T(sec_C12) T(sec_D1) T(sec_D3) T(close_reason)
       T(sec_D4) T(sec_D5) T(sec_D6) T(sec_D7) T(sec_D8) T(idle_timeout) T(idle_exact) T(idle_refused) T(sec_D9) T(sec_E1)
       T(sec_G1) T(sec_G2) T(sec_G3) T(sec_G5) T(echo_never_refused) T(send_states) T(pause)
-      T(sec_H1) T(null) T(facts) T(timeout_exact))
+      T(sec_H1) T(null) T(facts) T(timeout_exact)
+      T(close_without_memory))

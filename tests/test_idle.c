@@ -1,5 +1,7 @@
 /* After a long silence a deadline counts from now, not from the last sign of life: closing,
-   answering late. Each driver, both roles, over sockets; the silence is a clock put forward. */
+   answering late, sending outside a turn, a handler that is slow. And what a blocking client
+   reads ahead while it sends. Each driver, both roles, over sockets; the silence is a clock put
+   forward. */
 #ifdef _WIN32
 #include <stdio.h>
 int main(void)
@@ -9,6 +11,9 @@ int main(void)
 }
 #else
 #include "drive.h"
+#include "engine.h"
+#include "heads.h"
+#include "peers.h"
 
 static end s, c;
 
@@ -86,5 +91,166 @@ TEST(answers_after_silence)
     }
 }
 
-TESTS(T(close_after_silence) T(shutdown_after_silence) T(answers_after_silence))
+/* What is sent outside a turn counts when it is sent: it is not idle from then on. */
+TEST(sending_after_silence)
+{
+    int kind;
+
+    for (kind = 0; kind < KINDS; kind++) {
+        ws_config cfg;
+        met m;
+
+        memset(&cfg, 0, sizeof cfg);
+        cfg.idle_timeout = 100000;
+        cfg.ping_interval = WS_NEVER;
+        meet(&m, kind, &cfg);
+        skipped += 70000;
+        CHECK_INT(ws_send_text(m.c, "still here"), 0);
+        skipped += 70000;
+        pass(5);
+        CHECK_INT(m.e.closes, 0);
+        skipped += 70000;
+        UNTIL(m.e.closes, 1000);
+        CHECK_INT(m.e.error, WS_ERR_IDLE_TIMEOUT);
+        met_over(&m);
+    }
+}
+
+/* So does a message to many. */
+TEST(publishing_after_silence)
+{
+    ws_config cfg;
+    met m;
+    int all;
+
+    for (all = 0; all < 2; all++) {
+        memset(&cfg, 0, sizeof cfg);
+        cfg.idle_timeout = 100000;
+        cfg.ping_interval = WS_NEVER;
+        meet(&m, SERVER, &cfg);
+        CHECK_INT(ws_join(m.c, "room"), 0);
+        skipped += 70000;
+        if (all) CHECK_INT(ws_broadcast(loop, NULL, WS_OP_TEXT, "news", 4), 1);
+        else CHECK_INT(ws_publish(loop, "room", NULL, WS_OP_TEXT, "news", 4), 1);
+        skipped += 70000;
+        pass(5);
+        CHECK_INT(m.e.closes, 0);
+        skipped += 70000;
+        UNTIL(m.e.closes, 1000);
+        met_over(&m);
+    }
+}
+
+/* The round trip of a ping does not count the silence before it. */
+TEST(round_trip_after_silence)
+{
+    int driver, who;
+
+    for (driver = 0; driver < DRIVERS; driver++) for (who = 0; who < 2; who++) {
+        ws_conn *x = begin(driver, 0, NULL), *pinger = who ? s.c : x;
+
+        skipped += 60000;
+        CHECK_INT(ws_ping(pinger, NULL, 0), 0);
+        UNTIL(who ? s.pongs : c.pongs, 1000);
+        CHECK(ws_rtt(pinger) >= 0 && ws_rtt(pinger) < 30000);
+        leave(&c, x);
+        over();
+    }
+}
+
+static int slow_handled;
+
+static void slow(end *e, const ws_event *ev)
+{
+    (void)e;
+    if (ev->type != WS_EV_MESSAGE) return;
+    slow_handled++;
+    skipped += 120000;
+}
+
+/* The handler of one connection is slow while another is to be pinged: the peer of that one has
+   its whole time to answer. */
+TEST(slow_handler)
+{
+    ws_config cfg;
+    met busy, quiet;
+    raw *peers[2];
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.ping_interval = cfg.ping_timeout = 100000;
+    meet(&busy, SERVER, &cfg);
+    peers[0] = raws[0];
+    meet(&quiet, SERVER, &cfg);
+    peers[1] = raws[0];
+    raws[0] = peers[0];
+    raws[1] = peers[1];
+    app = slow;
+    slow_handled = 0;
+    skipped += 110000;
+    met_frames(&busy, "81'work'");
+    UNTIL(slow_handled, 1000);
+    pass(5);
+    CHECK_INT(quiet.e.closes, 0);
+    CHECK_INT(quiet.e.error, 0);
+    CHECK(quiet.r.n >= 2 && (uint8_t)quiet.r.in[0] == 0x89);
+    skipped += 110000;
+    UNTIL(quiet.e.closes, 1000);
+    CHECK_INT(quiet.e.error, WS_ERR_PING_TIMEOUT);
+    raws[1] = NULL;
+    raw_over(&quiet.r);
+    met_over(&busy);
+}
+
+/* A blocking client that only sends answers pings that came, up to the peer's Close and up to a
+   fault, never behind them. */
+TEST(read_ahead)
+{
+    static const struct { const char *frames; int pongs, closes; } cases[] = {
+        { "89'a' 89'b'", 2, 0 },
+        { "81'text' 01'pa' 89'a' 80'rt' 89'b'", 2, 0 },
+        { "89'a' 88x03E8 89'b'", 1, 1 },
+        { "89'a' ^89'b' 89'c'", 1, 0 },
+        { "89'a' C1'x' 89'b'", 1, 0 },
+        { "89'a' 83'x' 89'b'", 1, 0 },
+        { "89'a' 80'x' 89'b'", 1, 0 },
+        { "89'a' 01'x' 01'y' 89'b'", 1, 0 },
+        { "89'a' 09'x' 89'b'", 1, 0 },
+        { "89'a' 89#126 89'b'", 1, 0 },
+        { "89'a' 81:2'x' 89'b'", 1, 0 },
+        { "89'a' 82#101 89'b'", 1, 0 },
+        { "89'a' 02#60 80#60 89'b'", 1, 0 }
+    };
+    size_t i, at;
+
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ws_config cfg;
+        buf b = { 0 };
+        met m;
+        int tries, pongs = 0, r = 0;
+
+        memset(&cfg, 0, sizeof cfg);
+        cfg.max_message = 100;
+        meet(&m, BLOCKING, &cfg);
+        put_spec(&b, cases[i].frames, 0);
+        raw_write(&m.r, b.p, b.n);
+        for (tries = 0; tries < 5 && !r; tries++) {
+            skipped += 1000;
+            r = ws_send(m.c, WS_OP_BINARY, "x", 1);
+            raw_read(&m.r);
+        }
+        CHECK_INT(r, cases[i].closes ? WS_ERR_STATE : 0);
+        for (at = 0; at + 6 <= m.r.n; at += 6 + ((uint8_t)m.r.in[at + 1] & 127)) {
+            pongs += (uint8_t)m.r.in[at] == 0x8A;
+        }
+        CHECK_INT(at, m.r.n);
+        CHECK_INT(pongs, cases[i].pongs);
+        if (pongs != cases[i].pongs) printf("  %s\n", cases[i].frames);
+        buf_free(&b);
+        met_over(&m);
+    }
+}
+
+TESTS(T(close_after_silence) T(shutdown_after_silence) T(answers_after_silence)
+      T(sending_after_silence) T(publishing_after_silence) T(round_trip_after_silence)
+      T(slow_handler) T(read_ahead))
 #endif

@@ -420,6 +420,28 @@ TEST(beats_never)               /* WS_NEVER from the start, and later */
     }
 }
 
+TEST(beats_after_very_long)     /* longer than 2^29 ms counts as that, not as the past */
+{
+    static const uint32_t times[] = { 1u << 29, 1u << 31, 0xFFFFFFFEu };
+    size_t i, n;
+
+    for (i = 0; i < 3; i++) {
+        world w;
+        side s;
+        plan p;
+        ws_config cfg = plan_config(&w, &p);
+
+        stream_open(&s, &w, &cfg, &p);
+        CHECK_INT(ws_http_beat(s.c, ":\n\n", times[i]), 0);
+        n = s.out.n;
+        CHECK(side_time(&s, (1u << 29) - 1) < 10);
+        CHECK_INT(s.out.n, n);
+        side_time(&s, 1);
+        CHECK_INT(s.out.n, n + 3);
+        side_done(&s);
+    }
+}
+
 TEST(dead_peer)                 /* ends when it takes nothing for the beat and ping_timeout */
 {
     int mode;
@@ -2517,7 +2539,7 @@ TEST(loop_memory_fails)         /* the n-th allocation, for every n, and all fro
 #endif
 
 #define ENGINE_TESTS \
-    T(headers_are_said_once) T(answers) T(asked) T(headers_many) T(sends) T(fills) T(no_frames) T(beats) T(beats_never) T(dead_peer) T(stalls) T(backlog) \
+    T(headers_are_said_once) T(answers) T(asked) T(headers_many) T(sends) T(fills) T(no_frames) T(beats) T(beats_never) T(beats_after_very_long) T(dead_peer) T(stalls) T(backlog) \
     T(drops_oldest) T(drops_slow) T(ends) T(server_memory_fails) T(server_fixed_memory) T(sec_J5) \
     T(ring) T(ring_replay_backlog) T(ring_replay_head) T(bodies) T(chunk_lines) T(body_heads) T(requests) T(body_paused) T(body_idle) \
     T(client_memory_fails) T(chunk_line_fixed_memory) T(trailers_endless) T(reader_cuts) \
