@@ -3166,7 +3166,15 @@ static void ws__core_frame(const ws__core *core, ws_frame *f, int op, uint64_t n
     WS_ASSERT(f->op < 8 || (f->fin && n <= WS__CONTROL_MAX));
 }
 
-/* The same of a server's whole message of less than 64 KiB, laid down at once. */
+/* May a server's whole message be laid down at once? A filter: 0 forbids nothing. */
+static inline int ws__core_may_short(const ws__core *core)
+{
+    const int no = WS__CLIENT | WS__CLOSE_SENT | WS__CLOSE_GOT;
+
+    return core->phase == WS__PHASE_FRAMES && !core->sending && !(core->is & no);
+}
+
+/* Its header, of less than 64 KiB. */
 static inline size_t ws__core_lay_short(uint8_t *at, int op, size_t n)
 {
     at[0] = (uint8_t)(0x80 | op);
@@ -7579,8 +7587,8 @@ static int ws__message_in_place(ws_conn *c, int op, uint8_t *p, size_t n, const 
     size_t good;
     int fault = ws__core_whole(op, p, n, key, &good);
 
-    c->taken += good;
     if (!fault) return ws__message(c, op, p, n, ev);
+    c->taken -= n - good;
     ws__fail(c, fault);
     return -1;
 }
@@ -7595,7 +7603,7 @@ static int ws__short_message(ws_conn *c, ws__span *in, ws_event *ev)
     if (!head || n >= c->cfg->short_below) return 0;
     WS_TRACE(c, "frame in", p[0]);
     in->p += head + n;
-    c->taken += head;
+    c->taken += head + n;
     return ws__message_in_place(c, p[0] & 15, p + head, n,
                                 WS__IS_CLIENT(&c->core) ? NULL : p + head - 4, ev);
 }
@@ -7610,24 +7618,24 @@ static int ws__fits_in_place(const ws_conn *c, const ws_frame *f, size_t have)
     return !reader->op && f->fin && !f->rsv && !ws__in_parts(&c->cfg->set, reader, f);
 }
 
-/* One step over frames: 1 an event, 0 needs more input, -1 go on. */
-static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
+/* A frame of any kind begins. */
+WS__APART int ws__frame_any(ws_conn *c, ws__span *in, ws_event *ev)
 {
     size_t have = (size_t)(in->end - in->p);
-    const ws__reader *reader = ws__reader_of(c);
     const ws__ext *e = ws__ext_of(c);
     int head, fault;
     ws_frame f;
     uint8_t *p;
 
-    if (reader->in_frame) return ws__payload(c, in, ev);
-    fault = reader->op ? 0 : ws__short_message(c, in, ev);
-    if (fault) return fault;
     memset(&f, 0, sizeof f);
-    head = ws__core_see(&c->core, &c->cfg->set, reader, e ? e->set->rsv : 0, in->p, have, &f);
+    head = ws__core_see(&c->core, &c->cfg->set, ws__reader_of(c), e ? e->set->rsv : 0, in->p,
+                        have, &f);
     if (!head) return 0;
     if (head > 0 && f.op < 8 && ws__is_boundless(c, &f)) head = WS_ERR_MESSAGE_SIZE;
-    if (head < 0) { ws__fail(c, head); return -1; }
+    if (head < 0) {
+        ws__fail(c, head);
+        return -1;
+    }
     have -= (size_t)head;
     if (!ws__fits_in_place(c, &f, have)) {
         if (f.op >= 8 || (!have && f.size)) return 0;
@@ -7639,12 +7647,23 @@ static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
     WS_TRACE(c, "frame in", in->p[0]);
     p = in->p + head;
     in->p = p + f.size;
-    c->taken += (size_t)head;
+    c->taken += (size_t)head + f.size;
     if (f.op < 8)
         return ws__message_in_place(c, f.op, p, (size_t)f.size, f.masked ? f.key : NULL, ev);
-    c->taken += f.size;
     if (f.masked) ws_mask(p, p, (size_t)f.size, f.key, 0);
     return ws__control(c, f.op, p, (size_t)f.size, ev);
+}
+
+/* One step over frames: 1 an event, 0 needs more input, -1 go on. */
+static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
+{
+    const ws__reader *reader = ws__reader_of(c);
+    int r;
+
+    if (reader->in_frame) return ws__payload(c, in, ev);
+    if (in->p == in->end) return 0;
+    r = reader->op ? 0 : ws__short_message(c, in, ev);
+    return r ? r : ws__frame_any(c, in, ev);
 }
 
 #ifndef WS_NO_CLIENT
@@ -8203,7 +8222,8 @@ WS__PRIVATE void ws__sane(const ws_conn *c)
     WS_ASSERT(WS__IF(c->owes & (WS__CLOSE_TOLD | WS__DOWN), c->core.phase == WS__PHASE_ENDED));
     WS_ASSERT(WS__IF(c->core.phase == WS__PHASE_FRAMES, c->life & WS__OPENED));
     WS_ASSERT(WS__IF(c->life & WS__ASKED, !(c->life & WS__OPENED)));
-    WS_ASSERT(WS__IF(c->life & WS__CHUNKED, c->core.phase == WS__PHASE_BODY || ws__phase_has(&c->core, WS__ENDS)));
+    WS_ASSERT(WS__IF(c->life & WS__CHUNKED, c->core.phase == WS__PHASE_BODY ||
+                                            ws__phase_has(&c->core, WS__ENDS)));
     WS_ASSERT(WS__IF(c->owes & WS__OPEN_OWED, c->life & WS__OPENED));
     WS_ASSERT(!(c->owes & WS__DOWN && c->owes & WS__CLOSE_TOLD));
     WS_ASSERT(WS__IF(c->dial, WS__IS_CLIENT(&c->core)));
@@ -8613,9 +8633,8 @@ static int ws__send_short(ws_conn *c, int op, const void *data, size_t n)
     uint8_t *at;
 
     if (!g || !data || !n || n >= WS__BORROW_MIN || n > c->cfg->set.fragment) return 0;
-    if ((op != WS_OP_TEXT && op != WS_OP_BINARY) || c->tx || c->core.sending) return 0;
-    if (c->line & WS__NO_OUTPUT || WS__IS_CLIENT(&c->core)) return 0;
-    if (!ws__core_may(&c->core, WS_OP_CONTINUATION)) return 0;
+    if ((op != WS_OP_TEXT && op != WS_OP_BINARY) || c->tx || c->line & WS__NO_OUTPUT) return 0;
+    if (!ws__core_may_short(&c->core)) return 0;
     if (c->more && (c->more->read || ws__encodes(c, op, n))) return 0;
     if (g->n == WS__PIECES || g->cap - g->len < n + 4 ||
         g->total > c->cfg->set.max_backlog / 2) return 0;
@@ -12847,8 +12866,8 @@ static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
         if (wants & WS_WANT_READ) ws__read_ahead(c);
         if (c->line & WS__INPUT_END) ws__write_failed(c);     /* the peer has gone */
         ws__flush(c);
-        if (busy && c->core.spoke != spoke) due = ws__after(c->now, c->now, patience);  /* the source
-                                                                              gives */
+        if (busy && c->core.spoke != spoke)
+            due = ws__after(c->now, c->now, patience);      /* the source gives */
     }
     if (ws__phase_has(&c->core, WS__STREAMS)) c->line |= corked;
     return ws__close_is_ahead(c) ? (int)WS_ERR_STATE : ws_error(c);
