@@ -13406,10 +13406,11 @@ static uint32_t ws__heap_due(ws_conn *c, uint32_t now)
    later stays there until ws__loop_timers comes across it. */
 static void ws__heap_fix(ws_loop *l, ws_conn *c)
 {
-    uint32_t now = (uint32_t)l->now;
+    int keeps = ws__core_time(&c->core) == WS__TIME_KEEPALIVE;
 
+    if (keeps && (c->place & (WS__PLACED | WS__OVERDUE)) == WS__PLACED) return;
     c->place &= (uint8_t)~(WS__OVERDUE | WS__PLACED);
-    ws__heap_sooner(l, c, ws__heap_due(c, now));
+    ws__heap_sooner(l, c, ws__heap_due(c, (uint32_t)l->now));
 }
 
 /* Puts c last: its first turn moves it to its place. So ws_each sees the others stand
@@ -14082,9 +14083,8 @@ static void ws__call_begin(ws_conn *c)
 {
     ws_loop *l = c->loop;
 
-    if (!ws__is_driven(c) || (l && l->current == c)) return;
     if (l && l->gives) c->now = (uint32_t)l->now;
-    else ws__time_passes(c);
+    else if (ws__is_driven(c) && !(l && l->current == c)) ws__time_passes(c);
 }
 
 /* 1 past the deadline of ws_shutdown. */
