@@ -4174,28 +4174,29 @@ typedef struct ws__client {
     uint8_t keys[64];           /* masks drawn in advance from the system's source */
 } ws__client;
 
+/* What every turn looks at comes first. */
 struct ws_conn {
     ws__cfg *cfg;
     ws_loop *loop;
-    ws_conn *link;              /* in the loop's queue */
     ws__rx *rx;                 /* NULL: holds nothing */
     ws__tx *tx;                 /* NULL: holds nothing */
     ws__gather *cork;           /* lent by the driver for a turn */
-    struct ws__dial *dial;      /* while connecting */
-    void *user;
-    char *note;                 /* text of the error, or the peer's reason */
     ws__more *more;             /* NULL: none of it */
+    struct ws__dial *dial;      /* while connecting */
     uint64_t taken;           /* bytes of input parsed: of the head, then of the frames */
     ws__core core;
-    ws__sock fd;
-    uint32_t slot;              /* in the loop's heap */
-    uint32_t now;               /* ms, modulo 2^32 */
-    uint32_t due;               /* its place in the heap: nothing is due before */
-    uint32_t refused;           /* sends that met WS_ERR_BACKLOG */
-    uint32_t untaken;         /* what the peer had not taken yet when it was last asked */
     uint8_t role, line, owes, life, place;
     uint8_t protocol, wants;
     uint8_t route;              /* its number 1.., 0: none */
+    ws__sock fd;
+    uint32_t now;               /* ms, modulo 2^32 */
+    uint32_t due;               /* its place in the heap: nothing is due before */
+    uint32_t slot;              /* in the loop's heap */
+    void *user;
+    ws_conn *link;              /* in the loop's queue */
+    char *note;                 /* text of the error, or the peer's reason */
+    uint32_t refused;           /* sends that met WS_ERR_BACKLOG */
+    uint32_t untaken;         /* what the peer had not taken yet when it was last asked */
 };
 
 static ws__client *ws__client_of(const ws_conn *c)
@@ -13743,7 +13744,7 @@ static int ws__is_gone(const ws_conn *c)
 static inline int ws__at_rest(const ws_conn *c)
 {
     return c->core.phase == WS__PHASE_FRAMES && !c->rx && !c->tx && !c->more &&
-           !(c->line | c->owes) && !(c->core.is & WS__CLOSE_SENT);
+           !(c->line | c->owes);
 }
 
 /* Ends a turn: what was sent leaves, the rest of the input is kept, the poller is told. */
@@ -13759,7 +13760,9 @@ static void ws__loop_leave(ws_loop *l, ws_conn *c)
     if (c->cork && c->cork->total) ws__cork_flush(c);
     c->cork = NULL;
     if (overdue) ws__judge(c);
-    if (c->place == WS__PLACED && c->wants == WS_WANT_READ && ws__at_rest(c)) return;
+    if (c->place == WS__PLACED && c->wants == WS_WANT_READ && ws__at_rest(c) &&
+        !(c->core.is & WS__CLOSE_SENT))
+        return;
     if (c->owes & WS__CLOSE_TOLD) {
         if (!(c->place & WS__LINGERS)) ws__loop_retire(l, c);
         return;
