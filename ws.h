@@ -1377,6 +1377,39 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 #ifndef WS_IMPLEMENTED_
 #define WS_IMPLEMENTED_
 
+/* A map for maintainers.
+
+   Who calls whom. Each row calls those below it, never above:
+
+     drivers      ws_recv, ws_step, ws_poll: sockets, the clock, waiting  >>dial >>loop
+     engine       ws_feed, ws_next, ws_output, ws_tick, ws_send           >>engine
+     connection   requests >>shake, frames in >>recv, frames out >>send, what is due >>time
+     core         RFC 6455: says what a frame, a request, a moment means  >>core
+     leaves       bytes to values and back                                >>util to >>url
+
+   Two doors lead up: ws__wake tells the driver that there is output or a new deadline, and
+   c->cork is memory that a loop lends for the frames of one turn.
+
+   The life of a connection, and which function moves its phase:
+
+     HEAD     until the peer's head is whole. ws__shake_step gives it to ws__server_head or
+              ws__client_head, and these to the core.
+     HTTP     a server's application has a request to answer: ws__shake_step, after
+              ws__server_head said so.
+     FRAMES   ws__opened: from ws__shake_step, or from ws_accept.
+     READING  the same, for a client of ordinary HTTP.
+     BODY     ws__http_begin.
+     ENDING   ws__end, from ws__close_got, ws__fail_with, ws__reply, ws_http_end.
+     ENDED    ws__end or ws__close_event, when nothing is left to be sent; ws__fail_with when
+              even telling the peer failed. ws__again leads a client back to HEAD by
+              ws__renew, or to a pause (DOWN) first.
+
+   ws__fail_with is the one way into failure, ws__step the one place where events are made
+   from input, ws__judge the one where time makes something happen.
+
+   Each connection has input (ws__rx) and output (ws__tx) only while it holds some. In a
+   loop most never have: messages are read and written in the loop's own memory. */
+
 /* ==== >>impl (private) ============================================================== */
 
 #include <string.h>
@@ -4062,10 +4095,16 @@ typedef struct ws__mark {
     size_t extra;          /* with a frame its slot + 1, 0 for none; else bytes dropped */
 } ws__mark;
 
-/* Output waiting for the peer: data[pos..len) and what the marks say, in order of their
-   places. border is where the first frame begins of which nothing was written, or offered
-   to a ws_io; marks stand at or behind it, between frames. One pong may overtake there;
-   room for it is kept before pos. Dropped bytes never stand in front. */
+/* Output waiting for the peer. What is queued goes out in order, with three exceptions: the
+   latest pong may overtake between two frames; a slot's frame that was not begun is replaced
+   where it stands; drop_oldest takes frames out that were not begun. So the queue is bytes
+   with marks between them: a mark stands for a frame that many connections share, or for
+   bytes that are not to be sent any more.
+
+   data[pos..len) and what the marks say, in order of their places. border is where the
+   first frame begins of which nothing was written, or offered to a ws_io; marks stand at or
+   behind it, between frames. There the pong overtakes; room for it is kept before pos.
+   Dropped bytes never stand in front. */
 typedef struct ws__tx {
     size_t cap, pos, len, border;
     size_t holes;               /* dropped bytes */
@@ -7953,7 +7992,14 @@ static int ws__pull(ws_conn *c, ws_event *ev)
 
 /* What is due when, and what then happens. A deadline is not kept, but follows from what
    was noted when it happened; the core keeps one for opening, closing and pauses, a dial
-   one for the address that it tries, a body the time of its next beat. */
+   one for the address that it tries, a body the time of its next beat.
+
+   ws__due tells when something is due, ws__judge does it. Input comes first: what a peer
+   sent in time counts although it is read late. So a driver reads and parses before it
+   judges. The engine is told the time before it parses: ws__judge_dry then leaves
+   WS__JUDGE_OWED, and the parser judges when it has used up what is here. In a loop a heap
+   has the connections by ws_conn.due, a time before which nothing is due: one that is reached
+   gets a turn (WS__OVERDUE), which ends with ws__judge. */
 
 #ifdef WS__DIALS
 static int ws__connects(const ws_conn *c);
@@ -13453,7 +13499,15 @@ static void ws__heap_reap(ws_loop *l, ws_conn *c)
     ws__heap_remove(l, c);
 }
 
-/* ---- one connection's turn ---- */
+/* ---- one connection's turn ----
+
+   ws__loop_take names a connection that is ready, or queued because there is something to do
+   without the poller. ws__loop_visit begins its turn: it flushes what waits and reads once,
+   into the loop's buffer (l->span). Then each ws_poll pulls one event (ws__loop_pull), while
+   what the application sends collects in the loop's cork. When there is no event left
+   ws__loop_leave ends the turn: the cork is written in one call, what is left of the input is
+   kept in c->rx, what is due is judged, the poller and the heap are told. The usual turn of a
+   connection at rest touches neither of these. */
 
 static void ws__enqueue(ws_conn *c)
 {
