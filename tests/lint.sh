@@ -113,6 +113,17 @@ for h in $headers; do
     done | check "every switch in the manual of $h is used"
 done
 
+# Threats: each ID in a test's name (sec_B4_B5_offers has two) has one row, and each row its tests.
+grep -o 'TEST(sec_[A-J0-9_]*' tests/*.c | awk -F: '{
+    n = split($2, id, "_"); sub(/.*\//, "", $1)
+    for (i = 2; i <= n; i++) if (id[i] ~ /^[A-J][0-9]+$/) { print id[i]; print id[i], $1 } }' |
+    sort -u >$tmp/threats
+awk -F'|' '/^\| [A-J][0-9]+ \|/ { gsub(/[ `]/, "", $2); gsub(/[ `]/, "", $5)
+    print $2; n = split($5, file, ","); for (i = 1; i <= n; i++) print $2, file[i] }' \
+    tests/threats.md | sort >$tmp/rows
+diff $tmp/threats $tmp/rows | check "the sec_ tests (<) equal the rows of tests/threats.md (>)"
+{ [ -s $tmp/threats ] || echo "none"; } | check "there are sec_ tests"
+
 failed=$(grep -c FAIL $tmp/results)
 echo "$(grep -c ok $tmp/results) passed, $failed failed"
 [ "$failed" = 0 ]

@@ -1,5 +1,5 @@
 /* The engine past its opening handshake, both roles: frames, messages, control frames, the
-   closing handshake, deadlines, sending. sec_ names are rows of the catalogue of threats. */
+   closing handshake, deadlines, sending. sec_ names are rows of threats.md. */
 #define WS_IMPLEMENTATION
 #include "ws.h"
 #include "test.h"

@@ -1,5 +1,5 @@
-/* The opening handshake, both roles, driven through the engine. sec_ names are rows of the
-   catalogue of threats. */
+/* The opening handshake, both roles, driven through the engine. sec_ names are rows of
+   threats.md. */
 #define WS_IMPLEMENTATION
 #include "ws.h"
 #include "test.h"

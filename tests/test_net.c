@@ -1,6 +1,5 @@
 /* Every driver of ws.h on real sockets of this machine: blocking client, own loop, loop.
-   Raw sockets play the peers that misbehave. Needs only cc; tests named sec_ carry the row of
-   the threat list they stand for. */
+   Raw sockets play the peers that misbehave. Needs only cc; sec_ names are rows of threats.md. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
