@@ -886,7 +886,7 @@ WS_API int ws_finished(const ws_conn *c);
 
 /* Tells the time, in milliseconds of any steady clock; 32-bit counters may wrap. Call it
    at least when ws_timeout has passed, and before ws_close: deadlines count from the time
-   told last. The first call starts them. */
+   told last. The first call starts them. A loop tells its connections itself. */
 WS_API void ws_tick(ws_conn *c, uint64_t now);
 
 /* Milliseconds until ws_tick (or ws_step) is due, 0 if overdue, -1 for never. */
@@ -2845,7 +2845,7 @@ enum {
     WS__CLOSE_SENT = 1 << 1,    /* our Close frame is queued */
     WS__CLOSE_LEFT = 1 << 2,    /* it, and all before it, was written */
     WS__CLOSE_GOT = 1 << 3,
-    WS__PINGED = 1 << 4,        /* our ping is out, no input since */
+    WS__PINGED = 1 << 4,        /* a sign of life was asked for, none came since */
     WS__RTT_ASKED = 1 << 5,     /* a ping that carries the time is out */
     WS__TIMED = 1 << 6          /* there is a limit: ws__core.until */
 };
@@ -3276,7 +3276,8 @@ static int32_t ws__core_left(const ws__core *core, uint32_t now)
 /* What time is for at present. */
 static int ws__core_time(const ws__core *core)
 {
-    return core->is & WS__CLOSE_SENT ? WS__TIME_LIMIT : ws__phases[core->phase].time;
+    if (core->is & WS__CLOSE_SENT) return WS__TIME_LIMIT;
+    return ws__phases[core->phase].time;
 }
 
 /* When ws__core_tick has something to say. */
@@ -4028,7 +4029,7 @@ enum {
     WS__HEAD_HELD = 1 << 4,     /* rx holds the head of the last event */
     WS__CLOSE_TOLD = 1 << 5,
     WS__DOWN = 1 << 6,          /* DOWN was told, the next try is not due yet */
-    WS__JUDGE_OWED = 1 << 7     /* a deadline has passed: input that came is looked at first */
+    WS__JUDGE_OWED = 1 << 7     /* the parser judges what is due, behind the input that is here */
 };
 
 /* Of ws_conn.life: how far it is. */
@@ -4229,7 +4230,8 @@ struct ws_conn {
     uint8_t route;              /* its number 1.., 0: none */
     ws__sock fd;
     uint32_t now;               /* ms, modulo 2^32 */
-    uint32_t due;               /* its place in the heap: nothing is due before */
+    uint32_t due;               /* its place in the heap: unless it is queued, nothing is
+                                   due before */
     uint32_t slot;              /* in the loop's heap */
     void *user;
     ws_conn *link;              /* in the loop's queue */
@@ -5643,10 +5645,10 @@ static uint32_t ws__patience(const ws_conn *c)
 }
 
 #ifdef WS_NO_SOCKETS
-static void ws__time_passes(ws_conn *c) { (void)c; }
+static void ws__read_clock(ws_conn *c) { (void)c; }
 static void ws__call_begin(ws_conn *c) { (void)c; }
 #else
-static void ws__time_passes(ws_conn *c);
+static void ws__read_clock(ws_conn *c);
 static void ws__call_begin(ws_conn *c);
 #endif
 
@@ -5655,7 +5657,7 @@ static void ws__closing_begin(ws_conn *c)
 {
     uint32_t patience = ws__unsent(c) ? ws__patience(c) : c->cfg->set.close_timeout;
 
-    if (ws__is_driven(c)) ws__time_passes(c);       /* it may have slept */
+    if (ws__is_driven(c)) ws__read_clock(c);        /* it may have slept */
     if (ws__awaits_end(c))
         patience = ws__smaller(patience, WS__IS_CLIENT(&c->core) ? WS__END_WAIT : WS__LINGER);
     ws__core_wait(&c->core, c->now, patience);
@@ -7333,7 +7335,8 @@ static int ws__control_answer(ws_conn *c, int op, const uint8_t *p, size_t n)
     return fault;
 }
 
-/* The peer's Close frame. One that cannot be answered ends all the same. */
+/* The peer's Close frame. One that cannot be answered ends all the same; it is no fault if
+   the peer takes nothing any more. */
 static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
 {
     int fault = ws__core_close_got(&c->core, p, n);
@@ -7343,7 +7346,7 @@ static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
         return;
     }
     fault = ws__control_answer(c, WS_OP_CLOSE, p, n);
-    if (fault) ws__record(c, fault, NULL);
+    if (fault && !(c->line & WS__NO_OUTPUT)) ws__record(c, fault, NULL);
     if (n > 2) {
         char *note = ws__note_new(c);
         if (note) {
@@ -8237,13 +8240,18 @@ static void ws__tx_sane(const ws__tx *tx)
     WS_ASSERT(tx->drain <= ws__queued(tx));
 }
 
-/* Nothing that was noted lies in the future. */
+/* Nothing that was noted lies in the future. What no limit looks at may be older than the
+   clock can tell. */
 static void ws__times_sane(const ws_conn *c)
 {
-    (void)c;
-    WS_ASSERT((int32_t)(c->now - c->core.heard) >= 0);
-    WS_ASSERT((int32_t)(c->now - c->core.spoke) >= 0);
-    WS_ASSERT(WS__IF(c->core.is & WS__PINGED, (int32_t)(c->now - c->core.pinged) >= 0));
+    const ws_config *s = &c->cfg->set;
+    int pings = s->ping_interval != WS_NEVER && s->ping_timeout != WS_NEVER;
+
+    (void)pings;
+    WS_ASSERT(WS__IF(s->idle_timeout != WS_NEVER, (int32_t)(c->now - c->core.spoke) >= 0));
+    WS_ASSERT(WS__IF(pings, (int32_t)(c->now - c->core.heard) >= 0));
+    WS_ASSERT(WS__IF(pings && c->core.is & WS__PINGED,
+                     (int32_t)(c->now - c->core.pinged) >= 0));
 }
 
 static void ws__place_sane(const ws_conn *c)
@@ -8456,7 +8464,7 @@ WS_API int ws_finished(const ws_conn *c)
     return ws__phase_has(&c->core, WS__ENDS) && !ws__awaits_end(c);
 }
 
-/* Tells the time. */
+/* Tells the time, which may go back. */
 static void ws__tell_time(ws_conn *c, uint64_t now)
 {
     uint32_t t = (uint32_t)now, step = t - c->now;
@@ -8473,7 +8481,7 @@ static void ws__tell_time(ws_conn *c, uint64_t now)
 WS_API void ws_tick(ws_conn *c, uint64_t now)
 {
     ws__sane(c);
-    if (!c) return;
+    if (!c || c->loop) return;
     ws__tell_time(c, now);
     ws__judge_dry(c);
 }
@@ -12558,7 +12566,7 @@ static void ws__walk_begin(ws__walk *w, const ws_conn *c)
     memset(w, 0, sizeof *w);
     if (!rx) return;
     w->reader = rx->reader;
-    w->parts = rx->parts;
+    w->parts = rx->parts || rx->reader.coded;
     w->p = WS__DATA(rx) + rx->pos;
     w->end = WS__DATA(rx) + rx->len;
 }
@@ -12581,7 +12589,8 @@ static int ws__walk_rest(ws__walk *w, const ws_conn *c)
 }
 
 /* The next frame that is whole: 1; 0: none, and how many bytes are missing; or the fault
-   that the parser will find. */
+   that the parser will find. Of coded messages max_fragments is left to the parser: it
+   depends on what they decode to. */
 static int ws__walk_next(ws__walk *w, const ws_conn *c)
 {
     const ws__ext *e = ws__ext_of(c);
@@ -12602,7 +12611,8 @@ static int ws__walk_next(ws__walk *w, const ws_conn *c)
         return 0;
     }
     if (w->f.op < 8) {
-        w->parts = (w->reader.op && w->parts) || ws__in_parts(&c->cfg->set, &w->reader, &w->f);
+        w->parts = (w->reader.op && w->parts) || w->f.rsv ||
+                   ws__in_parts(&c->cfg->set, &w->reader, &w->f);
         ws__core_begin(&w->reader, &w->f);
         ws__core_skip(&w->reader, w->parts);
     }
@@ -12621,7 +12631,8 @@ static size_t ws__need(const ws_conn *c)
     while (r > 0) {
         r = ws__walk_next(&walk, c);
     }
-    if (r < 0 || !walk.missing) return 1;
+    if (r < 0) return 1;
+    WS_ASSERT(walk.missing);
     return walk.missing < 65536 ? (size_t)walk.missing : 65536;
 }
 
@@ -12860,6 +12871,7 @@ static void ws__read_ahead(ws_conn *c)
     ws__rx *shown = c->rx && c->rx->behind ? c->rx : NULL;
 
     ws__client_of(c)->looked = (uint16_t)c->now;
+    c->owes |= WS__JUDGE_OWED;          /* by ws_recv, behind what came */
     if (shown) WS__DATA(shown)[shown->behind] = shown->kept;
     ws__receive(c);
     ws__answer_ahead(c);
@@ -12878,7 +12890,7 @@ static void ws__look(ws_conn *c)
 
     if (c->core.phase != WS__PHASE_FRAMES || !ws__wants_input(c)) return;
     if (io->read && !io->wait) return;
-    ws__time_passes(c);
+    ws__read_clock(c);
     if ((uint16_t)(c->now - ws__client_of(c)->looked) < WS__LOOK_EVERY) return;
     ws__read_ahead(c);
     ws__flush(c);
@@ -12895,7 +12907,7 @@ static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
     uint32_t due, spoke;
 
     c->line &= (uint8_t)~WS__CORKED;
-    ws__time_passes(c);
+    ws__read_clock(c);
     due = ws__after(c->now, c->now, patience);
     ws__flush(c);
     ws__taking_begin(c);
@@ -12909,7 +12921,7 @@ static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
         if ((int32_t)(c->now - due) >= 0) due = ws__after(c->now, c->now, patience);
         spoke = c->core.spoke;
         ws__wait_for(c, wants, (int)(due - c->now));
-        ws__time_passes(c);
+        ws__read_clock(c);
         if (wants & WS_WANT_READ) ws__read_ahead(c);
         if (c->line & WS__INPUT_END) ws__write_failed(c);     /* the peer has gone */
         ws__flush(c);
@@ -13039,7 +13051,7 @@ static int ws__flag_set(ws__flag *f, int v)
 struct ws_loop {
     ws__cfg *cfg;               /* allocator and cache */
     ws__cache cache;
-    uint64_t now;               /* ms, as of the last wait */
+    uint64_t now;               /* ms, when it looked last */
     uint64_t accept_at;         /* when to accept again after descriptors ran out, 0 */
     int poller;
     ws__sock post_in, post_out; /* ws_post writes pointers here, the loop reads them there */
@@ -13060,7 +13072,7 @@ struct ws_loop {
                                but not twice (2) without a turn of the queue in between */
     uint32_t asked;             /* ws_poll_until calls */
     uint8_t looked;           /* the poller was asked since ws_poll(..., 0) gave 0 last */
-    uint8_t gives;              /* one message goes to many: now is when that began */
+    uint32_t gives;             /* messages that go to many: now is when that began */
     uint32_t seed;              /* of the hash of group names */
     uint8_t *buf;
     uint8_t kept;        /* stood at cork.hi, where a NUL is behind what an event shows */
@@ -13438,12 +13450,11 @@ static inline void ws__heap_sooner(ws_loop *l, ws_conn *c, uint32_t due)
     ws__heap_sift(l, c);
 }
 
-/* The place that c needs in the heap. While only keepalive runs nothing is ever due sooner:
-   not when a message goes or comes, nor when a pong ends the wait for it. */
-static uint32_t ws__heap_due(ws_conn *c, uint32_t now)
+/* Gives c a place in the heap at due, or sooner: while only keepalive runs nothing is ever
+   due before it then, not when a message goes or comes, nor when a pong ends the wait. */
+static uint32_t ws__heap_place(ws_conn *c, uint32_t due, uint32_t now)
 {
-    uint32_t due = ws__due(c, now);
-
+    c->place &= (uint8_t)~WS__PLACED;
     if (ws__core_time(&c->core) != WS__TIME_KEEPALIVE) return due;
     c->place |= WS__PLACED;
     return ws__sooner(now, due, ws__after(now, now, c->cfg->set.ping_interval));
@@ -13453,11 +13464,12 @@ static uint32_t ws__heap_due(ws_conn *c, uint32_t now)
    later stays there until ws__loop_timers comes across it. */
 static void ws__heap_fix(ws_loop *l, ws_conn *c)
 {
+    uint32_t now = (uint32_t)l->now;
     int keeps = ws__core_time(&c->core) == WS__TIME_KEEPALIVE;
 
     if (keeps && (c->place & (WS__PLACED | WS__OVERDUE)) == WS__PLACED) return;
-    c->place &= (uint8_t)~(WS__OVERDUE | WS__PLACED);
-    ws__heap_sooner(l, c, ws__heap_due(c, (uint32_t)l->now));
+    c->place &= (uint8_t)~WS__OVERDUE;
+    ws__heap_sooner(l, c, ws__heap_place(c, ws__due(c, now), now));
 }
 
 /* Puts c last: its first turn moves it to its place. So ws_each sees the others stand
@@ -14124,24 +14136,23 @@ static void ws__loop_accept(ws_loop *l, ws__listener *s)
 
 /* ---- the loop ---- */
 
-/* Time has passed inside a call, or since the last one. What is due is judged behind the
-   input that is here; in a loop when the turn ends. */
-static void ws__time_passes(ws_conn *c)
+/* Time passes inside a call, or has passed since the last one. */
+static void ws__read_clock(ws_conn *c)
 {
     uint64_t now = ws__clock();
 
     c->now = (uint32_t)now;
     if (c->loop) c->loop->now = now;
-    else c->owes |= WS__JUDGE_OWED;
 }
 
-/* The application calls outside c's turn: c may not have seen the time for long. */
+/* The application calls outside c's turn: c may not have seen the time for long. What this
+   makes due is judged when the driver has read. */
 static void ws__call_begin(ws_conn *c)
 {
     ws_loop *l = c->loop;
 
     if (l && l->gives) c->now = (uint32_t)l->now;
-    else if (ws__is_driven(c) && !(l && l->current == c)) ws__time_passes(c);
+    else if (ws__is_driven(c) && !(l && l->current == c)) ws__read_clock(c);
 }
 
 /* 1 past the deadline of ws_shutdown. */
@@ -14165,16 +14176,14 @@ static void ws__stop_all(ws_loop *l)
 /* What is due gets a turn, which ends with its judgement. 1 if c is. */
 static int ws__loop_due(ws_loop *l, ws_conn *c)
 {
-    uint32_t now = (uint32_t)l->now;
+    uint32_t now = (uint32_t)l->now, due = ws__due(c, now);
 
-    c->place &= (uint8_t)~WS__PLACED;
-    c->due = ws__due(c, now);
-    if ((int32_t)(now - c->due) < 0) {
-        c->due = ws__heap_due(c, now);
+    if ((int32_t)(now - due) < 0) {
+        c->due = ws__heap_place(c, due, now);
         return 0;
     }
     c->due = now + WS__FAR;             /* its turn puts it in its place */
-    c->place |= WS__OVERDUE;
+    c->place = (uint8_t)((c->place & ~WS__PLACED) | WS__OVERDUE);
     if (c->place & WS__LINGERS) ws__loop_drop(c);
     else ws__enqueue(c);
     return 1;
@@ -14946,10 +14955,10 @@ WS_API int ws_leave(ws_conn *c, const char *group)
 static void ws__give_begin(ws_loop *l)
 {
     l->now = ws__clock();
-    l->gives = 1;
+    l->gives++;
 }
 
-static void ws__give_end(ws_loop *l) { l->gives = 0; }
+static void ws__give_end(ws_loop *l) { l->gives--; }
 
 /* Gives w to c if it is open. Returns 1 if c took it. */
 static int ws__offer(ws_conn *c, ws__news *w)

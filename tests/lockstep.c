@@ -31,6 +31,18 @@ typedef struct allowance {
     int (*allows)(const char *call, const char *before, const char *after);
 } allowance;
 
+/* Of what ws.h has mended since, this much is mended in ws_0_1.h in the same way, so that all that
+   comes behind it can still be compared:
+     - deadlines to the millisecond, and none that is judged before the input that lies there: a
+       peer that was in time was told to be late
+     - ws_resume and calls outside a turn note the time: what they did counted as done long ago
+     - a walk over frames that wait stops at Close and at a fault: pings behind them were answered
+     - a Close frame that cannot be answered for want of memory or of random bytes is an error
+     - one decoder for all bodies, whose lines have a limit wherever they are cut
+     - the order in which faults of a configuration are found, and fields of another role
+     - a connection that closes is not corked again; a beat that is set anew waits anew
+     - ws__rx is as large, so that blocks grow and are refused at the same bytes */
+
 /* Each row: why, and a function that says as narrowly as it can which lines of which call may
    differ: before in the old library, after in the new one. */
 static const allowance allowances[] = {

@@ -1968,6 +1968,31 @@ TEST(timeout_exact)
     }
 }
 
+/* What no limit looks at may be as old as it likes. */
+TEST(months_without_limits)
+{
+    int client, i;
+
+    for (client = 0; client < 2; client++) {
+        world w;
+        side s;
+        ws_config cfg;
+
+        world_init(&w);
+        cfg = world_config(&w);
+        cfg.ping_interval = WS_NEVER;
+        side_open(&s, &w, client, &cfg);
+        for (i = 0; i < 300; i++) {
+            w.now += 20000000;
+            ws_tick(s.c, w.now);
+            side_pull(&s);
+        }
+        CHECK_INT(s.closed, 0);
+        CHECK_INT(ws_send_text(s.c, "still"), 0);
+        side_done(&s);
+    }
+}
+
 /* The answer to a Close frame for which there is no memory: CLOSE has the peer's code and says
    what failed. */
 TEST(close_without_memory)
@@ -1996,4 +2021,4 @@ TESTS(T(transcripts) T(sec_C1) T(sec_C2) T(sec_C3) T(sec_C4) T(sec_C5) T(sec_C6)
       T(sec_D4) T(sec_D5) T(sec_D6) T(sec_D7) T(sec_D8) T(idle_timeout) T(idle_exact) T(idle_refused) T(sec_D9) T(sec_E1)
       T(sec_G1) T(sec_G2) T(sec_G3) T(sec_G5) T(echo_never_refused) T(send_states) T(pause)
       T(sec_H1) T(null) T(facts) T(timeout_exact)
-      T(close_without_memory))
+      T(close_without_memory) T(months_without_limits))

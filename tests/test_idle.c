@@ -201,6 +201,78 @@ TEST(slow_handler)
     met_over(&busy);
 }
 
+/* What the peer sent in time counts although it was not read before the application's call: a
+   call notes the time, and only who has read judges. */
+TEST(answer_not_read_yet)
+{
+    int kind, idle;
+
+    for (kind = 0; kind < KINDS; kind++) for (idle = 0; idle < 2; idle++) {
+        ws_config cfg;
+        ws_event ev;
+        met m;
+
+        if (kind == LOOP || kind == SERVER) continue;       /* ws_poll reads before it judges */
+        memset(&cfg, 0, sizeof cfg);
+        cfg.ping_interval = idle ? WS_NEVER : 100000;
+        cfg.ping_timeout = 100000;
+        cfg.idle_timeout = idle ? 100000 : 0;
+        meet(&m, kind, &cfg);
+        if (!idle) {
+            skipped += 110000;
+            UNTIL(m.r.n >= 2, 1000);                        /* the ping */
+        }
+        {
+            buf b = { 0 };
+            put_spec(&b, idle ? "81'word'" : "8A'x'", met_serves(&m));
+            raw_write(&m.r, b.p, b.n);
+            buf_free(&b);
+        }
+        skipped += 110000;
+        CHECK_INT(idle ? ws_ping(m.c, NULL, 0) : ws_send_text(m.c, "work is done"), 0);
+        while (ws_next(m.c, &ev)) note(&ev);
+        CHECK_INT(m.e.closes, 0);
+        UNTIL(idle ? m.e.messages : m.e.pongs, 1000);
+        CHECK_INT(m.e.closes, 0);
+        met_over(&m);
+    }
+}
+
+/* The peer's Close frame is no fault where ours can no longer be written. */
+TEST(close_without_output)
+{
+    int kind;
+
+    for (kind = OWN; kind <= LOOP; kind++) {
+        met m;
+
+        meet(&m, kind, NULL);
+        line.cut_out = line.out;
+        raw_say(&m.r, "\x88\x05\x03\xE9" "bye");
+        CHECK_INT(ws_send_text(m.c, "lost"), 0);
+        UNTIL(m.e.closes, 1000);
+        CHECK_INT(m.e.code, 1001);
+        CHECK_INT(m.e.error, 0);
+        CHECK_INT(m.e.clean, 0);
+        line_fresh();
+        met_over(&m);
+    }
+}
+
+/* A loop tells its connections the time itself. */
+TEST(tick_in_a_loop)
+{
+    met m;
+
+    meet(&m, SERVER, NULL);
+    ws_tick(m.c, 5);
+    CHECK_INT(ws_send_text(m.c, "on"), 0);
+    ws_tick(m.c, UINT64_MAX);
+    pass(5);
+    CHECK_INT(m.e.closes, 0);
+    met_over(&m);
+}
+
 /* A blocking client that only sends answers pings that came, up to the peer's Close and up to a
    fault, never behind them. */
 TEST(read_ahead)
@@ -252,5 +324,5 @@ TEST(read_ahead)
 
 TESTS(T(close_after_silence) T(shutdown_after_silence) T(answers_after_silence)
       T(sending_after_silence) T(publishing_after_silence) T(round_trip_after_silence)
-      T(slow_handler) T(read_ahead))
+      T(slow_handler) T(answer_not_read_yet) T(close_without_output) T(tick_in_a_loop) T(read_ahead))
 #endif

@@ -3311,6 +3311,7 @@ struct ws_conn {
     uint8_t route;              /* its number 1.., 0: none */
     uint8_t sending;            /* opcode of a message being sent in parts, 0: none */
     uint8_t fresh;              /* 1: input came that the parser has not used up */
+    uint8_t judge_owed;         /* time passed: the parser judges behind the input */
     uint8_t close_left;         /* 1: our Close frame, and all before it, was written */
 };
 
@@ -6437,7 +6438,7 @@ static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
     c->code = (uint16_t)code;
     {
         int r = ws__close_put(c, n ? code : 0, (const char *)p + 2, n > 2 ? n - 2 : 0);
-        if (r && !c->error) c->error = (uint8_t)-r;
+        if (r && !c->error && !WS__HAS(c, WS__NO_OUTPUT)) c->error = (uint8_t)-r;
     }
     if (n > 2) {
         char *note = ws__note_new(c);
@@ -7128,7 +7129,9 @@ static int ws__step(ws_conn *c, ws__span *in, ws_event *ev)
     held = c->fresh && ws__held_back(c);
     c->fresh = (uint8_t)held;
     if (ws__late_event(c, ev)) return 1;
-    if (c->loop || !ws__judge(c)) return 0;     /* a loop judges when the turn ends */
+    if (!c->judge_owed) return 0;       /* a loop judges when the turn ends */
+    c->judge_owed = 0;
+    if (!ws__judge(c)) return 0;
     return c->fresh && !held ? ws__step(c, in, ev) : ws__late_event(c, ev);
 }
 
@@ -7343,6 +7346,7 @@ static int ws__judge_dry(ws_conn *c)
     int waits = c->fresh && !ws__held_back(c) && ws__overdue(c);
 
     if (!waits) return ws__judge(c);
+    c->judge_owed = 1;
     if (rx && !rx->owed) rx->owed = rx->len - rx->pos;
     return 0;
 }
@@ -11549,6 +11553,7 @@ static void ws__walk_begin(ws__walk *w, const ws_conn *c)
     w->c.rx = &w->rx;
     if (!c->rx) return;
     w->rx = *c->rx;
+    if (w->rx.op && w->rx.coded) w->rx.parts = 1;
     if (w->rx.in_frame) ws__walk_done(w, w->rx.left, w->rx.fin);
 }
 
@@ -11565,7 +11570,7 @@ static int ws__walk_see(ws__walk *w, const uint8_t *p, size_t have, ws_frame *f)
     if (fault) return fault;
     if (f->size > have - (size_t)head) return head;
     if (!w->rx.op) w->rx.frames = w->rx.parts = 0, w->rx.given = w->rx.msg = 0;
-    if (ws__in_parts(&w->c, f)) w->rx.parts = 1;
+    if (f->rsv || ws__in_parts(&w->c, f)) w->rx.parts = 1;
     if (!w->rx.op) {
         w->rx.op = (uint8_t)f->op;
         w->rx.coded = f->rsv != 0;
@@ -11844,6 +11849,7 @@ static void ws__read_ahead(ws_conn *c)
     ws__rx *shown = c->rx && c->rx->behind ? c->rx : NULL;
 
     c->cfg->looked = (uint16_t)c->now;
+    c->judge_owed = 1;
     if (shown) WS__DATA(shown)[shown->behind] = shown->kept;
     ws__receive(c);
     ws__answer_ahead(c);
