@@ -2812,8 +2812,17 @@ enum {
     WS__OPENS = 1 << 0,         /* nothing is agreed yet */
     WS__PARSES = 1 << 1,        /* input is used as it comes */
     WS__KEEPS = 1 << 2,         /* input is kept, and its end is a fault */
-    WS__STREAMS = 1 << 3,       /* WRITABLE may come */
-    WS__ENDS = 1 << 4
+    WS__CUTS = 1 << 3,          /* the end of input ends all */
+    WS__STREAMS = 1 << 4,       /* WRITABLE may come */
+    WS__ENDS = 1 << 5
+};
+
+/* What the application may send; a client's request goes by itself. */
+enum {
+    WS__SENDS_NOTHING,
+    WS__SENDS_ANSWER,           /* of HTTP, or the one that opens */
+    WS__SENDS_FRAMES,           /* ws__core_may tells which */
+    WS__SENDS_BODY
 };
 
 /* What time is for. */
@@ -2827,16 +2836,19 @@ enum {
 #define WS__IN(phase) (1 << WS__PHASE_##phase)
 #define WS__IN_END (WS__IN(ENDING) | WS__IN(ENDED))
 
-static const struct { uint8_t facts, time, leads; } ws__phases[WS__PHASES] = {
-    /* HEAD */    { WS__OPENS | WS__PARSES | WS__KEEPS, WS__TIME_LIMIT,
+static const struct { uint8_t facts, time, sends, leads; } ws__phases[WS__PHASES] = {
+    /* HEAD */    { WS__OPENS | WS__PARSES | WS__KEEPS, WS__TIME_LIMIT, WS__SENDS_NOTHING,
                     WS__IN(HTTP) | WS__IN(FRAMES) | WS__IN(READING) | WS__IN_END },
-    /* HTTP */    { WS__OPENS | WS__KEEPS, WS__TIME_LIMIT,
+    /* HTTP */    { WS__OPENS | WS__KEEPS, WS__TIME_LIMIT, WS__SENDS_ANSWER,
                     WS__IN(FRAMES) | WS__IN(BODY) | WS__IN_END },
-    /* FRAMES */  { WS__PARSES | WS__KEEPS | WS__STREAMS, WS__TIME_KEEPALIVE, WS__IN_END },
-    /* READING */ { WS__PARSES | WS__KEEPS | WS__STREAMS, WS__TIME_IDLE, WS__IN_END },
-    /* BODY */    { WS__STREAMS, WS__TIME_BEATS, WS__IN_END },
-    /* ENDING */  { WS__ENDS, WS__TIME_LIMIT, WS__IN_END },
-    /* ENDED */   { WS__ENDS, WS__TIME_LIMIT, WS__IN(ENDED) | WS__IN(HEAD) }  /* once more */
+    /* FRAMES */  { WS__PARSES | WS__KEEPS | WS__STREAMS, WS__TIME_KEEPALIVE,
+                    WS__SENDS_FRAMES, WS__IN_END },
+    /* READING */ { WS__PARSES | WS__KEEPS | WS__STREAMS, WS__TIME_IDLE,
+                    WS__SENDS_NOTHING, WS__IN_END },
+    /* BODY */    { WS__CUTS | WS__STREAMS, WS__TIME_BEATS, WS__SENDS_BODY, WS__IN_END },
+    /* ENDING */  { WS__ENDS, WS__TIME_LIMIT, WS__SENDS_NOTHING, WS__IN_END },
+    /* ENDED */   { WS__ENDS, WS__TIME_LIMIT, WS__SENDS_NOTHING,
+                    WS__IN(ENDED) | WS__IN(HEAD) }      /* a client's next try */
 };
 
 /* Bits of ws__core.is. */
@@ -2878,6 +2890,11 @@ static void ws__enter(ws__core *core, int phase)
 static int ws__phase_has(const ws__core *core, int facts)
 {
     return (ws__phases[core->phase].facts & facts) != 0;
+}
+
+static int ws__sends(const ws__core *core, int what)
+{
+    return ws__phases[core->phase].sends == what;
 }
 
 /* The one writer of the error. The first fault is the one that is told, with its code
@@ -3242,7 +3259,7 @@ static inline int ws__core_may(const ws__core *core, int op)
 {
     int no = op == WS_OP_PING || op == WS_OP_PONG ? WS__CLOSE_GOT : WS__CLOSE_GOT | WS__CLOSE_SENT;
 
-    return core->phase == WS__PHASE_FRAMES && !(core->is & no);
+    return ws__sends(core, WS__SENDS_FRAMES) && !(core->is & no);
 }
 
 /* ---- time: opening, keepalive, closing ---- */
@@ -6273,7 +6290,7 @@ static void ws__fail_with(ws_conn *c, int error, const char *more)
     ws__record(c, error, more);
     if (tell >= 1000 && c->core.phase == WS__PHASE_FRAMES) {
         const char *text = ws__error_text(-error);
-        ws__close_put(c, tell, text, strlen(text));
+        if (!(c->core.is & WS__CLOSE_GOT)) ws__close_put(c, tell, text, strlen(text));
         ws__end(c, WS__PHASE_ENDING);
 #ifndef WS_NO_SERVER
     } else if (tell >= 400 && tell < 600 && !WS__IS_CLIENT(&c->core) &&
@@ -7346,7 +7363,8 @@ static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
         return;
     }
     fault = ws__control_answer(c, WS_OP_CLOSE, p, n);
-    if (fault && !(c->line & WS__NO_OUTPUT)) ws__record(c, fault, NULL);
+    if (fault && !(c->line & WS__NO_OUTPUT)) ws__fail(c, fault);
+    else ws__end(c, WS__PHASE_ENDING);
     if (n > 2) {
         char *note = ws__note_new(c);
         if (note) {
@@ -7354,7 +7372,6 @@ static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
             note[n - 2] = 0;
         }
     }
-    ws__end(c, WS__PHASE_ENDING);
 }
 
 /* Was this ping answered while the application was sending? */
@@ -7931,7 +7948,7 @@ static int ws__late_event(ws_conn *c, ws_event *ev)
     if (c->line & WS__INPUT_END && !ws__held_back(c) && !(c->life & WS__ANSWERED) &&
         ws__phase_has(&c->core, WS__KEEPS))
         ws__cut_off(c);
-    if (c->line & WS__INPUT_END && c->core.phase == WS__PHASE_BODY) ws_drop(c);
+    if (c->line & WS__INPUT_END && ws__phase_has(&c->core, WS__CUTS)) ws_drop(c);
     if (ws__writable_due(c)) {
         c->owes &= (uint8_t)~(WS__REFUSED | WS__DRAIN_ASKED);
         return ws__fill(ev, c, WS_EV_WRITABLE, "", 0);
@@ -7999,10 +8016,12 @@ static int ws__pull(ws_conn *c, ws_event *ev)
 
    ws__due tells when something is due, ws__judge does it. Input comes first: what a peer
    sent in time counts although it is read late. So a driver reads and parses before it
-   judges. The engine is told the time before it parses: ws__judge_dry then leaves
-   WS__JUDGE_OWED, and the parser judges when it has used up what is here. In a loop a heap
-   has the connections by ws_conn.due, a time before which nothing is due: one that is reached
-   gets a turn (WS__OVERDUE), which ends with ws__judge. */
+   judges. The engine is told the time before it parses: where there is input that the
+   parser has not seen (WS__FRESH), ws__judge_dry leaves WS__JUDGE_OWED, and the parser
+   judges when it has used up the bytes that are here, or, as more may come while they are
+   read, the first rx->owed of them. In a loop a heap has the connections by ws_conn.due, a
+   time before which nothing is due: one that is reached gets a turn (WS__OVERDUE), which
+   ends with ws__judge. */
 
 #ifdef WS__DIALS
 static int ws__connects(const ws_conn *c);
@@ -9089,7 +9108,7 @@ WS_API int ws_close(ws_conn *c, int code, const char *reason)
     if (n && (ws_utf8(&state, reason, n) < n || state)) return WS_ERR_ARGUMENT;
     if (ws__stop_trying(c)) return 0;
 #ifndef WS_NO_SERVER
-    if (c->core.phase == WS__PHASE_BODY) return ws_http_end(c);
+    if (ws__sends(&c->core, WS__SENDS_BODY)) return ws_http_end(c);
 #endif
     if (!ws__phase_has(&c->core, WS__KEEPS) || c->core.is & WS__CLOSE_SENT) return WS_ERR_STATE;
     if (c->core.phase != WS__PHASE_FRAMES) {          /* not open yet: nothing to shake */
@@ -9150,15 +9169,21 @@ WS_API void ws_resume(ws_conn *c)
     ws__wake(c);
 }
 
+/* The application has a request to answer. */
+static inline int ws__may_answer(const ws_conn *c)
+{
+    return ws__sends(&c->core, WS__SENDS_ANSWER) && !(c->life & WS__ANSWERED);
+}
+
 #ifndef WS_NO_SERVER
 
-/* Ends the phase in which the application has a request to answer. */
+/* Answers it, and ends. */
 static int ws__reply(ws_conn *c, int status, const ws_header *headers, const char *body,
                      size_t n)
 {
     int r;
 
-    if (c->core.phase != WS__PHASE_HTTP || c->life & WS__ANSWERED) return WS_ERR_STATE;
+    if (!ws__may_answer(c)) return WS_ERR_STATE;
     if (!ws__headers_own(headers, 1)) return WS_ERR_ARGUMENT;
     r = ws__refuse(c, status, headers, body, n, strcmp(ws_method(c), "HEAD") != 0);
     if (r) {
@@ -9198,8 +9223,7 @@ WS_API int ws_accept(ws_conn *c, const ws_answer *answer)
 
     ws__sane(c);
     if (!c || (answer && !ws__headers_own(answer->headers, 0))) return WS_ERR_ARGUMENT;
-    if (c->core.phase != WS__PHASE_HTTP || !(c->life & WS__ASKED) || c->life & WS__ANSWERED)
-        return WS_ERR_STATE;
+    if (!ws__may_answer(c) || !(c->life & WS__ASKED)) return WS_ERR_STATE;
     r = ws__answer_101(c, answer);
     if (r) return r;
     c->life &= (uint8_t)~WS__ASKED;
@@ -9229,8 +9253,7 @@ WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, cons
     ws__sane(c);
     if (!c || status < 200 || status > 999 || !ws__headers_own(headers, !chunked))
         return WS_ERR_ARGUMENT;
-    if (c->core.phase != WS__PHASE_HTTP) return WS_ERR_STATE;
-    if (c->life & (WS__ANSWERED | WS__ASKED)) return WS_ERR_STATE;
+    if (!ws__may_answer(c) || c->life & WS__ASKED) return WS_ERR_STATE;
     if (ws__text_begin(c, &t, 320 + ws__lines_size(headers) + ws__lines_size(more)))
         return WS_ERR_MEMORY;
     head = !strcmp(ws_method(c), "HEAD");
@@ -9301,7 +9324,7 @@ WS_API int ws_http_fill(ws_conn *c, size_t n, void (*fill)(void *user, void *at,
 
     ws__sane(c);
     if (!c || !fill || n > (size_t)-1 / 4) return WS_ERR_ARGUMENT;
-    if (c->core.phase != WS__PHASE_BODY) return WS_ERR_STATE;
+    if (!ws__sends(&c->core, WS__SENDS_BODY)) return WS_ERR_STATE;
     if (!n) return 0;           /* an empty chunk would be the end */
     r = ws__admit(c, n + 20);
     return r ? r : ws__body_put(c, n, fill, user);
@@ -9317,7 +9340,8 @@ WS_API int ws_http_write(ws_conn *c, const void *data, size_t n)
 WS_API int ws_http_end(ws_conn *c)
 {
     ws__sane(c);
-    if (!c || c->core.phase != WS__PHASE_BODY) return c ? WS_ERR_STATE : WS_ERR_ARGUMENT;
+    if (!c) return WS_ERR_ARGUMENT;
+    if (!ws__sends(&c->core, WS__SENDS_BODY)) return WS_ERR_STATE;
     if (c->life & WS__CHUNKED && ws__tx_append(c, "0\r\n\r\n", 5, 1)) {
         ws__fail(c, WS_ERR_MEMORY);
         return WS_ERR_MEMORY;
@@ -9333,7 +9357,7 @@ WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms)
 
     ws__sane(c);
     if (!c || !text || !*text || !ms) return WS_ERR_ARGUMENT;
-    if (c->core.phase != WS__PHASE_BODY) return WS_ERR_STATE;
+    if (!ws__sends(&c->core, WS__SENDS_BODY)) return WS_ERR_STATE;
     if (ms == WS_NEVER && !c->more) return 0;
     if (ms != WS_NEVER) {
         copy = ws__more_of(c) ? ws__string_new(c, ws__cstr(text)) : NULL;
@@ -9411,7 +9435,11 @@ WS_API int ws_state(const ws_conn *c)
     return WS_STATE_OPEN;
 }
 
-WS_API int ws_done(const ws_conn *c) { return !c || c->owes & WS__CLOSE_TOLD; }
+WS_API int ws_done(const ws_conn *c)
+{
+    ws__sane(c);
+    return !c || c->owes & WS__CLOSE_TOLD;
+}
 
 WS_API int ws_error(const ws_conn *c)
 {
@@ -9434,7 +9462,11 @@ WS_API const char *ws_error_string(int error)
     return error > 0 || error < -WS__NUMBER_END ? ws__error_text(-1) : ws__error_text(-error);
 }
 
-WS_API int ws_is_client(const ws_conn *c) { return c && WS__IS_CLIENT(&c->core); }
+WS_API int ws_is_client(const ws_conn *c)
+{
+    ws__sane(c);
+    return c && WS__IS_CLIENT(&c->core);
+}
 
 WS_API const char *ws_url_of(const ws_conn *c)
 {
@@ -9478,13 +9510,29 @@ WS_API int ws_version(const ws_conn *c)
     return ws_is_client(c) && c->cfg->set.version ? c->cfg->set.version : 13;
 }
 
-WS_API int ws_rtt(const ws_conn *c) { return c && c->core.rtt ? c->core.rtt - 1 : -1; }
+WS_API int ws_rtt(const ws_conn *c)
+{
+    ws__sane(c);
+    return c && c->core.rtt ? c->core.rtt - 1 : -1;
+}
 
-WS_API int ws_is_paused(const ws_conn *c) { return c && c->line & WS__PAUSED; }
+WS_API int ws_is_paused(const ws_conn *c)
+{
+    ws__sane(c);
+    return c && c->line & WS__PAUSED;
+}
 
-WS_API size_t ws_buffered(const ws_conn *c) { return c ? ws__unsent(c) : 0; }
+WS_API size_t ws_buffered(const ws_conn *c)
+{
+    ws__sane(c);
+    return c ? ws__unsent(c) : 0;
+}
 
-WS_API void *ws_user(const ws_conn *c) { return c ? c->user : NULL; }
+WS_API void *ws_user(const ws_conn *c)
+{
+    ws__sane(c);
+    return c ? c->user : NULL;
+}
 
 WS_API void ws_set_user(ws_conn *c, void *user)
 {
@@ -13782,14 +13830,23 @@ static void ws__watch(ws_loop *l, ws_conn *c)
     else if (!(c->place & WS__LINGERS)) ws__fail(c, WS_ERR_POLLER);
 }
 
-/* After CLOSE: the socket goes now, or when the peer had time to read our last words. */
+/* Closing a socket at once can take our last words from a peer that is still sending
+   (RFC 9112, 9.6): a server's answer or Close frame of a fault. Both Close frames have
+   been read otherwise, or the peer has ended. */
+static int ws__may_be_unread(const ws_conn *c)
+{
+    if (c->fd == WS__NO_SOCK || c->cfg->set.io.read) return 0;
+    if (WS__IS_CLIENT(&c->core) || c->line & (WS__INPUT_END | WS__NO_OUTPUT)) return 0;
+    return c->core.error || c->life & WS__ANSWERED;
+}
+
+/* After CLOSE: the socket goes now, or when the peer had time to read them. */
 static void ws__loop_retire(ws_loop *l, ws_conn *c)
 {
-    int speak = (c->core.error || c->life & WS__ANSWERED) && c->fd != WS__NO_SOCK &&
-                !c->cfg->set.io.read &&
-                !WS__IS_CLIENT(&c->core) && !(c->line & (WS__INPUT_END | WS__NO_OUTPUT));
-
-    if (!speak) { ws__loop_drop(c); return; }
+    if (!ws__may_be_unread(c)) {
+        ws__loop_drop(c);
+        return;
+    }
     ws__unwrap(c);
     c->place |= WS__LINGERS;
     l->gone++;
@@ -14876,7 +14933,7 @@ WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
     const ws_socket none = (ws_socket)WS__NO_SOCK;
     ws_socket fd;
     ws_loop *l = c ? c->loop : NULL;
-    int asked = c && c->core.phase == WS__PHASE_HTTP && !(c->life & WS__ANSWERED);
+    int asked = c && ws__may_answer(c);
 
     ws__sane(c);
     if (!c || !rest || !n) return none;
