@@ -6276,13 +6276,14 @@ static void ws__record(ws_conn *c, int error, const char *more)
     if (ws__core_fail(&c->core, error, code)) ws__note_error(c, -error, more);
 }
 
-/* The one way into failure: tells the peer what the RFC wants it told, and ends. */
+/* The one way into failure: tells the peer what the RFC wants it told, and ends. Nothing
+   fails behind a first fault, or once closing is complete. */
 static void ws__fail_with(ws_conn *c, int error, const char *more)
 {
     int tell = ws__error_tell(-error);
 
     WS_TRACE(c, "error", error);
-    if (ws__phase_has(&c->core, WS__ENDS) && c->core.error) {
+    if (ws__phase_has(&c->core, WS__ENDS) && (c->core.error || ws__core_clean(&c->core))) {
         ws__enter(&c->core, WS__PHASE_ENDED);
         ws__wake(c);
         return;
@@ -8225,7 +8226,7 @@ static void ws__core_sane(const ws__core *core)
     WS_ASSERT(WS__IF(core->is & WS__PINGED, core->phase != WS__PHASE_READING));
     WS_ASSERT(WS__IF(core->is & WS__CLOSE_SENT, core->phase == WS__PHASE_FRAMES ||
                                                 ws__phase_has(core, WS__ENDS)));
-    WS_ASSERT(WS__IF(core->error, ws__phase_has(core, WS__ENDS)));
+    WS_ASSERT(WS__IF(core->error, ws__phase_has(core, WS__ENDS) && !ws__core_clean(core)));
     WS_ASSERT(WS__IF(core->phase == WS__PHASE_HTTP, !WS__IS_CLIENT(core)));
     WS_ASSERT(WS__IF(core->phase == WS__PHASE_BODY, !WS__IS_CLIENT(core)));
     WS_ASSERT(WS__IF(core->phase == WS__PHASE_READING, WS__IS_CLIENT(core)));

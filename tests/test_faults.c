@@ -1166,6 +1166,46 @@ TEST(adopt_fails)
         }
 }
 
+#ifndef WS__POLLER_POLL
+/* closing is complete: what fails then is no fault of the connection */
+TEST(poller_fails_behind_closing)
+{
+    static const char request[] =
+        "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    static const char closing[] = "\x88\x82\0\0\0\0\x03\xe8";
+    ws_event ev;
+    int pair[2];
+
+    memset(&w, 0, sizeof w);
+    memset(&f, 0, sizeof f);
+    f.now = 1000000;
+    w.loop = ws_loop_new(NULL);
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+    CHECK(ws_adopt(w.loop, pair[0], NULL, 0, NULL) != NULL);
+    CHECK_INT(send(pair[1], request, sizeof request - 1, 0), sizeof request - 1);
+    CHECK_INT(ws_poll(w.loop, &ev, 1000), 1);
+    CHECK_INT(ev.type, WS_EV_OPEN);
+    CHECK_INT(ws_poll(w.loop, &ev, 0), 0);
+    f.call = POLLER_SET;
+    f.at = f.count[0][POLLER_SET];
+    f.times = 100;
+    f.result = ENOMEM;
+    CHECK_INT(send(pair[1], closing, sizeof closing - 1, 0), sizeof closing - 1);
+    CHECK_INT(ws_poll(w.loop, &ev, 1000), 1);
+    CHECK_INT(ev.type, WS_EV_CLOSE);
+    CHECK_INT(f.fired, 1);
+    CHECK_INT(ev.error, 0);
+    CHECK_INT(ev.code, 1000);
+    CHECK(ev.clean);
+    ws_loop_free(w.loop);
+    close(pair[1]);
+}
+#define POLLER_TESTS T(poller_fails_behind_closing)
+#else
+#define POLLER_TESTS
+#endif
+
 /* ws_poll that cannot wait says why, and can be asked again */
 TEST(poller_fails)
 {
@@ -1187,6 +1227,7 @@ TEST(poller_fails)
 
 TESTS(T(sec_H5_beginnings) T(sec_H5_loop) T(sec_H5_own_loop) T(sec_H5_blocking) T(sec_H5_server)
       T(sec_H4) T(write_fails) T(adopt_fails) T(poller_fails)
+      POLLER_TESTS
       T(freed_with_output) T(held_within_a_turn) T(last_words)
       T(free_with_input_unread) T(freed_while_ready) T(sec_H3_pipe))
 #endif
