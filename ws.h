@@ -1555,14 +1555,14 @@ typedef int8_t ws__vec __attribute__((vector_size(16)));
 
 WS__PRIVATE ws__vec ws__vec_load(const uint8_t *p)
 {
-    ws__vec v;
-    memcpy(&v, p, 16);
-    return v;
+    ws__vec vec;
+    memcpy(&vec, p, 16);
+    return vec;
 }
 
-WS__PRIVATE void ws__vec_store(uint8_t *p, ws__vec v)
+WS__PRIVATE void ws__vec_store(uint8_t *p, ws__vec vec)
 {
-    memcpy(p, &v, 16);
+    memcpy(p, &vec, 16);
 }
 
 WS__PRIVATE ws__vec ws__vec_twice(uint64_t word)
@@ -1592,7 +1592,8 @@ static uint64_t ws__clock(void)
 static int ws__system_random(void *buf, size_t n)
 {
 #if defined(_WIN32)
-    return BCryptGenRandom(NULL, (PUCHAR)buf, (ULONG)n, BCRYPT_USE_SYSTEM_PREFERRED_RNG) != 0;
+    return BCryptGenRandom(NULL, (PUCHAR)buf, (ULONG)n,
+                           BCRYPT_USE_SYSTEM_PREFERRED_RNG) != 0;
 #elif defined(__linux__) && (!defined(__ANDROID__) || __ANDROID_API__ >= 28)
     return getentropy(buf, n) != 0;
 #elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
@@ -1601,11 +1602,13 @@ static int ws__system_random(void *buf, size_t n)
 #else
     int fd, bad;
 #ifdef SYS_getrandom
-    if (syscall(SYS_getrandom, buf, n, 0) == (long)n) return 0;
+    if (syscall(SYS_getrandom, buf, n, 0) == (long)n)
+        return 0;
 #endif
     fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
     bad = fd < 0 || read(fd, buf, n) != (ssize_t)n;
-    if (fd >= 0) close(fd);
+    if (fd >= 0)
+        close(fd);
     return bad;
 #endif
 }
@@ -1623,24 +1626,26 @@ WS__PRIVATE uint32_t ws__smaller(uint32_t a, uint32_t b) { return a < b ? a : b;
 
 WS__PRIVATE uint64_t ws__get64(const uint8_t *p)
 {
-    uint64_t v = 0;
+    uint64_t value = 0;
     int i;
 
-    for (i = 0; i < 8; i++) v = v << 8 | p[i];
-    return v;
+    for (i = 0; i < 8; i++)
+        value = value << 8 | p[i];
+    return value;
 }
 
-WS__PRIVATE void ws__put16(uint8_t *p, unsigned v)
+WS__PRIVATE void ws__put16(uint8_t *p, unsigned value)
 {
-    p[0] = (uint8_t)(v >> 8 & 255);
-    p[1] = (uint8_t)(v & 255);
+    p[0] = (uint8_t)(value >> 8 & 255);
+    p[1] = (uint8_t)(value & 255);
 }
 
-WS__PRIVATE void ws__put64(uint8_t *p, uint64_t v)
+WS__PRIVATE void ws__put64(uint8_t *p, uint64_t value)
 {
     int i;
 
-    for (i = 7; i >= 0; i--, v >>= 8) p[i] = (uint8_t)(v & 255);
+    for (i = 7; i >= 0; i--, value >>= 8)
+        p[i] = (uint8_t)(value & 255);
 }
 
 WS__PRIVATE char ws__lower(char c)
@@ -1669,11 +1674,11 @@ WS__PRIVATE int ws__is_token(char c)
 
 WS__PRIVATE ws_str ws__str(const char *data, size_t n)
 {
-    ws_str s;
+    ws_str str;
 
-    s.data = data;
-    s.size = n;
-    return s;
+    str.data = data;
+    str.size = n;
+    return str;
 }
 
 WS__PRIVATE ws_str ws__cstr(const char *s)
@@ -1686,9 +1691,11 @@ WS__PRIVATE int ws__same_text(ws_str a, ws_str b)
 {
     size_t i;
 
-    if (a.size != b.size) return 0;
+    if (a.size != b.size)
+        return 0;
     for (i = 0; i < a.size; i++) {
-        if (ws__lower(a.data[i]) != ws__lower(b.data[i])) return 0;
+        if (ws__lower(a.data[i]) != ws__lower(b.data[i]))
+            return 0;
     }
     return 1;
 }
@@ -1696,106 +1703,115 @@ WS__PRIVATE int ws__same_text(ws_str a, ws_str b)
 /* Value of a hex digit, or -1. */
 WS__PRIVATE int ws__hex(char b)
 {
-    if (ws__is_digit(b)) return b - '0';
+    if (ws__is_digit(b))
+        return b - '0';
     b = ws__lower(b);
     return b >= 'a' && b <= 'f' ? b - 'a' + 10 : -1;
 }
 
 /* The byte that "%XX" at s.data[at] stands for, or -1. */
-WS__PRIVATE int ws__percent(ws_str s, size_t at)
+WS__PRIVATE int ws__percent(ws_str str, size_t at)
 {
     int high, low;
 
-    if (s.data[at] != '%' || at + 2 >= s.size) return -1;
-    high = ws__hex(s.data[at + 1]);
-    low = ws__hex(s.data[at + 2]);
+    if (str.data[at] != '%' || at + 2 >= str.size)
+        return -1;
+    high = ws__hex(str.data[at + 1]);
+    low = ws__hex(str.data[at + 2]);
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
 /* Undoes percent-encoding, and with plus that of '+'. What is none is a fault if strict,
    else it stays. Returns the bytes, or -1. */
-static ptrdiff_t ws__unescape(ws_str s, int plus, int strict, char *out, size_t room)
+static ptrdiff_t ws__unescape(ws_str str, int plus, int strict, char *out, size_t room)
 {
     size_t i, n = 0;
 
-    for (i = 0; i < s.size; i++) {
-        char b = plus && s.data[i] == '+' ? ' ' : s.data[i];
-        int code = ws__percent(s, i);
+    for (i = 0; i < str.size; i++) {
+        char b = plus && str.data[i] == '+' ? ' ' : str.data[i];
+        int code = ws__percent(str, i);
         if (code >= 0) {
             b = (char)code;
             i += 2;
         } else if (strict && b == '%') {
             return -1;
         }
-        if (n == room) return -1;
+        if (n == room)
+            return -1;
         out[n++] = b;
     }
     return (ptrdiff_t)n;
 }
 
 /* Index of the first c at or after from, or s.size. */
-WS__PRIVATE size_t ws__find(ws_str s, size_t from, char c)
+WS__PRIVATE size_t ws__find(ws_str str, size_t from, char c)
 {
-    while (from < s.size && s.data[from] != c) from++;
+    while (from < str.size && str.data[from] != c)
+        from++;
     return from;
 }
 
 /* text[from..to) without spaces and tabs around it. */
 WS__PRIVATE ws_str ws__trim(const char *text, size_t from, size_t to)
 {
-    while (from < to && ws__is_blank(text[from])) from++;
-    while (from < to && ws__is_blank(text[to - 1])) to--;
+    while (from < to && ws__is_blank(text[from]))
+        from++;
+    while (from < to && ws__is_blank(text[to - 1]))
+        to--;
     return ws__str(text + from, to - from);
 }
 
 /* Builds NUL-terminated text in a buffer, cutting what does not fit. */
 typedef struct ws__text { char *at, *end; int cut; } ws__text;
 
-static void ws__put(ws__text *t, const char *s, size_t n)
+static void ws__put(ws__text *text, const char *s, size_t n)
 {
-    size_t room = (size_t)(t->end - t->at) - 1;
+    size_t room = (size_t)(text->end - text->at) - 1;
     if (n > room) {
         n = room;
-        t->cut = 1;
+        text->cut = 1;
     }
-    if (n) memcpy(t->at, s, n);
-    t->at += n;
-    *t->at = 0;
+    if (n)
+        memcpy(text->at, s, n);
+    text->at += n;
+    *text->at = 0;
 }
 
 WS__PRIVATE ws__text ws__text_in(char *buf, size_t n)
 {
-    ws__text t;
+    ws__text text;
 
-    t.at = buf;
-    t.end = buf + n;
-    t.cut = 0;
+    text.at = buf;
+    text.end = buf + n;
+    text.cut = 0;
     *buf = 0;
-    return t;
+    return text;
 }
 
-static void ws__puts(ws__text *t, const char *s) { ws__put(t, s, strlen(s)); }
+static void ws__puts(ws__text *text, const char *s) { ws__put(text, s, strlen(s)); }
 
-static void ws__put_number(ws__text *t, uint64_t v)
+static void ws__put_number(ws__text *text, uint64_t value)
 {
     char digits[20];
     size_t n = sizeof digits;
-    do digits[--n] = (char)('0' + v % 10); while (v /= 10);
-    ws__put(t, digits + n, sizeof digits - n);
+    do digits[--n] = (char)('0' + value % 10); while (value /= 10);
+    ws__put(text, digits + n, sizeof digits - n);
 }
 
-WS__PRIVATE void ws__put_hex(ws__text *t, uint64_t v)
+WS__PRIVATE void ws__put_hex(ws__text *text, uint64_t value)
 {
     int shift = 60;
-    while (shift && !(v >> shift)) shift -= 4;
-    for (; shift >= 0; shift -= 4) ws__put(t, &"0123456789abcdef"[v >> shift & 15], 1);
+    while (shift && !(value >> shift))
+        shift -= 4;
+    for (; shift >= 0; shift -= 4)
+        ws__put(text, &"0123456789abcdef"[value >> shift & 15], 1);
 }
 
 /* ==== >>hash ======================================================================== */
 
-WS__PRIVATE uint32_t ws__rotate(uint32_t v, int bits)
+WS__PRIVATE uint32_t ws__rotate(uint32_t value, int bits)
 {
-    return v << bits | v >> (32 - bits);
+    return value << bits | value >> (32 - bits);
 }
 
 /* One block of FIPS 180-4 6.1.3: the schedule lives in a ring of 16 words. */
@@ -1806,13 +1822,19 @@ WS__PRIVATE void ws__sha1_block(uint32_t h[5], const uint8_t *p)
     int t;
 
     for (t = 0; t < 80; t++) {
-        if (t < 16) x = (uint32_t)ws__get16(p + 4 * t) << 16 | ws__get16(p + 4 * t + 2);
-        else x = ws__rotate(w[(t + 13) & 15] ^ w[(t + 8) & 15] ^ w[(t + 2) & 15] ^ w[t & 15],
+        if (t < 16)
+            x = (uint32_t)ws__get16(p + 4 * t) << 16 | ws__get16(p + 4 * t + 2);
+        else
+            x = ws__rotate(w[(t + 13) & 15] ^ w[(t + 8) & 15] ^ w[(t +
+                                                                   2) & 15] ^ w[t & 15],
                             1);
         w[t & 15] = x;
-        if (t < 20) f = d ^ (b & (c ^ d));
-        else if (t >= 40 && t < 60) f = (b & c) | (d & (b | c));
-        else f = b ^ c ^ d;
+        if (t < 20)
+            f = d ^ (b & (c ^ d));
+        else if (t >= 40 && t < 60)
+            f = (b & c) | (d & (b | c));
+        else
+            f = b ^ c ^ d;
         x += ws__rotate(a, 5) + f + e + add[t / 20];
         e = d;
         d = c;
@@ -1835,14 +1857,17 @@ WS_API void ws_sha1(const void *data, size_t n, uint8_t digest[20])
     size_t left = n, tail;
     int i;
 
-    for (; left >= 64; p += 64, left -= 64) ws__sha1_block(h, p);
+    for (; left >= 64; p += 64, left -= 64)
+        ws__sha1_block(h, p);
     memset(last, 0, sizeof last);
-    if (left) memcpy(last, p, left);
+    if (left)
+        memcpy(last, p, left);
     last[left] = 0x80;
     tail = left < 56 ? 64 : 128;
     ws__put64(last + tail - 8, (uint64_t)n << 3);
     ws__sha1_block(h, last);
-    if (tail == 128) ws__sha1_block(h, last + 64);
+    if (tail == 128)
+        ws__sha1_block(h, last + 64);
     for (i = 0; i < 5; i++) {
         ws__put16(digest + 4 * i, h[i] >> 16);
         ws__put16(digest + 4 * i + 2, h[i]);
@@ -1859,13 +1884,15 @@ WS_API size_t ws_base64_encode(const void *data, size_t n, char *out)
 
     for (i = 0; i < n; i += 3) {
         size_t left = n - i;
-        uint32_t v = (uint32_t)p[i] << 16;
-        if (left > 1) v |= (uint32_t)p[i + 1] << 8;
-        if (left > 2) v |= p[i + 2];
-        *o++ = abc[v >> 18];
-        *o++ = abc[v >> 12 & 63];
-        *o++ = left > 1 ? abc[v >> 6 & 63] : '=';
-        *o++ = left > 2 ? abc[v & 63] : '=';
+        uint32_t value = (uint32_t)p[i] << 16;
+        if (left > 1)
+            value |= (uint32_t)p[i + 1] << 8;
+        if (left > 2)
+            value |= p[i + 2];
+        *o++ = abc[value >> 18];
+        *o++ = abc[value >> 12 & 63];
+        *o++ = left > 1 ? abc[value >> 6 & 63] : '=';
+        *o++ = left > 2 ? abc[value & 63] : '=';
     }
     *o = 0;
     return (size_t)(o - out);
@@ -1874,9 +1901,12 @@ WS_API size_t ws_base64_encode(const void *data, size_t n, char *out)
 /* The six bits of a base64 character, or 64. */
 WS__PRIVATE uint32_t ws__base64_value(char c)
 {
-    if (c >= 'A' && c <= 'Z') return (uint32_t)(c - 'A');
-    if (c >= 'a' && c <= 'z') return (uint32_t)(c - 'a') + 26;
-    if (c >= '0' && c <= '9') return (uint32_t)(c - '0') + 52;
+    if (c >= 'A' && c <= 'Z')
+        return (uint32_t)(c - 'A');
+    if (c >= 'a' && c <= 'z')
+        return (uint32_t)(c - 'a') + 26;
+    if (c >= '0' && c <= '9')
+        return (uint32_t)(c - '0') + 52;
     return c == '+' ? 62 : c == '/' ? 63 : 64;
 }
 
@@ -1885,21 +1915,27 @@ WS_API ptrdiff_t ws_base64_decode(const char *text, size_t n, void *out)
     uint8_t *start = (uint8_t *)out, *o = start;
     size_t i, k;
 
-    if (n % 4) return -1;
+    if (n % 4)
+        return -1;
     for (i = 0; i < n; i += 4) {
-        uint32_t v = 0, six;
+        uint32_t value = 0, six;
         size_t chars = 4;
-        if (i + 4 == n && text[i + 3] == '=') chars = text[i + 2] == '=' ? 2 : 3;
+        if (i + 4 == n && text[i + 3] == '=')
+            chars = text[i + 2] == '=' ? 2 : 3;
         for (k = 0; k < 4; k++) {
             six = k < chars ? ws__base64_value(text[i + k]) : 0;
-            if (six > 63) return -1;
-            v = v << 6 | six;
+            if (six > 63)
+                return -1;
+            value = value << 6 | six;
         }
         /* RFC 4648 3.5: the bits that pad the last character are zero */
-        if ((chars == 2 && (v & 0xFFFF)) || (chars == 3 && (v & 0xFF))) return -1;
-        *o++ = (uint8_t)(v >> 16 & 255);
-        if (chars > 2) *o++ = (uint8_t)(v >> 8 & 255);
-        if (chars > 3) *o++ = (uint8_t)(v & 255);
+        if ((chars == 2 && (value & 0xFFFF)) || (chars == 3 && (value & 0xFF)))
+            return -1;
+        *o++ = (uint8_t)(value >> 16 & 255);
+        if (chars > 2)
+            *o++ = (uint8_t)(value >> 8 & 255);
+        if (chars > 3)
+            *o++ = (uint8_t)(value & 255);
     }
     return o - start;
 }
@@ -1931,13 +1967,18 @@ WS_API void ws_accept_key(const char *key, char accept[29])
 WS__PRIVATE uint32_t ws__utf8_step(uint32_t s, uint32_t b)
 {
     if (s) {
-        if (b < (s >> 8 & 255) || b > s >> 16) return 1;
+        if (b < (s >> 8 & 255) || b > s >> 16)
+            return 1;
         return (s & 255) == 1 ? 0 : ((s & 255) - 1) | 0xBF8000u;
     }
-    if (b < 0x80) return 0;
-    if (b < 0xC2 || b > 0xF4) return 1;
-    if (b < 0xE0) return 1 | 0xBF8000u;
-    if (b < 0xF0) return 2 | (b == 0xE0 ? 0xBFA000u : b == 0xED ? 0x9F8000u : 0xBF8000u);
+    if (b < 0x80)
+        return 0;
+    if (b < 0xC2 || b > 0xF4)
+        return 1;
+    if (b < 0xE0)
+        return 1 | 0xBF8000u;
+    if (b < 0xF0)
+        return 2 | (b == 0xE0 ? 0xBFA000u : b == 0xED ? 0x9F8000u : 0xBF8000u);
     return 3 | (b == 0xF0 ? 0xBF9000u : b == 0xF4 ? 0x8F8000u : 0xBF8000u);
 }
 
@@ -1948,7 +1989,8 @@ WS__PRIVATE size_t ws__utf8_steps(uint32_t *state, const uint8_t *p, size_t i, s
 
     for (; i < n; i++) {
         s = ws__utf8_step(s, p[i]);
-        if (s == 1) break;
+        if (s == 1)
+            break;
     }
     *state = s;
     return i;
@@ -1959,30 +2001,33 @@ WS__PRIVATE size_t ws__utf8_steps(uint32_t *state, const uint8_t *p, size_t i, s
 /* Bytes of ASCII at the front of p[0..n): all n, or some multiple of 8. */
 WS__PRIVATE size_t ws__ascii_run(const uint8_t *p, size_t n)
 {
-    uint64_t w[4];
+    uint64_t word[4];
     size_t i = 0;
 
     for (; n - i >= 32; i += 32) {
-        memcpy(w, p + i, 32);
-        if ((w[0] | w[1] | w[2] | w[3]) & WS__TOPS) break;
+        memcpy(word, p + i, 32);
+        if ((word[0] | word[1] | word[2] | word[3]) & WS__TOPS)
+            break;
     }
     for (; n - i >= 8; i += 8) {
-        memcpy(w, p + i, 8);
-        if (*w & WS__TOPS) return i;
+        memcpy(word, p + i, 8);
+        if (*word & WS__TOPS)
+            return i;
     }
-    if (n < 8) return 0;
-    memcpy(w, p + n - 8, 8);        /* the last bytes together with some seen before */
-    return *w & WS__TOPS ? i : n;
+    if (n < 8)
+        return 0;
+    memcpy(word, p + n - 8, 8);        /* the last bytes together with some seen before */
+    return *word & WS__TOPS ? i : n;
 }
 
 #ifdef WS__VECTOR
 
 /* 1 if a byte of v has its top bit set. */
-WS__PRIVATE int ws__vec_top(ws__vec v)
+WS__PRIVATE int ws__vec_top(ws__vec vec)
 {
-    uint64_t w[2];
-    memcpy(w, &v, 16);
-    return ((w[0] | w[1]) & WS__TOPS) != 0;
+    uint64_t word[2];
+    memcpy(word, &vec, 16);
+    return ((word[0] | word[1]) & WS__TOPS) != 0;
 }
 
 /* Which of p[0..16) are faults after the three bytes before them. Bytes count from -128,
@@ -2015,14 +2060,18 @@ WS__PRIVATE size_t ws__utf8_vectors(uint32_t *state, const uint8_t *p, size_t i,
         if (ws__vec_top(ws__vec_load(q - 1) | ws__vec_load(q) | ws__vec_load(q + 16) |
                         ws__vec_load(q + 32) | ws__vec_load(q + 48)) &&
             ws__vec_top(ws__utf8_faults(q) | ws__utf8_faults(q + 16) |
-                        ws__utf8_faults(q + 32) | ws__utf8_faults(q + 48))) break;
+                        ws__utf8_faults(q + 32) | ws__utf8_faults(q + 48)))
+            break;
     }
-    while (n - i >= 16 && !ws__vec_top(ws__utf8_faults(p + i))) i += 16;
+    while (n - i >= 16 && !ws__vec_top(ws__utf8_faults(p + i)))
+        i += 16;
     /* the last bytes together with some seen before */
-    if (n - i < 16 && !ws__vec_top(ws__utf8_faults(p + n - 16))) i = n;
+    if (n - i < 16 && !ws__vec_top(ws__utf8_faults(p + n - 16)))
+        i = n;
     for (k = 1; k < 3 && (p[i - k] & 0xC0) == 0x80; k++) {}
     *state = 0;
-    if (p[i - k] >= 0xC0) ws__utf8_steps(state, p, i - k, i);
+    if (p[i - k] >= 0xC0)
+        ws__utf8_steps(state, p, i - k, i);
     return i;
 }
 
@@ -2033,17 +2082,21 @@ WS_API size_t ws_utf8(uint32_t *state, const void *data, size_t n)
     const uint8_t *p = (const uint8_t *)data;
     size_t i = 0, stop;
 
-    if (*state == 1) return 0;
+    if (*state == 1)
+        return 0;
     while (i < n) {
-        if (!*state) i += ws__ascii_run(p + i, n - i);
+        if (!*state)
+            i += ws__ascii_run(p + i, n - i);
 #ifdef WS__VECTOR
-        if (i >= 3 && i < n && n >= 19) i = ws__utf8_vectors(state, p, i, n);
+        if (i >= 3 && i < n && n >= 19)
+            i = ws__utf8_vectors(state, p, i, n);
         stop = i < 3 && n > 3 ? 3 : n;
 #else
         stop = n - i > 64 ? i + 64 : n;
 #endif
         i = ws__utf8_steps(state, p, i, stop);
-        if (i < stop) break;
+        if (i < stop)
+            break;
     }
     return i;
 }
@@ -2055,14 +2108,15 @@ WS__PRIVATE uint64_t ws__mask_word(const uint8_t key[4], size_t offset)
 {
     const uint16_t one = 1;
     uint8_t little;
-    uint32_t v;
+    uint32_t value;
     unsigned turn = (unsigned)(offset & 3) * 8;
 
     memcpy(&little, &one, 1);
-    memcpy(&v, key, 4);
-    if (!little) turn = (32 - turn) & 31;
-    v = v >> turn | v << ((32 - turn) & 31);
-    return (uint64_t)v << 32 | v;
+    memcpy(&value, key, 4);
+    if (!little)
+        turn = (32 - turn) & 31;
+    value = value >> turn | value << ((32 - turn) & 31);
+    return (uint64_t)value << 32 | value;
 }
 
 WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
@@ -2070,7 +2124,7 @@ WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
 {
     const uint8_t *s = (const uint8_t *)src;
     uint8_t *d = (uint8_t *)dst;
-    uint64_t k = ws__mask_word(key, offset), w[4];
+    uint64_t k = ws__mask_word(key, offset), word[4];
     uint32_t half = (uint32_t)k, x;     /* both halves of k are the same */
     size_t i;
 
@@ -2078,31 +2132,31 @@ WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
        src */
 #ifdef WS__VECTOR
     if (n >= 64) {
-        ws__vec key16 = ws__vec_twice(k), v[4];
+        ws__vec key16 = ws__vec_twice(k), vec[4];
         for (; n >= 64; n -= 64, s += 64, d += 64) {
-            v[0] = ws__vec_load(s) ^ key16;
-            v[1] = ws__vec_load(s + 16) ^ key16;
-            v[2] = ws__vec_load(s + 32) ^ key16;
-            v[3] = ws__vec_load(s + 48) ^ key16;
-            ws__vec_store(d, v[0]);
-            ws__vec_store(d + 16, v[1]);
-            ws__vec_store(d + 32, v[2]);
-            ws__vec_store(d + 48, v[3]);
+            vec[0] = ws__vec_load(s) ^ key16;
+            vec[1] = ws__vec_load(s + 16) ^ key16;
+            vec[2] = ws__vec_load(s + 32) ^ key16;
+            vec[3] = ws__vec_load(s + 48) ^ key16;
+            ws__vec_store(d, vec[0]);
+            ws__vec_store(d + 16, vec[1]);
+            ws__vec_store(d + 32, vec[2]);
+            ws__vec_store(d + 48, vec[3]);
         }
     }
 #endif
     for (; n >= 32; n -= 32, s += 32, d += 32) {
-        memcpy(w, s, 32);
-        w[0] ^= k;
-        w[1] ^= k;
-        w[2] ^= k;
-        w[3] ^= k;
-        memcpy(d, w, 32);
+        memcpy(word, s, 32);
+        word[0] ^= k;
+        word[1] ^= k;
+        word[2] ^= k;
+        word[3] ^= k;
+        memcpy(d, word, 32);
     }
     for (; n >= 8; n -= 8, s += 8, d += 8) {
-        memcpy(w, s, 8);
-        w[0] ^= k;
-        memcpy(d, w, 8);
+        memcpy(word, s, 8);
+        word[0] ^= k;
+        memcpy(d, word, 8);
     }
     if (n >= 4) {
         memcpy(&x, s, 4);
@@ -2112,7 +2166,8 @@ WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
         s += 4;
         d += 4;
     }
-    for (i = 0; i < n; i++) d[i] = (uint8_t)(s[i] ^ key[(offset + i) & 3]);
+    for (i = 0; i < n; i++)
+        d[i] = (uint8_t)(s[i] ^ key[(offset + i) & 3]);
 }
 
 /* ==== >>wire ======================================================================== */
@@ -2138,7 +2193,8 @@ WS_API int ws_frame_decode(const void *data, size_t n, ws_frame *frame)
     const uint8_t *p = (const uint8_t *)data;
     unsigned head = 2;
 
-    if (n < 2) return 0;
+    if (n < 2)
+        return 0;
     frame->fin = (uint8_t)(p[0] >> 7);
     frame->rsv = (uint8_t)(p[0] >> 4 & 7);
     frame->op = (uint8_t)(p[0] & 15);
@@ -2147,18 +2203,24 @@ WS_API int ws_frame_decode(const void *data, size_t n, ws_frame *frame)
     memset(frame->key, 0, 4);
     if (frame->size == 126) {
         head = 4;
-        if (n < head) return 0;
+        if (n < head)
+            return 0;
         frame->size = ws__get16(p + 2);
-        if (frame->size < 126) return WS_ERR_LENGTH;
+        if (frame->size < 126)
+            return WS_ERR_LENGTH;
     } else if (frame->size == 127) {
         head = 10;
-        if (n < head) return 0;
+        if (n < head)
+            return 0;
         frame->size = ws__get64(p + 2);
-        if (frame->size >> 63) return WS_ERR_LENGTH_SIGN;
-        if (frame->size < 65536) return WS_ERR_LENGTH;
+        if (frame->size >> 63)
+            return WS_ERR_LENGTH_SIGN;
+        if (frame->size < 65536)
+            return WS_ERR_LENGTH;
     }
     if (frame->masked) {
-        if (n < head + 4) return 0;
+        if (n < head + 4)
+            return 0;
         memcpy(frame->key, p + head, 4);
         head += 4;
     }
@@ -2171,7 +2233,8 @@ WS_API size_t ws_frame_encode(const ws_frame *frame, void *out)
     unsigned mask = frame->masked ? 128 : 0;
     size_t head = 2;
 
-    if (frame->size >> 63) return 0;
+    if (frame->size >> 63)
+        return 0;
     p[0] = (uint8_t)((frame->fin ? 128 : 0) | (frame->rsv & 7) << 4 | (frame->op & 15));
     if (frame->size < 126) {
         p[1] = (uint8_t)(mask | (unsigned)frame->size);
@@ -2227,7 +2290,8 @@ WS__PRIVATE int ws__head_step(int state, char c)
     case WS__HEAD_NAME:
         return c == ':' ? WS__HEAD_VALUE : ws__is_token(c) ? WS__HEAD_NAME : WS__HEAD_BAD;
     case WS__HEAD_VALUE:
-        if (c == '\r') return WS__HEAD_LF;
+        if (c == '\r')
+            return WS__HEAD_LF;
         return ws__is_text(c) || c == '\t' ? WS__HEAD_VALUE : WS__HEAD_BAD;
     case WS__HEAD_LF:
         return c == '\n' ? WS__HEAD_FIELD : WS__HEAD_BAD;
@@ -2238,28 +2302,33 @@ WS__PRIVATE int ws__head_step(int state, char c)
     }
 }
 
-WS_API int ws_head_scan(ws_head *h, const void *data, size_t n)
+WS_API int ws_head_scan(ws_head *head, const void *data, size_t n)
 {
     const char *p = (const char *)data;
-    uint32_t max_size = h->max_size ? h->max_size : 8192;
-    uint32_t max_fields = h->max_fields ? h->max_fields : 64;
-    int state = h->state, next;
+    uint32_t max_size = head->max_size ? head->max_size : 8192;
+    uint32_t max_fields = head->max_fields ? head->max_fields : 64;
+    int state = head->state, next;
 
-    if (max_size > 0x7FFFFFFF) max_size = 0x7FFFFFFF;
+    if (max_size > 0x7FFFFFFF)
+        max_size = 0x7FFFFFFF;
     while (state != WS__HEAD_DONE) {
-        if (h->scanned >= max_size) return WS_ERR_HEAD_SIZE;
-        if (h->scanned >= n) return 0;
-        next = ws__head_step(state, p[h->scanned]);
-        if (next == WS__HEAD_BAD) return WS_ERR_HEAD_SYNTAX;
+        if (head->scanned >= max_size)
+            return WS_ERR_HEAD_SIZE;
+        if (head->scanned >= n)
+            return 0;
+        next = ws__head_step(state, p[head->scanned]);
+        if (next == WS__HEAD_BAD)
+            return WS_ERR_HEAD_SYNTAX;
         if (state == WS__HEAD_FIELD && next == WS__HEAD_NAME) {
-            if (h->fields >= max_fields) return WS_ERR_HEAD_FIELDS;
-            h->fields++;
+            if (head->fields >= max_fields)
+                return WS_ERR_HEAD_FIELDS;
+            head->fields++;
         }
-        h->state = (uint8_t)next;
-        h->scanned++;
+        head->state = (uint8_t)next;
+        head->scanned++;
         state = next;
     }
-    return (int)h->scanned;
+    return (int)head->scanned;
 }
 
 /* Do n bytes begin like the answer of a server? The first from of them did. */
@@ -2268,21 +2337,24 @@ WS__PRIVATE int ws__http_begins(const void *p, size_t from, size_t n)
     static const char begin[] = "HTTP/";
 
     for (; from < n && from < sizeof begin - 1; from++)
-        if (((const char *)p)[from] != begin[from]) return 0;
+        if (((const char *)p)[from] != begin[from])
+            return 0;
     return 1;
 }
 
-/* ws_head_scan; folds: 1 replaces folded lines by spaces (RFC 9112 5.2), for user agents. */
-WS__PRIVATE int ws__head_scan(ws_head *h, void *data, size_t n, int folds)
+/* ws_head_scan; folds: 1 replaces folded lines by spaces (RFC 9112 5.2), for user agents.
+   */
+WS__PRIVATE int ws__head_scan(ws_head *head, void *data, size_t n, int folds)
 {
     char *p = (char *)data;
-    int size = ws_head_scan(h, p, n);
+    int size = ws_head_scan(head, p, n);
 
-    while (folds && size == WS_ERR_HEAD_SYNTAX && h->state == WS__HEAD_FIELD && h->fields &&
-           ws__is_blank(p[h->scanned])) {
-        p[h->scanned - 2] = p[h->scanned - 1] = ' ';
-        h->state = WS__HEAD_VALUE;
-        size = ws_head_scan(h, p, n);
+    while (folds && size == WS_ERR_HEAD_SYNTAX && head->state == WS__HEAD_FIELD &&
+           head->fields &&
+           ws__is_blank(p[head->scanned])) {
+        p[head->scanned - 2] = p[head->scanned - 1] = ' ';
+        head->state = WS__HEAD_VALUE;
+        size = ws_head_scan(head, p, n);
     }
     return size;
 }
@@ -2298,7 +2370,8 @@ WS__PRIVATE ws_str ws__head_line(ws_str head)
 /* "HTTP/" digit "." digit, at p (8 bytes). */
 WS__PRIVATE int ws__is_version(const char *p)
 {
-    return !memcmp(p, "HTTP/", 5) && ws__is_digit(p[5]) && p[6] == '.' && ws__is_digit(p[7]);
+    return !memcmp(p, "HTTP/", 5) && ws__is_digit(p[5]) && p[6] == '.' &&
+        ws__is_digit(p[7]);
 }
 
 WS_API int ws_head_request(ws_str head, ws_str *method, ws_str *target, ws_str *version)
@@ -2310,12 +2383,15 @@ WS_API int ws_head_request(ws_str head, ws_str *method, ws_str *target, ws_str *
         return WS_ERR_HEAD_SYNTAX;
     }
     for (i = 0; i < a; i++) {
-        if (!ws__is_token(line.data[i])) return WS_ERR_HEAD_SYNTAX;
+        if (!ws__is_token(line.data[i]))
+            return WS_ERR_HEAD_SYNTAX;
     }
     for (i = a + 1; i < b; i++) {
-        if (line.data[i] < 0x21 || line.data[i] > 0x7E) return WS_ERR_HEAD_SYNTAX;
+        if (line.data[i] < 0x21 || line.data[i] > 0x7E)
+            return WS_ERR_HEAD_SYNTAX;
     }
-    if (!ws__is_version(line.data + b + 1)) return WS_ERR_HEAD_SYNTAX;
+    if (!ws__is_version(line.data + b + 1))
+        return WS_ERR_HEAD_SYNTAX;
     *method = ws__str(line.data, a);
     *target = ws__str(line.data + a + 1, b - a - 1);
     *version = ws__str(line.data + b + 1, 8);
@@ -2328,13 +2404,17 @@ WS_API int ws_head_answer(ws_str head, ws_str *version, int *status, ws_str *rea
     const char *p = line.data;
     int i, code = 0;
 
-    if (line.size < 12 || !ws__is_version(p) || p[8] != ' ') return WS_ERR_HEAD_SYNTAX;
-    if (line.size > 12 && p[12] != ' ') return WS_ERR_HEAD_SYNTAX;
+    if (line.size < 12 || !ws__is_version(p) || p[8] != ' ')
+        return WS_ERR_HEAD_SYNTAX;
+    if (line.size > 12 && p[12] != ' ')
+        return WS_ERR_HEAD_SYNTAX;
     for (i = 9; i < 12; i++) {
-        if (!ws__is_digit(p[i])) return WS_ERR_HEAD_SYNTAX;
+        if (!ws__is_digit(p[i]))
+            return WS_ERR_HEAD_SYNTAX;
         code = code * 10 + (p[i] - '0');
     }
-    if (code < 100) return WS_ERR_HEAD_SYNTAX;
+    if (code < 100)
+        return WS_ERR_HEAD_SYNTAX;
     *version = ws__str(p, 8);
     *status = code;
     *reason = line.size > 12 ? ws__str(p + 13, line.size - 13) : ws__str(p + 12, 0);
@@ -2345,11 +2425,14 @@ WS_API int ws_head_field(ws_str head, size_t *pos, ws_str *name, ws_str *value)
 {
     size_t at = *pos, colon, end;
 
-    if (!at) at = ws__find(head, 0, '\r') + 2;
-    if (at >= head.size || head.data[at] == '\r') return 0;
+    if (!at)
+        at = ws__find(head, 0, '\r') + 2;
+    if (at >= head.size || head.data[at] == '\r')
+        return 0;
     colon = ws__find(head, at, ':');
     end = ws__find(head, colon, '\r');
-    if (end >= head.size) return 0;
+    if (end >= head.size)
+        return 0;
     *name = ws__str(head.data + at, colon - at);
     *value = ws__trim(head.data, colon + 1, end);
     *pos = end + 2;
@@ -2358,21 +2441,24 @@ WS_API int ws_head_field(ws_str head, size_t *pos, ws_str *name, ws_str *value)
 
 WS_API int ws_list_next(ws_str *list, ws_str *item)
 {
-    ws_str s = *list;
+    ws_str str = *list;
     size_t from = 0, i;
     int quoted = 0;
 
-    while (from < s.size && (s.data[from] == ',' || ws__is_blank(s.data[from]))) from++;
-    for (i = from; i < s.size && (quoted || s.data[i] != ','); i++) {
-        if (s.data[i] == '"') quoted = !quoted;
-        else if (quoted && s.data[i] == '\\' && i + 1 < s.size) i++;
+    while (from < str.size && (str.data[from] == ',' || ws__is_blank(str.data[from])))
+        from++;
+    for (i = from; i < str.size && (quoted || str.data[i] != ','); i++) {
+        if (str.data[i] == '"')
+            quoted = !quoted;
+        else if (quoted && str.data[i] == '\\' && i + 1 < str.size)
+            i++;
     }
     if (from == i) {
         list->size = 0;
         return 0;
     }
-    *item = ws__trim(s.data, from, i);
-    *list = ws__str(s.data + i, s.size - i);
+    *item = ws__trim(str.data, from, i);
+    *list = ws__str(str.data + i, str.size - i);
     return 1;
 }
 
@@ -2386,7 +2472,8 @@ WS_API int ws_list_has(ws_str list, const char *token)
     ws_str item;
 
     while (ws_list_next(&list, &item)) {
-        if (ws_str_is(item, token)) return 1;
+        if (ws_str_is(item, token))
+            return 1;
     }
     return 0;
 }
@@ -2412,9 +2499,11 @@ static int ws__body_length(ws_str value, uint64_t *size)
 {
     size_t i;
 
-    if (!value.size || value.size > 18) return WS_ERR_BODY;
+    if (!value.size || value.size > 18)
+        return WS_ERR_BODY;
     for (*size = i = 0; i < value.size; i++) {
-        if (!ws__is_digit(value.data[i])) return WS_ERR_BODY;
+        if (!ws__is_digit(value.data[i]))
+            return WS_ERR_BODY;
         *size = *size * 10 + (uint64_t)(value.data[i] - '0');
     }
     return 0;
@@ -2422,29 +2511,33 @@ static int ws__body_length(ws_str value, uint64_t *size)
 
 /* How the body behind a head comes. none: it has none, whatever the head says. 0, or
    WS_ERR_BODY with a guess, for those who only show it. */
-WS__PRIVATE int ws__body_begin(ws__body *b, ws_str head, int none)
+WS__PRIVATE int ws__body_begin(ws__body *body, ws_str head, int none)
 {
     ws_str name, value;
     size_t pos = 0;
     uint64_t size = 0;
     int fault = 0;
 
-    b->how = WS__BODY_TO_END;
-    b->left = 0;
+    body->how = WS__BODY_TO_END;
+    body->left = 0;
     while (ws_head_field(head, &pos, &name, &value)) {
         if (ws_str_is(name, "Transfer-Encoding")) {
-            if (ws_list_has(value, "chunked")) b->how = WS__BODY_SIZE;
+            if (ws_list_has(value, "chunked"))
+                body->how = WS__BODY_SIZE;
             fault |= !ws_str_is(value, "chunked");
-        } else if (ws_str_is(name, "Content-Length") && b->how != WS__BODY_SIZE) {
+        } else if (ws_str_is(name, "Content-Length") && body->how != WS__BODY_SIZE) {
             fault |= ws__body_length(value, &size);
-            fault |= b->how == WS__BODY_LENGTH && b->left != size;
-            b->how = WS__BODY_LENGTH;
-            b->left = size;
+            fault |= body->how == WS__BODY_LENGTH && body->left != size;
+            body->how = WS__BODY_LENGTH;
+            body->left = size;
         }
     }
-    if (fault && b->how == WS__BODY_LENGTH) b->how = WS__BODY_TO_END;
-    if (none || (b->how == WS__BODY_LENGTH && !b->left)) b->how = WS__BODY_DONE;
-    if (b->how == WS__BODY_SIZE) b->left = 0;
+    if (fault && body->how == WS__BODY_LENGTH)
+        body->how = WS__BODY_TO_END;
+    if (none || (body->how == WS__BODY_LENGTH && !body->left))
+        body->how = WS__BODY_DONE;
+    if (body->how == WS__BODY_SIZE)
+        body->left = 0;
     return fault ? WS_ERR_BODY : 0;
 }
 
@@ -2456,99 +2549,126 @@ static int ws__chunk_size(ws_str line, uint64_t *size)
     for (*size = 0; i < line.size && i < 16 && ws__hex(line.data[i]) >= 0; i++)
         *size = *size << 4 | (uint64_t)ws__hex(line.data[i]);
     digits = i;
-    while (i < line.size && ws__is_blank(line.data[i])) i++;
-    if (!digits || (i < line.size && line.data[i] != ';')) return WS_ERR_BODY;
+    while (i < line.size && ws__is_blank(line.data[i]))
+        i++;
+    if (!digits || (i < line.size && line.data[i] != ';'))
+        return WS_ERR_BODY;
     return *size >> 62 ? WS_ERR_BODY : 0;
 }
 
 /* A line of the chunked form, without its end: 0 or WS_ERR_BODY. */
-static int ws__body_line(ws__body *b, ws_str line, uint32_t most)
+static int ws__body_line(ws__body *body, ws_str line, uint32_t most)
 {
     int fault;
 
-    if (b->how == WS__BODY_BREAK) {
-        b->how = WS__BODY_SIZE;
+    if (body->how == WS__BODY_BREAK) {
+        body->how = WS__BODY_SIZE;
         return line.size ? WS_ERR_BODY : 0;
     }
-    if (b->how == WS__BODY_TRAILER) {
-        b->left += line.size;
-        if (!line.size) b->how = WS__BODY_DONE;
-        return b->left > most ? WS_ERR_BODY : 0;
+    if (body->how == WS__BODY_TRAILER) {
+        body->left += line.size;
+        if (!line.size)
+            body->how = WS__BODY_DONE;
+        return body->left > most ? WS_ERR_BODY : 0;
     }
-    fault = ws__chunk_size(line, &b->left);
-    b->how = b->left ? WS__BODY_CHUNK : WS__BODY_TRAILER;
+    fault = ws__chunk_size(line, &body->left);
+    body->how = body->left ? WS__BODY_CHUNK : WS__BODY_TRAILER;
     return fault;
 }
 
 /* One step over n bytes. Returns how many are used up, of which *data are payload, all or
    none; 0: more must come, or it is done; or WS_ERR_BODY. most: bytes of trailers. */
-WS__PRIVATE ptrdiff_t ws__body_step(ws__body *b, const char *p, size_t n, uint32_t most,
+WS__PRIVATE ptrdiff_t ws__body_step(ws__body *body, const char *p, size_t n,
+                                    uint32_t most,
                                     size_t *data)
 {
     size_t end;
 
     *data = 0;
-    if (b->how == WS__BODY_DONE) return 0;
-    if (b->how == WS__BODY_TO_END) return (ptrdiff_t)(*data = n);
-    if (b->how == WS__BODY_LENGTH || b->how == WS__BODY_CHUNK) {
-        *data = n < b->left ? n : (size_t)b->left;
-        b->left -= *data;
-        if (!b->left) b->how = b->how == WS__BODY_CHUNK ? WS__BODY_BREAK : WS__BODY_DONE;
+    if (body->how == WS__BODY_DONE)
+        return 0;
+    if (body->how == WS__BODY_TO_END)
+        return (ptrdiff_t)(*data = n);
+    if (body->how == WS__BODY_LENGTH || body->how == WS__BODY_CHUNK) {
+        *data = n < body->left ? n : (size_t)body->left;
+        body->left -= *data;
+        if (!body->left)
+            body->how = body->how == WS__BODY_CHUNK ? WS__BODY_BREAK : WS__BODY_DONE;
         return (ptrdiff_t)*data;
     }
     end = ws__find(ws__str(p, n), 0, '\n');
-    if (end >= WS__BODY_LINE) return WS_ERR_BODY;
-    if (end == n) return 0;
-    if (!end || p[end - 1] != '\r') return WS_ERR_BODY;
-    if (ws__body_line(b, ws__str(p, end - 1), most)) return WS_ERR_BODY;
+    if (end >= WS__BODY_LINE)
+        return WS_ERR_BODY;
+    if (end == n)
+        return 0;
+    if (!end || p[end - 1] != '\r')
+        return WS_ERR_BODY;
+    if (ws__body_line(body, ws__str(p, end - 1), most))
+        return WS_ERR_BODY;
     return (ptrdiff_t)end + 1;
 }
 
 /* Of a refusal's body that begins with these n bytes: 1 when all of it is here. What is
    there is moved together to p if join is set: *size bytes. A malformed one ends where it
    is. */
-WS__PRIVATE int ws__body_gather(ws__body b, char *p, size_t n, int join, size_t *size)
+WS__PRIVATE int ws__body_gather(ws__body body, char *p, size_t n, int join, size_t *size)
 {
     size_t at = 0, data;
     ptrdiff_t step = 1;
 
     *size = 0;
     while (step > 0) {
-        step = ws__body_step(&b, p + at, n - at, WS_BODY_MAX, &data);
-        if (step <= 0) break;
-        if (join) memmove(p + *size, p + at, data);
+        step = ws__body_step(&body, p + at, n - at, WS_BODY_MAX, &data);
+        if (step <= 0)
+            break;
+        if (join)
+            memmove(p + *size, p + at, data);
         *size += data;
         at += (size_t)step;
     }
-    return step < 0 || b.how == WS__BODY_DONE;
+    return step < 0 || body.how == WS__BODY_DONE;
 }
 
 WS_API int ws_param_next(ws_str *params, ws_str *name, char *value, size_t n)
 {
-    ws_str s = ws__trim(params->data, 0, params->size);
+    ws_str str = ws__trim(params->data, 0, params->size);
     size_t at = 1, from, used = 0;
 
-    if (!s.size) return 0;
-    if (s.data[0] != ';' || (value && !n)) return -1;
-    while (at < s.size && ws__is_blank(s.data[at])) at++;
-    for (from = at; at < s.size && ws__is_token(s.data[at]);) at++;
-    *name = ws__str(s.data + from, at - from);
-    while (at < s.size && ws__is_blank(s.data[at])) at++;
-    if (at < s.size && s.data[at] == '=') {
+    if (!str.size)
+        return 0;
+    if (str.data[0] != ';' || (value && !n))
+        return -1;
+    while (at < str.size && ws__is_blank(str.data[at]))
+        at++;
+    for (from = at; at < str.size && ws__is_token(str.data[at]);)
+        at++;
+    *name = ws__str(str.data + from, at - from);
+    while (at < str.size && ws__is_blank(str.data[at]))
+        at++;
+    if (at < str.size && str.data[at] == '=') {
         int quoted, open;
-        do at++; while (at < s.size && ws__is_blank(s.data[at]));
-        open = quoted = at < s.size && s.data[at] == '"';
-        for (at += (size_t)quoted; at < s.size && (!value || used < n); at++) {
-            if (open && s.data[at] == '"') { open = 0; at++; break; }
-            if (open && s.data[at] == '\\') at++;
-            if (at == s.size || !ws__is_token(s.data[at])) break;
-            if (value) value[used] = s.data[at];
+        do at++; while (at < str.size && ws__is_blank(str.data[at]));
+        open = quoted = at < str.size && str.data[at] == '"';
+        for (at += (size_t)quoted; at < str.size && (!value || used < n); at++) {
+            if (open && str.data[at] == '"') {
+                open = 0;
+                at++;
+                break;
+            }
+            if (open && str.data[at] == '\\')
+                at++;
+            if (at == str.size || !ws__is_token(str.data[at]))
+                break;
+            if (value)
+                value[used] = str.data[at];
             used++;
         }
-        if (open || !used || (value && used == n)) return -1;
+        if (open || !used || (value && used == n))
+            return -1;
     }
-    if (value) value[used] = 0;
-    *params = ws__trim(s.data, at, s.size);
+    if (value)
+        value[used] = 0;
+    *params = ws__trim(str.data, at, str.size);
     return name->size && (!params->size || params->data[0] == ';') ? 1 : -1;
 }
 
@@ -2566,17 +2686,20 @@ WS__PRIVATE int ws__url_odd(char c)
 /* Decimal number 1..65535 in p[0..n); nothing at all leaves *port as it is. */
 WS__PRIVATE int ws__url_port(const char *p, size_t n, uint16_t *port)
 {
-    uint32_t v = 0;
+    uint32_t value = 0;
     size_t i;
 
-    if (!n) return 0;
+    if (!n)
+        return 0;
     for (i = 0; i < n; i++) {
-        if (!ws__is_digit(p[i])) return WS_ERR_URL;
-        v = v * 10 + (uint32_t)(p[i] - '0');
-        if (v > 65535) return WS_ERR_URL;
+        if (!ws__is_digit(p[i]))
+            return WS_ERR_URL;
+        value = value * 10 + (uint32_t)(p[i] - '0');
+        if (value > 65535)
+            return WS_ERR_URL;
     }
-    *port = (uint16_t)v;
-    return v ? 0 : WS_ERR_URL;
+    *port = (uint16_t)value;
+    return value ? 0 : WS_ERR_URL;
 }
 
 /* What is wrong with a URL, and where. */
@@ -2584,8 +2707,10 @@ typedef struct ws__url_why { const char *words; size_t at; } ws__url_why;
 
 WS__PRIVATE int ws__url_fault(ws__url_why *why, const char *words, size_t at)
 {
-    if (why) why->words = words;
-    if (why) why->at = at;
+    if (why)
+        why->words = words;
+    if (why)
+        why->at = at;
     return WS_ERR_URL;
 }
 
@@ -2597,23 +2722,28 @@ WS__PRIVATE int ws__url_authority(ws_str a, ws_url *url)
     if (at < a.size) {
         size_t colon = ws__find(ws__str(a.data, at), 0, ':');
         for (i = 0; i < at; i++) {
-            if (ws__url_odd(a.data[i])) return WS_ERR_URL;
+            if (ws__url_odd(a.data[i]))
+                return WS_ERR_URL;
         }
         url->user = ws__str(a.data, colon);
-        if (colon < at) url->password = ws__str(a.data + colon + 1, at - colon - 1);
+        if (colon < at)
+            url->password = ws__str(a.data + colon + 1, at - colon - 1);
         a = ws__str(a.data + at + 1, a.size - at - 1);
     }
-    if (!a.size) return WS_ERR_URL;
+    if (!a.size)
+        return WS_ERR_URL;
     if (a.data[0] == '[') {
         end = ws__find(a, 0, ']');
-        if (end == a.size || ws__find(a, 0, ':') > end) return WS_ERR_URL;
+        if (end == a.size || ws__find(a, 0, ':') > end)
+            return WS_ERR_URL;
         for (i = 1; i < end && a.data[i] != '%'; i++) {
             char c = ws__lower(a.data[i]);
             if (!ws__is_digit(c) && !(c >= 'a' && c <= 'f') && c != ':' && c != '.') {
                 return WS_ERR_URL;
             }
         }
-        if (i < end && (end - i < 4 || memcmp(a.data + i, "%25", 3))) return WS_ERR_URL;
+        if (i < end && (end - i < 4 || memcmp(a.data + i, "%25", 3)))
+            return WS_ERR_URL;
         for (; i < end; i++)
             if ((a.data[i] == '%' && ws__percent(ws__str(a.data, end), i) < 0) ||
                 ws__url_odd(a.data[i]))
@@ -2624,20 +2754,25 @@ WS__PRIVATE int ws__url_authority(ws_str a, ws_url *url)
     } else {
         end = ws__find(a, 0, ':');
         for (i = 0; i < end; i++) {
-            if (a.data[i] == '%' || ws__url_odd(a.data[i])) return WS_ERR_URL;
+            if (a.data[i] == '%' || ws__url_odd(a.data[i]))
+                return WS_ERR_URL;
         }
         url->host = ws__str(a.data, end);
     }
-    if (!url->host.size) return WS_ERR_URL;
-    if (end == a.size) return 0;
-    if (a.data[end] != ':') return WS_ERR_URL;
+    if (!url->host.size)
+        return WS_ERR_URL;
+    if (end == a.size)
+        return 0;
+    if (a.data[end] != ':')
+        return WS_ERR_URL;
     return ws__url_port(a.data + end + 1, a.size - end - 1, &url->port);
 }
 
 /* The host without the zone of an IPv6 address, which means nothing to others. */
 WS__PRIVATE ws_str ws__url_host(const ws_url *url)
 {
-    return ws__str(url->host.data, url->ipv6 ? ws__find(url->host, 0, '%') : url->host.size);
+    return ws__str(url->host.data,
+                   url->ipv6 ? ws__find(url->host, 0, '%') : url->host.size);
 }
 
 /* rest: after "ws+unix:": [//]/path/of/socket[:target]. */
@@ -2648,7 +2783,8 @@ WS__PRIVATE int ws__url_unix(ws_str rest, ws_url *url)
     if (rest.size >= 2 && rest.data[0] == '/' && rest.data[1] == '/') {
         rest = ws__str(rest.data + 2, rest.size - 2);
     }
-    if (!rest.size || (rest.data[0] != '/' && rest.data[0] != '@')) return WS_ERR_URL;
+    if (!rest.size || (rest.data[0] != '/' && rest.data[0] != '@'))
+        return WS_ERR_URL;
     colon = ws__find(rest, 0, ':');
     url->host = ws__str(rest.data, colon);
     url->target = ws__str(rest.data + rest.size, 0);
@@ -2672,17 +2808,21 @@ WS__PRIVATE int ws__url_parse(const char *text, size_t n, ws_url *url, ws__url_w
 
     memset(url, 0, sizeof *url);
     for (i = 0; i < n; i++) {
-        if (text[i] == '#') return ws__url_fault(why, "a #fragment", i);
-        if (text[i] == ' ') return ws__url_fault(why, "a space", i);
+        if (text[i] == '#')
+            return ws__url_fault(why, "a #fragment", i);
+        if (text[i] == ' ')
+            return ws__url_fault(why, "a space", i);
         if (text[i] < 0x21 || text[i] > 0x7E)
             return ws__url_fault(why, "a character that must be percent-encoded", i);
     }
     i = ws__find(all, 0, ':');
     url->scheme = ws__str(text, i);
     rest = ws__str(text + i, n - i);
-    if (rest.size) rest = ws__str(rest.data + 1, rest.size - 1);
+    if (rest.size)
+        rest = ws__str(rest.data + 1, rest.size - 1);
     if (ws_str_is(url->scheme, "ws+unix"))
-        return ws__url_unix(rest, url) ? ws__url_fault(why, "path or target of ws+unix", 8) : 0;
+        return ws__url_unix(rest, url) ?
+            ws__url_fault(why, "path or target of ws+unix", 8) : 0;
     url->secure = ws_str_is(url->scheme, "wss") || ws_str_is(url->scheme, "https");
     if (!url->secure && !ws_str_is(url->scheme, "ws") && !ws_str_is(url->scheme, "http"))
         return ws__url_fault(why, "scheme is not ws, wss, http, https or ws+unix", 0);
@@ -2690,13 +2830,15 @@ WS__PRIVATE int ws__url_parse(const char *text, size_t n, ws_url *url, ws__url_w
     url->port = own;
     if (rest.size < 2 || rest.data[0] != '/' || rest.data[1] != '/')
         return ws__url_fault(why, "no // behind the scheme", url->scheme.size + 1);
-    for (i = 2; i < rest.size && rest.data[i] != '/' && rest.data[i] != '?';) i++;
+    for (i = 2; i < rest.size && rest.data[i] != '/' && rest.data[i] != '?';)
+        i++;
     url->target = ws__str(rest.data + i, rest.size - i);
     if (ws__url_authority(ws__str(rest.data + 2, i - 2), url)) {
         if (!url->host.size)
             return ws__url_fault(why, i > 2 ? "host, user or password" : "no host",
                                  url->scheme.size + 3);
-        return ws__url_fault(why, "port", (size_t)(url->host.data - text) + url->host.size);
+        return ws__url_fault(why, "port",
+                             (size_t)(url->host.data - text) + url->host.size);
     }
     url->default_port = url->port == own;
     return 0;
@@ -2710,49 +2852,62 @@ WS_API int ws_url_parse(const char *text, size_t n, ws_url *url)
 /* ---- addresses ---- */
 
 /* A dotted quad. Returns 1 if s is one. */
-WS__PRIVATE int ws__ipv4_parse(ws_str s, uint8_t out[4])
+WS__PRIVATE int ws__ipv4_parse(ws_str str, uint8_t out[4])
 {
     size_t i = 0, from;
     int k;
 
     for (k = 0; k < 4; k++, i++) {
-        unsigned v = 0;
-        for (from = i; i < s.size && i < from + 3 && ws__is_digit(s.data[i]); i++)
-            v = v * 10 + (unsigned)(s.data[i] - '0');
-        if (i == from || v > 255 || (i - from > 1 && s.data[from] == '0')) return 0;
-        if (k < 3 && (i == s.size || s.data[i] != '.')) return 0;
-        out[k] = (uint8_t)v;
+        unsigned value = 0;
+        for (from = i; i < str.size && i < from + 3 && ws__is_digit(str.data[i]); i++)
+            value = value * 10 + (unsigned)(str.data[i] - '0');
+        if (i == from || value > 255 || (i - from > 1 && str.data[from] == '0'))
+            return 0;
+        if (k < 3 && (i == str.size || str.data[i] != '.'))
+            return 0;
+        out[k] = (uint8_t)value;
     }
-    return i == s.size + 1;
+    return i == str.size + 1;
 }
 
 /* RFC 4291 2.2: groups of hex digits, one "::" for a run of zeros, the last four bytes
    perhaps a dotted quad. Returns 1 if s is one. */
-WS__PRIVATE int ws__ipv6_parse(ws_str s, uint8_t out[16])
+WS__PRIVATE int ws__ipv6_parse(ws_str str, uint8_t out[16])
 {
     size_t i = 0, n = 0, gap = 17, from;
 
     memset(out, 0, 16);
-    if (s.size >= 2 && s.data[0] == ':' && s.data[1] == ':') gap = 0, i = 2;
-    while (i < s.size) {
-        unsigned v = 0;
-        ws_str rest = ws__str(s.data + i, s.size - i);
-        if (n <= 12 && ws__ipv4_parse(rest, out + n)) { n += 4; i = s.size; break; }
-        for (from = i; i < s.size && i < from + 4 && ws__hex(s.data[i]) >= 0; i++)
-            v = v << 4 | (unsigned)ws__hex(s.data[i]);
-        if (i == from || n > 14) return 0;
-        ws__put16(out + n, v);
+    if (str.size >= 2 && str.data[0] == ':' && str.data[1] == ':')
+        gap = 0, i = 2;
+    while (i < str.size) {
+        unsigned value = 0;
+        ws_str rest = ws__str(str.data + i, str.size - i);
+        if (n <= 12 && ws__ipv4_parse(rest, out + n)) {
+            n += 4;
+            i = str.size;
+            break;
+        }
+        for (from = i; i < str.size && i < from + 4 && ws__hex(str.data[i]) >= 0; i++)
+            value = value << 4 | (unsigned)ws__hex(str.data[i]);
+        if (i == from || n > 14)
+            return 0;
+        ws__put16(out + n, value);
         n += 2;
-        if (i == s.size) break;
-        if (s.data[i++] != ':' || i == s.size) return 0;
-        if (s.data[i] == ':') {
-            if (gap <= 16) return 0;
+        if (i == str.size)
+            break;
+        if (str.data[i++] != ':' || i == str.size)
+            return 0;
+        if (str.data[i] == ':') {
+            if (gap <= 16)
+                return 0;
             gap = n;
             i++;
         }
     }
-    if (gap > 16) return n == 16;
-    if (n > 14) return 0;
+    if (gap > 16)
+        return n == 16;
+    if (n > 14)
+        return 0;
     memmove(out + 16 - (n - gap), out + gap, n - gap);
     memset(out + gap, 0, 16 - n);
     return 1;
@@ -2767,8 +2922,10 @@ static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standa
     memset(&url, 0, sizeof url);
     url.port = (uint16_t)standard;
     for (i = 0; i < a.size; i++)
-        if (a.data[i] < 0x21 || a.data[i] > 0x7E || strchr("/?#@,", a.data[i])) return 0;
-    if (ws__url_authority(a, &url)) return 0;
+        if (a.data[i] < 0x21 || a.data[i] > 0x7E || strchr("/?#@,", a.data[i]))
+            return 0;
+    if (ws__url_authority(a, &url))
+        return 0;
     *host = url.host;
     *port = url.port;
     return 1;
@@ -2901,9 +3058,11 @@ static int ws__sends(const ws__core *core, int what)
    unless the peer has sent one. 1 if this is the first, and its code counts. */
 static int ws__core_fail(ws__core *core, int error, int code)
 {
-    if (core->error) return 0;
+    if (core->error)
+        return 0;
     core->error = (uint8_t)-error;
-    if (core->is & WS__CLOSE_GOT) return 0;
+    if (core->is & WS__CLOSE_GOT)
+        return 0;
     core->code = (uint16_t)code;
     return 1;
 }
@@ -2944,67 +3103,83 @@ typedef struct ws__reader {
 
 /* The verdict that the first two bytes of a frame allow. rsv: the bits that an extension
    marks messages with. */
-static int ws__header_judge(const ws__core *core, int rsv, int unfinished, const uint8_t *p)
+static int ws__header_judge(const ws__core *core, int rsv, int unfinished,
+                            const uint8_t *p)
 {
     int op = p[0] & 15, fin = p[0] >> 7, bits = p[0] >> 4 & 7;
     int masked = p[1] >> 7, size = p[1] & 127;
 
-    if (bits && (bits != rsv || (op != WS_OP_TEXT && op != WS_OP_BINARY))) return WS_ERR_RSV;
-    if ((op > 2 && op < 8) || op > 10) return WS_ERR_OPCODE;
-    if (op >= 8 && !fin) return WS_ERR_CONTROL_FRAGMENT;
-    if (op >= 8 && size > WS__CONTROL_MAX) return WS_ERR_CONTROL_SIZE;
-    if (op == WS_OP_CONTINUATION && !unfinished) return WS_ERR_CONTINUATION;
-    if ((op == WS_OP_TEXT || op == WS_OP_BINARY) && unfinished) return WS_ERR_INTERLEAVED;
-    if (masked && WS__IS_CLIENT(core)) return WS_ERR_MASK_PRESENT;
-    if (!masked && !WS__IS_CLIENT(core)) return WS_ERR_MASK_MISSING;
+    if (bits && (bits != rsv || (op != WS_OP_TEXT && op != WS_OP_BINARY)))
+        return WS_ERR_RSV;
+    if ((op > 2 && op < 8) || op > 10)
+        return WS_ERR_OPCODE;
+    if (op >= 8 && !fin)
+        return WS_ERR_CONTROL_FRAGMENT;
+    if (op >= 8 && size > WS__CONTROL_MAX)
+        return WS_ERR_CONTROL_SIZE;
+    if (op == WS_OP_CONTINUATION && !unfinished)
+        return WS_ERR_CONTINUATION;
+    if ((op == WS_OP_TEXT || op == WS_OP_BINARY) && unfinished)
+        return WS_ERR_INTERLEAVED;
+    if (masked && WS__IS_CLIENT(core))
+        return WS_ERR_MASK_PRESENT;
+    if (!masked && !WS__IS_CLIENT(core))
+        return WS_ERR_MASK_MISSING;
     return 0;
 }
 
 /* Limits that the header of a data frame alone decides. What is coded counts when
    decoded. */
-static int ws__limits_judge(const ws_config *rules, const ws__reader *r, const ws_frame *f)
+static int ws__limits_judge(const ws_config *rules, const ws__reader *reader,
+                            const ws_frame *frame)
 {
     uint32_t most = rules->max_message;
-    int coded = f->rsv || r->coded;
+    int coded = frame->rsv || reader->coded;
 
-    if (rules->max_frame != WS_NO_LIMIT && f->size > rules->max_frame) return WS_ERR_FRAME_SIZE;
-    if (!coded && most != WS_NO_LIMIT && (f->size > most || r->size > most - f->size))
+    if (rules->max_frame != WS_NO_LIMIT && frame->size > rules->max_frame)
+        return WS_ERR_FRAME_SIZE;
+    if (!coded && most != WS_NO_LIMIT &&
+        (frame->size > most || reader->size > most - frame->size))
         return WS_ERR_MESSAGE_SIZE;
-    if (rules->max_fragments != WS_NO_LIMIT && r->frames >= rules->max_fragments)
+    if (rules->max_fragments != WS_NO_LIMIT && reader->frames >= rules->max_fragments)
         return WS_ERR_FRAGMENTS;
     return 0;
 }
 
 /* Judges the frame that begins at p, as soon as its bytes decide. Returns the size of its
    header, 0: more must come, or the error. */
-static int ws__core_see(const ws__core *core, const ws_config *rules, const ws__reader *r, int rsv,
-                        const uint8_t *p, size_t have, ws_frame *f)
+static int ws__core_see(const ws__core *core, const ws_config *rules,
+                        const ws__reader *reader, int rsv,
+                        const uint8_t *p, size_t have, ws_frame *frame)
 {
     int fault, head;
 
-    if (have < 2) return 0;
-    fault = ws__header_judge(core, rsv, r->op, p);
-    if (fault) return fault;
-    head = ws_frame_decode(p, have, f);
-    if (head > 0 && f->op < 8) fault = ws__limits_judge(rules, r, f);
+    if (have < 2)
+        return 0;
+    fault = ws__header_judge(core, rsv, reader->op, p);
+    if (fault)
+        return fault;
+    head = ws_frame_decode(p, have, frame);
+    if (head > 0 && frame->op < 8)
+        fault = ws__limits_judge(rules, reader, frame);
     return fault ? fault : head;
 }
 
 /* Begins a data frame that ws__core_see has let through. */
-static void ws__core_begin(ws__reader *r, const ws_frame *f)
+static void ws__core_begin(ws__reader *reader, const ws_frame *frame)
 {
-    WS_ASSERT(!r->in_frame && f->op < 8);
-    WS_ASSERT((f->op == WS_OP_CONTINUATION) == (r->op != 0));
-    if (!r->op) {
-        r->op = f->op;
-        r->coded = f->rsv != 0;
+    WS_ASSERT(!reader->in_frame && frame->op < 8);
+    WS_ASSERT((frame->op == WS_OP_CONTINUATION) == (reader->op != 0));
+    if (!reader->op) {
+        reader->op = frame->op;
+        reader->coded = frame->rsv != 0;
     }
-    r->frames++;
-    r->left = f->size;
-    r->fin = f->fin;
-    r->masked = f->masked;
-    memcpy(r->key, f->key, 4);
-    r->in_frame = 1;
+    reader->frames++;
+    reader->left = frame->size;
+    reader->fin = frame->fin;
+    reader->masked = frame->masked;
+    memcpy(reader->key, frame->key, 4);
+    reader->in_frame = 1;
 }
 
 /* Text is UTF-8 (8.1), and with end no character is left unfinished. 0, or the fault;
@@ -3013,48 +3188,56 @@ static int ws__text_judge(int op, uint32_t *utf8, const uint8_t *p, size_t n, in
                           size_t *good)
 {
     *good = n;
-    if (op != WS_OP_TEXT) return 0;
+    if (op != WS_OP_TEXT)
+        return 0;
     *good = ws_utf8(utf8, p, n);
     return *good < n || (end && *utf8) ? WS_ERR_UTF8 : 0;
 }
 
 /* Judges n clear bytes of the message: its text, its size. end: they are its last. 0, or
    the fault; *good: the bytes in front of it. */
-static int ws__core_clear(ws__reader *r, const ws_config *rules, const uint8_t *p, size_t n,
+static int ws__core_clear(ws__reader *reader, const ws_config *rules, const uint8_t *p,
+                          size_t n,
                           int end, size_t *good)
 {
     uint32_t most = rules->max_message;
-    size_t fits = most != WS_NO_LIMIT && n > most - r->size ? (size_t)(most - r->size) : n;
+    size_t fits = most != WS_NO_LIMIT &&
+        n > most - reader->size ? (size_t)(most - reader->size) : n;
 
-    int fault = ws__text_judge(r->op, &r->utf8, p, fits, end && fits == n, good);
+    int fault = ws__text_judge(reader->op, &reader->utf8, p, fits, end && fits == n,
+                               good);
 
-    WS_ASSERT(r->op && *good <= fits && fits <= n);
-    r->size += *good;
+    WS_ASSERT(reader->op && *good <= fits && fits <= n);
+    reader->size += *good;
     return fault ? fault : fits < n ? WS_ERR_MESSAGE_SIZE : 0;
 }
 
 /* Takes n bytes of the frame's payload, n at most left, and moves them unmasked to where
    the caller wants them, perhaps where they are. */
-static void ws__core_move(ws__reader *r, uint8_t *to, const uint8_t *from, size_t n)
+static void ws__core_move(ws__reader *reader, uint8_t *to, const uint8_t *from, size_t n)
 {
     uint8_t key[4];
     size_t i;
 
-    WS_ASSERT(r->in_frame && n <= r->left);
-    if (r->masked) ws_mask(to, from, n, r->key, 0);
-    else if (to != from && n) memmove(to, from, n);
-    memcpy(key, r->key, 4);
-    for (i = 0; i < 4; i++) r->key[i] = key[(i + n) & 3];
-    r->left -= n;
+    WS_ASSERT(reader->in_frame && n <= reader->left);
+    if (reader->masked)
+        ws_mask(to, from, n, reader->key, 0);
+    else if (to != from && n)
+        memmove(to, from, n);
+    memcpy(key, reader->key, 4);
+    for (i = 0; i < 4; i++)
+        reader->key[i] = key[(i + n) & 3];
+    reader->left -= n;
 }
 
 /* The same, and judges them: for messages that no extension decodes. */
-static int ws__core_take(ws__reader *r, const ws_config *rules, uint8_t *to, const uint8_t *from,
+static int ws__core_take(ws__reader *reader, const ws_config *rules, uint8_t *to,
+                         const uint8_t *from,
                          size_t n, size_t *good)
 {
-    ws__core_move(r, to, from, n);
-    r->in_frame = r->left > 0;
-    return ws__core_clear(r, rules, to, n, !r->left && r->fin, good);
+    ws__core_move(reader, to, from, n);
+    reader->in_frame = reader->left > 0;
+    return ws__core_clear(reader, rules, to, n, !reader->left && reader->fin, good);
 }
 
 /* A whole message in one frame of a size that was let through, unmasked in place. key:
@@ -3063,7 +3246,8 @@ static int ws__core_whole(int op, uint8_t *p, size_t n, const uint8_t *key, size
 {
     uint32_t utf8 = 0;
 
-    if (key) ws_mask(p, p, n, key, 0);
+    if (key)
+        ws_mask(p, p, n, key, 0);
     return ws__text_judge(op, &utf8, p, n, 1, good);
 }
 
@@ -3075,37 +3259,45 @@ static inline size_t ws__core_short(const ws__core *core, const uint8_t *p, size
     int client = WS__IS_CLIENT(core);
     size_t head = client ? 2 : 6;
 
-    if (have < 8 || (p[0] != 0x81 && p[0] != 0x82)) return 0;
-    if (p[1] >> 7 == client) return 0;
+    if (have < 8 || (p[0] != 0x81 && p[0] != 0x82))
+        return 0;
+    if (p[1] >> 7 == client)
+        return 0;
     *n = p[1] & 127u;
-    if (*n == 127) return 0;
+    if (*n == 127)
+        return 0;
     if (*n == 126) {
         *n = ws__get16(p + 2);
         head += 2;
-        if (*n < 126) return 0;
+        if (*n < 126)
+            return 0;
     }
     return have - head < *n ? 0 : head;
 }
 
 /* n bytes were handed on, last: and with them the message. Of one in parts max_fragments
    bounds the frames that bring nothing, max_message the others. */
-static void ws__core_given(ws__reader *r, size_t n, int last)
+static void ws__core_given(ws__reader *reader, size_t n, int last)
 {
-    if (n) r->frames = 1;
-    if (last) memset(r, 0, sizeof *r);
+    if (n)
+        reader->frames = 1;
+    if (last)
+        memset(reader, 0, sizeof *reader);
 }
 
 #ifndef WS_NO_SOCKETS
 
 /* Steps over a frame that was begun and is not looked into. */
-static void ws__core_skip(ws__reader *r, int in_parts)
+static void ws__core_skip(ws__reader *reader, int in_parts)
 {
-    uint64_t n = r->left;
+    uint64_t n = reader->left;
 
-    if (!r->coded) r->size += n;
-    r->left = 0;
-    r->in_frame = 0;
-    if (in_parts || r->fin) ws__core_given(r, n > 0, r->fin);
+    if (!reader->coded)
+        reader->size += n;
+    reader->left = 0;
+    reader->in_frame = 0;
+    if (in_parts || reader->fin)
+        ws__core_given(reader, n > 0, reader->fin);
 }
 
 /* Bytes that are missing of a header of which have bytes are here: at least 1. */
@@ -3113,9 +3305,12 @@ static size_t ws__header_missing(const uint8_t *p, size_t have)
 {
     size_t size = have < 2 ? 0 : p[1] & 127u, all = 2;
 
-    if (size == 126) all = 4;
-    if (size == 127) all = 10;
-    if (have >= 2 && p[1] & 128) all += 4;
+    if (size == 126)
+        all = 4;
+    if (size == 127)
+        all = 10;
+    if (have >= 2 && p[1] & 128)
+        all += 4;
     WS_ASSERT(have < all);
     return all - have;
 }
@@ -3137,9 +3332,12 @@ static int ws__core_close_got(ws__core *core, const uint8_t *p, size_t n)
     uint32_t state = 0;
     int code = n >= 2 ? (int)ws__get16(p) : WS_CLOSE_NO_CODE;
 
-    if (n == 1) return WS_ERR_CLOSE_SIZE;
-    if (n && !ws__code_valid(code)) return WS_ERR_CLOSE_CODE;
-    if (n > 2 && (ws_utf8(&state, p + 2, n - 2) < n - 2 || state)) return WS_ERR_CLOSE_UTF8;
+    if (n == 1)
+        return WS_ERR_CLOSE_SIZE;
+    if (n && !ws__code_valid(code))
+        return WS_ERR_CLOSE_CODE;
+    if (n > 2 && (ws_utf8(&state, p + 2, n - 2) < n - 2 || state))
+        return WS_ERR_CLOSE_UTF8;
     WS_ASSERT(core->phase == WS__PHASE_FRAMES && !(core->is & WS__CLOSE_GOT));
     core->is |= WS__CLOSE_GOT;
     core->code = (uint16_t)code;
@@ -3150,13 +3348,17 @@ static int ws__core_close_got(ws__core *core, const uint8_t *p, size_t n)
 
 /* Writes the payload of a Close frame, of which the reason may be cut: its size. code 0:
    empty. */
-static size_t ws__core_close_lay(uint8_t to[WS__CONTROL_MAX], int code, const char *reason,
+static size_t ws__core_close_lay(uint8_t to[WS__CONTROL_MAX], int code,
+                                 const char *reason,
                                  size_t n)
 {
-    if (!code) return 0;
-    if (n > WS__REASON_MAX) n = WS__REASON_MAX;
+    if (!code)
+        return 0;
+    if (n > WS__REASON_MAX)
+        n = WS__REASON_MAX;
     ws__put16(to, (unsigned)code);
-    if (n) memcpy(to + 2, reason, n);
+    if (n)
+        memcpy(to + 2, reason, n);
     return n + 2;
 }
 
@@ -3166,7 +3368,8 @@ static void ws__core_close_sent(ws__core *core) { core->is |= WS__CLOSE_SENT; }
 /* It was written, with all before it. 1 if that is news. */
 static int ws__core_close_left(ws__core *core)
 {
-    if ((core->is & (WS__CLOSE_SENT | WS__CLOSE_LEFT)) != WS__CLOSE_SENT) return 0;
+    if ((core->is & (WS__CLOSE_SENT | WS__CLOSE_LEFT)) != WS__CLOSE_SENT)
+        return 0;
     core->is |= WS__CLOSE_LEFT;
     return 1;
 }
@@ -3174,13 +3377,16 @@ static int ws__core_close_left(ws__core *core)
 /* The connection ends without closing. */
 static void ws__core_dropped(ws__core *core)
 {
-    if (!(core->is & WS__CLOSE_GOT)) core->code = WS_CLOSE_ABNORMAL;
+    if (!(core->is & WS__CLOSE_GOT))
+        core->code = WS_CLOSE_ABNORMAL;
 }
 
-/* The opcode that answers a control frame, with the same payload (5.5.1, 5.5.2); 0: none. */
+/* The opcode that answers a control frame, with the same payload (5.5.1, 5.5.2); 0: none.
+   */
 static int ws__core_answer(const ws__core *core, int op)
 {
-    if (op == WS_OP_CLOSE) return core->is & WS__CLOSE_SENT ? 0 : WS_OP_CLOSE;
+    if (op == WS_OP_CLOSE)
+        return core->is & WS__CLOSE_SENT ? 0 : WS_OP_CLOSE;
     return op == WS_OP_PING ? WS_OP_PONG : 0;
 }
 
@@ -3188,7 +3394,8 @@ static int ws__core_answer(const ws__core *core, int op)
    server that found a fault, so that its Close frame arrives. */
 static int ws__core_awaits_end(const ws__core *core)
 {
-    if (core->phase != WS__PHASE_ENDING || !(core->is & WS__CLOSE_LEFT)) return 0;
+    if (core->phase != WS__PHASE_ENDING || !(core->is & WS__CLOSE_LEFT))
+        return 0;
     return WS__IS_CLIENT(core) || core->error;
 }
 
@@ -3206,14 +3413,14 @@ static int ws__core_clean(const ws__core *core)
 
 /* The header of a frame of n bytes (5.2); op may have WS__UNFINISHED. A client's are
    masked, each with a key of its own, which the caller draws. */
-static void ws__core_frame(const ws__core *core, ws_frame *f, int op, uint64_t n)
+static void ws__core_frame(const ws__core *core, ws_frame *frame, int op, uint64_t n)
 {
-    memset(f, 0, sizeof *f);
-    f->fin = !(op & WS__UNFINISHED);
-    f->op = op & 15;
-    f->size = n;
-    f->masked = WS__IS_CLIENT(core);
-    WS_ASSERT(f->op < 8 || (f->fin && n <= WS__CONTROL_MAX));
+    memset(frame, 0, sizeof *frame);
+    frame->fin = !(op & WS__UNFINISHED);
+    frame->op = op & 15;
+    frame->size = n;
+    frame->masked = WS__IS_CLIENT(core);
+    WS_ASSERT(frame->op < 8 || (frame->fin && n <= WS__CONTROL_MAX));
 }
 
 /* May a server's whole message be laid down at once? A filter: 0 forbids nothing. */
@@ -3257,7 +3464,8 @@ static void ws__core_part_sent(ws__core *core, uint32_t now, int op, int last)
    pings and pongs may, until the peer's has come (5.5.1, 5.5.2). */
 static inline int ws__core_may(const ws__core *core, int op)
 {
-    int no = op == WS_OP_PING || op == WS_OP_PONG ? WS__CLOSE_GOT : WS__CLOSE_GOT | WS__CLOSE_SENT;
+    int no = op == WS_OP_PING ||
+        op == WS_OP_PONG ? WS__CLOSE_GOT : WS__CLOSE_GOT | WS__CLOSE_SENT;
 
     return ws__sends(core, WS__SENDS_FRAMES) && !(core->is & no);
 }
@@ -3293,7 +3501,8 @@ static int32_t ws__core_left(const ws__core *core, uint32_t now)
 /* What time is for at present. */
 static int ws__core_time(const ws__core *core)
 {
-    if (core->is & WS__CLOSE_SENT) return WS__TIME_LIMIT;
+    if (core->is & WS__CLOSE_SENT)
+        return WS__TIME_LIMIT;
     return ws__phases[core->phase].time;
 }
 
@@ -3308,8 +3517,10 @@ static uint32_t ws__core_due(const ws__core *core, const ws_config *rules, uint3
     case WS__TIME_IDLE: return idle;
     default: break;
     }
-    if (core->is & WS__PINGED) ping = ws__after(now, core->pinged, rules->ping_timeout);
-    else ping = ws__after(now, core->heard, rules->ping_interval);
+    if (core->is & WS__PINGED)
+        ping = ws__after(now, core->pinged, rules->ping_timeout);
+    else
+        ping = ws__after(now, core->heard, rules->ping_interval);
     return ws__sooner(now, idle, ping);
 }
 
@@ -3334,15 +3545,21 @@ static int ws__core_tick(ws__core *core, const ws_config *rules, uint32_t now)
     int time = ws__core_time(core);
 
     if (time == WS__TIME_LIMIT) {
-        if (ws__core_left(core, now) > 0) return 0;
-        return ws__phase_has(core, WS__OPENS) ? WS_ERR_HANDSHAKE_TIMEOUT : WS_ERR_CLOSE_TIMEOUT;
+        if (ws__core_left(core, now) > 0)
+            return 0;
+        return ws__phase_has(core, WS__OPENS) ? WS_ERR_HANDSHAKE_TIMEOUT :
+            WS_ERR_CLOSE_TIMEOUT;
     }
-    if (time == WS__TIME_BEATS) return 0;
-    if (now - core->spoke >= rules->idle_timeout) return WS_ERR_IDLE_TIMEOUT;
-    if (time == WS__TIME_IDLE) return 0;
+    if (time == WS__TIME_BEATS)
+        return 0;
+    if (now - core->spoke >= rules->idle_timeout)
+        return WS_ERR_IDLE_TIMEOUT;
+    if (time == WS__TIME_IDLE)
+        return 0;
     if (core->is & WS__PINGED)
         return now - core->pinged < rules->ping_timeout ? 0 : WS_ERR_PING_TIMEOUT;
-    if (now - core->heard < rules->ping_interval) return 0;
+    if (now - core->heard < rules->ping_interval)
+        return 0;
     ws__core_pinged(core, now);
     return 1;
 }
@@ -3370,9 +3587,11 @@ static void ws__core_pong_got(ws__core *core, uint32_t now, const uint8_t *p, si
 {
     uint32_t ms;
 
-    if (n != 4 || !(core->is & WS__RTT_ASKED)) return;
+    if (n != 4 || !(core->is & WS__RTT_ASKED))
+        return;
     ms = now - ((uint32_t)ws__get16(p) << 16 | ws__get16(p + 2));
-    if (ms >= 65535) return;
+    if (ms >= 65535)
+        return;
     core->rtt = (uint16_t)(ms + 1);
     core->is &= (uint8_t)~WS__RTT_ASKED;
 }
@@ -3396,43 +3615,43 @@ typedef struct ws__request {
     int upgrade, connection, has_upgrade, body;
 } ws__request;
 
-static void ws__request_field(ws__request *r, ws_str name, ws_str value)
+static void ws__request_field(ws__request *request, ws_str name, ws_str value)
 {
     if (ws_str_is(name, "Host")) {
-        r->hosts++;
-        r->host = value;
+        request->hosts++;
+        request->host = value;
     } else if (ws_str_is(name, "Sec-WebSocket-Key")) {
-        r->keys++;
-        r->key = value;
+        request->keys++;
+        request->key = value;
     } else if (ws_str_is(name, "Sec-WebSocket-Version")) {
-        r->versions++;
-        r->wanted = value;
+        request->versions++;
+        request->wanted = value;
     } else if (ws_str_is(name, "Origin")) {
-        r->origins++;
-        r->origin = value;
+        request->origins++;
+        request->origin = value;
     } else if (ws_str_is(name, "Upgrade")) {
-        r->has_upgrade = 1;
-        r->upgrade |= ws_list_has(value, "websocket");
+        request->has_upgrade = 1;
+        request->upgrade |= ws_list_has(value, "websocket");
     } else if (ws_str_is(name, "Connection")) {
-        r->connection |= ws_list_has(value, "upgrade");
+        request->connection |= ws_list_has(value, "upgrade");
     } else if (ws_str_is(name, "Transfer-Encoding")) {
-        r->body = 1;
+        request->body = 1;
     } else if (ws_str_is(name, "Content-Length")) {
-        r->body |= !ws_str_is(value, "0");
+        request->body |= !ws_str_is(value, "0");
     }
 }
 
 /* Reads a request head. 0 or WS_ERR_HEAD_SYNTAX. */
-WS__PRIVATE int ws__request_read(ws__request *r, ws_str head)
+WS__PRIVATE int ws__request_read(ws__request *request, ws_str head)
 {
     ws_str name, value;
     size_t pos = 0;
     int fault;
 
-    memset(r, 0, sizeof *r);
-    fault = ws_head_request(head, &r->method, &r->target, &r->version);
+    memset(request, 0, sizeof *request);
+    fault = ws_head_request(head, &request->method, &request->target, &request->version);
     while (!fault && ws_head_field(head, &pos, &name, &value))
-        ws__request_field(r, name, value);
+        ws__request_field(request, name, value);
     return fault;
 }
 
@@ -3444,13 +3663,18 @@ static int ws__target_valid(ws_str target)
     ws_str scheme = target;
     size_t i;
 
-    if (ws__find(target, 0, '#') < target.size) return 0;
-    if (target.data[0] == '/') return 1;
+    if (ws__find(target, 0, '#') < target.size)
+        return 0;
+    if (target.data[0] == '/')
+        return 1;
     scheme.size = ws__find(target, 0, ':');
     i = scheme.size + 3;                    /* where the host begins */
-    if (i >= target.size || memcmp(target.data + scheme.size, "://", 3)) return 0;
-    if (target.data[i] == '/' || target.data[i] == '?') return 0;
-    return ws_str_is(scheme, "http") || ws_str_is(scheme, "https") || ws_str_is(scheme, "ws") ||
+    if (i >= target.size || memcmp(target.data + scheme.size, "://", 3))
+        return 0;
+    if (target.data[i] == '/' || target.data[i] == '?')
+        return 0;
+    return ws_str_is(scheme, "http") || ws_str_is(scheme, "https") ||
+        ws_str_is(scheme, "ws") ||
            ws_str_is(scheme, "wss");
 }
 
@@ -3460,78 +3684,96 @@ static int ws__key_valid(ws_str key)
 {
     size_t i = 0;
 
-    while (i < key.size && ws__base64_value(key.data[i]) < 64) i++;
+    while (i < key.size && ws__base64_value(key.data[i]) < 64)
+        i++;
     return i == 22 && key.size == 24 && key.data[22] == '=' && key.data[23] == '=';
 }
 
 /* The Host of a request: there once, and an authority (RFC 9112 3.2). */
-static int ws__host_judge(const ws__request *r, int needed)
+static int ws__host_judge(const ws__request *request, int needed)
 {
     ws_str host;
     unsigned port;
 
-    if (r->hosts > 1) return WS_ERR_HOST;
-    if (!r->hosts || !r->host.size) return needed ? WS_ERR_HOST : 0;
-    return ws__authority(r->host, &host, &port, 80) ? 0 : WS_ERR_HOST;
+    if (request->hosts > 1)
+        return WS_ERR_HOST;
+    if (!request->hosts || !request->host.size)
+        return needed ? WS_ERR_HOST : 0;
+    return ws__authority(request->host, &host, &port, 80) ? 0 : WS_ERR_HOST;
 }
 
-static int ws__connection_lost(const ws__request *r, int *hint)
+static int ws__connection_lost(const ws__request *request, int *hint)
 {
-    if (r->keys) *hint = WS__HINT_CONNECTION_LOST;
+    if (request->keys)
+        *hint = WS__HINT_CONNECTION_LOST;
     return WS_ERR_CONNECTION;
 }
 
 /* Was the upgrade asked for, and no line of it lost on the way? */
-static int ws__upgrade_judge(const ws__request *r, int modern, int *hint)
+static int ws__upgrade_judge(const ws__request *request, int modern, int *hint)
 {
-    if (r->keys && !r->has_upgrade && (!modern || !r->connection)) {
+    if (request->keys && !request->has_upgrade && (!modern || !request->connection)) {
         *hint = WS__HINT_UPGRADE_LOST;
         return WS_ERR_UPGRADE;
     }
-    return r->keys && !r->connection && !modern ? ws__connection_lost(r, hint) : 0;
+    return request->keys && !request->connection &&
+        !modern ? ws__connection_lost(request, hint) : 0;
 }
 
 /* 4.2.1. 0: a good WebSocket request, but for its Origin; WS_ERR_NOT_UPGRADE: plain HTTP;
    else the fault, perhaps with *hint. */
-WS__APART int ws__request_judge(const ws__request *r, int *hint)
+WS__APART int ws__request_judge(const ws__request *request, int *hint)
 {
-    int modern = ws_str_is(r->version, "HTTP/1.1"), fault;
-    int wants = r->upgrade || r->keys || r->versions;
+    int modern = ws_str_is(request->version, "HTTP/1.1"), fault;
+    int wants = request->upgrade || request->keys || request->versions;
 
-    if (r->version.data[5] != '1') return WS_ERR_HTTP_VERSION;
-    fault = ws__host_judge(r, modern || wants);
-    if (fault) return fault;
-    if (!wants) return WS_ERR_NOT_UPGRADE;
-    fault = ws__upgrade_judge(r, modern, hint);
-    if (fault) return fault;
-    if (r->method.size != 3 || memcmp(r->method.data, "GET", 3)) return WS_ERR_METHOD;
-    if (!modern) return WS_ERR_HTTP_VERSION;
-    if (!ws__target_valid(r->target)) {
+    if (request->version.data[5] != '1')
+        return WS_ERR_HTTP_VERSION;
+    fault = ws__host_judge(request, modern || wants);
+    if (fault)
+        return fault;
+    if (!wants)
+        return WS_ERR_NOT_UPGRADE;
+    fault = ws__upgrade_judge(request, modern, hint);
+    if (fault)
+        return fault;
+    if (request->method.size != 3 || memcmp(request->method.data, "GET", 3))
+        return WS_ERR_METHOD;
+    if (!modern)
+        return WS_ERR_HTTP_VERSION;
+    if (!ws__target_valid(request->target)) {
         *hint = WS__HINT_TARGET;
         return WS_ERR_HEAD_SYNTAX;
     }
-    if (!r->upgrade) {
-        if (!r->has_upgrade) *hint = WS__HINT_UPGRADE_MISSING;
+    if (!request->upgrade) {
+        if (!request->has_upgrade)
+            *hint = WS__HINT_UPGRADE_MISSING;
         return WS_ERR_UPGRADE;
     }
-    if (!r->connection) return ws__connection_lost(r, hint);
-    if (r->origins > 1) *hint = WS__HINT_ORIGIN_TWICE;
-    else if (r->versions > 1) *hint = WS__HINT_VERSION_TWICE;
-    if (*hint) return WS_ERR_HEAD_SYNTAX;
-    if (!r->versions || !ws_str_is(r->wanted, "13")) return WS_ERR_VERSION;
-    if (r->keys != 1 || !ws__key_valid(r->key)) return WS_ERR_KEY;
-    return r->body ? WS_ERR_BODY : 0;
+    if (!request->connection)
+        return ws__connection_lost(request, hint);
+    if (request->origins > 1)
+        *hint = WS__HINT_ORIGIN_TWICE;
+    else if (request->versions > 1)
+        *hint = WS__HINT_VERSION_TWICE;
+    if (*hint)
+        return WS_ERR_HEAD_SYNTAX;
+    if (!request->versions || !ws_str_is(request->wanted, "13"))
+        return WS_ERR_VERSION;
+    if (request->keys != 1 || !ws__key_valid(request->key))
+        return WS_ERR_KEY;
+    return request->body ? WS_ERR_BODY : 0;
 }
 
 /* The answer that opens the connection (4.2.2), but for what was agreed. */
-static void ws__core_answer_put(ws__text *t, ws_str key)
+static void ws__core_answer_put(ws__text *text, ws_str key)
 {
     char accept[29];
 
     ws_accept_key(key.data, accept);
-    ws__puts(t, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+    ws__puts(text, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                 "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
-    ws__puts(t, accept);
+    ws__puts(text, accept);
 }
 
 #endif /* WS_NO_SERVER */
@@ -3539,20 +3781,22 @@ static void ws__core_answer_put(ws__text *t, ws_str key)
 #ifndef WS_NO_CLIENT
 
 /* The lines of a request that ask for the upgrade (4.1), but for what is offered. */
-static void ws__core_upgrade_put(ws__text *t, const char *key, int version)
+static void ws__core_upgrade_put(ws__text *text, const char *key, int version)
 {
-    ws__puts(t, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ");
-    ws__puts(t, key);
-    ws__puts(t, "\r\nSec-WebSocket-Version: ");
-    ws__put_number(t, (uint64_t)version);
-    ws__puts(t, "\r\n");
+    ws__puts(text, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ");
+    ws__puts(text, key);
+    ws__puts(text, "\r\nSec-WebSocket-Version: ");
+    ws__put_number(text, (uint64_t)version);
+    ws__puts(text, "\r\n");
 }
 
 /* Does an answer open the connection (4.1)? 0: its lines decide, else why not. */
 static int ws__answer_opens(int status, ws_str version, int *hint)
 {
-    if (status != 101) return WS_ERR_STATUS;
-    if (ws_str_is(version, "HTTP/1.1")) return 0;
+    if (status != 101)
+        return WS_ERR_STATUS;
+    if (ws_str_is(version, "HTTP/1.1"))
+        return 0;
     *hint = WS__HINT_ANSWER_VERSION;
     return WS_ERR_HTTP_VERSION;
 }
@@ -3566,22 +3810,23 @@ enum { WS__ANSWER_END, WS__ANSWER_PROTOCOL, WS__ANSWER_EXTENSIONS };
 
 /* Reads the lines of an answer on from *pos, up to one that says what was agreed: its
    *value is for the caller to judge. accept: the 28 characters that are right. */
-static int ws__answer_read(ws__answer *a, ws_str head, size_t *pos, const char *accept,
+static int ws__answer_read(ws__answer *answer, ws_str head, size_t *pos,
+                           const char *accept,
                            ws_str *value)
 {
     ws_str name;
 
     while (ws_head_field(head, pos, &name, value)) {
         if (ws_str_is(name, "Upgrade")) {
-            a->upgrades++;
-            a->upgrade = ws_str_is(*value, "websocket");
+            answer->upgrades++;
+            answer->upgrade = ws_str_is(*value, "websocket");
         } else if (ws_str_is(name, "Connection")) {
-            a->connection |= ws_list_has(*value, "upgrade");
+            answer->connection |= ws_list_has(*value, "upgrade");
         } else if (ws_str_is(name, "Sec-WebSocket-Accept")) {
-            a->accepts++;
-            a->accept = value->size == 28 && !memcmp(value->data, accept, 28);
+            answer->accepts++;
+            answer->accept = value->size == 28 && !memcmp(value->data, accept, 28);
         } else if (ws_str_is(name, "Sec-WebSocket-Protocol")) {
-            a->protocols++;
+            answer->protocols++;
             return WS__ANSWER_PROTOCOL;
         } else if (ws_str_is(name, "Sec-WebSocket-Extensions")) {
             return WS__ANSWER_EXTENSIONS;
@@ -3591,20 +3836,24 @@ static int ws__answer_read(ws__answer *a, ws_str head, size_t *pos, const char *
 }
 
 /* The subprotocol of an answer: named once, and offered. */
-static int ws__answer_protocol_judge(const ws__answer *a, int offered)
+static int ws__answer_protocol_judge(const ws__answer *answer, int offered)
 {
-    return a->protocols == 1 && offered ? 0 : WS_ERR_SUBPROTOCOL;
+    return answer->protocols == 1 && offered ? 0 : WS_ERR_SUBPROTOCOL;
 }
 
 /* 4.1, what a client must find in an answer of 101 that was read. needs: a subprotocol
    was offered and must be there. */
-static int ws__answer_judge(const ws__answer *a, int needs, int *hint)
+static int ws__answer_judge(const ws__answer *answer, int needs, int *hint)
 {
-    if (a->upgrades > 1) *hint = WS__HINT_UPGRADE_TWICE;
-    if (a->upgrades != 1 || !a->upgrade) return WS_ERR_UPGRADE;
-    if (!a->connection) return WS_ERR_CONNECTION;
-    if (needs && !a->protocols) return WS_ERR_SUBPROTOCOL;
-    return a->accepts == 1 && a->accept ? 0 : WS_ERR_ACCEPT;
+    if (answer->upgrades > 1)
+        *hint = WS__HINT_UPGRADE_TWICE;
+    if (answer->upgrades != 1 || !answer->upgrade)
+        return WS_ERR_UPGRADE;
+    if (!answer->connection)
+        return WS_ERR_CONNECTION;
+    if (needs && !answer->protocols)
+        return WS_ERR_SUBPROTOCOL;
+    return answer->accepts == 1 && answer->accept ? 0 : WS_ERR_ACCEPT;
 }
 
 #endif /* WS_NO_CLIENT */
@@ -3621,12 +3870,13 @@ typedef struct ws__zlib {
 
 static void *ws__zlib_alloc(void *user, unsigned items, unsigned size)
 {
-    ws__zlib *s = (ws__zlib *)user;
+    ws__zlib *zlib = (ws__zlib *)user;
     size_t n = ((size_t)items * size + 15) / 16 * 16;
-    uint8_t *p = s->at;
+    uint8_t *p = zlib->at;
 
-    if (n > (size_t)(s->end - p)) return NULL;
-    s->at += n;
+    if (n > (size_t)(zlib->end - p))
+        return NULL;
+    zlib->at += n;
     return p;
 }
 
@@ -3636,14 +3886,14 @@ static void ws__zlib_free(void *user, void *p)
     (void)p;
 }
 
-static void ws__zlib_begin(ws__zlib *s, size_t size)
+static void ws__zlib_begin(ws__zlib *zlib, size_t size)
 {
-    memset(s, 0, sizeof *s);
-    s->at = (uint8_t *)(s + 1);
-    s->end = (uint8_t *)s + size;
-    s->z.zalloc = ws__zlib_alloc;
-    s->z.zfree = ws__zlib_free;
-    s->z.opaque = s;
+    memset(zlib, 0, sizeof *zlib);
+    zlib->at = (uint8_t *)(zlib + 1);
+    zlib->end = (uint8_t *)zlib + size;
+    zlib->z.zalloc = ws__zlib_alloc;
+    zlib->z.zfree = ws__zlib_free;
+    zlib->z.opaque = zlib;
 }
 
 #define WS__ZLIB_OWN (sizeof(ws__zlib) + 8192)      /* its small objects: 6 and 7 KB */
@@ -3662,94 +3912,103 @@ static size_t ws__zlib_inflate_size(int bits)
     return WS__ZLIB_OWN + ((size_t)1 << (bits < 9 ? 9 : bits));
 }
 
-static int ws__zlib_deflate_init(void *state, size_t size, int bits, int mem_level, int level)
+static int ws__zlib_deflate_init(void *state, size_t size, int bits, int mem_level,
+                                 int level)
 {
-    ws__zlib *s = (ws__zlib *)state;
+    ws__zlib *zlib = (ws__zlib *)state;
 
-    ws__zlib_begin(s, size);
-    return deflateInit2(&s->z, level, Z_DEFLATED, -bits, mem_level, Z_DEFAULT_STRATEGY);
+    ws__zlib_begin(zlib, size);
+    return deflateInit2(&zlib->z, level, Z_DEFLATED, -bits, mem_level,
+                        Z_DEFAULT_STRATEGY);
 }
 
 static int ws__zlib_inflate_init(void *state, size_t size, int bits)
 {
-    ws__zlib *s = (ws__zlib *)state;
+    ws__zlib *zlib = (ws__zlib *)state;
 
-    ws__zlib_begin(s, size);
-    return inflateInit2(&s->z, bits < 9 ? -9 : -bits);
+    ws__zlib_begin(zlib, size);
+    return inflateInit2(&zlib->z, bits < 9 ? -9 : -bits);
 }
 
 /* Shows zlib the bytes of a step, at most 2^30. */
-static void ws__zlib_show(z_stream *z, const void *in, size_t in_size, void *out, size_t out_size)
+static void ws__zlib_show(z_stream *stream, const void *in, size_t in_size, void *out,
+                          size_t out_size)
 {
     const size_t most = (size_t)1 << 30;
 
-    z->next_in = (Bytef *)(uintptr_t)in;
-    z->avail_in = (uInt)(in_size < most ? in_size : most);
-    z->next_out = (Bytef *)out;
-    z->avail_out = (uInt)(out_size < most ? out_size : most);
+    stream->next_in = (Bytef *)(uintptr_t)in;
+    stream->avail_in = (uInt)(in_size < most ? in_size : most);
+    stream->next_out = (Bytef *)out;
+    stream->avail_out = (uInt)(out_size < most ? out_size : most);
 }
 
 static int ws__zlib_deflate(void *state, const void *in, size_t *in_size, void *out,
                             size_t *out_size, int flush)
 {
-    z_stream *z = &((ws__zlib *)state)->z;
+    z_stream *stream = &((ws__zlib *)state)->z;
     size_t have = *in_size, room = *out_size;
     int r;
 
-    ws__zlib_show(z, in, have, out, room);
-    flush = flush && z->avail_in == have;
-    r = deflate(z, flush ? Z_SYNC_FLUSH : Z_NO_FLUSH);
-    if (r != Z_OK && r != Z_BUF_ERROR) return WS_ERR_CODEC;
-    *in_size = (size_t)(z->next_in - (const Bytef *)in);
-    *out_size = (size_t)(z->next_out - (Bytef *)out);
-    return flush && !z->avail_in && z->avail_out;
+    ws__zlib_show(stream, in, have, out, room);
+    flush = flush && stream->avail_in == have;
+    r = deflate(stream, flush ? Z_SYNC_FLUSH : Z_NO_FLUSH);
+    if (r != Z_OK && r != Z_BUF_ERROR)
+        return WS_ERR_CODEC;
+    *in_size = (size_t)(stream->next_in - (const Bytef *)in);
+    *out_size = (size_t)(stream->next_out - (Bytef *)out);
+    return flush && !stream->avail_in && stream->avail_out;
 }
 
 static int ws__zlib_inflate(void *state, const void *in, size_t *in_size, void *out,
                             size_t *out_size)
 {
-    z_stream *z = &((ws__zlib *)state)->z;
+    z_stream *stream = &((ws__zlib *)state)->z;
     int r;
 
-    ws__zlib_show(z, in, *in_size, out, *out_size);
-    r = inflate(z, Z_SYNC_FLUSH);
-    *in_size = (size_t)(z->next_in - (const Bytef *)in);
-    *out_size = (size_t)(z->next_out - (Bytef *)out);
-    if (r == Z_STREAM_END) return inflateResetKeep(z) ? (int)WS_ERR_CODEC : 2;
+    ws__zlib_show(stream, in, *in_size, out, *out_size);
+    r = inflate(stream, Z_SYNC_FLUSH);
+    *in_size = (size_t)(stream->next_in - (const Bytef *)in);
+    *out_size = (size_t)(stream->next_out - (Bytef *)out);
+    if (r == Z_STREAM_END)
+        return inflateResetKeep(stream) ? (int)WS_ERR_CODEC : 2;
     if (r == Z_DATA_ERROR || r == Z_NEED_DICT)      /* it stays so: if full, the next call
                                                        tells */
-        return *out_size && !z->avail_out ? 0 : (int)WS_ERR_DECODE;
-    if (r != Z_OK && r != Z_BUF_ERROR) return WS_ERR_CODEC;
-    return z->avail_out && (z->data_type & 128);    /* behind a block (zlib.h) */
+        return *out_size && !stream->avail_out ? 0 : (int)WS_ERR_DECODE;
+    if (r != Z_OK && r != Z_BUF_ERROR)
+        return WS_ERR_CODEC;
+    /* behind a block (zlib.h) */
+    return stream->avail_out && (stream->data_type & 128);
 }
 
 #endif /* WS_USE_ZLIB */
 
 /* The codec of the settings, NULL if there is none. */
-static const ws_codec *ws__codec(const ws_deflate *d)
+static const ws_codec *ws__codec(const ws_deflate *deflate)
 {
 #ifdef WS_USE_ZLIB
     static const ws_codec zlib = {
         ws__zlib_deflate_size, ws__zlib_inflate_size, ws__zlib_deflate_init,
         ws__zlib_inflate_init, ws__zlib_deflate, ws__zlib_inflate
     };
-    return d->codec ? d->codec : &zlib;
+    return deflate->codec ? deflate->codec : &zlib;
 #else
-    return d->codec;
+    return deflate->codec;
 #endif
 }
 
 /* The most window bits, up to most, that the codec can compress or decompress with; 0:
    none. */
-static int ws__deflate_bits(const ws_deflate *d, int most)
+static int ws__deflate_bits(const ws_deflate *deflate, int most)
 {
-    while (most > 7 && !(ws__codec(d)->deflate_size)(most, d->mem_level)) most--;
+    while (most > 7 && !(ws__codec(deflate)->deflate_size)(most, deflate->mem_level))
+        most--;
     return most > 7 ? most : 0;
 }
 
-static int ws__inflate_bits(const ws_deflate *d, int most)
+static int ws__inflate_bits(const ws_deflate *deflate, int most)
 {
-    while (most > 7 && !(ws__codec(d)->inflate_size)(most)) most--;
+    while (most > 7 && !(ws__codec(deflate)->inflate_size)(most))
+        most--;
     return most > 7 ? most : 0;
 }
 
@@ -3762,7 +4021,8 @@ static int ws__inflate_bits(const ws_deflate *d, int most)
 
 static uint32_t ws__deflate_agreed(int ours, int theirs, int ours_alone, int theirs_alone)
 {
-    return (uint32_t)ours | (uint32_t)theirs << 4 | (ours_alone ? WS__DEFLATE_OURS_ALONE : 0) |
+    return (uint32_t)ours | (uint32_t)theirs << 4 |
+        (ours_alone ? WS__DEFLATE_OURS_ALONE : 0) |
            (theirs_alone ? WS__DEFLATE_THEIRS_ALONE : 0);
 }
 
@@ -3772,18 +4032,20 @@ static const char *const ws__deflate_names[4] = {
 };
 
 /* Writes parameters: 0 leaves one out, 1 is one without a value. */
-static void ws__deflate_put(char *buf, size_t n, const int v[4])
+static void ws__deflate_put(char *buf, size_t n, const int value[4])
 {
-    ws__text t = ws__text_in(buf, n);
+    ws__text text = ws__text_in(buf, n);
     int i;
 
     for (i = 0; i < 4; i++) {
-        if (!v[i]) continue;
-        ws__puts(&t, "; ");
-        ws__puts(&t, ws__deflate_names[i]);
-        if (v[i] == 1) continue;
-        ws__puts(&t, "=");
-        ws__put_number(&t, (uint64_t)v[i]);
+        if (!value[i])
+            continue;
+        ws__puts(&text, "; ");
+        ws__puts(&text, ws__deflate_names[i]);
+        if (value[i] == 1)
+            continue;
+        ws__puts(&text, "=");
+        ws__put_number(&text, (uint64_t)value[i]);
     }
 }
 
@@ -3799,10 +4061,12 @@ static int ws__deflate_get(ws_str params, int offer, int v[4])
     while ((r = ws_param_next(&params, &name, value, sizeof value)) > 0) {
         for (i = 0; i < 4 && (name.size != strlen(ws__deflate_names[i]) ||
                               memcmp(name.data, ws__deflate_names[i], name.size)); i++) {}
-        if (i == 4 || v[i]) return -1;          /* unknown, or for the second time */
+        if (i == 4 || v[i])
+            return -1;          /* unknown, or for the second time */
         for (k = 0; k < 8 && strcmp(value, values[k]); k++) {}
         v[i] = !*value ? 1 : k < 8 ? k + 8 : -1;
-        if (v[i] < 0 || (i < 2 && v[i] != 1) || (v[i] == 1 && i >= 2 && !(offer && i == 3)))
+        if (v[i] < 0 || (i < 2 && v[i] != 1) ||
+            (v[i] == 1 && i >= 2 && !(offer && i == 3)))
             return -1;
     }
     return r;
@@ -3810,52 +4074,65 @@ static int ws__deflate_get(ws_str params, int offer, int v[4])
 
 static int ws__deflate_offer(void *user, int i, char *buf, size_t n)
 {
-    const ws_deflate *d = (const ws_deflate *)user;
-    int v[4], ours = ws__deflate_bits(d, d->client_max_window_bits);
-    int theirs = ws__inflate_bits(d, d->server_max_window_bits);
+    const ws_deflate *deflate = (const ws_deflate *)user;
+    int value[4], ours = ws__deflate_bits(deflate, deflate->client_max_window_bits);
+    int theirs = ws__inflate_bits(deflate, deflate->server_max_window_bits);
 
-    if (i || !theirs) return -1;
-    v[0] = d->server_no_context_takeover;
-    v[1] = d->client_no_context_takeover;
-    v[2] = theirs < 15 ? theirs : 0;
-    v[3] = !ours ? 0 : ours < 15 ? ours : 1;
-    ws__deflate_put(buf, n, v);
+    if (i || !theirs)
+        return -1;
+    value[0] = deflate->server_no_context_takeover;
+    value[1] = deflate->client_no_context_takeover;
+    value[2] = theirs < 15 ? theirs : 0;
+    value[3] = !ours ? 0 : ours < 15 ? ours : 1;
+    ws__deflate_put(buf, n, value);
     return 0;
 }
 
-static int ws__deflate_accept(void *user, ws_str offer, char *answer, size_t n, uint32_t *agreed)
+static int ws__deflate_accept(void *user, ws_str offer, char *answer, size_t n,
+                              uint32_t *agreed)
 {
-    const ws_deflate *d = (const ws_deflate *)user;
-    int v[4], ours = d->server_max_window_bits, theirs = d->client_max_window_bits;
+    const ws_deflate *deflate = (const ws_deflate *)user;
+    int value[4], ours = deflate->server_max_window_bits,
+        theirs = deflate->client_max_window_bits;
 
-    if (ws__deflate_get(offer, 1, v)) return -1;
-    if (v[2] && v[2] < ours) ours = v[2];
-    if (v[3] > 1 && v[3] < theirs) theirs = v[3];
-    ours = ws__deflate_bits(d, ours);
-    theirs = ws__inflate_bits(d, theirs);
-    if (!ours || !theirs || (theirs < 15 && !v[3])) return -1;
-    v[0] |= d->server_no_context_takeover;
-    v[1] |= d->client_no_context_takeover;
-    v[2] = v[2] || ours < 15 ? ours : 0;
-    v[3] = theirs < 15 || v[3] > 1 ? theirs : 0;
-    ws__deflate_put(answer, n, v);
-    *agreed = ws__deflate_agreed(ours, theirs, v[0], v[1]);
+    if (ws__deflate_get(offer, 1, value))
+        return -1;
+    if (value[2] && value[2] < ours)
+        ours = value[2];
+    if (value[3] > 1 && value[3] < theirs)
+        theirs = value[3];
+    ours = ws__deflate_bits(deflate, ours);
+    theirs = ws__inflate_bits(deflate, theirs);
+    if (!ours || !theirs || (theirs < 15 && !value[3]))
+        return -1;
+    value[0] |= deflate->server_no_context_takeover;
+    value[1] |= deflate->client_no_context_takeover;
+    value[2] = value[2] || ours < 15 ? ours : 0;
+    value[3] = theirs < 15 || value[3] > 1 ? theirs : 0;
+    ws__deflate_put(answer, n, value);
+    *agreed = ws__deflate_agreed(ours, theirs, value[0], value[1]);
     return 0;
 }
 
 static int ws__deflate_confirm(void *user, ws_str answer, uint32_t *agreed)
 {
-    const ws_deflate *d = (const ws_deflate *)user;
-    int v[4], ours = ws__deflate_bits(d, d->client_max_window_bits);
-    int theirs = ws__inflate_bits(d, d->server_max_window_bits);
+    const ws_deflate *deflate = (const ws_deflate *)user;
+    int value[4], ours = ws__deflate_bits(deflate, deflate->client_max_window_bits);
+    int theirs = ws__inflate_bits(deflate, deflate->server_max_window_bits);
 
-    if (ws__deflate_get(answer, 0, v)) return -1;
-    if (d->server_no_context_takeover && !v[0]) return -1;
-    if ((theirs < 15 && !v[2]) || v[2] > theirs || (v[3] && !ours)) return -1;
-    if (v[2] && !(ws__codec(d)->inflate_size)(v[2])) return -1;
-    if (v[3] && v[3] < ours) ours = ws__deflate_bits(d, v[3]); /* 0: we do not compress */
-    *agreed = ws__deflate_agreed(ours, v[2] ? v[2] : 15,
-                                 v[1] | d->client_no_context_takeover, v[0]);
+    if (ws__deflate_get(answer, 0, value))
+        return -1;
+    if (deflate->server_no_context_takeover && !value[0])
+        return -1;
+    if ((theirs < 15 && !value[2]) || value[2] > theirs || (value[3] && !ours))
+        return -1;
+    if (value[2] && !(ws__codec(deflate)->inflate_size)(value[2]))
+        return -1;
+    if (value[3] && value[3] < ours)
+        ours = ws__deflate_bits(deflate, value[3]); /* 0: we do not compress */
+    *agreed = ws__deflate_agreed(ours, value[2] ? value[2] : 15,
+                                 value[1] | deflate->client_no_context_takeover,
+                                 value[0]);
     return 0;
 }
 
@@ -3871,10 +4148,11 @@ typedef struct ws__deflate_state {
 
 static size_t ws__deflate_state_size(void *user, uint32_t agreed, int encode, int *alone)
 {
-    const ws_deflate *d = (const ws_deflate *)user;
+    const ws_deflate *deflate = (const ws_deflate *)user;
     int bits = encode ? WS__DEFLATE_OURS(agreed) : WS__DEFLATE_THEIRS(agreed);
-    size_t n = !bits ? 0 : encode ? (ws__codec(d)->deflate_size)(bits, d->mem_level)
-                                  : (ws__codec(d)->inflate_size)(bits);
+    size_t n = !bits ? 0 : encode ?
+        (ws__codec(deflate)->deflate_size)(bits, deflate->mem_level)
+                                  : (ws__codec(deflate)->inflate_size)(bits);
 
     *alone = (agreed & (encode ? WS__DEFLATE_OURS_ALONE : WS__DEFLATE_THEIRS_ALONE)) != 0;
     return n && n < (size_t)-1 / 4 ? n + sizeof(ws__deflate_state) : 0;
@@ -3882,15 +4160,17 @@ static size_t ws__deflate_state_size(void *user, uint32_t agreed, int encode, in
 
 static int ws__deflate_begin(void *user, uint32_t agreed, int encode, void *state)
 {
-    const ws_deflate *d = (const ws_deflate *)user;
+    const ws_deflate *deflate = (const ws_deflate *)user;
     ws__deflate_state *s = (ws__deflate_state *)state;
     int alone, r;
     size_t n = ws__deflate_state_size(user, agreed, encode, &alone) - sizeof *s;
 
     memset(s, 0, sizeof *s);
-    if (encode) r = (ws__codec(d)->deflate_init)(s + 1, n, WS__DEFLATE_OURS(agreed),
-                                               d->mem_level, d->level);
-    else r = (ws__codec(d)->inflate_init)(s + 1, n, WS__DEFLATE_THEIRS(agreed));
+    if (encode)
+        r = (ws__codec(deflate)->deflate_init)(s + 1, n, WS__DEFLATE_OURS(agreed),
+                                               deflate->mem_level, deflate->level);
+    else
+        r = (ws__codec(deflate)->inflate_init)(s + 1, n, WS__DEFLATE_THEIRS(agreed));
     return r ? WS_ERR_CODEC : 0;
 }
 
@@ -3908,20 +4188,24 @@ static int ws__deflate_encode(void *user, void *state, const void *in, size_t *i
 
     memcpy(to, s->held, made);
     while (!r && made < room && (used < have || flush)) {
-        size_t n = have - used, m = room - made;
-        r = (codec->deflate)(s + 1, (const uint8_t *)in + used, &n, to + made, &m, flush != 0);
-        if (r < 0 || r > 1 || n > have - used || m > room - made || (!r && !n && !m) ||
+        size_t n = have - used, size = room - made;
+        r = (codec->deflate)(s + 1, (const uint8_t *)in + used, &n, to + made, &size,
+                             flush != 0);
+        if (r < 0 || r > 1 || n > have - used || size > room - made ||
+            (!r && !n && !size) ||
             (r && (!flush || n < have - used)))
             return WS_ERR_CODEC;
         used += n;
-        made += m;
+        made += size;
     }
     s->count = (uint8_t)(made < 4 ? made : 4);
     made -= s->count;
     memcpy(s->held, to + made, s->count);
     if (r && flush == 2) {
-        if (!s->count) to[made++] = 0;          /* an empty message: 7.2.3.6 */
-        else if (memcmp(s->held, tail, 4)) return WS_ERR_CODEC;
+        if (!s->count)
+            to[made++] = 0;          /* an empty message: 7.2.3.6 */
+        else if (memcmp(s->held, tail, 4))
+            return WS_ERR_CODEC;
         s->count = 0;
     }
     *in_size = used;
@@ -3945,23 +4229,32 @@ static int ws__deflate_decode(void *user, void *state, const void *in, size_t *i
     while (s->any && !(last && used == have && s->final)) {
         int behind = last && used == have;
         const uint8_t *from = behind ? tail + s->tail : (const uint8_t *)in + used;
-        size_t left = behind ? 4u - s->tail : have - used, n = left, m = room - made;
-        r = (codec->inflate)(s + 1, from, &n, (uint8_t *)out + made, &m);
-        if (r == WS_ERR_DECODE) *out_size = made + (m < room - made ? m : 0);
-        if (r == WS_ERR_DECODE) return r;
-        if (r < 0 || r > 2 || n > left || m > room - made || (left && !n && !m))
+        size_t left = behind ? 4u - s->tail : have - used, n = left, size = room - made;
+        r = (codec->inflate)(s + 1, from, &n, (uint8_t *)out + made, &size);
+        if (r == WS_ERR_DECODE)
+            *out_size = made + (size < room - made ? size : 0);
+        if (r == WS_ERR_DECODE)
+            return r;
+        if (r < 0 || r > 2 || n > left || size > room - made || (left && !n && !size))
             return WS_ERR_CODEC;
-        if (!behind) s->final = r == 2;
-        if (behind) s->tail = (uint8_t)(s->tail + n);
-        else used += n;
-        made += m;
-        if (made == room || (used == have && (!last || s->tail == 4))) break;
+        if (!behind)
+            s->final = r == 2;
+        if (behind)
+            s->tail = (uint8_t)(s->tail + n);
+        else
+            used += n;
+        made += size;
+        if (made == room || (used == have && (!last || s->tail == 4)))
+            break;
     }
     *in_size = used;
     *out_size = made;
-    if (!last || used < have) return 0;
-    if (s->any && !s->final && made == room) return 0;
-    if (s->any && !s->final && !r) return WS_ERR_DECODE;    /* it ends inside a block */
+    if (!last || used < have)
+        return 0;
+    if (s->any && !s->final && made == room)
+        return 0;
+    if (s->any && !s->final && !r)
+        return WS_ERR_DECODE;    /* it ends inside a block */
     s->tail = s->any = s->final = 0;
     return 1;
 }
@@ -3969,51 +4262,60 @@ static int ws__deflate_decode(void *user, void *state, const void *in, size_t *i
 /* The settings with the defaults filled in. */
 static ws_deflate ws__deflate_settings(const ws_deflate *from)
 {
-    ws_deflate d = *from;
+    ws_deflate deflate = *from;
 
-    d.server_no_context_takeover = d.server_no_context_takeover != 0;
-    d.client_no_context_takeover = d.client_no_context_takeover != 0;
-    if (!d.server_max_window_bits) d.server_max_window_bits = 15;
-    if (!d.client_max_window_bits) d.client_max_window_bits = 15;
-    if (!d.level) d.level = 6;
-    if (!d.mem_level) d.mem_level = 8;
-    if (!d.threshold) d.threshold = 1024;
-    return d;
+    deflate.server_no_context_takeover = deflate.server_no_context_takeover != 0;
+    deflate.client_no_context_takeover = deflate.client_no_context_takeover != 0;
+    if (!deflate.server_max_window_bits)
+        deflate.server_max_window_bits = 15;
+    if (!deflate.client_max_window_bits)
+        deflate.client_max_window_bits = 15;
+    if (!deflate.level)
+        deflate.level = 6;
+    if (!deflate.mem_level)
+        deflate.mem_level = 8;
+    if (!deflate.threshold)
+        deflate.threshold = 1024;
+    return deflate;
 }
 
 /* Do both compress in the same way, once the same was agreed? */
 WS__PRIVATE int ws__deflate_alike(const ws_deflate *a, const ws_deflate *b)
 {
-    return ws__codec(a) == ws__codec(b) && a->level == b->level && a->mem_level == b->mem_level;
+    return ws__codec(a) == ws__codec(b) && a->level == b->level &&
+        a->mem_level == b->mem_level;
 }
 
 /* 0, or why the settings cannot be. */
 static int ws__deflate_fault(const ws_deflate *from, int client)
 {
-    ws_deflate d = ws__deflate_settings(from);
-    int ours = client ? d.client_max_window_bits : d.server_max_window_bits;
+    ws_deflate deflate = ws__deflate_settings(from);
+    int ours = client ? deflate.client_max_window_bits : deflate.server_max_window_bits;
 
-    if (!ws__codec(&d)) return WS_ERR_NO_CODEC;
-    if (d.server_max_window_bits < 8 || d.server_max_window_bits > 15 ||
-        d.client_max_window_bits < 8 || d.client_max_window_bits > 15 ||
-        d.level < 1 || d.level > 9 || d.mem_level < 1 || d.mem_level > 9 ||
+    if (!ws__codec(&deflate))
+        return WS_ERR_NO_CODEC;
+    if (deflate.server_max_window_bits < 8 || deflate.server_max_window_bits > 15 ||
+        deflate.client_max_window_bits < 8 || deflate.client_max_window_bits > 15 ||
+        deflate.level < 1 || deflate.level > 9 || deflate.mem_level < 1 ||
+        deflate.mem_level > 9 ||
         (from->server_max_window_bits | from->client_max_window_bits) < 0)
         return WS_ERR_ARGUMENT;
-    return ws__deflate_bits(&d, ours) ? 0 : WS_ERR_ARGUMENT;
+    return ws__deflate_bits(&deflate, ours) ? 0 : WS_ERR_ARGUMENT;
 }
 
-static ws_extension ws__deflate_extension(ws_deflate *d)
+static ws_extension ws__deflate_extension(ws_deflate *deflate)
 {
-    ws_extension x = {
+    ws_extension extension = {
         "permessage-deflate", 4, 0, 0, 1, NULL, ws__deflate_offer, ws__deflate_accept,
-        ws__deflate_confirm, ws__deflate_state_size, ws__deflate_begin, ws__deflate_encode,
+        ws__deflate_confirm, ws__deflate_state_size, ws__deflate_begin,
+            ws__deflate_encode,
         ws__deflate_decode, NULL
     };
 
-    x.required = d->required;
-    x.threshold = d->threshold;
-    x.user = d;
-    return x;
+    extension.required = deflate->required;
+    extension.threshold = deflate->threshold;
+    extension.user = deflate;
+    return extension;
 }
 
 /* ==== >>conn (private) ============================================================== */
@@ -4098,7 +4400,8 @@ typedef struct ws__rx {
     uint32_t head_at, head_size;
 } ws__rx;
 
-/* A whole frame in its final form, kept once for all who are to get it. Its bytes follow. */
+/* A whole frame in its final form, kept once for all who are to get it. Its bytes follow.
+   */
 typedef struct ws__shared {
     struct ws__cfg *cfg;        /* whose allocator it is from */
     size_t size, block;         /* bytes: the frame, all of it */
@@ -4208,7 +4511,8 @@ typedef struct ws__cfg {
     uint32_t conns;             /* listener: accepted and not closed yet */
 } ws__cfg;
 
-/* What only a client has: that connects, follows redirects, tries again, and may block. */
+/* What only a client has: that connects, follows redirects, tries again, and may block.
+   */
 typedef struct ws__client {
     ws__cfg cfg;                /* its own. First: c->cfg leads here */
     char *moved;                /* where redirects led, NULL: nowhere */
@@ -4257,26 +4561,26 @@ struct ws_conn {
     uint32_t untaken;         /* what the peer had not taken yet when it was last asked */
 };
 
-static ws__client *ws__client_of(const ws_conn *c)
+static ws__client *ws__client_of(const ws_conn *conn)
 {
-    WS_ASSERT(WS__IS_CLIENT(&c->core));
-    return (ws__client *)(void *)c->cfg;
+    WS_ASSERT(WS__IS_CLIENT(&conn->core));
+    return (ws__client *)(void *)conn->cfg;
 }
 
 /* Of the answer to a client's request, 0 before it. */
-static int ws__status(const ws_conn *c)
+static int ws__status(const ws_conn *conn)
 {
-    return WS__IS_CLIENT(&c->core) ? ws__client_of(c)->status : 0;
+    return WS__IS_CLIENT(&conn->core) ? ws__client_of(conn)->status : 0;
 }
 
-static int ws__is_fixed(const ws_conn *c) { return c->role & WS__IS_FIXED; }
+static int ws__is_fixed(const ws_conn *conn) { return conn->role & WS__IS_FIXED; }
 
 #if defined(WS_NO_SOCKETS)
-static int ws__is_blocking(const ws_conn *c) { (void)c; return 0; }
-static int ws__is_driven(const ws_conn *c) { (void)c; return 0; }
+static int ws__is_blocking(const ws_conn *conn) { (void)conn; return 0; }
+static int ws__is_driven(const ws_conn *conn) { (void)conn; return 0; }
 #else
-static int ws__is_blocking(const ws_conn *c) { return c->role & WS__IS_BLOCKING; }
-static int ws__is_driven(const ws_conn *c) { return c->role & WS__IS_DRIVEN; }
+static int ws__is_blocking(const ws_conn *conn) { return conn->role & WS__IS_BLOCKING; }
+static int ws__is_driven(const ws_conn *conn) { return conn->role & WS__IS_DRIVEN; }
 #endif
 
 #define WS__DATA(block) ((uint8_t *)(uintptr_t)((block) + 1))
@@ -4306,7 +4610,8 @@ static void *ws__system_alloc(void *user, void *old, size_t old_size, size_t new
     (void)new_size;
     return NULL;
 #else
-    if (new_size) return realloc(old, new_size);
+    if (new_size)
+        return realloc(old, new_size);
     free(old);
     return NULL;
 #endif
@@ -4319,45 +4624,53 @@ static void *ws__alloc(ws__cfg *cfg, size_t size)
 
 static void ws__free(ws__cfg *cfg, void *p, size_t size)
 {
-    if (p) (cfg->set.alloc)(cfg->set.alloc_user, p, size, 0);
+    if (p)
+        (cfg->set.alloc)(cfg->set.alloc_user, p, size, 0);
 }
 
 /* A block of at least *size bytes, *size then being its real size. */
 static void *ws__block_new(ws__cfg *cfg, size_t *size)
 {
-    ws__cache *k = cfg->cache;
+    ws__cache *cache = cfg->cache;
     int i, best = -1;
 
-    for (i = 0; k && i < 16; i++) {
-        size_t have = k->slot[i].size;
-        if (have >= *size && have / 4 <= *size && (best < 0 || have < k->slot[best].size))
+    for (i = 0; cache && i < 16; i++) {
+        size_t have = cache->slot[i].size;
+        if (have >= *size && have / 4 <= *size &&
+            (best < 0 || have < cache->slot[best].size))
             best = i;
     }
     if (best >= 0) {
-        *size = k->slot[best].size;
-        k->slot[best].size = 0;
-        k->total -= *size;
-        return k->slot[best].block;
+        *size = cache->slot[best].size;
+        cache->slot[best].size = 0;
+        cache->total -= *size;
+        return cache->slot[best].block;
     }
     return ws__alloc(cfg, *size);
 }
 
 static void ws__block_free(ws__cfg *cfg, void *block, size_t size)
 {
-    ws__cache *k = cfg->cache;
+    ws__cache *cache = cfg->cache;
     int i, least = 0;
 
-    if (!k || size > WS__CACHE_MAX / 2) { ws__free(cfg, block, size); return; }
-    for (i = 1; i < 16; i++)
-        if (k->slot[i].size < k->slot[least].size) least = i;
-    if (k->slot[least].size >= size || k->total - k->slot[least].size + size > WS__CACHE_MAX) {
+    if (!cache || size > WS__CACHE_MAX / 2) {
         ws__free(cfg, block, size);
         return;
     }
-    if (k->slot[least].size) ws__free(cfg, k->slot[least].block, k->slot[least].size);
-    k->total += size - k->slot[least].size;
-    k->slot[least].block = block;
-    k->slot[least].size = size;
+    for (i = 1; i < 16; i++)
+        if (cache->slot[i].size < cache->slot[least].size)
+            least = i;
+    if (cache->slot[least].size >= size ||
+        cache->total - cache->slot[least].size + size > WS__CACHE_MAX) {
+        ws__free(cfg, block, size);
+        return;
+    }
+    if (cache->slot[least].size)
+        ws__free(cfg, cache->slot[least].block, cache->slot[least].size);
+    cache->total += size - cache->slot[least].size;
+    cache->slot[least].block = block;
+    cache->slot[least].size = size;
 }
 
 WS__PRIVATE void ws__cache_clear(ws__cfg *cfg)
@@ -4373,37 +4686,44 @@ WS__PRIVATE void ws__cache_clear(ws__cfg *cfg)
 
 /* ---- configuration ---- */
 
-static int ws__token_valid(ws_str s)
+static int ws__token_valid(ws_str str)
 {
     size_t i;
-    for (i = 0; i < s.size; i++) if (!ws__is_token(s.data[i])) return 0;
-    return s.size > 0;
+    for (i = 0; i < str.size; i++)
+        if (!ws__is_token(str.data[i]))
+            return 0;
+    return str.size > 0;
 }
 
 /* Header values: visible characters, spaces, tabs, and bytes of other charsets. */
 static int ws__is_value(const char *s)
 {
     for (; *s; s++)
-        if (((uint8_t)*s < 0x20 && *s != '\t') || *s == 0x7F) return 0;
+        if (((uint8_t)*s < 0x20 && *s != '\t') || *s == 0x7F)
+            return 0;
     return 1;
 }
 
-static int ws__headers_valid(const ws_header *h)
+static int ws__headers_valid(const ws_header *header)
 {
-    for (; h && h->name; h++)
-        if (!ws__token_valid(ws__cstr(h->name)) || !h->value || !ws__is_value(h->value)) return 0;
+    for (; header && header->name; header++)
+        if (!ws__token_valid(ws__cstr(header->name)) || !header->value ||
+            !ws__is_value(header->value))
+            return 0;
     return 1;
 }
 
-static int ws__has_header(const ws_header *h, const char *name)
+static int ws__has_header(const ws_header *header, const char *name)
 {
-    for (; h && h->name; h++) if (ws_str_is(ws__cstr(h->name), name)) return 1;
+    for (; header && header->name; header++)
+        if (ws_str_is(ws__cstr(header->name), name))
+            return 1;
     return 0;
 }
 
 /* Headers of the application: valid, and none of those that the library alone may write.
    sized: one may be Content-Length. */
-static int ws__headers_own(const ws_header *h, int sized)
+static int ws__headers_own(const ws_header *header, int sized)
 {
     static const char *const ours[] = {
         "Host", "Connection", "Upgrade", "Transfer-Encoding", "Sec-WebSocket-Key",
@@ -4412,23 +4732,31 @@ static int ws__headers_own(const ws_header *h, int sized)
     };
     size_t i;
 
-    for (i = 0; i < sizeof ours / sizeof *ours; i++) if (ws__has_header(h, ours[i])) return 0;
-    return ws__headers_valid(h) && (sized || !ws__has_header(h, "Content-Length"));
+    for (i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (ws__has_header(header, ours[i]))
+            return 0;
+    return ws__headers_valid(header) &&
+        (sized || !ws__has_header(header, "Content-Length"));
 }
 
 /* A path in which '*' stands only at the end of a segment. */
 static int ws__pattern_valid(const char *p)
 {
-    if (*p != '/') return 0;
-    for (; *p; p++) if (*p == '*' && p[1] && p[1] != '/') return 0;
+    if (*p != '/')
+        return 0;
+    for (; *p; p++)
+        if (*p == '*' && p[1] && p[1] != '/')
+            return 0;
     return 1;
 }
 
-static int ws__extension_valid(const ws_extension *x)
+static int ws__extension_valid(const ws_extension *extension)
 {
-    return x->name && ws__token_valid(ws__cstr(x->name)) &&
-           (x->rsv == 1 || x->rsv == 2 || x->rsv == 4) && x->offer && x->accept &&
-           x->confirm && x->state_size && x->begin && x->encode && x->decode;
+    return extension->name && ws__token_valid(ws__cstr(extension->name)) &&
+           (extension->rsv == 1 || extension->rsv == 2 || extension->rsv == 4) &&
+               extension->offer && extension->accept &&
+           extension->confirm && extension->state_size && extension->begin &&
+               extension->encode && extension->decode;
 }
 
 /* scheme "://" host [":" port], or of other schemes than HTTP's anything behind "://". */
@@ -4438,40 +4766,47 @@ typedef struct ws__origin {
     int below;                  /* it was "*.host" */
 } ws__origin;
 
-static int ws__origin_parse(ws__origin *o, ws_str s)
+static int ws__origin_parse(ws__origin *origin, ws_str str)
 {
-    size_t n = ws__find(s, 0, ':'), i;
+    size_t n = ws__find(str, 0, ':'), i;
     ws_str rest;
 
-    memset(o, 0, sizeof *o);
-    if (!n || n + 3 > s.size || memcmp(s.data + n, "://", 3)) return 0;
+    memset(origin, 0, sizeof *origin);
+    if (!n || n + 3 > str.size || memcmp(str.data + n, "://", 3))
+        return 0;
     for (i = 0; i < n; i++)
-        if (!ws__is_token(s.data[i]) || strchr("*!#$%&'^_`|~", s.data[i])) return 0;
-    o->scheme = ws__str(s.data, n);
-    rest = ws__str(s.data + n + 3, s.size - n - 3);
-    o->below = rest.size > 2 && rest.data[0] == '*' && rest.data[1] == '.';
-    if (o->below) rest = ws__str(rest.data + 2, rest.size - 2);
+        if (!ws__is_token(str.data[i]) || strchr("*!#$%&'^_`|~", str.data[i]))
+            return 0;
+    origin->scheme = ws__str(str.data, n);
+    rest = ws__str(str.data + n + 3, str.size - n - 3);
+    origin->below = rest.size > 2 && rest.data[0] == '*' && rest.data[1] == '.';
+    if (origin->below)
+        rest = ws__str(rest.data + 2, rest.size - 2);
     for (i = 0; i < rest.size; i++)
         if (rest.data[i] < 0x21 || rest.data[i] > 0x7E || strchr("/?#@,;*", rest.data[i]))
             return 0;
-    o->host = rest;
-    if (ws_str_is(o->scheme, "http")) o->standard = 80;
-    else if (ws_str_is(o->scheme, "https")) o->standard = 443;
-    else return 1;
-    return ws__authority(rest, &o->host, &o->port, o->standard);
+    origin->host = rest;
+    if (ws_str_is(origin->scheme, "http"))
+        origin->standard = 80;
+    else if (ws_str_is(origin->scheme, "https"))
+        origin->standard = 443;
+    else
+        return 1;
+    return ws__authority(rest, &origin->host, &origin->port, origin->standard);
 }
 
 /* The element of cfg.origins that can never be an origin, size 0: none. */
 static ws_str ws__origins_fault(const char *origins)
 {
     ws_str list = ws__cstr(origins), item;
-    ws__origin o;
+    ws__origin origin;
     int any = 0;
 
     while (ws_list_next(&list, &item)) {
         any = 1;
-        if (!ws_str_is(item, "*") && !ws_str_is(item, "same") && !ws_str_is(item, "null") &&
-            !ws__origin_parse(&o, item))
+        if (!ws_str_is(item, "*") && !ws_str_is(item, "same") &&
+            !ws_str_is(item, "null") &&
+            !ws__origin_parse(&origin, item))
             return item;
     }
     return origins && !any ? ws__cstr("an empty list") : ws__str("", 0);
@@ -4568,27 +4903,30 @@ static const ws__field ws__fields[] = {
 
 #define WS__FIELD_END (ws__fields + sizeof ws__fields / sizeof *ws__fields)
 
-static const void *ws__field_at(const ws_config *cfg, const ws__field *f)
+static const void *ws__field_at(const ws_config *cfg, const ws__field *field)
 {
-    return (const char *)cfg + f->at;
+    return (const char *)cfg + field->at;
 }
 
-static int ws__field_is_set(const ws_config *cfg, const ws__field *f)
+static int ws__field_is_set(const ws_config *cfg, const ws__field *field)
 {
-    const uint8_t *p = (const uint8_t *)ws__field_at(cfg, f);
+    const uint8_t *p = (const uint8_t *)ws__field_at(cfg, field);
     size_t i;
 
-    for (i = 0; i < f->size; i++) {
-        if (p[i]) return 1;
+    for (i = 0; i < field->size; i++) {
+        if (p[i])
+            return 1;
     }
     return 0;
 }
 
 /* The place of a field that is a string to be copied; NULL: it is none. */
-static const char **ws__field_text(const ws_config *cfg, const ws__field *f)
+static const char **ws__field_text(const ws_config *cfg, const ws__field *field)
 {
-    if (f->as != WS__AS_TEXT && f->as != WS__AS_TOKEN && f->as != WS__AS_ORIGINS) return NULL;
-    return (const char **)(uintptr_t)ws__field_at(cfg, f);
+    if (field->as != WS__AS_TEXT && field->as != WS__AS_TOKEN &&
+        field->as != WS__AS_ORIGINS)
+        return NULL;
+    return (const char **)(uintptr_t)ws__field_at(cfg, field);
 }
 
 static int ws__tokens_valid(const char *text)
@@ -4596,55 +4934,63 @@ static int ws__tokens_valid(const char *text)
     ws_str list = ws__cstr(text), item;
 
     while (ws_list_next(&list, &item)) {
-        if (!ws__token_valid(item)) return 0;
+        if (!ws__token_valid(item))
+            return 0;
     }
     return 1;
 }
 
 static int ws__routes_valid(const ws_route *routes)
 {
-    const ws_route *r;
+    const ws_route *route;
 
-    for (r = routes; r->path; r++) {
-        if (r - routes >= 254 || !ws__pattern_valid(r->path)) return 0;
-        if (r->protocol && !ws__token_valid(ws__cstr(r->protocol))) return 0;
+    for (route = routes; route->path; route++) {
+        if (route - routes >= 254 || !ws__pattern_valid(route->path))
+            return 0;
+        if (route->protocol && !ws__token_valid(ws__cstr(route->protocol)))
+            return 0;
     }
     return 1;
 }
 
-static int ws__extensions_valid(const ws_extension *const *x)
+static int ws__extensions_valid(const ws_extension *const *extension)
 {
-    if (!WS__EXTENDS) return 0;
-    for (; *x; x++) {
-        if (!ws__extension_valid(*x)) return 0;
+    if (!WS__EXTENDS)
+        return 0;
+    for (; *extension; extension++) {
+        if (!ws__extension_valid(*extension))
+            return 0;
     }
     return 1;
 }
 
 static int ws__io_valid(const ws_config *cfg)
 {
-    if (!cfg->io.read && !cfg->io.write) return 1;
+    if (!cfg->io.read && !cfg->io.write)
+        return 1;
     return cfg->io.read && cfg->io.write && !cfg->wrap && !cfg->tls;
 }
 
 /* A block has no room for some things, or no part for extensions. */
 static int ws__memory_valid(const ws_config *cfg)
 {
-    if (cfg->trusted_proxies || cfg->wrap || cfg->tls) return 0;
+    if (cfg->trusted_proxies || cfg->wrap || cfg->tls)
+        return 0;
     return cfg->memory_extension || !WS__EXTENDS || !(cfg->extensions || cfg->deflate);
 }
 
 /* Can a field that is set be as it is? */
-static int ws__field_valid(const ws_config *cfg, const ws__field *f)
+static int ws__field_valid(const ws_config *cfg, const ws__field *field)
 {
-    const char **text = ws__field_text(cfg, f);
+    const char **text = ws__field_text(cfg, field);
 
-    switch (f->as) {
+    switch (field->as) {
     case WS__AS_TEXT: return **text && ws__is_value(*text);
     case WS__AS_TOKEN: return ws__token_valid(ws__cstr(*text));
     case WS__AS_ORIGINS: return !ws__origins_fault(*text).size;
     case WS__AS_TOKENS: return ws__tokens_valid(cfg->protocols);
-    case WS__AS_LINES: return ws__headers_own(*(const ws_header *const *)ws__field_at(cfg, f), 0);
+    case WS__AS_LINES: return ws__headers_own(*(const ws_header *const *)ws__field_at(cfg,
+                                                                                      field), 0);
     case WS__AS_ROUTES: return ws__routes_valid(cfg->routes);
     case WS__AS_BODY: return cfg->body != NULL;
     case WS__AS_VERSION: return cfg->version == 8 || cfg->version == 13;
@@ -4659,11 +5005,13 @@ static int ws__field_valid(const ws_config *cfg, const ws__field *f)
 /* The first field that cannot be as it is, or not for this role; NULL: none. */
 static const ws__field *ws__field_fault(const ws_config *cfg, int role)
 {
-    const ws__field *f;
+    const ws__field *field;
 
-    for (f = ws__fields; f < WS__FIELD_END; f++) {
-        if (!ws__field_is_set(cfg, f)) continue;
-        if (!(f->of & role) || !ws__field_valid(cfg, f)) return f;
+    for (field = ws__fields; field < WS__FIELD_END; field++) {
+        if (!ws__field_is_set(cfg, field))
+            continue;
+        if (!(field->of & role) || !ws__field_valid(cfg, field))
+            return field;
     }
     return NULL;
 }
@@ -4671,7 +5019,8 @@ static const ws__field *ws__field_fault(const ws_config *cfg, int role)
 /* What is wrong with a configuration, or 0. */
 static int ws__config_fault(const ws_config *cfg, int role)
 {
-    if (ws__field_fault(cfg, role)) return WS_ERR_ARGUMENT;
+    if (ws__field_fault(cfg, role))
+        return WS_ERR_ARGUMENT;
     return WS__EXTENDS && cfg->deflate
            ? ws__deflate_fault(cfg->deflate, role & WS__OF_CLIENT) : 0;
 }
@@ -4683,90 +5032,97 @@ static const char *ws__field_whose(int of)
 }
 
 /* The words for such a fault, in room; NULL if the error says it all. */
-static const char *ws__fault_words(int fault, const ws_config *cfg, int role, char room[96])
+static const char *ws__fault_words(int fault, const ws_config *cfg, int role,
+                                   char room[96])
 {
-    const ws__field *f = fault == WS_ERR_ARGUMENT ? ws__field_fault(cfg, role) : NULL;
-    ws__text t = ws__text_in(room, 96);
+    const ws__field *field = fault == WS_ERR_ARGUMENT ? ws__field_fault(cfg, role) : NULL;
+    ws__text text = ws__text_in(room, 96);
     ws_str item;
 
-    if (fault != WS_ERR_ARGUMENT) return NULL;
-    ws__puts(&t, f ? f->name : "deflate");
-    if (f && !(f->of & role)) {
-        ws__puts(&t, ": only for ");
-        ws__puts(&t, ws__field_whose(f->of));
-    } else if (f && f->as == WS__AS_ORIGINS) {
+    if (fault != WS_ERR_ARGUMENT)
+        return NULL;
+    ws__puts(&text, field ? field->name : "deflate");
+    if (field && !(field->of & role)) {
+        ws__puts(&text, ": only for ");
+        ws__puts(&text, ws__field_whose(field->of));
+    } else if (field && field->as == WS__AS_ORIGINS) {
         item = ws__origins_fault(cfg->origins);
-        ws__puts(&t, ": ");
-        ws__put(&t, item.data, item.size);
+        ws__puts(&text, ": ");
+        ws__put(&text, item.data, item.size);
     }
     return room;
 }
 
-static size_t ws__lines_size(const ws_header *h)
+static size_t ws__lines_size(const ws_header *header)
 {
     size_t n = 1;
-    for (; h && h->name; h++) n += strlen(h->name) + strlen(h->value) + 4;
+    for (; header && header->name; header++)
+        n += strlen(header->name) + strlen(header->value) + 4;
     return n;
 }
 
-static void ws__put_lines(ws__text *t, const ws_header *h)
+static void ws__put_lines(ws__text *text, const ws_header *header)
 {
-    for (; h && h->name; h++) {
-        ws__puts(t, h->name);
-        ws__puts(t, ": ");
-        ws__puts(t, h->value);
-        ws__puts(t, "\r\n");
+    for (; header && header->name; header++) {
+        ws__puts(text, header->name);
+        ws__puts(text, ": ");
+        ws__puts(text, header->value);
+        ws__puts(text, "\r\n");
     }
 }
 
 /* Those of the lines that headers does not say itself. */
-static void ws__put_more(ws__text *t, const ws_header *headers, const ws_header *more)
+static void ws__put_more(ws__text *text, const ws_header *headers, const ws_header *more)
 {
     ws_header one[2] = { { NULL, NULL }, { NULL, NULL } };
 
     for (; more && more->name; more++) {
         *one = *more;
-        if (!ws__has_header(headers, more->name)) ws__put_lines(t, one);
+        if (!ws__has_header(headers, more->name))
+            ws__put_lines(text, one);
     }
 }
 
 /* Copies s behind the others; NULL stays NULL. */
-static const char *ws__keep(ws__text *t, const char *s)
+static const char *ws__keep(ws__text *text, const char *s)
 {
-    const char *at = t->at;
-    if (!s) return NULL;
-    ws__puts(t, s);
-    t->at++;
+    const char *at = text->at;
+    if (!s)
+        return NULL;
+    ws__puts(text, s);
+    text->at++;
     return at;
 }
 
-static const char *ws__keep_lines(ws__text *t, const ws_header *h, const ws_header *more)
+static const char *ws__keep_lines(ws__text *text, const ws_header *header,
+                                  const ws_header *more)
 {
-    const char *at = t->at;
-    *t->at = 0;
-    ws__put_lines(t, h);
-    ws__put_more(t, h, more);
-    t->at++;
+    const char *at = text->at;
+    *text->at = 0;
+    ws__put_lines(text, header);
+    ws__put_more(text, header, more);
+    text->at++;
     return at;
 }
 
 /* Writes list as "a\0b\0\0": its elements can be handed out as strings. */
-static const char *ws__keep_list(ws__text *t, const char *list)
+static const char *ws__keep_list(ws__text *text, const char *list)
 {
-    const char *at = t->at;
+    const char *at = text->at;
     ws_str rest = ws__cstr(list), item;
 
     while (ws_list_next(&rest, &item)) {
-        ws__put(t, item.data, item.size);
-        t->at++;
+        ws__put(text, item.data, item.size);
+        text->at++;
     }
-    *t->at++ = 0;
+    *text->at++ = 0;
     return at;
 }
 
 static void ws__default(uint32_t *value, uint32_t preset)
 {
-    if (!*value) *value = preset;
+    if (!*value)
+        *value = preset;
 }
 
 #define WS__LONGEST (1u << 29)  /* ms that a time may be set to, but for WS_NEVER */
@@ -4782,40 +5138,46 @@ static void ws__default_time(uint32_t *ms, uint32_t preset)
     *ms = ws__time_within(*ms);
 }
 
-static void ws__defaults(ws_config *s)
+static void ws__defaults(ws_config *set)
 {
-    const ws__field *f;
+    const ws__field *field;
 
-    for (f = ws__fields; f < WS__FIELD_END; f++) {
-        uint32_t *value = (uint32_t *)(void *)((char *)s + f->at);
-        if (f->as == WS__AS_SIZE) ws__default(value, f->preset);
-        if (f->as == WS__AS_TIME) ws__default_time(value, f->preset);
+    for (field = ws__fields; field < WS__FIELD_END; field++) {
+        uint32_t *value = (uint32_t *)(void *)((char *)set + field->at);
+        if (field->as == WS__AS_SIZE)
+            ws__default(value, field->preset);
+        if (field->as == WS__AS_TIME)
+            ws__default_time(value, field->preset);
     }
-    if (!s->alloc) s->alloc = ws__system_alloc;
+    if (!set->alloc)
+        set->alloc = ws__system_alloc;
 }
 
-static size_t ws__routes_size(const ws_route *r)
+static size_t ws__routes_size(const ws_route *route)
 {
-    size_t n = r ? sizeof *r + 7 : 0;       /* and to align them */
-    for (; r && r->path; r++)
-        n += sizeof *r + strlen(r->path) + (r->protocol ? strlen(r->protocol) + 1 : 0) + 1;
+    size_t n = route ? sizeof *route + 7 : 0;       /* and to align them */
+    for (; route && route->path; route++)
+        n += sizeof *route + strlen(route->path) +
+            (route->protocol ? strlen(route->protocol) + 1 : 0) + 1;
     return n;
 }
 
-static const ws_route *ws__keep_routes(ws__text *t, const ws_route *from)
+static const ws_route *ws__keep_routes(ws__text *text, const ws_route *from)
 {
     ws_route *to;
     size_t count = 0, i;
 
-    if (!from) return NULL;
-    t->at += (8 - (uintptr_t)t->at % 8) % 8;
-    to = (ws_route *)(void *)t->at;
-    while (from[count].path) count++;
+    if (!from)
+        return NULL;
+    text->at += (8 - (uintptr_t)text->at % 8) % 8;
+    to = (ws_route *)(void *)text->at;
+    while (from[count].path)
+        count++;
     memcpy(to, from, (count + 1) * sizeof *to);
-    t->at += (count + 1) * sizeof *to;
+    text->at += (count + 1) * sizeof *to;
     for (i = 0; i < count; i++) {
-        to[i].path = ws__keep(t, from[i].path);
-        to[i].protocol = ws__keep(t, from[i].protocol);
+        to[i].path = ws__keep(text, from[i].path);
+        to[i].protocol = ws__keep(text, from[i].protocol);
     }
     return to;
 }
@@ -4824,41 +5186,51 @@ static const ws_route *ws__keep_routes(ws__text *t, const ws_route *from)
 static size_t ws__extensions_size(const ws_config *cfg)
 {
     size_t n = 0;
-    const ws_extension *const *x = cfg->extensions;
+    const ws_extension *const *extension = cfg->extensions;
 
-    if (!WS__EXTENDS) return 0;
-    for (; x && *x; x++) n += sizeof **x + strlen((*x)->name) + 1;
-    if (cfg->deflate) n += sizeof(ws_extension) + sizeof(ws_deflate);
+    if (!WS__EXTENDS)
+        return 0;
+    for (; extension && *extension; extension++)
+        n += sizeof **extension + strlen((*extension)->name) + 1;
+    if (cfg->deflate)
+        n += sizeof(ws_extension) + sizeof(ws_deflate);
     return n ? n + sizeof(ws_extension) : 0;
 }
 
 /* t stands where a ws_extension may stand. */
-static ws_extension *ws__keep_extensions(ws__text *t, const ws_config *cfg)
+static ws_extension *ws__keep_extensions(ws__text *text, const ws_config *cfg)
 {
-    ws_extension *all = (ws_extension *)(void *)t->at, *to = all;
-    const ws_extension *const *x = cfg->extensions;
-    ws_deflate *d;
+    ws_extension *all = (ws_extension *)(void *)text->at, *to = all;
+    const ws_extension *const *extension = cfg->extensions;
+    ws_deflate *deflate;
 
-    if (!WS__EXTENDS || !ws__extensions_size(cfg)) return NULL;
-    for (; x && *x; x++) *to++ = **x;
-    d = (ws_deflate *)(void *)(to + (cfg->deflate ? 2 : 1));
-    t->at = (char *)d;
+    if (!WS__EXTENDS || !ws__extensions_size(cfg))
+        return NULL;
+    for (; extension && *extension; extension++)
+        *to++ = **extension;
+    deflate = (ws_deflate *)(void *)(to + (cfg->deflate ? 2 : 1));
+    text->at = (char *)deflate;
     if (cfg->deflate) {
-        *d = ws__deflate_settings(cfg->deflate);
-        *to++ = ws__deflate_extension(d);
-        t->at = (char *)(d + 1);
+        *deflate = ws__deflate_settings(cfg->deflate);
+        *to++ = ws__deflate_extension(deflate);
+        text->at = (char *)(deflate + 1);
     }
     memset(to, 0, sizeof *to);
-    for (to = all, x = cfg->extensions; x && *x; x++, to++) to->name = ws__keep(t, (*x)->name);
+    for (to = all, extension = cfg->extensions; extension && *extension; extension++,
+         to++)
+        to->name = ws__keep(text, (*extension)->name);
     return all;
 }
 
-static uint32_t ws__short_below(const ws_config *s)
+static uint32_t ws__short_below(const ws_config *set)
 {
-    uint32_t least = s->max_message < s->max_frame ? s->max_message : s->max_frame;
+    uint32_t least = set->max_message < set->max_frame ? set->max_message :
+        set->max_frame;
 
-    if (s->frames) return 0;
-    if (s->parts_over < least) least = s->parts_over;
+    if (set->frames)
+        return 0;
+    if (set->parts_over < least)
+        least = set->parts_over;
     return least == WS_NO_LIMIT ? least : least + 1;
 }
 
@@ -4882,12 +5254,14 @@ static size_t ws__cfg_base(const char *url)
 static size_t ws__cfg_size(const ws_config *cfg, const char *url)
 {
     size_t n = ws__cfg_base(url) + (url ? strlen(url) + 1 : 0) + 3;
-    const ws__field *f;
+    const ws__field *field;
 
-    if (!cfg) return n + 2 * ws__lines_size(NULL);
-    for (f = ws__fields; f < WS__FIELD_END; f++) {
-        const char **text = ws__field_text(cfg, f);
-        if (text && *text) n += strlen(*text) + 1;
+    if (!cfg)
+        return n + 2 * ws__lines_size(NULL);
+    for (field = ws__fields; field < WS__FIELD_END; field++) {
+        const char **text = ws__field_text(cfg, field);
+        if (text && *text)
+            n += strlen(*text) + 1;
     }
     return n + ws__lines_size(cfg->headers) + ws__lines_size(ws__stream_lines(cfg)) +
            ws__lines_size(cfg->proxy_headers) + ws__extensions_size(cfg) +
@@ -4898,74 +5272,81 @@ static size_t ws__cfg_size(const ws_config *cfg, const char *url)
 static ws_tls *ws__tls_hold(ws_tls *tls);
 static void ws__tls_drop(ws_tls *tls);
 
-/* Fills size bytes at k, from ws__cfg_size. cfg is valid, or NULL: all is as by default. */
-static void ws__cfg_fill(ws__cfg *k, size_t size, const ws_config *cfg, const char *url)
+/* Fills size bytes at k, from ws__cfg_size. cfg is valid, or NULL: all is as by default.
+   */
+static void ws__cfg_fill(ws__cfg *kept, size_t size, const ws_config *cfg,
+                         const char *url)
 {
-    const ws__field *f;
-    ws__text t;
+    const ws__field *field;
+    ws__text out;
 
-    memset(k, 0, ws__cfg_base(url));
-    if (cfg) k->set = *cfg;
-    cfg = &k->set;
-    k->size = size;
-    k->refs = 1;
-    ws__defaults(&k->set);
-    if (url) ((ws__client *)(void *)k)->reconnect = k->set.reconnect;
-    t.at = (char *)k + ws__cfg_base(url);
-    t.end = (char *)k + size;
-    k->extensions = ws__keep_extensions(&t, cfg);
-    k->set.routes = ws__keep_routes(&t, cfg->routes);
-    k->lines = ws__keep_lines(&t, cfg->headers, ws__stream_lines(cfg));
-    ws__keep_lines(&t, cfg->proxy_headers, NULL);
-    k->set.protocols = ws__keep_list(&t, cfg->protocols);
-    k->url = ws__keep(&t, url);
-    for (f = ws__fields; f < WS__FIELD_END; f++) {
-        const char **text = ws__field_text(&k->set, f);
-        if (text) *text = ws__keep(&t, *text);
+    memset(kept, 0, ws__cfg_base(url));
+    if (cfg)
+        kept->set = *cfg;
+    cfg = &kept->set;
+    kept->size = size;
+    kept->refs = 1;
+    ws__defaults(&kept->set);
+    if (url)
+        ((ws__client *)(void *)kept)->reconnect = kept->set.reconnect;
+    out.at = (char *)kept + ws__cfg_base(url);
+    out.end = (char *)kept + size;
+    kept->extensions = ws__keep_extensions(&out, cfg);
+    kept->set.routes = ws__keep_routes(&out, cfg->routes);
+    kept->lines = ws__keep_lines(&out, cfg->headers, ws__stream_lines(cfg));
+    ws__keep_lines(&out, cfg->proxy_headers, NULL);
+    kept->set.protocols = ws__keep_list(&out, cfg->protocols);
+    kept->url = ws__keep(&out, url);
+    for (field = ws__fields; field < WS__FIELD_END; field++) {
+        const char **text = ws__field_text(&kept->set, field);
+        if (text)
+            *text = ws__keep(&out, *text);
     }
-    k->short_below = ws__short_below(&k->set);
+    kept->short_below = ws__short_below(&kept->set);
     if (cfg->method && cfg->body_size) {
-        memcpy(t.at, cfg->body, cfg->body_size);
-        k->set.body = t.at;
+        memcpy(out.at, cfg->body, cfg->body_size);
+        kept->set.body = out.at;
     }
-    k->set.headers = k->set.proxy_headers = NULL;
-    k->set.tls = ws__tls_hold(cfg->tls);
-    k->set.deflate = NULL;
-    k->set.extensions = NULL;
+    kept->set.headers = kept->set.proxy_headers = NULL;
+    kept->set.tls = ws__tls_hold(cfg->tls);
+    kept->set.deflate = NULL;
+    kept->set.extensions = NULL;
 }
 
-static void ws__cfg_release(ws__cfg *k)
+static void ws__cfg_release(ws__cfg *cfg)
 {
-    if (--k->refs) return;
-    ws__tls_drop(k->set.tls);
-    ws__free(k, k, k->size);
+    if (--cfg->refs)
+        return;
+    ws__tls_drop(cfg->set.tls);
+    ws__free(cfg, cfg, cfg->size);
 }
 
 /* ---- the connection ---- */
 
 /* What the bytes go through when it is not a mere socket. */
-static const ws_io *ws__io(const ws_conn *c)
+static const ws_io *ws__io(const ws_conn *conn)
 {
-    if (c->more && c->more->layer) return &c->more->layer->io;
-    return c->cfg->set.io.read ? &c->cfg->set.io : NULL;
+    if (conn->more && conn->more->layer)
+        return &conn->more->layer->io;
+    return conn->cfg->set.io.read ? &conn->cfg->set.io : NULL;
 }
 
-static const char *ws__io_why(const ws_conn *c)
+static const char *ws__io_why(const ws_conn *conn)
 {
-    const ws_io *io = ws__io(c);
+    const ws_io *io = ws__io(conn);
     return io && io->why ? (io->why)(io->user) : NULL;
 }
 
-static void ws__init(ws_conn *c, ws__cfg *k, int client, int role)
+static void ws__init(ws_conn *conn, ws__cfg *cfg, int client, int role)
 {
-    memset(c, 0, sizeof *c);
-    c->cfg = k;
-    c->core.is = client ? WS__CLIENT : 0;
-    c->role = (uint8_t)role;
-    c->user = k->set.user;
-    c->fd = WS__NO_SOCK;
-    ws__core_wait(&c->core, 0, k->set.handshake_timeout);
-    c->wants = WS__UNWATCHED;
+    memset(conn, 0, sizeof *conn);
+    conn->cfg = cfg;
+    conn->core.is = client ? WS__CLIENT : 0;
+    conn->role = (uint8_t)role;
+    conn->user = cfg->set.user;
+    conn->fd = WS__NO_SOCK;
+    ws__core_wait(&conn->core, 0, cfg->set.handshake_timeout);
+    conn->wants = WS__UNWATCHED;
 }
 
 /* Lays conn, configuration, input and output out in the caller's block, from the first
@@ -4979,24 +5360,31 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, int bad, const char *url, in
     size_t conn = (sizeof(ws_conn) + sizeof(ws__area) + 7) / 8 * 8;
     size_t size = (ws__cfg_size(set, url) + 7) / 8 * 8;
     size_t tx = (sizeof(ws__tx) + 7) / 8 * 8;
-    size_t fixed = conn + size + sizeof(ws__rx) + tx + WS__STAGE + WS__NOTE_FIXED, rest, send;
-    size_t most = cfg->memory_size / 8 * 8, area = bad ? 0 : cfg->memory_extension / 8 * 8;
+    size_t fixed = conn + size + sizeof(ws__rx) + tx + WS__STAGE + WS__NOTE_FIXED, rest,
+        send;
+    size_t most = cfg->memory_size / 8 * 8,
+        area = bad ? 0 : cfg->memory_extension / 8 * 8;
     size_t copies = bad ? 0 : ws__extensions_size(cfg);     /* stand in front, count as
                                                                area */
     uint32_t *whole;                        /* the limit of what is put together */
     ws_conn *c;
 
-    if (area > most || copies > area) return NULL;
+    if (area > most || copies > area)
+        return NULL;
     most -= area - copies / 8 * 8;
     area -= copies / 8 * 8;
-    if (most <= WS_MEMORY_OVERHEAD + copies) return NULL;
+    if (most <= WS_MEMORY_OVERHEAD + copies)
+        return NULL;
     rest = most - WS_MEMORY_OVERHEAD - copies;
-    if (skip > cfg->memory_size % 8) most -= 8;
+    if (skip > cfg->memory_size % 8)
+        most -= 8;
     send = cfg->memory_send && !bad ? cfg->memory_send : rest / 3;
-    if (send >= rest) return NULL;
+    if (send >= rest)
+        return NULL;
     rest -= send;                           /* the largest message */
     send = (send + 2 * WS__TX_ROOM + 7) / 8 * 8;
-    if (most < fixed + send + rest) return NULL;
+    if (most < fixed + send + rest)
+        return NULL;
     c = (ws_conn *)(void *)at;
     at += conn;
     ws__cfg_fill((ws__cfg *)(void *)at, size, set, url);
@@ -5023,20 +5411,23 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, int bad, const char *url, in
     whole = c->cfg->set.frames ? &c->cfg->set.max_frame
           : c->cfg->set.parts_over != WS_NO_LIMIT ? &c->cfg->set.parts_over
           : &c->cfg->set.max_message;
-    if (*whole > rest) *whole = (uint32_t)rest;
+    if (*whole > rest)
+        *whole = (uint32_t)rest;
     c->cfg->short_below = ws__short_below(&c->cfg->set);
     send -= 2 * WS__TX_ROOM;
-    if (c->cfg->set.max_backlog > send) c->cfg->set.max_backlog = (uint32_t)send;
+    if (c->cfg->set.max_backlog > send)
+        c->cfg->set.max_backlog = (uint32_t)send;
     return c;
 }
 
-static ws_conn *ws__new_shared(ws__cfg *k, int client, int role)
+static ws_conn *ws__new_shared(ws__cfg *cfg, int client, int role)
 {
-    ws_conn *c = (ws_conn *)ws__alloc(k, sizeof *c);
-    if (!c) return NULL;
-    k->refs++;
-    ws__init(c, k, client, role);
-    return c;
+    ws_conn *conn = (ws_conn *)ws__alloc(cfg, sizeof *conn);
+    if (!conn)
+        return NULL;
+    cfg->refs++;
+    ws__init(conn, cfg, client, role);
+    return conn;
 }
 
 /* A copy of cfg, or all as by default. from: whose allocator it takes, or NULL. */
@@ -5045,15 +5436,17 @@ static ws__cfg *ws__cfg_from(const ws_config *cfg, const char *url, const ws_con
     void *(*alloc)(void *, void *, size_t, size_t) = from ? from->alloc : NULL;
     void *user = from ? from->alloc_user : NULL;
     size_t size = ws__cfg_size(cfg, url);
-    ws__cfg *k;
+    ws__cfg *kept;
 
-    if (!alloc) alloc = ws__system_alloc;
-    k = (ws__cfg *)(alloc)(user, NULL, 0, size);
-    if (!k) return NULL;
-    ws__cfg_fill(k, size, cfg, url);
-    k->set.alloc = alloc;
-    k->set.alloc_user = user;
-    return k;
+    if (!alloc)
+        alloc = ws__system_alloc;
+    kept = (ws__cfg *)(alloc)(user, NULL, 0, size);
+    if (!kept)
+        return NULL;
+    ws__cfg_fill(kept, size, cfg, url);
+    kept->set.alloc = alloc;
+    kept->set.alloc_user = user;
+    return kept;
 }
 
 WS__PRIVATE ws__cfg *ws__cfg_new(const ws_config *cfg, const char *url)
@@ -5064,104 +5457,119 @@ WS__PRIVATE ws__cfg *ws__cfg_new(const ws_config *cfg, const char *url)
 /* Makes a connection with its own configuration, in cfg.memory if fixed, or memory of
    from. A bad configuration gives a connection with *fault set that knows nothing but its
    memory and its user. */
-static ws_conn *ws__new(const ws_config *cfg, const ws_config *from, int fixed, const char *url,
+static ws_conn *ws__new(const ws_config *cfg, const ws_config *from, int fixed,
+                        const char *url,
                         int role, int *fault)
 {
     int client = (role & WS__OF_CLIENT) != 0;
-    ws__cfg *k;
-    ws_conn *c;
+    ws__cfg *kept;
+    ws_conn *conn;
 
     *fault = cfg ? ws__config_fault(cfg, role) : 0;
     if (cfg && cfg->memory && fixed) {
-        c = ws__new_fixed(cfg, *fault, url, client);
+        conn = ws__new_fixed(cfg, *fault, url, client);
     } else {
-        k = ws__cfg_from(*fault ? NULL : cfg, url, from);
-        if (!k) return NULL;
-        c = ws__new_shared(k, client, 0);
-        ws__cfg_release(k);
+        kept = ws__cfg_from(*fault ? NULL : cfg, url, from);
+        if (!kept)
+            return NULL;
+        conn = ws__new_shared(kept, client, 0);
+        ws__cfg_release(kept);
     }
-    if (c && *fault) c->user = cfg->user;
-    return c;
+    if (conn && *fault)
+        conn->user = cfg->user;
+    return conn;
 }
 
 /* c->more, made if need be; NULL when memory is out. */
-static ws__more *ws__more_of(ws_conn *c)
+static ws__more *ws__more_of(ws_conn *conn)
 {
-    if (ws__is_fixed(c)) return NULL;
-    if (!c->more) {
-        c->more = (ws__more *)ws__alloc(c->cfg, sizeof *c->more);
-        if (c->more) memset(c->more, 0, sizeof *c->more);
+    if (ws__is_fixed(conn))
+        return NULL;
+    if (!conn->more) {
+        conn->more = (ws__more *)ws__alloc(conn->cfg, sizeof *conn->more);
+        if (conn->more)
+            memset(conn->more, 0, sizeof *conn->more);
     }
-    return c->more;
+    return conn->more;
 }
 
 /* A copy of s with a NUL, freed by ws__string_free; NULL when memory is out. */
-WS__PRIVATE char *ws__string_new(ws_conn *c, ws_str s)
+WS__PRIVATE char *ws__string_new(ws_conn *conn, ws_str str)
 {
-    char *copy = (char *)ws__alloc(c->cfg, s.size + 1);
-    if (!copy) return NULL;
-    if (s.size) memcpy(copy, s.data, s.size);
-    copy[s.size] = 0;
+    char *copy = (char *)ws__alloc(conn->cfg, str.size + 1);
+    if (!copy)
+        return NULL;
+    if (str.size)
+        memcpy(copy, str.data, str.size);
+    copy[str.size] = 0;
     return copy;
 }
 
-static void ws__string_free(ws_conn *c, char *s)
+static void ws__string_free(ws_conn *conn, char *s)
 {
-    if (s) ws__free(c->cfg, s, strlen(s) + 1);
+    if (s)
+        ws__free(conn->cfg, s, strlen(s) + 1);
 }
 
 static void ws__ext_free(ws_conn *c);
 
-static void ws__more_free(ws_conn *c)
+static void ws__more_free(ws_conn *conn)
 {
-    if (!c->more) return;
-    ws__ext_free(c);
-    ws__string_free(c, c->more->remote);
-    ws__string_free(c, c->more->protocol);
-    ws__string_free(c, c->more->beat);
-    ws__free(c->cfg, c->more, sizeof *c->more);
-    c->more = NULL;
+    if (!conn->more)
+        return;
+    ws__ext_free(conn);
+    ws__string_free(conn, conn->more->remote);
+    ws__string_free(conn, conn->more->protocol);
+    ws__string_free(conn, conn->more->beat);
+    ws__free(conn->cfg, conn->more, sizeof *conn->more);
+    conn->more = NULL;
 }
 
 static size_t ws__rx_block(const ws__rx *rx) { return sizeof *rx + rx->cap + 1; }
 
 /* Others may get the block next: no request's head, cookies and all, goes along. */
-static void ws__head_wipe(ws_conn *c)
+static void ws__head_wipe(ws_conn *conn)
 {
-    if (c->rx && c->rx->head_size) memset(WS__DATA(c->rx) + c->rx->head_at, 0, c->rx->head_size);
-    if (c->rx) c->rx->head_size = 0;
+    if (conn->rx && conn->rx->head_size)
+        memset(WS__DATA(conn->rx) + conn->rx->head_at, 0, conn->rx->head_size);
+    if (conn->rx)
+        conn->rx->head_size = 0;
 }
 
 /* A block in which an event was shown while more was read elsewhere. */
-static void ws__unpark(ws_conn *c)
+static void ws__unpark(ws_conn *conn)
 {
-    ws__client *k = ws__client_of(c);
+    ws__client *client = ws__client_of(conn);
 
-    if (!k->parked) return;
-    ws__block_free(c->cfg, k->parked, ws__rx_block(k->parked));
-    k->parked = NULL;
+    if (!client->parked)
+        return;
+    ws__block_free(conn->cfg, client->parked, ws__rx_block(client->parked));
+    client->parked = NULL;
 }
 
-static void ws__rx_free(ws_conn *c)
+static void ws__rx_free(ws_conn *conn)
 {
-    if (ws__is_blocking(c)) ws__unpark(c);
-    if (c->rx && !(c->life & WS__OPENED)) memset(WS__DATA(c->rx), 0, c->rx->len);
-    ws__head_wipe(c);
-    if (ws__is_fixed(c)) {
-        c->rx->msg = c->rx->pos = c->rx->len = c->rx->behind = 0;
-    } else if (c->rx) {
-        ws__block_free(c->cfg, c->rx, ws__rx_block(c->rx));
-        c->rx = NULL;
+    if (ws__is_blocking(conn))
+        ws__unpark(conn);
+    if (conn->rx && !(conn->life & WS__OPENED))
+        memset(WS__DATA(conn->rx), 0, conn->rx->len);
+    ws__head_wipe(conn);
+    if (ws__is_fixed(conn)) {
+        conn->rx->msg = conn->rx->pos = conn->rx->len = conn->rx->behind = 0;
+    } else if (conn->rx) {
+        ws__block_free(conn->cfg, conn->rx, ws__rx_block(conn->rx));
+        conn->rx = NULL;
     }
 }
 
 /* Puts a NUL behind the data that an event shows. */
-static void ws__show(ws_conn *c, const ws_event *ev)
+static void ws__show(ws_conn *conn, const ws_event *ev)
 {
     uint8_t *at = (uint8_t *)(uintptr_t)ev->data + ev->size;
-    ws__rx *rx = c->rx;
+    ws__rx *rx = conn->rx;
 
-    if (!ev->size) return;
+    if (!ev->size)
+        return;
     if (rx && at > WS__DATA(rx) && at <= WS__DATA(rx) + rx->cap) {
         rx->behind = (size_t)(at - WS__DATA(rx));
         rx->kept = *at;
@@ -5170,59 +5578,66 @@ static void ws__show(ws_conn *c, const ws_event *ev)
 }
 
 /* The event is no longer shown: the byte behind it comes back. */
-static void ws__unshow(ws_conn *c)
+static void ws__unshow(ws_conn *conn)
 {
-    if (!c->rx || !c->rx->behind) return;
-    WS__DATA(c->rx)[c->rx->behind] = c->rx->kept;
-    c->rx->behind = 0;
+    if (!conn->rx || !conn->rx->behind)
+        return;
+    WS__DATA(conn->rx)[conn->rx->behind] = conn->rx->kept;
+    conn->rx->behind = 0;
 }
 
 /* A blocking client reads while it sends: does c->rx hold what its last event shows? */
-static int ws__is_shown(const ws_conn *c)
+static int ws__is_shown(const ws_conn *conn)
 {
-    return ws__is_blocking(c) && !ws__client_of(c)->parked &&
-           (c->rx->behind || c->owes & WS__HEAD_HELD);
+    return ws__is_blocking(conn) && !ws__client_of(conn)->parked &&
+           (conn->rx->behind || conn->owes & WS__HEAD_HELD);
 }
 
-static void ws__shared_release(ws__shared *f)
+static void ws__shared_release(ws__shared *shared)
 {
-    if (--f->refs == 0) ws__block_free(f->cfg, f, f->block);
+    if (--shared->refs == 0)
+        ws__block_free(shared->cfg, shared, shared->block);
 }
 
-static void ws__tx_free(ws_conn *c)
+static void ws__tx_free(ws_conn *conn)
 {
-    ws__tx *tx = c->tx;
+    ws__tx *tx = conn->tx;
 
     for (; tx && tx->mark_at < tx->mark_end; tx->mark_at++)
-        if (tx->marks[tx->mark_at].frame) ws__shared_release(tx->marks[tx->mark_at].frame);
-    if (tx) ws__free(c->cfg, tx->marks, tx->mark_cap * sizeof *tx->marks);
-    if (ws__is_fixed(c)) {
-        c->tx->pos = c->tx->len = c->tx->border = WS__TX_ROOM;
-        c->tx->drain = 0;
-        c->tx->has_pong = 0;
-    } else if (c->tx) {
-        ws__block_free(c->cfg, c->tx, sizeof *c->tx + c->tx->cap);
-        c->tx = NULL;
+        if (tx->marks[tx->mark_at].frame)
+            ws__shared_release(tx->marks[tx->mark_at].frame);
+    if (tx)
+        ws__free(conn->cfg, tx->marks, tx->mark_cap * sizeof *tx->marks);
+    if (ws__is_fixed(conn)) {
+        conn->tx->pos = conn->tx->len = conn->tx->border = WS__TX_ROOM;
+        conn->tx->drain = 0;
+        conn->tx->has_pong = 0;
+    } else if (conn->tx) {
+        ws__block_free(conn->cfg, conn->tx, sizeof *conn->tx + conn->tx->cap);
+        conn->tx = NULL;
     }
 }
 
 /* Random bytes for a client. */
-static int ws__random(ws_conn *c, void *buf, size_t n)
+static int ws__random(ws_conn *conn, void *buf, size_t n)
 {
-    const ws_config *s = &c->cfg->set;
+    const ws_config *set = &conn->cfg->set;
 #ifndef WS_NO_SOCKETS
-    ws__client *k = ws__client_of(c);
+    ws__client *k = ws__client_of(conn);
 #endif
 
-    if (s->random) return (s->random)(s->random_user, buf, n) ? WS_ERR_RANDOM : 0;
+    if (set->random)
+        return (set->random)(set->random_user, buf, n) ? WS_ERR_RANDOM : 0;
 #ifdef WS_NO_SOCKETS
     (void)buf;
     (void)n;
     return WS_ERR_RANDOM;
 #else
-    if (n > sizeof k->keys) return WS_ERR_RANDOM;
+    if (n > sizeof k->keys)
+        return WS_ERR_RANDOM;
     if (k->key_count < n) {
-        if (ws__system_random(k->keys, sizeof k->keys)) return WS_ERR_RANDOM;
+        if (ws__system_random(k->keys, sizeof k->keys))
+            return WS_ERR_RANDOM;
         k->key_count = sizeof k->keys;
     }
     k->key_count = (uint8_t)(k->key_count - n);
@@ -5233,22 +5648,24 @@ static int ws__random(ws_conn *c, void *buf, size_t n)
 }
 
 /* Is it a client of ordinary HTTP? */
-static int ws__is_http(const ws_conn *c)
+static int ws__is_http(const ws_conn *conn)
 {
-    return WS__IS_CLIENT(&c->core) && c->cfg->set.method != NULL;
+    return WS__IS_CLIENT(&conn->core) && conn->cfg->set.method != NULL;
 }
 
-static void ws__wake(ws_conn *c)
+static void ws__wake(ws_conn *conn)
 {
-    if (c->cfg->wake) (c->cfg->wake)(c);
+    if (conn->cfg->wake)
+        (conn->cfg->wake)(conn);
 }
 
 /* Room for text that lasts until the end: WS__NOTE_FIXED bytes or more; NULL: memory is
    out. */
-static char *ws__note_new(ws_conn *c)
+static char *ws__note_new(ws_conn *conn)
 {
-    if (!c->note) c->note = (char *)ws__alloc(c->cfg, WS__NOTE_SIZE);
-    return c->note;
+    if (!conn->note)
+        conn->note = (char *)ws__alloc(conn->cfg, WS__NOTE_SIZE);
+    return conn->note;
 }
 
 /* ==== >>extend (private) ============================================================ */
@@ -5278,138 +5695,167 @@ typedef struct ws__ext {
     size_t size;                /* of this block */
 } ws__ext;
 
-static ws__ext *ws__ext_of(const ws_conn *c)
+static ws__ext *ws__ext_of(const ws_conn *conn)
 {
-    return WS__EXTENDS && c->more ? c->more->ext : NULL;
+    return WS__EXTENDS && conn->more ? conn->more->ext : NULL;
 }
 
-static const ws_extension *ws__extensions(const ws__cfg *k)
+static const ws_extension *ws__extensions(const ws__cfg *cfg)
 {
-    return WS__EXTENDS ? k->extensions : NULL;
+    return WS__EXTENDS ? cfg->extensions : NULL;
 }
 
 /* Memory for an extension, at least *size bytes. */
-static void *ws__ext_alloc(ws__cfg *k, size_t *size)
+static void *ws__ext_alloc(ws__cfg *cfg, size_t *size)
 {
-    ws__area *area = k->area;
+    ws__area *area = cfg->area;
 
-    if (*size > (size_t)-1 / 4) return NULL;
-    if (!area) return ws__block_new(k, size);
+    if (*size > (size_t)-1 / 4)
+        return NULL;
+    if (!area)
+        return ws__block_new(cfg, size);
     *size = (*size + 7) / 8 * 8;
-    if (*size > area->size - area->used) return NULL;
+    if (*size > area->size - area->used)
+        return NULL;
     area->used += *size;
     return area->at + area->used - *size;
 }
 
-static int ws__coder_begin(ws__cfg *k, const ws_extension *x, uint32_t agreed, ws__coder *d)
+static int ws__coder_begin(ws__cfg *cfg, const ws_extension *extension, uint32_t agreed,
+                           ws__coder *coder)
 {
     int alone, r;
 
-    if (d->begun) return 0;
-    if (!d->state) {
-        d->size = (x->state_size)(x->user, agreed, d->encode, &alone);
-        d->state = d->size ? ws__ext_alloc(k, &d->size) : NULL;
-        if (!d->state) return d->size ? WS_ERR_MEMORY : WS_ERR_CODEC;
+    if (coder->begun)
+        return 0;
+    if (!coder->state) {
+        coder->size = (extension->state_size)(extension->user, agreed, coder->encode,
+                                              &alone);
+        coder->state = coder->size ? ws__ext_alloc(cfg, &coder->size) : NULL;
+        if (!coder->state)
+            return coder->size ? WS_ERR_MEMORY : WS_ERR_CODEC;
     }
-    r = (x->begin)(x->user, agreed, d->encode, d->state);
-    d->begun = !r;
+    r = (extension->begin)(extension->user, agreed, coder->encode, coder->state);
+    coder->begun = !r;
     return !r || r == WS_ERR_MEMORY ? r : WS_ERR_CODEC;
 }
 
-static void ws__coder_end(ws__cfg *k, const ws_extension *x, ws__coder *d)
+static void ws__coder_end(ws__cfg *cfg, const ws_extension *extension, ws__coder *coder)
 {
-    if (d->begun && x->end) (x->end)(x->user, d->encode, d->state);
-    d->begun = 0;
-    if (k->area) return;
-    if (d->state) ws__block_free(k, d->state, d->size);
-    d->state = NULL;
+    if (coder->begun && extension->end)
+        (extension->end)(extension->user, coder->encode, coder->state);
+    coder->begun = 0;
+    if (cfg->area)
+        return;
+    if (coder->state)
+        ws__block_free(cfg, coder->state, coder->size);
+    coder->state = NULL;
 }
 
 /* Gives back what an event showed. */
-static void ws__ext_release(ws__cfg *k, ws__ext *e)
+static void ws__ext_release(ws__cfg *cfg, ws__ext *ext)
 {
-    e->len = e->shown = 0;
-    if (k->area) return;
-    if (e->data) ws__block_free(k, e->data, e->cap + 1);
-    e->data = NULL;
-    e->cap = 0;
+    ext->len = ext->shown = 0;
+    if (cfg->area)
+        return;
+    if (ext->data)
+        ws__block_free(cfg, ext->data, ext->cap + 1);
+    ext->data = NULL;
+    ext->cap = 0;
 }
 
-static void ws__ext_free(ws_conn *c)
+static void ws__ext_free(ws_conn *conn)
 {
-    ws__ext *e = ws__ext_of(c);
+    ws__ext *ext = ws__ext_of(conn);
 
-    if (!e) return;
-    c->more->ext = NULL;
-    ws__coder_end(c->cfg, e->set, &e->in);
-    ws__coder_end(c->cfg, e->set, &e->out);
-    ws__ext_release(c->cfg, e);
-    if (!c->cfg->area) ws__block_free(c->cfg, e, e->size);
+    if (!ext)
+        return;
+    conn->more->ext = NULL;
+    ws__coder_end(conn->cfg, ext->set, &ext->in);
+    ws__coder_end(conn->cfg, ext->set, &ext->out);
+    ws__ext_release(conn->cfg, ext);
+    if (!conn->cfg->area)
+        ws__block_free(conn->cfg, ext, ext->size);
 }
 
 /* In the caller's block all memory is taken at once: states, and the rest for data. */
-static int ws__ext_reserve(ws__cfg *k, ws__ext *e)
+static int ws__ext_reserve(ws__cfg *cfg, ws__ext *ext)
 {
-    ws__area *area = k->area;
-    int r = ws__coder_begin(k, e->set, e->agreed, &e->in);
+    ws__area *area = cfg->area;
+    int r = ws__coder_begin(cfg, ext->set, ext->agreed, &ext->in);
 
-    if (!r && e->encodes) r = ws__coder_begin(k, e->set, e->agreed, &e->out);
-    if (r) ws__coder_end(k, e->set, &e->in);
-    if (r) return r;
-    if (area->size == area->used) return WS_ERR_MEMORY;
-    e->data = area->at + area->used;
-    e->cap = area->size - area->used - 1;
+    if (!r && ext->encodes)
+        r = ws__coder_begin(cfg, ext->set, ext->agreed, &ext->out);
+    if (r)
+        ws__coder_end(cfg, ext->set, &ext->in);
+    if (r)
+        return r;
+    if (area->size == area->used)
+        return WS_ERR_MEMORY;
+    ext->data = area->at + area->used;
+    ext->cap = area->size - area->used - 1;
     return 0;
 }
 
 /* Takes an extension into use, as it was answered. */
-static int ws__ext_open(ws_conn *c, const ws_extension *x, uint32_t agreed, ws_str name,
+static int ws__ext_open(ws_conn *conn, const ws_extension *extension, uint32_t agreed,
+                        ws_str name,
                         ws_str params)
 {
-    ws__cfg *k = c->cfg;
-    size_t size = sizeof(ws__ext) + name.size + params.size + 1, more = sizeof *c->more;
+    ws__cfg *cfg = conn->cfg;
+    size_t size = sizeof(ws__ext) + name.size + params.size + 1,
+        more = sizeof *conn->more;
     int alone = 0, reserve;
-    ws__ext *e;
+    ws__ext *ext;
     char *text;
 
-    if (k->area) {
-        k->area->used = 0;
-        c->more = (ws__more *)ws__ext_alloc(k, &more);
-        if (c->more) memset(c->more, 0, sizeof *c->more);
+    if (cfg->area) {
+        cfg->area->used = 0;
+        conn->more = (ws__more *)ws__ext_alloc(cfg, &more);
+        if (conn->more)
+            memset(conn->more, 0, sizeof *conn->more);
     } else {
-        ws__more_of(c);
+        ws__more_of(conn);
     }
-    e = c->more ? (ws__ext *)ws__ext_alloc(k, &size) : NULL;
-    if (!e) return WS_ERR_MEMORY;
-    memset(e, 0, sizeof *e);
-    e->set = x;
-    e->agreed = agreed;
-    e->size = size;
-    (x->state_size)(x->user, agreed, 0, &alone);
-    e->in.alone = alone != 0;
-    e->out.encode = 1;
+    ext = conn->more ? (ws__ext *)ws__ext_alloc(cfg, &size) : NULL;
+    if (!ext)
+        return WS_ERR_MEMORY;
+    memset(ext, 0, sizeof *ext);
+    ext->set = extension;
+    ext->agreed = agreed;
+    ext->size = size;
+    (extension->state_size)(extension->user, agreed, 0, &alone);
+    ext->in.alone = alone != 0;
+    ext->out.encode = 1;
     alone = 0;
-    e->encodes = (x->state_size)(x->user, agreed, 1, &alone) != 0;
-    e->out.alone = alone || k->set.drop_oldest;   /* what is dropped must not be missed */
-    text = (char *)(e + 1);
+    ext->encodes = (extension->state_size)(extension->user, agreed, 1, &alone) != 0;
+    /* what is dropped must not be missed */
+    ext->out.alone = alone || cfg->set.drop_oldest;
+    text = (char *)(ext + 1);
     memcpy(text, name.data, name.size);
-    if (params.size) memcpy(text + name.size, params.data, params.size);
+    if (params.size)
+        memcpy(text + name.size, params.data, params.size);
     text[name.size + params.size] = 0;
-    reserve = k->area ? ws__ext_reserve(k, e) : 0;
-    c->more->ext = reserve ? NULL : e;
+    reserve = cfg->area ? ws__ext_reserve(cfg, ext) : 0;
+    conn->more->ext = reserve ? NULL : ext;
     return reserve;
 }
 
 /* One step, its result checked: 1, 0 or an error. */
-static int ws__code(const ws_extension *x, const ws__coder *d, const void *in, size_t *used,
+static int ws__code(const ws_extension *extension, const ws__coder *coder, const void *in,
+                    size_t *used,
                     void *out, size_t *made, int end)
 {
     size_t have = *used, room = *made;
-    int r = (d->encode ? x->encode : x->decode)(x->user, d->state, in, used, out, made, end);
+    int r = (coder->encode ? extension->encode : extension->decode)(extension->user,
+                                                                    coder->state, in, used, out, made, end);
 
-    if (*made >= room && r < 0) *made = 0;
-    if (r == WS_ERR_DECODE && !d->encode) return r;
-    if (r < 0) return r == WS_ERR_MEMORY ? r : WS_ERR_CODEC;
+    if (*made >= room && r < 0)
+        *made = 0;
+    if (r == WS_ERR_DECODE && !coder->encode)
+        return r;
+    if (r < 0)
+        return r == WS_ERR_MEMORY ? r : WS_ERR_CODEC;
     if (r > 1 || *used > have || *made > room || (r && (!end || *used < have)) ||
         (!r && !*used && !*made && (have || end)))
         return WS_ERR_CODEC;
@@ -5425,37 +5871,41 @@ typedef struct ws__encoding {
 } ws__encoding;
 
 /* Encodes into room bytes. 1: all of it; 0: the room is full. */
-static int ws__encode(const ws_extension *x, const ws__coder *d, ws__encoding *f, uint8_t *out,
+static int ws__encode(const ws_extension *extension, const ws__coder *coder,
+                      ws__encoding *encoding, uint8_t *out,
                       size_t room, size_t *made)
 {
     int r = 0;
 
     *made = 0;
     while (!r && room - *made >= WS__CODE_ROOM) {
-        int last = f->count <= 1;
-        size_t have = f->count ? f->v->size - f->at : 0, n = have, m = room - *made;
-        const char *in = have ? f->v->data + f->at : "";
+        int last = encoding->count <= 1;
+        size_t have = encoding->count ? encoding->v->size - encoding->at : 0, n = have,
+            size = room - *made;
+        const char *in = have ? encoding->v->data + encoding->at : "";
         if (have || last) {
-            r = ws__code(x, d, in, &n, out + *made, &m, last ? f->end : 0);
-            if (r < 0) return r;
-            f->at += n;
-            *made += m;
+            r = ws__code(extension, coder, in, &n, out + *made, &size,
+                         last ? encoding->end : 0);
+            if (r < 0)
+                return r;
+            encoding->at += n;
+            *made += size;
         }
-        if (!last && f->at == f->v->size) {
-            f->v++;
-            f->count--;
-            f->at = 0;
+        if (!last && encoding->at == encoding->v->size) {
+            encoding->v++;
+            encoding->count--;
+            encoding->at = 0;
         }
     }
     return r;
 }
 
 /* Is a message of n bytes to be encoded? */
-static int ws__encodes(const ws_conn *c, int op, size_t n)
+static int ws__encodes(const ws_conn *conn, int op, size_t n)
 {
-    const ws__ext *e = ws__ext_of(c);
+    const ws__ext *ext = ws__ext_of(conn);
 
-    return e && e->encodes && n >= e->set->threshold && !(op & WS_OP_PLAIN);
+    return ext && ext->encodes && n >= ext->set->threshold && !(op & WS_OP_PLAIN);
 }
 
 /* ---- negotiation ---- */
@@ -5478,17 +5928,21 @@ static int ws__extension_parses(ws_str item)
     return good && !r;
 }
 
-static int ws__extension_is(const ws_extension *x, ws_str name)
+static int ws__extension_is(const ws_extension *extension, ws_str name)
 {
-    return name.size == strlen(x->name) && !memcmp(name.data, x->name, name.size);
+    return name.size == strlen(extension->name) &&
+        !memcmp(name.data, extension->name, name.size);
 }
 
 /* The required extension that is not the one in use, NULL if there is none. */
-static const ws_extension *ws__extension_missing(const ws__cfg *k, const ws_extension *in_use)
+static const ws_extension *ws__extension_missing(const ws__cfg *cfg,
+                                                 const ws_extension *in_use)
 {
-    const ws_extension *x = ws__extensions(k);
+    const ws_extension *extension = ws__extensions(cfg);
 
-    for (; x && x->name; x++) if (x->required && x != in_use) return x;
+    for (; extension && extension->name; extension++)
+        if (extension->required && extension != in_use)
+            return extension;
     return NULL;
 }
 
@@ -5502,52 +5956,54 @@ static size_t ws__queued(const ws__tx *tx)
     return tx->len - tx->pos - tx->holes + tx->shared;
 }
 
-static size_t ws__pending(const ws_conn *c)
+static size_t ws__pending(const ws_conn *conn)
 {
-    return c->tx ? ws__queued(c->tx) + (c->tx->has_pong ? 2u + c->tx->pong_size : 0u) : 0;
+    return conn->tx ? ws__queued(conn->tx) +
+        (conn->tx->has_pong ? 2u + conn->tx->pong_size : 0u) : 0;
 }
 
 /* Waiting for the driver: the queue, and what a cork holds. */
-static size_t ws__unsent(const ws_conn *c)
+static size_t ws__unsent(const ws_conn *conn)
 {
-    return ws__pending(c) + (c->cork ? c->cork->total : 0);
+    return ws__pending(conn) + (conn->cork ? conn->cork->total : 0);
 }
 
 /* While the peer does not read, we do not read either. A blocking client waits when it
    sends. */
-static inline int ws__held_back(const ws_conn *c)
+static inline int ws__held_back(const ws_conn *conn)
 {
-    if (c->line & WS__PAUSED && !ws__phase_has(&c->core, WS__OPENS)) return 1;
-    return ws__pending(c) > c->cfg->set.max_backlog / 2 && !ws__is_blocking(c);
+    if (conn->line & WS__PAUSED && !ws__phase_has(&conn->core, WS__OPENS))
+        return 1;
+    return ws__pending(conn) > conn->cfg->set.max_backlog / 2 && !ws__is_blocking(conn);
 }
 
 #ifdef WS_NO_SOCKETS
 #define WS__LUMPS 1             /* with the engine what was written counts as taken */
-static size_t ws__sock_untaken(const ws_conn *c) { (void)c; return 0; }
+static size_t ws__sock_untaken(const ws_conn *conn) { (void)conn; return 0; }
 #else
 static size_t ws__sock_untaken(const ws_conn *c);
 #endif
 
 /* Begins to watch whether the peer takes what is sent. */
-static void ws__taking_begin(ws_conn *c)
+static void ws__taking_begin(ws_conn *conn)
 {
-    c->untaken = (uint32_t)(ws__unsent(c) + ws__sock_untaken(c));
+    conn->untaken = (uint32_t)(ws__unsent(conn) + ws__sock_untaken(conn));
 }
 
 /* Bytes that the peer took since it was asked last; what was queued since counts against
    it. */
-static uint32_t ws__taken(ws_conn *c)
+static uint32_t ws__taken(ws_conn *conn)
 {
-    uint32_t before = c->untaken;
+    uint32_t before = conn->untaken;
 
-    ws__taking_begin(c);
-    return before > c->untaken ? before - c->untaken : 0;
+    ws__taking_begin(conn);
+    return before > conn->untaken ? before - conn->untaken : 0;
 }
 
 /* Has the peer taken 1 KiB/s or more, over ms milliseconds? */
-static int ws__takes(ws_conn *c, uint32_t ms)
+static int ws__takes(ws_conn *conn, uint32_t ms)
 {
-    return ws__taken(c) >= ms + ms / 42;
+    return ws__taken(conn) >= ms + ms / 42;
 }
 
 /* Moves the bytes of a queue to another block, or to the front of their own, leaving out
@@ -5558,13 +6014,15 @@ static void ws__tx_move(ws__tx *tx, uint8_t *to)
     uint32_t i, kept = 0;
 
     for (i = tx->mark_at; i <= tx->mark_end; i++) {
-        ws__mark *m = i < tx->mark_end ? &tx->marks[i] : NULL;
-        size_t n = (m ? m->at : tx->len) - from;
+        ws__mark *mark = i < tx->mark_end ? &tx->marks[i] : NULL;
+        size_t n = (mark ? mark->at : tx->len) - from;
         memmove(to + at, WS__DATA(tx) + from, n);
         at += n;
         from += n;
-        if (m && m->frame) tx->marks[kept] = *m, tx->marks[kept++].at = at;
-        else if (m) from += m->extra;
+        if (mark && mark->frame)
+            tx->marks[kept] = *mark, tx->marks[kept++].at = at;
+        else if (mark)
+            from += mark->extra;
     }
     tx->border = tx->border - tx->pos + WS__TX_ROOM;
     tx->pos = WS__TX_ROOM;
@@ -5575,77 +6033,86 @@ static void ws__tx_move(ws__tx *tx, uint8_t *to)
 }
 
 /* Room for n more bytes behind the queue; NULL when memory is out. */
-static uint8_t *ws__tx_room(ws_conn *c, size_t n)
+static uint8_t *ws__tx_room(ws_conn *conn, size_t n)
 {
-    ws__tx *tx = c->tx, *bigger;
+    ws__tx *tx = conn->tx, *bigger;
     size_t used = tx ? tx->len - tx->pos - tx->holes : 0, size;
 
     /* what is moved is at most four times what was written since, so the cost stays
        linear */
     if (tx && tx->cap - tx->len < n && tx->pos >= WS__TX_ROOM &&
-        (tx->pos - WS__TX_ROOM + tx->holes >= used / 4 || ws__is_fixed(c)))
+        (tx->pos - WS__TX_ROOM + tx->holes >= used / 4 || ws__is_fixed(conn)))
         ws__tx_move(tx, WS__DATA(tx));
-    if (tx && tx->cap - tx->len >= n) return WS__DATA(tx) + tx->len;
-    if (ws__is_fixed(c) || n > ((size_t)-1) / 2 - used - 4096) return NULL;
+    if (tx && tx->cap - tx->len >= n)
+        return WS__DATA(tx) + tx->len;
+    if (ws__is_fixed(conn) || n > ((size_t)-1) / 2 - used - 4096)
+        return NULL;
     size = sizeof *tx + WS__TX_ROOM + used + n;
     size = size < 512 ? 512 : size + (used ? size / 4 : 0);
-    bigger = (ws__tx *)ws__block_new(c->cfg, &size);
-    if (!bigger) return NULL;
+    bigger = (ws__tx *)ws__block_new(conn->cfg, &size);
+    if (!bigger)
+        return NULL;
     if (tx) {
         size_t old = sizeof *tx + tx->cap;
         ws__tx_move(tx, WS__DATA(bigger));
         *bigger = *tx;
-        ws__free(c->cfg, tx, old);
+        ws__free(conn->cfg, tx, old);
     } else {
         memset(bigger, 0, sizeof *bigger);
         bigger->pos = bigger->len = bigger->border = WS__TX_ROOM;
     }
     bigger->cap = size - sizeof *bigger;
-    c->tx = bigger;
+    conn->tx = bigger;
     return WS__DATA(bigger) + bigger->len;
 }
 
 /* Queues n bytes as they are. raw: they are not frames. */
-WS__PRIVATE int ws__tx_append(ws_conn *c, const void *data, size_t n, int raw)
+WS__PRIVATE int ws__tx_append(ws_conn *conn, const void *data, size_t n, int raw)
 {
-    uint8_t *at = ws__tx_room(c, n);
-    if (!at) return WS_ERR_MEMORY;
+    uint8_t *at = ws__tx_room(conn, n);
+    if (!at)
+        return WS_ERR_MEMORY;
     memcpy(at, data, n);
-    c->tx->len += n;
-    if (raw) c->tx->border = c->tx->len;
+    conn->tx->len += n;
+    if (raw)
+        conn->tx->border = conn->tx->len;
     return 0;
 }
 
 /* Bytes of the frame that begins at p, one of ours and all there. */
 static size_t ws__frame_size(const uint8_t *p)
 {
-    ws_frame f = { 0, 0, 0, 0, 0, { 0, 0, 0, 0 } };
-    size_t head = (size_t)ws_frame_decode(p, WS_FRAME_HEADER_MAX, &f);
+    ws_frame frame = { 0, 0, 0, 0, 0, { 0, 0, 0, 0 } };
+    size_t head = (size_t)ws_frame_decode(p, WS_FRAME_HEADER_MAX, &frame);
 
-    return head + (size_t)f.size;
+    return head + (size_t)frame.size;
 }
 
 /* Steps over what was dropped in front; lets go of a queue that holds nothing. */
-static void ws__tx_settle(ws_conn *c)
+static void ws__tx_settle(ws_conn *conn)
 {
-    ws__tx *tx = c->tx;
+    ws__tx *tx = conn->tx;
 
-    if (tx->drain > ws__queued(tx)) tx->drain = ws__queued(tx);
+    if (tx->drain > ws__queued(tx))
+        tx->drain = ws__queued(tx);
     while (tx->mark_at < tx->mark_end && !tx->marks[tx->mark_at].frame &&
            tx->marks[tx->mark_at].at == tx->pos) {
         size_t n = tx->marks[tx->mark_at++].extra;
         tx->holes -= n;
         tx->border = tx->pos += n;
     }
-    if (!ws__pending(c)) ws__tx_free(c);
+    if (!ws__pending(conn))
+        ws__tx_free(conn);
 }
 
 /* Does it wait for the peer to end TCP? A loop does a server's waiting after CLOSE. */
-static int ws__awaits_end(const ws_conn *c)
+static int ws__awaits_end(const ws_conn *conn)
 {
-    if (!ws__core_awaits_end(&c->core) || c->fd == WS__NO_SOCK) return 0;
-    if (c->cfg->set.io.read || c->line & (WS__INPUT_END | WS__NO_OUTPUT)) return 0;
-    return WS__IS_CLIENT(&c->core) || !c->loop;
+    if (!ws__core_awaits_end(&conn->core) || conn->fd == WS__NO_SOCK)
+        return 0;
+    if (conn->cfg->set.io.read || conn->line & (WS__INPUT_END | WS__NO_OUTPUT))
+        return 0;
+    return WS__IS_CLIENT(&conn->core) || !conn->loop;
 }
 
 #define WS__END_WAIT 1000       /* ms that a client waits at most */
@@ -5653,78 +6120,92 @@ static int ws__awaits_end(const ws_conn *c)
 
 /* How long closing may take while output waits that the peer does not take. With the
    engine alone what was written counts as taken. */
-static uint32_t ws__patience(const ws_conn *c)
+static uint32_t ws__patience(const ws_conn *conn)
 {
-    uint32_t ms = c->cfg->set.close_timeout;
+    uint32_t ms = conn->cfg->set.close_timeout;
 
-    if (ms == WS_NEVER || !ws__is_driven(c)) return ms;
+    if (ms == WS_NEVER || !ws__is_driven(conn))
+        return ms;
     return ws__smaller(WS__LUMPS * ms, WS__LONGEST);
 }
 
 #ifdef WS_NO_SOCKETS
-static void ws__read_clock(ws_conn *c) { (void)c; }
-static void ws__call_begin(ws_conn *c) { (void)c; }
+static void ws__read_clock(ws_conn *conn) { (void)conn; }
+static void ws__call_begin(ws_conn *conn) { (void)conn; }
 #else
 static void ws__read_clock(ws_conn *c);
 static void ws__call_begin(ws_conn *c);
 #endif
 
 /* From now on the peer has so long for its part of closing, or to take more output. */
-static void ws__closing_begin(ws_conn *c)
+static void ws__closing_begin(ws_conn *conn)
 {
-    uint32_t patience = ws__unsent(c) ? ws__patience(c) : c->cfg->set.close_timeout;
+    uint32_t patience = ws__unsent(conn) ? ws__patience(conn) :
+        conn->cfg->set.close_timeout;
 
-    if (ws__is_driven(c)) ws__read_clock(c);        /* it may have slept */
-    if (ws__awaits_end(c))
-        patience = ws__smaller(patience, WS__IS_CLIENT(&c->core) ? WS__END_WAIT : WS__LINGER);
-    ws__core_wait(&c->core, c->now, patience);
-    ws__taking_begin(c);
+    if (ws__is_driven(conn))
+        ws__read_clock(conn);        /* it may have slept */
+    if (ws__awaits_end(conn))
+        patience = ws__smaller(patience,
+                               WS__IS_CLIENT(&conn->core) ? WS__END_WAIT : WS__LINGER);
+    ws__core_wait(&conn->core, conn->now, patience);
+    ws__taking_begin(conn);
 }
 
-/* After output was written. The closing handshake takes its time once our Close has left. */
-static void ws__drained(ws_conn *c)
+/* After output was written. The closing handshake takes its time once our Close has left.
+   */
+static void ws__drained(ws_conn *conn)
 {
-    if (!(c->core.is & WS__CLOSE_SENT)) return;
-    if (c->line & WS__NO_OUTPUT || ws__unsent(c)) return;
-    if (!ws__core_close_left(&c->core)) return;
-    ws__closing_begin(c);
+    if (!(conn->core.is & WS__CLOSE_SENT))
+        return;
+    if (conn->line & WS__NO_OUTPUT || ws__unsent(conn))
+        return;
+    if (!ws__core_close_left(&conn->core))
+        return;
+    ws__closing_begin(conn);
 #ifndef WS_NO_SOCKETS
-    if (ws__awaits_end(c) && !WS__IS_CLIENT(&c->core)) shutdown(c->fd, 1);
+    if (ws__awaits_end(conn) && !WS__IS_CLIENT(&conn->core))
+        shutdown(conn->fd, 1);
 #endif
 }
 
-static void ws__tx_done(ws_conn *c, size_t n)
+static void ws__tx_done(ws_conn *conn, size_t n)
 {
-    ws__tx *tx = c->tx;
+    ws__tx *tx = conn->tx;
 
-    if (!tx || n > ws__queued(tx)) return;
+    if (!tx || n > ws__queued(tx))
+        return;
     tx->drain = n < tx->drain ? tx->drain - n : 0;
-    if (n && (c->core.phase == WS__PHASE_BODY || ws__held_back(c))) {
-        ws__core_heard(&c->core, c->now);       /* its reading shows the peer alive */
+    if (n && (conn->core.phase == WS__PHASE_BODY || ws__held_back(conn))) {
+        /* its reading shows the peer alive */
+        ws__core_heard(&conn->core, conn->now);
     }
-    while (n && c->tx) {
-        ws__mark *m = tx->mark_at < tx->mark_end ? &tx->marks[tx->mark_at] : NULL;
-        size_t k = (m ? m->at : tx->len) - tx->pos;
-        if (k) {
-            if (k > n) k = n;
-            tx->pos += k;
+    while (n && conn->tx) {
+        ws__mark *mark = tx->mark_at < tx->mark_end ? &tx->marks[tx->mark_at] : NULL;
+        size_t part = (mark ? mark->at : tx->len) - tx->pos;
+        if (part) {
+            if (part > n)
+                part = n;
+            tx->pos += part;
         } else {
-            k = m->frame->size - tx->sent;
-            if (k > n) k = n;
-            tx->sent += k;
-            tx->shared -= k;
-            if (tx->sent == m->frame->size) {
-                ws__shared_release(m->frame);
+            part = mark->frame->size - tx->sent;
+            if (part > n)
+                part = n;
+            tx->sent += part;
+            tx->shared -= part;
+            if (tx->sent == mark->frame->size) {
+                ws__shared_release(mark->frame);
                 tx->sent = 0;
                 tx->tried = 0;
                 tx->mark_at++;
             }
         }
-        n -= k;
-        while (tx->border < tx->pos) tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
-        ws__tx_settle(c);
+        n -= part;
+        while (tx->border < tx->pos)
+            tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
+        ws__tx_settle(conn);
     }
-    ws__drained(c);
+    ws__drained(conn);
 }
 
 /* 1 if the shared frame in front must be the next to go. */
@@ -5735,43 +6216,50 @@ static int ws__front_begun(const ws__tx *tx) { return tx->sent || tx->tried; }
 
 /* A ws_io was offered what comes next, and wants to see it again: nothing may go before
    it. */
-WS__PRIVATE void ws__tx_tried(ws_conn *c)
+WS__PRIVATE void ws__tx_tried(ws_conn *conn)
 {
-    ws__tx *tx = c->tx;
+    ws__tx *tx = conn->tx;
     size_t stop;
 
-    if (!tx || tx->has_pong || c->core.phase == WS__PHASE_HEAD) return; /* only what is
+    if (!tx || tx->has_pong || conn->core.phase == WS__PHASE_HEAD)
+        return; /* only what is
                                                                            begun */
     stop = tx->mark_at < tx->mark_end ? tx->marks[tx->mark_at].at : tx->len;
-    if (stop - tx->pos > WS__IO_MAX) stop = tx->pos + WS__IO_MAX;
-    while (tx->border < stop) tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
-    if (stop == tx->pos && tx->mark_at < tx->mark_end) tx->tried = 1;
+    if (stop - tx->pos > WS__IO_MAX)
+        stop = tx->pos + WS__IO_MAX;
+    while (tx->border < stop)
+        tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
+    if (stop == tx->pos && tx->mark_at < tx->mark_end)
+        tx->tried = 1;
 }
 
 /* The next pieces to write, in order: fills up to most of v, returns how many. */
-static int ws__tx_pieces(const ws_conn *c, ws__piece *v, int most)
+static int ws__tx_pieces(const ws_conn *conn, ws__piece *pieces, int most)
 {
-    const ws__tx *tx = c->tx;
+    const ws__tx *tx = conn->tx;
     /* before OPEN only the request may go; before a waiting pong only the frame begun */
-    int begun = tx->has_pong || c->core.phase == WS__PHASE_HEAD, n = 0;
+    int begun = tx->has_pong || conn->core.phase == WS__PHASE_HEAD, n = 0;
     size_t at = tx->pos, end = begun ? tx->border : tx->len;
     uint32_t i = tx->mark_at;
 
     while (n < most) {
-        const ws__mark *m = i < tx->mark_end ? &tx->marks[i] : NULL;
-        size_t stop = m && m->at < end ? m->at : end, sent = i == tx->mark_at ? tx->sent : 0;
+        const ws__mark *mark = i < tx->mark_end ? &tx->marks[i] : NULL;
+        size_t stop = mark && mark->at < end ? mark->at : end,
+            sent = i == tx->mark_at ? tx->sent : 0;
         if (at < stop) {
-            v[n].iov_base = (void *)(uintptr_t)(WS__DATA(tx) + at);
-            v[n++].iov_len = stop - at;
+            pieces[n].iov_base = (void *)(uintptr_t)(WS__DATA(tx) + at);
+            pieces[n++].iov_len = stop - at;
             at = stop;
             continue;
         }
-        if (!m || m->at > at || (begun && (i > tx->mark_at || !ws__front_begun(tx)))) break;
-        if (m->frame) {
-            v[n].iov_base = WS__DATA(m->frame) + sent;
-            v[n++].iov_len = m->frame->size - sent;
+        if (!mark || mark->at > at ||
+            (begun && (i > tx->mark_at || !ws__front_begun(tx))))
+            break;
+        if (mark->frame) {
+            pieces[n].iov_base = WS__DATA(mark->frame) + sent;
+            pieces[n++].iov_len = mark->frame->size - sent;
         } else {
-            at += m->extra;
+            at += mark->extra;
         }
         i++;
     }
@@ -5781,34 +6269,41 @@ static int ws__tx_pieces(const ws_conn *c, ws__piece *v, int most)
 /* ---- shared and dropped frames ---- */
 
 /* Copies pieces one behind the other, masked if f says so. */
-static void ws__join_pieces(uint8_t *at, const ws_frame *f, const ws_str *v, int count)
+static void ws__join_pieces(uint8_t *at, const ws_frame *frame, const ws_str *value,
+                            int count)
 {
     size_t done = 0;
 
-    for (; count > 0; count--, v++) {
-        if (f->masked) ws_mask(at + done, v->data, v->size, f->key, done);
-        else if (v->size) memcpy(at + done, v->data, v->size);
-        done += v->size;
+    for (; count > 0; count--, value++) {
+        if (frame->masked)
+            ws_mask(at + done, value->data, value->size, frame->key, done);
+        else if (value->size)
+            memcpy(at + done, value->data, value->size);
+        done += value->size;
     }
 }
 
 /* A new mark before the i-th; NULL when memory is out. */
-static ws__mark *ws__mark_new(ws_conn *c, uint32_t i)
+static ws__mark *ws__mark_new(ws_conn *conn, uint32_t i)
 {
-    ws__tx *tx = c->tx;
+    ws__tx *tx = conn->tx;
     uint32_t used = tx->mark_end - tx->mark_at;
 
-    if (ws__is_fixed(c)) return NULL;
+    if (ws__is_fixed(conn))
+        return NULL;
     if (tx->mark_end == tx->mark_cap) { /* to the front, or as in ws__tx_room elsewhere */
         ws__mark *to = tx->marks;
         uint32_t cap = tx->mark_cap;
         if (tx->mark_at <= used / 4) {
             cap = used + used / 2 + 8;
-            to = (ws__mark *)ws__alloc(c->cfg, cap * sizeof *to);
-            if (!to) return NULL;
+            to = (ws__mark *)ws__alloc(conn->cfg, cap * sizeof *to);
+            if (!to)
+                return NULL;
         }
-        if (used) memmove(to, tx->marks + tx->mark_at, used * sizeof *to);
-        if (to != tx->marks) ws__free(c->cfg, tx->marks, tx->mark_cap * sizeof *to);
+        if (used)
+            memmove(to, tx->marks + tx->mark_at, used * sizeof *to);
+        if (to != tx->marks)
+            ws__free(conn->cfg, tx->marks, tx->mark_cap * sizeof *to);
         tx->marks = to;
         tx->mark_cap = cap;
         i -= tx->mark_at;
@@ -5821,50 +6316,56 @@ static ws__mark *ws__mark_new(ws_conn *c, uint32_t i)
 }
 
 /* Room for n bytes to share, with one reference: the caller's. */
-static ws__shared *ws__shared_raw(ws__cfg *k, size_t n)
+static ws__shared *ws__shared_raw(ws__cfg *cfg, size_t n)
 {
     size_t size = sizeof(ws__shared) + n;
-    ws__shared *s = (ws__shared *)ws__block_new(k, &size);
+    ws__shared *shared = (ws__shared *)ws__block_new(cfg, &size);
 
-    if (!s) return NULL;
-    s->cfg = k;
-    s->size = n;
-    s->block = size;
-    s->refs = 1;
-    return s;
+    if (!shared)
+        return NULL;
+    shared->cfg = cfg;
+    shared->size = n;
+    shared->block = size;
+    shared->refs = 1;
+    return shared;
 }
 
 /* The frame of a payload, masked if f says so. */
-static ws__shared *ws__shared_new(ws__cfg *k, const ws_frame *f, const ws_str *payload)
+static ws__shared *ws__shared_new(ws__cfg *cfg, const ws_frame *frame,
+                                  const ws_str *payload)
 {
-    ws__shared *s = ws__shared_raw(k, WS_FRAME_HEADER_MAX + payload->size);
+    ws__shared *shared = ws__shared_raw(cfg, WS_FRAME_HEADER_MAX + payload->size);
     size_t head;
 
-    if (!s) return NULL;
-    head = ws_frame_encode(f, WS__DATA(s));
-    ws__join_pieces(WS__DATA(s) + head, f, payload, 1);
-    s->size = head + payload->size;
-    return s;
+    if (!shared)
+        return NULL;
+    head = ws_frame_encode(frame, WS__DATA(shared));
+    ws__join_pieces(WS__DATA(shared) + head, frame, payload, 1);
+    shared->size = head + payload->size;
+    return shared;
 }
 
 /* Queues a shared frame. */
-static int ws__tx_share(ws_conn *c, ws__shared *f, size_t slot)
+static int ws__tx_share(ws_conn *conn, ws__shared *shared, size_t slot)
 {
-    ws__mark *m;
+    ws__mark *mark;
 
-    if (c->line & WS__NO_OUTPUT) return WS_ERR_STATE;
-    if (c->cork && c->cork->total) (c->cork->flush)(c);
-    if (!ws__tx_room(c, 0)) return WS_ERR_MEMORY;
-    m = ws__mark_new(c, c->tx->mark_end);
-    if (!m) {
-        ws__tx_settle(c);
+    if (conn->line & WS__NO_OUTPUT)
+        return WS_ERR_STATE;
+    if (conn->cork && conn->cork->total)
+        (conn->cork->flush)(conn);
+    if (!ws__tx_room(conn, 0))
+        return WS_ERR_MEMORY;
+    mark = ws__mark_new(conn, conn->tx->mark_end);
+    if (!mark) {
+        ws__tx_settle(conn);
         return WS_ERR_MEMORY;
     }
-    m->at = c->tx->len;
-    m->frame = f;
-    m->extra = slot;
-    c->tx->shared += f->size;
-    f->refs++;
+    mark->at = conn->tx->len;
+    mark->frame = shared;
+    mark->extra = slot;
+    conn->tx->shared += shared->size;
+    shared->refs++;
     return 0;
 }
 
@@ -5872,367 +6373,425 @@ static int ws__tx_share(ws_conn *c, ws__shared *f, size_t slot)
 typedef struct ws__place { size_t at; uint32_t mark; } ws__place;
 
 /* The frame at a place, of size bytes; NULL at the end. Steps over dropped bytes. */
-static const uint8_t *ws__place_frame(const ws__tx *tx, ws__place *p, size_t *size)
+static const uint8_t *ws__place_frame(const ws__tx *tx, ws__place *place, size_t *size)
 {
-    while (p->mark < tx->mark_end && tx->marks[p->mark].at == p->at) {
-        const ws__mark *m = &tx->marks[p->mark];
-        if (m->frame) {
-            *size = m->frame->size;
-            return WS__DATA(m->frame);
+    while (place->mark < tx->mark_end && tx->marks[place->mark].at == place->at) {
+        const ws__mark *mark = &tx->marks[place->mark];
+        if (mark->frame) {
+            *size = mark->frame->size;
+            return WS__DATA(mark->frame);
         }
-        p->at += m->extra;
-        p->mark++;
+        place->at += mark->extra;
+        place->mark++;
     }
-    if (p->at == tx->len) return NULL;
-    *size = ws__frame_size(WS__DATA(tx) + p->at);
-    return WS__DATA(tx) + p->at;
+    if (place->at == tx->len)
+        return NULL;
+    *size = ws__frame_size(WS__DATA(tx) + place->at);
+    return WS__DATA(tx) + place->at;
 }
 
-static void ws__place_next(const ws__tx *tx, ws__place *p, size_t size)
+static void ws__place_next(const ws__tx *tx, ws__place *place, size_t size)
 {
-    if (p->mark < tx->mark_end && tx->marks[p->mark].at == p->at) p->mark++;
-    else p->at += size;
+    if (place->mark < tx->mark_end && tx->marks[place->mark].at == place->at)
+        place->mark++;
+    else
+        place->at += size;
 }
 
 /* Takes the bytes at a place out of the queue: the front moves, or a mark skips them. */
-static void ws__place_skip(ws_conn *c, ws__place *p, size_t size)
+static void ws__place_skip(ws_conn *conn, ws__place *place, size_t size)
 {
-    ws__tx *tx = c->tx;
-    ws__mark *m = p->mark > tx->mark_at ? &tx->marks[p->mark - 1] : NULL;
+    ws__tx *tx = conn->tx;
+    ws__mark *mark = place->mark > tx->mark_at ? &tx->marks[place->mark - 1] : NULL;
     uint32_t i;
 
-    if (!m && p->at == tx->pos) {
+    if (!mark && place->at == tx->pos) {
         tx->border = tx->pos += size;
-        p->at = tx->pos;
+        place->at = tx->pos;
         return;
     }
-    if (m && !m->frame && m->at + m->extra == p->at) {
-        m->extra += size;
+    if (mark && !mark->frame && mark->at + mark->extra == place->at) {
+        mark->extra += size;
         tx->holes += size;
-        p->at += size;
+        place->at += size;
         return;
     }
-    i = p->mark - tx->mark_at;
-    m = ws__mark_new(c, p->mark);
-    i = p->mark = tx->mark_at + i;      /* the marks may have moved */
-    if (m) {
-        m->at = p->at;
-        m->frame = NULL;
-        m->extra = size;
+    i = place->mark - tx->mark_at;
+    mark = ws__mark_new(conn, place->mark);
+    i = place->mark = tx->mark_at + i;      /* the marks may have moved */
+    if (mark) {
+        mark->at = place->at;
+        mark->frame = NULL;
+        mark->extra = size;
         tx->holes += size;
         return;
     }
     tx->len -= size;                    /* no room for a mark: the bytes behind move up */
-    memmove(WS__DATA(tx) + p->at, WS__DATA(tx) + p->at + size, tx->len - p->at);
-    for (; i < tx->mark_end; i++) tx->marks[i].at -= size;
+    memmove(WS__DATA(tx) + place->at, WS__DATA(tx) + place->at + size,
+            tx->len - place->at);
+    for (; i < tx->mark_end; i++)
+        tx->marks[i].at -= size;
 }
 
 /* Takes the frame at a place out of the queue. After a shared one, a message in itself,
    the place means nothing. */
-static void ws__place_cut(ws_conn *c, ws__place *p, size_t size)
+static void ws__place_cut(ws_conn *conn, ws__place *place, size_t size)
 {
-    ws__tx *tx = c->tx;
-    ws__mark *first, *m;
+    ws__tx *tx = conn->tx;
+    ws__mark *first, *mark;
 
     tx->drain = tx->drain > size ? tx->drain - size : 0;    /* it waits no more */
-    if (p->mark == tx->mark_end || tx->marks[p->mark].at != p->at) {
-        ws__place_skip(c, p, size);
+    if (place->mark == tx->mark_end || tx->marks[place->mark].at != place->at) {
+        ws__place_skip(conn, place, size);
         return;
     }
     first = tx->marks + tx->mark_at;
-    m = tx->marks + p->mark;
-    ws__shared_release(m->frame);
+    mark = tx->marks + place->mark;
+    ws__shared_release(mark->frame);
     tx->shared -= size;
-    memmove(first + 1, first, (size_t)(m - first) * sizeof *m);
+    memmove(first + 1, first, (size_t)(mark - first) * sizeof *mark);
     tx->mark_at++;
 }
 
 /* Takes the oldest whole message out of the queue of which nothing was written; control
    frames stay. Returns 0 when there is none. */
-static int ws__tx_drop_oldest(ws_conn *c)
+static int ws__tx_drop_oldest(ws_conn *conn)
 {
-    ws__tx *tx = c->tx;
+    ws__tx *tx = conn->tx;
     ws__place at, look;
     const uint8_t *p;
     size_t size = 0;
     int last = 0;
 
-    if (!tx) return 0;
+    if (!tx)
+        return 0;
     at.at = tx->border;
     at.mark = tx->mark_at + (ws__front_begun(tx) ? 1 : 0);
-    if (c->core.phase == WS__PHASE_BODY) {       /* each mark is one write */
-        while (at.mark < tx->mark_end && !tx->marks[at.mark].frame) at.mark++;
-        if (at.mark == tx->mark_end) return 0;
+    if (conn->core.phase == WS__PHASE_BODY) {       /* each mark is one write */
+        while (at.mark < tx->mark_end && !tx->marks[at.mark].frame)
+            at.mark++;
+        if (at.mark == tx->mark_end)
+            return 0;
         at.at = tx->marks[at.mark].at;
-        ws__place_cut(c, &at, tx->marks[at.mark].frame->size);
-        ws__tx_settle(c);
+        ws__place_cut(conn, &at, tx->marks[at.mark].frame->size);
+        ws__tx_settle(conn);
         return 1;
     }
     while ((p = ws__place_frame(tx, &at, &size)) && (p[0] & 15) != 1 && (p[0] & 15) != 2)
         ws__place_next(tx, &at, size);
-    for (look = at; p && (!(p[0] & 0x80) || (p[0] & 8)); p = ws__place_frame(tx, &look, &size))
+    for (look = at; p &&
+         (!(p[0] & 0x80) || (p[0] & 8)); p = ws__place_frame(tx, &look, &size))
         ws__place_next(tx, &look, size);
-    if (!p) return 0;                   /* none, or its end is not queued yet */
+    if (!p)
+        return 0;                   /* none, or its end is not queued yet */
     while (!last) {
         p = ws__place_frame(tx, &at, &size);
         last = (p[0] & 0x88) == 0x80;
-        if (p[0] & 8) ws__place_next(tx, &at, size);
-        else ws__place_cut(c, &at, size);
+        if (p[0] & 8)
+            ws__place_next(tx, &at, size);
+        else
+            ws__place_cut(conn, &at, size);
     }
-    ws__tx_settle(c);
+    ws__tx_settle(conn);
     return 1;
 }
 
 /* Do n bytes at p lie wholly in what an event shows? The NUL behind it is no part of
    that. */
-static int ws__borrowed(const ws_conn *c, const ws__gather *g, const uint8_t *p, size_t n)
+static int ws__borrowed(const ws_conn *conn, const ws__gather *gather, const uint8_t *p,
+                        size_t n)
 {
-    if (p >= g->lo && p < g->hi) return n <= (size_t)(g->hi - p);
-    return c->owes & WS__MESSAGE_HELD && p >= WS__DATA(c->rx) &&
-           p < WS__DATA(c->rx) + c->rx->msg && n <= (size_t)(WS__DATA(c->rx) + c->rx->msg - p);
+    if (p >= gather->lo && p < gather->hi)
+        return n <= (size_t)(gather->hi - p);
+    return conn->owes & WS__MESSAGE_HELD && p >= WS__DATA(conn->rx) &&
+           p < WS__DATA(conn->rx) + conn->rx->msg &&
+               n <= (size_t)(WS__DATA(conn->rx) + conn->rx->msg - p);
 }
 
-static void ws__gather_piece(ws__gather *g, const uint8_t *p, size_t n)
+static void ws__gather_piece(ws__gather *gather, const uint8_t *p, size_t n)
 {
-    ws__piece *last = g->n ? &g->piece[g->n - 1] : NULL;
+    ws__piece *last = gather->n ? &gather->piece[gather->n - 1] : NULL;
     if (last && (uint8_t *)last->iov_base + last->iov_len == p) {
         last->iov_len += n;
     } else {
-        g->piece[g->n].iov_base = (void *)(uintptr_t)p;
-        g->piece[g->n].iov_len = n;
-        g->n++;
+        gather->piece[gather->n].iov_base = (void *)(uintptr_t)p;
+        gather->piece[gather->n].iov_len = n;
+        gather->n++;
     }
-    g->total += n;
+    gather->total += n;
 }
 
 /* Adds a frame to the cork; 0 when it does not fit. */
-static int ws__gather_frame(ws_conn *c, const ws_frame *f, const ws_str *v, int count)
+static int ws__gather_frame(ws_conn *conn, const ws_frame *frame, const ws_str *value,
+                            int count)
 {
-    ws__gather *g = c->cork;
-    uint8_t *at = g->buf + g->len;
-    size_t n = (size_t)f->size, copied, head;
-    int borrow = n >= WS__BORROW_MIN && !f->masked && count == 1 && !ws__io(c) &&
-                 ws__borrowed(c, g, (const uint8_t *)v->data, n);
+    ws__gather *gather = conn->cork;
+    uint8_t *at = gather->buf + gather->len;
+    size_t n = (size_t)frame->size, copied, head;
+    int borrow = n >= WS__BORROW_MIN && !frame->masked && count == 1 && !ws__io(conn) &&
+                 ws__borrowed(conn, gather, (const uint8_t *)value->data, n);
 
     copied = borrow ? 0 : n;
-    if (g->n + 2 > WS__PIECES || copied > g->cap || g->cap - g->len < copied + 14) return 0;
-    head = ws_frame_encode(f, at);
-    if (copied) ws__join_pieces(at + head, f, v, count);
-    g->len += head + copied;
-    ws__gather_piece(g, at, head + copied);
-    if (borrow) ws__gather_piece(g, (const uint8_t *)v->data, n);
+    if (gather->n + 2 > WS__PIECES || copied > gather->cap ||
+        gather->cap - gather->len < copied + 14)
+        return 0;
+    head = ws_frame_encode(frame, at);
+    if (copied)
+        ws__join_pieces(at + head, frame, value, count);
+    gather->len += head + copied;
+    ws__gather_piece(gather, at, head + copied);
+    if (borrow)
+        ws__gather_piece(gather, (const uint8_t *)value->data, n);
     return 1;
 }
 
-static size_t ws__header_size(const ws_conn *c, size_t n)
+static size_t ws__header_size(const ws_conn *conn, size_t n)
 {
-    return 2u + (n < 126 ? 0u : n < 65536 ? 2u : 8u) + (WS__IS_CLIENT(&c->core) ? 4u : 0u);
+    return 2u + (n < 126 ? 0u : n < 65536 ? 2u : 8u) +
+        (WS__IS_CLIENT(&conn->core) ? 4u : 0u);
 }
 
 #define WS__PLAIN 1             /* ws__coded_put: nothing was queued, better as it is */
 
 /* A header for n bytes; op may have WS__UNFINISHED. */
-static int ws__frame_make(ws_conn *c, ws_frame *f, int op, size_t n)
+static int ws__frame_make(ws_conn *conn, ws_frame *frame, int op, size_t n)
 {
-    ws__core_frame(&c->core, f, op, n);
-    WS_TRACE(c, "frame out", (f->fin ? 0x80 : 0) | f->op);
-    return f->masked ? ws__random(c, f->key, 4) : 0;
+    ws__core_frame(&conn->core, frame, op, n);
+    WS_TRACE(conn, "frame out", (frame->fin ? 0x80 : 0) | frame->op);
+    return frame->masked ? ws__random(conn, frame->key, 4) : 0;
 }
 
 /* Sends or queues one frame, its payload of n bytes in pieces. */
-static int ws__frame_put(ws_conn *c, int op, const ws_str *v, int count, size_t n)
+static int ws__frame_put(ws_conn *conn, int op, const ws_str *value, int count, size_t n)
 {
-    ws_frame f;
+    ws_frame frame;
     uint8_t *at;
     size_t head;
     int r;
 
-    if (c->line & WS__NO_OUTPUT) return WS_ERR_STATE;
-    r = ws__frame_make(c, &f, op, n);
-    if (r) return r;
-    if (c->cork && !ws__pending(c)) {
-        if (ws__gather_frame(c, &f, v, count)) return 0;
-        (c->cork->flush)(c);
-        if (!ws__pending(c) && ws__gather_frame(c, &f, v, count)) return 0;
-    } else if (c->cork && c->cork->total) {
-        (c->cork->flush)(c);
+    if (conn->line & WS__NO_OUTPUT)
+        return WS_ERR_STATE;
+    r = ws__frame_make(conn, &frame, op, n);
+    if (r)
+        return r;
+    if (conn->cork && !ws__pending(conn)) {
+        if (ws__gather_frame(conn, &frame, value, count))
+            return 0;
+        (conn->cork->flush)(conn);
+        if (!ws__pending(conn) && ws__gather_frame(conn, &frame, value, count))
+            return 0;
+    } else if (conn->cork && conn->cork->total) {
+        (conn->cork->flush)(conn);
     }
-    at = ws__tx_room(c, n + ws__header_size(c, n));
-    if (!at) return WS_ERR_MEMORY;
-    head = ws_frame_encode(&f, at);
-    ws__join_pieces(at + head, &f, v, count);
-    c->tx->len += head + n;
+    at = ws__tx_room(conn, n + ws__header_size(conn, n));
+    if (!at)
+        return WS_ERR_MEMORY;
+    head = ws_frame_encode(&frame, at);
+    ws__join_pieces(at + head, &frame, value, count);
+    conn->tx->len += head + n;
     return 0;
 }
 
 /* Bytes that a message takes in frames of at most most bytes. */
-static uint64_t ws__wire_size(const ws_conn *c, size_t n, size_t most)
+static uint64_t ws__wire_size(const ws_conn *conn, size_t n, size_t most)
 {
     size_t full = n > most ? (n - 1) / most : 0;
 
-    return n + (uint64_t)full * ws__header_size(c, most) + ws__header_size(c, n - full * most);
+    return n + (uint64_t)full * ws__header_size(conn, most) +
+        ws__header_size(conn, n - full * most);
 }
 
 /* ws__tx_room behind used bytes that are not queued yet. */
-static uint8_t *ws__tx_room_behind(ws_conn *c, size_t used, size_t n)
+static uint8_t *ws__tx_room_behind(ws_conn *conn, size_t used, size_t n)
 {
     uint8_t *at;
 
-    if (c->tx) c->tx->len += used;
-    at = ws__tx_room(c, n);
-    if (c->tx) c->tx->len -= used;
+    if (conn->tx)
+        conn->tx->len += used;
+    at = ws__tx_room(conn, n);
+    if (conn->tx)
+        conn->tx->len -= used;
     return at;
 }
 
 /* Makes frames of at most most bytes out of size bytes behind the queue. op: of the
    first, which is marked with the reserved bits rsv; with WS__UNFINISHED none has FIN. */
-static int ws__frame_run(ws_conn *c, int op, int rsv, size_t size, size_t most)
+static int ws__frame_run(ws_conn *conn, int op, int rsv, size_t size, size_t most)
 {
-    size_t heads = (size_t)(ws__wire_size(c, size, most) - size), i;
+    size_t heads = (size_t)(ws__wire_size(conn, size, most) - size), i;
     size_t frames = size > most ? (size - 1) / most + 1 : 1;
     uint8_t head[WS_FRAME_HEADER_MAX], *base, *to;
 
-    base = ws__tx_room_behind(c, size, heads);
-    if (!base) return WS_ERR_MEMORY;
+    base = ws__tx_room_behind(conn, size, heads);
+    if (!base)
+        return WS_ERR_MEMORY;
     base -= size;
     for (i = frames; i-- > 0;) {    /* from the last one on they move up */
-        size_t k = i + 1 < frames ? most : size - i * most, n;
+        size_t part = i + 1 < frames ? most : size - i * most, n;
         int r, end = i + 1 < frames ? WS__UNFINISHED : op & WS__UNFINISHED;
-        ws_frame f;
-        r = ws__frame_make(c, &f, (i ? WS_OP_CONTINUATION : op & 15) | end, k);
-        if (r) return r;
-        if (!i && op & 15) f.rsv = (uint8_t)rsv;
-        n = ws_frame_encode(&f, head);
-        to = base + i * most + (i ? i * ws__header_size(c, most) : 0);
-        memmove(to + n, base + i * most, k);
+        ws_frame frame;
+        r = ws__frame_make(conn, &frame, (i ? WS_OP_CONTINUATION : op & 15) | end, part);
+        if (r)
+            return r;
+        if (!i && op & 15)
+            frame.rsv = (uint8_t)rsv;
+        n = ws_frame_encode(&frame, head);
+        to = base + i * most + (i ? i * ws__header_size(conn, most) : 0);
+        memmove(to + n, base + i * most, part);
         memcpy(to, head, n);
-        if (f.masked) ws_mask(to + n, to + n, k, f.key, 0);
+        if (frame.masked)
+            ws_mask(to + n, to + n, part, frame.key, 0);
     }
-    c->tx->len += size + heads;
+    conn->tx->len += size + heads;
     return 0;
 }
 
 /* Encodes a message of n bytes, or a part of one, behind the queue: *size bytes. */
-static int ws__encode_run(ws_conn *c, const ws_str *v, int count, size_t n, int end, size_t *size)
+static int ws__encode_run(ws_conn *conn, const ws_str *value, int count, size_t n,
+                          int end, size_t *size)
 {
-    ws__ext *e = c->more->ext;
-    size_t room = ws__is_fixed(c) ? WS__CODE_ROOM : n / 2 + 256, made;
-    ws__encoding f = { NULL, 0, 0, 0 };
+    ws__ext *ext = conn->more->ext;
+    size_t room = ws__is_fixed(conn) ? WS__CODE_ROOM : n / 2 + 256, made;
+    ws__encoding encoding = { NULL, 0, 0, 0 };
     int r;
 
-    f.v = v;
-    f.count = count;
-    f.end = end;
+    encoding.v = value;
+    encoding.count = count;
+    encoding.end = end;
     *size = 0;
-    r = ws__coder_begin(c->cfg, e->set, e->agreed, &e->out);
+    r = ws__coder_begin(conn->cfg, ext->set, ext->agreed, &ext->out);
     while (!r) {
-        uint8_t *at = ws__tx_room_behind(c, *size, room);
-        if (!at) return WS_ERR_MEMORY;
-        r = ws__encode(e->set, &e->out, &f, at, c->tx->cap - c->tx->len - *size, &made);
-        if (r < 0) break;
+        uint8_t *at = ws__tx_room_behind(conn, *size, room);
+        if (!at)
+            return WS_ERR_MEMORY;
+        r = ws__encode(ext->set, &ext->out, &encoding, at,
+                       conn->tx->cap - conn->tx->len - *size, &made);
+        if (r < 0)
+            break;
         *size += made;
-        if (*size > 2 * n + 4096) return WS_ERR_CODEC;
+        if (*size > 2 * n + 4096)
+            return WS_ERR_CODEC;
     }
     return r < 0 ? r : 0;
 }
 
 /* Queues a message of n bytes, or a part of one, as the extension encodes it, in frames
    of at most most bytes. */
-static int ws__coded_put(ws_conn *c, int op, const ws_str *v, int count, size_t n, size_t most)
+static int ws__coded_put(ws_conn *conn, int op, const ws_str *value, int count, size_t n,
+                         size_t most)
 {
-    ws__ext *e = c->more->ext;
+    ws__ext *ext = conn->more->ext;
     int end = op & WS__UNFINISHED ? 1 : 2, whole = end == 2 && op & 15, r;
     size_t size;
 
-    if (c->cork && c->cork->total) (c->cork->flush)(c);
-    if (c->line & WS__NO_OUTPUT) return WS_ERR_STATE;
-    r = ws__encode_run(c, v, count, n, end, &size);
-    if (!r && whole && e->set->only_smaller && e->out.alone && size >= n) r = WS__PLAIN;
-    if (!r) r = ws__frame_run(c, op, e->set->rsv, size, most);
-    if (r == WS_ERR_MEMORY && ws__is_fixed(c) && op & 15) r = WS__PLAIN;  /* it fits */
-    if (r && c->tx) ws__tx_settle(c);
+    if (conn->cork && conn->cork->total)
+        (conn->cork->flush)(conn);
+    if (conn->line & WS__NO_OUTPUT)
+        return WS_ERR_STATE;
+    r = ws__encode_run(conn, value, count, n, end, &size);
+    if (!r && whole && ext->set->only_smaller && ext->out.alone && size >= n)
+        r = WS__PLAIN;
+    if (!r)
+        r = ws__frame_run(conn, op, ext->set->rsv, size, most);
+    if (r == WS_ERR_MEMORY && ws__is_fixed(conn) && op & 15)
+        r = WS__PLAIN;  /* it fits */
+    if (r && conn->tx)
+        ws__tx_settle(conn);
     /* what the encoder remembers of a message that did not go, the peer does not know */
-    if (r || (end == 2 && e->out.alone)) ws__coder_end(c->cfg, e->set, &e->out);
+    if (r || (end == 2 && ext->out.alone))
+        ws__coder_end(conn->cfg, ext->set, &ext->out);
     return r;
 }
 
 /* A control frame. */
-static int ws__control_put(ws_conn *c, int op, const void *data, size_t n)
+static int ws__control_put(ws_conn *conn, int op, const void *data, size_t n)
 {
-    ws_str v = ws__str((const char *)data, n);
+    ws_str value = ws__str((const char *)data, n);
 
-    return ws__frame_put(c, op, &v, 1, n);
+    return ws__frame_put(conn, op, &value, 1, n);
 }
 
 /* Answers a ping: at once while little waits, else the latest one overtakes the queue at
    the next frame border (5.5.3 allows to answer only the latest). */
-static int ws__pong_put(ws_conn *c, const void *data, size_t n)
+static int ws__pong_put(ws_conn *conn, const void *data, size_t n)
 {
-    size_t limit = ws__is_fixed(c) ? c->tx->cap / 4 : WS__PONG_QUEUE;
+    size_t limit = ws__is_fixed(conn) ? conn->tx->cap / 4 : WS__PONG_QUEUE;
 
-    if (c->line & WS__NO_OUTPUT) return 0;
-    if (!c->tx || ws__pending(c) <= limit) return ws__control_put(c, WS_OP_PONG, data, n);
-    c->tx->has_pong = 1;
-    c->tx->pong_size = (uint8_t)n;
-    if (n) memcpy(c->tx->pong, data, n);
+    if (conn->line & WS__NO_OUTPUT)
+        return 0;
+    if (!conn->tx || ws__pending(conn) <= limit)
+        return ws__control_put(conn, WS_OP_PONG, data, n);
+    conn->tx->has_pong = 1;
+    conn->tx->pong_size = (uint8_t)n;
+    if (n)
+        memcpy(conn->tx->pong, data, n);
     return 0;
 }
 
 /* Puts the waiting pong in front of the queue. The queue stands at a frame border. */
-static void ws__pong_front(ws_conn *c)
+static void ws__pong_front(ws_conn *conn)
 {
-    ws__tx *tx = c->tx;
-    ws_frame f;
+    ws__tx *tx = conn->tx;
+    ws_frame frame;
     size_t head;
     uint8_t header[WS_FRAME_HEADER_MAX];
 
-    ws__core_frame(&c->core, &f, WS_OP_PONG, tx->pong_size);
+    ws__core_frame(&conn->core, &frame, WS_OP_PONG, tx->pong_size);
     tx->has_pong = 0;
-    if (f.masked && ws__random(c, f.key, 4)) return;
-    head = ws_frame_encode(&f, header);
+    if (frame.masked && ws__random(conn, frame.key, 4))
+        return;
+    head = ws_frame_encode(&frame, header);
     tx->pos -= head + tx->pong_size;
-    if (tx->drain) tx->drain += head + tx->pong_size;
+    if (tx->drain)
+        tx->drain += head + tx->pong_size;
     memcpy(WS__DATA(tx) + tx->pos, header, head);
-    ws_mask(WS__DATA(tx) + tx->pos + head, tx->pong, tx->pong_size, f.key, 0);
+    ws_mask(WS__DATA(tx) + tx->pos + head, tx->pong, tx->pong_size, frame.key, 0);
 }
 
-static int ws__close_put(ws_conn *c, int code, const char *reason, size_t n)
+static int ws__close_put(ws_conn *conn, int code, const char *reason, size_t n)
 {
     uint8_t body[WS__CONTROL_MAX];
     int r;
 
-    if (c->core.is & WS__CLOSE_SENT) return 0;
-    r = ws__control_put(c, WS_OP_CLOSE, body, ws__core_close_lay(body, code, reason, n));
-    if (!r) ws__core_close_sent(&c->core);
+    if (conn->core.is & WS__CLOSE_SENT)
+        return 0;
+    r = ws__control_put(conn, WS_OP_CLOSE, body,
+                        ws__core_close_lay(body, code, reason, n));
+    if (!r)
+        ws__core_close_sent(&conn->core);
     return r;
 }
 
 /* ---- errors ---- */
 
-static void ws__drop_output(ws_conn *c)
+static void ws__drop_output(ws_conn *conn)
 {
-    if (ws__unsent(c)) c->life &= (uint8_t)~WS__ANSWERED;     /* it will not arrive */
-    c->line |= WS__NO_OUTPUT;
-    if (c->tx) ws__tx_free(c);
-    if (c->cork) c->cork->n = 0, c->cork->len = c->cork->total = 0;
+    if (ws__unsent(conn))
+        conn->life &= (uint8_t)~WS__ANSWERED;     /* it will not arrive */
+    conn->line |= WS__NO_OUTPUT;
+    if (conn->tx)
+        ws__tx_free(conn);
+    if (conn->cork)
+        conn->cork->n = 0, conn->cork->len = conn->cork->total = 0;
 }
 
 /* All that the application had to say is queued. */
-static void ws__finish(ws_conn *c)
+static void ws__finish(ws_conn *conn)
 {
-    c->line &= (uint8_t)~WS__CORKED;
-    ws__closing_begin(c);
-    ws__drained(c);
-    ws__wake(c);
+    conn->line &= (uint8_t)~WS__CORKED;
+    ws__closing_begin(conn);
+    ws__drained(conn);
+    ws__wake(conn);
 }
 
-static void ws__end(ws_conn *c, int phase)
+static void ws__end(ws_conn *conn, int phase)
 {
-    ws__enter(&c->core, phase);
-    ws__finish(c);
+    ws__enter(&conn->core, phase);
+    ws__finish(conn);
 }
 
-/* A fault in the frames: its text says at which of their bytes. A close reason does not. */
+/* A fault in the frames: its text says at which of their bytes. A close reason does not.
+   */
 static int ws__is_placed(int number)
 {
     int tell = ws__error_tell(number);
@@ -6240,25 +6799,26 @@ static int ws__is_placed(int number)
     return tell >= 1002 && tell <= 1009;
 }
 
-static void ws__note_error(ws_conn *c, int number, const char *more)
+static void ws__note_error(ws_conn *conn, int number, const char *more)
 {
-    char *room = ws__note_new(c);
-    ws__text t;
+    char *room = ws__note_new(conn);
+    ws__text text;
 
-    if (!room) return;
-    t = ws__text_in(room, ws__is_fixed(c) ? WS__NOTE_FIXED : WS__NOTE_SIZE);
-    ws__puts(&t, ws__error_text(number));
+    if (!room)
+        return;
+    text = ws__text_in(room, ws__is_fixed(conn) ? WS__NOTE_FIXED : WS__NOTE_SIZE);
+    ws__puts(&text, ws__error_text(number));
     if (more) {
-        ws__puts(&t, ": ");
-        ws__puts(&t, more);
+        ws__puts(&text, ": ");
+        ws__puts(&text, more);
     }
-    if (number == -WS_ERR_STATUS && ws__status(c)) {
-        ws__puts(&t, " with status ");
-        ws__put_number(&t, (uint64_t)ws__status(c));
+    if (number == -WS_ERR_STATUS && ws__status(conn)) {
+        ws__puts(&text, " with status ");
+        ws__put_number(&text, (uint64_t)ws__status(conn));
     }
     if (ws__is_placed(number) || number == -WS_ERR_HEAD_SYNTAX) {
-        ws__puts(&t, " at byte ");
-        ws__put_number(&t, c->taken);
+        ws__puts(&text, " at byte ");
+        ws__put_number(&text, conn->taken);
     }
 }
 
@@ -6268,209 +6828,241 @@ static int ws__refuse(ws_conn *c, int status, const ws_header *headers, const ch
 #endif
 
 /* What CLOSE will say of an error. */
-static void ws__record(ws_conn *c, int error, const char *more)
+static void ws__record(ws_conn *conn, int error, const char *more)
 {
     int tell = ws__error_tell(-error), code = tell >= 1000 ? tell : WS_CLOSE_ABNORMAL;
 
-    if (error == WS_ERR_TLS && !(c->life & WS__OPENED)) code = WS_CLOSE_TLS;
-    if (ws__core_fail(&c->core, error, code)) ws__note_error(c, -error, more);
+    if (error == WS_ERR_TLS && !(conn->life & WS__OPENED))
+        code = WS_CLOSE_TLS;
+    if (ws__core_fail(&conn->core, error, code))
+        ws__note_error(conn, -error, more);
 }
 
 /* The one way into failure: tells the peer what the RFC wants it told, and ends. Nothing
    fails behind a first fault, or once closing is complete. */
-static void ws__fail_with(ws_conn *c, int error, const char *more)
+static void ws__fail_with(ws_conn *conn, int error, const char *more)
 {
     int tell = ws__error_tell(-error);
 
-    WS_TRACE(c, "error", error);
-    if (ws__phase_has(&c->core, WS__ENDS) && (c->core.error || ws__core_clean(&c->core))) {
-        ws__enter(&c->core, WS__PHASE_ENDED);
-        ws__wake(c);
+    WS_TRACE(conn, "error", error);
+    if (ws__phase_has(&conn->core, WS__ENDS) &&
+        (conn->core.error || ws__core_clean(&conn->core))) {
+        ws__enter(&conn->core, WS__PHASE_ENDED);
+        ws__wake(conn);
         return;
     }
-    ws__record(c, error, more);
-    if (tell >= 1000 && c->core.phase == WS__PHASE_FRAMES) {
+    ws__record(conn, error, more);
+    if (tell >= 1000 && conn->core.phase == WS__PHASE_FRAMES) {
         const char *text = ws__error_text(-error);
-        if (!(c->core.is & WS__CLOSE_GOT)) ws__close_put(c, tell, text, strlen(text));
-        ws__end(c, WS__PHASE_ENDING);
+        if (!(conn->core.is & WS__CLOSE_GOT))
+            ws__close_put(conn, tell, text, strlen(text));
+        ws__end(conn, WS__PHASE_ENDING);
 #ifndef WS_NO_SERVER
-    } else if (tell >= 400 && tell < 600 && !WS__IS_CLIENT(&c->core) &&
-               ws__phase_has(&c->core, WS__OPENS)) {
+    } else if (tell >= 400 && tell < 600 && !WS__IS_CLIENT(&conn->core) &&
+               ws__phase_has(&conn->core, WS__OPENS)) {
         const char *text = ws__error_text(-error);
         static const ws_header retry[] = { { "Retry-After", "5" }, { NULL, NULL } };
-        ws__refuse(c, tell, tell == 503 ? retry : NULL, text, strlen(text), 1);
-        ws__end(c, WS__PHASE_ENDING);
+        ws__refuse(conn, tell, tell == 503 ? retry : NULL, text, strlen(text), 1);
+        ws__end(conn, WS__PHASE_ENDING);
 #endif
     } else {
-        ws__drop_output(c);
-        ws__end(c, WS__PHASE_ENDED);
+        ws__drop_output(conn);
+        ws__end(conn, WS__PHASE_ENDED);
     }
 }
 
-static void ws__fail(ws_conn *c, int error) { ws__fail_with(c, error, NULL); }
+static void ws__fail(ws_conn *conn, int error) { ws__fail_with(conn, error, NULL); }
 
 /* A ping of our own. */
-static int ws__ping_put(ws_conn *c)
+static int ws__ping_put(ws_conn *conn)
 {
     uint8_t sent[4];
     int r;
 
-    ws__core_ping_lay(sent, c->now);
-    r = ws__control_put(c, WS_OP_PING, sent, 4);
-    if (!r) ws__core_ping_sent(&c->core);
+    ws__core_ping_lay(sent, conn->now);
+    r = ws__control_put(conn, WS_OP_PING, sent, 4);
+    if (!r)
+        ws__core_ping_sent(&conn->core);
     return r;
 }
 
 /* ---- messages in parts ---- */
 
 /* ws_send_part, for the application or its source. */
-static int ws__part_put(ws_conn *c, int op, const void *data, size_t n, int last)
+static int ws__part_put(ws_conn *conn, int op, const void *data, size_t n, int last)
 {
-    ws_str v = ws__str((const char *)data, n);
-    ws__ext *e = ws__ext_of(c);
-    int coded = e && (c->core.sending ? e->part_coded : ws__encodes(c, op, (size_t)-1)), r;
-    int frame = ws__core_part(&c->core, op, last);
+    ws_str value = ws__str((const char *)data, n);
+    ws__ext *ext = ws__ext_of(conn);
+    int coded = ext && (conn->core.sending ? ext->part_coded :
+                        ws__encodes(conn, op, (size_t)-1)), r;
+    int frame = ws__core_part(&conn->core, op, last);
 
-    if (coded) r = ws__coded_put(c, frame, &v, 1, n, (size_t)-1 / 4);
-    if (coded && r == WS__PLAIN) coded = 0;
-    if (!coded) r = ws__frame_put(c, frame, &v, 1, n);
-    if (r && c->core.sending && coded) ws__fail(c, r);   /* the encoder is ahead of the
+    if (coded)
+        r = ws__coded_put(conn, frame, &value, 1, n, (size_t)-1 / 4);
+    if (coded && r == WS__PLAIN)
+        coded = 0;
+    if (!coded)
+        r = ws__frame_put(conn, frame, &value, 1, n);
+    if (r && conn->core.sending && coded)
+        ws__fail(conn, r);   /* the encoder is ahead of the
                                                             peer */
-    if (r) return r;
-    if (e) e->part_coded = (uint8_t)coded;
-    ws__core_part_sent(&c->core, c->now, op, last);
+    if (r)
+        return r;
+    if (ext)
+        ext->part_coded = (uint8_t)coded;
+    ws__core_part_sent(&conn->core, conn->now, op, last);
     return 0;
 }
 
 #define WS__SOURCE_PIECE 4096
 
 /* 1 while a message is being pulled from the application. */
-static int ws__has_source(const ws_conn *c) { return c->more && c->more->read; }
+static int ws__has_source(const ws_conn *conn) { return conn->more && conn->more->read; }
 
 /* 1 if it may have more now. */
-static int ws__source_ready(const ws_conn *c)
+static int ws__source_ready(const ws_conn *conn)
 {
-    return ws__has_source(c) && !c->more->read_waits &&
-           ws__core_may(&c->core, WS_OP_CONTINUATION) && !(c->line & WS__NO_OUTPUT);
+    return ws__has_source(conn) && !conn->more->read_waits &&
+           ws__core_may(&conn->core, WS_OP_CONTINUATION) && !(conn->line & WS__NO_OUTPUT);
 }
 
 /* 1 if the next pull can give WRITABLE. */
-static int ws__writable_due(const ws_conn *c)
+static int ws__writable_due(const ws_conn *conn)
 {
-    if (!ws__phase_has(&c->core, WS__STREAMS)) return 0;
-    if (c->owes & WS__REFUSED && ws__pending(c) > c->cfg->set.max_backlog / 4) return 0;
-    if (!(c->owes & WS__DRAIN_ASKED)) return c->owes & WS__REFUSED;
-    return !(c->tx && c->tx->drain) && !(c->more && c->more->read_asked);
+    if (!ws__phase_has(&conn->core, WS__STREAMS))
+        return 0;
+    if (conn->owes & WS__REFUSED && ws__pending(conn) > conn->cfg->set.max_backlog / 4)
+        return 0;
+    if (!(conn->owes & WS__DRAIN_ASKED))
+        return conn->owes & WS__REFUSED;
+    return !(conn->tx && conn->tx->drain) && !(conn->more && conn->more->read_asked);
 }
 
 /* Reads a piece of the source to buf: its size, 0 at the end, or negative: nothing is to
    be sent (*r: the error, or 0). */
-static ptrdiff_t ws__source_read(ws__more *m, void *buf, int *r)
+static ptrdiff_t ws__source_read(ws__more *more, void *buf, int *r)
 {
-    ptrdiff_t n = (m->read)(m->read_user, buf, WS__SOURCE_PIECE);
+    ptrdiff_t n = (more->read)(more->read_user, buf, WS__SOURCE_PIECE);
 
     *r = 0;
-    m->read_waits = n == WS_IO_WANT_READ || n == WS_IO_WANT_WRITE;
-    if (m->read_waits) return n;
-    if (n < 0 || n > WS__SOURCE_PIECE) *r = WS_ERR_SOURCE;
-    if (n <= 0 || *r) m->read = NULL;
+    more->read_waits = n == WS_IO_WANT_READ || n == WS_IO_WANT_WRITE;
+    if (more->read_waits)
+        return n;
+    if (n < 0 || n > WS__SOURCE_PIECE)
+        *r = WS_ERR_SOURCE;
+    if (n <= 0 || *r)
+        more->read = NULL;
     return *r ? -1 : n;
 }
 
 /* A piece of the source as a frame, made in the place from which it is sent. */
-static int ws__source_plain(ws_conn *c)
+static int ws__source_plain(ws_conn *conn)
 {
-    ws__more *m = c->more;
-    uint8_t *at = ws__tx_room(c, WS_FRAME_HEADER_MAX + WS__SOURCE_PIECE);
+    ws__more *more = conn->more;
+    uint8_t *at = ws__tx_room(conn, WS_FRAME_HEADER_MAX + WS__SOURCE_PIECE);
     ptrdiff_t n;
-    ws_frame f;
+    ws_frame frame;
     size_t head;
     int r;
 
-    if (!at) return WS_ERR_MEMORY;
-    n = ws__source_read(m, at + WS_FRAME_HEADER_MAX, &r);
+    if (!at)
+        return WS_ERR_MEMORY;
+    n = ws__source_read(more, at + WS_FRAME_HEADER_MAX, &r);
     if (n >= 0)
-        r = ws__frame_make(c, &f, ws__core_part(&c->core, m->read_op, !n), (size_t)n);
+        r = ws__frame_make(conn, &frame, ws__core_part(&conn->core, more->read_op, !n),
+                           (size_t)n);
     if (n < 0 || r) {
-        ws__tx_settle(c);
+        ws__tx_settle(conn);
         return r;
     }
-    head = ws_frame_encode(&f, at);
+    head = ws_frame_encode(&frame, at);
     memmove(at + head, at + WS_FRAME_HEADER_MAX, (size_t)n);
-    if (f.masked) ws_mask(at + head, at + head, (size_t)n, f.key, 0);
-    c->tx->len += head + (size_t)n;
-    ws__core_part_sent(&c->core, c->now, m->read_op, !n);
+    if (frame.masked)
+        ws_mask(at + head, at + head, (size_t)n, frame.key, 0);
+    conn->tx->len += head + (size_t)n;
+    ws__core_part_sent(&conn->core, conn->now, more->read_op, !n);
     return 0;
 }
 
 /* The same, encoded by the extension. */
-static int ws__source_coded(ws_conn *c)
+static int ws__source_coded(ws_conn *conn)
 {
-    ws__more *m = c->more;
+    ws__more *more = conn->more;
     size_t size = WS__SOURCE_PIECE;
-    void *piece = ws__block_new(c->cfg, &size);
+    void *piece = ws__block_new(conn->cfg, &size);
     ptrdiff_t n;
     int r;
 
-    if (!piece) return WS_ERR_MEMORY;
-    n = ws__source_read(m, piece, &r);
-    if (n >= 0) r = ws__part_put(c, m->read_op, piece, (size_t)n, n == 0);
-    ws__block_free(c->cfg, piece, size);
+    if (!piece)
+        return WS_ERR_MEMORY;
+    n = ws__source_read(more, piece, &r);
+    if (n >= 0)
+        r = ws__part_put(conn, more->read_op, piece, (size_t)n, n == 0);
+    ws__block_free(conn->cfg, piece, size);
     return r;
 }
 
 /* Lets the source fill the empty queue with one frame. */
-static void ws__source_pull(ws_conn *c)
+static void ws__source_pull(ws_conn *conn)
 {
-    ws__more *m = c->more;
-    int r = ws__ext_of(c) ? ws__source_coded(c) : ws__source_plain(c);
+    ws__more *more = conn->more;
+    int r = ws__ext_of(conn) ? ws__source_coded(conn) : ws__source_plain(conn);
 
-    if (r) ws__fail(c, r);
-    if (m->read || !m->read_asked) return;
-    m->read_asked = 0;
-    if (c->tx) c->tx->drain = ws__queued(c->tx);
+    if (r)
+        ws__fail(conn, r);
+    if (more->read || !more->read_asked)
+        return;
+    more->read_asked = 0;
+    if (conn->tx)
+        conn->tx->drain = ws__queued(conn->tx);
 }
 
 /* ==== >>shake (private) ============================================================= */
 
 /* Begins text of at most n bytes behind the queue; ws__text_end queues all of it or
    nothing. */
-static int ws__text_begin(ws_conn *c, ws__text *t, size_t n)
+static int ws__text_begin(ws_conn *conn, ws__text *text, size_t n)
 {
     uint8_t *at;
 
-    if (ws__is_fixed(c)) n = c->tx->cap - c->tx->len - 1;
-    at = ws__tx_room(c, n + 1);
-    if (!at) return WS_ERR_MEMORY;
-    t->at = (char *)at;
-    t->end = t->at + n + 1;
-    t->cut = 0;
+    if (ws__is_fixed(conn))
+        n = conn->tx->cap - conn->tx->len - 1;
+    at = ws__tx_room(conn, n + 1);
+    if (!at)
+        return WS_ERR_MEMORY;
+    text->at = (char *)at;
+    text->end = text->at + n + 1;
+    text->cut = 0;
     return 0;
 }
 
-static int ws__text_end(ws_conn *c, const ws__text *t)
+static int ws__text_end(ws_conn *conn, const ws__text *text)
 {
-    if (t->cut) return WS_ERR_MEMORY;
-    c->tx->len = (size_t)((uint8_t *)t->at - WS__DATA(c->tx));
-    c->tx->border = c->tx->len;
+    if (text->cut)
+        return WS_ERR_MEMORY;
+    conn->tx->len = (size_t)((uint8_t *)text->at - WS__DATA(conn->tx));
+    conn->tx->border = conn->tx->len;
     return 0;
 }
 
 /* The n-th (1..) subprotocol of the configuration, "" for 0. */
-static const char *ws__protocol_at(const ws__cfg *k, int n)
+static const char *ws__protocol_at(const ws__cfg *cfg, int n)
 {
-    const char *at = k->set.protocols;
-    if (!n) return "";
-    while (--n) at += strlen(at) + 1;
+    const char *at = cfg->set.protocols;
+    if (!n)
+        return "";
+    while (--n)
+        at += strlen(at) + 1;
     return at;
 }
 
-static uint8_t ws__protocol_find(const ws__cfg *k, ws_str name)
+static uint8_t ws__protocol_find(const ws__cfg *cfg, ws_str name)
 {
-    const char *at = k->set.protocols;
+    const char *at = cfg->set.protocols;
     int n;
     for (n = 1; *at && n < 256; at += strlen(at) + 1, n++)
-        if (strlen(at) == name.size && !memcmp(at, name.data, name.size)) return (uint8_t)n;
+        if (strlen(at) == name.size && !memcmp(at, name.data, name.size))
+            return (uint8_t)n;
     return 0;
 }
 
@@ -6497,7 +7089,8 @@ static const char *ws__status_text(int status)
     static const struct { int status; const char *text; } known[] = {
         { 101, "Switching Protocols" }, { 200, "OK" }, { 204, "No Content" },
         { 301, "Moved Permanently" }, { 302, "Found" }, { 303, "See Other" },
-        { 304, "Not Modified" }, { 307, "Temporary Redirect" }, { 308, "Permanent Redirect" },
+        { 304, "Not Modified" }, { 307, "Temporary Redirect" },
+            { 308, "Permanent Redirect" },
         { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
         { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 408, "Request Timeout" },
         { 413, "Content Too Large" }, { 426, "Upgrade Required" },
@@ -6507,46 +7100,52 @@ static const char *ws__status_text(int status)
     };
     size_t i;
     for (i = 0; i < sizeof known / sizeof *known; i++)
-        if (known[i].status == status) return known[i].text;
+        if (known[i].status == status)
+            return known[i].text;
     return "Status";
 }
 
-static void ws__put_status(ws__text *t, int status)
+static void ws__put_status(ws__text *text, int status)
 {
-    ws__puts(t, "HTTP/1.1 ");
-    ws__put_number(t, (uint64_t)status);
-    ws__puts(t, " ");
-    ws__puts(t, ws__status_text(status));
-    ws__puts(t, "\r\nConnection: close");
-    if (status == 426) ws__puts(t, ", Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13");
-    ws__puts(t, "\r\n");
+    ws__puts(text, "HTTP/1.1 ");
+    ws__put_number(text, (uint64_t)status);
+    ws__puts(text, " ");
+    ws__puts(text, ws__status_text(status));
+    ws__puts(text, "\r\nConnection: close");
+    if (status == 426)
+        ws__puts(text, ", Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13");
+    ws__puts(text, "\r\n");
 }
 
 /* Queues an HTTP answer that ends the connection. */
-static int ws__refuse(ws_conn *c, int status, const ws_header *headers, const char *text,
+static int ws__refuse(ws_conn *conn, int status, const ws_header *headers,
+                      const char *text,
                       size_t n, int with_body)
 {
     int bare = status == 204 || status == 304;
-    ws__text t;
+    ws__text out;
 
-    if (ws__text_begin(c, &t, 320 + ws__lines_size(headers) + n)) {
-        ws__drop_output(c);
+    if (ws__text_begin(conn, &out, 320 + ws__lines_size(headers) + n)) {
+        ws__drop_output(conn);
         return WS_ERR_MEMORY;
     }
-    ws__put_status(&t, status);
+    ws__put_status(&out, status);
     if (n && !bare && !ws__has_header(headers, "Content-Type"))
-        ws__puts(&t, "Content-Type: text/plain\r\n");
-    if (status == 405 && !ws__has_header(headers, "Allow")) ws__puts(&t, "Allow: GET\r\n");
-    ws__put_lines(&t, headers);
+        ws__puts(&out, "Content-Type: text/plain\r\n");
+    if (status == 405 && !ws__has_header(headers, "Allow"))
+        ws__puts(&out, "Allow: GET\r\n");
+    ws__put_lines(&out, headers);
     if (!bare && !ws__has_header(headers, "Content-Length")) {
-        ws__puts(&t, "Content-Length: ");
-        ws__put_number(&t, n);
-        ws__puts(&t, "\r\n");
+        ws__puts(&out, "Content-Length: ");
+        ws__put_number(&out, n);
+        ws__puts(&out, "\r\n");
     }
-    ws__puts(&t, "\r\n");
-    if (with_body && !bare) ws__put(&t, text, n);
-    if (!ws__text_end(c, &t)) return 0;
-    ws__drop_output(c);
+    ws__puts(&out, "\r\n");
+    if (with_body && !bare)
+        ws__put(&out, text, n);
+    if (!ws__text_end(conn, &out))
+        return 0;
+    ws__drop_output(conn);
     return WS_ERR_MEMORY;
 }
 
@@ -6564,19 +7163,21 @@ typedef struct ws__choice {
 /* Finds the element of that place (0..) over all lines of a name. Returns it, or how many
    there are. Commas alone separate: a quote that a client sends must not swallow what the
    proxies put behind it. */
-static uint32_t ws__forwarded_find(const ws_conn *c, const char *field, uint32_t place,
+static uint32_t ws__forwarded_find(const ws_conn *conn, const char *field, uint32_t place,
                                    ws_str *item)
 {
     ws_str name, line;
     size_t pos = 0, at, end;
     uint32_t count = 0;
 
-    while (ws_header_next(c, &pos, &name, &line)) {
-        if (!ws_str_is(name, field)) continue;
+    while (ws_header_next(conn, &pos, &name, &line)) {
+        if (!ws_str_is(name, field))
+            continue;
         for (at = 0; at < line.size; at = end + 1) {
             end = ws__find(line, at, ',');
             *item = ws__trim(line.data, at, end);
-            if (item->size && count++ == place) return place;
+            if (item->size && count++ == place)
+                return place;
         }
     }
     return count;
@@ -6586,13 +7187,13 @@ static uint32_t ws__forwarded_find(const ws_conn *c, const char *field, uint32_t
    may have ended TLS). */
 static int ws__same_origin(ws_str origin, ws_str host)
 {
-    ws__origin o;
+    ws__origin wanted;
     ws_str name;
     unsigned port;
 
-    return ws__origin_parse(&o, origin) && o.port &&
-           ws__authority(host, &name, &port, o.standard) && port == o.port &&
-           ws__same_text(name, o.host);
+    return ws__origin_parse(&wanted, origin) && wanted.port &&
+           ws__authority(host, &name, &port, wanted.standard) && port == wanted.port &&
+           ws__same_text(name, wanted.host);
 }
 
 /* Does an element of cfg.origins stand for the origin? */
@@ -6601,38 +7202,49 @@ static int ws__origin_fits(ws_str item, ws_str origin)
     ws__origin a, b;
     size_t tail;
 
-    if (ws_str_is(item, "null")) return ws_str_is(origin, "null");
-    if (!ws__origin_parse(&a, item) || !ws__origin_parse(&b, origin)) return 0;
-    if (a.port != b.port || !ws__same_text(a.scheme, b.scheme)) return 0;
-    if (!a.below) return ws__same_text(a.host, b.host);
-    if (b.host.size <= a.host.size + 1) return 0;
+    if (ws_str_is(item, "null"))
+        return ws_str_is(origin, "null");
+    if (!ws__origin_parse(&a, item) || !ws__origin_parse(&b, origin))
+        return 0;
+    if (a.port != b.port || !ws__same_text(a.scheme, b.scheme))
+        return 0;
+    if (!a.below)
+        return ws__same_text(a.host, b.host);
+    if (b.host.size <= a.host.size + 1)
+        return 0;
     tail = b.host.size - a.host.size;
     return b.host.data[tail - 1] == '.' &&
            ws__same_text(a.host, ws__str(b.host.data + tail, a.host.size));
 }
 
 /* The host that the client asked for: of trusted proxies, the first one tells it. */
-static ws_str ws__asked_host(const ws_conn *c, const ws__request *r)
+static ws_str ws__asked_host(const ws_conn *conn, const ws__request *request)
 {
     static const char name[] = "X-Forwarded-Host";
-    uint32_t trusted = c->cfg->set.trusted_proxies, count;
+    uint32_t trusted = conn->cfg->set.trusted_proxies, count;
     ws_str item;
 
-    count = trusted ? ws__forwarded_find(c, name, UINT32_MAX, &item) : 0;
-    if (!count) return r->host;
-    ws__forwarded_find(c, name, count > trusted ? count - trusted : 0, &item);
+    count = trusted ? ws__forwarded_find(conn, name, UINT32_MAX, &item) : 0;
+    if (!count)
+        return request->host;
+    ws__forwarded_find(conn, name, count > trusted ? count - trusted : 0, &item);
     return item;
 }
 
-static int ws__origin_allowed(const ws_conn *c, const ws__request *r)
+static int ws__origin_allowed(const ws_conn *conn, const ws__request *request)
 {
-    ws_str list = ws__cstr(c->cfg->set.origins), item;
+    ws_str list = ws__cstr(conn->cfg->set.origins), item;
 
-    if (!r->origins) return 1;
-    if (!c->cfg->set.origins) return ws__same_origin(r->origin, ws__asked_host(c, r));
+    if (!request->origins)
+        return 1;
+    if (!conn->cfg->set.origins)
+        return ws__same_origin(request->origin, ws__asked_host(conn, request));
     while (ws_list_next(&list, &item)) {
-        if (ws_str_is(item, "*") || ws__origin_fits(item, r->origin)) return 1;
-        if (ws_str_is(item, "same") && ws__same_origin(r->origin, ws__asked_host(c, r))) return 1;
+        if (ws_str_is(item, "*") || ws__origin_fits(item, request->origin))
+            return 1;
+        if (ws_str_is(item, "same") &&
+            ws__same_origin(request->origin, ws__asked_host(conn, request)))
+            return 1;
     }
     return 0;
 }
@@ -6640,39 +7252,44 @@ static int ws__origin_allowed(const ws_conn *c, const ws__request *r)
 #define WS__NOT_OFFERED 0xFFFFFFFFu
 
 /* The place of a subprotocol among those that the client offers: 0 for the first. */
-static uint32_t ws__offer_find(const ws_conn *c, const char *protocol)
+static uint32_t ws__offer_find(const ws_conn *conn, const char *protocol)
 {
-    ws_walk w = { 0, { NULL, 0 } };
+    ws_walk walk = { 0, { NULL, 0 } };
     ws_str item;
     uint32_t n;
 
-    for (n = 0; ws_header_walk(c, "Sec-WebSocket-Protocol", &w, &item); n++)
-        if (strlen(protocol) == item.size && !memcmp(protocol, item.data, item.size)) return n;
+    for (n = 0; ws_header_walk(conn, "Sec-WebSocket-Protocol", &walk, &item); n++)
+        if (strlen(protocol) == item.size && !memcmp(protocol, item.data, item.size))
+            return n;
     return WS__NOT_OFFERED;
 }
 
 /* The first of the client's offers that we support (4.2.2 /subprotocol/). */
-static void ws__protocol_choose(ws_conn *c)
+static void ws__protocol_choose(ws_conn *conn)
 {
-    ws_walk w = { 0, { NULL, 0 } };
+    ws_walk walk = { 0, { NULL, 0 } };
     ws_str item;
 
-    while (!c->protocol && ws_header_walk(c, "Sec-WebSocket-Protocol", &w, &item))
-        c->protocol = ws__protocol_find(c->cfg, item);
+    while (!conn->protocol &&
+           ws_header_walk(conn, "Sec-WebSocket-Protocol", &walk, &item))
+        conn->protocol = ws__protocol_find(conn->cfg, item);
 }
 
-/* Does the client offer x in a way that suits? Of several offers the first one that does. */
-static int ws__extension_accept(const ws_conn *c, const ws_extension *x, ws__choice *o)
+/* Does the client offer x in a way that suits? Of several offers the first one that does.
+   */
+static int ws__extension_accept(const ws_conn *conn, const ws_extension *extension,
+                                ws__choice *choice)
 {
-    ws_walk w = { 0, { NULL, 0 } };
+    ws_walk walk = { 0, { NULL, 0 } };
     ws_str item, params;
 
-    while (ws_header_walk(c, "Sec-WebSocket-Extensions", &w, &item)) {
-        *o->answer = 0;
-        if (ws__extension_is(x, ws__extension_name(item, &params)) &&
-            !(x->accept)(x->user, params, o->answer, sizeof o->answer, &o->agreed) &&
-            ws__is_value(o->answer)) {
-            o->set = x;
+    while (ws_header_walk(conn, "Sec-WebSocket-Extensions", &walk, &item)) {
+        *choice->answer = 0;
+        if (ws__extension_is(extension, ws__extension_name(item, &params)) &&
+            !(extension->accept)(extension->user, params, choice->answer,
+                                 sizeof choice->answer, &choice->agreed) &&
+            ws__is_value(choice->answer)) {
+            choice->set = extension;
             return 1;
         }
     }
@@ -6680,19 +7297,25 @@ static int ws__extension_accept(const ws_conn *c, const ws_extension *x, ws__cho
 }
 
 /* Chooses the extension. Returns a fault, and why. */
-WS__APART int ws__extension_choose(const ws_conn *c, ws__choice *o, const char **why)
+WS__APART int ws__extension_choose(const ws_conn *conn, ws__choice *choice,
+                                   const char **why)
 {
-    const ws_extension *x = ws__extensions(c->cfg);
-    ws_walk w = { 0, { NULL, 0 } };
+    const ws_extension *extension = ws__extensions(conn->cfg);
+    ws_walk walk = { 0, { NULL, 0 } };
     ws_str item;
 
-    memset(o, 0, sizeof *o);
-    while (x && ws_header_walk(c, "Sec-WebSocket-Extensions", &w, &item))
-        if (!ws__extension_parses(item)) { *why = "malformed"; return WS_ERR_EXTENSION; }
-    while (x && x->name && !ws__extension_accept(c, x, o)) x++;
-    x = ws__extension_missing(c->cfg, o->set);
-    if (!x) return 0;
-    *why = x->name;
+    memset(choice, 0, sizeof *choice);
+    while (extension && ws_header_walk(conn, "Sec-WebSocket-Extensions", &walk, &item))
+        if (!ws__extension_parses(item)) {
+            *why = "malformed";
+            return WS_ERR_EXTENSION;
+        }
+    while (extension && extension->name && !ws__extension_accept(conn, extension, choice))
+        extension++;
+    extension = ws__extension_missing(conn->cfg, choice->set);
+    if (!extension)
+        return 0;
+    *why = extension->name;
     return WS_ERR_EXTENSION;
 }
 
@@ -6703,12 +7326,15 @@ static int ws__path_fits(const char *pattern, ws_str path)
 
     for (; *pattern; pattern++) {
         if (*pattern != '*') {
-            if (i == path.size || path.data[i++] != *pattern) return 0;
+            if (i == path.size || path.data[i++] != *pattern)
+                return 0;
         } else if (!pattern[1]) {
             return 1;
         } else {
-            if (i == path.size || path.data[i] == '/') return 0;
-            while (i < path.size && path.data[i] != '/') i++;
+            if (i == path.size || path.data[i] == '/')
+                return 0;
+            while (i < path.size && path.data[i] != '/')
+                i++;
         }
     }
     return i == path.size;
@@ -6716,167 +7342,207 @@ static int ws__path_fits(const char *pattern, ws_str path)
 
 /* Chooses the route: of those whose path fits the one that the client offers first, else
    the first for any subprotocol. */
-static int ws__route_choose(ws_conn *c)
+static int ws__route_choose(ws_conn *conn)
 {
-    const ws_route *all = c->cfg->set.routes, *r;
+    const ws_route *all = conn->cfg->set.routes, *route;
     uint32_t best = WS__NOT_OFFERED, place;
 
-    if (!all) return 0;
-    for (r = all; r->path; r++) {
-        if (!ws__path_fits(r->path, ws_path(c))) continue;
-        place = r->protocol ? ws__offer_find(c, r->protocol) : WS__NOT_OFFERED - 1;
-        if (place >= best) continue;
+    if (!all)
+        return 0;
+    for (route = all; route->path; route++) {
+        if (!ws__path_fits(route->path, ws_path(conn)))
+            continue;
+        place = route->protocol ? ws__offer_find(conn, route->protocol) :
+            WS__NOT_OFFERED - 1;
+        if (place >= best)
+            continue;
         best = place;
-        c->route = (uint8_t)(r - all + 1);
+        conn->route = (uint8_t)(route - all + 1);
     }
-    return c->route ? 0 : WS_ERR_ROUTE;
+    return conn->route ? 0 : WS_ERR_ROUTE;
 }
 
 /* Keeps what the last of our own proxies says about the client, "" where it is no
    address. */
-static int ws__forwarded(ws_conn *c)
+static int ws__forwarded(ws_conn *conn)
 {
     static const char name[] = "X-Forwarded-For";
-    uint32_t trusted = c->cfg->set.trusted_proxies, count;
+    uint32_t trusted = conn->cfg->set.trusted_proxies, count;
     ws_str item, host;
     unsigned port;
     uint8_t ip[16];
 
-    count = trusted ? ws__forwarded_find(c, name, UINT32_MAX, &item) : 0;
-    if (!count) return 0;
-    ws__forwarded_find(c, name, count > trusted ? count - trusted : 0, &item);
-    if (ws__authority(item, &host, &port, 80)) item = host;     /* of "192.0.2.7:5000" */
-    if (!ws__ipv4_parse(item, ip) && !ws__ipv6_parse(item, ip)) item.size = 0;
-    if (!ws__more_of(c)) return WS_ERR_MEMORY;
-    c->more->remote = ws__string_new(c, item);
-    return c->more->remote ? 0 : WS_ERR_MEMORY;
+    count = trusted ? ws__forwarded_find(conn, name, UINT32_MAX, &item) : 0;
+    if (!count)
+        return 0;
+    ws__forwarded_find(conn, name, count > trusted ? count - trusted : 0, &item);
+    if (ws__authority(item, &host, &port, 80))
+        item = host;     /* of "192.0.2.7:5000" */
+    if (!ws__ipv4_parse(item, ip) && !ws__ipv6_parse(item, ip))
+        item.size = 0;
+    if (!ws__more_of(conn))
+        return WS_ERR_MEMORY;
+    conn->more->remote = ws__string_new(conn, item);
+    return conn->more->remote ? 0 : WS_ERR_MEMORY;
 }
 
 /* The subprotocol of the answer, NULL if it was not offered. */
-static const char *ws__answer_protocol(ws_conn *c, const ws_answer *answer)
+static const char *ws__answer_protocol(ws_conn *conn, const ws_answer *answer)
 {
     if (!answer || !answer->protocol) {
-        ws__protocol_choose(c);
-        return ws_protocol(c);
+        ws__protocol_choose(conn);
+        return ws_protocol(conn);
     }
-    if (!*answer->protocol) return "";
+    if (!*answer->protocol)
+        return "";
     return ws__token_valid(ws__cstr(answer->protocol)) &&
-           ws__offer_find(c, answer->protocol) != WS__NOT_OFFERED ? answer->protocol : NULL;
+           ws__offer_find(conn, answer->protocol) != WS__NOT_OFFERED ? answer->protocol :
+               NULL;
 }
 
 /* Keeps the application's choice, where the configuration does not name it. */
-static int ws__protocol_keep(ws_conn *c, const char *protocol)
+static int ws__protocol_keep(ws_conn *conn, const char *protocol)
 {
-    if (!c->route) c->protocol = ws__protocol_find(c->cfg, ws__cstr(protocol));
-    if (!strcmp(protocol, ws_protocol(c))) return 0;
-    if (!ws__more_of(c)) return WS_ERR_MEMORY;
-    c->more->protocol = ws__string_new(c, ws__cstr(protocol));
-    return c->more->protocol ? 0 : WS_ERR_MEMORY;
+    if (!conn->route)
+        conn->protocol = ws__protocol_find(conn->cfg, ws__cstr(protocol));
+    if (!strcmp(protocol, ws_protocol(conn)))
+        return 0;
+    if (!ws__more_of(conn))
+        return WS_ERR_MEMORY;
+    conn->more->protocol = ws__string_new(conn, ws__cstr(protocol));
+    return conn->more->protocol ? 0 : WS_ERR_MEMORY;
 }
 
-/* Writes the answer that opens the connection (4.2.2) but for the application's headers. */
-WS__APART void ws__answer_write(ws_conn *c, ws__text *t, const char *protocol, const ws__choice *o)
+/* Writes the answer that opens the connection (4.2.2) but for the application's headers.
+   */
+WS__APART void ws__answer_write(ws_conn *conn, ws__text *text, const char *protocol,
+                                const ws__choice *choice)
 {
-    ws__core_answer_put(t, ws_header_value(c, "Sec-WebSocket-Key"));
-    if (*protocol) ws__puts(t, "\r\nSec-WebSocket-Protocol: ");
-    ws__puts(t, protocol);
-    if (o->set) {
-        ws__puts(t, "\r\nSec-WebSocket-Extensions: ");
-        ws__puts(t, o->set->name);
-        ws__puts(t, o->answer);
+    ws__core_answer_put(text, ws_header_value(conn, "Sec-WebSocket-Key"));
+    if (*protocol)
+        ws__puts(text, "\r\nSec-WebSocket-Protocol: ");
+    ws__puts(text, protocol);
+    if (choice->set) {
+        ws__puts(text, "\r\nSec-WebSocket-Extensions: ");
+        ws__puts(text, choice->set->name);
+        ws__puts(text, choice->answer);
     }
-    ws__puts(t, "\r\n");
-    ws__puts(t, c->cfg->lines);
+    ws__puts(text, "\r\n");
+    ws__puts(text, conn->cfg->lines);
 }
 
 /* Queues the answer. */
-WS__APART int ws__answer_put(ws_conn *c, const ws_answer *answer)
+WS__APART int ws__answer_put(ws_conn *conn, const ws_answer *answer)
 {
     const ws_header *headers = answer ? answer->headers : NULL;
-    const char *protocol = ws__answer_protocol(c, answer), *why;
-    ws__choice o;
-    ws__text t;
+    const char *protocol = ws__answer_protocol(conn, answer), *why;
+    ws__choice choice;
+    ws__text text;
     int r;
 
-    if (!protocol) return WS_ERR_ARGUMENT;
-    r = ws__extension_choose(c, &o, &why);
-    if (r) return r;
-    if (ws__text_begin(c, &t, 200 + strlen(protocol) + strlen(c->cfg->lines) +
+    if (!protocol)
+        return WS_ERR_ARGUMENT;
+    r = ws__extension_choose(conn, &choice, &why);
+    if (r)
+        return r;
+    if (ws__text_begin(conn, &text, 200 + strlen(protocol) + strlen(conn->cfg->lines) +
                               ws__lines_size(headers) +
-                              (o.set ? 32 + strlen(o.set->name) + strlen(o.answer) : 0)))
+                              (choice.set ? 32 + strlen(choice.set->name) +
+                               strlen(choice.answer) : 0)))
         return WS_ERR_MEMORY;
-    ws__answer_write(c, &t, protocol, &o);
-    ws__put_lines(&t, headers);
-    ws__puts(&t, "\r\n");
-    if (t.cut || ws__protocol_keep(c, protocol)) return WS_ERR_MEMORY;
-    if (WS__EXTENDS && o.set)
-        r = ws__ext_open(c, o.set, o.agreed, ws__cstr(o.set->name), ws__cstr(o.answer));
-    return r ? r : ws__text_end(c, &t);
+    ws__answer_write(conn, &text, protocol, &choice);
+    ws__put_lines(&text, headers);
+    ws__puts(&text, "\r\n");
+    if (text.cut || ws__protocol_keep(conn, protocol))
+        return WS_ERR_MEMORY;
+    if (WS__EXTENDS && choice.set)
+        r = ws__ext_open(conn, choice.set, choice.agreed, ws__cstr(choice.set->name),
+                         ws__cstr(choice.answer));
+    return r ? r : ws__text_end(conn, &text);
 }
 
 /* The same, or it changes nothing. */
-static int ws__answer_101(ws_conn *c, const ws_answer *answer)
+static int ws__answer_101(ws_conn *conn, const ws_answer *answer)
 {
-    int r = ws__answer_put(c, answer);
+    int r = ws__answer_put(conn, answer);
 
-    if (!r) return 0;
-    c->protocol = 0;            /* the next answer may choose another */
-    if (c->more) ws__string_free(c, c->more->protocol);
-    if (c->more) c->more->protocol = NULL;
+    if (!r)
+        return 0;
+    conn->protocol = 0;            /* the next answer may choose another */
+    if (conn->more)
+        ws__string_free(conn, conn->more->protocol);
+    if (conn->more)
+        conn->more->protocol = NULL;
     return r;
 }
 
 /* Where a request goes wrong: at a line that came twice, or in the first one. */
-static size_t ws__request_fault(const ws__request *r, ws_str head)
+static size_t ws__request_fault(const ws__request *request, ws_str head)
 {
     size_t at = ws__find(head, 0, ' ') + 1;
 
-    if (at > head.size) return ws__head_line(head).size;
-    if (r->origins > 1) return (size_t)(r->origin.data - head.data);
-    if (r->versions > 1) return (size_t)(r->wanted.data - head.data);
+    if (at > head.size)
+        return ws__head_line(head).size;
+    if (request->origins > 1)
+        return (size_t)(request->origin.data - head.data);
+    if (request->versions > 1)
+        return (size_t)(request->wanted.data - head.data);
 
-    while (at < head.size && head.data[at] > 0x20 && head.data[at] < 0x7F && head.data[at] != '#')
+    while (at < head.size && head.data[at] > 0x20 && head.data[at] < 0x7F &&
+           head.data[at] != '#')
         at++;
     return at < head.size && head.data[at] == ' ' ? ws__find(head, 0, ' ') + 1 : at;
 }
 
 /* Can the answer say something to what extensions are offered? */
-WS__APART int ws__extension_fault(ws_conn *c, const char **why)
+WS__APART int ws__extension_fault(ws_conn *conn, const char **why)
 {
-    ws__choice o;
+    ws__choice choice;
 
-    return ws__extension_choose(c, &o, why);
+    return ws__extension_choose(conn, &choice, why);
 }
 
 /* Judges a whole request head. Returns the event it makes, 0 after a failure. */
-WS__APART int ws__server_head(ws_conn *c, ws_str head)
+WS__APART int ws__server_head(ws_conn *conn, ws_str head)
 {
-    ws__request r;
+    ws__request request;
     const char *why = NULL;
-    int hint = WS__HINT_NONE, fault = ws__request_read(&r, head);
+    int hint = WS__HINT_NONE, fault = ws__request_read(&request, head);
 
-    if (fault) hint = WS__HINT_LINE;
-    else fault = ws__request_judge(&r, &hint);
-    if (hint) why = ws__hint_text(hint);
-    if (!fault && !ws__origin_allowed(c, &r)) fault = WS_ERR_ORIGIN;
-    if (fault == WS_ERR_HEAD_SYNTAX) c->taken = ws__request_fault(&r, head);
-    if (r.method.size && r.target.size) {   /* strings for ws_method and ws_target */
-        ((char *)(uintptr_t)r.method.data)[r.method.size] = 0;
-        ((char *)(uintptr_t)r.target.data)[r.target.size] = 0;
+    if (fault)
+        hint = WS__HINT_LINE;
+    else
+        fault = ws__request_judge(&request, &hint);
+    if (hint)
+        why = ws__hint_text(hint);
+    if (!fault && !ws__origin_allowed(conn, &request))
+        fault = WS_ERR_ORIGIN;
+    if (fault == WS_ERR_HEAD_SYNTAX)
+        conn->taken = ws__request_fault(&request, head);
+    /* strings for ws_method and ws_target */
+    if (request.method.size && request.target.size) {
+        ((char *)(uintptr_t)request.method.data)[request.method.size] = 0;
+        ((char *)(uintptr_t)request.target.data)[request.target.size] = 0;
     } else {
-        c->rx->head_size = 0;               /* not a request: nothing to show */
+        conn->rx->head_size = 0;               /* not a request: nothing to show */
     }
-    if ((!fault || fault == WS_ERR_NOT_UPGRADE) && ws__forwarded(c)) fault = WS_ERR_MEMORY;
-    if (fault == WS_ERR_NOT_UPGRADE) return WS_EV_HTTP;
-    if (!fault) fault = ws__route_choose(c);
-    if (!fault) fault = ws__extension_fault(c, &why);
-    if (!fault && c->cfg->set.ask) {
-        c->life |= WS__ASKED;
+    if ((!fault || fault == WS_ERR_NOT_UPGRADE) && ws__forwarded(conn))
+        fault = WS_ERR_MEMORY;
+    if (fault == WS_ERR_NOT_UPGRADE)
+        return WS_EV_HTTP;
+    if (!fault)
+        fault = ws__route_choose(conn);
+    if (!fault)
+        fault = ws__extension_fault(conn, &why);
+    if (!fault && conn->cfg->set.ask) {
+        conn->life |= WS__ASKED;
         return WS_EV_REQUEST;
     }
-    if (!fault) fault = ws__answer_101(c, NULL);
-    if (!fault) return WS_EV_OPEN;
-    ws__fail_with(c, fault, why);
+    if (!fault)
+        fault = ws__answer_101(conn, NULL);
+    if (!fault)
+        return WS_EV_OPEN;
+    ws__fail_with(conn, fault, why);
     return 0;
 }
 
@@ -6887,88 +7553,102 @@ WS__APART int ws__server_head(ws_conn *c, ws_str head)
 /* ---- client ---- */
 
 /* The Host header: brackets back around IPv6, the port unless it is the scheme's own. */
-static void ws__put_host(ws__text *t, const ws_url *url)
+static void ws__put_host(ws__text *text, const ws_url *url)
 {
-    if (url->is_unix) { ws__puts(t, "localhost"); return; }
-    if (url->ipv6) ws__puts(t, "[");
-    ws__put(t, url->host.data, ws__url_host(url).size);
-    if (url->ipv6) ws__puts(t, "]");
+    if (url->is_unix) {
+        ws__puts(text, "localhost");
+        return;
+    }
+    if (url->ipv6)
+        ws__puts(text, "[");
+    ws__put(text, url->host.data, ws__url_host(url).size);
+    if (url->ipv6)
+        ws__puts(text, "]");
     if (!url->default_port) {
-        ws__puts(t, ":");
-        ws__put_number(t, url->port);
+        ws__puts(text, ":");
+        ws__put_number(text, url->port);
     }
 }
 
 /* "Authorization: Basic ..." for user:password of the URL (RFC 7617), under that name. */
-static int ws__put_basic(ws__text *t, const char *name, const ws_url *url)
+static int ws__put_basic(ws__text *text, const char *name, const ws_url *url)
 {
     uint8_t three[3];
     char four[5];
     size_t i, part, n = 0;
 
-    if (!url->user.data) return 0;
-    ws__puts(t, name);
-    ws__puts(t, ": Basic ");
+    if (!url->user.data)
+        return 0;
+    ws__puts(text, name);
+    ws__puts(text, ": Basic ");
     for (part = 0; part < 3; part++) {      /* user, ':', password */
-        ws_str s = part == 0 ? url->user : part == 1 ? ws__cstr(":") : url->password;
-        for (i = 0; i < s.size; i++) {
-            int code = ws__percent(s, i);
-            if (code < 0 && s.data[i] == '%') return WS_ERR_URL;
-            three[n++] = (uint8_t)(code < 0 ? s.data[i] : code);
-            if (code >= 0) i += 2;
+        ws_str str = part == 0 ? url->user : part == 1 ? ws__cstr(":") : url->password;
+        for (i = 0; i < str.size; i++) {
+            int code = ws__percent(str, i);
+            if (code < 0 && str.data[i] == '%')
+                return WS_ERR_URL;
+            three[n++] = (uint8_t)(code < 0 ? str.data[i] : code);
+            if (code >= 0)
+                i += 2;
             if (n == 3) {
                 ws_base64_encode(three, 3, four);
-                ws__puts(t, four);
+                ws__puts(text, four);
                 n = 0;
             }
         }
     }
     ws_base64_encode(three, n, four);
-    ws__puts(t, four);
-    ws__puts(t, "\r\n");
+    ws__puts(text, four);
+    ws__puts(text, "\r\n");
     return 0;
 }
 
 /* The offered subprotocols, joined again. */
-static void ws__put_protocols(ws__text *t, const ws__cfg *k)
+static void ws__put_protocols(ws__text *text, const ws__cfg *cfg)
 {
-    const char *at = k->set.protocols;
+    const char *at = cfg->set.protocols;
 
-    if (!*at) return;
-    ws__puts(t, "Sec-WebSocket-Protocol: ");
+    if (!*at)
+        return;
+    ws__puts(text, "Sec-WebSocket-Protocol: ");
     for (; *at; at += strlen(at) + 1) {
-        if (at != k->set.protocols) ws__puts(t, ", ");
-        ws__puts(t, at);
+        if (at != cfg->set.protocols)
+            ws__puts(text, ", ");
+        ws__puts(text, at);
     }
-    ws__puts(t, "\r\n");
+    ws__puts(text, "\r\n");
 }
 
 /* What the extensions offer. */
-WS__APART void ws__put_offers(ws__text *t, const ws__cfg *k)
+WS__APART void ws__put_offers(ws__text *text, const ws__cfg *cfg)
 {
-    const ws_extension *x = ws__extensions(k);
+    const ws_extension *extension = ws__extensions(cfg);
     char params[WS__PARAMS_SIZE];
     int i, any = 0;
 
-    for (; x && x->name; x++)
+    for (; extension && extension->name; extension++)
         for (i = 0; i < 4; i++) {
             *params = 0;
-            if ((x->offer)(x->user, i, params, sizeof params) || !ws__is_value(params)) break;
-            ws__puts(t, any ? ", " : "Sec-WebSocket-Extensions: ");
-            ws__puts(t, x->name);
-            ws__puts(t, params);
+            if ((extension->offer)(extension->user, i, params, sizeof params) ||
+                !ws__is_value(params))
+                break;
+            ws__puts(text, any ? ", " : "Sec-WebSocket-Extensions: ");
+            ws__puts(text, extension->name);
+            ws__puts(text, params);
             any = 1;
         }
-    if (any) ws__puts(t, "\r\n");
+    if (any)
+        ws__puts(text, "\r\n");
 }
 
 /* Bytes that they may take. */
-static size_t ws__offers_size(const ws__cfg *k)
+static size_t ws__offers_size(const ws__cfg *cfg)
 {
-    const ws_extension *x = ws__extensions(k);
+    const ws_extension *extension = ws__extensions(cfg);
     size_t n = 0;
 
-    for (; x && x->name; x++) n += 4 * (strlen(x->name) + WS__PARAMS_SIZE + 2);
+    for (; extension && extension->name; extension++)
+        n += 4 * (strlen(extension->name) + WS__PARAMS_SIZE + 2);
     return n + 32;
 }
 
@@ -6980,27 +7660,32 @@ static ws_str ws__line_name(ws_str line)
 
 /* Lines of the application, but those of a name. Its secrets do not follow a redirect to
    another server. */
-static void ws__put_own_lines(ws__text *t, const ws__client *k, ws_str lines, ws_str but)
+static void ws__put_own_lines(ws__text *text, const ws__client *client, ws_str lines,
+                              ws_str but)
 {
-    static const char *const secret[] = { "Authorization", "Cookie", "Proxy-Authorization" };
+    static const char *const secret[] = { "Authorization", "Cookie",
+                                          "Proxy-Authorization" };
 
     while (lines.size) {
         size_t n = ws__find(lines, 0, '\n') + 1, i = 0;
         ws_str name = ws__line_name(lines);
-        while (i < 3 && !ws_str_is(name, secret[i])) i++;
-        if ((!k->crossed || i == 3) && !ws__same_text(name, but)) ws__put(t, lines.data, n);
+        while (i < 3 && !ws_str_is(name, secret[i]))
+            i++;
+        if ((!client->crossed || i == 3) && !ws__same_text(name, but))
+            ws__put(text, lines.data, n);
         lines = ws__str(lines.data + n, lines.size - n);
     }
 }
 
 /* The application's header lines, the one of ws_next_header in place of others of its
    name. */
-static void ws__put_own(ws__text *t, const ws__client *k)
+static void ws__put_own(ws__text *text, const ws__client *client)
 {
-    ws_str next = ws__cstr(k->next_line), name = ws__line_name(next);
+    ws_str next = ws__cstr(client->next_line), name = ws__line_name(next);
 
-    ws__put_own_lines(t, k, ws__cstr(k->cfg.lines), name);
-    if (next.size > name.size + 4) ws__put_own_lines(t, k, next, ws__cstr(NULL));  /* ": CR LF" */
+    ws__put_own_lines(text, client, ws__cstr(client->cfg.lines), name);
+    if (next.size > name.size + 4)
+        ws__put_own_lines(text, client, next, ws__cstr(NULL));  /* ": CR LF" */
 }
 
 static int ws__lines_have(ws_str lines, const char *name)
@@ -7013,209 +7698,244 @@ static int ws__lines_have(ws_str lines, const char *name)
 }
 
 /* Does the application send a line of that name itself, or want none? */
-static int ws__has_own(const ws__client *k, const char *name)
+static int ws__has_own(const ws__client *client, const char *name)
 {
-    return ws_str_is(ws__line_name(ws__cstr(k->next_line)), name) ||
-           ws__lines_have(ws__cstr(k->cfg.lines), name);
+    return ws_str_is(ws__line_name(ws__cstr(client->next_line)), name) ||
+           ws__lines_have(ws__cstr(client->cfg.lines), name);
 }
 
-static void ws__put_upgrade(ws_conn *c, ws__text *t, const char *key)
+static void ws__put_upgrade(ws_conn *conn, ws__text *text, const char *key)
 {
-    const ws_config *set = &c->cfg->set;
+    const ws_config *set = &conn->cfg->set;
 
-    ws__core_upgrade_put(t, key, ws_version(c));
-    ws__put_protocols(t, c->cfg);
-    ws__put_offers(t, c->cfg);
-    if (!set->origin || ws__has_own(ws__client_of(c), "Origin")) return;
-    ws__puts(t, ws_version(c) == 8 ? "Sec-WebSocket-Origin: " : "Origin: ");
-    ws__puts(t, set->origin);
-    ws__puts(t, "\r\n");
+    ws__core_upgrade_put(text, key, ws_version(conn));
+    ws__put_protocols(text, conn->cfg);
+    ws__put_offers(text, conn->cfg);
+    if (!set->origin || ws__has_own(ws__client_of(conn), "Origin"))
+        return;
+    ws__puts(text, ws_version(conn) == 8 ? "Sec-WebSocket-Origin: " : "Origin: ");
+    ws__puts(text, set->origin);
+    ws__puts(text, "\r\n");
 }
 
 /* Draws the key and queues the request (4.1), or the one of ordinary HTTP. */
-static int ws__request_put(ws_conn *c, const ws_url *url)
+static int ws__request_put(ws_conn *conn, const ws_url *url)
 {
-    const ws_config *set = &c->cfg->set;
-    ws__client *k = ws__client_of(c);
-    int http = ws__is_http(c), own = http && !k->as_get, with_body = own && set->body_size;
+    const ws_config *set = &conn->cfg->set;
+    ws__client *client = ws__client_of(conn);
+    int http = ws__is_http(conn), own = http && !client->as_get,
+        with_body = own && set->body_size;
     uint8_t nonce[16];
     char key[25];
-    size_t size = 1024 + 3 * strlen(ws_url_of(c)) + 2 * (c->cfg->size - sizeof *k) +
-                  ws__cstr(k->next_line).size + ws__offers_size(c->cfg);
-    ws__text t;
+    size_t size = 1024 + 3 * strlen(ws_url_of(conn)) + 2 *
+        (conn->cfg->size - sizeof *client) +
+                  ws__cstr(client->next_line).size + ws__offers_size(conn->cfg);
+    ws__text text;
 
-    if (ws__random(c, nonce, sizeof nonce)) return WS_ERR_RANDOM;
+    if (ws__random(conn, nonce, sizeof nonce))
+        return WS_ERR_RANDOM;
     ws_base64_encode(nonce, sizeof nonce, key);
-    ws_accept_key(key, k->accept);
-    if (ws__text_begin(c, &t, size)) return WS_ERR_MEMORY;
-    ws__puts(&t, own ? set->method : "GET");
-    ws__puts(&t, " ");
-    if (!url->target.size || url->target.data[0] != '/') ws__puts(&t, "/");
-    ws__put(&t, url->target.data, url->target.size);
-    ws__puts(&t, " HTTP/1.1\r\nHost: ");
-    if (set->host && !k->crossed) ws__puts(&t, set->host);
-    else ws__put_host(&t, url);
-    ws__puts(&t, "\r\n");
-    if (!http) ws__put_upgrade(c, &t, key);
-    else ws__puts(&t, "Connection: close\r\n");
-    if ((k->crossed || !ws__has_own(k, "Authorization")) &&
-        ws__put_basic(&t, "Authorization", url))
+    ws_accept_key(key, client->accept);
+    if (ws__text_begin(conn, &text, size))
+        return WS_ERR_MEMORY;
+    ws__puts(&text, own ? set->method : "GET");
+    ws__puts(&text, " ");
+    if (!url->target.size || url->target.data[0] != '/')
+        ws__puts(&text, "/");
+    ws__put(&text, url->target.data, url->target.size);
+    ws__puts(&text, " HTTP/1.1\r\nHost: ");
+    if (set->host && !client->crossed)
+        ws__puts(&text, set->host);
+    else
+        ws__put_host(&text, url);
+    ws__puts(&text, "\r\n");
+    if (!http)
+        ws__put_upgrade(conn, &text, key);
+    else
+        ws__puts(&text, "Connection: close\r\n");
+    if ((client->crossed || !ws__has_own(client, "Authorization")) &&
+        ws__put_basic(&text, "Authorization", url))
         return WS_ERR_URL;
-    ws__put_own(&t, k);
+    ws__put_own(&text, client);
     if (with_body || (own && strcmp(set->method, "GET") && strcmp(set->method, "HEAD"))) {
-        ws__puts(&t, "Content-Length: ");
-        ws__put_number(&t, set->body_size);
-        ws__puts(&t, "\r\n");
+        ws__puts(&text, "Content-Length: ");
+        ws__put_number(&text, set->body_size);
+        ws__puts(&text, "\r\n");
     }
-    ws__puts(&t, "\r\n");
-    if (with_body) ws__put(&t, (const char *)set->body, set->body_size);
-    return ws__text_end(c, &t);
+    ws__puts(&text, "\r\n");
+    if (with_body)
+        ws__put(&text, (const char *)set->body, set->body_size);
+    return ws__text_end(conn, &text);
 }
 
 /* Takes the extension of the answer into use, if we offered it so. */
-static int ws__extension_answer(ws_conn *c, ws_str value, const char **why)
+static int ws__extension_answer(ws_conn *conn, ws_str value, const char **why)
 {
-    const ws_extension *x;
+    const ws_extension *extension;
     ws_str item, name, params;
     uint32_t agreed = 0;
     int r = 0;
 
     while (!r && ws_list_next(&value, &item)) {
         name = ws__extension_name(item, &params);
-        for (x = ws__extensions(c->cfg); x && x->name && !ws__extension_is(x, name); x++) {}
+        for (extension = ws__extensions(conn->cfg); extension && extension->name &&
+             !ws__extension_is(extension, name); extension++) {}
         *why = !ws__extension_parses(item) ? "malformed"
-             : !x || !x->name ? "not offered"
-             : ws__ext_of(c) ? "more than one"
-             : (x->confirm)(x->user, params, &agreed) ? "parameters" : NULL;
-        r = *why ? WS_ERR_EXTENSION : ws__ext_open(c, x, agreed, name, params);
+             : !extension || !extension->name ? "not offered"
+             : ws__ext_of(conn) ? "more than one"
+             : (extension->confirm)(extension->user, params, &agreed) ? "parameters" :
+                 NULL;
+        r = *why ? WS_ERR_EXTENSION : ws__ext_open(conn, extension, agreed, name, params);
     }
     return r;
 }
 
 /* The answer to our upgrade: 0, or the fault. Takes into use what was agreed. */
-static int ws__answer_check(ws_conn *c, ws_str head, int status, ws_str version,
+static int ws__answer_check(ws_conn *conn, ws_str head, int status, ws_str version,
                             const char **why)
 {
-    int offered = ws__protocol_at(c->cfg, 1)[0] != 0, hint = WS__HINT_NONE, what;
+    int offered = ws__protocol_at(conn->cfg, 1)[0] != 0, hint = WS__HINT_NONE, what;
     int fault = ws__answer_opens(status, version, &hint);
-    ws__answer a;
+    ws__answer answer;
     ws_str value;
     size_t pos = 0;
 
-    memset(&a, 0, sizeof a);
+    memset(&answer, 0, sizeof answer);
     while (!fault &&
-           (what = ws__answer_read(&a, head, &pos, ws__client_of(c)->accept, &value)) != 0) {
+           (what = ws__answer_read(&answer, head, &pos, ws__client_of(conn)->accept,
+                                   &value)) != 0) {
         if (what == WS__ANSWER_EXTENSIONS) {
-            fault = ws__extension_answer(c, value, why);
+            fault = ws__extension_answer(conn, value, why);
         } else {
-            c->protocol = ws__protocol_find(c->cfg, value);
-            fault = ws__answer_protocol_judge(&a, c->protocol);
+            conn->protocol = ws__protocol_find(conn->cfg, value);
+            fault = ws__answer_protocol_judge(&answer, conn->protocol);
         }
     }
-    if (!fault) fault = ws__answer_judge(&a, offered && !c->cfg->set.protocol_optional, &hint);
-    if (hint) *why = ws__hint_text(hint);
+    if (!fault)
+        fault = ws__answer_judge(&answer, offered && !conn->cfg->set.protocol_optional,
+                                 &hint);
+    if (hint)
+        *why = ws__hint_text(hint);
     return fault;
 }
 
 /* Has it a driver that can make new connections? */
-static int ws__can_dial(const ws_conn *c) { return ws__is_driven(c) && !c->cfg->set.io.read; }
+static int ws__can_dial(const ws_conn *conn) { return ws__is_driven(conn) &&
+                                               !conn->cfg->set.io.read; }
 
 /* Does an answer of this status send us elsewhere? */
-static int ws__redirects(const ws_conn *c, int status)
+static int ws__redirects(const ws_conn *conn, int status)
 {
-    return c->cfg->set.max_redirects && ws__can_dial(c) && !ws__is_fixed(c) &&
+    return conn->cfg->set.max_redirects && ws__can_dial(conn) && !ws__is_fixed(conn) &&
            ((status >= 301 && status <= 303) || status == 307 || status == 308);
 }
 
 /* Is it a client of ordinary HTTP whose answer has no body? */
-static int ws__is_head(const ws_conn *c)
+static int ws__is_head(const ws_conn *conn)
 {
-    return ws__is_http(c) && !strcmp(c->cfg->set.method, "HEAD");
+    return ws__is_http(conn) && !strcmp(conn->cfg->set.method, "HEAD");
 }
 
 /* How the body of an answer comes: 0 or WS_ERR_BODY. */
-static int ws__answer_body(const ws_conn *c, ws_str head, int status, ws__body *b)
+static int ws__answer_body(const ws_conn *conn, ws_str head, int status, ws__body *body)
 {
-    return ws__body_begin(b, head, status == 204 || status == 304 || ws__is_head(c));
+    return ws__body_begin(body, head, status == 204 || status == 304 ||
+                          ws__is_head(conn));
 }
 
 /* 1 when of a refusal's body enough is here to show. */
-static int ws__refusal_whole(const ws_conn *c, ws_str head, char *body, size_t n)
+static int ws__refusal_whole(const ws_conn *conn, ws_str head, char *body, size_t n)
 {
     ws_str version, reason;
     ws__body b;
     int status;
 
-    if (ws_head_answer(head, &version, &status, &reason) || c->line & WS__INPUT_END) return 1;
-    if (status < 200 || (ws__is_http(c) && status < 300)) return 1;
-    if (ws__is_fixed(c) && c->rx->len == c->rx->cap) return 1;
-    if (ws__redirects(c, status)) return 1;
-    ws__answer_body(c, head, status, &b);
+    if (ws_head_answer(head, &version, &status, &reason) || conn->line & WS__INPUT_END)
+        return 1;
+    if (status < 200 || (ws__is_http(conn) && status < 300))
+        return 1;
+    if (ws__is_fixed(conn) && conn->rx->len == conn->rx->cap)
+        return 1;
+    if (ws__redirects(conn, status))
+        return 1;
+    ws__answer_body(conn, head, status, &b);
     return n >= WS_BODY_MAX || ws__body_gather(b, body, n, 0, &n);
 }
 
 /* An ordinary answer: 0 if its body is to be read. */
-static int ws__http_check(ws_conn *c, ws_str head, int status)
+static int ws__http_check(ws_conn *conn, ws_str head, int status)
 {
-    if (status < 200 || status > 299) return WS_ERR_STATUS;
-    c->rx->begun = 0;
-    c->rx->reads_body = 1;
-    return ws__answer_body(c, head, status, &c->rx->body);
+    if (status < 200 || status > 299)
+        return WS_ERR_STATUS;
+    conn->rx->begun = 0;
+    conn->rx->reads_body = 1;
+    return ws__answer_body(conn, head, status, &conn->rx->body);
 }
 
 /* Keeps the body behind a refusal's head for ws_body. */
-static void ws__body_keep(ws_conn *c, ws_str head, int status)
+static void ws__body_keep(ws_conn *conn, ws_str head, int status)
 {
     char *p = (char *)(uintptr_t)(head.data + head.size);
-    size_t size = 0, n = c->rx->len - c->rx->head_at - head.size;
-    ws__body b;
+    size_t size = 0, n = conn->rx->len - conn->rx->head_at - head.size;
+    ws__body body;
 
-    if (n > WS_BODY_MAX) n = WS_BODY_MAX;
-    ws__answer_body(c, head, status, &b);
-    if (status >= 200) ws__body_gather(b, p, n, 1, &size);
-    c->rx->aside = (uint32_t)size;
+    if (n > WS_BODY_MAX)
+        n = WS_BODY_MAX;
+    ws__answer_body(conn, head, status, &body);
+    if (status >= 200)
+        ws__body_gather(body, p, n, 1, &size);
+    conn->rx->aside = (uint32_t)size;
 }
 
 /* Without an extension that is required the connection is closed at once (7.4.1), and
    what waits to be sent is not. */
-static int ws__extension_insist(ws_conn *c)
+static int ws__extension_insist(ws_conn *conn)
 {
-    const ws__ext *e = ws__ext_of(c);
-    const ws_extension *x = ws__extension_missing(c->cfg, e ? e->set : NULL);
+    const ws__ext *ext = ws__ext_of(conn);
+    const ws_extension *extension = ws__extension_missing(conn->cfg,
+                                                          ext ? ext->set : NULL);
 
-    if (!x) return 0;
-    if (c->tx) ws__tx_free(c);
-    ws__enter(&c->core, WS__PHASE_FRAMES);
-    ws__close_put(c, WS_CLOSE_EXTENSION, x->name, strlen(x->name));
-    ws__fail_with(c, WS_ERR_EXTENSION_MISSING, x->name);
+    if (!extension)
+        return 0;
+    if (conn->tx)
+        ws__tx_free(conn);
+    ws__enter(&conn->core, WS__PHASE_FRAMES);
+    ws__close_put(conn, WS_CLOSE_EXTENSION, extension->name, strlen(extension->name));
+    ws__fail_with(conn, WS_ERR_EXTENSION_MISSING, extension->name);
     return WS_ERR_EXTENSION_MISSING;
 }
 
-WS__APART int ws__client_head(ws_conn *c, ws_str head)
+WS__APART int ws__client_head(ws_conn *conn, ws_str head)
 {
     ws_str version, reason;
     const char *why = NULL;
     int status = 0, fault = ws_head_answer(head, &version, &status, &reason);
 
-    c->rx->aside = 0;                   /* it counted interim answers */
-    if (fault) c->taken = 9;            /* behind "HTTP/1.1 " */
+    conn->rx->aside = 0;                   /* it counted interim answers */
+    if (fault)
+        conn->taken = 9;            /* behind "HTTP/1.1 " */
     if (!fault) {
-        ws__client_of(c)->status = (uint16_t)status;
-        fault = ws__is_http(c) ? ws__http_check(c, head, status)
-                               : ws__answer_check(c, head, status, version, &why);
+        ws__client_of(conn)->status = (uint16_t)status;
+        fault = ws__is_http(conn) ? ws__http_check(conn, head, status)
+                               : ws__answer_check(conn, head, status, version, &why);
     }
-    if (!fault && !ws__is_http(c)) fault = ws__extension_insist(c);
-    if (fault == WS_ERR_EXTENSION_MISSING) return 0;
-    if (!fault) return WS_EV_OPEN;
-    if (fault == WS_ERR_STATUS) ws__body_keep(c, head, status);
-    if (fault == WS_ERR_STATUS && ws__redirects(c, status)) {   /* what waits for OPEN
+    if (!fault && !ws__is_http(conn))
+        fault = ws__extension_insist(conn);
+    if (fault == WS_ERR_EXTENSION_MISSING)
+        return 0;
+    if (!fault)
+        return WS_EV_OPEN;
+    if (fault == WS_ERR_STATUS)
+        ws__body_keep(conn, head, status);
+    if (fault == WS_ERR_STATUS && ws__redirects(conn, status)) {   /* what waits for OPEN
                                                                    stays */
-        if (status <= 303 && ws__is_http(c) && !ws__is_head(c)) ws__client_of(c)->as_get = 1;
-        ws__client_of(c)->to_follow = 1;
-        ws__enter(&c->core, WS__PHASE_ENDED);
+        if (status <= 303 && ws__is_http(conn) && !ws__is_head(conn))
+            ws__client_of(conn)->as_get = 1;
+        ws__client_of(conn)->to_follow = 1;
+        ws__enter(&conn->core, WS__PHASE_ENDED);
         return 0;
     }
-    ws__fail_with(c, fault, why);
+    ws__fail_with(conn, fault, why);
     return 0;
 }
 
@@ -7230,24 +7950,28 @@ typedef struct ws__span {
 } ws__span;
 
 /* Room for n more raw bytes at the end of c->rx; NULL when there is none. */
-static uint8_t *ws__rx_room(ws_conn *c, size_t n)
+static uint8_t *ws__rx_room(ws_conn *conn, size_t n)
 {
-    ws__rx *rx = c->rx, *bigger;
+    ws__rx *rx = conn->rx, *bigger;
     size_t raw = rx ? rx->len - rx->pos : 0, size;
-    size_t msg = !rx ? 0 : c->owes & WS__HEAD_HELD ? rx->pos : rx->msg; /* bytes kept */
+    /* bytes kept */
+    size_t msg = !rx ? 0 : conn->owes & WS__HEAD_HELD ? rx->pos : rx->msg;
 
     if (rx && rx->cap - rx->len < n && rx->pos > msg && !rx->behind &&
-        (rx->pos - msg >= raw / 4 || ws__is_fixed(c))) {  /* as in ws__tx_room */
+        (rx->pos - msg >= raw / 4 || ws__is_fixed(conn))) {  /* as in ws__tx_room */
         memmove(WS__DATA(rx) + msg, WS__DATA(rx) + rx->pos, raw);
         rx->pos = msg;
         rx->len = msg + raw;
     }
-    if (rx && rx->cap - rx->len >= n) return WS__DATA(rx) + rx->len;
-    if (ws__is_fixed(c) || n > ((size_t)-1) / 4 - msg - raw) return NULL;
+    if (rx && rx->cap - rx->len >= n)
+        return WS__DATA(rx) + rx->len;
+    if (ws__is_fixed(conn) || n > ((size_t)-1) / 4 - msg - raw)
+        return NULL;
     size = sizeof *rx + msg + raw + n + 1;
     size = size < 512 ? 512 : size + (rx ? size / 8 * 3 : 0);
-    bigger = (ws__rx *)ws__block_new(c->cfg, &size);
-    if (!bigger) return NULL;
+    bigger = (ws__rx *)ws__block_new(conn->cfg, &size);
+    if (!bigger)
+        return NULL;
     memset(bigger, 0, sizeof *bigger);
     if (rx) {
         *bigger = *rx;
@@ -7258,83 +7982,97 @@ static uint8_t *ws__rx_room(ws_conn *c, size_t n)
         if (rx->behind && rx->behind >= rx->pos && rx->behind < rx->len)
             WS__DATA(bigger)[msg + rx->behind - rx->pos] = rx->kept;
         bigger->behind = 0;
-        if (ws__is_shown(c)) ws__client_of(c)->parked = rx;   /* it stays until the next pull */
-        else ws__free(c->cfg, rx, ws__rx_block(rx));
+        if (ws__is_shown(conn))
+            ws__client_of(conn)->parked = rx;   /* it stays until the next pull */
+        else
+            ws__free(conn->cfg, rx, ws__rx_block(rx));
     }
     bigger->cap = size - sizeof *bigger - 1;
-    c->rx = bigger;
+    conn->rx = bigger;
     return WS__DATA(bigger) + bigger->len;
 }
 
 /* Room for more of the message's payload, when the raw bytes are elsewhere (rx->pos ==
    rx->len). Grows with what was received, never to what was announced. */
-static int ws__rx_message_room(ws_conn *c, size_t now)
+static int ws__rx_message_room(ws_conn *conn, size_t now)
 {
-    ws__rx *rx = c->rx;
+    ws__rx *rx = conn->rx;
     size_t have = rx->msg, size;
     ws__rx *bigger;
 
-    if (rx->cap - have >= now) return 0;
-    if (ws__is_fixed(c)) return WS_ERR_MEMORY;
+    if (rx->cap - have >= now)
+        return 0;
+    if (ws__is_fixed(conn))
+        return WS_ERR_MEMORY;
     size = 2 * (have + now) + 4096;
-    if (rx->reader.fin && rx->reader.left < size - have) size = have + (size_t)rx->reader.left;
+    if (rx->reader.fin && rx->reader.left < size - have)
+        size = have + (size_t)rx->reader.left;
     size += sizeof *rx + 1;
-    bigger = (ws__rx *)ws__block_new(c->cfg, &size);
-    if (!bigger) return WS_ERR_MEMORY;
+    bigger = (ws__rx *)ws__block_new(conn->cfg, &size);
+    if (!bigger)
+        return WS_ERR_MEMORY;
     *bigger = *rx;
-    if (have) memcpy(WS__DATA(bigger), WS__DATA(rx), have);
+    if (have)
+        memcpy(WS__DATA(bigger), WS__DATA(rx), have);
     bigger->cap = size - sizeof *bigger - 1;
     bigger->pos = bigger->len = have;
-    ws__free(c->cfg, rx, ws__rx_block(rx));
-    c->rx = bigger;
+    ws__free(conn->cfg, rx, ws__rx_block(rx));
+    conn->rx = bigger;
     return 0;
 }
 
 /* Keeps raw bytes for later. */
-static int ws__rx_append(ws_conn *c, const uint8_t *p, size_t n)
+static int ws__rx_append(ws_conn *conn, const uint8_t *p, size_t n)
 {
-    uint8_t *at = n ? ws__rx_room(c, n) : NULL;
-    if (!n) return 0;
-    if (!at) return WS_ERR_MEMORY;
+    uint8_t *at = n ? ws__rx_room(conn, n) : NULL;
+    if (!n)
+        return 0;
+    if (!at)
+        return WS_ERR_MEMORY;
     memcpy(at, p, n);
-    c->rx->len += n;
+    conn->rx->len += n;
     return 0;
 }
 
 /* Before the next pull: gives back what the last event showed. */
-static void ws__release(ws_conn *c)
+static void ws__release(ws_conn *conn)
 {
-    ws__rx *rx = c->rx;
+    ws__rx *rx = conn->rx;
 
-    ws__unshow(c);
-    if (ws__is_blocking(c)) ws__unpark(c);
-    if (c->owes & WS__OPEN_OWED) return;      /* the head is yet to be shown */
-    if (c->owes & WS__MESSAGE_HELD) {
-        if (c->cork && c->cork->total) (c->cork->flush)(c);
+    ws__unshow(conn);
+    if (ws__is_blocking(conn))
+        ws__unpark(conn);
+    if (conn->owes & WS__OPEN_OWED)
+        return;      /* the head is yet to be shown */
+    if (conn->owes & WS__MESSAGE_HELD) {
+        if (conn->cork && conn->cork->total)
+            (conn->cork->flush)(conn);
         rx->msg = 0;
-        c->owes &= (uint8_t)~WS__MESSAGE_HELD;
+        conn->owes &= (uint8_t)~WS__MESSAGE_HELD;
     }
-    if (ws__ext_of(c) && ws__ext_of(c)->shown) ws__ext_release(c->cfg, ws__ext_of(c));
-    if (c->owes & WS__HEAD_HELD &&
-        (c->life & WS__OPENED || c->owes & WS__CLOSE_TOLD ||
-         c->core.phase == WS__PHASE_BODY)) {
-        ws__head_wipe(c);
-        c->owes &= (uint8_t)~WS__HEAD_HELD;
+    if (ws__ext_of(conn) && ws__ext_of(conn)->shown)
+        ws__ext_release(conn->cfg, ws__ext_of(conn));
+    if (conn->owes & WS__HEAD_HELD &&
+        (conn->life & WS__OPENED || conn->owes & WS__CLOSE_TOLD ||
+         conn->core.phase == WS__PHASE_BODY)) {
+        ws__head_wipe(conn);
+        conn->owes &= (uint8_t)~WS__HEAD_HELD;
     }
 #ifndef WS_NO_SERVER
-    if (c->core.phase == WS__PHASE_HTTP && !(c->life & WS__ANSWERED) && !c->cfg->set.ask)
-        ws_http_reply(c, 426, NULL, "WebSocket only\n", 15);
+    if (conn->core.phase == WS__PHASE_HTTP && !(conn->life & WS__ANSWERED) &&
+        !conn->cfg->set.ask)
+        ws_http_reply(conn, 426, NULL, "WebSocket only\n", 15);
 #endif
     if (rx && rx->pos == rx->len && !rx->reader.op && !rx->reads_body && !rx->msg &&
-        (c->core.phase == WS__PHASE_FRAMES || c->core.phase == WS__PHASE_BODY))
-        ws__rx_free(c);
+        (conn->core.phase == WS__PHASE_FRAMES || conn->core.phase == WS__PHASE_BODY))
+        ws__rx_free(conn);
 }
 
-static int ws__fill(ws_event *ev, ws_conn *c, int type, const void *data, size_t n)
+static int ws__fill(ws_event *ev, ws_conn *conn, int type, const void *data, size_t n)
 {
     memset(ev, 0, sizeof *ev);
     ev->type = type;
-    ev->conn = c;
+    ev->conn = conn;
     ev->data = n || type == WS_EV_POST ? data : "";
     ev->size = n;
     ev->reason = "";
@@ -7342,32 +8080,37 @@ static int ws__fill(ws_event *ev, ws_conn *c, int type, const void *data, size_t
 }
 
 /* Answers a control frame if the core says so: 0, or why that failed. */
-static int ws__control_answer(ws_conn *c, int op, const uint8_t *p, size_t n)
+static int ws__control_answer(ws_conn *conn, int op, const uint8_t *p, size_t n)
 {
-    int answer = ws__core_answer(&c->core, op), fault;
+    int answer = ws__core_answer(&conn->core, op), fault;
 
-    if (answer == WS_OP_PONG) return ws__pong_put(c, p, n);
-    if (answer != WS_OP_CLOSE) return 0;
-    fault = ws__control_put(c, WS_OP_CLOSE, p, n);
-    if (!fault) ws__core_close_sent(&c->core);
+    if (answer == WS_OP_PONG)
+        return ws__pong_put(conn, p, n);
+    if (answer != WS_OP_CLOSE)
+        return 0;
+    fault = ws__control_put(conn, WS_OP_CLOSE, p, n);
+    if (!fault)
+        ws__core_close_sent(&conn->core);
     return fault;
 }
 
 /* The peer's Close frame. One that cannot be answered ends all the same; it is no fault if
    the peer takes nothing any more. */
-static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
+static void ws__close_got(ws_conn *conn, const uint8_t *p, size_t n)
 {
-    int fault = ws__core_close_got(&c->core, p, n);
+    int fault = ws__core_close_got(&conn->core, p, n);
 
     if (fault) {
-        ws__fail(c, fault);
+        ws__fail(conn, fault);
         return;
     }
-    fault = ws__control_answer(c, WS_OP_CLOSE, p, n);
-    if (fault && !(c->line & WS__NO_OUTPUT)) ws__fail(c, fault);
-    else ws__end(c, WS__PHASE_ENDING);
+    fault = ws__control_answer(conn, WS_OP_CLOSE, p, n);
+    if (fault && !(conn->line & WS__NO_OUTPUT))
+        ws__fail(conn, fault);
+    else
+        ws__end(conn, WS__PHASE_ENDING);
     if (n > 2) {
-        char *note = ws__note_new(c);
+        char *note = ws__note_new(conn);
         if (note) {
             memmove(note, p + 2, n - 2);
             note[n - 2] = 0;
@@ -7376,49 +8119,51 @@ static void ws__close_got(ws_conn *c, const uint8_t *p, size_t n)
 }
 
 /* Was this ping answered while the application was sending? */
-static int ws__pong_went(ws_conn *c)
+static int ws__pong_went(ws_conn *conn)
 {
-    if (!ws__is_blocking(c) || !ws__client_of(c)->answered) return 0;
-    ws__client_of(c)->answered--;
+    if (!ws__is_blocking(conn) || !ws__client_of(conn)->answered)
+        return 0;
+    ws__client_of(conn)->answered--;
     return 1;
 }
 
 /* A whole control frame. Returns 1 with its event, -1 to go on. */
-static int ws__control(ws_conn *c, int op, const uint8_t *p, size_t n, ws_event *ev)
+static int ws__control(ws_conn *conn, int op, const uint8_t *p, size_t n, ws_event *ev)
 {
     int fault;
 
     if (op == WS_OP_CLOSE) {
-        ws__close_got(c, p, n);
+        ws__close_got(conn, p, n);
         return -1;
     }
     if (op == WS_OP_PONG) {
-        ws__core_pong_got(&c->core, c->now, p, n);
-        return ws__fill(ev, c, WS_EV_PONG, p, n);
+        ws__core_pong_got(&conn->core, conn->now, p, n);
+        return ws__fill(ev, conn, WS_EV_PONG, p, n);
     }
-    fault = c->cfg->set.manual_pong || ws__pong_went(c) ? 0 : ws__control_answer(c, op, p, n);
+    fault = conn->cfg->set.manual_pong ||
+        ws__pong_went(conn) ? 0 : ws__control_answer(conn, op, p, n);
     if (fault) {
-        ws__fail(c, fault);
+        ws__fail(conn, fault);
         return -1;
     }
-    return ws__fill(ev, c, WS_EV_PING, p, n);
+    return ws__fill(ev, conn, WS_EV_PING, p, n);
 }
 
-static int ws__message(ws_conn *c, int op, const void *data, size_t n, ws_event *ev)
+static int ws__message(ws_conn *conn, int op, const void *data, size_t n, ws_event *ev)
 {
-    ws__core_spoke(&c->core, c->now);
-    ws__fill(ev, c, WS_EV_MESSAGE, data, n);
+    ws__core_spoke(&conn->core, conn->now);
+    ws__fill(ev, conn, WS_EV_MESSAGE, data, n);
     ev->op = op;
     ev->first = ev->last = 1;
     return 1;
 }
 
 /* A piece of the unfinished message. */
-static int ws__part(ws_conn *c, const void *data, size_t n, int last, ws_event *ev)
+static int ws__part(ws_conn *conn, const void *data, size_t n, int last, ws_event *ev)
 {
-    ws__rx *rx = c->rx;
+    ws__rx *rx = conn->rx;
 
-    ws__message(c, rx->reader.op, data, n, ev);
+    ws__message(conn, rx->reader.op, data, n, ev);
     ev->type = WS_EV_PART;
     ev->first = !rx->begun;
     ev->last = last;
@@ -7428,44 +8173,48 @@ static int ws__part(ws_conn *c, const void *data, size_t n, int last, ws_event *
 }
 
 /* Takes k bytes of payload to a place of their own. 0, or the connection has failed. */
-static int ws__payload_take(ws_conn *c, ws__span *in, uint8_t *to, size_t k)
+static int ws__payload_take(ws_conn *conn, ws__span *in, uint8_t *to, size_t part)
 {
     size_t good;
-    int fault = ws__core_take(&c->rx->reader, &c->cfg->set, to, in->p, k, &good);
+    int fault = ws__core_take(&conn->rx->reader, &conn->cfg->set, to, in->p, part, &good);
 
-    in->p += k;
-    c->taken += good;
-    if (fault) ws__fail(c, fault);
+    in->p += part;
+    conn->taken += good;
+    if (fault)
+        ws__fail(conn, fault);
     return fault;
 }
 
 /* The message or, with cfg.frames, the frame that is put together is whole. */
-static int ws__payload_whole(ws_conn *c, ws_event *ev)
+static int ws__payload_whole(ws_conn *conn, ws_event *ev)
 {
-    ws__rx *rx = c->rx;
+    ws__rx *rx = conn->rx;
 
-    c->owes |= WS__MESSAGE_HELD;
-    if (c->cfg->set.frames) return ws__part(c, WS__DATA(rx), rx->msg, rx->reader.fin, ev);
-    ws__message(c, rx->reader.op, WS__DATA(rx), rx->msg, ev);
+    conn->owes |= WS__MESSAGE_HELD;
+    if (conn->cfg->set.frames)
+        return ws__part(conn, WS__DATA(rx), rx->msg, rx->reader.fin, ev);
+    ws__message(conn, rx->reader.op, WS__DATA(rx), rx->msg, ev);
     ws__core_given(&rx->reader, rx->msg, 1);
     return 1;
 }
 
 /* Inside a data frame of a message in parts: hands on what came. */
-static int ws__payload_part(ws_conn *c, ws__span *in, size_t k, ws_event *ev)
+static int ws__payload_part(ws_conn *conn, ws__span *in, size_t part, ws_event *ev)
 {
-    ws__rx *rx = c->rx;
+    ws__rx *rx = conn->rx;
     uint8_t *p = in->p;
     int last;
 
     if (rx->msg) {                  /* from before it grew too large */
-        c->owes |= WS__MESSAGE_HELD;
-        return ws__part(c, WS__DATA(rx), rx->msg, 0, ev);
+        conn->owes |= WS__MESSAGE_HELD;
+        return ws__part(conn, WS__DATA(rx), rx->msg, 0, ev);
     }
-    if (ws__payload_take(c, in, p, k)) return -1;
+    if (ws__payload_take(conn, in, p, part))
+        return -1;
     last = !rx->reader.left && rx->reader.fin;
-    if (!k && !last) return -1;
-    return ws__part(c, k ? (const void *)p : "", k, last, ev);
+    if (!part && !last)
+        return -1;
+    return ws__part(conn, part ? (const void *)p : "", part, last, ev);
 }
 
 /* ---- encoded messages ---- */
@@ -7473,56 +8222,67 @@ static int ws__payload_part(ws_conn *c, ws__span *in, size_t k, ws_event *ev)
 #define WS__PART_MAX 16384      /* decoded bytes of one PART event */
 
 /* Room for a step of the decoder over n bytes. */
-static int ws__decoded_room(ws_conn *c, ws__ext *e, size_t n)
+static int ws__decoded_room(ws_conn *conn, ws__ext *ext, size_t n)
 {
-    size_t size = 2 * (e->len ? e->len : n) + 1024;
+    size_t size = 2 * (ext->len ? ext->len : n) + 1024;
     uint8_t *bigger;
 
-    if (e->cap - e->len >= WS__CODE_ROOM) return 0;
-    if (c->cfg->area || e->len > (size_t)-1 / 4) return WS_ERR_MESSAGE_SIZE;
-    bigger = (uint8_t *)ws__block_new(c->cfg, &size);
-    if (!bigger) return WS_ERR_MEMORY;
-    if (e->len) memcpy(bigger, e->data, e->len);
-    if (e->data) ws__block_free(c->cfg, e->data, e->cap + 1);
-    e->data = bigger;
-    e->cap = size - 1;
+    if (ext->cap - ext->len >= WS__CODE_ROOM)
+        return 0;
+    if (conn->cfg->area || ext->len > (size_t)-1 / 4)
+        return WS_ERR_MESSAGE_SIZE;
+    bigger = (uint8_t *)ws__block_new(conn->cfg, &size);
+    if (!bigger)
+        return WS_ERR_MEMORY;
+    if (ext->len)
+        memcpy(bigger, ext->data, ext->len);
+    if (ext->data)
+        ws__block_free(conn->cfg, ext->data, ext->cap + 1);
+    ext->data = bigger;
+    ext->cap = size - 1;
     return 0;
 }
 
 /* A step of the decoder over *n bytes of input; returns like it. Never much more is
    decoded than the limit allows. */
-static int ws__decode(ws_conn *c, ws__ext *e, const uint8_t *p, size_t *n, int last)
+static int ws__decode(ws_conn *conn, ws__ext *ext, const uint8_t *p, size_t *n, int last)
 {
-    ws__reader *reader = &c->rx->reader;
-    uint64_t left = c->cfg->set.max_message;
+    ws__reader *reader = &conn->rx->reader;
+    uint64_t left = conn->cfg->set.max_message;
     size_t room, made, good;
-    int r = ws__decoded_room(c, e, *n), fault;
+    int r = ws__decoded_room(conn, ext, *n), fault;
 
-    if (r) return r;
+    if (r)
+        return r;
     left = left == WS_NO_LIMIT ? (size_t)-1 / 2 : left - reader->size;
-    room = e->cap - e->len;
-    if (room > left + WS__CODE_ROOM) room = (size_t)left + WS__CODE_ROOM;
+    room = ext->cap - ext->len;
+    if (room > left + WS__CODE_ROOM)
+        room = (size_t)left + WS__CODE_ROOM;
     made = room;
-    r = ws__code(e->set, &e->in, p, n, e->data + e->len, &made, last);
-    if (r < 0 && r != WS_ERR_DECODE) return r;
-    e->pending = !r && room - made < WS__CODE_ROOM;
-    fault = ws__core_clear(reader, &c->cfg->set, e->data + e->len, made, r == 1, &good);
-    if (fault) return fault;        /* the first one counts, however it was cut */
-    e->len += made;
+    r = ws__code(ext->set, &ext->in, p, n, ext->data + ext->len, &made, last);
+    if (r < 0 && r != WS_ERR_DECODE)
+        return r;
+    ext->pending = !r && room - made < WS__CODE_ROOM;
+    fault = ws__core_clear(reader, &conn->cfg->set, ext->data + ext->len, made, r == 1,
+                           &good);
+    if (fault)
+        return fault;        /* the first one counts, however it was cut */
+    ext->len += made;
     return r;
 }
 
 /* Shows what is decoded. */
-static int ws__coded_event(ws_conn *c, int last, ws_event *ev)
+static int ws__coded_event(ws_conn *conn, int last, ws_event *ev)
 {
-    ws__rx *rx = c->rx;
-    ws__ext *e = c->more->ext;
-    const void *data = e->len ? (const void *)e->data : "";
+    ws__rx *rx = conn->rx;
+    ws__ext *ext = conn->more->ext;
+    const void *data = ext->len ? (const void *)ext->data : "";
 
-    e->shown = 1;
-    if (rx->parts || c->cfg->set.frames) return ws__part(c, data, e->len, last, ev);
-    ws__message(c, rx->reader.op, data, e->len, ev);
-    ws__core_given(&rx->reader, e->len, 1);
+    ext->shown = 1;
+    if (rx->parts || conn->cfg->set.frames)
+        return ws__part(conn, data, ext->len, last, ev);
+    ws__message(conn, rx->reader.op, data, ext->len, ev);
+    ws__core_given(&rx->reader, ext->len, 1);
     return 1;
 }
 
@@ -7530,279 +8290,326 @@ static int ws__coded_event(ws_conn *c, int last, ws_event *ev)
 static uint64_t ws__frame_left(const ws__rx *rx) { return rx->reader.left + rx->clear; }
 
 /* Inside a data frame of an encoded message: decodes k bytes that came. */
-static int ws__payload_coded(ws_conn *c, ws__span *in, size_t k, ws_event *ev)
+static int ws__payload_coded(ws_conn *conn, ws__span *in, size_t part, ws_event *ev)
 {
-    const ws_config *s = &c->cfg->set;
-    ws__rx *rx = c->rx;
+    const ws_config *set = &conn->cfg->set;
+    ws__rx *rx = conn->rx;
     ws__reader *reader = &rx->reader;
-    ws__ext *e = c->more->ext;
-    int r = ws__coder_begin(c->cfg, e->set, e->agreed, &e->in), last, full, go = 1;
+    ws__ext *ext = conn->more->ext;
+    int r = ws__coder_begin(conn->cfg, ext->set, ext->agreed, &ext->in), last, full,
+        go = 1;
     size_t n;
 
-    if (k > rx->clear) {
-        ws__core_move(reader, in->p + rx->clear, in->p + rx->clear, k - rx->clear);
-        rx->clear = k;
+    if (part > rx->clear) {
+        ws__core_move(reader, in->p + rx->clear, in->p + rx->clear, part - rx->clear);
+        rx->clear = part;
     }
-    last = reader->fin && !reader->left && k == rx->clear;
+    last = reader->fin && !reader->left && part == rx->clear;
     while (!r && go) {
-        n = k;
-        r = ws__decode(c, e, in->p, &n, last);
-        if (r < 0) break;
+        n = part;
+        r = ws__decode(conn, ext, in->p, &n, last);
+        if (r < 0)
+            break;
         in->p += n;
-        k -= n;
+        part -= n;
         rx->clear -= n;
         rx->eaten += n;
-        full = c->cfg->area && !r && e->cap - e->len < WS__CODE_ROOM;
-        if (!s->frames && s->parts_over != WS_NO_LIMIT && (e->len > s->parts_over || full))
+        full = conn->cfg->area && !r && ext->cap - ext->len < WS__CODE_ROOM;
+        if (!set->frames && set->parts_over != WS_NO_LIMIT &&
+            (ext->len > set->parts_over || full))
             rx->parts = 1;
-        go = (k || last || e->pending) && !(rx->parts && (e->len >= WS__PART_MAX || full));
+        go = (part || last || ext->pending) &&
+            !(rx->parts && (ext->len >= WS__PART_MAX || full));
     }
-    if (r < 0) { ws__fail(c, r); return -1; }
-    if (r && e->in.alone) ws__coder_end(c->cfg, e->set, &e->in);
-    reader->in_frame = ws__frame_left(rx) || e->pending || (reader->fin && !r);
-    if (!reader->in_frame) c->taken += rx->eaten;   /* till then a fault is told at its
+    if (r < 0) {
+        ws__fail(conn, r);
+        return -1;
+    }
+    if (r && ext->in.alone)
+        ws__coder_end(conn->cfg, ext->set, &ext->in);
+    reader->in_frame = ws__frame_left(rx) || ext->pending || (reader->fin && !r);
+    if (!reader->in_frame)
+        conn->taken += rx->eaten;   /* till then a fault is told at its
                                                        beginning */
-    if (r || (rx->parts && e->len) || (s->frames && !reader->in_frame))
-        return ws__coded_event(c, r, ev);
+    if (r || (rx->parts && ext->len) || (set->frames && !reader->in_frame))
+        return ws__coded_event(conn, r, ev);
     return reader->in_frame ? 0 : -1;
 }
 
 /* Inside a data frame: moves what came to the message. */
-static int ws__payload(ws_conn *c, ws__span *in, ws_event *ev)
+static int ws__payload(ws_conn *conn, ws__span *in, ws_event *ev)
 {
-    ws__rx *rx = c->rx;
-    size_t k = (size_t)(in->end - in->p);
+    ws__rx *rx = conn->rx;
+    size_t part = (size_t)(in->end - in->p);
     uint64_t left = ws__frame_left(rx);
 
-    if (k > left) k = (size_t)left;
+    if (part > left)
+        part = (size_t)left;
     if (WS__EXTENDS && rx->reader.coded)
-        return k || !left || c->more->ext->pending ? ws__payload_coded(c, in, k, ev) : 0;
-    if (!k && left) return 0;
-    if (rx->parts) return ws__payload_part(c, in, k, ev);
-    if (!in->in_rx && ws__rx_message_room(c, k)) {
-        ws__fail(c, WS_ERR_MEMORY);
+        return part || !left ||
+            conn->more->ext->pending ? ws__payload_coded(conn, in, part, ev) : 0;
+    if (!part && left)
+        return 0;
+    if (rx->parts)
+        return ws__payload_part(conn, in, part, ev);
+    if (!in->in_rx && ws__rx_message_room(conn, part)) {
+        ws__fail(conn, WS_ERR_MEMORY);
         return -1;
     }
-    rx = c->rx;
-    if (ws__payload_take(c, in, WS__DATA(rx) + rx->msg, k)) return -1;
-    rx->msg += k;
-    if (!in->in_rx) rx->pos = rx->len = rx->msg;
-    if (rx->reader.left) return 0;
-    return rx->reader.fin || c->cfg->set.frames ? ws__payload_whole(c, ev) : -1;
+    rx = conn->rx;
+    if (ws__payload_take(conn, in, WS__DATA(rx) + rx->msg, part))
+        return -1;
+    rx->msg += part;
+    if (!in->in_rx)
+        rx->pos = rx->len = rx->msg;
+    if (rx->reader.left)
+        return 0;
+    return rx->reader.fin || conn->cfg->set.frames ? ws__payload_whole(conn, ev) : -1;
 }
 
 /* The message that is coming in. */
-static const ws__reader *ws__reader_of(const ws_conn *c)
+static const ws__reader *ws__reader_of(const ws_conn *conn)
 {
     static const ws__reader none = { 0, 0, 0, 0, { 0, 0, 0, 0 }, 0, 0, 0, 0, 0 };
 
-    return c->rx ? &c->rx->reader : &none;
+    return conn->rx ? &conn->rx->reader : &none;
 }
 
 /* Does frame f bring its message to the application in PART events? */
-static int ws__in_parts(const ws_config *s, const ws__reader *reader, const ws_frame *f)
+static int ws__in_parts(const ws_config *set, const ws__reader *reader,
+                        const ws_frame *frame)
 {
-    uint64_t size = reader->size + f->size;
+    uint64_t size = reader->size + frame->size;
 
-    return s->frames || (s->parts_over != WS_NO_LIMIT && size > s->parts_over);
+    return set->frames || (set->parts_over != WS_NO_LIMIT && size > set->parts_over);
 }
 
 /* Begins a data frame that is not handed out in place. */
-static int ws__frame_begin(ws_conn *c, const ws_frame *f, size_t head, ws__span *in)
+static int ws__frame_begin(ws_conn *conn, const ws_frame *frame, size_t head,
+                           ws__span *in)
 {
     ws__rx *rx;
 
-    if (!c->rx && !ws__rx_room(c, 64)) return WS_ERR_MEMORY;
-    rx = c->rx;
+    if (!conn->rx && !ws__rx_room(conn, 64))
+        return WS_ERR_MEMORY;
+    rx = conn->rx;
     if (!rx->reader.op) {
         rx->msg = 0;
         rx->begun = rx->parts = 0;
     }
-    if (!c->cfg->set.frames && !f->rsv && !rx->reader.coded &&
-        ws__in_parts(&c->cfg->set, &rx->reader, f))
+    if (!conn->cfg->set.frames && !frame->rsv && !rx->reader.coded &&
+        ws__in_parts(&conn->cfg->set, &rx->reader, frame))
         rx->parts = 1;
-    ws__core_begin(&rx->reader, f);
+    ws__core_begin(&rx->reader, frame);
     rx->clear = 0;
     rx->eaten = 0;
     in->p += head;
-    c->taken += head;
+    conn->taken += head;
     return 0;
 }
 
 /* Could a message that must be put together not even have an address? */
-static int ws__is_boundless(const ws_conn *c, const ws_frame *f)
+static int ws__is_boundless(const ws_conn *conn, const ws_frame *frame)
 {
-    const ws__reader *reader = ws__reader_of(c);
-    uint64_t have = c->cfg->set.frames ? 0 : reader->size;
+    const ws__reader *reader = ws__reader_of(conn);
+    uint64_t have = conn->cfg->set.frames ? 0 : reader->size;
 
-    if (f->rsv || reader->coded) return 0;
-    return (c->cfg->set.frames || !ws__in_parts(&c->cfg->set, reader, f)) &&
-           have + f->size > ((size_t)-1) / 4;
+    if (frame->rsv || reader->coded)
+        return 0;
+    return (conn->cfg->set.frames || !ws__in_parts(&conn->cfg->set, reader, frame)) &&
+           have + frame->size > ((size_t)-1) / 4;
 }
 
 /* A text or binary message in a single frame that is all here: no copy. key: NULL for
    none. */
-static int ws__message_in_place(ws_conn *c, int op, uint8_t *p, size_t n, const uint8_t *key,
+static int ws__message_in_place(ws_conn *conn, int op, uint8_t *p, size_t n,
+                                const uint8_t *key,
                                 ws_event *ev)
 {
     size_t good;
     int fault = ws__core_whole(op, p, n, key, &good);
 
-    if (!fault) return ws__message(c, op, p, n, ev);
-    c->taken -= n - good;
-    ws__fail(c, fault);
+    if (!fault)
+        return ws__message(conn, op, p, n, ev);
+    conn->taken -= n - good;
+    ws__fail(conn, fault);
     return -1;
 }
 
 /* The short way for the commonest frame, while no other message is unfinished. Returns 0
    for every other frame, and for every fault. */
-static int ws__short_message(ws_conn *c, ws__span *in, ws_event *ev)
+static int ws__short_message(ws_conn *conn, ws__span *in, ws_event *ev)
 {
     uint8_t *p = in->p;
-    size_t n, head = ws__core_short(&c->core, p, (size_t)(in->end - p), &n);
+    size_t n, head = ws__core_short(&conn->core, p, (size_t)(in->end - p), &n);
 
-    if (!head || n >= c->cfg->short_below) return 0;
-    WS_TRACE(c, "frame in", p[0]);
+    if (!head || n >= conn->cfg->short_below)
+        return 0;
+    WS_TRACE(conn, "frame in", p[0]);
     in->p += head + n;
-    c->taken += head + n;
-    return ws__message_in_place(c, p[0] & 15, p + head, n,
-                                WS__IS_CLIENT(&c->core) ? NULL : p + head - 4, ev);
+    conn->taken += head + n;
+    return ws__message_in_place(conn, p[0] & 15, p + head, n,
+                                WS__IS_CLIENT(&conn->core) ? NULL : p + head - 4, ev);
 }
 
 /* Can the frame be handed out where it lies? */
-static int ws__fits_in_place(const ws_conn *c, const ws_frame *f, size_t have)
+static int ws__fits_in_place(const ws_conn *conn, const ws_frame *frame, size_t have)
 {
-    const ws__reader *reader = ws__reader_of(c);
+    const ws__reader *reader = ws__reader_of(conn);
 
-    if (have < f->size) return 0;
-    if (f->op >= 8) return 1;
-    return !reader->op && f->fin && !f->rsv && !ws__in_parts(&c->cfg->set, reader, f);
+    if (have < frame->size)
+        return 0;
+    if (frame->op >= 8)
+        return 1;
+    return !reader->op && frame->fin && !frame->rsv &&
+        !ws__in_parts(&conn->cfg->set, reader, frame);
 }
 
 /* A frame of any kind begins. */
-WS__APART int ws__frame_any(ws_conn *c, ws__span *in, ws_event *ev)
+WS__APART int ws__frame_any(ws_conn *conn, ws__span *in, ws_event *ev)
 {
     size_t have = (size_t)(in->end - in->p);
-    const ws__ext *e = ws__ext_of(c);
+    const ws__ext *ext = ws__ext_of(conn);
     int head, fault;
-    ws_frame f;
+    ws_frame frame;
     uint8_t *p;
 
-    memset(&f, 0, sizeof f);
-    head = ws__core_see(&c->core, &c->cfg->set, ws__reader_of(c), e ? e->set->rsv : 0, in->p,
-                        have, &f);
-    if (!head) return 0;
-    if (head > 0 && f.op < 8 && ws__is_boundless(c, &f)) head = WS_ERR_MESSAGE_SIZE;
+    memset(&frame, 0, sizeof frame);
+    head = ws__core_see(&conn->core, &conn->cfg->set, ws__reader_of(conn),
+                        ext ? ext->set->rsv : 0, in->p,
+                        have, &frame);
+    if (!head)
+        return 0;
+    if (head > 0 && frame.op < 8 && ws__is_boundless(conn, &frame))
+        head = WS_ERR_MESSAGE_SIZE;
     if (head < 0) {
-        ws__fail(c, head);
+        ws__fail(conn, head);
         return -1;
     }
     have -= (size_t)head;
-    if (!ws__fits_in_place(c, &f, have)) {
-        if (f.op >= 8 || (!have && f.size)) return 0;
-        WS_TRACE(c, "frame in", in->p[0]);
-        fault = ws__frame_begin(c, &f, (size_t)head, in);
-        if (fault) ws__fail(c, fault);
+    if (!ws__fits_in_place(conn, &frame, have)) {
+        if (frame.op >= 8 || (!have && frame.size))
+            return 0;
+        WS_TRACE(conn, "frame in", in->p[0]);
+        fault = ws__frame_begin(conn, &frame, (size_t)head, in);
+        if (fault)
+            ws__fail(conn, fault);
         return -1;
     }
-    WS_TRACE(c, "frame in", in->p[0]);
+    WS_TRACE(conn, "frame in", in->p[0]);
     p = in->p + head;
-    in->p = p + f.size;
-    c->taken += (size_t)head + f.size;
-    if (f.op < 8)
-        return ws__message_in_place(c, f.op, p, (size_t)f.size, f.masked ? f.key : NULL, ev);
-    if (f.masked) ws_mask(p, p, (size_t)f.size, f.key, 0);
-    return ws__control(c, f.op, p, (size_t)f.size, ev);
+    in->p = p + frame.size;
+    conn->taken += (size_t)head + frame.size;
+    if (frame.op < 8)
+        return ws__message_in_place(conn, frame.op, p, (size_t)frame.size,
+                                    frame.masked ? frame.key : NULL, ev);
+    if (frame.masked)
+        ws_mask(p, p, (size_t)frame.size, frame.key, 0);
+    return ws__control(conn, frame.op, p, (size_t)frame.size, ev);
 }
 
 /* One step over frames: 1 an event, 0 needs more input, -1 go on. */
-static int ws__frame_step(ws_conn *c, ws__span *in, ws_event *ev)
+static int ws__frame_step(ws_conn *conn, ws__span *in, ws_event *ev)
 {
-    const ws__reader *reader = ws__reader_of(c);
+    const ws__reader *reader = ws__reader_of(conn);
     int r;
 
-    if (reader->in_frame) return ws__payload(c, in, ev);
-    if (in->p == in->end) return 0;
-    r = reader->op ? 0 : ws__short_message(c, in, ev);
-    return r ? r : ws__frame_any(c, in, ev);
+    if (reader->in_frame)
+        return ws__payload(conn, in, ev);
+    if (in->p == in->end)
+        return 0;
+    r = reader->op ? 0 : ws__short_message(conn, in, ev);
+    return r ? r : ws__frame_any(conn, in, ev);
 }
 
 #ifndef WS_NO_CLIENT
 /* An interim answer (100, 103): 1 if head was one, and is gone. */
-static int ws__head_skip(ws_conn *c, ws__span *in, ws_str head)
+static int ws__head_skip(ws_conn *conn, ws__span *in, ws_str head)
 {
     ws_str version, reason;
     int status;
 
-    if (ws_head_answer(head, &version, &status, &reason) || status / 100 != 1 || status == 101)
+    if (ws_head_answer(head, &version, &status, &reason) || status / 100 != 1 ||
+        status == 101)
         return 0;
     in->p += head.size;
-    c->rx->aside += (uint32_t)head.size;
-    memset(&c->rx->head, 0, sizeof c->rx->head);
-    if (c->rx->aside > c->cfg->set.max_head) ws__fail(c, WS_ERR_HEAD_SIZE);
+    conn->rx->aside += (uint32_t)head.size;
+    memset(&conn->rx->head, 0, sizeof conn->rx->head);
+    if (conn->rx->aside > conn->cfg->set.max_head)
+        ws__fail(conn, WS_ERR_HEAD_SIZE);
     return 1;
 }
 
 /* The body is whole. */
-static int ws__body_end(ws_conn *c, ws_event *ev)
+static int ws__body_end(ws_conn *conn, ws_event *ev)
 {
-    int told = c->rx->begun && c->rx->told_last;
+    int told = conn->rx->begun && conn->rx->told_last;
 
-    c->rx->reads_body = 0;
-    c->life |= WS__ANSWERED;
-    ws__end(c, WS__PHASE_ENDED);
-    if (told) return -1;
-    ws__fill(ev, c, WS_EV_PART, "", 0);
+    conn->rx->reads_body = 0;
+    conn->life |= WS__ANSWERED;
+    ws__end(conn, WS__PHASE_ENDED);
+    if (told)
+        return -1;
+    ws__fill(ev, conn, WS_EV_PART, "", 0);
     ev->op = WS_OP_BINARY;
-    ev->first = !c->rx->begun;
+    ev->first = !conn->rx->begun;
     ev->last = 1;
     return 1;
 }
 
 /* One step over an ordinary answer's body; returns like ws__frame_step. */
-static int ws__read_step(ws_conn *c, ws__span *in, ws_event *ev)
+static int ws__read_step(ws_conn *conn, ws__span *in, ws_event *ev)
 {
-    ws__rx *rx = c->rx;
+    ws__rx *rx = conn->rx;
     size_t have = (size_t)(in->end - in->p), data;
     ptrdiff_t step;
 
-    if (rx->body.how == WS__BODY_TO_END && !have && c->line & WS__INPUT_END &&
-        !(c->line & WS__BROKEN))
+    if (rx->body.how == WS__BODY_TO_END && !have && conn->line & WS__INPUT_END &&
+        !(conn->line & WS__BROKEN))
         rx->body.how = WS__BODY_DONE;
-    if (rx->body.how == WS__BODY_DONE) return ws__body_end(c, ev);
-    step = ws__body_step(&rx->body, (const char *)in->p, have, c->cfg->set.max_head, &data);
-    if (!step && ws__is_fixed(c) && have == rx->cap) step = WS_ERR_BODY;    /* a line */
-    if (step < 0) { ws__fail(c, WS_ERR_BODY); return -1; }
-    if (!step) return 0;
+    if (rx->body.how == WS__BODY_DONE)
+        return ws__body_end(conn, ev);
+    step = ws__body_step(&rx->body, (const char *)in->p, have, conn->cfg->set.max_head,
+                         &data);
+    if (!step && ws__is_fixed(conn) && have == rx->cap)
+        step = WS_ERR_BODY;    /* a line */
+    if (step < 0) {
+        ws__fail(conn, WS_ERR_BODY);
+        return -1;
+    }
+    if (!step)
+        return 0;
     in->p += step;
-    if (!data) return -1;
-    ws__fill(ev, c, WS_EV_PART, in->p - data, data);
+    if (!data)
+        return -1;
+    ws__fill(ev, conn, WS_EV_PART, in->p - data, data);
     ev->op = WS_OP_BINARY;
     ev->first = !rx->begun;
     rx->begun = 1;
     ev->last = rx->body.how == WS__BODY_DONE;
     rx->told_last = (uint8_t)ev->last;
-    ws__core_spoke(&c->core, c->now);
+    ws__core_spoke(&conn->core, conn->now);
     return 1;
 }
 #else
-static int ws__read_step(ws_conn *c, ws__span *in, ws_event *ev)
+static int ws__read_step(ws_conn *conn, ws__span *in, ws_event *ev)
 {
-    (void)c;
+    (void)conn;
     (void)in;
     (void)ev;
     return 0;
 }
 #endif
 
-static void ws__opened(ws_conn *c)
+static void ws__opened(ws_conn *conn)
 {
-    WS_TRACE(c, "open", 0);
-    ws__enter(&c->core, ws__is_http(c) ? WS__PHASE_READING : WS__PHASE_FRAMES);
-    c->life |= WS__OPENED;
-    c->taken = 0;
-    if (WS__IS_CLIENT(&c->core)) ws__client_of(c)->opened = c->now;
-    ws__core_begins(&c->core, c->now);
+    WS_TRACE(conn, "open", 0);
+    ws__enter(&conn->core, ws__is_http(conn) ? WS__PHASE_READING : WS__PHASE_FRAMES);
+    conn->life |= WS__OPENED;
+    conn->taken = 0;
+    if (WS__IS_CLIENT(&conn->core))
+        ws__client_of(conn)->opened = conn->now;
+    ws__core_begins(&conn->core, conn->now);
 }
 
 #define WS__EMPTY_LINES 4       /* that may stand before a request (RFC 9112 2.2) */
@@ -7811,41 +8618,45 @@ static void ws__opened(ws_conn *c)
    none. */
 static int ws__empty_line(ws__rx *rx, ws__span *in)
 {
-    if (rx->head.scanned || rx->empty_lines >= WS__EMPTY_LINES || *in->p != '\r') return -1;
-    if (in->end - in->p < 2) return 0;
-    if (in->p[1] != '\n') return -1;
+    if (rx->head.scanned || rx->empty_lines >= WS__EMPTY_LINES || *in->p != '\r')
+        return -1;
+    if (in->end - in->p < 2)
+        return 0;
+    if (in->p[1] != '\n')
+        return -1;
     in->p += 2;
     rx->empty_lines++;
     return 1;
 }
 
 /* Fails a handshake whose peer does not speak HTTP, showing what it says. */
-static void ws__not_http(ws_conn *c, const uint8_t *p, size_t n)
+static void ws__not_http(ws_conn *conn, const uint8_t *p, size_t n)
 {
     char text[64];
-    ws__text t = ws__text_in(text, sizeof text);
+    ws__text out = ws__text_in(text, sizeof text);
     size_t i;
 
-    ws__puts(&t, *p == 21 || *p == 22 ? "TLS is spoken here" : "no HTTP, but \"");
+    ws__puts(&out, *p == 21 || *p == 22 ? "TLS is spoken here" : "no HTTP, but \"");
     for (i = 0; i < n && i < 40 && p[i] > 31 && p[i] < 127; i++)
-        ws__put(&t, (const char *)p + i, 1);
-    if (*p != 21 && *p != 22) ws__puts(&t, "\"");
-    ws__fail_with(c, WS_ERR_HEAD_SYNTAX, text);
+        ws__put(&out, (const char *)p + i, 1);
+    if (*p != 21 && *p != 22)
+        ws__puts(&out, "\"");
+    ws__fail_with(conn, WS_ERR_HEAD_SYNTAX, text);
 }
 
 /* Scans the head: its size, 0, or an error. */
-static int ws__shake_scan(ws_conn *c, const ws__span *in)
+static int ws__shake_scan(ws_conn *conn, const ws__span *in)
 {
-    ws__rx *rx = c->rx;
+    ws__rx *rx = conn->rx;
     size_t have = (size_t)(in->end - in->p);
     int size;
 
-    rx->head.max_size = c->cfg->set.max_head;
-    rx->head.max_fields = c->cfg->set.max_headers;
-    size = ws__head_scan(&rx->head, in->p, have, WS__IS_CLIENT(&c->core));
-    if (!size && ws__is_fixed(c) && rx->len - rx->pos == rx->cap)
+    rx->head.max_size = conn->cfg->set.max_head;
+    rx->head.max_fields = conn->cfg->set.max_headers;
+    size = ws__head_scan(&rx->head, in->p, have, WS__IS_CLIENT(&conn->core));
+    if (!size && ws__is_fixed(conn) && rx->len - rx->pos == rx->cap)
         size = WS_ERR_HEAD_SIZE;
-    c->taken = rx->head.scanned;
+    conn->taken = rx->head.scanned;
     return size;
 }
 
@@ -7856,57 +8667,71 @@ static int ws__line_is_bad(ws__rx *rx, const uint8_t *p)
     ws_str line = ws__str((const char *)p, rx->head.scanned), method, target, version;
     int state = rx->head.state;
 
-    if (rx->line_good || state < WS__HEAD_FIELD) return 0;
-    if (state == WS__HEAD_LF && !rx->head.fields) return 0;
+    if (rx->line_good || state < WS__HEAD_FIELD)
+        return 0;
+    if (state == WS__HEAD_LF && !rx->head.fields)
+        return 0;
     rx->line_good = !ws_head_request(line, &method, &target, &version);
     return !rx->line_good;
 }
 
 /* One step over the opening handshake; returns like ws__frame_step. */
-static int ws__shake_step(ws_conn *c, ws__span *in, ws_event *ev)
+static int ws__shake_step(ws_conn *conn, ws__span *in, ws_event *ev)
 {
-    ws__rx *rx = c->rx;
+    ws__rx *rx = conn->rx;
     ws_str head;
     size_t have;
-    int size, type = 0, client = WS__IS_CLIENT(&c->core), empty;
+    int size, type = 0, client = WS__IS_CLIENT(&conn->core), empty;
 
-    if (!in->in_rx || in->p == in->end) return 0;
+    if (!in->in_rx || in->p == in->end)
+        return 0;
     empty = client ? -1 : ws__empty_line(rx, in);
-    if (empty >= 0) return -empty;
+    if (empty >= 0)
+        return -empty;
     have = (size_t)(in->end - in->p);
     if (client ? !ws__http_begins(in->p, rx->head.scanned, have)
                : !rx->head.scanned && *in->p == 22) {
-        ws__not_http(c, in->p, have);
+        ws__not_http(conn, in->p, have);
         return -1;
     }
-    size = ws__shake_scan(c, in);
+    size = ws__shake_scan(conn, in);
     if (!client && ws__line_is_bad(rx, in->p))
         size = (int)ws__find(ws__str((const char *)in->p, have), 0, '\n') + 1;
-    if (size < 0) { ws__fail(c, size); return -1; }
-    if (!size) return 0;
+    if (size < 0) {
+        ws__fail(conn, size);
+        return -1;
+    }
+    if (!size)
+        return 0;
     head = ws__str((const char *)in->p, (size_t)size);
 #ifndef WS_NO_CLIENT
-    if (WS__IS_CLIENT(&c->core) && ws__head_skip(c, in, head)) return -1;
-    if (WS__IS_CLIENT(&c->core) &&
-        !ws__refusal_whole(c, head, (char *)in->p + size, have - head.size))
+    if (WS__IS_CLIENT(&conn->core) && ws__head_skip(conn, in, head))
+        return -1;
+    if (WS__IS_CLIENT(&conn->core) &&
+        !ws__refusal_whole(conn, head, (char *)in->p + size, have - head.size))
         return 0;
 #endif
     rx->head_size = (uint32_t)head.size;
     rx->head_at = (uint32_t)(in->p - WS__DATA(rx));
     in->p += size;
-    c->taken = (uint64_t)size;
-    c->owes |= WS__HEAD_HELD;
+    conn->taken = (uint64_t)size;
+    conn->owes |= WS__HEAD_HELD;
 #ifndef WS_NO_CLIENT
-    if (WS__IS_CLIENT(&c->core)) type = ws__client_head(c, head);
+    if (WS__IS_CLIENT(&conn->core))
+        type = ws__client_head(conn, head);
 #endif
 #ifndef WS_NO_SERVER
-    if (!WS__IS_CLIENT(&c->core)) type = ws__server_head(c, head);
+    if (!WS__IS_CLIENT(&conn->core))
+        type = ws__server_head(conn, head);
 #endif
-    if (!type) return -1;
-    if (type == WS_EV_OPEN) ws__opened(c);
-    else ws__enter(&c->core, WS__PHASE_HTTP);
-    ws__wake(c);
-    return ws__fill(ev, c, type, "", 0);
+    if (!type)
+        return -1;
+    if (type == WS_EV_OPEN)
+        ws__opened(conn);
+    else
+        ws__enter(&conn->core, WS__PHASE_HTTP);
+    ws__wake(conn);
+    return ws__fill(ev, conn, type, "", 0);
 }
 
 #ifdef WS__DIALS
@@ -7914,98 +8739,118 @@ static int ws__again(ws_conn *c, ws_event *ev);
 #endif
 static int ws__judge(ws_conn *c);
 
-static int ws__close_event(ws_conn *c, ws_event *ev)
+static int ws__close_event(ws_conn *conn, ws_event *ev)
 {
-    WS_TRACE(c, "end", c->core.code);
-    c->owes |= WS__CLOSE_TOLD;
-    ws__enter(&c->core, WS__PHASE_ENDED);
-    ws__fill(ev, c, WS_EV_CLOSE, "", 0);
-    ev->error = -(int)c->core.error;
-    ev->code = c->core.code;
-    ev->clean = ws__core_clean(&c->core) ||
-                (c->life & WS__ANSWERED && !c->core.error && !ws__unsent(c));
-    ev->refused = c->refused;
-    ev->reason = c->note && *c->note && !ws__is_placed(c->core.error) ? c->note
-                                                                 : ws__error_text(c->core.error);
+    WS_TRACE(conn, "end", conn->core.code);
+    conn->owes |= WS__CLOSE_TOLD;
+    ws__enter(&conn->core, WS__PHASE_ENDED);
+    ws__fill(ev, conn, WS_EV_CLOSE, "", 0);
+    ev->error = -(int)conn->core.error;
+    ev->code = conn->core.code;
+    ev->clean = ws__core_clean(&conn->core) ||
+                (conn->life & WS__ANSWERED && !conn->core.error && !ws__unsent(conn));
+    ev->refused = conn->refused;
+    ev->reason = conn->note && *conn->note &&
+        !ws__is_placed(conn->core.error) ? conn->note
+                                                                 : ws__error_text(
+                                                                     conn->core.error);
 #ifdef WS__DIALS
-    if (WS__IS_CLIENT(&c->core)) return ws__again(c, ev);
+    if (WS__IS_CLIENT(&conn->core))
+        return ws__again(conn, ev);
 #endif
     return 1;
 }
 
 /* The input has ended too early. */
-static void ws__cut_off(ws_conn *c)
+static void ws__cut_off(ws_conn *conn)
 {
-    const char *why = c->line & WS__BROKEN ? ws__io_why(c) : NULL;
-    int tls = why && c->more && c->more->layer;
+    const char *why = conn->line & WS__BROKEN ? ws__io_why(conn) : NULL;
+    int tls = why && conn->more && conn->more->layer;
 
-    ws__fail_with(c, tls ? WS_ERR_TLS : c->line & WS__BROKEN ? WS_ERR_IO : WS_ERR_EOF, why);
+    ws__fail_with(conn, tls ? WS_ERR_TLS : conn->line & WS__BROKEN ? WS_ERR_IO :
+                  WS_ERR_EOF, why);
 }
 
 /* What is left to say when the input gives nothing more. */
-static int ws__late_event(ws_conn *c, ws_event *ev)
+static int ws__late_event(ws_conn *conn, ws_event *ev)
 {
-    if (c->owes & (WS__CLOSE_TOLD | WS__DOWN)) return 0;
-    if (c->line & WS__INPUT_END && !ws__held_back(c) && !(c->life & WS__ANSWERED) &&
-        ws__phase_has(&c->core, WS__KEEPS))
-        ws__cut_off(c);
-    if (c->line & WS__INPUT_END && ws__phase_has(&c->core, WS__CUTS)) ws_drop(c);
-    if (ws__writable_due(c)) {
-        c->owes &= (uint8_t)~(WS__REFUSED | WS__DRAIN_ASKED);
-        return ws__fill(ev, c, WS_EV_WRITABLE, "", 0);
+    if (conn->owes & (WS__CLOSE_TOLD | WS__DOWN))
+        return 0;
+    if (conn->line & WS__INPUT_END && !ws__held_back(conn) &&
+        !(conn->life & WS__ANSWERED) &&
+        ws__phase_has(&conn->core, WS__KEEPS))
+        ws__cut_off(conn);
+    if (conn->line & WS__INPUT_END && ws__phase_has(&conn->core, WS__CUTS))
+        ws_drop(conn);
+    if (ws__writable_due(conn)) {
+        conn->owes &= (uint8_t)~(WS__REFUSED | WS__DRAIN_ASKED);
+        return ws__fill(ev, conn, WS_EV_WRITABLE, "", 0);
     }
-    if (c->core.phase == WS__PHASE_ENDED) return ws__close_event(c, ev);
-    if (c->core.phase == WS__PHASE_ENDING && !ws__unsent(c) && !ws__awaits_end(c))
-        return ws__close_event(c, ev);
+    if (conn->core.phase == WS__PHASE_ENDED)
+        return ws__close_event(conn, ev);
+    if (conn->core.phase == WS__PHASE_ENDING && !ws__unsent(conn) &&
+        !ws__awaits_end(conn))
+        return ws__close_event(conn, ev);
     return 0;
 }
 
 /* The parser: takes from in until there is an event (1) or nothing more to do (0). */
-static int ws__step(ws_conn *c, ws__span *in, ws_event *ev)
+static int ws__step(ws_conn *conn, ws__span *in, ws_event *ev)
 {
     int r = -1, held;
 
-    if (c->owes & WS__OPEN_OWED) {
-        c->owes &= (uint8_t)~WS__OPEN_OWED;
-        return ws__fill(ev, c, WS_EV_OPEN, "", 0);
+    if (conn->owes & WS__OPEN_OWED) {
+        conn->owes &= (uint8_t)~WS__OPEN_OWED;
+        return ws__fill(ev, conn, WS_EV_OPEN, "", 0);
     }
     while (r < 0) {
-        if (c->core.phase == WS__PHASE_HEAD) r = ws__shake_step(c, in, ev);
-        else if (c->core.phase == WS__PHASE_FRAMES && !ws__held_back(c))
-            r = ws__frame_step(c, in, ev);
-        else if (c->core.phase == WS__PHASE_READING && !ws__held_back(c))
-            r = ws__read_step(c, in, ev);
-        else r = 0;
+        if (conn->core.phase == WS__PHASE_HEAD)
+            r = ws__shake_step(conn, in, ev);
+        else if (conn->core.phase == WS__PHASE_FRAMES && !ws__held_back(conn))
+            r = ws__frame_step(conn, in, ev);
+        else if (conn->core.phase == WS__PHASE_READING && !ws__held_back(conn))
+            r = ws__read_step(conn, in, ev);
+        else
+            r = 0;
     }
-    if (r > 0) return 1;
-    if (!ws__phase_has(&c->core, WS__KEEPS)) in->p = in->end;
-    held = c->life & WS__FRESH && ws__held_back(c);
-    if (!held) c->life &= (uint8_t)~WS__FRESH;
-    if (ws__late_event(c, ev)) return 1;
-    if (!(c->owes & WS__JUDGE_OWED)) return 0;
-    c->owes &= (uint8_t)~WS__JUDGE_OWED;
-    ws__judge(c);
-    return c->life & WS__FRESH && !held ? ws__step(c, in, ev) : ws__late_event(c, ev);
+    if (r > 0)
+        return 1;
+    if (!ws__phase_has(&conn->core, WS__KEEPS))
+        in->p = in->end;
+    held = conn->life & WS__FRESH && ws__held_back(conn);
+    if (!held)
+        conn->life &= (uint8_t)~WS__FRESH;
+    if (ws__late_event(conn, ev))
+        return 1;
+    if (!(conn->owes & WS__JUDGE_OWED))
+        return 0;
+    conn->owes &= (uint8_t)~WS__JUDGE_OWED;
+    ws__judge(conn);
+    return conn->life & WS__FRESH &&
+        !held ? ws__step(conn, in, ev) : ws__late_event(conn, ev);
 }
 
 /* Pulls from the bytes that c->rx holds. */
-static int ws__pull(ws_conn *c, ws_event *ev)
+static int ws__pull(ws_conn *conn, ws_event *ev)
 {
     ws__span in;
     size_t left;
     int r;
 
-    in.in_rx = c->rx != NULL;
-    in.p = in.in_rx ? WS__DATA(c->rx) + c->rx->pos : NULL;
-    in.end = in.in_rx ? WS__DATA(c->rx) + c->rx->len : NULL;
+    in.in_rx = conn->rx != NULL;
+    in.p = in.in_rx ? WS__DATA(conn->rx) + conn->rx->pos : NULL;
+    in.end = in.in_rx ? WS__DATA(conn->rx) + conn->rx->len : NULL;
     left = (size_t)(in.end - in.p);
-    r = ws__step(c, &in, ev);
-    if (!c->rx || !in.in_rx) return r;
-    c->rx->pos = (size_t)(in.p - WS__DATA(c->rx));
-    if (!c->rx->owed) return r;
+    r = ws__step(conn, &in, ev);
+    if (!conn->rx || !in.in_rx)
+        return r;
+    conn->rx->pos = (size_t)(in.p - WS__DATA(conn->rx));
+    if (!conn->rx->owed)
+        return r;
     left -= (size_t)(in.end - in.p);
-    c->rx->owed = r && left < c->rx->owed ? c->rx->owed - left : 0;
-    if (!c->rx->owed && c->core.phase != WS__PHASE_HTTP) ws__judge(c);
+    conn->rx->owed = r && left < conn->rx->owed ? conn->rx->owed - left : 0;
+    if (!conn->rx->owed && conn->core.phase != WS__PHASE_HTTP)
+        ws__judge(conn);
     return r;
 }
 
@@ -8031,7 +8876,7 @@ static int ws__dial_expired(ws_conn *c);
 #endif
 
 #ifdef WS_NO_SOCKETS
-static int ws__must_end(const ws_conn *c) { (void)c; return 0; }
+static int ws__must_end(const ws_conn *conn) { (void)conn; return 0; }
 #else
 static int ws__must_end(const ws_conn *c);
 #endif
@@ -8039,173 +8884,202 @@ static int ws__must_end(const ws_conn *c);
 #ifndef WS_NO_SERVER
 
 /* When the next beat of a body is due, or the peer that takes none is to be judged. */
-static uint32_t ws__body_due(const ws_conn *c, uint32_t now)
+static uint32_t ws__body_due(const ws_conn *conn, uint32_t now)
 {
-    const ws__more *m = c->more;
-    uint32_t patience = c->cfg->set.ping_timeout;
+    const ws__more *more = conn->more;
+    uint32_t patience = conn->cfg->set.ping_timeout;
 
-    if (!m || !m->beat) return now + WS__FAR;
-    if (!ws__pending(c) || patience == WS_NEVER) return m->beat_at;
-    if (c->core.is & WS__PINGED) return ws__sooner(now, m->beat_at, c->core.pinged + patience);
-    return ws__sooner(now, m->beat_at, c->core.heard + m->beat_ms);
+    if (!more || !more->beat)
+        return now + WS__FAR;
+    if (!ws__pending(conn) || patience == WS_NEVER)
+        return more->beat_at;
+    if (conn->core.is & WS__PINGED)
+        return ws__sooner(now, more->beat_at, conn->core.pinged + patience);
+    return ws__sooner(now, more->beat_at, conn->core.heard + more->beat_ms);
 }
 
 #endif
 
 /* When ws__judge has something to do, if nothing happens before. */
-static uint32_t ws__due(const ws_conn *c, uint32_t now)
+static uint32_t ws__due(const ws_conn *conn, uint32_t now)
 {
-    if (ws__must_end(c)) return now;
+    if (ws__must_end(conn))
+        return now;
 #ifdef WS__DIALS
-    if (ws__connects(c)) return ws__connect_due(c, now);
+    if (ws__connects(conn))
+        return ws__connect_due(conn, now);
 #endif
 #ifndef WS_NO_SERVER
-    if (ws__core_time(&c->core) == WS__TIME_BEATS) return ws__body_due(c, now);
+    if (ws__core_time(&conn->core) == WS__TIME_BEATS)
+        return ws__body_due(conn, now);
 #endif
-    return ws__core_due(&c->core, &c->cfg->set, now);
+    return ws__core_due(&conn->core, &conn->cfg->set, now);
 }
 
-static int ws__overdue(const ws_conn *c) { return (int32_t)(c->now - ws__due(c, c->now)) >= 0; }
+static int ws__overdue(const ws_conn *conn) { return (int32_t)(conn->now -
+                                                               ws__due(
+                                                                   conn, conn->now)) >=
+                                             0; }
 
 /* A refusal whose body does not end: what came must do. 1 if that is it. */
-static int ws__refusal_shown(ws_conn *c)
+static int ws__refusal_shown(ws_conn *conn)
 {
-    if (!WS__IS_CLIENT(&c->core) || c->line & WS__INPUT_END || !c->rx ||
-        c->rx->head.state != WS__HEAD_DONE)
+    if (!WS__IS_CLIENT(&conn->core) || conn->line & WS__INPUT_END || !conn->rx ||
+        conn->rx->head.state != WS__HEAD_DONE)
         return 0;
-    c->line |= WS__INPUT_END;
-    c->life |= WS__FRESH;
-    ws__core_wait(&c->core, c->now, WS_NEVER);
-    ws__wake(c);
+    conn->line |= WS__INPUT_END;
+    conn->life |= WS__FRESH;
+    ws__core_wait(&conn->core, conn->now, WS_NEVER);
+    ws__wake(conn);
     return 1;
 }
 
 /* Waits no more for what closing takes. */
-static void ws__give_up(ws_conn *c)
+static void ws__give_up(ws_conn *conn)
 {
-    if (!c->core.error && !ws__core_clean(&c->core)) {
-        ws__fail(c, WS_ERR_CLOSE_TIMEOUT);
+    if (!conn->core.error && !ws__core_clean(&conn->core)) {
+        ws__fail(conn, WS_ERR_CLOSE_TIMEOUT);
     } else {
-        ws__drop_output(c);
-        ws__end(c, WS__PHASE_ENDED);
+        ws__drop_output(conn);
+        ws__end(conn, WS__PHASE_ENDED);
     }
 }
 
 #ifndef WS_NO_SERVER
 
 static void ws__fill_copy(void *data, void *at, size_t n) { memcpy(at, data, n); }
-static int ws__body_put(ws_conn *c, size_t n, void (*fill)(void *, void *, size_t), void *user);
+static int ws__body_put(ws_conn *c, size_t n, void (*fill)(void *, void *, size_t),
+                        void *user);
 
 /* Something is written: the next beat is due so much later. */
-static void ws__beat_later(ws_conn *c)
+static void ws__beat_later(ws_conn *conn)
 {
-    if (c->more) c->more->beat_at = c->now + c->more->beat_ms;
+    if (conn->more)
+        conn->more->beat_at = conn->now + conn->more->beat_ms;
 }
 
 /* 1 if the peer is dead. What waits for too long is as good as a ping to it, and
    ws__tx_done as its answer. */
-static int ws__body_stuck(ws_conn *c)
+static int ws__body_stuck(ws_conn *conn)
 {
-    uint32_t patience = c->cfg->set.ping_timeout;
+    uint32_t patience = conn->cfg->set.ping_timeout;
 
-    if (!ws__pending(c) || patience == WS_NEVER) return 0;
-    if (c->core.is & WS__PINGED) return c->now - c->core.pinged >= patience;
-    if (c->now - c->core.heard >= c->more->beat_ms) ws__core_pinged(&c->core, c->now);
+    if (!ws__pending(conn) || patience == WS_NEVER)
+        return 0;
+    if (conn->core.is & WS__PINGED)
+        return conn->now - conn->core.pinged >= patience;
+    if (conn->now - conn->core.heard >= conn->more->beat_ms)
+        ws__core_pinged(&conn->core, conn->now);
     return 0;
 }
 
-static void ws__beat(ws_conn *c)
+static void ws__beat(ws_conn *conn)
 {
-    const ws__more *m = c->more;
+    const ws__more *more = conn->more;
 
-    if (!m || !m->beat) return;
-    if (ws__body_stuck(c)) {
-        ws__fail(c, WS_ERR_PING_TIMEOUT);
+    if (!more || !more->beat)
+        return;
+    if (ws__body_stuck(conn)) {
+        ws__fail(conn, WS_ERR_PING_TIMEOUT);
         return;
     }
-    if ((int32_t)(c->now - m->beat_at) >= 0) {
-        if (!ws__pending(c)) ws__body_put(c, strlen(m->beat), ws__fill_copy, m->beat);
-        ws__beat_later(c);
+    if ((int32_t)(conn->now - more->beat_at) >= 0) {
+        if (!ws__pending(conn))
+            ws__body_put(conn, strlen(more->beat), ws__fill_copy, more->beat);
+        ws__beat_later(conn);
     }
-    ws__wake(c);
+    ws__wake(conn);
 }
 
 #endif /* WS_NO_SERVER */
 
 /* The opening handshake took too long. While something stands in the way, TLS that is not
    done, the peer cannot be told. */
-static void ws__shake_late(ws_conn *c)
+static void ws__shake_late(ws_conn *conn)
 {
-    const char *why = ws__io_why(c);
+    const char *why = ws__io_why(conn);
 
-    if (!why && WS__IS_CLIENT(&c->core)) why = "waiting for the answer";
-    ws__fail_with(c, WS_ERR_HANDSHAKE_TIMEOUT, why);
-    if (!why) return;
-    ws__drop_output(c);
-    ws__end(c, WS__PHASE_ENDED);
+    if (!why && WS__IS_CLIENT(&conn->core))
+        why = "waiting for the answer";
+    ws__fail_with(conn, WS_ERR_HANDSHAKE_TIMEOUT, why);
+    if (!why)
+        return;
+    ws__drop_output(conn);
+    ws__end(conn, WS__PHASE_ENDED);
 }
 
 /* Closing took too long, unless the peer goes on taking what is left to be sent. */
-static void ws__close_late(ws_conn *c)
+static void ws__close_late(ws_conn *conn)
 {
-    if (!ws__awaits_end(c) && c->untaken && ws__takes(c, c->cfg->set.close_timeout))
-        ws__core_wait(&c->core, c->now, ws__patience(c));
+    if (!ws__awaits_end(conn) && conn->untaken &&
+        ws__takes(conn, conn->cfg->set.close_timeout))
+        ws__core_wait(&conn->core, conn->now, ws__patience(conn));
     else
-        ws__give_up(c);
+        ws__give_up(conn);
 }
 
 /* What the core says is due. */
-static void ws__core_expired(ws_conn *c)
+static void ws__core_expired(ws_conn *conn)
 {
     int due;
 
-    if (c->line & WS__PAUSED && ws__core_may(&c->core, WS_OP_CONTINUATION))
-        ws__core_heard(&c->core, c->now);       /* the answer may lie unread */
-    due = ws__core_tick(&c->core, &c->cfg->set, c->now);
+    if (conn->line & WS__PAUSED && ws__core_may(&conn->core, WS_OP_CONTINUATION))
+        ws__core_heard(&conn->core, conn->now);       /* the answer may lie unread */
+    due = ws__core_tick(&conn->core, &conn->cfg->set, conn->now);
     if (due == WS_ERR_HANDSHAKE_TIMEOUT) {
-        if (!ws__refusal_shown(c)) ws__shake_late(c);
+        if (!ws__refusal_shown(conn))
+            ws__shake_late(conn);
     } else if (due == WS_ERR_CLOSE_TIMEOUT) {
-        ws__close_late(c);
+        ws__close_late(conn);
     } else if (due < 0) {
-        ws__fail(c, due);
+        ws__fail(conn, due);
     } else if (due) {
-        if (!ws__held_back(c)) ws__ping_put(c);
-        ws__wake(c);
+        if (!ws__held_back(conn))
+            ws__ping_put(conn);
+        ws__wake(conn);
     }
 }
 
-static void ws__expired(ws_conn *c)
+static void ws__expired(ws_conn *conn)
 {
-    if (c->core.phase == WS__PHASE_ENDED) return;
-    if (ws__must_end(c)) ws__give_up(c);
+    if (conn->core.phase == WS__PHASE_ENDED)
+        return;
+    if (ws__must_end(conn))
+        ws__give_up(conn);
 #ifndef WS_NO_SERVER
-    else if (ws__core_time(&c->core) == WS__TIME_BEATS) ws__beat(c);
+    else if (ws__core_time(&conn->core) == WS__TIME_BEATS)
+        ws__beat(conn);
 #endif
-    else ws__core_expired(c);
+    else
+        ws__core_expired(conn);
 }
 
 /* Judges what is due at c->now, after what came until then was taken and parsed. 1 if
    anything was. */
-static int ws__judge(ws_conn *c)
+static int ws__judge(ws_conn *conn)
 {
-    if (!ws__overdue(c)) return 0;
+    if (!ws__overdue(conn))
+        return 0;
 #ifdef WS__DIALS
-    if (ws__dial_expired(c)) return 1;
+    if (ws__dial_expired(conn))
+        return 1;
 #endif
-    ws__expired(c);
+    ws__expired(conn);
     return 1;
 }
 
 /* The same, unless the parser is to look at what came first: at the bytes that are here
    now, not at those with which a peer floods us meanwhile. */
-static int ws__judge_dry(ws_conn *c)
+static int ws__judge_dry(ws_conn *conn)
 {
-    ws__rx *rx = c->rx;
-    int waits = c->life & WS__FRESH && !ws__held_back(c) && ws__overdue(c);
+    ws__rx *rx = conn->rx;
+    int waits = conn->life & WS__FRESH && !ws__held_back(conn) && ws__overdue(conn);
 
-    if (!waits) return ws__judge(c);
-    c->owes |= WS__JUDGE_OWED;
-    if (rx && !rx->owed) rx->owed = rx->len - rx->pos;
+    if (!waits)
+        return ws__judge(conn);
+    conn->owes |= WS__JUDGE_OWED;
+    if (rx && !rx->owed)
+        rx->owed = rx->len - rx->pos;
     return 0;
 }
 
@@ -8226,19 +9100,22 @@ static void ws__core_sane(const ws__core *core)
     WS_ASSERT(WS__IF(core->is & WS__PINGED, core->phase != WS__PHASE_READING));
     WS_ASSERT(WS__IF(core->is & WS__CLOSE_SENT, core->phase == WS__PHASE_FRAMES ||
                                                 ws__phase_has(core, WS__ENDS)));
-    WS_ASSERT(WS__IF(core->error, ws__phase_has(core, WS__ENDS) && !ws__core_clean(core)));
+    WS_ASSERT(WS__IF(core->error,
+                     ws__phase_has(core, WS__ENDS) && !ws__core_clean(core)));
     WS_ASSERT(WS__IF(core->phase == WS__PHASE_HTTP, !WS__IS_CLIENT(core)));
     WS_ASSERT(WS__IF(core->phase == WS__PHASE_BODY, !WS__IS_CLIENT(core)));
     WS_ASSERT(WS__IF(core->phase == WS__PHASE_READING, WS__IS_CLIENT(core)));
 }
 
-static void ws__reader_sane(const ws__reader *r)
+static void ws__reader_sane(const ws__reader *reader)
 {
-    (void)r;
-    WS_ASSERT(WS__IF(!r->op, !r->size && !r->frames && !r->in_frame && !r->coded));
-    WS_ASSERT(WS__IF(r->op, r->op == WS_OP_TEXT || r->op == WS_OP_BINARY));
-    WS_ASSERT(WS__IF(r->left, r->in_frame));
-    WS_ASSERT(WS__IF(r->utf8, r->op == WS_OP_TEXT));
+    (void)reader;
+    WS_ASSERT(WS__IF(!reader->op,
+                     !reader->size && !reader->frames && !reader->in_frame &&
+                     !reader->coded));
+    WS_ASSERT(WS__IF(reader->op, reader->op == WS_OP_TEXT || reader->op == WS_OP_BINARY));
+    WS_ASSERT(WS__IF(reader->left, reader->in_frame));
+    WS_ASSERT(WS__IF(reader->utf8, reader->op == WS_OP_TEXT));
 }
 
 static void ws__rx_sane(const ws__rx *rx)
@@ -8262,72 +9139,78 @@ static void ws__tx_sane(const ws__tx *tx)
 
 /* Nothing that was noted lies in the future. What no limit looks at may be older than the
    clock can tell. */
-static void ws__times_sane(const ws_conn *c)
+static void ws__times_sane(const ws_conn *conn)
 {
-    const ws_config *s = &c->cfg->set;
-    int pings = s->ping_interval != WS_NEVER && s->ping_timeout != WS_NEVER;
+    const ws_config *set = &conn->cfg->set;
+    int pings = set->ping_interval != WS_NEVER && set->ping_timeout != WS_NEVER;
 
     (void)pings;
-    WS_ASSERT(WS__IF(s->idle_timeout != WS_NEVER, (int32_t)(c->now - c->core.spoke) >= 0));
-    WS_ASSERT(WS__IF(pings, (int32_t)(c->now - c->core.heard) >= 0));
-    WS_ASSERT(WS__IF(pings && c->core.is & WS__PINGED,
-                     (int32_t)(c->now - c->core.pinged) >= 0));
+    WS_ASSERT(WS__IF(set->idle_timeout != WS_NEVER,
+                     (int32_t)(conn->now - conn->core.spoke) >= 0));
+    WS_ASSERT(WS__IF(pings, (int32_t)(conn->now - conn->core.heard) >= 0));
+    WS_ASSERT(WS__IF(pings && conn->core.is & WS__PINGED,
+                     (int32_t)(conn->now - conn->core.pinged) >= 0));
 }
 
-static void ws__place_sane(const ws_conn *c)
+static void ws__place_sane(const ws_conn *conn)
 {
-    (void)c;
-    WS_ASSERT(WS__IF(c->place || c->cork || c->slot, c->loop));
-    WS_ASSERT(WS__IF(c->place & WS__LINGERS, c->owes & WS__CLOSE_TOLD));
-    WS_ASSERT(WS__IF(c->loop, !(c->owes & WS__JUDGE_OWED)));
+    (void)conn;
+    WS_ASSERT(WS__IF(conn->place || conn->cork || conn->slot, conn->loop));
+    WS_ASSERT(WS__IF(conn->place & WS__LINGERS, conn->owes & WS__CLOSE_TOLD));
+    WS_ASSERT(WS__IF(conn->loop, !(conn->owes & WS__JUDGE_OWED)));
 }
 
-WS__PRIVATE void ws__sane(const ws_conn *c)
+WS__PRIVATE void ws__sane(const ws_conn *conn)
 {
-    if (!c) return;
-    ws__core_sane(&c->core);
-    ws__place_sane(c);
-    if (c->core.phase == WS__PHASE_FRAMES) ws__times_sane(c);
-    if (c->rx) ws__rx_sane(c->rx);
-    if (c->tx) ws__tx_sane(c->tx);
-    WS_ASSERT(WS__IF(ws__is_fixed(c), c->rx && c->tx && c->note));
-    WS_ASSERT(WS__IF(c->owes & (WS__MESSAGE_HELD | WS__HEAD_HELD), c->rx));
-    WS_ASSERT(WS__IF(c->line & WS__CORKED, ws__phase_has(&c->core, WS__STREAMS)));
-    WS_ASSERT(WS__IF(c->line & WS__NO_OUTPUT, !ws__pending(c)));
-    WS_ASSERT(WS__IF(c->owes & (WS__CLOSE_TOLD | WS__DOWN), c->core.phase == WS__PHASE_ENDED));
-    WS_ASSERT(WS__IF(c->core.phase == WS__PHASE_FRAMES, c->life & WS__OPENED));
-    WS_ASSERT(WS__IF(c->life & WS__ASKED, !(c->life & WS__OPENED)));
-    WS_ASSERT(WS__IF(c->life & WS__CHUNKED, c->core.phase == WS__PHASE_BODY ||
-                                            ws__phase_has(&c->core, WS__ENDS)));
-    WS_ASSERT(WS__IF(c->owes & WS__OPEN_OWED, c->life & WS__OPENED));
-    WS_ASSERT(!(c->owes & WS__DOWN && c->owes & WS__CLOSE_TOLD));
-    WS_ASSERT(WS__IF(c->dial, WS__IS_CLIENT(&c->core)));
+    if (!conn)
+        return;
+    ws__core_sane(&conn->core);
+    ws__place_sane(conn);
+    if (conn->core.phase == WS__PHASE_FRAMES)
+        ws__times_sane(conn);
+    if (conn->rx)
+        ws__rx_sane(conn->rx);
+    if (conn->tx)
+        ws__tx_sane(conn->tx);
+    WS_ASSERT(WS__IF(ws__is_fixed(conn), conn->rx && conn->tx && conn->note));
+    WS_ASSERT(WS__IF(conn->owes & (WS__MESSAGE_HELD | WS__HEAD_HELD), conn->rx));
+    WS_ASSERT(WS__IF(conn->line & WS__CORKED, ws__phase_has(&conn->core, WS__STREAMS)));
+    WS_ASSERT(WS__IF(conn->line & WS__NO_OUTPUT, !ws__pending(conn)));
+    WS_ASSERT(WS__IF(conn->owes & (WS__CLOSE_TOLD | WS__DOWN),
+                     conn->core.phase == WS__PHASE_ENDED));
+    WS_ASSERT(WS__IF(conn->core.phase == WS__PHASE_FRAMES, conn->life & WS__OPENED));
+    WS_ASSERT(WS__IF(conn->life & WS__ASKED, !(conn->life & WS__OPENED)));
+    WS_ASSERT(WS__IF(conn->life & WS__CHUNKED, conn->core.phase == WS__PHASE_BODY ||
+                                            ws__phase_has(&conn->core, WS__ENDS)));
+    WS_ASSERT(WS__IF(conn->owes & WS__OPEN_OWED, conn->life & WS__OPENED));
+    WS_ASSERT(!(conn->owes & WS__DOWN && conn->owes & WS__CLOSE_TOLD));
+    WS_ASSERT(WS__IF(conn->dial, WS__IS_CLIENT(&conn->core)));
 }
 
 /* ==== >>engine (public) ============================================================= */
 
 /* A connection that could not be made right says so with its CLOSE event. */
-WS__APART ws_conn *ws__stillborn(ws_conn *c, int fault, const ws_config *cfg, int role)
+WS__APART ws_conn *ws__stillborn(ws_conn *conn, int fault, const ws_config *cfg, int role)
 {
     char room[96];
 
-    if (c && fault)
-        ws__fail_with(c, fault, cfg ? ws__fault_words(fault, cfg, role, room) : NULL);
-    return c;
+    if (conn && fault)
+        ws__fail_with(conn, fault, cfg ? ws__fault_words(fault, cfg, role, room) : NULL);
+    return conn;
 }
 
 #ifndef WS_NO_CLIENT
-WS__APART void ws__fail_url(ws_conn *c, const char *url, const ws__url_why *why)
+WS__APART void ws__fail_url(ws_conn *conn, const char *url, const ws__url_why *why)
 {
     char text[80];
-    ws__text t = ws__text_in(text, sizeof text);
+    ws__text out = ws__text_in(text, sizeof text);
 
-    ws__puts(&t, why->words);
+    ws__puts(&out, why->words);
     if (url) {
-        ws__puts(&t, " at byte ");
-        ws__put_number(&t, why->at);
+        ws__puts(&out, " at byte ");
+        ws__put_number(&out, why->at);
     }
-    ws__fail_with(c, WS_ERR_URL, text);
+    ws__fail_with(conn, WS_ERR_URL, text);
 }
 
 /* Can user and password be decoded? */
@@ -8336,7 +9219,8 @@ static int ws__login_fault(const ws_url *url, const char *text, ws__url_why *why
     ws_str both = ws__str(url->user.data, (size_t)(url->host.data - url->user.data));
     size_t i;
 
-    if (!url->user.data) return 0;
+    if (!url->user.data)
+        return 0;
     for (i = 0; i < both.size && both.data[i] != '@'; i++)
         if (both.data[i] == '%' && ws__percent(both, i) < 0)
             return ws__url_fault(why, "user or password", (size_t)(both.data + i - text));
@@ -8345,7 +9229,8 @@ static int ws__login_fault(const ws_url *url, const char *text, ws__url_why *why
 
 /* A client of any driver. from: whose allocator it takes; fixed: cfg.memory serves, or
    not; dials: it connects itself. */
-WS__APART ws_conn *ws__client_new(const char *url, const ws_config *cfg, const ws_config *from,
+WS__APART ws_conn *ws__client_new(const char *url, const ws_config *cfg,
+                                  const ws_config *from,
                                   int fixed, int dials)
 {
     int role = WS__OF_CLIENT | (dials ? WS__OF_DIALLER : 0);
@@ -8353,11 +9238,13 @@ WS__APART ws_conn *ws__client_new(const char *url, const ws_config *cfg, const w
     ws__url_why why = { "there is none", 0 };
     int fault, bad = !url || ws__url_parse(url, strlen(url), &parsed, &why) ||
                      ws__login_fault(&parsed, url, &why);
-    ws_conn *c = ws__new(cfg, from, fixed, bad ? "" : url, role, &fault);
+    ws_conn *conn = ws__new(cfg, from, fixed, bad ? "" : url, role, &fault);
 
-    if (c && !fault && bad) ws__fail_url(c, url, &why);
-    if (!c || c->core.error) return c;
-    return ws__stillborn(c, fault ? fault : ws__request_put(c, &parsed), cfg, role);
+    if (conn && !fault && bad)
+        ws__fail_url(conn, url, &why);
+    if (!conn || conn->core.error)
+        return conn;
+    return ws__stillborn(conn, fault ? fault : ws__request_put(conn, &parsed), cfg, role);
 }
 
 WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg)
@@ -8367,15 +9254,17 @@ WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg)
 #endif
 
 #ifndef WS_NO_SERVER
-WS__PRIVATE ws_conn *ws__server_new(const ws_config *cfg, const ws_config *from, int fixed)
+WS__PRIVATE ws_conn *ws__server_new(const ws_config *cfg, const ws_config *from,
+                                    int fixed)
 {
     int fault;
-    ws_conn *c = ws__new(cfg, from, fixed, NULL, WS__OF_SERVER, &fault);
+    ws_conn *conn = ws__new(cfg, from, fixed, NULL, WS__OF_SERVER, &fault);
 
-    return ws__stillborn(c, fault, cfg, WS__OF_SERVER);
+    return ws__stillborn(conn, fault, cfg, WS__OF_SERVER);
 }
 
-WS_API ws_conn *ws_server_new(const ws_config *cfg) { return ws__server_new(cfg, cfg, 1); }
+WS_API ws_conn *ws_server_new(const ws_config *cfg) { return ws__server_new(cfg, cfg,
+                                                                            1); }
 #endif
 
 #define WS__FEED_MAX 65536      /* raw bytes ws_feed holds at most */
@@ -8383,167 +9272,194 @@ WS_API ws_conn *ws_server_new(const ws_config *cfg) { return ws__server_new(cfg,
 
 /* The raw bytes that may wait to be parsed, at most most: as many as the limits let a
    message have. */
-static size_t ws__raw_most(const ws_conn *c, size_t most)
+static size_t ws__raw_most(const ws_conn *conn, size_t most)
 {
-    size_t whole = c->cfg->set.max_message;
+    size_t whole = conn->cfg->set.max_message;
 
-    if (c->core.phase == WS__PHASE_HEAD) whole = c->cfg->set.max_head;
-    if (whole < WS__FEED_MIN) whole = WS__FEED_MIN;
+    if (conn->core.phase == WS__PHASE_HEAD)
+        whole = conn->cfg->set.max_head;
+    if (whole < WS__FEED_MIN)
+        whole = WS__FEED_MIN;
     return whole < most ? whole : most;
 }
 
-WS_API size_t ws_feed_room(const ws_conn *c)
+WS_API size_t ws_feed_room(const ws_conn *conn)
 {
     size_t raw, most;
 
-    ws__sane(c);
-    if (!c || !ws__phase_has(&c->core, WS__KEEPS) || c->line & WS__INPUT_END) return 0;
-    most = ws__raw_most(c, c->core.phase == WS__PHASE_HEAD ? (size_t)-1 : WS__FEED_MAX);
-    if (!c->rx) return most;
-    raw = c->rx->len - c->rx->pos;
-    if (ws__is_fixed(c) && c->rx->behind) return c->rx->cap - c->rx->len;
-    if (ws__is_fixed(c))
-        return c->owes & WS__HEAD_HELD ? 0 : c->rx->cap - c->rx->msg - raw;
+    ws__sane(conn);
+    if (!conn || !ws__phase_has(&conn->core, WS__KEEPS) || conn->line & WS__INPUT_END)
+        return 0;
+    most = ws__raw_most(conn,
+                        conn->core.phase == WS__PHASE_HEAD ? (size_t)-1 : WS__FEED_MAX);
+    if (!conn->rx)
+        return most;
+    raw = conn->rx->len - conn->rx->pos;
+    if (ws__is_fixed(conn) && conn->rx->behind)
+        return conn->rx->cap - conn->rx->len;
+    if (ws__is_fixed(conn))
+        return conn->owes & WS__HEAD_HELD ? 0 : conn->rx->cap - conn->rx->msg - raw;
     return raw < most ? most - raw : 0;
 }
 
-static void ws__heard(ws_conn *c)
+static void ws__heard(ws_conn *conn)
 {
-    c->life |= WS__FRESH;
-    ws__core_heard(&c->core, c->now);
+    conn->life |= WS__FRESH;
+    ws__core_heard(&conn->core, conn->now);
 }
 
-WS_API size_t ws_feed(ws_conn *c, const void *data, size_t n)
+WS_API size_t ws_feed(ws_conn *conn, const void *data, size_t n)
 {
-    size_t room = ws_feed_room(c);
+    size_t room = ws_feed_room(conn);
 
-    ws__sane(c);
-    if (!c || !data) return 0;
-    if (!ws__phase_has(&c->core, WS__KEEPS)) return n;     /* nobody needs it any more */
-    ws__unshow(c);
-    if (n > room) n = room;
-    if (!n) return 0;
-    ws__heard(c);
-    if (ws__rx_append(c, (const uint8_t *)data, n)) ws__fail(c, WS_ERR_MEMORY);
+    ws__sane(conn);
+    if (!conn || !data)
+        return 0;
+    if (!ws__phase_has(&conn->core, WS__KEEPS))
+        return n;     /* nobody needs it any more */
+    ws__unshow(conn);
+    if (n > room)
+        n = room;
+    if (!n)
+        return 0;
+    ws__heard(conn);
+    if (ws__rx_append(conn, (const uint8_t *)data, n))
+        ws__fail(conn, WS_ERR_MEMORY);
     return n;
 }
 
-WS_API void ws_feed_end(ws_conn *c)
+WS_API void ws_feed_end(ws_conn *conn)
 {
-    ws__sane(c);
-    if (!c) return;
-    c->line |= WS__INPUT_END;
-    c->life |= WS__FRESH;
+    ws__sane(conn);
+    if (!conn)
+        return;
+    conn->line |= WS__INPUT_END;
+    conn->life |= WS__FRESH;
 }
 
-WS_API int ws_next(ws_conn *c, ws_event *ev)
+WS_API int ws_next(ws_conn *conn, ws_event *ev)
 {
-    ws__sane(c);
-    if (!c || !ev) return 0;
+    ws__sane(conn);
+    if (!conn || !ev)
+        return 0;
     ev->type = WS_EV_NONE;
-    ws__release(c);
-    if (!ws__pull(c, ev)) return 0;
-    ws__show(c, ev);
-    ws__sane(c);
+    ws__release(conn);
+    if (!ws__pull(conn, ev))
+        return 0;
+    ws__show(conn, ev);
+    ws__sane(conn);
     return 1;
 }
 
 /* ws_output, also while input is parsed. */
-static const void *ws__output(ws_conn *c, size_t *n)
+static const void *ws__output(ws_conn *conn, size_t *n)
 {
     ws__piece piece;
     ws__tx *tx;
 
     *n = 0;
-    if (c && !ws__unsent(c) && ws__source_ready(c)) ws__source_pull(c);
-    tx = c ? c->tx : NULL;
-    if (!tx) return "";
-    if (tx->has_pong && tx->pos == tx->border && !ws__front_begun(tx)) ws__pong_front(c);
-    if (!ws__tx_pieces(c, &piece, 1)) return "";
+    if (conn && !ws__unsent(conn) && ws__source_ready(conn))
+        ws__source_pull(conn);
+    tx = conn ? conn->tx : NULL;
+    if (!tx)
+        return "";
+    if (tx->has_pong && tx->pos == tx->border && !ws__front_begun(tx))
+        ws__pong_front(conn);
+    if (!ws__tx_pieces(conn, &piece, 1))
+        return "";
     *n = piece.iov_len;
     return piece.iov_base;
 }
 
-WS_API const void *ws_output(ws_conn *c, size_t *n)
+WS_API const void *ws_output(ws_conn *conn, size_t *n)
 {
-    ws__sane(c);
-    return ws__output(c, n);
+    ws__sane(conn);
+    return ws__output(conn, n);
 }
 
-WS_API void ws_output_done(ws_conn *c, size_t n)
+WS_API void ws_output_done(ws_conn *conn, size_t n)
 {
-    ws__sane(c);
-    if (c) ws__tx_done(c, n);
+    ws__sane(conn);
+    if (conn)
+        ws__tx_done(conn, n);
 }
 
-WS_API int ws_finished(const ws_conn *c)
+WS_API int ws_finished(const ws_conn *conn)
 {
-    ws__sane(c);
-    if (!c) return 1;
-    if (ws__unsent(c) || c->owes & WS__DOWN) return 0;
-    return ws__phase_has(&c->core, WS__ENDS) && !ws__awaits_end(c);
+    ws__sane(conn);
+    if (!conn)
+        return 1;
+    if (ws__unsent(conn) || conn->owes & WS__DOWN)
+        return 0;
+    return ws__phase_has(&conn->core, WS__ENDS) && !ws__awaits_end(conn);
 }
 
 /* Tells the time, which may go back. */
-static void ws__tell_time(ws_conn *c, uint64_t now)
+static void ws__tell_time(ws_conn *conn, uint64_t now)
 {
-    uint32_t t = (uint32_t)now, step = t - c->now;
+    uint32_t t = (uint32_t)now, step = t - conn->now;
 
-    if (!(c->life & WS__TICKED) || (int32_t)step < 0) {     /* first call, or clock set
+    if (!(conn->life & WS__TICKED) || (int32_t)step < 0) {     /* first call, or clock set
                                                                back */
-        ws__core_shift(&c->core, step);
-        if (c->more) c->more->beat_at += step;
+        ws__core_shift(&conn->core, step);
+        if (conn->more)
+            conn->more->beat_at += step;
     }
-    c->now = t;
-    c->life |= WS__TICKED;
+    conn->now = t;
+    conn->life |= WS__TICKED;
 }
 
-WS_API void ws_tick(ws_conn *c, uint64_t now)
+WS_API void ws_tick(ws_conn *conn, uint64_t now)
 {
-    ws__sane(c);
-    if (!c || c->loop) return;
-    ws__tell_time(c, now);
-    ws__judge_dry(c);
+    ws__sane(conn);
+    if (!conn || conn->loop)
+        return;
+    ws__tell_time(conn, now);
+    ws__judge_dry(conn);
 }
 
 /* A blocking client has read the peer's Close while it was sending. */
-static int ws__close_is_ahead(const ws_conn *c)
+static int ws__close_is_ahead(const ws_conn *conn)
 {
-    return ws__is_blocking(c) && ws__client_of(c)->close_ahead;
+    return ws__is_blocking(conn) && ws__client_of(conn)->close_ahead;
 }
 
 /* Before OPEN a client's messages wait behind its request. */
-static int ws__sends_early(const ws_conn *c)
+static int ws__sends_early(const ws_conn *conn)
 {
-    return c->core.phase == WS__PHASE_HEAD && WS__IS_CLIENT(&c->core) && !ws__is_http(c) &&
-           !ws__client_of(c)->delay;
+    return conn->core.phase == WS__PHASE_HEAD && WS__IS_CLIENT(&conn->core) &&
+        !ws__is_http(conn) &&
+           !ws__client_of(conn)->delay;
 }
 
-static inline int ws__can_send(const ws_conn *c)
+static inline int ws__can_send(const ws_conn *conn)
 {
-    if (c->line & WS__NO_OUTPUT || ws__close_is_ahead(c)) return 0;
-    return ws__core_may(&c->core, WS_OP_CONTINUATION) || ws__sends_early(c);
+    if (conn->line & WS__NO_OUTPUT || ws__close_is_ahead(conn))
+        return 0;
+    return ws__core_may(&conn->core, WS_OP_CONTINUATION) || ws__sends_early(conn);
 }
 
 /* May a ping or a pong go? */
-static int ws__can_control(const ws_conn *c)
+static int ws__can_control(const ws_conn *conn)
 {
-    return ws__core_may(&c->core, WS_OP_PING) && !(c->line & WS__NO_OUTPUT);
+    return ws__core_may(&conn->core, WS_OP_PING) && !(conn->line & WS__NO_OUTPUT);
 }
 
 /* May a new message begin? */
-static inline int ws__can_begin(const ws_conn *c)
+static inline int ws__can_begin(const ws_conn *conn)
 {
-    if (!ws__can_send(c)) return WS_ERR_STATE;
-    return c->core.sending || ws__has_source(c) ? WS_ERR_BUSY : 0;
+    if (!ws__can_send(conn))
+        return WS_ERR_STATE;
+    return conn->core.sending || ws__has_source(conn) ? WS_ERR_BUSY : 0;
 }
 
 /* 1 if wire more bytes are too many. Only while much waits: one message always goes. */
-static int ws__too_much(const ws_conn *c, uint64_t wire)
+static int ws__too_much(const ws_conn *conn, uint64_t wire)
 {
-    size_t most = c->cfg->set.max_backlog, waits = ws__unsent(c);
+    size_t most = conn->cfg->set.max_backlog, waits = ws__unsent(conn);
 
-    if (ws__is_fixed(c)) return waits + wire > c->tx->cap - 2 * WS__TX_ROOM;
+    if (ws__is_fixed(conn))
+        return waits + wire > conn->tx->cap - 2 * WS__TX_ROOM;
     return waits > most / 2 && waits + wire > most;
 }
 
@@ -8552,73 +9468,83 @@ static void ws__flush(ws_conn *c);
 static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c));
 static void ws__look(ws_conn *c);
 
-/* 1 if the poller will tell when the socket takes more output: trying before is in vain. */
-static int ws__awaits_room(const ws_conn *c)
+/* 1 if the poller will tell when the socket takes more output: trying before is in vain.
+   */
+static int ws__awaits_room(const ws_conn *conn)
 {
-    return c->wants != WS__UNWATCHED && (c->wants & WS_WANT_WRITE);
+    return conn->wants != WS__UNWATCHED && (conn->wants & WS_WANT_WRITE);
 }
 #endif
 
 /* May wire bytes be sent, frame headers included? Makes room if the settings say so. */
-static int ws__admit(ws_conn *c, uint64_t wire)
+static int ws__admit(ws_conn *conn, uint64_t wire)
 {
-    const ws_config *s = &c->cfg->set;
+    const ws_config *set = &conn->cfg->set;
 
-    ws__call_begin(c);
-    if (ws__is_fixed(c) && wire > c->tx->cap - 2 * WS__TX_ROOM) return WS_ERR_ARGUMENT;
-    if (c->cork && ws__unsent(c) > s->max_backlog / 2) (c->cork->flush)(c);
+    ws__call_begin(conn);
+    if (ws__is_fixed(conn) && wire > conn->tx->cap - 2 * WS__TX_ROOM)
+        return WS_ERR_ARGUMENT;
+    if (conn->cork && ws__unsent(conn) > set->max_backlog / 2)
+        (conn->cork->flush)(conn);
 #ifndef WS_NO_SOCKETS
-    if (ws__is_blocking(c) && ws__too_much(c, wire) && !s->drop_oldest && !s->drop_slow)
-        return ws__await(c, wire, NULL);
-    if (c->loop && (!c->cork || (ws__ext_of(c) && !c->cork->total)) && !ws__awaits_room(c) &&
-        ws__too_much(c, wire))
-        ws__flush(c);
+    if (ws__is_blocking(conn) && ws__too_much(conn, wire) && !set->drop_oldest &&
+        !set->drop_slow)
+        return ws__await(conn, wire, NULL);
+    if (conn->loop && (!conn->cork || (ws__ext_of(conn) && !conn->cork->total)) &&
+        !ws__awaits_room(conn) &&
+        ws__too_much(conn, wire))
+        ws__flush(conn);
 #endif
-    while (s->drop_oldest && ws__too_much(c, wire) && ws__tx_drop_oldest(c)) {}
-    if (!ws__too_much(c, wire)) return 0;
-    if (s->drop_slow && !(c->core.is & WS__CLOSE_SENT)) {
+    while (set->drop_oldest && ws__too_much(conn, wire) && ws__tx_drop_oldest(conn)) {}
+    if (!ws__too_much(conn, wire))
+        return 0;
+    if (set->drop_slow && !(conn->core.is & WS__CLOSE_SENT)) {
         /* so that it hears of it soon, what it did not get goes */
-        while (ws__tx_drop_oldest(c)) {}
-        ws__fail(c, WS_ERR_SLOW);
+        while (ws__tx_drop_oldest(conn)) {}
+        ws__fail(conn, WS_ERR_SLOW);
         return WS_ERR_SLOW;
     }
-    c->owes |= WS__REFUSED;
-    c->refused++;
+    conn->owes |= WS__REFUSED;
+    conn->refused++;
     return WS_ERR_BACKLOG;
 }
 
 /* Another message is under way. A blocking client waits for a source that has more. */
-WS__APART int ws__busy(ws_conn *c)
+WS__APART int ws__busy(ws_conn *conn)
 {
     int r = WS_ERR_BUSY;
 
 #ifndef WS_NO_SOCKETS
-    if (ws__is_blocking(c) && ws__source_ready(c)) {
-        r = ws__await(c, 0, ws__source_ready);
-        if (!r) r = ws__can_begin(c);
+    if (ws__is_blocking(conn) && ws__source_ready(conn)) {
+        r = ws__await(conn, 0, ws__source_ready);
+        if (!r)
+            r = ws__can_begin(conn);
     }
 #endif
-    if (r == WS_ERR_BUSY) c->refused++;
+    if (r == WS_ERR_BUSY)
+        conn->refused++;
     return r;
 }
 
 /* Begins a message. */
-static inline int ws__begin(ws_conn *c)
+static inline int ws__begin(ws_conn *conn)
 {
-    int r = ws__can_begin(c);
+    int r = ws__can_begin(conn);
 
-    return r == WS_ERR_BUSY ? ws__busy(c) : r;
+    return r == WS_ERR_BUSY ? ws__busy(conn) : r;
 }
 
 /* What follows a try to send a frame. */
-static int ws__sent(ws_conn *c, int r)
+static int ws__sent(ws_conn *conn, int r)
 {
-    if (r == WS_ERR_RANDOM || r == WS_ERR_CODEC) ws__fail(c, r);
-    if (!r && !c->cork) ws__wake(c);
+    if (r == WS_ERR_RANDOM || r == WS_ERR_CODEC)
+        ws__fail(conn, r);
+    if (!r && !conn->cork)
+        ws__wake(conn);
 #ifndef WS_NO_SOCKETS
-    if (!r && ws__is_blocking(c)) {
-        ws__look(c);
-        return ws_error(c);             /* it may have broken while writing this */
+    if (!r && ws__is_blocking(conn)) {
+        ws__look(conn);
+        return ws_error(conn);             /* it may have broken while writing this */
     }
 #endif
     return r;
@@ -8626,43 +9552,53 @@ static int ws__sent(ws_conn *c, int r)
 
 /* Copies the next n bytes of pieces, *at being the place in the first of them. Returns
    the piece to go on with. */
-static const ws_str *ws__take_pieces(uint8_t *to, const ws_str *v, size_t *at, size_t n)
+static const ws_str *ws__take_pieces(uint8_t *to, const ws_str *value, size_t *at,
+                                     size_t n)
 {
     while (n) {
-        size_t k = v->size - *at < n ? v->size - *at : n;
-        if (k) memcpy(to, v->data + *at, k);
-        to += k;
-        n -= k;
-        *at += k;
-        if (n) { v++; *at = 0; }
+        size_t part = value->size - *at < n ? value->size - *at : n;
+        if (part)
+            memcpy(to, value->data + *at, part);
+        to += part;
+        n -= part;
+        *at += part;
+        if (n) {
+            value++;
+            *at = 0;
+        }
     }
-    return v;
+    return value;
 }
 
 /* Queues a message in frames of at most most bytes: all of it, or nothing. */
-static int ws__send_cut(ws_conn *c, int op, const ws_str *v, size_t n, size_t most)
+static int ws__send_cut(ws_conn *conn, int op, const ws_str *value, size_t n, size_t most)
 {
-    uint64_t wire = ws__wire_size(c, n, most);
+    uint64_t wire = ws__wire_size(conn, n, most);
     size_t at = 0;
     uint8_t *to;
 
-    if (c->cork && c->cork->total) (c->cork->flush)(c);
-    to = wire < ((size_t)-1) / 4 ? ws__tx_room(c, (size_t)wire) : NULL;
-    if (!to) return WS_ERR_MEMORY;
+    if (conn->cork && conn->cork->total)
+        (conn->cork->flush)(conn);
+    to = wire < ((size_t)-1) / 4 ? ws__tx_room(conn, (size_t)wire) : NULL;
+    if (!to)
+        return WS_ERR_MEMORY;
     for (;;) {
-        size_t k = n < most ? n : most;
-        ws_frame f;
-        int r = ws__frame_make(c, &f, op | (k < n ? WS__UNFINISHED : 0), k);
-        if (r) return r;
-        to += ws_frame_encode(&f, to);
-        v = ws__take_pieces(to, v, &at, k);
-        if (f.masked) ws_mask(to, to, k, f.key, 0);
-        to += k;
-        n -= k;
+        size_t part = n < most ? n : most;
+        ws_frame frame;
+        int r = ws__frame_make(conn, &frame, op | (part < n ? WS__UNFINISHED : 0), part);
+        if (r)
+            return r;
+        to += ws_frame_encode(&frame, to);
+        value = ws__take_pieces(to, value, &at, part);
+        if (frame.masked)
+            ws_mask(to, to, part, frame.key, 0);
+        to += part;
+        n -= part;
         op = WS_OP_CONTINUATION;
-        if (!n) break;
+        if (!n)
+            break;
     }
-    c->tx->len = (size_t)(to - WS__DATA(c->tx));
+    conn->tx->len = (size_t)(to - WS__DATA(conn->tx));
     return 0;
 }
 
@@ -8672,111 +9608,132 @@ static int ws__op_valid(int op)
     return op == WS_OP_TEXT || op == WS_OP_BINARY;
 }
 
-WS_API int ws_sendv(ws_conn *c, int op, const ws_str *v, int count)
+WS_API int ws_sendv(ws_conn *conn, int op, const ws_str *value, int count)
 {
     size_t n = 0, cut;
     int i, r;
 
-    ws__sane(c);
-    if (!c || !ws__op_valid(op) || count < 0 || (!v && count))
+    ws__sane(conn);
+    if (!conn || !ws__op_valid(op) || count < 0 || (!value && count))
         return WS_ERR_ARGUMENT;
     for (i = 0; i < count; i++) {
-        if ((!v[i].data && v[i].size) || v[i].size > (size_t)-1 / 4 - n) return WS_ERR_ARGUMENT;
-        n += v[i].size;
+        if ((!value[i].data && value[i].size) || value[i].size > (size_t)-1 / 4 - n)
+            return WS_ERR_ARGUMENT;
+        n += value[i].size;
     }
-    cut = c->cfg->set.fragment == WS_NO_LIMIT ? n : c->cfg->set.fragment;
-    r = ws__begin(c);
-    if (!r) r = ws__admit(c, ws__wire_size(c, n, cut));
-    if (r) return r;
-    ws__core_spoke(&c->core, c->now);
-    if (c->more && ws__encodes(c, op, n)) {
-        r = ws__coded_put(c, op & 15, v, count, n,
-                          c->cfg->set.fragment == WS_NO_LIMIT ? (size_t)-1 / 4 : cut);
-        if (r != WS__PLAIN) return ws__sent(c, r);
+    cut = conn->cfg->set.fragment == WS_NO_LIMIT ? n : conn->cfg->set.fragment;
+    r = ws__begin(conn);
+    if (!r)
+        r = ws__admit(conn, ws__wire_size(conn, n, cut));
+    if (r)
+        return r;
+    ws__core_spoke(&conn->core, conn->now);
+    if (conn->more && ws__encodes(conn, op, n)) {
+        r = ws__coded_put(conn, op & 15, value, count, n,
+                          conn->cfg->set.fragment == WS_NO_LIMIT ? (size_t)-1 / 4 : cut);
+        if (r != WS__PLAIN)
+            return ws__sent(conn, r);
     }
-    if (n > cut) r = ws__send_cut(c, op, v, n, cut);
-    else r = ws__frame_put(c, op, v, count, n);
-    return ws__sent(c, r);
+    if (n > cut)
+        r = ws__send_cut(conn, op, value, n, cut);
+    else
+        r = ws__frame_put(conn, op, value, count, n);
+    return ws__sent(conn, r);
 }
 
 /* The short way for the commonest message: a small one of a server, into the cork,
    nothing before it. 0: it is not that. */
-static int ws__send_short(ws_conn *c, int op, const void *data, size_t n)
+static int ws__send_short(ws_conn *conn, int op, const void *data, size_t n)
 {
-    ws__gather *g = c->cork;
+    ws__gather *gather = conn->cork;
     size_t head;
     uint8_t *at;
 
-    if (!g || !data || !n || n >= WS__BORROW_MIN || n > c->cfg->set.fragment) return 0;
-    if ((op != WS_OP_TEXT && op != WS_OP_BINARY) || c->tx || c->line & WS__NO_OUTPUT) return 0;
-    if (!ws__core_may_short(&c->core)) return 0;
-    if (c->more && (c->more->read || ws__encodes(c, op, n))) return 0;
-    if (g->n == WS__PIECES || g->cap - g->len < n + 4 ||
-        g->total > c->cfg->set.max_backlog / 2) return 0;
-    WS_TRACE(c, "frame out", 0x80 | op);
-    at = g->buf + g->len;
+    if (!gather || !data || !n || n >= WS__BORROW_MIN || n > conn->cfg->set.fragment)
+        return 0;
+    if ((op != WS_OP_TEXT && op != WS_OP_BINARY) || conn->tx ||
+        conn->line & WS__NO_OUTPUT)
+        return 0;
+    if (!ws__core_may_short(&conn->core))
+        return 0;
+    if (conn->more && (conn->more->read || ws__encodes(conn, op, n)))
+        return 0;
+    if (gather->n == WS__PIECES || gather->cap - gather->len < n + 4 ||
+        gather->total > conn->cfg->set.max_backlog / 2)
+        return 0;
+    WS_TRACE(conn, "frame out", 0x80 | op);
+    at = gather->buf + gather->len;
     head = ws__core_lay_short(at, op, n);
     memcpy(at + head, data, n);
-    g->len += head + n;
-    ws__gather_piece(g, at, head + n);
-    ws__core_spoke(&c->core, c->now);
+    gather->len += head + n;
+    ws__gather_piece(gather, at, head + n);
+    ws__core_spoke(&conn->core, conn->now);
     return 1;
 }
 
-WS_API int ws_send(ws_conn *c, int op, const void *data, size_t n)
+WS_API int ws_send(ws_conn *conn, int op, const void *data, size_t n)
 {
-    ws_str v = ws__str((const char *)data, n);
+    ws_str value = ws__str((const char *)data, n);
 
-    ws__sane(c);
-    return c && ws__send_short(c, op, data, n) ? 0 : ws_sendv(c, op, &v, 1);
+    ws__sane(conn);
+    return conn && ws__send_short(conn, op, data, n) ? 0 : ws_sendv(conn, op, &value, 1);
 }
 
-WS_API int ws_send_text(ws_conn *c, const char *text)
+WS_API int ws_send_text(ws_conn *conn, const char *text)
 {
-    ws__sane(c);
-    return text ? ws_send(c, WS_OP_TEXT, text, strlen(text)) : WS_ERR_ARGUMENT;
+    ws__sane(conn);
+    return text ? ws_send(conn, WS_OP_TEXT, text, strlen(text)) : WS_ERR_ARGUMENT;
 }
 
-WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last)
+WS_API int ws_send_part(ws_conn *conn, int op, const void *data, size_t n, int last)
 {
-    ws__ext *e;
+    ws__ext *ext;
     size_t grows;    /* in a block of the caller's: an encoder under way cannot go back */
     int r;
 
-    ws__sane(c);
-    if (!c || !ws__op_valid(op) || (!data && n) || n > (size_t)-1 / 4) return WS_ERR_ARGUMENT;
-    if (!ws__can_send(c)) return WS_ERR_STATE;
-    r = ws__has_source(c) ? ws__busy(c) : 0;
-    if (r) return r;
-    if (c->core.sending && c->core.sending != op) return WS_ERR_ARGUMENT;
-    e = ws__ext_of(c);
-    grows = c->core.sending && e && e->part_coded ? n / 16 + WS__CODE_ROOM : 0;
-    r = ws__admit(c, n + ws__header_size(c, n) + grows);
-    return r ? r : ws__sent(c, ws__part_put(c, op, data, n, last));
+    ws__sane(conn);
+    if (!conn || !ws__op_valid(op) || (!data && n) || n > (size_t)-1 / 4)
+        return WS_ERR_ARGUMENT;
+    if (!ws__can_send(conn))
+        return WS_ERR_STATE;
+    r = ws__has_source(conn) ? ws__busy(conn) : 0;
+    if (r)
+        return r;
+    if (conn->core.sending && conn->core.sending != op)
+        return WS_ERR_ARGUMENT;
+    ext = ws__ext_of(conn);
+    grows = conn->core.sending && ext && ext->part_coded ? n / 16 + WS__CODE_ROOM : 0;
+    r = ws__admit(conn, n + ws__header_size(conn, n) + grows);
+    return r ? r : ws__sent(conn, ws__part_put(conn, op, data, n, last));
 }
 
-WS_API int ws_send_from(ws_conn *c, int op,
+WS_API int ws_send_from(ws_conn *conn, int op,
                         ptrdiff_t (*read)(void *user, void *buf, size_t n), void *user)
 {
-    ws__more *m;
+    ws__more *more;
     int r;
 
-    ws__sane(c);
-    if (!c || !ws__op_valid(op) || !read) return WS_ERR_ARGUMENT;
-    if (!ws__can_send(c)) return WS_ERR_STATE;
-    m = c->more;
-    if (!m || m->read != read || m->read_user != user || m->read_op != op) {
-        r = ws__begin(c);
-        if (!r) r = ws__admit(c, 0);
-        if (r) return r;
-        m = ws__more_of(c);
-        if (!m) return WS_ERR_MEMORY;
-        m->read = read;
-        m->read_user = user;
-        m->read_op = (uint8_t)op;
+    ws__sane(conn);
+    if (!conn || !ws__op_valid(op) || !read)
+        return WS_ERR_ARGUMENT;
+    if (!ws__can_send(conn))
+        return WS_ERR_STATE;
+    more = conn->more;
+    if (!more || more->read != read || more->read_user != user || more->read_op != op) {
+        r = ws__begin(conn);
+        if (!r)
+            r = ws__admit(conn, 0);
+        if (r)
+            return r;
+        more = ws__more_of(conn);
+        if (!more)
+            return WS_ERR_MEMORY;
+        more->read = read;
+        more->read_user = user;
+        more->read_op = (uint8_t)op;
     }
-    m->read_waits = 0;
-    ws__wake(c);
+    more->read_waits = 0;
+    ws__wake(conn);
     return 0;
 }
 
@@ -8801,52 +9758,62 @@ typedef struct ws__news {
 
 #define WS__SHARE_MIN 64        /* bytes of payload from which a reference beats a copy */
 
-/* Encodes a message alone into the frame that f begins. *out is NULL if it does not pay. */
-static int ws__shared_coded(ws__cfg *k, const ws__ext *e, ws_frame *f, const ws_str *payload,
+/* Encodes a message alone into the frame that f begins. *out is NULL if it does not pay.
+   */
+static int ws__shared_coded(ws__cfg *cfg, const ws__ext *ext, ws_frame *frame,
+                            const ws_str *payload,
                             ws__shared **out)
 {
-    const ws_extension *x = e->set;
-    size_t n = payload->size, room = x->only_smaller ? n + WS__CODE_ROOM : 2 * n + 4096;
-    ws__shared *s = ws__shared_raw(k, WS_FRAME_HEADER_MAX + room);
-    ws__coder d = { NULL, 0, 1, 1, 0 };
+    const ws_extension *extension = ext->set;
+    size_t n = payload->size,
+        room = extension->only_smaller ? n + WS__CODE_ROOM : 2 * n + 4096;
+    ws__shared *shared = ws__shared_raw(cfg, WS_FRAME_HEADER_MAX + room);
+    ws__coder coder = { NULL, 0, 1, 1, 0 };
     ws__encoding input = { NULL, 1, 2, 0 };
     size_t made = 0, head;
     uint8_t *at;
     int r;
 
     *out = NULL;
-    if (!s) return WS_ERR_MEMORY;
-    at = WS__DATA(s) + WS_FRAME_HEADER_MAX;
+    if (!shared)
+        return WS_ERR_MEMORY;
+    at = WS__DATA(shared) + WS_FRAME_HEADER_MAX;
     input.v = payload;
-    r = ws__coder_begin(k, x, e->agreed, &d);
-    if (!r) r = ws__encode(x, &d, &input, at, room, &made);
-    ws__coder_end(k, x, &d);
-    if (!r && !x->only_smaller) r = WS_ERR_CODEC;
-    if (r <= 0 || (x->only_smaller && made >= n)) {
-        ws__shared_release(s);
+    r = ws__coder_begin(cfg, extension, ext->agreed, &coder);
+    if (!r)
+        r = ws__encode(extension, &coder, &input, at, room, &made);
+    ws__coder_end(cfg, extension, &coder);
+    if (!r && !extension->only_smaller)
+        r = WS_ERR_CODEC;
+    if (r <= 0 || (extension->only_smaller && made >= n)) {
+        ws__shared_release(shared);
         return r < 0 ? r : 0;
     }
-    f->rsv = (uint8_t)x->rsv;
-    f->size = made;
-    head = ws_frame_encode(f, WS__DATA(s));
-    memmove(WS__DATA(s) + head, at, made);
-    if (f->masked) ws_mask(WS__DATA(s) + head, WS__DATA(s) + head, made, f->key, 0);
-    s->size = head + made;
-    *out = s;
+    frame->rsv = (uint8_t)extension->rsv;
+    frame->size = made;
+    head = ws_frame_encode(frame, WS__DATA(shared));
+    memmove(WS__DATA(shared) + head, at, made);
+    if (frame->masked)
+        ws_mask(WS__DATA(shared) + head, WS__DATA(shared) + head, made, frame->key, 0);
+    shared->size = head + made;
+    *out = shared;
     return 0;
 }
 
 /* Is the message to be encoded for c, and alone, so that others may have the same? */
-static int ws__news_coded(const ws_conn *c, const ws__news *w)
+static int ws__news_coded(const ws_conn *conn, const ws__news *news)
 {
-    return c->more && ws__encodes(c, w->op, w->payload.size) && c->more->ext->out.alone;
+    return conn->more && ws__encodes(conn, news->op, news->payload.size) &&
+        conn->more->ext->out.alone;
 }
 
 /* Do two extensions, of listeners perhaps, encode alike? */
 static int ws__encode_alike(const ws_extension *a, const ws_extension *b)
 {
-    if (a == b) return 1;
-    if (a->encode != b->encode || a->begin != b->begin || a->state_size != b->state_size ||
+    if (a == b)
+        return 1;
+    if (a->encode != b->encode || a->begin != b->begin ||
+        a->state_size != b->state_size ||
         a->end != b->end || a->rsv != b->rsv || !a->only_smaller != !b->only_smaller)
         return 0;
     return a->user == b->user || (a->encode == ws__deflate_encode &&
@@ -8854,141 +9821,164 @@ static int ws__encode_alike(const ws_extension *a, const ws_extension *b)
 }
 
 /* What was encoded for those who agreed to the same as c, or the place for it. */
-static ws__news_set *ws__news_find(const ws_conn *c, ws__news *w)
+static ws__news_set *ws__news_find(const ws_conn *conn, ws__news *news)
 {
-    const ws__ext *e = c->more->ext;
-    ws__news_set *s = w->coded, *end = s + WS__NEWS_SETS;
+    const ws__ext *ext = conn->more->ext;
+    ws__news_set *set = news->coded, *end = set + WS__NEWS_SETS;
 
-    while (s < end && (!s->set || s->agreed != e->agreed || !ws__encode_alike(s->set, e->set)))
-        s++;
-    if (s < end) return s;
-    s = &w->coded[w->sets++ % WS__NEWS_SETS];
-    if (s->frame) ws__shared_release(s->frame);
-    memset(s, 0, sizeof *s);
-    return s;
+    while (set < end && (!set->set || set->agreed != ext->agreed ||
+                         !ws__encode_alike(set->set, ext->set)))
+        set++;
+    if (set < end)
+        return set;
+    set = &news->coded[news->sets++ % WS__NEWS_SETS];
+    if (set->frame)
+        ws__shared_release(set->frame);
+    memset(set, 0, sizeof *set);
+    return set;
 }
 
-static void ws__news_end(ws__news *w)
+static void ws__news_end(ws__news *news)
 {
     int i;
 
-    if (w->frame) ws__shared_release(w->frame);
+    if (news->frame)
+        ws__shared_release(news->frame);
     for (i = 0; i < WS__NEWS_SETS; i++)
-        if (w->coded[i].frame) ws__shared_release(w->coded[i].frame);
+        if (news->coded[i].frame)
+            ws__shared_release(news->coded[i].frame);
 }
 
 /* The frame of a message in the form that c needs, with a reference for the caller. A
    client has one of its own: its key is used once. */
-static int ws__news_frame(ws_conn *c, ws__news *w, ws__shared **out)
+static int ws__news_frame(ws_conn *conn, ws__news *news, ws__shared **out)
 {
-    ws_frame f;
-    ws__news_set *s;
+    ws_frame frame;
+    ws__news_set *set;
     int r;
 
-    ws__core_frame(&c->core, &f, w->op, w->payload.size);
-    if (f.masked && ws__random(c, f.key, 4)) return WS_ERR_RANDOM;
-    if (ws__news_coded(c, w)) {
-        s = f.masked ? NULL : ws__news_find(c, w);
-        if (s && s->set) {
-            *out = s->frame;
+    ws__core_frame(&conn->core, &frame, news->op, news->payload.size);
+    if (frame.masked && ws__random(conn, frame.key, 4))
+        return WS_ERR_RANDOM;
+    if (ws__news_coded(conn, news)) {
+        set = frame.masked ? NULL : ws__news_find(conn, news);
+        if (set && set->set) {
+            *out = set->frame;
         } else {
-            r = ws__shared_coded(s ? w->cfg : c->cfg, c->more->ext, &f, &w->payload, out);
-            if (r) return r;
-            if (s) {
-                s->set = c->more->ext->set;
-                s->agreed = c->more->ext->agreed;
-                s->frame = *out;
+            r = ws__shared_coded(set ? news->cfg : conn->cfg, conn->more->ext, &frame,
+                                 &news->payload, out);
+            if (r)
+                return r;
+            if (set) {
+                set->set = conn->more->ext->set;
+                set->agreed = conn->more->ext->agreed;
+                set->frame = *out;
             }
         }
-        if (*out && s) (*out)->refs++;
-        if (*out) return 0;
+        if (*out && set)
+            (*out)->refs++;
+        if (*out)
+            return 0;
     }
-    f.rsv = 0;
-    f.size = w->payload.size;
-    if (f.masked) {
-        *out = ws__shared_new(c->cfg, &f, &w->payload);
+    frame.rsv = 0;
+    frame.size = news->payload.size;
+    if (frame.masked) {
+        *out = ws__shared_new(conn->cfg, &frame, &news->payload);
         return *out ? 0 : WS_ERR_MEMORY;
     }
-    if (!w->frame) w->frame = ws__shared_new(w->cfg, &f, &w->payload);
-    if (!w->frame) return WS_ERR_MEMORY;
-    *out = w->frame;
-    w->frame->refs++;
+    if (!news->frame)
+        news->frame = ws__shared_new(news->cfg, &frame, &news->payload);
+    if (!news->frame)
+        return WS_ERR_MEMORY;
+    *out = news->frame;
+    news->frame->refs++;
     return 0;
 }
 
 /* The unsent frame of a slot, NULL if there is none. */
-static ws__mark *ws__slot_find(const ws_conn *c, int slot)
+static ws__mark *ws__slot_find(const ws_conn *conn, int slot)
 {
-    const ws__tx *tx = c->tx;
+    const ws__tx *tx = conn->tx;
     uint32_t i = tx ? tx->mark_at + (ws__front_begun(tx) ? 1 : 0) : 0;
 
     for (; tx && i < tx->mark_end; i++)
-        if (tx->marks[i].frame && tx->marks[i].extra == (size_t)slot + 1) return &tx->marks[i];
+        if (tx->marks[i].frame && tx->marks[i].extra == (size_t)slot + 1)
+            return &tx->marks[i];
     return NULL;
 }
 
 /* Bytes of the queue in front of a mark. */
-static size_t ws__waits_before(const ws__tx *tx, const ws__mark *m)
+static size_t ws__waits_before(const ws__tx *tx, const ws__mark *mark)
 {
-    size_t n = m->at - tx->pos - tx->sent;
+    size_t n = mark->at - tx->pos - tx->sent;
     const ws__mark *i;
 
-    for (i = tx->marks + tx->mark_at; i < m; i++) {
-        if (i->frame) n += i->frame->size;
-        else n -= i->extra;
+    for (i = tx->marks + tx->mark_at; i < mark; i++) {
+        if (i->frame)
+            n += i->frame->size;
+        else
+            n -= i->extra;
     }
     return n;
 }
 
 /* Puts frame in the place of the slot's unsent one. */
-static void ws__slot_replace(ws_conn *c, ws__mark *m, ws__shared *frame)
+static void ws__slot_replace(ws_conn *conn, ws__mark *mark, ws__shared *frame)
 {
-    if (ws__waits_before(c->tx, m) < c->tx->drain) {
-        c->tx->drain += frame->size;
-        c->tx->drain -= m->frame->size;
+    if (ws__waits_before(conn->tx, mark) < conn->tx->drain) {
+        conn->tx->drain += frame->size;
+        conn->tx->drain -= mark->frame->size;
     }
-    c->tx->shared += frame->size;
-    c->tx->shared -= m->frame->size;
-    ws__shared_release(m->frame);
-    m->frame = frame;
+    conn->tx->shared += frame->size;
+    conn->tx->shared -= mark->frame->size;
+    ws__shared_release(mark->frame);
+    mark->frame = frame;
     frame->refs++;
 }
 
 /* Can c share a message with others? A client masks it, a stream takes it in frames, and
    an encoder that remembers must see it. */
-static int ws__news_shares(const ws_conn *c, const ws__news *w)
+static int ws__news_shares(const ws_conn *conn, const ws__news *news)
 {
-    size_t n = w->payload.size;
+    size_t n = news->payload.size;
 
-    return n >= WS__SHARE_MIN && n <= c->cfg->set.fragment &&
-           !WS__IS_CLIENT(&c->core) && !ws__is_fixed(c) &&
-           (!c->more || !ws__encodes(c, w->op, n) || c->more->ext->out.alone);
+    return n >= WS__SHARE_MIN && n <= conn->cfg->set.fragment &&
+           !WS__IS_CLIENT(&conn->core) && !ws__is_fixed(conn) &&
+           (!conn->more || !ws__encodes(conn, news->op, n) || conn->more->ext->out.alone);
 }
 
 /* Gives a message to one of its receivers. */
-WS__APART int ws__news_give(ws_conn *c, ws__news *w)
+WS__APART int ws__news_give(ws_conn *conn, ws__news *news)
 {
-    size_t n = w->payload.size, grows = n + ws__header_size(c, n);
-    ws__mark *m = w->slot < 0 ? NULL : ws__slot_find(c, w->slot);
+    size_t n = news->payload.size, grows = n + ws__header_size(conn, n);
+    ws__mark *mark = news->slot < 0 ? NULL : ws__slot_find(conn, news->slot);
     ws__shared *frame;
     int r;
 
-    if (w->slot < 0 && !ws__news_shares(c, w)) return ws_sendv(c, w->op, &w->payload, 1);
-    if (m) grows = grows > m->frame->size ? grows - m->frame->size : 0;
-    r = !m ? ws__begin(c) : ws__can_send(c) ? 0 : WS_ERR_STATE;
-    if (!r) r = ws__admit(c, grows);
-    if (!r && m) {
-        m = ws__slot_find(c, w->slot);      /* or was it dropped to make room? */
-        if (!m) r = ws__begin(c);
+    if (news->slot < 0 && !ws__news_shares(conn, news))
+        return ws_sendv(conn, news->op, &news->payload, 1);
+    if (mark)
+        grows = grows > mark->frame->size ? grows - mark->frame->size : 0;
+    r = !mark ? ws__begin(conn) : ws__can_send(conn) ? 0 : WS_ERR_STATE;
+    if (!r)
+        r = ws__admit(conn, grows);
+    if (!r && mark) {
+        mark = ws__slot_find(conn, news->slot);      /* or was it dropped to make room? */
+        if (!mark)
+            r = ws__begin(conn);
     }
-    if (r) return r;
-    ws__core_spoke(&c->core, c->now);
-    r = ws__news_frame(c, w, &frame);
-    if (r) return ws__sent(c, r);
-    if (m) ws__slot_replace(c, m, frame);
-    else r = ws__tx_share(c, frame, (size_t)w->slot + 1);
+    if (r)
+        return r;
+    ws__core_spoke(&conn->core, conn->now);
+    r = ws__news_frame(conn, news, &frame);
+    if (r)
+        return ws__sent(conn, r);
+    if (mark)
+        ws__slot_replace(conn, mark, frame);
+    else
+        r = ws__tx_share(conn, frame, (size_t)news->slot + 1);
     ws__shared_release(frame);
-    return ws__sent(c, r);
+    return ws__sent(conn, r);
 }
 
 /* What ws_publish and its like may be given. */
@@ -8997,65 +9987,75 @@ static int ws__news_valid(int op, const void *data, size_t n)
     return ws__op_valid(op) && (data || !n) && n <= (size_t)-1 / 4;
 }
 
-static ws__news ws__news_of(ws__cfg *k, int slot, int op, const void *data, size_t n)
+static ws__news ws__news_of(ws__cfg *cfg, int slot, int op, const void *data, size_t n)
 {
-    ws__news w;
+    ws__news news;
 
-    memset(&w, 0, sizeof w);
-    w.cfg = k;
-    w.payload = ws__str((const char *)data, n);
-    w.op = op;
-    w.slot = slot;
-    return w;
+    memset(&news, 0, sizeof news);
+    news.cfg = cfg;
+    news.payload = ws__str((const char *)data, n);
+    news.op = op;
+    news.slot = slot;
+    return news;
 }
 
-WS_API int ws_send_latest(ws_conn *c, int slot, int op, const void *data, size_t n)
+WS_API int ws_send_latest(ws_conn *conn, int slot, int op, const void *data, size_t n)
 {
-    ws__news w;
+    ws__news news;
     int r;
 
-    ws__sane(c);
-    if (!c || slot < 0 || !ws__news_valid(op, data, n)) return WS_ERR_ARGUMENT;
-    if (ws__is_fixed(c)) return WS_ERR_MEMORY;
-    w = ws__news_of(c->cfg, slot, op, data, n);
-    r = ws__news_give(c, &w);
-    ws__news_end(&w);
+    ws__sane(conn);
+    if (!conn || slot < 0 || !ws__news_valid(op, data, n))
+        return WS_ERR_ARGUMENT;
+    if (ws__is_fixed(conn))
+        return WS_ERR_MEMORY;
+    news = ws__news_of(conn->cfg, slot, op, data, n);
+    r = ws__news_give(conn, &news);
+    ws__news_end(&news);
     return r;
 }
 
-WS_API void ws_want_writable(ws_conn *c)
+WS_API void ws_want_writable(ws_conn *conn)
 {
-    ws__sane(c);
-    if (!c) return;
-    if (c->cork && c->cork->total) (c->cork->flush)(c);
-    if (c->tx) c->tx->drain = ws__queued(c->tx);
-    if (ws__has_source(c)) c->more->read_asked = 1;
-    c->owes |= WS__DRAIN_ASKED;
-    ws__wake(c);
+    ws__sane(conn);
+    if (!conn)
+        return;
+    if (conn->cork && conn->cork->total)
+        (conn->cork->flush)(conn);
+    if (conn->tx)
+        conn->tx->drain = ws__queued(conn->tx);
+    if (ws__has_source(conn))
+        conn->more->read_asked = 1;
+    conn->owes |= WS__DRAIN_ASKED;
+    ws__wake(conn);
 }
 
-static int ws__control_send(ws_conn *c, int op, const void *data, size_t n)
+static int ws__control_send(ws_conn *conn, int op, const void *data, size_t n)
 {
     int r, own = op == WS_OP_PING && !data;
 
-    if (!c || n > WS__CONTROL_MAX || (!data && n)) return WS_ERR_ARGUMENT;
-    if (!ws__can_control(c)) return WS_ERR_STATE;
-    if (own) n = 4;
-    r = ws__admit(c, n + ws__header_size(c, n));
-    if (r) return r;
-    return ws__sent(c, own ? ws__ping_put(c) : ws__control_put(c, op, data, n));
+    if (!conn || n > WS__CONTROL_MAX || (!data && n))
+        return WS_ERR_ARGUMENT;
+    if (!ws__can_control(conn))
+        return WS_ERR_STATE;
+    if (own)
+        n = 4;
+    r = ws__admit(conn, n + ws__header_size(conn, n));
+    if (r)
+        return r;
+    return ws__sent(conn, own ? ws__ping_put(conn) : ws__control_put(conn, op, data, n));
 }
 
-WS_API int ws_ping(ws_conn *c, const void *data, size_t n)
+WS_API int ws_ping(ws_conn *conn, const void *data, size_t n)
 {
-    ws__sane(c);
-    return ws__control_send(c, WS_OP_PING, data, n);
+    ws__sane(conn);
+    return ws__control_send(conn, WS_OP_PING, data, n);
 }
 
-WS_API int ws_pong(ws_conn *c, const void *data, size_t n)
+WS_API int ws_pong(ws_conn *conn, const void *data, size_t n)
 {
-    ws__sane(c);
-    return ws__control_send(c, WS_OP_PONG, data, n);
+    ws__sane(conn);
+    return ws__control_send(conn, WS_OP_PONG, data, n);
 }
 
 /* The length of a reason cut to what a Close frame holds, between characters. */
@@ -9063,435 +10063,506 @@ static size_t ws__reason_size(const char *reason)
 {
     size_t n = reason ? strlen(reason) : 0;
 
-    if (n <= WS__REASON_MAX) return n;
+    if (n <= WS__REASON_MAX)
+        return n;
     n = WS__REASON_MAX;
-    while (n && ((uint8_t)reason[n] & 0xC0) == 0x80) n--;
+    while (n && ((uint8_t)reason[n] & 0xC0) == 0x80)
+        n--;
     return n;
 }
 
-static int ws__has_last_words(const ws_conn *c)
+static int ws__has_last_words(const ws_conn *conn)
 {
-    return c->core.is & WS__CLOSE_SENT || c->life & WS__ANSWERED;
+    return conn->core.is & WS__CLOSE_SENT || conn->life & WS__ANSWERED;
 }
 
 /* Before it ends at once: what can be written now of a Close frame or an answer, and of
    what is queued before it, is. */
-static void ws__last_words(ws_conn *c)
+static void ws__last_words(ws_conn *conn)
 {
 #ifdef WS_NO_SOCKETS
-    (void)c;
+    (void)conn;
 #else
-    if (!ws__has_last_words(c) || !ws__unsent(c)) return;
-    if (c->cork && c->cork->total) (c->cork->flush)(c);
-    ws__flush(c);
+    if (!ws__has_last_words(conn) || !ws__unsent(conn))
+        return;
+    if (conn->cork && conn->cork->total)
+        (conn->cork->flush)(conn);
+    ws__flush(conn);
 #endif
 }
 
 /* The application ends it: no new tries. 1: that was all there was to end. */
-static int ws__stop_trying(ws_conn *c)
+static int ws__stop_trying(ws_conn *conn)
 {
-    int was_down = c->owes & WS__DOWN;
+    int was_down = conn->owes & WS__DOWN;
 
-    if (WS__IS_CLIENT(&c->core)) ws__client_of(c)->reconnect = 0;
-    c->owes &= (uint8_t)~WS__DOWN;
-    if (was_down) ws__wake(c);
+    if (WS__IS_CLIENT(&conn->core))
+        ws__client_of(conn)->reconnect = 0;
+    conn->owes &= (uint8_t)~WS__DOWN;
+    if (was_down)
+        ws__wake(conn);
     return was_down;
 }
 
-WS_API int ws_close(ws_conn *c, int code, const char *reason)
+WS_API int ws_close(ws_conn *conn, int code, const char *reason)
 {
     uint32_t state = 0;
     size_t n = ws__reason_size(reason);
     int r;
 
-    ws__sane(c);
-    if (!c || (code && !ws__code_valid(code)) || (!code && n)) return WS_ERR_ARGUMENT;
-    if (n && (ws_utf8(&state, reason, n) < n || state)) return WS_ERR_ARGUMENT;
-    if (ws__stop_trying(c)) return 0;
+    ws__sane(conn);
+    if (!conn || (code && !ws__code_valid(code)) || (!code && n))
+        return WS_ERR_ARGUMENT;
+    if (n && (ws_utf8(&state, reason, n) < n || state))
+        return WS_ERR_ARGUMENT;
+    if (ws__stop_trying(conn))
+        return 0;
 #ifndef WS_NO_SERVER
-    if (ws__sends(&c->core, WS__SENDS_BODY)) return ws_http_end(c);
+    if (ws__sends(&conn->core, WS__SENDS_BODY))
+        return ws_http_end(conn);
 #endif
-    if (!ws__phase_has(&c->core, WS__KEEPS) || c->core.is & WS__CLOSE_SENT) return WS_ERR_STATE;
-    if (c->core.phase != WS__PHASE_FRAMES) {          /* not open yet: nothing to shake */
-        ws_drop(c);
+    if (!ws__phase_has(&conn->core, WS__KEEPS) || conn->core.is & WS__CLOSE_SENT)
+        return WS_ERR_STATE;
+    /* not open yet: nothing to shake */
+    if (conn->core.phase != WS__PHASE_FRAMES) {
+        ws_drop(conn);
         return 0;
     }
-    if (ws__has_source(c)) c->refused++;            /* the rest of its message */
-    r = ws__close_put(c, code, reason, n);
-    if (r == WS_ERR_RANDOM || r == WS_ERR_MEMORY) ws__fail(c, r);
-    else ws__finish(c);
+    if (ws__has_source(conn))
+        conn->refused++;            /* the rest of its message */
+    r = ws__close_put(conn, code, reason, n);
+    if (r == WS_ERR_RANDOM || r == WS_ERR_MEMORY)
+        ws__fail(conn, r);
+    else
+        ws__finish(conn);
     return r;
 }
 
-WS_API void ws_drop(ws_conn *c)
+WS_API void ws_drop(ws_conn *conn)
 {
-    ws__sane(c);
-    if (!c || ws__stop_trying(c)) return;
-    ws__last_words(c);
-    if (c->core.phase == WS__PHASE_ENDED) return;
-    ws__core_dropped(&c->core);
-    if (ws__is_driven(c) || !ws__has_last_words(c)) ws__drop_output(c);
-    ws__end(c, WS__PHASE_ENDED);
+    ws__sane(conn);
+    if (!conn || ws__stop_trying(conn))
+        return;
+    ws__last_words(conn);
+    if (conn->core.phase == WS__PHASE_ENDED)
+        return;
+    ws__core_dropped(&conn->core);
+    if (ws__is_driven(conn) || !ws__has_last_words(conn))
+        ws__drop_output(conn);
+    ws__end(conn, WS__PHASE_ENDED);
 }
 
-WS_API void ws_cork(ws_conn *c)
+WS_API void ws_cork(ws_conn *conn)
 {
-    ws__sane(c);
-    if (ws_state(c) != WS_STATE_OPEN) return;
-    if (c->cork && c->cork->total) (c->cork->flush)(c);
-    c->cork = NULL;
-    c->line |= WS__CORKED;
+    ws__sane(conn);
+    if (ws_state(conn) != WS_STATE_OPEN)
+        return;
+    if (conn->cork && conn->cork->total)
+        (conn->cork->flush)(conn);
+    conn->cork = NULL;
+    conn->line |= WS__CORKED;
 }
 
-WS_API void ws_uncork(ws_conn *c)
+WS_API void ws_uncork(ws_conn *conn)
 {
-    ws__sane(c);
-    if (!c) return;
-    c->line &= (uint8_t)~WS__CORKED;
-    ws__wake(c);
+    ws__sane(conn);
+    if (!conn)
+        return;
+    conn->line &= (uint8_t)~WS__CORKED;
+    ws__wake(conn);
 }
 
-WS_API void ws_pause(ws_conn *c)
+WS_API void ws_pause(ws_conn *conn)
 {
-    ws__sane(c);
-    if (!c) return;
-    c->line |= WS__PAUSED;
-    ws__wake(c);
+    ws__sane(conn);
+    if (!conn)
+        return;
+    conn->line |= WS__PAUSED;
+    ws__wake(conn);
 }
 
-WS_API void ws_resume(ws_conn *c)
+WS_API void ws_resume(ws_conn *conn)
 {
-    ws__sane(c);
-    if (!c) return;
-    ws__call_begin(c);
-    c->line &= (uint8_t)~WS__PAUSED;
-    if (ws__is_driven(c) && !c->dial && !(c->owes & WS__DOWN)) c->line |= WS__MORE;
-    ws__heard(c);
-    ws__wake(c);
+    ws__sane(conn);
+    if (!conn)
+        return;
+    ws__call_begin(conn);
+    conn->line &= (uint8_t)~WS__PAUSED;
+    if (ws__is_driven(conn) && !conn->dial && !(conn->owes & WS__DOWN))
+        conn->line |= WS__MORE;
+    ws__heard(conn);
+    ws__wake(conn);
 }
 
 /* The application has a request to answer. */
-static inline int ws__may_answer(const ws_conn *c)
+static inline int ws__may_answer(const ws_conn *conn)
 {
-    return ws__sends(&c->core, WS__SENDS_ANSWER) && !(c->life & WS__ANSWERED);
+    return ws__sends(&conn->core, WS__SENDS_ANSWER) && !(conn->life & WS__ANSWERED);
 }
 
 #ifndef WS_NO_SERVER
 
 /* Answers it, and ends. */
-static int ws__reply(ws_conn *c, int status, const ws_header *headers, const char *body,
+static int ws__reply(ws_conn *conn, int status, const ws_header *headers,
+                     const char *body,
                      size_t n)
 {
     int r;
 
-    if (!ws__may_answer(c)) return WS_ERR_STATE;
-    if (!ws__headers_own(headers, 1)) return WS_ERR_ARGUMENT;
-    r = ws__refuse(c, status, headers, body, n, strcmp(ws_method(c), "HEAD") != 0);
+    if (!ws__may_answer(conn))
+        return WS_ERR_STATE;
+    if (!ws__headers_own(headers, 1))
+        return WS_ERR_ARGUMENT;
+    r = ws__refuse(conn, status, headers, body, n, strcmp(ws_method(conn), "HEAD") != 0);
     if (r) {
-        ws__fail(c, r);
+        ws__fail(conn, r);
         return r;
     }
-    c->life |= WS__ANSWERED;
-    ws__end(c, WS__PHASE_ENDING);
+    conn->life |= WS__ANSWERED;
+    ws__end(conn, WS__PHASE_ENDING);
     return 0;
 }
 
-WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
+WS_API int ws_http_reply(ws_conn *conn, int status, const ws_header *headers,
                          const void *body, size_t n)
 {
-    ws__sane(c);
-    if (!c || status < 200 || status > 999 || (!body && n)) return WS_ERR_ARGUMENT;
-    return c->life & WS__ASKED ? WS_ERR_STATE
-                                 : ws__reply(c, status, headers, (const char *)body, n);
+    ws__sane(conn);
+    if (!conn || status < 200 || status > 999 || (!body && n))
+        return WS_ERR_ARGUMENT;
+    return conn->life & WS__ASKED ? WS_ERR_STATE
+                                 : ws__reply(conn, status, headers, (const char *)body,
+                                             n);
 }
 
-WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const char *text)
+WS_API int ws_reject(ws_conn *conn, int status, const ws_header *headers,
+                     const char *text)
 {
     size_t n = text ? strlen(text) : 0;
     int r;
 
-    ws__sane(c);
-    if (!c || status < 300 || status > 599) return WS_ERR_ARGUMENT;
-    r = ws__reply(c, status, headers, text, n);
-    if (r) return r;
-    ws__record(c, WS_ERR_REJECTED, n ? text : NULL);
+    ws__sane(conn);
+    if (!conn || status < 300 || status > 599)
+        return WS_ERR_ARGUMENT;
+    r = ws__reply(conn, status, headers, text, n);
+    if (r)
+        return r;
+    ws__record(conn, WS_ERR_REJECTED, n ? text : NULL);
     return 0;
 }
 
-WS_API int ws_accept(ws_conn *c, const ws_answer *answer)
+WS_API int ws_accept(ws_conn *conn, const ws_answer *answer)
 {
     int r;
 
-    ws__sane(c);
-    if (!c || (answer && !ws__headers_own(answer->headers, 0))) return WS_ERR_ARGUMENT;
-    if (!ws__may_answer(c) || !(c->life & WS__ASKED)) return WS_ERR_STATE;
-    r = ws__answer_101(c, answer);
-    if (r) return r;
-    c->life &= (uint8_t)~WS__ASKED;
-    c->owes |= WS__OPEN_OWED;
-    ws__call_begin(c);
-    ws__opened(c);
-    ws__wake(c);
+    ws__sane(conn);
+    if (!conn || (answer && !ws__headers_own(answer->headers, 0)))
+        return WS_ERR_ARGUMENT;
+    if (!ws__may_answer(conn) || !(conn->life & WS__ASKED))
+        return WS_ERR_STATE;
+    r = ws__answer_101(conn, answer);
+    if (r)
+        return r;
+    conn->life &= (uint8_t)~WS__ASKED;
+    conn->owes |= WS__OPEN_OWED;
+    ws__call_begin(conn);
+    ws__opened(conn);
+    ws__wake(conn);
     return 0;
 }
 
 /* ---- answers that go on ---- */
 
 /* The request on show is HTTP/1.1, not 1.0. */
-static int ws__request_modern(const ws_conn *c)
+static int ws__request_modern(const ws_conn *conn)
 {
-    const char *target = ws_target(c);
+    const char *target = ws_target(conn);
 
     return *target && !memcmp(target + strlen(target) + 1, "HTTP/1.1", 8);
 }
 
-WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, const ws_header *more,
+WS_API int ws__http_begin(ws_conn *conn, int status, const ws_header *headers,
+                          const ws_header *more,
                           int chunked)
 {
-    ws__text t;
+    ws__text text;
     int head;
 
-    ws__sane(c);
-    if (!c || status < 200 || status > 999 || !ws__headers_own(headers, !chunked))
+    ws__sane(conn);
+    if (!conn || status < 200 || status > 999 || !ws__headers_own(headers, !chunked))
         return WS_ERR_ARGUMENT;
-    if (!ws__may_answer(c) || c->life & WS__ASKED) return WS_ERR_STATE;
-    if (ws__text_begin(c, &t, 320 + ws__lines_size(headers) + ws__lines_size(more)))
+    if (!ws__may_answer(conn) || conn->life & WS__ASKED)
+        return WS_ERR_STATE;
+    if (ws__text_begin(conn, &text, 320 + ws__lines_size(headers) + ws__lines_size(more)))
         return WS_ERR_MEMORY;
-    head = !strcmp(ws_method(c), "HEAD");
-    chunked = chunked && ws__request_modern(c) && status != 204 && status != 304;
-    ws__put_status(&t, status);
-    ws__put_lines(&t, headers);
-    ws__put_more(&t, headers, more);
-    if (chunked) ws__puts(&t, "Transfer-Encoding: chunked\r\n");
-    ws__puts(&t, "\r\n");
-    if (ws__text_end(c, &t)) return WS_ERR_MEMORY;
-    if (chunked && !head) c->life |= WS__CHUNKED;
-    ws__call_begin(c);
-    ws__enter(&c->core, WS__PHASE_BODY);
-    ws__core_heard(&c->core, c->now);
-    ws__beat_later(c);
-    ws__wake(c);
-    return head ? ws_http_end(c) : 0;
+    head = !strcmp(ws_method(conn), "HEAD");
+    chunked = chunked && ws__request_modern(conn) && status != 204 && status != 304;
+    ws__put_status(&text, status);
+    ws__put_lines(&text, headers);
+    ws__put_more(&text, headers, more);
+    if (chunked)
+        ws__puts(&text, "Transfer-Encoding: chunked\r\n");
+    ws__puts(&text, "\r\n");
+    if (ws__text_end(conn, &text))
+        return WS_ERR_MEMORY;
+    if (chunked && !head)
+        conn->life |= WS__CHUNKED;
+    ws__call_begin(conn);
+    ws__enter(&conn->core, WS__PHASE_BODY);
+    ws__core_heard(&conn->core, conn->now);
+    ws__beat_later(conn);
+    ws__wake(conn);
+    return head ? ws_http_end(conn) : 0;
 }
 
-WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int chunked)
+WS_API int ws_http_begin(ws_conn *conn, int status, const ws_header *headers, int chunked)
 {
-    ws__sane(c);
-    return ws__http_begin(c, status, headers, NULL, chunked);
+    ws__sane(conn);
+    return ws__http_begin(conn, status, headers, NULL, chunked);
 }
 
 /* Queues bytes of a body. With drop_oldest what waits is kept write by write. */
-static int ws__body_put(ws_conn *c, size_t n, void (*fill)(void *, void *, size_t), void *user)
+static int ws__body_put(ws_conn *conn, size_t n, void (*fill)(void *, void *, size_t),
+                        void *user)
 {
     char size[20];
-    int chunked = c->life & WS__CHUNKED, r = 0;
-    ws__text t = ws__text_in(size, sizeof size);
-    ws__shared *f = NULL;
+    int chunked = conn->life & WS__CHUNKED, r = 0;
+    ws__text text = ws__text_in(size, sizeof size);
+    ws__shared *shared = NULL;
     size_t head, all;
     uint8_t *at;
 
-    if (!ws__pending(c)) ws__core_heard(&c->core, c->now);  /* its time to take it begins */
+    if (!ws__pending(conn))
+        ws__core_heard(&conn->core, conn->now);  /* its time to take it begins */
     if (chunked) {
-        ws__put_hex(&t, n);
-        ws__puts(&t, "\r\n");
+        ws__put_hex(&text, n);
+        ws__puts(&text, "\r\n");
     }
-    head = chunked ? (size_t)(t.at - size) : 0;
+    head = chunked ? (size_t)(text.at - size) : 0;
     all = head + n + (chunked ? 2 : 0);
-    if (c->cfg->set.drop_oldest && ws__pending(c) && !ws__is_fixed(c)) {
-        f = ws__shared_raw(c->cfg, all);
-        at = f ? WS__DATA(f) : NULL;
+    if (conn->cfg->set.drop_oldest && ws__pending(conn) && !ws__is_fixed(conn)) {
+        shared = ws__shared_raw(conn->cfg, all);
+        at = shared ? WS__DATA(shared) : NULL;
     } else {
-        at = ws__tx_room(c, all);
+        at = ws__tx_room(conn, all);
     }
-    if (!at) return WS_ERR_MEMORY;
+    if (!at)
+        return WS_ERR_MEMORY;
     memcpy(at, size, head);
     (fill)(user, at + head, n);
-    if (chunked) memcpy(at + head + n, "\r\n", 2);
-    if (f) {
-        r = ws__tx_share(c, f, 0);
-        ws__shared_release(f);
+    if (chunked)
+        memcpy(at + head + n, "\r\n", 2);
+    if (shared) {
+        r = ws__tx_share(conn, shared, 0);
+        ws__shared_release(shared);
     } else {
-        c->tx->len += all;
-        c->tx->border = c->tx->len;
+        conn->tx->len += all;
+        conn->tx->border = conn->tx->len;
     }
-    ws__beat_later(c);
-    return ws__sent(c, r);
+    ws__beat_later(conn);
+    return ws__sent(conn, r);
 }
 
-WS_API int ws_http_fill(ws_conn *c, size_t n, void (*fill)(void *user, void *at, size_t n),
+WS_API int ws_http_fill(ws_conn *conn, size_t n,
+                        void (*fill)(void *user, void *at, size_t n),
                         void *user)
 {
     int r;
 
-    ws__sane(c);
-    if (!c || !fill || n > (size_t)-1 / 4) return WS_ERR_ARGUMENT;
-    if (!ws__sends(&c->core, WS__SENDS_BODY)) return WS_ERR_STATE;
-    if (!n) return 0;           /* an empty chunk would be the end */
-    r = ws__admit(c, n + 20);
-    return r ? r : ws__body_put(c, n, fill, user);
+    ws__sane(conn);
+    if (!conn || !fill || n > (size_t)-1 / 4)
+        return WS_ERR_ARGUMENT;
+    if (!ws__sends(&conn->core, WS__SENDS_BODY))
+        return WS_ERR_STATE;
+    if (!n)
+        return 0;           /* an empty chunk would be the end */
+    r = ws__admit(conn, n + 20);
+    return r ? r : ws__body_put(conn, n, fill, user);
 }
 
-WS_API int ws_http_write(ws_conn *c, const void *data, size_t n)
+WS_API int ws_http_write(ws_conn *conn, const void *data, size_t n)
 {
-    ws__sane(c);
-    if (!data && n) return WS_ERR_ARGUMENT;
-    return ws_http_fill(c, n, ws__fill_copy, (void *)(uintptr_t)data);
+    ws__sane(conn);
+    if (!data && n)
+        return WS_ERR_ARGUMENT;
+    return ws_http_fill(conn, n, ws__fill_copy, (void *)(uintptr_t)data);
 }
 
-WS_API int ws_http_end(ws_conn *c)
+WS_API int ws_http_end(ws_conn *conn)
 {
-    ws__sane(c);
-    if (!c) return WS_ERR_ARGUMENT;
-    if (!ws__sends(&c->core, WS__SENDS_BODY)) return WS_ERR_STATE;
-    if (c->life & WS__CHUNKED && ws__tx_append(c, "0\r\n\r\n", 5, 1)) {
-        ws__fail(c, WS_ERR_MEMORY);
+    ws__sane(conn);
+    if (!conn)
+        return WS_ERR_ARGUMENT;
+    if (!ws__sends(&conn->core, WS__SENDS_BODY))
+        return WS_ERR_STATE;
+    if (conn->life & WS__CHUNKED && ws__tx_append(conn, "0\r\n\r\n", 5, 1)) {
+        ws__fail(conn, WS_ERR_MEMORY);
         return WS_ERR_MEMORY;
     }
-    c->life |= WS__ANSWERED;
-    ws__end(c, WS__PHASE_ENDING);
+    conn->life |= WS__ANSWERED;
+    ws__end(conn, WS__PHASE_ENDING);
     return 0;
 }
 
-WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms)
+WS_API int ws_http_beat(ws_conn *conn, const char *text, uint32_t ms)
 {
     char *copy = NULL;
 
-    ws__sane(c);
-    if (!c || !text || !*text || !ms) return WS_ERR_ARGUMENT;
-    if (!ws__sends(&c->core, WS__SENDS_BODY)) return WS_ERR_STATE;
-    if (ms == WS_NEVER && !c->more) return 0;
+    ws__sane(conn);
+    if (!conn || !text || !*text || !ms)
+        return WS_ERR_ARGUMENT;
+    if (!ws__sends(&conn->core, WS__SENDS_BODY))
+        return WS_ERR_STATE;
+    if (ms == WS_NEVER && !conn->more)
+        return 0;
     if (ms != WS_NEVER) {
-        copy = ws__more_of(c) ? ws__string_new(c, ws__cstr(text)) : NULL;
-        if (!copy) return WS_ERR_MEMORY;
+        copy = ws__more_of(conn) ? ws__string_new(conn, ws__cstr(text)) : NULL;
+        if (!copy)
+            return WS_ERR_MEMORY;
     }
-    ws__call_begin(c);
-    ws__string_free(c, c->more->beat);
-    c->more->beat = copy;
-    c->more->beat_ms = ws__time_within(ms);
-    ws__core_heard(&c->core, c->now);
-    ws__beat_later(c);
-    ws__wake(c);
+    ws__call_begin(conn);
+    ws__string_free(conn, conn->more->beat);
+    conn->more->beat = copy;
+    conn->more->beat_ms = ws__time_within(ms);
+    ws__core_heard(&conn->core, conn->now);
+    ws__beat_later(conn);
+    ws__wake(conn);
     return 0;
 }
 
 #endif /* WS_NO_SERVER */
 
 #ifndef WS_NO_CLIENT
-WS_API int ws_next_header(ws_conn *c, const char *name, const char *value)
+WS_API int ws_next_header(ws_conn *conn, const char *name, const char *value)
 {
-    ws_header h[2];
+    ws_header header[2];
     size_t n;
-    ws__text t;
+    ws__text text;
     char *line = NULL;
 
-    ws__sane(c);
-    if (!c || !WS__IS_CLIENT(&c->core) || ws__is_fixed(c) || !name)
+    ws__sane(conn);
+    if (!conn || !WS__IS_CLIENT(&conn->core) || ws__is_fixed(conn) || !name)
         return WS_ERR_ARGUMENT;
-    h[0].name = name;
-    h[0].value = value;
-    h[1].name = NULL;
-    if (value && !ws__headers_own(h, 0)) return WS_ERR_ARGUMENT;
+    header[0].name = name;
+    header[0].value = value;
+    header[1].name = NULL;
+    if (value && !ws__headers_own(header, 0))
+        return WS_ERR_ARGUMENT;
     if (value) {
-        n = ws__lines_size(h);
-        line = (char *)ws__alloc(c->cfg, n);
-        if (!line) return WS_ERR_MEMORY;
-        t = ws__text_in(line, n);
-        ws__put_lines(&t, h);
+        n = ws__lines_size(header);
+        line = (char *)ws__alloc(conn->cfg, n);
+        if (!line)
+            return WS_ERR_MEMORY;
+        text = ws__text_in(line, n);
+        ws__put_lines(&text, header);
     }
-    ws__string_free(c, ws__client_of(c)->next_line);
-    ws__client_of(c)->next_line = line;
+    ws__string_free(conn, ws__client_of(conn)->next_line);
+    ws__client_of(conn)->next_line = line;
     return 0;
 }
 
-WS_API void ws_next_delay(ws_conn *c, uint32_t ms)
+WS_API void ws_next_delay(ws_conn *conn, uint32_t ms)
 {
-    ws__client *k;
+    ws__client *client;
 
-    ws__sane(c);
-    if (!c || !WS__IS_CLIENT(&c->core)) return;
-    k = ws__client_of(c);
-    if (!k->reconnect) return;
-    k->reconnect = ms ? ws__smaller(ms, WS__LONGEST) : 1;
-    k->delay_set = 1;
-    k->delay = 0;
+    ws__sane(conn);
+    if (!conn || !WS__IS_CLIENT(&conn->core))
+        return;
+    client = ws__client_of(conn);
+    if (!client->reconnect)
+        return;
+    client->reconnect = ms ? ws__smaller(ms, WS__LONGEST) : 1;
+    client->delay_set = 1;
+    client->delay = 0;
 }
 #endif
 
 /* Has sending failed, so that nothing but what came before is left? */
-static int ws__is_broken(const ws_conn *c)
+static int ws__is_broken(const ws_conn *conn)
 {
-    return c->line & WS__BROKEN && c->line & WS__NO_OUTPUT && !c->core.error &&
-           !ws__phase_has(&c->core, WS__ENDS);
+    return conn->line & WS__BROKEN && conn->line & WS__NO_OUTPUT && !conn->core.error &&
+           !ws__phase_has(&conn->core, WS__ENDS);
 }
 
-WS_API int ws_state(const ws_conn *c)
+WS_API int ws_state(const ws_conn *conn)
 {
-    ws__sane(c);
-    if (c && c->owes & WS__DOWN) return WS_STATE_CONNECTING;
-    if (!c || c->core.phase == WS__PHASE_ENDED || ws__is_broken(c)) return WS_STATE_CLOSED;
-    if (ws__phase_has(&c->core, WS__OPENS)) return WS_STATE_CONNECTING;
-    if (c->core.phase == WS__PHASE_ENDING || c->core.is & (WS__CLOSE_SENT | WS__CLOSE_GOT) ||
-        ws__close_is_ahead(c))
+    ws__sane(conn);
+    if (conn && conn->owes & WS__DOWN)
+        return WS_STATE_CONNECTING;
+    if (!conn || conn->core.phase == WS__PHASE_ENDED || ws__is_broken(conn))
+        return WS_STATE_CLOSED;
+    if (ws__phase_has(&conn->core, WS__OPENS))
+        return WS_STATE_CONNECTING;
+    if (conn->core.phase == WS__PHASE_ENDING ||
+        conn->core.is & (WS__CLOSE_SENT | WS__CLOSE_GOT) ||
+        ws__close_is_ahead(conn))
         return WS_STATE_CLOSING;
     return WS_STATE_OPEN;
 }
 
-WS_API int ws_done(const ws_conn *c)
+WS_API int ws_done(const ws_conn *conn)
 {
-    ws__sane(c);
-    return !c || c->owes & WS__CLOSE_TOLD;
+    ws__sane(conn);
+    return !conn || conn->owes & WS__CLOSE_TOLD;
 }
 
-WS_API int ws_error(const ws_conn *c)
+WS_API int ws_error(const ws_conn *conn)
 {
-    ws__sane(c);
-    if (!c) return WS_ERR_MEMORY;
-    return ws__is_broken(c) ? (int)WS_ERR_IO : -(int)c->core.error;
+    ws__sane(conn);
+    if (!conn)
+        return WS_ERR_MEMORY;
+    return ws__is_broken(conn) ? (int)WS_ERR_IO : -(int)conn->core.error;
 }
 
-WS_API const char *ws_error_text(const ws_conn *c)
+WS_API const char *ws_error_text(const ws_conn *conn)
 {
-    ws__sane(c);
-    if (!c) return ws__error_text(-WS_ERR_MEMORY);
-    if (ws__is_broken(c)) return ws__error_text(-WS_ERR_IO);
-    return c->core.error && c->note && *c->note && !(c->core.is & WS__CLOSE_GOT)
-         ? c->note : ws__error_text(c->core.error);
+    ws__sane(conn);
+    if (!conn)
+        return ws__error_text(-WS_ERR_MEMORY);
+    if (ws__is_broken(conn))
+        return ws__error_text(-WS_ERR_IO);
+    return conn->core.error && conn->note && *conn->note &&
+        !(conn->core.is & WS__CLOSE_GOT)
+         ? conn->note : ws__error_text(conn->core.error);
 }
 
 WS_API const char *ws_error_string(int error)
 {
-    return error > 0 || error < -WS__NUMBER_END ? ws__error_text(-1) : ws__error_text(-error);
+    return error > 0 || error < -WS__NUMBER_END ? ws__error_text(-1) :
+        ws__error_text(-error);
 }
 
-WS_API int ws_is_client(const ws_conn *c)
+WS_API int ws_is_client(const ws_conn *conn)
 {
-    ws__sane(c);
-    return c && WS__IS_CLIENT(&c->core);
+    ws__sane(conn);
+    return conn && WS__IS_CLIENT(&conn->core);
 }
 
-WS_API const char *ws_url_of(const ws_conn *c)
+WS_API const char *ws_url_of(const ws_conn *conn)
 {
-    ws__sane(c);
-    if (!c || !c->cfg->url) return "";
-    return ws__client_of(c)->moved ? ws__client_of(c)->moved : c->cfg->url;
+    ws__sane(conn);
+    if (!conn || !conn->cfg->url)
+        return "";
+    return ws__client_of(conn)->moved ? ws__client_of(conn)->moved : conn->cfg->url;
 }
 
-WS_API const char *ws_protocol(const ws_conn *c)
+WS_API const char *ws_protocol(const ws_conn *conn)
 {
-    ws__sane(c);
-    if (!c) return "";
-    if (c->more && c->more->protocol) return c->more->protocol;
-    if (c->route && c->cfg->set.routes[c->route - 1].protocol)
-        return c->cfg->set.routes[c->route - 1].protocol;
-    return ws__protocol_at(c->cfg, c->protocol);
+    ws__sane(conn);
+    if (!conn)
+        return "";
+    if (conn->more && conn->more->protocol)
+        return conn->more->protocol;
+    if (conn->route && conn->cfg->set.routes[conn->route - 1].protocol)
+        return conn->cfg->set.routes[conn->route - 1].protocol;
+    return ws__protocol_at(conn->cfg, conn->protocol);
 }
 
-WS_API const char *ws_extensions(const ws_conn *c)
+WS_API const char *ws_extensions(const ws_conn *conn)
 {
-    const ws__ext *e = c ? ws__ext_of(c) : NULL;
+    const ws__ext *ext = conn ? ws__ext_of(conn) : NULL;
 
-    ws__sane(c);
-    return e ? (const char *)(e + 1) : "";
+    ws__sane(conn);
+    return ext ? (const char *)(ext + 1) : "";
 }
 
 WS_API const char *ws_close_text(int code)
@@ -9505,146 +10576,155 @@ WS_API const char *ws_close_text(int code)
     return code >= 1000 && code <= 1015 ? texts[code - 1000] : "";
 }
 
-WS_API int ws_version(const ws_conn *c)
+WS_API int ws_version(const ws_conn *conn)
 {
-    ws__sane(c);
-    return ws_is_client(c) && c->cfg->set.version ? c->cfg->set.version : 13;
+    ws__sane(conn);
+    return ws_is_client(conn) && conn->cfg->set.version ? conn->cfg->set.version : 13;
 }
 
-WS_API int ws_rtt(const ws_conn *c)
+WS_API int ws_rtt(const ws_conn *conn)
 {
-    ws__sane(c);
-    return c && c->core.rtt ? c->core.rtt - 1 : -1;
+    ws__sane(conn);
+    return conn && conn->core.rtt ? conn->core.rtt - 1 : -1;
 }
 
-WS_API int ws_is_paused(const ws_conn *c)
+WS_API int ws_is_paused(const ws_conn *conn)
 {
-    ws__sane(c);
-    return c && c->line & WS__PAUSED;
+    ws__sane(conn);
+    return conn && conn->line & WS__PAUSED;
 }
 
-WS_API size_t ws_buffered(const ws_conn *c)
+WS_API size_t ws_buffered(const ws_conn *conn)
 {
-    ws__sane(c);
-    return c ? ws__unsent(c) : 0;
+    ws__sane(conn);
+    return conn ? ws__unsent(conn) : 0;
 }
 
-WS_API void *ws_user(const ws_conn *c)
+WS_API void *ws_user(const ws_conn *conn)
 {
-    ws__sane(c);
-    return c ? c->user : NULL;
+    ws__sane(conn);
+    return conn ? conn->user : NULL;
 }
 
-WS_API void ws_set_user(ws_conn *c, void *user)
+WS_API void ws_set_user(ws_conn *conn, void *user)
 {
-    ws__sane(c);
-    if (c) c->user = user;
+    ws__sane(conn);
+    if (conn)
+        conn->user = user;
 }
 
 /* The head that is on show, size 0 if none. */
-static ws_str ws__head(const ws_conn *c)
+static ws_str ws__head(const ws_conn *conn)
 {
     ws_str head = { "", 0 };
-    if (c && c->rx && c->owes & WS__HEAD_HELD && c->rx->head_size) {
-        head.data = (const char *)WS__DATA(c->rx) + c->rx->head_at;
-        head.size = c->rx->head_size;
+    if (conn && conn->rx && conn->owes & WS__HEAD_HELD && conn->rx->head_size) {
+        head.data = (const char *)WS__DATA(conn->rx) + conn->rx->head_at;
+        head.size = conn->rx->head_size;
     }
     return head;
 }
 
-WS_API const char *ws_method(const ws_conn *c)
+WS_API const char *ws_method(const ws_conn *conn)
 {
-    ws__sane(c);
-    return c && !WS__IS_CLIENT(&c->core) ? ws__head(c).data : "";
+    ws__sane(conn);
+    return conn && !WS__IS_CLIENT(&conn->core) ? ws__head(conn).data : "";
 }
 
-WS_API const char *ws_target(const ws_conn *c)
+WS_API const char *ws_target(const ws_conn *conn)
 {
-    ws__sane(c);
-    const char *method = ws_method(c);
+    ws__sane(conn);
+    const char *method = ws_method(conn);
     return *method ? method + strlen(method) + 1 : "";
 }
 
-WS_API int ws_status(const ws_conn *c)
+WS_API int ws_status(const ws_conn *conn)
 {
-    ws__sane(c);
-    return c ? ws__status(c) : 0;
+    ws__sane(conn);
+    return conn ? ws__status(conn) : 0;
 }
 
-WS_API ws_str ws_path(const ws_conn *c)
+WS_API ws_str ws_path(const ws_conn *conn)
 {
-    ws_str all = ws__cstr(ws_target(c));
+    ws_str all = ws__cstr(ws_target(conn));
     size_t from = 0, i;
 
-    ws__sane(c);
+    ws__sane(conn);
     if (all.size && all.data[0] != '/') {       /* "http://host/path" */
         from = ws__find(all, ws__find(all, 0, '/') + 2, '/');
     }
     i = ws__find(all, 0, '?');
-    if (i < from) from = i;
+    if (i < from)
+        from = i;
     return from == i && all.size ? ws__str("/", 1) : ws__str(all.data + from, i - from);
 }
 
-WS_API ws_str ws_body(const ws_conn *c)
+WS_API ws_str ws_body(const ws_conn *conn)
 {
-    ws_str head = ws__head(c);
+    ws_str head = ws__head(conn);
 
-    ws__sane(c);
-    if (!head.size || !ws_is_client(c) || c->life & WS__OPENED) return ws__str("", 0);
-    return ws__str(head.data + head.size, c->rx->aside);
+    ws__sane(conn);
+    if (!head.size || !ws_is_client(conn) || conn->life & WS__OPENED)
+        return ws__str("", 0);
+    return ws__str(head.data + head.size, conn->rx->aside);
 }
 
-WS_API int ws_header_next(const ws_conn *c, size_t *pos, ws_str *name, ws_str *value)
+WS_API int ws_header_next(const ws_conn *conn, size_t *pos, ws_str *name, ws_str *value)
 {
-    ws_str head = ws__head(c);
+    ws_str head = ws__head(conn);
 
-    ws__sane(c);
+    ws__sane(conn);
     return head.size && ws_head_field(head, pos, name, value);
 }
 
-WS_API ws_str ws_header_value(const ws_conn *c, const char *name)
+WS_API ws_str ws_header_value(const ws_conn *conn, const char *name)
 {
     ws_str n, value;
     size_t pos = 0;
 
-    ws__sane(c);
-    while (name && ws_header_next(c, &pos, &n, &value))
-        if (ws_str_is(n, name)) return value;
+    ws__sane(conn);
+    while (name && ws_header_next(conn, &pos, &n, &value))
+        if (ws_str_is(n, name))
+            return value;
     return ws__str(NULL, 0);
 }
 
-WS_API int ws_header_walk(const ws_conn *c, const char *name, ws_walk *walk, ws_str *item)
+WS_API int ws_header_walk(const ws_conn *conn, const char *name, ws_walk *walk,
+                          ws_str *item)
 {
     ws_str field, value;
 
-    ws__sane(c);
-    if (!name || !walk) return 0;
+    ws__sane(conn);
+    if (!name || !walk)
+        return 0;
     while (!ws_list_next(&walk->list, item)) {
         do {
-            if (!ws_header_next(c, &walk->pos, &field, &value)) return 0;
+            if (!ws_header_next(conn, &walk->pos, &field, &value))
+                return 0;
         } while (!ws_str_is(field, name));
         walk->list = value;
     }
     return 1;
 }
 
-WS_API ws_str ws_header_item(const ws_conn *c, const char *name, int i)
+WS_API ws_str ws_header_item(const ws_conn *conn, const char *name, int i)
 {
-    ws_walk w = { 0, { NULL, 0 } };
+    ws_walk walk = { 0, { NULL, 0 } };
     ws_str item;
 
-    ws__sane(c);
-    while (name && i >= 0 && ws_header_walk(c, name, &w, &item))
-        if (!i--) return item;
+    ws__sane(conn);
+    while (name && i >= 0 && ws_header_walk(conn, name, &walk, &item))
+        if (!i--)
+            return item;
     return ws__str(NULL, 0);
 }
 
 /* The same as a string in buf; its length or -1. */
-static int ws__unescaped(ws_str s, int plus, char *buf, size_t n)
+static int ws__unescaped(ws_str str, int plus, char *buf, size_t n)
 {
-    ptrdiff_t size = n ? ws__unescape(s, plus, 0, buf, n - 1) : -1;
+    ptrdiff_t size = n ? ws__unescape(str, plus, 0, buf, n - 1) : -1;
 
-    if (size < 0 || memchr(buf, 0, (size_t)size)) return -1;
+    if (size < 0 || memchr(buf, 0, (size_t)size))
+        return -1;
     buf[size] = 0;
     return (int)size;
 }
@@ -9660,21 +10740,24 @@ static ws_str ws__named_value(ws_str all, char mark, const char *name)
         pair = ws__trim(all.data, at, end);
         eq = ws__find(pair, 0, '=');
         if (pair.size && eq == n && !memcmp(pair.data, name, n))
-            return eq < pair.size ? ws__trim(pair.data, eq + 1, pair.size) : ws__str("", 0);
+            return eq < pair.size ? ws__trim(pair.data, eq + 1, pair.size) :
+                ws__str("", 0);
     }
     return ws__str(NULL, 0);
 }
 
-WS_API int ws_cookie(const ws_conn *c, const char *name, char *buf, size_t n)
+WS_API int ws_cookie(const ws_conn *conn, const char *name, char *buf, size_t n)
 {
     ws_str field, value;
     size_t pos = 0;
 
-    ws__sane(c);
-    while (name && buf && ws_header_next(c, &pos, &field, &value)) {
-        if (!ws_str_is(field, "Cookie")) continue;
+    ws__sane(conn);
+    while (name && buf && ws_header_next(conn, &pos, &field, &value)) {
+        if (!ws_str_is(field, "Cookie"))
+            continue;
         value = ws__named_value(value, ';', name);
-        if (!value.data) continue;
+        if (!value.data)
+            continue;
         if (value.size >= 2 && value.data[0] == '"' && value.data[value.size - 1] == '"')
             value = ws__str(value.data + 1, value.size - 2);
         return ws__unescaped(value, 0, buf, n);
@@ -9682,85 +10765,100 @@ WS_API int ws_cookie(const ws_conn *c, const char *name, char *buf, size_t n)
     return -1;
 }
 
-WS_API int ws_query(const ws_conn *c, const char *name, char *buf, size_t n)
+WS_API int ws_query(const ws_conn *conn, const char *name, char *buf, size_t n)
 {
-    ws_str all = ws__cstr(ws_target(c)), value;
+    ws_str all = ws__cstr(ws_target(conn)), value;
     size_t at = ws__find(all, 0, '?');
 
-    ws__sane(c);
-    if (!name || !buf || at == all.size) return -1;
+    ws__sane(conn);
+    if (!name || !buf || at == all.size)
+        return -1;
     value = ws__named_value(ws__str(all.data + at + 1, all.size - at - 1), '&', name);
     return value.data ? ws__unescaped(value, 1, buf, n) : -1;
 }
 
 /* Adds "; name=value" unless value is NULL. 0 if value holds what may not stand there. */
-static int ws__put_attribute(ws__text *t, const char *name, const char *value)
+static int ws__put_attribute(ws__text *text, const char *name, const char *value)
 {
-    if (!value) return 1;
-    ws__puts(t, name);
-    ws__puts(t, value);
+    if (!value)
+        return 1;
+    ws__puts(text, name);
+    ws__puts(text, value);
     return ws__is_value(value) && !strchr(value, ';');
 }
 
-WS_API int ws_cookie_format(const ws_set_cookie *k, char *buf, size_t n)
+WS_API int ws_cookie_format(const ws_set_cookie *cookie, char *buf, size_t n)
 {
     static const char hex[] = "0123456789ABCDEF";
     const char *p;
-    ws__text t;
+    ws__text text;
     int good;
 
-    if (!k || !buf || !n || !k->name || !ws__token_valid(ws__cstr(k->name))) return -1;
-    t = ws__text_in(buf, n);
-    ws__puts(&t, k->name);
-    ws__puts(&t, "=");
-    for (p = k->value ? k->value : ""; *p; p++) {
+    if (!cookie || !buf || !n || !cookie->name ||
+        !ws__token_valid(ws__cstr(cookie->name)))
+        return -1;
+    text = ws__text_in(buf, n);
+    ws__puts(&text, cookie->name);
+    ws__puts(&text, "=");
+    for (p = cookie->value ? cookie->value : ""; *p; p++) {
         unsigned b = (uint8_t)*p;
         char code[4] = { '%', hex[b >> 4], hex[b & 15], 0 };
-        if (b > ' ' && b < 0x7F && !strchr("\",;\\%", *p)) ws__put(&t, p, 1);
-        else ws__puts(&t, code);
+        if (b > ' ' && b < 0x7F && !strchr("\",;\\%", *p))
+            ws__put(&text, p, 1);
+        else
+            ws__puts(&text, code);
     }
-    good = ws__put_attribute(&t, "; Path=", k->path) &&
-           ws__put_attribute(&t, "; Domain=", k->domain) &&
-           ws__put_attribute(&t, "; Expires=", k->expires) &&
-           ws__put_attribute(&t, "; SameSite=", k->same_site);
-    if (k->max_age) ws__puts(&t, "; Max-Age=");
-    if (k->max_age) ws__put_number(&t, k->max_age > 0 ? (uint64_t)k->max_age : 0);
-    if (k->secure) ws__puts(&t, "; Secure");
-    if (k->http_only) ws__puts(&t, "; HttpOnly");
-    return good && !t.cut ? (int)(t.at - buf) : -1;
+    good = ws__put_attribute(&text, "; Path=", cookie->path) &&
+           ws__put_attribute(&text, "; Domain=", cookie->domain) &&
+           ws__put_attribute(&text, "; Expires=", cookie->expires) &&
+           ws__put_attribute(&text, "; SameSite=", cookie->same_site);
+    if (cookie->max_age)
+        ws__puts(&text, "; Max-Age=");
+    if (cookie->max_age)
+        ws__put_number(&text, cookie->max_age > 0 ? (uint64_t)cookie->max_age : 0);
+    if (cookie->secure)
+        ws__puts(&text, "; Secure");
+    if (cookie->http_only)
+        ws__puts(&text, "; HttpOnly");
+    return good && !text.cut ? (int)(text.at - buf) : -1;
 }
 
-WS_API int ws_route_id(const ws_conn *c)
+WS_API int ws_route_id(const ws_conn *conn)
 {
-    ws__sane(c);
-    return c && c->route ? c->cfg->set.routes[c->route - 1].id : 0;
+    ws__sane(conn);
+    return conn && conn->route ? conn->cfg->set.routes[conn->route - 1].id : 0;
 }
 
 WS_API int ws_is_upgrade(ws_str head)
 {
-    ws__request r;
+    ws__request request;
 
-    return !ws__request_read(&r, head) && r.upgrade && r.connection && r.method.size == 3 &&
-           !memcmp(r.method.data, "GET", 3);
+    return !ws__request_read(&request, head) && request.upgrade && request.connection &&
+        request.method.size == 3 &&
+           !memcmp(request.method.data, "GET", 3);
 }
 
 WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char *target,
                              const ws_header *headers)
 {
-    ws_str a, b, v;
-    ws__text t;
+    ws_str a, b, value;
+    ws__text text;
 
-    if (!buf || !n || !method || !target || !ws__headers_valid(headers)) return 0;
-    t = ws__text_in(buf, n);
-    ws__puts(&t, method);
-    ws__puts(&t, " ");
-    ws__puts(&t, target);
-    ws__puts(&t, " HTTP/1.1\r\n");
-    ws__put_lines(&t, headers);
-    ws__puts(&t, "\r\n");
-    if (t.cut || ws_head_request(ws__str(buf, (size_t)(t.at - buf)), &a, &b, &v)) return 0;
+    if (!buf || !n || !method || !target || !ws__headers_valid(headers))
+        return 0;
+    text = ws__text_in(buf, n);
+    ws__puts(&text, method);
+    ws__puts(&text, " ");
+    ws__puts(&text, target);
+    ws__puts(&text, " HTTP/1.1\r\n");
+    ws__put_lines(&text, headers);
+    ws__puts(&text, "\r\n");
+    if (text.cut || ws_head_request(ws__str(buf, (size_t)(text.at - buf)), &a, &b,
+                                    &value))
+        return 0;
     /* all of method and target, not only what stands before a CR LF of theirs */
-    return a.size == strlen(method) && b.size == strlen(target) ? (size_t)(t.at - buf) : 0;
+    return a.size == strlen(method) &&
+        b.size == strlen(target) ? (size_t)(text.at - buf) : 0;
 }
 
 /* ==== >>tunnel ====================================================================== */
@@ -9788,7 +10886,8 @@ static int ws__proxy_parse(const char *text, ws_url *url, ws__url_why *why)
     memset(url, 0, sizeof *url);
     for (i = 0; i < rest.size; i++)
         if (text[i] < 0x21 || text[i] > 0x7E)
-            return ws__url_fault(why, "proxy: a space, or a character to percent-encode", i);
+            return ws__url_fault(why, "proxy: a space, or a character to percent-encode",
+                                 i);
     for (i = 0; i + 3 <= rest.size && memcmp(text + i, "://", 3); i++) {}
     url->scheme = ws__cstr("http");
     if (i + 3 <= rest.size) {
@@ -9797,42 +10896,53 @@ static int ws__proxy_parse(const char *text, ws_url *url, ws__url_why *why)
     }
     url->port = 1080;
     url->secure = (uint8_t)ws_str_is(url->scheme, "https");
-    if (url->secure || ws_str_is(url->scheme, "http")) url->port = url->secure ? 443 : 80;
+    if (url->secure || ws_str_is(url->scheme, "http"))
+        url->port = url->secure ? 443 : 80;
     else if (!ws_str_is(url->scheme, "socks5") && !ws_str_is(url->scheme, "socks5h"))
-        return ws__url_fault(why, "proxy: scheme is not http, https, socks5 or socks5h", 0);
-    if (rest.size && rest.data[rest.size - 1] == '/') rest.size--;
+        return ws__url_fault(why, "proxy: scheme is not http, https, socks5 or socks5h",
+                             0);
+    if (rest.size && rest.data[rest.size - 1] == '/')
+        rest.size--;
     for (i = 0; i < rest.size; i++)
-        if (strchr("/?#", rest.data[i])) return ws__url_fault(why, "proxy: a path", i);
-    if (!ws__url_authority(rest, url)) return 0;
-    return ws__url_fault(why, url->host.size ? "proxy: port" : "proxy: host, user or password", 0);
+        if (strchr("/?#", rest.data[i]))
+            return ws__url_fault(why, "proxy: a path", i);
+    if (!ws__url_authority(rest, url))
+        return 0;
+    return ws__url_fault(why,
+                         url->host.size ? "proxy: port" : "proxy: host, user or password",
+                         0);
 }
 
 /* Greeting, login, request (RFC 1928 3, RFC 1929 2, RFC 1928 4). */
-static int ws__socks_write(ws_tunnel *t, const ws_url *proxy, ws_str host, uint16_t port)
+static int ws__socks_write(ws_tunnel *tunnel, const ws_url *proxy, ws_str host,
+                           uint16_t port)
 {
-    uint8_t *at = (uint8_t *)t->buf, ip[16];
+    uint8_t *at = (uint8_t *)tunnel->buf, ip[16];
     ptrdiff_t user, password;
     int auth = proxy->user.data != NULL;
 
     *at++ = 5;
     *at++ = auth ? 2 : 1;
     *at++ = 0;
-    if (auth) *at++ = 2;
-    t->part[0] = t->end = (uint32_t)(at - (uint8_t *)t->buf);
+    if (auth)
+        *at++ = 2;
+    tunnel->part[0] = tunnel->end = (uint32_t)(at - (uint8_t *)tunnel->buf);
     if (auth) {
-        ws__text w = ws__text_in(t->text, sizeof t->text);
-        ws__puts(&w, "SOCKS5: user and password have 1 to 255 bytes");
+        ws__text words = ws__text_in(tunnel->text, sizeof tunnel->text);
+        ws__puts(&words, "SOCKS5: user and password have 1 to 255 bytes");
         user = ws__unescape(proxy->user, 0, 1, (char *)at + 2, 255);
-        if (user <= 0) return WS_ERR_ARGUMENT;
+        if (user <= 0)
+            return WS_ERR_ARGUMENT;
         password = ws__unescape(proxy->password, 0, 1, (char *)at + 3 + user, 255);
-        if (password < 0) return WS_ERR_ARGUMENT;
-        *t->text = 0;
+        if (password < 0)
+            return WS_ERR_ARGUMENT;
+        *tunnel->text = 0;
         at[0] = 1;
         at[1] = (uint8_t)user;
         at[2 + user] = (uint8_t)password;
         at += 3 + user + password;
     }
-    t->part[1] = (uint32_t)(at - (uint8_t *)t->buf);
+    tunnel->part[1] = (uint32_t)(at - (uint8_t *)tunnel->buf);
     memcpy(at, "\5\1\0", 3);
     at += 3;
     if (ws__ipv4_parse(host, ip)) {
@@ -9850,8 +10960,8 @@ static int ws__socks_write(ws_tunnel *t, const ws_url *proxy, ws_str host, uint1
         at += host.size;
     }
     ws__put16(at, port);
-    t->part[2] = (uint32_t)(at + 2 - (uint8_t *)t->buf);
-    t->stage = WS__TUNNEL_METHOD;
+    tunnel->part[2] = (uint32_t)(at + 2 - (uint8_t *)tunnel->buf);
+    tunnel->stage = WS__TUNNEL_METHOD;
     return 0;
 }
 
@@ -9861,8 +10971,10 @@ static int ws__host_valid(ws_str host)
     uint8_t ip[16];
     size_t i;
 
-    if (!host.size || host.size > 255) return 0;
-    if (ws__find(host, 0, ':') < host.size) return ws__ipv6_parse(host, ip);
+    if (!host.size || host.size > 255)
+        return 0;
+    if (ws__find(host, 0, ':') < host.size)
+        return ws__ipv6_parse(host, ip);
     for (i = 0; i < host.size; i++)
         if (host.data[i] < 0x21 || host.data[i] > 0x7E || ws__url_odd(host.data[i]) ||
             strchr("/?#%,", host.data[i]))
@@ -9871,170 +10983,199 @@ static int ws__host_valid(ws_str host)
 }
 
 /* headers or lines: more for CONNECT, either may be NULL. */
-static int ws__tunnel_begin(ws_tunnel *t, const ws_url *proxy, ws_str host, uint16_t port,
+static int ws__tunnel_begin(ws_tunnel *tunnel, const ws_url *proxy, ws_str host,
+                            uint16_t port,
                             const ws_header *headers, const char *lines)
 {
     static const char login[] = "Proxy-Authorization";
     int i, ipv6 = ws__find(host, 0, ':') < host.size;
-    ws__text w = ws__text_in(t->buf, sizeof t->buf);
+    ws__text words = ws__text_in(tunnel->buf, sizeof tunnel->buf);
 
-    if (!ws__host_valid(host) || !port) return WS_ERR_ARGUMENT;
-    if (!proxy->secure && !ws_str_is(proxy->scheme, "http"))
-        return ws__socks_write(t, proxy, host, port);
-    for (i = 0; i < 2; i++) {
-        ws__puts(&w, i ? " HTTP/1.1\r\nHost: " : "CONNECT ");
-        ws__puts(&w, ipv6 ? "[" : "");
-        ws__put(&w, host.data, host.size);
-        ws__puts(&w, ipv6 ? "]:" : ":");
-        ws__put_number(&w, port);
-    }
-    ws__puts(&w, "\r\n");
-    if (!ws__has_header(headers, login) && !ws__lines_have(ws__cstr(lines), login) &&
-        ws__put_basic(&w, login, proxy))
+    if (!ws__host_valid(host) || !port)
         return WS_ERR_ARGUMENT;
-    ws__put_lines(&w, headers);
-    if (lines) ws__puts(&w, lines);
-    ws__puts(&w, "\r\n");
-    t->end = (uint32_t)(w.at - t->buf);
-    return w.cut ? WS_ERR_ARGUMENT : 0;
+    if (!proxy->secure && !ws_str_is(proxy->scheme, "http"))
+        return ws__socks_write(tunnel, proxy, host, port);
+    for (i = 0; i < 2; i++) {
+        ws__puts(&words, i ? " HTTP/1.1\r\nHost: " : "CONNECT ");
+        ws__puts(&words, ipv6 ? "[" : "");
+        ws__put(&words, host.data, host.size);
+        ws__puts(&words, ipv6 ? "]:" : ":");
+        ws__put_number(&words, port);
+    }
+    ws__puts(&words, "\r\n");
+    if (!ws__has_header(headers, login) && !ws__lines_have(ws__cstr(lines), login) &&
+        ws__put_basic(&words, login, proxy))
+        return WS_ERR_ARGUMENT;
+    ws__put_lines(&words, headers);
+    if (lines)
+        ws__puts(&words, lines);
+    ws__puts(&words, "\r\n");
+    tunnel->end = (uint32_t)(words.at - tunnel->buf);
+    return words.cut ? WS_ERR_ARGUMENT : 0;
 }
 
-WS_API int ws_tunnel_init(ws_tunnel *t, const char *proxy, const char *host, uint16_t port,
+WS_API int ws_tunnel_init(ws_tunnel *tunnel, const char *proxy, const char *host,
+                          uint16_t port,
                           const ws_header *headers)
 {
     ws_url url;
 
-    if (!t) return WS_ERR_ARGUMENT;
-    memset(t, 0, sizeof *t);
-    t->result = proxy ? ws__proxy_parse(proxy, &url, NULL) : WS_ERR_ARGUMENT;
-    if (!t->result && !ws__headers_own(headers, 0)) t->result = WS_ERR_ARGUMENT;
-    if (!t->result) t->result = ws__tunnel_begin(t, &url, ws__cstr(host), port, headers, NULL);
-    return t->result;
+    if (!tunnel)
+        return WS_ERR_ARGUMENT;
+    memset(tunnel, 0, sizeof *tunnel);
+    tunnel->result = proxy ? ws__proxy_parse(proxy, &url, NULL) : WS_ERR_ARGUMENT;
+    if (!tunnel->result && !ws__headers_own(headers, 0))
+        tunnel->result = WS_ERR_ARGUMENT;
+    if (!tunnel->result)
+        tunnel->result = ws__tunnel_begin(tunnel, &url, ws__cstr(host), port, headers,
+                                          NULL);
+    return tunnel->result;
 }
 
-WS_API const void *ws_tunnel_output(const ws_tunnel *t, size_t *n)
+WS_API const void *ws_tunnel_output(const ws_tunnel *tunnel, size_t *n)
 {
-    *n = t && !t->result ? t->end - t->pos : 0;
-    return t ? t->buf + t->pos : "";
+    *n = tunnel && !tunnel->result ? tunnel->end - tunnel->pos : 0;
+    return tunnel ? tunnel->buf + tunnel->pos : "";
 }
 
-WS_API void ws_tunnel_output_done(ws_tunnel *t, size_t n)
+WS_API void ws_tunnel_output_done(ws_tunnel *tunnel, size_t n)
 {
-    if (t && n <= t->end - t->pos) t->pos += (uint32_t)n;
+    if (tunnel && n <= tunnel->end - tunnel->pos)
+        tunnel->pos += (uint32_t)n;
 }
 
 /* number < 0: none. */
-static void ws__tunnel_fail(ws_tunnel *t, const char *text, int number)
+static void ws__tunnel_fail(ws_tunnel *tunnel, const char *text, int number)
 {
-    ws__text w = ws__text_in(t->text, sizeof t->text);
+    ws__text words = ws__text_in(tunnel->text, sizeof tunnel->text);
 
-    t->result = WS_ERR_PROXY;
-    ws__puts(&w, text);
-    if (number >= 0) ws__put_number(&w, (uint64_t)number);
+    tunnel->result = WS_ERR_PROXY;
+    ws__puts(&words, text);
+    if (number >= 0)
+        ws__put_number(&words, (uint64_t)number);
 }
 
 /* One more byte of the answer to CONNECT is in buf. Whatever body a success announces is
    not there (RFC 9110 9.3.6). */
-static void ws__tunnel_http(ws_tunnel *t)
+static void ws__tunnel_http(ws_tunnel *tunnel)
 {
-    ws_str head = ws__str(t->buf, t->got), version, reason;
+    ws_str head = ws__str(tunnel->buf, tunnel->got), version, reason;
     int size;
 
-    t->scan.max_size = WS_TUNNEL_SIZE - t->part[0];     /* of interim answers, too */
+    /* of interim answers, too */
+    tunnel->scan.max_size = WS_TUNNEL_SIZE - tunnel->part[0];
     size = WS_ERR_HEAD_SYNTAX;
-    if (ws__http_begins(t->buf, t->scan.scanned, t->got))
-        size = ws__head_scan(&t->scan, t->buf, t->got, 1);
-    if (!size) return;
+    if (ws__http_begins(tunnel->buf, tunnel->scan.scanned, tunnel->got))
+        size = ws__head_scan(&tunnel->scan, tunnel->buf, tunnel->got, 1);
+    if (!size)
+        return;
     if (size == WS_ERR_HEAD_SIZE || size == WS_ERR_HEAD_FIELDS) {
-        ws__tunnel_fail(t, "proxy's answer is too large", -1);
-    } else if (size < 0 || ws_head_answer(head, &version, &t->status, &reason) ||
+        ws__tunnel_fail(tunnel, "proxy's answer is too large", -1);
+    } else if (size < 0 || ws_head_answer(head, &version, &tunnel->status, &reason) ||
                version.data[5] != '1') {
-        t->status = 0;
-        ws__tunnel_fail(t, "proxy's answer is not HTTP", -1);
-    } else if (t->status / 100 == 1 && t->status != 101) {
-        memset(&t->scan, 0, sizeof t->scan);    /* an interim answer */
-        t->status = 0;
-        t->part[0] += t->got;
-        t->got = 0;
-        if (t->part[0] == WS_TUNNEL_SIZE) ws__tunnel_fail(t, "proxy's answer is too large", -1);
+        tunnel->status = 0;
+        ws__tunnel_fail(tunnel, "proxy's answer is not HTTP", -1);
+    } else if (tunnel->status / 100 == 1 && tunnel->status != 101) {
+        memset(&tunnel->scan, 0, sizeof tunnel->scan);    /* an interim answer */
+        tunnel->status = 0;
+        tunnel->part[0] += tunnel->got;
+        tunnel->got = 0;
+        if (tunnel->part[0] == WS_TUNNEL_SIZE)
+            ws__tunnel_fail(tunnel, "proxy's answer is too large", -1);
     } else {
-        t->head_size = t->got;
-        if (t->status / 100 == 2) t->result = 1;
-        else ws__tunnel_fail(t, "proxy answered ", t->status);
+        tunnel->head_size = tunnel->got;
+        if (tunnel->status / 100 == 2)
+            tunnel->result = 1;
+        else
+            ws__tunnel_fail(tunnel, "proxy answered ", tunnel->status);
     }
 }
 
 /* The bytes of the reply to a SOCKS5 request, as far as they tell (RFC 1928 6). */
 static uint32_t ws__socks_reply_size(const uint8_t *p, uint32_t got)
 {
-    if (got < 5) return 5;
+    if (got < 5)
+        return 5;
     return p[3] == 1 ? 10u : p[3] == 4 ? 22u : 7u + p[4];
 }
 
-static void ws__socks_reply(ws_tunnel *t, const uint8_t *p)
+static void ws__socks_reply(ws_tunnel *tunnel, const uint8_t *p)
 {
     static const char *const replies[] = {
         "", "general failure", "not allowed", "network unreachable", "host unreachable",
-        "connection refused", "TTL expired", "command not supported", "address not supported"
+        "connection refused", "TTL expired", "command not supported",
+            "address not supported"
     };
     char text[48] = "SOCKS5 proxy: ";
 
-    if (t->got >= 2 && p[1]) {
-        t->status = p[1];
-        if (p[1] > 8) { ws__tunnel_fail(t, "SOCKS5 proxy: reply ", p[1]); return; }
+    if (tunnel->got >= 2 && p[1]) {
+        tunnel->status = p[1];
+        if (p[1] > 8) {
+            ws__tunnel_fail(tunnel, "SOCKS5 proxy: reply ", p[1]);
+            return;
+        }
         memcpy(text + 14, replies[p[1]], strlen(replies[p[1]]) + 1);
-        ws__tunnel_fail(t, text, -1);
-    } else if ((t->got >= 3 && p[2]) || (t->got >= 4 && p[3] != 1 && p[3] != 3 && p[3] != 4)) {
-        ws__tunnel_fail(t, "proxy's answer is not SOCKS5", -1);
-    } else if (t->got == ws__socks_reply_size(p, t->got)) {
-        t->result = 1;
+        ws__tunnel_fail(tunnel, text, -1);
+    } else if ((tunnel->got >= 3 && p[2]) ||
+               (tunnel->got >= 4 && p[3] != 1 && p[3] != 3 && p[3] != 4)) {
+        ws__tunnel_fail(tunnel, "proxy's answer is not SOCKS5", -1);
+    } else if (tunnel->got == ws__socks_reply_size(p, tunnel->got)) {
+        tunnel->result = 1;
     }
 }
 
 /* One more byte from a SOCKS5 proxy. */
-static void ws__tunnel_socks(ws_tunnel *t)
+static void ws__tunnel_socks(ws_tunnel *tunnel)
 {
-    const uint8_t *p = (const uint8_t *)t->buf + WS__SOCKS_IN;
-    int login = t->stage == WS__TUNNEL_LOGIN, can = t->part[1] > t->part[0];
+    const uint8_t *p = (const uint8_t *)tunnel->buf + WS__SOCKS_IN;
+    int login = tunnel->stage == WS__TUNNEL_LOGIN,
+        can = tunnel->part[1] > tunnel->part[0];
 
     if (p[0] != 5 && !(login && p[0] == 1)) {
-        ws__tunnel_fail(t, "proxy's answer is not SOCKS5", -1);
+        ws__tunnel_fail(tunnel, "proxy's answer is not SOCKS5", -1);
         return;
     }
-    if (t->stage == WS__TUNNEL_REPLY) { ws__socks_reply(t, p); return; }
-    if (t->got < 2) return;
-    t->got = 0;
+    if (tunnel->stage == WS__TUNNEL_REPLY) {
+        ws__socks_reply(tunnel, p);
+        return;
+    }
+    if (tunnel->got < 2)
+        return;
+    tunnel->got = 0;
     if (login && p[1]) {
-        ws__tunnel_fail(t, "SOCKS5 proxy: wrong user or password", -1);
+        ws__tunnel_fail(tunnel, "SOCKS5 proxy: wrong user or password", -1);
     } else if (!login && p[1] == 2 && can) {
-        t->stage = WS__TUNNEL_LOGIN;
-        t->end = t->part[1];
+        tunnel->stage = WS__TUNNEL_LOGIN;
+        tunnel->end = tunnel->part[1];
     } else if (login || !p[1]) {
-        t->stage = WS__TUNNEL_REPLY;
-        t->pos = t->part[1];
-        t->end = t->part[2];
+        tunnel->stage = WS__TUNNEL_REPLY;
+        tunnel->pos = tunnel->part[1];
+        tunnel->end = tunnel->part[2];
     } else {
-        ws__tunnel_fail(t, "SOCKS5 proxy wants another way to log in", -1);
+        ws__tunnel_fail(tunnel, "SOCKS5 proxy wants another way to log in", -1);
     }
 }
 
-WS_API size_t ws_tunnel_feed(ws_tunnel *t, const void *data, size_t n)
+WS_API size_t ws_tunnel_feed(ws_tunnel *tunnel, const void *data, size_t n)
 {
     const char *p = (const char *)data;
     size_t i = 0;
 
-    while (t && i < n && !t->result && t->pos == t->end) {
-        int socks = t->stage != WS__TUNNEL_HTTP;
-        t->buf[(socks ? WS__SOCKS_IN : 0) + t->got++] = p[i++];
-        if (socks) ws__tunnel_socks(t);
-        else ws__tunnel_http(t);
+    while (tunnel && i < n && !tunnel->result && tunnel->pos == tunnel->end) {
+        int socks = tunnel->stage != WS__TUNNEL_HTTP;
+        tunnel->buf[(socks ? WS__SOCKS_IN : 0) + tunnel->got++] = p[i++];
+        if (socks)
+            ws__tunnel_socks(tunnel);
+        else
+            ws__tunnel_http(tunnel);
     }
     return i;
 }
 
-WS_API void ws_tunnel_feed_end(ws_tunnel *t)
+WS_API void ws_tunnel_feed_end(ws_tunnel *tunnel)
 {
-    if (t && !t->result) ws__tunnel_fail(t, "proxy ended the connection", -1);
+    if (tunnel && !tunnel->result)
+        ws__tunnel_fail(tunnel, "proxy ended the connection", -1);
 }
 
 #endif /* WS_NO_CLIENT */
@@ -10050,7 +11191,8 @@ struct ws_tls {
 
 static ws_tls *ws__tls_hold(ws_tls *tls)
 {
-    if (tls && tls->refs) tls->refs++;
+    if (tls && tls->refs)
+        tls->refs++;
     return tls;
 }
 
@@ -10062,7 +11204,8 @@ WS_API const char *ws_tls_error_text(const ws_tls *tls) { return tls ? tls->text
 
 WS_API ws_tls *ws_tls_new(const ws_tls_config *set)
 {
-    static const ws_tls none = { 0, WS_ERR_NO_TLS, "TLS is not compiled in (WS_USE_MBEDTLS)" };
+    static const ws_tls none = { 0, WS_ERR_NO_TLS,
+                                 "TLS is not compiled in (WS_USE_MBEDTLS)" };
     (void)set;
     return (ws_tls *)(uintptr_t)&none;
 }
@@ -10077,11 +11220,12 @@ WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host)
     return WS_ERR_NO_TLS;
 }
 
-WS_API size_t ws_tls_peer(const ws_conn *c, char *buf, size_t n)
+WS_API size_t ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
 {
-    ws__sane(c);
-    (void)c;
-    if (buf && n) *buf = 0;
+    ws__sane(conn);
+    (void)conn;
+    if (buf && n)
+        *buf = 0;
     return 0;
 }
 
@@ -10145,28 +11289,30 @@ typedef struct ws__tls_end {
 
 /* ---- certificates ---- */
 
-static int ws__tls_wrong(ws__tls_keys *t, int error, const char *what, const char *why)
+static int ws__tls_wrong(ws__tls_keys *keys, int error, const char *what, const char *why)
 {
-    ws__text text = ws__text_in(t->head.text, sizeof t->head.text);
+    ws__text text = ws__text_in(keys->head.text, sizeof keys->head.text);
 
-    if (t->head.error) return t->head.error;
-    t->head.error = error;
+    if (keys->head.error)
+        return keys->head.error;
+    keys->head.error = error;
     ws__puts(&text, what);
     ws__puts(&text, why);
     return error;
 }
 
-static int ws__tls_mbed(ws__tls_keys *t, const char *what, int code)
+static int ws__tls_mbed(ws__tls_keys *keys, const char *what, int code)
 {
     char why[100] = "mbedTLS failed";
 
-    if (!code) return 0;
+    if (!code)
+        return 0;
     if (code == MBEDTLS_ERR_X509_ALLOC_FAILED || code == MBEDTLS_ERR_PK_ALLOC_FAILED)
-        return ws__tls_wrong(t, WS_ERR_MEMORY, what, "out of memory");
+        return ws__tls_wrong(keys, WS_ERR_MEMORY, what, "out of memory");
 #ifdef MBEDTLS_ERROR_C
     mbedtls_strerror(code, why, sizeof why);
 #endif
-    return ws__tls_wrong(t, WS_ERR_TLS, what, why);
+    return ws__tls_wrong(keys, WS_ERR_TLS, what, why);
 }
 
 static int ws__is_pem(const char *s) { return strstr(s, "-----BEGIN") != NULL; }
@@ -10174,16 +11320,16 @@ static int ws__is_pem(const char *s) { return strstr(s, "-----BEGIN") != NULL; }
 /* Begins an error about a piece of configuration: "key FILE: ". */
 static void ws__tls_about(char *what, size_t n, const char *kind, const char *from)
 {
-    ws__text t = ws__text_in(what, n);
+    ws__text text = ws__text_in(what, n);
 
-    ws__puts(&t, kind);
-    ws__puts(&t, ws__is_pem(from) ? "PEM text" : from);
-    ws__puts(&t, ": ");
+    ws__puts(&text, kind);
+    ws__puts(&text, ws__is_pem(from) ? "PEM text" : from);
+    ws__puts(&text, ": ");
 }
 
 /* Adds the certificates in PEM text or a file. Bundles may hold some that mbedTLS does
    not know: those are left out. */
-static int ws__tls_certs(ws__tls_keys *t, mbedtls_x509_crt *to, const char *from)
+static int ws__tls_certs(ws__tls_keys *keys, mbedtls_x509_crt *to, const char *from)
 {
     char what[100];
     int r = MBEDTLS_ERR_X509_FILE_IO_ERROR;
@@ -10195,11 +11341,11 @@ static int ws__tls_certs(ws__tls_keys *t, mbedtls_x509_crt *to, const char *from
     else
         r = mbedtls_x509_crt_parse_file(to, from);
 #endif
-    return r > 0 && to->version ? 0 : ws__tls_mbed(t, what, r);
+    return r > 0 && to->version ? 0 : ws__tls_mbed(keys, what, r);
 }
 
 /* The system's authorities. */
-static int ws__tls_system(ws__tls_keys *t)
+static int ws__tls_system(ws__tls_keys *keys)
 {
     static const char *const places[] = {
         "/etc/ssl/certs/ca-certificates.crt",       /* Debian, Arch, Gentoo */
@@ -10212,14 +11358,17 @@ static int ws__tls_system(ws__tls_keys *t)
     const char *file = getenv("SSL_CERT_FILE");
     size_t i;
 
-    t->trusts_system = 0;
-    if (file && *file) return ws__tls_certs(t, &t->ca, file);
+    keys->trusts_system = 0;
+    if (file && *file)
+        return ws__tls_certs(keys, &keys->ca, file);
     for (i = 0; i < sizeof places / sizeof *places; i++)
-        if (mbedtls_x509_crt_parse_file(&t->ca, places[i]) >= 0) return 0;
+        if (mbedtls_x509_crt_parse_file(&keys->ca, places[i]) >= 0)
+            return 0;
 #else
     (void)places;
 #endif
-    return ws__tls_wrong(t, WS_ERR_TLS, "no authorities found on this system", ": set ca");
+    return ws__tls_wrong(keys, WS_ERR_TLS, "no authorities found on this system",
+                         ": set ca");
 }
 
 static int ws__tls_random(void *user, unsigned char *buf, size_t n)
@@ -10227,19 +11376,21 @@ static int ws__tls_random(void *user, unsigned char *buf, size_t n)
     return mbedtls_ctr_drbg_random(user, buf, n);
 }
 
-static int ws__tls_key(ws__tls_keys *t, mbedtls_pk_context *to, const char *from)
+static int ws__tls_key(ws__tls_keys *keys, mbedtls_pk_context *to, const char *from)
 {
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
     if (ws__is_pem(from))
-        return mbedtls_pk_parse_key(to, (const unsigned char *)from, strlen(from) + 1, NULL, 0,
-                                    ws__tls_random, &t->random);
+        return mbedtls_pk_parse_key(to, (const unsigned char *)from, strlen(from) + 1,
+                                    NULL, 0,
+                                    ws__tls_random, &keys->random);
 #ifdef MBEDTLS_FS_IO
-    return mbedtls_pk_parse_keyfile(to, from, NULL, ws__tls_random, &t->random);
+    return mbedtls_pk_parse_keyfile(to, from, NULL, ws__tls_random, &keys->random);
 #endif
 #else
-    (void)t;
+    (void)keys;
     if (ws__is_pem(from))
-        return mbedtls_pk_parse_key(to, (const unsigned char *)from, strlen(from) + 1, NULL, 0);
+        return mbedtls_pk_parse_key(to, (const unsigned char *)from, strlen(from) + 1,
+                                    NULL, 0);
 #ifdef MBEDTLS_FS_IO
     return mbedtls_pk_parse_keyfile(to, from, NULL);
 #endif
@@ -10249,35 +11400,40 @@ static int ws__tls_key(ws__tls_keys *t, mbedtls_pk_context *to, const char *from
 #endif
 }
 
-static int ws__tls_pair_fits(ws__tls_keys *t, const ws__tls_own *o)
+static int ws__tls_pair_fits(ws__tls_keys *keys, const ws__tls_own *o)
 {
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
-    return !mbedtls_pk_check_pair(&o->cert.pk, &o->key, ws__tls_random, &t->random);
+    return !mbedtls_pk_check_pair(&o->cert.pk, &o->key, ws__tls_random, &keys->random);
 #else
-    (void)t;
+    (void)keys;
     return !mbedtls_pk_check_pair(&o->cert.pk, &o->key);
 #endif
 }
 
 /* Adds a certificate of ours behind the others. */
-static int ws__tls_own_add(ws__tls_keys *t, const char *cert, const char *key)
+static int ws__tls_own_add(ws__tls_keys *keys, const char *cert, const char *key)
 {
-    ws__tls_own *o, **at = &t->own;
+    ws__tls_own *o, **at = &keys->own;
     char what[100];
     int r;
 
-    if (!cert || !key) return ws__tls_wrong(t, WS_ERR_TLS, "certificate without key", "");
-    while (*at) at = &(*at)->next;
+    if (!cert || !key)
+        return ws__tls_wrong(keys, WS_ERR_TLS, "certificate without key", "");
+    while (*at)
+        at = &(*at)->next;
     o = *at = (ws__tls_own *)mbedtls_calloc(1, sizeof *o);
-    if (!o) return ws__tls_wrong(t, WS_ERR_MEMORY, "out of memory", "");
+    if (!o)
+        return ws__tls_wrong(keys, WS_ERR_MEMORY, "out of memory", "");
     mbedtls_x509_crt_init(&o->cert);
     mbedtls_pk_init(&o->key);
-    if (ws__tls_certs(t, &o->cert, cert)) return t->head.error;
+    if (ws__tls_certs(keys, &o->cert, cert))
+        return keys->head.error;
     ws__tls_about(what, sizeof what, "key ", key);
-    r = ws__tls_key(t, &o->key, key);
-    if (r) return ws__tls_mbed(t, what, r);
-    return ws__tls_pair_fits(t, o) ? 0
-         : ws__tls_wrong(t, WS_ERR_TLS, what, "belongs to another certificate");
+    r = ws__tls_key(keys, &o->key, key);
+    if (r)
+        return ws__tls_mbed(keys, what, r);
+    return ws__tls_pair_fits(keys, o) ? 0
+         : ws__tls_wrong(keys, WS_ERR_TLS, what, "belongs to another certificate");
 }
 
 /* ---- names in certificates ---- */
@@ -10288,14 +11444,16 @@ static int ws__tls_name_is(ws_str name, ws_str host)
     size_t dot = ws__find(host, 0, '.');
 
     if (name.size > 2 && name.data[0] == '*' && name.data[1] == '.') {
-        if (!dot || dot == host.size) return 0;
+        if (!dot || dot == host.size)
+            return 0;
         name = ws__str(name.data + 1, name.size - 1);
         host = ws__str(host.data + dot, host.size - dot);
     }
     return ws__same_text(name, host);
 }
 
-/* Is the certificate for that host or address (RFC 9525: only subject alternative names)? */
+/* Is the certificate for that host or address (RFC 9525: only subject alternative names)?
+   */
 static int ws__tls_is_for(const mbedtls_x509_crt *cert, ws_str host)
 {
     const mbedtls_x509_sequence *san = &cert->subject_alt_names;
@@ -10314,164 +11472,191 @@ static int ws__tls_is_for(const mbedtls_x509_crt *cert, ws_str host)
     return 0;
 }
 
-/* The client asks for a host: the first certificate that names it, else the first of all. */
-static int ws__tls_sni(void *user, mbedtls_ssl_context *ssl, const unsigned char *name, size_t n)
+/* The client asks for a host: the first certificate that names it, else the first of all.
+   */
+static int ws__tls_sni(void *user, mbedtls_ssl_context *ssl, const unsigned char *name,
+                       size_t n)
 {
     ws__tls_own *o = ((ws__tls_keys *)user)->own;
 
-    while (o && !ws__tls_is_for(&o->cert, ws__str((const char *)name, n))) o = o->next;
-    if (!o) o = ((ws__tls_keys *)user)->own;
+    while (o && !ws__tls_is_for(&o->cert, ws__str((const char *)name, n)))
+        o = o->next;
+    if (!o)
+        o = ((ws__tls_keys *)user)->own;
     return mbedtls_ssl_set_hs_own_cert(ssl, &o->cert, &o->key);
 }
 
 /* ---- ws_tls ---- */
 
-static int ws__tls_config(ws__tls_keys *t, mbedtls_ssl_config *k, int role)
+static int ws__tls_config(ws__tls_keys *keys, mbedtls_ssl_config *config, int role)
 {
     static const char *const http[] = { "http/1.1", NULL };
-    int r = mbedtls_ssl_config_defaults(k, role, MBEDTLS_SSL_TRANSPORT_STREAM,
+    int r = mbedtls_ssl_config_defaults(config, role, MBEDTLS_SSL_TRANSPORT_STREAM,
                                         MBEDTLS_SSL_PRESET_DEFAULT);
 
-    if (r) return ws__tls_mbed(t, "", r);
-    mbedtls_ssl_conf_rng(k, ws__tls_random, &t->random);
+    if (r)
+        return ws__tls_mbed(keys, "", r);
+    mbedtls_ssl_conf_rng(config, ws__tls_random, &keys->random);
 #if MBEDTLS_VERSION_NUMBER >= 0x03020000
-    mbedtls_ssl_conf_min_tls_version(k, MBEDTLS_SSL_VERSION_TLS1_2);
+    mbedtls_ssl_conf_min_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);
 #else
-    mbedtls_ssl_conf_min_version(k, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+    mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3,
+                                 MBEDTLS_SSL_MINOR_VERSION_3);
 #endif
 #ifdef MBEDTLS_SSL_ALPN
-    mbedtls_ssl_conf_alpn_protocols(k, (const char **)(uintptr_t)http);
+    mbedtls_ssl_conf_alpn_protocols(config, (const char **)(uintptr_t)http);
 #else
     (void)http;
 #endif
-    mbedtls_ssl_conf_ca_chain(k, &t->ca, NULL);
-    if (t->own) return ws__tls_mbed(t, "", mbedtls_ssl_conf_own_cert(k, &t->own->cert,
-                                                                     &t->own->key));
+    mbedtls_ssl_conf_ca_chain(config, &keys->ca, NULL);
+    if (keys->own)
+        return ws__tls_mbed(keys, "", mbedtls_ssl_conf_own_cert(config, &keys->own->cert,
+                                                                           &keys->own->key));
     return 0;
 }
 
-static int ws__tls_client(ws__tls_keys *t)
+static int ws__tls_client(ws__tls_keys *keys)
 {
-    mbedtls_ssl_config *k = &t->client;
+    mbedtls_ssl_config *config = &keys->client;
 
-    if (ws__tls_config(t, k, MBEDTLS_SSL_IS_CLIENT)) return t->head.error;
-    mbedtls_ssl_conf_authmode(k, t->trusts_everyone ? MBEDTLS_SSL_VERIFY_NONE
+    if (ws__tls_config(keys, config, MBEDTLS_SSL_IS_CLIENT))
+        return keys->head.error;
+    mbedtls_ssl_conf_authmode(config, keys->trusts_everyone ? MBEDTLS_SSL_VERIFY_NONE
                                                     : MBEDTLS_SSL_VERIFY_REQUIRED);
 #ifdef MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
-        k, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+        config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
 #endif
     return 0;
 }
 
-static int ws__tls_server(ws__tls_keys *t, int asks, int optional)
+static int ws__tls_server(ws__tls_keys *keys, int asks, int optional)
 {
-    mbedtls_ssl_config *k = &t->server;
+    mbedtls_ssl_config *config = &keys->server;
 
-    if (ws__tls_config(t, k, MBEDTLS_SSL_IS_SERVER)) return t->head.error;
-    mbedtls_ssl_conf_authmode(k, !asks ? MBEDTLS_SSL_VERIFY_NONE
+    if (ws__tls_config(keys, config, MBEDTLS_SSL_IS_SERVER))
+        return keys->head.error;
+    mbedtls_ssl_conf_authmode(config, !asks ? MBEDTLS_SSL_VERIFY_NONE
                               : optional ? MBEDTLS_SSL_VERIFY_OPTIONAL
                                          : MBEDTLS_SSL_VERIFY_REQUIRED);
-    mbedtls_ssl_conf_sni(k, ws__tls_sni, t);
+    mbedtls_ssl_conf_sni(config, ws__tls_sni, keys);
 #ifdef MBEDTLS_SSL_PROTO_TLS1_3
-    if (asks) return 0;         /* its sessions forget whom the client has proved to be */
+    if (asks)
+        return 0;         /* its sessions forget whom the client has proved to be */
 #endif
 #ifdef MBEDTLS_SSL_TICKET_C
-    mbedtls_ssl_conf_session_tickets_cb(k, mbedtls_ssl_ticket_write, mbedtls_ssl_ticket_parse,
-                                        &t->tickets);
-    return ws__tls_mbed(t, "", mbedtls_ssl_ticket_setup(&t->tickets, ws__tls_random, &t->random,
-                                                        MBEDTLS_CIPHER_AES_256_GCM, 86400));
+    mbedtls_ssl_conf_session_tickets_cb(config, mbedtls_ssl_ticket_write,
+                                        mbedtls_ssl_ticket_parse,
+                                        &keys->tickets);
+    return ws__tls_mbed(keys, "",
+                        mbedtls_ssl_ticket_setup(&keys->tickets, ws__tls_random,
+                                                 &keys->random,
+                                                           MBEDTLS_CIPHER_AES_256_GCM,
+                                                 86400));
 #else
     return 0;
 #endif
 }
 
-static void ws__tls_init(ws__tls_keys *t)
+static void ws__tls_init(ws__tls_keys *keys)
 {
     int i;
 
-    mbedtls_entropy_init(&t->entropy);
-    mbedtls_ctr_drbg_init(&t->random);
-    mbedtls_x509_crt_init(&t->ca);
-    mbedtls_ssl_config_init(&t->client);
-    mbedtls_ssl_config_init(&t->server);
+    mbedtls_entropy_init(&keys->entropy);
+    mbedtls_ctr_drbg_init(&keys->random);
+    mbedtls_x509_crt_init(&keys->ca);
+    mbedtls_ssl_config_init(&keys->client);
+    mbedtls_ssl_config_init(&keys->server);
 #ifdef MBEDTLS_SSL_TICKET_C
-    mbedtls_ssl_ticket_init(&t->tickets);
+    mbedtls_ssl_ticket_init(&keys->tickets);
 #endif
-    for (i = 0; i < WS__TLS_SESSIONS; i++) mbedtls_ssl_session_init(&t->kept[i].session);
+    for (i = 0; i < WS__TLS_SESSIONS; i++)
+        mbedtls_ssl_session_init(&keys->kept[i].session);
 }
 
 /* Reads everything. Stops at the first fault, which sticks. */
-static void ws__tls_load(ws__tls_keys *t, const ws_tls_config *set)
+static void ws__tls_load(ws__tls_keys *keys, const ws_tls_config *set)
 {
     const ws_tls_pair *p = set->others;
 
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000 && defined(MBEDTLS_PSA_CRYPTO_C)
     if (psa_crypto_init()) {
-        ws__tls_wrong(t, WS_ERR_TLS, "psa_crypto_init failed", "");
+        ws__tls_wrong(keys, WS_ERR_TLS, "psa_crypto_init failed", "");
         return;
     }
 #endif
-    if (ws__tls_mbed(t, "", mbedtls_ctr_drbg_seed(&t->random, mbedtls_entropy_func, &t->entropy,
-                                                  NULL, 0)))
+    if (ws__tls_mbed(keys, "",
+                     mbedtls_ctr_drbg_seed(&keys->random, mbedtls_entropy_func,
+                                           &keys->entropy,
+                                                     NULL, 0)))
         return;
-    if ((set->cert || set->key) && ws__tls_own_add(t, set->cert, set->key)) return;
-    for (; p && p->cert; p++) if (ws__tls_own_add(t, p->cert, p->key)) return;
-    if (set->ca) ws__tls_certs(t, &t->ca, set->ca);
-    if (t->head.error || ws__tls_client(t)) return;
-    if (t->own) ws__tls_server(t, set->ca != NULL, set->client_may_be_unknown);
+    if ((set->cert || set->key) && ws__tls_own_add(keys, set->cert, set->key))
+        return;
+    for (; p && p->cert; p++)
+        if (ws__tls_own_add(keys, p->cert, p->key))
+            return;
+    if (set->ca)
+        ws__tls_certs(keys, &keys->ca, set->ca);
+    if (keys->head.error || ws__tls_client(keys))
+        return;
+    if (keys->own)
+        ws__tls_server(keys, set->ca != NULL, set->client_may_be_unknown);
 }
 
 WS_API ws_tls *ws_tls_new(const ws_tls_config *set)
 {
     static const ws_tls lost = { 0, WS_ERR_MEMORY, "out of memory" };
-    ws__tls_keys *t = (ws__tls_keys *)mbedtls_calloc(1, sizeof *t);
+    ws__tls_keys *keys = (ws__tls_keys *)mbedtls_calloc(1, sizeof *keys);
     ws_tls_config none;
 
-    if (!t) return (ws_tls *)(uintptr_t)&lost;
+    if (!keys)
+        return (ws_tls *)(uintptr_t)&lost;
     memset(&none, 0, sizeof none);
-    if (!set) set = &none;
-    t->head.refs = 1;
-    t->trusts_everyone = set->insecure_trust_everyone;
-    t->trusts_system = !set->ca && !t->trusts_everyone;
-    ws__tls_init(t);
-    ws__tls_load(t, set);
-    return &t->head;
+    if (!set)
+        set = &none;
+    keys->head.refs = 1;
+    keys->trusts_everyone = set->insecure_trust_everyone;
+    keys->trusts_system = !set->ca && !keys->trusts_everyone;
+    ws__tls_init(keys);
+    ws__tls_load(keys, set);
+    return &keys->head;
 }
 
 WS_API void ws_tls_free(ws_tls *tls)
 {
-    ws__tls_keys *t = (ws__tls_keys *)(void *)tls;
+    ws__tls_keys *keys = (ws__tls_keys *)(void *)tls;
     ws__tls_own *o;
     int i;
 
-    if (!tls || !tls->refs || --tls->refs) return;
+    if (!tls || !tls->refs || --tls->refs)
+        return;
     for (i = 0; i < WS__TLS_SESSIONS; i++) {
-        mbedtls_ssl_session_free(&t->kept[i].session);
-        mbedtls_free(t->kept[i].host);
+        mbedtls_ssl_session_free(&keys->kept[i].session);
+        mbedtls_free(keys->kept[i].host);
     }
 #ifdef MBEDTLS_SSL_TICKET_C
-    mbedtls_ssl_ticket_free(&t->tickets);
+    mbedtls_ssl_ticket_free(&keys->tickets);
 #endif
-    mbedtls_ssl_config_free(&t->client);
-    mbedtls_ssl_config_free(&t->server);
-    while ((o = t->own) != NULL) {
-        t->own = o->next;
+    mbedtls_ssl_config_free(&keys->client);
+    mbedtls_ssl_config_free(&keys->server);
+    while ((o = keys->own) != NULL) {
+        keys->own = o->next;
         mbedtls_x509_crt_free(&o->cert);
         mbedtls_pk_free(&o->key);
         mbedtls_free(o);
     }
-    mbedtls_x509_crt_free(&t->ca);
-    mbedtls_ctr_drbg_free(&t->random);
-    mbedtls_entropy_free(&t->entropy);
-    mbedtls_free(t);
+    mbedtls_x509_crt_free(&keys->ca);
+    mbedtls_ctr_drbg_free(&keys->random);
+    mbedtls_entropy_free(&keys->entropy);
+    mbedtls_free(keys);
 }
 
 /* Can a server use it? Returns 0, or the error with *why. */
 WS__PRIVATE int ws__tls_serves(const ws_tls *tls, const char **why)
 {
     *why = tls ? tls->text : NULL;
-    if (!tls || tls->error) return tls ? tls->error : 0;
+    if (!tls || tls->error)
+        return tls ? tls->error : 0;
     *why = "a server needs a certificate";
     return ((const ws__tls_keys *)(const void *)tls)->own ? 0 : WS_ERR_TLS;
 }
@@ -10483,19 +11668,22 @@ static const char *ws__tls_alert(int number)
     static const struct { int number; const char *text; } alerts[] = {
         { 40, "handshake failure" }, { 42, "bad certificate" },
         { 43, "unsupported certificate" }, { 44, "certificate revoked" },
-        { 45, "certificate expired" }, { 46, "certificate unknown" }, { 48, "unknown CA" },
-        { 70, "protocol version" }, { 80, "internal error" }, { 112, "unrecognized name" },
+        { 45, "certificate expired" }, { 46, "certificate unknown" },
+            { 48, "unknown CA" },
+        { 70, "protocol version" }, { 80, "internal error" },
+            { 112, "unrecognized name" },
         { 116, "certificate required" }, { 120, "no application protocol" }
     };
     size_t i;
 
     for (i = 0; i < sizeof alerts / sizeof *alerts; i++)
-        if (alerts[i].number == number) return alerts[i].text;
+        if (alerts[i].number == number)
+            return alerts[i].text;
     return "fatal";
 }
 
 /* What the verification found, worst first. */
-static void ws__tls_put_flags(ws__text *w, const ws__tls_end *e)
+static void ws__tls_put_flags(ws__text *words, const ws__tls_end *tls)
 {
     static const struct { uint32_t flag; const char *text; } faults[] = {
         { MBEDTLS_X509_BADCERT_CN_MISMATCH, "is not for this host" },
@@ -10509,36 +11697,38 @@ static void ws__tls_put_flags(ws__text *w, const ws__tls_end *e)
         { MBEDTLS_X509_BADCERT_BAD_KEY | MBEDTLS_X509_BADCERT_BAD_MD |
           MBEDTLS_X509_BADCERT_BAD_PK, "uses a weak key or hash" }
     };
-    uint32_t flags = mbedtls_ssl_get_verify_result(&e->ssl);
+    uint32_t flags = mbedtls_ssl_get_verify_result(&tls->ssl);
     const char *before = "certificate ";
     size_t i;
 
     for (i = 0; i < sizeof faults / sizeof *faults; i++) {
-        if (!(flags & faults[i].flag)) continue;
-        ws__puts(w, before);
-        ws__puts(w, faults[i].text);
+        if (!(flags & faults[i].flag))
+            continue;
+        ws__puts(words, before);
+        ws__puts(words, faults[i].text);
         before = ", ";
     }
-    if (*before == 'c') ws__puts(w, "certificate not accepted");
+    if (*before == 'c')
+        ws__puts(words, "certificate not accepted");
 }
 
 /* Fails for ever. Returns WS_IO_ERROR. */
-static ptrdiff_t ws__tls_fail(ws__tls_end *e, const char *why)
+static ptrdiff_t ws__tls_fail(ws__tls_end *tls, const char *why)
 {
-    ws__text w = ws__text_in(e->text, sizeof e->text);
+    ws__text words = ws__text_in(tls->text, sizeof tls->text);
 
-    e->stage = WS__TLS_FAILED;
-    ws__puts(&w, why);
+    tls->stage = WS__TLS_FAILED;
+    ws__puts(&words, why);
     return WS_IO_ERROR;
 }
 
-static void ws__tls_alerted(ws__tls_end *e, int number)
+static void ws__tls_alerted(ws__tls_end *tls, int number)
 {
-    ws__text w = ws__text_in(e->text, sizeof e->text);
+    ws__text words = ws__text_in(tls->text, sizeof tls->text);
 
-    e->stage = WS__TLS_FAILED;
-    ws__puts(&w, "peer's alert: ");
-    ws__puts(&w, ws__tls_alert(number));
+    tls->stage = WS__TLS_FAILED;
+    ws__puts(&words, "peer's alert: ");
+    ws__puts(&words, ws__tls_alert(number));
 }
 
 #ifdef MBEDTLS_PRIVATE
@@ -10550,39 +11740,42 @@ static void ws__tls_alerted(ws__tls_end *e, int number)
 #endif
 
 /* What mbedTLS returned, as a ws_io. */
-static ptrdiff_t ws__tls_result(ws__tls_end *e, int code)
+static ptrdiff_t ws__tls_result(ws__tls_end *tls, int code)
 {
-    int shaking = e->stage == WS__TLS_SHAKING;
-    ws__text w;
+    int shaking = tls->stage == WS__TLS_SHAKING;
+    ws__text words;
 
-    if (code == MBEDTLS_ERR_SSL_WANT_READ) return WS_IO_WANT_READ;
-    if (code == MBEDTLS_ERR_SSL_WANT_WRITE) return WS_IO_WANT_WRITE;
-    if (code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY && !shaking) return 0;
-    if (*e->text || (code == WS__TLS_BROKEN && !shaking)) {
-        e->stage = WS__TLS_FAILED;
+    if (code == MBEDTLS_ERR_SSL_WANT_READ)
+        return WS_IO_WANT_READ;
+    if (code == MBEDTLS_ERR_SSL_WANT_WRITE)
+        return WS_IO_WANT_WRITE;
+    if (code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY && !shaking)
+        return 0;
+    if (*tls->text || (code == WS__TLS_BROKEN && !shaking)) {
+        tls->stage = WS__TLS_FAILED;
         return WS_IO_ERROR;
     }
     if (code == 0 || code == MBEDTLS_ERR_SSL_CONN_EOF || code == WS__TLS_BROKEN ||
         code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
-        return ws__tls_fail(e, shaking ? "peer ended the connection in the handshake"
+        return ws__tls_fail(tls, shaking ? "peer ended the connection in the handshake"
                                        : "stream cut off without close_notify");
-    w = ws__text_in(e->text, sizeof e->text);
-    e->stage = WS__TLS_FAILED;
+    words = ws__text_in(tls->text, sizeof tls->text);
+    tls->stage = WS__TLS_FAILED;
     if (code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)      /* mbedTLS does not tell the
                                                                client */
-        mbedtls_ssl_send_alert_message(&e->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+        mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
                                        MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
     if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || code == WS__TLS_BAD_CERT ||
         code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE) {
-        ws__tls_put_flags(&w, e);
+        ws__tls_put_flags(&words, tls);
     } else if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
-        ws__tls_alerted(e, e->ssl.WS__MBEDTLS(in_msg)[1]);
+        ws__tls_alerted(tls, tls->ssl.WS__MBEDTLS(in_msg)[1]);
     } else {
 #ifdef MBEDTLS_ERROR_C
-        mbedtls_strerror(code, e->text, sizeof e->text);
+        mbedtls_strerror(code, tls->text, sizeof tls->text);
 #else
-        ws__puts(&w, "mbedTLS error -");
-        ws__put_hex(&w, (uint64_t)-code);
+        ws__puts(&words, "mbedTLS error -");
+        ws__put_hex(&words, (uint64_t)-code);
 #endif
     }
     return WS_IO_ERROR;
@@ -10591,193 +11784,227 @@ static ptrdiff_t ws__tls_result(ws__tls_end *e, int code)
 /* ---- raw bytes ---- */
 
 /* What is below said r, no count of bytes: for mbedTLS. */
-static int ws__tls_below(ws__tls_end *e, ptrdiff_t r)
+static int ws__tls_below(ws__tls_end *tls, ptrdiff_t got)
 {
-    e->asked = 1;
-    return r == WS_IO_WANT_READ ? MBEDTLS_ERR_SSL_WANT_READ
-         : r == WS_IO_WANT_WRITE ? MBEDTLS_ERR_SSL_WANT_WRITE
-         : r == 0 ? 0 : WS__TLS_BROKEN;
+    tls->asked = 1;
+    return got == WS_IO_WANT_READ ? MBEDTLS_ERR_SSL_WANT_READ
+         : got == WS_IO_WANT_WRITE ? MBEDTLS_ERR_SSL_WANT_WRITE
+         : got == 0 ? 0 : WS__TLS_BROKEN;
 }
 
-static void ws__tls_ahead_free(ws__tls_end *e)
+static void ws__tls_ahead_free(ws__tls_end *tls)
 {
-    mbedtls_free(e->ahead);
-    e->ahead = NULL;
-    e->at = e->end = 0;
+    mbedtls_free(tls->ahead);
+    tls->ahead = NULL;
+    tls->at = tls->end = 0;
 }
 
 /* The first byte of a TLS stream is a handshake record's, or an alert's. */
-static int ws__tls_greeting(ws__tls_end *e)
+static int ws__tls_greeting(ws__tls_end *tls)
 {
     static const char sorry[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
                                 "Content-Length: 32\r\n\r\nThis port speaks TLS: use https.\n";
 
-    e->spoken = 1;
-    if (e->ahead[0] == 22 || e->ahead[0] == 21) return 0;
-    if (e->host) { ws__tls_fail(e, "server does not speak TLS"); return WS__TLS_BROKEN; }
-    if (e->ahead[0] < 'A' || e->ahead[0] > 'Z') {
-        ws__tls_fail(e, "client does not speak TLS");
+    tls->spoken = 1;
+    if (tls->ahead[0] == 22 || tls->ahead[0] == 21)
+        return 0;
+    if (tls->host) {
+        ws__tls_fail(tls, "server does not speak TLS");
+        return WS__TLS_BROKEN;
+    }
+    if (tls->ahead[0] < 'A' || tls->ahead[0] > 'Z') {
+        ws__tls_fail(tls, "client does not speak TLS");
     } else {
-        (e->io.write)(e->io.user, sorry, sizeof sorry - 1);
-        ws__tls_fail(e, "plain HTTP on a TLS port");
+        (tls->io.write)(tls->io.user, sorry, sizeof sorry - 1);
+        ws__tls_fail(tls, "plain HTTP on a TLS port");
     }
     return WS__TLS_BROKEN;
 }
 
 /* Reads ahead: 1, 0 at the end, or mbedTLS's error. mbedTLS reads on over warnings: a
    peer that has no end of them must leave others their turn. */
-static int ws__tls_fill(ws__tls_end *e)
+static int ws__tls_fill(ws__tls_end *tls)
 {
-    ptrdiff_t r;
+    ptrdiff_t got;
 
-    if (e->at < e->end) return 1;
-    if (e->idle >= WS__TLS_IDLE) return ws__tls_below(e, WS_IO_WANT_READ);
-    if (!e->ahead) e->ahead = (uint8_t *)mbedtls_calloc(1, WS__TLS_AHEAD);
-    if (!e->ahead) return MBEDTLS_ERR_SSL_ALLOC_FAILED;
-    r = (e->io.read)(e->io.user, e->ahead, WS__TLS_AHEAD);
-    if (r <= 0 || r > WS__TLS_AHEAD) return ws__tls_below(e, r);
-    e->at = 0;
-    e->end = (size_t)r;
-    e->idle += e->end;
-    return !e->spoken && ws__tls_greeting(e) ? WS__TLS_BROKEN : 1;
+    if (tls->at < tls->end)
+        return 1;
+    if (tls->idle >= WS__TLS_IDLE)
+        return ws__tls_below(tls, WS_IO_WANT_READ);
+    if (!tls->ahead)
+        tls->ahead = (uint8_t *)mbedtls_calloc(1, WS__TLS_AHEAD);
+    if (!tls->ahead)
+        return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+    got = (tls->io.read)(tls->io.user, tls->ahead, WS__TLS_AHEAD);
+    if (got <= 0 || got > WS__TLS_AHEAD)
+        return ws__tls_below(tls, got);
+    tls->at = 0;
+    tls->end = (size_t)got;
+    tls->idle += tls->end;
+    return !tls->spoken && ws__tls_greeting(tls) ? WS__TLS_BROKEN : 1;
 }
 
 static int ws__tls_recv(void *user, unsigned char *buf, size_t n)
 {
-    ws__tls_end *e = (ws__tls_end *)user;
-    int r = ws__tls_fill(e);
+    ws__tls_end *tls = (ws__tls_end *)user;
+    int r = ws__tls_fill(tls);
 
-    if (r <= 0) return r;
-    if (n > e->end - e->at) n = e->end - e->at;
-    memcpy(buf, e->ahead + e->at, n);
-    e->at += n;
+    if (r <= 0)
+        return r;
+    if (n > tls->end - tls->at)
+        n = tls->end - tls->at;
+    memcpy(buf, tls->ahead + tls->at, n);
+    tls->at += n;
     return (int)n;
 }
 
 /* A peer that gives up in the handshake says why and goes: mbedTLS, which writes on,
    fails before it reads that. The alert is not encrypted (in TLS 1.3 it is, but comes
    after the handshake). */
-static void ws__tls_last_words(ws__tls_end *e)
+static void ws__tls_last_words(ws__tls_end *tls)
 {
     const uint8_t *p;
 
-    if (e->stage != WS__TLS_SHAKING || ws__tls_fill(e) <= 0) return;
-    p = e->ahead + e->at;
-    if (e->end - e->at >= 7 && p[0] == 21 && p[4] == 2 && p[5] == 2) ws__tls_alerted(e, p[6]);
+    if (tls->stage != WS__TLS_SHAKING || ws__tls_fill(tls) <= 0)
+        return;
+    p = tls->ahead + tls->at;
+    if (tls->end - tls->at >= 7 && p[0] == 21 && p[4] == 2 && p[5] == 2)
+        ws__tls_alerted(tls, p[6]);
 }
 
 static int ws__tls_send(void *user, const unsigned char *buf, size_t n)
 {
-    ws__tls_end *e = (ws__tls_end *)user;
-    ptrdiff_t r = (e->io.write)(e->io.user, buf, n);
+    ws__tls_end *tls = (ws__tls_end *)user;
+    ptrdiff_t got = (tls->io.write)(tls->io.user, buf, n);
 
-    if (r == 0) r = WS_IO_WANT_WRITE;
-    if (r == WS_IO_ERROR) ws__tls_last_words(e);
-    return r > 0 ? (int)r : ws__tls_below(e, r);
+    if (got == 0)
+        got = WS_IO_WANT_WRITE;
+    if (got == WS_IO_ERROR)
+        ws__tls_last_words(tls);
+    return got > 0 ? (int)got : ws__tls_below(tls, got);
 }
 
 /* ---- handshake ---- */
 
-static void ws__tls_session_load(ws__tls_end *e)
+static void ws__tls_session_load(ws__tls_end *tls)
 {
-    ws__tls_keys *t = e->tls;
+    ws__tls_keys *keys = tls->tls;
     int i;
 
     for (i = 0; i < WS__TLS_SESSIONS; i++)
-        if (t->kept[i].host && !strcmp(t->kept[i].host, e->host))
-            mbedtls_ssl_set_session(&e->ssl, &t->kept[i].session);
+        if (keys->kept[i].host && !strcmp(keys->kept[i].host, tls->host))
+            mbedtls_ssl_set_session(&tls->ssl, &keys->kept[i].session);
 }
 
-static void ws__tls_session_keep(ws__tls_end *e)
+static void ws__tls_session_keep(ws__tls_end *tls)
 {
-    ws__tls_keys *t = e->tls;
+    ws__tls_keys *keys = tls->tls;
     unsigned i;
 
-    if (!e->host) return;
+    if (!tls->host)
+        return;
     for (i = 0; i < WS__TLS_SESSIONS; i++)
-        if (t->kept[i].host && !strcmp(t->kept[i].host, e->host)) break;
-    if (i == WS__TLS_SESSIONS) i = t->next_kept++ % WS__TLS_SESSIONS;
-    mbedtls_ssl_session_free(&t->kept[i].session);
-    mbedtls_ssl_session_init(&t->kept[i].session);
-    mbedtls_free(t->kept[i].host);
-    t->kept[i].host = NULL;
-    if (mbedtls_ssl_get_session(&e->ssl, &t->kept[i].session)) return;
-    t->kept[i].host = (char *)mbedtls_calloc(1, strlen(e->host) + 1);
-    if (t->kept[i].host) memcpy(t->kept[i].host, e->host, strlen(e->host));
+        if (keys->kept[i].host && !strcmp(keys->kept[i].host, tls->host))
+            break;
+    if (i == WS__TLS_SESSIONS)
+        i = keys->next_kept++ % WS__TLS_SESSIONS;
+    mbedtls_ssl_session_free(&keys->kept[i].session);
+    mbedtls_ssl_session_init(&keys->kept[i].session);
+    mbedtls_free(keys->kept[i].host);
+    keys->kept[i].host = NULL;
+    if (mbedtls_ssl_get_session(&tls->ssl, &keys->kept[i].session))
+        return;
+    keys->kept[i].host = (char *)mbedtls_calloc(1, strlen(tls->host) + 1);
+    if (keys->kept[i].host)
+        memcpy(keys->kept[i].host, tls->host, strlen(tls->host));
 }
 
-static int ws__tls_begin(ws__tls_end *e)
+static int ws__tls_begin(ws__tls_end *tls)
 {
     uint8_t ip[16];
-    ws_str host = ws__cstr(e->host);
-    int named = e->host && !ws__ipv4_parse(host, ip) && !ws__ipv6_parse(host, ip);
-    int r = mbedtls_ssl_setup(&e->ssl, e->host ? &e->tls->client : &e->tls->server);
+    ws_str host = ws__cstr(tls->host);
+    int named = tls->host && !ws__ipv4_parse(host, ip) && !ws__ipv6_parse(host, ip);
+    int r = mbedtls_ssl_setup(&tls->ssl,
+                              tls->host ? &tls->tls->client : &tls->tls->server);
 
-    e->stage = WS__TLS_SHAKING;
-    if (r) return r;
-    mbedtls_ssl_set_bio(&e->ssl, e, ws__tls_send, ws__tls_recv, NULL);
-    if (!e->host) return 0;
+    tls->stage = WS__TLS_SHAKING;
+    if (r)
+        return r;
+    mbedtls_ssl_set_bio(&tls->ssl, tls, ws__tls_send, ws__tls_recv, NULL);
+    if (!tls->host)
+        return 0;
     /* an address is no SNI (RFC 6066 3): ws__tls_verified looks for it */
-    r = mbedtls_ssl_set_hostname(&e->ssl, named ? e->host : NULL);
-    if (!r) ws__tls_session_load(e);
+    r = mbedtls_ssl_set_hostname(&tls->ssl, named ? tls->host : NULL);
+    if (!r)
+        ws__tls_session_load(tls);
     return r;
 }
 
 /* The handshake is done: is the peer who it must be? mbedTLS has verified the server's
    chain; of a client that need not show a certificate it lets in any. */
-static int ws__tls_verified(ws__tls_end *e)
+static int ws__tls_verified(ws__tls_end *tls)
 {
-    const mbedtls_x509_crt *cert = mbedtls_ssl_get_peer_cert(&e->ssl);
-    ws__text w = ws__text_in(e->text, sizeof e->text);
+    const mbedtls_x509_crt *cert = mbedtls_ssl_get_peer_cert(&tls->ssl);
+    ws__text words = ws__text_in(tls->text, sizeof tls->text);
 
-    if (e->host ? e->tls->trusts_everyone || (cert && ws__tls_is_for(cert, ws__cstr(e->host)))
-                : !cert || !mbedtls_ssl_get_verify_result(&e->ssl))
+    if (tls->host ? tls->tls->trusts_everyone ||
+        (cert && ws__tls_is_for(cert, ws__cstr(tls->host)))
+                : !cert || !mbedtls_ssl_get_verify_result(&tls->ssl))
         return 1;
-    if (e->host) ws__puts(&w, "certificate is not for this host");
-    else ws__tls_put_flags(&w, e);
-    e->stage = WS__TLS_FAILED;
-    mbedtls_ssl_send_alert_message(&e->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+    if (tls->host)
+        ws__puts(&words, "certificate is not for this host");
+    else
+        ws__tls_put_flags(&words, tls);
+    tls->stage = WS__TLS_FAILED;
+    mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
                                    MBEDTLS_SSL_ALERT_MSG_BAD_CERT);
     return 0;
 }
 
 /* 1: call mbedTLS again. It may want to read without having asked below (TLS 1.3 does),
    and a session ticket is no error. */
-static int ws__tls_once_more(ws__tls_end *e, int code)
+static int ws__tls_once_more(ws__tls_end *tls, int code)
 {
 #ifdef MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET
     if (code == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
-        ws__tls_session_keep(e);
+        ws__tls_session_keep(tls);
         return 1;
     }
 #endif
-    return (code == MBEDTLS_ERR_SSL_WANT_READ || code == MBEDTLS_ERR_SSL_WANT_WRITE) && !e->asked;
+    return (code == MBEDTLS_ERR_SSL_WANT_READ || code == MBEDTLS_ERR_SSL_WANT_WRITE) &&
+        !tls->asked;
 }
 
 /* Shakes hands as far as possible. 1 when it is done, or WS_IO_. */
-static ptrdiff_t ws__tls_shake(ws__tls_end *e)
+static ptrdiff_t ws__tls_shake(ws__tls_end *tls)
 {
     int r;
 
-    if (e->stage == WS__TLS_OPEN) return 1;
-    if (e->stage == WS__TLS_FAILED) return WS_IO_ERROR;
-    if (e->stage == WS__TLS_NEW) {      /* who says nothing costs nothing */
-        r = e->host ? 1 : ws__tls_fill(e);
-        if (r > 0) r = ws__tls_begin(e);
-        else if (r == 0) return 0;
-        if (r) return ws__tls_result(e, r);
+    if (tls->stage == WS__TLS_OPEN)
+        return 1;
+    if (tls->stage == WS__TLS_FAILED)
+        return WS_IO_ERROR;
+    if (tls->stage == WS__TLS_NEW) {      /* who says nothing costs nothing */
+        r = tls->host ? 1 : ws__tls_fill(tls);
+        if (r > 0)
+            r = ws__tls_begin(tls);
+        else if (r == 0)
+            return 0;
+        if (r)
+            return ws__tls_result(tls, r);
     }
     do {
-        e->asked = 0;
-        r = mbedtls_ssl_handshake(&e->ssl);
-    } while (r && ws__tls_once_more(e, r));
+        tls->asked = 0;
+        r = mbedtls_ssl_handshake(&tls->ssl);
+    } while (r && ws__tls_once_more(tls, r));
     if (r) {
-        ptrdiff_t result = ws__tls_result(e, r);
+        ptrdiff_t result = ws__tls_result(tls, r);
         return result ? result : (ptrdiff_t)WS_IO_ERROR;
     }
-    if (!ws__tls_verified(e)) return WS_IO_ERROR;
-    e->stage = WS__TLS_OPEN;
-    ws__tls_session_keep(e);
+    if (!ws__tls_verified(tls))
+        return WS_IO_ERROR;
+    tls->stage = WS__TLS_OPEN;
+    ws__tls_session_keep(tls);
     return 1;
 }
 
@@ -10785,37 +12012,43 @@ static ptrdiff_t ws__tls_shake(ws__tls_end *e)
 
 static int ws__tls_pending(void *user)
 {
-    const ws__tls_end *e = (const ws__tls_end *)user;
+    const ws__tls_end *tls = (const ws__tls_end *)user;
 
-    return e->at < e->end || e->ended || e->stage == WS__TLS_FAILED || e->idle >= WS__TLS_IDLE ||
-           (e->stage == WS__TLS_OPEN && mbedtls_ssl_get_bytes_avail(&e->ssl)) ||
-           (e->io.pending && (e->io.pending)(e->io.user));
+    return tls->at < tls->end || tls->ended || tls->stage == WS__TLS_FAILED ||
+        tls->idle >= WS__TLS_IDLE ||
+           (tls->stage == WS__TLS_OPEN && mbedtls_ssl_get_bytes_avail(&tls->ssl)) ||
+           (tls->io.pending && (tls->io.pending)(tls->io.user));
 }
 
 /* As much as is there: each call into mbedTLS gives at most one record. */
 static ptrdiff_t ws__tls_read(void *user, void *buf, size_t n)
 {
-    ws__tls_end *e = (ws__tls_end *)user;
-    ptrdiff_t r;
+    ws__tls_end *tls = (ws__tls_end *)user;
+    ptrdiff_t done;
     size_t got = 0;
 
-    e->idle = 0;
-    r = ws__tls_shake(e);
-    if (r > 0 && e->ended) {
-        r = e->ended - 1;
-        e->ended = 0;
-        return r;
+    tls->idle = 0;
+    done = ws__tls_shake(tls);
+    if (done > 0 && tls->ended) {
+        done = tls->ended - 1;
+        tls->ended = 0;
+        return done;
     }
-    while (r > 0 && got < n && (!got || ws__tls_pending(e))) {
+    while (done > 0 && got < n && (!got || ws__tls_pending(tls))) {
         int k;
-        e->asked = 0;
-        k = mbedtls_ssl_read(&e->ssl, (unsigned char *)buf + got, n - got);
-        if (k > 0) got += (size_t)k, e->idle = 0;
-        else if (!ws__tls_once_more(e, k)) r = ws__tls_result(e, k);
+        tls->asked = 0;
+        k = mbedtls_ssl_read(&tls->ssl, (unsigned char *)buf + got, n - got);
+        if (k > 0)
+            got += (size_t)k, tls->idle = 0;
+        else if (!ws__tls_once_more(tls, k))
+            done = ws__tls_result(tls, k);
     }
-    if (e->at == e->end) ws__tls_ahead_free(e);
-    if (!got) return r;
-    if (r == 0) e->ended = 1;
+    if (tls->at == tls->end)
+        ws__tls_ahead_free(tls);
+    if (!got)
+        return done;
+    if (done == 0)
+        tls->ended = 1;
     return (ptrdiff_t)got;
 }
 
@@ -10824,24 +12057,28 @@ static ptrdiff_t ws__tls_read(void *user, void *buf, size_t n)
    that); when they were not offered yet, it is an alert or the like that is left. */
 static ptrdiff_t ws__tls_write(void *user, const void *buf, size_t n)
 {
-    ws__tls_end *e = (ws__tls_end *)user;
-    const size_t *left = &e->ssl.WS__MBEDTLS(out_left);
-    ptrdiff_t r;
+    ws__tls_end *tls = (ws__tls_end *)user;
+    const size_t *left = &tls->ssl.WS__MBEDTLS(out_left);
+    ptrdiff_t got;
     int k, ours;
 
-    e->idle = 0;
-    r = ws__tls_shake(e);
-    if (r <= 0) return r ? r : (ptrdiff_t)WS_IO_ERROR;
-    if (e->blocked && e->blocked <= n) n = e->blocked;
+    tls->idle = 0;
+    got = ws__tls_shake(tls);
+    if (got <= 0)
+        return got ? got : (ptrdiff_t)WS_IO_ERROR;
+    if (tls->blocked && tls->blocked <= n)
+        n = tls->blocked;
     do {
-        ours = e->blocked || !*left;
-        e->asked = 0;
-        k = e->blocked && !*left ? (int)n
-                                 : mbedtls_ssl_write(&e->ssl, (const unsigned char *)buf, n);
-        e->blocked = k < 0 && (e->blocked || (ours && *left)) ? n : 0;
-    } while (k < 0 ? ws__tls_once_more(e, k) : !ours);
-    if (k == WS__TLS_BROKEN) return WS_IO_ERROR;  /* what came before can still be read */
-    return k > 0 ? k : ws__tls_result(e, k);
+        ours = tls->blocked || !*left;
+        tls->asked = 0;
+        k = tls->blocked && !*left ? (int)n
+                                 : mbedtls_ssl_write(&tls->ssl,
+                                                     (const unsigned char *)buf, n);
+        tls->blocked = k < 0 && (tls->blocked || (ours && *left)) ? n : 0;
+    } while (k < 0 ? ws__tls_once_more(tls, k) : !ours);
+    if (k == WS__TLS_BROKEN)
+        return WS_IO_ERROR;  /* what came before can still be read */
+    return k > 0 ? k : ws__tls_result(tls, k);
 }
 
 static void ws__tls_wait(void *user, int wants, int timeout)
@@ -10853,69 +12090,84 @@ static void ws__tls_wait(void *user, int wants, int timeout)
 
 static const char *ws__tls_why(void *user)
 {
-    const ws__tls_end *e = (const ws__tls_end *)user;
-    const char *why = e->io.why ? (e->io.why)(e->io.user) : NULL;
+    const ws__tls_end *tls = (const ws__tls_end *)user;
+    const char *why = tls->io.why ? (tls->io.why)(tls->io.user) : NULL;
 
-    if (*e->text) return e->text;
-    if (!why && e->stage < WS__TLS_OPEN) why = "the TLS handshake did not finish";
+    if (*tls->text)
+        return tls->text;
+    if (!why && tls->stage < WS__TLS_OPEN)
+        why = "the TLS handshake did not finish";
     return why;
 }
 
 static void ws__tls_close(void *user)
 {
-    ws__tls_end *e = (ws__tls_end *)user;
+    ws__tls_end *tls = (ws__tls_end *)user;
 
-    if (e->stage == WS__TLS_OPEN) mbedtls_ssl_close_notify(&e->ssl);
-    if (e->io.close) (e->io.close)(e->io.user);
-    mbedtls_ssl_free(&e->ssl);
-    ws__tls_ahead_free(e);
-    mbedtls_free(e->host);
-    ws_tls_free(&e->tls->head);
-    mbedtls_free(e);
+    if (tls->stage == WS__TLS_OPEN)
+        mbedtls_ssl_close_notify(&tls->ssl);
+    if (tls->io.close)
+        (tls->io.close)(tls->io.user);
+    mbedtls_ssl_free(&tls->ssl);
+    ws__tls_ahead_free(tls);
+    mbedtls_free(tls->host);
+    ws_tls_free(&tls->tls->head);
+    mbedtls_free(tls);
 }
 
 WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host)
 {
-    ws__tls_keys *t = (ws__tls_keys *)(void *)tls;
+    ws__tls_keys *keys = (ws__tls_keys *)(void *)tls;
     const char *why;
     ws__tls_end *e;
 
-    if (!tls || !io) return WS_ERR_ARGUMENT;
-    if (!tls->error && host && t->trusts_system) ws__tls_system(t);
+    if (!tls || !io)
+        return WS_ERR_ARGUMENT;
+    if (!tls->error && host && keys->trusts_system)
+        ws__tls_system(keys);
     if (tls->error || (!host && ws__tls_serves(tls, &why)))
         return tls->error ? tls->error : WS_ERR_TLS;
     e = (ws__tls_end *)mbedtls_calloc(1, sizeof *e);
-    if (e && host) e->host = (char *)mbedtls_calloc(1, strlen(host) + 1);
-    if (!e || (host && !e->host)) { mbedtls_free(e); return WS_ERR_MEMORY; }
-    if (host) memcpy(e->host, host, strlen(host));
+    if (e && host)
+        e->host = (char *)mbedtls_calloc(1, strlen(host) + 1);
+    if (!e || (host && !e->host)) {
+        mbedtls_free(e);
+        return WS_ERR_MEMORY;
+    }
+    if (host)
+        memcpy(e->host, host, strlen(host));
     ws__tls_hold(tls);
-    e->tls = t;
+    e->tls = keys;
     e->io = *io;
     mbedtls_ssl_init(&e->ssl);
     io->read = ws__tls_read;
     io->write = ws__tls_write;
     io->close = ws__tls_close;
-    if (io->wait) io->wait = ws__tls_wait;
+    if (io->wait)
+        io->wait = ws__tls_wait;
     io->pending = ws__tls_pending;
     io->why = ws__tls_why;
     io->user = e;
     return 0;
 }
 
-WS_API size_t ws_tls_peer(const ws_conn *c, char *buf, size_t n)
+WS_API size_t ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
 {
-    const ws_io *io = c ? ws__io(c) : NULL;
-    const ws__tls_end *e = io && io->read == ws__tls_read ? (const ws__tls_end *)io->user : NULL;
+    const ws_io *io = conn ? ws__io(conn) : NULL;
+    const ws__tls_end *tls = io &&
+        io->read == ws__tls_read ? (const ws__tls_end *)io->user : NULL;
     const mbedtls_x509_crt *cert = NULL;
     int r;
 
-    ws__sane(c);
-    if (!buf || !n) return 0;
+    ws__sane(conn);
+    if (!buf || !n)
+        return 0;
     *buf = 0;
-    if (e && (e->host || !mbedtls_ssl_get_verify_result(&e->ssl)))
-        cert = mbedtls_ssl_get_peer_cert(&e->ssl);
+    if (tls && (tls->host || !mbedtls_ssl_get_verify_result(&tls->ssl)))
+        cert = mbedtls_ssl_get_peer_cert(&tls->ssl);
     r = cert ? mbedtls_x509_dn_gets(buf, n, &cert->subject) : 0;
-    if (r <= 0) *buf = 0;
+    if (r <= 0)
+        *buf = 0;
     return r > 0 ? (size_t)r : 0;
 }
 
@@ -10934,68 +12186,71 @@ static int ws__would_block(void)
     return e == WSAEWOULDBLOCK || e == WSAEINPROGRESS || e == WSAEINTR;
 }
 
-static void ws__sock_close(ws__sock s)
+static void ws__sock_close(ws__sock sock)
 {
     int kept = WSAGetLastError();   /* what the caller is about to tell */
-    closesocket(s);
+    closesocket(sock);
     WSASetLastError(kept);
 }
 
-WS__PRIVATE int ws__sock_connect(ws__sock s, const struct sockaddr *a, size_t size)
+WS__PRIVATE int ws__sock_connect(ws__sock sock, const struct sockaddr *addr, size_t size)
 {
-    return connect(s, a, (int)size);
+    return connect(sock, addr, (int)size);
 }
 
-WS__PRIVATE int ws__sock_nonblock(ws__sock s)
+WS__PRIVATE int ws__sock_nonblock(ws__sock sock)
 {
     u_long on = 1;
-    SetHandleInformation((HANDLE)s, HANDLE_FLAG_INHERIT, 0);    /* as accept gave it */
-    return ioctlsocket(s, (long)FIONBIO, &on);
+    SetHandleInformation((HANDLE)sock, HANDLE_FLAG_INHERIT, 0);    /* as accept gave it */
+    return ioctlsocket(sock, (long)FIONBIO, &on);
 }
 
 /* A socket that no child process inherits. */
 static ws__sock ws__sock_open(int family, int type)
 {
-    ws__sock s = WSASocketW(family, type, 0, NULL, 0,
-                            WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    ws__sock sock = WSASocketW(family, type, 0, NULL, 0,
+                               WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
 
-    if (s == WS__NO_SOCK || !ws__sock_nonblock(s)) return s;
-    closesocket(s);
+    if (sock == WS__NO_SOCK || !ws__sock_nonblock(sock))
+        return sock;
+    closesocket(sock);
     return WS__NO_SOCK;
 }
 
-static ptrdiff_t ws__sock_sendv(ws__sock s, const ws__piece *v, int n)
+static ptrdiff_t ws__sock_sendv(ws__sock sock, const ws__piece *pieces, int n)
 {
     ptrdiff_t sum = 0;
     while (n > 0) {
-        WSABUF b[16];
+        WSABUF buf[16];
         DWORD sent = 0;
         size_t all = 0;
         int i;
         for (i = 0; i < n && i < 16; i++) {
-            b[i].buf = (char *)v[i].iov_base;
-            b[i].len = (ULONG)v[i].iov_len;
-            all += v[i].iov_len;
+            buf[i].buf = (char *)pieces[i].iov_base;
+            buf[i].len = (ULONG)pieces[i].iov_len;
+            all += pieces[i].iov_len;
         }
-        if (WSASend(s, b, (DWORD)i, &sent, 0, NULL, NULL)) return sum ? sum : -1;
+        if (WSASend(sock, buf, (DWORD)i, &sent, 0, NULL, NULL))
+            return sum ? sum : -1;
         sum += (ptrdiff_t)sent;
-        if (sent < all) break;
-        v += i;
+        if (sent < all)
+            break;
+        pieces += i;
         n -= i;
     }
     return sum;
 }
 
-static ptrdiff_t ws__sock_recvv(ws__sock s, const ws__piece *v, int n)
+static ptrdiff_t ws__sock_recvv(ws__sock sock, const ws__piece *pieces, int n)
 {
-    WSABUF b[2];
+    WSABUF buf[2];
     DWORD got = 0, flags = 0;
     int i;
     for (i = 0; i < n; i++) {
-        b[i].buf = (char *)v[i].iov_base;
-        b[i].len = (ULONG)v[i].iov_len;
+        buf[i].buf = (char *)pieces[i].iov_base;
+        buf[i].len = (ULONG)pieces[i].iov_len;
     }
-    return WSARecv(s, b, (DWORD)n, &got, &flags, NULL, NULL) ? -1 : (ptrdiff_t)got;
+    return WSARecv(sock, buf, (DWORD)n, &got, &flags, NULL, NULL) ? -1 : (ptrdiff_t)got;
 }
 
 static int ws__sock_size(size_t n) { return n > 1u << 30 ? 1 << 30 : (int)n; }
@@ -11015,24 +12270,24 @@ static int ws__would_block(void)
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ENOBUFS;
 }
 
-static void ws__sock_close(ws__sock s)
+static void ws__sock_close(ws__sock sock)
 {
     int kept = errno;   /* what the caller is about to tell */
-    close(s);
+    close(sock);
     errno = kept;
 }
 
 /* Every socket of ours comes through here. No SIGPIPE either, where a flag of send does
    not say so. */
-WS__PRIVATE int ws__sock_nonblock(ws__sock s)
+WS__PRIVATE int ws__sock_nonblock(ws__sock sock)
 {
-    int flags = fcntl(s, F_GETFL, 0);
+    int flags = fcntl(sock, F_GETFL, 0);
 #ifdef SO_NOSIGPIPE
     int on = 1;
-    setsockopt(s, SOL_SOCKET, SO_NOSIGPIPE, (const char *)&on, sizeof on);
+    setsockopt(sock, SOL_SOCKET, SO_NOSIGPIPE, (const char *)&on, sizeof on);
 #endif
-    fcntl(s, F_SETFD, FD_CLOEXEC);
-    return flags < 0 ? -1 : fcntl(s, F_SETFL, flags | O_NONBLOCK);
+    fcntl(sock, F_SETFD, FD_CLOEXEC);
+    return flags < 0 ? -1 : fcntl(sock, F_SETFL, flags | O_NONBLOCK);
 }
 
 /* A socket that no child process inherits. */
@@ -11046,32 +12301,33 @@ static ws__sock ws__sock_open(int family, int type)
     type |= SOCK_CLOEXEC;
 #endif
     s = socket(family, type, 0);
-    if (s == WS__NO_SOCK || !ws__sock_nonblock(s)) return s;
+    if (s == WS__NO_SOCK || !ws__sock_nonblock(s))
+        return s;
     ws__sock_close(s);
     return WS__NO_SOCK;
 #endif
 }
 
 /* Interrupted by a signal it goes on by itself: ask again. */
-WS__PRIVATE int ws__sock_connect(ws__sock s, const struct sockaddr *a, size_t size)
+WS__PRIVATE int ws__sock_connect(ws__sock sock, const struct sockaddr *addr, size_t size)
 {
     int r;
-    do r = connect(s, a, (socklen_t)size); while (r && errno == EINTR);
+    do r = connect(sock, addr, (socklen_t)size); while (r && errno == EINTR);
     return r && errno != EISCONN ? -1 : 0;
 }
 
-static ptrdiff_t ws__sock_sendv(ws__sock s, const ws__piece *v, int n)
+static ptrdiff_t ws__sock_sendv(ws__sock sock, const ws__piece *pieces, int n)
 {
     struct msghdr m;
     memset(&m, 0, sizeof m);
-    m.msg_iov = (struct iovec *)(uintptr_t)v;
+    m.msg_iov = (struct iovec *)(uintptr_t)pieces;
     m.msg_iovlen = (size_t)n;
-    return sendmsg(s, &m, WS__NO_SIGNAL);
+    return sendmsg(sock, &m, WS__NO_SIGNAL);
 }
 
-static ptrdiff_t ws__sock_recvv(ws__sock s, const ws__piece *v, int n)
+static ptrdiff_t ws__sock_recvv(ws__sock sock, const ws__piece *pieces, int n)
 {
-    return readv(s, v, n);
+    return readv(sock, pieces, n);
 }
 
 static size_t ws__sock_size(size_t n) { return n; }
@@ -11085,42 +12341,48 @@ static int ws__sock_startup(void) { return 0; }
 #ifdef _WIN32
 /* Two connected UDP sockets: a WSAPoll does not know pipes. Others could send to the
    first until it is connected: what came by then is dropped. */
-static int ws__pair_open(ws__sock s[2])
+static int ws__pair_open(ws__sock sock[2])
 {
-    struct sockaddr_in a[2];
-    socklen_t n = sizeof a[0];
+    struct sockaddr_in addr[2];
+    socklen_t n = sizeof addr[0];
     int i, bad = 0, on = 1;
     char byte;
 
-    memset(a, 0, sizeof a);
-    s[0] = s[1] = WS__NO_SOCK;
+    memset(addr, 0, sizeof addr);
+    sock[0] = sock[1] = WS__NO_SOCK;
     for (i = 0; i < 2 && !bad; i++) {
-        a[i].sin_family = AF_INET;
-        a[i].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        s[i] = ws__sock_open(AF_INET, SOCK_DGRAM);
-        if (s[i] != WS__NO_SOCK)
-            setsockopt(s[i], SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&on, sizeof on);
-        bad = s[i] == WS__NO_SOCK || bind(s[i], (struct sockaddr *)&a[i], sizeof a[i]) ||
-              getsockname(s[i], (struct sockaddr *)&a[i], &n);
+        addr[i].sin_family = AF_INET;
+        addr[i].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        sock[i] = ws__sock_open(AF_INET, SOCK_DGRAM);
+        if (sock[i] != WS__NO_SOCK)
+            setsockopt(sock[i], SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&on,
+                       sizeof on);
+        bad = sock[i] == WS__NO_SOCK ||
+            bind(sock[i], (struct sockaddr *)&addr[i], sizeof addr[i]) ||
+              getsockname(sock[i], (struct sockaddr *)&addr[i], &n);
     }
-    if (!bad && !connect(s[0], (struct sockaddr *)&a[1], sizeof a[1]) &&
-        !connect(s[1], (struct sockaddr *)&a[0], sizeof a[0])) {
-        while (recv(s[0], &byte, 1, 0) >= 0 || WSAGetLastError() == WSAEMSGSIZE) {}
+    if (!bad && !connect(sock[0], (struct sockaddr *)&addr[1], sizeof addr[1]) &&
+        !connect(sock[1], (struct sockaddr *)&addr[0], sizeof addr[0])) {
+        while (recv(sock[0], &byte, 1, 0) >= 0 || WSAGetLastError() == WSAEMSGSIZE) {}
         return 0;
     }
-    for (i = 0; i < 2; i++) if (s[i] != WS__NO_SOCK) ws__sock_close(s[i]);
+    for (i = 0; i < 2; i++)
+        if (sock[i] != WS__NO_SOCK)
+            ws__sock_close(sock[i]);
     return -1;
 }
 #else
-static int ws__pair_open(ws__sock s[2])
+static int ws__pair_open(ws__sock sock[2])
 {
 #ifdef WS__LINUX_CALLS
-    return pipe2(s, O_CLOEXEC | O_NONBLOCK);
+    return pipe2(sock, O_CLOEXEC | O_NONBLOCK);
 #else
-    if (pipe(s)) return -1;
-    if (!ws__sock_nonblock(s[0]) && !ws__sock_nonblock(s[1])) return 0;
-    ws__sock_close(s[0]);
-    ws__sock_close(s[1]);
+    if (pipe(sock))
+        return -1;
+    if (!ws__sock_nonblock(sock[0]) && !ws__sock_nonblock(sock[1]))
+        return 0;
+    ws__sock_close(sock[0]);
+    ws__sock_close(sock[1]);
     return -1;
 #endif
 }
@@ -11141,21 +12403,22 @@ static const char *ws__sock_why(int error, char text[32])
 #endif
 }
 
-static void ws__sock_options(ws__sock s)
+static void ws__sock_options(ws__sock sock)
 {
     int on = 1;
-    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, (const char *)&on, sizeof on);
+    setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, (const char *)&on, sizeof on);
 }
 
-/* Closes so that the peer gets our last words: unread input would turn them into a reset. */
-static void ws__sock_end(ws__sock s)
+/* Closes so that the peer gets our last words: unread input would turn them into a reset.
+   */
+static void ws__sock_end(ws__sock sock)
 {
     char waste[256];
     int i;
 
-    shutdown(s, 1);
-    for (i = 0; i < 256 && recv(s, waste, sizeof waste, 0) > 0; i++) {}
-    ws__sock_close(s);
+    shutdown(sock, 1);
+    for (i = 0; i < 256 && recv(sock, waste, sizeof waste, 0) > 0; i++) {}
+    ws__sock_close(sock);
 }
 
 /* In front of an IPv4 address in IPv6 (RFC 4291 2.5.5.2). */
@@ -11174,21 +12437,26 @@ static int ws__out_of(int error)
 /* What getaddrinfo's result means; errno as it left it. */
 static int ws__lookup_fault(int code)
 {
-    if (code == EAI_MEMORY) return WS_ERR_MEMORY;
-    if (ws__out_of(ws__sock_error())) return WS_ERR_SYSTEM;
+    if (code == EAI_MEMORY)
+        return WS_ERR_MEMORY;
+    if (ws__out_of(ws__sock_error()))
+        return WS_ERR_SYSTEM;
 #ifdef EAI_SYSTEM
-    if (code == EAI_SYSTEM) return WS_ERR_SYSTEM;
+    if (code == EAI_SYSTEM)
+        return WS_ERR_SYSTEM;
 #endif
     return code == EAI_AGAIN || code == EAI_FAIL ? WS_ERR_RESOLVER : WS_ERR_LOOKUP;
 }
 
 /* Parses "host:port" into host (without brackets) and port text. 0 or WS_ERR_ARGUMENT. */
-WS__PRIVATE int ws__split_address(const char *address, char *host, size_t room, const char **port)
+WS__PRIVATE int ws__split_address(const char *address, char *host, size_t room,
+                                  const char **port)
 {
     const char *colon = address ? strrchr(address, ':') : NULL;
     size_t n;
 
-    if (!colon || !colon[1]) return WS_ERR_ARGUMENT;
+    if (!colon || !colon[1])
+        return WS_ERR_ARGUMENT;
     n = (size_t)(colon - address);
     *port = colon + 1;
     if (n > 1 && address[0] == '[' && address[n - 1] == ']') {
@@ -11207,16 +12475,18 @@ WS__PRIVATE int ws__split_address(const char *address, char *host, size_t room, 
 
 #ifndef _WIN32
 /* "/path", or on Linux "@name" without a file. *size is that of the address. */
-static int ws__unix_address(struct sockaddr_un *a, size_t *size, ws_str path)
+static int ws__unix_address(struct sockaddr_un *addr, size_t *size, ws_str path)
 {
-    memset(a, 0, sizeof *a);
-    a->sun_family = AF_UNIX;
-    *size = sizeof *a;
-    if (!path.size || path.size >= sizeof a->sun_path) return WS_ERR_ARGUMENT;
-    memcpy(a->sun_path, path.data, path.size);
-    if (*a->sun_path != '@') return 0;
+    memset(addr, 0, sizeof *addr);
+    addr->sun_family = AF_UNIX;
+    *size = sizeof *addr;
+    if (!path.size || path.size >= sizeof addr->sun_path)
+        return WS_ERR_ARGUMENT;
+    memcpy(addr->sun_path, path.data, path.size);
+    if (*addr->sun_path != '@')
+        return 0;
 #ifdef __linux__
-    *a->sun_path = 0;
+    *addr->sun_path = 0;
     *size = offsetof(struct sockaddr_un, sun_path) + path.size;
     return path.size > 1 ? 0 : WS_ERR_ARGUMENT;
 #else
@@ -11226,58 +12496,63 @@ static int ws__unix_address(struct sockaddr_un *a, size_t *size, ws_str path)
 #endif
 
 /* "1.2.3.4:80" or "[::1]:80"; an IPv4 address in IPv6 as the former. */
-static void ws__put_address(ws__text *t, const struct sockaddr *a, size_t size)
+static void ws__put_address(ws__text *text, const struct sockaddr *addr, size_t size)
 {
     char host[64], port[8];
     struct sockaddr_in v4;
 
-    if (a->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)a;
+    if (addr->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)addr;
         const uint8_t *ip = (const uint8_t *)&v6->sin6_addr;
         memset(&v4, 0, sizeof v4);
         v4.sin_family = AF_INET;
         v4.sin_port = v6->sin6_port;
         memcpy(&v4.sin_addr, ip + 12, 4);
         if (!memcmp(ip, ws__mapped, 12)) {
-            a = (const struct sockaddr *)(const void *)&v4;
+            addr = (const struct sockaddr *)(const void *)&v4;
             size = sizeof v4;
         }
     }
-    if (getnameinfo(a, (socklen_t)size, host, sizeof host, port, sizeof port,
+    if (getnameinfo(addr, (socklen_t)size, host, sizeof host, port, sizeof port,
                     NI_NUMERICHOST | NI_NUMERICSERV))
         return;
-    ws__puts(t, a->sa_family == AF_INET6 ? "[" : "");
-    ws__puts(t, host);
-    ws__puts(t, a->sa_family == AF_INET6 ? "]:" : ":");
-    ws__puts(t, port);
+    ws__puts(text, addr->sa_family == AF_INET6 ? "[" : "");
+    ws__puts(text, host);
+    ws__puts(text, addr->sa_family == AF_INET6 ? "]:" : ":");
+    ws__puts(text, port);
 }
 
 static void ws__poller_drop(ws_loop *l, ws__sock fd);
 
 /* The poller forgets the socket. Before it is closed: as long as a child process has a
    copy of it, it would go on to tell of it. */
-static void ws__unwatch(ws_conn *c)
+static void ws__unwatch(ws_conn *conn)
 {
-    if (c->loop && c->wants != WS__UNWATCHED) ws__poller_drop(c->loop, c->fd);
-    c->wants = WS__UNWATCHED;
+    if (conn->loop && conn->wants != WS__UNWATCHED)
+        ws__poller_drop(conn->loop, conn->fd);
+    conn->wants = WS__UNWATCHED;
 }
 
 /* Bytes in the system's buffer that the peer has not acknowledged, where the system
    tells. */
-static size_t ws__sock_untaken(const ws_conn *c)
+static size_t ws__sock_untaken(const ws_conn *conn)
 {
     int n = 0;
 
-    if (c->fd == WS__NO_SOCK || c->dial) return 0;
+    if (conn->fd == WS__NO_SOCK || conn->dial)
+        return 0;
 #if defined(TIOCOUTQ) && defined(__linux__)
-    if (ioctl(c->fd, TIOCOUTQ, &n)) n = 0;
+    if (ioctl(conn->fd, TIOCOUTQ, &n))
+        n = 0;
 #elif defined(SO_NWRITE)
     {
         socklen_t size = sizeof n;
-        if (getsockopt(c->fd, SOL_SOCKET, SO_NWRITE, &n, &size)) n = 0;
+        if (getsockopt(conn->fd, SOL_SOCKET, SO_NWRITE, &n, &size))
+            n = 0;
     }
 #elif defined(FIONWRITE)
-    if (ioctl(c->fd, FIONWRITE, &n)) n = 0;
+    if (ioctl(conn->fd, FIONWRITE, &n))
+        n = 0;
 #endif
     return n > 0 ? (size_t)n : 0;
 }
@@ -11285,84 +12560,97 @@ static size_t ws__sock_untaken(const ws_conn *c)
 /* ---- bytes in and out of a connection ---- */
 
 /* What a failed receive means. */
-static ptrdiff_t ws__read_fault(const ws_conn *c)
+static ptrdiff_t ws__read_fault(const ws_conn *conn)
 {
-    return ws__would_block() && !(c->line & WS__BROKEN) ? WS_IO_WANT_READ : WS_IO_ERROR;
+    return ws__would_block() &&
+        !(conn->line & WS__BROKEN) ? WS_IO_WANT_READ : WS_IO_ERROR;
 }
 
 /* The socket as a ws_io. */
 static ptrdiff_t ws__socket_read(void *user, void *buf, size_t n)
 {
-    const ws_conn *c = (const ws_conn *)user;
-    ptrdiff_t r = recv(c->fd, (char *)buf, ws__sock_size(n), 0);
+    const ws_conn *conn = (const ws_conn *)user;
+    ptrdiff_t got = recv(conn->fd, (char *)buf, ws__sock_size(n), 0);
 
-    return r < 0 ? ws__read_fault(c) : r;
+    return got < 0 ? ws__read_fault(conn) : got;
 }
 
 static ptrdiff_t ws__socket_write(void *user, const void *buf, size_t n)
 {
-    const ws_conn *c = (const ws_conn *)user;
-    ptrdiff_t r = send(c->fd, (const char *)buf, ws__sock_size(n), WS__NO_SIGNAL);
+    const ws_conn *conn = (const ws_conn *)user;
+    ptrdiff_t got = send(conn->fd, (const char *)buf, ws__sock_size(n), WS__NO_SIGNAL);
 
-    if (r < 0) return ws__would_block() ? WS_IO_WANT_WRITE : WS_IO_ERROR;
-    return r;
+    if (got < 0)
+        return ws__would_block() ? WS_IO_WANT_WRITE : WS_IO_ERROR;
+    return got;
 }
 
 /* Reads up to n bytes: more than 0, 0 at the end, or WS_IO_. */
-static ptrdiff_t ws__read(ws_conn *c, void *buf, size_t n)
+static ptrdiff_t ws__read(ws_conn *conn, void *buf, size_t n)
 {
-    const ws_io *io = ws__io(c);
-    ptrdiff_t r;
+    const ws_io *io = ws__io(conn);
+    ptrdiff_t got;
 
-    c->line &= (uint8_t)~(WS__READ_WANTS_WRITE | WS__MORE);
-    if (!io) return ws__socket_read(c, buf, n);
-    r = (io->read)(io->user, buf, n);
-    if (r < 0 && c->line & WS__BROKEN) r = WS_IO_ERROR;
-    if (r == WS_IO_WANT_WRITE) c->line |= WS__READ_WANTS_WRITE;
-    if (r > 0 || r == WS_IO_WANT_READ)  /* which pending may say: it only takes a break */
-        if (io->pending ? (io->pending)(io->user) : r > 0) c->line |= WS__MORE;
-    return r;
+    conn->line &= (uint8_t)~(WS__READ_WANTS_WRITE | WS__MORE);
+    if (!io)
+        return ws__socket_read(conn, buf, n);
+    got = (io->read)(io->user, buf, n);
+    if (got < 0 && conn->line & WS__BROKEN)
+        got = WS_IO_ERROR;
+    if (got == WS_IO_WANT_WRITE)
+        conn->line |= WS__READ_WANTS_WRITE;
+    if (got > 0 || got ==
+        WS_IO_WANT_READ)  /* which pending may say: it only takes a break */
+        if (io->pending ? (io->pending)(io->user) : got > 0)
+            conn->line |= WS__MORE;
+    return got;
 }
 
-static ptrdiff_t ws__readv(ws_conn *c, const ws__piece *v, int n)
+static ptrdiff_t ws__readv(ws_conn *conn, const ws__piece *pieces, int n)
 {
-    ptrdiff_t r = ws__sock_recvv(c->fd, v, n);
+    ptrdiff_t got = ws__sock_recvv(conn->fd, pieces, n);
 
-    c->line &= (uint8_t)~WS__MORE;
-    return r < 0 ? ws__read_fault(c) : r;
+    conn->line &= (uint8_t)~WS__MORE;
+    return got < 0 ? ws__read_fault(conn) : got;
 }
 
-static ptrdiff_t ws__write(ws_conn *c, const void *buf, size_t n)
+static ptrdiff_t ws__write(ws_conn *conn, const void *buf, size_t n)
 {
-    const ws_io *io = ws__io(c);
-    ptrdiff_t r;
+    const ws_io *io = ws__io(conn);
+    ptrdiff_t got;
 
-    c->line &= (uint8_t)~WS__WRITE_WANTS_READ;
-    if (!io) return ws__socket_write(c, buf, n);
-    r = (io->write)(io->user, buf, n < WS__IO_MAX ? n : WS__IO_MAX);
-    if (r == WS_IO_WANT_READ) c->line |= WS__WRITE_WANTS_READ;
-    return r ? r : (ptrdiff_t)WS_IO_WANT_WRITE;
+    conn->line &= (uint8_t)~WS__WRITE_WANTS_READ;
+    if (!io)
+        return ws__socket_write(conn, buf, n);
+    got = (io->write)(io->user, buf, n < WS__IO_MAX ? n : WS__IO_MAX);
+    if (got == WS_IO_WANT_READ)
+        conn->line |= WS__WRITE_WANTS_READ;
+    return got ? got : (ptrdiff_t)WS_IO_WANT_WRITE;
 }
 
 /* Writes pieces in order: the bytes that went, or WS_IO_ if none did. */
-static ptrdiff_t ws__writev(ws_conn *c, const ws__piece *v, int n)
+static ptrdiff_t ws__writev(ws_conn *conn, const ws__piece *pieces, int n)
 {
-    ptrdiff_t r = 0, sum = 0;
+    ptrdiff_t got = 0, sum = 0;
     int i;
 
-    if (!ws__io(c)) {
-        if (n == 1) return ws__socket_write(c, v->iov_base, v->iov_len);
-        r = ws__sock_sendv(c->fd, v, n);    /* costs more than send */
-        if (r < 0) return ws__would_block() ? WS_IO_WANT_WRITE : WS_IO_ERROR;
-        return r;
+    if (!ws__io(conn)) {
+        if (n == 1)
+            return ws__socket_write(conn, pieces->iov_base, pieces->iov_len);
+        got = ws__sock_sendv(conn->fd, pieces, n);    /* costs more than send */
+        if (got < 0)
+            return ws__would_block() ? WS_IO_WANT_WRITE : WS_IO_ERROR;
+        return got;
     }
     for (i = 0; i < n; i++) {
         size_t done = 0;
-        while (done < v[i].iov_len) {
-            r = ws__write(c, (const char *)v[i].iov_base + done, v[i].iov_len - done);
-            if (r <= 0) return sum ? sum : r;
-            done += (size_t)r;
-            sum += r;
+        while (done < pieces[i].iov_len) {
+            got = ws__write(conn, (const char *)pieces[i].iov_base + done,
+                            pieces[i].iov_len - done);
+            if (got <= 0)
+                return sum ? sum : got;
+            done += (size_t)got;
+            sum += got;
         }
     }
     return sum;
@@ -11376,76 +12664,88 @@ WS__PRIVATE int ws__serves_tls(const ws_config *set) { return set->wrap || set->
 static ws_tls *ws__loop_tls(ws_loop *l);
 
 /* Is there TLS for its connections? Returns 0, or the error with *why. */
-static int ws__tls_ready(ws_conn *c, const char **why)
+static int ws__tls_ready(ws_conn *conn, const char **why)
 {
-    ws_config *set = &c->cfg->set;
+    ws_config *set = &conn->cfg->set;
 
     *why = NULL;
-    if (set->wrap) return 0;
-    if (!set->tls) set->tls = c->loop ? ws__loop_tls(c->loop) : ws_tls_new(NULL);
-    if (set->tls->error == WS_ERR_TLS) *why = set->tls->text;
+    if (set->wrap)
+        return 0;
+    if (!set->tls)
+        set->tls = conn->loop ? ws__loop_tls(conn->loop) : ws_tls_new(NULL);
+    if (set->tls->error == WS_ERR_TLS)
+        *why = set->tls->text;
     return set->tls->error;
 }
 
 /* Puts TLS around the layer below, as configured. Returns 0, or the error with *why. */
-static int ws__layer_wrap(ws_conn *c, ws_io *io, const char *host, const char **why)
+static int ws__layer_wrap(ws_conn *conn, ws_io *io, const char *host, const char **why)
 {
-    const ws_config *set = &c->cfg->set;
-    int r = ws__tls_ready(c, why);
+    const ws_config *set = &conn->cfg->set;
+    int r = ws__tls_ready(conn, why);
 
-    if (r) return r;
-    if (set->wrap) return (set->wrap)(set->wrap_user, c, io, host) ? WS_ERR_TLS : 0;
+    if (r)
+        return r;
+    if (set->wrap)
+        return (set->wrap)(set->wrap_user, conn, io, host) ? WS_ERR_TLS : 0;
     r = ws_tls_wrap(set->tls, io, host);
-    if (r == WS_ERR_TLS) *why = set->tls->text;
+    if (r == WS_ERR_TLS)
+        *why = set->tls->text;
     return r;
 }
 
 /* Puts TLS around what c's bytes go through. host: the server's or the proxy's; NULL: we
    are the server. Returns 0, or fails the connection. */
-static int ws__wrap(ws_conn *c, const char *host)
+static int ws__wrap(ws_conn *conn, const char *host)
 {
     const char *why = NULL;
     ws__layer *top = NULL;
     int r = WS_ERR_MEMORY;
 
-    if (ws__more_of(c)) top = (ws__layer *)ws__alloc(c->cfg, sizeof *top);
+    if (ws__more_of(conn))
+        top = (ws__layer *)ws__alloc(conn->cfg, sizeof *top);
     if (top) {
         memset(top, 0, sizeof *top);
-        top->below = c->more->layer;
+        top->below = conn->more->layer;
         if (top->below) {
             top->io = top->below->io;
             top->io.close = NULL;       /* ws__unwrap calls it */
         } else {
             top->io.read = ws__socket_read;
             top->io.write = ws__socket_write;
-            top->io.user = c;
+            top->io.user = conn;
         }
-        r = ws__layer_wrap(c, &top->io, host, &why);
-        if (!r) c->more->layer = top;
-        else ws__free(c->cfg, top, sizeof *top);
+        r = ws__layer_wrap(conn, &top->io, host, &why);
+        if (!r)
+            conn->more->layer = top;
+        else
+            ws__free(conn->cfg, top, sizeof *top);
     }
-    if (r) ws__fail_with(c, r, why);
+    if (r)
+        ws__fail_with(conn, r, why);
     return r;
 }
 
 /* Takes all TLS off again: each layer says goodbye through the one below. */
-static void ws__unwrap(ws_conn *c)
+static void ws__unwrap(ws_conn *conn)
 {
-    while (c->more && c->more->layer) {
-        ws__layer *top = c->more->layer;
-        if (top->io.close) (top->io.close)(top->io.user);
-        c->more->layer = top->below;
-        ws__free(c->cfg, top, sizeof *top);
+    while (conn->more && conn->more->layer) {
+        ws__layer *top = conn->more->layer;
+        if (top->io.close)
+            (top->io.close)(top->io.user);
+        conn->more->layer = top->below;
+        ws__free(conn->cfg, top, sizeof *top);
     }
 }
 
 /* Ends the connection's use of its socket. */
-static void ws__hang_up(ws_conn *c)
+static void ws__hang_up(ws_conn *conn)
 {
-    ws__unwrap(c);
-    ws__unwatch(c);
-    if (c->fd != WS__NO_SOCK) ws__sock_end(c->fd);
-    c->fd = WS__NO_SOCK;
+    ws__unwrap(conn);
+    ws__unwatch(conn);
+    if (conn->fd != WS__NO_SOCK)
+        ws__sock_end(conn->fd);
+    conn->fd = WS__NO_SOCK;
 }
 
 /* ==== >>dial (private) ============================================================== */
@@ -11489,17 +12789,17 @@ typedef struct ws__dial {
 /* Before Windows 10 2004 a WSAPoll does not tell of an address that refuses. */
 #define WS__CONNECT_LOOK 250    /* ms */
 
-static size_t ws__address_size(const ws__address *a)
+static size_t ws__address_size(const ws__address *address)
 {
-    return a->any.sa_family == AF_INET6 ? sizeof a->v6 : sizeof a->v4;
+    return address->any.sa_family == AF_INET6 ? sizeof address->v6 : sizeof address->v4;
 }
 
 /* Adds the addresses of host to f. Returns 0 if there are any. An IPv4 address is looked
    up all the same: where there is only IPv6, Apple's getaddrinfo makes the one of it that
    leads there. */
-static int ws__find_host(ws__found *f, const char *host, const char *port, int flags)
+static int ws__find_host(ws__found *found, const char *host, const char *port, int flags)
 {
-    struct addrinfo hints, *all, *a;
+    struct addrinfo hints, *all, *info;
     uint8_t ip[16];
     int r;
 
@@ -11510,22 +12810,24 @@ static int ws__find_host(ws__found *f, const char *host, const char *port, int f
     errno = 0;
 #endif
     r = getaddrinfo(host, port, &hints, &all);
-    f->fault = r ? ws__lookup_fault(r) : WS_ERR_LOOKUP;
-    f->error = ws__sock_error();
-    if (r) return -1;
-    for (a = all; a && f->count < WS__ADDRESSES; a = a->ai_next)
-        if ((a->ai_family == AF_INET || a->ai_family == AF_INET6) &&
-            a->ai_addrlen <= sizeof *f->at)
-            memcpy(&f->at[f->count++], a->ai_addr, a->ai_addrlen);
+    found->fault = r ? ws__lookup_fault(r) : WS_ERR_LOOKUP;
+    found->error = ws__sock_error();
+    if (r)
+        return -1;
+    for (info = all; info && found->count < WS__ADDRESSES; info = info->ai_next)
+        if ((info->ai_family == AF_INET || info->ai_family == AF_INET6) &&
+            info->ai_addrlen <= sizeof *found->at)
+            memcpy(&found->at[found->count++], info->ai_addr, info->ai_addrlen);
     freeaddrinfo(all);
-    return f->count ? 0 : -1;
+    return found->count ? 0 : -1;
 }
 
-static void ws__sock_drop(ws_conn *c)
+static void ws__sock_drop(ws_conn *conn)
 {
-    ws__unwatch(c);
-    if (c->fd != WS__NO_SOCK) ws__sock_close(c->fd);
-    c->fd = WS__NO_SOCK;
+    ws__unwatch(conn);
+    if (conn->fd != WS__NO_SOCK)
+        ws__sock_close(conn->fd);
+    conn->fd = WS__NO_SOCK;
 }
 
 /* ---- lookup on a thread ---- */
@@ -11548,33 +12850,34 @@ typedef struct ws__lookup {
 
 /* One side is done with q; everything it wrote is seen by the other. Returns 1 to the
    second, who must free it. */
-static int ws__lookup_mark(ws__lookup *q)
+static int ws__lookup_mark(ws__lookup *lookup)
 {
 #ifdef _WIN32
-    return InterlockedIncrement(&q->marks) == 2;
+    return InterlockedIncrement(&lookup->marks) == 2;
 #else
     int second;
-    pthread_mutex_lock(&q->lock);
-    second = ++q->marks == 2;
-    pthread_mutex_unlock(&q->lock);
+    pthread_mutex_lock(&lookup->lock);
+    second = ++lookup->marks == 2;
+    pthread_mutex_unlock(&lookup->lock);
     return second;
 #endif
 }
 
-static void ws__lookup_free(ws__lookup *q)
+static void ws__lookup_free(ws__lookup *lookup)
 {
 #ifndef _WIN32
-    pthread_mutex_destroy(&q->lock);
+    pthread_mutex_destroy(&lookup->lock);
 #endif
-    free(q);
+    free(lookup);
 }
 
-static void ws__lookup_run(ws__lookup *q)
+static void ws__lookup_run(ws__lookup *lookup)
 {
-    ws__sock done = q->done;
+    ws__sock done = lookup->done;
 
-    ws__find_host(&q->found, q->host, q->port, 0);
-    if (ws__lookup_mark(q)) ws__lookup_free(q);
+    ws__find_host(&lookup->found, lookup->host, lookup->port, 0);
+    if (ws__lookup_mark(lookup))
+        ws__lookup_free(lookup);
 #ifdef _WIN32
     send(done, "", 1, 0);
 #else
@@ -11590,11 +12893,12 @@ static DWORD WINAPI ws__lookup_thread(void *q)
     return 0;
 }
 
-static int ws__lookup_begin(ws__lookup *q)
+static int ws__lookup_begin(ws__lookup *lookup)
 {
-    HANDLE h = CreateThread(NULL, 0, ws__lookup_thread, q, 0, NULL);
+    HANDLE h = CreateThread(NULL, 0, ws__lookup_thread, lookup, 0, NULL);
 
-    if (h) CloseHandle(h);
+    if (h)
+        CloseHandle(h);
     return h ? 0 : (int)GetLastError();
 }
 #else
@@ -11606,7 +12910,7 @@ static void *ws__lookup_thread(void *q)
 
 /* The thread takes no signals: they are the application's, and it may write to a closed
    pipe. */
-static int ws__lookup_begin(ws__lookup *q)
+static int ws__lookup_begin(ws__lookup *lookup)
 {
     sigset_t all, old;
     pthread_t id;
@@ -11614,97 +12918,106 @@ static int ws__lookup_begin(ws__lookup *q)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    r = pthread_create(&id, NULL, ws__lookup_thread, q);
+    r = pthread_create(&id, NULL, ws__lookup_thread, lookup);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (!r) pthread_detach(id);
+    if (!r)
+        pthread_detach(id);
     return r;
 }
 #endif
 
 /* Starts to look d->host up. Returns 0 or the error. */
-static int ws__lookup_start(ws_conn *c)
+static int ws__lookup_start(ws_conn *conn)
 {
-    ws__dial *d = c->dial;
-    ws__lookup *q = (ws__lookup *)calloc(1, sizeof *q);
+    ws__dial *dial = conn->dial;
+    ws__lookup *lookup = (ws__lookup *)calloc(1, sizeof *lookup);
     ws__sock pair[2];
 
-    if (!q) return WS_ERR_MEMORY;
+    if (!lookup)
+        return WS_ERR_MEMORY;
     if (ws__pair_open(pair)) {
-        d->found.error = ws__sock_error();
-        free(q);
+        dial->found.error = ws__sock_error();
+        free(lookup);
         return WS_ERR_SYSTEM;
     }
-    memcpy(q->host, d->host, sizeof q->host);
-    memcpy(q->port, d->port, sizeof q->port);
-    q->done = pair[1];
+    memcpy(lookup->host, dial->host, sizeof lookup->host);
+    memcpy(lookup->port, dial->port, sizeof lookup->port);
+    lookup->done = pair[1];
 #ifndef _WIN32
-    pthread_mutex_init(&q->lock, NULL);
+    pthread_mutex_init(&lookup->lock, NULL);
 #endif
-    d->found.error = ws__lookup_begin(q);
-    if (d->found.error) {
-        ws__lookup_free(q);
+    dial->found.error = ws__lookup_begin(lookup);
+    if (dial->found.error) {
+        ws__lookup_free(lookup);
         ws__sock_close(pair[0]);
         ws__sock_close(pair[1]);
         return WS_ERR_SYSTEM;
     }
-    c->fd = pair[0];
-    d->lookup = q;
+    conn->fd = pair[0];
+    dial->lookup = lookup;
     return 0;
 }
 
 /* Ends c's part in its lookup. done: it is ready; take the answer. */
-static void ws__lookup_end(ws_conn *c, int done)
+static void ws__lookup_end(ws_conn *conn, int done)
 {
-    ws__lookup *q = c->dial->lookup;
+    ws__lookup *lookup = conn->dial->lookup;
 
-    if (!q) return;
-    c->dial->lookup = NULL;
-    ws__sock_drop(c);
-    if (!ws__lookup_mark(q)) return;
-    if (done) c->dial->found = q->found;
-    ws__lookup_free(q);
+    if (!lookup)
+        return;
+    conn->dial->lookup = NULL;
+    ws__sock_drop(conn);
+    if (!ws__lookup_mark(lookup))
+        return;
+    if (done)
+        conn->dial->found = lookup->found;
+    ws__lookup_free(lookup);
 }
 
 #else
 
-static int ws__lookup_start(ws_conn *c)
+static int ws__lookup_start(ws_conn *conn)
 {
-    ws__find_host(&c->dial->found, c->dial->host, c->dial->port, 0);
+    ws__find_host(&conn->dial->found, conn->dial->host, conn->dial->port, 0);
     return 0;
 }
 
-static void ws__lookup_end(ws_conn *c, int done) { (void)c; (void)done; }
+static void ws__lookup_end(ws_conn *conn, int done) { (void)conn; (void)done; }
 
 #endif
 
-static void ws__dial_free(ws_conn *c)
+static void ws__dial_free(ws_conn *conn)
 {
-    if (!c->dial) return;
-    ws__lookup_end(c, 0);
-    ws__free(c->cfg, c->dial->env, c->dial->env_size);
-    ws__free(c->cfg, c->dial->tunnel, sizeof *c->dial->tunnel);
-    if (!ws__is_fixed(c)) ws__free(c->cfg, c->dial, sizeof *c->dial);
-    c->dial = NULL;
+    if (!conn->dial)
+        return;
+    ws__lookup_end(conn, 0);
+    ws__free(conn->cfg, conn->dial->env, conn->dial->env_size);
+    ws__free(conn->cfg, conn->dial->tunnel, sizeof *conn->dial->tunnel);
+    if (!ws__is_fixed(conn))
+        ws__free(conn->cfg, conn->dial, sizeof *conn->dial);
+    conn->dial = NULL;
 }
 
 /* Makes c->dial. In the caller's block it lies at the end of the input, of which there is
    none yet. 0 when there is no room. */
-static int ws__dial_new(ws_conn *c)
+static int ws__dial_new(ws_conn *conn)
 {
-    const size_t size = sizeof *c->dial;
+    const size_t size = sizeof *conn->dial;
 
-    if (!ws__is_fixed(c))
-        c->dial = (ws__dial *)ws__alloc(c->cfg, size);
-    else if (c->rx->cap >= size + 8)
-        c->dial = (ws__dial *)(void *)(WS__DATA(c->rx) + (c->rx->cap - size) / 8 * 8);
-    if (c->dial) memset(c->dial, 0, size);
-    return c->dial != NULL;
+    if (!ws__is_fixed(conn))
+        conn->dial = (ws__dial *)ws__alloc(conn->cfg, size);
+    else if (conn->rx->cap >= size + 8)
+        conn->dial = (ws__dial *)(void *)(WS__DATA(conn->rx) +
+                                          (conn->rx->cap - size) / 8 * 8);
+    if (conn->dial)
+        memset(conn->dial, 0, size);
+    return conn->dial != NULL;
 }
 
-static void ws__dial_failed(ws_conn *c, int error, const char *more)
+static void ws__dial_failed(ws_conn *conn, int error, const char *more)
 {
-    ws__fail_with(c, error, more);
-    ws__dial_free(c);
+    ws__fail_with(conn, error, more);
+    ws__dial_free(conn);
 }
 
 /* ---- through a proxy ---- */
@@ -11717,162 +13030,197 @@ static int ws__no_proxy(const ws_url *url, const char *names)
     while (ws_list_next(&list, &item)) {
         uint16_t port = url->port;
         size_t colon = item.size, n;
-        while (colon && ws__is_digit(item.data[colon - 1])) colon--;
+        while (colon && ws__is_digit(item.data[colon - 1]))
+            colon--;
         if (colon && colon < item.size && item.data[colon - 1] == ':' &&
             (ws__find(item, 0, ':') == colon - 1 || item.data[colon - 2] == ']')) {
-            if (ws__url_port(item.data + colon, item.size - colon, &port)) continue;
+            if (ws__url_port(item.data + colon, item.size - colon, &port))
+                continue;
             item.size = colon - 1;
         }
-        if (port != url->port) continue;
-        if (item.size == 1 && *item.data == '*') return 1;
-        if (item.size > 1 && item.data[0] == '[') item = ws__str(item.data + 1, item.size - 2);
+        if (port != url->port)
+            continue;
+        if (item.size == 1 && *item.data == '*')
+            return 1;
+        if (item.size > 1 && item.data[0] == '[')
+            item = ws__str(item.data + 1, item.size - 2);
         if (item.size > 1 && item.data[0] == '*' && item.data[1] == '.')
             item = ws__str(item.data + 1, item.size - 1);
-        if (item.size && item.data[0] == '.') item = ws__str(item.data + 1, item.size - 1);
+        if (item.size && item.data[0] == '.')
+            item = ws__str(item.data + 1, item.size - 1);
         n = url->host.size;
-        if (!item.size || item.size > n) continue;
-        if (item.size < n && (url->ipv6 || url->host.data[n - item.size - 1] != '.')) continue;
-        if (ws__same_text(item, ws__str(url->host.data + n - item.size, item.size))) return 1;
+        if (!item.size || item.size > n)
+            continue;
+        if (item.size < n && (url->ipv6 || url->host.data[n - item.size - 1] != '.'))
+            continue;
+        if (ws__same_text(item, ws__str(url->host.data + n - item.size, item.size)))
+            return 1;
     }
     return 0;
 }
 
 /* A variable of the environment, or NULL. On Windows, where getenv counts as unsafe, it
    is a copy that lasts until the next one. */
-static const char *ws__env(ws_conn *c, const char *name)
+static const char *ws__env(ws_conn *conn, const char *name)
 {
 #ifdef _WIN32
-    ws__dial *d = c->dial;
+    ws__dial *d = conn->dial;
     DWORD n = GetEnvironmentVariableA(name, NULL, 0);
 
-    ws__free(c->cfg, d->env, d->env_size);
-    d->env = n ? (char *)ws__alloc(c->cfg, n) : NULL;
+    ws__free(conn->cfg, d->env, d->env_size);
+    d->env = n ? (char *)ws__alloc(conn->cfg, n) : NULL;
     d->env_size = n;
     return d->env && GetEnvironmentVariableA(name, d->env, n) < n ? d->env : NULL;
 #else
-    (void)c;
+    (void)conn;
     return getenv(name);
 #endif
 }
 
 /* The proxy that the environment names for url, or NULL. HTTP_PROXY does not count: in a
    CGI program it is a header of somebody's request. */
-static const char *ws__proxy_named(ws_conn *c, const ws_url *url)
+static const char *ws__proxy_named(ws_conn *conn, const ws_url *url)
 {
     static const char *const names[] = {
         "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"
     };
-    const char *no = ws__env(c, "no_proxy"), *proxy = NULL;
+    const char *no = ws__env(conn, "no_proxy"), *proxy = NULL;
     int i = url->secure ? 1 : 0;
 
-    if (!no) no = ws__env(c, "NO_PROXY");
-    if (ws__no_proxy(url, no)) return NULL;
+    if (!no)
+        no = ws__env(conn, "NO_PROXY");
+    if (ws__no_proxy(url, no))
+        return NULL;
 #ifdef _WIN32
-    if (!i && ws__env(c, "REQUEST_METHOD")) i = 3;      /* names have no case there */
+    if (!i && ws__env(conn, "REQUEST_METHOD"))
+        i = 3;      /* names have no case there */
 #endif
-    for (; i < 5 && (!proxy || !*proxy); i += i ? 1 : 3) proxy = ws__env(c, names[i]);
+    for (; i < 5 && (!proxy || !*proxy); i += i ? 1 : 3)
+        proxy = ws__env(conn, names[i]);
     return proxy && *proxy ? proxy : NULL;
 }
 
 #ifndef _WIN32
-WS__PRIVATE const char *ws__proxy_env(const ws_url *url) { return ws__proxy_named(NULL, url); }
+WS__PRIVATE const char *ws__proxy_env(const ws_url *url) { return ws__proxy_named(NULL,
+                                                                                  url); }
 #endif
 
 /* Makes c->dial->tunnel if url is to be reached through a proxy; fills proxy. */
-WS__APART int ws__dial_proxy(ws_conn *c, const ws_url *url, ws_url *proxy, const char **why)
+WS__APART int ws__dial_proxy(ws_conn *conn, const ws_url *url, ws_url *proxy,
+                             const char **why)
 {
-    const char *text = c->cfg->set.proxy, *lines = c->cfg->lines + strlen(c->cfg->lines) + 1;
+    const char *text = conn->cfg->set.proxy,
+        *lines = conn->cfg->lines + strlen(conn->cfg->lines) + 1;
     ws__url_why bad;
-    ws_tunnel *t;
+    ws_tunnel *tunnel;
 
-    if (text && !strcmp(text, "env")) text = ws__proxy_named(c, url);
-    if (!text || !*text) return 0;
-    if (ws__is_fixed(c)) return WS_ERR_ARGUMENT;
+    if (text && !strcmp(text, "env"))
+        text = ws__proxy_named(conn, url);
+    if (!text || !*text)
+        return 0;
+    if (ws__is_fixed(conn))
+        return WS_ERR_ARGUMENT;
     if (ws__proxy_parse(text, proxy, &bad)) {
         *why = bad.words;
         return WS_ERR_URL;
     }
-    t = (ws_tunnel *)ws__alloc(c->cfg, sizeof *t);
-    if (!t) return WS_ERR_MEMORY;
-    memset(t, 0, sizeof *t);
-    c->dial->tunnel = t;
-    c->dial->proxy_tls = proxy->secure;
-    if (proxy->secure) t->result = ws__tls_ready(c, why);
-    if (!t->result)
-        t->result = ws__tunnel_begin(t, proxy, ws__url_host(url), url->port, NULL, lines);
-    if (*t->text) *why = t->text;
-    return t->result;
+    tunnel = (ws_tunnel *)ws__alloc(conn->cfg, sizeof *tunnel);
+    if (!tunnel)
+        return WS_ERR_MEMORY;
+    memset(tunnel, 0, sizeof *tunnel);
+    conn->dial->tunnel = tunnel;
+    conn->dial->proxy_tls = proxy->secure;
+    if (proxy->secure)
+        tunnel->result = ws__tls_ready(conn, why);
+    if (!tunnel->result)
+        tunnel->result = ws__tunnel_begin(tunnel, proxy, ws__url_host(url), url->port,
+                                          NULL, lines);
+    if (*tunnel->text)
+        *why = tunnel->text;
+    return tunnel->result;
 }
 
 /* Shows the proxy's answer where a server's refusal would stand. */
-static void ws__proxy_refused(ws_conn *c)
+static void ws__proxy_refused(ws_conn *conn)
 {
-    ws_tunnel *t = c->dial->tunnel;
+    ws_tunnel *tunnel = conn->dial->tunnel;
 
-    ws__fail_with(c, t->result, t->text);
-    ws__client_of(c)->status = (uint16_t)t->status;
-    if (t->head_size && !ws__rx_append(c, (uint8_t *)t->buf, t->head_size)) {
-        c->rx->head_at = (uint32_t)c->rx->pos;
-        c->rx->head_size = t->head_size;
-        c->rx->pos = c->rx->len;
-        c->owes |= WS__HEAD_HELD;
+    ws__fail_with(conn, tunnel->result, tunnel->text);
+    ws__client_of(conn)->status = (uint16_t)tunnel->status;
+    if (tunnel->head_size &&
+        !ws__rx_append(conn, (uint8_t *)tunnel->buf, tunnel->head_size)) {
+        conn->rx->head_at = (uint32_t)conn->rx->pos;
+        conn->rx->head_size = tunnel->head_size;
+        conn->rx->pos = conn->rx->len;
+        conn->owes |= WS__HEAD_HELD;
     }
-    ws__dial_free(c);
+    ws__dial_free(conn);
 }
 
 /* The way to the server is open: TLS with it comes next, or the request. */
-WS__APART void ws__dial_done(ws_conn *c)
+WS__APART void ws__dial_done(ws_conn *conn)
 {
     char host[256];
     ws_url url;
 
-    ws_url_parse(ws_url_of(c), strlen(ws_url_of(c)), &url);
+    ws_url_parse(ws_url_of(conn), strlen(ws_url_of(conn)), &url);
     if (url.secure) {
         size_t n = ws__url_host(&url).size;
-        if (n > 1 && url.host.data[n - 1] == '.') n--;  /* DNS's; no certificate has it */
+        if (n > 1 && url.host.data[n - 1] == '.')
+            n--;  /* DNS's; no certificate has it */
         memcpy(host, url.host.data, n);
         host[n] = 0;
-        ws__wrap(c, host);
+        ws__wrap(conn, host);
     }
-    ws__dial_free(c);
+    ws__dial_free(conn);
 }
 
 /* Reads what the proxy says. What follows its answer stays in the socket, for whoever is
    next: the handshake. TLS shows nothing ahead, and is cheap to ask for one byte. */
-static ptrdiff_t ws__tunnel_read(ws_conn *c, char *in, size_t n)
+static ptrdiff_t ws__tunnel_read(ws_conn *conn, char *in, size_t n)
 {
-    ptrdiff_t r;
+    ptrdiff_t got;
 
-    if (ws__io(c)) {
-        r = ws__read(c, in, 1);
-        if (r > 0) ws_tunnel_feed(c->dial->tunnel, in, 1);
-        return r;
+    if (ws__io(conn)) {
+        got = ws__read(conn, in, 1);
+        if (got > 0)
+            ws_tunnel_feed(conn->dial->tunnel, in, 1);
+        return got;
     }
-    r = (ptrdiff_t)recv(c->fd, in, ws__sock_size(n), MSG_PEEK);
-    if (r < 0) return ws__read_fault(c);
-    if (r > 0) recv(c->fd, in, ws__sock_size(ws_tunnel_feed(c->dial->tunnel, in, (size_t)r)), 0);
-    return r;
+    got = (ptrdiff_t)recv(conn->fd, in, ws__sock_size(n), MSG_PEEK);
+    if (got < 0)
+        return ws__read_fault(conn);
+    if (got > 0)
+        recv(conn->fd, in, ws__sock_size(ws_tunnel_feed(conn->dial->tunnel, in,
+                                                        (size_t)got)), 0);
+    return got;
 }
 
-WS__APART void ws__dial_tunnel(ws_conn *c)
+WS__APART void ws__dial_tunnel(ws_conn *conn)
 {
-    ws_tunnel *t = c->dial->tunnel;
+    ws_tunnel *tunnel = conn->dial->tunnel;
     char in[256];
 
-    while (!t->result) {
+    while (!tunnel->result) {
         size_t n;
-        const void *out = ws_tunnel_output(t, &n);
-        ptrdiff_t r = n ? ws__write(c, out, n) : ws__tunnel_read(c, in, sizeof in);
-        if (r == WS_IO_WANT_READ || r == WS_IO_WANT_WRITE) return;
-        if (r <= 0 && ws__io_why(c)) {
-            ws__dial_failed(c, WS_ERR_TLS, ws__io_why(c));
+        const void *out = ws_tunnel_output(tunnel, &n);
+        ptrdiff_t got = n ? ws__write(conn, out, n) :
+            ws__tunnel_read(conn, in, sizeof in);
+        if (got == WS_IO_WANT_READ || got == WS_IO_WANT_WRITE)
+            return;
+        if (got <= 0 && ws__io_why(conn)) {
+            ws__dial_failed(conn, WS_ERR_TLS, ws__io_why(conn));
             return;
         }
-        if (r <= 0) ws_tunnel_feed_end(t);
-        else if (n) ws_tunnel_output_done(t, (size_t)r);
+        if (got <= 0)
+            ws_tunnel_feed_end(tunnel);
+        else if (n)
+            ws_tunnel_output_done(tunnel, (size_t)got);
     }
-    if (t->result < 0) ws__proxy_refused(c);
-    else ws__dial_done(c);
+    if (tunnel->result < 0)
+        ws__proxy_refused(conn);
+    else
+        ws__dial_done(conn);
 }
 
 /* ---- connecting ---- */
@@ -11880,110 +13228,130 @@ WS__APART void ws__dial_tunnel(ws_conn *c)
 /* The application refused the address, in words. */
 #define WS__DENIED (-1)
 
-WS__APART void ws__connect_failed(ws_conn *c, int error, const char *address)
+WS__APART void ws__connect_failed(ws_conn *conn, int error, const char *address)
 {
     char text[200], code[32];
-    ws__text t = ws__text_in(text, sizeof text);
+    ws__text out = ws__text_in(text, sizeof text);
     int ours = ws__out_of(error);
 
-    if (ours) ws__puts(&t, "connecting to ");
-    if (ours || error == WS__DENIED) ws__puts(&t, address);
-    if (ours) ws__puts(&t, ": ");
-    if (error == WS__DENIED) ws__puts(&t, " is not allowed (allow_address)");
-    else if (error) ws__puts(&t, ws__sock_why(error, code));
-    ws__dial_failed(c, ours ? WS_ERR_SYSTEM : WS_ERR_CONNECT, *text ? text : NULL);
+    if (ours)
+        ws__puts(&out, "connecting to ");
+    if (ours || error == WS__DENIED)
+        ws__puts(&out, address);
+    if (ours)
+        ws__puts(&out, ": ");
+    if (error == WS__DENIED)
+        ws__puts(&out, " is not allowed (allow_address)");
+    else if (error)
+        ws__puts(&out, ws__sock_why(error, code));
+    ws__dial_failed(conn, ours ? WS_ERR_SYSTEM : WS_ERR_CONNECT, *text ? text : NULL);
 }
 
-static int ws__allows(ws_conn *c, const char *address)
+static int ws__allows(ws_conn *conn, const char *address)
 {
-    const ws_config *set = &c->cfg->set;
+    const ws_config *set = &conn->cfg->set;
 
-    return !set->allow_address || (set->allow_address)(set->allow_address_user, c, address);
+    return !set->allow_address ||
+        (set->allow_address)(set->allow_address_user, conn, address);
 }
 
 /* Begins a connection to one address. 1 under way, 0 connected, -1 refused. */
-static int ws__connect_one(ws_conn *c, const struct sockaddr *a, size_t size, int family)
+static int ws__connect_one(ws_conn *conn, const struct sockaddr *addr, size_t size,
+                           int family)
 {
-    ws__sock s = ws__sock_open(family, SOCK_STREAM);
+    ws__sock sock = ws__sock_open(family, SOCK_STREAM);
 
-    if (s == WS__NO_SOCK) return -1;
-    if (family != AF_UNIX) ws__sock_options(s);
-    if (c->cfg->set.on_socket) (c->cfg->set.on_socket)(c->cfg->set.on_socket_user, (intptr_t)s);
-    c->fd = s;
-    c->wants = WS__UNWATCHED;
-    if (!ws__sock_connect(s, a, size)) return 0;
+    if (sock == WS__NO_SOCK)
+        return -1;
+    if (family != AF_UNIX)
+        ws__sock_options(sock);
+    if (conn->cfg->set.on_socket)
+        (conn->cfg->set.on_socket)(conn->cfg->set.on_socket_user, (intptr_t)sock);
+    conn->fd = sock;
+    conn->wants = WS__UNWATCHED;
+    if (!ws__sock_connect(sock, addr, size))
+        return 0;
 #ifdef _WIN32
-    if (WSAGetLastError() == WSAEWOULDBLOCK) return 1;
+    if (WSAGetLastError() == WSAEWOULDBLOCK)
+        return 1;
 #else
-    if (errno == EINPROGRESS || errno == EALREADY) return 1;
+    if (errno == EINPROGRESS || errno == EALREADY)
+        return 1;
 #endif
-    c->fd = WS__NO_SOCK;
-    ws__sock_close(s);
+    conn->fd = WS__NO_SOCK;
+    ws__sock_close(sock);
     return -1;
 }
 
 /* The socket is connected: to the server, or to the proxy. */
-static void ws__dial_connected(ws_conn *c)
+static void ws__dial_connected(ws_conn *conn)
 {
-    c->dial->stage = WS__DIAL_TUNNEL;
-    if (c->dial->proxy_tls && ws__wrap(c, c->dial->host)) ws__dial_free(c);
-    else if (c->dial->tunnel) ws__dial_tunnel(c);
-    else ws__dial_done(c);
+    conn->dial->stage = WS__DIAL_TUNNEL;
+    if (conn->dial->proxy_tls && ws__wrap(conn, conn->dial->host))
+        ws__dial_free(conn);
+    else if (conn->dial->tunnel)
+        ws__dial_tunnel(conn);
+    else
+        ws__dial_done(conn);
 }
 
 /* Goes to the next address that does not fail at once. While others are left, each gets a
    part of the time. */
-static void ws__dial_next(ws_conn *c)
+static void ws__dial_next(ws_conn *conn)
 {
-    ws__dial *d = c->dial;
+    ws__dial *dial = conn->dial;
     char text[80] = "";
 
-    d->stage = WS__DIAL_CONNECT;
-    while (d->next < d->found.count) {
-        const ws__address *a = &d->found.at[d->next++];
-        ws__text t = ws__text_in(text, sizeof text);
+    dial->stage = WS__DIAL_CONNECT;
+    while (dial->next < dial->found.count) {
+        const ws__address *address = &dial->found.at[dial->next++];
+        ws__text out = ws__text_in(text, sizeof text);
         uint32_t left;
         int r;
-        ws__put_address(&t, &a->any, ws__address_size(a));
-        if (!ws__allows(c, text)) {
-            d->error = WS__DENIED;
+        ws__put_address(&out, &address->any, ws__address_size(address));
+        if (!ws__allows(conn, text)) {
+            dial->error = WS__DENIED;
             continue;
         }
-        r = ws__connect_one(c, &a->any, ws__address_size(a), a->any.sa_family);
+        r = ws__connect_one(conn, &address->any, ws__address_size(address),
+                            address->any.sa_family);
         if (r < 0) {
-            d->error = ws__sock_error();
+            dial->error = ws__sock_error();
             continue;
         }
-        left = (uint32_t)ws__core_left(&c->core, c->now);
-        d->until = c->now + (d->next < d->found.count ? left / 3 : left);
-        d->look_at = c->now + WS__CONNECT_LOOK;
-        if (!r) ws__dial_connected(c);
+        left = (uint32_t)ws__core_left(&conn->core, conn->now);
+        dial->until = conn->now + (dial->next < dial->found.count ? left / 3 : left);
+        dial->look_at = conn->now + WS__CONNECT_LOOK;
+        if (!r)
+            ws__dial_connected(conn);
         return;
     }
-    ws__connect_failed(c, d->error, text);
+    ws__connect_failed(conn, dial->error, text);
 }
 
 /* No address was found. */
-static void ws__lookup_failed(ws_conn *c, int fault)
+static void ws__lookup_failed(ws_conn *conn, int fault)
 {
     char text[300], code[32];
-    ws__text t = ws__text_in(text, sizeof text);
+    ws__text out = ws__text_in(text, sizeof text);
 
-    ws__puts(&t, fault == WS_ERR_SYSTEM ? "looking up " : "");
-    ws__puts(&t, c->dial->host);
-    if (fault == WS_ERR_SYSTEM && c->dial->found.error) {
-        ws__puts(&t, ": ");
-        ws__puts(&t, ws__sock_why(c->dial->found.error, code));
+    ws__puts(&out, fault == WS_ERR_SYSTEM ? "looking up " : "");
+    ws__puts(&out, conn->dial->host);
+    if (fault == WS_ERR_SYSTEM && conn->dial->found.error) {
+        ws__puts(&out, ": ");
+        ws__puts(&out, ws__sock_why(conn->dial->found.error, code));
     }
-    ws__dial_failed(c, fault, text);
+    ws__dial_failed(conn, fault, text);
 }
 
-static void ws__dial_found(ws_conn *c)
+static void ws__dial_found(ws_conn *conn)
 {
-    const ws__found *f = &c->dial->found;
+    const ws__found *found = &conn->dial->found;
 
-    if (f->count) ws__dial_next(c);
-    else ws__lookup_failed(c, f->fault ? f->fault : (int)WS_ERR_LOOKUP);
+    if (found->count)
+        ws__dial_next(conn);
+    else
+        ws__lookup_failed(conn, found->fault ? found->fault : (int)WS_ERR_LOOKUP);
 }
 
 /* Is the host an address, in its usual form? All others are names, whatever the system
@@ -11996,179 +13364,227 @@ static int ws__is_address(ws_str host)
 }
 
 /* Addresses at once, or stage LOOKUP. */
-WS__APART void ws__dial_lookup(ws_conn *c)
+WS__APART void ws__dial_lookup(ws_conn *conn)
 {
-    const ws_config *set = &c->cfg->set;
-    ws__dial *d = c->dial;
+    const ws_config *set = &conn->cfg->set;
+    ws__dial *dial = conn->dial;
     int error;
 
-    if (ws__is_address(ws__cstr(d->host)) &&
-        !ws__find_host(&d->found, d->host, d->port, AI_NUMERICHOST)) {
-        ws__dial_next(c);
+    if (ws__is_address(ws__cstr(dial->host)) &&
+        !ws__find_host(&dial->found, dial->host, dial->port, AI_NUMERICHOST)) {
+        ws__dial_next(conn);
         return;
     }
-    if (set->resolve) { (set->resolve)(set->resolve_user, c, d->host); return; }
-    error = ws__lookup_start(c);
-    if (error) ws__lookup_failed(c, error);
-    else if (!d->lookup) ws__dial_found(c);
+    if (set->resolve) {
+        (set->resolve)(set->resolve_user, conn, dial->host);
+        return;
+    }
+    error = ws__lookup_start(conn);
+    if (error)
+        ws__lookup_failed(conn, error);
+    else if (!dial->lookup)
+        ws__dial_found(conn);
 }
 
-WS_API int ws_resolved(ws_conn *c, const char *addresses)
+WS_API int ws_resolved(ws_conn *conn, const char *addresses)
 {
     ws_str list = ws__cstr(addresses), item;
-    ws__dial *d = c ? c->dial : NULL;
+    ws__dial *dial = conn ? conn->dial : NULL;
     char host[64];
     int bad = 0;
 
-    ws__sane(c);
-    if (!c) return WS_ERR_ARGUMENT;
-    if (!d || d->stage != WS__DIAL_LOOKUP || d->lookup || c->core.phase != WS__PHASE_HEAD)
+    ws__sane(conn);
+    if (!conn)
+        return WS_ERR_ARGUMENT;
+    if (!dial || dial->stage != WS__DIAL_LOOKUP || dial->lookup ||
+        conn->core.phase != WS__PHASE_HEAD)
         return WS_ERR_STATE;
-    memset(&d->found, 0, sizeof d->found);
+    memset(&dial->found, 0, sizeof dial->found);
     while (!bad && ws_list_next(&list, &item)) {
         bad = item.size >= sizeof host;
-        if (!bad) memcpy(host, item.data, item.size);
+        if (!bad)
+            memcpy(host, item.data, item.size);
         host[bad ? 0 : item.size] = 0;
-        bad = bad || ws__find_host(&d->found, host, d->port, AI_NUMERICHOST);
+        bad = bad || ws__find_host(&dial->found, host, dial->port, AI_NUMERICHOST);
     }
-    if (bad) { d->found.count = 0; return WS_ERR_ARGUMENT; }
-    c->now = (uint32_t)ws__clock();
-    ws__dial_found(c);
-    ws__wake(c);
+    if (bad) {
+        dial->found.count = 0;
+        return WS_ERR_ARGUMENT;
+    }
+    conn->now = (uint32_t)ws__clock();
+    ws__dial_found(conn);
+    ws__wake(conn);
     return 0;
 }
 
 /* ---- start, steps, time ---- */
 
-WS__APART void ws__dial_unix(ws_conn *c, const ws_url *url)
+WS__APART void ws__dial_unix(ws_conn *conn, const ws_url *url)
 {
 #ifdef _WIN32
     (void)url;
-    ws__fail(c, WS_ERR_CONNECT);
+    ws__fail(conn, WS_ERR_CONNECT);
 #else
     struct sockaddr_un a;
     char text[sizeof a.sun_path + 8];
-    ws__text t = ws__text_in(text, sizeof text);
+    ws__text out = ws__text_in(text, sizeof text);
     size_t size;
 
-    ws__puts(&t, "unix:");
-    ws__put(&t, url->host.data, url->host.size);
+    ws__puts(&out, "unix:");
+    ws__put(&out, url->host.data, url->host.size);
     if (ws__unix_address(&a, &size, url->host))
-        ws__fail_with(c, WS_ERR_CONNECT, "no path or name that a unix socket can have");
-    else if (!ws__allows(c, text))
-        ws__connect_failed(c, WS__DENIED, text);
-    else if (ws__connect_one(c, (struct sockaddr *)&a, size, AF_UNIX))
-        ws__connect_failed(c, errno, text);
+        ws__fail_with(conn, WS_ERR_CONNECT,
+                      "no path or name that a unix socket can have");
+    else if (!ws__allows(conn, text))
+        ws__connect_failed(conn, WS__DENIED, text);
+    else if (ws__connect_one(conn, (struct sockaddr *)&a, size, AF_UNIX))
+        ws__connect_failed(conn, errno, text);
 #endif
 }
 
 /* Starts a client, whose request is queued, on its way to its URL. */
-static void ws__dial_start(ws_conn *c)
+static void ws__dial_start(ws_conn *conn)
 {
     const char *why;
     ws_url url, via;
-    ws__text t;
+    ws__text text;
     int error = 0;
 
-    ws_url_parse(ws_url_of(c), strlen(ws_url_of(c)), &url);
-    if (url.secure && ws__is_fixed(c)) {
-        ws__fail_with(c, WS_ERR_ARGUMENT, "TLS with cfg.memory goes through cfg.io");
+    ws_url_parse(ws_url_of(conn), strlen(ws_url_of(conn)), &url);
+    if (url.secure && ws__is_fixed(conn)) {
+        ws__fail_with(conn, WS_ERR_ARGUMENT, "TLS with cfg.memory goes through cfg.io");
         return;
     }
-    if (url.secure) error = ws__tls_ready(c, &why);
-    if (error) { ws__fail_with(c, error, why); return; }
-    if (ws__sock_startup()) { ws__fail(c, WS_ERR_CONNECT); return; }
-    if (url.is_unix) { ws__dial_unix(c, &url); return; }
-    if (!ws__dial_new(c)) { ws__fail(c, WS_ERR_MEMORY); return; }
-    why = "proxy";
-    error = ws__dial_proxy(c, &url, &via, &why);
-    if (error) { ws__dial_failed(c, error, why ? why : "proxy"); return; }
-    if (!c->dial->tunnel) via = url;
-    if (via.host.size >= sizeof c->dial->host) { ws__dial_failed(c, WS_ERR_LOOKUP, NULL); return; }
-    memcpy(c->dial->host, via.host.data, via.host.size);
-    if (via.ipv6) {             /* a zone as the system writes it */
-        ptrdiff_t n = ws__unescape(via.host, 0, 0, c->dial->host, sizeof c->dial->host - 1);
-        c->dial->host[n] = 0;
+    if (url.secure)
+        error = ws__tls_ready(conn, &why);
+    if (error) {
+        ws__fail_with(conn, error, why);
+        return;
     }
-    t = ws__text_in(c->dial->port, sizeof c->dial->port);
-    ws__put_number(&t, via.port);
-    ws__dial_lookup(c);
+    if (ws__sock_startup()) {
+        ws__fail(conn, WS_ERR_CONNECT);
+        return;
+    }
+    if (url.is_unix) {
+        ws__dial_unix(conn, &url);
+        return;
+    }
+    if (!ws__dial_new(conn)) {
+        ws__fail(conn, WS_ERR_MEMORY);
+        return;
+    }
+    why = "proxy";
+    error = ws__dial_proxy(conn, &url, &via, &why);
+    if (error) {
+        ws__dial_failed(conn, error, why ? why : "proxy");
+        return;
+    }
+    if (!conn->dial->tunnel)
+        via = url;
+    if (via.host.size >= sizeof conn->dial->host) {
+        ws__dial_failed(conn, WS_ERR_LOOKUP, NULL);
+        return;
+    }
+    memcpy(conn->dial->host, via.host.data, via.host.size);
+    if (via.ipv6) {             /* a zone as the system writes it */
+        ptrdiff_t n = ws__unescape(via.host, 0, 0, conn->dial->host,
+                                   sizeof conn->dial->host - 1);
+        conn->dial->host[n] = 0;
+    }
+    text = ws__text_in(conn->dial->port, sizeof conn->dial->port);
+    ws__put_number(&text, via.port);
+    ws__dial_lookup(conn);
 }
 
 /* Has c->fd got what its stage waits for? */
-static int ws__dial_ready(const ws_conn *c)
+static int ws__dial_ready(const ws_conn *conn)
 {
-    struct pollfd p;
+    struct pollfd polled;
 #ifdef _WIN32
     int error = 0;
     socklen_t n = sizeof error;
 #endif
 
-    if (c->fd == WS__NO_SOCK) return 0;
-    p.fd = c->fd;
-    p.events = c->dial->stage == WS__DIAL_LOOKUP ? POLLIN : POLLOUT;
-    p.revents = 0;
+    if (conn->fd == WS__NO_SOCK)
+        return 0;
+    polled.fd = conn->fd;
+    polled.events = conn->dial->stage == WS__DIAL_LOOKUP ? POLLIN : POLLOUT;
+    polled.revents = 0;
 #ifdef _WIN32
-    if (WSAPoll(&p, 1, 0) > 0) return 1;
-    if (c->dial->stage == WS__DIAL_LOOKUP) return 0;
-    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n);
-    if (error) WSASetLastError(error);
+    if (WSAPoll(&polled, 1, 0) > 0)
+        return 1;
+    if (conn->dial->stage == WS__DIAL_LOOKUP)
+        return 0;
+    getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n);
+    if (error)
+        WSASetLastError(error);
     return error != 0;
 #else
-    return poll(&p, 1, 0) > 0;
+    return poll(&polled, 1, 0) > 0;
 #endif
 }
 
 /* Goes on connecting as far as the socket allows. */
-static void ws__dial_step(ws_conn *c)
+static void ws__dial_step(ws_conn *conn)
 {
     int error = 0;
     socklen_t n = sizeof error;
 
-    if (c->core.phase != WS__PHASE_HEAD) return;
-    if (c->dial->stage == WS__DIAL_TUNNEL) { ws__dial_tunnel(c); return; }
-    if (!ws__dial_ready(c)) return;
-    if (c->dial->stage == WS__DIAL_LOOKUP) {
-        ws__lookup_end(c, 1);
-        ws__dial_found(c);
+    if (conn->core.phase != WS__PHASE_HEAD)
+        return;
+    if (conn->dial->stage == WS__DIAL_TUNNEL) {
+        ws__dial_tunnel(conn);
         return;
     }
-    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n)) error = ws__sock_error();
-    if (!error) { ws__dial_connected(c); return; }
-    c->dial->error = error;
-    ws__sock_drop(c);
-    ws__dial_next(c);
+    if (!ws__dial_ready(conn))
+        return;
+    if (conn->dial->stage == WS__DIAL_LOOKUP) {
+        ws__lookup_end(conn, 1);
+        ws__dial_found(conn);
+        return;
+    }
+    if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n))
+        error = ws__sock_error();
+    if (!error) {
+        ws__dial_connected(conn);
+        return;
+    }
+    conn->dial->error = error;
+    ws__sock_drop(conn);
+    ws__dial_next(conn);
 }
 
-static int ws__dial_wants(const ws_conn *c)
+static int ws__dial_wants(const ws_conn *conn)
 {
-    const ws__dial *d = c->dial;
+    const ws__dial *dial = conn->dial;
 
-    if (d->stage == WS__DIAL_LOOKUP) return d->lookup ? WS_WANT_READ : 0;
-    if (d->stage == WS__DIAL_CONNECT) return WS_WANT_WRITE;
-    if (d->tunnel->pos < d->tunnel->end)
-        return c->line & WS__WRITE_WANTS_READ ? WS_WANT_READ : WS_WANT_WRITE;
-    return c->line & WS__READ_WANTS_WRITE ? WS_WANT_WRITE : WS_WANT_READ;
+    if (dial->stage == WS__DIAL_LOOKUP)
+        return dial->lookup ? WS_WANT_READ : 0;
+    if (dial->stage == WS__DIAL_CONNECT)
+        return WS_WANT_WRITE;
+    if (dial->tunnel->pos < dial->tunnel->end)
+        return conn->line & WS__WRITE_WANTS_READ ? WS_WANT_READ : WS_WANT_WRITE;
+    return conn->line & WS__READ_WANTS_WRITE ? WS_WANT_WRITE : WS_WANT_READ;
 }
 
 /* The time for connecting is over: says with what it went. */
-static void ws__dial_late(ws_conn *c)
+static void ws__dial_late(ws_conn *conn)
 {
-    ws__dial *d = c->dial;
+    ws__dial *dial = conn->dial;
     char text[128];
-    ws__text t = ws__text_in(text, sizeof text);
+    ws__text out = ws__text_in(text, sizeof text);
 
-    if (d->stage == WS__DIAL_TUNNEL) {
-        ws__puts(&t, "waiting for the proxy");
-    } else if (d->stage == WS__DIAL_LOOKUP) {
-        ws__puts(&t, "looking up ");
-        ws__puts(&t, d->host);
+    if (dial->stage == WS__DIAL_TUNNEL) {
+        ws__puts(&out, "waiting for the proxy");
+    } else if (dial->stage == WS__DIAL_LOOKUP) {
+        ws__puts(&out, "looking up ");
+        ws__puts(&out, dial->host);
     } else {
-        const ws__address *a = &d->found.at[d->next - 1];
-        ws__puts(&t, "connecting to ");
-        ws__put_address(&t, &a->any, ws__address_size(a));
+        const ws__address *address = &dial->found.at[dial->next - 1];
+        ws__puts(&out, "connecting to ");
+        ws__put_address(&out, &address->any, ws__address_size(address));
     }
-    ws__dial_failed(c, WS_ERR_HANDSHAKE_TIMEOUT, text);
+    ws__dial_failed(conn, WS_ERR_HANDSHAKE_TIMEOUT, text);
 }
 
 /* ---- once more: redirects, new tries ---- */
@@ -12190,35 +13606,50 @@ static size_t ws__path_tidy(char *p, size_t n)
             out += part.size;
             continue;
         }
-        if (end == n) p[out++] = '/';
+        if (end == n)
+            p[out++] = '/';
     }
     return out;
 }
 
 /* Writes the URL that a Location means when it comes from another (RFC 3986 5.2). */
-static void ws__put_location(ws__text *t, const ws_url *from, ws_str to)
+static void ws__put_location(ws__text *text, const ws_url *from, ws_str to)
 {
     ws_str path = from->target;
-    size_t colon = ws__find(to, 0, ':'), slash = ws__find(to, 0, '/'), ask = ws__find(to, 0, '?');
+    size_t colon = ws__find(to, 0, ':'), slash = ws__find(to, 0, '/'),
+        ask = ws__find(to, 0, '?');
     char *at;
 
-    if (colon < slash && colon < ask) { ws__put(t, to.data, to.size); return; }
-    ws__puts(t, from->is_unix ? "ws+unix:" : from->secure ? "wss:" : "ws:");
-    if (slash == 0 && to.size > 1 && to.data[1] == '/') { ws__put(t, to.data, to.size); return; }
-    if (from->is_unix) ws__put(t, from->host.data, from->host.size);
-    else ws__puts(t, "//"), ws__put_host(t, from);
-    if (from->is_unix) ws__puts(t, ":");
-    at = t->at;
+    if (colon < slash && colon < ask) {
+        ws__put(text, to.data, to.size);
+        return;
+    }
+    ws__puts(text, from->is_unix ? "ws+unix:" : from->secure ? "wss:" : "ws:");
+    if (slash == 0 && to.size > 1 && to.data[1] == '/') {
+        ws__put(text, to.data, to.size);
+        return;
+    }
+    if (from->is_unix)
+        ws__put(text, from->host.data, from->host.size);
+    else
+        ws__puts(text, "//"), ws__put_host(text, from);
+    if (from->is_unix)
+        ws__puts(text, ":");
+    at = text->at;
     path.size = ws__find(path, 0, '?');
-    if (ask) while (path.size && path.data[path.size - 1] != '/') path.size--;
-    if (slash) ws__puts(t, path.size ? "" : "/");
-    if (slash) ws__put(t, path.data, path.size);
-    path = ws__str(at, (size_t)(t->at - at) + ask);
-    ws__put(t, to.data, to.size);
-    if (!t->cut) {
+    if (ask)
+        while (path.size && path.data[path.size - 1] != '/')
+            path.size--;
+    if (slash)
+        ws__puts(text, path.size ? "" : "/");
+    if (slash)
+        ws__put(text, path.data, path.size);
+    path = ws__str(at, (size_t)(text->at - at) + ask);
+    ws__put(text, to.data, to.size);
+    if (!text->cut) {
         size_t tail = to.size - ask, left = ws__path_tidy(at, path.size);
         memmove(at + left, at + path.size, tail + 1);
-        t->at = at + left + tail;
+        text->at = at + left + tail;
     }
 }
 
@@ -12230,80 +13661,92 @@ static int ws__same_server(const ws_url *a, const ws_url *b)
 
 /* Makes the URL that a Location leads to in t; user and password go along to the same
    server. Returns NULL, or what is wrong. */
-static const char *ws__location(ws__text *t, const ws_url *from, ws_str to, uint8_t *crossed)
+static const char *ws__location(ws__text *out, const ws_url *from, ws_str to,
+                                uint8_t *crossed)
 {
-    char *text = t->at;
+    char *text = out->at;
     ws_url url;
 
     to.size = ws__find(to, 0, '#');
-    if (!to.size) return "no Location";
-    ws__put_location(t, from, to);
-    if (t->cut || ws_url_parse(text, (size_t)(t->at - text), &url)) return "bad Location";
-    if (url.is_unix && !ws__same_server(from, &url)) return "bad Location";
-    if (from->secure && !url.secure) return "from wss to ws";
-    if (!ws__same_server(from, &url)) { *crossed = 1; return NULL; }
+    if (!to.size)
+        return "no Location";
+    ws__put_location(out, from, to);
+    if (out->cut || ws_url_parse(text, (size_t)(out->at - text), &url))
+        return "bad Location";
+    if (url.is_unix && !ws__same_server(from, &url))
+        return "bad Location";
+    if (from->secure && !url.secure)
+        return "from wss to ws";
+    if (!ws__same_server(from, &url)) {
+        *crossed = 1;
+        return NULL;
+    }
     if (from->user.data && !url.user.data && !url.is_unix) {
         char *at = text + (url.host.data - text) - url.ipv6;
         const char *end = from->password.data ? from->password.data + from->password.size
                                               : from->user.data + from->user.size;
-        size_t n = (size_t)(end - from->user.data) + 1, tail = (size_t)(t->at - at) + 1;
-        if ((size_t)(t->end - t->at) <= n) return "bad Location";
+        size_t n = (size_t)(end - from->user.data) + 1, tail = (size_t)(out->at - at) + 1;
+        if ((size_t)(out->end - out->at) <= n)
+            return "bad Location";
         memmove(at + n, at, tail);
         memcpy(at, from->user.data, n);         /* with the '@' behind it */
-        t->at += n;
+        out->at += n;
     }
     return NULL;
 }
 
 /* Everything of the last connection is forgotten, but for output that waits for OPEN. */
-static void ws__renew(ws_conn *c)
+static void ws__renew(ws_conn *conn)
 {
-    ws__client *k = ws__client_of(c);
+    ws__client *client = ws__client_of(conn);
 
-    ws__dial_free(c);
-    ws__hang_up(c);
-    ws__rx_free(c);
-    if (ws__is_fixed(c)) {
-        size_t cap = c->rx->cap;
-        memset(c->rx, 0, sizeof *c->rx);
-        c->rx->cap = cap;
-        *c->note = 0;
+    ws__dial_free(conn);
+    ws__hang_up(conn);
+    ws__rx_free(conn);
+    if (ws__is_fixed(conn)) {
+        size_t cap = conn->rx->cap;
+        memset(conn->rx, 0, sizeof *conn->rx);
+        conn->rx->cap = cap;
+        *conn->note = 0;
     } else {
-        ws__free(c->cfg, c->note, WS__NOTE_SIZE);
-        c->note = NULL;
+        ws__free(conn->cfg, conn->note, WS__NOTE_SIZE);
+        conn->note = NULL;
     }
-    c->line &= WS__PAUSED;
-    c->owes &= WS__REFUSED | WS__DRAIN_ASKED;
-    c->life &= WS__TICKED | WS__LOOKED;
-    ws__core_renew(&c->core, c->now);
-    c->protocol = 0;
-    k->to_follow = 0;
-    k->answered = k->status = 0;
-    k->close_ahead = 0;
-    c->refused = 0;
-    c->taken = 0;
-    ws__ext_free(c);
+    conn->line &= WS__PAUSED;
+    conn->owes &= WS__REFUSED | WS__DRAIN_ASKED;
+    conn->life &= WS__TICKED | WS__LOOKED;
+    ws__core_renew(&conn->core, conn->now);
+    conn->protocol = 0;
+    client->to_follow = 0;
+    client->answered = client->status = 0;
+    client->close_ahead = 0;
+    conn->refused = 0;
+    conn->taken = 0;
+    ws__ext_free(conn);
 }
 
 /* Puts what waits for OPEN in old behind the new request. */
-static int ws__requeue(ws_conn *c, ws__tx *old)
+static int ws__requeue(ws_conn *conn, ws__tx *old)
 {
     size_t n = old->len - old->border, shift;
-    uint8_t *at = ws__tx_room(c, n);
+    uint8_t *at = ws__tx_room(conn, n);
     uint32_t i;
 
-    if (!at) return WS_ERR_MEMORY;
+    if (!at)
+        return WS_ERR_MEMORY;
     memcpy(at, WS__DATA(old) + old->border, n);
-    shift = c->tx->len - old->border;
-    for (i = old->mark_at; i < old->mark_end; i++) old->marks[i].at += shift;
-    c->tx->marks = old->marks;
-    c->tx->mark_at = old->mark_at;
-    c->tx->mark_end = old->mark_end;
-    c->tx->mark_cap = old->mark_cap;
-    c->tx->holes = old->holes;
-    c->tx->shared = old->shared;
-    c->tx->len += n;
-    if (old->drain) c->tx->drain = ws__queued(c->tx);
+    shift = conn->tx->len - old->border;
+    for (i = old->mark_at; i < old->mark_end; i++)
+        old->marks[i].at += shift;
+    conn->tx->marks = old->marks;
+    conn->tx->mark_at = old->mark_at;
+    conn->tx->mark_end = old->mark_end;
+    conn->tx->mark_cap = old->mark_cap;
+    conn->tx->holes = old->holes;
+    conn->tx->shared = old->shared;
+    conn->tx->len += n;
+    if (old->drain)
+        conn->tx->drain = ws__queued(conn->tx);
     old->marks = NULL;
     old->mark_at = old->mark_end = old->mark_cap = 0;
     return 0;
@@ -12311,291 +13754,328 @@ static int ws__requeue(ws_conn *c, ws__tx *old)
 
 /* Queues the request for the present URL, behind it what waits in old, which may be NULL,
    and sets out. */
-static void ws__set_out(ws_conn *c, ws__tx *old)
+static void ws__set_out(ws_conn *conn, ws__tx *old)
 {
     ws__tx *made;
     ws_url url;
     int fault;
 
-    ws_url_parse(ws_url_of(c), strlen(ws_url_of(c)), &url);
-    fault = ws__request_put(c, &url);
+    ws_url_parse(ws_url_of(conn), strlen(ws_url_of(conn)), &url);
+    fault = ws__request_put(conn, &url);
     if (old) {
-        if (!fault) fault = ws__requeue(c, old);
-        made = c->tx;
-        c->tx = old;
-        ws__tx_free(c);
-        c->tx = made;
+        if (!fault)
+            fault = ws__requeue(conn, old);
+        made = conn->tx;
+        conn->tx = old;
+        ws__tx_free(conn);
+        conn->tx = made;
     }
-    if (fault) ws__fail(c, fault);
-    else ws__dial_start(c);
+    if (fault)
+        ws__fail(conn, fault);
+    else
+        ws__dial_start(conn);
 }
 
 /* Goes where the answer's Location says. Returns 0, or an error with *why. */
-static int ws__follow(ws_conn *c, const char **why)
+static int ws__follow(ws_conn *conn, const char **why)
 {
-    ws__client *k = ws__client_of(c);
-    const char *text = ws_url_of(c);
-    ws_str to = ws_header_value(c, "Location");
+    ws__client *client = ws__client_of(conn);
+    const char *text = ws_url_of(conn);
+    ws_str to = ws_header_value(conn, "Location");
     size_t room = 2 * strlen(text) + to.size + 16;
-    ws__tx *old = c->tx;
-    ws__text t;
+    ws__tx *old = conn->tx;
+    ws__text out;
     ws_url from;
     char *buf, *fit;
 
-    if (k->hops >= c->cfg->set.max_redirects) { *why = "too many"; return WS_ERR_REDIRECT; }
-    buf = (char *)ws__alloc(c->cfg, room);
-    if (!buf) return WS_ERR_MEMORY;
-    t = ws__text_in(buf, room);
+    if (client->hops >= conn->cfg->set.max_redirects) {
+        *why = "too many";
+        return WS_ERR_REDIRECT;
+    }
+    buf = (char *)ws__alloc(conn->cfg, room);
+    if (!buf)
+        return WS_ERR_MEMORY;
+    out = ws__text_in(buf, room);
     ws_url_parse(text, strlen(text), &from);
-    *why = ws__location(&t, &from, to, &k->crossed);
-    fit = *why ? NULL : ws__string_new(c, ws__cstr(buf));
-    ws__free(c->cfg, buf, room);
-    if (*why) return WS_ERR_REDIRECT;
-    if (!fit) return WS_ERR_MEMORY;
-    ws__string_free(c, k->moved);
-    k->moved = fit;
-    k->hops++;
-    c->tx = NULL;
-    ws__renew(c);
-    ws__set_out(c, old);
+    *why = ws__location(&out, &from, to, &client->crossed);
+    fit = *why ? NULL : ws__string_new(conn, ws__cstr(buf));
+    ws__free(conn->cfg, buf, room);
+    if (*why)
+        return WS_ERR_REDIRECT;
+    if (!fit)
+        return WS_ERR_MEMORY;
+    ws__string_free(conn, client->moved);
+    client->moved = fit;
+    client->hops++;
+    conn->tx = NULL;
+    ws__renew(conn);
+    ws__set_out(conn, old);
     return 0;
 }
 
 /* The next try after DOWN, from the first URL on. */
-static void ws__retry(ws_conn *c)
+static void ws__retry(ws_conn *conn)
 {
-    ws__client *k = ws__client_of(c);
+    ws__client *client = ws__client_of(conn);
 
-    ws__string_free(c, k->moved);
-    k->moved = NULL;
-    k->hops = k->crossed = k->as_get = 0;
-    ws__core_wait(&c->core, c->now, c->cfg->set.handshake_timeout);
-    ws__tx_free(c);
-    if (c->more) {
-        c->more->read = NULL;
-        c->more->read_asked = 0;
+    ws__string_free(conn, client->moved);
+    client->moved = NULL;
+    client->hops = client->crossed = client->as_get = 0;
+    ws__core_wait(&conn->core, conn->now, conn->cfg->set.handshake_timeout);
+    ws__tx_free(conn);
+    if (conn->more) {
+        conn->more->read = NULL;
+        conn->more->read_asked = 0;
     }
-    c->owes = 0;
-    ws__renew(c);
-    ws__set_out(c, NULL);
+    conn->owes = 0;
+    ws__renew(conn);
+    ws__set_out(conn, NULL);
 }
 
 /* Refused by a server that may take it later. */
-static int ws__refused_for_now(const ws_conn *c)
+static int ws__refused_for_now(const ws_conn *conn)
 {
-    int status = ws__status(c);
+    int status = ws__status(conn);
 
     return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
 /* The ms that such a server asks us to wait, 0 if none. */
-static uint32_t ws__retry_after(const ws_conn *c)
+static uint32_t ws__retry_after(const ws_conn *conn)
 {
-    const ws_config *s = &c->cfg->set;
-    ws_str v = ws_header_value(c, "Retry-After");
+    const ws_config *set = &conn->cfg->set;
+    ws_str value = ws_header_value(conn, "Retry-After");
     uint64_t ms = 0;
     size_t i;
 
-    if (!s->retry_after || !ws__refused_for_now(c)) return 0;
-    for (i = 0; i < v.size; i++) {
-        if (!ws__is_digit(v.data[i])) return 0;
-        ms = ms * 10 + (uint64_t)(v.data[i] - '0') * 1000u;
-        if (ms > s->retry_max) return s->retry_max;
+    if (!set->retry_after || !ws__refused_for_now(conn))
+        return 0;
+    for (i = 0; i < value.size; i++) {
+        if (!ws__is_digit(value.data[i]))
+            return 0;
+        ms = ms * 10 + (uint64_t)(value.data[i] - '0') * 1000u;
+        if (ms > set->retry_max)
+            return set->retry_max;
     }
     return (uint32_t)ms;
 }
 
 /* Milliseconds until the next try: from half to all of a delay that doubles, and is the
    first one again after a connection that lasted longer. */
-static uint32_t ws__back_off(ws_conn *c)
+static uint32_t ws__back_off(ws_conn *conn)
 {
-    const ws_config *s = &c->cfg->set;
-    ws__client *k = ws__client_of(c);
-    uint32_t least = k->delay_set ? k->reconnect : 0;
-    uint32_t most = ws__smaller(ws__larger(s->reconnect_max, least), WS__LONGEST);
+    const ws_config *set = &conn->cfg->set;
+    ws__client *client = ws__client_of(conn);
+    uint32_t least = client->delay_set ? client->reconnect : 0;
+    uint32_t most = ws__smaller(ws__larger(set->reconnect_max, least), WS__LONGEST);
     uint32_t shortest, longest, r = 0;
 
-    if (!k->delay || (c->life & WS__OPENED && c->now - k->opened >= k->delay))
-        k->delay = ws__smaller(k->reconnect, most);
+    if (!client->delay ||
+        (conn->life & WS__OPENED && conn->now - client->opened >= client->delay))
+        client->delay = ws__smaller(client->reconnect, most);
     else
-        k->delay = k->delay < most / 2 ? 2 * k->delay : most;
-    shortest = ws__larger(k->delay - k->delay / 2, least);
-    longest = ws__smaller(least + least / 4, s->retry_max);
-    shortest = ws__larger(shortest, ws__retry_after(c));
-    longest = ws__larger(longest, ws__larger(k->delay, shortest));
-    if (ws__random(c, &r, sizeof r)) r = 0;
+        client->delay = client->delay < most / 2 ? 2 * client->delay : most;
+    shortest = ws__larger(client->delay - client->delay / 2, least);
+    longest = ws__smaller(least + least / 4, set->retry_max);
+    shortest = ws__larger(shortest, ws__retry_after(conn));
+    longest = ws__larger(longest, ws__larger(client->delay, shortest));
+    if (ws__random(conn, &r, sizeof r))
+        r = 0;
     return shortest + r % (longest - shortest + 1);
 }
 
 /* Is the CLOSE in ev the last word? 1: yes, or it has become DOWN; 0: no, a redirect
    leads on. */
-static int ws__again(ws_conn *c, ws_event *ev)
+static int ws__again(ws_conn *conn, ws_event *ev)
 {
-    const ws_config *s = &c->cfg->set;
-    ws__client *k = ws__client_of(c);
+    const ws_config *set = &conn->cfg->set;
+    ws__client *client = ws__client_of(conn);
     const char *why = NULL;
     int error, refused;
 
-    if (k->to_follow) {
-        error = ws__follow(c, &why);
-        if (!error) return 0;
-        ws__fail_with(c, error, why);
+    if (client->to_follow) {
+        error = ws__follow(conn, &why);
+        if (!error)
+            return 0;
+        ws__fail_with(conn, error, why);
         ev->error = error;
-        ev->code = c->core.code;
-        ev->reason = ws_error_text(c);
+        ev->code = conn->core.code;
+        ev->reason = ws_error_text(conn);
     }
-    error = -(int)c->core.error;
+    error = -(int)conn->core.error;
     refused = error == WS_ERR_STATUS || error == WS_ERR_REDIRECT;
-    if (refused && s->refusal_final && !(s->retry_after && ws__refused_for_now(c))) return 1;
-    if (!k->reconnect || !ws__can_dial(c) ||
+    if (refused && set->refusal_final && !(set->retry_after && ws__refused_for_now(conn)))
+        return 1;
+    if (!client->reconnect || !ws__can_dial(conn) ||
         error == WS_ERR_URL || error == WS_ERR_NO_TLS || error == WS_ERR_ARGUMENT ||
         error == WS_ERR_MEMORY)
         return 1;
-    ws__drop_output(c);
-    ws__ext_free(c);
-    ws__dial_free(c);
-    ws__hang_up(c);
+    ws__drop_output(conn);
+    ws__ext_free(conn);
+    ws__dial_free(conn);
+    ws__hang_up(conn);
     ev->type = WS_EV_DOWN;
-    ev->retry_in = (int)ws__back_off(c);
-    ws__core_wait(&c->core, c->now, (uint32_t)ev->retry_in);
-    c->owes = (uint8_t)((c->owes & ~WS__CLOSE_TOLD) | WS__DOWN);
+    ev->retry_in = (int)ws__back_off(conn);
+    ws__core_wait(&conn->core, conn->now, (uint32_t)ev->retry_in);
+    conn->owes = (uint8_t)((conn->owes & ~WS__CLOSE_TOLD) | WS__DOWN);
     return 1;
 }
 
 /* Is it one address after the other that is tried? */
-static int ws__connects(const ws_conn *c)
+static int ws__connects(const ws_conn *conn)
 {
-    return c->dial && c->core.phase == WS__PHASE_HEAD && c->dial->stage == WS__DIAL_CONNECT;
+    return conn->dial && conn->core.phase == WS__PHASE_HEAD &&
+        conn->dial->stage == WS__DIAL_CONNECT;
 }
 
 /* When the present address is to be looked after. */
-static uint32_t ws__connect_due(const ws_conn *c, uint32_t now)
+static uint32_t ws__connect_due(const ws_conn *conn, uint32_t now)
 {
-    const ws__dial *d = c->dial;
+    const ws__dial *dial = conn->dial;
 
 #ifdef _WIN32
-    return ws__sooner(now, d->until, d->look_at);
+    return ws__sooner(now, dial->until, dial->look_at);
 #else
     (void)now;
-    return d->until;
+    return dial->until;
 #endif
 }
 
 /* Something of a client's way to the server is due: the next try, or a silent address
    gives way to the next. 0: it is neither down nor connecting. */
-static int ws__dial_expired(ws_conn *c)
+static int ws__dial_expired(ws_conn *conn)
 {
-    ws__dial *d = c->dial;
+    ws__dial *dial = conn->dial;
 
-    if (c->owes & WS__DOWN) {
-        ws__retry(c);
-    } else if (!d || c->core.phase != WS__PHASE_HEAD) {
+    if (conn->owes & WS__DOWN) {
+        ws__retry(conn);
+    } else if (!dial || conn->core.phase != WS__PHASE_HEAD) {
         return 0;
-    } else if (ws__core_left(&c->core, c->now) <= 0) {
-        ws__dial_late(c);
-    } else if ((int32_t)(c->now - d->until) < 0) {
-        d->look_at = c->now + WS__CONNECT_LOOK;
-    } else if (d->next == d->found.count) {
-        d->until = c->now + (uint32_t)ws__core_left(&c->core, c->now);
+    } else if (ws__core_left(&conn->core, conn->now) <= 0) {
+        ws__dial_late(conn);
+    } else if ((int32_t)(conn->now - dial->until) < 0) {
+        dial->look_at = conn->now + WS__CONNECT_LOOK;
+    } else if (dial->next == dial->found.count) {
+        dial->until = conn->now + (uint32_t)ws__core_left(&conn->core, conn->now);
     } else {
-        ws__sock_drop(c);
-        ws__dial_next(c);
+        ws__sock_drop(conn);
+        ws__dial_next(conn);
     }
     return 1;
 }
 
 #else
 
-static void ws__dial_free(ws_conn *c) { (void)c; }
-static void ws__dial_step(ws_conn *c) { (void)c; }
-static int ws__dial_wants(const ws_conn *c) { (void)c; return 0; }
+static void ws__dial_free(ws_conn *conn) { (void)conn; }
+static void ws__dial_step(ws_conn *conn) { (void)conn; }
+static int ws__dial_wants(const ws_conn *conn) { (void)conn; return 0; }
 
 #endif /* WS_NO_CLIENT */
 
-static int ws__connected(const ws_conn *c)
+static int ws__connected(const ws_conn *conn)
 {
-    return !c->dial && (c->fd != WS__NO_SOCK || c->cfg->set.io.read);
+    return !conn->dial && (conn->fd != WS__NO_SOCK || conn->cfg->set.io.read);
 }
 
 /* The peer will get nothing more. What it had sent before may lie in the socket unread:
    the connection ends when that is used up. */
-static void ws__write_failed(ws_conn *c)
+static void ws__write_failed(ws_conn *conn)
 {
-    if (c->core.phase == WS__PHASE_ENDING) {     /* it is closing: nothing that came
+    if (conn->core.phase == WS__PHASE_ENDING) {     /* it is closing: nothing that came
                                                     matters */
-        ws__fail(c, WS_ERR_IO);
+        ws__fail(conn, WS_ERR_IO);
         return;
     }
-    ws__drop_output(c);
-    c->line |= WS__BROKEN;
-    if (c->cfg->set.io.read) c->line |= WS__INPUT_END;    /* a blocking one would wait */
+    ws__drop_output(conn);
+    conn->line |= WS__BROKEN;
+    if (conn->cfg->set.io.read)
+        conn->line |= WS__INPUT_END;    /* a blocking one would wait */
 }
 
 static ws__piece *ws__loop_pieces(ws_loop *l, int *most);
 
-/* Writes what waits until the transport takes no more, or others should have their turn. */
-static void ws__flush(ws_conn *c)
+/* Writes what waits until the transport takes no more, or others should have their turn.
+   */
+static void ws__flush(ws_conn *conn)
 {
-    ws__piece few[16], *v = few;
+    ws__piece few[16], *pieces = few;
     size_t n;
     const void *p;
     int turns = 64, most = 16;
 
-    if (c->loop) v = ws__loop_pieces(c->loop, &most);
-    while (turns-- && ws__connected(c) && !(c->line & WS__CORKED) &&
-           (p = ws__output(c, &n), n)) {
-        ptrdiff_t r = c->tx->mark_end ? ws__writev(c, v, ws__tx_pieces(c, v, most))
-                                      : ws__write(c, p, n);
-        if (r > 0) { ws__tx_done(c, (size_t)r); continue; }
-        if (r == WS_IO_ERROR) ws__write_failed(c);
-        else if (ws__io(c)) ws__tx_tried(c);
+    if (conn->loop)
+        pieces = ws__loop_pieces(conn->loop, &most);
+    while (turns-- && ws__connected(conn) && !(conn->line & WS__CORKED) &&
+           (p = ws__output(conn, &n), n)) {
+        ptrdiff_t got = conn->tx->mark_end ?
+            ws__writev(conn, pieces, ws__tx_pieces(conn, pieces, most))
+                                      : ws__write(conn, p, n);
+        if (got > 0) {
+            ws__tx_done(conn, (size_t)got);
+            continue;
+        }
+        if (got == WS_IO_ERROR)
+            ws__write_failed(conn);
+        else if (ws__io(conn))
+            ws__tx_tried(conn);
         return;
     }
-    if (turns < 0 && ws__io(c)) ws__tx_tried(c);  /* the last of many pieces met a WANT */
+    if (turns < 0 && ws__io(conn))
+        ws__tx_tried(conn);  /* the last of many pieces met a WANT */
 }
 
-static void ws__input_end(ws_conn *c, ptrdiff_t r)
+static void ws__input_end(ws_conn *conn, ptrdiff_t got)
 {
-    if (r == 0) c->line = (uint8_t)((c->line & ~WS__BROKEN) | WS__INPUT_END);
-    if (r == WS_IO_ERROR) c->line |= WS__INPUT_END | WS__BROKEN;
-    if (r == 0 || r == WS_IO_ERROR) c->life |= WS__FRESH;
+    if (got == 0)
+        conn->line = (uint8_t)((conn->line & ~WS__BROKEN) | WS__INPUT_END);
+    if (got == WS_IO_ERROR)
+        conn->line |= WS__INPUT_END | WS__BROKEN;
+    if (got == 0 || got == WS_IO_ERROR)
+        conn->life |= WS__FRESH;
 }
 
 /* 1 if the next bytes are payload of a message that is put together. */
-static int ws__reads_payload(const ws_conn *c)
+static int ws__reads_payload(const ws_conn *conn)
 {
-    const ws__rx *rx = c->rx;
+    const ws__rx *rx = conn->rx;
 
-    return rx && rx->reader.in_frame && !rx->parts && !rx->reader.coded && rx->pos == rx->len;
+    return rx && rx->reader.in_frame && !rx->parts && !rx->reader.coded &&
+        rx->pos == rx->len;
 }
 
-static int ws__has_parked(const ws_conn *c)
+static int ws__has_parked(const ws_conn *conn)
 {
-    return ws__is_blocking(c) && ws__client_of(c)->parked;
+    return ws__is_blocking(conn) && ws__client_of(conn)->parked;
 }
 
 /* Room to read input into: *n bytes. The payload of a large frame goes straight to its
    place; other bytes wait behind it. NULL: nothing should be read now. */
-static uint8_t *ws__read_room(ws_conn *c, size_t *n)
+static uint8_t *ws__read_room(ws_conn *conn, size_t *n)
 {
-    ws__rx *rx = c->rx;
+    ws__rx *rx = conn->rx;
     uint8_t *at;
 
-    if (!ws__connected(c) || !ws__phase_has(&c->core, WS__PARSES) || ws__held_back(c) ||
-        c->line & WS__INPUT_END || !ws_feed_room(c))
+    if (!ws__connected(conn) || !ws__phase_has(&conn->core, WS__PARSES) ||
+        ws__held_back(conn) ||
+        conn->line & WS__INPUT_END || !ws_feed_room(conn))
         return NULL;
-    if (ws__reads_payload(c) && rx->reader.left >= *n && !rx->behind && !ws__has_parked(c) &&
-        !ws__is_fixed(c) && !(c->owes & (WS__MESSAGE_HELD | WS__HEAD_HELD))) {
+    if (ws__reads_payload(conn) && rx->reader.left >= *n && !rx->behind &&
+        !ws__has_parked(conn) &&
+        !ws__is_fixed(conn) && !(conn->owes & (WS__MESSAGE_HELD | WS__HEAD_HELD))) {
         rx->pos = rx->len = rx->msg;
-        if (rx->cap - rx->msg < *n && ws__rx_message_room(c, *n)) return NULL;
-        rx = c->rx;
+        if (rx->cap - rx->msg < *n && ws__rx_message_room(conn, *n))
+            return NULL;
+        rx = conn->rx;
         *n = rx->cap - rx->msg;
-        if (*n > rx->reader.left) *n = (size_t)rx->reader.left;
+        if (*n > rx->reader.left)
+            *n = (size_t)rx->reader.left;
         return WS__DATA(rx) + rx->msg;
     }
-    if (*n > ws_feed_room(c)) *n = ws_feed_room(c);
-    at = ws__rx_room(c, *n);
-    if (!at) ws__fail(c, WS_ERR_MEMORY);
+    if (*n > ws_feed_room(conn))
+        *n = ws_feed_room(conn);
+    at = ws__rx_room(conn, *n);
+    if (!at)
+        ws__fail(conn, WS_ERR_MEMORY);
     return at;
 }
 
@@ -12604,83 +14084,91 @@ typedef struct ws__walk {
     const uint8_t *p, *end;     /* behind the frame that was seen last */
     ws__reader reader;
     ws_frame f;
-    uint64_t missing;           /* bytes of the frame that is not whole, as far as known */
+    /* bytes of the frame that is not whole, as far as known */
+    uint64_t missing;
     int parts;                  /* its message is handed on in parts */
 } ws__walk;
 
-static void ws__walk_begin(ws__walk *w, const ws_conn *c)
+static void ws__walk_begin(ws__walk *walk, const ws_conn *conn)
 {
-    const ws__rx *rx = c->rx;
+    const ws__rx *rx = conn->rx;
 
-    memset(w, 0, sizeof *w);
-    if (!rx) return;
-    w->reader = rx->reader;
-    w->parts = rx->parts || rx->reader.coded;
-    w->p = WS__DATA(rx) + rx->pos;
-    w->end = WS__DATA(rx) + rx->len;
+    memset(walk, 0, sizeof *walk);
+    if (!rx)
+        return;
+    walk->reader = rx->reader;
+    walk->parts = rx->parts || rx->reader.coded;
+    walk->p = WS__DATA(rx) + rx->pos;
+    walk->end = WS__DATA(rx) + rx->len;
 }
 
 /* Is the rest of the frame here that the parser is in? Then it is stepped over. */
-static int ws__walk_rest(ws__walk *w, const ws_conn *c)
+static int ws__walk_rest(ws__walk *walk, const ws_conn *conn)
 {
-    size_t have = (size_t)(w->end - w->p);
+    size_t have = (size_t)(walk->end - walk->p);
     uint64_t left;
 
-    if (!w->reader.in_frame) return 1;
-    left = ws__frame_left(c->rx);
+    if (!walk->reader.in_frame)
+        return 1;
+    left = ws__frame_left(conn->rx);
     if (left > have) {
-        w->missing = left - have;
+        walk->missing = left - have;
         return 0;
     }
-    w->p += left;
-    ws__core_skip(&w->reader, w->parts);
+    walk->p += left;
+    ws__core_skip(&walk->reader, walk->parts);
     return 1;
 }
 
 /* The next frame that is whole: 1; 0: none, and how many bytes are missing; or the fault
    that the parser will find. Of coded messages max_fragments is left to the parser: it
    depends on what they decode to. */
-static int ws__walk_next(ws__walk *w, const ws_conn *c)
+static int ws__walk_next(ws__walk *walk, const ws_conn *conn)
 {
-    const ws__ext *e = ws__ext_of(c);
+    const ws__ext *ext = ws__ext_of(conn);
     size_t have;
     int head;
 
-    if (!ws__walk_rest(w, c)) return 0;
-    have = (size_t)(w->end - w->p);
-    head = ws__core_see(&c->core, &c->cfg->set, &w->reader, e ? e->set->rsv : 0, w->p, have,
-                        &w->f);
-    if (head < 0) return head;
+    if (!ws__walk_rest(walk, conn))
+        return 0;
+    have = (size_t)(walk->end - walk->p);
+    head = ws__core_see(&conn->core, &conn->cfg->set, &walk->reader,
+                        ext ? ext->set->rsv : 0, walk->p, have,
+                        &walk->f);
+    if (head < 0)
+        return head;
     if (!head) {
-        w->missing = ws__header_missing(w->p, have);
+        walk->missing = ws__header_missing(walk->p, have);
         return 0;
     }
-    if (w->f.size > have - (size_t)head) {
-        w->missing = w->f.size - (have - (size_t)head);
+    if (walk->f.size > have - (size_t)head) {
+        walk->missing = walk->f.size - (have - (size_t)head);
         return 0;
     }
-    if (w->f.op < 8) {
-        w->parts = (w->reader.op && w->parts) || w->f.rsv ||
-                   ws__in_parts(&c->cfg->set, &w->reader, &w->f);
-        ws__core_begin(&w->reader, &w->f);
-        ws__core_skip(&w->reader, w->parts);
+    if (walk->f.op < 8) {
+        walk->parts = (walk->reader.op && walk->parts) || walk->f.rsv ||
+                   ws__in_parts(&conn->cfg->set, &walk->reader, &walk->f);
+        ws__core_begin(&walk->reader, &walk->f);
+        ws__core_skip(&walk->reader, walk->parts);
     }
-    w->p += (size_t)head + (size_t)w->f.size;
+    walk->p += (size_t)head + (size_t)walk->f.size;
     return 1;
 }
 
 /* The bytes that must come before anything new can happen: at least 1. */
-static size_t ws__need(const ws_conn *c)
+static size_t ws__need(const ws_conn *conn)
 {
     ws__walk walk;
     int r = 1;
 
-    if (c->core.phase != WS__PHASE_FRAMES) return 1;
-    ws__walk_begin(&walk, c);
+    if (conn->core.phase != WS__PHASE_FRAMES)
+        return 1;
+    ws__walk_begin(&walk, conn);
     while (r > 0) {
-        r = ws__walk_next(&walk, c);
+        r = ws__walk_next(&walk, conn);
     }
-    if (r < 0) return 1;
+    if (r < 0)
+        return 1;
     WS_ASSERT(walk.missing);
     return walk.missing < 65536 ? (size_t)walk.missing : 65536;
 }
@@ -12688,59 +14176,65 @@ static size_t ws__need(const ws_conn *c)
 static int ws__wants_input(const ws_conn *c);
 
 /* One read, of n bytes, of what nobody wants to know; its end counts. */
-static int ws__receive_waste(ws_conn *c, void *waste, size_t n)
+static int ws__receive_waste(ws_conn *conn, void *waste, size_t n)
 {
-    ptrdiff_t r = ws__read(c, waste, n);
+    ptrdiff_t got = ws__read(conn, waste, n);
 
-    if (r <= 0) ws__input_end(c, r);
-    return r == (ptrdiff_t)n;
+    if (got <= 0)
+        ws__input_end(conn, got);
+    return got == (ptrdiff_t)n;
 }
 
 /* One read into c->rx. Returns 1 when more may follow at once. */
-static int ws__receive(ws_conn *c)
+static int ws__receive(ws_conn *conn)
 {
     size_t n = 16384;
-    int exact = ws__is_blocking(c) && c->cfg->set.io.read;
+    int exact = ws__is_blocking(conn) && conn->cfg->set.io.read;
     uint8_t *at, few[256];
-    ptrdiff_t r;
+    ptrdiff_t got;
 
-    if (!ws__phase_has(&c->core, WS__KEEPS) && ws__wants_input(c)) {
-        at = ws__is_fixed(c) ? NULL : ws__rx_room(c, n);
-        return at ? ws__receive_waste(c, at, n) : ws__receive_waste(c, few, sizeof few);
+    if (!ws__phase_has(&conn->core, WS__KEEPS) && ws__wants_input(conn)) {
+        at = ws__is_fixed(conn) ? NULL : ws__rx_room(conn, n);
+        return at ? ws__receive_waste(conn, at, n) :
+            ws__receive_waste(conn, few, sizeof few);
     }
-    if (exact && !ws__is_http(c)) n = ws__need(c);
-    at = ws__read_room(c, &n);
-    if (!at) return 0;
-    r = ws__read(c, at, n);
-    if (r > 0 && (size_t)r <= n) {
-        c->rx->len += (size_t)r;
-        ws__heard(c);
-        return !exact && (size_t)r == n;
+    if (exact && !ws__is_http(conn))
+        n = ws__need(conn);
+    at = ws__read_room(conn, &n);
+    if (!at)
+        return 0;
+    got = ws__read(conn, at, n);
+    if (got > 0 && (size_t)got <= n) {
+        conn->rx->len += (size_t)got;
+        ws__heard(conn);
+        return !exact && (size_t)got == n;
     }
-    ws__input_end(c, r > 0 ? (ptrdiff_t)WS_IO_ERROR : r);
+    ws__input_end(conn, got > 0 ? (ptrdiff_t)WS_IO_ERROR : got);
     return 0;
 }
 
-static void ws__start_clock(ws_conn *c)
+static void ws__start_clock(ws_conn *conn)
 {
-    c->now = (uint32_t)ws__clock();
-    ws__core_begins(&c->core, c->now);
-    ws__core_wait(&c->core, c->now, c->cfg->set.handshake_timeout);
-    c->role |= WS__IS_DRIVEN;
-    c->life |= WS__TICKED;
+    conn->now = (uint32_t)ws__clock();
+    ws__core_begins(&conn->core, conn->now);
+    ws__core_wait(&conn->core, conn->now, conn->cfg->set.handshake_timeout);
+    conn->role |= WS__IS_DRIVEN;
+    conn->life |= WS__TICKED;
 }
 
 #ifndef WS_NO_CLIENT
 /* Makes a client and starts connecting. */
 static ws_conn *ws__open(const char *url, const ws_config *cfg, int role)
 {
-    ws_conn *c = ws__client_new(url, cfg, cfg, 1, !cfg || !cfg->io.read);
+    ws_conn *conn = ws__client_new(url, cfg, cfg, 1, !cfg || !cfg->io.read);
 
-    if (!c) return NULL;
-    c->role |= (uint8_t)role;
-    ws__start_clock(c);
-    if (!c->core.error && !c->cfg->set.io.read) ws__dial_start(c);
-    return c;
+    if (!conn)
+        return NULL;
+    conn->role |= (uint8_t)role;
+    ws__start_clock(conn);
+    if (!conn->core.error && !conn->cfg->set.io.read)
+        ws__dial_start(conn);
+    return conn;
 }
 
 WS_API ws_conn *ws_open(const char *url, const ws_config *cfg)
@@ -12749,114 +14243,134 @@ WS_API ws_conn *ws_open(const char *url, const ws_config *cfg)
 }
 #endif
 
-WS_API ws_socket ws_fd(const ws_conn *c)
+WS_API ws_socket ws_fd(const ws_conn *conn)
 {
-    ws__sane(c);
-    return (ws_socket)(c ? c->fd : WS__NO_SOCK);
+    ws__sane(conn);
+    return (ws_socket)(conn ? conn->fd : WS__NO_SOCK);
 }
 
 /* 1 if ws_output has something that may be written now. */
-static int ws__has_output(const ws_conn *c)
+static int ws__has_output(const ws_conn *conn)
 {
-    if (c->line & WS__CORKED) return 0;
-    if (ws__source_ready(c)) return 1;
-    if (!c->tx) return 0;
-    if (c->core.phase == WS__PHASE_HEAD) return c->tx->border > c->tx->pos;
-    return ws__pending(c) > 0;
+    if (conn->line & WS__CORKED)
+        return 0;
+    if (ws__source_ready(conn))
+        return 1;
+    if (!conn->tx)
+        return 0;
+    if (conn->core.phase == WS__PHASE_HEAD)
+        return conn->tx->border > conn->tx->pos;
+    return ws__pending(conn) > 0;
 }
 
-static int ws__wants_input(const ws_conn *c)
+static int ws__wants_input(const ws_conn *conn)
 {
-    if (c->core.phase == WS__PHASE_BODY) return !(c->line & WS__INPUT_END);
-    if (c->core.phase == WS__PHASE_ENDING) return ws__awaits_end(c);
-    return ws__phase_has(&c->core, WS__PARSES) && !ws__held_back(c) &&
-           !(c->line & WS__INPUT_END) && ws_feed_room(c);
+    if (conn->core.phase == WS__PHASE_BODY)
+        return !(conn->line & WS__INPUT_END);
+    if (conn->core.phase == WS__PHASE_ENDING)
+        return ws__awaits_end(conn);
+    return ws__phase_has(&conn->core, WS__PARSES) && !ws__held_back(conn) &&
+           !(conn->line & WS__INPUT_END) && ws_feed_room(conn);
 }
 
-WS_API int ws_wants(const ws_conn *c)
+WS_API int ws_wants(const ws_conn *conn)
 {
     int wants = 0;
 
-    ws__sane(c);
-    if (!c || c->core.phase == WS__PHASE_ENDED) return 0;
-    if (c->dial) return ws__dial_wants(c);
-    if (ws__wants_input(c))
-        wants = c->line & WS__READ_WANTS_WRITE ? WS_WANT_WRITE : WS_WANT_READ;
-    if (ws__has_output(c))
-        wants |= c->line & WS__WRITE_WANTS_READ ? WS_WANT_READ : WS_WANT_WRITE;
+    ws__sane(conn);
+    if (!conn || conn->core.phase == WS__PHASE_ENDED)
+        return 0;
+    if (conn->dial)
+        return ws__dial_wants(conn);
+    if (ws__wants_input(conn))
+        wants = conn->line & WS__READ_WANTS_WRITE ? WS_WANT_WRITE : WS_WANT_READ;
+    if (ws__has_output(conn))
+        wants |= conn->line & WS__WRITE_WANTS_READ ? WS_WANT_READ : WS_WANT_WRITE;
     return wants;
 }
 
-WS_API void ws_step(ws_conn *c)
+WS_API void ws_step(ws_conn *conn)
 {
     int i;
 
-    ws__sane(c);
-    if (!c || c->loop) return;
-    ws__unshow(c);
-    ws__tell_time(c, ws__clock());
-    if (c->dial) ws__dial_step(c);
-    ws__flush(c);
-    for (i = 0; i < 16 && ws__receive(c); i++) {}
-    if (i == 16) c->line |= WS__MORE;
+    ws__sane(conn);
+    if (!conn || conn->loop)
+        return;
+    ws__unshow(conn);
+    ws__tell_time(conn, ws__clock());
+    if (conn->dial)
+        ws__dial_step(conn);
+    ws__flush(conn);
+    for (i = 0; i < 16 && ws__receive(conn); i++) {}
+    if (i == 16)
+        conn->line |= WS__MORE;
     /* what writing waited for may have been read just now */
-    if (ws__judge_dry(c) || c->line & WS__WRITE_WANTS_READ) ws__flush(c);
+    if (ws__judge_dry(conn) || conn->line & WS__WRITE_WANTS_READ)
+        ws__flush(conn);
 }
 
 #endif /* WS_NO_SOCKETS */
 
 /* ---- with or without sockets ---- */
 
-WS_API int ws_timeout(const ws_conn *c)
+WS_API int ws_timeout(const ws_conn *conn)
 {
     uint32_t now;
     int32_t due;
 
-    ws__sane(c);
-    if (!c || c->owes & WS__CLOSE_TOLD) return -1;
-    now = c->now;
+    ws__sane(conn);
+    if (!conn || conn->owes & WS__CLOSE_TOLD)
+        return -1;
+    now = conn->now;
 #ifndef WS_NO_SOCKETS
-    if (ws__is_driven(c)) now = (uint32_t)ws__clock();
-    if (c->line & (WS__MORE | WS__BROKEN) && (ws_wants(c) & WS_WANT_READ)) return 0;
+    if (ws__is_driven(conn))
+        now = (uint32_t)ws__clock();
+    if (conn->line & (WS__MORE | WS__BROKEN) && (ws_wants(conn) & WS_WANT_READ))
+        return 0;
 #endif
-    if (ws_finished(c) || ws__writable_due(c)) return 0;
-    due = (int32_t)(ws__due(c, now) - now);
-    if (due > 1 << 29) return -1;
+    if (ws_finished(conn) || ws__writable_due(conn))
+        return 0;
+    due = (int32_t)(ws__due(conn, now) - now);
+    if (due > 1 << 29)
+        return -1;
     return due < 0 ? 0 : due;
 }
 
 /* The application's transport is told once that the connection is done with it. */
-static void ws__io_close(ws_conn *c)
+static void ws__io_close(ws_conn *conn)
 {
-    const ws_io *io = &c->cfg->set.io;
+    const ws_io *io = &conn->cfg->set.io;
 
-    if (c->life & WS__IO_CLOSED || !io->close) return;
-    c->life |= WS__IO_CLOSED;
+    if (conn->life & WS__IO_CLOSED || !io->close)
+        return;
+    conn->life |= WS__IO_CLOSED;
     (io->close)(io->user);
 }
 
-static void ws__free_now(ws_conn *c)
+static void ws__free_now(ws_conn *conn)
 {
-    ws__cfg *k = c->cfg;
+    ws__cfg *cfg = conn->cfg;
 
 #ifndef WS_NO_SOCKETS
-    ws__last_words(c);
-    ws__dial_free(c);
-    if (!k->set.io.read) ws__hang_up(c);
+    ws__last_words(conn);
+    ws__dial_free(conn);
+    if (!cfg->set.io.read)
+        ws__hang_up(conn);
 #endif
-    ws__io_close(c);
-    ws__ext_free(c);
-    if (ws__is_fixed(c)) return;
-    ws__rx_free(c);
-    ws__tx_free(c);
-    ws__more_free(c);
-    if (WS__IS_CLIENT(&c->core)) {
-        ws__string_free(c, ws__client_of(c)->moved);
-        ws__string_free(c, ws__client_of(c)->next_line);
+    ws__io_close(conn);
+    ws__ext_free(conn);
+    if (ws__is_fixed(conn))
+        return;
+    ws__rx_free(conn);
+    ws__tx_free(conn);
+    ws__more_free(conn);
+    if (WS__IS_CLIENT(&conn->core)) {
+        ws__string_free(conn, ws__client_of(conn)->moved);
+        ws__string_free(conn, ws__client_of(conn)->next_line);
     }
-    ws__free(k, c->note, WS__NOTE_SIZE);
-    ws__free(k, c, sizeof *c);
-    ws__cfg_release(k);
+    ws__free(cfg, conn->note, WS__NOTE_SIZE);
+    ws__free(cfg, conn, sizeof *conn);
+    ws__cfg_release(cfg);
 }
 
 #ifndef WS_NO_SOCKETS
@@ -12865,67 +14379,79 @@ static void ws__free_now(ws_conn *c)
 
 /* Waits until the transport has one of wants, or ms milliseconds passed. 1 if a signal
    interrupted it. */
-static int ws__wait_for(ws_conn *c, int wants, int ms)
+static int ws__wait_for(ws_conn *conn, int wants, int ms)
 {
-    const ws_io *io = &c->cfg->set.io;
+    const ws_io *io = &conn->cfg->set.io;
     int sleeps, r;
-    struct pollfd p;
+    struct pollfd polled;
 
     if (io->read && io->wait) {
         (io->wait)(io->user, wants, ms);
         return 0;
     }
-    if (io->read && (ms < 0 || ms > 1)) ms = 1;
-    memset(&p, 0, sizeof p);
-    p.fd = c->fd;
-    if (wants & WS_WANT_READ) p.events |= POLLIN;
-    if (wants & WS_WANT_WRITE) p.events |= POLLOUT;
-    sleeps = io->read || c->fd == WS__NO_SOCK || !p.events;     /* a hang-up would show
+    if (io->read && (ms < 0 || ms > 1))
+        ms = 1;
+    memset(&polled, 0, sizeof polled);
+    polled.fd = conn->fd;
+    if (wants & WS_WANT_READ)
+        polled.events |= POLLIN;
+    if (wants & WS_WANT_WRITE)
+        polled.events |= POLLOUT;
+    sleeps = io->read || conn->fd == WS__NO_SOCK ||
+        !polled.events;     /* a hang-up would show
                                                                    for ever */
 #ifdef _WIN32
-    if (sleeps) Sleep((DWORD)ms);
-    r = sleeps ? 0 : WSAPoll(&p, 1, ms);
+    if (sleeps)
+        Sleep((DWORD)ms);
+    r = sleeps ? 0 : WSAPoll(&polled, 1, ms);
 #else
-    r = poll(&p, sleeps ? 0 : 1, ms);
+    r = poll(&polled, sleeps ? 0 : 1, ms);
 #endif
     return r < 0 && ws__would_block();
 }
 
 /* Answers the pings among the bytes that wait for ws_recv, which still tells of them; up
    to the peer's Close, or to a fault. */
-static void ws__answer_ahead(ws_conn *c)
+static void ws__answer_ahead(ws_conn *conn)
 {
-    ws__client *k = ws__client_of(c);
+    ws__client *client = ws__client_of(conn);
     ws__walk walk;
     uint32_t seen = 0;
 
-    if (!c->rx || c->core.phase != WS__PHASE_FRAMES) return;
-    ws__walk_begin(&walk, c);
-    while (ws__walk_next(&walk, c) > 0) {
+    if (!conn->rx || conn->core.phase != WS__PHASE_FRAMES)
+        return;
+    ws__walk_begin(&walk, conn);
+    while (ws__walk_next(&walk, conn) > 0) {
         if (walk.f.op == WS_OP_CLOSE) {
-            k->close_ahead = 1;
+            client->close_ahead = 1;
             return;
         }
-        if (walk.f.op != WS_OP_PING || c->cfg->set.manual_pong) continue;
-        if (++seen <= k->answered) continue;
-        k->answered = (uint16_t)seen;
-        if (ws__pong_put(c, walk.p - walk.f.size, (size_t)walk.f.size)) return;
+        if (walk.f.op != WS_OP_PING || conn->cfg->set.manual_pong)
+            continue;
+        if (++seen <= client->answered)
+            continue;
+        client->answered = (uint16_t)seen;
+        if (ws__pong_put(conn, walk.p - walk.f.size, (size_t)walk.f.size))
+            return;
     }
 }
 
 /* A blocking client that sends takes what is there, up to what ws_feed_room bounds, and
    leaves what an event shows where it is. */
-static void ws__read_ahead(ws_conn *c)
+static void ws__read_ahead(ws_conn *conn)
 {
-    ws__rx *shown = c->rx && c->rx->behind ? c->rx : NULL;
+    ws__rx *shown = conn->rx && conn->rx->behind ? conn->rx : NULL;
 
-    ws__client_of(c)->looked = (uint16_t)c->now;
-    c->owes |= WS__JUDGE_OWED;          /* by ws_recv, behind what came */
-    if (shown) WS__DATA(shown)[shown->behind] = shown->kept;
-    ws__receive(c);
-    ws__answer_ahead(c);
-    if (!shown) return;
-    shown->kept = WS__DATA(shown)[shown->behind];   /* what follows may have come just now */
+    ws__client_of(conn)->looked = (uint16_t)conn->now;
+    conn->owes |= WS__JUDGE_OWED;          /* by ws_recv, behind what came */
+    if (shown)
+        WS__DATA(shown)[shown->behind] = shown->kept;
+    ws__receive(conn);
+    ws__answer_ahead(conn);
+    if (!shown)
+        return;
+    /* what follows may have come just now */
+    shown->kept = WS__DATA(shown)[shown->behind];
     WS__DATA(shown)[shown->behind] = 0;
 }
 
@@ -12933,117 +14459,138 @@ static void ws__read_ahead(ws_conn *c)
 
 /* After a blocking client has sent: one that only sends looks for pings from time to
    time. */
-static void ws__look(ws_conn *c)
+static void ws__look(ws_conn *conn)
 {
-    const ws_io *io = &c->cfg->set.io;
+    const ws_io *io = &conn->cfg->set.io;
 
-    if (c->core.phase != WS__PHASE_FRAMES || !ws__wants_input(c)) return;
-    if (io->read && !io->wait) return;
-    ws__read_clock(c);
-    if ((uint16_t)(c->now - ws__client_of(c)->looked) < WS__LOOK_EVERY) return;
-    ws__read_ahead(c);
-    ws__flush(c);
+    if (conn->core.phase != WS__PHASE_FRAMES || !ws__wants_input(conn))
+        return;
+    if (io->read && !io->wait)
+        return;
+    ws__read_clock(conn);
+    if ((uint16_t)(conn->now - ws__client_of(conn)->looked) < WS__LOOK_EVERY)
+        return;
+    ws__read_ahead(conn);
+    ws__flush(conn);
 }
 
 /* A blocking client waits until wire more bytes may be queued and it is no longer busy
    (NULL: it is not), reading meanwhile, where cfg.io does not forbid it. Returns 0, or
    why it cannot be. */
-static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c))
+static int ws__await(ws_conn *conn, uint64_t wire, int (*busy)(const ws_conn *conn))
 {
-    const uint8_t corked = c->line & WS__CORKED;
-    const uint32_t patience = c->cfg->set.send_timeout;
-    const int reads = !c->cfg->set.io.read || c->cfg->set.io.wait;
+    const uint8_t corked = conn->line & WS__CORKED;
+    const uint32_t patience = conn->cfg->set.send_timeout;
+    const int reads = !conn->cfg->set.io.read || conn->cfg->set.io.wait;
     uint32_t due, spoke;
 
-    c->line &= (uint8_t)~WS__CORKED;
-    ws__read_clock(c);
-    due = ws__after(c->now, c->now, patience);
-    ws__flush(c);
-    ws__taking_begin(c);
-    while ((ws__too_much(c, wire) || (busy && (busy)(c))) && !ws_error(c) &&
-           !ws__close_is_ahead(c)) {
-        int wants = reads && ws__wants_input(c) ? WS_WANT_READ | WS_WANT_WRITE : WS_WANT_WRITE;
-        if ((int32_t)(c->now - due) >= 0 && !ws__takes(c, patience)) {
-            ws__fail(c, WS_ERR_SEND_TIMEOUT);
+    conn->line &= (uint8_t)~WS__CORKED;
+    ws__read_clock(conn);
+    due = ws__after(conn->now, conn->now, patience);
+    ws__flush(conn);
+    ws__taking_begin(conn);
+    while ((ws__too_much(conn, wire) || (busy && (busy)(conn))) && !ws_error(conn) &&
+           !ws__close_is_ahead(conn)) {
+        int wants = reads &&
+            ws__wants_input(conn) ? WS_WANT_READ | WS_WANT_WRITE : WS_WANT_WRITE;
+        if ((int32_t)(conn->now - due) >= 0 && !ws__takes(conn, patience)) {
+            ws__fail(conn, WS_ERR_SEND_TIMEOUT);
             break;
         }
-        if ((int32_t)(c->now - due) >= 0) due = ws__after(c->now, c->now, patience);
-        spoke = c->core.spoke;
-        ws__wait_for(c, wants, (int)(due - c->now));
-        ws__read_clock(c);
-        if (wants & WS_WANT_READ) ws__read_ahead(c);
-        if (c->line & WS__INPUT_END) ws__write_failed(c);     /* the peer has gone */
-        ws__flush(c);
-        if (busy && c->core.spoke != spoke)
-            due = ws__after(c->now, c->now, patience);      /* the source gives */
+        if ((int32_t)(conn->now - due) >= 0)
+            due = ws__after(conn->now, conn->now, patience);
+        spoke = conn->core.spoke;
+        ws__wait_for(conn, wants, (int)(due - conn->now));
+        ws__read_clock(conn);
+        if (wants & WS_WANT_READ)
+            ws__read_ahead(conn);
+        if (conn->line & WS__INPUT_END)
+            ws__write_failed(conn);     /* the peer has gone */
+        ws__flush(conn);
+        if (busy && conn->core.spoke != spoke)
+            due = ws__after(conn->now, conn->now, patience);      /* the source gives */
     }
-    if (ws__phase_has(&c->core, WS__STREAMS)) c->line |= corked;
-    return ws__close_is_ahead(c) ? (int)WS_ERR_STATE : ws_error(c);
+    if (ws__phase_has(&conn->core, WS__STREAMS))
+        conn->line |= corked;
+    return ws__close_is_ahead(conn) ? (int)WS_ERR_STATE : ws_error(conn);
 }
 
 /* Waits until there is something to do, or ms milliseconds passed. */
-static int ws__wait(ws_conn *c, int ms)
+static int ws__wait(ws_conn *conn, int ms)
 {
-    int due = ws_timeout(c);
+    int due = ws_timeout(conn);
 
-    if (due >= 0 && (ms < 0 || due < ms)) ms = due;
-    return ms ? ws__wait_for(c, ws_wants(c), ms) : 0;
+    if (due >= 0 && (ms < 0 || due < ms))
+        ms = due;
+    return ms ? ws__wait_for(conn, ws_wants(conn), ms) : 0;
 }
 
-WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout)
+WS_API int ws_recv(ws_conn *conn, ws_event *ev, int timeout)
 {
     uint64_t start;
     int left = timeout;
 
-    ws__sane(c);
-    if (!c || !ev || c->loop) return WS_ERR_ARGUMENT;
-    if (c->owes & WS__CLOSE_TOLD) return -1;
+    ws__sane(conn);
+    if (!conn || !ev || conn->loop)
+        return WS_ERR_ARGUMENT;
+    if (conn->owes & WS__CLOSE_TOLD)
+        return -1;
     start = ws__clock();
     for (;;) {
-        int got = ws_next(c, ev);
-        if (!got && !timeout && c->life & WS__LOOKED) break;
+        int got = ws_next(conn, ev);
+        if (!got && !timeout && conn->life & WS__LOOKED)
+            break;
         if (!got) {
-            c->life = (uint8_t)(timeout ? c->life & ~WS__LOOKED : c->life | WS__LOOKED);
-            ws_step(c);
-            got = ws_next(c, ev);
+            conn->life = (uint8_t)(timeout ? conn->life & ~WS__LOOKED : conn->life |
+                                   WS__LOOKED);
+            ws_step(conn);
+            got = ws_next(conn, ev);
         }
-        if (got || ws__has_output(c)) ws__flush(c);
-        if (got) return 1;
+        if (got || ws__has_output(conn))
+            ws__flush(conn);
+        if (got)
+            return 1;
         if (timeout >= 0) {
             uint64_t passed = ws__clock() - start;
-            if (passed >= (uint64_t)timeout) break;
+            if (passed >= (uint64_t)timeout)
+                break;
             left = timeout - (int)passed;
         }
-        if (ws__wait(c, left)) return ws__fill(ev, NULL, WS_EV_WAKE, NULL, 0);
+        if (ws__wait(conn, left))
+            return ws__fill(ev, NULL, WS_EV_WAKE, NULL, 0);
     }
-    c->life &= (uint8_t)~WS__LOOKED;
+    conn->life &= (uint8_t)~WS__LOOKED;
     return 0;
 }
 
 #ifndef WS_NO_CLIENT
 /* Waits for the end of the handshake, which the first ws_recv tells. */
-WS__APART void ws__await_open(ws_conn *c)
+WS__APART void ws__await_open(ws_conn *conn)
 {
-    ws__client *k = ws__client_of(c);
-    uint32_t reconnect = k->reconnect;
+    ws__client *client = ws__client_of(conn);
+    uint32_t reconnect = client->reconnect;
     ws_event ev;
     int got;
 
-    c->cfg->wake = ws__flush;
-    k->reconnect = 0;               /* a failure is for the first ws_recv to tell */
-    got = ws_recv(c, &ev, -1);
-    k->reconnect = reconnect;
-    if (got <= 0 || ev.type == WS_EV_WAKE) return;
-    if (ev.type == WS_EV_OPEN) c->owes |= WS__OPEN_OWED;   /* the caller gets it again */
-    else c->owes &= (uint8_t)~WS__CLOSE_TOLD;
+    conn->cfg->wake = ws__flush;
+    client->reconnect = 0;               /* a failure is for the first ws_recv to tell */
+    got = ws_recv(conn, &ev, -1);
+    client->reconnect = reconnect;
+    if (got <= 0 || ev.type == WS_EV_WAKE)
+        return;
+    if (ev.type == WS_EV_OPEN)
+        conn->owes |= WS__OPEN_OWED;   /* the caller gets it again */
+    else
+        conn->owes &= (uint8_t)~WS__CLOSE_TOLD;
 }
 
 WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg)
 {
-    ws_conn *c = ws__open(url, cfg, WS__IS_BLOCKING);
+    ws_conn *conn = ws__open(url, cfg, WS__IS_BLOCKING);
 
-    if (c) ws__await_open(c);
-    return c;
+    if (conn)
+        ws__await_open(conn);
+    return conn;
 }
 #endif
 
@@ -13083,16 +14630,19 @@ typedef struct ws__listener {
 /* Set by any thread or signal handler. ws__flag_set returns what it was. */
 #if defined(_WIN32)
 typedef volatile LONG ws__flag;
-static int ws__flag_set(ws__flag *f, int v) { return (int)InterlockedExchange(f, v); }
+static int ws__flag_set(ws__flag *f,
+                        int value) { return (int)InterlockedExchange(f, value); }
 #elif defined(__GNUC__) && !defined(__TINYC__)
 typedef volatile int ws__flag;
-static int ws__flag_set(ws__flag *f, int v) { return __atomic_exchange_n(f, v, __ATOMIC_SEQ_CST); }
+static int ws__flag_set(ws__flag *f,
+                        int value) { return __atomic_exchange_n(f, value,
+                                                                __ATOMIC_SEQ_CST); }
 #else
 typedef volatile int ws__flag;
-static int ws__flag_set(ws__flag *f, int v)
+static int ws__flag_set(ws__flag *f, int value)
 {
     int was = *f;
-    *f = v;
+    *f = value;
     return was;
 }
 #endif
@@ -13103,7 +14653,8 @@ struct ws_loop {
     uint64_t now;               /* ms, when it looked last */
     uint64_t accept_at;         /* when to accept again after descriptors ran out, 0 */
     int poller;
-    ws__sock post_in, post_out; /* ws_post writes pointers here, the loop reads them there */
+    /* ws_post writes pointers here, the loop reads them there */
+    ws__sock post_in, post_out;
 #ifdef _WIN32
     volatile LONG post_count;
     uint8_t post_key[8];        /* what others on this machine cannot know */
@@ -13148,121 +14699,129 @@ struct ws_loop {
 
 #if defined(WS__POLLER_EPOLL)
 
-static int ws__poller_open(ws_loop *l)
+static int ws__poller_open(ws_loop *loop)
 {
-    l->poller = epoll_create1(EPOLL_CLOEXEC);
-    return l->poller < 0 ? WS_ERR_POLLER : 0;
+    loop->poller = epoll_create1(EPOLL_CLOEXEC);
+    return loop->poller < 0 ? WS_ERR_POLLER : 0;
 }
 
-static void ws__poller_close(ws_loop *l)
+static void ws__poller_close(ws_loop *loop)
 {
-    if (l->poller >= 0) close(l->poller);
-    l->poller = -1;
+    if (loop->poller >= 0)
+        close(loop->poller);
+    loop->poller = -1;
 }
 
 /* Watches fd for wants; had is what it was watched for, or WS__UNWATCHED. */
-static int ws__poller_set(ws_loop *l, ws__sock fd, uintptr_t key, int had, int wants)
+static int ws__poller_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, int wants)
 {
-    struct epoll_event e;
+    struct epoll_event event;
 
-    memset(&e, 0, sizeof e);
-    e.events = (wants & WS_WANT_READ ? (uint32_t)EPOLLIN : 0u) |
+    memset(&event, 0, sizeof event);
+    event.events = (wants & WS_WANT_READ ? (uint32_t)EPOLLIN : 0u) |
                (wants & WS_WANT_WRITE ? (uint32_t)EPOLLOUT : 0u);
-    e.data.u64 = key;
-    return epoll_ctl(l->poller, had == WS__UNWATCHED ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &e);
+    event.data.u64 = key;
+    return epoll_ctl(loop->poller, had == WS__UNWATCHED ? EPOLL_CTL_ADD : EPOLL_CTL_MOD,
+                     fd, &event);
 }
 
-static void ws__poller_drop(ws_loop *l, ws__sock fd)
+static void ws__poller_drop(ws_loop *loop, ws__sock fd)
 {
-    struct epoll_event e;
-    epoll_ctl(l->poller, EPOLL_CTL_DEL, fd, &e);
+    struct epoll_event event;
+    epoll_ctl(loop->poller, EPOLL_CTL_DEL, fd, &event);
 }
 
-static int ws__poller_wait(ws_loop *l, int ms)
+static int ws__poller_wait(ws_loop *loop, int ms)
 {
-    struct epoll_event *e = (struct epoll_event *)(void *)l->buf;
-    int i, n = epoll_wait(l->poller, e, WS__READY_MAX, ms);
+    struct epoll_event *event = (struct epoll_event *)(void *)loop->buf;
+    int i, n = epoll_wait(loop->poller, event, WS__READY_MAX, ms);
 
-    if (n < 0) return errno == EINTR ? WS__INTERRUPTED : WS_ERR_POLLER;
+    if (n < 0)
+        return errno == EINTR ? WS__INTERRUPTED : WS_ERR_POLLER;
     for (i = 0; i < n; i++) {
-        l->ready[i].key = (uintptr_t)e[i].data.u64;
-        l->ready[i].wants = (e[i].events & EPOLLIN ? WS_WANT_READ : 0) |
-                            (e[i].events & EPOLLOUT ? WS_WANT_WRITE : 0) |
-                            (e[i].events & (EPOLLERR | EPOLLHUP) ? WS__HANGUP : 0);
+        loop->ready[i].key = (uintptr_t)event[i].data.u64;
+        loop->ready[i].wants = (event[i].events & EPOLLIN ? WS_WANT_READ : 0) |
+                            (event[i].events & EPOLLOUT ? WS_WANT_WRITE : 0) |
+                            (event[i].events & (EPOLLERR | EPOLLHUP) ? WS__HANGUP : 0);
     }
-    l->ready_count = n;
+    loop->ready_count = n;
     return 0;
 }
 
 #elif defined(WS__POLLER_KQUEUE)
 
-static int ws__poller_open(ws_loop *l)
+static int ws__poller_open(ws_loop *loop)
 {
-    l->poller = kqueue();
-    return l->poller < 0 ? WS_ERR_POLLER : 0;
+    loop->poller = kqueue();
+    return loop->poller < 0 ? WS_ERR_POLLER : 0;
 }
 
-static void ws__poller_close(ws_loop *l)
+static void ws__poller_close(ws_loop *loop)
 {
-    if (l->poller >= 0) close(l->poller);
-    l->poller = -1;
+    if (loop->poller >= 0)
+        close(loop->poller);
+    loop->poller = -1;
 }
 
 /* had, wants: WS_WANT_ bits, or WS__HANGUP: only that the peer is gone, which ends
    writing, is to be told, and once; the room it has to write never reaches NOTE_LOWAT. */
-static int ws__kqueue_set(ws_loop *l, ws__sock fd, uintptr_t key, int had, int wants)
+static int ws__kqueue_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, int wants)
 {
     static const struct { int want; short filter; unsigned short flags; unsigned note; } side[3] = {
         { WS_WANT_READ, EVFILT_READ, 0, 0 }, { WS_WANT_WRITE, EVFILT_WRITE, 0, 0 },
         { WS__HANGUP, EVFILT_WRITE, EV_CLEAR, NOTE_LOWAT }
     };
-    struct kevent k[3];
+    struct kevent change[3];
     int i, n = 0;
 
     for (i = 0; i < 3; i++)             /* first what goes: two sides share a filter */
         if (had & ~wants & side[i].want) {
-            EV_SET(&k[n], (uintptr_t)fd, side[i].filter, EV_DELETE, 0, 0, (void *)key);
+            EV_SET(&change[n], (uintptr_t)fd, side[i].filter, EV_DELETE, 0, 0,
+                   (void *)key);
             n++;
         }
     for (i = 0; i < 3; i++)
         if (wants & ~had & side[i].want) {
-            EV_SET(&k[n], (uintptr_t)fd, side[i].filter, EV_ADD | side[i].flags, side[i].note,
+            EV_SET(&change[n], (uintptr_t)fd, side[i].filter, EV_ADD | side[i].flags,
+                   side[i].note,
                    side[i].note ? INT_MAX : 0, (void *)key);
             n++;
         }
-    return n ? kevent(l->poller, k, n, NULL, 0, NULL) : 0;
+    return n ? kevent(loop->poller, change, n, NULL, 0, NULL) : 0;
 }
 
-static int ws__poller_set(ws_loop *l, ws__sock fd, uintptr_t key, int had, int wants)
+static int ws__poller_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, int wants)
 {
     const int idle = key & 1 ? 0 : WS__HANGUP;    /* a listener hears nothing meanwhile */
 
-    return ws__kqueue_set(l, fd, key, had == WS__UNWATCHED ? 0 : had ? had : idle,
+    return ws__kqueue_set(loop, fd, key, had == WS__UNWATCHED ? 0 : had ? had : idle,
                           wants ? wants : idle);
 }
 
-static void ws__poller_drop(ws_loop *l, ws__sock fd)
+static void ws__poller_drop(ws_loop *loop, ws__sock fd)
 {
-    ws__kqueue_set(l, fd, 0, WS_WANT_READ, 0);
-    ws__kqueue_set(l, fd, 0, WS_WANT_WRITE, 0);
+    ws__kqueue_set(loop, fd, 0, WS_WANT_READ, 0);
+    ws__kqueue_set(loop, fd, 0, WS_WANT_WRITE, 0);
 }
 
-static int ws__poller_wait(ws_loop *l, int ms)
+static int ws__poller_wait(ws_loop *loop, int ms)
 {
-    struct kevent *k = (struct kevent *)(void *)l->buf;
+    struct kevent *change = (struct kevent *)(void *)loop->buf;
     struct timespec t;
     int i, n;
 
     t.tv_sec = ms / 1000;
     t.tv_nsec = ms % 1000 * 1000000L;
-    n = kevent(l->poller, NULL, 0, k, WS__READY_MAX, ms < 0 ? NULL : &t);
-    if (n < 0) return errno == EINTR ? WS__INTERRUPTED : WS_ERR_POLLER;
+    n = kevent(loop->poller, NULL, 0, change, WS__READY_MAX, ms < 0 ? NULL : &t);
+    if (n < 0)
+        return errno == EINTR ? WS__INTERRUPTED : WS_ERR_POLLER;
     for (i = 0; i < n; i++) {
-        l->ready[i].key = (uintptr_t)k[i].udata;
-        l->ready[i].wants = k[i].filter == EVFILT_READ ? WS_WANT_READ
-                          : k[i].flags & EV_EOF ? WS_WANT_WRITE | WS__HANGUP : WS_WANT_WRITE;
+        loop->ready[i].key = (uintptr_t)change[i].udata;
+        loop->ready[i].wants = change[i].filter == EVFILT_READ ? WS_WANT_READ
+                          : change[i].flags & EV_EOF ? WS_WANT_WRITE | WS__HANGUP :
+                              WS_WANT_WRITE;
     }
-    l->ready_count = n;
+    loop->ready_count = n;
     return 0;
 }
 
@@ -13271,76 +14830,84 @@ static int ws__poller_wait(ws_loop *l, int ms)
 
 #define WS__POLL_EACH (sizeof(ws__ready) + sizeof(struct pollfd))
 
-static int ws__poller_open(ws_loop *l) { l->poller = -1; return 0; }
+static int ws__poller_open(ws_loop *loop) { loop->poller = -1; return 0; }
 
-static void ws__poller_close(ws_loop *l)
+static void ws__poller_close(ws_loop *loop)
 {
-    ws__free(l->cfg, l->ready, l->poll_size * WS__POLL_EACH);
-    l->poll_size = 0;
+    ws__free(loop->cfg, loop->ready, loop->poll_size * WS__POLL_EACH);
+    loop->poll_size = 0;
 }
 
-static int ws__poller_grow(ws_loop *l, uint32_t n)
+static int ws__poller_grow(ws_loop *loop, uint32_t n)
 {
-    ws__poller_close(l);
-    l->ready = (ws__ready *)ws__alloc(l->cfg, n * WS__POLL_EACH);
-    if (!l->ready) return WS_ERR_MEMORY;
-    l->polls = (struct pollfd *)(void *)(l->ready + n);
-    l->poll_size = n;
+    ws__poller_close(loop);
+    loop->ready = (ws__ready *)ws__alloc(loop->cfg, n * WS__POLL_EACH);
+    if (!loop->ready)
+        return WS_ERR_MEMORY;
+    loop->polls = (struct pollfd *)(void *)(loop->ready + n);
+    loop->poll_size = n;
     return 0;
 }
 
-static int ws__poller_set(ws_loop *l, ws__sock fd, uintptr_t key, int had, int wants)
+static int ws__poller_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, int wants)
 {
-    (void)l; (void)fd; (void)key; (void)had; (void)wants;
+    (void)loop; (void)fd; (void)key; (void)had; (void)wants;
     return 0;
 }
 
-static void ws__poller_drop(ws_loop *l, ws__sock fd) { (void)l; (void)fd; }
+static void ws__poller_drop(ws_loop *loop, ws__sock fd) { (void)loop; (void)fd; }
 
 /* With wants 0 it still tells of a hang-up. */
-static void ws__poll_add(struct pollfd *p, ws__sock fd, int wants)
+static void ws__poll_add(struct pollfd *polled, ws__sock fd, int wants)
 {
-    p->fd = wants == WS__UNWATCHED ? WS__NO_SOCK : fd;
-    p->events = (short)((wants & WS_WANT_READ ? POLLIN : 0) |
-                        (wants & WS_WANT_WRITE ? POLLOUT : 0));
-    p->revents = 0;
+    polled->fd = wants == WS__UNWATCHED ? WS__NO_SOCK : fd;
+    polled->events = (short)((wants & WS_WANT_READ ? POLLIN : 0) |
+                             (wants & WS_WANT_WRITE ? POLLOUT : 0));
+    polled->revents = 0;
 }
 
 /* polls[0] is where posts come in, then the listeners, then the connections. */
-static uintptr_t ws__poll_key(const ws_loop *l, uint32_t i)
+static uintptr_t ws__poll_key(const ws_loop *loop, uint32_t i)
 {
-    if (!i) return WS__KEY_POST;
-    if (i <= l->listener_count) return WS__KEY_LISTENER(i - 1);
-    return (uintptr_t)l->heap[i - l->listener_count];
+    if (!i)
+        return WS__KEY_POST;
+    if (i <= loop->listener_count)
+        return WS__KEY_LISTENER(i - 1);
+    return (uintptr_t)loop->heap[i - loop->listener_count];
 }
 
-static int ws__poller_wait(ws_loop *l, int ms)
+static int ws__poller_wait(ws_loop *loop, int ms)
 {
-    uint32_t i, n = 1 + l->listener_count + l->heap_count;
+    uint32_t i, n = 1 + loop->listener_count + loop->heap_count;
     int got;
 
-    if (n > l->poll_size && ws__poller_grow(l, 2 * n)) return WS_ERR_MEMORY;
-    ws__poll_add(&l->polls[0], l->post_in, WS_WANT_READ);
-    for (i = 0; i < l->listener_count; i++)
-        ws__poll_add(&l->polls[1 + i], l->listeners[i].fd, l->listeners[i].wants);
-    for (i = 1; i <= l->heap_count; i++)
-        ws__poll_add(&l->polls[l->listener_count + i], l->heap[i]->fd, l->heap[i]->wants);
+    if (n > loop->poll_size && ws__poller_grow(loop, 2 * n))
+        return WS_ERR_MEMORY;
+    ws__poll_add(&loop->polls[0], loop->post_in, WS_WANT_READ);
+    for (i = 0; i < loop->listener_count; i++)
+        ws__poll_add(&loop->polls[1 + i], loop->listeners[i].fd,
+                     loop->listeners[i].wants);
+    for (i = 1; i <= loop->heap_count; i++)
+        ws__poll_add(&loop->polls[loop->listener_count + i], loop->heap[i]->fd,
+                     loop->heap[i]->wants);
 #ifdef _WIN32
-    got = WSAPoll(l->polls, n, ms);
+    got = WSAPoll(loop->polls, n, ms);
 #else
-    got = poll(l->polls, n, ms);
+    got = poll(loop->polls, n, ms);
 #endif
-    if (got < 0) return ws__would_block() ? WS__INTERRUPTED : WS_ERR_POLLER;
-    l->ready_count = 0;
+    if (got < 0)
+        return ws__would_block() ? WS__INTERRUPTED : WS_ERR_POLLER;
+    loop->ready_count = 0;
     for (i = 0; i < n && got > 0; i++) {
-        ws__ready *out = &l->ready[l->ready_count];
-        short r = l->polls[i].revents;
-        if (!r || l->polls[i].fd == WS__NO_SOCK) continue;  /* WSAPoll says no socket is
+        ws__ready *out = &loop->ready[loop->ready_count];
+        short r = loop->polls[i].revents;
+        if (!r || loop->polls[i].fd == WS__NO_SOCK)
+            continue;  /* WSAPoll says no socket is
                                                                bad */
-        out->key = ws__poll_key(l, i);
+        out->key = ws__poll_key(loop, i);
         out->wants = (r & POLLIN ? WS_WANT_READ : 0) | (r & POLLOUT ? WS_WANT_WRITE : 0) |
                      (r & (POLLERR | POLLHUP | POLLNVAL) ? WS__HANGUP : 0);
-        l->ready_count++;
+        loop->ready_count++;
     }
     return 0;
 }
@@ -13351,24 +14918,27 @@ static int ws__poller_wait(ws_loop *l, int ms)
 
 /* ---- posts from other threads ---- */
 
-static int ws__post_open(ws_loop *l)
+static int ws__post_open(ws_loop *loop)
 {
-    ws__sock s[2];
+    ws__sock sock[2];
 
-    if (ws__pair_open(s)) return -1;
-    l->post_in = s[0];
-    l->post_out = s[1];
+    if (ws__pair_open(sock))
+        return -1;
+    loop->post_in = sock[0];
+    loop->post_out = sock[1];
 #ifdef _WIN32
-    return ws__system_random(l->post_key, sizeof l->post_key);
+    return ws__system_random(loop->post_key, sizeof loop->post_key);
 #else
     return 0;
 #endif
 }
 
-static void ws__post_close(ws_loop *l)
+static void ws__post_close(ws_loop *loop)
 {
-    if (l->post_in != WS__NO_SOCK) ws__sock_close(l->post_in);
-    if (l->post_out != WS__NO_SOCK) ws__sock_close(l->post_out);
+    if (loop->post_in != WS__NO_SOCK)
+        ws__sock_close(loop->post_in);
+    if (loop->post_out != WS__NO_SOCK)
+        ws__sock_close(loop->post_out);
 }
 
 #ifdef _WIN32
@@ -13380,184 +14950,214 @@ typedef struct ws__letter {
     uint8_t key[8];
 } ws__letter;
 
-WS_API int ws_post(ws_loop *l, void *message)
+WS_API int ws_post(ws_loop *loop, void *message)
 {
-    ws__letter t;
+    ws__letter letter;
 
-    if (!l) return WS_ERR_ARGUMENT;
-    memset(&t, 0, sizeof t);
-    t.message = message;
-    memcpy(t.key, l->post_key, sizeof t.key);
-    if (InterlockedIncrement(&l->post_count) <= WS__POSTS_MAX &&
-        send(l->post_out, (const char *)&t, sizeof t, 0) == (int)sizeof t)
+    if (!loop)
+        return WS_ERR_ARGUMENT;
+    memset(&letter, 0, sizeof letter);
+    letter.message = message;
+    memcpy(letter.key, loop->post_key, sizeof letter.key);
+    if (InterlockedIncrement(&loop->post_count) <= WS__POSTS_MAX &&
+        send(loop->post_out, (const char *)&letter, sizeof letter,
+             0) == (int)sizeof letter)
         return 0;
-    InterlockedDecrement(&l->post_count);
+    InterlockedDecrement(&loop->post_count);
     return WS_ERR_BACKLOG;
 }
 
-static void ws__post_read(ws_loop *l)
+static void ws__post_read(ws_loop *loop)
 {
-    ws__letter t;
+    ws__letter letter;
     int r;
 
-    l->post_at = l->post_end = 0;
-    while (l->post_end < WS__POSTS) {
-        r = recv(l->post_in, (char *)&t, sizeof t, 0);
-        if (r < 0 && WSAGetLastError() != WSAEMSGSIZE) return;
-        if (r != (int)sizeof t || memcmp(t.key, l->post_key, sizeof t.key)) continue;
-        InterlockedDecrement(&l->post_count);
-        l->posts[l->post_end++] = t.message;
+    loop->post_at = loop->post_end = 0;
+    while (loop->post_end < WS__POSTS) {
+        r = recv(loop->post_in, (char *)&letter, sizeof letter, 0);
+        if (r < 0 && WSAGetLastError() != WSAEMSGSIZE)
+            return;
+        if (r != (int)sizeof letter ||
+            memcmp(letter.key, loop->post_key, sizeof letter.key))
+            continue;
+        InterlockedDecrement(&loop->post_count);
+        loop->posts[loop->post_end++] = letter.message;
     }
 }
 #else
 /* A pipe takes so few bytes whole or not at all (POSIX: up to PIPE_BUF). */
-WS_API int ws_post(ws_loop *l, void *message)
+WS_API int ws_post(ws_loop *loop, void *message)
 {
     int kept = errno;       /* of whoever a signal interrupts */
-    ssize_t r;
+    ssize_t got;
 
-    if (!l) return WS_ERR_ARGUMENT;
-    do r = write(l->post_out, &message, sizeof message); while (r < 0 && errno == EINTR);
+    if (!loop)
+        return WS_ERR_ARGUMENT;
+    do got = write(loop->post_out, &message,
+                   sizeof message); while (got < 0 && errno == EINTR);
     errno = kept;
-    return r == (ssize_t)sizeof message ? 0 : WS_ERR_BACKLOG;
+    return got == (ssize_t)sizeof message ? 0 : WS_ERR_BACKLOG;
 }
 
-static void ws__post_read(ws_loop *l)
+static void ws__post_read(ws_loop *loop)
 {
-    ssize_t r = read(l->post_in, l->posts, sizeof l->posts);
+    ssize_t got = read(loop->post_in, loop->posts, sizeof loop->posts);
 
-    l->post_at = 0;
-    l->post_end = r > 0 ? (int)((size_t)r / sizeof l->posts[0]) : 0;
+    loop->post_at = 0;
+    loop->post_end = got > 0 ? (int)((size_t)got / sizeof loop->posts[0]) : 0;
 }
 #endif
 
 /* What ws_wake posts, to end the wait: no application can have this address. */
-static void *ws__wake_mark(ws_loop *l) { return &l->post_at; }
+static void *ws__wake_mark(ws_loop *loop) { return &loop->post_at; }
 
 /* When the posts are full the wait ends as well. */
-WS_API int ws_wake(ws_loop *l)
+WS_API int ws_wake(ws_loop *loop)
 {
-    if (!l) return WS_ERR_ARGUMENT;
-    if (!ws__flag_set(&l->woken, 1)) ws_post(l, ws__wake_mark(l));
+    if (!loop)
+        return WS_ERR_ARGUMENT;
+    if (!ws__flag_set(&loop->woken, 1))
+        ws_post(loop, ws__wake_mark(loop));
     return 0;
 }
 
 /* The event of a wake, or of the next post; 0 when there is none. */
-static int ws__post_next(ws_loop *l, ws_event *ev)
+static int ws__post_next(ws_loop *loop, ws_event *ev)
 {
-    if (l->woken && ws__flag_set(&l->woken, 0)) return ws__fill(ev, NULL, WS_EV_WAKE, NULL, 0);
-    while (l->post_at < l->post_end && l->posts[l->post_at] == ws__wake_mark(l)) l->post_at++;
-    if (l->post_at == l->post_end) return 0;
-    return ws__fill(ev, NULL, WS_EV_POST, l->posts[l->post_at++], 0);
+    if (loop->woken && ws__flag_set(&loop->woken, 0))
+        return ws__fill(ev, NULL, WS_EV_WAKE, NULL, 0);
+    while (loop->post_at < loop->post_end &&
+           loop->posts[loop->post_at] == ws__wake_mark(loop))
+        loop->post_at++;
+    if (loop->post_at == loop->post_end)
+        return 0;
+    return ws__fill(ev, NULL, WS_EV_POST, loop->posts[loop->post_at++], 0);
 }
 
-static int ws__loop_error(ws_loop *l, int error, const char *what, const char *why)
+static int ws__loop_error(ws_loop *loop, int error, const char *what, const char *why)
 {
-    ws__text t;
+    ws__text text;
 
-    t = ws__text_in(l->error, sizeof l->error);
-    ws__puts(&t, ws__error_text(-error));
-    if (what) { ws__puts(&t, ": "); ws__puts(&t, what); }
-    if (why) { ws__puts(&t, ": "); ws__puts(&t, why); }
+    text = ws__text_in(loop->error, sizeof loop->error);
+    ws__puts(&text, ws__error_text(-error));
+    if (what) {
+        ws__puts(&text, ": ");
+        ws__puts(&text, what);
+    }
+    if (why) {
+        ws__puts(&text, ": ");
+        ws__puts(&text, why);
+    }
     return error;
 }
 
 /* ---- heap of deadlines ---- */
 
-static int ws__heap_before(const ws_loop *l, const ws_conn *a, const ws_conn *b)
+static int ws__heap_before(const ws_loop *loop, const ws_conn *a, const ws_conn *b)
 {
-    uint32_t now = (uint32_t)l->now;
+    uint32_t now = (uint32_t)loop->now;
     return (int32_t)(a->due - now) < (int32_t)(b->due - now);
 }
 
-static void ws__heap_put(ws_loop *l, uint32_t slot, ws_conn *c)
+static void ws__heap_put(ws_loop *loop, uint32_t slot, ws_conn *conn)
 {
-    l->heap[slot] = c;
-    c->slot = slot;
+    loop->heap[slot] = conn;
+    conn->slot = slot;
 }
 
 /* Moves c to its place. All others are at theirs. */
-static void ws__heap_sift(ws_loop *l, ws_conn *c)
+static void ws__heap_sift(ws_loop *loop, ws_conn *conn)
 {
-    uint32_t at = c->slot, child;
+    uint32_t at = conn->slot, child;
 
-    for (; at > 1 && ws__heap_before(l, c, l->heap[at / 2]); at /= 2)
-        ws__heap_put(l, at, l->heap[at / 2]);
-    for (; (child = 2 * at) <= l->heap_count; at = child) {
-        if (child < l->heap_count && ws__heap_before(l, l->heap[child + 1], l->heap[child]))
+    for (; at > 1 && ws__heap_before(loop, conn, loop->heap[at / 2]); at /= 2)
+        ws__heap_put(loop, at, loop->heap[at / 2]);
+    for (; (child = 2 * at) <= loop->heap_count; at = child) {
+        if (child < loop->heap_count &&
+            ws__heap_before(loop, loop->heap[child + 1], loop->heap[child]))
             child++;
-        if (!ws__heap_before(l, l->heap[child], c)) break;
-        ws__heap_put(l, at, l->heap[child]);
+        if (!ws__heap_before(loop, loop->heap[child], conn))
+            break;
+        ws__heap_put(loop, at, loop->heap[child]);
     }
-    ws__heap_put(l, at, c);
+    ws__heap_put(loop, at, conn);
 }
 
-static inline void ws__heap_sooner(ws_loop *l, ws_conn *c, uint32_t due)
+static inline void ws__heap_sooner(ws_loop *loop, ws_conn *conn, uint32_t due)
 {
-    if (!c->slot || (int32_t)(due - c->due) >= 0) return;
-    c->due = due;
-    ws__heap_sift(l, c);
+    if (!conn->slot || (int32_t)(due - conn->due) >= 0)
+        return;
+    conn->due = due;
+    ws__heap_sift(loop, conn);
 }
 
 /* Gives c a place in the heap at due, or sooner: while only keepalive runs nothing is ever
    due before it then, not when a message goes or comes, nor when a pong ends the wait. */
-static uint32_t ws__heap_place(ws_conn *c, uint32_t due, uint32_t now)
+static uint32_t ws__heap_place(ws_conn *conn, uint32_t due, uint32_t now)
 {
-    c->place &= (uint8_t)~WS__PLACED;
-    if (ws__core_time(&c->core) != WS__TIME_KEEPALIVE) return due;
-    c->place |= WS__PLACED;
-    return ws__sooner(now, due, ws__after(now, now, c->cfg->set.ping_interval));
+    conn->place &= (uint8_t)~WS__PLACED;
+    if (ws__core_time(&conn->core) != WS__TIME_KEEPALIVE)
+        return due;
+    conn->place |= WS__PLACED;
+    return ws__sooner(now, due, ws__after(now, now, conn->cfg->set.ping_interval));
 }
 
 /* After a turn of c: moves it up if it is due sooner than its place says. One that is due
    later stays there until ws__loop_timers comes across it. */
-static void ws__heap_fix(ws_loop *l, ws_conn *c)
+static void ws__heap_fix(ws_loop *loop, ws_conn *conn)
 {
-    uint32_t now = (uint32_t)l->now;
-    int keeps = ws__core_time(&c->core) == WS__TIME_KEEPALIVE;
+    uint32_t now = (uint32_t)loop->now;
+    int keeps = ws__core_time(&conn->core) == WS__TIME_KEEPALIVE;
 
-    if (keeps && (c->place & (WS__PLACED | WS__OVERDUE)) == WS__PLACED) return;
-    c->place &= (uint8_t)~WS__OVERDUE;
-    ws__heap_sooner(l, c, ws__heap_place(c, ws__due(c, now), now));
+    if (keeps && (conn->place & (WS__PLACED | WS__OVERDUE)) == WS__PLACED)
+        return;
+    conn->place &= (uint8_t)~WS__OVERDUE;
+    ws__heap_sooner(loop, conn, ws__heap_place(conn, ws__due(conn, now), now));
 }
 
 /* Puts c last: its first turn moves it to its place. So ws_each sees the others stand
    still. */
-static int ws__heap_add(ws_loop *l, ws_conn *c)
+static int ws__heap_add(ws_loop *loop, ws_conn *conn)
 {
-    if (l->stopping) return WS_ERR_STATE;
-    if (l->heap_count + 1 >= l->heap_size) {
-        uint32_t size = l->heap_size ? l->heap_size + l->heap_size / 2 : 64;
-        ws_conn **bigger = (ws_conn **)ws__alloc(l->cfg, size * sizeof *bigger);
-        if (!bigger) return WS_ERR_MEMORY;
-        if (l->heap) memcpy(bigger, l->heap, (l->heap_count + 1) * sizeof *bigger);
-        ws__free(l->cfg, l->heap, l->heap_size * sizeof *bigger);
-        l->heap = bigger;
-        l->heap_size = size;
+    if (loop->stopping)
+        return WS_ERR_STATE;
+    if (loop->heap_count + 1 >= loop->heap_size) {
+        uint32_t size = loop->heap_size ? loop->heap_size + loop->heap_size / 2 : 64;
+        ws_conn **bigger = (ws_conn **)ws__alloc(loop->cfg, size * sizeof *bigger);
+        if (!bigger)
+            return WS_ERR_MEMORY;
+        if (loop->heap)
+            memcpy(bigger, loop->heap, (loop->heap_count + 1) * sizeof *bigger);
+        ws__free(loop->cfg, loop->heap, loop->heap_size * sizeof *bigger);
+        loop->heap = bigger;
+        loop->heap_size = size;
     }
-    c->due = (uint32_t)l->now + WS__FAR;
-    ws__heap_put(l, ++l->heap_count, c);
+    conn->due = (uint32_t)loop->now + WS__FAR;
+    ws__heap_put(loop, ++loop->heap_count, conn);
     return 0;
 }
 
-static void ws__heap_remove(ws_loop *l, ws_conn *c)
+static void ws__heap_remove(ws_loop *loop, ws_conn *conn)
 {
     ws_conn *last;
-    uint32_t slot = c->slot;
+    uint32_t slot = conn->slot;
 
-    if (!slot) return;
-    last = l->heap[l->heap_count--];
-    c->slot = 0;
-    if (last == c) return;
-    ws__heap_put(l, slot, last);
-    ws__heap_sift(l, last);
+    if (!slot)
+        return;
+    last = loop->heap[loop->heap_count--];
+    conn->slot = 0;
+    if (last == conn)
+        return;
+    ws__heap_put(loop, slot, last);
+    ws__heap_sift(loop, last);
 }
 
 /* Takes out one that was dropped. */
-static void ws__heap_reap(ws_loop *l, ws_conn *c)
+static void ws__heap_reap(ws_loop *loop, ws_conn *conn)
 {
-    if (c->slot) l->gone--;
-    ws__heap_remove(l, c);
+    if (conn->slot)
+        loop->gone--;
+    ws__heap_remove(loop, conn);
 }
 
 /* ---- one connection's turn ----
@@ -13570,20 +15170,22 @@ static void ws__heap_reap(ws_loop *l, ws_conn *c)
    kept in c->rx, what is due is judged, the poller and the heap are told. The usual turn of a
    connection at rest touches neither of these. */
 
-static void ws__enqueue(ws_conn *c)
+static void ws__enqueue(ws_conn *conn)
 {
-    ws_loop *l = c->loop;
+    ws_loop *loop = conn->loop;
 
-    if (c->place & WS__QUEUED) return;
-    c->place |= WS__QUEUED;
-    c->link = NULL;
-    *l->queue_end = c;
-    l->queue_end = &c->link;
+    if (conn->place & WS__QUEUED)
+        return;
+    conn->place |= WS__QUEUED;
+    conn->link = NULL;
+    *loop->queue_end = conn;
+    loop->queue_end = &conn->link;
 }
 
-static void ws__loop_wake(ws_conn *c)
+static void ws__loop_wake(ws_conn *conn)
 {
-    if (c->loop && c != c->loop->current) ws__enqueue(c);
+    if (conn->loop && conn != conn->loop->current)
+        ws__enqueue(conn);
 }
 
 /* ---- groups ---- */
@@ -13606,432 +15208,505 @@ typedef struct ws__member {
 #define WS__GROUP_NAME 255
 
 /* Where the pointer to the group stands, or where it belongs. */
-static ws__group **ws__group_find(ws_loop *l, ws_str name, uint32_t *hash)
+static ws__group **ws__group_find(ws_loop *loop, ws_str name, uint32_t *hash)
 {
     ws__group **at;
     size_t i;
 
-    *hash = l->seed;           /* FNV-1a from a secret start: names may come from peers */
-    for (i = 0; i < name.size; i++) *hash = (*hash ^ (uint8_t)name.data[i]) * 16777619u;
-    if (!l->group_slots) return NULL;
-    at = &l->groups[*hash & (l->group_slots - 1)];
+    /* FNV-1a from a secret start: names may come from peers */
+    *hash = loop->seed;
+    for (i = 0; i < name.size; i++)
+        *hash = (*hash ^ (uint8_t)name.data[i]) * 16777619u;
+    if (!loop->group_slots)
+        return NULL;
+    at = &loop->groups[*hash & (loop->group_slots - 1)];
     while (*at && ((*at)->hash != *hash || (*at)->size != name.size ||
                    memcmp(*at + 1, name.data, name.size)))
         at = &(*at)->link;
     return at;
 }
 
-static ws__group *ws__group_of(ws_loop *l, ws_str name)
+static ws__group *ws__group_of(ws_loop *loop, ws_str name)
 {
     uint32_t hash;
-    ws__group **at = ws__group_find(l, name, &hash);
+    ws__group **at = ws__group_find(loop, name, &hash);
 
     return at ? *at : NULL;
 }
 
 /* As many slots as groups, or more. */
-static int ws__group_grow(ws_loop *l)
+static int ws__group_grow(ws_loop *loop)
 {
-    uint32_t size = l->group_slots ? 2 * l->group_slots : 16, i;
-    ws__group **bigger, *g;
+    uint32_t size = loop->group_slots ? 2 * loop->group_slots : 16, i;
+    ws__group **bigger, *group;
 
-    if (l->group_count < l->group_slots) return 0;
-    bigger = (ws__group **)ws__alloc(l->cfg, size * sizeof *bigger);
-    if (!bigger) return WS_ERR_MEMORY;
+    if (loop->group_count < loop->group_slots)
+        return 0;
+    bigger = (ws__group **)ws__alloc(loop->cfg, size * sizeof *bigger);
+    if (!bigger)
+        return WS_ERR_MEMORY;
     memset(bigger, 0, size * sizeof *bigger);
-    for (i = 0; i < l->group_slots; i++)
-        while ((g = l->groups[i]) != NULL) {
-            l->groups[i] = g->link;
-            g->link = bigger[g->hash & (size - 1)];
-            bigger[g->hash & (size - 1)] = g;
+    for (i = 0; i < loop->group_slots; i++)
+        while ((group = loop->groups[i]) != NULL) {
+            loop->groups[i] = group->link;
+            group->link = bigger[group->hash & (size - 1)];
+            bigger[group->hash & (size - 1)] = group;
         }
-    ws__free(l->cfg, l->groups, l->group_slots * sizeof *bigger);
-    l->groups = bigger;
-    l->group_slots = size;
+    ws__free(loop->cfg, loop->groups, loop->group_slots * sizeof *bigger);
+    loop->groups = bigger;
+    loop->group_slots = size;
     return 0;
 }
 
-static ws__group *ws__group_make(ws_loop *l, ws_str name)
+static ws__group *ws__group_make(ws_loop *loop, ws_str name)
 {
-    ws__group **at, *g;
+    ws__group **at, *group;
     uint32_t hash;
 
-    if (ws__group_grow(l)) return NULL;
-    at = ws__group_find(l, name, &hash);
-    if (*at) return *at;
-    g = (ws__group *)ws__alloc(l->cfg, sizeof *g + name.size);
-    if (!g) return NULL;
-    memset(g, 0, sizeof *g);
-    g->hash = hash;
-    g->size = name.size;
-    memcpy(g + 1, name.data, name.size);
-    *at = g;
-    l->group_count++;
-    return g;
+    if (ws__group_grow(loop))
+        return NULL;
+    at = ws__group_find(loop, name, &hash);
+    if (*at)
+        return *at;
+    group = (ws__group *)ws__alloc(loop->cfg, sizeof *group + name.size);
+    if (!group)
+        return NULL;
+    memset(group, 0, sizeof *group);
+    group->hash = hash;
+    group->size = name.size;
+    memcpy(group + 1, name.data, name.size);
+    *at = group;
+    loop->group_count++;
+    return group;
 }
 
-static void ws__group_free(ws_loop *l, ws__group *g)
+static void ws__group_free(ws_loop *loop, ws__group *group)
 {
     uint32_t hash;
-    ws__group **at = ws__group_find(l, ws__str((const char *)(g + 1), g->size), &hash);
+    ws__group **at = ws__group_find(loop, ws__str((const char *)(group + 1), group->size),
+                                    &hash);
 
-    *at = g->link;
-    l->group_count--;
-    ws__free(l->cfg, g, sizeof *g + g->size);
+    *at = group->link;
+    loop->group_count--;
+    ws__free(loop->cfg, group, sizeof *group + group->size);
 }
 
 /* The membership: looks through the members and the connection's groups at the same pace,
    so that it takes as long as the shorter list. */
-static ws__member *ws__member_of(const ws_conn *c, const ws__group *g)
+static ws__member *ws__member_of(const ws_conn *conn, const ws__group *group)
 {
-    ws__member *m = g->members, *o = c->more ? c->more->groups : NULL;
+    ws__member *member = group->members, *o = conn->more ? conn->more->groups : NULL;
 
-    for (; m && o; m = m->next, o = o->other) {
-        if (m->conn == c) return m;
-        if (o->group == g) return o;
+    for (; member && o; member = member->next, o = o->other) {
+        if (member->conn == conn)
+            return member;
+        if (o->group == group)
+            return o;
     }
     return NULL;
 }
 
-static int ws__join(ws_conn *c, ws_str name)
+static int ws__join(ws_conn *conn, ws_str name)
 {
-    ws_loop *l = c->loop;
-    ws__group *g = ws__more_of(c) ? ws__group_make(l, name) : NULL;
-    ws__member *m;
+    ws_loop *loop = conn->loop;
+    ws__group *group = ws__more_of(conn) ? ws__group_make(loop, name) : NULL;
+    ws__member *member;
 
-    if (!g) return WS_ERR_MEMORY;
-    if (ws__member_of(c, g)) return 0;
-    m = (ws__member *)ws__alloc(l->cfg, sizeof *m);
-    if (!m) {
-        if (!g->count) ws__group_free(l, g);
+    if (!group)
+        return WS_ERR_MEMORY;
+    if (ws__member_of(conn, group))
+        return 0;
+    member = (ws__member *)ws__alloc(loop->cfg, sizeof *member);
+    if (!member) {
+        if (!group->count)
+            ws__group_free(loop, group);
         return WS_ERR_MEMORY;
     }
-    m->conn = c;
-    m->group = g;
-    m->at = &g->members;
-    m->next = g->members;
-    if (m->next) m->next->at = &m->next;
-    g->members = m;
-    g->count++;
-    m->other_at = &c->more->groups;
-    m->other = c->more->groups;
-    if (m->other) m->other->other_at = &m->other;
-    c->more->groups = m;
+    member->conn = conn;
+    member->group = group;
+    member->at = &group->members;
+    member->next = group->members;
+    if (member->next)
+        member->next->at = &member->next;
+    group->members = member;
+    group->count++;
+    member->other_at = &conn->more->groups;
+    member->other = conn->more->groups;
+    if (member->other)
+        member->other->other_at = &member->other;
+    conn->more->groups = member;
     return 0;
 }
 
-static void ws__leave(ws_loop *l, ws__member *m)
+static void ws__leave(ws_loop *loop, ws__member *member)
 {
-    *m->at = m->next;
-    if (m->next) m->next->at = m->at;
-    *m->other_at = m->other;
-    if (m->other) m->other->other_at = m->other_at;
-    if (!--m->group->count) ws__group_free(l, m->group);
-    ws__free(l->cfg, m, sizeof *m);
+    *member->at = member->next;
+    if (member->next)
+        member->next->at = member->at;
+    *member->other_at = member->other;
+    if (member->other)
+        member->other->other_at = member->other_at;
+    if (!--member->group->count)
+        ws__group_free(loop, member->group);
+    ws__free(loop->cfg, member, sizeof *member);
 }
 
 /* own: also the groups that the library made, whose names begin with NUL. */
-static void ws__leave_all(ws_conn *c, int own)
+static void ws__leave_all(ws_conn *conn, int own)
 {
-    ws__member *m = c->more ? c->more->groups : NULL, *next;
+    ws__member *member = conn->more ? conn->more->groups : NULL, *next;
 
-    for (; m; m = next) {
-        next = m->other;
-        if (own || *(const char *)(m->group + 1)) ws__leave(c->loop, m);
+    for (; member; member = next) {
+        next = member->other;
+        if (own || *(const char *)(member->group + 1))
+            ws__leave(conn->loop, member);
     }
 }
 
 /* Takes c out of the loop; the memory goes when the queue comes to it. */
-static void ws__loop_drop(ws_conn *c)
+static void ws__loop_drop(ws_conn *conn)
 {
-    ws_loop *l = c->loop;
+    ws_loop *loop = conn->loop;
 
-    if (c->place & WS__DEAD) return;
-    if (l->foreign) {
-        if (c->fd != WS__NO_SOCK) ws__sock_close(c->fd);
-        c->fd = WS__NO_SOCK;            /* so nothing is said any more, by TLS neither */
-        c->wants = WS__UNWATCHED;
+    if (conn->place & WS__DEAD)
+        return;
+    if (loop->foreign) {
+        if (conn->fd != WS__NO_SOCK)
+            ws__sock_close(conn->fd);
+        /* so nothing is said any more, by TLS neither */
+        conn->fd = WS__NO_SOCK;
+        conn->wants = WS__UNWATCHED;
     }
-    ws__last_words(c);
-    if (l->current == c) {
-        l->cork.n = 0;
-        l->cork.len = l->cork.total = 0;
-        c->cork = NULL;
-        l->current = NULL;
+    ws__last_words(conn);
+    if (loop->current == conn) {
+        loop->cork.n = 0;
+        loop->cork.len = loop->cork.total = 0;
+        conn->cork = NULL;
+        loop->current = NULL;
     }
-    if (c->slot && !(c->place & WS__LINGERS)) l->gone++;
-    if (c->cfg->conns) c->cfg->conns--;
-    c->place |= WS__DEAD;
-    ws__leave_all(c, 1);
-    ws__dial_free(c);
-    ws__unwrap(c);
-    ws__unwatch(c);
-    if (c->cfg->set.io.read) ws__io_close(c);
-    else if (c->fd != WS__NO_SOCK) ws__sock_end(c->fd);
-    c->fd = WS__NO_SOCK;
-    ws__enqueue(c);
+    if (conn->slot && !(conn->place & WS__LINGERS))
+        loop->gone++;
+    if (conn->cfg->conns)
+        conn->cfg->conns--;
+    conn->place |= WS__DEAD;
+    ws__leave_all(conn, 1);
+    ws__dial_free(conn);
+    ws__unwrap(conn);
+    ws__unwatch(conn);
+    if (conn->cfg->set.io.read)
+        ws__io_close(conn);
+    else if (conn->fd != WS__NO_SOCK)
+        ws__sock_end(conn->fd);
+    conn->fd = WS__NO_SOCK;
+    ws__enqueue(conn);
 }
 
 /* Room for pieces of one write: behind those of the turn, which are *few at least. */
-static ws__piece *ws__loop_pieces(ws_loop *l, int *few)
+static ws__piece *ws__loop_pieces(ws_loop *loop, int *few)
 {
-    const int left = WS__PIECES - l->cork.n;
+    const int left = WS__PIECES - loop->cork.n;
 
     *few = left < 64 ? left : 64;
-    return l->cork.piece + l->cork.n;
+    return loop->cork.piece + loop->cork.n;
 }
 
 /* Sends the cork; what the socket does not take moves to c->tx. */
-static int ws__cork_flush(ws_conn *c)
+static int ws__cork_flush(ws_conn *conn)
 {
-    ws__gather *g = c->cork;
+    ws__gather *gather = conn->cork;
     size_t sent = 0, left, edge = 0, done = 0;  /* edge: a border of frames, done: bytes
                                                    seen */
     int i, bad = 0;
 
-    if (g->total && !(c->line & WS__NO_OUTPUT)) {
-        ptrdiff_t r = ws__writev(c, g->piece, g->n);
-        if (r >= 0) sent = (size_t)r;
-        else if (r == WS_IO_ERROR) { ws__write_failed(c); return 0; }
+    if (gather->total && !(conn->line & WS__NO_OUTPUT)) {
+        ptrdiff_t got = ws__writev(conn, gather->piece, gather->n);
+        if (got >= 0)
+            sent = (size_t)got;
+        else if (got == WS_IO_ERROR) {
+            ws__write_failed(conn);
+            return 0;
+        }
     }
-    if (sent == g->total) {
-        g->n = 0;
-        g->len = g->total = 0;
-        ws__drained(c);
+    if (sent == gather->total) {
+        gather->n = 0;
+        gather->len = gather->total = 0;
+        ws__drained(conn);
         return 0;
     }
-    for (i = 0, left = sent; i < g->n && !(c->line & WS__NO_OUTPUT) && !bad; i++) {
-        const uint8_t *p = (const uint8_t *)g->piece[i].iov_base;
-        size_t n = g->piece[i].iov_len, skip = left < n ? left : n;
+    for (i = 0, left = sent; i < gather->n && !(conn->line & WS__NO_OUTPUT) &&
+         !bad; i++) {
+        const uint8_t *p = (const uint8_t *)gather->piece[i].iov_base;
+        size_t n = gather->piece[i].iov_len, skip = left < n ? left : n;
         left -= skip;
-        for (; edge < sent && edge < done + n; edge += ws__frame_size(p + (edge - done))) {}
+        for (; edge < sent &&
+             edge < done + n; edge += ws__frame_size(p + (edge - done))) {}
         done += n;
-        if (n > skip) bad = ws__tx_append(c, p + skip, n - skip, 0);
+        if (n > skip)
+            bad = ws__tx_append(conn, p + skip, n - skip, 0);
     }
-    if (c->tx && !bad) c->tx->border += edge > sent ? edge - sent : 0;
-    if (ws__io(c) && !bad) ws__tx_tried(c);
-    g->n = 0;
-    g->len = g->total = 0;
+    if (conn->tx && !bad)
+        conn->tx->border += edge > sent ? edge - sent : 0;
+    if (ws__io(conn) && !bad)
+        ws__tx_tried(conn);
+    gather->n = 0;
+    gather->len = gather->total = 0;
     if (bad) {
-        ws__drop_output(c);
-        ws__fail(c, bad);
+        ws__drop_output(conn);
+        ws__fail(conn, bad);
     }
     return 0;
 }
 
-static void ws__watch(ws_loop *l, ws_conn *c)
+static void ws__watch(ws_loop *loop, ws_conn *conn)
 {
-    int wants = ws_wants(c);
+    int wants = ws_wants(conn);
 
-    if (c->place & WS__LINGERS) wants = WS_WANT_READ;
-    if (c->fd == WS__NO_SOCK || c->wants == wants) return;
-    if (c->wants == WS__UNWATCHED && !wants && c->line & WS__NO_OUTPUT) return; /* hung
+    if (conn->place & WS__LINGERS)
+        wants = WS_WANT_READ;
+    if (conn->fd == WS__NO_SOCK || conn->wants == wants)
+        return;
+    if (conn->wants == WS__UNWATCHED && !wants && conn->line & WS__NO_OUTPUT)
+        return; /* hung
                                                                                      up */
-    if (!ws__poller_set(l, c->fd, (uintptr_t)c, c->wants, wants)) c->wants = (uint8_t)wants;
-    else if (!(c->place & WS__LINGERS)) ws__fail(c, WS_ERR_POLLER);
+    if (!ws__poller_set(loop, conn->fd, (uintptr_t)conn, conn->wants, wants))
+        conn->wants = (uint8_t)wants;
+    else if (!(conn->place & WS__LINGERS))
+        ws__fail(conn, WS_ERR_POLLER);
 }
 
 /* Closing a socket at once can take our last words from a peer that is still sending
    (RFC 9112, 9.6): a server's answer or Close frame of a fault. Both Close frames have
    been read otherwise, or the peer has ended. */
-static int ws__may_be_unread(const ws_conn *c)
+static int ws__may_be_unread(const ws_conn *conn)
 {
-    if (c->fd == WS__NO_SOCK || c->cfg->set.io.read) return 0;
-    if (WS__IS_CLIENT(&c->core) || c->line & (WS__INPUT_END | WS__NO_OUTPUT)) return 0;
-    return c->core.error || c->life & WS__ANSWERED;
+    if (conn->fd == WS__NO_SOCK || conn->cfg->set.io.read)
+        return 0;
+    if (WS__IS_CLIENT(&conn->core) || conn->line & (WS__INPUT_END | WS__NO_OUTPUT))
+        return 0;
+    return conn->core.error || conn->life & WS__ANSWERED;
 }
 
 /* After CLOSE: the socket goes now, or when the peer had time to read them. */
-static void ws__loop_retire(ws_loop *l, ws_conn *c)
+static void ws__loop_retire(ws_loop *loop, ws_conn *conn)
 {
-    if (!ws__may_be_unread(c)) {
-        ws__loop_drop(c);
+    if (!ws__may_be_unread(conn)) {
+        ws__loop_drop(conn);
         return;
     }
-    ws__unwrap(c);
-    c->place |= WS__LINGERS;
-    l->gone++;
-    shutdown(c->fd, 1);
-    ws__rx_free(c);
-    ws__core_wait(&c->core, c->now, ws__smaller(c->cfg->set.close_timeout, WS__LINGER));
-    ws__heap_fix(l, c);
-    ws__watch(l, c);
+    ws__unwrap(conn);
+    conn->place |= WS__LINGERS;
+    loop->gone++;
+    shutdown(conn->fd, 1);
+    ws__rx_free(conn);
+    ws__core_wait(&conn->core, conn->now,
+                  ws__smaller(conn->cfg->set.close_timeout, WS__LINGER));
+    ws__heap_fix(loop, conn);
+    ws__watch(loop, conn);
 }
 
 /* Was its last event told? */
-static int ws__is_gone(const ws_conn *c)
+static int ws__is_gone(const ws_conn *conn)
 {
-    return c->place & WS__DEAD || c->owes & WS__CLOSE_TOLD;
+    return conn->place & WS__DEAD || conn->owes & WS__CLOSE_TOLD;
 }
 
 /* Open, and nothing held, waiting, owed or out of the ordinary: the short ways apply. */
-static inline int ws__at_rest(const ws_conn *c)
+static inline int ws__at_rest(const ws_conn *conn)
 {
-    return c->core.phase == WS__PHASE_FRAMES && !c->rx && !c->tx && !c->more &&
-           !(c->line | c->owes);
+    return conn->core.phase == WS__PHASE_FRAMES && !conn->rx && !conn->tx &&
+        !conn->more &&
+           !(conn->line | conn->owes);
 }
 
-/* Ends a turn: what was sent leaves, the rest of the input is kept, the poller is told. */
-static void ws__loop_leave(ws_loop *l, ws_conn *c)
+/* Ends a turn: what was sent leaves, the rest of the input is kept, the poller is told.
+   */
+static void ws__loop_leave(ws_loop *loop, ws_conn *conn)
 {
-    size_t rest = (size_t)(l->span.end - l->span.p);
-    int overdue = c->place & WS__OVERDUE, held;
+    size_t rest = (size_t)(loop->span.end - loop->span.p);
+    int overdue = conn->place & WS__OVERDUE, held;
 
-    l->current = NULL;
-    if (rest && !ws__phase_has(&c->core, WS__ENDS) && ws__rx_append(c, l->span.p, rest))
-        ws__fail(c, WS_ERR_MEMORY);
-    l->span.p = l->span.end = NULL;
-    if (c->cork && c->cork->total) ws__cork_flush(c);
-    c->cork = NULL;
-    if (overdue) ws__judge(c);
-    if (c->place == WS__PLACED && c->wants == WS_WANT_READ && ws__at_rest(c) &&
-        !(c->core.is & WS__CLOSE_SENT))
+    loop->current = NULL;
+    if (rest && !ws__phase_has(&conn->core, WS__ENDS) &&
+        ws__rx_append(conn, loop->span.p, rest))
+        ws__fail(conn, WS_ERR_MEMORY);
+    loop->span.p = loop->span.end = NULL;
+    if (conn->cork && conn->cork->total)
+        ws__cork_flush(conn);
+    conn->cork = NULL;
+    if (overdue)
+        ws__judge(conn);
+    if (conn->place == WS__PLACED && conn->wants == WS_WANT_READ && ws__at_rest(conn) &&
+        !(conn->core.is & WS__CLOSE_SENT))
         return;
-    if (c->owes & WS__CLOSE_TOLD) {
-        if (!(c->place & WS__LINGERS)) ws__loop_retire(l, c);
+    if (conn->owes & WS__CLOSE_TOLD) {
+        if (!(conn->place & WS__LINGERS))
+            ws__loop_retire(loop, conn);
         return;
     }
-    held = ws__held_back(c);
-    if (!ws__pending(c) || !ws__awaits_room(c)) ws__flush(c);
-    if (c->rx && c->rx->pos == c->rx->len && !c->rx->reader.op && !c->rx->reads_body &&
-        !(c->owes & (WS__MESSAGE_HELD | WS__HEAD_HELD)) && !ws__is_fixed(c))
-        ws__rx_free(c);
-    if ((held && !ws__held_back(c)) || (ws__phase_has(&c->core, WS__ENDS) && ws_finished(c)) ||
-        ws__writable_due(c) || (c->line & (WS__MORE | WS__BROKEN) && ws__wants_input(c)))
-        ws__enqueue(c);
-    if (c->line & WS__MORE) l->rested |= 1;   /* perhaps for ever */
-    ws__watch(l, c);
-    ws__heap_fix(l, c);
+    held = ws__held_back(conn);
+    if (!ws__pending(conn) || !ws__awaits_room(conn))
+        ws__flush(conn);
+    if (conn->rx && conn->rx->pos == conn->rx->len && !conn->rx->reader.op &&
+        !conn->rx->reads_body &&
+        !(conn->owes & (WS__MESSAGE_HELD | WS__HEAD_HELD)) && !ws__is_fixed(conn))
+        ws__rx_free(conn);
+    if ((held && !ws__held_back(conn)) ||
+        (ws__phase_has(&conn->core, WS__ENDS) && ws_finished(conn)) ||
+        ws__writable_due(conn) ||
+        (conn->line & (WS__MORE | WS__BROKEN) && ws__wants_input(conn)))
+        ws__enqueue(conn);
+    if (conn->line & WS__MORE)
+        loop->rested |= 1;   /* perhaps for ever */
+    ws__watch(loop, conn);
+    ws__heap_fix(loop, conn);
 }
 
 /* Begins a turn: c's events are pulled next, its frames collect in the cork. */
-static void ws__loop_enter(ws_loop *l, ws_conn *c)
+static void ws__loop_enter(ws_loop *loop, ws_conn *conn)
 {
-    l->current = c;
-    l->span.p = l->span.end = l->buf;
-    l->span.in_rx = 0;
-    l->turn = 0;
-    c->now = (uint32_t)l->now;
-    c->cork = c->dial || c->line & WS__CORKED ? NULL : &l->cork;
+    loop->current = conn;
+    loop->span.p = loop->span.end = loop->buf;
+    loop->span.in_rx = 0;
+    loop->turn = 0;
+    conn->now = (uint32_t)loop->now;
+    conn->cork = conn->dial || conn->line & WS__CORKED ? NULL : &loop->cork;
 }
 
-static int ws__parses_in_place(const ws_conn *c)
+static int ws__parses_in_place(const ws_conn *conn)
 {
-    return c->core.phase == WS__PHASE_FRAMES || c->core.phase == WS__PHASE_READING;
+    return conn->core.phase == WS__PHASE_FRAMES || conn->core.phase == WS__PHASE_READING;
 }
 
 /* Reads once: first into a large payload's own place, then into the loop's buffer. */
-static void ws__loop_receive(ws_loop *l, ws_conn *c)
+static void ws__loop_receive(ws_loop *loop, ws_conn *conn)
 {
-    uint8_t *base = l->buf + WS__READ_FRONT;
-    ws__rx *rx = c->rx;
+    uint8_t *base = loop->buf + WS__READ_FRONT;
+    ws__rx *rx = conn->rx;
     size_t rest = rx ? rx->len - rx->pos : 0, direct = 4096;
-    ws__piece v[2];
+    ws__piece pieces[2];
     int n = 0;
-    ptrdiff_t r;
+    ptrdiff_t got;
 
-    if (!ws__phase_has(&c->core, WS__KEEPS)) {
-        ws__receive_waste(c, base, WS__WASTE_SIZE);
+    if (!ws__phase_has(&conn->core, WS__KEEPS)) {
+        ws__receive_waste(conn, base, WS__WASTE_SIZE);
         return;
     }
-    if (ws__reads_payload(c) && rx->reader.left >= direct) {
-        v[0].iov_base = ws__read_room(c, &direct);
-        v[0].iov_len = direct;
-        if (v[0].iov_base) n = 1;
+    if (ws__reads_payload(conn) && rx->reader.left >= direct) {
+        pieces[0].iov_base = ws__read_room(conn, &direct);
+        pieces[0].iov_len = direct;
+        if (pieces[0].iov_base)
+            n = 1;
     }
-    v[n].iov_base = base;
-    v[n].iov_len = c->core.phase == WS__PHASE_HEAD ? WS__READ_EARLY
-                                                   : ws__raw_most(c, WS__TURN_SIZE);
-    r = n && !ws__io(c) ? ws__readv(c, v, 2) : ws__read(c, v[0].iov_base, v[0].iov_len);
-    if (r <= 0) {
-        ws__input_end(c, r);
+    pieces[n].iov_base = base;
+    pieces[n].iov_len = conn->core.phase == WS__PHASE_HEAD ? WS__READ_EARLY
+                                                   : ws__raw_most(conn, WS__TURN_SIZE);
+    got = n && !ws__io(conn) ? ws__readv(conn, pieces, 2) :
+        ws__read(conn, pieces[0].iov_base, pieces[0].iov_len);
+    if (got <= 0) {
+        ws__input_end(conn, got);
         return;
     }
-    ws__heard(c);
+    ws__heard(conn);
     if (n) {
-        size_t k = (size_t)r < direct ? (size_t)r : direct;
-        c->rx->len += k;
-        r -= (ptrdiff_t)k;
+        size_t part = (size_t)got < direct ? (size_t)got : direct;
+        conn->rx->len += part;
+        got -= (ptrdiff_t)part;
         rest = 0;
-    } else if (rest && rest <= WS__READ_FRONT && ws__parses_in_place(c)) {
+    } else if (rest && rest <= WS__READ_FRONT && ws__parses_in_place(conn)) {
         base -= rest;
         memcpy(base, WS__DATA(rx) + rx->pos, rest);
         rx->pos = rx->len = rx->msg;
-        r += (ptrdiff_t)rest;
+        got += (ptrdiff_t)rest;
         rest = 0;
     }
-    if (!rest && ws__parses_in_place(c)) {
-        l->span.p = base;
-        l->span.end = base + r;
+    if (!rest && ws__parses_in_place(conn)) {
+        loop->span.p = base;
+        loop->span.end = base + got;
     } else {
-        if (ws__rx_append(c, base, (size_t)r)) ws__fail(c, WS_ERR_MEMORY);
-        if (c->core.phase == WS__PHASE_HEAD) memset(base, 0, (size_t)r);    /* others read
+        if (ws__rx_append(conn, base, (size_t)got))
+            ws__fail(conn, WS_ERR_MEMORY);
+        if (conn->core.phase == WS__PHASE_HEAD)
+            memset(base, 0, (size_t)got);    /* others read
                                                                                here */
     }
 }
 
-/* What an event shows lies in the loop's buffer, in the connection's, or an extension's. */
-static void ws__loop_show(ws_loop *l, ws_conn *c, const ws_event *ev)
+/* What an event shows lies in the loop's buffer, in the connection's, or an extension's.
+   */
+static void ws__loop_show(ws_loop *loop, ws_conn *conn, const ws_event *ev)
 {
     uint8_t *at = (uint8_t *)(uintptr_t)ev->data;
 
-    if (!ev->size) return;
-    if ((uintptr_t)at - (uintptr_t)l->buf >= WS__BUF_SIZE) { ws__show(c, ev); return; }
-    l->cork.lo = at;
-    l->cork.hi = at + ev->size;
-    l->kept = at[ev->size];
+    if (!ev->size)
+        return;
+    if ((uintptr_t)at - (uintptr_t)loop->buf >= WS__BUF_SIZE) {
+        ws__show(conn, ev);
+        return;
+    }
+    loop->cork.lo = at;
+    loop->cork.hi = at + ev->size;
+    loop->kept = at[ev->size];
     at[ev->size] = 0;
 }
 
-static void ws__loop_unshow(ws_loop *l)
+static void ws__loop_unshow(ws_loop *loop)
 {
-    if (!l->cork.hi) return;
-    *(uint8_t *)(uintptr_t)l->cork.hi = l->kept;
-    l->cork.lo = l->cork.hi = NULL;
+    if (!loop->cork.hi)
+        return;
+    *(uint8_t *)(uintptr_t)loop->cork.hi = loop->kept;
+    loop->cork.lo = loop->cork.hi = NULL;
 }
 
-static int ws__loop_pull(ws_loop *l, ws_conn *c, ws_event *ev)
+static int ws__loop_pull(ws_loop *loop, ws_conn *conn, ws_event *ev)
 {
-    if (ws__at_rest(c)) {
-        if (l->span.p == l->span.end) return 0;
-        if (ws__short_message(c, &l->span, ev) > 0) return 1;
+    if (ws__at_rest(conn)) {
+        if (loop->span.p == loop->span.end)
+            return 0;
+        if (ws__short_message(conn, &loop->span, ev) > 0)
+            return 1;
     }
-    ws__release(c);
-    if ((c->rx || l->span.p == l->span.end) && ws__pull(c, ev)) return 1;
-    if (l->span.p == l->span.end || (c->rx && c->rx->pos < c->rx->len)) return 0;
-    return ws__step(c, &l->span, ev);
+    ws__release(conn);
+    if ((conn->rx || loop->span.p == loop->span.end) && ws__pull(conn, ev))
+        return 1;
+    if (loop->span.p == loop->span.end || (conn->rx && conn->rx->pos < conn->rx->len))
+        return 0;
+    return ws__step(conn, &loop->span, ev);
 }
 
 /* A turn of a connection that the poller or the queue named. */
-static void ws__loop_visit(ws_loop *l, ws_conn *c, int found)
+static void ws__loop_visit(ws_loop *loop, ws_conn *conn, int found)
 {
-    int overdue = c->place & WS__OVERDUE;   /* then input comes before judgement */
+    int overdue = conn->place & WS__OVERDUE;   /* then input comes before judgement */
 
-    if (overdue) l->now = ws__clock();      /* others' events may have taken long */
-    if (c->place & WS__LINGERS) {      /* until its time is over: what it still sends is
+    if (overdue)
+        loop->now = ws__clock();      /* others' events may have taken long */
+    if (conn->place & WS__LINGERS) {      /* until its time is over: what it still sends is
                                            dropped */
-        ptrdiff_t r = found ? recv(c->fd, (char *)l->buf, WS__WASTE_SIZE, 0) : 0;
-        if (found && (r == 0 || (r < 0 && !ws__would_block()))) ws__loop_drop(c);
+        ptrdiff_t got = found ? recv(conn->fd, (char *)loop->buf, WS__WASTE_SIZE, 0) : 0;
+        if (found && (got == 0 || (got < 0 && !ws__would_block())))
+            ws__loop_drop(conn);
         return;
     }
-    ws__loop_enter(l, c);
-    if (c->dial) {
-        ws__dial_step(c);
-        c->cork = c->dial ? NULL : &l->cork;
+    ws__loop_enter(loop, conn);
+    if (conn->dial) {
+        ws__dial_step(conn);
+        conn->cork = conn->dial ? NULL : &loop->cork;
     }
-    if (overdue || found & WS_WANT_WRITE || (!found && !ws__awaits_room(c)) ||
-        c->line & WS__WRITE_WANTS_READ)
-        ws__flush(c);
-    if (c->fd == WS__NO_SOCK || c->dial) return;
-    if (ws__wants_input(c)) {
+    if (overdue || found & WS_WANT_WRITE || (!found && !ws__awaits_room(conn)) ||
+        conn->line & WS__WRITE_WANTS_READ)
+        ws__flush(conn);
+    if (conn->fd == WS__NO_SOCK || conn->dial)
+        return;
+    if (ws__wants_input(conn)) {
         if (overdue || found & (WS_WANT_READ | WS__HANGUP) ||
-            c->line & (WS__MORE | WS__BROKEN | WS__READ_WANTS_WRITE))
-            ws__loop_receive(l, c);
-    } else if (found & WS__HANGUP && c->core.phase == WS__PHASE_HTTP) {
-        ws__input_end(c, WS_IO_ERROR);
+            conn->line & (WS__MORE | WS__BROKEN | WS__READ_WANTS_WRITE))
+            ws__loop_receive(loop, conn);
+    } else if (found & WS__HANGUP && conn->core.phase == WS__PHASE_HTTP) {
+        ws__input_end(conn, WS_IO_ERROR);
     } else if (found & WS__HANGUP) {   /* would be reported for ever: forget the socket */
-        ws__unwatch(c);             /* until its input is wanted; what came is not lost */
-        ws__drop_output(c);
+        /* until its input is wanted; what came is not lost */
+        ws__unwatch(conn);
+        ws__drop_output(conn);
     }
 }
 
@@ -14046,8 +15721,10 @@ static int ws__accept(ws__sock listener, ws__sock *out)
     return *out == WS__NO_SOCK ? -1 : 0;
 #else
     *out = accept(listener, NULL, NULL);
-    if (*out == WS__NO_SOCK) return -1;
-    if (!ws__sock_nonblock(*out)) return 0;
+    if (*out == WS__NO_SOCK)
+        return -1;
+    if (!ws__sock_nonblock(*out))
+        return 0;
     ws__sock_close(*out);
     return -1;
 #endif
@@ -14061,7 +15738,8 @@ static int ws__accept_fault(void)
     int e = WSAGetLastError();
     return e == WSAEWOULDBLOCK ? 0 : e == WSAECONNRESET || e == WSAEINTR ? 1 : -1;
 #else
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+        return 0;
     switch (errno) {
     case EINTR: case ECONNABORTED: case EPROTO:
     case ENETDOWN: case ENETUNREACH: case EHOSTDOWN: case EHOSTUNREACH: case EOPNOTSUPP:
@@ -14076,37 +15754,40 @@ static int ws__accept_fault(void)
 #endif
 }
 
-static void ws__watch_listeners(ws_loop *l, int wants)
+static void ws__watch_listeners(ws_loop *loop, int wants)
 {
     uint32_t i;
-    for (i = 0; i < l->listener_count; i++) {
-        ws__listener *s = &l->listeners[i];
-        if (s->fd == WS__NO_SOCK) continue;
-        if (!ws__poller_set(l, s->fd, WS__KEY_LISTENER(i), s->wants, wants))
-            s->wants = (uint8_t)wants;
+    for (i = 0; i < loop->listener_count; i++) {
+        ws__listener *listener = &loop->listeners[i];
+        if (listener->fd == WS__NO_SOCK)
+            continue;
+        if (!ws__poller_set(loop, listener->fd, WS__KEY_LISTENER(i), listener->wants,
+                            wants))
+            listener->wants = (uint8_t)wants;
         else if (wants)
-            l->accept_at = l->now + 100;
+            loop->accept_at = loop->now + 100;
     }
 }
 
 /* The name of the group that counts the connections of a peer's address: NUL, the
    listener, 4 bytes of IPv4 or the network's 8 bytes of IPv6. Empty for others. */
-static ws_str ws__address_group(const ws__listener *s, ws__sock fd, char name[20])
+static ws_str ws__address_group(const ws__listener *listener, ws__sock fd, char name[20])
 {
-    struct sockaddr_storage a;
-    socklen_t size = sizeof a;
-    size_t at = 1 + sizeof s->cfg;
+    struct sockaddr_storage addr;
+    socklen_t size = sizeof addr;
+    size_t at = 1 + sizeof listener->cfg;
 
-    memset(&a, 0, sizeof a);
-    if (getpeername(fd, (struct sockaddr *)&a, &size)) return ws__str(name, 0);
+    memset(&addr, 0, sizeof addr);
+    if (getpeername(fd, (struct sockaddr *)&addr, &size))
+        return ws__str(name, 0);
     name[0] = 0;
-    memcpy(name + 1, &s->cfg, sizeof s->cfg);
-    if (a.ss_family == AF_INET) {
-        memcpy(name + at, &((struct sockaddr_in *)(void *)&a)->sin_addr, 4);
+    memcpy(name + 1, &listener->cfg, sizeof listener->cfg);
+    if (addr.ss_family == AF_INET) {
+        memcpy(name + at, &((struct sockaddr_in *)(void *)&addr)->sin_addr, 4);
         return ws__str(name, at + 4);
     }
-    if (a.ss_family == AF_INET6) {
-        const uint8_t *p = (const uint8_t *)&((struct sockaddr_in6 *)(void *)&a)->sin6_addr;
+    if (addr.ss_family == AF_INET6) {
+        const uint8_t *p = (const uint8_t *)&((struct sockaddr_in6 *)(void *)&addr)->sin6_addr;
         int v4 = !memcmp(p, ws__mapped, 12);
         memcpy(name + at, v4 ? p + 12 : p, v4 ? 4 : 8);
         return ws__str(name, at + (v4 ? 4 : 8));
@@ -14115,78 +15796,93 @@ static ws_str ws__address_group(const ws__listener *s, ws__sock fd, char name[20
 }
 
 /* Adds an accepted connection to the loop; NULL when memory is out, and it is closed. */
-static ws_conn *ws__accepted(ws_loop *l, ws__cfg *k, ws__sock fd, ws_str address)
+static ws_conn *ws__accepted(ws_loop *loop, ws__cfg *cfg, ws__sock fd, ws_str address)
 {
-    ws_conn *c = ws__new_shared(k, 0, WS__IS_DRIVEN);
+    ws_conn *conn = ws__new_shared(cfg, 0, WS__IS_DRIVEN);
 
-    if (!c) { ws__sock_close(fd); return NULL; }
-    c->fd = fd;
-    c->loop = l;
-    c->life = WS__TICKED;
-    c->now = (uint32_t)l->now;
-    ws__core_begins(&c->core, c->now);
-    ws__core_wait(&c->core, c->now, k->set.handshake_timeout);
-    k->conns++;
-    if (ws__heap_add(l, c) || (address.size && ws__join(c, address))) {
-        ws__loop_drop(c);
+    if (!conn) {
+        ws__sock_close(fd);
         return NULL;
     }
-    ws__heap_fix(l, c);
-    return c;
+    conn->fd = fd;
+    conn->loop = loop;
+    conn->life = WS__TICKED;
+    conn->now = (uint32_t)loop->now;
+    ws__core_begins(&conn->core, conn->now);
+    ws__core_wait(&conn->core, conn->now, cfg->set.handshake_timeout);
+    cfg->conns++;
+    if (ws__heap_add(loop, conn) || (address.size && ws__join(conn, address))) {
+        ws__loop_drop(conn);
+        return NULL;
+    }
+    ws__heap_fix(loop, conn);
+    return conn;
 }
 
 /* Over a limit: answered 503 without being heard, by a connection that the listener does
    not count. */
-static void ws__accept_refuse(ws_loop *l, ws__listener *s, ws__sock fd)
+static void ws__accept_refuse(ws_loop *loop, ws__listener *listener, ws__sock fd)
 {
-    static const char sorry[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+    static const char sorry[] =
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
                                 "Retry-After: 5\r\nContent-Length: 0\r\n\r\n";
-    ws_conn *c;
+    ws_conn *conn;
 
-    if (l->gone >= WS__LINGER_MAX || l->cfg->conns >= WS__LINGER_MAX) {     /* conns:
+    if (loop->gone >= WS__LINGER_MAX ||
+        loop->cfg->conns >= WS__LINGER_MAX) {     /* conns:
                                                                                refused */
-        if (!ws__serves_tls(&s->cfg->set)) send(fd, sorry, sizeof sorry - 1, WS__NO_SIGNAL);
+        if (!ws__serves_tls(&listener->cfg->set))
+            send(fd, sorry, sizeof sorry - 1, WS__NO_SIGNAL);
         ws__sock_end(fd);
         return;
     }
-    c = ws__accepted(l, l->cfg, fd, ws__str("", 0));
-    if (!c) return;
-    c->user = s->cfg->set.user;
-    ws__fail(c, WS_ERR_LIMIT);
-    if (ws__serves_tls(&s->cfg->set)) ws__drop_output(c);    /* no plain words to a TLS
+    conn = ws__accepted(loop, loop->cfg, fd, ws__str("", 0));
+    if (!conn)
+        return;
+    conn->user = listener->cfg->set.user;
+    ws__fail(conn, WS_ERR_LIMIT);
+    if (ws__serves_tls(&listener->cfg->set))
+        ws__drop_output(conn);    /* no plain words to a TLS
                                                                 peer */
 }
 
-static void ws__loop_accept(ws_loop *l, ws__listener *s)
+static void ws__loop_accept(ws_loop *loop, ws__listener *listener)
 {
-    const ws_config *set = &s->cfg->set;
+    const ws_config *set = &listener->cfg->set;
     char name[20];
     int i;
 
-    for (i = 0; i < 64 && s->fd != WS__NO_SOCK; i++) {
+    for (i = 0; i < 64 && listener->fd != WS__NO_SOCK; i++) {
         ws_str address = ws__str(name, 0);
-        ws__group *g;
+        ws__group *group;
         ws__sock fd;
-        ws_conn *c;
-        if (ws__accept(s->fd, &fd)) {
+        ws_conn *conn;
+        if (ws__accept(listener->fd, &fd)) {
             int fault = ws__accept_fault();
-            if (fault > 0) continue;
-            if (!fault) return;
-            ws__watch_listeners(l, 0);      /* rest a while */
-            l->accept_at = l->now + 100;
+            if (fault > 0)
+                continue;
+            if (!fault)
+                return;
+            ws__watch_listeners(loop, 0);      /* rest a while */
+            loop->accept_at = loop->now + 100;
             return;
         }
-        if (s->port) ws__sock_options(fd);
-        if (set->max_per_address != WS_NO_LIMIT) address = ws__address_group(s, fd, name);
-        g = address.size ? ws__group_of(l, address) : NULL;
-        if (s->cfg->conns >= set->max_connections || (g && g->count >= set->max_per_address)) {
-            ws__accept_refuse(l, s, fd);
+        if (listener->port)
+            ws__sock_options(fd);
+        if (set->max_per_address != WS_NO_LIMIT)
+            address = ws__address_group(listener, fd, name);
+        group = address.size ? ws__group_of(loop, address) : NULL;
+        if (listener->cfg->conns >= set->max_connections ||
+            (group && group->count >= set->max_per_address)) {
+            ws__accept_refuse(loop, listener, fd);
             continue;
         }
-        c = ws__accepted(l, s->cfg, fd, address);
-        if (!c) continue;
-        if (ws__serves_tls(set)) ws__wrap(c, NULL);
-        ws__watch(l, c);
+        conn = ws__accepted(loop, listener->cfg, fd, address);
+        if (!conn)
+            continue;
+        if (ws__serves_tls(set))
+            ws__wrap(conn, NULL);
+        ws__watch(loop, conn);
     }
 }
 
@@ -14195,133 +15891,155 @@ static void ws__loop_accept(ws_loop *l, ws__listener *s)
 /* ---- the loop ---- */
 
 /* Time passes inside a call, or has passed since the last one. */
-static void ws__read_clock(ws_conn *c)
+static void ws__read_clock(ws_conn *conn)
 {
     uint64_t now = ws__clock();
 
-    c->now = (uint32_t)now;
-    if (c->loop) c->loop->now = now;
+    conn->now = (uint32_t)now;
+    if (conn->loop)
+        conn->loop->now = now;
 }
 
 /* The application calls outside c's turn: c may not have seen the time for long. What this
    makes due is judged when the driver has read. */
-static void ws__call_begin(ws_conn *c)
+static void ws__call_begin(ws_conn *conn)
 {
-    ws_loop *l = c->loop;
+    ws_loop *loop = conn->loop;
 
-    if (l && l->gives) c->now = (uint32_t)l->now;
-    else if (ws__is_driven(c) && !(l && l->current == c)) ws__read_clock(c);
+    if (loop && loop->gives)
+        conn->now = (uint32_t)loop->now;
+    else if (ws__is_driven(conn) && !(loop && loop->current == conn))
+        ws__read_clock(conn);
 }
 
 /* 1 past the deadline of ws_shutdown. */
-static int ws__must_end(const ws_conn *c) { return c->loop && c->loop->stopping == 2; }
+static int ws__must_end(const ws_conn *conn) { return conn->loop &&
+                                               conn->loop->stopping == 2; }
 
 /* The deadline of ws_shutdown: all that is left is due. */
-static void ws__stop_all(ws_loop *l)
+static void ws__stop_all(ws_loop *loop)
 {
     uint32_t i;
 
-    l->stopping = 2;
-    l->stop_at = UINT64_MAX;
-    for (i = l->heap_count; i; i--) {
-        ws_conn *c = l->heap[i];
-        c->place |= WS__OVERDUE;
-        if (c->owes & WS__CLOSE_TOLD) ws__loop_drop(c);
-        else ws__enqueue(c);
+    loop->stopping = 2;
+    loop->stop_at = UINT64_MAX;
+    for (i = loop->heap_count; i; i--) {
+        ws_conn *conn = loop->heap[i];
+        conn->place |= WS__OVERDUE;
+        if (conn->owes & WS__CLOSE_TOLD)
+            ws__loop_drop(conn);
+        else
+            ws__enqueue(conn);
     }
 }
 
 /* What is due gets a turn, which ends with its judgement. 1 if c is. */
-static int ws__loop_due(ws_loop *l, ws_conn *c)
+static int ws__loop_due(ws_loop *loop, ws_conn *conn)
 {
-    uint32_t now = (uint32_t)l->now, due = ws__due(c, now);
+    uint32_t now = (uint32_t)loop->now, due = ws__due(conn, now);
 
     if ((int32_t)(now - due) < 0) {
-        c->due = ws__heap_place(c, due, now);
+        conn->due = ws__heap_place(conn, due, now);
         return 0;
     }
-    c->due = now + WS__FAR;             /* its turn puts it in its place */
-    c->place = (uint8_t)((c->place & ~WS__PLACED) | WS__OVERDUE);
-    if (c->place & WS__LINGERS) ws__loop_drop(c);
-    else ws__enqueue(c);
+    conn->due = now + WS__FAR;             /* its turn puts it in its place */
+    conn->place = (uint8_t)((conn->place & ~WS__PLACED) | WS__OVERDUE);
+    if (conn->place & WS__LINGERS)
+        ws__loop_drop(conn);
+    else
+        ws__enqueue(conn);
     return 1;
 }
 
 /* Looks at those in the heap whose time has come. 1 if anything is due. */
-static int ws__loop_expired(ws_loop *l)
+static int ws__loop_expired(ws_loop *loop)
 {
     int any = 0;
 
-    while (l->heap_count && (int32_t)((uint32_t)l->now - l->heap[1]->due) >= 0) {
-        ws_conn *c = l->heap[1];
-        if (!(c->place & WS__DEAD)) any |= ws__loop_due(l, c);
-        if (c->place & WS__DEAD) ws__heap_reap(l, c);
-        else ws__heap_sift(l, c);
+    while (loop->heap_count && (int32_t)((uint32_t)loop->now - loop->heap[1]->due) >= 0) {
+        ws_conn *conn = loop->heap[1];
+        if (!(conn->place & WS__DEAD))
+            any |= ws__loop_due(loop, conn);
+        if (conn->place & WS__DEAD)
+            ws__heap_reap(loop, conn);
+        else
+            ws__heap_sift(loop, conn);
     }
-    if (l->stopping && l->now >= l->stop_at) {
-        ws__stop_all(l);
+    if (loop->stopping && loop->now >= loop->stop_at) {
+        ws__stop_all(loop);
         any = 1;
     }
 #ifndef WS_NO_SERVER
-    if (l->accept_at && l->now >= l->accept_at) {
-        l->accept_at = 0;
-        ws__watch_listeners(l, WS_WANT_READ);
+    if (loop->accept_at && loop->now >= loop->accept_at) {
+        loop->accept_at = 0;
+        ws__watch_listeners(loop, WS_WANT_READ);
     }
 #endif
     return any;
 }
 
-static inline int ws__loop_timers(ws_loop *l)
+static inline int ws__loop_timers(ws_loop *loop)
 {
-    int heap = l->heap_count && (int32_t)((uint32_t)l->now - l->heap[1]->due) >= 0;
+    int heap = loop->heap_count &&
+        (int32_t)((uint32_t)loop->now - loop->heap[1]->due) >= 0;
 
-    return heap || l->stopping || l->accept_at ? ws__loop_expired(l) : 0;
+    return heap || loop->stopping || loop->accept_at ? ws__loop_expired(loop) : 0;
 }
 
 /* 1 when ws_shutdown has ended everything. */
-static int ws__loop_over(const ws_loop *l) { return l->stopping && !l->heap_count; }
+static int ws__loop_over(const ws_loop *loop) { return loop->stopping &&
+                                                !loop->heap_count; }
 
 /* Milliseconds to sleep: until when, the next deadline, or the next try to accept. */
-static int ws__loop_sleep(const ws_loop *l, uint64_t when)
+static int ws__loop_sleep(const ws_loop *loop, uint64_t when)
 {
-    uint64_t ms = when - l->now;
+    uint64_t ms = when - loop->now;
 
-    if (when <= l->now || ws__loop_over(l)) return 0;
-    if (l->stopping && l->stop_at - l->now < ms) ms = l->stop_at - l->now;
-    if (l->heap_count) {
-        int32_t due = (int32_t)(l->heap[1]->due - (uint32_t)l->now);
-        if (due < 0) due = 0;
-        if ((uint64_t)due < ms) ms = (uint64_t)due;
+    if (when <= loop->now || ws__loop_over(loop))
+        return 0;
+    if (loop->stopping && loop->stop_at - loop->now < ms)
+        ms = loop->stop_at - loop->now;
+    if (loop->heap_count) {
+        int32_t due = (int32_t)(loop->heap[1]->due - (uint32_t)loop->now);
+        if (due < 0)
+            due = 0;
+        if ((uint64_t)due < ms)
+            ms = (uint64_t)due;
     }
-    if (l->accept_at && l->accept_at - l->now < ms) ms = l->accept_at - l->now;
-    if (when == UINT64_MAX && ms > 1u << 30) return -1;
+    if (loop->accept_at && loop->accept_at - loop->now < ms)
+        ms = loop->accept_at - loop->now;
+    if (when == UINT64_MAX && ms > 1u << 30)
+        return -1;
     return ms > 1u << 30 ? 1 << 30 : (int)ms;
 }
 
 /* Takes the next ready or queued connection. 0 when there is none. */
-static int ws__loop_take(ws_loop *l)
+static int ws__loop_take(ws_loop *loop)
 {
-    if (l->ready_at < l->ready_count) {
-        ws__ready r = l->ready[l->ready_at++];
-        if (r.key == WS__KEY_POST) ws__post_read(l);
+    if (loop->ready_at < loop->ready_count) {
+        ws__ready r = loop->ready[loop->ready_at++];
+        if (r.key == WS__KEY_POST)
+            ws__post_read(loop);
 #ifndef WS_NO_SERVER
-        else if (r.key & 1) ws__loop_accept(l, &l->listeners[r.key / 2]);
+        else if (r.key & 1)
+            ws__loop_accept(loop, &loop->listeners[r.key / 2]);
 #endif
         else if (!(((ws_conn *)r.key)->place & WS__DEAD))
-            ws__loop_visit(l, (ws_conn *)r.key, r.wants);
+            ws__loop_visit(loop, (ws_conn *)r.key, r.wants);
         return 1;
     }
-    if (l->queue) {
-        ws_conn *c = l->queue;
-        l->queue = c->link;
-        l->rested &= 1;
-        if (!l->queue) l->queue_end = &l->queue;
-        c->place &= (uint8_t)~WS__QUEUED;
-        if (!(c->place & WS__DEAD)) {
-            ws__loop_visit(l, c, 0);
+    if (loop->queue) {
+        ws_conn *conn = loop->queue;
+        loop->queue = conn->link;
+        loop->rested &= 1;
+        if (!loop->queue)
+            loop->queue_end = &loop->queue;
+        conn->place &= (uint8_t)~WS__QUEUED;
+        if (!(conn->place & WS__DEAD)) {
+            ws__loop_visit(loop, conn, 0);
         } else {
-            ws__heap_reap(l, c);
-            ws__free_now(c);
+            ws__heap_reap(loop, conn);
+            ws__free_now(conn);
         }
         return 1;
     }
@@ -14331,191 +16049,224 @@ static int ws__loop_take(ws_loop *l)
 #define WS__TURN_MAX 4096       /* events after which others have their turn */
 
 /* What an event counts in its turn: little input may decode to much. */
-static uint32_t ws__turn_share(const ws_conn *c, const ws_event *ev)
+static uint32_t ws__turn_share(const ws_conn *conn, const ws_event *ev)
 {
-    size_t n = ws__ext_of(c) ? ev->size / 256 : 0;
+    size_t n = ws__ext_of(conn) ? ev->size / 256 : 0;
 
     return 1 + (uint32_t)(n < WS__TURN_MAX ? n : WS__TURN_MAX);
 }
 
 /* timeout < 0: until when. */
-static int ws__loop_run(ws_loop *l, ws_event *ev, int timeout, uint64_t when)
+static int ws__loop_run(ws_loop *loop, ws_event *ev, int timeout, uint64_t when)
 {
     const int at_once = timeout == 0;
     int slept = 0, fault;
 
-    ws__loop_unshow(l);
-    if (!at_once) l->looked = 0;
+    ws__loop_unshow(loop);
+    if (!at_once)
+        loop->looked = 0;
     for (;;) {
-        while (l->current) {
-            ws_conn *c = l->current;
-            int rest = l->turn >= WS__TURN_MAX;
-            if (rest) ws__release(c);
-            else if (ws__loop_pull(l, c, ev)) {
-                ws__loop_show(l, c, ev);
-                l->turn += ws__turn_share(c, ev);
+        while (loop->current) {
+            ws_conn *conn = loop->current;
+            int rest = loop->turn >= WS__TURN_MAX;
+            if (rest)
+                ws__release(conn);
+            else if (ws__loop_pull(loop, conn, ev)) {
+                ws__loop_show(loop, conn, ev);
+                loop->turn += ws__turn_share(conn, ev);
                 return 1;
             }
-            if (l->current) ws__loop_leave(l, c);
-            if (rest && !ws__is_gone(c)) ws__enqueue(c);
-            l->rested |= rest;
+            if (loop->current)
+                ws__loop_leave(loop, conn);
+            if (rest && !ws__is_gone(conn))
+                ws__enqueue(conn);
+            loop->rested |= rest;
         }
-        if (ws__post_next(l, ev)) return 1;
-        if (l->rested == 1 && l->ready_at == l->ready_count) {
-            if (at_once && l->looked) break;
-            l->looked = (uint8_t)at_once;
-            l->rested = 2;
-            l->ready_at = l->ready_count = 0;
-            fault = ws__poller_wait(l, 0);
-            if (fault < 0) return ws__loop_error(l, fault, NULL, NULL);
-            l->now = ws__clock();
-            ws__loop_timers(l);
-            if (timeout >= 0) { when = l->now + (uint64_t)timeout; timeout = -1; }
-            else if (l->now >= when) return 0;
+        if (ws__post_next(loop, ev))
+            return 1;
+        if (loop->rested == 1 && loop->ready_at == loop->ready_count) {
+            if (at_once && loop->looked)
+                break;
+            loop->looked = (uint8_t)at_once;
+            loop->rested = 2;
+            loop->ready_at = loop->ready_count = 0;
+            fault = ws__poller_wait(loop, 0);
+            if (fault < 0)
+                return ws__loop_error(loop, fault, NULL, NULL);
+            loop->now = ws__clock();
+            ws__loop_timers(loop);
+            if (timeout >= 0) {
+                when = loop->now + (uint64_t)timeout;
+                timeout = -1;
+            }
+            else if (loop->now >= when)
+                return 0;
         }
-        if (ws__loop_take(l)) continue;
-        if (at_once && l->looked) break;
+        if (ws__loop_take(loop))
+            continue;
+        if (at_once && loop->looked)
+            break;
         if (timeout >= 0) {
             when = timeout ? ws__clock() + (uint64_t)timeout : 0;
             timeout = -1;
-        } else if (when != UINT64_MAX && l->now >= when && (when || slept)) {
+        } else if (when != UINT64_MAX && loop->now >= when && (when || slept)) {
             return 0;
         }
-        if (slept && ws__loop_over(l)) return 0;
-        if (when != UINT64_MAX || !slept) l->now = ws__clock();
-        if (ws__loop_timers(l)) continue;
-        l->ready_at = l->ready_count = 0;   /* an interrupted wait finds nothing */
-        l->looked = (uint8_t)at_once;
-        fault = ws__poller_wait(l, ws__loop_sleep(l, when));
-        if (fault < 0) return ws__loop_error(l, fault, NULL, NULL);
-        if (fault == WS__INTERRUPTED) ws__flag_set(&l->woken, 1);
+        if (slept && ws__loop_over(loop))
+            return 0;
+        if (when != UINT64_MAX || !slept)
+            loop->now = ws__clock();
+        if (ws__loop_timers(loop))
+            continue;
+        loop->ready_at = loop->ready_count = 0;   /* an interrupted wait finds nothing */
+        loop->looked = (uint8_t)at_once;
+        fault = ws__poller_wait(loop, ws__loop_sleep(loop, when));
+        if (fault < 0)
+            return ws__loop_error(loop, fault, NULL, NULL);
+        if (fault == WS__INTERRUPTED)
+            ws__flag_set(&loop->woken, 1);
         slept = 1;
-        l->now = ws__clock();
-        ws__loop_timers(l);
+        loop->now = ws__clock();
+        ws__loop_timers(loop);
     }
-    l->looked = 0;
+    loop->looked = 0;
     return 0;
 }
 
-WS_API int ws_poll(ws_loop *l, ws_event *ev, int timeout)
+WS_API int ws_poll(ws_loop *loop, ws_event *ev, int timeout)
 {
-    if (!l || !ev) return WS_ERR_ARGUMENT;
+    if (!loop || !ev)
+        return WS_ERR_ARGUMENT;
     ev->type = WS_EV_NONE;
-    return ws__loop_run(l, ev, timeout, UINT64_MAX);
+    return ws__loop_run(loop, ev, timeout, UINT64_MAX);
 }
 
-WS_API int ws_poll_until(ws_loop *l, ws_event *ev, uint64_t when)
+WS_API int ws_poll_until(ws_loop *loop, ws_event *ev, uint64_t when)
 {
-    if (!l || !ev) return WS_ERR_ARGUMENT;
+    if (!loop || !ev)
+        return WS_ERR_ARGUMENT;
     ev->type = WS_EV_NONE;
-    if (!(++l->asked & 63)) {       /* events without end must not make it late */
-        l->now = ws__clock();
-        if (l->now >= when) return 0;
+    if (!(++loop->asked & 63)) {       /* events without end must not make it late */
+        loop->now = ws__clock();
+        if (loop->now >= when)
+            return 0;
     }
-    return ws__loop_run(l, ev, -1, when ? when : 1);
+    return ws__loop_run(loop, ev, -1, when ? when : 1);
 }
 
-WS_API uint64_t ws_loop_now(const ws_loop *l)
+WS_API uint64_t ws_loop_now(const ws_loop *loop)
 {
-    (void)l;
+    (void)loop;
     return ws__clock();
 }
 
-WS_API size_t ws_loop_count(const ws_loop *l)
+WS_API size_t ws_loop_count(const ws_loop *loop)
 {
-    if (!l) return 0;
-    return l->heap_count - l->gone - (l->current && l->current->owes & WS__CLOSE_TOLD);
+    if (!loop)
+        return 0;
+    return loop->heap_count - loop->gone -
+        (loop->current && loop->current->owes & WS__CLOSE_TOLD);
 }
 
-WS_API const char *ws_loop_error_text(const ws_loop *l)
+WS_API const char *ws_loop_error_text(const ws_loop *loop)
 {
-    return l ? l->error : ws__error_text(-WS_ERR_MEMORY);
+    return loop ? loop->error : ws__error_text(-WS_ERR_MEMORY);
 }
 
 WS_API ws_loop *ws_loop_new(const ws_config *cfg)
 {
-    ws__cfg *k = ws__sock_startup() ? NULL : ws__cfg_from(NULL, NULL, cfg);
-    ws_loop *l;
+    ws__cfg *kept = ws__sock_startup() ? NULL : ws__cfg_from(NULL, NULL, cfg);
+    ws_loop *loop;
 
-    if (!k) return NULL;
-    l = (ws_loop *)ws__alloc(k, sizeof *l);
-    if (!l) { ws__cfg_release(k); return NULL; }
-    memset(l, 0, sizeof *l);
-    l->cfg = k;
-    l->queue_end = &l->queue;
-    l->process = ws__process();
-    if (ws__system_random(&l->seed, sizeof l->seed)) l->seed = 2166136261u;
-    k->cache = &l->cache;
-    k->wake = ws__loop_wake;
-    l->buf = (uint8_t *)ws__alloc(k, WS__BUF_SIZE);
-    l->cork.buf = (uint8_t *)ws__alloc(k, WS__CORK_SIZE);
-    l->cork.cap = WS__CORK_SIZE;
-    l->cork.flush = ws__cork_flush;
-    l->poller = -1;
-    l->post_in = l->post_out = WS__NO_SOCK;
-    if (!l->buf || !l->cork.buf || ws__poller_open(l) || ws__post_open(l) ||
-        ws__poller_set(l, l->post_in, WS__KEY_POST, WS__UNWATCHED, WS_WANT_READ)) {
-        ws_loop_free(l);
+    if (!kept)
+        return NULL;
+    loop = (ws_loop *)ws__alloc(kept, sizeof *loop);
+    if (!loop) {
+        ws__cfg_release(kept);
         return NULL;
     }
-    l->now = ws__clock();
-    return l;
+    memset(loop, 0, sizeof *loop);
+    loop->cfg = kept;
+    loop->queue_end = &loop->queue;
+    loop->process = ws__process();
+    if (ws__system_random(&loop->seed, sizeof loop->seed))
+        loop->seed = 2166136261u;
+    kept->cache = &loop->cache;
+    kept->wake = ws__loop_wake;
+    loop->buf = (uint8_t *)ws__alloc(kept, WS__BUF_SIZE);
+    loop->cork.buf = (uint8_t *)ws__alloc(kept, WS__CORK_SIZE);
+    loop->cork.cap = WS__CORK_SIZE;
+    loop->cork.flush = ws__cork_flush;
+    loop->poller = -1;
+    loop->post_in = loop->post_out = WS__NO_SOCK;
+    if (!loop->buf || !loop->cork.buf || ws__poller_open(loop) || ws__post_open(loop) ||
+        ws__poller_set(loop, loop->post_in, WS__KEY_POST, WS__UNWATCHED, WS_WANT_READ)) {
+        ws_loop_free(loop);
+        return NULL;
+    }
+    loop->now = ws__clock();
+    return loop;
 }
 
-static void ws__unlisten_all(ws_loop *l)
+static void ws__unlisten_all(ws_loop *loop)
 {
 #ifdef WS_NO_SERVER
-    (void)l;
+    (void)loop;
 #else
     uint32_t i;
-    for (i = 0; i < l->listener_count; i++) ws_unlisten(l, (int)i);
+    for (i = 0; i < loop->listener_count; i++)
+        ws_unlisten(loop, (int)i);
 #endif
 }
 
-WS_API void ws_loop_free(ws_loop *l)
+WS_API void ws_loop_free(ws_loop *loop)
 {
-    ws__cfg *k;
+    ws__cfg *cfg;
     uint32_t i;
 
-    if (!l) return;
-    k = l->cfg;
-    l->foreign = l->process != ws__process();
-    if (l->foreign) ws__poller_close(l);    /* as long as it is open it is the parent's
+    if (!loop)
+        return;
+    cfg = loop->cfg;
+    loop->foreign = loop->process != ws__process();
+    if (loop->foreign)
+        ws__poller_close(loop);    /* as long as it is open it is the parent's
                                                too */
-    for (i = 1; i <= l->heap_count; i++) ws__loop_drop(l->heap[i]);
-    while (l->queue) {
-        ws_conn *c = l->queue;
-        l->queue = c->link;
-        ws__free_now(c);
+    for (i = 1; i <= loop->heap_count; i++)
+        ws__loop_drop(loop->heap[i]);
+    while (loop->queue) {
+        ws_conn *conn = loop->queue;
+        loop->queue = conn->link;
+        ws__free_now(conn);
     }
-    ws__unlisten_all(l);
-    ws__poller_close(l);
-    ws__post_close(l);
-    ws__cache_clear(k);
-    ws__free(k, l->listeners, l->listener_count * sizeof *l->listeners);
-    ws__free(k, l->heap, l->heap_size * sizeof *l->heap);
-    ws__free(k, l->groups, l->group_slots * sizeof *l->groups);
-    ws__free(k, l->buf, WS__BUF_SIZE);
-    ws__free(k, l->cork.buf, WS__CORK_SIZE);
-    ws__free(k, l, sizeof *l);
-    k->cache = NULL;
-    ws__cfg_release(k);
+    ws__unlisten_all(loop);
+    ws__poller_close(loop);
+    ws__post_close(loop);
+    ws__cache_clear(cfg);
+    ws__free(cfg, loop->listeners, loop->listener_count * sizeof *loop->listeners);
+    ws__free(cfg, loop->heap, loop->heap_size * sizeof *loop->heap);
+    ws__free(cfg, loop->groups, loop->group_slots * sizeof *loop->groups);
+    ws__free(cfg, loop->buf, WS__BUF_SIZE);
+    ws__free(cfg, loop->cork.buf, WS__CORK_SIZE);
+    ws__free(cfg, loop, sizeof *loop);
+    cfg->cache = NULL;
+    ws__cfg_release(cfg);
 }
 
 /* Makes the connections of a configuration the loop's. Blocks of the same allocator share
    its cache. */
-static void ws__loop_share(ws_loop *l, ws__cfg *k)
+static void ws__loop_share(ws_loop *loop, ws__cfg *cfg)
 {
-    const ws_config *own = &l->cfg->set;
+    const ws_config *own = &loop->cfg->set;
 
-    k->wake = ws__loop_wake;
-    if (k->set.alloc == own->alloc && k->set.alloc_user == own->alloc_user) k->cache = &l->cache;
+    cfg->wake = ws__loop_wake;
+    if (cfg->set.alloc == own->alloc && cfg->set.alloc_user == own->alloc_user)
+        cfg->cache = &loop->cache;
 }
 
 /* Whose allocator a connection takes: the loop's is the default. */
-static const ws_config *ws__loop_from(const ws_loop *l, const ws_config *cfg)
+static const ws_config *ws__loop_from(const ws_loop *loop, const ws_config *cfg)
 {
-    return l && !(cfg && cfg->alloc) ? &l->cfg->set : cfg;
+    return loop && !(cfg && cfg->alloc) ? &loop->cfg->set : cfg;
 }
 
 /* ---- listening ---- */
@@ -14523,56 +16274,60 @@ static const ws_config *ws__loop_from(const ws_loop *l, const ws_config *cfg)
 #ifndef WS_NO_SERVER
 
 /* FreeBSD and Linux then spread connections over the sockets. */
-static int ws__share_port(ws__sock s)
+static int ws__share_port(ws__sock sock)
 {
 #if defined(SO_REUSEPORT_LB)
     int on = 1;
-    return setsockopt(s, SOL_SOCKET, SO_REUSEPORT_LB, &on, sizeof on);
+    return setsockopt(sock, SOL_SOCKET, SO_REUSEPORT_LB, &on, sizeof on);
 #elif defined(SO_REUSEPORT)
     int on = 1;
-    return setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    return setsockopt(sock, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
 #else
-    (void)s;
+    (void)sock;
     return -1;
 #endif
 }
 
 /* share: other sockets that ask for it too may listen on the same port. */
-static int ws__bind(ws__sock *out, const struct sockaddr *a, size_t size, int family, int share)
+static int ws__bind(ws__sock *out, const struct sockaddr *addr, size_t size, int family,
+                    int share)
 {
-    ws__sock s = ws__sock_open(family, SOCK_STREAM);
+    ws__sock sock = ws__sock_open(family, SOCK_STREAM);
     int on = 1, off = 0;
 
-    if (s == WS__NO_SOCK) return -1;
+    if (sock == WS__NO_SOCK)
+        return -1;
 #ifdef _WIN32   /* SO_REUSEADDR would let any program take the port from us, and so does
                    neither */
-    setsockopt(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&on, sizeof on);
+    setsockopt(sock, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&on, sizeof on);
 #else
-    if (family != AF_UNIX) setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (family != AF_UNIX)
+        setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 #endif
     if (family == AF_INET6)
-        setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, (const char *)&off, sizeof off);
-    if ((share && ws__share_port(s)) ||
-        bind(s, a, (socklen_t)size) || listen(s, 1024)) {
-        ws__sock_close(s);
+        setsockopt(sock, IPPROTO_IPV6, IPV6_V6ONLY, (const char *)&off, sizeof off);
+    if ((share && ws__share_port(sock)) ||
+        bind(sock, addr, (socklen_t)size) || listen(sock, 1024)) {
+        ws__sock_close(sock);
         return -1;
     }
-    *out = s;
+    *out = sock;
     return 0;
 }
 
 /* The port that s got, 0 for a unix socket; negative when the system does not tell. */
-WS__APART int ws__bound_port(ws__sock s)
+WS__APART int ws__bound_port(ws__sock sock)
 {
-    struct sockaddr_storage a;
-    socklen_t n = sizeof a;
+    struct sockaddr_storage addr;
+    socklen_t n = sizeof addr;
 
-    memset(&a, 0, sizeof a);
-    if (getsockname(s, (struct sockaddr *)&a, &n)) return WS_ERR_LISTEN;
-    if (a.ss_family == AF_INET)
-        return ntohs(((struct sockaddr_in *)(void *)&a)->sin_port);
-    if (a.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)(void *)&a)->sin6_port);
+    memset(&addr, 0, sizeof addr);
+    if (getsockname(sock, (struct sockaddr *)&addr, &n))
+        return WS_ERR_LISTEN;
+    if (addr.ss_family == AF_INET)
+        return ntohs(((struct sockaddr_in *)(void *)&addr)->sin_port);
+    if (addr.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)(void *)&addr)->sin6_port);
     return 0;
 }
 
@@ -14580,15 +16335,17 @@ WS__APART int ws__bound_port(ws__sock s)
    needs two sockets for that? 0, or -1: the port is taken there. */
 WS__APART int ws__bind_twin(ws__sock out[2], int share)
 {
-    struct sockaddr_in a;
+    struct sockaddr_in addr;
     int only = 0, port = ws__bound_port(out[0]);
     socklen_t n = sizeof only;
 
-    if (getsockopt(out[0], IPPROTO_IPV6, IPV6_V6ONLY, (char *)&only, &n) || !only) return 0;
-    memset(&a, 0, sizeof a);
-    a.sin_family = AF_INET;
-    a.sin_port = htons((uint16_t)port);
-    if (!ws__bind(&out[1], (struct sockaddr *)&a, sizeof a, AF_INET, share)) return 0;
+    if (getsockopt(out[0], IPPROTO_IPV6, IPV6_V6ONLY, (char *)&only, &n) || !only)
+        return 0;
+    memset(&addr, 0, sizeof addr);
+    addr.sin_family = AF_INET;
+    addr.sin_port = htons((uint16_t)port);
+    if (!ws__bind(&out[1], (struct sockaddr *)&addr, sizeof addr, AF_INET, share))
+        return 0;
     ws__sock_close(out[0]);
     out[0] = WS__NO_SOCK;
     return -1;
@@ -14602,12 +16359,13 @@ static int ws__listen_error(void)
 
 WS__APART int ws__listen_tcp(const char *address, int share, ws__sock out[2])
 {
-    struct addrinfo hints, *all, *a;
+    struct addrinfo hints, *all, *info;
     const char *port;
     char host[256];
     int pass, tries, half = 0, r = -1;
 
-    if (ws__split_address(address, host, sizeof host, &port)) return WS_ERR_ARGUMENT;
+    if (ws__split_address(address, host, sizeof host, &port))
+        return WS_ERR_ARGUMENT;
     memset(&hints, 0, sizeof hints);
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_PASSIVE;
@@ -14615,14 +16373,18 @@ WS__APART int ws__listen_tcp(const char *address, int share, ws__sock out[2])
     errno = 0;
 #endif
     r = getaddrinfo(*host ? host : NULL, port, &hints, &all);
-    if (r) return ws__lookup_fault(r);
+    if (r)
+        return ws__lookup_fault(r);
     r = -1;
     for (pass = *host ? 1 : 0; r && !half && pass < 2; pass++)  /* no host: IPv6 takes
                                                                    both */
-        for (a = all; r && !half && a; a = a->ai_next)
-            for (tries = 0; r && tries < 8 && (pass || a->ai_family == AF_INET6); tries++) {
-                r = ws__bind(out, a->ai_addr, a->ai_addrlen, a->ai_family, share);
-                if (r || pass) break;
+        for (info = all; r && !half && info; info = info->ai_next)
+            for (tries = 0; r && tries < 8 &&
+                 (pass || info->ai_family == AF_INET6); tries++) {
+                r = ws__bind(out, info->ai_addr, info->ai_addrlen, info->ai_family,
+                             share);
+                if (r || pass)
+                    break;
                 r = half = ws__bind_twin(out, share); /* port 0 gives another next time */
             }
     freeaddrinfo(all);
@@ -14630,211 +16392,250 @@ WS__APART int ws__listen_tcp(const char *address, int share, ws__sock out[2])
 }
 
 #ifdef _WIN32
-static int ws__listen_unix(ws_loop *l, const char *path, ws__listener *s, ws__sock *out,
+static int ws__listen_unix(ws_loop *loop, const char *path, ws__listener *listener,
+                           ws__sock *out,
                            const char **why)
 {
-    (void)l;
+    (void)loop;
     (void)path;
-    (void)s;
+    (void)listener;
     (void)out;
     *why = "no unix sockets on this system";
     return WS_ERR_LISTEN;
 }
 
-static void ws__unix_end(ws_loop *l, ws__listener *s)
+static void ws__unix_end(ws_loop *loop, ws__listener *listener)
 {
-    (void)l;
-    (void)s;
+    (void)loop;
+    (void)listener;
 }
 #else
 /* Does a dead server's socket stand in the way? Nothing else may be taken away; *why says
    what it is. */
-static int ws__unix_is_stale(const struct sockaddr_un *a, size_t size, const char **why)
+static int ws__unix_is_stale(const struct sockaddr_un *addr, size_t size,
+                             const char **why)
 {
     struct stat file;
     int probe, refused;
 
     *why = "a file that is no socket stands there";
-    if (lstat(a->sun_path, &file) || !S_ISSOCK(file.st_mode)) return 0;
+    if (lstat(addr->sun_path, &file) || !S_ISSOCK(file.st_mode))
+        return 0;
     probe = ws__sock_open(AF_UNIX, SOCK_STREAM);
-    refused = probe >= 0 && ws__sock_connect(probe, (const struct sockaddr *)a, size) &&
+    refused = probe >= 0 &&
+        ws__sock_connect(probe, (const struct sockaddr *)addr, size) &&
               errno == ECONNREFUSED;
     *why = probe < 0 ? strerror(errno) : "another server listens there";
-    if (probe >= 0) close(probe);
+    if (probe >= 0)
+        close(probe);
     return refused;
 }
 
-WS__APART int ws__listen_unix(ws_loop *l, const char *path, ws__listener *s, ws__sock *out,
+WS__APART int ws__listen_unix(ws_loop *loop, const char *path, ws__listener *listener,
+                              ws__sock *out,
                               const char **why)
 {
-    struct sockaddr_un a;
+    struct sockaddr_un addr;
     struct stat file;
     size_t size, n = strlen(path) + 1;
     int r;
 
-    if (ws__unix_address(&a, &size, ws__cstr(path))) return WS_ERR_ARGUMENT;
-    r = ws__bind(out, (struct sockaddr *)&a, size, AF_UNIX, 0);
-    if (r && errno == EADDRINUSE && *a.sun_path) {
-        if (!ws__unix_is_stale(&a, size, why)) return WS_ERR_LISTEN;
+    if (ws__unix_address(&addr, &size, ws__cstr(path)))
+        return WS_ERR_ARGUMENT;
+    r = ws__bind(out, (struct sockaddr *)&addr, size, AF_UNIX, 0);
+    if (r && errno == EADDRINUSE && *addr.sun_path) {
+        if (!ws__unix_is_stale(&addr, size, why))
+            return WS_ERR_LISTEN;
         *why = NULL;
-        if (!unlink(path)) r = ws__bind(out, (struct sockaddr *)&a, size, AF_UNIX, 0);
+        if (!unlink(path))
+            r = ws__bind(out, (struct sockaddr *)&addr, size, AF_UNIX, 0);
     }
-    if (r) return ws__listen_error();
-    if (!*a.sun_path || lstat(path, &file)) return 0;
-    s->device = (uint64_t)file.st_dev;
-    s->inode = (uint64_t)file.st_ino;
-    s->path = (char *)ws__alloc(l->cfg, n);
-    if (s->path) memcpy(s->path, path, n);
+    if (r)
+        return ws__listen_error();
+    if (!*addr.sun_path || lstat(path, &file))
+        return 0;
+    listener->device = (uint64_t)file.st_dev;
+    listener->inode = (uint64_t)file.st_ino;
+    listener->path = (char *)ws__alloc(loop->cfg, n);
+    if (listener->path)
+        memcpy(listener->path, path, n);
     return 0;
 }
 
 /* Takes away the file of a listener, if it is still ours. */
-static void ws__unix_end(ws_loop *l, ws__listener *s)
+static void ws__unix_end(ws_loop *loop, ws__listener *listener)
 {
     struct stat file;
 
-    if (!s->path) return;
-    if (l->process == ws__process() && !lstat(s->path, &file) && S_ISSOCK(file.st_mode) &&
-        s->device == (uint64_t)file.st_dev && s->inode == (uint64_t)file.st_ino)
-        unlink(s->path);
-    ws__free(l->cfg, s->path, strlen(s->path) + 1);
-    s->path = NULL;
+    if (!listener->path)
+        return;
+    if (loop->process == ws__process() && !lstat(listener->path, &file) &&
+        S_ISSOCK(file.st_mode) &&
+        listener->device == (uint64_t)file.st_dev &&
+        listener->inode == (uint64_t)file.st_ino)
+        unlink(listener->path);
+    ws__free(loop->cfg, listener->path, strlen(listener->path) + 1);
+    listener->path = NULL;
 }
 #endif
 
-static int ws__listener_add(ws_loop *l, const ws__listener *s)
+static int ws__listener_add(ws_loop *loop, const ws__listener *listener)
 {
-    size_t old = l->listener_count * sizeof *s;
+    size_t old = loop->listener_count * sizeof *listener;
     ws__listener *bigger;
     uint32_t i;
 
-    for (i = 0; i < l->listener_count; i++)
-        if (l->listeners[i].fd == WS__NO_SOCK) {
-            l->listeners[i] = *s;
+    for (i = 0; i < loop->listener_count; i++)
+        if (loop->listeners[i].fd == WS__NO_SOCK) {
+            loop->listeners[i] = *listener;
             return (int)i;
         }
-    bigger = (ws__listener *)ws__alloc(l->cfg, old + sizeof *s);
-    if (!bigger) return WS_ERR_MEMORY;
-    if (old) memcpy(bigger, l->listeners, old);
-    ws__free(l->cfg, l->listeners, old);
-    l->listeners = bigger;
-    bigger[l->listener_count] = *s;
-    return (int)l->listener_count++;
+    bigger = (ws__listener *)ws__alloc(loop->cfg, old + sizeof *listener);
+    if (!bigger)
+        return WS_ERR_MEMORY;
+    if (old)
+        memcpy(bigger, loop->listeners, old);
+    ws__free(loop->cfg, loop->listeners, old);
+    loop->listeners = bigger;
+    bigger[loop->listener_count] = *listener;
+    return (int)loop->listener_count++;
 }
 
-/* What is wrong with a listener's configuration: 0, or the error with its field, or *why. */
+/* What is wrong with a listener's configuration: 0, or the error with its field, or *why.
+   */
 static int ws__listen_fault(const ws_config *cfg, const char **why, char room[96])
 {
     const int role = WS__OF_SERVER | WS__OF_LISTENER;
     int r = cfg ? ws__config_fault(cfg, role) : 0;
 
     *why = r ? ws__fault_words(r, cfg, role, room) : NULL;
-    if (r || !cfg) return r;
-    if (cfg->memory) *why = "memory";
-    if (cfg->io.read) *why = "io";
+    if (r || !cfg)
+        return r;
+    if (cfg->memory)
+        *why = "memory";
+    if (cfg->io.read)
+        *why = "io";
     return *why ? WS_ERR_ARGUMENT : ws__tls_serves(cfg->tls, why);
 }
 
 /* Makes a bound socket a listener with configuration k: its number, or the error. */
-static int ws__listener_start(ws_loop *l, ws__sock fd, ws__cfg *k)
+static int ws__listener_start(ws_loop *loop, ws__sock fd, ws__cfg *cfg)
 {
     int port = ws__bound_port(fd), r;
-    ws__listener s;
+    ws__listener listener;
 
-    if (port < 0) return port;
-    memset(&s, 0, sizeof s);
-    s.fd = fd;
-    s.port = (uint16_t)port;
-    s.wants = WS_WANT_READ;
-    s.cfg = k;
-    s.twin = -1;
-    r = ws__listener_add(l, &s);
-    if (r < 0) return r;
-    if (ws__poller_set(l, fd, WS__KEY_LISTENER(r), WS__UNWATCHED, WS_WANT_READ)) {
-        l->listeners[r].fd = WS__NO_SOCK;
+    if (port < 0)
+        return port;
+    memset(&listener, 0, sizeof listener);
+    listener.fd = fd;
+    listener.port = (uint16_t)port;
+    listener.wants = WS_WANT_READ;
+    listener.cfg = cfg;
+    listener.twin = -1;
+    r = ws__listener_add(loop, &listener);
+    if (r < 0)
+        return r;
+    if (ws__poller_set(loop, fd, WS__KEY_LISTENER(r), WS__UNWATCHED, WS_WANT_READ)) {
+        loop->listeners[r].fd = WS__NO_SOCK;
         return WS_ERR_POLLER;
     }
-    k->refs++;
+    cfg->refs++;
     return r;
 }
 
-WS_API int ws_listen(ws_loop *l, const char *address, const ws_config *cfg)
+WS_API int ws_listen(ws_loop *loop, const char *address, const ws_config *cfg)
 {
     ws__sock fd[2] = { WS__NO_SOCK, WS__NO_SOCK };
     ws__listener file;          /* of a unix socket: its path and what identifies it */
-    ws__cfg *k;
+    ws__cfg *kept;
     const char *why;
     char text[32], room[96];
     int r, twin = -1, share = cfg && cfg->reuse_port;
 
-    if (!l || !address) return WS_ERR_ARGUMENT;
-    if (l->stopping) return ws__loop_error(l, WS_ERR_STATE, address, NULL);
+    if (!loop || !address)
+        return WS_ERR_ARGUMENT;
+    if (loop->stopping)
+        return ws__loop_error(loop, WS_ERR_STATE, address, NULL);
     memset(&file, 0, sizeof file);
     r = ws__listen_fault(cfg, &why, room);
-    if (r) return ws__loop_error(l, r, address, why);
+    if (r)
+        return ws__loop_error(loop, r, address, why);
     why = NULL;
     r = strncmp(address, "unix:", 5) ? ws__listen_tcp(address, share, fd)
-                                     : ws__listen_unix(l, address + 5, &file, fd, &why);
-    if (r == WS_ERR_ARGUMENT) why = "host:port or unix:/path is expected";
+                                     : ws__listen_unix(loop, address + 5, &file, fd,
+                                                       &why);
+    if (r == WS_ERR_ARGUMENT)
+        why = "host:port or unix:/path is expected";
     if (!why && (r == WS_ERR_LISTEN || r == WS_ERR_SYSTEM))
         why = ws__sock_why(ws__sock_error(), text);
-    if (r) return ws__loop_error(l, r, address, why);
-    k = ws__cfg_from(cfg, NULL, ws__loop_from(l, cfg));
-    r = k ? ws__listener_start(l, fd[0], k) : WS_ERR_MEMORY;
-    if (r >= 0 && fd[1] != WS__NO_SOCK) twin = ws__listener_start(l, fd[1], k);
+    if (r)
+        return ws__loop_error(loop, r, address, why);
+    kept = ws__cfg_from(cfg, NULL, ws__loop_from(loop, cfg));
+    r = kept ? ws__listener_start(loop, fd[0], kept) : WS_ERR_MEMORY;
+    if (r >= 0 && fd[1] != WS__NO_SOCK)
+        twin = ws__listener_start(loop, fd[1], kept);
     if (r >= 0) {
-        l->listeners[r].twin = twin;
-        l->listeners[r].path = file.path;
-        l->listeners[r].device = file.device;
-        l->listeners[r].inode = file.inode;
+        loop->listeners[r].twin = twin;
+        loop->listeners[r].path = file.path;
+        loop->listeners[r].device = file.device;
+        loop->listeners[r].inode = file.inode;
     } else {
-        ws__unix_end(l, &file);
+        ws__unix_end(loop, &file);
         ws__sock_close(fd[0]);
     }
     if (twin < 0 && fd[1] != WS__NO_SOCK) {
         ws__sock_close(fd[1]);
-        if (r >= 0) ws_unlisten(l, r);
-        if (r >= 0) r = twin;
+        if (r >= 0)
+            ws_unlisten(loop, r);
+        if (r >= 0)
+            r = twin;
     }
-    if (r >= 0) ws__loop_share(l, k);
-    if (k) ws__cfg_release(k);
-    return r < 0 ? ws__loop_error(l, r, address, NULL) : r;
+    if (r >= 0)
+        ws__loop_share(loop, kept);
+    if (kept)
+        ws__cfg_release(kept);
+    return r < 0 ? ws__loop_error(loop, r, address, NULL) : r;
 }
 
-WS_API int ws_listen_port(const ws_loop *l, int listener)
+WS_API int ws_listen_port(const ws_loop *loop, int listener)
 {
-    if (!l || listener < 0 || (uint32_t)listener >= l->listener_count) return WS_ERR_ARGUMENT;
-    return l->listeners[listener].port;
+    if (!loop || listener < 0 || (uint32_t)listener >= loop->listener_count)
+        return WS_ERR_ARGUMENT;
+    return loop->listeners[listener].port;
 }
 
-WS_API int ws_listen_tls(ws_loop *l, int listener, ws_tls *tls)
+WS_API int ws_listen_tls(ws_loop *loop, int listener, ws_tls *tls)
 {
     ws_config *set;
     const char *why;
     int r;
 
-    if (!l || listener < 0 || (uint32_t)listener >= l->listener_count || !tls ||
-        l->listeners[listener].fd == WS__NO_SOCK || !l->listeners[listener].cfg->set.tls)
+    if (!loop || listener < 0 || (uint32_t)listener >= loop->listener_count || !tls ||
+        loop->listeners[listener].fd == WS__NO_SOCK ||
+        !loop->listeners[listener].cfg->set.tls)
         return WS_ERR_ARGUMENT;
     r = ws__tls_serves(tls, &why);
-    if (r) return ws__loop_error(l, r, why, NULL);
-    set = &l->listeners[listener].cfg->set;
+    if (r)
+        return ws__loop_error(loop, r, why, NULL);
+    set = &loop->listeners[listener].cfg->set;
     tls = ws__tls_hold(tls);
     ws__tls_drop(set->tls);
     set->tls = tls;
     return 0;
 }
 
-WS_API void ws_unlisten(ws_loop *l, int listener)
+WS_API void ws_unlisten(ws_loop *loop, int listener)
 {
     ws__listener *s;
 
-    if (!l || listener < 0 || (uint32_t)listener >= l->listener_count) return;
-    s = &l->listeners[listener];
-    if (s->fd == WS__NO_SOCK) return;
-    ws_unlisten(l, s->twin);
-    ws__poller_drop(l, s->fd);
-    ws__unix_end(l, s);
+    if (!loop || listener < 0 || (uint32_t)listener >= loop->listener_count)
+        return;
+    s = &loop->listeners[listener];
+    if (s->fd == WS__NO_SOCK)
+        return;
+    ws_unlisten(loop, s->twin);
+    ws__poller_drop(loop, s->fd);
+    ws__unix_end(loop, s);
     ws__sock_close(s->fd);
     s->fd = WS__NO_SOCK;
     ws__cfg_release(s->cfg);
@@ -14845,229 +16646,268 @@ WS_API void ws_unlisten(ws_loop *l, int listener)
 /* ---- connections that are not accepted ---- */
 
 /* The system's authorities take long to read: a loop's clients share them. */
-static ws_tls *ws__loop_tls(ws_loop *l)
+static ws_tls *ws__loop_tls(ws_loop *loop)
 {
-    ws_tls **own = &l->cfg->set.tls;
+    ws_tls **own = &loop->cfg->set.tls;
 
     if (*own && (*own)->error) {        /* files may be there by now */
         ws__tls_drop(*own);
         *own = NULL;
     }
-    if (!*own) *own = ws_tls_new(NULL);
+    if (!*own)
+        *own = ws_tls_new(NULL);
     return ws__tls_hold(*own);
 }
 
-static int ws__loop_add(ws_loop *l, ws_conn *c)
+static int ws__loop_add(ws_loop *loop, ws_conn *conn)
 {
-    int r = ws__heap_add(l, c);
+    int r = ws__heap_add(loop, conn);
 
-    if (r) return r;
-    c->loop = l;
-    ws__loop_share(l, c->cfg);
-    ws__enqueue(c);
+    if (r)
+        return r;
+    conn->loop = loop;
+    ws__loop_share(loop, conn->cfg);
+    ws__enqueue(conn);
     return 0;
 }
 
 #ifndef WS_NO_CLIENT
-WS_API ws_conn *ws_dial(ws_loop *l, const char *url, const ws_config *cfg)
+WS_API ws_conn *ws_dial(ws_loop *loop, const char *url, const ws_config *cfg)
 {
-    ws_conn *c = l ? ws__client_new(url, cfg, ws__loop_from(l, cfg), 0, 1) : NULL;
+    ws_conn *conn = loop ? ws__client_new(url, cfg, ws__loop_from(loop, cfg), 0, 1) :
+        NULL;
 
-    if (!c) return NULL;
-    ws__start_clock(c);
-    if (ws__loop_add(l, c)) {
-        ws__free_now(c);
+    if (!conn)
+        return NULL;
+    ws__start_clock(conn);
+    if (ws__loop_add(loop, conn)) {
+        ws__free_now(conn);
         return NULL;
     }
-    if (c->core.error) return c;
+    if (conn->core.error)
+        return conn;
     if (cfg && (cfg->io.read || cfg->memory))
-        ws__fail_with(c, WS_ERR_ARGUMENT, cfg->memory ? "memory" : "io");
-    else ws__dial_start(c);
-    return c;
+        ws__fail_with(conn, WS_ERR_ARGUMENT, cfg->memory ? "memory" : "io");
+    else
+        ws__dial_start(conn);
+    return conn;
 }
 #endif
 
 #ifndef WS_NO_SERVER
-WS_API ws_conn *ws_adopt(ws_loop *l, ws_socket fd, const void *data, size_t n,
+WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n,
                          const ws_config *cfg)
 {
-    ws_conn *c = ws__server_new(cfg, ws__loop_from(l, cfg), !l);
+    ws_conn *conn = ws__server_new(cfg, ws__loop_from(loop, cfg), !loop);
 
-    if (!c) return NULL;
-    if (l && cfg && cfg->memory && !c->core.error) ws__fail_with(c, WS_ERR_ARGUMENT, "memory");
-    ws__start_clock(c);
-    if ((l && ws__loop_add(l, c)) || (n && data && ws__rx_append(c, (const uint8_t *)data, n))) {
-        c->life |= WS__IO_CLOSED;
-        ws_free(c);
+    if (!conn)
+        return NULL;
+    if (loop && cfg && cfg->memory && !conn->core.error)
+        ws__fail_with(conn, WS_ERR_ARGUMENT, "memory");
+    ws__start_clock(conn);
+    if ((loop && ws__loop_add(loop, conn)) ||
+        (n && data && ws__rx_append(conn, (const uint8_t *)data, n))) {
+        conn->life |= WS__IO_CLOSED;
+        ws_free(conn);
         return NULL;
     }
-    if (n) c->life |= WS__FRESH;
-    c->fd = (ws__sock)fd;
-    if ((cfg && cfg->io.read) || fd == (ws_socket)WS__NO_SOCK) return c;
-    ws__sock_options(c->fd);
-    if (ws__sock_nonblock(c->fd)) {
-        ws__sock_close(c->fd);
-        c->fd = WS__NO_SOCK;
-        ws__fail(c, WS_ERR_IO);
-    } else if (!c->core.error && ws__serves_tls(&c->cfg->set)) {
-        if (n) ws__fail(c, WS_ERR_ARGUMENT);
-        else ws__wrap(c, NULL);
+    if (n)
+        conn->life |= WS__FRESH;
+    conn->fd = (ws__sock)fd;
+    if ((cfg && cfg->io.read) || fd == (ws_socket)WS__NO_SOCK)
+        return conn;
+    ws__sock_options(conn->fd);
+    if (ws__sock_nonblock(conn->fd)) {
+        ws__sock_close(conn->fd);
+        conn->fd = WS__NO_SOCK;
+        ws__fail(conn, WS_ERR_IO);
+    } else if (!conn->core.error && ws__serves_tls(&conn->cfg->set)) {
+        if (n)
+            ws__fail(conn, WS_ERR_ARGUMENT);
+        else
+            ws__wrap(conn, NULL);
     }
-    return c;
+    return conn;
 }
 #endif
 
 /* The request head as it came: ws__server_head put NULs into its first line. */
-static void ws__head_restore(ws_conn *c)
+static void ws__head_restore(ws_conn *conn)
 {
-    char *p = (char *)WS__DATA(c->rx) + c->rx->head_at;
-    size_t n = c->rx->head_size ? strlen(p) : 0;
+    char *p = (char *)WS__DATA(conn->rx) + conn->rx->head_at;
+    size_t n = conn->rx->head_size ? strlen(p) : 0;
 
-    if (!n) return;
+    if (!n)
+        return;
     p[n] = ' ';
     p[n + strlen(p + n)] = ' ';
-    c->rx->head_size = 0;       /* no strings any more */
+    conn->rx->head_size = 0;       /* no strings any more */
 }
 
-WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n)
+WS_API ws_socket ws_detach(ws_conn *conn, const void **rest, size_t *n)
 {
     const ws_socket none = (ws_socket)WS__NO_SOCK;
     ws_socket fd;
-    ws_loop *l = c ? c->loop : NULL;
-    int asked = c && ws__may_answer(c);
+    ws_loop *loop = conn ? conn->loop : NULL;
+    int asked = conn && ws__may_answer(conn);
 
-    ws__sane(c);
-    if (!c || !rest || !n) return none;
-    if (!asked && (c->core.phase != WS__PHASE_FRAMES || c->core.sending)) return none;
-    if (c->more && c->more->layer) return none;
-    if ((c->rx && c->rx->reader.op) || c->owes & WS__OPEN_OWED) return none;
-    if (c->cork && c->cork->total) (c->cork->flush)(c);
-    ws__flush(c);
-    if (ws__unsent(c) || c->core.is & WS__CLOSE_SENT) return none;
-    ws__unshow(c);
-    if (l) ws__loop_unshow(l);
-    if (l && l->current == c) {
-        if (ws__rx_append(c, l->span.p, (size_t)(l->span.end - l->span.p))) return none;
-        l->span.p = l->span.end;
+    ws__sane(conn);
+    if (!conn || !rest || !n)
+        return none;
+    if (!asked && (conn->core.phase != WS__PHASE_FRAMES || conn->core.sending))
+        return none;
+    if (conn->more && conn->more->layer)
+        return none;
+    if ((conn->rx && conn->rx->reader.op) || conn->owes & WS__OPEN_OWED)
+        return none;
+    if (conn->cork && conn->cork->total)
+        (conn->cork->flush)(conn);
+    ws__flush(conn);
+    if (ws__unsent(conn) || conn->core.is & WS__CLOSE_SENT)
+        return none;
+    ws__unshow(conn);
+    if (loop)
+        ws__loop_unshow(loop);
+    if (loop && loop->current == conn) {
+        if (ws__rx_append(conn, loop->span.p, (size_t)(loop->span.end - loop->span.p)))
+            return none;
+        loop->span.p = loop->span.end;
     }
-    if (asked) ws__head_restore(c);
-    if (asked) c->rx->pos = c->rx->head_at;
-    *n = c->rx ? c->rx->len - c->rx->pos : 0;
-    *rest = c->rx ? WS__DATA(c->rx) + c->rx->pos : (const uint8_t *)"";
-    fd = (ws_socket)c->fd;
-    ws__unwatch(c);
-    c->fd = WS__NO_SOCK;
-    c->life |= WS__IO_CLOSED;
-    if (WS__IS_CLIENT(&c->core)) ws__client_of(c)->reconnect = 0;
-    c->life |= WS__ANSWERED;
-    c->line |= WS__NO_OUTPUT;
-    ws__end(c, WS__PHASE_ENDED);
+    if (asked)
+        ws__head_restore(conn);
+    if (asked)
+        conn->rx->pos = conn->rx->head_at;
+    *n = conn->rx ? conn->rx->len - conn->rx->pos : 0;
+    *rest = conn->rx ? WS__DATA(conn->rx) + conn->rx->pos : (const uint8_t *)"";
+    fd = (ws_socket)conn->fd;
+    ws__unwatch(conn);
+    conn->fd = WS__NO_SOCK;
+    conn->life |= WS__IO_CLOSED;
+    if (WS__IS_CLIENT(&conn->core))
+        ws__client_of(conn)->reconnect = 0;
+    conn->life |= WS__ANSWERED;
+    conn->line |= WS__NO_OUTPUT;
+    ws__end(conn, WS__PHASE_ENDED);
     return fd;
 }
 
 /* ---- many connections ---- */
 
-WS_API ws_conn *ws_each(ws_loop *l, ws_conn *after)
+WS_API ws_conn *ws_each(ws_loop *loop, ws_conn *after)
 {
     uint32_t i = after ? after->slot : 0;
 
-    if (!l || (after && (after->loop != l || !i))) return NULL;
-    while (++i <= l->heap_count)
-        if (!ws__is_gone(l->heap[i])) return l->heap[i];
+    if (!loop || (after && (after->loop != loop || !i)))
+        return NULL;
+    while (++i <= loop->heap_count)
+        if (!ws__is_gone(loop->heap[i]))
+            return loop->heap[i];
     return NULL;
 }
 
 static ws_str ws__group_name(const char *group)
 {
     ws_str name = ws__cstr(group);
-    if (name.size > WS__GROUP_NAME) name.size = 0;
+    if (name.size > WS__GROUP_NAME)
+        name.size = 0;
     return name;
 }
 
-WS_API int ws_join(ws_conn *c, const char *group)
+WS_API int ws_join(ws_conn *conn, const char *group)
 {
     ws_str name = ws__group_name(group);
 
-    ws__sane(c);
-    if (!c || !c->loop || !name.size) return WS_ERR_ARGUMENT;
-    if (c->place & WS__DEAD || ws_state(c) > WS_STATE_OPEN) return WS_ERR_STATE;
-    return ws__join(c, name);
+    ws__sane(conn);
+    if (!conn || !conn->loop || !name.size)
+        return WS_ERR_ARGUMENT;
+    if (conn->place & WS__DEAD || ws_state(conn) > WS_STATE_OPEN)
+        return WS_ERR_STATE;
+    return ws__join(conn, name);
 }
 
-WS_API int ws_leave(ws_conn *c, const char *group)
+WS_API int ws_leave(ws_conn *conn, const char *group)
 {
     ws_str name = ws__group_name(group);
     ws__group *g;
-    ws__member *m;
+    ws__member *member;
 
-    ws__sane(c);
-    if (!c || !c->loop || (group && !name.size)) return WS_ERR_ARGUMENT;
-    if (!group) ws__leave_all(c, 0);
-    g = group ? ws__group_of(c->loop, name) : NULL;
-    m = g ? ws__member_of(c, g) : NULL;
-    if (m) ws__leave(c->loop, m);
+    ws__sane(conn);
+    if (!conn || !conn->loop || (group && !name.size))
+        return WS_ERR_ARGUMENT;
+    if (!group)
+        ws__leave_all(conn, 0);
+    g = group ? ws__group_of(conn->loop, name) : NULL;
+    member = g ? ws__member_of(conn, g) : NULL;
+    if (member)
+        ws__leave(conn->loop, member);
     return 0;
 }
 
 /* One message to many connections: the clock is read once. */
-static void ws__give_begin(ws_loop *l)
+static void ws__give_begin(ws_loop *loop)
 {
-    l->now = ws__clock();
-    l->gives++;
+    loop->now = ws__clock();
+    loop->gives++;
 }
 
-static void ws__give_end(ws_loop *l) { l->gives--; }
+static void ws__give_end(ws_loop *loop) { loop->gives--; }
 
 /* Gives w to c if it is open. Returns 1 if c took it. */
-static int ws__offer(ws_conn *c, ws__news *w)
+static int ws__offer(ws_conn *conn, ws__news *news)
 {
-    return !(c->place & WS__DEAD) && ws_state(c) == WS_STATE_OPEN && !ws__news_give(c, w);
+    return !(conn->place & WS__DEAD) && ws_state(conn) == WS_STATE_OPEN &&
+        !ws__news_give(conn, news);
 }
 
-static int ws__publish(ws_loop *l, const char *group, const ws_conn *except, ws__news *w)
+static int ws__publish(ws_loop *loop, const char *group, const ws_conn *except,
+                       ws__news *news)
 {
-    ws__group *g = ws__group_of(l, ws__group_name(group));
-    ws__member *m = g ? g->members : NULL;
+    ws__group *g = ws__group_of(loop, ws__group_name(group));
+    ws__member *member = g ? g->members : NULL;
     int took = 0;
 
-    ws__give_begin(l);
-    for (; m; m = m->next)
-        if (m->conn != except) took += ws__offer(m->conn, w);
-    ws__give_end(l);
-    ws__news_end(w);
+    ws__give_begin(loop);
+    for (; member; member = member->next)
+        if (member->conn != except)
+            took += ws__offer(member->conn, news);
+    ws__give_end(loop);
+    ws__news_end(news);
     return took;
 }
 
-WS_API int ws_publish(ws_loop *l, const char *group, ws_conn *except, int op,
+WS_API int ws_publish(ws_loop *loop, const char *group, ws_conn *except, int op,
                       const void *data, size_t n)
 {
-    ws__news w;
+    ws__news news;
 
-    if (!l || !ws__news_valid(op, data, n)) return 0;
-    w = ws__news_of(l->cfg, -1, op, data, n);
-    return ws__publish(l, group, except, &w);
+    if (!loop || !ws__news_valid(op, data, n))
+        return 0;
+    news = ws__news_of(loop->cfg, -1, op, data, n);
+    return ws__publish(loop, group, except, &news);
 }
 
 #ifndef WS_NO_SERVER
 
-WS_API int ws_http_publish(ws_loop *l, const char *group, ws_conn *except,
+WS_API int ws_http_publish(ws_loop *loop, const char *group, ws_conn *except,
                            const void *data, size_t n)
 {
-    ws__group *g = l ? ws__group_of(l, ws__group_name(group)) : NULL;
-    ws__member *m = g ? g->members : NULL;
+    ws__group *g = loop ? ws__group_of(loop, ws__group_name(group)) : NULL;
+    ws__member *member = g ? g->members : NULL;
     int took = 0;
 
-    if (!g) return 0;
-    ws__give_begin(l);
-    for (; m; m = m->next) {
-        if (m->conn != except && !(m->conn->place & WS__DEAD))
-            took += !ws_http_write(m->conn, data, n);
+    if (!g)
+        return 0;
+    ws__give_begin(loop);
+    for (; member; member = member->next) {
+        if (member->conn != except && !(member->conn->place & WS__DEAD))
+            took += !ws_http_write(member->conn, data, n);
     }
-    ws__give_end(l);
+    ws__give_end(loop);
     return took;
 }
 
-WS_API int ws_http_publish_fill(ws_loop *l, const char *group, ws_conn *except, size_t n,
+WS_API int ws_http_publish_fill(ws_loop *loop, const char *group, ws_conn *except,
+                                size_t n,
                                 void (*fill)(void *user, void *at, size_t n), void *user)
 {
     char few[256];
@@ -15075,98 +16915,113 @@ WS_API int ws_http_publish_fill(ws_loop *l, const char *group, ws_conn *except, 
     void *at = few;
     int took;
 
-    if (!l || !fill || n > (size_t)-1 / 4 || !ws__group_of(l, ws__group_name(group))) return 0;
+    if (!loop || !fill || n > (size_t)-1 / 4 ||
+        !ws__group_of(loop, ws__group_name(group)))
+        return 0;
     if (n > sizeof few) {
-        big = ws__shared_raw(l->cfg, n);
-        if (!big) return 0;
+        big = ws__shared_raw(loop->cfg, n);
+        if (!big)
+            return 0;
         at = WS__DATA(big);
     }
     (fill)(user, at, n);
-    took = ws_http_publish(l, group, except, at, n);
-    if (big) ws__shared_release(big);
+    took = ws_http_publish(loop, group, except, at, n);
+    if (big)
+        ws__shared_release(big);
     return took;
 }
 
-WS_API int ws_broadcast(ws_loop *l, ws_conn *except, int op, const void *data, size_t n)
+WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data,
+                        size_t n)
 {
-    ws__news w;
+    ws__news news;
     uint32_t i;
     int took = 0;
 
-    if (!l || !ws__news_valid(op, data, n)) return 0;
-    w = ws__news_of(l->cfg, -1, op, data, n);
-    ws__give_begin(l);
-    for (i = 1; i <= l->heap_count; i++) {
-        if (l->heap[i] != except && !WS__IS_CLIENT(&l->heap[i]->core))
-            took += ws__offer(l->heap[i], &w);
+    if (!loop || !ws__news_valid(op, data, n))
+        return 0;
+    news = ws__news_of(loop->cfg, -1, op, data, n);
+    ws__give_begin(loop);
+    for (i = 1; i <= loop->heap_count; i++) {
+        if (loop->heap[i] != except && !WS__IS_CLIENT(&loop->heap[i]->core))
+            took += ws__offer(loop->heap[i], &news);
     }
-    ws__give_end(l);
-    ws__news_end(&w);
+    ws__give_end(loop);
+    ws__news_end(&news);
     return took;
 }
 
 #endif /* WS_NO_SERVER */
 
-WS_API int ws_publish_latest(ws_loop *l, const char *group, int slot, int op,
+WS_API int ws_publish_latest(ws_loop *loop, const char *group, int slot, int op,
                              const void *data, size_t n)
 {
-    ws__news w;
+    ws__news news;
 
-    if (!l || slot < 0 || !ws__news_valid(op, data, n)) return 0;
-    w = ws__news_of(l->cfg, slot, op, data, n);
-    return ws__publish(l, group, NULL, &w);
+    if (!loop || slot < 0 || !ws__news_valid(op, data, n))
+        return 0;
+    news = ws__news_of(loop->cfg, slot, op, data, n);
+    return ws__publish(loop, group, NULL, &news);
 }
 
-WS_API void ws_shutdown(ws_loop *l, int code, const char *reason, uint32_t deadline_ms)
+WS_API void ws_shutdown(ws_loop *loop, int code, const char *reason, uint32_t deadline_ms)
 {
     uint32_t i;
 
-    if (!l || l->stopping) return;
-    ws__unlisten_all(l);
-    for (i = 1; i <= l->heap_count; i++) {
-        ws_conn *c = l->heap[i];
-        if (c->place & WS__DEAD) continue;
-        if (ws__phase_has(&c->core, WS__OPENS) && !WS__IS_CLIENT(&c->core))
-            ws__fail(c, WS_ERR_SHUTDOWN);
-        else if (ws_close(c, code, reason) == WS_ERR_ARGUMENT)
-            ws_close(c, WS_CLOSE_GOING_AWAY, NULL);
+    if (!loop || loop->stopping)
+        return;
+    ws__unlisten_all(loop);
+    for (i = 1; i <= loop->heap_count; i++) {
+        ws_conn *conn = loop->heap[i];
+        if (conn->place & WS__DEAD)
+            continue;
+        if (ws__phase_has(&conn->core, WS__OPENS) && !WS__IS_CLIENT(&conn->core))
+            ws__fail(conn, WS_ERR_SHUTDOWN);
+        else if (ws_close(conn, code, reason) == WS_ERR_ARGUMENT)
+            ws_close(conn, WS_CLOSE_GOING_AWAY, NULL);
     }
-    l->stopping = 1;
-    l->stop_at = deadline_ms == WS_NEVER ? UINT64_MAX : ws__clock() + deadline_ms;
+    loop->stopping = 1;
+    loop->stop_at = deadline_ms == WS_NEVER ? UINT64_MAX : ws__clock() + deadline_ms;
 }
 
-WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n)
+WS_API size_t ws_remote(const ws_conn *conn, char *buf, size_t n)
 {
-    struct sockaddr_storage a;
-    socklen_t size = sizeof a;
-    ws__text t;
+    struct sockaddr_storage addr;
+    socklen_t size = sizeof addr;
+    ws__text text;
 
-    ws__sane(c);
-    if (!buf || !n) return 0;
-    *buf = 0;
-    t = ws__text_in(buf, n);
-    memset(&a, 0, sizeof a);
-    if (c && c->more && c->more->remote)
-        ws__puts(&t, c->more->remote);
-    else if (!c || c->fd == WS__NO_SOCK || getpeername(c->fd, (struct sockaddr *)&a, &size))
+    ws__sane(conn);
+    if (!buf || !n)
         return 0;
-    else if (a.ss_family == AF_UNIX)
-        ws__puts(&t, "unix");
+    *buf = 0;
+    text = ws__text_in(buf, n);
+    memset(&addr, 0, sizeof addr);
+    if (conn && conn->more && conn->more->remote)
+        ws__puts(&text, conn->more->remote);
+    else if (!conn || conn->fd == WS__NO_SOCK ||
+             getpeername(conn->fd, (struct sockaddr *)&addr, &size))
+        return 0;
+    else if (addr.ss_family == AF_UNIX)
+        ws__puts(&text, "unix");
     else
-        ws__put_address(&t, (struct sockaddr *)&a, (size_t)size);
-    return (size_t)(t.at - buf);
+        ws__put_address(&text, (struct sockaddr *)&addr, (size_t)size);
+    return (size_t)(text.at - buf);
 }
 
 #endif /* WS_NO_SOCKETS */
 
-WS_API void ws_free(ws_conn *c)
+WS_API void ws_free(ws_conn *conn)
 {
-    ws__sane(c);
-    if (!c) return;
+    ws__sane(conn);
+    if (!conn)
+        return;
 #ifndef WS_NO_SOCKETS
-    if (c->loop) { ws__loop_drop(c); return; }
+    if (conn->loop) {
+        ws__loop_drop(conn);
+        return;
+    }
 #endif
-    ws__free_now(c);
+    ws__free_now(conn);
 }
 
 #endif /* WS_IMPLEMENTED_ */
