@@ -6,9 +6,9 @@ DO THIS
         #define WS_IMPLEMENTATION
         #include "ws.h"
 
-    Everywhere else include it plainly. C99 or C++11. Nothing else to build, nothing to link
-    (Windows, 7 SP1 or later: -lws2_32 -lbcrypt; BSD, and Linux with a glibc before 2.34:
-    -lpthread, or WS_NO_THREADS).
+    Everywhere else include it plainly. C99 or C++11. Nothing else to build, nothing to
+    link (Windows, 7 SP1 or later: -lws2_32 -lbcrypt; BSD, and Linux with a glibc before
+    2.34: -lpthread, or WS_NO_THREADS).
 
 HELLO
     A complete client: connects, sends one message, prints the answer, closes.
@@ -68,14 +68,14 @@ CONTENTS
     The end         >>history  >>license
 
 WHAT IT DOES
-    The whole of RFC 6455 in both roles: opening handshake, masking, fragments, control frames,
-    closing handshake, UTF-8 validation, close codes. Plain HTTP answers on the same port, at
-    once or as bodies that go on; clients of ordinary HTTP; event streams with ws_sse.h.
-    Clients go through HTTP and SOCKS5 proxies, follow redirects, and come back when lost.
-    wss:// with mbedTLS, or any TLS through cfg.wrap. permessage-deflate (RFC 7692) with zlib
-    or a codec of yours; extensions of your own.
-    Never: global state, printing, exit(). Threads: only a short one for each host name that is
-    looked up; it touches nothing of yours.
+    The whole of RFC 6455 in both roles: opening handshake, masking, fragments, control
+    frames, closing handshake, UTF-8 validation, close codes. Plain HTTP answers on the
+    same port, at once or as bodies that go on; clients of ordinary HTTP; event streams
+    with ws_sse.h. Clients go through HTTP and SOCKS5 proxies, follow redirects, and come
+    back when lost. wss:// with mbedTLS, or any TLS through cfg.wrap. permessage-deflate
+    (RFC 7692) with zlib or a codec of yours; extensions of your own.
+    Never: global state, printing, exit(). Threads: only a short one for each host name
+    that is looked up; it touches nothing of yours.
 
 HOW TO DRIVE IT
     The engine does no I/O. You carry bytes; it turns them into events.
@@ -94,64 +94,68 @@ HOW TO DRIVE IT
 
     Events are pulled; no event ever calls into your program. A connection gives
         [REQUEST] OPEN (MESSAGE | PART | PING | PONG | WRITABLE)* CLOSE
-        HTTP WRITABLE* CLOSE                                (a server, an ordinary request)
-    CLOSE comes exactly once and last, also when the opening handshake failed. A client with
-    cfg.reconnect gives ([OPEN (MESSAGE | ...)*] DOWN)* before: the same connection tries again
-    and again, until you close it, or nothing can help (URL, ARGUMENT, NO_TLS, MEMORY).
+        HTTP WRITABLE* CLOSE                                (a server of ordinary HTTP)
+    CLOSE comes exactly once and last, also when the opening handshake failed. A client
+    with cfg.reconnect gives ([OPEN (MESSAGE | ...)*] DOWN)* before: the same connection
+    tries again and again, until you close it, or nothing can help (URL, ARGUMENT, NO_TLS,
+    MEMORY).
 
 MEMORY, LIFETIMES, LIMITS
-    ev.data and ev.reason are valid until the next pull (ws_next, ws_recv, ws_poll), ws_feed
-    or ws_step on the same connection or loop. Pass pointers from ev.data straight to ws_send:
-    large ones go out without a copy.
-    A connection from ws_client_new, ws_server_new, ws_connect or ws_open is yours: ws_free it.
-    A connection of a loop belongs to the loop, which frees it on the pull after its CLOSE;
-    you may ws_free it earlier, also while handling its event.
-    A connection that waits holds no buffer. Heap follows the bytes received, never the bytes
-    announced, and not the number of fragments or pings:
-        receiving  <= 3 * (message so far, raw bytes fed) + 4 KiB, or the request head; raw
-                   bytes wait up to max_message or 16 KiB, whichever is more
+    ev.data and ev.reason are valid until the next pull (ws_next, ws_recv, ws_poll),
+    ws_feed or ws_step on the same connection or loop. Pass pointers from ev.data straight
+    to ws_send: large ones go out without a copy.
+    A connection from ws_client_new, ws_server_new, ws_connect or ws_open is yours:
+    ws_free it. A connection of a loop belongs to the loop, which frees it on the pull
+    after its CLOSE; you may ws_free it earlier, also while handling its event.
+    A connection that waits holds no buffer. Heap follows the bytes received, never the
+    bytes announced, and not the number of fragments or pings:
+        receiving  <= 3 * (message so far, raw bytes fed) + 4 KiB, or the request head;
+                   raw bytes wait up to max_message or 16 KiB, whichever is more
         sending    <= 2.5 * max_backlog, or of half of it and one message if that is more,
-                   frame headers included (cfg.fragment); 24 bytes for a message shared with
-                   others, and 100 for each slot in use. Past half of it the connection's
-                   input waits: a peer that does not read cannot make you buffer its echo.
-    A third and a half of that only while a buffer grows. A loop has 1 MiB of buffers of its
-    own and keeps up to 8 MiB of freed ones for the next large messages.
+                   frame headers included (cfg.fragment); 24 bytes for a message shared
+                   with others, and 100 for each slot in use. Past half of it the
+                   connection's input waits: a peer that does not read cannot make you
+                   buffer its echo.
+    A third and a half of that only while a buffer grows. A loop has 1 MiB of buffers of
+    its own and keeps up to 8 MiB of freed ones for the next large messages.
 
 ERRORS AND CLOSING
-    Errors stick to the connection: ignore ten return values, the eleventh tells the truth.
-    A send that the backlog refuses is no such error: CLOSE counts them (ev.refused). Blocking
-    clients wait instead.
-    Every function takes NULL and failed connections. After a protocol error the peer gets a
-    Close frame with the right code, you get CLOSE with .error set, .reason naming the fault.
+    Errors stick to the connection: ignore ten return values, the eleventh tells the
+    truth. A send that the backlog refuses is no such error: CLOSE counts them
+    (ev.refused). Blocking clients wait instead.
+    Every function takes NULL and failed connections. After a protocol error the peer gets
+    a Close frame with the right code, you get CLOSE with .error set, .reason naming the
+    fault.
 
 SECURITY
-    Every client frame is masked with a fresh key from the system's source (or cfg.random);
-    if that fails nothing is sent. Browsers' Origin must match Host unless cfg.origins says
-    otherwise. All limits hold before memory is taken. CR, LF and NUL in your strings never
-    reach a header. The opening handshake has an absolute deadline. TLS verifies chain and host
-    name; wss:// without TLS compiled in or injected is an error before any byte leaves.
+    Every client frame is masked with a fresh key from the system's source (or
+    cfg.random); if that fails nothing is sent. Browsers' Origin must match Host unless
+    cfg.origins says otherwise. All limits hold before memory is taken. CR, LF and NUL in
+    your strings never reach a header. The opening handshake has an absolute deadline. TLS
+    verifies chain and host name; wss:// without TLS compiled in or injected is an error
+    before any byte leaves.
 
 CHOICES (where libraries differ)
     A server takes the first of the client's offered subprotocols that it speaks, compared
-    exactly, and none otherwise. A client that offered some fails when none is chosen, unless
-    cfg.protocol_optional.
-    Sends before OPEN are queued. A Close frame without a code is code 1005, never 1000; the
-    peer's code is reported as it came, and answered with the same.
+    exactly, and none otherwise. A client that offered some fails when none is chosen,
+    unless cfg.protocol_optional.
+    Sends before OPEN are queued. A Close frame without a code is code 1005, never 1000;
+    the peer's code is reported as it came, and answered with the same.
     Codes that ws_close takes: 1000..1003, 1007..1014, 3000..4999.
     A client's unmasked frame is a fault, 1002; nothing switches that off.
     Any input at all counts as the answer to a ping. Version 13; a client may ask for 8.
 
 THREADS, TIME, RANDOM
-    No locks, no file-scope state: use a connection or a loop from one thread at a time, and
-    as many of them on as many threads as you like. Only ws_post and ws_wake may be called
-    from any thread. Times are milliseconds of a monotonic
-    clock; with the engine alone you tell them (ws_tick), also as a 32-bit counter that wraps.
-    After fork a child may call ws_loop_free, and nothing else: anything more would end or
-    change connections of its parent.
+    No locks, no file-scope state: use a connection or a loop from one thread at a time,
+    and as many of them on as many threads as you like. Only ws_post and ws_wake may be
+    called from any thread. Times are milliseconds of a monotonic
+    clock; with the engine alone you tell them (ws_tick), also as a 32-bit counter that
+    wraps. After fork a child may call ws_loop_free, and nothing else: anything more would
+    end or change connections of its parent.
 
 SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMENTATION)
     WS_IMPLEMENTATION  impl  compile the bodies here
-    WS_STATIC                all functions static: private to each file that has the bodies
+    WS_STATIC                all functions static: private to the files with the bodies
     WS_NO_SOCKETS            no sockets, no clock, no system random: the engine alone
     WS_NO_MALLOC             no malloc: cfg.memory is required
     WS_NO_CLIENT             leave out the client role
@@ -161,9 +165,9 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
     WS_NO_THREADS      impl  looking a host name up blocks, instead of taking a thread
     WS_USE_MBEDTLS     impl  wss:// by mbedTLS (link -lmbedtls -lmbedx509 -lmbedcrypto)
     WS_USE_ZLIB        impl  zlib is the codec of cfg.deflate; link with -lz
-    WS_TRACE(c, text, n)     impl  a macro of yours, for a log: sees openings, frames (n: the
-                             first byte), errors (n: WS_ERR_) and ends (n: the code)
-    WS_ASSERT(truth)         impl  a macro of yours: the library's own invariants, for tests
+    WS_TRACE(c, text, n)     impl  a macro of yours, for a log: sees openings, frames
+                             (n: the first byte), errors (n: WS_ERR_), ends (n: the code)
+    WS_ASSERT(truth)         impl  a macro of yours: checks the library's own invariants
 */
 
 /* The bodies, and they alone, ask Linux for more than -std=c99 shows: accept4,
@@ -274,7 +278,8 @@ enum {
     X(SHUTDOWN,           503, "server is shutting down") \
     X(RANDOM,            1011, "the source of random numbers failed") \
     X(URL,                  0, "URL not understood") \
-    X(NO_TLS,               0, "wss:// needs TLS: define WS_USE_MBEDTLS, or set cfg.wrap") \
+    X(NO_TLS,               0, \
+      "wss:// needs TLS: define WS_USE_MBEDTLS, or set cfg.wrap") \
     X(TLS,                  0, "TLS failed") \
     X(LOOKUP,               0, "host name not found") \
     X(RESOLVER,             0, "name server did not answer") \
@@ -310,7 +315,8 @@ enum {
     X(SUBPROTOCOL,          0, "server did not choose from the offered subprotocols") \
     X(EXTENSION,          400, "extensions not negotiated by the rules (RFC 6455 9.1)") \
     X(EXTENSION_MISSING, 1010, "server did not agree to a required extension") \
-    X(NO_CODEC,             0, "cfg.deflate needs a codec, and none is compiled in or given") \
+    X(NO_CODEC,             0, \
+      "cfg.deflate needs a codec, and none is compiled in or given") \
     X(CODEC,             1011, "an extension or its codec failed") \
     X(DECODE,            1007, "message cannot be decoded by its extension") \
     X(MASK_MISSING,      1002, "frame from client not masked (RFC 6455 5.1)") \
@@ -489,11 +495,13 @@ typedef struct ws_codec {
     int (*inflate_init)(void *state, size_t size, int bits);
     /* flush: writes all that was taken and ends it with 00 00 FF FF (zlib's
        Z_SYNC_FLUSH), once; then 1. */
-    int (*deflate)(void *state, const void *in, size_t *in_size, void *out, size_t *out_size,
-                   int flush);
-    /* 1: room is left and the input stands between two blocks, or it cannot tell; 2: behind a
-       final block. What follows one is decoded too. WS_ERR_DECODE: not DEFLATE. */
-    int (*inflate)(void *state, const void *in, size_t *in_size, void *out, size_t *out_size);
+    int (*deflate)(void *state, const void *in, size_t *in_size, void *out,
+                   size_t *out_size, int flush);
+    /* 1: room is left and the input stands between two blocks, or it cannot tell; 2:
+       behind a final block. What follows one is decoded too. WS_ERR_DECODE: not
+       DEFLATE. */
+    int (*inflate)(void *state, const void *in, size_t *in_size, void *out,
+                   size_t *out_size);
 } ws_codec;
 
 /* permessage-deflate (RFC 7692). Zero it, then set what you care about. */
@@ -599,12 +607,13 @@ typedef struct ws_config {
                                    all_proxy, no_proxy. Gets the server's name, looks it
                                    up. Not with cfg.io or cfg.memory. WS_ERR_PROXY:
                                    ws_status and its headers can be read */
-    const ws_header *proxy_headers;     /* sent with CONNECT; Proxy-Authorization instead of the
-                                   URL's user */
+    const ws_header *proxy_headers;     /* sent with CONNECT; Proxy-Authorization instead
+                                   of the URL's user */
 
     const ws_deflate *deflate;  /* permessage-deflate; NULL: off */
-    const ws_extension *const *extensions;  /* your own, in order of preference, before deflate:
-                                   one of them is used. Copied, but for what user points to */
+    const ws_extension *const *extensions;  /* your own, in order of preference, before
+                                   deflate: one of them is used. Copied, but for what user
+                                   points to */
     const char *protocols;    /* subprotocols "a, b": offered, or supported by a server */
     const char *origins;       /* server: NULL same host as Host (with trusted_proxies, as
                                   X-Forwarded-Host), or none sent; "*" any; else a list of
@@ -729,7 +738,8 @@ WS_API void ws_sha1(const void *data, size_t n, uint8_t digest[20]);
 WS_API size_t ws_base64_encode(const void *data, size_t n, char *out);
 WS_API ptrdiff_t ws_base64_decode(const char *text, size_t n, void *out);
 
-/* Sec-WebSocket-Accept for a key of 24 characters (RFC 6455 4.2.2): 28 characters, a NUL. */
+/* Sec-WebSocket-Accept for a key of 24 characters (RFC 6455 4.2.2): 28 characters, a
+   NUL. */
 WS_API void ws_accept_key(const char *key, char accept[29]);
 
 /* Incremental scanner for the head of an HTTP/1 message: start line, header lines, blank
@@ -818,8 +828,8 @@ typedef struct ws_tunnel {
    password percent-encoded; host (an IPv6 address without brackets) and port of the
    server, which the proxy looks up; headers for CONNECT, may be NULL. Returns 0,
    WS_ERR_URL (proxy not understood) or WS_ERR_ARGUMENT (all else, or too long). */
-WS_API int ws_tunnel_init(ws_tunnel *t, const char *proxy, const char *host, uint16_t port,
-                          const ws_header *headers);
+WS_API int ws_tunnel_init(ws_tunnel *t, const char *proxy, const char *host,
+                          uint16_t port, const ws_header *headers);
 
 /* What waits to go to the proxy, *n bytes, and how many of them went. */
 WS_API const void *ws_tunnel_output(const ws_tunnel *t, size_t *n);
@@ -1000,9 +1010,10 @@ WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
    say its Content-Length. To HEAD all of it is the head. */
 WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int chunked);
 
-/* Private: of ws_sse.h. The same, and the lines of more that headers does not say itself. */
-WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, const ws_header *more,
-                          int chunked);
+/* Private: of ws_sse.h. The same, and the lines of more that headers does not say
+   itself. */
+WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers,
+                          const ws_header *more, int chunked);
 
 /* Queues n bytes of the body; all or nothing, by the rules of ws_send. */
 WS_API int ws_http_write(ws_conn *c, const void *data, size_t n);
@@ -1010,8 +1021,8 @@ WS_API int ws_http_end(ws_conn *c);
 
 /* ws_http_write of n bytes that fill writes to where they will be sent from: no other
    memory is needed. It must write them all, and leave the library alone. */
-WS_API int ws_http_fill(ws_conn *c, size_t n, void (*fill)(void *user, void *at, size_t n),
-                        void *user);
+WS_API int ws_http_fill(ws_conn *c, size_t n,
+                        void (*fill)(void *user, void *at, size_t n), void *user);
 
 /* Writes text whenever ms milliseconds passed without a write, so that proxies keep the
    connection and a dead peer is noticed: one that takes nothing for ms and ping_timeout.
@@ -1022,12 +1033,12 @@ WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms);
 
 /* ---- ordinary HTTP as a client ----
 
-   With cfg.method, ws_connect, ws_open and ws_dial send that request. OPEN tells an answer of
-   200..299 (ws_status, ws_header_value); its body comes in PART events (op BINARY, chunks
-   undone), the last one perhaps empty; then CLOSE with clean = 1. Other answers are CLOSE with
-   WS_ERR_STATUS, and ws_body. Redirects, proxies, deadlines and reconnection are those of a
-   WebSocket; after 301, 302 and 303 any request but HEAD becomes a GET without body. Messages
-   cannot be sent; ws_close ends it at once. */
+   With cfg.method, ws_connect, ws_open and ws_dial send that request. OPEN tells an
+   answer of 200..299 (ws_status, ws_header_value); its body comes in PART events (op
+   BINARY, chunks undone), the last one perhaps empty; then CLOSE with clean = 1. Other
+   answers are CLOSE with WS_ERR_STATUS, and ws_body. Redirects, proxies, deadlines and
+   reconnection are those of a WebSocket; after 301, 302 and 303 any request but HEAD
+   becomes a GET without body. Messages cannot be sent; ws_close ends it at once. */
 
 #ifndef WS_NO_CLIENT
 /* A header line of the next tries of a client with cfg.reconnect, in place of those of
@@ -1092,7 +1103,8 @@ typedef struct ws_walk {
     ws_str list;
 } ws_walk;
 
-WS_API int ws_header_walk(const ws_conn *c, const char *name, ws_walk *walk, ws_str *item);
+WS_API int ws_header_walk(const ws_conn *c, const char *name, ws_walk *walk,
+                          ws_str *item);
 
 /* The i-th (0..) of these elements alone; data is NULL past the end. Each call walks from
    the start: for all of them use ws_header_walk. */
@@ -1156,8 +1168,8 @@ typedef struct ws_tls_config {
                                    that the client asks for and cert does not */
     int client_may_be_unknown;  /* server with ca: 1 takes clients without certificate as
                                    well */
-    int insecure_trust_everyone;    /* client: 1 verifies nothing. Whoever sits on the line can
-                                   then read and change all of it */
+    int insecure_trust_everyone;    /* client: 1 verifies nothing. Whoever sits on the
+                                   line can then read and change all of it */
 } ws_tls_config;
 
 /* Reads the files; set may be NULL. Never NULL: failures stick, and whoever is to use it
@@ -1165,7 +1177,8 @@ typedef struct ws_tls_config {
    and text. */
 WS_API ws_tls *ws_tls_new(const ws_tls_config *set);
 
-/* Gives up your share of it; listeners and connections keep theirs as long as they last. */
+/* Gives up your share of it; listeners and connections keep theirs as long as they
+   last. */
 WS_API void ws_tls_free(ws_tls *tls);
 
 /* What is wrong with it, "" if nothing. */
@@ -1330,14 +1343,16 @@ WS_API int ws_leave(ws_conn *c, const char *group);
 WS_API int ws_publish(ws_loop *loop, const char *group, ws_conn *except, int op,
                       const void *data, size_t n);
 #ifndef WS_NO_SERVER
-WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data, size_t n);
+WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data,
+                        size_t n);
 
 /* ws_http_write to every answer of a group that goes on (see ws_http_begin). fill: as for
    ws_http_fill, called at most once. */
 WS_API int ws_http_publish(ws_loop *loop, const char *group, ws_conn *except,
                            const void *data, size_t n);
-WS_API int ws_http_publish_fill(ws_loop *loop, const char *group, ws_conn *except, size_t n,
-                                void (*fill)(void *user, void *at, size_t n), void *user);
+WS_API int ws_http_publish_fill(ws_loop *loop, const char *group, ws_conn *except,
+                                size_t n, void (*fill)(void *user, void *at, size_t n),
+                                void *user);
 #endif
 
 /* ws_publish by the rules of ws_send_latest. */
@@ -1349,7 +1364,8 @@ WS_API int ws_publish_latest(ws_loop *loop, const char *group, int slot, int op,
    ended then. It is over when ws_loop_count is 0: ws_poll then returns 0, at once or when
    peers that were refused had up to close_timeout (5 s) to read why. Nothing can be added
    to the loop any more. */
-WS_API void ws_shutdown(ws_loop *loop, int code, const char *reason, uint32_t deadline_ms);
+WS_API void ws_shutdown(ws_loop *loop, int code, const char *reason,
+                        uint32_t deadline_ms);
 
 /* Monotonic milliseconds. */
 WS_API uint64_t ws_loop_now(const ws_loop *loop);
@@ -1383,26 +1399,26 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 
      drivers      ws_recv, ws_step, ws_poll: sockets, the clock, waiting  >>dial >>loop
      engine       ws_feed, ws_next, ws_output, ws_tick, ws_send           >>engine
-     connection   requests >>shake, frames in >>recv, frames out >>send, what is due >>time
+     connection   requests, frames in and out, what is due  >>shake >>recv >>send >>time
      core         RFC 6455: says what a frame, a request, a moment means  >>core
      leaves       bytes to values and back                                >>util to >>url
 
-   Two doors lead up: ws__wake tells the driver that there is output or a new deadline, and
-   c->cork is memory that a loop lends for the frames of one turn.
+   Two doors lead up: ws__wake tells the driver that there is output or a new deadline,
+   and conn->cork is memory that a loop lends for the frames of one turn.
 
    The life of a connection, and which function moves its phase:
 
-     HEAD     until the peer's head is whole. ws__shake_step gives it to ws__server_head or
-              ws__client_head, and these to the core.
+     HEAD     until the peer's head is whole. ws__shake_step gives it to
+              ws__server_head or ws__client_head, and these to the core.
      HTTP     a server's application has a request to answer: ws__shake_step, after
               ws__server_head said so.
      FRAMES   ws__opened: from ws__shake_step, or from ws_accept.
      READING  the same, for a client of ordinary HTTP.
      BODY     ws__http_begin.
      ENDING   ws__end, from ws__close_got, ws__fail_with, ws__reply, ws_http_end.
-     ENDED    ws__end or ws__close_event, when nothing is left to be sent; ws__fail_with when
-              even telling the peer failed. ws__again leads a client back to HEAD by
-              ws__renew, or to a pause (DOWN) first.
+     ENDED    ws__end or ws__close_event, when nothing is left to be sent;
+              ws__fail_with when even telling the peer failed. ws__again leads a client
+              back to HEAD by ws__renew, or to a pause (DOWN) first.
 
    ws__fail_with is the one way into failure, ws__step the one place where events are made
    from input, ws__judge the one where time makes something happen.
@@ -1506,7 +1522,8 @@ typedef int ws__sock;
 #elif defined(__linux__) && !defined(__TINYC__)   /* tcc does not pack epoll_event */
 #include <sys/epoll.h>
 #define WS__POLLER_EPOLL
-#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
+#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || \
+    defined(__OpenBSD__)
 #include <sys/event.h>
 #define WS__POLLER_KQUEUE
 #else
@@ -1539,7 +1556,8 @@ typedef int ws__sock;
 #endif
 #endif
 #endif
-#if defined(__linux__) && (defined(__USE_GNU) || (!defined(__GLIBC__) && defined(_GNU_SOURCE)))
+#if defined(__linux__) && \
+    (defined(__USE_GNU) || (!defined(__GLIBC__) && defined(_GNU_SOURCE)))
 #define WS__LINUX_CALLS         /* accept4, pipe2 */
 #endif
 #else
@@ -1596,7 +1614,8 @@ static int ws__system_random(void *buf, size_t n)
                            BCRYPT_USE_SYSTEM_PREFERRED_RNG) != 0;
 #elif defined(__linux__) && (!defined(__ANDROID__) || __ANDROID_API__ >= 28)
     return getentropy(buf, n) != 0;
-#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
+#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || \
+    defined(__OpenBSD__)
     arc4random_buf(buf, n);
     return 0;
 #else
@@ -1743,7 +1762,7 @@ static ptrdiff_t ws__unescape(ws_str str, int plus, int strict, char *out, size_
     return (ptrdiff_t)n;
 }
 
-/* Index of the first c at or after from, or s.size. */
+/* Index of the first c at or after from, or str.size. */
 WS__PRIVATE size_t ws__find(ws_str str, size_t from, char c)
 {
     while (from < str.size && str.data[from] != c)
@@ -2342,8 +2361,8 @@ WS__PRIVATE int ws__http_begins(const void *p, size_t from, size_t n)
     return 1;
 }
 
-/* ws_head_scan; folds: 1 replaces folded lines by spaces (RFC 9112 5.2), for user agents.
-   */
+/* ws_head_scan; folds: 1 replaces folded lines by spaces (RFC 9112 5.2), for user
+   agents. */
 WS__PRIVATE int ws__head_scan(ws_head *head, void *data, size_t n, int folds)
 {
     char *p = (char *)data;
@@ -2851,7 +2870,7 @@ WS_API int ws_url_parse(const char *text, size_t n, ws_url *url)
 
 /* ---- addresses ---- */
 
-/* A dotted quad. Returns 1 if s is one. */
+/* A dotted quad. Returns 1 if str is one. */
 WS__PRIVATE int ws__ipv4_parse(ws_str str, uint8_t out[4])
 {
     size_t i = 0, from;
@@ -2871,7 +2890,7 @@ WS__PRIVATE int ws__ipv4_parse(ws_str str, uint8_t out[4])
 }
 
 /* RFC 4291 2.2: groups of hex digits, one "::" for a run of zeros, the last four bytes
-   perhaps a dotted quad. Returns 1 if s is one. */
+   perhaps a dotted quad. Returns 1 if str is one. */
 WS__PRIVATE int ws__ipv6_parse(ws_str str, uint8_t out[16])
 {
     size_t i = 0, n = 0, gap = 17, from;
@@ -2960,7 +2979,7 @@ enum {
     WS__PHASE_READING,  /* client: the answer's body comes in */
     WS__PHASE_BODY,     /* server: the answer's body goes out */
     WS__PHASE_ENDING,   /* CLOSE comes when the output is gone */
-    WS__PHASE_ENDED,    /* no output; CLOSE comes now */
+    WS__PHASE_ENDED,    /* CLOSE comes now */
     WS__PHASES
 };
 
@@ -3381,8 +3400,8 @@ static void ws__core_dropped(ws__core *core)
         core->code = WS_CLOSE_ABNORMAL;
 }
 
-/* The opcode that answers a control frame, with the same payload (5.5.1, 5.5.2); 0: none.
-   */
+/* The opcode that answers a control frame, with the same payload (5.5.1, 5.5.2); 0:
+   none. */
 static int ws__core_answer(const ws__core *core, int op)
 {
     if (op == WS_OP_CLOSE)
@@ -3390,8 +3409,8 @@ static int ws__core_answer(const ws__core *core, int op)
     return op == WS_OP_PING ? WS_OP_PONG : 0;
 }
 
-/* All is said: does it wait for the peer to end TCP? A client for the server (7.1.1), and a
-   server that found a fault, so that its Close frame arrives. */
+/* All is said: does it wait for the peer to end TCP? A client for the server (7.1.1), and
+   a server that found a fault, so that its Close frame arrives. */
 static int ws__core_awaits_end(const ws__core *core)
 {
     if (core->phase != WS__PHASE_ENDING || !(core->is & WS__CLOSE_LEFT))
@@ -3464,10 +3483,9 @@ static void ws__core_part_sent(ws__core *core, uint32_t now, int op, int last)
    pings and pongs may, until the peer's has come (5.5.1, 5.5.2). */
 static inline int ws__core_may(const ws__core *core, int op)
 {
-    int no = op == WS_OP_PING ||
-        op == WS_OP_PONG ? WS__CLOSE_GOT : WS__CLOSE_GOT | WS__CLOSE_SENT;
-
-    return ws__sends(core, WS__SENDS_FRAMES) && !(core->is & no);
+    if (!ws__sends(core, WS__SENDS_FRAMES))
+        return 0;
+    return op == WS_OP_PING || op == WS_OP_PONG || !(core->is & WS__CLOSE_SENT);
 }
 
 /* ---- time: opening, keepalive, closing ---- */
@@ -3506,22 +3524,44 @@ static int ws__core_time(const ws__core *core)
     return ws__phases[core->phase].time;
 }
 
-/* When ws__core_tick has something to say. */
-static uint32_t ws__core_due(const ws__core *core, const ws_config *rules, uint32_t now)
+/* What comes next, and when: 0 nothing, 1 a ping, or the error of what took too long. */
+static int ws__core_next(const ws__core *core, const ws_config *rules, uint32_t now,
+                         uint32_t *due)
 {
     uint32_t idle = ws__after(now, core->spoke, rules->idle_timeout), ping;
 
     switch (ws__core_time(core)) {
-    case WS__TIME_LIMIT: return now + (uint32_t)ws__core_left(core, now);
-    case WS__TIME_BEATS: return now + WS__FAR;
-    case WS__TIME_IDLE: return idle;
-    default: break;
+    case WS__TIME_LIMIT:
+        *due = now + (uint32_t)ws__core_left(core, now);
+        if (ws__phase_has(core, WS__OPENS))
+            return WS_ERR_HANDSHAKE_TIMEOUT;
+        return WS_ERR_CLOSE_TIMEOUT;
+    case WS__TIME_BEATS:
+        *due = now + WS__FAR;
+        return 0;
+    case WS__TIME_IDLE:
+        *due = idle;
+        return WS_ERR_IDLE_TIMEOUT;
+    default:
+        break;
     }
     if (core->is & WS__PINGED)
         ping = ws__after(now, core->pinged, rules->ping_timeout);
     else
         ping = ws__after(now, core->heard, rules->ping_interval);
-    return ws__sooner(now, idle, ping);
+    *due = ws__sooner(now, idle, ping);
+    if (*due == idle)
+        return WS_ERR_IDLE_TIMEOUT;
+    return core->is & WS__PINGED ? WS_ERR_PING_TIMEOUT : 1;
+}
+
+/* When ws__core_tick has something to say. */
+static uint32_t ws__core_due(const ws__core *core, const ws_config *rules, uint32_t now)
+{
+    uint32_t due;
+
+    ws__core_next(core, rules, now, &due);
+    return due;
 }
 
 /* A sign that the peer reads or speaks; or there can be none. */
@@ -3538,30 +3578,17 @@ static void ws__core_pinged(ws__core *core, uint32_t now)
     core->is |= WS__PINGED;
 }
 
-/* What is due now: 0 nothing, 1 a ping, or the error of what took too long. No time is as
-   long as WS_NEVER. */
+/* What is due now, as ws__core_next says it; a ping is taken as sent. */
 static int ws__core_tick(ws__core *core, const ws_config *rules, uint32_t now)
 {
-    int time = ws__core_time(core);
+    uint32_t due;
+    int what = ws__core_next(core, rules, now, &due);
 
-    if (time == WS__TIME_LIMIT) {
-        if (ws__core_left(core, now) > 0)
-            return 0;
-        return ws__phase_has(core, WS__OPENS) ? WS_ERR_HANDSHAKE_TIMEOUT :
-            WS_ERR_CLOSE_TIMEOUT;
-    }
-    if (time == WS__TIME_BEATS)
+    if ((int32_t)(now - due) < 0)
         return 0;
-    if (now - core->spoke >= rules->idle_timeout)
-        return WS_ERR_IDLE_TIMEOUT;
-    if (time == WS__TIME_IDLE)
-        return 0;
-    if (core->is & WS__PINGED)
-        return now - core->pinged < rules->ping_timeout ? 0 : WS_ERR_PING_TIMEOUT;
-    if (now - core->heard < rules->ping_interval)
-        return 0;
-    ws__core_pinged(core, now);
-    return 1;
+    if (what == 1)
+        ws__core_pinged(core, now);
+    return what;
 }
 
 /* The clock was set: everything that was noted moves with it. */
@@ -4348,7 +4375,8 @@ enum {
     WS__HEAD_HELD = 1 << 4,     /* rx holds the head of the last event */
     WS__CLOSE_TOLD = 1 << 5,
     WS__DOWN = 1 << 6,          /* DOWN was told, the next try is not due yet */
-    WS__JUDGE_OWED = 1 << 7     /* the parser judges what is due, behind the input that is here */
+    WS__JUDGE_OWED = 1 << 7     /* the parser judges what is due, behind the input that is
+                                   here */
 };
 
 /* Of ws_conn.life: how far it is. */
@@ -4372,8 +4400,8 @@ enum {
     WS__PLACED = 1 << 4         /* keepalive alone makes nothing due before ws_conn.due */
 };
 
-#define WS__UNWATCHED 0xFF      /* c->wants: the poller does not know the socket */
-#define WS__NOTE_SIZE 192       /* of c->note */
+#define WS__UNWATCHED 0xFF      /* conn->wants: the poller does not know the socket */
+#define WS__NOTE_SIZE 192       /* of conn->note */
 #define WS__NOTE_FIXED 144      /* in the caller's block */
 
 /* Input of one connection. data[0..msg): payload of the unfinished message.
@@ -4400,8 +4428,8 @@ typedef struct ws__rx {
     uint32_t head_at, head_size;
 } ws__rx;
 
-/* A whole frame in its final form, kept once for all who are to get it. Its bytes follow.
-   */
+/* A whole frame in its final form, kept once for all who are to get it. Its bytes
+   follow. */
 typedef struct ws__shared {
     struct ws__cfg *cfg;        /* whose allocator it is from */
     size_t size, block;         /* bytes: the frame, all of it */
@@ -4416,15 +4444,15 @@ typedef struct ws__mark {
     size_t extra;          /* with a frame its slot + 1, 0 for none; else bytes dropped */
 } ws__mark;
 
-/* Output waiting for the peer. What is queued goes out in order, with three exceptions: the
-   latest pong may overtake between two frames; a slot's frame that was not begun is replaced
-   where it stands; drop_oldest takes frames out that were not begun. So the queue is bytes
-   with marks between them: a mark stands for a frame that many connections share, or for
-   bytes that are not to be sent any more.
+/* Output waiting for the peer. What is queued goes out in order, with three exceptions:
+   the latest pong may overtake between two frames; a slot's frame that was not begun is
+   replaced where it stands; drop_oldest takes frames out that were not begun. So the
+   queue is bytes with marks between them: a mark stands for a frame that many connections
+   share, or for bytes that are not to be sent any more.
 
    data[pos..len) and what the marks say, in order of their places. border is where the
-   first frame begins of which nothing was written, or offered to a ws_io; marks stand at or
-   behind it, between frames. There the pong overtakes; room for it is kept before pos.
+   first frame begins of which nothing was written, or offered to a ws_io; marks stand at
+   or behind it, between frames. There the pong overtakes; room for it is kept before pos.
    Dropped bytes never stand in front. */
 typedef struct ws__tx {
     size_t cap, pos, len, border;
@@ -4466,7 +4494,7 @@ typedef struct ws__gather {
     uint8_t *buf;
     size_t cap, len, total;
     const uint8_t *lo, *hi;
-    int (*flush)(ws_conn *c);   /* writes all; what does not fit moves to c->tx */
+    int (*flush)(ws_conn *c);   /* writes all; what does not fit moves to conn->tx */
     int n;
     ws__piece piece[WS__PIECES];
 } ws__gather;
@@ -4511,10 +4539,10 @@ typedef struct ws__cfg {
     uint32_t conns;             /* listener: accepted and not closed yet */
 } ws__cfg;
 
-/* What only a client has: that connects, follows redirects, tries again, and may block.
-   */
+/* What only a client has: that connects, follows redirects, tries again, and may
+   block. */
 typedef struct ws__client {
-    ws__cfg cfg;                /* its own. First: c->cfg leads here */
+    ws__cfg cfg;                /* its own. First: conn->cfg leads here */
     char *moved;                /* where redirects led, NULL: nowhere */
     char *next_line;            /* of ws_next_header, NULL: none */
     struct ws__rx *parked;    /* blocking: shows an event, while more is read elsewhere */
@@ -4989,8 +5017,8 @@ static int ws__field_valid(const ws_config *cfg, const ws__field *field)
     case WS__AS_TOKEN: return ws__token_valid(ws__cstr(*text));
     case WS__AS_ORIGINS: return !ws__origins_fault(*text).size;
     case WS__AS_TOKENS: return ws__tokens_valid(cfg->protocols);
-    case WS__AS_LINES: return ws__headers_own(*(const ws_header *const *)ws__field_at(cfg,
-                                                                                      field), 0);
+    case WS__AS_LINES:
+        return ws__headers_own(*(const ws_header *const *)ws__field_at(cfg, field), 0);
     case WS__AS_ROUTES: return ws__routes_valid(cfg->routes);
     case WS__AS_BODY: return cfg->body != NULL;
     case WS__AS_VERSION: return cfg->version == 8 || cfg->version == 13;
@@ -5197,7 +5225,7 @@ static size_t ws__extensions_size(const ws_config *cfg)
     return n ? n + sizeof(ws_extension) : 0;
 }
 
-/* t stands where a ws_extension may stand. */
+/* text stands where a ws_extension may stand. */
 static ws_extension *ws__keep_extensions(ws__text *text, const ws_config *cfg)
 {
     ws_extension *all = (ws_extension *)(void *)text->at, *to = all;
@@ -5272,8 +5300,8 @@ static size_t ws__cfg_size(const ws_config *cfg, const char *url)
 static ws_tls *ws__tls_hold(ws_tls *tls);
 static void ws__tls_drop(ws_tls *tls);
 
-/* Fills size bytes at k, from ws__cfg_size. cfg is valid, or NULL: all is as by default.
-   */
+/* Fills size bytes at kept, from ws__cfg_size. cfg is valid, or NULL: all is as by
+   default. */
 static void ws__cfg_fill(ws__cfg *kept, size_t size, const ws_config *cfg,
                          const char *url)
 {
@@ -5349,75 +5377,102 @@ static void ws__init(ws_conn *conn, ws__cfg *cfg, int client, int role)
     conn->wants = WS__UNWATCHED;
 }
 
-/* Lays conn, configuration, input and output out in the caller's block, from the first
-   place in it that is aligned; what that skips the overhead has to spare. bad: of cfg the
-   memory alone counts. */
+/* How a block of the caller's is divided, in bytes. */
+typedef struct ws__division {
+    size_t conn, cfg, tx;       /* sizes of what stands in front */
+    size_t send;                /* room of the queue */
+    size_t message;             /* the largest that can come in */
+    size_t area;                /* for extensions, at the end */
+    size_t most;                /* all but that */
+} ws__division;
+
+/* Divides size bytes, without the first skip of them, as set asks; NULL: it asks nothing.
+   0 if they are too few. */
+static int ws__divide(ws__division *is, const ws_config *set, const char *url,
+                      size_t size, size_t skip)
+{
+    size_t copies = set ? ws__extensions_size(set) : 0; /* they count as area */
+    size_t rest, fixed;
+
+    is->conn = (sizeof(ws_conn) + sizeof(ws__area) + 7) / 8 * 8;
+    is->cfg = (ws__cfg_size(set, url) + 7) / 8 * 8;
+    is->tx = (sizeof(ws__tx) + 7) / 8 * 8;
+    is->area = set ? set->memory_extension / 8 * 8 : 0;
+    is->most = size / 8 * 8;
+    if (is->area > is->most || copies > is->area)
+        return 0;
+    is->most -= is->area - copies / 8 * 8;
+    is->area -= copies / 8 * 8;
+    if (is->most <= WS_MEMORY_OVERHEAD + copies)
+        return 0;
+    rest = is->most - WS_MEMORY_OVERHEAD - copies;
+    if (skip > size % 8)
+        is->most -= 8;
+    is->send = set && set->memory_send ? set->memory_send : rest / 3;
+    if (is->send >= rest)
+        return 0;
+    is->message = rest - is->send;
+    is->send = (is->send + 2 * WS__TX_ROOM + 7) / 8 * 8;
+    fixed = is->conn + is->cfg + is->tx + sizeof(ws__rx) + WS__STAGE + WS__NOTE_FIXED;
+    return is->most >= fixed + is->send + is->message;
+}
+
+/* What is put together in the block, and what waits there, must fit. */
+static void ws__fit(ws__cfg *cfg, const ws__division *is)
+{
+    ws_config *set = &cfg->set;
+    uint32_t *whole = &set->max_message;
+    size_t queue = is->send - 2 * WS__TX_ROOM;
+
+    if (set->frames)
+        whole = &set->max_frame;
+    else if (set->parts_over != WS_NO_LIMIT)
+        whole = &set->parts_over;
+    if (*whole > is->message)
+        *whole = (uint32_t)is->message;
+    if (set->max_backlog > queue)
+        set->max_backlog = (uint32_t)queue;
+    cfg->short_below = ws__short_below(set);
+}
+
+/* Lays connection, configuration, input and output out in the caller's block, from the
+   first place in it that is aligned; what that skips the overhead has to spare. bad: of
+   cfg the memory alone counts. */
 static ws_conn *ws__new_fixed(const ws_config *cfg, int bad, const char *url, int client)
 {
     size_t skip = (8 - (uintptr_t)cfg->memory % 8) % 8;
     uint8_t *base = (uint8_t *)cfg->memory + skip, *at = base;
     const ws_config *set = bad ? NULL : cfg;
-    size_t conn = (sizeof(ws_conn) + sizeof(ws__area) + 7) / 8 * 8;
-    size_t size = (ws__cfg_size(set, url) + 7) / 8 * 8;
-    size_t tx = (sizeof(ws__tx) + 7) / 8 * 8;
-    size_t fixed = conn + size + sizeof(ws__rx) + tx + WS__STAGE + WS__NOTE_FIXED, rest,
-        send;
-    size_t most = cfg->memory_size / 8 * 8,
-        area = bad ? 0 : cfg->memory_extension / 8 * 8;
-    size_t copies = bad ? 0 : ws__extensions_size(cfg);     /* stand in front, count as
-                                                               area */
-    uint32_t *whole;                        /* the limit of what is put together */
-    ws_conn *c;
+    ws__division is;
+    ws_conn *conn;
 
-    if (area > most || copies > area)
+    if (!ws__divide(&is, set, url, cfg->memory_size, skip))
         return NULL;
-    most -= area - copies / 8 * 8;
-    area -= copies / 8 * 8;
-    if (most <= WS_MEMORY_OVERHEAD + copies)
-        return NULL;
-    rest = most - WS_MEMORY_OVERHEAD - copies;
-    if (skip > cfg->memory_size % 8)
-        most -= 8;
-    send = cfg->memory_send && !bad ? cfg->memory_send : rest / 3;
-    if (send >= rest)
-        return NULL;
-    rest -= send;                           /* the largest message */
-    send = (send + 2 * WS__TX_ROOM + 7) / 8 * 8;
-    if (most < fixed + send + rest)
-        return NULL;
-    c = (ws_conn *)(void *)at;
-    at += conn;
-    ws__cfg_fill((ws__cfg *)(void *)at, size, set, url);
-    ws__init(c, (ws__cfg *)(void *)at, client, WS__IS_FIXED);
-    at += size;
-    c->note = (char *)at;                   /* empty until there is something to say */
+    conn = (ws_conn *)(void *)at;
+    at += is.conn;
+    ws__cfg_fill((ws__cfg *)(void *)at, is.cfg, set, url);
+    ws__init(conn, (ws__cfg *)(void *)at, client, WS__IS_FIXED);
+    at += is.cfg;
+    conn->note = (char *)at;                /* empty until there is something to say */
     *at = 0;
     at += WS__NOTE_FIXED;
-    c->tx = (ws__tx *)(void *)at;
-    memset(c->tx, 0, sizeof *c->tx);
-    c->tx->cap = send;
-    c->tx->pos = c->tx->len = c->tx->border = WS__TX_ROOM;
-    at += tx + send;
-    c->rx = (ws__rx *)(void *)at;
-    memset(c->rx, 0, sizeof *c->rx);
+    conn->tx = (ws__tx *)(void *)at;
+    memset(conn->tx, 0, sizeof *conn->tx);
+    conn->tx->cap = is.send;
+    conn->tx->pos = conn->tx->len = conn->tx->border = WS__TX_ROOM;
+    at += is.tx + is.send;
+    conn->rx = (ws__rx *)(void *)at;
+    memset(conn->rx, 0, sizeof *conn->rx);
     at += sizeof(ws__rx);
-    c->rx->cap = most - (size_t)(at - base) - 1;
-    if (area) {
-        c->cfg->area = (ws__area *)(void *)(c + 1);
-        c->cfg->area->at = base + most;
-        c->cfg->area->size = area;
-        c->cfg->area->used = 0;
+    conn->rx->cap = is.most - (size_t)(at - base) - 1;
+    if (is.area) {
+        conn->cfg->area = (ws__area *)(void *)(conn + 1);
+        conn->cfg->area->at = base + is.most;
+        conn->cfg->area->size = is.area;
+        conn->cfg->area->used = 0;
     }
-    whole = c->cfg->set.frames ? &c->cfg->set.max_frame
-          : c->cfg->set.parts_over != WS_NO_LIMIT ? &c->cfg->set.parts_over
-          : &c->cfg->set.max_message;
-    if (*whole > rest)
-        *whole = (uint32_t)rest;
-    c->cfg->short_below = ws__short_below(&c->cfg->set);
-    send -= 2 * WS__TX_ROOM;
-    if (c->cfg->set.max_backlog > send)
-        c->cfg->set.max_backlog = (uint32_t)send;
-    return c;
+    ws__fit(conn->cfg, &is);
+    return conn;
 }
 
 static ws_conn *ws__new_shared(ws__cfg *cfg, int client, int role)
@@ -5480,7 +5535,7 @@ static ws_conn *ws__new(const ws_config *cfg, const ws_config *from, int fixed,
     return conn;
 }
 
-/* c->more, made if need be; NULL when memory is out. */
+/* conn->more, made if need be; NULL when memory is out. */
 static ws__more *ws__more_of(ws_conn *conn)
 {
     if (ws__is_fixed(conn))
@@ -5511,7 +5566,7 @@ static void ws__string_free(ws_conn *conn, char *s)
         ws__free(conn->cfg, s, strlen(s) + 1);
 }
 
-static void ws__ext_free(ws_conn *c);
+static void ws__ext_free(ws_conn *conn);
 
 static void ws__more_free(ws_conn *conn)
 {
@@ -5586,7 +5641,8 @@ static void ws__unshow(ws_conn *conn)
     conn->rx->behind = 0;
 }
 
-/* A blocking client reads while it sends: does c->rx hold what its last event shows? */
+/* A blocking client reads while it sends: does conn->rx hold what its last event
+   shows? */
 static int ws__is_shown(const ws_conn *conn)
 {
     return ws__is_blocking(conn) && !ws__client_of(conn)->parked &&
@@ -5842,13 +5898,13 @@ static int ws__ext_open(ws_conn *conn, const ws_extension *extension, uint32_t a
 }
 
 /* One step, its result checked: 1, 0 or an error. */
-static int ws__code(const ws_extension *extension, const ws__coder *coder, const void *in,
-                    size_t *used,
-                    void *out, size_t *made, int end)
+static int ws__code(const ws_extension *extension, const ws__coder *coder,
+                    const void *in, size_t *used, void *out, size_t *made, int end)
 {
     size_t have = *used, room = *made;
-    int r = (coder->encode ? extension->encode : extension->decode)(extension->user,
-                                                                    coder->state, in, used, out, made, end);
+    int (*step)(void *, void *, const void *, size_t *, void *, size_t *, int) =
+        coder->encode ? extension->encode : extension->decode;
+    int r = (step)(extension->user, coder->state, in, used, out, made, end);
 
     if (*made >= room && r < 0)
         *made = 0;
@@ -5981,7 +6037,7 @@ static inline int ws__held_back(const ws_conn *conn)
 #define WS__LUMPS 1             /* with the engine what was written counts as taken */
 static size_t ws__sock_untaken(const ws_conn *conn) { (void)conn; return 0; }
 #else
-static size_t ws__sock_untaken(const ws_conn *c);
+static size_t ws__sock_untaken(const ws_conn *conn);
 #endif
 
 /* Begins to watch whether the peer takes what is sent. */
@@ -6133,8 +6189,8 @@ static uint32_t ws__patience(const ws_conn *conn)
 static void ws__read_clock(ws_conn *conn) { (void)conn; }
 static void ws__call_begin(ws_conn *conn) { (void)conn; }
 #else
-static void ws__read_clock(ws_conn *c);
-static void ws__call_begin(ws_conn *c);
+static void ws__read_clock(ws_conn *conn);
+static void ws__call_begin(ws_conn *conn);
 #endif
 
 /* From now on the peer has so long for its part of closing, or to take more output. */
@@ -6152,8 +6208,8 @@ static void ws__closing_begin(ws_conn *conn)
     ws__taking_begin(conn);
 }
 
-/* After output was written. The closing handshake takes its time once our Close has left.
-   */
+/* After output was written. The closing handshake takes its time once our Close has
+   left. */
 static void ws__drained(ws_conn *conn)
 {
     if (!(conn->core.is & WS__CLOSE_SENT))
@@ -6268,19 +6324,66 @@ static int ws__tx_pieces(const ws_conn *conn, ws__piece *pieces, int most)
 
 /* ---- shared and dropped frames ---- */
 
-/* Copies pieces one behind the other, masked if f says so. */
-static void ws__join_pieces(uint8_t *at, const ws_frame *frame, const ws_str *value,
-                            int count)
-{
-    size_t done = 0;
+/* A place in what an application sends: in one of its pieces. */
+typedef struct ws__cursor {
+    const ws_str *piece;
+    size_t at;
+} ws__cursor;
 
-    for (; count > 0; count--, value++) {
+/* Lays a frame down at `at`: its header and, masked if it says so, as much of what is at
+   the cursor as it says, which moves on. Returns the frame's end. */
+static uint8_t *ws__frame_lay(uint8_t *at, const ws_frame *frame, ws__cursor *from)
+{
+    size_t size = (size_t)frame->size, done = 0;
+
+    at += ws_frame_encode(frame, at);
+    while (done < size) {
+        const ws_str *piece = from->piece;
+        size_t here = piece->size - from->at, left = size - done;
+        size_t part = here < left ? here : left;
         if (frame->masked)
-            ws_mask(at + done, value->data, value->size, frame->key, done);
-        else if (value->size)
-            memcpy(at + done, value->data, value->size);
-        done += value->size;
+            ws_mask(at + done, piece->data + from->at, part, frame->key, done);
+        else if (part)
+            memcpy(at + done, piece->data + from->at, part);
+        done += part;
+        from->at += part;
+        if (from->at == piece->size) {
+            from->piece++;
+            from->at = 0;
+        }
     }
+    return at + size;
+}
+
+/* The same with a payload that stands about there, and is moved. */
+static uint8_t *ws__frame_move(uint8_t *at, const ws_frame *frame, const uint8_t *payload)
+{
+    uint8_t header[WS_FRAME_HEADER_MAX];
+    size_t head = ws_frame_encode(frame, header), size = (size_t)frame->size;
+
+    memmove(at + head, payload, size);
+    memcpy(at, header, head);
+    if (frame->masked)
+        ws_mask(at + head, at + head, size, frame->key, 0);
+    return at + head + size;
+}
+
+static ws__cursor ws__cursor_at(const ws_str *pieces)
+{
+    ws__cursor cursor;
+
+    cursor.piece = pieces;
+    cursor.at = 0;
+    return cursor;
+}
+
+/* Room in the queue: what the cork holds goes before. 0, or WS_ERR_STATE: nothing goes
+   any more, perhaps since now. */
+static int ws__cork_first(ws_conn *conn)
+{
+    if (conn->cork && conn->cork->total)
+        (conn->cork->flush)(conn);
+    return conn->line & WS__NO_OUTPUT ? WS_ERR_STATE : 0;
 }
 
 /* A new mark before the i-th; NULL when memory is out. */
@@ -6330,18 +6433,17 @@ static ws__shared *ws__shared_raw(ws__cfg *cfg, size_t n)
     return shared;
 }
 
-/* The frame of a payload, masked if f says so. */
+/* The frame of a payload, masked if frame says so. */
 static ws__shared *ws__shared_new(ws__cfg *cfg, const ws_frame *frame,
                                   const ws_str *payload)
 {
     ws__shared *shared = ws__shared_raw(cfg, WS_FRAME_HEADER_MAX + payload->size);
-    size_t head;
+    ws__cursor from = ws__cursor_at(payload);
 
     if (!shared)
         return NULL;
-    head = ws_frame_encode(frame, WS__DATA(shared));
-    ws__join_pieces(WS__DATA(shared) + head, frame, payload, 1);
-    shared->size = head + payload->size;
+    shared->size = (size_t)(ws__frame_lay(WS__DATA(shared), frame, &from) -
+                            WS__DATA(shared));
     return shared;
 }
 
@@ -6350,10 +6452,8 @@ static int ws__tx_share(ws_conn *conn, ws__shared *shared, size_t slot)
 {
     ws__mark *mark;
 
-    if (conn->line & WS__NO_OUTPUT)
+    if (ws__cork_first(conn))
         return WS_ERR_STATE;
-    if (conn->cork && conn->cork->total)
-        (conn->cork->flush)(conn);
     if (!ws__tx_room(conn, 0))
         return WS_ERR_MEMORY;
     mark = ws__mark_new(conn, conn->tx->mark_end);
@@ -6527,7 +6627,8 @@ static int ws__gather_frame(ws_conn *conn, const ws_frame *frame, const ws_str *
 {
     ws__gather *gather = conn->cork;
     uint8_t *at = gather->buf + gather->len;
-    size_t n = (size_t)frame->size, copied, head;
+    size_t n = (size_t)frame->size, copied, laid;
+    ws__cursor from = ws__cursor_at(value);
     int borrow = n >= WS__BORROW_MIN && !frame->masked && count == 1 && !ws__io(conn) &&
                  ws__borrowed(conn, gather, (const uint8_t *)value->data, n);
 
@@ -6535,11 +6636,10 @@ static int ws__gather_frame(ws_conn *conn, const ws_frame *frame, const ws_str *
     if (gather->n + 2 > WS__PIECES || copied > gather->cap ||
         gather->cap - gather->len < copied + 14)
         return 0;
-    head = ws_frame_encode(frame, at);
-    if (copied)
-        ws__join_pieces(at + head, frame, value, count);
-    gather->len += head + copied;
-    ws__gather_piece(gather, at, head + copied);
+    laid = borrow ? ws_frame_encode(frame, at)
+                  : (size_t)(ws__frame_lay(at, frame, &from) - at);
+    gather->len += laid;
+    ws__gather_piece(gather, at, laid);
     if (borrow)
         ws__gather_piece(gather, (const uint8_t *)value->data, n);
     return 1;
@@ -6564,9 +6664,9 @@ static int ws__frame_make(ws_conn *conn, ws_frame *frame, int op, size_t n)
 /* Sends or queues one frame, its payload of n bytes in pieces. */
 static int ws__frame_put(ws_conn *conn, int op, const ws_str *value, int count, size_t n)
 {
+    ws__cursor from = ws__cursor_at(value);
     ws_frame frame;
     uint8_t *at;
-    size_t head;
     int r;
 
     if (conn->line & WS__NO_OUTPUT)
@@ -6574,21 +6674,16 @@ static int ws__frame_put(ws_conn *conn, int op, const ws_str *value, int count, 
     r = ws__frame_make(conn, &frame, op, n);
     if (r)
         return r;
-    if (conn->cork && !ws__pending(conn)) {
-        if (ws__gather_frame(conn, &frame, value, count))
-            return 0;
-        (conn->cork->flush)(conn);
-        if (!ws__pending(conn) && ws__gather_frame(conn, &frame, value, count))
-            return 0;
-    } else if (conn->cork && conn->cork->total) {
-        (conn->cork->flush)(conn);
-    }
+    if (conn->cork && !ws__pending(conn) && ws__gather_frame(conn, &frame, value, count))
+        return 0;
+    if (ws__cork_first(conn))
+        return WS_ERR_STATE;
+    if (conn->cork && !ws__pending(conn) && ws__gather_frame(conn, &frame, value, count))
+        return 0;
     at = ws__tx_room(conn, n + ws__header_size(conn, n));
     if (!at)
         return WS_ERR_MEMORY;
-    head = ws_frame_encode(&frame, at);
-    ws__join_pieces(at + head, &frame, value, count);
-    conn->tx->len += head + n;
+    conn->tx->len += (size_t)(ws__frame_lay(at, &frame, &from) - at);
     return 0;
 }
 
@@ -6620,14 +6715,14 @@ static int ws__frame_run(ws_conn *conn, int op, int rsv, size_t size, size_t mos
 {
     size_t heads = (size_t)(ws__wire_size(conn, size, most) - size), i;
     size_t frames = size > most ? (size - 1) / most + 1 : 1;
-    uint8_t head[WS_FRAME_HEADER_MAX], *base, *to;
+    uint8_t *base, *to;
 
     base = ws__tx_room_behind(conn, size, heads);
     if (!base)
         return WS_ERR_MEMORY;
     base -= size;
     for (i = frames; i-- > 0;) {    /* from the last one on they move up */
-        size_t part = i + 1 < frames ? most : size - i * most, n;
+        size_t part = i + 1 < frames ? most : size - i * most;
         int r, end = i + 1 < frames ? WS__UNFINISHED : op & WS__UNFINISHED;
         ws_frame frame;
         r = ws__frame_make(conn, &frame, (i ? WS_OP_CONTINUATION : op & 15) | end, part);
@@ -6635,12 +6730,8 @@ static int ws__frame_run(ws_conn *conn, int op, int rsv, size_t size, size_t mos
             return r;
         if (!i && op & 15)
             frame.rsv = (uint8_t)rsv;
-        n = ws_frame_encode(&frame, head);
         to = base + i * most + (i ? i * ws__header_size(conn, most) : 0);
-        memmove(to + n, base + i * most, part);
-        memcpy(to, head, n);
-        if (frame.masked)
-            ws_mask(to + n, to + n, part, frame.key, 0);
+        ws__frame_move(to, &frame, base + i * most);
     }
     conn->tx->len += size + heads;
     return 0;
@@ -6684,9 +6775,7 @@ static int ws__coded_put(ws_conn *conn, int op, const ws_str *value, int count, 
     int end = op & WS__UNFINISHED ? 1 : 2, whole = end == 2 && op & 15, r;
     size_t size;
 
-    if (conn->cork && conn->cork->total)
-        (conn->cork->flush)(conn);
-    if (conn->line & WS__NO_OUTPUT)
+    if (ws__cork_first(conn))
         return WS_ERR_STATE;
     r = ws__encode_run(conn, value, count, n, end, &size);
     if (!r && whole && ext->set->only_smaller && ext->out.alone && size >= n)
@@ -6732,20 +6821,17 @@ static int ws__pong_put(ws_conn *conn, const void *data, size_t n)
 static void ws__pong_front(ws_conn *conn)
 {
     ws__tx *tx = conn->tx;
+    size_t size = ws__header_size(conn, tx->pong_size) + tx->pong_size;
     ws_frame frame;
-    size_t head;
-    uint8_t header[WS_FRAME_HEADER_MAX];
 
     ws__core_frame(&conn->core, &frame, WS_OP_PONG, tx->pong_size);
     tx->has_pong = 0;
     if (frame.masked && ws__random(conn, frame.key, 4))
         return;
-    head = ws_frame_encode(&frame, header);
-    tx->pos -= head + tx->pong_size;
+    tx->pos -= size;
     if (tx->drain)
-        tx->drain += head + tx->pong_size;
-    memcpy(WS__DATA(tx) + tx->pos, header, head);
-    ws_mask(WS__DATA(tx) + tx->pos + head, tx->pong, tx->pong_size, frame.key, 0);
+        tx->drain += size;
+    ws__frame_move(WS__DATA(tx) + tx->pos, &frame, tx->pong);
 }
 
 static int ws__close_put(ws_conn *conn, int code, const char *reason, size_t n)
@@ -6790,8 +6876,8 @@ static void ws__end(ws_conn *conn, int phase)
     ws__finish(conn);
 }
 
-/* A fault in the frames: its text says at which of their bytes. A close reason does not.
-   */
+/* A fault in the frames: its text says at which of their bytes. A close reason does
+   not. */
 static int ws__is_placed(int number)
 {
     int tell = ws__error_tell(number);
@@ -6823,8 +6909,8 @@ static void ws__note_error(ws_conn *conn, int number, const char *more)
 }
 
 #ifndef WS_NO_SERVER
-static int ws__refuse(ws_conn *c, int status, const ws_header *headers, const char *text,
-                      size_t n, int with_body);
+static int ws__refuse(ws_conn *conn, int status, const ws_header *headers,
+                      const char *text, size_t n, int with_body);
 #endif
 
 /* What CLOSE will say of an error. */
@@ -6847,7 +6933,7 @@ static void ws__fail_with(ws_conn *conn, int error, const char *more)
     WS_TRACE(conn, "error", error);
     if (ws__phase_has(&conn->core, WS__ENDS) &&
         (conn->core.error || ws__core_clean(&conn->core))) {
-        ws__enter(&conn->core, WS__PHASE_ENDED);
+        ws__enter(&conn->core, WS__PHASE_ENDED);    /* what is queued may still go */
         ws__wake(conn);
         return;
     }
@@ -6962,7 +7048,6 @@ static int ws__source_plain(ws_conn *conn)
     uint8_t *at = ws__tx_room(conn, WS_FRAME_HEADER_MAX + WS__SOURCE_PIECE);
     ptrdiff_t n;
     ws_frame frame;
-    size_t head;
     int r;
 
     if (!at)
@@ -6975,11 +7060,7 @@ static int ws__source_plain(ws_conn *conn)
         ws__tx_settle(conn);
         return r;
     }
-    head = ws_frame_encode(&frame, at);
-    memmove(at + head, at + WS_FRAME_HEADER_MAX, (size_t)n);
-    if (frame.masked)
-        ws_mask(at + head, at + head, (size_t)n, frame.key, 0);
-    conn->tx->len += head + (size_t)n;
+    conn->tx->len += (size_t)(ws__frame_move(at, &frame, at + WS_FRAME_HEADER_MAX) - at);
     ws__core_part_sent(&conn->core, conn->now, more->read_op, !n);
     return 0;
 }
@@ -7275,7 +7356,8 @@ static void ws__protocol_choose(ws_conn *conn)
         conn->protocol = ws__protocol_find(conn->cfg, item);
 }
 
-/* Does the client offer x in a way that suits? Of several offers the first one that does.
+/* Does the client offer the extension in a way that suits? Of several offers the first
+   one that does.
    */
 static int ws__extension_accept(const ws_conn *conn, const ws_extension *extension,
                                 ws__choice *choice)
@@ -7413,8 +7495,8 @@ static int ws__protocol_keep(ws_conn *conn, const char *protocol)
     return conn->more->protocol ? 0 : WS_ERR_MEMORY;
 }
 
-/* Writes the answer that opens the connection (4.2.2) but for the application's headers.
-   */
+/* Writes the answer that opens the connection (4.2.2) but for the application's
+   headers. */
 WS__APART void ws__answer_write(ws_conn *conn, ws__text *text, const char *protocol,
                                 const ws__choice *choice)
 {
@@ -7943,13 +8025,13 @@ WS__APART int ws__client_head(ws_conn *conn, ws_str head)
 
 /* ==== >>recv (private) ============================================================== */
 
-/* Input to parse: [p, end). in_rx: it lies in c->rx, else in the driver's buffer. */
+/* Input to parse: [p, end). in_rx: it lies in conn->rx, else in the driver's buffer. */
 typedef struct ws__span {
     uint8_t *p, *end;
     int in_rx;
 } ws__span;
 
-/* Room for n more raw bytes at the end of c->rx; NULL when there is none. */
+/* Room for n more raw bytes at the end of conn->rx; NULL when there is none. */
 static uint8_t *ws__rx_room(ws_conn *conn, size_t n)
 {
     ws__rx *rx = conn->rx, *bigger;
@@ -8094,8 +8176,8 @@ static int ws__control_answer(ws_conn *conn, int op, const uint8_t *p, size_t n)
     return fault;
 }
 
-/* The peer's Close frame. One that cannot be answered ends all the same; it is no fault if
-   the peer takes nothing any more. */
+/* The peer's Close frame. One that cannot be answered ends all the same; it is no fault
+   if the peer takes nothing any more. */
 static void ws__close_got(ws_conn *conn, const uint8_t *p, size_t n)
 {
     int fault = ws__core_close_got(&conn->core, p, n);
@@ -8172,7 +8254,8 @@ static int ws__part(ws_conn *conn, const void *data, size_t n, int last, ws_even
     return 1;
 }
 
-/* Takes k bytes of payload to a place of their own. 0, or the connection has failed. */
+/* Takes part bytes of payload to a place of their own. 0, or the connection has
+   failed. */
 static int ws__payload_take(ws_conn *conn, ws__span *in, uint8_t *to, size_t part)
 {
     size_t good;
@@ -8289,7 +8372,7 @@ static int ws__coded_event(ws_conn *conn, int last, ws_event *ev)
 /* Payload of the frame that was not decoded yet: what is to come, and what lies there. */
 static uint64_t ws__frame_left(const ws__rx *rx) { return rx->reader.left + rx->clear; }
 
-/* Inside a data frame of an encoded message: decodes k bytes that came. */
+/* Inside a data frame of an encoded message: decodes part bytes that came. */
 static int ws__payload_coded(ws_conn *conn, ws__span *in, size_t part, ws_event *ev)
 {
     const ws_config *set = &conn->cfg->set;
@@ -8375,7 +8458,7 @@ static const ws__reader *ws__reader_of(const ws_conn *conn)
     return conn->rx ? &conn->rx->reader : &none;
 }
 
-/* Does frame f bring its message to the application in PART events? */
+/* Does the frame bring its message to the application in PART events? */
 static int ws__in_parts(const ws_config *set, const ws__reader *reader,
                         const ws_frame *frame)
 {
@@ -8735,9 +8818,9 @@ static int ws__shake_step(ws_conn *conn, ws__span *in, ws_event *ev)
 }
 
 #ifdef WS__DIALS
-static int ws__again(ws_conn *c, ws_event *ev);
+static int ws__again(ws_conn *conn, ws_event *ev);
 #endif
-static int ws__judge(ws_conn *c);
+static int ws__judge(ws_conn *conn);
 
 static int ws__close_event(ws_conn *conn, ws_event *ev)
 {
@@ -8830,7 +8913,7 @@ static int ws__step(ws_conn *conn, ws__span *in, ws_event *ev)
         !held ? ws__step(conn, in, ev) : ws__late_event(conn, ev);
 }
 
-/* Pulls from the bytes that c->rx holds. */
+/* Pulls from the bytes that conn->rx holds. */
 static int ws__pull(ws_conn *conn, ws_event *ev)
 {
     ws__span in;
@@ -8865,20 +8948,20 @@ static int ws__pull(ws_conn *conn, ws_event *ev)
    judges. The engine is told the time before it parses: where there is input that the
    parser has not seen (WS__FRESH), ws__judge_dry leaves WS__JUDGE_OWED, and the parser
    judges when it has used up the bytes that are here, or, as more may come while they are
-   read, the first rx->owed of them. In a loop a heap has the connections by ws_conn.due, a
-   time before which nothing is due: one that is reached gets a turn (WS__OVERDUE), which
-   ends with ws__judge. */
+   read, the first rx->owed of them. In a loop a heap has the connections by ws_conn.due,
+   a time before which nothing is due: one that is reached gets a turn (WS__OVERDUE),
+   which ends with ws__judge. */
 
 #ifdef WS__DIALS
-static int ws__connects(const ws_conn *c);
-static uint32_t ws__connect_due(const ws_conn *c, uint32_t now);
-static int ws__dial_expired(ws_conn *c);
+static int ws__connects(const ws_conn *conn);
+static uint32_t ws__connect_due(const ws_conn *conn, uint32_t now);
+static int ws__dial_expired(ws_conn *conn);
 #endif
 
 #ifdef WS_NO_SOCKETS
 static int ws__must_end(const ws_conn *conn) { (void)conn; return 0; }
 #else
-static int ws__must_end(const ws_conn *c);
+static int ws__must_end(const ws_conn *conn);
 #endif
 
 #ifndef WS_NO_SERVER
@@ -8934,21 +9017,10 @@ static int ws__refusal_shown(ws_conn *conn)
     return 1;
 }
 
-/* Waits no more for what closing takes. */
-static void ws__give_up(ws_conn *conn)
-{
-    if (!conn->core.error && !ws__core_clean(&conn->core)) {
-        ws__fail(conn, WS_ERR_CLOSE_TIMEOUT);
-    } else {
-        ws__drop_output(conn);
-        ws__end(conn, WS__PHASE_ENDED);
-    }
-}
-
 #ifndef WS_NO_SERVER
 
 static void ws__fill_copy(void *data, void *at, size_t n) { memcpy(at, data, n); }
-static int ws__body_put(ws_conn *c, size_t n, void (*fill)(void *, void *, size_t),
+static int ws__body_put(ws_conn *conn, size_t n, void (*fill)(void *, void *, size_t),
                         void *user);
 
 /* Something is written: the next beat is due so much later. */
@@ -9008,6 +9080,17 @@ static void ws__shake_late(ws_conn *conn)
     ws__end(conn, WS__PHASE_ENDED);
 }
 
+/* Waits no more for what closing takes. */
+static void ws__give_up(ws_conn *conn)
+{
+    if (!conn->core.error && !ws__core_clean(&conn->core)) {
+        ws__fail(conn, WS_ERR_CLOSE_TIMEOUT);
+    } else {
+        ws__drop_output(conn);
+        ws__end(conn, WS__PHASE_ENDED);
+    }
+}
+
 /* Closing took too long, unless the peer goes on taking what is left to be sent. */
 static void ws__close_late(ws_conn *conn)
 {
@@ -9054,7 +9137,7 @@ static void ws__expired(ws_conn *conn)
         ws__core_expired(conn);
 }
 
-/* Judges what is due at c->now, after what came until then was taken and parsed. 1 if
+/* Judges what is due at conn->now, after what came until then was taken and parsed. 1 if
    anything was. */
 static int ws__judge(ws_conn *conn)
 {
@@ -9464,12 +9547,12 @@ static int ws__too_much(const ws_conn *conn, uint64_t wire)
 }
 
 #ifndef WS_NO_SOCKETS
-static void ws__flush(ws_conn *c);
-static int ws__await(ws_conn *c, uint64_t wire, int (*busy)(const ws_conn *c));
-static void ws__look(ws_conn *c);
+static void ws__flush(ws_conn *conn);
+static int ws__await(ws_conn *conn, uint64_t wire, int (*busy)(const ws_conn *conn));
+static void ws__look(ws_conn *conn);
 
-/* 1 if the poller will tell when the socket takes more output: trying before is in vain.
-   */
+/* 1 if the poller will tell when the socket takes more output: trying before is in
+   vain. */
 static int ws__awaits_room(const ws_conn *conn)
 {
     return conn->wants != WS__UNWATCHED && (conn->wants & WS_WANT_WRITE);
@@ -9550,35 +9633,15 @@ static int ws__sent(ws_conn *conn, int r)
     return r;
 }
 
-/* Copies the next n bytes of pieces, *at being the place in the first of them. Returns
-   the piece to go on with. */
-static const ws_str *ws__take_pieces(uint8_t *to, const ws_str *value, size_t *at,
-                                     size_t n)
-{
-    while (n) {
-        size_t part = value->size - *at < n ? value->size - *at : n;
-        if (part)
-            memcpy(to, value->data + *at, part);
-        to += part;
-        n -= part;
-        *at += part;
-        if (n) {
-            value++;
-            *at = 0;
-        }
-    }
-    return value;
-}
-
 /* Queues a message in frames of at most most bytes: all of it, or nothing. */
 static int ws__send_cut(ws_conn *conn, int op, const ws_str *value, size_t n, size_t most)
 {
     uint64_t wire = ws__wire_size(conn, n, most);
-    size_t at = 0;
+    ws__cursor from = ws__cursor_at(value);
     uint8_t *to;
 
-    if (conn->cork && conn->cork->total)
-        (conn->cork->flush)(conn);
+    if (ws__cork_first(conn))
+        return WS_ERR_STATE;
     to = wire < ((size_t)-1) / 4 ? ws__tx_room(conn, (size_t)wire) : NULL;
     if (!to)
         return WS_ERR_MEMORY;
@@ -9588,11 +9651,7 @@ static int ws__send_cut(ws_conn *conn, int op, const ws_str *value, size_t n, si
         int r = ws__frame_make(conn, &frame, op | (part < n ? WS__UNFINISHED : 0), part);
         if (r)
             return r;
-        to += ws_frame_encode(&frame, to);
-        value = ws__take_pieces(to, value, &at, part);
-        if (frame.masked)
-            ws_mask(to, to, part, frame.key, 0);
-        to += part;
+        to = ws__frame_lay(to, &frame, &from);
         n -= part;
         op = WS_OP_CONTINUATION;
         if (!n)
@@ -9758,7 +9817,8 @@ typedef struct ws__news {
 
 #define WS__SHARE_MIN 64        /* bytes of payload from which a reference beats a copy */
 
-/* Encodes a message alone into the frame that f begins. *out is NULL if it does not pay.
+/* Encodes a message alone into the frame that begins there. *out is NULL if it does not
+   pay.
    */
 static int ws__shared_coded(ws__cfg *cfg, const ws__ext *ext, ws_frame *frame,
                             const ws_str *payload,
@@ -9770,7 +9830,7 @@ static int ws__shared_coded(ws__cfg *cfg, const ws__ext *ext, ws_frame *frame,
     ws__shared *shared = ws__shared_raw(cfg, WS_FRAME_HEADER_MAX + room);
     ws__coder coder = { NULL, 0, 1, 1, 0 };
     ws__encoding input = { NULL, 1, 2, 0 };
-    size_t made = 0, head;
+    size_t made = 0;
     uint8_t *at;
     int r;
 
@@ -9791,16 +9851,13 @@ static int ws__shared_coded(ws__cfg *cfg, const ws__ext *ext, ws_frame *frame,
     }
     frame->rsv = (uint8_t)extension->rsv;
     frame->size = made;
-    head = ws_frame_encode(frame, WS__DATA(shared));
-    memmove(WS__DATA(shared) + head, at, made);
-    if (frame->masked)
-        ws_mask(WS__DATA(shared) + head, WS__DATA(shared) + head, made, frame->key, 0);
-    shared->size = head + made;
+    shared->size = (size_t)(ws__frame_move(WS__DATA(shared), frame, at) -
+                            WS__DATA(shared));
     *out = shared;
     return 0;
 }
 
-/* Is the message to be encoded for c, and alone, so that others may have the same? */
+/* Is the message to be encoded for conn, and alone, so that others may have the same? */
 static int ws__news_coded(const ws_conn *conn, const ws__news *news)
 {
     return conn->more && ws__encodes(conn, news->op, news->payload.size) &&
@@ -9820,7 +9877,7 @@ static int ws__encode_alike(const ws_extension *a, const ws_extension *b)
            ws__deflate_alike((const ws_deflate *)a->user, (const ws_deflate *)b->user));
 }
 
-/* What was encoded for those who agreed to the same as c, or the place for it. */
+/* What was encoded for those who agreed to the same as conn, or the place for it. */
 static ws__news_set *ws__news_find(const ws_conn *conn, ws__news *news)
 {
     const ws__ext *ext = conn->more->ext;
@@ -9849,7 +9906,7 @@ static void ws__news_end(ws__news *news)
             ws__shared_release(news->coded[i].frame);
 }
 
-/* The frame of a message in the form that c needs, with a reference for the caller. A
+/* The frame of a message in the form that conn needs, with a reference for the caller. A
    client has one of its own: its key is used once. */
 static int ws__news_frame(ws_conn *conn, ws__news *news, ws__shared **out)
 {
@@ -9936,8 +9993,8 @@ static void ws__slot_replace(ws_conn *conn, ws__mark *mark, ws__shared *frame)
     frame->refs++;
 }
 
-/* Can c share a message with others? A client masks it, a stream takes it in frames, and
-   an encoder that remembers must see it. */
+/* Can conn share a message with others? A client masks it, a stream takes it in frames,
+   and an encoder that remembers must see it. */
 static int ws__news_shares(const ws_conn *conn, const ws__news *news)
 {
     size_t n = news->payload.size;
@@ -11452,8 +11509,8 @@ static int ws__tls_name_is(ws_str name, ws_str host)
     return ws__same_text(name, host);
 }
 
-/* Is the certificate for that host or address (RFC 9525: only subject alternative names)?
-   */
+/* Is the certificate for that host or address (RFC 9525: only subject alternative
+   names)? */
 static int ws__tls_is_for(const mbedtls_x509_crt *cert, ws_str host)
 {
     const mbedtls_x509_sequence *san = &cert->subject_alt_names;
@@ -11472,8 +11529,8 @@ static int ws__tls_is_for(const mbedtls_x509_crt *cert, ws_str host)
     return 0;
 }
 
-/* The client asks for a host: the first certificate that names it, else the first of all.
-   */
+/* The client asks for a host: the first certificate that names it, else the first of
+   all. */
 static int ws__tls_sni(void *user, mbedtls_ssl_context *ssl, const unsigned char *name,
                        size_t n)
 {
@@ -11510,8 +11567,9 @@ static int ws__tls_config(ws__tls_keys *keys, mbedtls_ssl_config *config, int ro
 #endif
     mbedtls_ssl_conf_ca_chain(config, &keys->ca, NULL);
     if (keys->own)
-        return ws__tls_mbed(keys, "", mbedtls_ssl_conf_own_cert(config, &keys->own->cert,
-                                                                           &keys->own->key));
+        return ws__tls_mbed(keys, "",
+                            mbedtls_ssl_conf_own_cert(config, &keys->own->cert,
+                                                      &keys->own->key));
     return 0;
 }
 
@@ -11803,7 +11861,8 @@ static void ws__tls_ahead_free(ws__tls_end *tls)
 static int ws__tls_greeting(ws__tls_end *tls)
 {
     static const char sorry[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
-                                "Content-Length: 32\r\n\r\nThis port speaks TLS: use https.\n";
+                                "Content-Length: 32\r\n\r\n"
+                                "This port speaks TLS: use https.\n";
 
     tls->spoken = 1;
     if (tls->ahead[0] == 22 || tls->ahead[0] == 21)
@@ -12409,8 +12468,8 @@ static void ws__sock_options(ws__sock sock)
     setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, (const char *)&on, sizeof on);
 }
 
-/* Closes so that the peer gets our last words: unread input would turn them into a reset.
-   */
+/* Closes so that the peer gets our last words: unread input would turn them into a
+   reset. */
 static void ws__sock_end(ws__sock sock)
 {
     char waste[256];
@@ -12522,7 +12581,7 @@ static void ws__put_address(ws__text *text, const struct sockaddr *addr, size_t 
     ws__puts(text, port);
 }
 
-static void ws__poller_drop(ws_loop *l, ws__sock fd);
+static void ws__poller_drop(ws_loop *loop, ws__sock fd);
 
 /* The poller forgets the socket. Before it is closed: as long as a child process has a
    copy of it, it would go on to tell of it. */
@@ -12661,7 +12720,7 @@ static ptrdiff_t ws__writev(ws_conn *conn, const ws__piece *pieces, int n)
 /* Must a connection that is accepted speak TLS? */
 WS__PRIVATE int ws__serves_tls(const ws_config *set) { return set->wrap || set->tls; }
 
-static ws_tls *ws__loop_tls(ws_loop *l);
+static ws_tls *ws__loop_tls(ws_loop *loop);
 
 /* Is there TLS for its connections? Returns 0, or the error with *why. */
 static int ws__tls_ready(ws_conn *conn, const char **why)
@@ -12694,8 +12753,8 @@ static int ws__layer_wrap(ws_conn *conn, ws_io *io, const char *host, const char
     return r;
 }
 
-/* Puts TLS around what c's bytes go through. host: the server's or the proxy's; NULL: we
-   are the server. Returns 0, or fails the connection. */
+/* Puts TLS around what conn's bytes go through. host: the server's or the proxy's; NULL:
+   we are the server. Returns 0, or fails the connection. */
 static int ws__wrap(ws_conn *conn, const char *host)
 {
     const char *why = NULL;
@@ -12769,8 +12828,8 @@ typedef struct ws__found {
 
 enum { WS__DIAL_LOOKUP, WS__DIAL_CONNECT, WS__DIAL_TUNNEL };
 
-/* A client that is still connecting. Stage LOOKUP: c->fd, if any, becomes readable when
-   the answer is there. */
+/* A client that is still connecting. Stage LOOKUP: conn->fd, if any, becomes readable
+   when the answer is there. */
 typedef struct ws__dial {
     struct ws__lookup *lookup;  /* under way on a thread, or NULL */
     ws_tunnel *tunnel;          /* NULL: straight to the server */
@@ -12958,7 +13017,7 @@ static int ws__lookup_start(ws_conn *conn)
     return 0;
 }
 
-/* Ends c's part in its lookup. done: it is ready; take the answer. */
+/* Ends conn's part in its lookup. done: it is ready; take the answer. */
 static void ws__lookup_end(ws_conn *conn, int done)
 {
     ws__lookup *lookup = conn->dial->lookup;
@@ -12998,8 +13057,8 @@ static void ws__dial_free(ws_conn *conn)
     conn->dial = NULL;
 }
 
-/* Makes c->dial. In the caller's block it lies at the end of the input, of which there is
-   none yet. 0 when there is no room. */
+/* Makes conn->dial. In the caller's block it lies at the end of the input, of which there
+   is none yet. 0 when there is no room. */
 static int ws__dial_new(ws_conn *conn)
 {
     const size_t size = sizeof *conn->dial;
@@ -13105,7 +13164,7 @@ WS__PRIVATE const char *ws__proxy_env(const ws_url *url) { return ws__proxy_name
                                                                                   url); }
 #endif
 
-/* Makes c->dial->tunnel if url is to be reached through a proxy; fills proxy. */
+/* Makes conn->dial->tunnel if url is to be reached through a proxy; fills proxy. */
 WS__APART int ws__dial_proxy(ws_conn *conn, const ws_url *url, ws_url *proxy,
                              const char **why)
 {
@@ -13496,7 +13555,7 @@ static void ws__dial_start(ws_conn *conn)
     ws__dial_lookup(conn);
 }
 
-/* Has c->fd got what its stage waits for? */
+/* Has conn->fd got what its stage waits for? */
 static int ws__dial_ready(const ws_conn *conn)
 {
     struct pollfd polled;
@@ -13659,7 +13718,7 @@ static int ws__same_server(const ws_url *a, const ws_url *b)
            ws__same_text(a->host, b->host);
 }
 
-/* Makes the URL that a Location leads to in t; user and password go along to the same
+/* Makes the URL that a Location leads to in text; user and password go along to the same
    server. Returns NULL, or what is wrong. */
 static const char *ws__location(ws__text *out, const ws_url *from, ws_str to,
                                 uint8_t *crossed)
@@ -13992,10 +14051,10 @@ static void ws__write_failed(ws_conn *conn)
         conn->line |= WS__INPUT_END;    /* a blocking one would wait */
 }
 
-static ws__piece *ws__loop_pieces(ws_loop *l, int *most);
+static ws__piece *ws__loop_pieces(ws_loop *loop, int *most);
 
-/* Writes what waits until the transport takes no more, or others should have their turn.
-   */
+/* Writes what waits until the transport takes no more, or others should have their
+   turn. */
 static void ws__flush(ws_conn *conn)
 {
     ws__piece few[16], *pieces = few;
@@ -14079,7 +14138,7 @@ static uint8_t *ws__read_room(ws_conn *conn, size_t *n)
     return at;
 }
 
-/* A look at the frames that wait in c->rx, which leaves them there. */
+/* A look at the frames that wait in conn->rx, which leaves them there. */
 typedef struct ws__walk {
     const uint8_t *p, *end;     /* behind the frame that was seen last */
     ws__reader reader;
@@ -14173,7 +14232,7 @@ static size_t ws__need(const ws_conn *conn)
     return walk.missing < 65536 ? (size_t)walk.missing : 65536;
 }
 
-static int ws__wants_input(const ws_conn *c);
+static int ws__wants_input(const ws_conn *conn);
 
 /* One read, of n bytes, of what nobody wants to know; its end counts. */
 static int ws__receive_waste(ws_conn *conn, void *waste, size_t n)
@@ -14185,7 +14244,7 @@ static int ws__receive_waste(ws_conn *conn, void *waste, size_t n)
     return got == (ptrdiff_t)n;
 }
 
-/* One read into c->rx. Returns 1 when more may follow at once. */
+/* One read into conn->rx. Returns 1 when more may follow at once. */
 static int ws__receive(ws_conn *conn)
 {
     size_t n = 16384;
@@ -14597,7 +14656,7 @@ WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg)
 /* ==== >>poller (private) ============================================================ */
 
 /* What ws__poller_wait found: key as given to ws__poller_set. What the system tells it is
-   first written to l->buf, which is free between turns. */
+   first written to loop->buf, which is free between turns. */
 typedef struct ws__ready {
     uintptr_t key;      /* a ws_conn *, WS__KEY_LISTENER(i) or WS__KEY_POST */
     int wants;          /* WS_WANT_ bits that hold, or WS__HANGUP */
@@ -14767,7 +14826,12 @@ static void ws__poller_close(ws_loop *loop)
    writing, is to be told, and once; the room it has to write never reaches NOTE_LOWAT. */
 static int ws__kqueue_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, int wants)
 {
-    static const struct { int want; short filter; unsigned short flags; unsigned note; } side[3] = {
+    static const struct {
+        int want;
+        short filter;
+        unsigned short flags;
+        unsigned note;
+    } side[3] = {
         { WS_WANT_READ, EVFILT_READ, 0, 0 }, { WS_WANT_WRITE, EVFILT_WRITE, 0, 0 },
         { WS__HANGUP, EVFILT_WRITE, EV_CLEAR, NOTE_LOWAT }
     };
@@ -15065,7 +15129,7 @@ static void ws__heap_put(ws_loop *loop, uint32_t slot, ws_conn *conn)
     conn->slot = slot;
 }
 
-/* Moves c to its place. All others are at theirs. */
+/* Moves conn to its place. All others are at theirs. */
 static void ws__heap_sift(ws_loop *loop, ws_conn *conn)
 {
     uint32_t at = conn->slot, child;
@@ -15091,8 +15155,9 @@ static inline void ws__heap_sooner(ws_loop *loop, ws_conn *conn, uint32_t due)
     ws__heap_sift(loop, conn);
 }
 
-/* Gives c a place in the heap at due, or sooner: while only keepalive runs nothing is ever
-   due before it then, not when a message goes or comes, nor when a pong ends the wait. */
+/* Gives conn a place in the heap at due, or sooner: while only keepalive runs nothing is
+   ever due before it then, not when a message goes or comes, nor when a pong ends the
+   wait. */
 static uint32_t ws__heap_place(ws_conn *conn, uint32_t due, uint32_t now)
 {
     conn->place &= (uint8_t)~WS__PLACED;
@@ -15102,8 +15167,8 @@ static uint32_t ws__heap_place(ws_conn *conn, uint32_t due, uint32_t now)
     return ws__sooner(now, due, ws__after(now, now, conn->cfg->set.ping_interval));
 }
 
-/* After a turn of c: moves it up if it is due sooner than its place says. One that is due
-   later stays there until ws__loop_timers comes across it. */
+/* After a turn of conn: moves it up if it is due sooner than its place says. One that is
+   due later stays there until ws__loop_timers comes across it. */
 static void ws__heap_fix(ws_loop *loop, ws_conn *conn)
 {
     uint32_t now = (uint32_t)loop->now;
@@ -15115,7 +15180,7 @@ static void ws__heap_fix(ws_loop *loop, ws_conn *conn)
     ws__heap_sooner(loop, conn, ws__heap_place(conn, ws__due(conn, now), now));
 }
 
-/* Puts c last: its first turn moves it to its place. So ws_each sees the others stand
+/* Puts conn last: its first turn moves it to its place. So ws_each sees the others stand
    still. */
 static int ws__heap_add(ws_loop *loop, ws_conn *conn)
 {
@@ -15162,13 +15227,13 @@ static void ws__heap_reap(ws_loop *loop, ws_conn *conn)
 
 /* ---- one connection's turn ----
 
-   ws__loop_take names a connection that is ready, or queued because there is something to do
-   without the poller. ws__loop_visit begins its turn: it flushes what waits and reads once,
-   into the loop's buffer (l->span). Then each ws_poll pulls one event (ws__loop_pull), while
-   what the application sends collects in the loop's cork. When there is no event left
-   ws__loop_leave ends the turn: the cork is written in one call, what is left of the input is
-   kept in c->rx, what is due is judged, the poller and the heap are told. The usual turn of a
-   connection at rest touches neither of these. */
+   ws__loop_take names a connection that is ready, or queued because there is something to
+   do without the poller. ws__loop_visit begins its turn: it flushes what waits and reads
+   once, into the loop's buffer (loop->span). Then each ws_poll pulls one event
+   (ws__loop_pull), while what the application sends collects in the loop's cork. When
+   there is no event left ws__loop_leave ends the turn: the cork is written in one call,
+   what is left of the input is kept in conn->rx, what is due is judged, the poller and
+   the heap are told. The usual turn of a connection at rest touches neither of these. */
 
 static void ws__enqueue(ws_conn *conn)
 {
@@ -15363,7 +15428,7 @@ static void ws__leave_all(ws_conn *conn, int own)
     }
 }
 
-/* Takes c out of the loop; the memory goes when the queue comes to it. */
+/* Takes conn out of the loop; the memory goes when the queue comes to it. */
 static void ws__loop_drop(ws_conn *conn)
 {
     ws_loop *loop = conn->loop;
@@ -15410,7 +15475,7 @@ static ws__piece *ws__loop_pieces(ws_loop *loop, int *few)
     return loop->cork.piece + loop->cork.n;
 }
 
-/* Sends the cork; what the socket does not take moves to c->tx. */
+/* Sends the cork; what the socket does not take moves to conn->tx. */
 static int ws__cork_flush(ws_conn *conn)
 {
     ws__gather *gather = conn->cork;
@@ -15518,8 +15583,8 @@ static inline int ws__at_rest(const ws_conn *conn)
            !(conn->line | conn->owes);
 }
 
-/* Ends a turn: what was sent leaves, the rest of the input is kept, the poller is told.
-   */
+/* Ends a turn: what was sent leaves, the rest of the input is kept, the poller is
+   told. */
 static void ws__loop_leave(ws_loop *loop, ws_conn *conn)
 {
     size_t rest = (size_t)(loop->span.end - loop->span.p);
@@ -15561,7 +15626,7 @@ static void ws__loop_leave(ws_loop *loop, ws_conn *conn)
     ws__heap_fix(loop, conn);
 }
 
-/* Begins a turn: c's events are pulled next, its frames collect in the cork. */
+/* Begins a turn: conn's events are pulled next, its frames collect in the cork. */
 static void ws__loop_enter(ws_loop *loop, ws_conn *conn)
 {
     loop->current = conn;
@@ -15631,8 +15696,8 @@ static void ws__loop_receive(ws_loop *loop, ws_conn *conn)
     }
 }
 
-/* What an event shows lies in the loop's buffer, in the connection's, or an extension's.
-   */
+/* What an event shows lies in the loop's buffer, in the connection's, or an
+   extension's. */
 static void ws__loop_show(ws_loop *loop, ws_conn *conn, const ws_event *ev)
 {
     uint8_t *at = (uint8_t *)(uintptr_t)ev->data;
@@ -15680,8 +15745,8 @@ static void ws__loop_visit(ws_loop *loop, ws_conn *conn, int found)
 
     if (overdue)
         loop->now = ws__clock();      /* others' events may have taken long */
-    if (conn->place & WS__LINGERS) {      /* until its time is over: what it still sends is
-                                           dropped */
+    if (conn->place & WS__LINGERS) {      /* until its time is over: what it still sends
+                                           is dropped */
         ptrdiff_t got = found ? recv(conn->fd, (char *)loop->buf, WS__WASTE_SIZE, 0) : 0;
         if (found && (got == 0 || (got < 0 && !ws__would_block())))
             ws__loop_drop(conn);
@@ -15787,7 +15852,8 @@ static ws_str ws__address_group(const ws__listener *listener, ws__sock fd, char 
         return ws__str(name, at + 4);
     }
     if (addr.ss_family == AF_INET6) {
-        const uint8_t *p = (const uint8_t *)&((struct sockaddr_in6 *)(void *)&addr)->sin6_addr;
+        const struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)&addr;
+        const uint8_t *p = (const uint8_t *)&six->sin6_addr;
         int v4 = !memcmp(p, ws__mapped, 12);
         memcpy(name + at, v4 ? p + 12 : p, v4 ? 4 : 8);
         return ws__str(name, at + (v4 ? 4 : 8));
@@ -15900,8 +15966,8 @@ static void ws__read_clock(ws_conn *conn)
         conn->loop->now = now;
 }
 
-/* The application calls outside c's turn: c may not have seen the time for long. What this
-   makes due is judged when the driver has read. */
+/* The application calls outside conn's turn: conn may not have seen the time for long.
+   What this makes due is judged when the driver has read. */
 static void ws__call_begin(ws_conn *conn)
 {
     ws_loop *loop = conn->loop;
@@ -15933,7 +15999,7 @@ static void ws__stop_all(ws_loop *loop)
     }
 }
 
-/* What is due gets a turn, which ends with its judgement. 1 if c is. */
+/* What is due gets a turn, which ends with its judgement. 1 if conn is. */
 static int ws__loop_due(ws_loop *loop, ws_conn *conn)
 {
     uint32_t now = (uint32_t)loop->now, due = ws__due(conn, now);
@@ -16056,6 +16122,29 @@ static uint32_t ws__turn_share(const ws_conn *conn, const ws_event *ev)
     return 1 + (uint32_t)(n < WS__TURN_MAX ? n : WS__TURN_MAX);
 }
 
+/* Goes on with the turn that was begun: 1 an event, 0 there was none left and it ended. */
+static int ws__loop_turn(ws_loop *loop, ws_event *ev)
+{
+    ws_conn *conn = loop->current;
+    int long_enough = loop->turn >= WS__TURN_MAX;
+
+    if (!conn)
+        return 0;
+    if (long_enough) {
+        ws__release(conn);
+    } else if (ws__loop_pull(loop, conn, ev)) {
+        ws__loop_show(loop, conn, ev);
+        loop->turn += ws__turn_share(conn, ev);
+        return 1;
+    }
+    if (loop->current)
+        ws__loop_leave(loop, conn);
+    if (long_enough && !ws__is_gone(conn))
+        ws__enqueue(conn);
+    loop->rested |= long_enough;
+    return 0;
+}
+
 /* timeout < 0: until when. */
 static int ws__loop_run(ws_loop *loop, ws_event *ev, int timeout, uint64_t when)
 {
@@ -16066,22 +16155,8 @@ static int ws__loop_run(ws_loop *loop, ws_event *ev, int timeout, uint64_t when)
     if (!at_once)
         loop->looked = 0;
     for (;;) {
-        while (loop->current) {
-            ws_conn *conn = loop->current;
-            int rest = loop->turn >= WS__TURN_MAX;
-            if (rest)
-                ws__release(conn);
-            else if (ws__loop_pull(loop, conn, ev)) {
-                ws__loop_show(loop, conn, ev);
-                loop->turn += ws__turn_share(conn, ev);
-                return 1;
-            }
-            if (loop->current)
-                ws__loop_leave(loop, conn);
-            if (rest && !ws__is_gone(conn))
-                ws__enqueue(conn);
-            loop->rested |= rest;
-        }
+        if (ws__loop_turn(loop, ev))
+            return 1;
         if (ws__post_next(loop, ev))
             return 1;
         if (loop->rested == 1 && loop->ready_at == loop->ready_count) {
@@ -16315,7 +16390,7 @@ static int ws__bind(ws__sock *out, const struct sockaddr *addr, size_t size, int
     return 0;
 }
 
-/* The port that s got, 0 for a unix socket; negative when the system does not tell. */
+/* The port that sock got, 0 for a unix socket; negative when the system does not tell. */
 WS__APART int ws__bound_port(ws__sock sock)
 {
     struct sockaddr_storage addr;
@@ -16501,8 +16576,8 @@ static int ws__listener_add(ws_loop *loop, const ws__listener *listener)
     return (int)loop->listener_count++;
 }
 
-/* What is wrong with a listener's configuration: 0, or the error with its field, or *why.
-   */
+/* What is wrong with a listener's configuration: 0, or the error with its field, or
+   *why. */
 static int ws__listen_fault(const ws_config *cfg, const char **why, char room[96])
 {
     const int role = WS__OF_SERVER | WS__OF_LISTENER;
@@ -16518,7 +16593,7 @@ static int ws__listen_fault(const ws_config *cfg, const char **why, char room[96
     return *why ? WS_ERR_ARGUMENT : ws__tls_serves(cfg->tls, why);
 }
 
-/* Makes a bound socket a listener with configuration k: its number, or the error. */
+/* Makes a bound socket a listener with configuration cfg: its number, or the error. */
 static int ws__listener_start(ws_loop *loop, ws__sock fd, ws__cfg *cfg)
 {
     int port = ws__bound_port(fd), r;
@@ -16852,7 +16927,7 @@ static void ws__give_begin(ws_loop *loop)
 
 static void ws__give_end(ws_loop *loop) { loop->gives--; }
 
-/* Gives w to c if it is open. Returns 1 if c took it. */
+/* Gives news to conn if it is open. Returns 1 if conn took it. */
 static int ws__offer(ws_conn *conn, ws__news *news)
 {
     return !(conn->place & WS__DEAD) && ws_state(conn) == WS_STATE_OPEN &&
@@ -17028,7 +17103,8 @@ WS_API void ws_free(ws_conn *conn)
 #endif /* WS_IMPLEMENTATION */
 
 /* ==== >>history ========================================================================
-   0.1.0  engine and drivers, handshake control, proxies, groups, plain HTTP, TLS, compression */
+   0.1.0  engine and drivers, handshake control, proxies, groups, plain HTTP, TLS,
+   compression */
 
 /* ==== >>license ========================================================================
    MIT License
@@ -17037,17 +17113,18 @@ WS_API void ws_free(ws_conn *conn)
 
    Permission is hereby granted, free of charge, to any person obtaining a copy of this
    software and associated documentation files (the "Software"), to deal in the Software
-   without restriction, including without limitation the rights to use, copy, modify, merge,
-   publish, distribute, sublicense, and/or sell copies of the Software, and to permit persons
-   to whom the Software is furnished to do so, subject to the following conditions:
+   without restriction, including without limitation the rights to use, copy, modify,
+   merge, publish, distribute, sublicense, and/or sell copies of the Software, and to
+   permit persons to whom the Software is furnished to do so, subject to the following
+   conditions:
 
-   The above copyright notice and this permission notice shall be included in all copies or
-   substantial portions of the Software.
+   The above copyright notice and this permission notice shall be included in all copies
+   or substantial portions of the Software.
 
    THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED,
-   INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR
-   PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE
-   FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
-   OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER
-   DEALINGS IN THE SOFTWARE.
+   INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A
+   PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT
+   HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF
+   CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR
+   THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 */

@@ -16,6 +16,8 @@ typedef struct row { const char *roles, *set, *steps, *events, *out; } row;
 #define LARGE "max_message=never parts_over=9"
 #define PING "89x00005208"                      /* ours, 20000 ms after 1000 */
 
+#define FIFTH "+858993459 8a "                  /* of 2^32 - 1 ms, with a pong */
+
 #define CLIENT(set, steps, events, out) { "c", set, steps, events, out }
 #define SERVER(set, steps, events, out) { "s", set, steps, events, out }
 #define SET(set, steps, events, out) { "cs", set, steps, events, out }
@@ -39,6 +41,7 @@ static const row rows[] = {
       1002, RSV),
     SET("twice", "c1xc3c3a4a4", "Txc3a4", ""),
     OVER("twice", "c1xc3c3 | c1xffff | 41xc3c3 80", 1007, UTF8),
+    OVER("twice max_message=3", "c1x61616262c3c3a4a4", 1009, MESSAGE_SIZE),
     SET("twice max_message=3", "c1'aabbcc' | 41'aabb' 80'cc'", "T'abc'", ""),
     OVER("twice max_message=3", "c1'aabbccdd' | 41'aabb' 80'ccdd'", 1009, MESSAGE_SIZE),
     BAD("83 | 84 | 85 | 86 | 87 | 8b | 8c | 8d | 8e | 8f", 1002, OPCODE),
@@ -142,6 +145,9 @@ static const row rows[] = {
     SET("ping_interval=300 ping_timeout=70", "+300 +70", "C1006!PING_TIMEOUT", "89x00000514"),
     SET("ping_interval=never", "? +100000 ? +100000", "t-1 t-1", ""),
     SET("ping_interval=never idle_timeout=5000", "+4000 81'a' +1000 +3999", "T'a'", ""),
+    /* 2^32 - 1 ms without a message, and a ping is due then: no limit is no limit */
+    SET("ping_interval=858993459", FIFTH FIFTH FIFTH FIFTH FIFTH "81'a'",
+      "q'' q'' q'' q'' q'' T'a'", "89x3333371b 89'ffjN' 89x99999d81 89xccccd0b4 89x000003e7"),
     SET("ping_timeout=never", "+20000 +100000 ? +100000", "t-1", PING),
     SET("ping_interval=never ping_timeout=5", "!own +100000", "", "89x000003e8"),
     ROW("!own +7 8ax000003e8 !rtt", "qx000003e8 r7", "89x000003e8"),
@@ -151,6 +157,7 @@ static const row rows[] = {
     /* closing and idling */
     ROW("!close:1000 +4999 ?", "t1", "88:1000"),
     ROW("!close:1000 +4000 89'p' +999", "p'p'", "88:1000 8a'p'"),
+    ROW("!close:1000 +4000 89'p' +1000", "p'p' C1006!CLOSE_TIMEOUT", "88:1000 8a'p'"),
     ROW("!close:1000 +4000 81'a' +1000", "T'a' C1006!CLOSE_TIMEOUT", "88:1000"),
     ROW("!hold !close:1000 +3000 !take +4999 ?", "t1", "88:1000"),
     ROW("!close:1000 +5000 | !hold !close:1000 +3000 !take +5000", "C1006!CLOSE_TIMEOUT",
