@@ -382,7 +382,7 @@ typedef struct ws_event {
     int error;          /* CLOSE: 0 or WS_ERR_ */
     uint32_t refused;   /* CLOSE, DOWN: messages and parts that met WS_ERR_BACKLOG or
                            WS_ERR_BUSY since OPEN, or were cut off by ws_close */
-    const char *reason; /* CLOSE: the peer's reason or the error's text; never NULL */
+    const char *reason; /* CLOSE: the peer's reason, else the error's text; never NULL */
 } ws_event;
 
 /* One header line. Arrays of them end with { NULL, NULL }. What only the library writes
@@ -1844,9 +1844,8 @@ WS__PRIVATE void ws__sha1_block(uint32_t h[5], const uint8_t *p)
         if (t < 16)
             x = (uint32_t)ws__get16(p + 4 * t) << 16 | ws__get16(p + 4 * t + 2);
         else
-            x = ws__rotate(w[(t + 13) & 15] ^ w[(t + 8) & 15] ^ w[(t +
-                                                                   2) & 15] ^ w[t & 15],
-                            1);
+            x = ws__rotate(w[(t + 13) & 15] ^ w[(t + 8) & 15] ^ w[(t + 2) & 15] ^
+                           w[t & 15], 1);
         w[t & 15] = x;
         if (t < 20)
             f = d ^ (b & (c ^ d));
@@ -2598,8 +2597,7 @@ static int ws__body_line(ws__body *body, ws_str line, uint32_t most)
 /* One step over n bytes. Returns how many are used up, of which *data are payload, all or
    none; 0: more must come, or it is done; or WS_ERR_BODY. most: bytes of trailers. */
 WS__PRIVATE ptrdiff_t ws__body_step(ws__body *body, const char *p, size_t n,
-                                    uint32_t most,
-                                    size_t *data)
+                                    uint32_t most, size_t *data)
 {
     size_t end;
 
@@ -2839,9 +2837,11 @@ WS__PRIVATE int ws__url_parse(const char *text, size_t n, ws_url *url, ws__url_w
     rest = ws__str(text + i, n - i);
     if (rest.size)
         rest = ws__str(rest.data + 1, rest.size - 1);
-    if (ws_str_is(url->scheme, "ws+unix"))
-        return ws__url_unix(rest, url) ?
-            ws__url_fault(why, "path or target of ws+unix", 8) : 0;
+    if (ws_str_is(url->scheme, "ws+unix")) {
+        if (!ws__url_unix(rest, url))
+            return 0;
+        return ws__url_fault(why, "path or target of ws+unix", 8);
+    }
     url->secure = ws_str_is(url->scheme, "wss") || ws_str_is(url->scheme, "https");
     if (!url->secure && !ws_str_is(url->scheme, "ws") && !ws_str_is(url->scheme, "http"))
         return ws__url_fault(why, "scheme is not ws, wss, http, https or ws+unix", 0);
@@ -3216,8 +3216,7 @@ static int ws__text_judge(int op, uint32_t *utf8, const uint8_t *p, size_t n, in
 /* Judges n clear bytes of the message: its text, its size. end: they are its last. 0, or
    the fault; *good: the bytes in front of it. */
 static int ws__core_clear(ws__reader *reader, const ws_config *rules, const uint8_t *p,
-                          size_t n,
-                          int end, size_t *good)
+                          size_t n, int end, size_t *good)
 {
     uint32_t most = rules->max_message;
     size_t fits = most != WS_NO_LIMIT &&
@@ -3251,8 +3250,7 @@ static void ws__core_move(ws__reader *reader, uint8_t *to, const uint8_t *from, 
 
 /* The same, and judges them: for messages that no extension decodes. */
 static int ws__core_take(ws__reader *reader, const ws_config *rules, uint8_t *to,
-                         const uint8_t *from,
-                         size_t n, size_t *good)
+                         const uint8_t *from, size_t n, size_t *good)
 {
     ws__core_move(reader, to, from, n);
     reader->in_frame = reader->left > 0;
@@ -3368,8 +3366,7 @@ static int ws__core_close_got(ws__core *core, const uint8_t *p, size_t n)
 /* Writes the payload of a Close frame, of which the reason may be cut: its size. code 0:
    empty. */
 static size_t ws__core_close_lay(uint8_t to[WS__CONTROL_MAX], int code,
-                                 const char *reason,
-                                 size_t n)
+                                 const char *reason, size_t n)
 {
     if (!code)
         return 0;
@@ -3550,7 +3547,7 @@ static int ws__core_next(const ws__core *core, const ws_config *rules, uint32_t 
     else
         ping = ws__after(now, core->heard, rules->ping_interval);
     *due = ws__sooner(now, idle, ping);
-    if (*due == idle)
+    if (*due == idle || (int32_t)(now - idle) >= 0)
         return WS_ERR_IDLE_TIMEOUT;
     return core->is & WS__PINGED ? WS_ERR_PING_TIMEOUT : 1;
 }
@@ -3838,8 +3835,7 @@ enum { WS__ANSWER_END, WS__ANSWER_PROTOCOL, WS__ANSWER_EXTENSIONS };
 /* Reads the lines of an answer on from *pos, up to one that says what was agreed: its
    *value is for the caller to judge. accept: the 28 characters that are right. */
 static int ws__answer_read(ws__answer *answer, ws_str head, size_t *pos,
-                           const char *accept,
-                           ws_str *value)
+                           const char *accept, ws_str *value)
 {
     ws_str name;
 
@@ -4177,10 +4173,13 @@ static size_t ws__deflate_state_size(void *user, uint32_t agreed, int encode, in
 {
     const ws_deflate *deflate = (const ws_deflate *)user;
     int bits = encode ? WS__DEFLATE_OURS(agreed) : WS__DEFLATE_THEIRS(agreed);
-    size_t n = !bits ? 0 : encode ?
-        (ws__codec(deflate)->deflate_size)(bits, deflate->mem_level)
-                                  : (ws__codec(deflate)->inflate_size)(bits);
+    const ws_codec *codec = ws__codec(deflate);
+    size_t n = 0;
 
+    if (bits && encode)
+        n = (codec->deflate_size)(bits, deflate->mem_level);
+    else if (bits)
+        n = (codec->inflate_size)(bits);
     *alone = (agreed & (encode ? WS__DEFLATE_OURS_ALONE : WS__DEFLATE_THEIRS_ALONE)) != 0;
     return n && n < (size_t)-1 / 4 ? n + sizeof(ws__deflate_state) : 0;
 }
@@ -5513,8 +5512,7 @@ WS__PRIVATE ws__cfg *ws__cfg_new(const ws_config *cfg, const char *url)
    from. A bad configuration gives a connection with *fault set that knows nothing but its
    memory and its user. */
 static ws_conn *ws__new(const ws_config *cfg, const ws_config *from, int fixed,
-                        const char *url,
-                        int role, int *fault)
+                        const char *url, int role, int *fault)
 {
     int client = (role & WS__OF_CLIENT) != 0;
     ws__cfg *kept;
@@ -5855,8 +5853,7 @@ static int ws__ext_reserve(ws__cfg *cfg, ws__ext *ext)
 
 /* Takes an extension into use, as it was answered. */
 static int ws__ext_open(ws_conn *conn, const ws_extension *extension, uint32_t agreed,
-                        ws_str name,
-                        ws_str params)
+                        ws_str name, ws_str params)
 {
     ws__cfg *cfg = conn->cfg;
     size_t size = sizeof(ws__ext) + name.size + params.size + 1,
@@ -5928,8 +5925,7 @@ typedef struct ws__encoding {
 
 /* Encodes into room bytes. 1: all of it; 0: the room is full. */
 static int ws__encode(const ws_extension *extension, const ws__coder *coder,
-                      ws__encoding *encoding, uint8_t *out,
-                      size_t room, size_t *made)
+                      ws__encoding *encoding, uint8_t *out, size_t room, size_t *made)
 {
     int r = 0;
 
@@ -6014,8 +6010,9 @@ static size_t ws__queued(const ws__tx *tx)
 
 static size_t ws__pending(const ws_conn *conn)
 {
-    return conn->tx ? ws__queued(conn->tx) +
-        (conn->tx->has_pong ? 2u + conn->tx->pong_size : 0u) : 0;
+    if (!conn->tx)
+        return 0;
+    return ws__queued(conn->tx) + (conn->tx->has_pong ? 2u + conn->tx->pong_size : 0u);
 }
 
 /* Waiting for the driver: the queue, and what a cork holds. */
@@ -7200,8 +7197,7 @@ static void ws__put_status(ws__text *text, int status)
 
 /* Queues an HTTP answer that ends the connection. */
 static int ws__refuse(ws_conn *conn, int status, const ws_header *headers,
-                      const char *text,
-                      size_t n, int with_body)
+                      const char *text, size_t n, int with_body)
 {
     int bare = status == 204 || status == 304;
     ws__text out;
@@ -7357,8 +7353,7 @@ static void ws__protocol_choose(ws_conn *conn)
 }
 
 /* Does the client offer the extension in a way that suits? Of several offers the first
-   one that does.
-   */
+   one that does. */
 static int ws__extension_accept(const ws_conn *conn, const ws_extension *extension,
                                 ws__choice *choice)
 {
@@ -7809,8 +7804,8 @@ static int ws__request_put(ws_conn *conn, const ws_url *url)
         with_body = own && set->body_size;
     uint8_t nonce[16];
     char key[25];
-    size_t size = 1024 + 3 * strlen(ws_url_of(conn)) + 2 *
-        (conn->cfg->size - sizeof *client) +
+    size_t size = 1024 + 3 * strlen(ws_url_of(conn)) +
+                  2 * (conn->cfg->size - sizeof *client) +
                   ws__cstr(client->next_line).size + ws__offers_size(conn->cfg);
     ws__text text;
 
@@ -7902,8 +7897,10 @@ static int ws__answer_check(ws_conn *conn, ws_str head, int status, ws_str versi
 }
 
 /* Has it a driver that can make new connections? */
-static int ws__can_dial(const ws_conn *conn) { return ws__is_driven(conn) &&
-                                               !conn->cfg->set.io.read; }
+static int ws__can_dial(const ws_conn *conn)
+{
+    return ws__is_driven(conn) && !conn->cfg->set.io.read;
+}
 
 /* Does an answer of this status send us elsewhere? */
 static int ws__redirects(const ws_conn *conn, int status)
@@ -7974,8 +7971,8 @@ static void ws__body_keep(ws_conn *conn, ws_str head, int status)
 static int ws__extension_insist(ws_conn *conn)
 {
     const ws__ext *ext = ws__ext_of(conn);
-    const ws_extension *extension = ws__extension_missing(conn->cfg,
-                                                          ext ? ext->set : NULL);
+    const ws_extension *used = ext ? ext->set : NULL;
+    const ws_extension *extension = ws__extension_missing(conn->cfg, used);
 
     if (!extension)
         return 0;
@@ -8222,8 +8219,9 @@ static int ws__control(ws_conn *conn, int op, const uint8_t *p, size_t n, ws_eve
         ws__core_pong_got(&conn->core, conn->now, p, n);
         return ws__fill(ev, conn, WS_EV_PONG, p, n);
     }
-    fault = conn->cfg->set.manual_pong ||
-        ws__pong_went(conn) ? 0 : ws__control_answer(conn, op, p, n);
+    fault = 0;
+    if (!conn->cfg->set.manual_pong && !ws__pong_went(conn))
+        fault = ws__control_answer(conn, op, p, n);
     if (fault) {
         ws__fail(conn, fault);
         return -1;
@@ -8428,9 +8426,11 @@ static int ws__payload(ws_conn *conn, ws__span *in, ws_event *ev)
 
     if (part > left)
         part = (size_t)left;
-    if (WS__EXTENDS && rx->reader.coded)
-        return part || !left ||
-            conn->more->ext->pending ? ws__payload_coded(conn, in, part, ev) : 0;
+    if (WS__EXTENDS && rx->reader.coded) {
+        if (!part && left && !conn->more->ext->pending)
+            return 0;
+        return ws__payload_coded(conn, in, part, ev);
+    }
     if (!part && left)
         return 0;
     if (rx->parts)
@@ -8506,8 +8506,7 @@ static int ws__is_boundless(const ws_conn *conn, const ws_frame *frame)
 /* A text or binary message in a single frame that is all here: no copy. key: NULL for
    none. */
 static int ws__message_in_place(ws_conn *conn, int op, uint8_t *p, size_t n,
-                                const uint8_t *key,
-                                ws_event *ev)
+                                const uint8_t *key, ws_event *ev)
 {
     size_t good;
     int fault = ws__core_whole(op, p, n, key, &good);
@@ -8559,8 +8558,7 @@ WS__APART int ws__frame_any(ws_conn *conn, ws__span *in, ws_event *ev)
 
     memset(&frame, 0, sizeof frame);
     head = ws__core_see(&conn->core, &conn->cfg->set, ws__reader_of(conn),
-                        ext ? ext->set->rsv : 0, in->p,
-                        have, &frame);
+                        ext ? ext->set->rsv : 0, in->p, have, &frame);
     if (!head)
         return 0;
     if (head > 0 && frame.op < 8 && ws__is_boundless(conn, &frame))
@@ -8824,19 +8822,20 @@ static int ws__judge(ws_conn *conn);
 
 static int ws__close_event(ws_conn *conn, ws_event *ev)
 {
+    int error = conn->core.error;
+    int answered = conn->life & WS__ANSWERED && !error && !ws__unsent(conn);
+
     WS_TRACE(conn, "end", conn->core.code);
     conn->owes |= WS__CLOSE_TOLD;
     ws__enter(&conn->core, WS__PHASE_ENDED);
     ws__fill(ev, conn, WS_EV_CLOSE, "", 0);
-    ev->error = -(int)conn->core.error;
-    ev->code = conn->core.code;
-    ev->clean = ws__core_clean(&conn->core) ||
-                (conn->life & WS__ANSWERED && !conn->core.error && !ws__unsent(conn));
+    ev->error = -error;
+    ev->code = answered ? 0 : conn->core.code;
+    ev->clean = answered || ws__core_clean(&conn->core);
     ev->refused = conn->refused;
-    ev->reason = conn->note && *conn->note &&
-        !ws__is_placed(conn->core.error) ? conn->note
-                                                                 : ws__error_text(
-                                                                     conn->core.error);
+    ev->reason = ws__error_text(error);
+    if (conn->note && *conn->note && !ws__is_placed(error))
+        ev->reason = conn->note;
 #ifdef WS__DIALS
     if (WS__IS_CLIENT(&conn->core))
         return ws__again(conn, ev);
@@ -8999,10 +8998,10 @@ static uint32_t ws__due(const ws_conn *conn, uint32_t now)
     return ws__core_due(&conn->core, &conn->cfg->set, now);
 }
 
-static int ws__overdue(const ws_conn *conn) { return (int32_t)(conn->now -
-                                                               ws__due(
-                                                                   conn, conn->now)) >=
-                                             0; }
+static int ws__overdue(const ws_conn *conn)
+{
+    return (int32_t)(conn->now - ws__due( conn, conn->now)) >= 0;
+}
 
 /* A refusal whose body does not end: what came must do. 1 if that is it. */
 static int ws__refusal_shown(ws_conn *conn)
@@ -9193,8 +9192,7 @@ static void ws__core_sane(const ws__core *core)
 static void ws__reader_sane(const ws__reader *reader)
 {
     (void)reader;
-    WS_ASSERT(WS__IF(!reader->op,
-                     !reader->size && !reader->frames && !reader->in_frame &&
+    WS_ASSERT(WS__IF(!reader->op, !reader->size && !reader->frames && !reader->in_frame &&
                      !reader->coded));
     WS_ASSERT(WS__IF(reader->op, reader->op == WS_OP_TEXT || reader->op == WS_OP_BINARY));
     WS_ASSERT(WS__IF(reader->left, reader->in_frame));
@@ -9313,8 +9311,7 @@ static int ws__login_fault(const ws_url *url, const char *text, ws__url_why *why
 /* A client of any driver. from: whose allocator it takes; fixed: cfg.memory serves, or
    not; dials: it connects itself. */
 WS__APART ws_conn *ws__client_new(const char *url, const ws_config *cfg,
-                                  const ws_config *from,
-                                  int fixed, int dials)
+                                  const ws_config *from, int fixed, int dials)
 {
     int role = WS__OF_CLIENT | (dials ? WS__OF_DIALLER : 0);
     ws_url parsed;
@@ -9346,8 +9343,10 @@ WS__PRIVATE ws_conn *ws__server_new(const ws_config *cfg, const ws_config *from,
     return ws__stillborn(conn, fault, cfg, WS__OF_SERVER);
 }
 
-WS_API ws_conn *ws_server_new(const ws_config *cfg) { return ws__server_new(cfg, cfg,
-                                                                            1); }
+WS_API ws_conn *ws_server_new(const ws_config *cfg)
+{
+    return ws__server_new(cfg, cfg, 1);
+}
 #endif
 
 #define WS__FEED_MAX 65536      /* raw bytes ws_feed holds at most */
@@ -9818,11 +9817,9 @@ typedef struct ws__news {
 #define WS__SHARE_MIN 64        /* bytes of payload from which a reference beats a copy */
 
 /* Encodes a message alone into the frame that begins there. *out is NULL if it does not
-   pay.
-   */
+   pay. */
 static int ws__shared_coded(ws__cfg *cfg, const ws__ext *ext, ws_frame *frame,
-                            const ws_str *payload,
-                            ws__shared **out)
+                            const ws_str *payload, ws__shared **out)
 {
     const ws_extension *extension = ext->set;
     size_t n = payload->size,
@@ -10261,8 +10258,7 @@ static inline int ws__may_answer(const ws_conn *conn)
 
 /* Answers it, and ends. */
 static int ws__reply(ws_conn *conn, int status, const ws_header *headers,
-                     const char *body,
-                     size_t n)
+                     const char *body, size_t n)
 {
     int r;
 
@@ -10338,8 +10334,7 @@ static int ws__request_modern(const ws_conn *conn)
 }
 
 WS_API int ws__http_begin(ws_conn *conn, int status, const ws_header *headers,
-                          const ws_header *more,
-                          int chunked)
+                          const ws_header *more, int chunked)
 {
     ws__text text;
     int head;
@@ -10420,8 +10415,7 @@ static int ws__body_put(ws_conn *conn, size_t n, void (*fill)(void *, void *, si
 }
 
 WS_API int ws_http_fill(ws_conn *conn, size_t n,
-                        void (*fill)(void *user, void *at, size_t n),
-                        void *user)
+                        void (*fill)(void *user, void *at, size_t n), void *user)
 {
     int r;
 
@@ -11041,8 +11035,7 @@ static int ws__host_valid(ws_str host)
 
 /* headers or lines: more for CONNECT, either may be NULL. */
 static int ws__tunnel_begin(ws_tunnel *tunnel, const ws_url *proxy, ws_str host,
-                            uint16_t port,
-                            const ws_header *headers, const char *lines)
+                            uint16_t port, const ws_header *headers, const char *lines)
 {
     static const char login[] = "Proxy-Authorization";
     int i, ipv6 = ws__find(host, 0, ':') < host.size;
@@ -11072,8 +11065,7 @@ static int ws__tunnel_begin(ws_tunnel *tunnel, const ws_url *proxy, ws_str host,
 }
 
 WS_API int ws_tunnel_init(ws_tunnel *tunnel, const char *proxy, const char *host,
-                          uint16_t port,
-                          const ws_header *headers)
+                          uint16_t port, const ws_header *headers)
 {
     ws_url url;
 
@@ -11438,8 +11430,7 @@ static int ws__tls_key(ws__tls_keys *keys, mbedtls_pk_context *to, const char *f
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
     if (ws__is_pem(from))
         return mbedtls_pk_parse_key(to, (const unsigned char *)from, strlen(from) + 1,
-                                    NULL, 0,
-                                    ws__tls_random, &keys->random);
+                                    NULL, 0, ws__tls_random, &keys->random);
 #ifdef MBEDTLS_FS_IO
     return mbedtls_pk_parse_keyfile(to, from, NULL, ws__tls_random, &keys->random);
 #endif
@@ -11567,8 +11558,7 @@ static int ws__tls_config(ws__tls_keys *keys, mbedtls_ssl_config *config, int ro
 #endif
     mbedtls_ssl_conf_ca_chain(config, &keys->ca, NULL);
     if (keys->own)
-        return ws__tls_mbed(keys, "",
-                            mbedtls_ssl_conf_own_cert(config, &keys->own->cert,
+        return ws__tls_mbed(keys, "", mbedtls_ssl_conf_own_cert(config, &keys->own->cert,
                                                       &keys->own->key));
     return 0;
 }
@@ -11579,8 +11569,9 @@ static int ws__tls_client(ws__tls_keys *keys)
 
     if (ws__tls_config(keys, config, MBEDTLS_SSL_IS_CLIENT))
         return keys->head.error;
-    mbedtls_ssl_conf_authmode(config, keys->trusts_everyone ? MBEDTLS_SSL_VERIFY_NONE
-                                                    : MBEDTLS_SSL_VERIFY_REQUIRED);
+    mbedtls_ssl_conf_authmode(config, keys->trusts_everyone
+                                          ? MBEDTLS_SSL_VERIFY_NONE
+                                          : MBEDTLS_SSL_VERIFY_REQUIRED);
 #ifdef MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
         config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
@@ -11604,13 +11595,10 @@ static int ws__tls_server(ws__tls_keys *keys, int asks, int optional)
 #endif
 #ifdef MBEDTLS_SSL_TICKET_C
     mbedtls_ssl_conf_session_tickets_cb(config, mbedtls_ssl_ticket_write,
-                                        mbedtls_ssl_ticket_parse,
-                                        &keys->tickets);
-    return ws__tls_mbed(keys, "",
-                        mbedtls_ssl_ticket_setup(&keys->tickets, ws__tls_random,
+                                        mbedtls_ssl_ticket_parse, &keys->tickets);
+    return ws__tls_mbed(keys, "", mbedtls_ssl_ticket_setup(&keys->tickets, ws__tls_random,
                                                  &keys->random,
-                                                           MBEDTLS_CIPHER_AES_256_GCM,
-                                                 86400));
+                                                 MBEDTLS_CIPHER_AES_256_GCM, 86400));
 #else
     return 0;
 #endif
@@ -11643,10 +11631,8 @@ static void ws__tls_load(ws__tls_keys *keys, const ws_tls_config *set)
         return;
     }
 #endif
-    if (ws__tls_mbed(keys, "",
-                     mbedtls_ctr_drbg_seed(&keys->random, mbedtls_entropy_func,
-                                           &keys->entropy,
-                                                     NULL, 0)))
+    if (ws__tls_mbed(keys, "", mbedtls_ctr_drbg_seed(&keys->random, mbedtls_entropy_func,
+                                           &keys->entropy, NULL, 0)))
         return;
     if ((set->cert || set->key) && ws__tls_own_add(keys, set->cert, set->key))
         return;
@@ -12006,9 +11992,11 @@ static int ws__tls_verified(ws__tls_end *tls)
     const mbedtls_x509_crt *cert = mbedtls_ssl_get_peer_cert(&tls->ssl);
     ws__text words = ws__text_in(tls->text, sizeof tls->text);
 
-    if (tls->host ? tls->tls->trusts_everyone ||
-        (cert && ws__tls_is_for(cert, ws__cstr(tls->host)))
-                : !cert || !mbedtls_ssl_get_verify_result(&tls->ssl))
+    if (!tls->host && (!cert || !mbedtls_ssl_get_verify_result(&tls->ssl)))
+        return 1;
+    if (tls->host && tls->tls->trusts_everyone)
+        return 1;
+    if (tls->host && cert && ws__tls_is_for(cert, ws__cstr(tls->host)))
         return 1;
     if (tls->host)
         ws__puts(&words, "certificate is not for this host");
@@ -12130,9 +12118,10 @@ static ptrdiff_t ws__tls_write(void *user, const void *buf, size_t n)
     do {
         ours = tls->blocked || !*left;
         tls->asked = 0;
-        k = tls->blocked && !*left ? (int)n
-                                 : mbedtls_ssl_write(&tls->ssl,
-                                                     (const unsigned char *)buf, n);
+        if (tls->blocked && !*left)
+            k = (int)n;
+        else
+            k = mbedtls_ssl_write(&tls->ssl, (const unsigned char *)buf, n);
         tls->blocked = k < 0 && (tls->blocked || (ours && *left)) ? n : 0;
     } while (k < 0 ? ws__tls_once_more(tls, k) : !ours);
     if (k == WS__TLS_BROKEN)
@@ -12658,8 +12647,8 @@ static ptrdiff_t ws__read(ws_conn *conn, void *buf, size_t n)
         got = WS_IO_ERROR;
     if (got == WS_IO_WANT_WRITE)
         conn->line |= WS__READ_WANTS_WRITE;
-    if (got > 0 || got ==
-        WS_IO_WANT_READ)  /* which pending may say: it only takes a break */
+    /* pending may say WANT_READ: it only takes a break */
+    if (got > 0 || got == WS_IO_WANT_READ)
         if (io->pending ? (io->pending)(io->user) : got > 0)
             conn->line |= WS__MORE;
     return got;
@@ -13160,8 +13149,10 @@ static const char *ws__proxy_named(ws_conn *conn, const ws_url *url)
 }
 
 #ifndef _WIN32
-WS__PRIVATE const char *ws__proxy_env(const ws_url *url) { return ws__proxy_named(NULL,
-                                                                                  url); }
+WS__PRIVATE const char *ws__proxy_env(const ws_url *url)
+{
+    return ws__proxy_named(NULL, url);
+}
 #endif
 
 /* Makes conn->dial->tunnel if url is to be reached through a proxy; fills proxy. */
@@ -13249,9 +13240,10 @@ static ptrdiff_t ws__tunnel_read(ws_conn *conn, char *in, size_t n)
     got = (ptrdiff_t)recv(conn->fd, in, ws__sock_size(n), MSG_PEEK);
     if (got < 0)
         return ws__read_fault(conn);
-    if (got > 0)
-        recv(conn->fd, in, ws__sock_size(ws_tunnel_feed(conn->dial->tunnel, in,
-                                                        (size_t)got)), 0);
+    if (got > 0) {
+        size_t used = ws_tunnel_feed(conn->dial->tunnel, in, (size_t)got);
+        recv(conn->fd, in, ws__sock_size(used), 0);
+    }
     return got;
 }
 
@@ -14066,9 +14058,11 @@ static void ws__flush(ws_conn *conn)
         pieces = ws__loop_pieces(conn->loop, &most);
     while (turns-- && ws__connected(conn) && !(conn->line & WS__CORKED) &&
            (p = ws__output(conn, &n), n)) {
-        ptrdiff_t got = conn->tx->mark_end ?
-            ws__writev(conn, pieces, ws__tx_pieces(conn, pieces, most))
-                                      : ws__write(conn, p, n);
+        ptrdiff_t got;
+        if (conn->tx->mark_end)
+            got = ws__writev(conn, pieces, ws__tx_pieces(conn, pieces, most));
+        else
+            got = ws__write(conn, p, n);
         if (got > 0) {
             ws__tx_done(conn, (size_t)got);
             continue;
@@ -14192,8 +14186,7 @@ static int ws__walk_next(ws__walk *walk, const ws_conn *conn)
         return 0;
     have = (size_t)(walk->end - walk->p);
     head = ws__core_see(&conn->core, &conn->cfg->set, &walk->reader,
-                        ext ? ext->set->rsv : 0, walk->p, have,
-                        &walk->f);
+                        ext ? ext->set->rsv : 0, walk->p, have, &walk->f);
     if (head < 0)
         return head;
     if (!head) {
@@ -14456,9 +14449,8 @@ static int ws__wait_for(ws_conn *conn, int wants, int ms)
         polled.events |= POLLIN;
     if (wants & WS_WANT_WRITE)
         polled.events |= POLLOUT;
-    sleeps = io->read || conn->fd == WS__NO_SOCK ||
-        !polled.events;     /* a hang-up would show
-                                                                   for ever */
+    /* with no events a hang-up would show for ever */
+    sleeps = io->read || conn->fd == WS__NO_SOCK || !polled.events;
 #ifdef _WIN32
     if (sleeps)
         Sleep((DWORD)ms);
@@ -14693,9 +14685,10 @@ static int ws__flag_set(ws__flag *f,
                         int value) { return (int)InterlockedExchange(f, value); }
 #elif defined(__GNUC__) && !defined(__TINYC__)
 typedef volatile int ws__flag;
-static int ws__flag_set(ws__flag *f,
-                        int value) { return __atomic_exchange_n(f, value,
-                                                                __ATOMIC_SEQ_CST); }
+static int ws__flag_set(ws__flag *f, int value)
+{
+    return __atomic_exchange_n(f, value, __ATOMIC_SEQ_CST);
+}
 #else
 typedef volatile int ws__flag;
 static int ws__flag_set(ws__flag *f, int value)
@@ -14847,8 +14840,7 @@ static int ws__kqueue_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, in
     for (i = 0; i < 3; i++)
         if (wants & ~had & side[i].want) {
             EV_SET(&change[n], (uintptr_t)fd, side[i].filter, EV_ADD | side[i].flags,
-                   side[i].note,
-                   side[i].note ? INT_MAX : 0, (void *)key);
+                   side[i].note, side[i].note ? INT_MAX : 0, (void *)key);
             n++;
         }
     return n ? kevent(loop->poller, change, n, NULL, 0, NULL) : 0;
@@ -15663,10 +15655,14 @@ static void ws__loop_receive(ws_loop *loop, ws_conn *conn)
             n = 1;
     }
     pieces[n].iov_base = base;
-    pieces[n].iov_len = conn->core.phase == WS__PHASE_HEAD ? WS__READ_EARLY
-                                                   : ws__raw_most(conn, WS__TURN_SIZE);
-    got = n && !ws__io(conn) ? ws__readv(conn, pieces, 2) :
-        ws__read(conn, pieces[0].iov_base, pieces[0].iov_len);
+    if (conn->core.phase == WS__PHASE_HEAD)
+        pieces[n].iov_len = WS__READ_EARLY;
+    else
+        pieces[n].iov_len = ws__raw_most(conn, WS__TURN_SIZE);
+    if (n && !ws__io(conn))
+        got = ws__readv(conn, pieces, 2);
+    else
+        got = ws__read(conn, pieces[0].iov_base, pieces[0].iov_len);
     if (got <= 0) {
         ws__input_end(conn, got);
         return;
@@ -15979,8 +15975,10 @@ static void ws__call_begin(ws_conn *conn)
 }
 
 /* 1 past the deadline of ws_shutdown. */
-static int ws__must_end(const ws_conn *conn) { return conn->loop &&
-                                               conn->loop->stopping == 2; }
+static int ws__must_end(const ws_conn *conn)
+{
+    return conn->loop && conn->loop->stopping == 2;
+}
 
 /* The deadline of ws_shutdown: all that is left is due. */
 static void ws__stop_all(ws_loop *loop)
@@ -16053,8 +16051,10 @@ static inline int ws__loop_timers(ws_loop *loop)
 }
 
 /* 1 when ws_shutdown has ended everything. */
-static int ws__loop_over(const ws_loop *loop) { return loop->stopping &&
-                                                !loop->heap_count; }
+static int ws__loop_over(const ws_loop *loop)
+{
+    return loop->stopping && !loop->heap_count;
+}
 
 /* Milliseconds to sleep: until when, the next deadline, or the next try to accept. */
 static int ws__loop_sleep(const ws_loop *loop, uint64_t when)
@@ -16122,7 +16122,7 @@ static uint32_t ws__turn_share(const ws_conn *conn, const ws_event *ev)
     return 1 + (uint32_t)(n < WS__TURN_MAX ? n : WS__TURN_MAX);
 }
 
-/* Goes on with the turn that was begun: 1 an event, 0 there was none left and it ended. */
+/* Goes on with the turn that was begun: 1 an event, 0 none was left and it ended. */
 static int ws__loop_turn(ws_loop *loop, ws_event *ev)
 {
     ws_conn *conn = loop->current;
@@ -16468,8 +16468,7 @@ WS__APART int ws__listen_tcp(const char *address, int share, ws__sock out[2])
 
 #ifdef _WIN32
 static int ws__listen_unix(ws_loop *loop, const char *path, ws__listener *listener,
-                           ws__sock *out,
-                           const char **why)
+                           ws__sock *out, const char **why)
 {
     (void)loop;
     (void)path;
@@ -16507,8 +16506,7 @@ static int ws__unix_is_stale(const struct sockaddr_un *addr, size_t size,
 }
 
 WS__APART int ws__listen_unix(ws_loop *loop, const char *path, ws__listener *listener,
-                              ws__sock *out,
-                              const char **why)
+                              ws__sock *out, const char **why)
 {
     struct sockaddr_un addr;
     struct stat file;
@@ -16636,9 +16634,10 @@ WS_API int ws_listen(ws_loop *loop, const char *address, const ws_config *cfg)
     if (r)
         return ws__loop_error(loop, r, address, why);
     why = NULL;
-    r = strncmp(address, "unix:", 5) ? ws__listen_tcp(address, share, fd)
-                                     : ws__listen_unix(loop, address + 5, &file, fd,
-                                                       &why);
+    if (strncmp(address, "unix:", 5))
+        r = ws__listen_tcp(address, share, fd);
+    else
+        r = ws__listen_unix(loop, address + 5, &file, fd, &why);
     if (r == WS_ERR_ARGUMENT)
         why = "host:port or unix:/path is expected";
     if (!why && (r == WS_ERR_LISTEN || r == WS_ERR_SYSTEM))

@@ -11,21 +11,30 @@ cd "$(dirname "$0")/../.." || exit 1
 : "${CC=cc}" "${CPPFLAGS=}" "${LDFLAGS=}" "${LDLIBS=}"
 export CC CPPFLAGS LDFLAGS LDLIBS
 list=tests/mutants/list
-tests=$(sed -n '/^TESTS(/,$p' tests/test_transcripts.c | grep -o 'T([a-z_]*)' |
-        sed 's/^T(//; s/)$//')
+names_in() {    # names_in FILE: its tests
+    sed -n '/^TESTS(/,$p' "$1" | grep -o 'T([a-z_]*)' | sed 's/^T(//; s/)$//'
+}
 
 limit() {       # an endless loop counts as caught
     if command -v timeout >/dev/null 2>&1; then timeout -k 2 30 "$@"; else "$@"; fi
 }
 
 passes() {      # passes DIRECTORY: test by test, up to the first that fails
-    for test in $tests; do limit "$1/test" "$test" >"$1/log" 2>&1 || return 1; done
+    for test in $(names_in "$source"); do limit "$1/test" "$test" >"$1/log" 2>&1 || return 1; done
 }
 
-build() {       # build COMPILER DIRECTORY: its ws.h with the transcripts
+# short-...: of the short way of sending, which loops alone have
+of() {          # of NAME: sets source and without
+    case $1 in
+    short-sends-*) source=tests/mutants/in_loop.c without= ;;
+    *) source=tests/test_transcripts.c without=-DWS_NO_SOCKETS ;;
+    esac
+}
+
+build() {       # build COMPILER DIRECTORY: its ws.h with the source
     compiler=$1
     shift
-    $compiler $CPPFLAGS -O0 -w -DWS_NO_SOCKETS -I"$1" -Itests tests/test_transcripts.c \
+    $compiler $CPPFLAGS -O0 -w $without -I"$1" -Itests $source -pthread \
         -o "$1/test" $LDFLAGS $LDLIBS >"$1/log" 2>&1
 }
 
@@ -53,7 +62,8 @@ mutate() {      # mutate NAME: ws.h with that entry's line replaced; 1 if it is 
 
 one() {         # one NAME
     if grep -q "^$1: " tests/mutants/survivors; then may=1; else may=0; fi
-    case $1 in vector-*) compiler=$CC ;; *) compiler=$quick ;; esac
+    case $1 in vector-* | short-sends-*) compiler=$CC ;; *) compiler=$quick ;; esac
+    of "$1"
     directory=$out/$1
     mkdir -p "$directory"
     if ! mutate "$1" >"$directory/ws.h"; then
@@ -90,12 +100,15 @@ twice=$(echo "$names" | sort | uniq -d)
 
 mkdir "$out/none"
 cp ws.h "$out/none/ws.h"
-if build "$CC" "$out/none" && passes "$out/none"
-then echo "ok ws.h as it is" >>"$out/sum"
-else
-    echo "FAIL ws.h as it is:" >>"$out/sum"
-    tail -n 20 "$out/none/log"
-fi
+for kind in short-sends- all; do
+    of $kind
+    if build "$CC" "$out/none" && passes "$out/none"
+    then echo "ok ws.h as it is, with $source" >>"$out/sum"
+    else
+        echo "FAIL ws.h as it is, with $source:" >>"$out/sum"
+        tail -n 20 "$out/none/log"
+    fi
+done
 if build tcc "$out/none" && passes "$out/none"; then quick=tcc; else quick=$CC; fi
 echo "$quick" >"$out/quick"
 if ! printf '#define WS_IMPLEMENTATION\n#include "ws.h"\n#ifndef WS__VECTOR\n#error\n#endif\n' |

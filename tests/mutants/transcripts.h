@@ -167,6 +167,7 @@ static const row rows[] = {
     SET("close_timeout=never", "!close:1000 ? +100000", "t-1", "88:1000"),
     SET("idle_timeout=5000", "? +4999 ?", "t5000 t1", ""),
     OVER("idle_timeout=5000", "+5000", 1001, IDLE_TIMEOUT),
+    SET("idle_timeout=25000", "+30000", "C1001!IDLE_TIMEOUT", "88:1001"),
     SET("idle_timeout=5000", "+4000 81'a' +4999", "T'a'", ""),
     SET("idle_timeout=5000", "+4000 81'a' +5000", "T'a' C1001!IDLE_TIMEOUT", "88:1001"),
     SET("idle_timeout=5000", "+4000 !text:'a' +4999", "", "81'a'"),
