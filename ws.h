@@ -6331,25 +6331,28 @@ typedef struct ws__cursor {
    the cursor as it says, which moves on. Returns the frame's end. */
 static uint8_t *ws__frame_lay(uint8_t *at, const ws_frame *frame, ws__cursor *from)
 {
-    size_t size = (size_t)frame->size, done = 0;
+    size_t left = (size_t)frame->size, done = 0;
 
     at += ws_frame_encode(frame, at);
-    while (done < size) {
-        const ws_str *piece = from->piece;
-        size_t here = piece->size - from->at, left = size - done;
-        size_t part = here < left ? here : left;
+    while (left) {
+        const char *data = from->piece->data + from->at;
+        size_t part = from->piece->size - from->at;
+        if (part > left)
+            part = left;
         if (frame->masked)
-            ws_mask(at + done, piece->data + from->at, part, frame->key, done);
+            ws_mask(at, data, part, frame->key, done);
         else if (part)
-            memcpy(at + done, piece->data + from->at, part);
+            memcpy(at, data, part);
+        at += part;
         done += part;
         from->at += part;
-        if (from->at == piece->size) {
+        left -= part;
+        if (left) {
             from->piece++;
             from->at = 0;
         }
     }
-    return at + size;
+    return at;
 }
 
 /* The same with a payload that stands about there, and is moved. */
@@ -6671,12 +6674,14 @@ static int ws__frame_put(ws_conn *conn, int op, const ws_str *value, int count, 
     r = ws__frame_make(conn, &frame, op, n);
     if (r)
         return r;
-    if (conn->cork && !ws__pending(conn) && ws__gather_frame(conn, &frame, value, count))
-        return 0;
-    if (ws__cork_first(conn))
-        return WS_ERR_STATE;
-    if (conn->cork && !ws__pending(conn) && ws__gather_frame(conn, &frame, value, count))
-        return 0;
+    if (conn->cork) {
+        if (!ws__pending(conn) && ws__gather_frame(conn, &frame, value, count))
+            return 0;
+        if (ws__cork_first(conn))
+            return WS_ERR_STATE;
+        if (!ws__pending(conn) && ws__gather_frame(conn, &frame, value, count))
+            return 0;
+    }
     at = ws__tx_room(conn, n + ws__header_size(conn, n));
     if (!at)
         return WS_ERR_MEMORY;
