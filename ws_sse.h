@@ -1,4 +1,4 @@
-/* ws_sse.h - v0.1.0 - Server-Sent Events, writer and reader, in one header. MIT, see the end.
+/* ws_sse.h - v0.1.0 - Server-Sent Events: writer and reader in one header. MIT, see end.
 
 DO THIS
     In ONE source file, before the include:
@@ -6,9 +6,10 @@ DO THIS
         #define WS_SSE_IMPLEMENTATION
         #include "ws_sse.h"
 
-    Everywhere else include it plainly. C99 or C++11. Alone it formats and parses events and
-    needs nothing but <string.h>: no allocation, no I/O. With ws.h included before it, it also
-    serves event streams from a ws_loop, on the same port as WebSockets, and follows them.
+    Everywhere else include it plainly. C99 or C++11. Alone it formats and parses events
+    and needs nothing but <string.h>: no allocation, no I/O. With ws.h included before it,
+    it also serves event streams from a ws_loop, on the same port as WebSockets, and
+    follows the streams of other servers.
 
 HELLO
     Writes an event and reads it back. The bytes may come from read, recv, a file or a
@@ -22,18 +23,18 @@ HELLO
         {
             char memory[4096], bytes[256];
             const char *at = bytes;
-            size_t n;
-            ws_sse_message m = {0};
-            ws_sse_parser p;
-            ws_sse_event ev;
+            size_t size;
+            ws_sse_message message = {0};
+            ws_sse_parser parser;
+            ws_sse_event event;
 
-            m.event = "tick";
-            m.data = "line one\nline two";
-            n = (size_t)ws_sse_format(&m, bytes, sizeof bytes);
+            message.event = "tick";
+            message.data = "line one\nline two";
+            size = (size_t)ws_sse_format(&message, bytes, sizeof bytes);
 
-            ws_sse_parser_init(&p, memory, sizeof memory);
-            while (ws_sse_parse(&p, &at, &n, &ev) > 0)
-                printf("%s: %s\n", ev.event, ev.data);
+            ws_sse_parser_init(&parser, memory, sizeof memory);
+            while (ws_sse_parse(&parser, &at, &size, &event) > 0)
+                printf("%s: %s\n", event.event, event.data);
             return 0;
         }
 
@@ -52,22 +53,25 @@ CONTENTS
     The end         >>history  >>license
 
 WHAT IT DOES
-    The text/event-stream format of the HTML standard (WHATWG HTML 9.2) to the letter. What the
-    writer accepts, every conforming parser reads back as that one event; what it could not
-    read back is refused. The reader takes bytes cut anywhere, allocates nothing, and hands
-    events larger than its memory on in parts, the same for every cut. An event that the
-    stream's end cuts off is dropped. Bytes that are not UTF-8 pass the reader unchanged.
-    With ws.h: servers of streams, groups shared with WebSockets, a replay ring, beats that
-    keep proxies content; clients that come back with the last event id, as browsers do.
+    Implements the text/event-stream format of the HTML standard (WHATWG HTML 9.2). Every
+    conforming parser reads what the writer accepts as that one event; the writer refuses
+    what could not be read back. The reader accepts bytes split anywhere and allocates
+    nothing. It returns an event larger than its memory in parts, the same parts wherever
+    the bytes are split. It discards an event that the end of the stream cuts off, and
+    passes bytes that are not UTF-8 on unchanged.
+    With ws.h: servers of event streams, groups shared with WebSockets, a ring of events
+    to replay, comments that keep proxies from closing idle streams; clients that
+    reconnect with the last event id, as browsers do.
 
 THREADS, ERRORS
     No locks, no global state; use a parser from one thread at a time. Functions return a
-    negative WS_SSE_ERR_ when they fail; ws_sse_error_string says it in words.
+    negative WS_SSE_ERR_ when they fail; ws_sse_error_string returns its sentence.
 
-SWITCHES (define before every include, or "impl" before the one with WS_SSE_IMPLEMENTATION)
+SWITCHES (define before every include, or "impl" before that with WS_SSE_IMPLEMENTATION)
     WS_SSE_IMPLEMENTATION  impl  compile the bodies here
-    WS_STATIC                    all functions static: private to each file with the bodies
-    WS_NO_SERVER, WS_NO_CLIENT, WS_NO_SOCKETS    those of ws.h; what needs the part is left out
+    WS_STATIC                    all functions static, private to files with the bodies
+    WS_NO_SERVER, WS_NO_CLIENT, WS_NO_SOCKETS    those of ws.h: leave out what needs them
+    WS_ASSERT(truth)       impl  a macro of yours: the library's own invariants, for tests
 */
 #ifndef WS_SSE_H_INCLUDED
 #define WS_SSE_H_INCLUDED
@@ -116,70 +120,80 @@ WS_SSE_API const char *ws_sse_error_string(int error);
 
 /* One event to write. Zero it, then set what it has. All text is UTF-8. */
 typedef struct ws_sse_message {
-    const char *event;      /* name, of one line; NULL or "": readers call it "message" */
-    const char *id;      /* of one line; NULL: readers keep the last one; "": forget it */
+    const char *event;      /* name, one line; NULL or "": readers call it "message" */
+    const char *id;         /* one line; NULL: readers keep the last one; "": none */
     const char *data;       /* any text; CR, LF and CRLF all arrive as LF. NULL: readers
-                               show no event (id, retry and comment still count) */
-    const char *comment;    /* of one line, for people and proxies; "" keeps a connection
-                               up */
+                               dispatch no event (id, retry and comment still count) */
+    const char *comment;    /* one line, which readers ignore; "" keeps proxies content */
     long retry;             /* milliseconds to wait before reconnecting, 0: not said */
-    size_t event_size, id_size, size, comment_size;     /* bytes of the four texts. 0: up to
-                               the NUL, so text of no bytes is "" */
+    size_t event_size, id_size, size, comment_size;     /* bytes of event, id, data and
+                               comment. 0: up to the NUL, so pass "" for an empty text */
 } ws_sse_message;
 
-/* Writes the event to buf. Returns the bytes it has (no NUL is added), or WS_SSE_ERR_.
-   When that is more than n, nothing was written: ask with n = 0 first, or make buf
-   larger. */
-WS_SSE_API ptrdiff_t ws_sse_format(const ws_sse_message *m, void *buf, size_t n);
+/* Writes the event to buf. Returns its size in bytes (no NUL is added), or WS_SSE_ERR_.
+   If that is more than capacity, nothing was written: call with capacity 0 to learn the
+   size. */
+WS_SSE_API ptrdiff_t ws_sse_format(const ws_sse_message *message, void *buf,
+                                   size_t capacity);
 
-/* The same, piece by piece through put, which returns 0, or anything else to stop.
-   Nothing is put unless the whole event is good. Returns 0 or WS_SSE_ERR_. */
-WS_SSE_API int ws_sse_write(const ws_sse_message *m,
-                            int (*put)(void *user, const void *p, size_t n), void *user);
+/* The same, piece by piece through put, which returns 0, or anything else to stop. Calls
+   put only if the whole event is valid. Returns 0 or WS_SSE_ERR_. */
+WS_SSE_API int ws_sse_write(const ws_sse_message *message,
+                            int (*put)(void *user, const void *bytes, size_t size),
+                            void *user);
 
 /* ==== >>reader ====================================================================== */
 
 /* One event, or a part of one. Its texts are valid until the next ws_sse_parse or
-   restart; all three have a NUL behind, event and data may have more inside. */
+   restart. A NUL follows each of the three; event and data may contain others. */
 typedef struct ws_sse_event {
     const char *event;      /* name, "message" if none was given */
     const char *id;         /* last event id, "" if none */
     const char *data;       /* its lines, separated by LF */
     size_t event_size, size;    /* bytes of event, of data */
-    int first, last;    /* 1 1: a whole event. One larger than half of the memory comes in
-                           parts, whose name and id are certain in the last one only */
+    int first, last;        /* both 1: a whole event. One larger than half of the memory
+                               comes in parts; name and id are final in the last */
 } ws_sse_event;
 
-/* A parser in memory of yours. Its fields are private but retry. */
+/* A parser, in memory of yours. Its fields are private but retry. */
 typedef struct ws_sse_parser {
-    long retry;             /* ms, as the stream said last; -1: it did not */
+    long retry;             /* ms, the reconnection time the stream gave last; -1: none */
     char *memory;
-    size_t slot, room;      /* bytes for each name or id with its NUL; for data without */
-    size_t event_n, id_n, data_n;   /* id_n: of the id being read */
-    uint8_t now, next;      /* id slots: in force, and from the next blank line on */
-    uint8_t bom, skip_lf, state, field, bad, has_data, owes_lf, begun, show, name_n;
-    uint8_t has_id;         /* the stream said one, perhaps an empty one */
-    uint8_t id_new;         /* the next request does not know it yet */
-    char name[6];          /* of the field being read; one byte more than any known has */
+    size_t slot, room;      /* bytes for a name or an id with its NUL; for data without */
+    size_t event_size, id_size, data_size;      /* bytes so far; id: of this line */
+    uint8_t id_string, id_buffer;   /* slots of the last event ID string and buffer */
+    uint8_t bom_size;       /* bytes of the byte order mark seen; 3: it is past */
+    uint8_t skips_lf;       /* the last byte was a CR: an LF belongs to it */
+    uint8_t state, field;   /* what the next byte belongs to; the line's field */
+    uint8_t invalid;        /* the line's value is: ignore the line */
+    uint8_t has_data;       /* the event has a data line */
+    uint8_t lf_due;         /* a data line follows another: LF between them */
+    uint8_t part_shown, shows;      /* a part was returned; what to return now */
+    uint8_t name_size;
+    uint8_t id_new;         /* the next request does not send it yet */
+    char name[6];           /* of the line's field; a byte more than any known name */
     long number;            /* of the retry line being read, -1: no digit yet */
     int error;
 } ws_sse_parser;
 
-/* memory: n bytes (at least 64) that stay yours and must outlive p. An eighth of it
-   bounds the event name and the id, half of it the data handed out at once. 0 or
-   WS_SSE_ERR_MEMORY. */
-WS_SSE_API int ws_sse_parser_init(ws_sse_parser *p, void *memory, size_t n);
+/* Begins a parser in memory, size bytes (at least 64) that stay yours and must outlive
+   it. An eighth of them limits the event name and the id, half of them the data returned
+   at once. Returns 0 or WS_SSE_ERR_MEMORY. */
+WS_SSE_API int ws_sse_parser_init(ws_sse_parser *parser, void *memory, size_t size);
 
-/* Takes bytes off *data (*n of them) until there is an event: 1 with ev, and *data, *n
-   moved past what was used; 0 when all bytes were used; or WS_SSE_ERR_, the same until a
-   restart. */
-WS_SSE_API int ws_sse_parse(ws_sse_parser *p, const char **data, size_t *n, ws_sse_event *ev);
+/* Takes bytes from *data, *size of them, up to the next event. Returns 1 with event
+   filled in, and *data and *size moved past what was used; 0 when all bytes were used; or
+   WS_SSE_ERR_, the same until a restart. */
+WS_SSE_API int ws_sse_parse(ws_sse_parser *parser, const char **data, size_t *size,
+                            ws_sse_event *event);
 
-/* The id to send as Last-Event-ID when reconnecting, "" for none. Valid as an event's. */
-WS_SSE_API const char *ws_sse_last_id(const ws_sse_parser *p);
+/* The id to send as Last-Event-ID when reconnecting, "" for none. Valid until the next
+   ws_sse_parse or restart. */
+WS_SSE_API const char *ws_sse_last_id(const ws_sse_parser *parser);
 
-/* A new stream after a reconnection: an unfinished event is dropped, id and retry stay. */
-WS_SSE_API void ws_sse_parser_restart(ws_sse_parser *p);
+/* Begins a new stream, after a reconnection: discards an unfinished event and an error,
+   keeps id and retry. */
+WS_SSE_API void ws_sse_parser_restart(ws_sse_parser *parser);
 
 #endif /* WS_SSE_H_INCLUDED */
 
@@ -188,63 +202,66 @@ WS_SSE_API void ws_sse_parser_restart(ws_sse_parser *p);
 #if defined(WS_H_INCLUDED) && !defined(WS_NO_SERVER) && !defined(WS_SSE__SERVER)
 #define WS_SSE__SERVER
 
-/* 1 if a WS_EV_HTTP asks for an event stream: its Accept names text/event-stream. */
-WS_SSE_API int ws_sse_requested(const ws_conn *c);
+/* 1 if a WS_EV_HTTP requests an event stream: its Accept has text/event-stream. */
+WS_SSE_API int ws_sse_requested(const ws_conn *conn);
 
 /* How a stream begins. Zero it, then set what you care about. */
 typedef struct ws_sse_options {
-    const ws_header *headers;   /* added to the answer (CORS), or instead of the library's
-                                   Content-Type, Cache-Control; NULL none */
-    long retry;              /* ms a reader waits before it connects again; 0: not said */
-    uint32_t beat;          /* ms without an event, then a comment, by which a dead reader
-                               is noticed too; 0: 15000; WS_NEVER. Not with cfg.memory */
-    int chunked;              /* 1: in chunks, to HTTP/1.1; 0: ends with the connection */
+    const ws_header *headers;   /* added to the response (CORS), or in place of the
+                                   library's Content-Type, Cache-Control; NULL none */
+    long retry;             /* ms a reader waits before it reconnects; 0: not said */
+    uint32_t beat;          /* ms without an event, then a comment is sent, which also
+                               detects dead readers; 0: 15000; WS_NEVER. Not with
+                               cfg.memory */
+    int chunked;            /* 1: chunked, to HTTP/1.1; 0: ends with the connection */
 } ws_sse_options;
 
-/* Answers a WS_EV_HTTP with an event stream; o may be NULL. From then on the connection
-   takes ws_sse_send, can ws_join groups, has WS_EV_WRITABLE and the backlog's rules like
-   any other, and ends with ws_close, or CLOSE when the reader goes. 0; WS_ERR_METHOD for
-   methods but GET and HEAD, which it answers with 405; or as ws_http_begin. To HEAD it is
-   the whole answer. To tell a reader not to come back: ws_http_reply with 204 instead. */
-WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o);
+/* Answers a WS_EV_HTTP with an event stream; options may be NULL. From then on the
+   connection takes ws_sse_send, may ws_join groups, has WS_EV_WRITABLE and the limits of
+   its backlog like any other, and ends with ws_close, or with CLOSE when the reader
+   leaves. Returns 0; WS_ERR_METHOD for methods other than GET and HEAD, which it answers
+   with 405; or an error of ws_http_begin. For a HEAD request only the head is sent. To
+   stop a reader from reconnecting, answer with ws_http_reply and status 204 instead. */
+WS_SSE_API int ws_sse_open(ws_conn *conn, const ws_sse_options *options);
 
-/* The last event id that a reader has, to go on from: of its Last-Event-ID header, else
-   of the query's lastEventId; "" for none. Asked at WS_EV_HTTP. Returns its length, -1:
-   no room. */
-WS_SSE_API int ws_sse_last_event_id(const ws_conn *c, char *buf, size_t n);
+/* Copies the last event id of a reader that reconnects: its Last-Event-ID header, else
+   lastEventId of the query; "" for none. Call it at WS_EV_HTTP. Returns its length, -1:
+   it does not fit. */
+WS_SSE_API int ws_sse_last_event_id(const ws_conn *conn, char *buf, size_t capacity);
 
-/* Sends an event, or a comment alone (ping). 0, WS_ERR_ARGUMENT for what ws_sse_format
-   refuses, or as ws_http_write. */
-WS_SSE_API int ws_sse_send(ws_conn *c, const ws_sse_message *m);
-WS_SSE_API int ws_sse_ping(ws_conn *c);
+/* Sends an event, or only a comment (ping). Returns 0, WS_ERR_ARGUMENT for what
+   ws_sse_format refuses, or an error of ws_http_write. */
+WS_SSE_API int ws_sse_send(ws_conn *conn, const ws_sse_message *message);
+WS_SSE_API int ws_sse_ping(ws_conn *conn);
 
 #ifndef WS_NO_SOCKETS
 /* Sends an event to every member of a group: to event streams as it is, to WebSockets its
-   data as a text message. Returns how many took it. */
-WS_SSE_API int ws_sse_publish(ws_loop *loop, const char *group, const ws_sse_message *m);
+   data as a text message. Returns how many accepted it. */
+WS_SSE_API int ws_sse_publish(ws_loop *loop, const char *group,
+                              const ws_sse_message *message);
 #endif
 
-/* The latest events, in memory of yours, for readers that come back. Fields are private. */
+/* The latest events, in memory of yours, for readers that reconnect. Fields are private.
+   */
 typedef struct ws_sse_ring {
     char *memory;
     size_t size, first, end, wrap, count;
 } ws_sse_ring;
 
-/* memory: n bytes that stay yours and must outlive r; each event takes what it has
-   formatted, its id, and 8 more. */
-WS_SSE_API void ws_sse_ring_init(ws_sse_ring *r, void *memory, size_t n);
+/* Begins a ring in memory, size bytes that stay yours and must outlive it. Each event
+   takes its formatted size, that of its id, and 8 bytes. */
+WS_SSE_API void ws_sse_ring_init(ws_sse_ring *ring, void *memory, size_t size);
 
-/* Keeps an event; the oldest ones make room. 0, or WS_SSE_ERR_: of ws_sse_format, or
-   MEMORY: it is larger than the ring, which is empty now, for the events before it are no
-   use. */
-WS_SSE_API int ws_sse_ring_add(ws_sse_ring *r, const ws_sse_message *m);
+/* Keeps an event; the oldest ones make room. Returns 0, or WS_SSE_ERR_: of ws_sse_format,
+   or MEMORY: it is larger than the ring, which is empty now, because a replay without it
+   would have a gap. */
+WS_SSE_API int ws_sse_ring_add(ws_sse_ring *ring, const ws_sse_message *message);
 
-/* Sends what came after the event of that id; NULL: all that the ring has. Returns how
-   many were sent (0 for id ""); or WS_SSE_ERR_GAP: events are lost to this reader, tell
-   it to start anew; or WS_SSE_ERR_WRITE: the stream has ended (after HEAD it is never
-   open), or its backlog is full, and the connection is dropped so that the reader comes
-   again. */
-WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id);
+/* Sends the events after the one with that id; NULL: all in the ring. Returns how many
+   were sent (0 for id ""); or WS_SSE_ERR_GAP: this reader has lost events, tell it to
+   start over; or WS_SSE_ERR_WRITE: the stream has ended (after HEAD it is never open), or
+   its backlog is full, and the connection is dropped so that the reader reconnects. */
+WS_SSE_API int ws_sse_replay(ws_conn *conn, const ws_sse_ring *ring, const char *id);
 
 #endif /* WS_SSE__SERVER */
 
@@ -256,47 +273,48 @@ WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id);
 
 /* Follows one stream, over reconnections. Fields are private but error and conn. */
 typedef struct ws_sse_reader {
-    ws_conn *conn;          /* yours to free; of the loop with ws_sse_dial */
+    ws_conn *conn;          /* yours to free; with ws_sse_dial and a loop, the loop's */
     int error;              /* 0, or the WS_SSE_ERR_ that made it stop */
     ws_sse_parser parser;
-    const char *at;
-    size_t n;
-    long retry;             /* that the next wait is of, -1: of cfg.reconnect */
-    uint32_t reconnect, retry_max;    /* ms: of cfg, or the defaults; 0: no coming back */
-    int taking;
+    const char *at;         /* what is left of the part being taken: left bytes */
+    size_t left;
+    long retry;             /* ms, the reconnection time in use; -1: cfg.reconnect */
+    uint32_t reconnect, retry_max;      /* ms, of cfg or the defaults; 0: never */
+    int taking;             /* the last call returned an event of this part */
 } ws_sse_reader;
 
 /* Requests url (http:, https:) and follows its event stream: blocking (ws_recv), or in a
-   loop (ws_poll; loop NULL: drive it yourself, like ws_open's). memory: n bytes for a
-   parser, see ws_sse_parser_init. cfg may be NULL; its method and body are for POST.
-   Returns s->conn, or NULL: out of memory, or s->error says why.
+   loop (ws_poll; loop NULL: you drive the connection, like that of ws_open). memory: size
+   bytes for a parser, see ws_sse_parser_init. cfg may be NULL; its method and body are
+   for POST. Returns reader->conn, or NULL: out of memory, or reader->error says why.
 
-   Like a browser it comes back when the stream ends or breaks, with Last-Event-ID: of
-   cfg.headers until the stream says an id, then only that one; without, if it is empty or
-   has control characters (the server then goes on where it likes, but from no older id).
-   It stops at 204, at answers that are no event stream or are compressed, and at every
-   other status; with cfg.retry_after not at 429, 502, 503 and 504, where it waits as
-   Retry-After says at least.
+   Like a browser it reconnects when the stream ends or breaks, with Last-Event-ID: that
+   of cfg.headers until the stream gives an id, from then on only the stream's; none if
+   that is empty or has control characters (the server then chooses where to resume, but
+   no older id is sent). It stops at status 204, at responses that are no event stream or
+   are compressed, and at every other status; with cfg.retry_after not at 429, 502, 503
+   and 504, where it waits at least as long as Retry-After says.
 
-   After each stream the wait is cfg.reconnect (3000; WS_NEVER: no coming back; methods
-   but GET come back only if it is set; with cfg.memory or cfg.io none does), and once the
-   stream has said retry, that, but not more than cfg.retry_max; up to a quarter longer,
-   by chance, so that readers do not return all at once. It is doubled only while tries
-   fail, up to cfg.reconnect_max.
+   After each stream it waits cfg.reconnect ms (3000; WS_NEVER: never reconnect; methods
+   other than GET reconnect only if it is set; with cfg.memory or cfg.io it never does).
+   Once the stream has sent retry, it waits that long, at most cfg.retry_max. Up to a
+   quarter is added at random, so that readers do not all reconnect at once. The wait
+   doubles only while attempts fail, up to cfg.reconnect_max.
 
-   A server that vanished without a word is noticed with cfg.idle_timeout, which any byte
-   of the stream sets back; twice the server's beat is a good value. */
-WS_SSE_API ws_conn *ws_sse_connect(ws_sse_reader *s, const char *url, const ws_config *cfg,
-                                   void *memory, size_t n);
-WS_SSE_API ws_conn *ws_sse_dial(ws_sse_reader *s, ws_loop *loop, const char *url,
-                                const ws_config *cfg, void *memory, size_t n);
+   cfg.idle_timeout detects a server that vanished silently; any byte of the stream
+   restarts it. Twice the server's beat is a good value. */
+WS_SSE_API ws_conn *ws_sse_connect(ws_sse_reader *reader, const char *url,
+                                   const ws_config *cfg, void *memory, size_t size);
+WS_SSE_API ws_conn *ws_sse_dial(ws_sse_reader *reader, ws_loop *loop, const char *url,
+                                const ws_config *cfg, void *memory, size_t size);
 
-/* Must see every event of s->conn, until it returns 0: 1 gives the next ws_sse_event in
-   it. The stream is over at WS_EV_CLOSE: see s->error, ev->error and, after an error
-   status, ws_status and ws_body. (To read what else a server sends with status 200, look
-   at its Content-Type at WS_EV_OPEN; that event and its WS_EV_PARTs are then yours, not
-   for ws_sse_take.) */
-WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *out);
+/* Pass it every event of reader->conn, again and again until it returns 0; each 1 fills
+   in event. The stream is over at WS_EV_CLOSE: see reader->error, the error of the CLOSE
+   and, after an error status, ws_status and ws_body. (To read something else that a
+   server sends with status 200, check its Content-Type at WS_EV_OPEN; handle that event
+   and its WS_EV_PARTs yourself then, without ws_sse_take.) */
+WS_SSE_API int ws_sse_take(ws_sse_reader *reader, const ws_event *conn_event,
+                           ws_sse_event *event);
 
 #endif /* WS_SSE__CLIENT */
 
@@ -312,438 +330,747 @@ WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *o
 #include <string.h>
 
 #if defined(__GNUC__) || defined(__clang__)
-#define WS_SSE__APART static __attribute__((noinline))  /* its frame adds to no other */
+#define WS_SSE__APART static __attribute__((noinline))  /* its frame does not add to its
+                                                           caller's */
 #elif defined(_MSC_VER)
 #define WS_SSE__APART static __declspec(noinline)
 #else
 #define WS_SSE__APART static
 #endif
 
+#ifndef WS_ASSERT
+#define WS_ASSERT(truth) ((void)0)
+#endif
+
+#define WS_SSE__IF(fact, then) (!(fact) || (then))
+
 WS_SSE_API const char *ws_sse_error_string(int error)
 {
 #define WS_SSE__TEXT(name, text) text,
-    static const char *const texts[] = { "", WS_SSE_ERRORS(WS_SSE__TEXT) "unknown error" };
-    return texts[error <= 0 && error > -WS_SSE__NUMBER_END ? -error : WS_SSE__NUMBER_END];
+    static const char *const texts[] = {
+        "", WS_SSE_ERRORS(WS_SSE__TEXT) "unknown error"
+    };
+    int known = error <= 0 && error > -WS_SSE__NUMBER_END;
+
+    return texts[known ? -error : WS_SSE__NUMBER_END];
 }
 
 /* ==== >>text (private) ============================================================== */
 
-/* Bytes of the character at p[0..n), 0 if it is none (RFC 3629). */
-static size_t ws_sse__character(const uint8_t *p, size_t n)
-{
-    size_t size = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3
-                : p[0] < 0xF5 ? 4 : 0, i;
+/* Some bytes of the caller's. NULL data: none were given, and size is 0. */
+typedef struct ws_sse__text {
+    const char *data;
+    size_t size;
+} ws_sse__text;
 
-    if (size > n) return 0;
-    for (i = 1; i < size; i++) if ((p[i] & 0xC0) != 0x80) return 0;
-    if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F)) return 0;
-    if ((p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F)) return 0;
-    return size;
+/* size 0: up to the NUL. */
+static ws_sse__text ws_sse__text_of(const char *data, size_t size)
+{
+    ws_sse__text text;
+
+    text.data = data;
+    text.size = size;
+    if (!data)
+        text.size = 0;
+    else if (!size)
+        text.size = strlen(data);
+    return text;
 }
 
-static int ws_sse__is_utf8(const char *text, size_t n)
+static size_t ws_sse__min(size_t left, size_t right)
 {
-    const uint8_t *p = (const uint8_t *)text;
-    uint64_t eight;
-    size_t size;
+    return left < right ? left : right;
+}
 
-    for (; n; p += size, n -= size) {
-        if (n >= sizeof eight) {                /* ASCII at a stride */
-            memcpy(&eight, p, sizeof eight);
-            size = sizeof eight;
-            if (!(eight & 0x8080808080808080u)) continue;
+/* Bytes of the UTF-8 character that begins with lead, 0: none does (RFC 3629 4). */
+static size_t ws_sse__character_size(uint8_t lead)
+{
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xC2)
+        return 0;
+    if (lead < 0xE0)
+        return 2;
+    if (lead < 0xF0)
+        return 3;
+    return lead < 0xF5 ? 4 : 0;
+}
+
+/* Bytes of the UTF-8 character at bytes[0..size), 0 if it is malformed. */
+static size_t ws_sse__character(const uint8_t *bytes, size_t size)
+{
+    size_t length = ws_sse__character_size(bytes[0]), i;
+
+    WS_ASSERT(size > 0);
+    if (length > size)
+        return 0;
+    for (i = 1; i < length; i++)
+        if ((bytes[i] & 0xC0) != 0x80)
+            return 0;
+    switch (bytes[0]) {                 /* these leave the second byte half of its range */
+    case 0xE0:
+        return bytes[1] < 0xA0 ? 0 : length;    /* two bytes are enough */
+    case 0xED:
+        return bytes[1] > 0x9F ? 0 : length;    /* half of a UTF-16 surrogate pair */
+    case 0xF0:
+        return bytes[1] < 0x90 ? 0 : length;    /* three bytes are enough */
+    case 0xF4:
+        return bytes[1] > 0x8F ? 0 : length;    /* beyond U+10FFFF */
+    default:
+        return length;
+    }
+}
+
+static int ws_sse__is_utf8(const char *text, size_t size)
+{
+    const uint8_t *bytes = (const uint8_t *)text;
+    uint64_t eight;
+    size_t length;
+
+    for (; size; bytes += length, size -= length) {
+        if (size >= sizeof eight) {             /* eight bytes of ASCII at a time */
+            memcpy(&eight, bytes, sizeof eight);
+            length = sizeof eight;
+            if (!(eight & 0x8080808080808080u))
+                continue;
         }
-        size = ws_sse__character(p, n);
-        if (!size) return 0;
+        length = ws_sse__character(bytes, size);
+        if (!length)
+            return 0;
     }
     return 1;
 }
 
-/* Bytes before the first CR or LF. Looks for both a window at a time: where all lines end
-   in one of them, the search for the other must not run to the end of the text each time. */
-static size_t ws_sse__line_size(const char *s, size_t n)
+static int ws_sse__is_line_end(char byte)
 {
-    size_t at, k;
+    return byte == '\r' || byte == '\n';
+}
 
-    for (at = 0; at < n; at += k) {
-        const char *lf, *cr;
-        k = n - at < 256 ? n - at : 256;
-        lf = (const char *)memchr(s + at, '\n', k);
-        cr = (const char *)memchr(s + at, '\r', lf ? (size_t)(lf - s) - at : k);
-        if (cr || lf) return (size_t)((cr ? cr : lf) - s);
+/* Bytes before the first CR or LF. Searches for both in windows: if all lines end in one
+   of them, the search for the other must not run to the end of the text for each line. */
+static size_t ws_sse__line_size(const char *text, size_t size)
+{
+    size_t at, window;
+
+    for (at = 0; at < size; at += window) {
+        const char *line_feed, *carriage_return;
+
+        window = ws_sse__min(size - at, 256);
+        line_feed = (const char *)memchr(text + at, '\n', window);
+        if (line_feed)
+            window = (size_t)(line_feed - text) - at;
+        carriage_return = (const char *)memchr(text + at, '\r', window);
+        if (carriage_return)
+            return (size_t)(carriage_return - text);
+        if (line_feed)
+            return (size_t)(line_feed - text);
     }
-    return n;
+    return size;
+}
+
+/* Bytes of the line end at text[0..size): CR, LF or CRLF. */
+static size_t ws_sse__line_end_size(const char *text, size_t size)
+{
+    WS_ASSERT(size > 0);
+    WS_ASSERT(ws_sse__is_line_end(text[0]));
+    return size > 1 && text[0] == '\r' && text[1] == '\n' ? 2 : 1;
 }
 
 /* ==== >>format (private) ============================================================ */
 
-#define WS_SSE__MOST ((size_t)-1 / 2)   /* a size that no buffer has: counting stops at it */
+#define WS_SSE__MOST ((size_t)-1 / 2)   /* a size no buffer has: counting stops there */
 
-/* Where the bytes go: counted, and with put passed on. */
+/* Where the bytes go: they are counted, and passed to put unless it is NULL. */
 typedef struct ws_sse__out {
-    int (*put)(void *user, const void *p, size_t n);
+    int (*put)(void *user, const void *bytes, size_t size);
     void *user;
-    size_t n;
+    size_t size;
     int error;
 } ws_sse__out;
 
-static void ws_sse__put(ws_sse__out *o, const char *p, size_t n)
+/* A message whose texts have their sizes, and whose event name is NULL if empty. Borrows
+   the texts of the message. */
+typedef struct ws_sse__fields {
+    ws_sse__text event, id, data, comment;
+    long retry;
+} ws_sse__fields;
+
+static void ws_sse__out_init(ws_sse__out *out,
+                             int (*put)(void *user, const void *bytes, size_t size),
+                             void *user)
 {
-    o->n = n > WS_SSE__MOST - o->n ? WS_SSE__MOST : o->n + n;
-    if (n && o->put && !o->error && (o->put)(o->user, p, n)) o->error = WS_SSE_ERR_WRITE;
+    out->put = put;
+    out->user = user;
+    out->size = 0;
+    out->error = 0;
 }
 
-static size_t ws_sse__size(const char *text, size_t n)
+static void ws_sse__put(ws_sse__out *out, const char *bytes, size_t size)
 {
-    return text && !n ? strlen(text) : n;
+    WS_ASSERT(out->size <= WS_SSE__MOST);
+    out->size += ws_sse__min(size, WS_SSE__MOST - out->size);
+    if (!out->put || out->error || !size)
+        return;
+    if ((out->put)(out->user, bytes, size))
+        out->error = WS_SSE_ERR_WRITE;
 }
 
-static void ws_sse__line(ws_sse__out *o, const char *name, const char *value, size_t n)
+static void ws_sse__put_line(ws_sse__out *out, const char *name, const char *value,
+                             size_t size)
 {
-    ws_sse__put(o, name, strlen(name));
-    ws_sse__put(o, value, n);
-    ws_sse__put(o, "\n", 1);
+    WS_ASSERT(ws_sse__line_size(value, size) == size);
+    ws_sse__put(out, name, strlen(name));
+    ws_sse__put(out, value, size);
+    ws_sse__put(out, "\n", 1);
 }
 
-static void ws_sse__data(ws_sse__out *o, const char *data, size_t n)
+static void ws_sse__put_field(ws_sse__out *out, const char *name, ws_sse__text value)
 {
+    if (value.data)
+        ws_sse__put_line(out, name, value.data, value.size);
+}
+
+static void ws_sse__put_retry(ws_sse__out *out, long milliseconds)
+{
+    char digits[24];
+    size_t at = sizeof digits;
+
+    WS_ASSERT(milliseconds >= 0);
+    if (!milliseconds)
+        return;
+    for (; milliseconds; milliseconds /= 10)
+        digits[--at] = (char)('0' + milliseconds % 10);
+    ws_sse__put_line(out, "retry: ", digits + at, sizeof digits - at);
+}
+
+/* One data line for each line of the text. */
+static void ws_sse__put_data(ws_sse__out *out, ws_sse__text data)
+{
+    if (!data.data)
+        return;
     for (;;) {
-        size_t k = ws_sse__line_size(data, n);
-        ws_sse__line(o, "data: ", data, k);
-        if (k == n) return;
-        k += k + 1 < n && data[k] == '\r' && data[k + 1] == '\n' ? 2 : 1;
-        data += k;
-        n -= k;
+        size_t line = ws_sse__line_size(data.data, data.size);
+
+        ws_sse__put_line(out, "data: ", data.data, line);
+        if (line == data.size)
+            return;
+        line += ws_sse__line_end_size(data.data + line, data.size - line);
+        data.data += line;
+        data.size -= line;
     }
 }
 
-static int ws_sse__is_line(const char *text, size_t n)
+static void ws_sse__put_event(ws_sse__out *out, const ws_sse__fields *fields)
 {
-    return !text || (ws_sse__line_size(text, n) == n && ws_sse__is_utf8(text, n));
+    ws_sse__put_field(out, ": ", fields->comment);
+    ws_sse__put_retry(out, fields->retry);
+    ws_sse__put_field(out, "event: ", fields->event);
+    ws_sse__put_field(out, "id: ", fields->id);
+    ws_sse__put_data(out, fields->data);
+    ws_sse__put(out, "\n", 1);
 }
 
-static int ws_sse__check(const ws_sse_message *m)
+/* Also of a text that was not given. */
+static int ws_sse__is_line(ws_sse__text text)
 {
-    size_t event = ws_sse__size(m->event, m->event_size), id = ws_sse__size(m->id, m->id_size);
+    return ws_sse__line_size(text.data, text.size) == text.size &&
+           ws_sse__is_utf8(text.data, text.size);
+}
 
-    if (!ws_sse__is_line(m->event, event)) return WS_SSE_ERR_EVENT;
-    if (!ws_sse__is_line(m->id, id) || (m->id && memchr(m->id, 0, id))) return WS_SSE_ERR_ID;
-    if (!ws_sse__is_line(m->comment, ws_sse__size(m->comment, m->comment_size)))
+static int ws_sse__has_nul(ws_sse__text text)
+{
+    return text.size && memchr(text.data, 0, text.size);
+}
+
+/* Returns 0 if every parser reads the fields back as they are, or WS_SSE_ERR_. */
+static int ws_sse__check(const ws_sse__fields *fields)
+{
+    if (!ws_sse__is_line(fields->event))
+        return WS_SSE_ERR_EVENT;
+    if (!ws_sse__is_line(fields->id) || ws_sse__has_nul(fields->id))
+        return WS_SSE_ERR_ID;
+    if (!ws_sse__is_line(fields->comment))
         return WS_SSE_ERR_COMMENT;
-    if (m->data && !ws_sse__is_utf8(m->data, ws_sse__size(m->data, m->size)))
+    if (!ws_sse__is_utf8(fields->data.data, fields->data.size))
         return WS_SSE_ERR_DATA;
-    if (m->retry < 0) return WS_SSE_ERR_RETRY;
-    return m->event && event && !m->data ? WS_SSE_ERR_NO_DATA : 0;
+    if (fields->retry < 0)
+        return WS_SSE_ERR_RETRY;
+    return fields->event.data && !fields->data.data ? WS_SSE_ERR_NO_DATA : 0;
 }
 
-static void ws_sse__event(ws_sse__out *o, const ws_sse_message *m)
+/* Fills fields in from the message. Returns 0 or WS_SSE_ERR_. */
+static int ws_sse__fields_of(const ws_sse_message *message, ws_sse__fields *fields)
 {
-    size_t event = ws_sse__size(m->event, m->event_size);
-    char digits[24];
-    size_t at = sizeof digits;
-    long v = m->retry;
-
-    if (m->comment)
-        ws_sse__line(o, ": ", m->comment, ws_sse__size(m->comment, m->comment_size));
-    for (; v; v /= 10) digits[--at] = (char)('0' + v % 10);
-    if (m->retry) ws_sse__line(o, "retry: ", digits + at, sizeof digits - at);
-    if (m->event && event) ws_sse__line(o, "event: ", m->event, event);
-    if (m->id) ws_sse__line(o, "id: ", m->id, ws_sse__size(m->id, m->id_size));
-    if (m->data) ws_sse__data(o, m->data, ws_sse__size(m->data, m->size));
-    ws_sse__put(o, "\n", 1);
+    fields->event = ws_sse__text_of(message->event, message->event_size);
+    fields->id = ws_sse__text_of(message->id, message->id_size);
+    fields->data = ws_sse__text_of(message->data, message->size);
+    fields->comment = ws_sse__text_of(message->comment, message->comment_size);
+    fields->retry = message->retry;
+    if (!fields->event.size)
+        fields->event.data = NULL;
+    return ws_sse__check(fields);
 }
 
-WS_SSE_API int ws_sse_write(const ws_sse_message *m,
-                            int (*put)(void *user, const void *p, size_t n), void *user)
+WS_SSE_API int ws_sse_write(const ws_sse_message *message,
+                            int (*put)(void *user, const void *bytes, size_t size),
+                            void *user)
 {
-    ws_sse__out o;
-    int fault = ws_sse__check(m);
+    ws_sse__out out;
+    ws_sse__fields fields;
+    int error = ws_sse__fields_of(message, &fields);
 
-    if (fault) return fault;
-    memset(&o, 0, sizeof o);
-    o.put = put;
-    o.user = user;
-    ws_sse__event(&o, m);
-    return o.error;
+    if (error)
+        return error;
+    ws_sse__out_init(&out, put, user);
+    ws_sse__put_event(&out, &fields);
+    return out.error;
 }
 
-static int ws_sse__to_memory(void *user, const void *p, size_t n)
+static int ws_sse__to_memory(void *user, const void *bytes, size_t size)
 {
     char **at = (char **)user;
 
-    memcpy(*at, p, n);
-    *at += n;
+    memcpy(*at, bytes, size);
+    *at += size;
     return 0;
 }
 
-/* The event's bytes, n of them as ws_sse__count said, to at. */
-static void ws_sse__fill(void *message, void *at, size_t n)
+/* Writes the event of valid fields to at: size bytes, as ws_sse__count said. */
+static void ws_sse__fill(void *fields, void *at, size_t size)
 {
-    ws_sse__out o;
+    ws_sse__out out;
     char *to = (char *)at;
 
-    (void)n;
-    memset(&o, 0, sizeof o);
-    o.put = ws_sse__to_memory;
-    o.user = &to;
-    ws_sse__event(&o, (const ws_sse_message *)message);
+    (void)size;
+    ws_sse__out_init(&out, ws_sse__to_memory, &to);
+    ws_sse__put_event(&out, (const ws_sse__fields *)fields);
+    WS_ASSERT(!out.error);
+    WS_ASSERT(out.size == size);
+    WS_ASSERT(to == (char *)at + size);
 }
 
-/* Bytes of the event, or WS_SSE_ERR_. */
-static ptrdiff_t ws_sse__count(const ws_sse_message *m)
+/* Bytes of the event of valid fields. */
+static size_t ws_sse__count(const ws_sse__fields *fields)
 {
-    ws_sse__out o;
-    int fault = ws_sse__check(m);
+    ws_sse__out out;
 
-    if (fault) return fault;
-    memset(&o, 0, sizeof o);
-    ws_sse__event(&o, m);
-    return (ptrdiff_t)o.n;
+    ws_sse__out_init(&out, NULL, NULL);
+    ws_sse__put_event(&out, fields);
+    WS_ASSERT(out.size > 0);
+    return out.size;
 }
 
-WS_SSE_API ptrdiff_t ws_sse_format(const ws_sse_message *m, void *buf, size_t n)
+WS_SSE_API ptrdiff_t ws_sse_format(const ws_sse_message *message, void *buf,
+                                   size_t capacity)
 {
-    ptrdiff_t size = ws_sse__count(m);
+    ws_sse__fields fields;
+    int error = ws_sse__fields_of(message, &fields);
+    size_t size;
 
-    if (size >= 0 && (size_t)size <= n) ws_sse__fill((void *)(uintptr_t)m, buf, (size_t)size);
-    return size;
+    if (error)
+        return error;
+    size = ws_sse__count(&fields);
+    if (size <= capacity)
+        ws_sse__fill(&fields, buf, size);
+    return (ptrdiff_t)size;
 }
 
 /* ==== >>parse (private) ============================================================= */
 
 /* What the next byte belongs to. */
 enum {
-    WS_SSE__NAME,       /* the name of a field, or a blank line's end */
-    WS_SSE__COLON,  /* the first byte behind the name and its colon: a space is dropped */
-    WS_SSE__VALUE       /* the value, or its line's end */
+    WS_SSE__NAME,       /* the name of a field, or the end of a blank line */
+    WS_SSE__COLON,      /* the first byte after the colon: a space is dropped */
+    WS_SSE__VALUE       /* the value, or the end of its line */
 };
 
 /* Fields of the format; all others, comments too, are ignored. */
 enum { WS_SSE__IGNORED, WS_SSE__DATA, WS_SSE__EVENT, WS_SSE__ID, WS_SSE__RETRY };
 
-/* What p->show says: nothing, or that data waits for the program. */
-enum { WS_SSE__PART = 1, WS_SSE__LAST };
+/* What parser->shows says: nothing, or that data is to be returned. */
+enum { WS_SSE__NOTHING, WS_SSE__PART, WS_SSE__LAST };
+
+enum { WS_SSE__BOM_SIZE = 3 };
 
 /* memory: [event name] [id] [id] [id] [data], each with a NUL behind. Of the ids one is
-   in force, one comes into force with the next blank line, and one is being read: only
-   the end of its line tells that it has no NUL, which would leave the other two as they
-   are. */
-static char *ws_sse__id(const ws_sse_parser *p, int which)
+   the last event ID string, one is the last event ID buffer, which becomes the string at
+   the next blank line, and one is being read: only the end of its line tells that it has
+   no NUL, with which it would be ignored. The first two are the same slot until an id
+   line has ended. */
+static char *ws_sse__id(const ws_sse_parser *parser, int slot)
 {
-    return p->memory + (size_t)(which + 1) * p->slot;
+    WS_ASSERT(slot >= 0);
+    WS_ASSERT(slot < 3);
+    return parser->memory + (size_t)(slot + 1) * parser->slot;
 }
 
-static int ws_sse__spare(const ws_sse_parser *p)
+/* The id slot that is neither the string nor the buffer. */
+static uint8_t ws_sse__id_spare(const ws_sse_parser *parser)
 {
-    return p->now == p->next ? (p->now + 1) % 3 : 3 - p->now - p->next;
+    if (parser->id_string == parser->id_buffer)
+        return (uint8_t)((parser->id_string + 1) % 3);
+    return (uint8_t)(3 - parser->id_string - parser->id_buffer);
 }
 
-static char *ws_sse__data_at(const ws_sse_parser *p) { return p->memory + 4 * p->slot; }
-
-WS_SSE_API void ws_sse_parser_restart(ws_sse_parser *p)
+static char *ws_sse__data(const ws_sse_parser *parser)
 {
-    p->event_n = p->data_n = 0;
-    p->next = p->now;
-    p->state = WS_SSE__NAME;
-    p->bom = p->skip_lf = p->has_data = p->owes_lf = p->begun = p->show = p->name_n = 0;
-    if (p->memory) p->error = 0;
+    return parser->memory + 4 * parser->slot;
 }
 
-WS_SSE_API int ws_sse_parser_init(ws_sse_parser *p, void *memory, size_t n)
+static void ws_sse__memory_sane(const ws_sse_parser *parser)
 {
-    memset(p, 0, sizeof *p);
-    p->retry = -1;
-    if (!memory || n < 64) return p->error = WS_SSE_ERR_MEMORY;
-    p->memory = (char *)memory;
-    p->slot = n / 8;
-    p->room = n - 4 * p->slot - 1;
-    ws_sse__id(p, p->now)[0] = 0;
+    (void)parser;
+    WS_ASSERT(parser->slot >= 8);
+    WS_ASSERT(parser->room >= 4 * parser->slot - 1);
+    WS_ASSERT(parser->event_size < parser->slot);
+    WS_ASSERT(parser->id_size < parser->slot);
+    WS_ASSERT(parser->data_size <= parser->room);
+    WS_ASSERT(memchr(ws_sse__id(parser, parser->id_string), 0, parser->slot));
+    WS_ASSERT(memchr(ws_sse__id(parser, parser->id_buffer), 0, parser->slot));
+}
+
+/* What always holds between two calls, and on the way into each step. WS_ASSERT checks it
+   in tests. */
+static void ws_sse__parser_sane(const ws_sse_parser *parser)
+{
+    WS_ASSERT(WS_SSE__IF(!parser->memory, parser->error == WS_SSE_ERR_MEMORY));
+    WS_ASSERT(parser->retry >= -1);
+    WS_ASSERT(parser->number >= -1);
+    WS_ASSERT(parser->bom_size <= WS_SSE__BOM_SIZE);
+    WS_ASSERT(parser->name_size <= sizeof parser->name);
+    WS_ASSERT(parser->state <= WS_SSE__VALUE);
+    WS_ASSERT(parser->field <= WS_SSE__RETRY);
+    WS_ASSERT(parser->shows <= WS_SSE__LAST);
+    WS_ASSERT(WS_SSE__IF(parser->name_size, parser->state == WS_SSE__NAME));
+    WS_ASSERT(WS_SSE__IF(parser->skips_lf, parser->state == WS_SSE__NAME));
+    WS_ASSERT(WS_SSE__IF(parser->lf_due, parser->state == WS_SSE__COLON));
+    WS_ASSERT(WS_SSE__IF(parser->lf_due, parser->has_data));
+    WS_ASSERT(WS_SSE__IF(parser->data_size, parser->has_data));
+    WS_ASSERT(WS_SSE__IF(parser->part_shown, parser->has_data));
+    WS_ASSERT(WS_SSE__IF(parser->shows, parser->has_data));
+    WS_ASSERT(WS_SSE__IF(parser->shows == WS_SSE__LAST, parser->state == WS_SSE__NAME));
+    WS_ASSERT(WS_SSE__IF(parser->shows, !parser->error));
+    if (parser->memory)
+        ws_sse__memory_sane(parser);
+}
+
+WS_SSE_API void ws_sse_parser_restart(ws_sse_parser *parser)
+{
+    ws_sse__parser_sane(parser);
+    parser->event_size = 0;
+    parser->data_size = 0;
+    parser->id_buffer = parser->id_string;
+    parser->state = WS_SSE__NAME;
+    parser->bom_size = 0;
+    parser->skips_lf = 0;
+    parser->has_data = 0;
+    parser->lf_due = 0;
+    parser->part_shown = 0;
+    parser->shows = WS_SSE__NOTHING;
+    parser->name_size = 0;
+    if (parser->memory)
+        parser->error = 0;
+}
+
+WS_SSE_API int ws_sse_parser_init(ws_sse_parser *parser, void *memory, size_t size)
+{
+    memset(parser, 0, sizeof *parser);
+    parser->retry = -1;
+    if (!memory || size < 64) {
+        parser->error = WS_SSE_ERR_MEMORY;
+        return parser->error;
+    }
+    parser->memory = (char *)memory;
+    parser->slot = size / 8;
+    parser->room = size - 4 * parser->slot - 1;
+    ws_sse__id(parser, parser->id_string)[0] = 0;
     return 0;
 }
 
-WS_SSE_API const char *ws_sse_last_id(const ws_sse_parser *p)
+WS_SSE_API const char *ws_sse_last_id(const ws_sse_parser *parser)
 {
-    return p->memory ? ws_sse__id(p, p->now) : "";
+    ws_sse__parser_sane(parser);
+    return parser->memory ? ws_sse__id(parser, parser->id_string) : "";
 }
 
-/* The line's field is known: what its value replaces starts anew. */
-static void ws_sse__field_begin(ws_sse_parser *p)
+static uint8_t ws_sse__field_named(const char *name, size_t size)
 {
-    static const struct { const char *name; uint8_t n, field; } known[] = {
-        { "data", 4, WS_SSE__DATA }, { "event", 5, WS_SSE__EVENT }, { "id", 2, WS_SSE__ID },
+    static const struct { const char *name; uint8_t size, field; } known[] = {
+        { "data", 4, WS_SSE__DATA },
+        { "event", 5, WS_SSE__EVENT },
+        { "id", 2, WS_SSE__ID },
         { "retry", 5, WS_SSE__RETRY }
     };
     size_t i;
 
-    p->field = WS_SSE__IGNORED;
     for (i = 0; i < sizeof known / sizeof *known; i++)
-        if (p->name_n == known[i].n && !memcmp(p->name, known[i].name, p->name_n))
-            p->field = known[i].field;
-    p->name_n = 0;
-    p->bad = 0;
-    p->number = -1;
-    p->id_n = 0;
-    if (p->field == WS_SSE__EVENT) p->event_n = 0;
-    if (p->field != WS_SSE__DATA) return;
-    p->owes_lf = p->has_data;           /* each line but the last has an LF behind */
-    p->has_data = 1;
+        if (size == known[i].size && !memcmp(name, known[i].name, size))
+            return known[i].field;
+    return WS_SSE__IGNORED;
 }
 
-/* The line with a field has ended. */
-static void ws_sse__field_end(ws_sse_parser *p)
+/* The name of the line's field is complete: empties what its value replaces. */
+static void ws_sse__field_begin(ws_sse_parser *parser)
 {
-    p->state = WS_SSE__NAME;
-    if (p->bad) return;
-    if (p->field == WS_SSE__RETRY && p->number >= 0) p->retry = p->number;
-    if (p->field != WS_SSE__ID) return;
-    ws_sse__id(p, ws_sse__spare(p))[p->id_n] = 0;
-    p->next = (uint8_t)ws_sse__spare(p);
-}
-
-static void ws_sse__retry_digits(ws_sse_parser *p, const char *s, size_t n)
-{
-    for (; n; s++, n--) {
-        int digit = *s - '0';
-        if (digit < 0 || digit > 9) p->bad = 1;
-        if (p->bad) return;
-        if (p->number < 0) p->number = 0;
-        p->number = p->number > (LONG_MAX - digit) / 10 ? LONG_MAX : p->number * 10 + digit;
+    parser->field = ws_sse__field_named(parser->name, parser->name_size);
+    parser->state = WS_SSE__COLON;
+    parser->name_size = 0;
+    parser->invalid = 0;
+    parser->number = -1;
+    parser->id_size = 0;
+    if (parser->field == WS_SSE__EVENT)
+        parser->event_size = 0;
+    if (parser->field == WS_SSE__DATA) {
+        parser->lf_due = parser->has_data;
+        parser->has_data = 1;
     }
 }
 
-/* Adds to a name or id of *have bytes. */
-static void ws_sse__keep(ws_sse_parser *p, char *to, size_t *have, const char *s, size_t n,
-                         int error)
+static void ws_sse__id_end(ws_sse_parser *parser)
 {
-    if (n >= p->slot - *have) {         /* one byte of a slot is its NUL's */
-        p->error = error;
+    uint8_t spare = ws_sse__id_spare(parser);
+
+    WS_ASSERT(parser->id_size < parser->slot);
+    ws_sse__id(parser, spare)[parser->id_size] = 0;
+    parser->id_buffer = spare;
+}
+
+/* The line of a field has ended. */
+static void ws_sse__field_end(ws_sse_parser *parser)
+{
+    WS_ASSERT(parser->state == WS_SSE__VALUE);
+    parser->state = WS_SSE__NAME;
+    if (parser->invalid)
+        return;
+    if (parser->field == WS_SSE__ID)
+        ws_sse__id_end(parser);
+    if (parser->field == WS_SSE__RETRY && parser->number >= 0)
+        parser->retry = parser->number;
+}
+
+/* Anything but digits makes the line invalid; numbers beyond a long become LONG_MAX. */
+static void ws_sse__retry_digits(ws_sse_parser *parser, const char *digits, size_t size)
+{
+    const char *end = digits + size;
+
+    WS_ASSERT(size > 0);
+    if (parser->number < 0)
+        parser->number = 0;
+    for (; digits < end && !parser->invalid; digits++) {
+        int digit = *digits - '0';
+
+        if (digit < 0 || digit > 9)
+            parser->invalid = 1;
+        else if (parser->number > (LONG_MAX - digit) / 10)
+            parser->number = LONG_MAX;
+        else
+            parser->number = parser->number * 10 + digit;
+    }
+}
+
+/* Appends to the name or id in slot, *length bytes so far. Stops the parser with error if
+   they do not fit. */
+static void ws_sse__append(ws_sse_parser *parser, char *slot, size_t *length,
+                           const char *bytes, size_t size, int error)
+{
+    WS_ASSERT(*length < parser->slot);
+    if (size >= parser->slot - *length) {       /* one byte is for the NUL */
+        parser->error = error;
         return;
     }
-    memcpy(to + *have, s, n);
-    *have += n;
+    memcpy(slot + *length, bytes, size);
+    *length += size;
 }
 
-/* Bytes of a line before its value. Returns the bytes taken. */
-static size_t ws_sse__name_step(ws_sse_parser *p, const char *s, size_t n)
+/* Bytes of room for data. If there is none, what is there must be returned first. */
+static size_t ws_sse__data_room(ws_sse_parser *parser)
 {
-    int end = *s == '\r' || *s == '\n';
-    size_t k;
+    WS_ASSERT(parser->data_size <= parser->room);
+    if (parser->data_size == parser->room)
+        parser->shows = WS_SSE__PART;
+    return parser->room - parser->data_size;
+}
 
-    if (end && !p->name_n) {            /* a blank line: the event is whole */
-        p->skip_lf = *s == '\r';
-        if (p->now != p->next) p->has_id = p->id_new = 1;
-        p->now = p->next;
-        if (p->has_data) p->show = WS_SSE__LAST;
-        else p->event_n = 0;
+/* A blank line, which ends in end: dispatches the event. */
+static void ws_sse__dispatch(ws_sse_parser *parser, char end)
+{
+    parser->skips_lf = end == '\r';
+    if (parser->id_string != parser->id_buffer)
+        parser->id_new = 1;
+    parser->id_string = parser->id_buffer;
+    if (parser->has_data)
+        parser->shows = WS_SSE__LAST;
+    else
+        parser->event_size = 0;
+}
+
+/* Takes bytes of a line before its value. Returns how many. */
+static size_t ws_sse__name_step(ws_sse_parser *parser, const char *text, size_t size)
+{
+    int ends = ws_sse__is_line_end(*text);
+    size_t at;
+
+    WS_ASSERT(size > 0);
+    if (ends && !parser->name_size) {
+        ws_sse__dispatch(parser, *text);
         return 1;
     }
-    if (end || *s == ':') {
-        ws_sse__field_begin(p);
-        p->state = WS_SSE__COLON;
-        return !end;                    /* a name alone has an empty value */
+    if (ends || *text == ':') {
+        ws_sse__field_begin(parser);
+        return !ends;                   /* a name without a colon has an empty value */
     }
-    for (k = 0; k < n && s[k] != ':' && s[k] != '\r' && s[k] != '\n'; k++)
-        if (p->name_n < sizeof p->name) p->name[p->name_n++] = s[k];
-    return k;
+    for (at = 0; at < size; at++) {
+        if (text[at] == ':' || ws_sse__is_line_end(text[at]))
+            break;
+        if (parser->name_size < sizeof parser->name)
+            parser->name[parser->name_size++] = text[at];
+    }
+    return at;
 }
 
-/* Room for data; when there is none, what is there must be shown first. */
-static size_t ws_sse__room(ws_sse_parser *p)
+/* Adds bytes to the value of the line's field. For data there is room. */
+static void ws_sse__value(ws_sse_parser *parser, const char *text, size_t size)
 {
-    if (p->data_n == p->room) p->show = WS_SSE__PART;
-    return p->room - p->data_n;
-}
-
-/* Bytes of a value, or its line's end. Returns the bytes taken. */
-static size_t ws_sse__value_step(ws_sse_parser *p, const char *s, size_t n)
-{
-    if (*s == '\r' || *s == '\n') {
-        p->skip_lf = *s == '\r';
-        ws_sse__field_end(p);
-        return 1;
-    }
-    if (p->field == WS_SSE__DATA && n > ws_sse__room(p)) n = p->room - p->data_n;
-    n = ws_sse__line_size(s, n);
-    switch (p->field) {
+    switch (parser->field) {
     case WS_SSE__DATA:
-        memcpy(ws_sse__data_at(p) + p->data_n, s, n);
-        p->data_n += n;
+        WS_ASSERT(size <= parser->room - parser->data_size);
+        memcpy(ws_sse__data(parser) + parser->data_size, text, size);
+        parser->data_size += size;
         break;
     case WS_SSE__EVENT:
-        ws_sse__keep(p, p->memory, &p->event_n, s, n, WS_SSE_ERR_EVENT_SIZE);
+        ws_sse__append(parser, parser->memory, &parser->event_size, text, size,
+                       WS_SSE_ERR_EVENT_SIZE);
         break;
     case WS_SSE__ID:
-        if (memchr(s, 0, n)) p->bad = 1;
-        ws_sse__keep(p, ws_sse__id(p, ws_sse__spare(p)), &p->id_n, s, n, WS_SSE_ERR_ID_SIZE);
+        if (memchr(text, 0, size))
+            parser->invalid = 1;
+        ws_sse__append(parser, ws_sse__id(parser, ws_sse__id_spare(parser)),
+                       &parser->id_size, text, size, WS_SSE_ERR_ID_SIZE);
         break;
-    case WS_SSE__RETRY: ws_sse__retry_digits(p, s, n); break;
-    default: break;
+    case WS_SSE__RETRY:
+        ws_sse__retry_digits(parser, text, size);
+        break;
+    default:
+        break;
     }
-    return n;
 }
 
-/* Takes some of the n > 0 bytes at s, or none when only the state changes, or when
-   p->show or p->error says so. Returns how many. */
-static size_t ws_sse__step(ws_sse_parser *p, const char *s, size_t n)
+/* Takes bytes of a value, or its line's end. Returns how many. */
+static size_t ws_sse__value_step(ws_sse_parser *parser, const char *text, size_t size)
 {
-    if (p->skip_lf) {                 /* the second half of CRLF, also in another chunk */
-        p->skip_lf = 0;
-        return *s == '\n';
+    if (ws_sse__is_line_end(*text)) {
+        parser->skips_lf = *text == '\r';
+        ws_sse__field_end(parser);
+        return 1;
     }
-    if (p->bom < 3) {                   /* a byte order mark may begin the stream */
-        if (*s == "\xEF\xBB\xBF"[p->bom]) {
-            p->bom++;
-            return 1;
-        }
-        if (p->bom) p->name_n = sizeof p->name;     /* it was an unknown field's name */
-        p->bom = 3;
-    }
-    if (p->owes_lf) {
-        if (!ws_sse__room(p)) return 0;
-        ws_sse__data_at(p)[p->data_n++] = '\n';
-        p->owes_lf = 0;
-    }
-    if (p->state == WS_SSE__NAME) return ws_sse__name_step(p, s, n);
-    if (p->state == WS_SSE__COLON) {
-        p->state = WS_SSE__VALUE;
-        return *s == ' ';
-    }
-    return ws_sse__value_step(p, s, n);
+    if (parser->field == WS_SSE__DATA)
+        size = ws_sse__min(size, ws_sse__data_room(parser));
+    size = ws_sse__line_size(text, size);
+    ws_sse__value(parser, text, size);
+    return size;
 }
 
-static int ws_sse__show(ws_sse_parser *p, ws_sse_event *ev)
+/* Takes a byte of a byte order mark, which may begin the stream. Returns how many. */
+static size_t ws_sse__bom_step(ws_sse_parser *parser, char byte)
 {
-    p->memory[p->event_n] = 0;
-    ws_sse__data_at(p)[p->data_n] = 0;
-    ev->event = p->event_n ? p->memory : "message";
-    ev->event_size = p->event_n ? p->event_n : 7;
-    ev->id = ws_sse__id(p, p->now);
-    ev->data = ws_sse__data_at(p);
-    ev->size = p->data_n;
-    ev->first = !p->begun;
-    ev->last = p->show == WS_SSE__LAST;
-    p->begun = 1;
+    WS_ASSERT(parser->state == WS_SSE__NAME);
+    if (byte == "\xEF\xBB\xBF"[parser->bom_size]) {
+        parser->bom_size++;
+        return 1;
+    }
+    if (parser->bom_size)       /* half a mark: it begins the name of an unknown field */
+        parser->name_size = sizeof parser->name;
+    parser->bom_size = WS_SSE__BOM_SIZE;
+    return 0;
+}
+
+/* Puts the LF between two data lines. Returns 0 if there is no room. */
+static int ws_sse__lf_step(ws_sse_parser *parser)
+{
+    if (!ws_sse__data_room(parser))
+        return 0;
+    ws_sse__data(parser)[parser->data_size++] = '\n';
+    parser->lf_due = 0;
     return 1;
 }
 
-/* What the last call showed is not needed any more. */
-static void ws_sse__release(ws_sse_parser *p)
+/* Takes some of the size > 0 bytes at text, or none if only the state changes, or if
+   parser->shows or parser->error says so. Returns how many. */
+static size_t ws_sse__step(ws_sse_parser *parser, const char *text, size_t size)
 {
-    if (p->show) p->data_n = 0;
-    if (p->show == WS_SSE__LAST) p->event_n = p->has_data = p->begun = 0;
-    p->show = 0;
+    ws_sse__parser_sane(parser);
+    WS_ASSERT(size > 0);
+    if (parser->skips_lf) {             /* the second half of CRLF, if it is there */
+        parser->skips_lf = 0;
+        return *text == '\n';
+    }
+    if (parser->bom_size < WS_SSE__BOM_SIZE)
+        return ws_sse__bom_step(parser, *text);
+    if (parser->lf_due && !ws_sse__lf_step(parser))
+        return 0;
+    if (parser->state == WS_SSE__NAME)
+        return ws_sse__name_step(parser, text, size);
+    if (parser->state == WS_SSE__VALUE)
+        return ws_sse__value_step(parser, text, size);
+    parser->state = WS_SSE__VALUE;
+    return *text == ' ';
 }
 
-WS_SSE_API int ws_sse_parse(ws_sse_parser *p, const char **data, size_t *n, ws_sse_event *ev)
+/* Returns the event, or the part of it, that parser->shows says. */
+static void ws_sse__show(ws_sse_parser *parser, ws_sse_event *event)
 {
-    if (p->error) return p->error;
-    ws_sse__release(p);
-    while (*n) {
-        size_t k = ws_sse__step(p, *data, *n);
-        *data += k;
-        *n -= k;
-        if (p->error) return p->error;
-        if (p->show) return ws_sse__show(p, ev);
+    char *data = ws_sse__data(parser);
+
+    WS_ASSERT(parser->has_data);
+    WS_ASSERT(WS_SSE__IF(parser->lf_due, parser->shows == WS_SSE__PART));
+    parser->memory[parser->event_size] = 0;
+    data[parser->data_size] = 0;
+    event->event = "message";
+    event->event_size = 7;
+    if (parser->event_size) {
+        event->event = parser->memory;
+        event->event_size = parser->event_size;
+    }
+    event->id = ws_sse__id(parser, parser->id_string);
+    event->data = data;
+    event->size = parser->data_size;
+    event->first = !parser->part_shown;
+    event->last = parser->shows == WS_SSE__LAST;
+    parser->part_shown = 1;
+}
+
+/* What the last call returned is not needed any more. */
+static void ws_sse__release(ws_sse_parser *parser)
+{
+    if (parser->shows)
+        parser->data_size = 0;
+    if (parser->shows == WS_SSE__LAST) {
+        parser->event_size = 0;
+        parser->has_data = 0;
+        parser->part_shown = 0;
+    }
+    parser->shows = WS_SSE__NOTHING;
+}
+
+WS_SSE_API int ws_sse_parse(ws_sse_parser *parser, const char **data, size_t *size,
+                            ws_sse_event *event)
+{
+    ws_sse__parser_sane(parser);
+    if (parser->error)
+        return parser->error;
+    ws_sse__release(parser);
+    while (*size) {
+        size_t taken = ws_sse__step(parser, *data, *size);
+
+        WS_ASSERT(taken <= *size);
+        *data += taken;
+        *size -= taken;
+        if (parser->error)
+            return parser->error;
+        if (parser->shows) {
+            ws_sse__show(parser, event);
+            return 1;
+        }
     }
     return 0;
 }
@@ -755,10 +1082,11 @@ WS_SSE_API int ws_sse_parse(ws_sse_parser *p, const char **data, size_t *n, ws_s
 /* Is it the media type of event streams, whatever its parameters? */
 static int ws_sse__is_type(ws_str type)
 {
-    size_t n = 0;
+    size_t size = 0;
 
-    while (n < type.size && type.data[n] != ';' && type.data[n] != ' ' && type.data[n] != '\t') n++;
-    type.size = n;
+    while (size < type.size && !memchr("; \t", type.data[size], 3))
+        size++;
+    type.size = size;
     return ws_str_is(type, "text/event-stream");
 }
 
@@ -766,19 +1094,20 @@ static int ws_sse__is_type(ws_str type)
 
 #ifdef WS_SSE__SERVER
 
-WS_SSE_API int ws_sse_requested(const ws_conn *c)
+WS_SSE_API int ws_sse_requested(const ws_conn *conn)
 {
     ws_walk walk;
     ws_str item;
 
     memset(&walk, 0, sizeof walk);
-    while (ws_header_walk(c, "Accept", &walk, &item))
-        if (ws_sse__is_type(item)) return 1;
+    while (ws_header_walk(conn, "Accept", &walk, &item))
+        if (ws_sse__is_type(item))
+            return 1;
     return 0;
 }
 
-/* The head of a stream. */
-static int ws_sse__begin(ws_conn *c, const ws_sse_options *o)
+/* Sends the head of a stream. */
+static int ws_sse__begin(ws_conn *conn, const ws_sse_options *options)
 {
     static const ws_header ours[] = {
         { "Content-Type", "text/event-stream" },
@@ -787,169 +1116,262 @@ static int ws_sse__begin(ws_conn *c, const ws_sse_options *o)
         { NULL, NULL }
     };
 
-    return ws__http_begin(c, 200, o ? o->headers : NULL, ours, o && o->chunked);
+    return ws__http_begin(conn, 200, options->headers, ours, options->chunked);
 }
 
-WS_SSE_API int ws_sse_open(ws_conn *c, const ws_sse_options *o)
+/* A first comment: a head alone is not sent at once. Returns 0, or why it was dropped. */
+static int ws_sse__greet(ws_conn *conn, const ws_sse_options *options)
+{
+    ws_sse_message hello;
+    int error;
+
+    memset(&hello, 0, sizeof hello);
+    hello.comment = "";
+    hello.retry = options->retry;
+    error = ws_sse_send(conn, &hello);
+    if (error)
+        ws_drop(conn);                      /* no other response can follow its head */
+    else
+        ws_http_beat(conn, ":\n\n", options->beat ? options->beat : 15000);
+    return error;
+}
+
+static int ws_sse__refuse_method(ws_conn *conn)
 {
     static const ws_header allow[] = { { "Allow", "GET, HEAD" }, { NULL, NULL } };
-    const char *method = ws_method(c);
-    ws_sse_message hello;
-    int r;
+    int error = ws_http_reply(conn, 405, allow, "GET only\n", 9);
 
-    if (*method && strcmp(method, "GET") && strcmp(method, "HEAD")) {
-        r = ws_http_reply(c, 405, allow, "GET only\n", 9);
-        return r ? r : WS_ERR_METHOD;
-    }
-    r = ws_sse__begin(c, o);
-    if (r || !strcmp(method, "HEAD")) return r;
-    memset(&hello, 0, sizeof hello);
-    hello.comment = "";                     /* bytes at once: heads alone are held back */
-    hello.retry = o ? o->retry : 0;
-    r = ws_sse_send(c, &hello);
-    if (r) ws_drop(c);                       /* its head is out: no other answer can be */
-    else ws_http_beat(c, ":\n\n", o && o->beat ? o->beat : 15000);
-    return r;
+    return error ? error : WS_ERR_METHOD;
 }
 
-WS_SSE_API int ws_sse_last_event_id(const ws_conn *c, char *buf, size_t n)
+WS_SSE_API int ws_sse_open(ws_conn *conn, const ws_sse_options *options)
 {
-    ws_str id = ws_header_value(c, "Last-Event-ID");
-    int r;
+    const char *method = ws_method(conn);       /* "": no request; ws_sse__begin fails */
+    int head = !strcmp(method, "HEAD"), get = !strcmp(method, "GET");
+    ws_sse_options defaults;
+    int error;
 
-    if (!buf || !n) return -1;
+    memset(&defaults, 0, sizeof defaults);
+    if (!options)
+        options = &defaults;
+    if (*method && !get && !head)
+        return ws_sse__refuse_method(conn);
+    error = ws_sse__begin(conn, options);
+    if (error || head)
+        return error;
+    return ws_sse__greet(conn, options);
+}
+
+WS_SSE_API int ws_sse_last_event_id(const ws_conn *conn, char *buf, size_t capacity)
+{
+    ws_str id = ws_header_value(conn, "Last-Event-ID");
+    int size;
+
+    if (!buf || !capacity)
+        return -1;
     buf[0] = 0;
     if (!id.data) {
-        r = ws_query(c, "lastEventId", buf, n);
-        return r < 0 ? 0 : r;
+        size = ws_query(conn, "lastEventId", buf, capacity);
+        return size < 0 ? 0 : size;
     }
-    if (id.size >= n) return -1;
+    if (id.size >= capacity)
+        return -1;
     memcpy(buf, id.data, id.size);
     buf[id.size] = 0;
     return (int)id.size;
 }
 
-WS_SSE_API int ws_sse_send(ws_conn *c, const ws_sse_message *m)
+WS_SSE_API int ws_sse_send(ws_conn *conn, const ws_sse_message *message)
 {
-    ptrdiff_t n = m ? ws_sse__count(m) : -1;
+    ws_sse__fields fields;
 
-    if (n < 0) return WS_ERR_ARGUMENT;
-    return ws_http_fill(c, (size_t)n, ws_sse__fill, (void *)(uintptr_t)m);
+    if (!message || ws_sse__fields_of(message, &fields))
+        return WS_ERR_ARGUMENT;
+    return ws_http_fill(conn, ws_sse__count(&fields), ws_sse__fill, &fields);
 }
 
-WS_SSE_API int ws_sse_ping(ws_conn *c) { return ws_http_write(c, ":\n\n", 3); }
+WS_SSE_API int ws_sse_ping(ws_conn *conn)
+{
+    return ws_http_write(conn, ":\n\n", 3);
+}
 
 #ifndef WS_NO_SOCKETS
-WS_SSE_API int ws_sse_publish(ws_loop *loop, const char *group, const ws_sse_message *m)
+WS_SSE_API int ws_sse_publish(ws_loop *loop, const char *group,
+                              const ws_sse_message *message)
 {
-    ptrdiff_t n = m ? ws_sse__count(m) : -1;
+    ws_sse__fields fields;
     int took;
 
-    if (n < 0) return 0;
-    took = ws_http_publish_fill(loop, group, NULL, (size_t)n, ws_sse__fill,
-                                (void *)(uintptr_t)m);
-    if (m->data)
-        took += ws_publish(loop, group, NULL, WS_OP_TEXT, m->data,
-                           ws_sse__size(m->data, m->size));
+    if (!message || ws_sse__fields_of(message, &fields))
+        return 0;
+    took = ws_http_publish_fill(loop, group, NULL, ws_sse__count(&fields), ws_sse__fill,
+                                &fields);
+    if (fields.data.data)
+        took += ws_publish(loop, group, NULL, WS_OP_TEXT, fields.data.data,
+                           fields.data.size);
     return took;
 }
 #endif
 
-/* ---- ring: entries of { bytes of the event, bytes of the id } event id, none cut in two.
-   They stand at [first, end), or, wrapped, at [first, wrap) and [0, end). ---- */
+/* ---- the ring: entries of { bytes of the event, bytes of the id } event id, none split
+   in two. They occupy [first, end) or, wrapped, [first, wrap) and [0, end). ---- */
 
-typedef struct ws_sse__entry { uint32_t event, id; } ws_sse__entry;
+typedef struct ws_sse__entry {
+    uint32_t event_size, id_size;
+} ws_sse__entry;
 
-static int ws_sse__wrapped(const ws_sse_ring *r)
+static int ws_sse__wrapped(const ws_sse_ring *ring)
 {
-    return r->count && r->end <= r->first;
+    return ring->count && ring->end <= ring->first;
 }
 
-static ws_sse__entry ws_sse__entry_at(const ws_sse_ring *r, size_t at)
+static void ws_sse__ring_sane(const ws_sse_ring *ring)
 {
-    ws_sse__entry e;
-
-    memcpy(&e, r->memory + at, sizeof e);
-    return e;
+    (void)ring;
+    WS_ASSERT(WS_SSE__IF(ring->size, ring->memory));
+    WS_ASSERT(ring->first <= ring->size);
+    WS_ASSERT(ring->end <= ring->size);
+    WS_ASSERT(ring->count <= ring->size / sizeof(ws_sse__entry));
+    WS_ASSERT(WS_SSE__IF(ws_sse__wrapped(ring), ring->first < ring->wrap));
+    WS_ASSERT(WS_SSE__IF(ws_sse__wrapped(ring), ring->wrap <= ring->size));
 }
 
-static size_t ws_sse__entry_next(const ws_sse_ring *r, size_t at)
+static ws_sse__entry ws_sse__entry_at(const ws_sse_ring *ring, size_t at)
 {
-    ws_sse__entry e = ws_sse__entry_at(r, at);
+    ws_sse__entry entry;
 
-    at += sizeof e + e.event + e.id;
-    return ws_sse__wrapped(r) && at == r->wrap ? 0 : at;
+    WS_ASSERT(ring->size >= sizeof entry);
+    WS_ASSERT(at <= ring->size - sizeof entry);
+    memcpy(&entry, ring->memory + at, sizeof entry);
+    return entry;
 }
 
-WS_SSE_API void ws_sse_ring_init(ws_sse_ring *r, void *memory, size_t n)
+/* Where the event of the entry at this place is; its id follows it. */
+static char *ws_sse__entry_event(const ws_sse_ring *ring, size_t at)
 {
-    memset(r, 0, sizeof *r);
-    r->memory = (char *)memory;
-    r->size = n;
+    return ring->memory + at + sizeof(ws_sse__entry);
 }
 
-/* A place for n bytes behind the newest entry; the oldest go. n is at most the size. */
-static size_t ws_sse__ring_room(ws_sse_ring *r, size_t n)
+static size_t ws_sse__entry_next(const ws_sse_ring *ring, size_t at)
 {
+    ws_sse__entry entry = ws_sse__entry_at(ring, at);
+
+    at += sizeof entry + entry.event_size + entry.id_size;
+    WS_ASSERT(at <= ring->size);
+    return ws_sse__wrapped(ring) && at == ring->wrap ? 0 : at;
+}
+
+WS_SSE_API void ws_sse_ring_init(ws_sse_ring *ring, void *memory, size_t size)
+{
+    memset(ring, 0, sizeof *ring);
+    ring->memory = (char *)memory;
+    ring->size = size;
+}
+
+static void ws_sse__ring_drop(ws_sse_ring *ring)
+{
+    WS_ASSERT(ring->count > 0);
+    ring->first = ws_sse__entry_next(ring, ring->first);
+    ring->count--;
+}
+
+/* A place for size bytes behind the newest entry; drops the oldest ones for it. */
+static size_t ws_sse__ring_room(ws_sse_ring *ring, size_t size)
+{
+    WS_ASSERT(size <= ring->size);
     for (;;) {
-        if (!r->count) r->first = r->end = 0;
-        if (!ws_sse__wrapped(r)) {
-            if (r->size - r->end >= n) return r->end;
-            r->wrap = r->end;           /* the newest entries go to the front */
-            r->end = 0;
-        } else if (r->first - r->end >= n) {
-            return r->end;
+        int wrapped = ws_sse__wrapped(ring);
+
+        if (!ring->count) {
+            ring->first = 0;
+            ring->end = 0;
+        }
+        if ((wrapped ? ring->first : ring->size) - ring->end >= size)
+            return ring->end;
+        if (wrapped) {
+            ws_sse__ring_drop(ring);
         } else {
-            r->first = ws_sse__entry_next(r, r->first);
-            r->count--;
+            ring->wrap = ring->end;
+            ring->end = 0;
         }
     }
 }
 
-WS_SSE_API int ws_sse_ring_add(ws_sse_ring *r, const ws_sse_message *m)
+WS_SSE_API int ws_sse_ring_add(ws_sse_ring *ring, const ws_sse_message *message)
 {
-    ptrdiff_t size = ws_sse_format(m, NULL, 0);
-    ws_sse__entry e;
-    size_t at, n;
+    ws_sse__fields fields;
+    ws_sse__entry entry;
+    int error = ws_sse__fields_of(message, &fields);
+    char *event;
+    size_t at, event_size, size;
 
-    if (size < 0) return (int)size;
-    e.event = (uint32_t)size;
-    e.id = (uint32_t)(m->id ? ws_sse__size(m->id, m->id_size) : 0);
-    n = sizeof e + (size_t)size + e.id;
-    if (n > r->size || n > 0x7FFFFFFF) {
-        r->count = 0;
+    ws_sse__ring_sane(ring);
+    if (error)
+        return error;
+    event_size = ws_sse__count(&fields);
+    size = sizeof entry + event_size + fields.id.size;
+    if (size > ring->size || size > 0x7FFFFFFF) {
+        ring->count = 0;
         return WS_SSE_ERR_MEMORY;
     }
-    at = ws_sse__ring_room(r, n);
-    memcpy(r->memory + at, &e, sizeof e);
-    ws_sse_format(m, r->memory + at + sizeof e, e.event);
-    if (e.id) memcpy(r->memory + at + sizeof e + e.event, m->id, e.id);
-    r->end = at + n;
-    r->count++;
+    entry.event_size = (uint32_t)event_size;
+    entry.id_size = (uint32_t)fields.id.size;
+    at = ws_sse__ring_room(ring, size);
+    memcpy(ring->memory + at, &entry, sizeof entry);
+    event = ws_sse__entry_event(ring, at);
+    ws_sse__fill(&fields, event, event_size);
+    if (fields.id.size)
+        memcpy(event + event_size, fields.id.data, fields.id.size);
+    ring->end = at + size;
+    ring->count++;
     return 0;
 }
 
-WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id)
+/* How many of the oldest entries a reader with this last event id has, 0: none has the
+   id. */
+static size_t ws_sse__ring_known(const ws_sse_ring *ring, const char *id)
 {
-    size_t at = r->first, i, n = id ? strlen(id) : 0, from = 0;
-    int sent = 0, fault;
+    size_t at = ring->first, size = strlen(id), known = 0, i;
 
-    if (id && !n) return 0;
-    for (i = 0; id && i < r->count; i++, at = ws_sse__entry_next(r, at)) {
-        ws_sse__entry e = ws_sse__entry_at(r, at);
-        if (e.id == n && !memcmp(r->memory + at + sizeof e + e.event, id, n)) from = i + 1;
+    for (i = 1; i <= ring->count; i++) {
+        ws_sse__entry entry = ws_sse__entry_at(ring, at);
+        const char *entry_id = ws_sse__entry_event(ring, at) + entry.event_size;
+
+        if (entry.id_size == size && !memcmp(entry_id, id, size))
+            known = i;
+        at = ws_sse__entry_next(ring, at);
     }
-    if (id && !from) return WS_SSE_ERR_GAP;
-    for (i = 0, at = r->first; i < r->count; i++, at = ws_sse__entry_next(r, at)) {
-        ws_sse__entry e = ws_sse__entry_at(r, at);
-        if (i < from) continue;
-        fault = ws_http_write(c, r->memory + at + sizeof e, e.event);
-        if (fault && fault != WS_ERR_STATE) ws_drop(c);     /* STATE: an answer to HEAD
-                                                               goes */
-        if (fault) return WS_SSE_ERR_WRITE;
-        sent++;
+    return known;
+}
+
+static int ws_sse__replay_entry(ws_conn *conn, const ws_sse_ring *ring, size_t at)
+{
+    ws_sse__entry entry = ws_sse__entry_at(ring, at);
+    int error = ws_http_write(conn, ws_sse__entry_event(ring, at), entry.event_size);
+
+    if (error && error != WS_ERR_STATE)         /* STATE: a response to HEAD is ending */
+        ws_drop(conn);
+    return error ? WS_SSE_ERR_WRITE : 0;
+}
+
+WS_SSE_API int ws_sse_replay(ws_conn *conn, const ws_sse_ring *ring, const char *id)
+{
+    size_t at = ring->first, known = 0, i;
+
+    ws_sse__ring_sane(ring);
+    if (id) {
+        if (!*id)
+            return 0;
+        known = ws_sse__ring_known(ring, id);
+        if (!known)
+            return WS_SSE_ERR_GAP;
     }
-    return sent;
+    for (i = 0; i < ring->count; i++) {
+        if (i >= known && ws_sse__replay_entry(conn, ring, at))
+            return WS_SSE_ERR_WRITE;
+        at = ws_sse__entry_next(ring, at);
+    }
+    return (int)(ring->count - known);
 }
 
 #endif /* WS_SSE__SERVER */
@@ -958,136 +1380,206 @@ WS_SSE_API int ws_sse_replay(ws_conn *c, const ws_sse_ring *r, const char *id)
 
 #ifdef WS_SSE__CLIENT
 
-/* Makes of the application's configuration one that a reader needs. */
-WS_SSE__APART void ws_sse__reader_config(ws_sse_reader *s, ws_config *own, const ws_config *cfg)
+static void ws_sse__reader_sane(const ws_sse_reader *reader)
 {
-    memset(own, 0, sizeof *own);
-    if (cfg) *own = *cfg;
-    own->for_stream = 1;
-    if (!own->method) own->method = "GET";
-    if (!own->reconnect && !own->io.read && !strcmp(own->method, "GET")) own->reconnect = 3000;
-    if (own->reconnect == WS_NEVER || own->memory) own->reconnect = 0;  /* no room for an
-                                                                           id */
-    own->refusal_final = 1;
-    if (!own->retry_max) own->retry_max = 300000;
-    if (!own->max_redirects && !own->io.read) own->max_redirects = 20;
-    s->reconnect = own->reconnect;
-    s->retry_max = own->retry_max;
+    WS_ASSERT(reader->retry >= -1);
+    WS_ASSERT(reader->reconnect != WS_NEVER);
+    WS_ASSERT(WS_SSE__IF(reader->parser.error, reader->error));
+    WS_ASSERT(WS_SSE__IF(reader->taking, reader->at));
+    WS_ASSERT(WS_SSE__IF(reader->taking, !reader->error));
+    ws_sse__parser_sane(&reader->parser);
 }
 
-static int ws_sse__init(ws_sse_reader *s, void *memory, size_t n)
+/* Does a reader of this configuration reconnect if nothing else was said? */
+static int ws_sse__reconnects(const ws_config *cfg)
 {
-    memset(s, 0, sizeof *s);
-    s->retry = -1;
-    s->error = ws_sse_parser_init(&s->parser, memory, n);
-    return s->error;
+    return !cfg->io.read && !strcmp(cfg->method, "GET");
 }
 
-WS_SSE__APART ws_conn *ws_sse__connect(ws_sse_reader *s, const char *url, const ws_config *cfg)
+/* Makes ours, the configuration that a reader needs, from that of the application. */
+WS_SSE__APART void ws_sse__reader_config(ws_sse_reader *reader, ws_config *ours,
+                                         const ws_config *cfg)
 {
-    ws_config own;
-
-    ws_sse__reader_config(s, &own, cfg);
-    return ws_connect(url, &own);
+    memset(ours, 0, sizeof *ours);
+    if (cfg)
+        *ours = *cfg;
+    ours->for_stream = 1;
+    ours->refusal_final = 1;
+    if (!ours->method)
+        ours->method = "GET";
+    if (!ours->reconnect && ws_sse__reconnects(ours))
+        ours->reconnect = 3000;
+    if (ours->reconnect == WS_NEVER || ours->memory)    /* memory: no room for an id */
+        ours->reconnect = 0;
+    if (!ours->retry_max)
+        ours->retry_max = 300000;
+    if (!ours->max_redirects && !ours->io.read)
+        ours->max_redirects = 20;
+    reader->reconnect = ours->reconnect;
+    reader->retry_max = ours->retry_max;
 }
 
-WS_SSE__APART ws_conn *ws_sse__dial(ws_sse_reader *s, ws_loop *loop, const char *url,
+static int ws_sse__init(ws_sse_reader *reader, void *memory, size_t size)
+{
+    memset(reader, 0, sizeof *reader);
+    reader->retry = -1;
+    reader->error = ws_sse_parser_init(&reader->parser, memory, size);
+    return reader->error;
+}
+
+WS_SSE__APART ws_conn *ws_sse__connect(ws_sse_reader *reader, const char *url,
+                                       const ws_config *cfg)
+{
+    ws_config ours;
+
+    ws_sse__reader_config(reader, &ours, cfg);
+    return ws_connect(url, &ours);
+}
+
+WS_SSE__APART ws_conn *ws_sse__dial(ws_sse_reader *reader, ws_loop *loop, const char *url,
                                     const ws_config *cfg)
 {
-    ws_config own;
+    ws_config ours;
 
-    ws_sse__reader_config(s, &own, cfg);
-    return loop ? ws_dial(loop, url, &own) : ws_open(url, &own);
+    ws_sse__reader_config(reader, &ours, cfg);
+    return loop ? ws_dial(loop, url, &ours) : ws_open(url, &ours);
 }
 
-WS_SSE_API ws_conn *ws_sse_connect(ws_sse_reader *s, const char *url, const ws_config *cfg,
-                                   void *memory, size_t n)
+WS_SSE_API ws_conn *ws_sse_connect(ws_sse_reader *reader, const char *url,
+                                   const ws_config *cfg, void *memory, size_t size)
 {
-    if (!ws_sse__init(s, memory, n)) s->conn = ws_sse__connect(s, url, cfg);
-    return s->conn;
+    if (!ws_sse__init(reader, memory, size))
+        reader->conn = ws_sse__connect(reader, url, cfg);
+    return reader->conn;
 }
 
-WS_SSE_API ws_conn *ws_sse_dial(ws_sse_reader *s, ws_loop *loop, const char *url,
-                                const ws_config *cfg, void *memory, size_t n)
+WS_SSE_API ws_conn *ws_sse_dial(ws_sse_reader *reader, ws_loop *loop, const char *url,
+                                const ws_config *cfg, void *memory, size_t size)
 {
-    if (!ws_sse__init(s, memory, n)) s->conn = ws_sse__dial(s, loop, url, cfg);
-    return s->conn;
+    if (!ws_sse__init(reader, memory, size))
+        reader->conn = ws_sse__dial(reader, loop, url, cfg);
+    return reader->conn;
 }
 
-/* No more of it, and no coming back. */
-static void ws_sse__stop(ws_sse_reader *s, int error)
+/* Ends the stream for good. */
+static void ws_sse__stop(ws_sse_reader *reader, int error)
 {
-    if (!s->error) s->error = error;
-    ws_close(s->conn, 0, NULL);
+    if (!reader->error)
+        reader->error = error;
+    ws_close(reader->conn, 0, NULL);
 }
 
-/* This try has brought a stream: the next one waits as the server said last. */
-static void ws_sse__wait_anew(ws_sse_reader *s)
+/* Milliseconds to wait before the next try, after one that has brought a stream. */
+static uint32_t ws_sse__delay(const ws_sse_reader *reader)
 {
-    uint32_t ms = s->reconnect;
+    static const long most = 1L << 29;
+    uint32_t milliseconds;
 
-    s->retry = s->parser.retry;
-    if (s->retry >= 0) ms = (uint32_t)(s->retry < 1L << 29 ? s->retry : 1L << 29);
-    if (s->retry >= 0 && ms > s->retry_max) ms = s->retry_max;
-    ws_next_delay(s->conn, ms);
+    if (reader->retry < 0)
+        return reader->reconnect;
+    milliseconds = (uint32_t)(reader->retry < most ? reader->retry : most);
+    return milliseconds < reader->retry_max ? milliseconds : reader->retry_max;
 }
 
-static void ws_sse__opened(ws_sse_reader *s)
+/* The next try waits as the stream said last. */
+static void ws_sse__wait_anew(ws_sse_reader *reader)
 {
-    ws_str type = ws_header_value(s->conn, "Content-Type");
-    ws_str coding = ws_header_value(s->conn, "Content-Encoding");   /* gzip, unasked */
+    reader->retry = reader->parser.retry;
+    ws_next_delay(reader->conn, ws_sse__delay(reader));
+}
 
-    if (ws_status(s->conn) == 204)
-        ws_sse__stop(s, 0);
-    else if (ws_status(s->conn) != 200 || !ws_sse__is_type(type) ||
-             (coding.size && !ws_str_is(coding, "identity")))
-        ws_sse__stop(s, WS_SSE_ERR_TYPE);
+/* Is the response an event stream, and not compressed, which nobody asked for? */
+static int ws_sse__is_stream(const ws_conn *conn)
+{
+    ws_str coding = ws_header_value(conn, "Content-Encoding");
+
+    if (coding.size && !ws_str_is(coding, "identity"))
+        return 0;
+    return ws_sse__is_type(ws_header_value(conn, "Content-Type"));
+}
+
+static void ws_sse__opened(ws_sse_reader *reader)
+{
+    int status = ws_status(reader->conn);
+
+    if (status == 204)
+        ws_sse__stop(reader, 0);
+    else if (status != 200 || !ws_sse__is_stream(reader->conn))
+        ws_sse__stop(reader, WS_SSE_ERR_TYPE);
     else
-        ws_sse__wait_anew(s);
+        ws_sse__wait_anew(reader);
 }
 
-/* Tells the next try where to go on. Returns 0, or an error: there is no memory for it
-   now. */
-static int ws_sse__go_on_from(ws_sse_reader *s)
+/* Gives the last event id to the next try. Returns 0, or an error: out of memory. */
+static int ws_sse__pass_id(ws_sse_reader *reader)
 {
     static const char name[] = "Last-Event-ID";
-    int r;
+    int error;
 
-    if (!s->reconnect || !s->parser.id_new) return 0;
-    r = ws_next_header(s->conn, name, ws_sse_last_id(&s->parser));
-    if (r == WS_ERR_ARGUMENT) r = ws_next_header(s->conn, name, "");   /* not fit for a header */
-    if (!r) s->parser.id_new = 0;
-    return r;
+    if (!reader->reconnect || !reader->parser.id_new)
+        return 0;
+    error = ws_next_header(reader->conn, name, ws_sse_last_id(&reader->parser));
+    if (error == WS_ERR_ARGUMENT)               /* the id is not valid in a header */
+        error = ws_next_header(reader->conn, name, "");
+    if (!error)
+        reader->parser.id_new = 0;
+    return error;
 }
 
-/* Parses a part. Returns 1 with an event, 0 when it is used up. */
-static int ws_sse__take_part(ws_sse_reader *s, const ws_event *ev, ws_sse_event *out)
+/* Is the part another one than that of the last call, or one not used up then? */
+static int ws_sse__is_new_part(const ws_sse_reader *reader, const ws_event *conn_event)
 {
-    int r;
+    const char *end = (const char *)conn_event->data + conn_event->size;
 
-    if (!s->taking || s->at + s->n != (const char *)ev->data + ev->size) {
-        s->at = (const char *)ev->data;         /* a part anew, also if the last was not
-                                                   used up */
-        s->n = ev->size;
-    }
-    r = ws_sse_parse(&s->parser, &s->at, &s->n, out);
-    s->taking = r > 0;
-    if (r < 0) ws_sse__stop(s, r);
-    if (s->parser.retry != s->retry) ws_sse__wait_anew(s);
-    if (!r) ws_sse__go_on_from(s);              /* known before the stream is lost */
-    return r > 0;
+    return !reader->taking || reader->at + reader->left != end;
 }
 
-WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *out)
+/* Parses a part. Returns 1 with an event, 0 when the part is used up. */
+static int ws_sse__take_part(ws_sse_reader *reader, const ws_event *conn_event,
+                             ws_sse_event *event)
 {
-    if (ev->conn != s->conn || s->error) return 0;
-    if (ev->type == WS_EV_OPEN) ws_sse__opened(s);
-    if (ev->type == WS_EV_DOWN) {
-        ws_sse_parser_restart(&s->parser);
-        if (ws_sse__go_on_from(s))              /* an older id would give events again */
-            ws_sse__stop(s, WS_SSE_ERR_MEMORY);
+    int got;
+
+    if (ws_sse__is_new_part(reader, conn_event)) {
+        reader->at = (const char *)conn_event->data;
+        reader->left = conn_event->size;
     }
-    return ev->type == WS_EV_PART && ws_sse__take_part(s, ev, out);
+    got = ws_sse_parse(&reader->parser, &reader->at, &reader->left, event);
+    reader->taking = got > 0;
+    if (got < 0)
+        ws_sse__stop(reader, got);
+    if (reader->parser.retry != reader->retry)
+        ws_sse__wait_anew(reader);
+    if (!got)
+        ws_sse__pass_id(reader);                /* before the stream is lost */
+    return got > 0;
+}
+
+static void ws_sse__lost(ws_sse_reader *reader)
+{
+    ws_sse_parser_restart(&reader->parser);
+    if (ws_sse__pass_id(reader))                /* an older id would repeat events */
+        ws_sse__stop(reader, WS_SSE_ERR_MEMORY);
+}
+
+WS_SSE_API int ws_sse_take(ws_sse_reader *reader, const ws_event *conn_event,
+                           ws_sse_event *event)
+{
+    ws_sse__reader_sane(reader);
+    if (conn_event->conn != reader->conn || reader->error)
+        return 0;
+    switch (conn_event->type) {
+    case WS_EV_OPEN:
+        ws_sse__opened(reader);
+        return 0;
+    case WS_EV_DOWN:
+        ws_sse__lost(reader);
+        return 0;
+    case WS_EV_PART:
+        return ws_sse__take_part(reader, conn_event, event);
+    default:
+        return 0;
+    }
 }
 
 #endif /* WS_SSE__CLIENT */
@@ -1105,17 +1597,18 @@ WS_SSE_API int ws_sse_take(ws_sse_reader *s, const ws_event *ev, ws_sse_event *o
 
    Permission is hereby granted, free of charge, to any person obtaining a copy of this
    software and associated documentation files (the "Software"), to deal in the Software
-   without restriction, including without limitation the rights to use, copy, modify, merge,
-   publish, distribute, sublicense, and/or sell copies of the Software, and to permit persons
-   to whom the Software is furnished to do so, subject to the following conditions:
+   without restriction, including without limitation the rights to use, copy, modify,
+   merge, publish, distribute, sublicense, and/or sell copies of the Software, and to
+   permit persons to whom the Software is furnished to do so, subject to the following
+   conditions:
 
-   The above copyright notice and this permission notice shall be included in all copies or
-   substantial portions of the Software.
+   The above copyright notice and this permission notice shall be included in all copies
+   or substantial portions of the Software.
 
    THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED,
-   INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR
-   PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE
-   FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
-   OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER
-   DEALINGS IN THE SOFTWARE.
+   INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A
+   PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT
+   HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF
+   CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE
+   OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 */
