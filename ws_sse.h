@@ -407,7 +407,7 @@ static size_t ws_sse__character(const uint8_t *bytes, size_t size)
     for (i = 1; i < length; i++)
         if ((bytes[i] & 0xC0) != 0x80)
             return 0;
-    switch (bytes[0]) {                 /* these leave the second byte half of its range */
+    switch (bytes[0]) {                 /* four of them restrict the second byte */
     case 0xE0:
         return bytes[1] < 0xA0 ? 0 : length;    /* two bytes are enough */
     case 0xED:

@@ -1,6 +1,6 @@
-/* Teaches: groups. A room is a group: ws_join puts a connection into it, ws_publish sends to
-            all of it, framed once; a connection that ends has left. Slow readers lose old
-            lines instead of making the others wait.
+/* Teaches: groups. A room is a group: ws_join puts a connection into it, ws_publish
+            sends to all of it, framed once; a connection that ends has left. Slow
+            readers lose old lines instead of making the others wait.
    Build:   cc -o build/chat examples/chat.c -I.
    Run:     build/chat [PORT]
    You see: open http://127.0.0.1:8080/     there: /join ROOM, /name ME, or just talk */
@@ -28,39 +28,41 @@ static void tell(const char *room, ws_conn *except, const char *format, ...)
 {
     char line[600];
     va_list args;
-    int n;
+    int size;
 
     va_start(args, format);
-    n = vsnprintf(line, sizeof line, format, args);
+    size = vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    if (n >= (int)sizeof line) n = (int)sizeof line - 1;
-    ws_publish(loop, room, except, WS_OP_TEXT, line, (size_t)n);
+    if (size >= (int)sizeof line)
+        size = (int)sizeof line - 1;
+    ws_publish(loop, room, except, WS_OP_TEXT, line, (size_t)size);
 }
 
-static void move(ws_conn *c, person *p, const char *room)
+static void move(ws_conn *conn, person *who, const char *room)
 {
-    if (*p->room) {
-        ws_leave(c, p->room);
-        tell(p->room, c, "* %s left", p->name);
+    if (*who->room) {
+        ws_leave(conn, who->room);
+        tell(who->room, conn, "* %s left", who->name);
     }
-    snprintf(p->room, sizeof p->room, "%s", room);
-    if (!*room) return;
-    ws_join(c, p->room);
-    tell(p->room, NULL, "* %s is in %s", p->name, p->room);
+    snprintf(who->room, sizeof who->room, "%s", room);
+    if (!*room)
+        return;
+    ws_join(conn, who->room);
+    tell(who->room, NULL, "* %s is in %s", who->name, who->room);
 }
 
-static void heard(ws_conn *c, person *p, const ws_event *ev)
+static void heard(ws_conn *conn, person *who, const ws_event *ev)
 {
     char text[512], word[24];
 
     snprintf(text, sizeof text, "%.*s", (int)ev->size, (const char *)ev->data);
     if (sscanf(text, "/join %23s", word) == 1) {
-        move(c, p, word);
+        move(conn, who, word);
     } else if (sscanf(text, "/name %23s", word) == 1) {
-        tell(p->room, NULL, "* %s is now %s", p->name, word);
-        snprintf(p->name, sizeof p->name, "%s", word);
+        tell(who->room, NULL, "* %s is now %s", who->name, word);
+        snprintf(who->name, sizeof who->name, "%s", word);
     } else {
-        tell(p->room, NULL, "%s: %s", p->name, text);
+        tell(who->room, NULL, "%s: %s", who->name, text);
     }
 }
 
@@ -71,7 +73,7 @@ int main(int argc, char **argv)
     ws_event ev;
     char address[64];
     int listener, guests = 0;
-    person *p;
+    person *who;
 
     cfg.max_message = 500;                      /* bytes */
     cfg.max_backlog = 65536;                    /* who is slower than that ... */
@@ -87,17 +89,19 @@ int main(int argc, char **argv)
     fflush(stdout);
 
     while (ws_poll(loop, &ev, -1) >= 0) {
-        p = (person *)ws_user(ev.conn);
-        if (ev.type == WS_EV_HTTP) ws_http_reply(ev.conn, 200, html, page, sizeof page - 1);
-        if (ev.type == WS_EV_OPEN && (p = (person *)calloc(1, sizeof *p)) != NULL) {
-            snprintf(p->name, sizeof p->name, "guest%d", ++guests);
-            ws_set_user(ev.conn, p);
-            move(ev.conn, p, "lobby");
+        who = (person *)ws_user(ev.conn);
+        if (ev.type == WS_EV_HTTP)
+            ws_http_reply(ev.conn, 200, html, page, sizeof page - 1);
+        if (ev.type == WS_EV_OPEN && (who = (person *)calloc(1, sizeof *who)) != NULL) {
+            snprintf(who->name, sizeof who->name, "guest%d", ++guests);
+            ws_set_user(ev.conn, who);
+            move(ev.conn, who, "lobby");
         }
-        if (ev.type == WS_EV_MESSAGE && p) heard(ev.conn, p, &ev);
-        if (ev.type == WS_EV_CLOSE && p) {
-            move(ev.conn, p, "");
-            free(p);
+        if (ev.type == WS_EV_MESSAGE && who)
+            heard(ev.conn, who, &ev);
+        if (ev.type == WS_EV_CLOSE && who) {
+            move(ev.conn, who, "");
+            free(who);
         }
     }
     return 1;

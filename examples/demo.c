@@ -1,7 +1,7 @@
-/* Teaches: a whole web application in one program: a page over plain HTTP and its live part
-            over WebSocket, on the same port. Every window sees the others' cursors, strokes
-            and words; newcomers get the picture so far. Also: how to treat what a page sends
-            as hostile. /echo on the same port echoes messages, for tests.
+/* Teaches: a whole web application in one program: a page over plain HTTP and its live
+            part over WebSocket, on the same port. Every window sees the others' cursors,
+            strokes and words; newcomers get the picture so far. Also: how to treat what
+            a page sends as hostile. /echo on the same port echoes messages, for tests.
    Build:   cc -O2 -o build/demo examples/demo.c -I.
             for TLS: -DWS_USE_MBEDTLS, and -lmbedtls -lmbedx509 -lmbedcrypto at the end
    Run:     build/demo [--port N] [--host H]        (H 0.0.0.0: phones on your network too)
@@ -21,7 +21,8 @@ static const char *const page_html[] = {
     "<html lang='en'>\n"
     "<head>\n"
     "<meta charset='utf-8'>\n"
-    "<meta name='viewport' content='width=device-width, initial-scale=1, viewport-fit=cover'>\n"
+    "<meta name='viewport' content='width=device-width, initial-scale=1, "
+    "viewport-fit=cover'>\n"
     "<meta name='color-scheme' content='light dark'>\n"
     "<title>One canvas</title>\n"
     "<link rel='stylesheet' href='/demo.css'>\n"
@@ -32,7 +33,8 @@ static const char *const page_html[] = {
     "  <section class='stage' aria-label='Shared canvas'>\n"
     "    <div id='board'>\n"
     "      <canvas id='ink' aria-label='Shared drawing'></canvas>\n"
-    "      <p id='hint'>Draw here.<br><span>Everyone who has this page open draws with you.</span></p>\n"
+    "      <p id='hint'>Draw here.<br><span>Everyone who has this page open draws with "
+    "you.</span></p>\n"
     "      <div id='cursors' aria-hidden='true'></div>\n"
     "    </div>\n"
     "    <div class='tools'>\n"
@@ -54,8 +56,10 @@ static const char *const page_html[] = {
     "    <ul id='people' aria-label='People here'></ul>\n"
     "    <ol id='log' aria-live='polite' aria-label='Chat'></ol>\n"
     "    <form id='chat' autocomplete='off'>\n"
-    "      <input id='name' maxlength='24' aria-label='Your name' title='Your name: click to change it' spellcheck='false'>\n"
-    "      <input id='say' maxlength='200' aria-label='Message' placeholder='Say something' enterkeyhint='send'>\n"
+    "      <input id='name' maxlength='24' aria-label='Your name' title='Your name: "
+    "click to change it' spellcheck='false'>\n"
+    "      <input id='say' maxlength='200' aria-label='Message' placeholder='Say "
+    "something' enterkeyhint='send'>\n"
     "      <button type='submit' aria-label='Send'>Send</button>\n"
     "    </form>\n"
     "  </aside>\n"
@@ -68,15 +72,19 @@ static const char *const page_html[] = {
 static const char *const page_css[] = {
     ":root {\n"
     "  color-scheme: light dark;\n"
-    "  --bg: #eceef2; --paper: #ffffff; --panel: #f7f8fa; --line: #d9dde4; --dot: #dfe3ea;\n"
-    "  --text: #1b2028; --soft: #687180; --shadow: 0 1px 2px #1b202814, 0 12px 32px #1b20281a;\n"
+    "  --bg: #eceef2; --paper: #ffffff; --panel: #f7f8fa; --line: #d9dde4;"
+    " --dot: #dfe3ea;\n"
+    "  --text: #1b2028; --soft: #687180; --shadow: 0 1px 2px #1b202814, 0 12px 32px "
+    "#1b20281a;\n"
     "  --pen0: #1b2028; --pen1: #e0443e; --pen2: #e68a00; --pen3: #1f9d61;\n"
     "  --pen4: #2571e0; --pen5: #8247d1; --pen6: #d9307f;\n"
     "}\n"
     "@media (prefers-color-scheme: dark) {\n"
     "  :root {\n"
-    "    --bg: #0d1014; --paper: #171b21; --panel: #12161b; --line: #2a303a; --dot: #262c35;\n"
-    "    --text: #e8ebf0; --soft: #8e97a6; --shadow: 0 1px 2px #0006, 0 12px 32px #0008;\n"
+    "    --bg: #0d1014; --paper: #171b21; --panel: #12161b; --line: #2a303a;"
+    " --dot: #262c35;\n"
+    "    --text: #e8ebf0; --soft: #8e97a6; --shadow: 0 1px 2px #0006, 0 12px 32px "
+    "#0008;\n"
     "    --pen0: #e8ebf0; --pen1: #ff6b63; --pen2: #ffb13d; --pen3: #43c98a;\n"
     "    --pen4: #5b9dff; --pen5: #b07cff; --pen6: #ff6bab;\n"
     "  }\n"
@@ -92,26 +100,33 @@ static const char *const page_css[] = {
     "button, input { font: inherit; color: inherit; }\n"
     "button { cursor: pointer; }\n"
     ":focus-visible { outline: 2px solid var(--pen4); outline-offset: 2px; }\n"
-    "main { display: grid; grid-template-columns: minmax(0, 1fr) 300px; height: 100dvh; }\n"
+    "main { display: grid; grid-template-columns: minmax(0, 1fr) 300px; height: 100dvh;"
+    " }\n"
     "\n"
     ".stage {\n"
-    "  display: flex; flex-direction: column; align-items: center; justify-content: center;\n"
+    "  display: flex; flex-direction: column; align-items: center;"
+    " justify-content: center;\n"
     "  gap: 18px; padding: 24px; min-height: 0; container-type: size;\n"
     "}\n"
     "#board {\n"
-    "  position: relative; aspect-ratio: 8 / 5; width: min(100cqw, (100cqh - 64px) * 1.6);\n"
-    "  border-radius: 14px; box-shadow: var(--shadow); overflow: hidden; touch-action: none;\n"
+    "  position: relative; aspect-ratio: 8 / 5; width: min(100cqw, (100cqh - 64px) * "
+    "1.6);\n"
+    "  border-radius: 14px; box-shadow: var(--shadow); overflow: hidden;"
+    " touch-action: none;\n"
     "  cursor: crosshair; user-select: none; -webkit-user-select: none;\n"
-    "  background: radial-gradient(circle at center, var(--dot) 1.1px, transparent 1.4px)\n"
+    "  background: radial-gradient(circle at center, var(--dot) 1.1px, transparent "
+    "1.4px)\n"
     "              0 0 / 24px 24px var(--paper);\n"
     "}\n"
     "#ink { position: absolute; inset: 0; width: 100%; height: 100%; }\n"
     "#hint {\n"
-    "  position: absolute; inset: 0; display: grid; place-content: center; text-align: center;\n"
+    "  position: absolute; inset: 0; display: grid; place-content: center;"
+    " text-align: center;\n"
     "  font-size: clamp(20px, 4cqw, 40px); font-weight: 600; letter-spacing: -.02em;\n"
     "  pointer-events: none; transition: opacity .3s;\n"
     "}\n"
-    "#hint span { font-size: clamp(13px, 1.6cqw, 17px); font-weight: 400; color: var(--soft); letter-spacing: 0; }\n"
+    "#hint span { font-size: clamp(13px, 1.6cqw, 17px); font-weight: 400;"
+    " color: var(--soft); letter-spacing: 0; }\n"
     "#hint.gone { opacity: 0; }\n"
     "#cursors { position: absolute; inset: 0; overflow: hidden; pointer-events: none; }\n"
     ".cursor {\n"
@@ -131,51 +146,67 @@ static const char *const page_css[] = {
     ".cursor.flip bdi { left: auto; right: 14px; }\n"
     "\n",
     ".tools {\n"
-    "  display: flex; align-items: center; gap: 14px; padding: 6px 8px; border-radius: 14px;\n"
+    "  display: flex; align-items: center; gap: 14px; padding: 6px 8px;"
+    " border-radius: 14px;\n"
     "  background: var(--panel); border: 1px solid var(--line); max-width: 100%;\n"
     "}\n"
     ".tools > div { display: flex; gap: 2px; }\n"
     ".tools > div + div { border-left: 1px solid var(--line); padding-left: 12px; }\n"
     "#pens button, #widths button {\n"
-    "  width: 32px; height: 32px; padding: 0; border: 0; border-radius: 10px; background: none;\n"
+    "  width: 32px; height: 32px; padding: 0; border: 0; border-radius: 10px;"
+    " background: none;\n"
     "  display: grid; place-items: center;\n"
     "}\n"
-    "#pens i { width: min(18px, 72%); aspect-ratio: 1; border-radius: 50%; background: var(--c); transition: transform .12s; }\n"
+    "#pens i { width: min(18px, 72%); aspect-ratio: 1; border-radius: 50%;"
+    " background: var(--c); transition: transform .12s; }\n"
     "#pens i.rubber { background: none; border: 2px dashed var(--soft); }\n"
     "#widths i { border-radius: 50%; background: var(--soft); }\n"
-    "#pens button[aria-pressed=true], #widths button[aria-pressed=true] { background: var(--line); }\n"
+    "#pens button[aria-pressed=true], #widths button[aria-pressed=true] { background: "
+    "var(--line); }\n"
     "#pens button[aria-pressed=true] i { transform: scale(1.15); }\n"
-    "#clear { background: none; border: 0; border-left: 1px solid var(--line); height: 32px; padding: 0 8px 0 16px; color: var(--soft); white-space: nowrap; }\n"
+    "#clear { background: none; border: 0; border-left: 1px solid var(--line);"
+    " height: 32px; padding: 0 8px 0 16px; color: var(--soft); white-space: nowrap; }\n"
     "#clear:hover { color: var(--text); }\n"
     "#clear.sure { color: var(--pen1); font-weight: 600; }\n"
     "\n"
     "aside {\n"
-    "  display: flex; flex-direction: column; gap: 14px; min-height: 0; padding: 22px 20px;\n"
+    "  display: flex; flex-direction: column; gap: 14px; min-height: 0;"
+    " padding: 22px 20px;\n"
     "  background: var(--panel); border-left: 1px solid var(--line);\n"
     "}\n"
-    "header { display: flex; align-items: center; justify-content: space-between; gap: 10px; }\n"
+    "header { display: flex; align-items: center; justify-content: space-between;"
+    " gap: 10px; }\n"
     "h1 { font-size: 18px; letter-spacing: -.01em; }\n"
     "#state {\n"
-    "  display: flex; align-items: center; gap: 7px; padding: 2px 11px 2px 9px; border-radius: 99px;\n"
-    "  border: 1px solid var(--line); font-size: 13px; color: var(--soft); white-space: nowrap;\n"
+    "  display: flex; align-items: center; gap: 7px; padding: 2px 11px 2px 9px;"
+    " border-radius: 99px;\n"
+    "  border: 1px solid var(--line); font-size: 13px; color: var(--soft);"
+    " white-space: nowrap;\n"
     "  font-variant-numeric: tabular-nums;\n"
     "}\n"
-    "#state::before { content: ''; width: 8px; height: 8px; border-radius: 50%; background: var(--pen2); }\n"
+    "#state::before { content: ''; width: 8px; height: 8px; border-radius: 50%;"
+    " background: var(--pen2); }\n"
     "#state[data-state=live]::before { background: var(--pen3); }\n"
     "#state[data-state=lost]::before { background: var(--pen1); }\n"
-    ".facts { display: grid; grid-template-columns: auto auto 1fr; gap: 18px; align-items: end; }\n"
+    ".facts { display: grid; grid-template-columns: auto auto 1fr; gap: 18px;"
+    " align-items: end; }\n"
     "dt { font-size: 12px; color: var(--soft); }\n"
-    "dd { font-size: 20px; font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; letter-spacing: -.01em; }\n"
+    "dd { font-size: 20px; font-weight: 600; font-variant-numeric: tabular-nums;"
+    " white-space: nowrap; letter-spacing: -.01em; }\n"
     "#spark { width: 100%; height: 34px; min-width: 0; }\n"
-    "#people { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 6px; max-height: 92px; overflow: auto; }\n"
+    "#people { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 6px;"
+    " max-height: 92px; overflow: auto; }\n"
     "#people li {\n"
-    "  display: flex; align-items: center; gap: 6px; padding: 1px 10px 1px 8px; border-radius: 99px;\n"
+    "  display: flex; align-items: center; gap: 6px; padding: 1px 10px 1px 8px;"
+    " border-radius: 99px;\n"
     "  border: 1px solid var(--line); font-size: 13px; max-width: 100%;\n"
     "}\n"
-    "#people li::before { content: ''; flex: none; width: 8px; height: 8px; border-radius: 50%; background: var(--c); }\n"
+    "#people li::before { content: ''; flex: none; width: 8px; height: 8px;"
+    " border-radius: 50%; background: var(--c); }\n"
     "#people bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }\n"
     "#log {\n"
-    "  list-style: none; padding: 12px 0 0; border-top: 1px solid var(--line); flex: 1; min-height: 0;\n"
+    "  list-style: none; padding: 12px 0 0; border-top: 1px solid var(--line); flex: 1;"
+    " min-height: 0;\n"
     "  overflow-y: auto; overflow-wrap: anywhere; overscroll-behavior: contain;\n"
     "}\n"
     "#log li { margin-bottom: 8px; }\n"
@@ -183,23 +214,29 @@ static const char *const page_css[] = {
     "#log .note { font-size: 13px; color: var(--soft); }\n"
     "#chat { display: grid; grid-template-columns: 1fr auto; gap: 8px; }\n"
     "#chat input {\n"
-    "  min-width: 0; height: 38px; padding: 0 12px; border-radius: 10px; border: 1px solid var(--line);\n"
+    "  min-width: 0; height: 38px; padding: 0 12px; border-radius: 10px;"
+    " border: 1px solid var(--line);\n"
     "  background: var(--paper);\n"
     "}\n"
     "#chat #name {\n"
-    "  justify-self: start; grid-column: 1 / -1; height: 24px; padding: 0; border: 0; background: none;\n"
-    "  border-bottom: 1px dashed var(--soft); border-radius: 0; font-size: 13px; font-weight: 600;\n"
+    "  justify-self: start; grid-column: 1 / -1; height: 24px; padding: 0; border: 0;"
+    " background: none;\n"
+    "  border-bottom: 1px dashed var(--soft); border-radius: 0; font-size: 13px;"
+    " font-weight: 600;\n"
     "  color: var(--c); field-sizing: content; min-width: 40px; max-width: 100%;\n"
     "}\n"
     "#chat button {\n"
-    "  height: 38px; padding: 0 14px; border: 0; border-radius: 10px; background: var(--text);\n"
+    "  height: 38px; padding: 0 14px; border: 0; border-radius: 10px;"
+    " background: var(--text);\n"
     "  color: var(--paper); font-weight: 600;\n"
     "}\n"
     "::placeholder { color: var(--soft); opacity: 1; }\n"
     "\n",
     "@media (max-width: 820px) {\n"
-    "  main { grid-template-columns: minmax(0, 1fr); grid-template-rows: auto minmax(0, 1fr); }\n"
-    "  .stage { container-type: inline-size; padding: 10px 10px 8px; gap: 8px; justify-content: start; }\n"
+    "  main { grid-template-columns: minmax(0, 1fr);"
+    " grid-template-rows: auto minmax(0, 1fr); }\n"
+    "  .stage { container-type: inline-size; padding: 10px 10px 8px; gap: 8px;"
+    " justify-content: start; }\n"
     "  #board { width: min(100%, 52dvh * 1.6); border-radius: 10px; }\n"
     "  .tools { gap: 4px; width: 100%; padding: 4px; }\n"
     "  .tools > div { gap: 0; flex: 8 1 0; min-width: 0; }\n"
@@ -222,15 +259,18 @@ static const char *const page_css[] = {
 
 static const char *const page_js[] = {
     "'use strict';\n"
-    "/* One WebSocket, lines of text. To the server:   h colour name | c x y | l | s colour width x y\n"
-    "   x y ... | m text | x | p number.   From it the same with the sender's number after the letter,\n"
+    "/* One WebSocket, lines of text. To the server:   h colour name | c x y | l | s "
+    "colour width x y\n"
+    "   x y ... | m text | x | p number.   From it the same with the sender's number "
+    "after the letter,\n"
     "   and r (start over), j number colour name, q number, i number (you), u count. */\n"
     "const $ = id => document.getElementById(id);\n"
     "const LIMIT = 2000, SPAN = 9999, WIDTHS = [3, 8, 20];\n"
     "const board = $('board'), ink = $('ink'), spark = $('spark');\n"
     "let socket = null, live = false, me = 0, tries = 0, retryAt = 0, retryTimer = 0;\n"
     "let people = new Map(), lines = [], segments = 0, dirty = true;\n"
-    "let pen = 0, width = 3, stroke = null, outbox = [], cursorAt = null, cursorSent = 0;\n"
+    "let pen = 0, width = 3, stroke = null, outbox = [], cursorAt = null, cursorSent = "
+    "0;\n"
     "let pingAt = 0, pingId = 0, rtt = 0, rtts = [], quiet = false;\n"
     "\n"
     "function remembered(key, make) {\n"
@@ -242,9 +282,12 @@ static const char *const page_js[] = {
     "}\n"
     "const any = list => list[Math.floor(Math.random() * list.length)];\n"
     "let name = remembered('name', () =>\n"
-    "  any(['Quiet', 'Amber', 'Swift', 'Bright', 'Mossy', 'Silver', 'Bold', 'Gentle', 'Clever', 'Sunny']) + ' ' +\n"
-    "  any(['Finch', 'Otter', 'Heron', 'Lynx', 'Wren', 'Marten', 'Swallow', 'Badger', 'Hare', 'Robin']));\n"
-    "const mine = +remembered('colour', () => String(1 + Math.floor(Math.random() * 6)));\n"
+    "  any(['Quiet', 'Amber', 'Swift', 'Bright', 'Mossy', 'Silver', 'Bold', 'Gentle', "
+    "'Clever', 'Sunny']) + ' ' +\n"
+    "  any(['Finch', 'Otter', 'Heron', 'Lynx', 'Wren', 'Marten', 'Swallow', 'Badger', "
+    "'Hare', 'Robin']));\n"
+    "const mine = +remembered('colour', () => String(1 + Math.floor(Math.random() * "
+    "6)));\n"
     "const colour = n => 'var(--pen' + n + ')';\n"
     "const send = text => { if (live) socket.send(text); };\n"
     "\n"
@@ -260,7 +303,8 @@ static const char *const page_js[] = {
     "  clearTimeout(retryTimer);\n"
     "  retryAt = 0;\n"
     "  state('wait', 'connecting');\n"
-    "  const s = socket = new WebSocket(location.protocol.replace('http', 'ws') + '//' + location.host + '/live');\n"
+    "  const s = socket = new WebSocket(location.protocol.replace('http', 'ws') + '//' + "
+    "location.host + '/live');\n"
     "  s.onopen = () => { if (s === socket) { live = true; hello(); } };\n"
     "  s.onmessage = e => {\n"
     "    if (s !== socket) return;\n"
@@ -291,7 +335,8 @@ static const char *const page_js[] = {
     "}\n"
     "\n"
     "function countdown() {\n"
-    "  if (retryAt) state('lost', 'again in ' + Math.max(1, Math.ceil((retryAt - Date.now()) / 1000)) + ' s');\n"
+    "  if (retryAt) state('lost', 'again in ' + Math.max(1, Math.ceil((retryAt - "
+    "Date.now()) / 1000)) + ' s');\n"
     "}\n"
     "\n"
     "function hurry() { if (retryAt && !document.hidden) connect(); }\n"
@@ -301,7 +346,8 @@ static const char *const page_js[] = {
     "setInterval(() => {\n"
     "  countdown();\n"
     "  if (!live) return;\n"
-    "  if (pingAt && performance.now() - pingAt > 8000 && !document.hidden) { socket.onclose = null; socket.close(); lost('no answer'); return; }\n"
+    "  if (pingAt && performance.now() - pingAt > 8000 && !document.hidden) { "
+    "socket.onclose = null; socket.close(); lost('no answer'); return; }\n"
     "  ping();\n"
     "}, 1000);\n"
     "\n"
@@ -316,8 +362,11 @@ static const char *const page_js[] = {
     "function receive(line) {\n"
     "  const [kind, ...f] = line.split(' '), who = people.get(+f[0]);\n"
     "  switch (kind) {\n"
-    "  case 'r': lines = []; segments = 0; dirty = true; for (const p of people.values()) if (p.dot) p.dot.remove(); people.clear(); break;\n"
-    "  case 'i': me = +f[0]; tries = 0; state('live', 'live'); $('state').title = ''; showPeople(); setTimeout(ping, 300); break;\n"
+    "  case 'r': lines = []; segments = 0; dirty = true;"
+    " for (const p of people.values()) if (p.dot) p.dot.remove(); people.clear();"
+    " break;\n"
+    "  case 'i': me = +f[0]; tries = 0; state('live', 'live'); $('state').title = '';"
+    " showPeople(); setTimeout(ping, 300); break;\n"
     "  case 'u': $('online').textContent = f[0]; break;\n"
     "  case 'p':\n"
     "    if (!pingAt || +f[0] !== pingId) break;\n"
@@ -326,33 +375,39 @@ static const char *const page_js[] = {
     "    break;\n"
     "  case 'j': join(+f[0], +f[1], f.slice(2).join(' ')); break;\n"
     "  case 'q':\n"
-    "    if (who) { if (who.dot) who.dot.remove(); people.delete(+f[0]); note(who.name + ' left'); showPeople(); }\n"
+    "    if (who) { if (who.dot) who.dot.remove(); people.delete(+f[0]);"
+    " note(who.name + ' left'); showPeople(); }\n"
     "    break;\n"
     "  case 'c': if (who) moveCursor(who, +f[1], +f[2]); break;\n"
     "  case 'l': if (who && who.dot) who.dot.classList.add('away'); break;\n"
     "  case 's': {\n"
     "    const points = f.slice(3).map(Number);\n"
     "    addLine(+f[0], +f[1], +f[2], points);\n"
-    "    if (who) moveCursor(who, points[points.length - 2], points[points.length - 1]);\n"
+    "    if (who) moveCursor(who, points[points.length - 2], points[points.length - "
+    "1]);\n"
     "    break;\n"
     "  }\n"
     "  case 'm': if (who) say(who, f.slice(1).join(' ')); break;\n"
-    "  case 'x': lines = []; segments = 0; dirty = true; note((who ? who.name : 'Someone') + ' cleared the canvas'); break;\n"
+    "  case 'x': lines = []; segments = 0; dirty = true;"
+    " note((who ? who.name : 'Someone') + ' cleared the canvas'); break;\n"
     "  }\n"
     "}\n"
     "\n"
     "function join(id, c, called) {\n"
     "  const p = people.get(id) || { id, dot: null };\n"
-    "  if (!p.name && !quiet && id !== me && $('state').dataset.state === 'live') note(called + ' joined');\n"
+    "  if (!p.name && !quiet && id !== me && $('state').dataset.state === 'live') "
+    "note(called + ' joined');\n"
     "  p.name = called;\n"
     "  p.colour = c;\n"
-    "  if (p.dot) { p.dot.firstChild.textContent = called; p.dot.style.setProperty('--c', colour(c)); }\n"
+    "  if (p.dot) { p.dot.firstChild.textContent = called;"
+    " p.dot.style.setProperty('--c', colour(c)); }\n"
     "  people.set(id, p);\n"
     "  showPeople();\n"
     "}\n"
     "\n"
     "function showPeople() {\n"
-    "  $('people').replaceChildren(...[...people.values()].sort((a, b) => (b.id === me) - (a.id === me)).map(p => {\n"
+    "  $('people').replaceChildren(...[...people.values()].sort((a, b) => (b.id === me) "
+    "- (a.id === me)).map(p => {\n"
     "    const li = document.createElement('li'), b = document.createElement('bdi');\n"
     "    b.textContent = p.name + (p.id === me ? ' (you)' : '');\n"
     "    li.style.setProperty('--c', colour(p.colour));\n"
@@ -375,13 +430,15 @@ static const char *const page_js[] = {
     "  p.x = x; p.y = y;\n"
     "  p.dot.classList.remove('away');\n"
     "  p.dot.classList.toggle('flip', x > SPAN * .75);\n"
-    "  p.dot.style.transform = 'translate(' + x / SPAN * board.clientWidth + 'px,' + y / SPAN * board.clientHeight + 'px)';\n"
+    "  p.dot.style.transform = 'translate(' + x / SPAN * board.clientWidth + 'px,' + y / "
+    "SPAN * board.clientHeight + 'px)';\n"
     "}\n"
     "\n"
     "/* ---- chat ---- */\n"
     "\n"
     "function logLine(li) {\n"
-    "  const log = $('log'), low = log.scrollHeight - log.scrollTop - log.clientHeight < 40;\n"
+    "  const log = $('log'), low = log.scrollHeight - log.scrollTop - log.clientHeight < "
+    "40;\n"
     "  log.append(li);\n"
     "  while (log.children.length > 200) log.firstChild.remove();\n"
     "  if (low) log.scrollTop = log.scrollHeight;\n"
@@ -395,7 +452,8 @@ static const char *const page_js[] = {
     "}\n"
     "\n"
     "function say(who, text) {\n"
-    "  const li = document.createElement('li'), b = document.createElement('b'), t = document.createElement('bdi');\n"
+    "  const li = document.createElement('li'), b = document.createElement('b'), t = "
+    "document.createElement('bdi');\n"
     "  b.textContent = who.name;\n"
     "  t.textContent = text;\n"
     "  li.style.setProperty('--c', colour(who.colour));\n"
@@ -423,7 +481,8 @@ static const char *const page_js[] = {
     "\n"
     "function addLine(id, c, w, points) {\n"
     "  const last = lines.findLast(l => l.id === id), end = last && last.points.length;\n"
-    "  if (last && last.colour === c && last.width === w && last.points[end - 2] === points[0] && last.points[end - 1] === points[1])\n"
+    "  if (last && last.colour === c && last.width === w && last.points[end - 2] === "
+    "points[0] && last.points[end - 1] === points[1])\n"
     "    last.points.push(...points.slice(2));\n"
     "  else lines.push({ id, colour: c, width: w, points });\n"
     "  segments += points.length / 2 - 1;\n"
@@ -440,20 +499,25 @@ static const char *const page_js[] = {
     "  requestAnimationFrame(paint);\n"
     "  if (!dirty) return;\n"
     "  dirty = false;\n"
-    "  const ratio = devicePixelRatio || 1, W = Math.round(board.clientWidth * ratio), H = Math.round(board.clientHeight * ratio);\n"
+    "  const ratio = devicePixelRatio || 1, W = Math.round(board.clientWidth * ratio), H "
+    "= Math.round(board.clientHeight * ratio);\n"
     "  if (ink.width !== W || ink.height !== H) { ink.width = W; ink.height = H; }\n"
-    "  const g = ink.getContext('2d'), css = getComputedStyle(document.documentElement);\n"
+    "  const g = ink.getContext('2d'), css = getComputedStyle(document.documentElement)"
+    ";\n"
     "  const inks = [0, 1, 2, 3, 4, 5, 6].map(n => css.getPropertyValue('--pen' + n));\n"
     "  g.clearRect(0, 0, W, H);\n"
     "  g.lineCap = g.lineJoin = 'round';\n"
     "  for (const l of lines) {\n"
-    "    const p = l.points, x = i => p[i] / SPAN * W, y = i => p[i + 1] / SPAN * H, n = p.length;\n"
-    "    g.globalCompositeOperation = l.colour === 7 ? 'destination-out' : 'source-over';\n"
+    "    const p = l.points, x = i => p[i] / SPAN * W, y = i => p[i + 1] / SPAN * H, n = "
+    "p.length;\n"
+    "    g.globalCompositeOperation = l.colour === 7 ? 'destination-out' : "
+    "'source-over';\n"
     "    g.strokeStyle = inks[l.colour] || '#000';\n"
     "    g.lineWidth = l.width * W / 1000;\n"
     "    g.beginPath();\n"
     "    g.moveTo(x(0), y(0));\n"
-    "    for (let i = 2; i < n - 2; i += 2) g.quadraticCurveTo(x(i), y(i), (x(i) + x(i + 2)) / 2, (y(i) + y(i + 2)) / 2);\n"
+    "    for (let i = 2; i < n - 2; i += 2) g.quadraticCurveTo(x(i), y(i), (x(i) + x(i + "
+    "2)) / 2, (y(i) + y(i + 2)) / 2);\n"
     "    g.lineTo(x(n - 2), y(n - 2) + (n === 4 ? .01 : 0));\n"
     "    g.stroke();\n"
     "  }\n"
@@ -462,7 +526,8 @@ static const char *const page_js[] = {
     "}\n"
     "\n"
     "function place(e) {\n"
-    "  const b = board.getBoundingClientRect(), at = v => Math.max(0, Math.min(SPAN, Math.round(v * SPAN)));\n"
+    "  const b = board.getBoundingClientRect(), at = v => Math.max(0, Math.min(SPAN, "
+    "Math.round(v * SPAN)));\n"
     "  return [at((e.clientX - b.left) / b.width), at((e.clientY - b.top) / b.height)];\n"
     "}\n"
     "\n"
@@ -480,7 +545,8 @@ static const char *const page_js[] = {
     "setInterval(flush, 33);\n"
     "\n"
     "function drawTo(x, y, least) {\n"
-    "  const n = stroke.length, dx = x - stroke[n - 2], dy = (y - stroke[n - 1]) * .625;\n"
+    "  const n = stroke.length, dx = x - stroke[n - 2], dy = (y - stroke[n - 1]) * "
+    ".625;\n"
     "  if (dx * dx + dy * dy < least * least) return;\n"
     "  addLine(me, pen, width, [stroke[n - 2], stroke[n - 1], x, y]);\n"
     "  stroke = [x, y];\n"
@@ -513,7 +579,8 @@ static const char *const page_js[] = {
     "}\n"
     "board.addEventListener('pointerup', lift);\n"
     "board.addEventListener('pointercancel', lift);\n"
-    "board.addEventListener('pointerleave', () => { cursorAt = null; if (!stroke) send('l'); });\n"
+    "board.addEventListener('pointerleave', () => { cursorAt = null;"
+    " if (!stroke) send('l'); });\n"
     "\n"
     "/* ---- tools ---- */\n"
     "\n",
@@ -525,7 +592,8 @@ static const char *const page_js[] = {
     "    b.title = label(v, i);\n"
     "    draw(dot, v, i);\n"
     "    b.append(dot);\n"
-    "    b.onclick = () => { buttons.forEach(o => o.setAttribute('aria-pressed', o === b)); if (!stroke) pick(v); };\n"
+    "    b.onclick = () => { buttons.forEach(o => o.setAttribute('aria-pressed', o === "
+    "b)); if (!stroke) pick(v); };\n"
     "    parent.append(b);\n"
     "    return b;\n"
     "  });\n"
@@ -533,17 +601,21 @@ static const char *const page_js[] = {
     "}\n"
     "const pens = choice($('pens'), [0, 1, 2, 3, 4, 5, 6, 7],\n"
     "  n => ['ink', 'red', 'orange', 'green', 'blue', 'violet', 'pink', 'rubber'][n],\n"
-    "  (dot, n) => { if (n === 7) dot.className = 'rubber'; else dot.style.setProperty('--c', colour(n)); },\n"
+    "  (dot, n) => { if (n === 7) dot.className = 'rubber';"
+    " else dot.style.setProperty('--c', colour(n)); },\n"
     "  n => { pen = n; });\n"
-    "const widths = choice($('widths'), WIDTHS, (v, i) => ['fine', 'medium', 'broad'][i],\n"
-    "  (dot, v, i) => { dot.style.width = dot.style.height = [5, 9, 15][i] + 'px'; }, v => { width = v; });\n"
+    "const widths = choice($('widths'), WIDTHS, (v, i) => ['fine', 'medium', "
+    "'broad'][i],\n"
+    "  (dot, v, i) => { dot.style.width = dot.style.height = [5, 9, 15][i] + 'px'; }"
+    ", v => { width = v; });\n"
     "pens[mine].click();\n"
     "widths[1].click();\n"
     "\n"
     "let sure = 0;\n"
     "$('clear').onclick = () => {\n"
     "  clearTimeout(sure);\n"
-    "  const b = $('clear'), back = () => { sure = 0; b.className = ''; b.textContent = 'Clear'; };\n"
+    "  const b = $('clear'), back = () => { sure = 0; b.className = '';"
+    " b.textContent = 'Clear'; };\n"
     "  if (sure) { back(); send('x'); return; }\n"
     "  b.className = 'sure';\n"
     "  b.textContent = 'For all?';\n"
@@ -563,11 +635,14 @@ static const char *const page_js[] = {
     "}\n"
     "\n"
     "function sparkline() {\n"
-    "  const ratio = devicePixelRatio || 1, W = spark.clientWidth * ratio, H = spark.clientHeight * ratio;\n"
+    "  const ratio = devicePixelRatio || 1, W = spark.clientWidth * ratio, H = "
+    "spark.clientHeight * ratio;\n"
     "  spark.width = W;\n"
     "  spark.height = H;\n"
-    "  const g = spark.getContext('2d'), top = Math.max(2, ...rtts) * 1.15, css = getComputedStyle(document.documentElement);\n"
-    "  const x = i => W - 3 * ratio - (rtts.length - 1 - i) * (W - 6 * ratio) / 39, y = v => H - 3 * ratio - v / top * (H - 6 * ratio);\n"
+    "  const g = spark.getContext('2d'), top = Math.max(2, ...rtts) * 1.15, css = "
+    "getComputedStyle(document.documentElement);\n"
+    "  const x = i => W - 3 * ratio - (rtts.length - 1 - i) * (W - 6 * ratio) / 39, y = "
+    "v => H - 3 * ratio - v / top * (H - 6 * ratio);\n"
     "  g.lineWidth = 1.5 * ratio;\n"
     "  g.lineJoin = 'round';\n"
     "  g.strokeStyle = g.fillStyle = css.getPropertyValue('--pen4');\n"
@@ -575,7 +650,8 @@ static const char *const page_js[] = {
     "  rtts.forEach((v, i) => g.lineTo(x(i), y(v)));\n"
     "  g.stroke();\n"
     "  g.beginPath();\n"
-    "  if (rtts.length) g.arc(x(rtts.length - 1), y(rtts[rtts.length - 1]), 2.5 * ratio, 0, 7);\n"
+    "  if (rtts.length) g.arc(x(rtts.length - 1), y(rtts[rtts.length - 1]), 2.5 * ratio, "
+    "0, 7);\n"
     "  g.fill();\n"
     "}\n"
     "\n"
@@ -583,7 +659,8 @@ static const char *const page_js[] = {
     "  dirty = true;\n"
     "  for (const p of people.values()) if (p.dot) moveCursor(p, p.x, p.y);\n"
     "}).observe(board);\n"
-    "matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { dirty = true; sparkline(); });\n"
+    "matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { dirty "
+    "= true; sparkline(); });\n"
     "paint();\n"
     "connect();\n",
     NULL
@@ -635,64 +712,67 @@ typedef struct app {
 } app;
 
 /* Appends like printf; what does not fit is left out whole. */
-static void put(text *t, const char *format, ...)
+static void put(text *out, const char *format, ...)
 {
     va_list args;
-    int n;
+    int size;
 
     va_start(args, format);
-    n = vsnprintf(t->data + t->size, t->room - t->size, format, args);
+    size = vsnprintf(out->data + out->size, out->room - out->size, format, args);
     va_end(args);
-    if (n > 0 && (size_t)n < t->room - t->size) t->size += (size_t)n;
+    if (size > 0 && (size_t)size < out->room - out->size)
+        out->size += (size_t)size;
 }
 
 /* ws_broadcast reaches every open connection of the loop. That is what we want, unless one of
    them belongs to /echo. */
-static void tell_all(app *a, ws_conn *except, const text *t)
+static void tell_all(app *state, ws_conn *except, const text *out)
 {
-    peer *p;
+    peer *who;
 
-    if (!a->echoes) {
-        ws_broadcast(a->loop, except, WS_OP_TEXT, t->data, t->size);
+    if (!state->echoes) {
+        ws_broadcast(state->loop, except, WS_OP_TEXT, out->data, out->size);
         return;
     }
-    for (p = a->peers; p; p = p->next)
-        if (!p->echo && p->conn != except) ws_send(p->conn, WS_OP_TEXT, t->data, t->size);
+    for (who = state->peers; who; who = who->next)
+        if (!who->echo && who->conn != except)
+            ws_send(who->conn, WS_OP_TEXT, out->data, out->size);
 }
 
-static void tell_count(app *a)
+static void tell_count(app *state)
 {
     char room[32];
-    text t = {0};
+    text out = {0};
 
-    t.data = room;
-    t.room = sizeof room;
-    put(&t, "u %u", a->live);
-    tell_all(a, NULL, &t);
+    out.data = room;
+    out.room = sizeof room;
+    put(&out, "u %u", state->live);
+    tell_all(state, NULL, &out);
 }
 
 /* Everything a window needs to start over: who is here, and the picture so far. */
-static void snapshot(app *a, ws_conn *to)
+static void snapshot(app *state, ws_conn *to)
 {
-    text t = {0};
-    const segment *s, *last = NULL;
-    const peer *p;
+    text out = {0};
+    const segment *piece, *last = NULL;
+    const peer *who;
     unsigned i;
 
-    t.data = a->picture;
-    t.room = sizeof a->picture;
-    put(&t, "r");
-    for (i = 0; i < a->count; i++, last = s) {
-        s = &a->segments[(a->first + i) % SEGMENTS_MAX];
-        if (!last || s->owner != last->owner || s->colour != last->colour ||
-            s->width != last->width || s->x0 != last->x1 || s->y0 != last->y1)
-            put(&t, "\ns %u %u %u %u %u", s->owner, s->colour, s->width, s->x0, s->y0);
-        put(&t, " %u %u", s->x1, s->y1);
+    out.data = state->picture;
+    out.room = sizeof state->picture;
+    put(&out, "r");
+    for (i = 0; i < state->count; i++, last = piece) {
+        piece = &state->segments[(state->first + i) % SEGMENTS_MAX];
+        if (!last || piece->owner != last->owner || piece->colour != last->colour ||
+            piece->width != last->width || piece->x0 != last->x1 || piece->y0 != last->y1)
+            put(&out, "\ns %u %u %u %u %u", piece->owner, piece->colour, piece->width, piece->x0, piece->y0);
+        put(&out, " %u %u", piece->x1, piece->y1);
     }
-    for (p = a->peers; p; p = p->next)
-        if (p->id) put(&t, "\nj %u %u %s", p->id, p->colour, p->name);
-    put(&t, "\nu %u", a->live);
-    ws_send(to, WS_OP_TEXT, t.data, t.size);
+    for (who = state->peers; who; who = who->next)
+        if (who->id)
+            put(&out, "\nj %u %u %s", who->id, who->colour, who->name);
+    put(&out, "\nu %u", state->live);
+    ws_send(to, WS_OP_TEXT, out.data, out.size);
 }
 
 /* ---- what a page says: read strictly, never passed on as it came ---- */
@@ -701,18 +781,22 @@ static void snapshot(app *a, ws_conn *to)
 static int take(ws_str *in, unsigned max, unsigned *out)
 {
     size_t i = 1;
-    unsigned v = 0;
+    unsigned value = 0;
 
-    if (in->size < 2 || in->data[0] != ' ') return 0;
+    if (in->size < 2 || in->data[0] != ' ')
+        return 0;
     for (; i < in->size && in->data[i] >= '0' && in->data[i] <= '9'; i++) {
-        if (i > 1 && v == 0) return 0;
-        v = v * 10 + (unsigned)(in->data[i] - '0');
-        if (v > max) return 0;
+        if (i > 1 && value == 0)
+            return 0;
+        value = value * 10 + (unsigned)(in->data[i] - '0');
+        if (value > max)
+            return 0;
     }
-    if (i == 1) return 0;
+    if (i == 1)
+        return 0;
     in->data += i;
     in->size -= i;
-    *out = v;
+    *out = value;
     return 1;
 }
 
@@ -722,224 +806,276 @@ static int take_words(ws_str *in, size_t max, ws_str *out)
 {
     size_t i;
 
-    if (in->size < 2 || in->data[0] != ' ' || in->size - 1 > max) return 0;
+    if (in->size < 2 || in->data[0] != ' ' || in->size - 1 > max)
+        return 0;
     for (i = 1; i < in->size; i++)
-        if ((unsigned char)in->data[i] < ' ' || in->data[i] == 127) return 0;
+        if ((unsigned char)in->data[i] < ' ' || in->data[i] == 127)
+            return 0;
     out->data = in->data + 1;
     out->size = in->size - 1;
     return 1;
 }
 
-static int on_hello(app *a, peer *p, ws_str in)
+static int on_hello(app *state, peer *who, ws_str in)
 {
     char room[NAME_MAX_BYTES + 64];
     ws_str name;
     unsigned colour;
-    int fresh = !p->id;
-    text t = {0};
+    int fresh = !who->id;
+    text out = {0};
 
-    if (!take(&in, 6, &colour) || !take_words(&in, NAME_MAX_BYTES, &name)) return 0;
-    if (fresh) p->id = ++a->ids;
-    p->colour = colour;
-    memcpy(p->name, name.data, name.size);
-    p->name[name.size] = 0;
-    t.data = room;
-    t.room = sizeof room;
-    put(&t, "j %u %u %s", p->id, p->colour, p->name);
-    tell_all(a, NULL, &t);
-    if (!fresh) return 1;
-    t.size = 0;
-    put(&t, "i %u", p->id);
-    ws_send(p->conn, WS_OP_TEXT, t.data, t.size);
+    if (!take(&in, 6, &colour) || !take_words(&in, NAME_MAX_BYTES, &name))
+        return 0;
+    if (fresh)
+        who->id = ++state->ids;
+    who->colour = colour;
+    memcpy(who->name, name.data, name.size);
+    who->name[name.size] = 0;
+    out.data = room;
+    out.room = sizeof room;
+    put(&out, "j %u %u %s", who->id, who->colour, who->name);
+    tell_all(state, NULL, &out);
+    if (!fresh)
+        return 1;
+    out.size = 0;
+    put(&out, "i %u", who->id);
+    ws_send(who->conn, WS_OP_TEXT, out.data, out.size);
     return 1;
 }
 
-static int on_stroke(app *a, peer *p, ws_str in)
+static int on_stroke(app *state, peer *who, ws_str in)
 {
     char room[64 + POINTS_MAX * 10];
-    unsigned colour, width, i, n = 0, x[POINTS_MAX], y[POINTS_MAX];
-    text t = {0};
+    unsigned colour, width, i, count = 0, x[POINTS_MAX], y[POINTS_MAX];
+    text out = {0};
 
-    if (!take(&in, 7, &colour) || !take(&in, 40, &width) || !width) return 0;
-    for (; in.size; n++)
-        if (n == POINTS_MAX || !take(&in, SPAN, &x[n]) || !take(&in, SPAN, &y[n])) return 0;
-    if (n < 2) return 0;
-    t.data = room;
-    t.room = sizeof room;
-    put(&t, "s %u %u %u %u %u", p->id, colour, width, x[0], y[0]);
-    for (i = 1; i < n; i++) {
-        segment *s = &a->segments[(a->first + a->count) % SEGMENTS_MAX];
-        if (a->count < SEGMENTS_MAX) a->count++;
-        else a->first = (a->first + 1) % SEGMENTS_MAX;
-        s->owner = p->id;
-        s->colour = (uint8_t)colour;
-        s->width = (uint8_t)width;
-        s->x0 = (uint16_t)x[i - 1];
-        s->y0 = (uint16_t)y[i - 1];
-        s->x1 = (uint16_t)x[i];
-        s->y1 = (uint16_t)y[i];
-        put(&t, " %u %u", x[i], y[i]);
+    if (!take(&in, 7, &colour) || !take(&in, 40, &width) || !width)
+        return 0;
+    for (; in.size; count++)
+        if (count == POINTS_MAX || !take(&in, SPAN, &x[count]) || !take(&in, SPAN, &y[count]))
+            return 0;
+    if (count < 2)
+        return 0;
+    out.data = room;
+    out.room = sizeof room;
+    put(&out, "s %u %u %u %u %u", who->id, colour, width, x[0], y[0]);
+    for (i = 1; i < count; i++) {
+        segment *piece = &state->segments[(state->first + state->count) % SEGMENTS_MAX];
+        if (state->count < SEGMENTS_MAX)
+            state->count++;
+        else
+            state->first = (state->first + 1) % SEGMENTS_MAX;
+        piece->owner = who->id;
+        piece->colour = (uint8_t)colour;
+        piece->width = (uint8_t)width;
+        piece->x0 = (uint16_t)x[i - 1];
+        piece->y0 = (uint16_t)y[i - 1];
+        piece->x1 = (uint16_t)x[i];
+        piece->y1 = (uint16_t)y[i];
+        put(&out, " %u %u", x[i], y[i]);
     }
-    tell_all(a, p->conn, &t);
+    tell_all(state, who->conn, &out);
     return 1;
 }
 
 /* Returns 0 if the line is not one that our page would send. */
-static int on_line(app *a, peer *p, ws_str in)
+static int on_line(app *state, peer *who, ws_str in)
 {
     char room[SAY_MAX_BYTES + 64], kind = in.size ? in.data[0] : 0;
-    text t = {0};
+    text out = {0};
     unsigned x, y;
     ws_str words;
 
-    t.data = room;
-    t.room = sizeof room;
-    if (!kind) return 0;
+    out.data = room;
+    out.room = sizeof room;
+    if (!kind)
+        return 0;
     in.data++;
     in.size--;
-    if (kind == 'h') return on_hello(a, p, in);
+    if (kind == 'h')
+        return on_hello(state, who, in);
     if (kind == 'p') {
-        if (!take(&in, 999999, &x) || in.size) return 0;
-        put(&t, "p %u", x);
-        ws_send(p->conn, WS_OP_TEXT, t.data, t.size);
+        if (!take(&in, 999999, &x) || in.size)
+            return 0;
+        put(&out, "p %u", x);
+        ws_send(who->conn, WS_OP_TEXT, out.data, out.size);
         return 1;
     }
-    if (!p->id) return 0;
+    if (!who->id)
+        return 0;
     switch (kind) {
     case 's':
-        return on_stroke(a, p, in);
+        return on_stroke(state, who, in);
     case 'c':
-        if (!take(&in, SPAN, &x) || !take(&in, SPAN, &y) || in.size) return 0;
-        put(&t, "c %u %u %u", p->id, x, y);
+        if (!take(&in, SPAN, &x) || !take(&in, SPAN, &y) || in.size)
+            return 0;
+        put(&out, "c %u %u %u", who->id, x, y);
         break;
     case 'm':
-        if (!take_words(&in, SAY_MAX_BYTES, &words)) return 0;
-        put(&t, "m %u %.*s", p->id, (int)words.size, words.data);
-        tell_all(a, NULL, &t);
+        if (!take_words(&in, SAY_MAX_BYTES, &words))
+            return 0;
+        put(&out, "m %u %.*s", who->id, (int)words.size, words.data);
+        tell_all(state, NULL, &out);
         return 1;
     case 'x':
-        if (in.size) return 0;
-        a->count = 0;
-        put(&t, "x %u", p->id);
-        tell_all(a, NULL, &t);
+        if (in.size)
+            return 0;
+        state->count = 0;
+        put(&out, "x %u", who->id);
+        tell_all(state, NULL, &out);
         return 1;
     case 'l':
-        if (in.size) return 0;
-        put(&t, "l %u", p->id);
+        if (in.size)
+            return 0;
+        put(&out, "l %u", who->id);
         break;
     default:
         return 0;
     }
-    tell_all(a, p->conn, &t);
+    tell_all(state, who->conn, &out);
     return 1;
 }
 
 /* ---- events ---- */
 
-static void on_open(app *a, ws_conn *c)
+static void on_open(app *state, ws_conn *conn)
 {
-    int echo = !strcmp(ws_target(c), "/echo");
-    peer *p;
+    int echo = !strcmp(ws_target(conn), "/echo");
+    peer *who;
 
-    if (!echo && strcmp(ws_target(c), "/live")) {
-        ws_close(c, WS_CLOSE_POLICY, "no such path");
+    if (!echo && strcmp(ws_target(conn), "/live")) {
+        ws_close(conn, WS_CLOSE_POLICY, "no such path");
         return;
     }
-    if (!echo && a->live == PEERS_MAX) { ws_close(c, WS_CLOSE_TRY_LATER, "full"); return; }
-    p = (peer *)calloc(1, sizeof *p);
-    if (!p) { ws_close(c, WS_CLOSE_INTERNAL, NULL); return; }
-    ws_set_user(c, p);
-    p->conn = c;
-    p->echo = echo;
-    p->allowance = BURST * 1000;
-    p->asked = ws_loop_now(a->loop);
-    p->next = a->peers;
-    a->peers = p;
-    if (echo) { a->echoes++; return; }
-    a->live++;
-    snapshot(a, c);
-    tell_count(a);
+    if (!echo && state->live == PEERS_MAX) {
+        ws_close(conn, WS_CLOSE_TRY_LATER, "full");
+        return;
+    }
+    who = (peer *)calloc(1, sizeof *who);
+    if (!who) {
+        ws_close(conn, WS_CLOSE_INTERNAL, NULL);
+        return;
+    }
+    ws_set_user(conn, who);
+    who->conn = conn;
+    who->echo = echo;
+    who->allowance = BURST * 1000;
+    who->asked = ws_loop_now(state->loop);
+    who->next = state->peers;
+    state->peers = who;
+    if (echo) {
+        state->echoes++;
+        return;
+    }
+    state->live++;
+    snapshot(state, conn);
+    tell_count(state);
 }
 
-static void on_message(app *a, peer *p, const ws_event *ev)
+static void on_message(app *state, peer *who, const ws_event *ev)
 {
-    uint64_t now = ws_loop_now(a->loop);
+    uint64_t now = ws_loop_now(state->loop);
     ws_str line;
 
-    if (!p || ws_state(ev->conn) != WS_STATE_OPEN) return;      /* already being closed */
-    if (p->echo) { ws_send(ev->conn, ev->op, ev->data, ev->size); return; }
-    p->allowance += (now - p->asked) * RATE;
-    if (p->allowance > BURST * 1000) p->allowance = BURST * 1000;
-    p->asked = now;
+    if (!who || ws_state(ev->conn) != WS_STATE_OPEN)
+        return;    /* already being closed */
+    if (who->echo) {
+        ws_send(ev->conn, ev->op, ev->data, ev->size);
+        return;
+    }
+    who->allowance += (now - who->asked) * RATE;
+    if (who->allowance > BURST * 1000)
+        who->allowance = BURST * 1000;
+    who->asked = now;
     line.data = (const char *)ev->data;
     line.size = ev->size;
-    if (ev->size > LINE_MAX_BYTES) ws_close(ev->conn, WS_CLOSE_TOO_BIG, "1024 bytes at most");
-    else if (p->allowance < 1000) ws_close(ev->conn, WS_CLOSE_POLICY, "too fast");
-    else if (ev->op != WS_OP_TEXT || !on_line(a, p, line))
+    if (ev->size > LINE_MAX_BYTES)
+        ws_close(ev->conn, WS_CLOSE_TOO_BIG, "1024 bytes at most");
+    else if (who->allowance < 1000)
+        ws_close(ev->conn, WS_CLOSE_POLICY, "too fast");
+    else if (ev->op != WS_OP_TEXT || !on_line(state, who, line))
         ws_close(ev->conn, WS_CLOSE_POLICY, "not understood");
-    else p->allowance -= 1000;
+    else
+        who->allowance -= 1000;
 }
 
-static void on_close(app *a, peer *p)
+static void on_close(app *state, peer *who)
 {
     char room[32];
-    text t = {0};
+    text out = {0};
     peer **at;
 
-    if (!p) return;             /* a page was served, or the handshake failed */
-    for (at = &a->peers; *at != p; at = &(*at)->next) {}
-    *at = p->next;
-    if (p->echo) a->echoes--;
-    else a->live--;
-    t.data = room;
-    t.room = sizeof room;
-    put(&t, "q %u", p->id);
-    if (p->id) tell_all(a, p->conn, &t);
-    if (!p->echo) tell_count(a);
-    free(p);
+    if (!who)
+        return;    /* a page was served, or the handshake failed */
+    for (at = &state->peers; *at != who; at = &(*at)->next) {}
+    *at = who->next;
+    if (who->echo)
+        state->echoes--;
+    else
+        state->live--;
+    out.data = room;
+    out.room = sizeof room;
+    put(&out, "q %u", who->id);
+    if (who->id)
+        tell_all(state, who->conn, &out);
+    if (!who->echo)
+        tell_count(state);
+    free(who);
 }
 
 /* Type, security headers. Nothing is loaded from elsewhere and nothing inline runs, so even a
    hole in the page would find no way to do harm. */
-static void on_http(const app *a, ws_conn *c)
+static void on_http(const app *state, ws_conn *conn)
 {
     ws_header headers[] = {
         { "Content-Type", "text/plain; charset=utf-8" },
         { "Content-Security-Policy",
-          "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws:; "
+          "default-src 'none'; script-src 'self'; style-src 'self';"
+          " connect-src 'self' ws:; "
           "base-uri 'none'; form-action 'none'; frame-ancestors 'none'" },
         { "X-Content-Type-Options", "nosniff" },
         { "Referrer-Policy", "no-referrer" },
         { "Cache-Control", "no-cache" },
         { NULL, NULL }
     };
-    const char *path = ws_target(c), *method = ws_method(c), *body = NULL;
+    const char *path = ws_target(conn), *method = ws_method(conn), *body = NULL;
 
     if (strcmp(method, "GET") && strcmp(method, "HEAD")) {
-        ws_http_reply(c, 405, NULL, NULL, 0);
+        ws_http_reply(conn, 405, NULL, NULL, 0);
         return;
     }
-    if (!strcmp(path, "/favicon.ico")) { ws_http_reply(c, 204, NULL, NULL, 0); return; }
-    if (!strcmp(path, "/")) { headers[0].value = "text/html; charset=utf-8"; body = a->html; }
-    if (!strcmp(path, "/demo.css")) { headers[0].value = "text/css; charset=utf-8"; body = a->css; }
+    if (!strcmp(path, "/favicon.ico")) {
+        ws_http_reply(conn, 204, NULL, NULL, 0);
+        return;
+    }
+    if (!strcmp(path, "/")) {
+        headers[0].value = "text/html; charset=utf-8";
+        body = state->html;
+    }
+    if (!strcmp(path, "/demo.css")) {
+        headers[0].value = "text/css; charset=utf-8";
+        body = state->css;
+    }
     if (!strcmp(path, "/demo.js")) {
         headers[0].value = "text/javascript; charset=utf-8";
-        body = a->js;
+        body = state->js;
     }
-    if (body) ws_http_reply(c, 200, headers, body, strlen(body));
-    else ws_http_reply(c, 404, headers, "not here\n", 9);
+    if (body)
+        ws_http_reply(conn, 200, headers, body, strlen(body));
+    else
+        ws_http_reply(conn, 404, headers, "not here\n", 9);
 }
 
-static void on_event(app *a, const ws_event *ev)
+static void on_event(app *state, const ws_event *ev)
 {
-    peer *p = (peer *)ws_user(ev->conn);
+    peer *who = (peer *)ws_user(ev->conn);
 
     switch (ev->type) {
-    case WS_EV_HTTP:     on_http(a, ev->conn); break;
-    case WS_EV_OPEN:     on_open(a, ev->conn); break;
-    case WS_EV_MESSAGE:  on_message(a, p, ev); break;
-    case WS_EV_WRITABLE: if (p && !p->echo) snapshot(a, ev->conn); break;    /* it missed some */
-    case WS_EV_CLOSE:    on_close(a, p); break;
+    case WS_EV_HTTP:     on_http(state, ev->conn); break;
+    case WS_EV_OPEN:     on_open(state, ev->conn); break;
+    case WS_EV_MESSAGE:  on_message(state, who, ev); break;
+    case WS_EV_WRITABLE: if (who && !who->echo) snapshot(state, ev->conn); break;    /* it missed some */
+    case WS_EV_CLOSE:    on_close(state, who); break;
     default: break;
     }
 }
@@ -948,14 +1084,17 @@ static void on_event(app *a, const ws_event *ev)
 
 static char *join_pieces(const char *const *pieces)
 {
-    size_t n = 1, i;
+    size_t size = 1, i;
     char *all;
 
-    for (i = 0; pieces[i]; i++) n += strlen(pieces[i]);
-    all = (char *)malloc(n);
-    if (!all) return NULL;
+    for (i = 0; pieces[i]; i++)
+        size += strlen(pieces[i]);
+    all = (char *)malloc(size);
+    if (!all)
+        return NULL;
     *all = 0;
-    for (i = 0, n = 0; pieces[i]; n += strlen(pieces[i]), i++) strcpy(all + n, pieces[i]);
+    for (i = 0, size = 0; pieces[i]; size += strlen(pieces[i]), i++)
+        strcpy(all + size, pieces[i]);
     return all;
 }
 
@@ -968,7 +1107,7 @@ static int usage(const char *program)
 
 int main(int argc, char **argv)
 {
-    static app a;
+    static app state;
     const char *host = "127.0.0.1";
     unsigned long port = 8080;
     char address[300], shown[260], *end;
@@ -978,42 +1117,58 @@ int main(int argc, char **argv)
     int i, listener, got;
 
     for (i = 1; i < argc; i += 2) {
-        if (i + 1 == argc) return usage(argv[0]);
+        if (i + 1 == argc)
+            return usage(argv[0]);
         if (!strcmp(argv[i], "--host") && strlen(argv[i + 1]) < 256) {
             host = argv[i + 1];
             continue;
         }
-        if (!strcmp(argv[i], "--tls-cert")) { tls.cert = argv[i + 1]; continue; }
-        if (!strcmp(argv[i], "--tls-key")) { tls.key = argv[i + 1]; continue; }
+        if (!strcmp(argv[i], "--tls-cert")) {
+            tls.cert = argv[i + 1];
+            continue;
+        }
+        if (!strcmp(argv[i], "--tls-key")) {
+            tls.key = argv[i + 1];
+            continue;
+        }
         if (strcmp(argv[i], "--port") || argv[i + 1][0] < '0' || argv[i + 1][0] > '9')
             return usage(argv[0]);
         port = strtoul(argv[i + 1], &end, 10);
-        if (*end || port > 65535) return usage(argv[0]);
+        if (*end || port > 65535)
+            return usage(argv[0]);
     }
-    a.html = join_pieces(page_html);
-    a.css = join_pieces(page_css);
-    a.js = join_pieces(page_js);
-    a.loop = ws_loop_new(NULL);
-    if (!a.html || !a.css || !a.js || !a.loop) { fprintf(stderr, "out of memory\n"); return 1; }
+    state.html = join_pieces(page_html);
+    state.css = join_pieces(page_css);
+    state.js = join_pieces(page_js);
+    state.loop = ws_loop_new(NULL);
+    if (!state.html || !state.css || !state.js || !state.loop) {
+        fprintf(stderr, "out of memory\n");
+        return 1;
+    }
 
     cfg.max_message = ECHO_MAX_BYTES;
-    if (tls.cert || tls.key) cfg.tls = ws_tls_new(&tls);
+    if (tls.cert || tls.key)
+        cfg.tls = ws_tls_new(&tls);
     sprintf(shown, strchr(host, ':') && *host != '[' ? "[%s]" : "%s", host);    /* IPv6 */
     sprintf(address, "%s:%lu", shown, port);
-    listener = ws_listen(a.loop, address, &cfg);
-    if (listener < 0) { fprintf(stderr, "%s\n", ws_loop_error_text(a.loop)); return 1; }
+    listener = ws_listen(state.loop, address, &cfg);
+    if (listener < 0) {
+        fprintf(stderr, "%s\n", ws_loop_error_text(state.loop));
+        return 1;
+    }
     ws_tls_free(cfg.tls);       /* the listener has its share */
     printf("open %s://%s:%d/\n", cfg.tls ? "https" : "http", shown,
-           ws_listen_port(a.loop, listener));
+           ws_listen_port(state.loop, listener));
     fflush(stdout);
 
-    while ((got = ws_poll(a.loop, &ev, -1)) >= 0)
-        if (got) on_event(&a, &ev);
+    while ((got = ws_poll(state.loop, &ev, -1)) >= 0)
+        if (got)
+            on_event(&state, &ev);
 
-    fprintf(stderr, "%s\n", ws_loop_error_text(a.loop));
-    ws_loop_free(a.loop);
-    free(a.html);
-    free(a.css);
-    free(a.js);
+    fprintf(stderr, "%s\n", ws_loop_error_text(state.loop));
+    ws_loop_free(state.loop);
+    free(state.html);
+    free(state.css);
+    free(state.js);
     return 1;
 }

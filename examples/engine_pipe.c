@@ -11,9 +11,14 @@
 
 static void carry(ws_conn *from, ws_conn *to)
 {
-    size_t n;
-    const void *p = ws_output(from, &n);        /* what `from` wants on the wire */
-    ws_output_done(from, ws_feed(to, p, n));    /* feed returns how much it took */
+    size_t size;
+    const void *bytes = ws_output(from, &size);        /* what `from` wants on the wire */
+    ws_output_done(from, ws_feed(to, bytes, size));    /* feed returns how much it took */
+}
+
+static void show(const ws_event *ev)
+{
+    printf("%.*s\n", (int)ev->size, (const char *)ev->data);
 }
 
 int main(void)
@@ -26,18 +31,23 @@ int main(void)
     for (turn = 0; turn < 100 && !ws_done(client); turn++) {
         carry(client, server);
         carry(server, client);
-        while (ws_next(client, &ev) > 0) switch (ev.type) {
-            case WS_EV_OPEN:    ws_send_text(client, "ping?"); break;
-            case WS_EV_MESSAGE: printf("%.*s\n", (int)ev.size, (const char *)ev.data);
-                                ws_close(client, WS_CLOSE_NORMAL, "bye"); break;
-            default: break;
+        while (ws_next(client, &ev) > 0) {
+            if (ev.type == WS_EV_OPEN)
+                ws_send_text(client, "ping?");
+            if (ev.type == WS_EV_MESSAGE) {
+                show(&ev);
+                ws_close(client, WS_CLOSE_NORMAL, "bye");
+            }
         }
-        while (ws_next(server, &ev) > 0) switch (ev.type) {
-            case WS_EV_MESSAGE: printf("%.*s\n", (int)ev.size, (const char *)ev.data);
-                                ws_send_text(server, "pong!"); break;
-            case WS_EV_CLOSE:   printf("closed %d %s\n", ev.code, ev.reason);
-                                ws_feed_end(client); break;     /* a server hangs up first */
-            default: break;
+        while (ws_next(server, &ev) > 0) {
+            if (ev.type == WS_EV_MESSAGE) {
+                show(&ev);
+                ws_send_text(server, "pong!");
+            }
+            if (ev.type == WS_EV_CLOSE) {
+                printf("closed %d %s\n", ev.code, ev.reason);
+                ws_feed_end(client);                    /* a server hangs up first */
+            }
         }
     }
     ws_free(client);

@@ -1,6 +1,7 @@
-/* Teaches: firmware. No malloc, no sockets, no clock of its own: all memory is the caller's,
-            its size known at compile time; the main loop moves bytes when the radio or UART
-            has some. A hub turns the board's lamp on with a message "1", off with "0".
+/* Teaches: firmware. No malloc, no sockets, no clock of its own: all memory is the
+            caller's, its size known at compile time; the main loop moves bytes when the
+            radio or UART has some. A hub turns the board's lamp on with a message "1",
+            off with "0".
    Build:   cc -o build/firmware examples/firmware.c examples/board_stub.c -I.
             (board_stub.c plays the board on a PC; a real one brings these five functions)
    Run:     build/echo_server &  BOARD_PEER=127.0.0.1:9001 build/firmware
@@ -23,30 +24,31 @@ static uint64_t memory[WS_MEMORY_SIZE(512, 256) / 8];    /* receive 512, send 25
 int main(void)
 {
     ws_config cfg = {0};
-    ws_conn *c;
+    ws_conn *conn;
 
     cfg.memory = memory;
     cfg.memory_size = sizeof memory;
     cfg.random = board_random;
-    c = ws_client_new("ws://hub.local/lamp", &cfg);
+    conn = ws_client_new("ws://hub.local/lamp", &cfg);
 
-    while (!ws_done(c)) {
+    while (!ws_done(conn)) {
         char in[64];
         ws_event ev;
-        size_t room = ws_feed_room(c);
-        size_t n = uart_read(in, room < sizeof in ? room : sizeof in);
+        size_t room = ws_feed_room(conn);
+        size_t size = uart_read(in, room < sizeof in ? room : sizeof in);
         const void *out;
 
-        ws_feed(c, in, n);
-        while (ws_next(c, &ev) > 0) {
-            if (ev.type == WS_EV_OPEN) ws_send_text(c, "1");
+        ws_feed(conn, in, size);
+        while (ws_next(conn, &ev) > 0) {
+            if (ev.type == WS_EV_OPEN)
+                ws_send_text(conn, "1");
             if (ev.type == WS_EV_MESSAGE && ev.size == 1)
                 led_set(((const char *)ev.data)[0] == '1');
         }
-        out = ws_output(c, &n);
-        ws_output_done(c, uart_write(out, n));
-        ws_tick(c, board_millis());
+        out = ws_output(conn, &size);
+        ws_output_done(conn, uart_write(out, size));
+        ws_tick(conn, board_millis());
     }
-    ws_free(c);
-    return 0;                                            /* back to the boot code: try again */
+    ws_free(conn);
+    return 0;                                   /* back to the boot code: try again */
 }

@@ -1,7 +1,7 @@
-/* Teaches: noticing dead peers, on both sides, without a line of code: pings go out when a
-            connection is quiet, and one whose peer does not answer ends with CLOSE and
-            WS_ERR_PING_TIMEOUT. The defaults are 20 and 20 seconds; here they are short. A
-            paused connection plays the machine whose cable was cut.
+/* Teaches: noticing dead peers, on both sides, without a line of code: pings go out when
+            a connection is quiet, and one whose peer does not answer ends with CLOSE and
+            WS_ERR_PING_TIMEOUT. The defaults are 20 and 20 seconds; here they are short.
+            A paused connection plays the machine whose cable was cut.
    Build:   cc -o build/heartbeat examples/heartbeat.c -I.
    Run:     build/heartbeat
    You see, in some order:
@@ -27,6 +27,12 @@ static ws_conn *dial(int port, const char *path, const ws_config *cfg)
     return ws_dial(loop, url, cfg);
 }
 
+/* The ends that will be silent: one client, and the server's end of one path. */
+static int is_cut(ws_conn *conn, ws_conn *client)
+{
+    return conn == client || !strcmp(ws_target(conn), "/cut");
+}
+
 int main(void)
 {
     ws_config watch = {0}, sleepy = {0};
@@ -41,20 +47,22 @@ int main(void)
     loop = ws_loop_new(NULL);
     watching = listen_with(&watch);
     sleeping = listen_with(&sleepy);
-    cut = dial(watching, "/", &sleepy);         /* a client will go silent on its server */
-    dial(sleeping, "/cut", &watch);             /* a server will go silent on its client */
+    cut = dial(watching, "/", &sleepy);     /* a client will go silent on its server */
+    dial(sleeping, "/cut", &watch);         /* a server will go silent on its client */
     alive = dial(watching, "/", &watch);
 
     while (lost < 2 && ws_poll(loop, &ev, 5000) > 0) {
-        if (ev.type == WS_EV_OPEN && (ev.conn == cut || !strcmp(ws_target(ev.conn), "/cut")))
-            ws_pause(ev.conn);                  /* reads nothing any more, not even pings */
+        if (ev.type == WS_EV_OPEN && is_cut(ev.conn, cut))
+            ws_pause(ev.conn);              /* reads nothing more, not even pings */
         if (ev.type == WS_EV_CLOSE && ev.error == WS_ERR_PING_TIMEOUT) {
-            printf("%s: %s\n", ws_is_client(ev.conn) ? "a client lost its server"
-                                                     : "a server lost its client", ev.reason);
+            const char *client = "a client lost its server";
+            const char *server = "a server lost its client";
+            printf("%s: %s\n", ws_is_client(ev.conn) ? client : server, ev.reason);
             lost++;
         }
     }
-    while (ws_rtt(alive) < 0 && ws_poll(loop, &ev, 1000) > 0) { }
+    while (ws_rtt(alive) < 0 && ws_poll(loop, &ev, 1000) > 0)
+        continue;
     printf("and the third pair is alive, round trip %d ms\n", ws_rtt(alive));
     ws_loop_free(loop);
     return lost != 2;

@@ -1,9 +1,10 @@
-/* Teaches: several applications on one port. A table of routes sorts requests by path and
-            subprotocol, WS_EV_REQUEST shows each before it is accepted, a cookie says who asks,
-            a refusal has a status and words, and ordinary pages come from the same port.
+/* Teaches: several applications on one port. A table of routes sorts requests by path
+            and subprotocol, WS_EV_REQUEST shows each before it is accepted, a cookie
+            says who asks, a refusal has a status and words, and ordinary pages come from
+            the same port.
    Build:   cc -o build/router examples/router.c -I.
    Run:     build/router [PORT]
-   You see: open http://127.0.0.1:8080/     there: log in, talk to /chat and to /echo/... */
+   You see: open http://127.0.0.1:8080/     there: log in, talk to /chat and /echo/... */
 #define WS_IMPLEMENTATION
 #include "ws.h"
 #include <stdio.h>
@@ -15,35 +16,37 @@ static const char page[] =
     "<form action=/login>I am <input name=who> <button>log in</button></form>"
     "<p><input id=t placeholder=say><pre id=o></pre><script>"
     "const at = location.origin.replace('http', 'ws'), show = t => o.prepend(t + '\\n');"
-    "const chat = new WebSocket(at + '/chat', 'chat.v1'), echo = new WebSocket(at + '/echo/any');"
+    "const chat = new WebSocket(at + '/chat', 'chat.v1'),"
+    " echo = new WebSocket(at + '/echo/any');"
     "chat.onopen = () => show('chat: you are in');"
     "chat.onclose = () => show('chat: closed; log in first');"
     "chat.onmessage = e => show('chat: ' + e.data);"
     "echo.onmessage = e => show('echo: ' + e.data);"
-    "t.onchange = () => { for (const w of [chat, echo]) if (w.readyState === 1) w.send(t.value);"
+    "t.onchange = () => { for (const w of [chat, echo]) if (w.readyState === 1)"
+    " w.send(t.value);"
     " t.value = '' }</script>";
 
 /* The name in the session cookie. A real server would look a random session number up. */
-static int who_asks(ws_conn *c, char *name, size_t n)
+static int who_asks(ws_conn *conn, char *name, size_t size)
 {
-    return ws_cookie(c, "session", name, n) > 0;
+    return ws_cookie(conn, "session", name, size) > 0;
 }
 
 /* GET /login?who=ann sets the cookie and goes back to the page. */
-static void serve_page(ws_conn *c)
+static void serve_page(ws_conn *conn)
 {
     static const ws_header html[] = { { "Content-Type", "text/html" }, { NULL, NULL } };
     ws_set_cookie cookie = {0};
     ws_header back[3] = { { "Location", "/" }, { NULL, NULL }, { NULL, NULL } };
     char name[32], line[200];
-    ws_str path = ws_path(c);
+    ws_str path = ws_path(conn);
 
     if (ws_str_is(path, "/")) {
-        ws_http_reply(c, 200, html, page, sizeof page - 1);
+        ws_http_reply(conn, 200, html, page, sizeof page - 1);
     } else if (!ws_str_is(path, "/login")) {
-        ws_http_reply(c, 404, NULL, "no such page\n", 13);
-    } else if (ws_query(c, "who", name, sizeof name) <= 0) {
-        ws_http_reply(c, 400, NULL, "who?\n", 5);
+        ws_http_reply(conn, 404, NULL, "no such page\n", 13);
+    } else if (ws_query(conn, "who", name, sizeof name) <= 0) {
+        ws_http_reply(conn, 400, NULL, "who?\n", 5);
     } else {
         cookie.name = "session";
         cookie.value = name;
@@ -53,15 +56,15 @@ static void serve_page(ws_conn *c)
             back[1].name = "Set-Cookie";
             back[1].value = line;
         }
-        ws_http_reply(c, 303, back, NULL, 0);
+        ws_http_reply(conn, 303, back, NULL, 0);
     }
 }
 
 int main(int argc, char **argv)
 {
     static const ws_route routes[] = {
-        { "/chat",   "chat.v1", CHAT },         /* path, subprotocol or NULL for any, your id */
-        { "/echo/*", NULL,      ECHO },         /* anything else is answered 404 */
+        { "/chat",   "chat.v1", CHAT },     /* path, subprotocol (NULL: any), your id */
+        { "/echo/*", NULL,      ECHO },     /* anything else is answered with 404 */
         { NULL, NULL, 0 }
     };
     ws_config cfg = {0};
@@ -81,7 +84,8 @@ int main(int argc, char **argv)
     printf("open http://127.0.0.1:%d/\n", ws_listen_port(loop, listener));
     fflush(stdout);
 
-    while (ws_poll(loop, &ev, -1) >= 0) switch (ev.type) {
+    while (ws_poll(loop, &ev, -1) >= 0) {
+        switch (ev.type) {
         case WS_EV_HTTP:                        /* not a WebSocket request */
             serve_page(ev.conn);
             break;
@@ -92,7 +96,8 @@ int main(int argc, char **argv)
                 ws_accept(ev.conn, NULL);
             break;
         case WS_EV_OPEN:
-            if (ws_route_id(ev.conn) == CHAT) ws_join(ev.conn, "chat");
+            if (ws_route_id(ev.conn) == CHAT)
+                ws_join(ev.conn, "chat");
             break;
         case WS_EV_MESSAGE:
             if (ws_route_id(ev.conn) == CHAT)
@@ -101,6 +106,7 @@ int main(int argc, char **argv)
                 ws_send(ev.conn, ev.op, ev.data, ev.size);
             break;
         default: break;
+        }
     }
     return 1;
 }

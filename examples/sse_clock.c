@@ -1,5 +1,5 @@
-/* Teaches: the smallest server of an event stream: a tick a second for a browser's EventSource,
-            from the loop that would serve WebSockets too.
+/* Teaches: the smallest server of an event stream: a tick a second for a browser's
+            EventSource, from the loop that would serve WebSockets too.
    Build:   cc -o build/sse_clock examples/sse_clock.c -I.
    Run:     build/sse_clock [PORT], then build/sse_cat http://127.0.0.1:8080/
    You see: {"event":"tick","id":"1","data":"tick 1"} */
@@ -18,24 +18,25 @@ int main(int argc, char **argv)
     unsigned tick = 0;
 
     snprintf(address, sizeof address, "127.0.0.1:%d", argc > 1 ? atoi(argv[1]) : 8080);
-    if (ws_listen(loop, address, NULL) < 0) return 1;
+    if (ws_listen(loop, address, NULL) < 0)
+        return 1;
     printf("open http://127.0.0.1:%d/\n", ws_listen_port(loop, 0));
     fflush(stdout);
     for (;;) {
         uint64_t next = ws_loop_now(loop) + 1000;
         char id[16], text[32];
-        ws_sse_message m = {0};
+        ws_sse_message message = {0};
 
         while (ws_poll_until(loop, &ev, next) > 0)
             if (ev.type == WS_EV_HTTP && ws_sse_requested(ev.conn)) {
-                ws_sse_open(ev.conn, NULL);     /* 200, text/event-stream, keep-alive comments */
+                ws_sse_open(ev.conn, NULL);     /* 200, and comments to keep it alive */
                 ws_join(ev.conn, "clock");
             }
         sprintf(id, "%u", ++tick);
         sprintf(text, "tick %u", tick);
-        m.event = "tick";
-        m.id = id;
-        m.data = text;
-        ws_sse_publish(loop, "clock", &m);
+        message.event = "tick";
+        message.id = id;
+        message.data = text;
+        ws_sse_publish(loop, "clock", &message);
     }
 }

@@ -6,55 +6,84 @@
 #define EVENT_LIMIT (64u << 20)   /* bytes: no stream may fill our memory */
 
 static char *text;              /* data of the event whose parts come */
-static size_t text_n, text_room;
+static size_t text_size, text_room;
 
 /* Adds a part to text. 0, or -1 when that is too much; stderr says so. */
 static int join(const ws_sse_event *ev)
 {
-    if (ev->first) text_n = 0;
-    if (text_n + ev->size > text_room) {
-        size_t room = 2 * (text_n + ev->size);
+    if (ev->first)
+        text_size = 0;
+    if (text_size + ev->size > text_room) {
+        size_t room = 2 * (text_size + ev->size);
         char *more = room > 2 * EVENT_LIMIT ? NULL : (char *)realloc(text, room);
-        if (!more) fprintf(stderr, "an event is too large\n");
-        if (!more) return -1;
+        if (!more) {
+            fprintf(stderr, "an event is too large\n");
+            return -1;
+        }
         text = more;
         text_room = room;
     }
-    if (ev->size) memcpy(text + text_n, ev->data, ev->size);
-    text_n += ev->size;
+    if (ev->size)
+        memcpy(text + text_size, ev->data, ev->size);
+    text_size += ev->size;
     return 0;
 }
 
-/* Bytes of the character at p[0..n), or of what could have begun one; *good tells which. */
-static size_t character(const unsigned char *p, size_t n, int *good)
+/* Bytes of the UTF-8 character that begins with lead, 0: none does. */
+static size_t character_size(unsigned char lead)
 {
-    size_t size = p[0] < 0x80 ? 1 : p[0] < 0xC2 || p[0] > 0xF4 ? 0 : p[0] < 0xE0 ? 2
-                : p[0] < 0xF0 ? 3 : 4, k;
-    unsigned low = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : 0x80;
-    unsigned high = p[0] == 0xED ? 0x9F : p[0] == 0xF4 ? 0x8F : 0xBF;
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xC2 || lead > 0xF4)
+        return 0;
+    if (lead < 0xE0)
+        return 2;
+    return lead < 0xF0 ? 3 : 4;
+}
 
-    for (k = 1; k < size && k < n && p[k] >= low && p[k] <= high; k++) {
+/* Bytes of the character at bytes[0..size), or of what could have begun one: !*good. */
+static size_t character(const unsigned char *bytes, size_t size, int *good)
+{
+    size_t length = character_size(bytes[0]), at;
+    unsigned low = 0x80, high = 0xBF;           /* of the second byte */
+
+    if (bytes[0] == 0xE0)
+        low = 0xA0;
+    if (bytes[0] == 0xED)
+        high = 0x9F;
+    if (bytes[0] == 0xF0)
+        low = 0x90;
+    if (bytes[0] == 0xF4)
+        high = 0x8F;
+    for (at = 1; at < length && at < size; at++) {
+        if (bytes[at] < low || bytes[at] > high)
+            break;
         low = 0x80;
         high = 0xBF;
     }
-    *good = k == size;
-    return k;
+    *good = at == length;
+    return at;
 }
 
-static void print_json(const char *name, const char *s, size_t n)
+static void print_json(const char *name, const char *value, size_t size)
 {
-    const unsigned char *p = (const unsigned char *)s;
-    size_t k;
+    const unsigned char *bytes = (const unsigned char *)value;
+    size_t length;
     int good;
 
     printf("\"%s\":\"", name);
-    for (; n; p += k, n -= k) {
-        k = character(p, n, &good);
-        if (!good) printf("\xEF\xBF\xBD");
-        else if (*p == '"' || *p == '\\') printf("\\%c", *p);
-        else if (*p == '\n') printf("\\n");
-        else if (*p < ' ') printf("\\u%04x", *p);
-        else fwrite(p, 1, k, stdout);
+    for (; size; bytes += length, size -= length) {
+        length = character(bytes, size, &good);
+        if (!good)
+            printf("\xEF\xBF\xBD");
+        else if (*bytes == '"' || *bytes == '\\')
+            printf("\\%c", *bytes);
+        else if (*bytes == '\n')
+            printf("\\n");
+        else if (*bytes < ' ')
+            printf("\\u%04x", *bytes);
+        else
+            fwrite(bytes, 1, length, stdout);
     }
     putchar('"');
 }
@@ -66,6 +95,6 @@ static void print_event(const ws_sse_event *ev)
     putchar(',');
     print_json("id", ev->id, strlen(ev->id));
     putchar(',');
-    print_json("data", text, text_n);
+    print_json("data", text, text_size);
     printf("}\n");
 }

@@ -12,61 +12,79 @@
 #include <stdlib.h>
 
 /* A message that nobody stores: byte i is made from i, and checked the same way. */
-static uint8_t byte_at(uint64_t i) { return (uint8_t)(i * 7 + (i >> 16)); }
-
-typedef struct stream { uint64_t at, size; unsigned parts, wrong; } stream;
-
-static ptrdiff_t make(void *user, void *buf, size_t n)
+static uint8_t byte_at(uint64_t i)
 {
-    stream *s = (stream *)user;
-    uint8_t *p = (uint8_t *)buf;
-    size_t i;
-
-    if (n > s->size - s->at) n = (size_t)(s->size - s->at);
-    for (i = 0; i < n; i++) p[i] = byte_at(s->at++);
-    return (ptrdiff_t)n;                        /* 0: that was all */
+    return (uint8_t)(i * 7 + (i >> 16));
 }
 
-static void check(stream *s, const ws_event *ev)
+typedef struct stream {
+    uint64_t at, size;          /* bytes */
+    unsigned parts, wrong;
+} stream;
+
+static ptrdiff_t make(void *user, void *buf, size_t size)
 {
-    const uint8_t *p = (const uint8_t *)ev->data;
+    stream *flow = (stream *)user;
+    uint8_t *bytes = (uint8_t *)buf;
     size_t i;
 
-    for (i = 0; i < ev->size; i++) s->wrong += p[i] != byte_at(s->at++);
-    s->parts++;
+    if (size > flow->size - flow->at)
+        size = (size_t)(flow->size - flow->at);
+    for (i = 0; i < size; i++)
+        bytes[i] = byte_at(flow->at++);
+    return (ptrdiff_t)size;                     /* 0: that was all */
+}
+
+static void check(stream *flow, const ws_event *ev)
+{
+    const uint8_t *bytes = (const uint8_t *)ev->data;
+    size_t i;
+
+    for (i = 0; i < ev->size; i++)
+        flow->wrong += bytes[i] != byte_at(flow->at++);
+    flow->parts++;
 }
 
 /* Pushes parts until the backlog is full; WS_EV_WRITABLE says when to go on. */
-static void push(ws_conn *c, stream *s)
+static void push(ws_conn *conn, stream *flow)
 {
     uint8_t piece[4000];
-    stream next = *s;
-    ptrdiff_t n;
+    stream next = *flow;
+    ptrdiff_t size;
 
-    while ((n = make(&next, piece, sizeof piece)) > 0) {
-        if (ws_send_part(c, WS_OP_BINARY, piece, (size_t)n, next.at == next.size)) return;
-        *s = next;                              /* taken */
+    while ((size = make(&next, piece, sizeof piece)) > 0) {
+        if (ws_send_part(conn, WS_OP_BINARY, piece, (size_t)size, next.at == next.size))
+            return;
+        *flow = next;                           /* taken */
     }
 }
 
-static void report(const char *way, const stream *s)
+static void report(const char *way, const stream *flow)
 {
-    printf("%-5s %lu bytes in %u parts, %s\n", way, (unsigned long)s->at, s->parts,
-           s->at == s->size && !s->wrong ? "as sent" : "DIFFERENT");
+    int same = flow->at == flow->size && !flow->wrong;
+
+    printf("%-5s %lu bytes in %u parts, %s\n", way, (unsigned long)flow->at, flow->parts,
+           same ? "as sent" : "DIFFERENT");
 }
 
 static size_t used, most;                       /* bytes, by the allocator below */
 
 static void *counted(void *user, void *old, size_t old_size, size_t new_size)
 {
-    void *p = NULL;
+    void *memory = NULL;
 
     (void)user;
-    if (!new_size) free(old);
-    else if (!(p = realloc(old, new_size))) return NULL;
+    if (new_size) {
+        memory = realloc(old, new_size);
+        if (!memory)
+            return NULL;
+    } else {
+        free(old);
+    }
     used += new_size - old_size;
-    if (used > most) most = used;
-    return p;
+    if (used > most)
+        most = used;
+    return memory;
 }
 
 int main(int argc, char **argv)
@@ -90,15 +108,18 @@ int main(int argc, char **argv)
     ws_dial(loop, url, &cfg);
 
     while (ws_poll(loop, &ev, 5000) > 0 && ev.type != WS_EV_CLOSE) {
-        if (ws_is_client(ev.conn)) {
-            if (ev.type == WS_EV_OPEN) ws_send_from(ev.conn, WS_OP_BINARY, make, &sent);
-            if (ev.type == WS_EV_PART) check(&down, &ev);
-            if (ev.type == WS_EV_PART && ev.last) ws_close(ev.conn, WS_CLOSE_NORMAL, NULL);
-        } else {
-            if (ev.type == WS_EV_PART) check(&up, &ev);
-            if (ev.type == WS_EV_PART && ev.last) push(ev.conn, &back);
-            if (ev.type == WS_EV_WRITABLE) push(ev.conn, &back);
-        }
+        stream *from = ws_is_client(ev.conn) ? &down : &up;
+        if (ev.type == WS_EV_OPEN && from == &down)
+            ws_send_from(ev.conn, WS_OP_BINARY, make, &sent);
+        if (ev.type == WS_EV_WRITABLE && from == &up)
+            push(ev.conn, &back);
+        if (ev.type != WS_EV_PART)
+            continue;
+        check(from, &ev);
+        if (ev.last && from == &up)
+            push(ev.conn, &back);
+        if (ev.last && from == &down)
+            ws_close(ev.conn, WS_CLOSE_NORMAL, NULL);
     }
     report("up:", &up);
     report("down:", &down);
