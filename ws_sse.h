@@ -124,7 +124,7 @@ typedef struct ws_sse_message {
     const char *id;         /* one line; NULL: readers keep the last one; "": none */
     const char *data;       /* any text; CR, LF and CRLF all arrive as LF. NULL: readers
                                dispatch no event (id, retry and comment still count) */
-    const char *comment;    /* one line, which readers ignore; "" keeps proxies content */
+    const char *comment;    /* one line, which readers ignore; "": a heartbeat */
     long retry;             /* milliseconds to wait before reconnecting, 0: not said */
     size_t event_size, id_size, size, comment_size;     /* bytes of event, id, data and
                                comment. 0: up to the NUL, so pass "" for an empty text */
@@ -1482,7 +1482,7 @@ static uint32_t ws_sse__delay(const ws_sse_reader *reader)
 }
 
 /* The next try waits as the stream said last. */
-static void ws_sse__wait_anew(ws_sse_reader *reader)
+static void ws_sse__set_delay(ws_sse_reader *reader)
 {
     reader->retry = reader->parser.retry;
     ws_next_delay(reader->conn, ws_sse__delay(reader));
@@ -1507,7 +1507,7 @@ static void ws_sse__opened(ws_sse_reader *reader)
     else if (status != 200 || !ws_sse__is_stream(reader->conn))
         ws_sse__stop(reader, WS_SSE_ERR_TYPE);
     else
-        ws_sse__wait_anew(reader);
+        ws_sse__set_delay(reader);
 }
 
 /* Gives the last event id to the next try. Returns 0, or an error: out of memory. */
@@ -1549,7 +1549,7 @@ static int ws_sse__take_part(ws_sse_reader *reader, const ws_event *conn_event,
     if (got < 0)
         ws_sse__stop(reader, got);
     if (reader->parser.retry != reader->retry)
-        ws_sse__wait_anew(reader);
+        ws_sse__set_delay(reader);
     if (!got)
         ws_sse__pass_id(reader);                /* before the stream is lost */
     return got > 0;

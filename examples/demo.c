@@ -4,7 +4,7 @@
             a page sends as hostile. /echo on the same port echoes messages, for tests.
    Build:   cc -O2 -o build/demo examples/demo.c -I.
             for TLS: -DWS_USE_MBEDTLS, and -lmbedtls -lmbedx509 -lmbedcrypto at the end
-   Run:     build/demo [--port N] [--host H]        (H 0.0.0.0: phones on your network too)
+   Run:     build/demo [--port N] [--host H]        (H 0.0.0.0: phones on your LAN too)
                        [--tls-cert FILE --tls-key FILE]         (https:// and wss://)
    You see: open http://127.0.0.1:8080/             (do, in two windows) */
 #define WS_IMPLEMENTATION
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the page: three files, in pieces because C99 promises strings of 4095 bytes ---- */
+/* ---- the page: three files, in pieces: C99 promises strings of 4095 bytes ---- */
 
 static const char *const page_html[] = {
     "<!doctype html>\n"
@@ -724,8 +724,8 @@ static void put(text *out, const char *format, ...)
         out->size += (size_t)size;
 }
 
-/* ws_broadcast reaches every open connection of the loop. That is what we want, unless one of
-   them belongs to /echo. */
+/* ws_broadcast reaches every open connection of the loop. That is what we want, unless
+   one of them belongs to /echo. */
 static void tell_all(app *state, ws_conn *except, const text *out)
 {
     peer *who;
@@ -750,6 +750,16 @@ static void tell_count(app *state)
     tell_all(state, NULL, &out);
 }
 
+/* Does the piece go on where the last one ended, with the same pen? */
+static int continues(const segment *piece, const segment *last)
+{
+    if (!last || piece->owner != last->owner)
+        return 0;
+    if (piece->colour != last->colour || piece->width != last->width)
+        return 0;
+    return piece->x0 == last->x1 && piece->y0 == last->y1;
+}
+
 /* Everything a window needs to start over: who is here, and the picture so far. */
 static void snapshot(app *state, ws_conn *to)
 {
@@ -761,12 +771,13 @@ static void snapshot(app *state, ws_conn *to)
     out.data = state->picture;
     out.room = sizeof state->picture;
     put(&out, "r");
-    for (i = 0; i < state->count; i++, last = piece) {
+    for (i = 0; i < state->count; i++) {
         piece = &state->segments[(state->first + i) % SEGMENTS_MAX];
-        if (!last || piece->owner != last->owner || piece->colour != last->colour ||
-            piece->width != last->width || piece->x0 != last->x1 || piece->y0 != last->y1)
-            put(&out, "\ns %u %u %u %u %u", piece->owner, piece->colour, piece->width, piece->x0, piece->y0);
+        if (!continues(piece, last))
+            put(&out, "\ns %u %u %u %u %u", piece->owner, piece->colour, piece->width,
+                piece->x0, piece->y0);
         put(&out, " %u %u", piece->x1, piece->y1);
+        last = piece;
     }
     for (who = state->peers; who; who = who->next)
         if (who->id)
@@ -800,7 +811,7 @@ static int take(ws_str *in, unsigned max, unsigned *out)
     return 1;
 }
 
-/* One space, then the rest: min..max bytes without control characters. It is UTF-8: the
+/* One space, then the rest: 1 to max bytes without control characters. It is UTF-8: the
    library has checked. */
 static int take_words(ws_str *in, size_t max, ws_str *out)
 {
@@ -843,6 +854,18 @@ static int on_hello(app *state, peer *who, ws_str in)
     return 1;
 }
 
+/* A place for a new segment; the oldest one goes if there is none. */
+static segment *next_segment(app *state)
+{
+    unsigned at = (state->first + state->count) % SEGMENTS_MAX;
+
+    if (state->count < SEGMENTS_MAX)
+        state->count++;
+    else
+        state->first = (state->first + 1) % SEGMENTS_MAX;
+    return &state->segments[at];
+}
+
 static int on_stroke(app *state, peer *who, ws_str in)
 {
     char room[64 + POINTS_MAX * 10];
@@ -851,20 +874,19 @@ static int on_stroke(app *state, peer *who, ws_str in)
 
     if (!take(&in, 7, &colour) || !take(&in, 40, &width) || !width)
         return 0;
-    for (; in.size; count++)
-        if (count == POINTS_MAX || !take(&in, SPAN, &x[count]) || !take(&in, SPAN, &y[count]))
+    for (; in.size; count++) {
+        if (count == POINTS_MAX)
             return 0;
+        if (!take(&in, SPAN, &x[count]) || !take(&in, SPAN, &y[count]))
+            return 0;
+    }
     if (count < 2)
         return 0;
     out.data = room;
     out.room = sizeof room;
     put(&out, "s %u %u %u %u %u", who->id, colour, width, x[0], y[0]);
     for (i = 1; i < count; i++) {
-        segment *piece = &state->segments[(state->first + state->count) % SEGMENTS_MAX];
-        if (state->count < SEGMENTS_MAX)
-            state->count++;
-        else
-            state->first = (state->first + 1) % SEGMENTS_MAX;
+        segment *piece = next_segment(state);
         piece->owner = who->id;
         piece->colour = (uint8_t)colour;
         piece->width = (uint8_t)width;
@@ -875,6 +897,21 @@ static int on_stroke(app *state, peer *who, ws_str in)
         put(&out, " %u %u", x[i], y[i]);
     }
     tell_all(state, who->conn, &out);
+    return 1;
+}
+
+static int on_ping(peer *who, ws_str in)
+{
+    char room[32];
+    text out = {0};
+    unsigned number;
+
+    if (!take(&in, 999999, &number) || in.size)
+        return 0;
+    out.data = room;
+    out.room = sizeof room;
+    put(&out, "p %u", number);
+    ws_send(who->conn, WS_OP_TEXT, out.data, out.size);
     return 1;
 }
 
@@ -894,18 +931,13 @@ static int on_line(app *state, peer *who, ws_str in)
     in.size--;
     if (kind == 'h')
         return on_hello(state, who, in);
-    if (kind == 'p') {
-        if (!take(&in, 999999, &x) || in.size)
-            return 0;
-        put(&out, "p %u", x);
-        ws_send(who->conn, WS_OP_TEXT, out.data, out.size);
-        return 1;
-    }
+    if (kind == 'p')
+        return on_ping(who, in);
     if (!who->id)
         return 0;
-    switch (kind) {
-    case 's':
+    if (kind == 's')
         return on_stroke(state, who, in);
+    switch (kind) {
     case 'c':
         if (!take(&in, SPAN, &x) || !take(&in, SPAN, &y) || in.size)
             return 0;
@@ -978,7 +1010,7 @@ static void on_message(app *state, peer *who, const ws_event *ev)
     ws_str line;
 
     if (!who || ws_state(ev->conn) != WS_STATE_OPEN)
-        return;    /* already being closed */
+        return;                 /* already being closed */
     if (who->echo) {
         ws_send(ev->conn, ev->op, ev->data, ev->size);
         return;
@@ -1006,8 +1038,10 @@ static void on_close(app *state, peer *who)
     peer **at;
 
     if (!who)
-        return;    /* a page was served, or the handshake failed */
-    for (at = &state->peers; *at != who; at = &(*at)->next) {}
+        return;                 /* a page was served, or the handshake failed */
+    at = &state->peers;
+    while (*at != who)
+        at = &(*at)->next;
     *at = who->next;
     if (who->echo)
         state->echoes--;
@@ -1023,16 +1057,16 @@ static void on_close(app *state, peer *who)
     free(who);
 }
 
-/* Type, security headers. Nothing is loaded from elsewhere and nothing inline runs, so even a
-   hole in the page would find no way to do harm. */
+/* Type, security headers. Nothing is loaded from elsewhere, nothing inline runs: even
+   a hole in the page does no harm. */
 static void on_http(const app *state, ws_conn *conn)
 {
     ws_header headers[] = {
         { "Content-Type", "text/plain; charset=utf-8" },
         { "Content-Security-Policy",
-          "default-src 'none'; script-src 'self'; style-src 'self';"
-          " connect-src 'self' ws:; "
-          "base-uri 'none'; form-action 'none'; frame-ancestors 'none'" },
+          "default-src 'none'; script-src 'self'; style-src 'self'; "
+          "connect-src 'self' ws:; base-uri 'none'; form-action 'none'; "
+          "frame-ancestors 'none'" },
         { "X-Content-Type-Options", "nosniff" },
         { "Referrer-Policy", "no-referrer" },
         { "Cache-Control", "no-cache" },
@@ -1071,12 +1105,24 @@ static void on_event(app *state, const ws_event *ev)
     peer *who = (peer *)ws_user(ev->conn);
 
     switch (ev->type) {
-    case WS_EV_HTTP:     on_http(state, ev->conn); break;
-    case WS_EV_OPEN:     on_open(state, ev->conn); break;
-    case WS_EV_MESSAGE:  on_message(state, who, ev); break;
-    case WS_EV_WRITABLE: if (who && !who->echo) snapshot(state, ev->conn); break;    /* it missed some */
-    case WS_EV_CLOSE:    on_close(state, who); break;
-    default: break;
+    case WS_EV_HTTP:
+        on_http(state, ev->conn);
+        break;
+    case WS_EV_OPEN:
+        on_open(state, ev->conn);
+        break;
+    case WS_EV_MESSAGE:
+        on_message(state, who, ev);
+        break;
+    case WS_EV_WRITABLE:
+        if (who && !who->echo)
+            snapshot(state, ev->conn);      /* it missed some */
+        break;
+    case WS_EV_CLOSE:
+        on_close(state, who);
+        break;
+    default:
+        break;
     }
 }
 
@@ -1090,11 +1136,16 @@ static char *join_pieces(const char *const *pieces)
     for (i = 0; pieces[i]; i++)
         size += strlen(pieces[i]);
     all = (char *)malloc(size);
-    if (!all)
-        return NULL;
+    if (!all) {
+        fprintf(stderr, "out of memory\n");
+        exit(1);
+    }
     *all = 0;
-    for (i = 0, size = 0; pieces[i]; size += strlen(pieces[i]), i++)
+    size = 0;
+    for (i = 0; pieces[i]; i++) {
         strcpy(all + size, pieces[i]);
+        size += strlen(pieces[i]);
+    }
     return all;
 }
 
@@ -1105,52 +1156,60 @@ static int usage(const char *program)
     return 2;
 }
 
+typedef struct settings {
+    const char *host;
+    unsigned long port;
+    ws_tls_config tls;
+} settings;
+
+/* Takes an option. Returns 1 if it is good. */
+static int option(settings *set, const char *name, const char *value)
+{
+    char *end;
+
+    if (!strcmp(name, "--host"))
+        set->host = value;
+    else if (!strcmp(name, "--tls-cert"))
+        set->tls.cert = value;
+    else if (!strcmp(name, "--tls-key"))
+        set->tls.key = value;
+    else if (!strcmp(name, "--port") && value[0] >= '0' && value[0] <= '9') {
+        set->port = strtoul(value, &end, 10);
+        return !*end && set->port <= 65535;
+    } else
+        return 0;
+    return strlen(set->host) < 256;
+}
+
 int main(int argc, char **argv)
 {
     static app state;
-    const char *host = "127.0.0.1";
-    unsigned long port = 8080;
-    char address[300], shown[260], *end;
-    ws_tls_config tls = {0};
+    settings set = {0};
+    char address[300], shown[260];
     ws_config cfg = {0};
     ws_event ev;
-    int i, listener, got;
+    int at, listener, got, bare_ipv6;
 
-    for (i = 1; i < argc; i += 2) {
-        if (i + 1 == argc)
+    set.host = "127.0.0.1";
+    set.port = 8080;
+    for (at = 1; at < argc; at += 2)
+        if (at + 1 == argc || !option(&set, argv[at], argv[at + 1]))
             return usage(argv[0]);
-        if (!strcmp(argv[i], "--host") && strlen(argv[i + 1]) < 256) {
-            host = argv[i + 1];
-            continue;
-        }
-        if (!strcmp(argv[i], "--tls-cert")) {
-            tls.cert = argv[i + 1];
-            continue;
-        }
-        if (!strcmp(argv[i], "--tls-key")) {
-            tls.key = argv[i + 1];
-            continue;
-        }
-        if (strcmp(argv[i], "--port") || argv[i + 1][0] < '0' || argv[i + 1][0] > '9')
-            return usage(argv[0]);
-        port = strtoul(argv[i + 1], &end, 10);
-        if (*end || port > 65535)
-            return usage(argv[0]);
-    }
     state.html = join_pieces(page_html);
     state.css = join_pieces(page_css);
     state.js = join_pieces(page_js);
     state.loop = ws_loop_new(NULL);
-    if (!state.html || !state.css || !state.js || !state.loop) {
+    if (!state.loop) {
         fprintf(stderr, "out of memory\n");
         return 1;
     }
 
     cfg.max_message = ECHO_MAX_BYTES;
-    if (tls.cert || tls.key)
-        cfg.tls = ws_tls_new(&tls);
-    sprintf(shown, strchr(host, ':') && *host != '[' ? "[%s]" : "%s", host);    /* IPv6 */
-    sprintf(address, "%s:%lu", shown, port);
+    if (set.tls.cert || set.tls.key)
+        cfg.tls = ws_tls_new(&set.tls);
+    bare_ipv6 = strchr(set.host, ':') && *set.host != '[';
+    sprintf(shown, bare_ipv6 ? "[%s]" : "%s", set.host);
+    sprintf(address, "%s:%lu", shown, set.port);
     listener = ws_listen(state.loop, address, &cfg);
     if (listener < 0) {
         fprintf(stderr, "%s\n", ws_loop_error_text(state.loop));

@@ -13,7 +13,7 @@ static void carry(ws_conn *from, ws_conn *to)
 {
     size_t size;
     const void *bytes = ws_output(from, &size);        /* what `from` wants on the wire */
-    ws_output_done(from, ws_feed(to, bytes, size));    /* feed returns how much it took */
+    ws_output_done(from, ws_feed(to, bytes, size));     /* feed returns what it took */
 }
 
 static void show(const ws_event *ev)

@@ -6,7 +6,7 @@
             (board_stub.c plays the board on a PC; a real one brings these five functions)
    Run:     build/echo_server &  BOARD_PEER=127.0.0.1:9001 build/firmware
    You see: led 1      (the lamp tells the hub its state, and this hub echoes it; a lamp
-            runs for ever: Ctrl-C) */
+            runs until Ctrl-C) */
 #define WS_NO_SOCKETS
 #define WS_NO_MALLOC
 #define WS_NO_EXTENSIONS

@@ -351,7 +351,8 @@ static double cpu_seconds(uint32_t pid)
     text[size] = 0;
     behind = strrchr(text, ')');        /* the name before it may hold anything */
     if (!behind || sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d"
-                                      " %*u %*u %*u %*u %*u %lu %lu", &user, &kernel) != 2) {
+                                      " %*u %*u %*u %*u %*u %lu %lu",
+                          &user, &kernel) != 2) {
         fprintf(stderr, "%s cannot be read\n", path);
         exit(1);
     }

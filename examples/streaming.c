@@ -87,6 +87,28 @@ static void *counted(void *user, void *old, size_t old_size, size_t new_size)
     return memory;
 }
 
+/* Sends a message, receives one, closes. */
+static void on_client(const ws_event *ev, stream *sent, stream *down)
+{
+    if (ev->type == WS_EV_OPEN)
+        ws_send_from(ev->conn, WS_OP_BINARY, make, sent);
+    if (ev->type == WS_EV_PART)
+        check(down, ev);
+    if (ev->type == WS_EV_PART && ev->last)
+        ws_close(ev->conn, WS_CLOSE_NORMAL, NULL);
+}
+
+/* Receives a message, then sends one back. */
+static void on_server(const ws_event *ev, stream *up, stream *back)
+{
+    if (ev->type == WS_EV_PART)
+        check(up, ev);
+    if (ev->type == WS_EV_PART && ev->last)
+        push(ev->conn, back);
+    if (ev->type == WS_EV_WRITABLE)
+        push(ev->conn, back);
+}
+
 int main(int argc, char **argv)
 {
     uint64_t size = 1000000 * (uint64_t)(argc > 1 ? atoi(argv[1]) : 100);
@@ -108,18 +130,10 @@ int main(int argc, char **argv)
     ws_dial(loop, url, &cfg);
 
     while (ws_poll(loop, &ev, 5000) > 0 && ev.type != WS_EV_CLOSE) {
-        stream *from = ws_is_client(ev.conn) ? &down : &up;
-        if (ev.type == WS_EV_OPEN && from == &down)
-            ws_send_from(ev.conn, WS_OP_BINARY, make, &sent);
-        if (ev.type == WS_EV_WRITABLE && from == &up)
-            push(ev.conn, &back);
-        if (ev.type != WS_EV_PART)
-            continue;
-        check(from, &ev);
-        if (ev.last && from == &up)
-            push(ev.conn, &back);
-        if (ev.last && from == &down)
-            ws_close(ev.conn, WS_CLOSE_NORMAL, NULL);
+        if (ws_is_client(ev.conn))
+            on_client(&ev, &sent, &down);
+        else
+            on_server(&ev, &up, &back);
     }
     report("up:", &up);
     report("down:", &down);

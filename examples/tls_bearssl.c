@@ -284,6 +284,7 @@ typedef struct objects {
 static void pem_event(objects *found)
 {
     int event = br_pem_decoder_event(&found->decoder);
+    size_t size;
 
     if (event == BR_PEM_BEGIN_OBJ) {
         found->one.data = NULL;
@@ -296,8 +297,8 @@ static void pem_event(objects *found)
         free(found->one.data);
         return;
     }
-    found->all = (br_x509_certificate *)realloc(found->all, (found->count + 1) *
-                                                            sizeof *found->all);
+    size = (found->count + 1) * sizeof *found->all;
+    found->all = (br_x509_certificate *)realloc(found->all, size);
     if (!found->all)
         abort();
     found->all[found->count].data = found->one.data;
@@ -345,7 +346,7 @@ static br_x509_trust_anchor *anchors(const char *path, size_t *count)
         br_x509_decoder_push(dc, certs[i].data, certs[i].data_len);
         free(certs[i].data);
         if (!br_x509_decoder_get_pkey(dc))
-            continue;    /* a kind of key it does not know */
+            continue;                       /* a kind of key it does not know */
         all[known].dn.data = name.data;
         all[known].dn.len = name.size;
         all[known].flags = br_x509_decoder_isCA(dc) ? BR_X509_TA_CA : 0;

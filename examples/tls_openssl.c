@@ -72,7 +72,7 @@ static ptrdiff_t stuck(tls *session, int result)
     if (error == SSL_ERROR_WANT_WRITE)
         return WS_IO_WANT_WRITE;
     if (error == SSL_ERROR_ZERO_RETURN)
-        return 0;    /* close_notify: a proper end */
+        return 0;                       /* close_notify: a proper end */
     if (verified != X509_V_OK)
         why = X509_verify_cert_error_string(verified);
     if (!session->failed && why)
