@@ -2961,7 +2961,7 @@ static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standa
 /* What a connection is doing.
 
                input       its end        time is for     may be sent
-     HEAD      a head      a fault        the opening     a client's request
+     HEAD      a head      a fault        the opening     -
      HTTP      is kept     a fault        the opening     a server's answer
      FRAMES    frames      a fault        keepalive [1]   frames [1]
      READING   a body      a fault [2]    idleness        -
@@ -3442,7 +3442,7 @@ static void ws__core_frame(const ws__core *core, ws_frame *frame, int op, uint64
 /* May a server's whole message be laid down at once? A filter: 0 forbids nothing. */
 static inline int ws__core_may_short(const ws__core *core)
 {
-    const int no = WS__CLIENT | WS__CLOSE_SENT | WS__CLOSE_GOT;
+    const int no = WS__CLIENT | WS__CLOSE_SENT;
 
     return core->phase == WS__PHASE_FRAMES && !core->sending && !(core->is & no);
 }
@@ -8970,19 +8970,27 @@ static int ws__must_end(const ws_conn *conn);
 
 #ifndef WS_NO_SERVER
 
+/* When a peer that takes nothing of a body has missed a beat; or, with WS__PINGED, is
+   taken for dead. */
+static uint32_t ws__body_limit(const ws_conn *conn, uint32_t now)
+{
+    uint32_t patience = conn->cfg->set.ping_timeout;
+
+    if (!ws__pending(conn) || patience == WS_NEVER)
+        return now + WS__FAR;
+    if (conn->core.is & WS__PINGED)
+        return conn->core.pinged + patience;
+    return conn->core.heard + conn->more->beat_ms;
+}
+
 /* When the next beat of a body is due, or the peer that takes none is to be judged. */
 static uint32_t ws__body_due(const ws_conn *conn, uint32_t now)
 {
     const ws__more *more = conn->more;
-    uint32_t patience = conn->cfg->set.ping_timeout;
 
     if (!more || !more->beat)
         return now + WS__FAR;
-    if (!ws__pending(conn) || patience == WS_NEVER)
-        return more->beat_at;
-    if (conn->core.is & WS__PINGED)
-        return ws__sooner(now, more->beat_at, conn->core.pinged + patience);
-    return ws__sooner(now, more->beat_at, conn->core.heard + more->beat_ms);
+    return ws__sooner(now, more->beat_at, ws__body_limit(conn, now));
 }
 
 #endif
@@ -9038,14 +9046,11 @@ static void ws__beat_later(ws_conn *conn)
    ws__tx_done as its answer. */
 static int ws__body_stuck(ws_conn *conn)
 {
-    uint32_t patience = conn->cfg->set.ping_timeout;
-
-    if (!ws__pending(conn) || patience == WS_NEVER)
+    if ((int32_t)(conn->now - ws__body_limit(conn, conn->now)) < 0)
         return 0;
     if (conn->core.is & WS__PINGED)
-        return conn->now - conn->core.pinged >= patience;
-    if (conn->now - conn->core.heard >= conn->more->beat_ms)
-        ws__core_pinged(&conn->core, conn->now);
+        return 1;
+    ws__core_pinged(&conn->core, conn->now);
     return 0;
 }
 
@@ -10890,8 +10895,7 @@ WS_API int ws_is_upgrade(ws_str head)
     ws__request request;
 
     return !ws__request_read(&request, head) && request.upgrade && request.connection &&
-        request.method.size == 3 &&
-           !memcmp(request.method.data, "GET", 3);
+           request.method.size == 3 && !memcmp(request.method.data, "GET", 3);
 }
 
 WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char *target,
@@ -12390,6 +12394,17 @@ static long ws__process(void) { return (long)getpid(); }
 static int ws__sock_startup(void) { return 0; }
 #endif
 
+/* The one reader of sockets: how many bytes came, 0 at the end of the stream,
+   WS_IO_WANT_READ or WS_IO_ERROR. flags: recv's. */
+static ptrdiff_t ws__sock_read(ws__sock sock, void *buf, size_t n, int flags)
+{
+    ptrdiff_t got = recv(sock, (char *)buf, ws__sock_size(n), flags);
+
+    if (got >= 0)
+        return got;
+    return ws__would_block() ? WS_IO_WANT_READ : WS_IO_ERROR;
+}
+
 /* Two ends that do not block: what is written to s[1] comes out of s[0]. */
 #ifdef _WIN32
 /* Two connected UDP sockets: a WSAPoll does not know pipes. Others could send to the
@@ -12470,7 +12485,7 @@ static void ws__sock_end(ws__sock sock)
     int i;
 
     shutdown(sock, 1);
-    for (i = 0; i < 256 && recv(sock, waste, sizeof waste, 0) > 0; i++) {}
+    for (i = 0; i < 256 && ws__sock_read(sock, waste, sizeof waste, 0) > 0; i++) {}
     ws__sock_close(sock);
 }
 
@@ -12612,20 +12627,21 @@ static size_t ws__sock_untaken(const ws_conn *conn)
 
 /* ---- bytes in and out of a connection ---- */
 
-/* What a failed receive means. */
-static ptrdiff_t ws__read_fault(const ws_conn *conn)
+/* What reading conn's socket gave. One that cannot be written any more has no more to
+   come than is here. */
+static ptrdiff_t ws__was_read(const ws_conn *conn, ptrdiff_t got)
 {
-    return ws__would_block() &&
-        !(conn->line & WS__BROKEN) ? WS_IO_WANT_READ : WS_IO_ERROR;
+    if (got == WS_IO_WANT_READ && conn->line & WS__BROKEN)
+        return WS_IO_ERROR;
+    return got;
 }
 
 /* The socket as a ws_io. */
 static ptrdiff_t ws__socket_read(void *user, void *buf, size_t n)
 {
     const ws_conn *conn = (const ws_conn *)user;
-    ptrdiff_t got = recv(conn->fd, (char *)buf, ws__sock_size(n), 0);
 
-    return got < 0 ? ws__read_fault(conn) : got;
+    return ws__was_read(conn, ws__sock_read(conn->fd, buf, n, 0));
 }
 
 static ptrdiff_t ws__socket_write(void *user, const void *buf, size_t n)
@@ -12664,7 +12680,9 @@ static ptrdiff_t ws__readv(ws_conn *conn, const ws__piece *pieces, int n)
     ptrdiff_t got = ws__sock_recvv(conn->fd, pieces, n);
 
     conn->line &= (uint8_t)~WS__MORE;
-    return got < 0 ? ws__read_fault(conn) : got;
+    if (got < 0)
+        got = ws__would_block() ? WS_IO_WANT_READ : WS_IO_ERROR;
+    return ws__was_read(conn, got);
 }
 
 static ptrdiff_t ws__write(ws_conn *conn, const void *buf, size_t n)
@@ -13242,12 +13260,10 @@ static ptrdiff_t ws__tunnel_read(ws_conn *conn, char *in, size_t n)
             ws_tunnel_feed(conn->dial->tunnel, in, 1);
         return got;
     }
-    got = (ptrdiff_t)recv(conn->fd, in, ws__sock_size(n), MSG_PEEK);
-    if (got < 0)
-        return ws__read_fault(conn);
+    got = ws__was_read(conn, ws__sock_read(conn->fd, in, n, MSG_PEEK));
     if (got > 0) {
         size_t used = ws_tunnel_feed(conn->dial->tunnel, in, (size_t)got);
-        recv(conn->fd, in, ws__sock_size(used), 0);
+        ws__sock_read(conn->fd, in, used, 0);
     }
     return got;
 }
@@ -14487,7 +14503,8 @@ static void ws__answer_ahead(ws_conn *conn)
         if (++seen <= client->answered)
             continue;
         client->answered = (uint16_t)seen;
-        if (ws__pong_put(conn, walk.p - walk.f.size, (size_t)walk.f.size))
+        if (ws__control_answer(conn, WS_OP_PING, walk.p - walk.f.size,
+                               (size_t)walk.f.size))
             return;
     }
 }
@@ -15748,9 +15765,11 @@ static void ws__loop_visit(ws_loop *loop, ws_conn *conn, int found)
         loop->now = ws__clock();      /* others' events may have taken long */
     if (conn->place & WS__LINGERS) {      /* until its time is over: what it still sends
                                            is dropped */
-        ptrdiff_t got = found ? recv(conn->fd, (char *)loop->buf, WS__WASTE_SIZE, 0) : 0;
-        if (found && (got == 0 || (got < 0 && !ws__would_block())))
-            ws__loop_drop(conn);
+        if (found) {
+            ptrdiff_t got = ws__sock_read(conn->fd, loop->buf, WS__WASTE_SIZE, 0);
+            if (got <= 0 && got != WS_IO_WANT_READ)
+                ws__loop_drop(conn);
+        }
         return;
     }
     ws__loop_enter(loop, conn);
@@ -16828,11 +16847,12 @@ WS_API ws_socket ws_detach(ws_conn *conn, const void **rest, size_t *n)
     const ws_socket none = (ws_socket)WS__NO_SOCK;
     ws_socket fd;
     ws_loop *loop = conn ? conn->loop : NULL;
-    int asked = conn && ws__may_answer(conn);
+    int asked;
 
     ws__sane(conn);
     if (!conn || !rest || !n)
         return none;
+    asked = ws__may_answer(conn);
     if (!asked && (conn->core.phase != WS__PHASE_FRAMES || conn->core.sending))
         return none;
     if (conn->more && conn->more->layer)
