@@ -12,9 +12,26 @@ export CC CFLAGS CPPFLAGS LDFLAGS LDLIBS
 out=build/test
 
 # ---- one part -------------------------------------------------------------------------
+# Compiling takes longer than running. Test programs that look into nothing of ws.h are linked
+# to one object of it, made with -O1. The others contain it: without optimization, which is
+# quicker in all, but for those that run long. Sanitizers are in each.
+linked="test_anytime test_codec test_engine test_field_engine test_field_peers test_field_platform
+    test_field_wake test_handshake test_messages test_parity test_threats test_transcripts"
+long="test_deflate test_sse"
+
+object() {      # ws.h alone, for those of $linked
+    printf '#define WS_IMPLEMENTATION\n#include "ws.h"\n' >$out/ws.c
+    for header in errno fcntl netinet/in poll sys/socket sys/un time unistd; do
+        echo "#include <$header.h>"
+    done >$out/linked.h             # what the bodies include, and the programs after them use
+    $CC $CPPFLAGS -O1 -g -Wall -Wextra -Werror $(cat $out/sanitize) -include tests/assert.h \
+        -I. -c $out/ws.c -o $out/ws_new.o >$out/ws.log 2>&1 && mv $out/ws_new.o $out/ws.o
+    : >$out/ws.done
+}
+
 program() {     # build and run tests/$1.c
     sanitize=$out/sanitize
-    use= libs=
+    use= libs= level=-O0
     case $1 in
     test_threads | test_lookup) sanitize=$out/sanitize_threads ;;
     test_deflate*) [ ! -s $out/zlib ] || use=-DWS_USE_ZLIB libs=-lz ;;
@@ -23,7 +40,13 @@ program() {     # build and run tests/$1.c
         use=-DWS_USE_MBEDTLS libs="-lmbedtls -lmbedx509 -lmbedcrypto"
         [ "$1" != test_tls_faults ] || [ ! -s $out/wrap ] || use="$use -DWRAPPED" libs=$(cat $out/wrap) ;;
     esac
-    $CC $CPPFLAGS -O1 -g -Wall -Wextra -Werror $(cat $sanitize) $use -include tests/assert.h \
+    case " $(echo $linked) " in *" $1 "*)   # the guard of the bodies leaves them out
+        while [ ! -f $out/ws.done ]; do sleep 1; done
+        [ -f $out/ws.o ] || { cat $out/ws.log; return 1; }
+        use="-DWS_IMPLEMENTED_ -D_GNU_SOURCE= -include $out/linked.h" libs=$out/ws.o ;;
+    esac
+    case " $long " in *" $1 "*) level=-O1 ;; esac
+    $CC $CPPFLAGS $level -g -Wall -Wextra -Werror $(cat $sanitize) $use -include tests/assert.h \
         -I. -Itests "tests/$1.c" \
         -o "$out/$1" $LDFLAGS $libs $LDLIBS -pthread || return 1
     limit "$out/$1"
@@ -127,6 +150,10 @@ if [ $# = 0 ]; then     # the long ones first; parity reads the logs of the othe
     set -- compile lockstep $(ls tests/test_*.c 2>/dev/null | sed 's|.*/||; s|\.c$||') \
         fuzz examples firmware tls manual lint
 fi
+rm -f $out/ws.o $out/ws.done
+for name in $linked; do     # the object is made beside the first parts, which do not need it
+    case " $* " in *" $name "*) object & break ;; esac
+done
 jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}
 printf '%s\n' "$@" | xargs -P "$jobs" -n 1 sh tests/run.sh --part
 [ -z "$last" ] || sh tests/run.sh --part $last
