@@ -20,6 +20,19 @@ calls() {       # what an object wants from outside, less what it may
     nm "$1" | awk '$1 == "U" { print $2 }' | grep -E "$2" | sed 's/^/calls: /'
 }
 
+text() {        # the program as the compiler reads it, less what the system's headers say
+    for f in $paths; do
+        "$@" -I. -E $f || return 1
+    done | awk '/^# [0-9]+ "/ { ours = $3 !~ /^"[\/<]/; next } ours'
+}
+lean() {        # what stops COMPILER and FLAGS once they have warned: no code is made
+    case $* in
+    *" -O"* | arm*) return ;;       # here the optimizer warns as well
+    clang*) echo -emit-llvm ;;
+    *) if echo 'int one;' | $1 -flto -x c -c - -o "$exe.o" 2>/dev/null; then echo -flto; fi ;;
+    esac
+}
+
 cell() {
     kind=$1 cc=$2 files=$3
     paths=
@@ -28,9 +41,16 @@ cell() {
     done
     case $kind in
     run)        $cc -I. $paths -o "$exe" && "$exe" ;;
+    as:*)       # as that language level, whose cell is run: the same text is the same program,
+                # and what is left to ask for are the errors and warnings of this one
+                text $cc >"$exe.i" &&
+                text $(echo "$cc" | sed "s/-std=[^ ]*/-std=${kind#as:}/") >"$exe.as.i" || return 1
+                if [ -s "$exe.i" ] && cmp -s "$exe.i" "$exe.as.i"; then $cc -I. -fsyntax-only $paths
+                else $cc -I. $paths -o "$exe" && "$exe"
+                fi ;;
     zlib)       $cc -I. $paths -o "$exe" -lz && "$exe" ;;
     link)       $cc -I. $paths -o "$exe" ;;
-    object)     $cc -I. -c $paths -o "$exe.o" ;;
+    object)     $cc $(lean $cc) -I. -c $paths -o "$exe.o" ;;
     mixed)      # C implementation, C++ user: two compilers, "CC and flags;CXX and flags"
                 ${cc%;*} -I. -c $src/impl_only.c -o "$exe.o" &&
                 ${cc#*;} -I. $paths "$exe.o" -o "$exe" && "$exe" ;;
@@ -48,7 +68,12 @@ cell() {
                 nm "$exe.o" | awk '$1 == "U" { print $2 }' |
                     grep -vE '^(mem(cpy|move|set|cmp|chr)|bcmp|str(len|chr|cmp)|__aeabi_.*|__gnu_thumb1_.*)$' >>"$exe.txt"
                 cat "$exe.txt"; [ -f "$exe.txt" ] && [ ! -s "$exe.txt" ] ;;
-    winlink)    $cc -I. $paths -o "$exe.exe" -lws2_32 -lbcrypt ;;
+    winlink)    # with its bodies for the warnings; the bodies that it is linked to are those of
+                # winbodies.o, which the guard in ws.h leaves out here
+                $cc -I. -fsyntax-only $paths &&
+                $cc -I. -DWS_IMPLEMENTED_ -DWS_SSE_IMPLEMENTED_ -include winsock2.h \
+                    -include windows.h $paths $out/winbodies.o -o "$exe.exe" \
+                    -lws2_32 -lbcrypt ;;
     stack)      # no function takes more than 512 bytes of it, or an amount that nobody knows
                 $cc -fstack-usage -I. -c $paths -o "$exe.o" && [ -s "$exe.su" ] &&
                 awk -F '\t' '$2 > 512 || $3 == "dynamic" {
@@ -114,8 +139,9 @@ server=$(echo $server) client=$(echo $client) sockets=$(echo $sockets)
 for cc in gcc clang; do
     have $cc || continue
     for std in c99 c11 c17; do
+        how=as:c99; [ $std != c99 ] || how=run
         for f in $sources "static_a.c static_b.c"; do
-            add "$cc-$std" run "$cc -std=$std $strict" "$f"
+            add "$cc-$std" $how "$cc -std=$std $strict" "$f"
         done
     done
     add "$cc-gnu11-late" run "$cc -std=gnu11 $strict" late.c
@@ -125,7 +151,7 @@ for cc in gcc clang; do
         add "$cc-O$level" run "$cc -std=c99 -O$level $strict" no_malloc.c
     done
     add "$cc-avx2" object "$cc -std=c99 -O2 -mavx2 $strict" impl.c
-    add "$cc-extra" object "$cc -std=c99 -O2 -Wcast-qual -Wundef -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla $strict" impl_only.c
+    add "$cc-extra" object "$cc -std=c99 -Wcast-qual -Wundef -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla $strict" impl_only.c
     add "$cc-c++-compat" object "$cc -std=c99 -Wc++-compat $strict" impl_only.c
     add "$cc-unsigned-char" run "$cc -std=c99 -funsigned-char $strict" impl.c
     add "$cc-field_40" run "$cc -std=c99 -DWS_NO_SOCKETS $strict" lwip.c
@@ -137,8 +163,9 @@ for cc in gcc clang; do
     for std in c99 c17 gnu11; do add "$cc-$std-field_42" macros "$cc -std=$std" ""; done
     add "$cc-field_43" left "$cc -std=gnu99 -w" "WS_NO_SERVER : $server"
     add "$cc-field_43" left "$cc -std=gnu99 -w" "WS_NO_CLIENT : $client"
+    # at -O0 an object wants whatever it can want: one at -O2 for what an optimizer puts in
     add "$cc-names" names "$cc -std=c99 -O2" impl_only.c
-    add "$cc-names" names "$cc -std=c99 -O2 -DWS_NO_SOCKETS" impl_only.c
+    add "$cc-names" names "$cc -std=c99 -O0 -DWS_NO_SOCKETS" impl_only.c
     add "$cc-names" names "$cc -std=c99 -O0 -DWS_NO_SIMD" impl_only.c
     add "$cc-bare" bare "$cc -std=c99 -O2 -DWS_NO_SOCKETS -DWS_NO_MALLOC" impl_only.c
     add "$cc-bare" bare "$cc -std=c99 -Os -ffreestanding -DWS_NO_SOCKETS -DWS_NO_MALLOC -DWS_NO_SIMD" impl_only.c
@@ -171,7 +198,7 @@ if ${CC:-cc} $out/zlib.c -o $out/zlib -lz >/dev/null 2>&1; then
         for d in -DWS_NO_SOCKETS -DWS_NO_MALLOC -DWS_NO_CLIENT -DWS_NO_SERVER; do
             add "$cc-switches-zlib" object "$cc -std=c99 $strict $d -DWS_USE_ZLIB" impl_only.c
         done
-        add "$cc-names-zlib" names "$cc -std=c99 -O2 -DWS_USE_ZLIB" impl_only.c
+        add "$cc-names-zlib" names "$cc -std=c99 -O0 -DWS_USE_ZLIB" impl_only.c
     done
     for cxx in g++ clang++; do
         have $cxx || continue
@@ -186,7 +213,8 @@ if command -v gcc >/dev/null 2>&1; then     # poll and kqueue instead of epoll; 
     mild="-Itests -pthread -O1 $strict -Wno-conversion -Wno-sign-conversion"
     add gcc-poll run "gcc -std=gnu99 -U__linux__ $mild" tests/test_groups.c
     for f in tests/test_groups.c tests/test_net.c tests/test_field_platform.c; do
-        add gcc-kqueue-field_47 run "gcc -std=gnu99 -DWS__POLLER_KQUEUE -I$src/kqueue $mild" $f
+        level=-O0; [ $f != tests/test_field_platform.c ] || level=-O1     # once for the warnings
+        add gcc-kqueue-field_47 run "gcc -std=gnu99 -DWS__POLLER_KQUEUE -I$src/kqueue $mild $level" $f
     done
     add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_SOCKETS : $sockets"
     add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_SOCKETS WS_NO_SERVER : $sockets $server"
@@ -217,9 +245,10 @@ fi
 for cxx in g++ clang++; do
     have $cxx || continue
     for std in c++11 c++17 c++20; do
-        add "$cxx-$std" run "$cxx -std=$std $strict" impl.cpp
-        add "$cxx-$std" run "$cxx -x c++ -std=$std $strict" loopback.c
-        add "$cxx-$std" run "$cxx -x c++ -std=$std $strict" "static_a.c static_b.c"
+        how=as:c++11; [ $std != c++11 ] || how=run
+        add "$cxx-$std" $how "$cxx -std=$std $strict" impl.cpp
+        add "$cxx-$std" $how "$cxx -x c++ -std=$std $strict" loopback.c
+        add "$cxx-$std" $how "$cxx -x c++ -std=$std $strict" "static_a.c static_b.c"
     done
     for f in twice.c no_client.c no_server.c no_simd.c no_threads.c no_extensions.c lwip.c; do
         add "$cxx-c++11" run "$cxx -x c++ -std=c++11 $strict" "$f"
@@ -228,7 +257,7 @@ for cxx in g++ clang++; do
         add "$cxx-c++11" run "$cxx -x c++ -std=c++11 $strict -Wno-missing-field-initializers" "$f"
     done
     add "$cxx-O2" run "$cxx -std=c++11 -O2 $strict" impl.cpp
-    add "$cxx-names" names "$cxx -x c++ -std=c++11 -O2" impl_only.c
+    add "$cxx-names" names "$cxx -x c++ -std=c++11 -O0" impl_only.c
     cc=gcc; [ $cxx = g++ ] || cc=clang
     add "$cxx-mixed" mixed "$cc -std=c99;$cxx -std=c++11 $strict" user.cpp
     m32="-m32 -idirafter /usr/include/x86_64-linux-gnu"
@@ -291,7 +320,7 @@ for cc in gcc clang; do
     for d in -DWS_NO_SOCKETS -DWS_NO_CLIENT -DWS_NO_SERVER; do
         add "$cc-switches" object "$cc -std=c99 $d $strict" sse_after_only.c
     done
-    add "$cc-names" names "$cc -std=c99 -O2" sse_after_only.c
+    add "$cc-names" names "$cc -std=c99 -O0" sse_after_only.c
     add "$cc-names" names "$cc -std=c99 -O2" sse_only.c
     add "$cc-bare" bare "$cc -std=c99 -Os -ffreestanding" sse_only.c
     can $cc $m32 && each "$cc-m32" run "$cc $m32 -std=c99 $strict"
@@ -337,8 +366,8 @@ else
             "-DWS_STATIC -DWS_NO_CLIENT" "-DWS_STATIC -DWS_NO_SERVER"; do
             add "$cc-tls" object "$tls $d" impl_only.c
         done
-        add "$cc-tls-extra" object "$tls -O2 -Wcast-qual -Wundef -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla -Wc++-compat" impl_only.c
-        add "$cc-tls-names" names "$cc -std=c99 -O2 -DWS_USE_MBEDTLS" impl_only.c
+        add "$cc-tls-extra" object "$tls -Wcast-qual -Wundef -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla -Wc++-compat" impl_only.c
+        add "$cc-tls-names" names "$cc -std=c99 -O0 -DWS_USE_MBEDTLS" impl_only.c
         ! can $cc $m32 || add "$cc-tls-m32" object "$tls $m32" impl_only.c
     done
     for cxx in g++ clang++; do
@@ -356,9 +385,18 @@ if grep -q '|windows|' $out/list && command -v wine >/dev/null 2>&1; then
     WINEPREFIX=$PWD/$out/wine WINEDEBUG=-all wine cmd /c exit >/dev/null 2>&1
 fi
 
+# The examples' bodies on Windows, once for all.
+if grep -q '|winlink|' $out/list; then
+    printf '#define WS_IMPLEMENTATION\n#define WS_SSE_IMPLEMENTATION\n#include "ws.h"\n#include "ws_sse.h"\n' \
+        >$out/winbodies.c
+    x86_64-w64-mingw32-gcc -std=c99 -I. -c $out/winbodies.c -o $out/winbodies.o || rm -f $out/winbodies.o
+fi
+
 # ---- run ----------------------------------------------------------------------------------
 jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}
-awk '{ print NR }' $out/list | xargs -P "$jobs" -n 1 sh tests/compile/run.sh --cell
+# the long ones first: test programs, then what is optimized
+awk -F '|' '{ print ($4 ~ /tests\/test_/ ? 3 : $3 ~ /-O[123s]/ ? 2 : 1), NR }' $out/list |
+    sort -k 1,1nr -k 2n | sed 's/.* //' | xargs -P "$jobs" -n 1 sh tests/compile/run.sh --cell
 [ ! -f "$(ls $out/*.size 2>/dev/null | head -n 1)" ] || {
     echo "firmware client for Cortex-M0+, whole image:"; cat $out/*.size; }
 all=$(wc -l <$out/list)
