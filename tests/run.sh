@@ -17,7 +17,7 @@ out=build/test
 # quicker in all, but for those that run long. Sanitizers are in each.
 linked="test_anytime test_codec test_engine test_field_engine test_field_peers test_field_platform
     test_field_wake test_handshake test_messages test_parity test_threats test_transcripts"
-long="test_deflate test_sse"
+long="test_deflate test_sse test_torture"
 
 object() {      # ws.h alone, for those of $linked
     printf '#define WS_IMPLEMENTATION\n#include "ws.h"\n' >$out/ws.c
@@ -62,7 +62,7 @@ lockstep() {    # the library beside an older one: plain, then with sanitizers a
     set -- -std=c99 -g -include tests/assert.h -I. -Itests tests/lockstep.c tests/lockstep/old.c \
         tests/lockstep/new.c
     $CC $CPPFLAGS -O2 "$@" -o $out/lockstep $LDFLAGS $LDLIBS && limit $out/lockstep || return 1
-    $CC $CPPFLAGS -O1 $(cat $out/sanitize) $use "$@" -o $out/lockstep_sane $LDFLAGS $libs $LDLIBS &&
+    $CC $CPPFLAGS -O0 $(cat $out/sanitize) $use "$@" -o $out/lockstep_sane $LDFLAGS $libs $LDLIBS &&
         limit $out/lockstep_sane --scripts 60
 }
 
@@ -73,9 +73,9 @@ part() {
     examples) sh tests/examples.sh && sh tests/programs.sh ;;
     compile) sh tests/compile/run.sh ;;
     lint) sh tests/lint.sh ;;
-    manual) sh tests/manual.sh ;;
+    manual) CFLAGS='-O0 -g' sh tests/manual.sh ;;
     fuzz) sh tests/fuzz/run.sh replay ;;
-    firmware) sh tests/firmware/run.sh ;;
+    firmware) CFLAGS='-O0 -g' sh tests/firmware/run.sh ;;
     tls) sh tests/tls/certs_test.sh ;;
     parity) sh tests/parity.sh ;;
     *) echo "no part $1"; return 1 ;;
@@ -147,8 +147,10 @@ last=
 if [ $# = 0 ]; then     # the long ones first; parity reads the logs of the others
     rm -f $out/*.log
     last=parity
-    set -- compile lockstep $(ls tests/test_*.c 2>/dev/null | sed 's|.*/||; s|\.c$||') \
-        fuzz examples firmware tls manual lint
+    first="compile examples lockstep fuzz test_faults test_faults_poll test_engine test_deflate
+        test_tls_faults test_stream test_torture test_tls test_messages test_sse test_requests manual"
+    set -- $first $(ls tests/test_*.c 2>/dev/null | sed 's|.*/||; s|\.c$||' |
+        grep -vx "$(printf '%s\n' $first)") firmware tls lint
 fi
 rm -f $out/ws.o $out/ws.done
 for name in $linked; do     # the object is made beside the first parts, which do not need it

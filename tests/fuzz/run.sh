@@ -1,7 +1,7 @@
 #!/bin/sh
 # The fuzz targets: recv server_head client_head client_body url sse_parse sse_roundtrip, and with
 # zlib inflate offers.
-#   sh tests/fuzz/run.sh replay    the checked-in inputs, with the plain driver, and 1 s of
+#   sh tests/fuzz/run.sh replay    the checked-in inputs, with the plain driver, and 2 s of
 #                                  random changes to them
 #   sh tests/fuzz/run.sh fuzz      FUZZ_SECONDS (60) for each target, with clang's libFuzzer if
 #                                  there is one, else with the plain driver
@@ -49,9 +49,9 @@ one() {         # one TARGET: result in $out/TARGET.txt, exit status
             -max_len=20000 -dict=tests/fuzz/ws.dict -artifact_prefix=$out/$t/ \
             -print_final_stats=1 -verbosity=1 $out/$t/corpus $corpus
     else
-        seconds=1
-        [ "$mode" = replay ] || seconds=$FUZZ_SECONDS
-        $CC $CPPFLAGS -O1 -g $warn $san -include tests/assert.h -I. tests/fuzz/$t.c \
+        seconds=$FUZZ_SECONDS level=-O1
+        [ "$mode" != replay ] || seconds=2 level=-O0    # compiling takes longer than running
+        $CC $CPPFLAGS $level -g $warn $san -include tests/assert.h -I. tests/fuzz/$t.c \
             tests/fuzz/main.c -o $out/$t.plain $LDFLAGS $LDLIBS $(zlib $t) &&
         $out/$t.plain -t $seconds -s "${FUZZ_SEED:-1}" $corpus
     fi
