@@ -1,24 +1,18 @@
 /* How far the library goes: up the stack (sec_A6, sec_C12) and along its input (sec_A7, sec_A1).
    The stack is painted and looked at afterwards; input ends where the next page cannot be
    touched. And how much a loop keeps. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#define WS_IMPLEMENTATION
-#include "../ws.h"
-#include "test.h"
 #ifdef _WIN32
+#include <stdio.h>
 int main(void)
 {
     printf("SKIP test_bounds: it uses mmap and threads\n0 passed, 0 failed\n");
     return 0;
 }
 #else
-#include "engine.h"
+#include "fixture.h"
 #include <pthread.h>
 #include <sys/mman.h>
 
-#define KEY "dGhlIHNhbXBsZSBub25jZQ=="
 #define ASK "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
     "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n"
 
@@ -85,7 +79,7 @@ static void add_frames(buf *b, int masked)
     buf_add(b, f, masked ? 6 : 2);
 }
 
-typedef struct job { buf in; int client, messages, pongs, closed, error, events; world w; } job;
+typedef struct job { buf in; int client, messages, pongs, closes, error, events; world w; } job;
 
 static int no_random(void *user, void *p, size_t n)
 {
@@ -115,7 +109,7 @@ static void *engine(void *user)
             j->events++;
             j->messages += ev.type == WS_EV_MESSAGE;
             j->pongs += ev.type == WS_EV_PONG;
-            if (ev.type == WS_EV_CLOSE) { j->closed = ev.code; j->error = ev.error; }
+            if (ev.type == WS_EV_CLOSE) { j->closes = ev.code; j->error = ev.error; }
             if (ev.type == WS_EV_OPEN) ws_header_value(c, "z");
             if (ev.type == WS_EV_MESSAGE && ev.size) ws_send(c, ev.op, ev.data, ev.size);
         }
@@ -138,7 +132,7 @@ static void small(job *j, int code)
     printf("# %s: %lu bytes of stack, %d events\n", j->client ? "client" : "server",
            (unsigned long)used, j->events);
     CHECK(used <= ROOM);
-    CHECK_INT(j->closed, code);
+    CHECK_INT(j->closes, code);
     buf_free(&j->in);
 }
 
@@ -274,7 +268,7 @@ TEST(sec_A7_frames)
         CHECK_INT(ws_feed(s.c, end - b.n, b.n), b.n);
         side_pull(&s);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 

@@ -1,10 +1,7 @@
 /* permessage-deflate (RFC 7692) and the extension interface, over the engine: negotiation on
    both roles, messages both ways, what hostile peers, codecs and allocators do. Without
    WS_USE_ZLIB only what needs no compression is tested, and the rest says SKIP. */
-#define WS_IMPLEMENTATION
-#include "ws.h"
-#include "test.h"
-#include "engine.h"
+#include "fixture.h"
 
 /* ---- a client and a server of ours ---- */
 
@@ -232,7 +229,7 @@ TEST(accept_again)
         buf_str(&request, "Sec-WebSocket-Protocol: one, two, three\r\nSec-WebSocket-Extensions: x-double; key=5\r\n\r\n");
         side_feed(&s, request.p, request.n);
         buf_free(&request);
-        CHECK_INT(s.asked, 1);
+        CHECK_INT(s.requests, 1);
         w.h.fail_at = w.h.calls + n;
         r = ws_accept(s.c, &a);
         if (r) {
@@ -244,10 +241,10 @@ TEST(accept_again)
         }
         w.h.fail_at = 0;
         side_pull(&s);
-        CHECK_INT(s.opened, 1);
+        CHECK_INT(s.opens, 1);
         CHECK_STR(ws_protocol(s.c), r ? want[i] : "one");
         CHECK_STR(ws_extensions(s.c), "x-double; key=5");
-        side_done(&s);
+        side_over(&s);
         if (!r) break;
     }
     CHECK(n > 4);
@@ -284,7 +281,7 @@ TEST(configurations)
         side_new(&s, &w, i & 1, &cfg);
         side_pull(&s);
         CHECK_INT(s.error, i < 11 ? WS_ERR_ARGUMENT : 0);
-        side_done(&s);
+        side_over(&s);
     }
     for (i = 0; i < 14; i++) {
         ws_deflate z = { 0 };
@@ -309,7 +306,7 @@ TEST(configurations)
         CHECK_INT(s.error, WS_ERR_NO_CODEC);
         CHECK(strstr(s.reason, "codec") != NULL);
 #endif
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -402,7 +399,7 @@ TEST(rfc_examples_at_every_split)
 
     for (i = 0; i < sizeof examples / sizeof *examples; i++) {
         buf in = { 0 };
-        put_spec(&in, examples[i].frames, 1);
+        put_frames(&in, examples[i].frames, 1);
         for (k = 0; k <= in.n; k++) {
             world w;
             side s;
@@ -414,7 +411,7 @@ TEST(rfc_examples_at_every_split)
                 printf("%s, split at %d: %s\n", examples[i].title, (int)k, s.log.p);
                 CHECK_STR(s.log.p, examples[i].log);
             }
-            side_done(&s);
+            side_over(&s);
         }
         buf_free(&in);
     }
@@ -453,7 +450,7 @@ TEST(rfc_examples_sent)
         else
             CHECK(text.n == 9 + 7 + 7 + 2 + 7 && !memcmp(text.p,
                 "\xc1\7\xf2\x48\xcd\xc9\xc9\7\0\xc1\5\xf2\0\x11\0\0\x81\5Hello\x81\0\x89\5Hello", text.n));
-        side_done(&s);
+        side_over(&s);
     }
     buf_free(&text);
 }
@@ -552,13 +549,13 @@ static void offer_check(const offer_case *o)
         buf_str(&want, "\r\nSec-WebSocket-Extensions: ");
         if (o->answer) buf_str(&want, o->answer);
         if (o->answer) buf_str(&want, "\r\n");
-        CHECK_INT(s.opened, 1);
+        CHECK_INT(s.opens, 1);
         CHECK_STR(ws_extensions(s.c), o->answer ? o->answer : "");
         CHECK_INT(strstr(buf_c(&s.out), want.p) != NULL, o->answer != NULL);
         buf_free(&want);
     }
     if (test_faults) printf("  offer %s: %s\n", o->offer, s.out.p);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* An offer that is not valid is declined (RFC 7692 7.1), one that is no offer at all refused
@@ -638,21 +635,21 @@ static void answer_check(const answer_case *a)
     CHECK(strstr(buf_c(&s.out), want.p) != NULL);
     sprintf(line, "%s%s%s", *a->answer ? "Sec-WebSocket-Extensions: " : "", a->answer,
             *a->answer ? "\r\n" : "");
-    side_client_answer(&answer, &s.out, line);
+    put_answer(&answer, &s.out, line);
     side_feed(&s, answer.p, answer.n);
     if (a->why) {
         CHECK_INT(s.error, WS_ERR_EXTENSION);
         CHECK(strstr(s.reason, a->why) != NULL);
-        CHECK_INT(s.opened, 0);
+        CHECK_INT(s.opens, 0);
     } else {
-        CHECK_INT(s.opened, 1);
+        CHECK_INT(s.opens, 1);
         if (!strchr(a->answer, '"')) CHECK_STR(ws_extensions(s.c), a->answer);
         CHECK_INT(ws_send_text(s.c, "still works"), 0);
     }
     if (test_faults) printf("  answer %s: %s %s\n", a->answer, s.out.p, s.reason);
     buf_free(&answer);
     buf_free(&want);
-    side_done(&s);
+    side_over(&s);
 }
 
 TEST(sec_B4_B5_answers)
@@ -925,7 +922,7 @@ TEST(sec_F1_bombs)
                 server_open(&s, &w, &cfg, "permessage-deflate");
                 w.h.peak = w.h.now;
                 side_feed(&s, in.p, in.n);
-                CHECK_INT(s.closed, n > limit);
+                CHECK_INT(s.closes, n > limit);
                 CHECK(tally.out <= limit + 64);
                 CHECK(w.h.peak < 3 * (limit + in.n) + 65536 + 16384);
                 if (n > limit) {
@@ -933,7 +930,7 @@ TEST(sec_F1_bombs)
                     CHECK_INT(s.code, 1009);
                 } else if (!how) CHECK_INT(s.messages, 1);
                 if (test_faults > 5) { printf("  limit %d n %d how %d\n", (int)limit, (int)n, how); i = k = how = 9; }
-                side_done(&s);
+                side_over(&s);
                 buf_free(&z);
                 buf_free(&in);
                 free(zeros);
@@ -959,7 +956,7 @@ TEST(limit_is_of_one_message)
     for (i = 0; i < 1000; i++) side_frame(&s, 0xC1, z.p, z.n);
     CHECK_INT(s.messages, 1000);
     CHECK(w.h.peak < 100000);
-    side_done(&s);
+    side_over(&s);
     buf_free(&z);
 }
 
@@ -978,9 +975,9 @@ TEST(sec_F2_shortest_payloads)
         world_init(&w);
         server_open(&s, &w, NULL, "permessage-deflate");
         side_frame(&s, 0xC2, p, n);
-        CHECK(s.closed ? s.error == WS_ERR_DECODE && s.code == 1007 : s.messages == 1);
-        ok += !s.closed;
-        side_done(&s);
+        CHECK(s.closes ? s.error == WS_ERR_DECODE && s.code == 1007 : s.messages == 1);
+        ok += !s.closes;
+        side_over(&s);
     }
     printf("  %d of these are messages\n", ok);
     CHECK(ok > 1 && ok < 1000);
@@ -1034,7 +1031,7 @@ TEST(sec_F2_garbage_like_zlib)
               good++;
           } else CHECK(s.error == WS_ERR_DECODE || s.error == WS_ERR_MESSAGE_SIZE);
           buf_free(&g.all); }
-        side_done(&s);
+        side_over(&s);
         buf_free(&z);
         free(want);
     }
@@ -1062,17 +1059,17 @@ TEST(reserved_bits)
         side s;
         world_init(&w);
         server_open(&s, &w, NULL, "permessage-deflate");
-        put_spec(&in, rsvs[i].frames, 1);
+        put_frames(&in, rsvs[i].frames, 1);
         side_feed(&s, in.p, in.n);
-        if (strcmp(rsvs[i].frames, "c1x8a0200")) CHECK_STR(buf_c(&s.log), rsvs[i].log);
-        side_done(&s);
+        if (strcmp(rsvs[i].frames, "c1x8a0200")) CHECK_EVENTS(&s, rsvs[i].log);
+        side_over(&s);
         world_init(&w);
         server_open(&s, &w, NULL, "x-none");        /* nothing agreed: no bit at all */
         buf_clear(&in);
-        put_spec(&in, "c1x00", 1);
+        put_frames(&in, "c1x00", 1);
         side_feed(&s, in.p, in.n);
-        CHECK_STR(buf_c(&s.log), "O C1002!RSV ");
-        side_done(&s);
+        CHECK_EVENTS(&s, "O C1002!RSV ");
+        side_over(&s);
         buf_free(&in);
     }
 }
@@ -1092,8 +1089,8 @@ TEST(utf8_of_decoded_text)
         buf_clear(&z);
         squeeze(&z, i == 2 ? "abc\xc3" : bad, i == 2 ? 4 : 5, 15, Z_SYNC_FLUSH);
         side_frame(&s, i == 1 ? 0x41 : i == 2 ? 0xC1 : 0xC1, z.p, z.n);
-        CHECK_STR(buf_c(&s.log), "O C1007!UTF8 ");
-        side_done(&s);
+        CHECK_EVENTS(&s, "O C1007!UTF8 ");
+        side_over(&s);
     }
     buf_free(&z);
 }
@@ -1146,7 +1143,7 @@ TEST(field_34_final_block_ends_the_message)
         for (client = 0; client < 2; client++) {
             buf in = { 0 };
             int faults = test_faults;
-            put_spec(&in, finals[i].frames, !client);
+            put_frames(&in, finals[i].frames, !client);
             for (k = 0; k <= in.n && test_faults < faults + 2; k++) {
                 world w;
                 side s;
@@ -1154,8 +1151,8 @@ TEST(field_34_final_block_ends_the_message)
                 if (client) client_open(&s, &w, NULL);
                 else server_open(&s, &w, NULL, "permessage-deflate");
                 side_feed_cut(&s, &in, k);
-                CHECK_STR(buf_c(&s.log), finals[i].log);
-                side_done(&s);
+                CHECK_EVENTS(&s, finals[i].log);
+                side_over(&s);
             }
             if (test_faults > faults) printf("    %s, client %d\n", finals[i].title, client);
             buf_free(&in);
@@ -1241,7 +1238,7 @@ TEST(field_34_peers_that_finish_each_message)
             buf_free(&have.all);
             buf_free(&in);
             buf_free(&z);
-            side_done(&s);
+            side_over(&s);
         }
     free(plain);
 }
@@ -1276,10 +1273,10 @@ TEST(field_34_limits_hold)
         server_open(&s, &w, &cfg, "permessage-deflate; client_max_window_bits");
         side_frame(&s, 0xC1, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7);
         side_frame(&s, 0xC1, "\xf3\x48\xcd\xc9\xc9\x07\x00", 7);
-        CHECK_STR(buf_c(&s.log), "O T'Hello' T'Hello' ");
+        CHECK_EVENTS(&s, "O T'Hello' T'Hello' ");
         side_frame(&s, 0xC2, z.p, z.n);
         CHECK_INT(s.error, WS_ERR_MESSAGE_SIZE);
-        side_done(&s);
+        side_over(&s);
     }
     buf_free(&z);
 }
@@ -1302,7 +1299,7 @@ TEST(sec_F4_window_of_256)
     CHECK_STR(ws_extensions(s.c), "permessage-deflate; client_max_window_bits=8");
     side_frame(&s, 0xC1, z.p, z.n);
     CHECK_INT(s.messages, 1);
-    side_done(&s);
+    side_over(&s);
     buf_free(&z);
 
     {   /* a server that answers 8 gets messages as they are */
@@ -1314,18 +1311,18 @@ TEST(sec_F4_window_of_256)
         cfg.deflate = &d;
         side_new(&s, &w, 1, &cfg);
         side_pull(&s);
-        side_client_answer(&answer, &s.out, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=8\r\n");
+        put_answer(&answer, &s.out, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=8\r\n");
         s.head = s.out.n;
         side_feed(&s, answer.p, answer.n);
-        CHECK_INT(s.opened, 1);
+        CHECK_INT(s.opens, 1);
         CHECK_INT(ws_send(s.c, WS_OP_TEXT, text, sizeof text), 0);
         side_pull(&s);
         CHECK_INT((uint8_t)s.out.p[s.head], 0x81);
         buf_clear(&answer);
-        put_spec(&answer, "c1xf248cdc9c90700", 0);
+        put_frames(&answer, "c1xf248cdc9c90700", 0);
         side_feed(&s, answer.p, answer.n);
-        CHECK_STR(buf_c(&s.log), "O T'Hello' ");
-        side_done(&s);
+        CHECK_EVENTS(&s, "O T'Hello' ");
+        side_over(&s);
         buf_free(&answer);
     }
     d.server_max_window_bits = 8;           /* and as a setting it is refused */
@@ -1337,7 +1334,7 @@ TEST(sec_F4_window_of_256)
         side_new(&s, &w, 0, &cfg);
         side_pull(&s);
         CHECK_INT(s.error, WS_ERR_ARGUMENT);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1413,7 +1410,7 @@ static void lying_run(const ws_deflate *d, void (*more)(ws_config *, ws_config *
     }
     for (i = 0; i < 2; i++) {
         side *s = i ? &p.client : &p.server;
-        if (!s->closed) continue;
+        if (!s->closes) continue;
         CHECK(s->error == 0 || s->error == WS_ERR_CODEC || s->error == WS_ERR_DECODE || s->error == WS_ERR_MEMORY ||
               s->error == WS_ERR_MESSAGE_SIZE);
         CHECK(s->code == 1011 || s->code == 1007 || s->code == 1009);
@@ -1560,7 +1557,7 @@ static void failing_pair(const ws_deflate *d, long at, int all, long *calls)
         }
         /* what was taken is there, in order, or the connection says so */
         CHECK(p.server.error != WS_ERR_DECODE && p.server.error != WS_ERR_CODEC);
-        if (!p.client.closed && !p.server.closed && p.server.opened) {
+        if (!p.client.closes && !p.server.closes && p.server.opens) {
             CHECK_INT(to_server.n, sent);
             CHECK(buf_is(&to_server.all, &want.all));
         }
@@ -1662,7 +1659,7 @@ TEST(dropped_and_replaced_messages)
             }
             before = p.server.messages;
             CHECK(before > 20 && before <= sent);
-            CHECK(!p.server.closed && !p.client.closed);
+            CHECK(!p.server.closes && !p.client.closes);
             buf_free(&have.all);
             pair_done(&p);
         }
@@ -1679,7 +1676,7 @@ TEST(required)
     pair_open(&p, &d, NULL, NULL);          /* 7.4.1 */
     CHECK_INT(p.client.error, WS_ERR_EXTENSION_MISSING);
     CHECK_INT(p.client.code, 1010);
-    CHECK_INT(p.client.opened, 0);
+    CHECK_INT(p.client.opens, 0);
     CHECK(strstr(p.client.reason, "permessage-deflate") != NULL);
     CHECK_INT(p.server.code, 1010);
     CHECK_STR(p.server.reason, "permessage-deflate");
@@ -1691,7 +1688,7 @@ TEST(required)
     CHECK_INT(p.client.error, WS_ERR_STATUS);
     pair_done(&p);
     pair_open(&p, &d, &d, NULL);
-    CHECK(p.client.opened && p.server.opened && !p.client.closed && !p.server.closed);
+    CHECK(p.client.opens && p.server.opens && !p.client.closes && !p.server.closes);
     pair_done(&p);
     {   /* what waited for OPEN is not sent without it */
         ws_config cfg;
@@ -1740,7 +1737,7 @@ TEST(field_29_interim_answers_are_no_body)
         CHECK_INT(ws_error(s.c), WS_ERR_EXTENSION_MISSING);
         CHECK_INT(ws_body(s.c).size, 0);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1823,13 +1820,13 @@ TEST(memory_of_the_caller)
             a.memory = blocks[1];
             side_new(&p.server, &p.w, 0, &a);
             pair_run(&p);
-            if (p.client.opened && p.server.opened) {
+            if (p.client.opens && p.server.opens) {
                 for (i = 0; i < 6; i++) {
                     int r = ws_send(p.client.c, WS_OP_TEXT, text, i & 1 ? sizeof text : 900);
-                    CHECK(!r || p.client.closed);
+                    CHECK(!r || p.client.closes);
                     pair_run(&p);
                     r = ws_send(p.server.c, WS_OP_TEXT, text, 700);
-                    CHECK(!r || p.server.closed || p.client.closed);
+                    CHECK(!r || p.server.closes || p.client.closes);
                     pair_run(&p);
                 }
                 if (p.server.messages == 6 && p.client.messages == 6) fits++;
@@ -1999,7 +1996,7 @@ TEST(states_that_cannot_be)
             cfg.memory_size = WS_MEMORY_SIZE(4000, 4000) + 8000;
         }
         server_open(&s, &w, &cfg, i < 3 ? "x-double; key=5" : "permessage-deflate");
-        if (s.opened) {
+        if (s.opens) {
             int r = ws_send_text(s.c, "hello, hello");
             CHECK(i == 3 ? r == 0 : r == WS_ERR_MEMORY);
             side_frame(&s, i < 3 ? 0xA1 : 0xC1, "6868", 4);
@@ -2007,7 +2004,7 @@ TEST(states_that_cannot_be)
         } else {
             CHECK(i != 1 && i != 3 && s.error != 0);
         }
-        side_done(&s);
+        side_over(&s);
         CHECK_INT(user.begun, user.ended);
     }
 }

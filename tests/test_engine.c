@@ -1,9 +1,6 @@
 /* The engine past its opening handshake, both roles: frames, messages, control frames, the
    closing handshake, deadlines, sending. sec_ names are rows of threats.md. */
-#define WS_IMPLEMENTATION
-#include "ws.h"
-#include "test.h"
-#include "engine.h"
+#include "fixture.h"
 
 /* ==== transcripts ====================================================================== */
 
@@ -150,11 +147,11 @@ static void peer_stream(buf *b, const char *in, int client, size_t *head)
         ws_config cfg = world_fresh(&w);
         side_new(&s, &w, 1, &cfg);
         side_pull(&s);
-        side_client_answer(b, &s.out, NULL);
+        put_answer(b, &s.out, NULL);
         side_free(&s);
     } else buf_str(b, REQUEST);
     *head = b->n;
-    put_spec(b, in, !client);
+    put_frames(b, in, !client);
 }
 
 /* Runs one transcript cut at a and at b (step: pieces of that size instead). */
@@ -179,7 +176,7 @@ static void run(side *s, world *w, int client, int mode, const buf *in, size_t a
     if (!client) s->head = head_size(&s->out);
     side_end(s);
     side_time(s, 60000);
-    CHECK_INT(s->closed, 1);
+    CHECK_INT(s->closes, 1);
     CHECK_INT(ws_finished(s->c), 1);
     CHECK_INT(ws_feed_room(s->c), 0);
     CHECK(ws_feed(s->c, "x", 1) <= 1);      /* taken or not, it is nothing any more */
@@ -206,7 +203,7 @@ static void expect(const transcript *t, int client, side *s)
                    buf_c(&want), buf_c(&s->log));
         CHECK(!strcmp(buf_c(&want), buf_c(&s->log)));
     }
-    side_frames(s, &have);
+    side_sent(s, &have);
     buf_clear(&want);
     buf_str(&want, t->out);
     if (t->out[0]) buf_str(&want, " ");
@@ -256,22 +253,22 @@ TEST(transcripts)
         for (step = 1; step <= 17; step += step < 4 ? 1 : 13) {
             run(&s, &v, client, t->mode, &in, 0, 0, step, 0);
             same(&whole, &s, t, client, step, 0);
-            side_done(&s);
+            side_over(&s);
         }
         for (a = 1; a < in.n; a += a < head + 300 || a + 40 > in.n ? 1 : 4999) {
             run(&s, &v, client, t->mode, &in, a, a, 0, 0);
             same(&whole, &s, t, client, a, a);
-            side_done(&s);
+            side_over(&s);
             runs++;
         }
         if (in.n - head <= 200)
             for (a = head; a < in.n; a++) for (b = a + 1; b < in.n; b++) {
                 run(&s, &v, client, t->mode, &in, a, b, 0, 0);
                 same(&whole, &s, t, client, a, b);
-                side_done(&s);
+                side_over(&s);
                 runs++;
             }
-        side_done(&whole);
+        side_over(&whole);
         buf_free(&in);
     }
     CHECK(runs > 10000);
@@ -311,9 +308,9 @@ TEST(sec_C3)
         side_plain(&s, &w, client);
         if (in_message) side_frame(&s, 0x01, "a", 1);
         side_frame(&s, byte, "\x03\xe8", (size_t)n);
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         if (bad) {
-            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.closes, 1);
             CHECK(s.error == e[0] || (e[1] && s.error == e[1]));
             CHECK_INT(s.code, 1002);
             CHECK_INT(f.close_code, 1002);
@@ -328,13 +325,13 @@ TEST(sec_C3)
             CHECK(s.error == 0);
         } else {
             CHECK_INT(s.error, 0);
-            CHECK_INT(s.closed, 0);
+            CHECK_INT(s.closes, 0);
             CHECK_INT(s.messages, byte == 0x82);
             CHECK_INT(s.pings, byte == 0x89);
             CHECK_INT(f.pongs, byte == 0x89);
             CHECK_INT(s.pongs, byte == 0x8a);
         }
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -369,9 +366,9 @@ TEST(sec_C1)
         else if (lens[i] > (1 << 20) || (k == 1 && lens[i] > (1 << 20) - 3))
             CHECK_INT(s.error, WS_ERR_MESSAGE_SIZE);
         else CHECK_INT(s.error, 0);
-        CHECK_INT(s.closed, s.error != 0);
-        if (s.error) CHECK_INT(side_frames(&s, NULL).close_code, error_tell(s.error));
-        side_done(&s);
+        CHECK_INT(s.closes, s.error != 0);
+        if (s.error) CHECK_INT(side_sent(&s, NULL).close_code, error_tell(s.error));
+        side_over(&s);
     }
 }
 
@@ -405,7 +402,7 @@ TEST(sec_C2)
         CHECK(w.h.now <= base + 2 * 1000 * (size_t)i + 4096 + 512);
         CHECK(w.h.peak <= base + 3 * 1000 * (size_t)i + 4096 + 512);    /* while it moves */
     }
-    side_done(&s[0]);
+    side_over(&s[0]);
 }
 
 TEST(sec_C4)
@@ -426,9 +423,9 @@ TEST(sec_C4)
         side_feed(&s, b.p, 2);              /* two bytes tell */
         CHECK_INT(s.error, client ? WS_ERR_MASK_PRESENT : WS_ERR_MASK_MISSING);
         CHECK_INT(s.code, 1002);
-        CHECK_INT(side_frames(&s, NULL).close_code, 1002);
+        CHECK_INT(side_sent(&s, NULL).close_code, 1002);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -453,7 +450,7 @@ TEST(sec_C5)
         else if (len > 125) CHECK_INT(s.error, WS_ERR_CONTROL_SIZE);
         else if (op == 8 && len == 1) CHECK(s.error == 0 || s.error == WS_ERR_CLOSE_SIZE);
         else CHECK_INT(s.error, 0);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -477,8 +474,8 @@ TEST(sec_C6)
             b[3] = (uint8_t)len;
             side_feed(&s, b, 4);
             CHECK_INT(s.error, len < 126 ? WS_ERR_LENGTH : 0);
-            if (s.error) CHECK_INT(side_frames(&s, NULL).close_code, 1002);
-            side_done(&s);
+            if (s.error) CHECK_INT(side_sent(&s, NULL).close_code, 1002);
+            side_over(&s);
         }
         side_plain(&s, &w, client);
         b[0] = 0x82;
@@ -486,7 +483,7 @@ TEST(sec_C6)
         for (i = 0; i < 8; i++) b[2 + i] = (uint8_t)(i < 4 ? 0 : len >> (56 - 8 * i));
         side_feed(&s, b, 10);
         CHECK_INT(s.error, len < 65536 ? WS_ERR_LENGTH : 0);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -516,14 +513,14 @@ TEST(sec_C7)
         side_feed(&s, b.p, b.n);
         CHECK_INT(s.messages, messages);
         CHECK_INT(s.pings, pings);
-        CHECK_INT(side_frames(&s, NULL).pongs, pings);
-        CHECK_INT(s.closed, want != 0);
+        CHECK_INT(side_sent(&s, NULL).pongs, pings);
+        CHECK_INT(s.closes, want != 0);
         side_end(&s);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.error, want ? want : WS_ERR_EOF);
         CHECK_INT(s.code, want ? 1002 : 1006);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -554,7 +551,7 @@ TEST(sec_C8)
         CHECK_INT(s.messages, 1);
         CHECK_INT(s.error, 0);
         peak[k] = w.h.peak - base;
-        side_done(&s);
+        side_over(&s);
     }
     CHECK(peak[1] <= 2 * 65536 + 4096);
     CHECK(peak[0] <= 2 * 65536 + 4096);
@@ -572,10 +569,10 @@ TEST(sec_C8)
         side_frame(&s, 0, "", 0);
         CHECK_INT(s.error, WS_ERR_FRAGMENTS);
         CHECK_INT(s.code, 1008);
-        CHECK_INT(side_frames(&s, NULL).close_code, 1008);
+        CHECK_INT(side_sent(&s, NULL).close_code, 1008);
         for (i = 0; i < 1000; i++) side_frame(&s, 0, "", 0);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
     {                                       /* exactly the limit passes */
         cfg = world_fresh(&w);
@@ -585,7 +582,7 @@ TEST(sec_C8)
         side_frame(&s, 1, "a", 1); side_frame(&s, 0, "b", 1); side_frame(&s, 0x80, "c", 1);
         CHECK_INT(s.messages, 2);
         CHECK_INT(s.error, 0);
-        side_done(&s);
+        side_over(&s);
     }
     for (k = 0; k < 60; k++) {              /* the sum is limited, on the header that crosses */
         uint8_t h[6] = { 0, 0x80, 0, 0, 0, 0 };
@@ -598,8 +595,8 @@ TEST(sec_C8)
         h[1] = (uint8_t)(0x80 | (100 - 3 * (k / 2) + over));
         side_feed(&s, h, 6);
         CHECK_INT(s.error, over ? WS_ERR_MESSAGE_SIZE : 0);
-        if (over) CHECK_INT(side_frames(&s, NULL).close_code, 1009);
-        side_done(&s);
+        if (over) CHECK_INT(side_sent(&s, NULL).close_code, 1009);
+        side_over(&s);
     }
 }
 
@@ -636,7 +633,7 @@ TEST(sec_C9)
         CHECK(done == n || ws_state(s.c) == WS_STATE_CLOSED || ws_done(s.c));
         CHECK(calls <= n * 3 + 8);
         free(b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -662,16 +659,16 @@ TEST(sec_C10)
             part.n = a;
             run(&s, &v, client, t->mode, &part, 0, 0, 0, 0);
             last = strrchr(buf_c(&s.log), 'C');
-            if (!strcmp(s.log.p, whole.log.p)) { side_done(&s); continue; }
+            if (!strcmp(s.log.p, whole.log.p)) { side_over(&s); continue; }
             CHECK(last != NULL);
             same_n = last ? (size_t)(last - s.log.p) : 0;
             CHECK(same_n <= whole.log.n && !memcmp(s.log.p, whole.log.p, same_n));
             CHECK_INT(s.code, 1006);
             CHECK_INT(s.error, WS_ERR_EOF);
             CHECK_INT(s.clean, 0);
-            side_done(&s);
+            side_over(&s);
         }
-        side_done(&whole);
+        side_over(&whole);
         buf_free(&in);
     }
 }
@@ -693,20 +690,20 @@ TEST(sec_C11)
         if (mode) ws_close(s.c, 1001, NULL);
         side_pull(&s);
         put_close(&b, !client, 3000, "end");
-        put_spec(&b, after[i], !client);
+        put_frames(&b, after[i], !client);
         side_feed(&s, b.p, b.n);
         side_end(&s);
         side_time(&s, 20000);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.code, 3000);
         CHECK_INT(s.clean, 1);
         CHECK_INT(s.error, 0);
         CHECK_INT(s.messages, 0);
         CHECK_INT(s.pings, 0);
-        CHECK_INT(side_frames(&s, NULL).closes, 1);
+        CHECK_INT(side_sent(&s, NULL).closes, 1);
         CHECK_INT(ws_finished(s.c), 1);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -736,7 +733,7 @@ TEST(sec_C12)
     CHECK(w.h.peak < base + 64 * 1024 + 2 * N);
     CHECK_INT(ws_error(s.c), 0);
     free(b);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* ==== D: control, close, time ========================================================== */
@@ -778,12 +775,12 @@ TEST(sec_D1)
         CHECK(w.h.now <= base + 8 * 1024);
         CHECK(ws_buffered(s.c) < 8 * 1024);
         side_release(&s);
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         CHECK_INT(f.data, 1);
         CHECK(f.pongs >= 1 && f.pongs <= 64);
         CHECK(f.newest == 131071);          /* the latest is answered, whatever the order */
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -806,8 +803,8 @@ TEST(sec_D3)
 
         side_plain(&s, &w, client);
         side_peer_closes(&s, (int)code, code & 1 ? "why" : "");
-        f = side_frames(&s, NULL);
-        CHECK_INT(s.closed, 1);
+        f = side_sent(&s, NULL);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(f.closes, 1);
         if (code_ok(code)) {
             CHECK_INT(s.code, code);
@@ -820,7 +817,7 @@ TEST(sec_D3)
             CHECK_INT(s.error, WS_ERR_CLOSE_CODE);
             CHECK_INT(f.close_code, 1002);
         }
-        side_done(&s);
+        side_over(&s);
     }
     for (client = 0; client < 2; client++) for (code = -70; code < 65536 + 70; code++) {
         world w;
@@ -831,7 +828,7 @@ TEST(sec_D3)
         side_plain(&s, &w, client);
         r = ws_close(s.c, (int)code, code ? "why" : NULL);
         side_pull(&s);
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         if (code == 0 || code_ok(code)) {
             CHECK_INT(r, 0);
             CHECK_INT(f.closes, 1);
@@ -843,7 +840,7 @@ TEST(sec_D3)
             CHECK_INT(f.n, 0);
             CHECK_INT(ws_state(s.c), WS_STATE_OPEN);
         }
-        side_done(&s);
+        side_over(&s);
     }
     for (client = 0; client < 2; client++) for (code = 0; code < 127; code++) {    /* body length */
         world w;
@@ -857,7 +854,7 @@ TEST(sec_D3)
         CHECK_INT(s.error, code == 1 ? WS_ERR_CLOSE_SIZE : code > 125 ? WS_ERR_CONTROL_SIZE : 0);
         CHECK_INT(s.code, code == 0 ? 1005 : s.error ? 1002 : 1000);
         if (!s.error && code > 2) CHECK_INT(strlen(s.reason), code - 2);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -882,11 +879,11 @@ TEST(close_reason)
         side_plain(&s, &w, n & 1);
         CHECK_INT(ws_close(s.c, 1000, buf_c(&b)), 0);
         side_pull(&s);
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         CHECK_INT(f.reason_n, want);
         CHECK(!memcmp(f.reason, buf_c(&b), f.reason_n < want ? f.reason_n : want));
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -904,10 +901,10 @@ TEST(sec_D4)
             side_new(&s, &w, client, &cfg);
             side_pull(&s);
             side_end(&s);
-            CHECK_INT(s.closed, 1);
-            CHECK_INT(s.opened, 0);
+            CHECK_INT(s.closes, 1);
+            CHECK_INT(s.opens, 0);
             CHECK_INT(s.error, WS_ERR_EOF);
-            side_done(&s);
+            side_over(&s);
             continue;
         }
         if (what == 7) {                        /* we close in CONNECTING */
@@ -916,9 +913,9 @@ TEST(sec_D4)
             ws_close(s.c, 1000, "never mind");
             side_pull(&s);
             side_time(&s, 21000);
-            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.closes, 1);
             CHECK_INT(ws_finished(s.c), 1);
-            side_done(&s);
+            side_over(&s);
             continue;
         }
         side_open(&s, &w, client, &cfg);
@@ -933,7 +930,7 @@ TEST(sec_D4)
         }
         side_pull(&s);
         side_time(&s, 5000 + 10);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         if (what == 0 || what == 5) { CHECK_INT(s.error, WS_ERR_CLOSE_TIMEOUT); CHECK_INT(s.clean, 0); CHECK_INT(s.code, 1006); }
         if (what == 1 || what == 3) { CHECK_INT(s.clean, 1); CHECK_INT(s.error, 0); }
         if (what == 2 || what == 4) { CHECK_INT(s.code, 1006); CHECK_INT(s.clean, 0); CHECK_INT(s.error, WS_ERR_EOF); }
@@ -942,7 +939,7 @@ TEST(sec_D4)
         CHECK_INT(ws_finished(s.c), 1);
         CHECK_INT(ws_timeout(s.c), -1);
         CHECK_INT(ws_state(s.c), WS_STATE_CLOSED);
-        side_done(&s);
+        side_over(&s);
     }
     for (what = 1; what < 30000; what = what * 3 + 1) {     /* the timeout is the configured one */
         world w;
@@ -954,10 +951,10 @@ TEST(sec_D4)
         side_open(&s, &w, what & 1, &cfg);
         ws_close(s.c, 1000, NULL);
         side_pull(&s);
-        if (what > 1) { side_time(&s, (uint64_t)what - 1); CHECK_INT(s.closed, 0); }
+        if (what > 1) { side_time(&s, (uint64_t)what - 1); CHECK_INT(s.closes, 0); }
         side_time(&s, 2);
-        CHECK_INT(s.closed, 1);
-        side_done(&s);
+        CHECK_INT(s.closes, 1);
+        side_over(&s);
     }
 }
 
@@ -975,10 +972,10 @@ TEST(sec_D5)
 
         side_plain(&s, &w, client);
         side_peer_closes(&s, codes[i], "evil");
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         CHECK_INT(f.close_code, 1002);
         CHECK(strstr(f.reason, "evil") == NULL);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -999,21 +996,21 @@ TEST(sec_D6)
         CHECK_INT(s.pings, 1);
         s.hold = 0;
         side_output(&s);
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         CHECK_INT(f.pongs, 1);
         CHECK_INT(f.data, 1);
         ws_close(s.c, 1000, NULL);          /* ping after our Close: due until the peer's (5.5.2) */
         side_pull(&s);
         side_frame(&s, 0x89, "late", 4);
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         CHECK_INT(f.pongs, 2);
         CHECK_INT(s.error, 0);
         { buf b = { 0 }; put_close(&b, !client, 1000, ""); put_frame(&b, 0x89, !client, "x", 1, 0);
           side_feed(&s, b.p, b.n); buf_free(&b); }
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         CHECK_INT(f.pongs, 2);
         CHECK_INT(s.clean, 1);
-        side_done(&s);
+        side_over(&s);
 
         side_plain(&s, &w, client);         /* ping, then our Close while output waits */
         s.hold = 1;
@@ -1021,10 +1018,10 @@ TEST(sec_D6)
         ws_close(s.c, 1000, NULL);
         side_frame(&s, 0x89, "ping2", 5);
         side_release(&s);
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         CHECK_INT(f.closes, 1);
         CHECK(f.pongs <= 2);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1040,7 +1037,7 @@ TEST(sec_D7)
         for (i = 0; i < 1000; i++) side_frame(&s, 0x8a, "whatever you say", (size_t)(i % 17));
         CHECK_INT(s.pongs, 1000);
         CHECK_INT(s.error, 0);
-        CHECK_INT(side_frames(&s, NULL).n, 0);
+        CHECK_INT(side_sent(&s, NULL).n, 0);
         for (i = 0; i < 20; i++) {          /* answered with other bytes than we sent */
             side_time(&s, 19000);
             side_frame(&s, 0x8a, "other", 5);
@@ -1049,9 +1046,9 @@ TEST(sec_D7)
             side_time(&s, 30000);
             side_frame(&s, 0x8a, "other", 5);
         }
-        CHECK_INT(s.closed, 0);
-        CHECK(side_frames(&s, NULL).pings >= 15);
-        side_done(&s);
+        CHECK_INT(s.closes, 0);
+        CHECK(side_sent(&s, NULL).pings >= 15);
+        side_over(&s);
     }
 }
 
@@ -1077,16 +1074,16 @@ TEST(sec_D8)
         ticks = side_time(&s, a - 1);
         CHECK_INT(s.out.n - s.head, 0);
         ticks += side_time(&s, 2);
-        if (!hold) { f = side_frames(&s, NULL); CHECK_INT(f.pings, 1); }
-        CHECK_INT(s.closed, b < 2);
-        if (b > 3) { ticks += side_time(&s, b - 3); CHECK_INT(s.closed, 0); }
+        if (!hold) { f = side_sent(&s, NULL); CHECK_INT(f.pings, 1); }
+        CHECK_INT(s.closes, b < 2);
+        if (b > 3) { ticks += side_time(&s, b - 3); CHECK_INT(s.closes, 0); }
         ticks += side_time(&s, 5);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.error, WS_ERR_PING_TIMEOUT);
         CHECK_INT(s.code, 1006);
         CHECK(ticks < 40);                  /* no spinning */
         s.hold = 0;
-        side_done(&s);
+        side_over(&s);
     }
     {                                       /* off means off */
         world w;
@@ -1097,9 +1094,9 @@ TEST(sec_D8)
         side_open(&s, &w, 0, &cfg);
         CHECK_INT(ws_timeout(s.c), -1);
         side_time(&s, 100000000);
-        CHECK_INT(s.closed, 0);
+        CHECK_INT(s.closes, 0);
         CHECK_INT(s.out.n - s.head, 0);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1116,13 +1113,13 @@ TEST(idle_timeout)
         cfg.ping_interval = 10000;
         side_open(&s, &w, client, &cfg);
         for (i = 0; i < 10; i++) { side_time(&s, 50000 / 5); side_frame(&s, 0x8a, "", 0); if (i % 4 == 3) side_frame(&s, 0x81, "m", 1); }
-        CHECK_INT(s.closed, 0);
+        CHECK_INT(s.closes, 0);
         for (i = 0; i < 7; i++) { side_time(&s, 9000); side_frame(&s, 0x8a, "", 0); }
-        CHECK_INT(side_frames(&s, NULL).close_code, 1001);
+        CHECK_INT(side_sent(&s, NULL).close_code, 1001);
         side_time(&s, 6000);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.error, WS_ERR_IDLE_TIMEOUT);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1145,11 +1142,11 @@ TEST(idle_exact)
         if (what == 2) side_frame(&s, 0x82, "m", 1);
         if (what == 3) CHECK_INT(ws_send_text(s.c, "m"), 0);
         side_pull(&s);
-        if (what >= 2) { side_time(&s, t - 1); CHECK_INT(side_frames(&s, NULL).closes, 0); }
+        if (what >= 2) { side_time(&s, t - 1); CHECK_INT(side_sent(&s, NULL).closes, 0); }
         CHECK_INT(ws_timeout(s.c), 1);
         side_time(&s, 1);
-        CHECK_INT(side_frames(&s, NULL).close_code, 1001);
-        side_done(&s);
+        CHECK_INT(side_sent(&s, NULL).close_code, 1001);
+        side_over(&s);
     }
 }
 
@@ -1177,7 +1174,7 @@ TEST(idle_refused)
             ws_tick(s.c, w.now);
         }
         CHECK_INT(ws_error(s.c), WS_ERR_IDLE_TIMEOUT);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1200,14 +1197,14 @@ TEST(sec_D9)
         for (t = 0; t < 9999; t += 303) {
             ws_tick(s.c, wrap ? (uint32_t)(t0 + t) : t0 + t);
             side_pull(&s);
-            CHECK_INT(s.closed, 0);
+            CHECK_INT(s.closes, 0);
             CHECK(ws_timeout(s.c) > 0 && ws_timeout(s.c) <= 10000);
         }
         ws_tick(s.c, wrap ? (uint32_t)(t0 + 10001) : t0 + 10001);
         side_pull(&s);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.error, WS_ERR_HANDSHAKE_TIMEOUT);
-        side_done(&s);
+        side_over(&s);
 
         cfg = world_fresh(&w);              /* keepalive, then a peer gone */
         w.now = wrap ? (uint32_t)t0 : t0;
@@ -1216,16 +1213,16 @@ TEST(sec_D9)
             ws_tick(s.c, wrap ? (uint32_t)(t0 + t) : t0 + t);
             side_pull(&s);
             if (t % 15000 == 0) side_frame(&s, 0x8a, "", 0);
-            CHECK_INT(s.closed, 0);
+            CHECK_INT(s.closes, 0);
         }
-        for (k = 0; k < 90 && !s.closed; k++, t += 500) {
+        for (k = 0; k < 90 && !s.closes; k++, t += 500) {
             ws_tick(s.c, wrap ? (uint32_t)(t0 + t) : t0 + t);
             side_pull(&s);
         }
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.error, WS_ERR_PING_TIMEOUT);
         CHECK(k > 60);
-        side_done(&s);
+        side_over(&s);
     }
     for (client = 0; client < 2; client++) for (k = 0; k < 4; k++) {    /* jumps */
         world w;
@@ -1240,15 +1237,15 @@ TEST(sec_D9)
         ws_tick(s.c, w.now);
         side_pull(&s);
         if (k < 2) {
-            CHECK_INT(s.closed, 0);         /* one jump alone does not kill */
+            CHECK_INT(s.closes, 0);         /* one jump alone does not kill */
             side_frame(&s, 0x8a, "", 0);
             side_time(&s, 15000);
-            CHECK_INT(s.closed, 0);
+            CHECK_INT(s.closes, 0);
         }
         side_time(&s, 85000);               /* and a peer that is gone is still found */
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.error, WS_ERR_PING_TIMEOUT);
-        side_done(&s);
+        side_over(&s);
     }
     {                                       /* without any tick nothing ever times out */
         world w;
@@ -1259,10 +1256,10 @@ TEST(sec_D9)
         s.w = &w;
         s.c = ws_server_new(&cfg);
         side_feed(&s, REQUEST, sizeof REQUEST - 1);
-        CHECK_INT(s.opened, 1);
+        CHECK_INT(s.opens, 1);
         side_frame(&s, 0x81, "x", 1);
         CHECK_INT(s.messages, 1);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1295,14 +1292,14 @@ TEST(sec_E1)
 {
     static const uint8_t edge[] = { 0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2,
         0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xF7, 0xF8, 0xFE, 0xFF };
-    enum { E = sizeof edge };
+    enum { EDGES = sizeof edge };
     static char long_text[200];
     uint32_t i;
     int pass;
 
     memset(long_text, 'a', sizeof long_text);
     for (pass = 0; pass < 2; pass++) {
-        uint32_t total = pass ? E * E * E * E / 16 : 65536;
+        uint32_t total = pass ? EDGES * EDGES * EDGES * EDGES / 16 : 65536;
         for (i = 0; i < total; i++) {
             world w;
             side s;
@@ -1311,7 +1308,7 @@ TEST(sec_E1)
             int ok, split = i % 3;
             uint32_t v = pass ? i * 16 + i % 16 : i;
 
-            if (pass) for (k = 0; k < 4; k++) { t[k] = edge[v % E]; v /= E; }
+            if (pass) for (k = 0; k < 4; k++) { t[k] = edge[v % EDGES]; v /= EDGES; }
             else { t[0] = (uint8_t)(i >> 8); t[1] = (uint8_t)i; }
             ok = utf8_whole(t, n);
             side_plain(&s, &w, 1);
@@ -1332,13 +1329,13 @@ TEST(sec_E1)
                 buf_free(&b);
                 CHECK_INT(s.error, ok ? 0 : WS_ERR_CLOSE_UTF8);
                 CHECK_INT(s.code, ok ? 1000 : 1007);
-                side_done(&s);
+                side_over(&s);
                 continue;
             }
             CHECK_INT(s.error, ok ? 0 : WS_ERR_UTF8);
             CHECK_INT(s.messages, ok);
-            if (!ok) CHECK_INT(side_frames(&s, NULL).close_code, 1007);
-            side_done(&s);
+            if (!ok) CHECK_INT(side_sent(&s, NULL).close_code, 1007);
+            side_over(&s);
         }
     }
     {                                       /* binary is anybody's */
@@ -1347,7 +1344,7 @@ TEST(sec_E1)
         side_plain(&s, &w, 1);
         side_frame(&s, 0x82, "\xff\xfe\xc0", 3);
         CHECK_INT(s.messages, 1);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1400,7 +1397,7 @@ TEST(sec_G1)
     CHECK(repeats < 9);                     /* 1.16 expected */
     free(keys);
     free(w.r.tape);
-    side_done(&s);
+    side_over(&s);
 
     for (i = 0; i < 4; i++) {               /* the source fails: nothing leaves */
         int r = 0;
@@ -1415,12 +1412,12 @@ TEST(sec_G1)
         else side_frame(&s, 0x89, "secret", 6);
         if (i < 3) CHECK_INT(r, WS_ERR_RANDOM);
         side_pull(&s);
-        CHECK_INT(side_frames(&s, NULL).n, 1);
+        CHECK_INT(side_sent(&s, NULL).n, 1);
         CHECK_INT(ws_error(s.c), WS_ERR_RANDOM);
         side_time(&s, 60000);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.error, WS_ERR_RANDOM);
-        side_done(&s);
+        side_over(&s);
     }
     for (i = 1; i < 4; i++) {               /* it fails while connecting: nothing leaves */
         ws_config cfg = world_fresh(&w);
@@ -1430,10 +1427,10 @@ TEST(sec_G1)
         if (side_new(&s, &w, 1, &cfg)) {
             side_pull(&s);
             CHECK_INT(s.out.n, 0);
-            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.closes, 1);
             CHECK_INT(s.error, WS_ERR_RANDOM);
         }
-        side_done(&s);
+        side_over(&s);
     }
     for (i = 0; i < 2; i++) {               /* a server needs no random numbers, ever */
         world_init(&w);
@@ -1445,7 +1442,7 @@ TEST(sec_G1)
         side_pull(&s);
         CHECK_INT(w.r.draws, 0);
         CHECK_INT(ws_error(s.c), 0);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1493,23 +1490,23 @@ TEST(sec_G2)
         CHECK_INT(w.h.now, n);                              /* flat */
         CHECK(w.h.now - base <= 3 * (size_t)max + 3 * (size_t)msg + 8192);
         CHECK_INT(ws_error(s.c), 0);                        /* not the end of the world */
-        CHECK_INT(s.writable, 0);
+        CHECK_INT(s.writables, 0);
         while (1) {
             side_pull(&s);                                  /* events only: output is held */
             ws_output(s.c, &n);
             if (!n) break;
-            if (s.writable) CHECK(ws_buffered(s.c) <= max / 2);
+            if (s.writables) CHECK(ws_buffered(s.c) <= max / 2);
             side_write(&s, n > 100 ? n / 3 : n);
         }
         side_pull(&s);
-        CHECK_INT(s.writable, 1);
+        CHECK_INT(s.writables, 1);
         CHECK_INT(ws_buffered(s.c), 0);
-        CHECK_INT(side_frames(&s, NULL).data, ok);
+        CHECK_INT(side_sent(&s, NULL).data, ok);
         CHECK_INT(ws_send(s.c, WS_OP_BINARY, data, msg), 0);
         side_release(&s);
-        CHECK_INT(s.writable, 1);
+        CHECK_INT(s.writables, 1);
         free(data);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1530,9 +1527,9 @@ TEST(sec_G3)
         for (budget = 1; budget <= 17; budget += in.n > 3000 ? 8 : 1) {
             run(&s, &v, client, t->mode, &in, 0, 0, 0, budget);
             same(&whole, &s, t, client, budget, 0);
-            side_done(&s);
+            side_over(&s);
         }
-        side_done(&whole);
+        side_over(&whole);
         buf_free(&in);
     }
     for (client = 0; client < 2; client++) for (budget = 0; budget <= 17; budget++) {
@@ -1553,13 +1550,13 @@ TEST(sec_G3)
         ws_close(s.c, 4000, "done");
         s.budget = budget;
         side_output(&s);
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         CHECK_INT(f.data, 60);
         CHECK_INT(f.close_code, 4000);
         CHECK_INT(ws_buffered(s.c), 0);
         if (!budget) { buf_clear(&first); buf_add(&first, s.out.p, s.out.n); }
         else CHECK(buf_is(&first, &s.out));
-        side_done(&s);
+        side_over(&s);
         if (budget == 17) buf_free(&first);
     }
 }
@@ -1593,9 +1590,9 @@ TEST(sec_G5)
         buf_str(&want, op == 1 ? "81" : "82");
         show(&want, data, n);
         buf_str(&want, " ");
-        CHECK_FRAMES(&s, buf_c(&want));
+        CHECK_SENT(&s, buf_c(&want));
         buf_free(&want);
-        side_done(&s);
+        side_over(&s);
     }
     for (client = 0; client < 2; client++) for (i = 0; i <= 130; i++) {    /* control */
         world w;
@@ -1604,8 +1601,8 @@ TEST(sec_G5)
         CHECK_INT(ws_ping(s.c, data, i), i > 125 ? WS_ERR_ARGUMENT : 0);
         CHECK_INT(ws_pong(s.c, data, i), i > 125 ? WS_ERR_ARGUMENT : 0);
         side_pull(&s);
-        CHECK_INT(side_frames(&s, NULL).n, i > 125 ? 0 : 2);
-        side_done(&s);
+        CHECK_INT(side_sent(&s, NULL).n, i > 125 ? 0 : 2);
+        side_over(&s);
     }
     for (op = -2; op < 300; op++) {                                        /* opcodes */
         world w;
@@ -1614,8 +1611,8 @@ TEST(sec_G5)
         side_plain(&s, &w, op & 1);
         CHECK_INT(ws_send(s.c, op, "x", 1), good ? 0 : WS_ERR_ARGUMENT);
         side_pull(&s);
-        CHECK_INT(side_frames(&s, NULL).n, good);
-        side_done(&s);
+        CHECK_INT(side_sent(&s, NULL).n, good);
+        side_over(&s);
     }
     free(data);
 }
@@ -1662,9 +1659,9 @@ TEST(echo_never_refused)
         CHECK_INT(refused, 0);
         CHECK_INT(s.messages, total);
         CHECK_INT(w.h.peak < 200000 + in.n, 1);
-        CHECK_INT(side_frames(&s, NULL).data, total);
+        CHECK_INT(side_sent(&s, NULL).data, total);
         buf_free(&in);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1691,8 +1688,8 @@ TEST(send_states)
         }
         CHECK_INT(ws_send_text(s.c, "three"), 0);
         side_pull(&s);
-        CHECK_FRAMES(&s, client ? "81'one' 81'two' 81'three' " : "81'three' ");
-        side_done(&s);
+        CHECK_SENT(&s, client ? "81'one' 81'two' 81'three' " : "81'three' ");
+        side_over(&s);
 
         for (k = 0; k < 3; k++) {           /* after our Close, the peer's, the end */
             side_plain(&s, &w, client);
@@ -1705,8 +1702,8 @@ TEST(send_states)
             CHECK_INT(ws_pong(s.c, "late", 4), k ? WS_ERR_STATE : 0);
             CHECK(ws_close(s.c, 1000, NULL) <= 0);
             side_pull(&s);
-            CHECK(side_frames(&s, NULL).n <= (k ? 1 : 3));
-            side_done(&s);
+            CHECK(side_sent(&s, NULL).n <= (k ? 1 : 3));
+            side_over(&s);
         }
     }
 }
@@ -1725,7 +1722,7 @@ TEST(pause)
         size_t done = 0;
         int paused = 0, idle = 0;
 
-        put_spec(&in, spec, !client);
+        put_frames(&in, spec, !client);
         side_plain(&s, &w, client);
         while (done < in.n && idle < 1000) {
             size_t n = 1 + rng_to(&seed, 90), k;
@@ -1742,10 +1739,10 @@ TEST(pause)
         ws_resume(s.c);
         side_pull(&s);
         CHECK_INT(done, in.n);
-        CHECK_STR(buf_c(&s.log), "O T'a' p'p' T'bc' B#300 q'' T'd' p'x' B#70 C1000+'bye' ");
-        CHECK_INT(side_frames(&s, NULL).pongs, 2);
+        CHECK_EVENTS(&s, "O T'a' p'p' T'bc' B#300 q'' T'd' p'x' B#70 C1000+'bye' ");
+        CHECK_INT(side_sent(&s, NULL).pongs, 2);
         buf_free(&in);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1834,9 +1831,9 @@ TEST(sec_H1)
         side_output(&s);
         if (type == WS_EV_WRITABLE) { s.hold = 1; for (i = 0; i < 9; i++) ws_send_text(s.c, "0123456789"); s.hold = 0; }
         if (sp == 4) buf_str(&in, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        else if (client) side_client_answer(&in, &s.out, NULL);
+        else if (client) put_answer(&in, &s.out, NULL);
         else buf_str(&in, REQUEST);
-        if (sp < 4) put_spec(&in, spec[sp], !client);
+        if (sp < 4) put_frames(&in, spec[sp], !client);
         side_feed(&s, in.p, in.n);
         side_end(&s);
         side_time(&s, 100000);
@@ -1845,13 +1842,13 @@ TEST(sec_H1)
             ws_resume(s.c);
             side_pull(&s);
             side_time(&s, 100000);
-            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.closes, 1);
             CHECK_INT(ws_done(s.c), 1);
         }
         s.event = NULL;
         side_pull(&s);
         buf_free(&in);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1926,14 +1923,14 @@ TEST(facts)
         CHECK_STR(ws_error_text(s.c), "");
         CHECK_STR(ws_protocol(s.c), "");
         CHECK(ws_feed_room(s.c) > 0);
-        side_done(&s);
+        side_over(&s);
         side_open(&s, &w, client, NULL);
         CHECK_INT(ws_state(s.c), WS_STATE_OPEN);
         side_frame(&s, 0x83, "", 0);
         CHECK_INT(ws_error(s.c), WS_ERR_OPCODE);
         CHECK(strlen(ws_error_text(s.c)) > 5);
         CHECK(strlen(s.reason) > 5);
-        side_done(&s);
+        side_over(&s);
     }
     for (e = -200; e < 200; e++) CHECK(ws_error_string(e) != NULL);
     for (e = WS_ERR_LAST_ + 1; e < 0; e++) CHECK(strlen(ws_error_string(e)) > 5);
@@ -1960,11 +1957,11 @@ TEST(timeout_exact)
         side_pull(&s);
         CHECK_INT(ws_timeout(s.c), 1);
         CHECK_INT(s.out.n, out);
-        CHECK_INT(s.closed, 0);
+        CHECK_INT(s.closes, 0);
         ws_tick(s.c, w.now + (uint64_t)t);
         side_pull(&s);
-        CHECK(s.closed || s.out.n > out);
-        side_done(&s);
+        CHECK(s.closes || s.out.n > out);
+        side_over(&s);
     }
 }
 
@@ -1987,9 +1984,9 @@ TEST(months_without_limits)
             ws_tick(s.c, w.now);
             side_pull(&s);
         }
-        CHECK_INT(s.closed, 0);
+        CHECK_INT(s.closes, 0);
         CHECK_INT(ws_send_text(s.c, "still"), 0);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -2008,11 +2005,11 @@ TEST(close_without_memory)
         w.h.fail_all = 1;
         side_peer_closes(&s, 1000, "");
         CHECK(w.h.failed > 0);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.error, WS_ERR_MEMORY);
         CHECK_INT(s.clean, 0);
         w.h.fail_at = 0;
-        side_done(&s);
+        side_over(&s);
     }
 }
 

@@ -9,8 +9,8 @@ int main(void)
     return 0;
 }
 #else
-#include "drive.h"
-#include "engine.h"
+#define FIXTURE_SOCKETS
+#include "fixture.h"
 #define WS_SSE_IMPLEMENTATION
 #include "ws_sse.h"
 #include <sys/wait.h>
@@ -38,7 +38,7 @@ static int copies, copy_fd;     /* copies: one is made of it */
 static int status;              /* of the answer that it got, at CLOSE */
 static buf body;                /* and what came with it */
 static int send_room;           /* its SO_SNDBUF, 0: the system's */
-static raw peer;
+static peer far;
 static int peer_room;           /* SO_RCVBUF of the peer */
 static int local;               /* a server's socket is a unix socket */
 static size_t cut;              /* bytes of the peer's head that come first */
@@ -62,13 +62,6 @@ static void heard(end *to, const ws_event *ev)
     if (ev->type == WS_EV_CLOSE && driver == LOOP) conn = NULL;     /* the loop frees it */
 }
 
-/* Small pieces go at once. */
-static void no_delay(int fd)
-{
-    int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-}
-
 static void socket_made(void *user, intptr_t fd)
 {
     line_taken(user, fd);
@@ -90,13 +83,13 @@ static int bare_wrap(void *user, ws_conn *c, ws_io *io, const char *host)
 /* Two ends of a TCP connection: the peer's, and the one that the server is to have. */
 static int peer_tcp(void)
 {
-    struct sockaddr_in a = loopback(peer.port);
+    struct sockaddr_in a = loopback(far.port);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     no_delay(fd);
     if (peer_room) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &peer_room, sizeof peer_room);
     CHECK(!connect(fd, (struct sockaddr *)&a, sizeof a));
-    while ((lib_fd = accept(peer.listener, NULL, NULL)) < 0) {}
+    while ((lib_fd = accept(far.listener, NULL, NULL)) < 0) {}
     return fd;
 }
 
@@ -116,7 +109,7 @@ static void peer_connects(const ws_config *cfg)
     int fd = local ? peer_unix() : peer_tcp();
 
     socket_made(NULL, lib_fd);
-    raw_take(&peer, fd);
+    peer_take(&far, fd);
     e.driver = driver;
     e.c = ws_adopt(driver == LOOP ? loop : NULL, lib_fd, given,
                     given ? strlen(given) : 0, cfg);
@@ -125,7 +118,7 @@ static void peer_connects(const ws_config *cfg)
 
 /* Makes the library's end, and the peer that plays part in each turn. With any cfg.proxy, the
    peer is the proxy. */
-static void begin(ws_config *cfg, const char *scheme, void (*part)(raw *r))
+static void begin(ws_config *cfg, const char *scheme, void (*part)(peer *r))
 {
     static char url[64], proxy[64];
 
@@ -136,8 +129,8 @@ static void begin(ws_config *cfg, const char *scheme, void (*part)(raw *r))
     app = heard;
     cfg->user = &e;
     if (wrapped) cfg->wrap = bare_wrap;
-    raw_begin(&peer, part, NULL);
-    no_delay(peer.listener);                    /* and what it accepts */
+    peer_begin(&far, part, NULL);
+    no_delay(far.listener);                    /* and what it accepts */
     if (role == SERVER) {
         peer_connects(cfg);
         conn = e.c;
@@ -145,10 +138,10 @@ static void begin(ws_config *cfg, const char *scheme, void (*part)(raw *r))
     }
     if (!cfg->resolve) cfg->resolve = to_loopback;
     if (!cfg->on_socket) cfg->on_socket = socket_made;
-    snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", peer.port);
+    snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", far.port);
     if (cfg->proxy) cfg->proxy = proxy;
-    if (peer_room) setsockopt(peer.listener, SOL_SOCKET, SO_RCVBUF, &peer_room, sizeof peer_room);
-    snprintf(url, sizeof url, "%s%s://localhost:%d/", scheme, wrapped ? "s" : "", peer.port);
+    if (peer_room) setsockopt(far.listener, SOL_SOCKET, SO_RCVBUF, &peer_room, sizeof peer_room);
+    snprintf(url, sizeof url, "%s%s://localhost:%d/", scheme, wrapped ? "s" : "", far.port);
     conn = visit(driver, url, cfg);
 }
 
@@ -176,7 +169,7 @@ static void finish(void)
 {
     where(-1);
     let_go();
-    raw_over(&peer);
+    peer_over(&far);
     over();
     on_event = NULL;
     text = given = NULL;
@@ -200,7 +193,7 @@ static void arrived(void)
 
 /* The head of the peer's that answers, or begins, the opening handshake; "" while it waits for
    the request. */
-static const char *peer_head(raw *r)
+static const char *peer_head(peer *r)
 {
     static buf answer;
     buf request = { 0 };
@@ -211,12 +204,12 @@ static const char *peer_head(raw *r)
     request.p = r->in;
     request.n = r->n;
     buf_clear(&answer);
-    side_client_answer(&answer, &request, NULL);
+    put_answer(&answer, &request, NULL);
     return answer.p;
 }
 
 /* A part: the opening handshake. Done is 1 when the peer has spoken, 2 when it has heard. */
-static void shakes(raw *r)
+static void shakes(peer *r)
 {
     const char *head = r->done ? "" : peer_head(r);
 
@@ -224,7 +217,7 @@ static void shakes(raw *r)
         r->done = 1 + (role == CLIENT);
         r->n = 0;
         r->in[0] = 0;
-        raw_say(r, head);
+        peer_text(r, head);
     } else if (r->done == 1 && strstr(r->in, "\r\n\r\n")) {
         size_t n = (size_t)(strstr(r->in, "\r\n\r\n") - r->in) + 4;
         memmove(r->in, r->in + n, r->n - n + 1);
@@ -237,8 +230,8 @@ static void shakes(raw *r)
 static void begin_open(ws_config *cfg)
 {
     begin(cfg, "ws", shakes);
-    UNTIL(e.opens && peer.done == 2, 2000);
-    peer.turn = NULL;
+    UNTIL(e.opens && far.done == 2, 2000);
+    far.turn = NULL;
     besides = NULL;
 }
 
@@ -246,7 +239,7 @@ static void peer_says(int first, const void *data, size_t n)
 {
     buf b = { 0 };
     put_frame(&b, first, role == SERVER, data, n, 0);
-    CHECK_INT(raw_write(&peer, b.p, b.n), 0);
+    CHECK_INT(peer_write(&far, b.p, b.n), 0);
     buf_free(&b);
 }
 
@@ -259,13 +252,13 @@ static void peer_closes(int code)
 /* Takes the next frame of what the peer has read; its payload, of up to 125 bytes, goes to data. */
 static int peer_next(ws_frame *f, uint8_t data[125])
 {
-    int head = ws_frame_decode(peer.in, peer.n, f);
+    int head = ws_frame_decode(far.in, far.n, f);
 
-    if (head <= 0 || peer.n - (size_t)head < f->size) return 0;
-    if (f->size <= 125) memcpy(data, peer.in + head, (size_t)f->size);
+    if (head <= 0 || far.n - (size_t)head < f->size) return 0;
+    if (f->size <= 125) memcpy(data, far.in + head, (size_t)f->size);
     if (f->size <= 125 && f->masked) ws_mask(data, data, (size_t)f->size, f->key, 0);
-    peer.n -= (size_t)head + (size_t)f->size;
-    memmove(peer.in, peer.in + head + f->size, peer.n + 1);
+    far.n -= (size_t)head + (size_t)f->size;
+    memmove(far.in, far.in + head + f->size, far.n + 1);
     return 1;
 }
 
@@ -288,7 +281,7 @@ static void peer_looks(int pongs)
 
 static void peer_reads(int pongs)
 {
-    raw_read(&peer);
+    peer_read(&far);
     peer_looks(pongs);
 }
 
@@ -303,7 +296,7 @@ static void peer_reads(int pongs)
 /* The peer ends TCP, for which a client waits, and CLOSE comes. */
 static void end_comes(void)
 {
-    shutdown(peer.fd, SHUT_WR);
+    shutdown(far.fd, SHUT_WR);
     UNTIL(e.closes, 2000);
 }
 
@@ -363,7 +356,7 @@ TEST(field_01_who_has_spoken_is_not_pinged)
 }
 
 /* The opening handshake, or an ordinary answer, comes in time: whole, or its rest does. */
-static void head_in_time(raw *r)
+static void head_in_time(peer *r)
 {
     const char *head = r->done ? text : peer_head(r);
     size_t n = strlen(head) < cut ? strlen(head) : cut;
@@ -371,10 +364,10 @@ static void head_in_time(raw *r)
     if (r->done == 2 || !*head) return;
     if (r->done++ == 0) {
         text = head;
-        raw_write(r, head, n);
+        peer_write(r, head, n);
         return;
     }
-    raw_say(r, head + n);
+    peer_text(r, head + n);
     arrived();
     skipped += MINUTE;
 }
@@ -455,11 +448,11 @@ TEST(field_01_a_body_in_the_socket)
         begin(&cfg, "http", shakes);
         UNTIL(e.opens && e.bytes == 5, 2000);
         besides = NULL;
-        raw_say(&peer, "fghij");
+        peer_text(&far, "fghij");
         arrived();
         late(MINUTE);
         CHECK(!e.closes && e.bytes == 10);
-        raw_say(&peer, "klmno");
+        peer_text(&far, "klmno");
         arrived();
         late(MINUTE);
         UNTIL(e.closes, 2000);
@@ -517,11 +510,11 @@ TEST(field_01_a_refusal_before_connecting_was_noticed)
         wrapped = 0;
         if (http) cfg.method = "GET";
         begin(&cfg, http ? "http" : "ws", NULL);
-        while (peer.fd < 0 && patience--) {
-            raw_turn(&peer);
-            if (peer.fd < 0) turn();            /* the name, the socket */
+        while (far.fd < 0 && patience--) {
+            peer_turn(&far);
+            if (far.fd < 0) turn();            /* the name, the socket */
         }
-        raw_say(&peer, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy");
+        peer_text(&far, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy");
         arrived();
         late(MINUTE);
         UNTIL(e.closes, 2000);
@@ -532,11 +525,11 @@ TEST(field_01_a_refusal_before_connecting_was_noticed)
 }
 
 /* A part: the proxy refuses. */
-static void proxy_refuses(raw *r)
+static void proxy_refuses(peer *r)
 {
     if (r->done || !strstr(r->in, "\r\n\r\n")) return;
     r->done = 1;
-    raw_say(r, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+    peer_text(r, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
     arrived();
     skipped += MINUTE;
 }
@@ -650,9 +643,9 @@ static size_t peer_drinks(size_t most)
 
     while (all < most && n > 0) {
         size_t want = most - all < sizeof gulp ? most - all : sizeof gulp;
-        n = recv(peer.fd, gulp, want, MSG_DONTWAIT);
+        n = recv(far.fd, gulp, want, MSG_DONTWAIT);
         if (n > 0) all += (size_t)n;
-        if (!n) peer.ended = 1;
+        if (!n) far.ended = 1;
     }
     return all;
 }
@@ -700,7 +693,7 @@ static buf flood;
 static size_t flood_at;
 
 /* The peer writes more than is taken in a turn, and reads what comes. */
-static void floods(raw *r)
+static void floods(peer *r)
 {
     ssize_t n = 1;
     size_t all = 0;
@@ -709,7 +702,7 @@ static void floods(raw *r)
         n = send(r->fd, flood.p + flood_at, flood.n - flood_at, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n > 0) flood_at = (flood_at + (size_t)n) % flood.n, all += (size_t)n;
     }
-    raw_read(r);
+    peer_read(r);
     r->n = 0;
     skipped += 1000;
 }
@@ -717,7 +710,7 @@ static void floods(raw *r)
 static void flood_with(const char *spec, int times)
 {
     buf_clear(&flood);
-    while (times--) put_spec(&flood, spec, role == SERVER);
+    while (times--) put_frames(&flood, spec, role == SERVER);
     flood_at = 0;
 }
 
@@ -748,7 +741,7 @@ TEST(field_01_floods_are_judged)
         if (closing) ws_close(conn, 1000, NULL);
         flood_with("89'ping'", 500);
         for (i = 0; i < 300000 && !e.closes && !ws_error(conn); i++) {
-            if (i % 256 == 0 || !single) floods(&peer);
+            if (i % 256 == 0 || !single) floods(&far);
             if (single) one_event();
             else turn();
         }
@@ -761,10 +754,10 @@ TEST(field_01_floods_are_judged)
 }
 
 /* A part: a head that goes on and on. */
-static void trickles(raw *r)
+static void trickles(peer *r)
 {
     if (role == CLIENT && !strstr(r->in, "\r\n\r\n")) return;
-    if (!r->done) raw_say(r, role == SERVER ? "GET / HTTP/1.1\r\n" : "HTTP/1.1 101 OK\r\n");
+    if (!r->done) peer_text(r, role == SERVER ? "GET / HTTP/1.1\r\n" : "HTTP/1.1 101 OK\r\n");
     if (!r->ended) send(r->fd, &"A: b\r\n"[r->done++ % 6], 1, MSG_NOSIGNAL);
     skipped += 400;
 }
@@ -839,20 +832,20 @@ static void begin_ending(int way, size_t size, ws_config *cfg)
 static size_t peer_sips(size_t most)
 {
     static char sip[65536];
-    ssize_t n = recv(peer.fd, sip, most < sizeof sip ? most : sizeof sip, MSG_DONTWAIT);
+    ssize_t n = recv(far.fd, sip, most < sizeof sip ? most : sizeof sip, MSG_DONTWAIT);
     size_t k, rest;
 
-    if (n == 0) peer.ended = 1;
-    if (n < 0 && errno != EAGAIN) peer.ended = -1;
+    if (n == 0) far.ended = 1;
+    if (n < 0 && errno != EAGAIN) far.ended = -1;
     if (n <= 0) return 0;
     k = (size_t)n < load.left ? (size_t)n : load.left;
     rest = (size_t)n - k;
     load.read += k;
     load.left -= k;
-    if (rest > sizeof peer.in - 1 - peer.n) rest = sizeof peer.in - 1 - peer.n;
-    memcpy(peer.in + peer.n, sip + k, rest);
-    peer.n += rest;
-    peer.in[peer.n] = 0;
+    if (rest > sizeof far.in - 1 - far.n) rest = sizeof far.in - 1 - far.n;
+    memcpy(far.in + far.n, sip + k, rest);
+    far.n += rest;
+    far.in[far.n] = 0;
     return (size_t)n;
 }
 
@@ -868,7 +861,7 @@ static void peer_reads_steadily(size_t step, uint32_t rate)
 {
     uint64_t patience = now_ms() + 20000;
 
-    while (!got.closes && !peer.ended && now_ms() < patience) {
+    while (!got.closes && !far.ended && now_ms() < patience) {
         size_t n = peer_sips(step);
         skipped += (uint64_t)n * 1000 / rate;
         if (n) patience = now_ms() + 20000;
@@ -891,7 +884,7 @@ static void steady_end(int way, size_t size, size_t step, uint32_t rate)
         CHECK_INT(got.closes, 1);
     } else {
         CHECK(load.read > size);
-        CHECK_INT(peer.ended, 1);
+        CHECK_INT(far.ended, 1);
     }
     if (way == BY_US) {
         CHECK_INT(e.closes, 0);
@@ -1001,9 +994,9 @@ TEST(field_03_a_close_that_did_not_go)
         for (k = 0; k < 3; k++) turn();
         CHECK_INT(ws_state(conn), WS_STATE_CLOSING);
         if (resets) {
-            setsockopt(peer.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-            close(peer.fd);
-            peer.fd = -1;
+            setsockopt(far.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+            close(far.fd);
+            far.fd = -1;
         }
         for (k = 0; k < 5 && !resets && !e.closes; k++) late(4000);
         UNTIL(e.closes, 2000);
@@ -1040,8 +1033,8 @@ TEST(field_03_a_dropped_answer)
         CHECK_INT(e.clean, fits);
         CHECK_INT(e.error, 0);
         let_go();
-        if (fits) UNTIL(peer.ended, 2000);
-        if (fits) CHECK(strstr(peer.in, "xxxxx") != NULL);
+        if (fits) UNTIL(far.ended, 2000);
+        if (fits) CHECK(strstr(far.in, "xxxxx") != NULL);
         where(way * 2 + fits);
         finish();
     }
@@ -1095,20 +1088,20 @@ TEST(field_05_a_client_waits_for_the_end_of_tcp)
         if (first) peer_closes(1000);
         for (k = 0; k < 4; k++) {
             late(150);
-            if (k == 1 && !peer.ended) peer_says(0x81, "too late", 8);
+            if (k == 1 && !far.ended) peer_says(0x81, "too late", 8);
             free_the_ended();
-            raw_read(&peer);
-            if (now_ms() - start < 300) CHECK_INT(peer.ended, 0);
+            peer_read(&far);
+            if (now_ms() - start < 300) CHECK_INT(far.ended, 0);
         }
         if (never) skipped += 500;
-        else shutdown(peer.fd, SHUT_WR);
+        else shutdown(far.fd, SHUT_WR);
         UNTIL(e.closes, 2000);
         CHECK_INT(e.messages, 0);
         CHECK_INT(e.clean, 1);
         CHECK_INT(e.error, 0);
         CHECK_INT(e.code, 1000);
         let_go();
-        PEER_UNTIL(peer.ended == 1);
+        PEER_UNTIL(far.ended == 1);
         finish();
     }
 }
@@ -1208,14 +1201,14 @@ static void peer_sees_the_end(void)
 {
     int patience = 5000;
 
-    while (patience-- && !peer.ended) {
-        raw_read(&peer);
-        peer.n = 0;
+    while (patience-- && !far.ended) {
+        peer_read(&far);
+        far.n = 0;
         if (loop) turn();
         else poll(NULL, 0, 1);
         free_the_ended();
     }
-    CHECK(peer.ended != 0);
+    CHECK(far.ended != 0);
 }
 
 /* A copy of the socket is open somewhere, as in a child process: the peer sees the end all the
@@ -1238,7 +1231,7 @@ TEST(field_06_the_end_is_seen_though_there_are_copies)
             load.size = 0;
             on_event = answer_with_load;
             begin(&cfg, "ws", shakes);
-            UNTIL(peer.done, 2000);
+            UNTIL(far.done, 2000);
             besides = NULL;
         } else {
             begin_open(&cfg);
@@ -1298,10 +1291,10 @@ TEST(field_06_a_detached_socket_stays_open)
         UNTIL(e.closes, 2000);
         let_go();
         CHECK_INT(send(fd, "hello", 5, MSG_NOSIGNAL), 5);
-        PEER_UNTIL(peer.n == 5);
-        CHECK_INT(send(peer.fd, "hello", 5, MSG_NOSIGNAL), 5);
-        CHECK_INT(recv(fd, peer.in, 5, 0), 5);
-        CHECK_INT(peer.ended, 0);
+        PEER_UNTIL(far.n == 5);
+        CHECK_INT(send(far.fd, "hello", 5, MSG_NOSIGNAL), 5);
+        CHECK_INT(recv(fd, far.in, 5, 0), 5);
+        CHECK_INT(far.ended, 0);
         close(fd);
         finish();
     }
@@ -1317,7 +1310,7 @@ static int peer_pours(size_t n)
     uint64_t patience = now_ms() + 20000;
 
     while (n && now_ms() < patience) {
-        ssize_t k = send(peer.fd, zeros, n < sizeof zeros ? n : sizeof zeros,
+        ssize_t k = send(far.fd, zeros, n < sizeof zeros ? n : sizeof zeros,
                          MSG_DONTWAIT | MSG_NOSIGNAL);
         if (k > 0) n -= (size_t)k;
         if (k < 0 && errno != EAGAIN) return 0;
@@ -1352,7 +1345,7 @@ static void begin_bad(size_t i, ws_config *cfg)
     if (bad[i].code < 1000) {
         text = bad[i].begins;
         begin(cfg, "ws", shakes);
-        UNTIL(peer.done, 2000);
+        UNTIL(far.done, 2000);
         besides = NULL;
         return;
     }
@@ -1361,8 +1354,8 @@ static void begin_bad(size_t i, ws_config *cfg)
     begin_open(cfg);
     f.op = (uint8_t)bad[i].begins[0] & 15;
     f.masked = role == SERVER;
-    CHECK_INT(raw_write(&peer, head, ws_frame_encode(&f, head)), 0);
-    if (bad[i].begins[1]) raw_write(&peer, bad[i].begins + 1, 1);
+    CHECK_INT(peer_write(&far, head, ws_frame_encode(&f, head)), 0);
+    if (bad[i].begins[1]) peer_write(&far, bad[i].begins + 1, 1);
 }
 
 /* The peer sends 10 MB that nobody wants: it can write them all, and is then told why. */
@@ -1377,12 +1370,12 @@ static void pour_and_hear(size_t i)
     if (bad[i].code > 1000) {
         PEER_UNTIL(got.closes && got.code == bad[i].code);
     } else {
-        peer.turn = NULL;
-        besides = raw_besides;
-        UNTIL(!strncmp(peer.in, want, strlen(want)), 500);
+        far.turn = NULL;
+        besides = peers_turn;
+        UNTIL(!strncmp(far.in, want, strlen(want)), 500);
         besides = NULL;
     }
-    shutdown(peer.fd, SHUT_WR);
+    shutdown(far.fd, SHUT_WR);
     peer_sees_the_end();
     where((int)i);
     finish();
@@ -1484,7 +1477,7 @@ TEST(field_08_close_then_drop)
             CHECK_INT(e.code, 1006);
         }
         let_go();
-        PEER_UNTIL(peer.ended);
+        PEER_UNTIL(far.ended);
         CHECK_INT(got.data, message);
         CHECK_INT(got.closes, 1);
         CHECK_INT(got.code, 1000);
@@ -1496,11 +1489,11 @@ TEST(field_08_close_then_drop)
 /* ==== 9: the code of a handshake that failed =========================================== */
 
 /* A part: answers everybody the same. */
-static void answers_all(raw *r)
+static void answers_all(peer *r)
 {
     shakes(r);
     if (!r->ended) return;
-    raw_end(r, 0);
+    peer_end(r, 0);
     r->done = 0;
 }
 
@@ -1556,7 +1549,7 @@ TEST(field_09_a_failed_handshake_is_1006)
 static ws_sse_reader reader;
 static const char *then;        /* what the peer answers from the second request on */
 
-static void answers_in_turn(raw *r)
+static void answers_in_turn(peer *r)
 {
     answers_all(r);
     if (r->done) text = then;
@@ -1579,8 +1572,8 @@ static void begin_reader(void)
     if (!loop) loop = ws_loop_new(NULL);
     app = heard;
     on_event = follow;
-    raw_begin(&peer, answers_in_turn, NULL);
-    snprintf(url, sizeof url, "http://localhost:%d/", peer.port);
+    peer_begin(&far, answers_in_turn, NULL);
+    snprintf(url, sizeof url, "http://localhost:%d/", far.port);
     conn = driver == BLOCKING
          ? ws_sse_connect(&reader, url, &cfg, memory, sizeof memory)
          : ws_sse_dial(&reader, driver == LOOP ? loop : NULL, url, &cfg, memory, sizeof memory);

@@ -1,13 +1,7 @@
 /* Faults seen in the field, as the engine alone shows them: deadlines and ends. Both roles; bytes
    that were fed count before the clock; a Close frame counts once it was written. The same over
    sockets: test_field_ends.c. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#define WS_IMPLEMENTATION
-#include "ws.h"
-#include "test.h"
-#include "engine.h"
+#include "fixture.h"
 
 #define MINUTE 60000
 
@@ -45,7 +39,7 @@ static void shaking(side *s, world *w, int client, const ws_config *cfg, buf *he
 {
     side_new(s, w, client, cfg);
     side_pull(s);
-    if (client) side_client_answer(head, &s->out, NULL);
+    if (client) put_answer(head, &s->out, NULL);
     else buf_str(head, REQUEST);
 }
 
@@ -76,10 +70,10 @@ TEST(field_01_a_handshake_that_was_fed_in_time)
         shaking(&s, &w, client, &cfg, &head);
         n = head.n;
         back_after(&s, &head, cut);
-        CHECK_INT(s.opened, 1);
-        CHECK_INT(s.closed, 0);
+        CHECK_INT(s.opens, 1);
+        CHECK_INT(s.closes, 0);
         buf_free(&head);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -108,12 +102,12 @@ TEST(field_01_http_that_was_fed_in_time)
         buf_str(&head, heads[what]);
         if (what == 1) cfg.idle_timeout = WS_NEVER;
         back_after(&s, &head, cut);
-        if (what == 0) CHECK(s.http && s.error != WS_ERR_HANDSHAKE_TIMEOUT);
-        if (what == 1) CHECK(s.opened && s.clean && !s.error);
+        if (what == 0) CHECK(s.https && s.error != WS_ERR_HANDSHAKE_TIMEOUT);
+        if (what == 1) CHECK(s.opens && s.clean && !s.error);
         if (what == 2) CHECK_INT(s.error, WS_ERR_STATUS);
         if (what == 2) CHECK_STR(buf_c(&refusal), "0123456789");
         buf_free(&head);
-        side_done(&s);
+        side_over(&s);
     }
     buf_free(&refusal);
 }
@@ -139,12 +133,12 @@ TEST(field_01_a_close_that_was_fed_in_time)
         back_after(&s, &b, cut);
         side_time(&s, 1100);
         CHECK_INT(s.messages, behind);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.clean, 1);
         CHECK_INT(s.error, 0);
         CHECK_STR(s.reason, "bye");
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -166,16 +160,16 @@ TEST(field_01_a_message_that_was_fed_in_time)
         cfg.ping_interval = WS_NEVER;
         cfg.frames = parts;
         side_open(&s, &w, client, &cfg);
-        put_spec(&b, spec[i], !client);
+        put_frames(&b, spec[i], !client);
         back_after(&s, &b, 0);
         CHECK(s.messages || s.parts);
-        CHECK_INT(s.closed, 0);
+        CHECK_INT(s.closes, 0);
         CHECK_INT(ws_error(s.c), 0);
         late(&s, MINUTE);                       /* nothing more came */
         CHECK_INT(ws_error(s.c), WS_ERR_IDLE_TIMEOUT);
-        CHECK_INT(side_frames(&s, NULL).close_code, 1001);
+        CHECK_INT(side_sent(&s, NULL).close_code, 1001);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -195,17 +189,17 @@ TEST(field_01_a_body_that_was_fed_in_time)
         side_new(&s, &w, 1, &cfg);
         side_pull(&s);
         side_feed(&s, head, sizeof head - 1);
-        CHECK_INT(s.opened, 1);
+        CHECK_INT(s.opens, 1);
         for (i = 0; i < 1 + whole; i++) {
             lay(&s, "klmnopqrst", 10);
             late(&s, MINUTE);
             CHECK_INT(ws_error(s.c), 0);
         }
-        CHECK_INT(s.closed, whole);
+        CHECK_INT(s.closes, whole);
         late(&s, MINUTE);
         CHECK_INT(s.clean, whole);
         CHECK_INT(s.error, whole ? 0 : WS_ERR_IDLE_TIMEOUT);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -236,7 +230,7 @@ TEST(field_01_floods_are_judged_all_the_same)
         CHECK_INT(ws_error(s.c), what == 0 ? WS_ERR_HANDSHAKE_TIMEOUT
                                : what == 1 ? WS_ERR_CLOSE_TIMEOUT : WS_ERR_IDLE_TIMEOUT);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
     for (client = 0; client < 2; client++) {    /* a head that trickles */
         world w;
@@ -247,7 +241,7 @@ TEST(field_01_floods_are_judged_all_the_same)
 
         shaking(&s, &w, client, &cfg, &b);
         side_feed(&s, b.p, b.n - 2);
-        for (k = 0; k < 400 && !s.closed; k++) {
+        for (k = 0; k < 400 && !s.closes; k++) {
             ws_feed(s.c, k % 8 < 6 ? &"Name: "[k % 8] : &"\r\n"[k % 8 - 6], 1);
             w.now += 100;
             ws_tick(s.c, w.now);
@@ -256,7 +250,7 @@ TEST(field_01_floods_are_judged_all_the_same)
         CHECK_INT(s.error, WS_ERR_HANDSHAKE_TIMEOUT);
         CHECK(w.now - start >= 10000 && w.now - start < 11000);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
     for (client = 0; client < 2; client++) for (k = 0; k < 4; k++)
     for (what = 0; what < 2; what++) {
@@ -283,7 +277,7 @@ TEST(field_01_floods_are_judged_all_the_same)
         CHECK_INT(ws_error(s.c), what ? WS_ERR_CLOSE_TIMEOUT : WS_ERR_IDLE_TIMEOUT);
         CHECK(s.pings > 0);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -309,10 +303,10 @@ TEST(field_01_input_that_waits_for_us_is_no_excuse)
         put_frame(&b, 0x82, !client, "message", 7, 0);
         lay(&s, b.p, b.n);
         side_time(&s, 20000);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.error, WS_ERR_CLOSE_TIMEOUT);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -357,7 +351,7 @@ static void ending(side *s, world *w, int client, int way, uint32_t close_timeou
     if (way == BY_FAULT) side_frame(s, 0x83, "", 0);
     if (way >= REPLY) side_feed(s, get, sizeof get - 1);
     CHECK(ws_buffered(s->c) > LOAD);
-    CHECK_INT(s->closed, 0);
+    CHECK_INT(s->closes, 0);
 }
 
 /* Writes so many bytes at a time, after so many milliseconds each, until nothing is left or it is
@@ -367,9 +361,9 @@ static uint64_t drain(side *s, size_t bytes, uint64_t every)
     uint64_t start = s->w->now;
     int patience = 20000;
 
-    while (patience-- && !s->closed && ws_buffered(s->c)) {
+    while (patience-- && !s->closes && ws_buffered(s->c)) {
         side_time(s, every);
-        if (!s->closed) side_write(s, bytes);
+        if (!s->closes) side_write(s, bytes);
     }
     return s->w->now - start;
 }
@@ -399,9 +393,9 @@ TEST(field_02_output_that_leaves_puts_the_end_off)
         CHECK_INT(s.out.n, all);
         side_pull(&s);
         if (way == BY_US) {                     /* the peer has all of its time */
-            CHECK_INT(s.closed, 0);
+            CHECK_INT(s.closes, 0);
             side_time(&s, timeout - 1);
-            CHECK_INT(s.closed, 0);
+            CHECK_INT(s.closes, 0);
             side_time(&s, 2);
             CHECK_INT(s.error, WS_ERR_CLOSE_TIMEOUT);
         } else {
@@ -409,10 +403,10 @@ TEST(field_02_output_that_leaves_puts_the_end_off)
             CHECK_INT(s.error, way == BY_FAULT ? WS_ERR_OPCODE
                              : way == REJECT ? WS_ERR_REJECTED : 0);
         }
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.clean, way == BY_PEER || way == REPLY || way == ANSWER);
-        if (way < REPLY) CHECK_INT(side_frames(&s, NULL).closes, 1);
-        side_done(&s);
+        if (way < REPLY) CHECK_INT(side_sent(&s, NULL).closes, 1);
+        side_over(&s);
     }
 }
 
@@ -430,10 +424,10 @@ TEST(field_02_the_peer_has_its_time_after_the_close)
         side_time(&s, 4900);
         side_peer_closes(&s, 1000, "");
         side_time(&s, 1100);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.clean, 1);
         CHECK_INT(s.error, 0);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -456,13 +450,13 @@ TEST(field_02_output_that_stays_is_given_up)
         if (client && way >= REPLY) continue;
         ending(&s, &w, client, way, pace[i].timeout);
         took = drain(&s, pace[i].bytes, pace[i].every);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.clean, 0);
         CHECK(took >= timeout && took <= timeout * 2 + pace[i].every);
         if (way == BY_FAULT) CHECK_INT(s.error, WS_ERR_OPCODE);
         else if (way == REJECT) CHECK_INT(s.error, WS_ERR_REJECTED);
         else CHECK(s.error == WS_ERR_CLOSE_TIMEOUT || s.error == WS_ERR_IO);
-        side_done(&s);
+        side_over(&s);
     }
     for (way = 0; way < WAYS; way++) {          /* never is never */
         world w;
@@ -470,8 +464,8 @@ TEST(field_02_output_that_stays_is_given_up)
 
         ending(&s, &w, 0, way, WS_NEVER);
         side_time(&s, 1000 * (uint64_t)MINUTE);
-        CHECK_INT(s.closed, 0);
-        side_done(&s);
+        CHECK_INT(s.closes, 0);
+        side_over(&s);
     }
 }
 
@@ -499,11 +493,11 @@ TEST(field_03_clean_says_that_our_close_was_written)
         if (k) CHECK_INT(side_write(&s, k), k);
         if (end) side_end(&s);
         side_time(&s, 5001);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.clean, k == all);
         if (k == all) CHECK_INT(s.error, 0);
         else CHECK(s.error == WS_ERR_CLOSE_TIMEOUT || s.error == WS_ERR_IO);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -520,10 +514,10 @@ TEST(field_03_nothing_written)
     w.now += 5000;
     ws_tick(s.c, w.now);
     side_pull(&s);
-    CHECK_INT(s.closed, 1);
+    CHECK_INT(s.closes, 1);
     CHECK_INT(s.clean, 0);
     CHECK(s.error == WS_ERR_CLOSE_TIMEOUT || s.error == WS_ERR_IO);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* A server that has answered in one of the ways; nothing of it has been written. */
@@ -564,10 +558,10 @@ TEST(field_03_clean_says_that_the_answer_was_written)
         if (k) CHECK_INT(side_write(&s, k), k);
         if (end) side_end(&s);
         side_time(&s, 5001);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.clean, k == all);
         CHECK_INT(s.error == 0, k == all);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -586,10 +580,10 @@ TEST(field_03_a_dropped_answer_is_clean_if_it_was_written)
         if (k) CHECK_INT(side_write(&s, k), k);
         ws_drop(s.c);
         side_pull(&s);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.clean, k == all && way != REJECT);
         CHECK_INT(s.error, way == REJECT ? WS_ERR_REJECTED : 0);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -618,20 +612,20 @@ TEST(field_04_pings_are_answered_after_our_close)
         }
         CHECK_INT(s.pings, 3);
         side_release(&s);
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         CHECK_INT(f.data, 1);
         CHECK_INT(f.closes, 1);
         CHECK(f.pongs >= 1);
         CHECK(f.last_pong_n == 2 && !memcmp(f.last_pong, "y2", 2));
         for (i = 0; i < 3; i++) {               /* and those that come one by one are all */
             side_frame(&s, 0x89, "z", 1);
-            CHECK_INT(side_frames(&s, NULL).pongs, f.pongs + 1 + i);
+            CHECK_INT(side_sent(&s, NULL).pongs, f.pongs + 1 + i);
         }
-        CHECK_INT(s.closed, 0);
+        CHECK_INT(s.closes, 0);
         side_peer_closes(&s, 1000, "");
         side_time(&s, 1100);
         CHECK_INT(s.clean, 1);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -645,8 +639,8 @@ TEST(field_04_one_ping)
     CHECK_INT(ws_close(s.c, 1000, NULL), 0);
     side_feed(&s, "\x89\x81\x01\x02\x03\x04\x79", 7);
     CHECK_INT(s.pings, 1);
-    CHECK(side_frames(&s, NULL).pongs == 1 && side_frames(&s, NULL).closes == 1);
-    side_done(&s);
+    CHECK(side_sent(&s, NULL).pongs == 1 && side_sent(&s, NULL).closes == 1);
+    side_over(&s);
 }
 
 /* Once the peer's Close came no pong is due: what comes behind it is nothing. */
@@ -663,19 +657,19 @@ TEST(field_04_no_pong_after_the_peers_close)
         side_plain(&s, &w, client);
         if (ours) ws_close(s.c, 1000, NULL);
         side_pull(&s);
-        put_spec(&b, "89'before'", !client);
+        put_frames(&b, "89'before'", !client);
         put_close(&b, !client, 1000, "");
-        put_spec(&b, "89'behind'", !client);
+        put_frames(&b, "89'behind'", !client);
         side_feed(&s, b.p, b.n);
         side_time(&s, 1100);
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         CHECK_INT(f.pongs, 1);
         CHECK_INT(f.closes, 1);
         CHECK(f.last_pong_n == 6 && !memcmp(f.last_pong, "before", 6));
         CHECK_INT(s.pings, 1);
         CHECK_INT(s.clean, 1);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -696,7 +690,7 @@ TEST(field_04_control_frames_of_the_application)
         CHECK_INT(ws_ping(s.c, "ours", 4), 0);
         side_pull(&s);
         side_frame(&s, 0x89, "q", 1);
-        CHECK_INT(side_frames(&s, NULL).pongs, 0);
+        CHECK_INT(side_sent(&s, NULL).pongs, 0);
         CHECK_INT(ws_pong(s.c, "q", 1), 0);
         CHECK_INT(ws_ping(s.c, NULL, 0), 0);
         CHECK_INT(ws_send_text(s.c, "late"), WS_ERR_STATE);
@@ -704,16 +698,16 @@ TEST(field_04_control_frames_of_the_application)
         CHECK_INT(ws_close(s.c, 1000, NULL), WS_ERR_STATE);
         side_pull(&s);
         side_frame(&s, 0x8a, "ours", 4);
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         CHECK(f.pings == 2 && f.pongs == 1 && f.closes == 1 && !f.data);
         CHECK_INT(s.pongs, 1);
         side_peer_closes(&s, 1000, "");
         CHECK_INT(ws_pong(s.c, "q", 1), WS_ERR_STATE);
         CHECK_INT(ws_ping(s.c, "q", 1), WS_ERR_STATE);
         side_time(&s, 1100);
-        CHECK_INT(side_frames(&s, NULL).n, f.n);
+        CHECK_INT(side_sent(&s, NULL).n, f.n);
         CHECK_INT(s.clean, 1);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -738,17 +732,17 @@ TEST(field_08_close_then_drop)
         ws_drop(s.c);
         CHECK_INT(ws_state(s.c), WS_STATE_CLOSED);
         side_pull(&s);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.clean, 0);
         CHECK_INT(s.code, 1006);
         side_release(&s);
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         CHECK_INT(f.data, message);
         CHECK_INT(f.closes, 1);
         CHECK_INT(f.close_code, 1000);
         CHECK_STR(f.reason, "bye");
         CHECK_INT(ws_finished(s.c), 1);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -772,12 +766,12 @@ TEST(field_08_answer_then_drop)
         CHECK_INT(ws_state(s.c), WS_STATE_CLOSED);
         s.hold = first;
         side_pull(&s);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         side_release(&s);
         CHECK(buf_is(&s.out, &whole.out));
         CHECK_INT(ws_finished(s.c), 1);
-        side_done(&s);
-        side_done(&whole);
+        side_over(&s);
+        side_over(&whole);
     }
 }
 
@@ -794,10 +788,10 @@ TEST(field_08_drop_alone)
         ws_send_text(s.c, "lost");
         ws_drop(s.c);
         side_pull(&s);
-        CHECK_INT(s.closed, 1);
-        CHECK_INT(side_frames(&s, NULL).n, 0);
+        CHECK_INT(s.closes, 1);
+        CHECK_INT(side_sent(&s, NULL).n, 0);
         CHECK_INT(ws_finished(s.c), 1);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -816,7 +810,7 @@ TEST(resume_is_not_due)
         ws_resume(s.c);
         side_time(&s, 1);
         CHECK(ws_timeout(s.c) > 1000);
-        side_done(&s);
+        side_over(&s);
     }
 }
 

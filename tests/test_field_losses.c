@@ -1,15 +1,10 @@
 /* Losses without a word: what is sent is sent, or a return value, the state and CLOSE say that it
    was not. The blocking client over sockets and over functions, the other drivers, the engine. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <limits.h>
-#include "test.h"
-#include "drive.h"
-#include "engine.h"
+#define FIXTURE_SOCKETS
+#include "fixture.h"
 
 #define FILL 600000
-#define COUNT(array) ((int)(sizeof (array) / sizeof *(array)))
 
 static char fill[FILL];
 
@@ -92,7 +87,7 @@ static void mate_read(mate *m)
         left -= (size_t)k;
         if (m->head || !(m->head = head_size(&m->got))) continue;
         m->seen = m->head;
-        side_client_answer(&m->say, &m->got, NULL);
+        put_answer(&m->say, &m->got, NULL);
         return;
     }
 }
@@ -235,7 +230,7 @@ static void mate_check(const mate *m, const char *want)
 
 /* ---- 10: a blocking client waits for room ---- */
 
-enum { SEND, TEXT, PIECES, PARTS, LATEST, CORKED, FRAGMENTS, PAUSED, KINDS };
+enum { SEND, TEXT, PIECES, PARTS, LATEST, CORKED, FRAGMENTS, PAUSED, SENDINGS };
 
 /* Message i of count, of n bytes, in one of the ways to send. Adds its frames to want. */
 static int send_kind(ws_conn *c, int kind, int i, int count, size_t n, buf *want)
@@ -304,7 +299,7 @@ TEST(field_10_every_way_to_send_waits)
 {
     int kind;
 
-    for (kind = 0; kind < KINDS; kind++) {
+    for (kind = 0; kind < SENDINGS; kind++) {
         mate m;
         end e;
         ws_config cfg = client_config(&e);
@@ -338,13 +333,13 @@ TEST(field_10_every_way_to_send_waits)
 /* messages of every size, small ones too, and such that are larger than max_backlog */
 TEST(field_10_every_size_waits)
 {
-    static const struct { size_t n; int count; } ALL[] = {
+    static const struct { size_t n; int count; } cases[] = {
         { 0, 60000 }, { 20, 20000 }, { 125, 6000 }, { 126, 6000 }, { 4000, 200 }, { 32768, 30 },
         { 65535, 15 }, { 65536, 15 }, { 70000, 15 }, { 300000, 4 }
     };
     int k;
 
-    for (k = 0; k < COUNT(ALL); k++) {
+    for (k = 0; k < COUNT(cases); k++) {
         mate m;
         end e;
         ws_config cfg = client_config(&e);
@@ -352,11 +347,11 @@ TEST(field_10_every_size_waits)
         int i, bad = 0;
         mate_begin(&m, 20);
         c = little_client(&m, &e, &cfg);
-        for (i = 0; i < ALL[k].count; i++) bad += ws_send(c, WS_OP_BINARY, fill, ALL[k].n) != 0;
+        for (i = 0; i < cases[k].count; i++) bad += ws_send(c, WS_OP_BINARY, fill, cases[k].n) != 0;
         CHECK_INT(bad, 0);
         ws_close(c, 1000, NULL);
         pull_all(c);
-        CHECK_INT(m.frames, ALL[k].count + 1);
+        CHECK_INT(m.frames, cases[k].count + 1);
         CHECK_INT(e.clean, 1);
         leave(&e, c);
         mate_over(&m);
@@ -683,7 +678,7 @@ static ptrdiff_t pipes_read(void *user, void *data, size_t n)
 
     p->reads++;
     if (!p->head && (p->head = head_size(&p->out)) != 0) {
-        side_client_answer(&p->in, &p->out, NULL);
+        put_answer(&p->in, &p->out, NULL);
         p->room = 0;
     }
     if (n > p->in.n - p->at) n = p->in.n - p->at;
@@ -827,7 +822,7 @@ TEST(field_10_io_without_wait_times_out)
 /* how long a send waits for peers of every pace: 1 KiB/s or more as long as it takes */
 TEST(field_10_pace_decides)
 {
-    static const struct { uint32_t timeout; size_t rate; uint64_t step; int waits; } ALL[] = {
+    static const struct { uint32_t timeout; size_t rate; uint64_t step; int waits; } cases[] = {
         { 0, 0, 1000, 0 }, { 5000, 0, 1000, 0 }, { 5000, 0, 100, 0 }, { 60000, 0, 1000, 0 },
         { 5000, 1, 4000, 0 }, { 30000, 1, 4000, 0 }, { 30000, 100, 1000, 0 },
         { 0, 2048, 1000, 1 }, { 5000, 2048, 1000, 1 }, { 5000, 8192, 4000, 1 },
@@ -837,8 +832,8 @@ TEST(field_10_pace_decides)
     };
     int k;
 
-    for (k = 0; k < COUNT(ALL); k++) {
-        uint32_t most = ALL[k].timeout ? ALL[k].timeout : 30000;
+    for (k = 0; k < COUNT(cases); k++) {
+        uint32_t most = cases[k].timeout ? cases[k].timeout : 30000;
         pipes p;
         end e;
         ws_config cfg = client_config(&e);
@@ -846,15 +841,15 @@ TEST(field_10_pace_decides)
         uint64_t before;
         int i, r = 0;
         memset(&p, 0, sizeof p);
-        p.rate = ALL[k].rate;
-        p.step = ALL[k].step;
-        cfg.send_timeout = ALL[k].timeout;
+        p.rate = cases[k].rate;
+        p.step = cases[k].step;
+        cfg.send_timeout = cases[k].timeout;
         cfg.ping_interval = WS_NEVER;
         cfg.max_backlog = 8192;
         c = pipes_client(&p, &e, &cfg, 1);
         before = skipped;
         for (i = 0; i < 14 && !r; i++) r = ws_send(c, WS_OP_BINARY, fill, 6000);
-        if (ALL[k].waits) {
+        if (cases[k].waits) {
             CHECK_INT(r, 0);
             CHECK_INT(ws_state(c), WS_STATE_OPEN);
         } else {
@@ -974,9 +969,9 @@ TEST(field_10_refusals_are_counted)
             if (ends == 1) side_peer_closes(&s, 1000, "");
             if (ends == 2) side_end(&s);
             side_release(&s);
-            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.closes, 1);
             CHECK_INT(refused, n);
-            side_done(&s);
+            side_over(&s);
         }
 }
 
@@ -994,9 +989,9 @@ TEST(field_10_no_refusals)
         refused = 99;
         for (i = 0; i < 100; i++) CHECK_INT(ws_send(s.c, WS_OP_BINARY, fill, 500), 0);
         side_peer_closes(&s, 1000, "");
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(refused, 0);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1024,9 +1019,9 @@ TEST(field_10_refusals_of_an_answer)
     CHECK(n > 10);
     ws_drop(s.c);
     side_release(&s);
-    CHECK_INT(s.closed, 1);
+    CHECK_INT(s.closes, 1);
     CHECK_INT(refused, n);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* drivers that do not wait: OWN and LOOP as clients, each life of a connection for itself */
@@ -1089,7 +1084,7 @@ TEST(field_10_refusals_of_a_server)
     for (how = 0; how < 4; how++) {
         ws_config cfg;
         end host;
-        raw r;
+        peer r;
         int i, n = 0, took, l;
         memset(&cfg, 0, sizeof cfg);
         memset(&host, 0, sizeof host);
@@ -1101,8 +1096,8 @@ TEST(field_10_refusals_of_a_server)
         app = guest_taken;
         guest = NULL;
         refused = 99;
-        raw_connect(&r, ws_listen_port(loop, l));
-        raw_say(&r, REQUEST);
+        peer_connect(&r, ws_listen_port(loop, l));
+        peer_text(&r, REQUEST);
         UNTIL(guest != NULL, 3000);
         ws_join(guest, "g");
         for (i = 0; i < 1000; i++) {
@@ -1113,7 +1108,7 @@ TEST(field_10_refusals_of_a_server)
             n += !took;
         }
         CHECK(n > 100 && n < 1000);
-        raw_end(&r, 0);
+        peer_end(&r, 0);
         UNTIL(host.closes == 1, 3000);
         CHECK_INT(refused, n);
         if ((int)refused != n) printf("    how %d\n", how);
@@ -1172,11 +1167,11 @@ TEST(field_10_a_source_cut_off_is_counted)
             side_release(&s);
             side_peer_closes(&s, 1000, "");
             side_end(&s);
-            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.closes, 1);
             CHECK_INT(s.clean, 1);
             CHECK_INT(from.ended, taken == 4 && !waits);
             CHECK_INT(refused, !from.ended);
-            side_done(&s);
+            side_over(&s);
         }
 }
 
@@ -1238,9 +1233,9 @@ TEST(field_10_busy_is_counted)
             side_pull(&s);
             CHECK_INT(refused_one(s.c, how, 100), 0);
             side_peer_closes(&s, 1000, "");
-            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.closes, 1);
             CHECK_INT(refused, times);
-            side_done(&s);
+            side_over(&s);
         }
 }
 
@@ -1363,7 +1358,7 @@ TEST(field_11_a_failed_send_ends_the_state)
 {
     int mode, kind;
 
-    for (mode = 0; mode < 2; mode++) for (kind = 0; kind < KINDS; kind++) {
+    for (mode = 0; mode < 2; mode++) for (kind = 0; kind < SENDINGS; kind++) {
         mate m;
         end e;
         ws_config cfg = client_config(&e);
@@ -1715,12 +1710,12 @@ TEST(field_12_manual_pong_stays)
     mate_over(&m);
 }
 
-static meter held;
+static heap held;
 static long held_most;
 
 static void *held_alloc(void *user, void *old, size_t old_size, size_t new_size)
 {
-    void *p = metered(user, old, old_size, new_size);
+    void *p = heap_alloc(user, old, old_size, new_size);
     if (held.live > held_most) held_most = held.live;
     return p;
 }
@@ -1804,14 +1799,14 @@ TEST(field_16_what_waited_then)
             ws_want_writable(s.c);
             ws_send(s.c, WS_OP_BINARY, fill, SIZES[j]);
             let_go(&s, first - 1);
-            CHECK_INT(s.writable, 0);
+            CHECK_INT(s.writables, 0);
             let_go(&s, 1);
-            CHECK_INT(s.writable, 1);
+            CHECK_INT(s.writables, 1);
             CHECK(ws_buffered(s.c) > 0);
             ws_send(s.c, WS_OP_BINARY, fill, 10);
             side_release(&s);
-            CHECK_INT(s.writable, 1);
-            side_done(&s);
+            CHECK_INT(s.writables, 1);
+            side_over(&s);
         }
 }
 
@@ -1832,7 +1827,7 @@ TEST(field_16_under_a_steady_stream)
         for (i = 0; i < 400; i++) {
             size_t before = ws_buffered(s.c);
             if (i % 20 == 0) {
-                CHECK_INT(s.writable, want);        /* the one before has come */
+                CHECK_INT(s.writables, want);        /* the one before has come */
                 ws_want_writable(s.c);
                 want++;
             }
@@ -1841,8 +1836,8 @@ TEST(field_16_under_a_steady_stream)
             CHECK(ws_buffered(s.c) > 0);
             CHECK(before > 0);
         }
-        CHECK_INT(s.writable, want);
-        side_done(&s);
+        CHECK_INT(s.writables, want);
+        side_over(&s);
     }
 }
 
@@ -1886,10 +1881,10 @@ TEST(field_16_at_random)
                 came++;
                 asked = 0;
             }
-            CHECK_INT(s.writable, came);
-            if (s.writable != came) break;
+            CHECK_INT(s.writables, came);
+            if (s.writables != came) break;
         }
-        side_done(&s);
+        side_over(&s);
         if (test_faults) return;
     }
 }
@@ -1911,12 +1906,12 @@ TEST(field_16_pongs_do_not_count)
         ws_want_writable(s.c);
         for (i = 0; i < pongs; i++) side_frame(&s, 0x89, fill, 125);
         ws_send(s.c, WS_OP_BINARY, fill, 3000);
-        while (!s.writable && (n = side_write(&s, 100)) != 0) while (side_next(&s)) {}
-        CHECK_INT(s.writable, 1);
+        while (!s.writables && (n = side_write(&s, 100)) != 0) while (side_next(&s)) {}
+        CHECK_INT(s.writables, 1);
         n = s.out.n - s.head;
         CHECK(n >= 4 * 20004u + (client ? 16 : 0));
         CHECK(n <= 4 * 20008u + 3 * 131 + 100);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1944,12 +1939,12 @@ TEST(field_16_a_newer_value_stands_for_the_older)
             CHECK_INT(ws_send_latest(s.c, 8, WS_OP_BINARY, fill, 100), 0);  /* waited not */
             CHECK_INT(ws_send_latest(s.c, 8, WS_OP_BINARY, fill, 2000), 0);
             let_go(&s, most - 1);
-            CHECK_INT(s.writable, 0);
+            CHECK_INT(s.writables, 0);
             let_go(&s, 1);
-            CHECK_INT(s.writable, 1);
+            CHECK_INT(s.writables, 1);
             side_release(&s);
-            CHECK_INT(s.writable, 1);
-            side_done(&s);
+            CHECK_INT(s.writables, 1);
+            side_over(&s);
         }
 }
 
@@ -2001,10 +1996,10 @@ TEST(field_16_newer_values_at_random)
                 came++;
                 asked = 0;
             }
-            CHECK_INT(s.writable, came);
-            if (s.writable != came) break;
+            CHECK_INT(s.writables, came);
+            if (s.writables != came) break;
         }
-        side_done(&s);
+        side_over(&s);
         if (test_faults) {
             printf("    round %d, step %d\n", round, i);
             return;
@@ -2030,9 +2025,9 @@ TEST(field_16_dropped_messages_have_gone)
     for (i = 0; i < 20; i++) CHECK_INT(ws_send(s.c, WS_OP_BINARY, fill, 1000), 0);
     while (side_next(&s)) {}
     let_go(&s, 1004);
-    CHECK_INT(s.writable, 1);
+    CHECK_INT(s.writables, 1);
     CHECK(ws_buffered(s.c) > 0);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* the same of an answer that goes on */
@@ -2051,11 +2046,11 @@ TEST(field_16_of_an_answer)
     ws_want_writable(s.c);
     CHECK_INT(ws_http_write(s.c, fill, 1000), 0);
     let_go(&s, 999);
-    CHECK_INT(s.writable, 0);
+    CHECK_INT(s.writables, 0);
     let_go(&s, 1);
-    CHECK_INT(s.writable, 1);
+    CHECK_INT(s.writables, 1);
     CHECK_INT(ws_buffered(s.c), 1000);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* over sockets: the queue is never empty, WRITABLE comes */

@@ -9,12 +9,9 @@ int main(void)
     return 0;
 }
 #else
-#include "drive.h"
-#include "engine.h"
-#include "heads.h"
-#include "peers.h"
+#define FIXTURE_SOCKETS
+#include "fixture.h"
 
-#define COUNT(a) (sizeof (a) / sizeof *(a))
 
 static int contains(const char *text, const char *part) { return strstr(text, part) != NULL; }
 
@@ -150,14 +147,14 @@ static void one_open(one *o, int client, int mode, size_t room)
     if (client) side_answer(&o->s, coded ? SAME : NULL);
     else if (coded) side_feed(&o->s, REQUEST_WITH(SAME), sizeof REQUEST_WITH(SAME) - 1);
     else side_feed(&o->s, REQUEST, sizeof REQUEST - 1);
-    CHECK_INT(o->s.opened, 1);
+    CHECK_INT(o->s.opens, 1);
     CHECK_STR(ws_extensions(o->s.c), coded ? "x-same" : "");
     o->s.head = head_size(&o->s.out);
 }
 
 static void one_close(one *o)
 {
-    side_done(&o->s);
+    side_over(&o->s);
     free(o->block);
     buf_free(&o->messages);
     buf_free(&o->controls);
@@ -212,7 +209,7 @@ static void one_feed(one *o, const buf *b, size_t step, int eager)
 {
     size_t at = 0, idle = 0;
 
-    while (idle < 3 && !o->s.closed) {
+    while (idle < 3 && !o->s.closes) {
         size_t n = b->n - at < step ? b->n - at : step, k;
         char *copy = (char *)malloc(n + 1);
         int got;
@@ -241,7 +238,7 @@ static void talk_came(one *o)
 {
     CHECK_STR(buf_c(&o->messages), "T'one'Bx00T''T'fragment'B#130T'8'");
     CHECK_STR(buf_c(&o->controls), "p'p'p'mid'q'pong'");
-    CHECK(o->s.closed && o->s.code == 1000 && !o->s.error);
+    CHECK(o->s.closes && o->s.code == 1000 && !o->s.error);
     CHECK_STR(o->s.reason, "bye");
 }
 
@@ -255,7 +252,7 @@ TEST(field_22_a_nul_behind_everything_shown)
     for (mode = 0; mode < MODES; mode++) for (client = 0; client < 2; client++)
         for (fixed = 0; fixed < 2; fixed++) for (noisy = 0; noisy < 2; noisy++) {
             buf b = { 0 };
-            put_spec(&b, talk[mode >= CODED], !client);
+            put_frames(&b, talk[mode >= CODED], !client);
             for (step = b.n; step; step = step > 20 ? step / 2 : step - 1) {
                 one o;
                 one_open(&o, client, mode, fixed ? 200 : 0);
@@ -291,7 +288,7 @@ TEST(field_22_feeding_while_an_event_is_shown)
     for (mode = 0; mode < MODES; mode++) for (client = 0; client < 2; client++)
         for (fixed = 0; fixed < 2; fixed++) {
             buf b = { 0 };
-            put_spec(&b, talk[mode >= CODED], !client);
+            put_frames(&b, talk[mode >= CODED], !client);
             for (step = 1; step <= b.n; step++) {
                 one o;
                 one_open(&o, client, mode, fixed ? 400 : 0);
@@ -395,7 +392,7 @@ static void heard_nothing(void)
 TEST(field_22_every_driver)
 {
     static const size_t most[] = { 0, 1, 2, 3, 7, 100 };
-    static met m;
+    static pair m;
     int kind, mode;
     size_t i;
 
@@ -408,17 +405,17 @@ TEST(field_22_every_driver)
             app = app_listens;
             heard_joins = mode > 0;
             heard_nothing();
-            meet(&m, kind, &cfg);
+            pair_open(&m, kind, &cfg);
             line.most = most[i];
-            met_frames(&m, talk[0]);
+            pair_say(&m, talk[0]);
             UNTIL(mode ? heard.n == 143 : contains(buf_c(&heard), "T'8'"), 1000);
-            shutdown(m.r.fd, SHUT_WR);          /* whoever waits for the end has it */
-            UNTIL(m.e.closes, 1000);
+            shutdown(m.peer.fd, SHUT_WR);          /* whoever waits for the end has it */
+            UNTIL(m.end.closes, 1000);
             if (mode) CHECK(heard.n == 3 + 1 + 8 + 130 + 1);
             else CHECK_STR(buf_c(&heard), "T'one'Bx00T''T'fragment'B#130T'8'");
             CHECK_STR(buf_c(&heard_controls), "p'p'p'mid'q'pong'");
-            CHECK_INT(m.e.code, 1000);
-            met_over(&m);
+            CHECK_INT(m.end.code, 1000);
+            pair_over(&m);
             if (test_faults) return;
         }
     buf_free(&heard);
@@ -443,7 +440,7 @@ static void app_measures(end *e, const ws_event *ev)
 TEST(field_22_large_messages)
 {
     static const size_t sizes[] = { 4090, 16384, 65536, 100000, 524288, 700000 };
-    static met m;
+    static pair m;
     int kind, frames, k;
     size_t i, j, at;
 
@@ -454,19 +451,19 @@ TEST(field_22_large_messages)
             large = sizes[i];
             for (j = 0; j < large; j++) data[j] = fill_at(j);
             app = app_measures;
-            meet(&m, kind, NULL);
+            pair_open(&m, kind, NULL);
             for (k = 0, at = 0; k < frames; k++) {
                 size_t n = k == frames - 1 ? large - at : large / 3;
-                put_frame(&b, (k ? 0 : 2) | (k == frames - 1 ? 0x80 : 0), met_serves(&m), data + at,
+                put_frame(&b, (k ? 0 : 2) | (k == frames - 1 ? 0x80 : 0), pair_serves(&m), data + at,
                           n, 0);
                 at += n;
             }
-            put_frame(&b, 0x81, met_serves(&m), "next", 4, 0);
-            CHECK_INT(met_says(&m, b.p, b.n, 5000), 0);
-            UNTIL(m.e.messages == 2, 1000);
+            put_frame(&b, 0x81, pair_serves(&m), "next", 4, 0);
+            CHECK_INT(pair_write(&m, b.p, b.n, 5000), 0);
+            UNTIL(m.end.messages == 2, 1000);
             buf_free(&b);
             free(data);
-            met_over(&m);
+            pair_over(&m);
             if (test_faults) return;
         }
 }
@@ -474,7 +471,7 @@ TEST(field_22_large_messages)
 /* Drivers that step while an event is shown: more is read, what is shown stays. */
 TEST(field_22_steps_while_an_event_is_shown)
 {
-    static met m;
+    static pair m;
     int kinds[] = { BLOCKING, OWN, ADOPTED }, i;
 
     for (i = 0; i < 3; i++) {
@@ -482,10 +479,10 @@ TEST(field_22_steps_while_an_event_is_shown)
         ws_event ev;
         int n = 0, patience = 5000;
         app = app_listens;
-        meet(&m, kinds[i], NULL);
+        pair_open(&m, kinds[i], NULL);
         clients[0] = NULL;              /* nobody else pulls */
-        put_spec(&heard, "81'first' 82#130 89'ping' 81'last'", met_serves(&m));
-        CHECK_INT(raw_write(&m.r, heard.p, heard.n), 0);
+        put_frames(&heard, "81'first' 82#130 89'ping' 81'last'", pair_serves(&m));
+        CHECK_INT(peer_write(&m.peer, heard.p, heard.n), 0);
         buf_free(&heard);
         while (n < 4 && patience--) {
             usleep(1000);
@@ -499,7 +496,7 @@ TEST(field_22_steps_while_an_event_is_shown)
         }
         CHECK_INT(n, 4);
         CHECK_STR(shown, "last");
-        met_over(&m);
+        pair_over(&m);
     }
 }
 
@@ -555,7 +552,7 @@ static void echo_wanted(buf *want, int op, const void *data, size_t n)
 }
 
 /* The peer sends two messages at once, and reads what comes of it. */
-static void echo_once(met *m, size_t size)
+static void echo_once(pair *m, size_t size)
 {
     char *data = (char *)malloc(size + 1);
     buf b = { 0 }, want = { 0 }, have = { 0 };
@@ -564,21 +561,21 @@ static void echo_once(met *m, size_t size)
     int k;
 
     for (i = 0; i < size; i++) data[i] = fill_at(i);
-    put_frame(&b, 0x82, met_serves(m), data, size, 0);
-    put_frame(&b, 0x81, met_serves(m), "next", 4, 0);
+    put_frame(&b, 0x82, pair_serves(m), data, size, 0);
+    put_frame(&b, 0x81, pair_serves(m), "next", 4, 0);
     for (k = 0; k < echo.times; k++) echo_wanted(&want, 2, data, size);
     for (k = 0; k < echo.times; k++) echo_wanted(&want, 1, "next", 4);
-    m->e.messages = 0;
-    m->r.n = 0;
-    CHECK_INT(met_says(m, b.p, b.n, 5000), 0);
-    UNTIL(m->e.messages == 2, 1000);
+    m->end.messages = 0;
+    m->peer.n = 0;
+    CHECK_INT(pair_write(m, b.p, b.n, 5000), 0);
+    UNTIL(m->end.messages == 2, 1000);
     for (k = 0; k < 2000 && (!wire || have.n < want.n); k++) {
         turn();
         buf_clear(&have);
-        wire = check_frames(m->r.in, m->r.n, !met_serves(m), &f, &have);
+        wire = check_frames(m->peer.in, m->peer.n, !pair_serves(m), &f, &have);
     }
     CHECK_STR(buf_c(&have), buf_c(&want));
-    CHECK_INT(wire, m->r.n);
+    CHECK_INT(wire, m->peer.n);
     buf_free(&b);
     buf_free(&want);
     buf_free(&have);
@@ -589,7 +586,7 @@ static void echo_once(met *m, size_t size)
 TEST(field_22_echoes_are_what_was_shown)
 {
     static const size_t sizes[] = { 0, 1, 100, 2046, 2047, 2048, 2049, 3000, 5000 };
-    static met m;
+    static pair m;
     int kind;
     size_t i;
 
@@ -597,18 +594,18 @@ TEST(field_22_echoes_are_what_was_shown)
         ws_config cfg;
         memset(&cfg, 0, sizeof cfg);
         app = app_echoes;
-        meet(&m, kind, &cfg);
-        if (kind == SERVER || kind == LOOP) CHECK_INT(ws_join(m.c, "all"), 0);
+        pair_open(&m, kind, &cfg);
+        if (kind == ACCEPTED || kind == LOOP) CHECK_INT(ws_join(m.c, "all"), 0);
         for (echo.way = 0; echo.way < WAYS; echo.way++) for (i = 0; i < COUNT(sizes); i++)
             for (echo.extra = 0; echo.extra < 2; echo.extra++)
                 for (echo.times = 1; echo.times < 3; echo.times++) {
-                    if (echo.way == BY_BROADCAST && kind != SERVER) continue;
-                    if (echo.way == BY_PUBLISH && kind != SERVER && kind != LOOP) continue;
+                    if (echo.way == BY_BROADCAST && kind != ACCEPTED) continue;
+                    if (echo.way == BY_PUBLISH && kind != ACCEPTED && kind != LOOP) continue;
                     echo_once(&m, sizes[i]);
                     if (test_faults) goto ended;
                 }
     ended:
-        met_over(&m);
+        pair_over(&m);
         if (test_faults) return;
     }
 }
@@ -635,39 +632,39 @@ static void app_takes_words(end *e, const ws_event *ev)
    buffer before it. */
 TEST(field_22_data_as_strings)
 {
-    static met m;
+    static pair m;
     int kind;
 
     for (kind = 0; kind < KINDS; kind++) {
-        raw other;
+        peer other;
         frames f;
         int k;
         memset(&f, 0, sizeof f);
         memset(&other, 0, sizeof other);
         app = app_takes_words;
-        meet(&m, kind, NULL);
-        if (kind == SERVER) {               /* somebody else's bytes come before */
-            raw_connect(&other, ws_listen_port(loop, 0));
-            raw_say(&other, REQUEST_WITH("Cookie: 23456789012345678901234567890123\r\n"));
-            UNTIL(m.e.opens == 2, 1000);
+        pair_open(&m, kind, NULL);
+        if (kind == ACCEPTED) {               /* somebody else's bytes come before */
+            peer_connect(&other, ws_listen_port(loop, 0));
+            peer_text(&other, REQUEST_WITH("Cookie: 23456789012345678901234567890123\r\n"));
+            UNTIL(m.end.opens == 2, 1000);
         }
-        met_frames(&m, "81'8' 81'8'");
-        UNTIL(m.e.messages == 2, 1000);
-        for (k = 0; k < 2000 && (kind == SERVER || kind == LOOP) && f.n < 2; k++) {
+        pair_say(&m, "81'8' 81'8'");
+        UNTIL(m.end.messages == 2, 1000);
+        for (k = 0; k < 2000 && (kind == ACCEPTED || kind == LOOP) && f.n < 2; k++) {
             turn();
-            check_frames(m.r.in, m.r.n, kind == LOOP, &f, NULL);
+            check_frames(m.peer.in, m.peer.n, kind == LOOP, &f, NULL);
         }
-        if (kind == SERVER || kind == LOOP) CHECK_INT(f.data, 2);
-        m.r.n = 0;
-        met_frames(&m, "81'close' 82#100");
+        if (kind == ACCEPTED || kind == LOOP) CHECK_INT(f.data, 2);
+        m.peer.n = 0;
+        pair_say(&m, "81'close' 82#100");
         for (k = 0; k < 2000 && !f.closes; k++) {
             turn();
-            check_frames(m.r.in, m.r.n, !met_serves(&m), &f, NULL);
+            check_frames(m.peer.in, m.peer.n, !pair_serves(&m), &f, NULL);
         }
         CHECK_INT(f.close_code, 3000);
         CHECK_STR(f.reason, "close");
-        if (kind == SERVER) raw_end(&other, 0);
-        met_over(&m);
+        if (kind == ACCEPTED) peer_end(&other, 0);
+        pair_over(&m);
         if (test_faults) return;
     }
 }
@@ -678,16 +675,16 @@ static long told;           /* messages that the peer has to say so far */
 static buf to_say;          /* what of them is not written yet */
 
 /* The peer takes whatever comes, and has much to say. */
-static void talks(raw *r)
+static void talks(peer *r)
 {
     char text[40];
     ptrdiff_t k = 1;
 
-    met_answers(r);
+    pair_answers(r);
     r->n = 0;
     while (r->done && told < 20000 && to_say.n < 10000) {
         snprintf(text, sizeof text, "81'message %ld'", told++);
-        put_spec(&to_say, text, 0);
+        put_frames(&to_say, text, 0);
     }
     while (to_say.n && k > 0) {
         k = r->io.write(r->io.user, to_say.p, to_say.n);
@@ -702,7 +699,7 @@ static void talks(raw *r)
 TEST(field_22_sending_while_a_message_is_shown)
 {
     static char filling[20000];
-    static raw r;
+    static peer r;
     char url[60], want[40];
     ws_config cfg;
     ws_event ev;
@@ -715,7 +712,7 @@ TEST(field_22_sending_while_a_message_is_shown)
     memset(&h, 0, sizeof h);
     told = 0;
     loop = ws_loop_new(NULL);
-    raw_begin(&r, talks, NULL);
+    peer_begin(&r, talks, NULL);
     snprintf(url, sizeof url, "ws://127.0.0.1:%d/", r.port);
     cfg = client_config(&e);
     cfg.alloc = heap_alloc;
@@ -740,7 +737,7 @@ TEST(field_22_sending_while_a_message_is_shown)
     CHECK(h.peak - base <= 3 * (1024 + 16384) + 4096 + 5 * 100000 / 2);
     buf_free(&to_say);
     leave(&e, c);
-    raw_over(&r);
+    peer_over(&r);
     over();
 }
 
@@ -767,7 +764,7 @@ TEST(field_22_detaching_while_a_message_is_shown)
     static const char *const behind[] = {
         "81'next'", "82#300 81'x'", "89'ping'", "=42", "=f0f1f2f3f4f5f6f7f8f9", "=81"
     };
-    static met m;
+    static pair m;
     size_t i, first;
     int kind;
 
@@ -776,13 +773,13 @@ TEST(field_22_detaching_while_a_message_is_shown)
         ssize_t k = 1;
         int patience = 2000;
         app = app_detaches;
-        meet(&m, kind, NULL);
+        pair_open(&m, kind, NULL);
         rest_fd = -1;
         buf_clear(&rest_seen);
-        put_spec(&b, "81'first'", met_serves(&m));
+        put_frames(&b, "81'first'", pair_serves(&m));
         first = b.n;
-        put_spec(&b, behind[i], met_serves(&m));
-        CHECK_INT(met_says(&m, b.p, b.n, 5000), 0);
+        put_frames(&b, behind[i], pair_serves(&m));
+        CHECK_INT(pair_write(&m, b.p, b.n, 5000), 0);
         UNTIL(rest_fd >= 0, 1000);
         while (rest_fd >= 0 && rest_seen.n < b.n - first && patience--) {
             char more[400];
@@ -793,7 +790,7 @@ TEST(field_22_detaching_while_a_message_is_shown)
         CHECK(rest_seen.n == b.n - first && !memcmp(rest_seen.p, b.p + first, rest_seen.n));
         if (rest_fd >= 0) close(rest_fd);
         buf_free(&b);
-        met_over(&m);
+        pair_over(&m);
     }
     buf_free(&rest_seen);
 }
@@ -809,16 +806,16 @@ static void app_frees(end *e, const ws_event *ev)
 /* ws_free while a message is shown, in the loop; and the next connection is unharmed. */
 TEST(field_22_freeing_while_a_message_is_shown)
 {
-    static met m;
+    static pair m;
     int kind;
 
-    for (kind = LOOP; kind <= SERVER; kind++) {
+    for (kind = LOOP; kind <= ACCEPTED; kind++) {
         app = app_frees;
-        meet(&m, kind, NULL);
-        met_frames(&m, "81'first' 82#3000 81'next'");
-        UNTIL(m.e.closes, 1000);
-        CHECK_INT(m.e.messages, 1);
-        met_over(&m);
+        pair_open(&m, kind, NULL);
+        pair_say(&m, "81'first' 82#3000 81'next'");
+        UNTIL(m.end.closes, 1000);
+        CHECK_INT(m.end.messages, 1);
+        pair_over(&m);
     }
 }
 
@@ -879,7 +876,7 @@ static void script_fill(size_t n, size_t last)
 TEST(field_22_the_loops_buffer_full)
 {
     static const size_t lasts[] = { 0, 1, 100, 5000 };
-    static met m;
+    static pair m;
     size_t i, room = 1000;
 
     for (i = 0; i < COUNT(lasts) + 1; i++) {       /* the first tells how much is asked for */
@@ -889,15 +886,15 @@ TEST(field_22_the_loops_buffer_full)
         script_armed = 0;
         app = app_listens;
         heard_nothing();
-        meet(&m, SERVER, &cfg);
+        pair_open(&m, ACCEPTED, &cfg);
         script_fill(room, i ? lasts[i - 1] : 10);
         script_armed = 1;
-        met_frames(&m, "81'go'");               /* so that the socket is readable */
-        UNTIL(contains(m.e.text, "behind"), 2000);
-        CHECK(!m.e.closes);
+        pair_say(&m, "81'go'");               /* so that the socket is readable */
+        UNTIL(contains(m.end.text, "behind"), 2000);
+        CHECK(!m.end.closes);
         if (!i) room = script_asked;
         CHECK(room > 6000);
-        met_over(&m);
+        pair_over(&m);
         if (test_faults) break;
     }
     buf_free(&script);
@@ -908,25 +905,25 @@ TEST(field_22_the_loops_buffer_full)
 /* ---- ordinary HTTP ---- */
 
 /* For the peer of a client of ordinary HTTP: a body in chunks, in one write. */
-static void answers_chunks(raw *r)
+static void answers_chunks(peer *r)
 {
     if (r->done || !strstr(r->in, "\r\n\r\n")) return;
     r->done = 1;
-    raw_say(r, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    peer_text(r, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                "3\r\none\r\n1\r\n-\r\n3;x\r\ntwo\r\n0\r\nTrailer: x\r\n\r\n");
 }
 
-static void answers_length(raw *r)
+static void answers_length(peer *r)
 {
     if (r->done || !strstr(r->in, "\r\n\r\n")) return;
     r->done = 1;
-    raw_say(r, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\none-two");
+    peer_text(r, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\none-two");
 }
 
 /* Parts of a body: a NUL behind each, and the line ends between chunks are still there. */
 TEST(field_22_parts_of_http_bodies)
 {
-    static raw r;
+    static peer r;
     static const size_t most[] = { 0, 1, 3, 10 };
     int driver, chunked;
     size_t i;
@@ -941,7 +938,7 @@ TEST(field_22_parts_of_http_bodies)
             app = app_listens;
             heard_joins = 1;
             heard_nothing();
-            raw_begin(&r, chunked ? answers_chunks : answers_length, NULL);
+            peer_begin(&r, chunked ? answers_chunks : answers_length, NULL);
             snprintf(url, sizeof url, "http://127.0.0.1:%d/", r.port);
             cfg = client_config(&c);
             cfg.method = "GET";
@@ -951,7 +948,7 @@ TEST(field_22_parts_of_http_bodies)
             CHECK(c.clean && !c.error);
             CHECK_STR(buf_c(&heard), "one-two");
             leave(&c, x);
-            raw_over(&r);
+            peer_over(&r);
             over();
             if (test_faults) return;
         }
@@ -1019,7 +1016,7 @@ TEST(field_22_request_heads_are_wiped)
     for (i = 0; i < COUNT(all); i++) {
         ws_config cfg;
         end s;
-        raw r;
+        peer r;
         int ended = 0, before = test_faults;
         memset(&s, 0, sizeof s);
         memset(&r, 0, sizeof r);
@@ -1027,16 +1024,16 @@ TEST(field_22_request_heads_are_wiped)
         cfg.user = &s;
         cfg.ask = all[i].ask;
         app = app_answers;
-        raw_connect(&r, ws_listen_port(loop, listen_on(&cfg)));
-        raw_write(&r, all[i].text, all[i].cut ? (size_t)all[i].cut : all[i].size);
+        peer_connect(&r, ws_listen_port(loop, listen_on(&cfg)));
+        peer_write(&r, all[i].text, all[i].cut ? (size_t)all[i].cut : all[i].size);
         pass(all[i].cut ? 20 : 0);
-        if (all[i].cut) raw_write(&r, all[i].text + all[i].cut, all[i].size - (size_t)all[i].cut);
+        if (all[i].cut) peer_write(&r, all[i].text + all[i].cut, all[i].size - (size_t)all[i].cut);
         UNTIL(s.opens || s.closes, 1000);
         pass(5);
         CHECK(!loop_reads_it(loop));
         CHECK(!loop_keeps_it(loop));
         ended = s.closes;
-        raw_end(&r, 0);
+        peer_end(&r, 0);
         UNTIL(s.closes, 1000);
         CHECK(!loop_reads_it(loop));
         CHECK(!loop_keeps_it(loop));
@@ -1045,30 +1042,30 @@ TEST(field_22_request_heads_are_wiped)
     }
 }
 
-static void answers_with_secret(raw *r)
+static void answers_with_secret(peer *r)
 {
     buf request = { 0 }, answer = { 0 };
 
     if (r->done || !strstr(r->in, "\r\n\r\n")) return;
     r->done = 1;
     buf_add(&request, r->in, r->n);
-    side_client_answer(&answer, &request, "Set-" COOKIE);
-    raw_write(r, answer.p, answer.n);
+    put_answer(&answer, &request, "Set-" COOKIE);
+    peer_write(r, answer.p, answer.n);
     buf_free(&request);
     buf_free(&answer);
 }
 
-static void refuses_with_secret(raw *r)
+static void refuses_with_secret(peer *r)
 {
     if (r->done || !strstr(r->in, "\r\n\r\n")) return;
     r->done = 1;
-    raw_say(r, "HTTP/1.1 403 No\r\nSet-" COOKIE "Content-Length: 0\r\n\r\n");
+    peer_text(r, "HTTP/1.1 403 No\r\nSet-" COOKIE "Content-Length: 0\r\n\r\n");
 }
 
 /* Nor is what servers told the loop's clients; and requests that were read before ws_adopt. */
 TEST(field_22_answer_heads_are_wiped)
 {
-    static raw r;
+    static peer r;
     int way;
 
     for (way = 0; way < 3; way++) {
@@ -1077,7 +1074,7 @@ TEST(field_22_answer_heads_are_wiped)
         end c;
         loop = ws_loop_new(NULL);
         if (way < 2) {
-            raw_begin(&r, way ? refuses_with_secret : answers_with_secret, NULL);
+            peer_begin(&r, way ? refuses_with_secret : answers_with_secret, NULL);
             snprintf(url, sizeof url, "ws://127.0.0.1:%d/", r.port);
             cfg = client_config(&c);
             visit(LOOP, url, &cfg);
@@ -1089,14 +1086,14 @@ TEST(field_22_answer_heads_are_wiped)
             cfg.user = &c;
             CHECK(ws_adopt(loop, two[1], REQUEST_WITH(COOKIE), sizeof REQUEST_WITH(COOKIE) - 1,
                            &cfg) != NULL);
-            raw_begin(&r, NULL, NULL);
-            raw_take(&r, two[0]);
+            peer_begin(&r, NULL, NULL);
+            peer_take(&r, two[0]);
         }
         UNTIL(c.opens || c.closes, 1000);
         pass(5);
         CHECK(!loop_reads_it(loop));
         CHECK(!loop_keeps_it(loop));
-        raw_over(&r);
+        peer_over(&r);
         UNTIL(c.closes, 1000);
         CHECK(!loop_reads_it(loop));
         CHECK(!loop_keeps_it(loop));
@@ -1164,14 +1161,14 @@ TEST(field_23_refusing_with_words_of_the_request)
             CHECK_INT(side_new(&s, &w, 0, &cfg), 1);
             s.event = refuses_in_its_words;
             side_feed(&s, b.p, b.n);
-            CHECK(s.closed && s.error == WS_ERR_REJECTED);
-            CHECK_INT(status_of(&s.out), 404);
+            CHECK(s.closes && s.error == WS_ERR_REJECTED);
+            CHECK_INT(head_status(&s.out), 404);
             k = head_size(&s.out);
             CHECK_STR(s.out.p + k, refusal.was);
             told = strlen(refusal.was) < 60 ? strlen(refusal.was) : 60;
             refusal.was[told] = 0;
             CHECK(contains(s.reason, refusal.was));
-            side_done(&s);
+            side_over(&s);
             free(block);
             buf_free(&b);
             if (test_faults) return;
@@ -1223,7 +1220,7 @@ TEST(field_23_what_is_shown_stays_after_failures)
                 buf b = { 0 };
                 one o;
                 if (going == GOES_CODEC && mode < CODED) continue;
-                put_spec(&b, specs[mode >= CODED][i], !client);
+                put_frames(&b, specs[mode >= CODED][i], !client);
                 one_open(&o, client, mode, fixed ? 300 : 0);
                 o.s.event = goes_wrong;
                 o.s.c->cfg->set.drop_slow = going == GOES_SLOW;
@@ -1275,7 +1272,7 @@ TEST(field_23_extensions_are_ended)
                 CHECK(user.begun > 0 && s.messages == 1);
             }
             if (at == EXT_CLOSED) side_peer_closes(&s, 1000, "");
-            side_done(&s);
+            side_over(&s);
             CHECK_INT(user.ended, user.begun);
             free(block);
         }
@@ -1367,9 +1364,9 @@ TEST(field_23_routes_beside_extensions)
             CHECK_INT((uintptr_t)s.c->cfg->set.routes % sizeof(void *), 0);
             CHECK_INT((uintptr_t)s.c->cfg->extensions % sizeof(void *), 0);
             side_feed(&s, REQUEST, sizeof REQUEST - 1);
-            CHECK(s.opened);
+            CHECK(s.opens);
             CHECK_INT(ws_route_id(s.c), 3);
-            side_done(&s);
+            side_over(&s);
             free(block);
         }
 }
@@ -1440,7 +1437,7 @@ TEST(field_21_feeding_without_pulling)
             CHECK_INT(ws_feed_room(s.c), 0);
             CHECK(w.h.peak - base <= receiving(0, raw_most));
             side_pull(&s);
-            while (at < b.n && !s.closed) {     /* pulled in time: nothing is lost */
+            while (at < b.n && !s.closes) {     /* pulled in time: nothing is lost */
                 size_t part = b.n - at < 30000 ? b.n - at : 30000;
                 k = side_feed(&s, b.p + at, part);
                 at += k;
@@ -1449,7 +1446,7 @@ TEST(field_21_feeding_without_pulling)
             CHECK(at == b.n && !s.error);
             CHECK_INT(s.messages, want);
             CHECK(w.h.peak - base <= receiving(cfg.max_message, raw_most) + 3 * BACKLOG);
-            side_done(&s);
+            side_over(&s);
             buf_free(&b);
         }
 }
@@ -1467,7 +1464,7 @@ static void app_uses(end *e, const ws_event *ev)
 }
 
 /* Steps a connection of its own loop without pulling what came. */
-static void own_steps(met *m)
+static void own_steps(pair *m)
 {
     int i;
 
@@ -1480,7 +1477,7 @@ static void own_steps(met *m)
 /* A flood, and a program that is slow in one way or another. */
 static void floods(int kind, int what)
 {
-    static met m;
+    static pair m;
     static char sink[65536];
     uint64_t start;
     ws_config cfg;
@@ -1496,31 +1493,31 @@ static void floods(int kind, int what)
     cfg.max_message = TINY;
     cfg.max_backlog = BACKLOG;
     app = app_uses;
-    meet(&m, kind, &cfg);
-    want = flood(&b, what, met_serves(&m), 250000);
-    raws[0] = NULL;                     /* the peer reads nothing */
+    pair_open(&m, kind, &cfg);
+    want = flood(&b, what, pair_serves(&m), 250000);
+    peers[0] = NULL;                     /* the peer reads nothing */
     if (use == PULLS_NOT) clients[0] = NULL;
     base = heap_mark(&h);
-    left = met_says(&m, b.p, b.n, 30);
+    left = pair_write(&m, b.p, b.n, 30);
     if (use == PULLS_NOT) own_steps(&m);
     most = receiving(TINY, RAW) + 5 * BACKLOG / 2 + 1024;
     CHECK(h.peak - base <= most);
     if (h.peak - base > most)
         printf("    kind %d, flood %d, use %d: %lu bytes\n", kind, what, use,
                (unsigned long)(h.peak - base));
-    if (use == PULLS_NOT) for (left = 0; left < 16; left++) clients[left] = left ? NULL : &m.e;
+    if (use == PULLS_NOT) for (left = 0; left < 16; left++) clients[left] = left ? NULL : &m.end;
     if (use == PULLS_NOT) left = 0;
     if (use == PAUSES) ws_resume(m.c);
     start = now_ms();                   /* in the end all of it comes, and in bounds */
-    while (m.e.messages < want && !m.e.closes && now_ms() - start < 20000) {
-        while (recv(m.r.fd, sink, sizeof sink, 0) > 0) {}
-        if (left) left = met_says(&m, b.p + b.n - left, left, 1);
+    while (m.end.messages < want && !m.end.closes && now_ms() - start < 20000) {
+        while (recv(m.peer.fd, sink, sizeof sink, 0) > 0) {}
+        if (left) left = pair_write(&m, b.p + b.n - left, left, 1);
         turn();
     }
-    if (use != PULLS_NOT) CHECK_INT(m.e.messages, want);
+    if (use != PULLS_NOT) CHECK_INT(m.end.messages, want);
     CHECK(h.peak - base <= most);
     buf_free(&b);
-    met_over(&m);
+    pair_over(&m);
     CHECK_INT(h.live, 0);
 }
 
@@ -1576,11 +1573,11 @@ TEST(field_21_floods_of_requests)
         "GET /wait HTTP/1.1\r\n" HO E, "GET /stream HTTP/1.1\r\n" HO E,
         "GET /wait HTTP/1.1\r\n" ALL E
     };
-    static met m;
+    static pair m;
     size_t i;
     int kind;
 
-    for (kind = SERVER; kind < KINDS; kind++) for (i = 0; i < COUNT(firsts); i++) {
+    for (kind = ACCEPTED; kind < KINDS; kind++) for (i = 0; i < COUNT(firsts); i++) {
         ws_config cfg;
         buf b = { 0 };
         heap h;
@@ -1593,27 +1590,27 @@ TEST(field_21_floods_of_requests)
         cfg.max_backlog = BACKLOG;
         while (b.n < 400000) buf_str(&b, firsts[0]);
         app = app_waits;
-        meet_with(&m, kind, &cfg, firsts[i]);
-        met_says(&m, b.p, b.n, 30);
-        UNTIL(m.e.https + m.e.requests == 1, 1000);
-        met_says(&m, b.p, b.n, 30);
+        pair_begin(&m, kind, &cfg, firsts[i]);
+        pair_write(&m, b.p, b.n, 30);
+        UNTIL(m.end.https + m.end.requests == 1, 1000);
+        pair_write(&m, b.p, b.n, 30);
         CHECK(h.peak <= receiving(TINY, RAW) + 5 * BACKLOG / 2 + 4096);
-        CHECK_INT(m.e.https + m.e.requests, 1);
-        if (m.kind == ADOPTED) met_over(&m);
-        else { raw_over(&m.r); over(); }
+        CHECK_INT(m.end.https + m.end.requests, 1);
+        if (m.kind == ADOPTED) pair_over(&m);
+        else { peer_over(&m.peer); over(); }
         CHECK_INT(h.live, 0);
         buf_free(&b);
     }
 }
 
 /* For the peer of a client of ordinary HTTP: a body of many small chunks, as fast as it goes. */
-static void answers_flood(raw *r)
+static void answers_flood(peer *r)
 {
     char chunks[6001];
     size_t i;
 
     if (!r->done && strstr(r->in, "\r\n\r\n")) {
-        raw_say(r, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        peer_text(r, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         r->done = 1;
         r->port_asked = 0;
     }
@@ -1627,7 +1624,7 @@ static void answers_flood(raw *r)
 /* Small chunks for a client that is paused, and for one that takes them. */
 TEST(field_21_floods_of_chunks)
 {
-    static raw r;
+    static peer r;
     int driver;
 
     for (driver = 0; driver < DRIVERS; driver++) for (use = TAKES_ALL; use <= PAUSES; use += 2) {
@@ -1640,7 +1637,7 @@ TEST(field_21_floods_of_chunks)
         memset(&h, 0, sizeof h);
         loop = ws_loop_new(NULL);
         app = app_uses;
-        raw_begin(&r, answers_flood, NULL);
+        peer_begin(&r, answers_flood, NULL);
         snprintf(url, sizeof url, "http://127.0.0.1:%d/", r.port);
         cfg = client_config(&c);
         cfg.alloc = heap_alloc;
@@ -1655,7 +1652,7 @@ TEST(field_21_floods_of_chunks)
         CHECK(h.peak <= base + receiving(TINY, RAW) + 4096);
         if (use == TAKES_ALL) UNTIL(c.bytes > 10000, 1000);
         leave(&c, x);
-        raw_over(&r);
+        peer_over(&r);
         over();
         CHECK_INT(h.live, 0);
     }

@@ -1,13 +1,8 @@
 /* What real peers send, and the words in which their faults are told, through the engine alone:
    keys with loose bits, empty lines before requests, absolute targets, folded answers, interim
    answers, lists of origins, long passwords, zones, subprotocols that are optional. */
-#define WS_IMPLEMENTATION
-#include "ws.h"
-#include "test.h"
-#include "engine.h"
-#include "heads.h"
+#include "fixture.h"
 
-#define COUNT(a) (sizeof (a) / sizeof *(a))
 #define PAGE "GET /page?x=1 HTTP/1.1\r\n" HO E
 #define UPGRADE_101 "HTTP/1.1 101 Switching Protocols\r\n"
 #define ACCEPTED "Sec-WebSocket-Accept: %s\r\n"
@@ -85,7 +80,7 @@ static void see(side *s, const ws_event *ev)
         return;
     }
     if (ev->type == WS_EV_CLOSE && z->events) return;
-    if (ev->type == WS_EV_OPEN && s->asked) return;
+    if (ev->type == WS_EV_OPEN && s->requests) return;
     z->events++;
     snprintf(z->method, sizeof z->method, "%s", ws_method(s->c));
     snprintf(z->target, sizeof z->target, "%s", ws_target(s->c));
@@ -150,9 +145,9 @@ static void client_start(side *s, world *w, int setup, const ws_config *with, co
 }
 
 /* Writes an answer to a client's request: a format in which %s is the right accept value. */
-static void put_answer(buf *b, const side *s, const char *format)
+static void put_answer_as(buf *b, const side *s, const char *format)
 {
-    const char *key = field(&s->out, "Sec-WebSocket-Key", NULL), *at = strstr(format, "%s");
+    const char *key = head_field(&s->out, "Sec-WebSocket-Key", NULL), *at = strstr(format, "%s");
     char accept[29];
 
     if (!at) { buf_str(b, format); return; }
@@ -163,7 +158,7 @@ static void put_answer(buf *b, const side *s, const char *format)
     buf_str(b, at + 2);
 }
 
-static int status_by_name(const side *s) { return s->out.n ? status_of(&s->out) : 0; }
+static int status_by_name(const side *s) { return s->out.n ? head_status(&s->out) : 0; }
 
 /* Is what the connection says of its error about this, without case? */
 static int says(const char *text, const char *what)
@@ -227,16 +222,16 @@ static void key_case(int setup, const char *key, size_t n)
     side_feed(&s, b.p, b.n);
     if (is_key(key, n)) {
         my_accept(key, n, accept);
-        CHECK_INT(s.opened, 1);
+        CHECK_INT(s.opens, 1);
         CHECK_INT(status_by_name(&s), 101);
         CHECK_FIELD(&s.out, "Sec-WebSocket-Accept", accept);
     } else {
-        CHECK_INT(s.opened, 0);
+        CHECK_INT(s.opens, 0);
         CHECK_INT(status_by_name(&s), 400);
         CHECK(ws_error(s.c) == WS_ERR_KEY || ws_error(s.c) == WS_ERR_HEAD_SYNTAX);
     }
     if (test_faults > faults) printf("    key %.*s, set-up %d\n", (int)n, key, setup);
-    side_done(&s);
+    side_over(&s);
     buf_free(&b);
 }
 
@@ -314,7 +309,7 @@ static void facts_of(buf *facts, int setup, const char *text, size_t n, size_t k
     buf_str(facts, z.query);
     buf_str(facts, "\n");
     buf_add(facts, s.out.p, s.out.n);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* An empty line before a request of any kind changes nothing, however it is cut. */
@@ -333,7 +328,7 @@ TEST(field_27_empty_line_before_a_request)
             buf_clear(&text);
             buf_str(&text, "\r\n");
             if (i < 4) buf_str(&text, requests[i]);
-            else buf_str(&text, REQUEST), put_spec(&text, "81'hi' 89'p'", 1);
+            else buf_str(&text, REQUEST), put_frames(&text, "81'hi' 89'p'", 1);
             facts_of(&want, setup, text.p + 2, text.n - 2, 0);
             for (k = 0; k < text.n && test_faults < 5; k++) {
                 facts_of(&have, setup, text.p, text.n, k);
@@ -365,7 +360,7 @@ TEST(field_27_empty_line_alone_waits)
             side_time(&s, 2);
             CHECK_INT(ws_error(s.c), WS_ERR_HANDSHAKE_TIMEOUT);
             CHECK_INT(status_by_name(&s), 408);
-            side_done(&s);
+            side_over(&s);
         }
 }
 
@@ -382,12 +377,12 @@ TEST(field_27_empty_line_byte_by_byte)
         memset(&z, 0, sizeof z);
         server_start(&s, &w, setup, NULL, &z);
         side_feed_by(&s, text, sizeof text - 1, 1);
-        CHECK_INT(s.opened, 1);
+        CHECK_INT(s.opens, 1);
         CHECK_STR(z.method, "GET");
         CHECK_STR(z.path, "/chat");
         CHECK_STR(z.host, "example.com");
         CHECK_FIELD(&s.out, "Sec-WebSocket-Accept", ACCEPT);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -403,28 +398,28 @@ TEST(field_27_empty_lines_have_an_end)
 
     server_start(&s, &w, PLAIN, NULL, NULL);
     side_feed(&s, "\r\n" REQUEST, 2 + sizeof REQUEST - 1);
-    CHECK_INT(s.opened, 1);
-    side_done(&s);
+    CHECK_INT(s.opens, 1);
+    side_over(&s);
     for (i = 0; i < COUNT(bad); i++) {
         buf_clear(&b);
         buf_str(&b, bad[i]);
         buf_str(&b, REQUEST);
         server_start(&s, &w, PLAIN, NULL, NULL);
         side_feed(&s, b.p, b.n);
-        CHECK_INT(s.opened, 0);
+        CHECK_INT(s.opens, 0);
         CHECK_INT(status_by_name(&s), 400);
-        side_done(&s);
+        side_over(&s);
     }
     server_start(&s, &w, PLAIN, NULL, NULL);
     for (i = 0; i < 64; i++) side_feed(&s, E, 2);
     side_feed(&s, REQUEST, sizeof REQUEST - 1);
-    CHECK_INT(s.opened, 0);
+    CHECK_INT(s.opens, 0);
     CHECK(status_by_name(&s) == 400 || status_by_name(&s) == 431);
-    side_done(&s);
+    side_over(&s);
     server_start(&s, &w, PLAIN, NULL, NULL);
     for (fed = 0; fed < 100000 && !ws_error(s.c); fed += 2) side_feed(&s, E, 2);
     CHECK(fed <= 8192 + 2);
-    side_done(&s);
+    side_over(&s);
     buf_free(&b);
 }
 
@@ -472,17 +467,17 @@ TEST(field_27_absolute_targets)
             server_start(&s, &w, setup, &cfg, &z);
             side_feed(&s, b.p, b.n);
             if (i < COUNT(t)) {
-                CHECK_INT(s.opened, 1);
+                CHECK_INT(s.opens, 1);
                 CHECK_STR(z.target, target);
                 CHECK_STR(z.path, t[i].path);
                 CHECK_STR(z.query, t[i].query);
                 CHECK_INT(z.route, t[i].route);
             } else {
-                CHECK_INT(s.opened, 0);
+                CHECK_INT(s.opens, 0);
                 CHECK_INT(status_by_name(&s), 400);
             }
             if (test_faults > faults) printf("    target %s, set-up %d\n", target, setup);
-            side_done(&s);
+            side_over(&s);
         }
     buf_free(&b);
 }
@@ -539,15 +534,15 @@ TEST(field_28_folded_answers)
                 z.name = folds[i].name;
                 client_start(&s, &w, setup, NULL, URL, &z);
                 buf_clear(&b);
-                put_answer(&b, &s, folds[i].answer);
+                put_answer_as(&b, &s, folds[i].answer);
                 side_feed_cut(&s, &b, k);
-                CHECK_INT(s.opened, 1);
+                CHECK_INT(s.opens, 1);
                 CHECK_STR(z.value, folds[i].value);
                 CHECK_STR(z.items, folds[i].items);
                 CHECK_INT(z.broken, 0);
                 side_frame(&s, 0x81, "hi", 2);
-                CHECK_STR(buf_c(&s.log), "O T'hi' ");
-                side_done(&s);
+                CHECK_EVENTS(&s, "O T'hi' ");
+                side_over(&s);
             }
             if (test_faults > faults) printf("    answer %d, set-up %d\n", (int)i, setup);
             buf_free(&b);
@@ -567,11 +562,11 @@ TEST(field_28_folded_subprotocol)
     memset(&cfg, 0, sizeof cfg);
     cfg.protocols = "chat, talk";
     client_start(&s, &w, PLAIN, &cfg, URL, &z);
-    put_answer(&b, &s, FOLDS("Sec-WebSocket-Protocol:\r\n\ttalk \r\n  \r\n"));
+    put_answer_as(&b, &s, FOLDS("Sec-WebSocket-Protocol:\r\n\ttalk \r\n  \r\n"));
     side_feed_by(&s, b.p, b.n, 1);
-    CHECK_INT(s.opened, 1);
+    CHECK_INT(s.opens, 1);
     CHECK_STR(z.protocol, "talk");
-    side_done(&s);
+    side_over(&s);
     buf_free(&b);
 }
 
@@ -606,13 +601,13 @@ TEST(field_28_folded_refusals_and_bodies)
             client_start(&s, &w, PLAIN, &cfg, URL, &z);
             side_feed(&s, t[i].answer, k);
             side_feed(&s, t[i].answer + k, n - k);
-            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.closes, 1);
             CHECK_INT(s.error, t[i].http ? 0 : WS_ERR_STATUS);
             CHECK_INT(z.status, t[i].status);
             CHECK_STR(z.value, t[i].value);
             CHECK_STR(z.body, t[i].body);
             CHECK_INT(z.broken, 0);
-            side_done(&s);
+            side_over(&s);
         }
 }
 
@@ -671,16 +666,16 @@ TEST(field_28_folds_where_none_may_be)
     for (i = 0; i < COUNT(first); i++) {
         client_start(&s, &w, PLAIN, NULL, URL, NULL);
         side_feed(&s, first[i], strlen(first[i]));
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.error, WS_ERR_HEAD_SYNTAX);
-        side_done(&s);
+        side_over(&s);
     }
     client_start(&s, &w, PLAIN, NULL, URL, NULL);
     side_feed(&s, UPGRADE_101 "X: a\r\n", strlen(UPGRADE_101 "X: a\r\n"));
-    for (fed = 0; fed < 100000 && !s.closed; fed += 4) side_feed(&s, " b\r\n", 4);
+    for (fed = 0; fed < 100000 && !s.closes; fed += 4) side_feed(&s, " b\r\n", 4);
     CHECK_INT(s.error, WS_ERR_HEAD_SIZE);
     CHECK(fed > 7000 && fed <= 8192 + 4);
-    side_done(&s);
+    side_over(&s);
     for (i = 0; i < COUNT(server); i++) {
         buf_clear(&b);
         buf_str(&b, "GET / HTTP/1.1\r\n" ALL);
@@ -690,7 +685,7 @@ TEST(field_28_folds_where_none_may_be)
         side_feed(&s, b.p, b.n);
         CHECK_INT(status_by_name(&s), 400);
         CHECK_INT(ws_error(s.c), WS_ERR_HEAD_SYNTAX);
-        side_done(&s);
+        side_over(&s);
     }
     buf_free(&b);
 }
@@ -793,12 +788,12 @@ static void skip_interim_answers(void)
             z.name = "X";
             client_start(&s, &w, setup, NULL, URL, &z);
             buf_clear(&b);
-            put_answer(&b, &s, answer);
+            put_answer_as(&b, &s, answer);
             side_feed_cut(&s, &b, k);
-            CHECK_STR(buf_c(&s.log), "O ");
+            CHECK_EVENTS(&s, "O ");
             CHECK_STR(z.items, "final|");
             CHECK_INT(z.status, 101);
-            side_done(&s);
+            side_over(&s);
         }
     buf_free(&b);
 }
@@ -823,10 +818,10 @@ TEST(field_29_interim_answers_of_a_server_have_an_end)
                 cfg.max_head = limits[i];
                 if (http) cfg.method = "GET";
                 client_start(&s, &w, PLAIN, &cfg, URL, NULL);
-                for (fed = 0; fed < 100000 && !s.closed; fed += n) side_feed(&s, heads[j], n);
+                for (fed = 0; fed < 100000 && !s.closes; fed += n) side_feed(&s, heads[j], n);
                 CHECK_INT(s.error, WS_ERR_HEAD_SIZE);
                 CHECK(fed >= most / 2 && fed <= most + n);
-                side_done(&s);
+                side_over(&s);
             }
 }
 
@@ -887,7 +882,7 @@ static void reply_of(buf *out, const char *request, int status, int how, int ask
     side_feed(&s, request, strlen(request));
     buf_clear(out);
     buf_add(out, s.out.p, s.out.n);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* Whoever is told to upgrade is told so by both headers, in whatever way 426 is answered. */
@@ -912,13 +907,13 @@ TEST(field_30_426_names_upgrade_twice)
     for (i = 0; i < COUNT(t); i++) {
         int faults = test_faults;
         reply_of(&out, t[i].request, t[i].status, t[i].how, t[i].ask);
-        CHECK_INT(status_of(&out), 426);
+        CHECK_INT(head_status(&out), 426);
         check_upgrade_offered(&out, 1);
         if (test_faults > faults) printf("    answer %d\n", (int)i);
     }
     for (i = 0; i < COUNT(others); i++) {
         reply_of(&out, others[i].request, others[i].status, others[i].how, others[i].ask);
-        CHECK_INT(status_of(&out), others[i].status);
+        CHECK_INT(head_status(&out), others[i].status);
         check_upgrade_offered(&out, 0);
     }
     buf_free(&out);
@@ -930,7 +925,7 @@ TEST(field_30_426_that_goes_on)
     buf out = { 0 };
 
     reply_of(&out, PAGE, 426, 2, 0);
-    CHECK_INT(status_of(&out), 426);
+    CHECK_INT(head_status(&out), 426);
     check_upgrade_offered(&out, 1);
     buf_free(&out);
 }
@@ -997,13 +992,13 @@ TEST(field_31_origins_that_cannot_match)
             CHECK_SAYS(ws_error_text(s.c), bad[i].named);
             if (bad[i].not_named) CHECK_SAYS_NOT(ws_error_text(s.c), bad[i].not_named);
             side_pull(&s);
-            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.closes, 1);
             CHECK_INT(s.error, WS_ERR_ARGUMENT);
         } else {
             CHECK_INT(ws_error(s.c), 0);
         }
         if (test_faults > faults) printf("    origins \"%s\"\n", cfg.origins);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1036,7 +1031,7 @@ static int origin_answer(const char *origins, uint32_t trusted, const char *host
     side_feed(&s, b.p, b.n);
     status = status_by_name(&s);
     if (status != 101) CHECK_INT(ws_error(s.c), WS_ERR_ORIGIN);
-    side_done(&s);
+    side_over(&s);
     buf_free(&b);
     return status;
 }
@@ -1262,7 +1257,7 @@ TEST(field_32_long_logins)
                     CHECK_INT(ws_error(s.c), 0);
                     CHECK(strstr(buf_c(&s.out), buf_c(&line)) != NULL);
                     CHECK_FIELD(&s.out, "Host", "example.com");
-                    side_done(&s);
+                    side_over(&s);
                     buf_free(&url);
                     buf_free(&plain);
                     buf_free(&line);
@@ -1348,7 +1343,7 @@ TEST(field_32_zones)
             CHECK_INT(ws_error(s.c), WS_ERR_URL);
         }
         if (test_faults > faults) printf("    %s\n", text);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1387,12 +1382,12 @@ TEST(field_33_protocol_optional)
                 buf_str(&format, UPGRADE_101 UP CO ACCEPTED);
                 buf_str(&format, t[i].lines);
                 buf_str(&format, E);
-                put_answer(&b, &s, buf_c(&format));
+                put_answer_as(&b, &s, buf_c(&format));
                 side_feed(&s, b.p, b.n);
-                CHECK_INT(s.opened, !error);
+                CHECK_INT(s.opens, !error);
                 CHECK_INT(ws_error(s.c), error);
                 if (!error) CHECK_STR(z.protocol, t[i].chosen);
-                side_done(&s);
+                side_over(&s);
                 buf_free(&b);
                 buf_free(&format);
             }
@@ -1409,17 +1404,17 @@ TEST(field_33_none_offered)
     memset(&cfg, 0, sizeof cfg);
     cfg.protocol_optional = 1;
     client_start(&s, &w, PLAIN, &cfg, URL, NULL);
-    put_answer(&b, &s, FOLDS("Sec-WebSocket-Protocol: chat\r\n"));
+    put_answer_as(&b, &s, FOLDS("Sec-WebSocket-Protocol: chat\r\n"));
     side_feed(&s, b.p, b.n);
     CHECK_INT(s.error, WS_ERR_SUBPROTOCOL);
-    side_done(&s);
+    side_over(&s);
     buf_clear(&b);
     cfg.protocols = "chat";
     client_start(&s, &w, PLAIN, &cfg, URL, NULL);
-    put_answer(&b, &s, UPGRADE_101 UP CO ACCEPTED E);
+    put_answer_as(&b, &s, UPGRADE_101 UP CO ACCEPTED E);
     side_feed(&s, b.p, b.n);
-    CHECK_INT(s.opened, 1);
-    side_done(&s);
+    CHECK_INT(s.opens, 1);
+    side_over(&s);
     buf_free(&b);
 }
 
@@ -1437,12 +1432,12 @@ static const char *answer_error(const char *format, int http, size_t step)
     memset(&cfg, 0, sizeof cfg);
     if (http) cfg.method = "GET";
     client_start(&s, &w, PLAIN, &cfg, URL, NULL);
-    put_answer(&b, &s, format);
+    put_answer_as(&b, &s, format);
     side_feed_by(&s, b.p, b.n, step);
-    CHECK_INT(s.opened, 0);
+    CHECK_INT(s.opens, 0);
     CHECK(ws_error(s.c) != 0);
     snprintf(text, sizeof text, "%s", ws_error_text(s.c));
-    side_done(&s);
+    side_over(&s);
     buf_free(&b);
     return text;
 }
@@ -1458,10 +1453,10 @@ static const char *request_error(const char *request, int setup)
     memset(&z, 0, sizeof z);
     server_start(&s, &w, setup, NULL, &z);
     side_feed(&s, request, strlen(request));
-    CHECK_INT(s.opened, 0);
+    CHECK_INT(s.opens, 0);
     CHECK(ws_error(s.c) != 0);
     snprintf(text, sizeof text, "%s", ws_error_text(s.c));
-    side_done(&s);
+    side_over(&s);
     return text;
 }
 
@@ -1588,8 +1583,8 @@ TEST(field_37_bad_escapes_of_logins)
         sprintf(number, "at byte %d", t[i].at);
         CHECK_SAYS(ws_error_text(s.c), number);
         CHECK_SAYS_NOT(ws_error_text(s.c), "secret");
-        CHECK_INT(s.closed, 1);
-        side_done(&s);
+        CHECK_INT(s.closes, 1);
+        side_over(&s);
     }
 }
 
@@ -1626,16 +1621,16 @@ TEST(field_37_first_lines_that_are_no_request)
                 side_feed_by(&s, lines[i], n, 1);
             } else {
                 side_feed(&s, lines[i], k);
-                if (k < n - 1) CHECK_INT(s.closed, 0);
+                if (k < n - 1) CHECK_INT(s.closes, 0);
                 side_feed(&s, lines[i] + k, n - k);
             }
-            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.closes, 1);
             CHECK_INT(s.error, WS_ERR_HEAD_SYNTAX);
             CHECK_INT(status_by_name(&s), 400);
             if (!k) snprintf(first, sizeof first, "%s", ws_error_text(s.c));
             CHECK_STR(ws_error_text(s.c), first);
             CHECK(byte_told(first) >= 0);
-            side_done(&s);
+            side_over(&s);
             if (test_faults) return;
         }
     }
@@ -1657,7 +1652,7 @@ TEST(field_37_beginnings_of_requests_wait)
             side s;
             server_start(&s, &w, setup, NULL, NULL);
             side_feed(&s, good[i], k);
-            CHECK_INT(s.closed, 0);
+            CHECK_INT(s.closes, 0);
             CHECK_INT(s.out.n, 0);
             side_free(&s);
         }
@@ -1700,7 +1695,7 @@ TEST(field_37_urls_say_where_and_why)
         client_start(&s, &w, PLAIN, &cfg, t[i].url, NULL);
         text = ws_error_text(s.c);
         CHECK_INT(ws_error(s.c), WS_ERR_URL);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_STR(s.reason, text);
         if (strcmp(t[i].why, "byte")) CHECK_SAYS(text, t[i].why);
         CHECK(strlen(text) > strlen(ws_error_string(WS_ERR_URL)) + 3);
@@ -1708,7 +1703,7 @@ TEST(field_37_urls_say_where_and_why)
         sprintf(one, "%d", t[i].at + 1);
         if (t[i].at >= 0) CHECK(says(text, zero) || says(text, one));
         if (test_faults > faults) printf("    URL \"%s\": \"%s\"\n", t[i].url, text);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1731,7 +1726,7 @@ TEST(field_37_urls_keep_the_password)
         CHECK_INT(ws_error(s.c), WS_ERR_URL);
         CHECK_SAYS_NOT(ws_error_text(s.c), "secret");
         CHECK(strcmp(ws_error_text(s.c), ws_error_string(WS_ERR_URL)));
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1808,20 +1803,20 @@ static void frame_fault(int client, const char *spec, size_t pad, char *text, bu
         side_feed(&s, b.p, b.n);
         s.head = head_size(&s.out);
     }
-    CHECK_INT(s.opened, 1);
+    CHECK_INT(s.opens, 1);
     buf_clear(&b);
-    put_spec(&b, spec, !client);
+    put_frames(&b, spec, !client);
     side_feed(&s, b.p, b.n);
-    CHECK_INT(s.closed, 1);
+    CHECK_INT(s.closes, 1);
     CHECK(s.error != 0);
     snprintf(text, 500, "%s; %s", ws_error_text(s.c), s.reason);
     CHECK_SAYS_NOT(s.reason, "at byte");
     CHECK_SAYS(ws_error_text(s.c), s.reason);
-    f = side_frames(&s, NULL);
+    f = side_sent(&s, NULL);
     CHECK_INT(f.closes, 1);
     buf_clear(told);
     buf_add(told, f.reason, f.reason_n);
-    side_done(&s);
+    side_over(&s);
     buf_free(&b);
     buf_free(&fill);
 }
@@ -1895,14 +1890,14 @@ TEST(field_37_banners_of_others)
                 client_start(&s, &w, PLAIN, &cfg, URL, NULL);
                 side_feed_by(&s, t[i].banner, t[i].n, step);
                 text = ws_error_text(s.c);
-                CHECK_INT(s.closed, 1);
+                CHECK_INT(s.closes, 1);
                 CHECK(s.error != 0 && s.error != WS_ERR_HANDSHAKE_TIMEOUT);
                 check_no_http(text);
                 if (!step) CHECK_SAYS(text, t[i].shown);
                 for (k = 0; text[k]; k++) CHECK(text[k] >= 32 && text[k] < 127);
                 if (test_faults > faults)
                     printf("    banner %d by %d: \"%s\"\n", (int)i, (int)step, text);
-                side_done(&s);
+                side_over(&s);
             }
 }
 
@@ -1920,7 +1915,7 @@ TEST(field_37_beginnings_wait)
             side s;
             client_start(&s, &w, PLAIN, NULL, URL, NULL);
             side_feed(&s, good[i], k);
-            CHECK_INT(s.closed, 0);
+            CHECK_INT(s.closes, 0);
             side_free(&s);
         }
     check_no_http(answer_error("SSH-2.0-x\r\n", 0, 1));
@@ -2006,9 +2001,9 @@ TEST(field_38_no_proxy_is_blamed)
     CHECK_SAYS(request_error("GET / HTTP/1.0\r\n" HO KE VE E, PLAIN), "removed");
     server_start(&s, &w, PLAIN, NULL, NULL);
     side_feed(&s, "GET / HTTP/1.0\r\n\r\n", 18);
-    CHECK_INT(s.http, 1);
+    CHECK_INT(s.https, 1);
     CHECK_SAYS_NOT(ws_error_text(s.c), "proxy");
-    side_done(&s);
+    side_over(&s);
 }
 
 /* Without TLS the error says what would bring it. */

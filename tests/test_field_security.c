@@ -37,7 +37,7 @@ int main(void)
 #include <sys/eventfd.h>
 #endif
 #include "test.h"
-#include "loopback.h"
+#include "fixture/sockets.h"
 
 /* ---- descriptors that the library makes: seen right where they come from ---- */
 
@@ -109,7 +109,8 @@ PERHAPS static int born_eventfd(unsigned n, int how)
 #define pipe born_pipe
 #define accept born_accept
 #define dup born_dup
-#include "drive.h"
+#define FIXTURE_SOCKETS
+#include "fixture.h"
 #undef socket
 #undef socketpair
 #undef pipe
@@ -119,13 +120,9 @@ PERHAPS static int born_eventfd(unsigned n, int how)
 #undef accept4
 #undef epoll_create1
 #undef eventfd
-#include "engine.h"
-#include "heads.h"
-#include "peers.h"
 #define WS_SSE_IMPLEMENTATION
 #include "ws_sse.h"
 
-#define COUNT(a) (sizeof (a) / sizeof *(a))
 
 static int contains(const char *text, const char *part) { return strstr(text, part) != NULL; }
 
@@ -465,7 +462,7 @@ TEST(field_18_fragments_cost_what_they_hold)
 {
     enum { EACH = 250, FRAMES = 4000 };
     static char filling[EACH];
-    static met m;
+    static pair m;
     int kind, i;
 
     for (kind = 0; kind < KINDS; kind++) {
@@ -477,18 +474,18 @@ TEST(field_18_fragments_cost_what_they_hold)
         cfg.alloc = counts_all;
         cfg.alloc_user = &h;
         app = ignores;
-        meet(&m, kind, &cfg);
+        pair_open(&m, kind, &cfg);
         for (i = 0; i < FRAMES; i++)
-            put_frame(&b, (i ? 0 : 2) | (i == FRAMES - 1 ? 0x80 : 0), met_serves(&m), filling,
+            put_frame(&b, (i ? 0 : 2) | (i == FRAMES - 1 ? 0x80 : 0), pair_serves(&m), filling,
                       EACH, 0);
         taken = 0;
-        CHECK_INT(met_says(&m, b.p, b.n, 5000), 0);
-        UNTIL(m.e.messages == 1, 2000);
+        CHECK_INT(pair_write(&m, b.p, b.n, 5000), 0);
+        UNTIL(m.end.messages == 1, 2000);
         CHECK(taken < 12 * EACH * FRAMES);
         if (taken >= 12 * EACH * FRAMES)
             printf("    kind %d: %lu bytes\n", kind, (unsigned long)taken);
         buf_free(&b);
-        met_over(&m);
+        pair_over(&m);
         CHECK_INT(h.live, 0);
     }
 }
@@ -821,12 +818,13 @@ TEST(field_19_a_failed_listener_leaves_no_socket)
     int fail, failed = 0;
 
     for (fail = 1; fail < 4; fail++) {
-        meter m = { 0, 0, 0, 0, 0 };
+        heap m;
         ws_config cfg;
         struct stat is;
         int r;
+        memset(&m, 0, sizeof m);
         memset(&cfg, 0, sizeof cfg);
-        cfg.alloc = metered;
+        cfg.alloc = heap_alloc;
         cfg.alloc_user = &m;
         loop = ws_loop_new(&cfg);
         m.fail_at = m.calls + fail;
@@ -885,7 +883,7 @@ TEST(field_19_abstract_names)
     char name[40], address[60], here[1000], longest[120];
     ws_config cfg;
     end s;
-    raw r;
+    peer r;
     int l, way;
 
     CHECK(getcwd(here, sizeof here) != NULL);
@@ -905,10 +903,10 @@ TEST(field_19_abstract_names)
         r.fd = abstract_connect(name);
         CHECK(r.fd >= 0);
         if (r.fd >= 0) {
-            raw_take(&r, r.fd);
-            raw_say(&r, REQUEST);
+            peer_take(&r, r.fd);
+            peer_text(&r, REQUEST);
             UNTIL(s.opens, 1000);
-            raw_end(&r, 0);
+            peer_end(&r, 0);
         }
         listener_ends(way, l);
         CHECK(abstract_connect(name) < 0);
@@ -1004,7 +1002,7 @@ static void loop_runs(void)
 static void adopts(size_t size, size_t bytes, int shift, int by_io)
 {
     char *block = (char *)malloc(size + (size_t)shift), *data = (char *)calloc(1, bytes + 1);
-    raw r;
+    peer r;
     end s;
     ws_config cfg;
     ws_conn *c;
@@ -1014,7 +1012,7 @@ static void adopts(size_t size, size_t bytes, int shift, int by_io)
     memset(&r, 0, sizeof r);
     memset(&cfg, 0, sizeof cfg);
     CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, two), 0);
-    raw_take(&r, two[0]);
+    peer_take(&r, two[0]);
     cfg.user = &s;
     cfg.memory = block + shift;
     cfg.memory_size = size;
@@ -1099,7 +1097,7 @@ TEST(field_20_a_loop_dials_with_no_block)
 /* A loop of one's own still adopts with a block, and ws_free gives it back. */
 TEST(field_20_own_loops_adopt_in_a_block)
 {
-    static met m;
+    static pair m;
     size_t n = WS_MEMORY_SIZE(4096, 4096);
     void *block = malloc(n);
     ws_config cfg;
@@ -1107,15 +1105,15 @@ TEST(field_20_own_loops_adopt_in_a_block)
     memset(&cfg, 0, sizeof cfg);
     cfg.memory = block;
     cfg.memory_size = n;
-    meet(&m, ADOPTED, &cfg);
-    met_frames(&m, "81'hello'");
-    UNTIL(m.e.messages, 1000);
-    CHECK_STR(m.e.text, "hello");
+    pair_open(&m, ADOPTED, &cfg);
+    pair_say(&m, "81'hello'");
+    UNTIL(m.end.messages, 1000);
+    CHECK_STR(m.end.text, "hello");
     ws_free(m.c);
     CHECK(block_back(block, n, NULL));
     clients[0] = NULL;
     pass(5);
-    raw_over(&m.r);
+    peer_over(&m.peer);
     over();
 }
 
@@ -1205,7 +1203,7 @@ TEST(field_24_descriptors_close_on_exec)
 
 /* A server with a peer by hand, a client in the same loop, and a unix socket. */
 typedef struct family {
-    met m;
+    pair m;
     end c, u;
     ws_conn *x;
     int port;
@@ -1215,7 +1213,7 @@ static void family_new(family *f, const ws_config *set)
 {
     ws_config cfg;
 
-    meet(&f->m, SERVER, set);
+    pair_open(&f->m, ACCEPTED, set);
     cfg = client_config(&f->c);
     f->port = ws_listen_port(loop, 0);
     memset(&f->u, 0, sizeof f->u);
@@ -1226,7 +1224,7 @@ static void family_new(family *f, const ws_config *set)
         serves.user = &f->u;
         CHECK(ws_listen(loop, address_of("own"), &serves) == 1);
         f->x = visit(LOOP, url_of("ws", "127.0.0.1", 0), &cfg);
-        UNTIL(f->c.opens && f->m.e.opens == 2, 1000);
+        UNTIL(f->c.opens && f->m.end.opens == 2, 1000);
         f->m.c = NULL;
     }
 }
@@ -1234,25 +1232,25 @@ static void family_new(family *f, const ws_config *set)
 /* All of it is as before: peers were told nothing, old and new connections work. */
 static void family_works(family *f)
 {
-    raw other;
+    peer other;
     end u;
     int posted = 0, fd;
     ws_event ev;
 
     pass(20);
-    CHECK(!f->m.r.ended && f->m.r.n == 0);
-    met_frames(&f->m, "81'hello'");
-    UNTIL(contains(f->m.r.in, "hello"), 1000);
-    f->m.r.n = 0;
+    CHECK(!f->m.peer.ended && f->m.peer.n == 0);
+    pair_say(&f->m, "81'hello'");
+    UNTIL(contains(f->m.peer.in, "hello"), 1000);
+    f->m.peer.n = 0;
     if (f->x && !f->c.closes) CHECK_INT(ws_send_text(f->x, "echo"), 0);
     UNTIL(f->c.messages, 1000);
     CHECK_STR(f->c.text, "echo");
     memset(&other, 0, sizeof other);
-    u = f->m.e;
-    raw_connect(&other, f->port);
-    raw_say(&other, REQUEST);
-    UNTIL(f->m.e.opens == u.opens + 1, 1000);
-    raw_end(&other, 0);
+    u = f->m.end;
+    peer_connect(&other, f->port);
+    peer_text(&other, REQUEST);
+    UNTIL(f->m.end.opens == u.opens + 1, 1000);
+    peer_end(&other, 0);
     CHECK_INT(ws_post(loop, &posted), 0);
     while (!posted && ws_poll(loop, &ev, 5000) > 0) {
         posted = ev.type == WS_EV_POST && ev.data == &posted;
@@ -1262,10 +1260,10 @@ static void family_works(family *f)
     fd = unix_connect(path_of("own"));
     CHECK(fd >= 0);
     if (fd >= 0) {
-        raw_take(&other, fd);
-        raw_say(&other, REQUEST);
+        peer_take(&other, fd);
+        peer_text(&other, REQUEST);
         UNTIL(f->u.opens, 1000);
-        raw_end(&other, 0);
+        peer_end(&other, 0);
     }
 }
 
@@ -1283,7 +1281,7 @@ TEST(field_24_a_child_frees_its_loop)
         if (test_faults) break;
     }
     leave(&f.c, f.x);
-    met_over(&f.m);
+    pair_over(&f.m);
     tidy();
 }
 
@@ -1308,10 +1306,10 @@ TEST(field_24_a_child_sends_nothing)
         CHECK_INT(ws_send_text(queued_on, "once"), 0);
         if (big) CHECK_INT(ws_send(queued_on, WS_OP_BINARY, filling, sizeof filling), 0);
         CHECK_INT(in_child(frees_the_loop), 0);
-        UNTIL(f.m.r.n >= want.n, 1000);
+        UNTIL(f.m.peer.n >= want.n, 1000);
         pass(10);
-        CHECK(f.m.r.n == want.n && !memcmp(f.m.r.in, want.p, want.n) && !f.m.r.ended);
-        met_over(&f.m);
+        CHECK(f.m.peer.n == want.n && !memcmp(f.m.peer.in, want.p, want.n) && !f.m.peer.ended);
+        pair_over(&f.m);
     }
     buf_free(&want);
 }
@@ -1368,12 +1366,12 @@ TEST(field_24_a_child_says_no_goodbye)
     family_new(&f, &cfg);
     CHECK_INT(in_child(says_goodbye), 1);
     pass(20);
-    CHECK(f.m.r.n == 0 && !f.m.r.ended);
-    met_frames(&f.m, "81'hello'");
-    UNTIL(contains(f.m.r.in, "hello"), 1000);
+    CHECK(f.m.peer.n == 0 && !f.m.peer.ended);
+    pair_say(&f.m, "81'hello'");
+    UNTIL(contains(f.m.peer.in, "hello"), 1000);
     ws_free(f.m.c);
-    UNTIL(contains(f.m.r.in, "goodbye"), 1000);
-    met_over(&f.m);
+    UNTIL(contains(f.m.peer.in, "goodbye"), 1000);
+    pair_over(&f.m);
 }
 
 /* ==== 25: addresses that the application refuses ======================================= */
@@ -1698,7 +1696,7 @@ TEST(field_25_proxies)
         "http://127.0.0.1:%d", "http://2130706433:%d", "socks5://0x7f.1:%d",
         "http://name.example:%d"
     };
-    static raw r;
+    static peer r;
     size_t i;
     int driver, refuses;
     end s, c;
@@ -1709,7 +1707,7 @@ TEST(field_25_proxies)
             int l = serves_for(&s);
             char proxy[60];
             ws_conn *x;
-            raw_begin(&r, proxy_turn, NULL);
+            peer_begin(&r, proxy_turn, NULL);
             snprintf(proxy, sizeof proxy, forms[i], r.port);
             cfg.proxy = proxy;
             x = visit(driver, url_of("ws", "server.example", l), &cfg);
@@ -1718,7 +1716,7 @@ TEST(field_25_proxies)
             if (refuses) is_refused(&c, driver == LOOP ? NULL : x, gate.seen[0]);
             if (refuses) CHECK(r.fd < 0 && !s.opens);
             leave(&c, x);
-            raw_over(&r);
+            peer_over(&r);
             over();
             if (test_faults) return;
         }

@@ -40,7 +40,8 @@ static int field_epoll_wait(int fd, struct epoll_event *e, int n, int ms);
 #define pipe2 field_pipe2
 #define epoll_wait field_epoll_wait
 #endif
-#include "drive.h"
+#define FIXTURE_SOCKETS
+#include "fixture.h"
 #undef socket
 #undef pipe
 #undef pthread_create
@@ -55,12 +56,7 @@ static int field_epoll_wait(int fd, struct epoll_event *e, int n, int ms);
 #define THREADS 1
 #endif
 
-#define COUNT(a) (sizeof (a) / sizeof *(a))
-#define UP "Upgrade: websocket\r\n"
-#define CO "Connection: Upgrade\r\n"
-#define KE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-#define VE "Sec-WebSocket-Version: 13\r\n"
-#define REQUEST "GET / HTTP/1.1\r\nHost: localhost\r\n" UP CO KE VE "\r\n"
+#define LOCAL_REQUEST "GET / HTTP/1.1\r\nHost: localhost\r\n" UP CO KE VE E
 
 /* ---- what fails ---- */
 
@@ -202,34 +198,34 @@ static void accept_value(const char *request, char accept[29])
 }
 
 /* Says its part once, and hangs up when nothing comes of it. */
-static void player(raw *r)
+static void player(peer *r)
 {
     char out[2000], accept[29];
 
     if (r->fd < 0) return;
     if (!r->done && play_first) {
-        raw_say(r, play_first);
+        peer_text(r, play_first);
         r->done = 1;
     }
     if (!r->done && play_answer && strstr(r->in, "\r\n\r\n")) {
         accept_value(r->in, accept);
         snprintf(out, sizeof out, play_answer, accept);
-        raw_say(r, out);
+        peer_text(r, out);
         r->done = 1;
     }
     if (r->done && ++play_turns > PATIENCE) r->ended = 1;
-    if (r->ended) raw_end(r, 0);
+    if (r->ended) peer_end(r, 0);
 }
 
-static void player_begin(raw *r, const char *first, const char *answer)
+static void player_begin(peer *r, const char *first, const char *answer)
 {
     play_first = first;
     play_answer = answer;
     play_turns = 0;
-    raw_begin(r, player, NULL);
+    peer_begin(r, player, NULL);
 }
 
-static const char *player_url(const raw *r, const char *scheme, const char *host)
+static const char *player_url(const peer *r, const char *scheme, const char *host)
 {
     static char text[8][200];
     static int next;
@@ -250,7 +246,7 @@ TEST(field_27_empty_line_over_sockets)
     for (adopted = 0; adopted < 2; adopted++)
         for (cut = 1; cut < 4; cut++) {
             ws_config cfg;
-            raw r;
+            peer r;
             begin();
             memset(&cfg, 0, sizeof cfg);
             memset(&e, 0, sizeof e);
@@ -259,19 +255,19 @@ TEST(field_27_empty_line_over_sockets)
             if (adopted) {
                 CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
                 CHECK(ws_adopt(loop, pair[0], page, (size_t)cut, &cfg) != NULL);
-                raw_take(&r, pair[1]);
+                peer_take(&r, pair[1]);
             } else {
-                raw_connect(&r, ws_listen_port(loop, listen_on(&cfg)));
-                raw_write(&r, page, (size_t)cut);
+                peer_connect(&r, ws_listen_port(loop, listen_on(&cfg)));
+                peer_write(&r, page, (size_t)cut);
             }
             for (n = 0; n < 20; n++) serve(0);
             CHECK_INT(e.closes + e.https, 0);
-            raw_write(&r, page + cut, sizeof page - 1 - (size_t)cut);
+            peer_write(&r, page + cut, sizeof page - 1 - (size_t)cut);
             UNTIL(e.closes, 2000);
             CHECK_INT(e.https, 1);
-            raw_read(&r);
+            peer_read(&r);
             CHECK(!strncmp(r.in, "HTTP/1.1 200", 12));
-            raw_end(&r, 0);
+            peer_end(&r, 0);
             over();
         }
 }
@@ -284,13 +280,13 @@ TEST(field_27_empty_line_over_sockets)
 static int interim_turns;
 
 /* A proxy that says something first: each byte alone, or all at once. */
-static void slow_proxy(raw *r)
+static void slow_proxy(peer *r)
 {
     static const char interim[] = INTERIM "HTTP/1.1 102 Processing\r\n\r\n";
 
     if (r->fd >= 0 && !r->done && strstr(r->in, "\r\n\r\n")) {
         if (interim_turns < (int)sizeof interim - 1) {
-            raw_write(r, interim + interim_turns++, 1);
+            peer_write(r, interim + interim_turns++, 1);
             return;
         }
     }
@@ -308,14 +304,14 @@ TEST(field_29_interim_answers_of_a_proxy)
             char proxy[100];
             end e, s;
             ws_conn *c;
-            raw r;
+            peer r;
             int l, faults = test_faults;
             begin();
             memset(&server, 0, sizeof server);
             memset(&s, 0, sizeof s);
             server.user = &s;
             l = listen_on(&server);
-            raw_begin(&r, slow_proxy, NULL);
+            peer_begin(&r, slow_proxy, NULL);
             interim_turns = 0;
             cfg = client_config(&e);
             snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", r.port);
@@ -327,7 +323,7 @@ TEST(field_29_interim_answers_of_a_proxy)
             CHECK_INT(e.error, 0);
             which(faults, driver, e.reason);
             leave(&e, c);
-            raw_over(&r);
+            peer_over(&r);
             over();
         }
 }
@@ -347,7 +343,7 @@ TEST(field_29_interim_answers_of_a_server)
             ws_config cfg;
             ws_conn *c;
             end e;
-            raw r;
+            peer r;
             int faults = test_faults;
             begin();
             player_begin(&r, kind == 2 ? endless : NULL, kind < 2 ? answers[kind] : NULL);
@@ -364,7 +360,7 @@ TEST(field_29_interim_answers_of_a_server)
             }
             which(faults, driver, e.reason);
             leave(&e, c);
-            raw_over(&r);
+            peer_over(&r);
             over();
         }
 }
@@ -491,7 +487,7 @@ TEST(field_32_long_logins_arrive)
 
 static char connect_seen[4000];         /* Proxy-Authorization of the last CONNECT */
 
-static void login_proxy(raw *r)
+static void login_proxy(peer *r)
 {
     const char *at = strstr(r->in, "Proxy-Authorization: ");
     if (r->fd >= 0 && !r->done && at && strstr(r->in, "\r\n\r\n"))
@@ -510,14 +506,14 @@ TEST(field_32_long_logins_of_proxies_arrive)
         ws_config server, cfg;
         end e, s;
         ws_conn *c;
-        raw r;
+        peer r;
         int faults = test_faults, l;
         begin();
         memset(&server, 0, sizeof server);
         memset(&s, 0, sizeof s);
         server.user = &s;
         l = listen_on(&server);
-        raw_begin(&r, login_proxy, NULL);
+        peer_begin(&r, login_proxy, NULL);
         connect_seen[0] = 0;
         cfg = client_config(&e);
         snprintf(proxy, sizeof proxy, "http://%s:%s@127.0.0.1:%d", long_text(), long_text(),
@@ -535,7 +531,7 @@ TEST(field_32_long_logins_of_proxies_arrive)
         CHECK(e.error != 0);
         CHECK_SAYS(e.reason, "255");
         leave(&e, c);
-        raw_over(&r);
+        peer_over(&r);
         over();
     }
 }
@@ -550,7 +546,7 @@ TEST(field_32_zone_reaches_the_system)
         ws_conn *c;
         char host[100];
         end e;
-        raw r;
+        peer r;
         int faults = test_faults;
         begin();
         player_begin(&r, NULL, UPGRADED);
@@ -565,7 +561,7 @@ TEST(field_32_zone_reaches_the_system)
         CHECK(strstr(r.in, "eth0") == NULL);
         which(faults, driver, e.reason);
         leave(&e, c);
-        raw_over(&r);
+        peer_over(&r);
         over();
     }
 }
@@ -590,7 +586,7 @@ TEST(field_32_zone_is_no_name_for_tls)
         ws_config cfg;
         ws_conn *c;
         end e;
-        raw r;
+        peer r;
         begin();
         player_begin(&r, NULL, NULL);
         cfg = client_config(&e);
@@ -602,7 +598,7 @@ TEST(field_32_zone_is_no_name_for_tls)
         CHECK_INT(e.error, WS_ERR_TLS);
         CHECK_STR(wrap_host, "fe80::1");
         leave(&e, c);
-        raw_over(&r);
+        peer_over(&r);
         over();
     }
 }
@@ -763,19 +759,19 @@ static void flood_end(void)
 /* Clients of a listener, past their handshake, which send this without end. */
 static void flood_clients(int port, const char *p, size_t n)
 {
-    static raw r[FLOODERS];
+    static peer r[FLOODERS];
     int i;
 
     flood_fill();
     for (i = 0; i < FLOODERS; i++) {
         memset(&r[i], 0, sizeof r[i]);
-        raw_connect(&r[i], port);
-        raw_say(&r[i], REQUEST);
+        peer_connect(&r[i], port);
+        peer_text(&r[i], LOCAL_REQUEST);
     }
     for (i = 0; i < FLOODERS; i++) {
         while (!strstr(r[i].in, "\r\n\r\n") && !r[i].ended) {
             serve(1);
-            raw_read(&r[i]);
+            peer_read(&r[i]);
         }
         CHECK(!strncmp(r[i].in, "HTTP/1.1 101", 12));
         floods[i].fd = r[i].fd;
@@ -873,7 +869,7 @@ TEST(field_35_the_others_have_their_turn)
 {
     ws_config cfg, quick;
     ws_event ev;
-    raw quiet, late;
+    peer quiet, late;
     end e;
     int round, heard = 0, ended = 0, l;
     long n;
@@ -887,11 +883,11 @@ TEST(field_35_the_others_have_their_turn)
     quick = cfg;
     quick.handshake_timeout = 500;
     quick.user = &e;
-    raw_connect(&quiet, ws_listen_port(loop, l));
-    raw_connect(&late, ws_listen_port(loop, listen_on(&quick)));
-    raw_say(&quiet, REQUEST);
+    peer_connect(&quiet, ws_listen_port(loop, l));
+    peer_connect(&late, ws_listen_port(loop, listen_on(&quick)));
+    peer_text(&quiet, LOCAL_REQUEST);
     flood_clients(ws_listen_port(loop, l), frames_up, sizeof frames_up);
-    raw_write(&quiet, "\x81\x85\0\0\0\0quiet", 11);
+    peer_write(&quiet, "\x81\x85\0\0\0\0quiet", 11);
     skipped += 1000;
     for (round = 0; round < 10 && !test_faults; round++) {
         flood_on();
@@ -904,8 +900,8 @@ TEST(field_35_the_others_have_their_turn)
     }
     CHECK_INT(heard, 1);
     CHECK_INT(ended, 1);
-    raw_end(&quiet, 0);
-    raw_end(&late, 0);
+    peer_end(&quiet, 0);
+    peer_end(&late, 0);
     flood_end();
     over();
 }
@@ -919,7 +915,7 @@ TEST(field_35_blocking_client_that_looks)
 {
     ws_config cfg;
     end e;
-    raw r;
+    peer r;
 
     begin();
     flood_fill();
@@ -933,7 +929,7 @@ TEST(field_35_blocking_client_that_looks)
     CHECK(flood_rounds(6, flood_recv) > 1000);
     memset(floods, 0, sizeof floods);
     leave(&e, flooded);
-    raw_over(&r);
+    peer_over(&r);
     over();
 }
 
@@ -1205,7 +1201,7 @@ TEST(field_37_banners_of_others)
                 ws_config cfg;
                 ws_conn *c;
                 end e;
-                raw r;
+                peer r;
                 begin();
                 player_begin(&r, banners[i], NULL);
                 cfg = client_config(&e);
@@ -1219,7 +1215,7 @@ TEST(field_37_banners_of_others)
                 CHECK(is_printable(e.reason));
                 which(faults, driver, e.reason);
                 leave(&e, c);
-                raw_over(&r);
+                peer_over(&r);
                 over();
             }
 }
@@ -1235,7 +1231,7 @@ TEST(field_37_banner_instead_of_a_proxy)
         ws_config cfg;
         ws_conn *c;
         end e;
-        raw r;
+        peer r;
         begin();
         player_begin(&r, "SSH-2.0-OpenSSH_9\r\n", NULL);
         cfg = client_config(&e);
@@ -1248,7 +1244,7 @@ TEST(field_37_banner_instead_of_a_proxy)
         CHECK(says(e.reason, "no HTTP") || says(e.reason, "not HTTP"));
         which(faults, driver, e.reason);
         leave(&e, c);
-        raw_over(&r);
+        peer_over(&r);
         over();
     }
 }
@@ -1327,25 +1323,25 @@ TEST(field_37_banners_for_a_server)
         uint64_t start;
         ws_config cfg;
         end s;
-        raw r;
+        peer r;
         begin();
         memset(&cfg, 0, sizeof cfg);
         memset(&s, 0, sizeof s);
         memset(&r, 0, sizeof r);
         cfg.user = &s;
         cfg.handshake_timeout = WS_NEVER;
-        raw_connect(&r, ws_listen_port(loop, listen_on(&cfg)));
-        raw_say(&r, lines[i]);
+        peer_connect(&r, ws_listen_port(loop, listen_on(&cfg)));
+        peer_text(&r, lines[i]);
         start = now_ms();
         while (!s.closes && now_ms() - start < 3000) turn();
         CHECK_INT(s.closes, 1);
         CHECK_INT(s.error, WS_ERR_HEAD_SYNTAX);
         for (start = now_ms(); !r.ended && now_ms() - start < 3000;) {
             turn();
-            raw_read(&r);
+            peer_read(&r);
         }
         CHECK(!strncmp(r.in, "HTTP/1.1 400 ", 13));
-        raw_end(&r, 0);
+        peer_end(&r, 0);
         over();
     }
 }
@@ -1362,23 +1358,23 @@ TEST(field_37_reasons_without_counts)
     for (i = 0; i < 2; i++) {
         ws_config cfg;
         end s;
-        raw r;
+        peer r;
         begin();
         memset(&cfg, 0, sizeof cfg);
         memset(&s, 0, sizeof s);
         memset(&r, 0, sizeof r);
         cfg.user = &s;
-        raw_connect(&r, ws_listen_port(loop, listen_on(&cfg)));
+        peer_connect(&r, ws_listen_port(loop, listen_on(&cfg)));
         snprintf(request, sizeof request,
                  "GET / HTTP/1.1\r\nHost: a\r\n%s" UP CO KE VE "\r\n", longer[i]);
-        raw_say(&r, request);
+        peer_text(&r, request);
         UNTIL(s.opens, 2000);
-        raw_write(&r, "\x81\x01x", 3);
+        peer_write(&r, "\x81\x01x", 3);
         UNTIL(s.closes, 2000);
         CHECK_INT(s.error, WS_ERR_MASK_MISSING);
         if (i) CHECK_STR(s.reason, first);
         snprintf(first, sizeof first, "%s", s.reason);
-        raw_end(&r, 0);
+        peer_end(&r, 0);
         over();
     }
 }
@@ -1399,21 +1395,21 @@ TEST(field_38_upgrade_removed)
         for (ask = 0; ask < 2; ask++) {
             ws_config cfg;
             end s;
-            raw r;
+            peer r;
             begin();
             memset(&cfg, 0, sizeof cfg);
             memset(&s, 0, sizeof s);
             memset(&r, 0, sizeof r);
             cfg.user = &s;
             cfg.ask = ask;
-            raw_connect(&r, ws_listen_port(loop, listen_on(&cfg)));
-            raw_say(&r, requests[i]);
+            peer_connect(&r, ws_listen_port(loop, listen_on(&cfg)));
+            peer_text(&r, requests[i]);
             UNTIL(s.closes, 2000);
             CHECK_INT(s.requests + s.https, 0);
             CHECK_SAYS(s.reason, "proxy");
             CHECK_SAYS(s.reason, "removed");
             CHECK_SAYS(s.reason, "Upgrade");
-            raw_end(&r, 0);
+            peer_end(&r, 0);
             over();
         }
 }

@@ -1,10 +1,6 @@
 /* The opening handshake, both roles, driven through the engine. sec_ names are rows of
    threats.md. */
-#define WS_IMPLEMENTATION
-#include "ws.h"
-#include "test.h"
-#include "engine.h"
-#include "heads.h"
+#include "fixture.h"
 
 #define G "GET /chat HTTP/1.1\r\n"
 
@@ -35,29 +31,29 @@ static void check_refusal(side *s, int status)
     const char *v;
 
     CHECK(lines(&s->out, &head) > 0);
-    CHECK_INT(status_of(&s->out), status);
+    CHECK_INT(head_status(&s->out), status);
     CHECK_FIELD(&s->out, "Connection", status == 426 ? "close, Upgrade" : "close");
-    v = field(&s->out, "Content-Length", &n);
+    v = head_field(&s->out, "Content-Length", &n);
     CHECK_INT(n, 1);
     if (v && s->out.n > head) CHECK_INT(atol(v), s->out.n - head);      /* none for HEAD */
     if (status == 426) CHECK_FIELD(&s->out, "Sec-WebSocket-Version", "13");
     if (status == 405) CHECK_FIELD(&s->out, "Allow", "GET");
     CHECK_FIELD(&s->out, "Sec-WebSocket-Accept", NULL);
-    field(&s->out, "Upgrade", &n);
+    head_field(&s->out, "Upgrade", &n);
     CHECK(n == 0 || status == 426);
-    CHECK_INT(s->opened, 0);
+    CHECK_INT(s->opens, 0);
 }
 
 static void check_101(side *s)
 {
-    CHECK_INT(status_of(&s->out), 101);
+    CHECK_INT(head_status(&s->out), 101);
     CHECK(lines(&s->out, NULL) > 0);
     CHECK_FIELD(&s->out, "Sec-WebSocket-Accept", ACCEPT);
     CHECK_FIELD(&s->out, "Upgrade", "websocket");
     CHECK_FIELD(&s->out, "Connection", "Upgrade");
     CHECK_FIELD(&s->out, "Sec-WebSocket-Extensions", NULL);
     CHECK_FIELD(&s->out, "Content-Length", NULL);
-    CHECK_INT(s->opened, 1);
+    CHECK_INT(s->opens, 1);
 }
 
 static int asking;      /* 1: the application is asked, and accepts at once */
@@ -84,7 +80,7 @@ static void finish(side *s)     /* after a refusal: everything ends */
 {
     side_end(s);
     side_time(s, 30000);
-    CHECK_INT(s->closed, 1);
+    CHECK_INT(s->closes, 1);
     CHECK_INT(ws_finished(s->c), 1);
     CHECK_INT(ws_state(s->c), WS_STATE_CLOSED);
     CHECK_INT(ws_timeout(s->c), -1);
@@ -238,25 +234,25 @@ static void run_requests(const char *id)
             ask(&s, &w, NULL, r->text, n, (size_t)step % 8);
             if (r->status == 101 && !(r->other && s.error == r->other)) {
                 check_101(&s);
-                CHECK_INT(s.closed, 0);
+                CHECK_INT(s.closes, 0);
             } else if (r->status == -1 && !(r->other && s.error == r->other)) {
-                CHECK_INT(s.http, 1);
+                CHECK_INT(s.https, 1);
                 CHECK(s.error == 0 || s.error == WS_ERR_NOT_UPGRADE);
                 CHECK_INT(s.code, 0);
                 check_refusal(&s, 426);
                 finish(&s);
             } else {
                 CHECK(s.error && (s.error == r->error || s.error == r->other));
-                if (s.closed) check_refusal(&s, error_tell(s.error));
+                if (s.closes) check_refusal(&s, error_tell(s.error));
                 finish(&s);
             }
             if (!step) { buf_str(&log, buf_c(&s.log)); buf_add(&out, s.out.p, s.out.n); }
-            else { CHECK_STR(buf_c(&s.log) + 2 * s.asked, log.p); CHECK(buf_is(&s.out, &out)); }
-            CHECK_INT(s.asked, asking && s.opened);     /* faults are not the application's */
+            else { CHECK_STR(buf_c(&s.log) + 2 * s.requests, log.p); CHECK(buf_is(&s.out, &out)); }
+            CHECK_INT(s.requests, asking && s.opens);     /* faults are not the application's */
             asking = 0;
             if (test_faults > faults && !step)
                 printf("  request %s %d: %s\n  -> %s %.60s\n", r->id, (int)i, r->text, s.log.p, buf_c(&s.out));
-            side_done(&s);
+            side_over(&s);
         }
         buf_free(&log);
         buf_free(&out);
@@ -280,15 +276,15 @@ TEST(sec_A7)
     size_t a, b;
 
     buf_str(&in, REQUEST);
-    put_spec(&in, "81'hi' 01'a' 80'b' 88x03e8", 1);
+    put_frames(&in, "81'hi' 01'a' 80'b' 88x03e8", 1);
     for (a = 0; a < in.n; a++) for (b = a; b < in.n; b += a % 8 ? in.n : 1) {
         world w;
         side s;
         ask(&s, &w, NULL, in.p, a, 0);
         side_feed(&s, in.p + a, b - a);
         side_feed(&s, in.p + b, in.n - b);
-        CHECK_STR(buf_c(&s.log), "O T'hi' T'ab' C1000+'' ");
-        side_done(&s);
+        CHECK_EVENTS(&s, "O T'hi' T'ab' C1000+'' ");
+        side_over(&s);
     }
     buf_free(&in);
 }
@@ -301,15 +297,15 @@ TEST(sec_A17)
 
     buf_str(&in, REQUEST);
     head = in.n;
-    put_spec(&in, "81'first' 82#300 81'third'", 1);
+    put_frames(&in, "81'first' 82#300 81'third'", 1);
     for (k = head; k <= in.n; k++) {
         world w;
         side s;
         ask(&s, &w, NULL, in.p, k, 0);
-        CHECK_INT(s.opened, 1);
+        CHECK_INT(s.opens, 1);
         side_feed(&s, in.p + k, in.n - k);
-        CHECK_STR(buf_c(&s.log), "O T'first' B#300 T'third' ");
-        side_done(&s);
+        CHECK_EVENTS(&s, "O T'first' B#300 T'third' ");
+        side_over(&s);
     }
     buf_free(&in);
 }
@@ -343,16 +339,16 @@ TEST(sec_A8)
         buf_str(&b, E);
         ask(&s, &w, NULL, b.p, b.n, 0);
         if (where == 6 && token) CHECK_INT(s.error, WS_ERR_METHOD);
-        else if (where == 6 && (c == '\r' || c == '\n')) CHECK(s.opened || s.error == WS_ERR_HEAD_SYNTAX);
+        else if (where == 6 && (c == '\r' || c == '\n')) CHECK(s.opens || s.error == WS_ERR_HEAD_SYNTAX);
         else if (ok) {
-            CHECK(s.opened == 1 || (where == 4 && s.error == WS_ERR_HEAD_SYNTAX && strchr("\"<>\\^`{|}", c)));
+            CHECK(s.opens == 1 || (where == 4 && s.error == WS_ERR_HEAD_SYNTAX && strchr("\"<>\\^`{|}", c)));
         } else {
             CHECK_INT(s.error, WS_ERR_HEAD_SYNTAX);
             check_refusal(&s, 400);
         }
-        if (!!s.opened != ok && test_faults) printf("    where %d byte %02x\n", where, c);
+        if (!!s.opens != ok && test_faults) printf("    where %d byte %02x\n", where, c);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -371,10 +367,10 @@ TEST(sec_A9)
         if (copy[i] == bad[k]) continue;
         copy[i] = bad[k];
         ask(&s, &w, NULL, copy, sizeof text - 1, 0);
-        CHECK_INT(s.opened, 0);
-        if (s.closed) CHECK(s.error == WS_ERR_HEAD_SYNTAX || s.error == WS_ERR_HTTP_VERSION);
+        CHECK_INT(s.opens, 0);
+        if (s.closes) CHECK(s.error == WS_ERR_HEAD_SYNTAX || s.error == WS_ERR_HTTP_VERSION);
         else CHECK(i + 4 >= sizeof text - 1);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -398,10 +394,10 @@ TEST(sec_A3)
         buf_str(&b, "\r\n\r\n");
         CHECK_INT(b.n, (int)limits[i] + k);
         ask(&s, &w, &cfg, b.p, b.n, (size_t)first);
-        if (k <= 0) CHECK_INT(s.opened, 1);
+        if (k <= 0) CHECK_INT(s.opens, 1);
         else { CHECK_INT(s.error, WS_ERR_HEAD_SIZE); check_refusal(&s, 431); }
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
     for (i = 0; i < 2; i++) for (k = 5; k < 2100; k += k < 70 ? 1 : 1000) for (first = 0; first < 2; first++) {
         world w;
@@ -418,10 +414,10 @@ TEST(sec_A3)
         if (!first) buf_str(&b, ALL);
         buf_str(&b, E);
         ask(&s, &w, &cfg, b.p, b.n, 0);
-        if (k <= (i ? 10 : 64)) CHECK_INT(s.opened, 1);
+        if (k <= (i ? 10 : 64)) CHECK_INT(s.opens, 1);
         else { CHECK_INT(s.error, WS_ERR_HEAD_FIELDS); check_refusal(&s, 431); }
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -441,17 +437,17 @@ TEST(sec_A4)
         side_pull(&s);
         base = heap_mark(&w.h);
         taken = side_feed(&s, client ? "HTTP/1.1 101 ok\r\n" : G, client ? 17 : sizeof G - 1);
-        for (i = 0; i < 20000 && !s.closed; i++) {
+        for (i = 0; i < 20000 && !s.closes; i++) {
             size_t j;
             if (!step) taken += side_feed(&s, flood[k], len);
             else for (j = 0; j < len; j++) taken += side_feed(&s, flood[k] + j, 1);
         }
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK(s.error == WS_ERR_HEAD_SIZE || s.error == WS_ERR_HEAD_FIELDS || s.error == WS_ERR_HEAD_SYNTAX ||
-              s.error == WS_ERR_HOST || s.error == WS_ERR_UPGRADE || s.error == WS_ERR_NOT_UPGRADE || s.http || client);
+              s.error == WS_ERR_HOST || s.error == WS_ERR_UPGRADE || s.error == WS_ERR_NOT_UPGRADE || s.https || client);
         CHECK(taken <= 8192 + 100);
         CHECK(w.h.peak <= base + 2 * 8192 + 4096);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -478,10 +474,10 @@ TEST(sec_A2)
             buf_str(&b, kind == 0 ? " " : kind == 1 ? "," : kind == 2 ? "\\c" : kind == 3 ? "," : ";");
         buf_str(&b, "x\r\n" E);
         ask(&s, &w, &cfg, b.p, b.n, n < 10000);
-        CHECK(s.opened || s.error == WS_ERR_HEAD_SYNTAX || s.error == WS_ERR_SUBPROTOCOL);
-        if (s.opened) CHECK_STR(ws_protocol(s.c), "");
+        CHECK(s.opens || s.error == WS_ERR_HEAD_SYNTAX || s.error == WS_ERR_SUBPROTOCOL);
+        if (s.opens) CHECK_STR(ws_protocol(s.c), "");
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -500,9 +496,9 @@ TEST(sec_A1)
         while (b.n + 4 < 100000 + (size_t)(ptrdiff_t)k) buf_byte(&b, 'x');
         buf_str(&b, "\r\n\r\n");
         ask(&s, &w, &cfg, b.p, b.n, 1);
-        CHECK_INT(s.opened, k <= 0);
+        CHECK_INT(s.opens, k <= 0);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -524,11 +520,11 @@ TEST(sec_A13)
         for (k = 0; k < 3; k++) buf_str(&b, REQUEST);
         ask(&s, &w, NULL, b.p, b.n, 0);
         for (k = 0; k < 3; k++) side_feed(&s, REQUEST, sizeof REQUEST - 1);
-        CHECK_INT(s.opened, 0);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.opens, 0);
+        CHECK_INT(s.closes, 1);
         for (k = 1, more = 0; (size_t)k + 9 < s.out.n; k++) more += !memcmp(s.out.p + k, "HTTP/1.1 ", 9);
         CHECK_INT(more, 0);
-        side_done(&s);
+        side_over(&s);
         buf_free(&b);
     }
 }
@@ -549,9 +545,9 @@ TEST(sec_A6)
     for (i = 0; i < 200000; i++) buf_str(&b, "X: y, z\r\n");
     buf_str(&b, E);
     ask(&s, &w, &cfg, b.p, b.n, 0);
-    CHECK_INT(s.opened, 1);
+    CHECK_INT(s.opens, 1);
     buf_free(&b);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* the deadline of the opening handshake is absolute */
@@ -574,21 +570,21 @@ TEST(sec_A20)
         side_new(&s, &w, client, &cfg);
         side_pull(&s);
         t0 = w.now;
-        while (!s.closed && w.now < t0 + 2 * T + 60000) {
+        while (!s.closes && w.now < t0 + 2 * T + 60000) {
             if (at < n) side_feed(&s, text + at++, 1);
             else side_feed(&s, "y", 1);
-            if (s.closed) break;            /* the head limit may come first */
+            if (s.closes) break;            /* the head limit may come first */
             side_time(&s, (uint64_t)step);
         }
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         if (s.error != WS_ERR_HEAD_SIZE) {
             CHECK_INT(s.error, WS_ERR_HANDSHAKE_TIMEOUT);
             CHECK(w.now >= t0 + T && w.now <= t0 + T + (uint64_t)step + 1);
             if (!client) check_refusal(&s, 408);
         }
-        CHECK_INT(s.opened, 0);
+        CHECK_INT(s.opens, 0);
         finish(&s);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -658,11 +654,11 @@ TEST(sec_I1)
         if (t[i].origin) { buf_str(&b, "\r\nOrigin: "); buf_str(&b, t[i].origin); }
         buf_str(&b, "\r\n\r\n");
         ask(&s, &w, &cfg, b.p, b.n, 0);
-        if (s.opened != t[i].ok) printf("    %s | %s | %s\n", t[i].origins ? t[i].origins : "-", t[i].host, t[i].origin ? t[i].origin : "-");
-        CHECK_INT(s.opened, t[i].ok);
+        if (s.opens != t[i].ok) printf("    %s | %s | %s\n", t[i].origins ? t[i].origins : "-", t[i].host, t[i].origin ? t[i].origin : "-");
+        CHECK_INT(s.opens, t[i].ok);
         if (!t[i].ok) { CHECK_INT(s.error, WS_ERR_ORIGIN); check_refusal(&s, 403); }
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -692,7 +688,7 @@ TEST(sec_A19)
         CHECK_STR(ws_protocol(s.c), t[i].chosen);
         CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", t[i].chosen[0] ? t[i].chosen : NULL);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -732,7 +728,7 @@ TEST(http_reply)
         reply_body = b ? "hello, reader" : NULL;
         side_feed(&s, text, strlen(text));
         CHECK_INT(reply_result, 0);
-        CHECK_INT(status_of(&s.out), status[k]);
+        CHECK_INT(head_status(&s.out), status[k]);
         CHECK(lines(&s.out, &h) > 0);
         if (status[k] != 204 && status[k] != 304) {
             CHECK_FIELD(&s.out, "Content-Length", b ? "13" : "0");
@@ -740,13 +736,13 @@ TEST(http_reply)
         }
         CHECK_FIELD(&s.out, "Connection", status[k] == 426 ? "close, Upgrade" : "close");
         CHECK_FIELD(&s.out, "X-A", b ? "b" : NULL);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.code, 0);
         CHECK_INT(s.clean, 1);
         CHECK_INT(s.error, 0);
         finish(&s);
         CHECK(ws_http_reply(s.c, 200, NULL, "x", 1) < 0);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -789,8 +785,8 @@ TEST(sec_A18)
         if (s.out.n) {
             n = lines(&s.out, NULL);
             CHECK(n > 0);                   /* no bare CR, LF, control anywhere */
-            if (s.opened) CHECK(n <= 6);    /* status, 3 of ours, one of the program's */
-            if (control && c != '\t' && where < 2) CHECK_INT(s.opened, 0);
+            if (s.opens) CHECK(n <= 6);    /* status, 3 of ours, one of the program's */
+            if (control && c != '\t' && where < 2) CHECK_INT(s.opens, 0);
         }
         side_free(&s);
         CHECK_INT(w.h.live, 0);
@@ -825,10 +821,10 @@ TEST(sec_A18)
             CHECK(n == 6 + (where < 4));
             CHECK(!control || (c == '\t' && where != 5));
         } else {
-            CHECK(s.closed && s.error < 0 && ws_error(s.c) < 0);
+            CHECK(s.closes && s.error < 0 && ws_error(s.c) < 0);
             CHECK(s.error == (where == 5 ? WS_ERR_URL : WS_ERR_ARGUMENT));
         }
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -842,7 +838,7 @@ TEST(sec_A21)
         ask(&s, &w, NULL, REQUEST, k < sizeof REQUEST - 1 ? k : sizeof REQUEST - 1, 0);
         if (kind == 0) {
             side_end(&s);
-            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.closes, 1);
             CHECK_INT(s.error, WS_ERR_EOF);
             CHECK_INT(s.code, 1006);
         } else if (kind == 1) {
@@ -850,7 +846,7 @@ TEST(sec_A21)
             side_pull(&s);
             finish(&s);
         }
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -924,7 +920,7 @@ static const answer answers[] = {
 
 static void client_key(const buf *request, char key[25], char accept[29])
 {
-    const char *v = field(request, "Sec-WebSocket-Key", NULL);
+    const char *v = head_field(request, "Sec-WebSocket-Key", NULL);
     memset(key, 0, 25);
     memset(accept, 0, 29);
     CHECK(v && strlen(v) == 24);
@@ -985,16 +981,16 @@ static void run_answers(const char *id)
             expand(&b, a->text, &s.out);
             put_frame(&b, 0x81, 0, "early", 5, 0);      /* never looked at if refused */
             side_feed_by(&s, b.p, b.n, step);
-            if (a->error == WS_ERR_STATUS && !s.opened) side_end(&s);   /* ends the body */
+            if (a->error == WS_ERR_STATUS && !s.opens) side_end(&s);   /* ends the body */
             if (a->error == 0 && !(a->other && s.error == a->other)) {
-                CHECK_STR(buf_c(&s.log), "O T'early' ");
+                CHECK_EVENTS(&s, "O T'early' ");
                 CHECK_INT(ws_error(s.c), 0);
                 CHECK_INT(s.out.n, s.head);
             } else if (a->other == -1 && !s.error) {    /* 1xx skipped, then no 101: not open */
-                CHECK_INT(s.messages, s.opened);
+                CHECK_INT(s.messages, s.opens);
             } else {
-                CHECK_INT(s.closed, 1);
-                CHECK_INT(s.opened, 0);
+                CHECK_INT(s.closes, 1);
+                CHECK_INT(s.opens, 0);
                 CHECK(s.error == a->error || s.error == a->other);
                 CHECK_INT(ws_error(s.c), s.error);
                 CHECK_INT(s.code, 1006);
@@ -1004,10 +1000,10 @@ static void run_answers(const char *id)
                 finish(&s);
             }
             if (!step) buf_str(&log, buf_c(&s.log));
-            else CHECK_STR(buf_c(&s.log), log.p);
+            else CHECK_EVENTS(&s, log.p);
             if (test_faults > faults && !step) printf("  answer %s %d: %s\n  -> %s\n", a->id, (int)i, a->text, buf_c(&s.log));
             buf_free(&b);
-            side_done(&s);
+            side_over(&s);
         }
         buf_free(&log);
     }
@@ -1030,10 +1026,10 @@ TEST(sec_B1)
         expand(&b, "\1\r\n" E, &s.out);
         b.p[at] = (char)(b.p[at] ^ 1 << bit);
         side_feed(&s, b.p, b.n);
-        CHECK_INT(s.opened, 0);
+        CHECK_INT(s.opens, 0);
         CHECK(s.error == WS_ERR_ACCEPT || s.error == WS_ERR_HEAD_SYNTAX);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 TEST(sec_B3) { run_answers("B3"); }
@@ -1063,14 +1059,14 @@ TEST(sec_B2)
         side_feed(&s, t, strlen(t));
         side_feed(&s, b.p, b.n);
         if (k != 101) side_end(&s);         /* its body has no length: the end of the stream */
-        CHECK_INT(s.opened, k == 101);
+        CHECK_INT(s.opens, k == 101);
         if (k == 101) CHECK_INT(seen_status, 101);
         else if (k >= 200 && k < 600) { CHECK_INT(s.error, WS_ERR_STATUS); CHECK_INT(seen_status, k); CHECK(ws_error(s.c) == WS_ERR_STATUS); }
         else if (k / 100 == 1) CHECK_INT(s.error, WS_ERR_EOF);      /* interim, and then no answer */
-        else if (s.closed) CHECK(s.error == WS_ERR_STATUS || s.error == WS_ERR_HEAD_SYNTAX || s.error == WS_ERR_HTTP_VERSION);
+        else if (s.closes) CHECK(s.error == WS_ERR_STATUS || s.error == WS_ERR_HEAD_SYNTAX || s.error == WS_ERR_HTTP_VERSION);
         else CHECK(k > 100 - 1 && k < 200);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1089,12 +1085,12 @@ TEST(sec_B6)
         int more;
         client_start(&s, &w, NULL, URL);
         expand(&b, A101 UP CO ACC E, &s.out);
-        put_spec(&b, t[i].spec, 0);
+        put_frames(&b, t[i].spec, 0);
         more = k < b.n;
         if (more) side_feed_cut(&s, &b, k);
         CHECK(!more || !strcmp(buf_c(&s.log), t[i].log));
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
         if (!more) break;
     }
 }
@@ -1114,12 +1110,12 @@ TEST(sec_B7)
         client_start(&s, &w, NULL, URL);
         base = heap_mark(&w.h);
         side_feed(&s, start[k], strlen(start[k]));
-        for (i = 0; i < 100000 && !s.closed; i++) taken += side_feed(&s, more[k], strlen(more[k]));
-        CHECK_INT(s.closed, 1);
+        for (i = 0; i < 100000 && !s.closes; i++) taken += side_feed(&s, more[k], strlen(more[k]));
+        CHECK_INT(s.closes, 1);
         CHECK(taken < 9000);
         CHECK(w.h.peak <= base + 2 * 8192 + 4096);
         finish(&s);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1167,9 +1163,9 @@ TEST(urls)
         int n, faults = test_faults;
 
         client_start(&s, &w, NULL, t[i].url);
-        if (t[i].error == 1) { side_done(&s); continue; }
+        if (t[i].error == 1) { side_over(&s); continue; }
         if (t[i].error) {
-            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.closes, 1);
             CHECK_INT(s.error, t[i].error);
             CHECK_INT(s.out.n, 0);
             CHECK_INT(ws_finished(s.c), 1);
@@ -1182,7 +1178,7 @@ TEST(urls)
             CHECK_FIELD(&s.out, "Upgrade", "websocket");
             CHECK_FIELD(&s.out, "Connection", "Upgrade");
             CHECK_FIELD(&s.out, "Sec-WebSocket-Version", "13");
-            v = field(&s.out, "Sec-WebSocket-Key", &n); CHECK(n == 1 && strlen(v) == 24);
+            v = head_field(&s.out, "Sec-WebSocket-Key", &n); CHECK(n == 1 && strlen(v) == 24);
             CHECK_FIELD(&s.out, "Origin", NULL);
             CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", NULL);
             CHECK_FIELD(&s.out, "Sec-WebSocket-Extensions", NULL);
@@ -1190,15 +1186,15 @@ TEST(urls)
         }
         if (test_faults > faults) printf("  url %s -> %s %s\n", t[i].url, buf_c(&s.log), buf_c(&s.out));
         buf_free(&want);
-        side_done(&s);
+        side_over(&s);
     }
     {
         world w;
         side s;
         client_start(&s, &w, NULL, NULL);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK(s.error == WS_ERR_URL || s.error == WS_ERR_ARGUMENT);
-        side_done(&s);
+        side_over(&s);
     }
     {                                       /* what the program adds */
         static const ws_header h[] = { { "Cookie", "a=b" }, { "X-Empty", "" }, { "User-Agent", "me/1" }, { NULL, NULL } };
@@ -1217,7 +1213,7 @@ TEST(urls)
         CHECK_FIELD(&s.out, "Cookie", "a=b");
         CHECK_FIELD(&s.out, "X-Empty", "");
         CHECK_FIELD(&s.out, "User-Agent", "me/1");
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1245,7 +1241,7 @@ TEST(sec_B10)
         CHECK_INT(w.r.tape_n, 16);
         my_base64(tape, 16, again);
         CHECK(!memcmp(again, keys[i], 24));
-        side_done(&s);
+        side_over(&s);
     }
     qsort(keys, N, 25, (int (*)(const void *, const void *))strcmp);
     for (i = 1; i < N; i++) same += !strcmp(keys[i], keys[i - 1]);
@@ -1275,12 +1271,12 @@ TEST(both)
         side_pull(&c);
         side_feed(&s, c.out.p, c.out.n);
         side_feed(&c, s.out.p, s.out.n);
-        CHECK_INT(s.opened, 1);
-        CHECK_INT(c.opened, (k & 3) != 1);          /* offered, and none chosen */
+        CHECK_INT(s.opens, 1);
+        CHECK_INT(c.opens, (k & 3) != 1);          /* offered, and none chosen */
         CHECK_STR(ws_protocol(c.c), (k & 3) == 3 ? "b" : "");
         CHECK_STR(ws_protocol(s.c), (k & 3) == 3 ? "b" : "");
-        side_done(&c);
-        side_done(&s);
+        side_over(&c);
+        side_over(&s);
     }
 }
 
@@ -1310,13 +1306,13 @@ TEST(open_facts)
         side_new(&s, &w, client, &cfg);
         s.event = open_facts;
         side_pull(&s);
-        if (client) side_client_answer(&b, &s.out, "X-Extra:  one \r\nX-Extra: two\r\n");
+        if (client) put_answer(&b, &s.out, "X-Extra:  one \r\nX-Extra: two\r\n");
         else buf_str(&b, "GET /chat?x=1 HTTP/1.1\r\n" ALL "X-Extra: one\r\nX-Extra: two\r\n\r\n");
-        put_spec(&b, "81'x' 89'y'", !client);
+        put_frames(&b, "81'x' 89'y'", !client);
         side_feed(&s, b.p, b.n);
-        CHECK_STR(buf_c(&s.log), "O T'x' p'y' ");
+        CHECK_EVENTS(&s, "O T'x' p'y' ");
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 

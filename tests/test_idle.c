@@ -10,10 +10,8 @@ int main(void)
     return 0;
 }
 #else
-#include "drive.h"
-#include "engine.h"
-#include "heads.h"
-#include "peers.h"
+#define FIXTURE_SOCKETS
+#include "fixture.h"
 
 static end s, c;
 
@@ -98,21 +96,21 @@ TEST(sending_after_silence)
 
     for (kind = 0; kind < KINDS; kind++) {
         ws_config cfg;
-        met m;
+        pair m;
 
         memset(&cfg, 0, sizeof cfg);
         cfg.idle_timeout = 100000;
         cfg.ping_interval = WS_NEVER;
-        meet(&m, kind, &cfg);
+        pair_open(&m, kind, &cfg);
         skipped += 70000;
         CHECK_INT(ws_send_text(m.c, "still here"), 0);
         skipped += 70000;
         pass(5);
-        CHECK_INT(m.e.closes, 0);
+        CHECK_INT(m.end.closes, 0);
         skipped += 70000;
-        UNTIL(m.e.closes, 1000);
-        CHECK_INT(m.e.error, WS_ERR_IDLE_TIMEOUT);
-        met_over(&m);
+        UNTIL(m.end.closes, 1000);
+        CHECK_INT(m.end.error, WS_ERR_IDLE_TIMEOUT);
+        pair_over(&m);
     }
 }
 
@@ -120,24 +118,24 @@ TEST(sending_after_silence)
 TEST(publishing_after_silence)
 {
     ws_config cfg;
-    met m;
+    pair m;
     int all;
 
     for (all = 0; all < 2; all++) {
         memset(&cfg, 0, sizeof cfg);
         cfg.idle_timeout = 100000;
         cfg.ping_interval = WS_NEVER;
-        meet(&m, SERVER, &cfg);
+        pair_open(&m, ACCEPTED, &cfg);
         CHECK_INT(ws_join(m.c, "room"), 0);
         skipped += 70000;
         if (all) CHECK_INT(ws_broadcast(loop, NULL, WS_OP_TEXT, "news", 4), 1);
         else CHECK_INT(ws_publish(loop, "room", NULL, WS_OP_TEXT, "news", 4), 1);
         skipped += 70000;
         pass(5);
-        CHECK_INT(m.e.closes, 0);
+        CHECK_INT(m.end.closes, 0);
         skipped += 70000;
-        UNTIL(m.e.closes, 1000);
-        met_over(&m);
+        UNTIL(m.end.closes, 1000);
+        pair_over(&m);
     }
 }
 
@@ -173,32 +171,29 @@ static void slow(end *e, const ws_event *ev)
 TEST(slow_handler)
 {
     ws_config cfg;
-    met busy, quiet;
-    raw *peers[2];
+    pair busy, quiet;
 
     memset(&cfg, 0, sizeof cfg);
     cfg.ping_interval = cfg.ping_timeout = 100000;
-    meet(&busy, SERVER, &cfg);
-    peers[0] = raws[0];
-    meet(&quiet, SERVER, &cfg);
-    peers[1] = raws[0];
-    raws[0] = peers[0];
-    raws[1] = peers[1];
+    pair_open(&busy, ACCEPTED, &cfg);
+    pair_open(&quiet, ACCEPTED, &cfg);
+    peers[0] = &busy.peer;
+    peers[1] = &quiet.peer;
     app = slow;
     slow_handled = 0;
     skipped += 110000;
-    met_frames(&busy, "81'work'");
+    pair_say(&busy, "81'work'");
     UNTIL(slow_handled, 1000);
     pass(5);
-    CHECK_INT(quiet.e.closes, 0);
-    CHECK_INT(quiet.e.error, 0);
-    CHECK(quiet.r.n >= 2 && (uint8_t)quiet.r.in[0] == 0x89);
+    CHECK_INT(quiet.end.closes, 0);
+    CHECK_INT(quiet.end.error, 0);
+    CHECK(quiet.peer.n >= 2 && (uint8_t)quiet.peer.in[0] == 0x89);
     skipped += 110000;
-    UNTIL(quiet.e.closes, 1000);
-    CHECK_INT(quiet.e.error, WS_ERR_PING_TIMEOUT);
-    raws[1] = NULL;
-    raw_over(&quiet.r);
-    met_over(&busy);
+    UNTIL(quiet.end.closes, 1000);
+    CHECK_INT(quiet.end.error, WS_ERR_PING_TIMEOUT);
+    peers[1] = NULL;
+    peer_over(&quiet.peer);
+    pair_over(&busy);
 }
 
 /* What the peer sent in time counts although it was not read before the application's call: a
@@ -210,31 +205,31 @@ TEST(answer_not_read_yet)
     for (kind = 0; kind < KINDS; kind++) for (idle = 0; idle < 2; idle++) {
         ws_config cfg;
         ws_event ev;
-        met m;
+        pair m;
 
-        if (kind == LOOP || kind == SERVER) continue;       /* ws_poll reads before it judges */
+        if (kind == LOOP || kind == ACCEPTED) continue;       /* ws_poll reads before it judges */
         memset(&cfg, 0, sizeof cfg);
         cfg.ping_interval = idle ? WS_NEVER : 100000;
         cfg.ping_timeout = 100000;
         cfg.idle_timeout = idle ? 100000 : 0;
-        meet(&m, kind, &cfg);
+        pair_open(&m, kind, &cfg);
         if (!idle) {
             skipped += 110000;
-            UNTIL(m.r.n >= 2, 1000);                        /* the ping */
+            UNTIL(m.peer.n >= 2, 1000);                        /* the ping */
         }
         {
             buf b = { 0 };
-            put_spec(&b, idle ? "81'word'" : "8A'x'", met_serves(&m));
-            raw_write(&m.r, b.p, b.n);
+            put_frames(&b, idle ? "81'word'" : "8A'x'", pair_serves(&m));
+            peer_write(&m.peer, b.p, b.n);
             buf_free(&b);
         }
         skipped += 110000;
         CHECK_INT(idle ? ws_ping(m.c, NULL, 0) : ws_send_text(m.c, "work is done"), 0);
         while (ws_next(m.c, &ev)) note(&ev);
-        CHECK_INT(m.e.closes, 0);
-        UNTIL(idle ? m.e.messages : m.e.pongs, 1000);
-        CHECK_INT(m.e.closes, 0);
-        met_over(&m);
+        CHECK_INT(m.end.closes, 0);
+        UNTIL(idle ? m.end.messages : m.end.pongs, 1000);
+        CHECK_INT(m.end.closes, 0);
+        pair_over(&m);
     }
 }
 
@@ -244,33 +239,33 @@ TEST(close_without_output)
     int kind;
 
     for (kind = OWN; kind <= LOOP; kind++) {
-        met m;
+        pair m;
 
-        meet(&m, kind, NULL);
+        pair_open(&m, kind, NULL);
         line.cut_out = line.out;
-        raw_say(&m.r, "\x88\x05\x03\xE9" "bye");
+        peer_text(&m.peer, "\x88\x05\x03\xE9" "bye");
         CHECK_INT(ws_send_text(m.c, "lost"), 0);
-        UNTIL(m.e.closes, 1000);
-        CHECK_INT(m.e.code, 1001);
-        CHECK_INT(m.e.error, 0);
-        CHECK_INT(m.e.clean, 0);
+        UNTIL(m.end.closes, 1000);
+        CHECK_INT(m.end.code, 1001);
+        CHECK_INT(m.end.error, 0);
+        CHECK_INT(m.end.clean, 0);
         line_fresh();
-        met_over(&m);
+        pair_over(&m);
     }
 }
 
 /* A loop tells its connections the time itself. */
 TEST(tick_in_a_loop)
 {
-    met m;
+    pair m;
 
-    meet(&m, SERVER, NULL);
+    pair_open(&m, ACCEPTED, NULL);
     ws_tick(m.c, 5);
     CHECK_INT(ws_send_text(m.c, "on"), 0);
     ws_tick(m.c, UINT64_MAX);
     pass(5);
-    CHECK_INT(m.e.closes, 0);
-    met_over(&m);
+    CHECK_INT(m.end.closes, 0);
+    pair_over(&m);
 }
 
 /* A blocking client that only sends answers pings that came, up to the peer's Close and up to a
@@ -297,28 +292,28 @@ TEST(read_ahead)
     for (i = 0; i < sizeof cases / sizeof *cases; i++) {
         ws_config cfg;
         buf b = { 0 };
-        met m;
+        pair m;
         int tries, pongs = 0, r = 0;
 
         memset(&cfg, 0, sizeof cfg);
         cfg.max_message = 100;
-        meet(&m, BLOCKING, &cfg);
-        put_spec(&b, cases[i].frames, 0);
-        raw_write(&m.r, b.p, b.n);
+        pair_open(&m, BLOCKING, &cfg);
+        put_frames(&b, cases[i].frames, 0);
+        peer_write(&m.peer, b.p, b.n);
         for (tries = 0; tries < 5 && !r; tries++) {
             skipped += 1000;
             r = ws_send(m.c, WS_OP_BINARY, "x", 1);
-            raw_read(&m.r);
+            peer_read(&m.peer);
         }
         CHECK_INT(r, cases[i].closes ? WS_ERR_STATE : 0);
-        for (at = 0; at + 6 <= m.r.n; at += 6 + ((uint8_t)m.r.in[at + 1] & 127)) {
-            pongs += (uint8_t)m.r.in[at] == 0x8A;
+        for (at = 0; at + 6 <= m.peer.n; at += 6 + ((uint8_t)m.peer.in[at + 1] & 127)) {
+            pongs += (uint8_t)m.peer.in[at] == 0x8A;
         }
-        CHECK_INT(at, m.r.n);
+        CHECK_INT(at, m.peer.n);
         CHECK_INT(pongs, cases[i].pongs);
         if (pongs != cases[i].pongs) printf("  %s\n", cases[i].frames);
         buf_free(&b);
-        met_over(&m);
+        pair_over(&m);
     }
 }
 

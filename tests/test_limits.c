@@ -13,8 +13,7 @@ static inline void *count_move(void *to, const void *from, size_t n)
 #include "ws.h"
 #undef memmove
 #undef memcpy
-#include "test.h"
-#include "engine.h"
+#include "fixture.h"
 
 /* ---- one block ---- */
 
@@ -51,7 +50,7 @@ static void fixed_open(fixed *f, int client, size_t size, size_t memory_send, ui
     side_pull(&f->s);
     if (client) {
         buf b = { 0 };
-        side_client_answer(&b, &f->s.out, NULL);
+        put_answer(&b, &f->s.out, NULL);
         f->s.head = f->s.out.n;
         side_feed(&f->s, b.p, b.n);
         buf_free(&b);
@@ -59,12 +58,12 @@ static void fixed_open(fixed *f, int client, size_t size, size_t memory_send, ui
         side_feed(&f->s, REQUEST, sizeof REQUEST - 1);
         f->s.head = head_size(&f->s.out);
     }
-    CHECK_INT(f->s.opened, 1);
+    CHECK_INT(f->s.opens, 1);
 }
 
 static void fixed_free(fixed *f)
 {
-    side_done(&f->s);
+    side_over(&f->s);
     free(f->block);
 }
 
@@ -98,11 +97,11 @@ TEST(fixed_sizes)
             buf_free(&b);
         }
         CHECK_INT(f.s.error, 0);
-        CHECK_INT(side_frames(&f.s, NULL).pongs, f.s.pings);
+        CHECK_INT(side_sent(&f.s, NULL).pongs, f.s.pings);
         while (!f.s.error && n <= 600) side_frame(&f.s, 0x80 | op, data, n++);
         CHECK(n <= 600);                    /* some more may fit, the size is rounded up */
         CHECK_INT(f.s.error, WS_ERR_MESSAGE_SIZE);
-        CHECK_INT(side_frames(&f.s, NULL).close_code, 1009);
+        CHECK_INT(side_sent(&f.s, NULL).close_code, 1009);
         fixed_free(&f);
         fixed_open(&f, client, WS_MEMORY_SIZE(512, 256), 256, 0);
         side_frame(&f.s, op, data, 300);
@@ -140,8 +139,8 @@ TEST(fixed_send)
         CHECK(ok >= 3 && ok <= 40);
         f.s.hold = 0;
         side_pull(&f.s);
-        CHECK_INT(side_frames(&f.s, NULL).data, ok);
-        CHECK_INT(f.s.writable, 1);
+        CHECK_INT(side_sent(&f.s, NULL).data, ok);
+        CHECK_INT(f.s.writables, 1);
         for (n = 0; n <= 200; n++) {        /* one message of up to the send size */
             CHECK_INT(ws_send(f.s.c, WS_OP_BINARY, data, n), 0);
             side_pull(&f.s);
@@ -151,7 +150,7 @@ TEST(fixed_send)
             CHECK(r <= 0);
             side_pull(&f.s);
         }
-        side_frames(&f.s, NULL);
+        side_sent(&f.s, NULL);
         fixed_free(&f);
     }
 }
@@ -191,7 +190,7 @@ TEST(fixed_echo)
         CHECK_INT(done, in.n);
         CHECK_INT(refused, 0);
         CHECK_INT(f.s.messages, 900);
-        fr = side_frames(&f.s, &text);
+        fr = side_sent(&f.s, &text);
         CHECK_INT(fr.data, 900);
         buf_free(&text);
         buf_free(&in);
@@ -214,11 +213,11 @@ TEST(fixed_any_size)
 
         if (!fixed_new(&f, client, size, send, 0)) { free(f.block); refused++; continue; }
         side_pull(&f.s);
-        if (client && f.s.out.n && head_size(&f.s.out) == f.s.out.n) side_client_answer(&b, &f.s.out, NULL);
+        if (client && f.s.out.n && head_size(&f.s.out) == f.s.out.n) put_answer(&b, &f.s.out, NULL);
         else if (client) buf_str(&b, "HTTP/1.1 400 no\r\n\r\n");
         else buf_str(&b, REQUEST);
         side_feed(&f.s, b.p, b.n);
-        if (f.s.opened) {
+        if (f.s.opens) {
             opened++;
             for (k = 0; k < 3; k++) {
                 side_frame(&f.s, 0x81, "hello", 5);
@@ -234,8 +233,8 @@ TEST(fixed_any_size)
         } else refused++;
         side_end(&f.s);
         side_time(&f.s, 100000);
-        CHECK_INT(f.s.closed, 1);
-        if (!f.s.opened) CHECK(f.s.error < 0);
+        CHECK_INT(f.s.closes, 1);
+        if (!f.s.opens) CHECK(f.s.error < 0);
         f.s.hold = 0;
         buf_free(&b);
         fixed_free(&f);
@@ -249,7 +248,7 @@ TEST(fixed_any_size)
             size_t room = size < 200 ? 200 : size;
             memset(data, 'x', size + 2);
             fixed_open(&f, client, WS_MEMORY_SIZE(room, send), send, 0);
-            if (f.s.opened) {
+            if (f.s.opens) {
                 side_frame(&f.s, 0x82, data, size);
                 CHECK_INT(f.s.messages, 1);
                 CHECK_INT(f.s.error, 0);
@@ -272,7 +271,7 @@ TEST(fixed_any_size)
             cfg.memory_size = 4096;
             if (side_new(&s, &w, 0, &cfg)) {
                 side_feed(&s, REQUEST, sizeof REQUEST - 1);
-                CHECK(s.opened || s.closed);
+                CHECK(s.opens || s.closes);
             }
             side_free(&s);
             free(block);
@@ -324,7 +323,7 @@ TEST(formula)
         CHECK(w.h.now <= FIXED);
         base = FIXED;
         s.hold = (int)rng_to(&r, 2);
-        for (k = 0; k < 200 && !s.closed; k++) {
+        for (k = 0; k < 200 && !s.closes; k++) {
             buf b = { 0 };
             size_t n = rng_to(&r, 4) ? rng_to(&r, 200) : rng_to(&r, 20000), at = 0, step = 1 + rng_to(&r, 4096);
             int what = (int)rng_to(&r, 6), first;
@@ -341,23 +340,23 @@ TEST(formula)
                 else { first = message ? 0 : 2; if (what == 2) first |= 0x80; }
                 put_frame(&b, first, !client, data, n, 0);
                 if (first < 0x88) { message += n; }
-                while (at < b.n && !s.closed) {
+                while (at < b.n && !s.closes) {
                     size_t k2 = ws_feed(s.c, b.p + at, b.n - at < step ? b.n - at : step);
                     at += k2;
                     side_pull(&s);
                     if (!k2) break;
                 }
-                if (at < b.n && !s.closed) {        /* it waits for us to drain */
+                if (at < b.n && !s.closes) {        /* it waits for us to drain */
                     CHECK(ws_buffered(s.c) > 0);
                     s.hold = 0;
                     side_pull(&s);
-                    while (at < b.n && !s.closed) {
+                    while (at < b.n && !s.closes) {
                         size_t k2 = ws_feed(s.c, b.p + at, b.n - at);
                         at += k2;
                         side_pull(&s);
                         if (!k2) break;
                     }
-                    CHECK(at == b.n || s.closed);
+                    CHECK(at == b.n || s.closes);
                     s.hold = (int)rng_to(&r, 2);
                 }
             }
@@ -370,9 +369,9 @@ TEST(formula)
         }
         s.hold = 0;
         side_pull(&s);
-        if (!s.closed && !message) CHECK(w.h.now <= FIXED);      /* idle again: nothing kept */
+        if (!s.closes && !message) CHECK(w.h.now <= FIXED);      /* idle again: nothing kept */
         free(data);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -406,7 +405,7 @@ TEST(cost)
         CHECK(moved <= 8 * (ROUNDS * (SIZE + 10) + stand));
         s.hold = 0;
         side_pull(&s);
-        if (stand > 60000) { side_done(&s); continue; }
+        if (stand > 60000) { side_over(&s); continue; }
         put_frame(&b, 0x82, !client, data, SIZE, 0);
         while (in < stand) in += ws_feed(s.c, b.p + in % b.n, b.n - in % b.n);
         moved = 0;
@@ -420,7 +419,7 @@ TEST(cost)
         }
         CHECK(moved <= 8 * (ROUNDS * b.n + stand));
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -472,7 +471,7 @@ TEST(max_message)
             }
             CHECK_INT(s.messages, !over);
             CHECK_INT(s.error, over ? WS_ERR_MESSAGE_SIZE : 0);
-            side_done(&s);
+            side_over(&s);
         }
     }
     {                                       /* no limit */
@@ -488,7 +487,7 @@ TEST(max_message)
         CHECK_INT(s.messages, 1);
         side_frame(&s, 0x82, big, 5000000);
         CHECK_INT(s.messages, 2);
-        side_done(&s);
+        side_over(&s);
         free(big);
     }
 }

@@ -1,13 +1,7 @@
 /* Messages beyond one call and one event: sent in pieces, in parts, from a source, cut into
    frames; received in parts and as single frames; completion, pings by hand, round trips,
    dropping. The engine first, both roles, every cut; then the drivers on sockets. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#define WS_IMPLEMENTATION
-#include "ws.h"
-#include "test.h"
-#include "engine.h"
+#include "fixture.h"
 
 static char fill[200000];       /* filled once: fill_at */
 
@@ -28,7 +22,7 @@ static void join_frames(side *s, buf *all, size_t *most)
     buf whole = { 0 };
     int op = 0;
 
-    side_frames(s, NULL);
+    side_sent(s, NULL);
     if (most) *most = 0;
     while (at < n) {
         size_t len = p[at + 1] & 127, h = 2, i;
@@ -97,12 +91,12 @@ static void same_bytes(int client, int op, size_t n, const size_t *end, int coun
         CHECK_INT(k ? ws_sendv(s[k].c, op, v, count) : ws_send(s[k].c, op, fill, n), 0);
         CHECK_INT(k ? ws_sendv(s[k].c, op, v, count) : ws_send(s[k].c, op, fill, n), 0);
         side_release(&s[k]);
-        side_frames(&s[k], NULL);
+        side_sent(&s[k], NULL);
     }
     CHECK(buf_is(&s[0].out, &s[1].out));
     CHECK(s[0].out.n > s[0].head + 2 * n);
-    side_done(&s[0]);
-    side_done(&s[1]);
+    side_over(&s[0]);
+    side_over(&s[1]);
 }
 
 TEST(sendv)
@@ -152,7 +146,7 @@ TEST(sendv_arguments)
     CHECK_INT(ws_buffered(s.c), 0);
     CHECK_INT(ws_sendv(s.c, 1, v, 0), 0);
     CHECK(ws_buffered(s.c) > 0);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* ==== cut into frames ================================================================== */
@@ -185,8 +179,8 @@ TEST(fragment)
             expect(&want, "m2:", fill, n);
             CHECK_JOINED(&s, &want, &most);
             CHECK(most <= f);
-            CHECK_INT(side_frames(&s, NULL).data, 2 * (n ? (n + f - 1) / f : 1));  /* and no frame too many */
-            side_done(&s);
+            CHECK_INT(side_sent(&s, NULL).data, 2 * (n ? (n + f - 1) / f : 1));  /* and no frame too many */
+            side_over(&s);
         }
     }
 }
@@ -227,7 +221,7 @@ TEST(fragment_all_or_nothing)
         CHECK(kind == 2 ? got.n >= want.n && !memcmp(got.p, want.p, want.n) : buf_is(&got, &want));
         buf_free(&got);
         buf_free(&want);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -263,7 +257,7 @@ TEST(fragment_fixed)
         side_release(&s);
         CHECK_INT(ws_error(s.c), 0);
         CHECK_JOINED(&s, &want, NULL);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -325,9 +319,9 @@ static void part_sequence(const int *act, int count, int client)
         if (i & 1) side_pull(&s);
     }
     side_pull(&s);
-    CHECK_FRAMES(&s, buf_c(&want));
+    CHECK_SENT(&s, buf_c(&want));
     buf_free(&want);
-    side_done(&s);
+    side_over(&s);
 }
 
 TEST(send_part_sequences)
@@ -364,7 +358,7 @@ TEST(send_part_arguments)
     CHECK_INT(ws_send_from(s.c, 9, read_nothing, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_send_from(s.c, 1, NULL, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_buffered(s.c), 0);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* a client may begin before OPEN; a server may not */
@@ -377,7 +371,7 @@ TEST(send_part_before_open)
     side_new(&s, &w, 0, &cfg);
     CHECK_INT(ws_send_part(s.c, 1, "a", 1, 0), WS_ERR_STATE);
     CHECK_INT(ws_send_from(s.c, 1, read_nothing, NULL), WS_ERR_STATE);
-    side_done(&s);
+    side_over(&s);
     cfg = world_fresh(&w);
     side_new(&s, &w, 1, &cfg);
     CHECK_INT(ws_send_part(s.c, 1, "a", 1, 0), 0);
@@ -386,8 +380,8 @@ TEST(send_part_before_open)
     side_answer(&s, NULL);
     CHECK_INT(ws_send_part(s.c, 1, "c", 1, 1), 0);
     side_pull(&s);
-    CHECK_FRAMES(&s, "01'a' 00'b' 80'c' ");
-    side_done(&s);
+    CHECK_SENT(&s, "01'a' 00'b' 80'c' ");
+    side_over(&s);
 }
 
 /* what a refused part leaves behind is nothing: the same part again gives the message whole */
@@ -435,9 +429,9 @@ TEST(send_part_refused)
             CHECK(refused > 0 || backlog > 700);
             CHECK_INT(starved > 0, kind && !fixed);
             side_release(&s);
-            CHECK_INT(s.writable, refused > 0);
+            CHECK_INT(s.writables, refused > 0);
             CHECK_JOINED(&s, &want, NULL);
-            side_done(&s);
+            side_over(&s);
         }
 }
 
@@ -572,9 +566,9 @@ static void parts_everywhere(int by_frame)
                 if (test_faults > 10) goto out;
             }
 out:
-        CHECK(!s.closed && !y.open);
+        CHECK(!s.closes && !y.open);
         buf_free(&y.told);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -613,7 +607,7 @@ TEST(parts_border)
             buf_free(&in);
             buf_free(&want);
             buf_free(&y.told);
-            side_done(&s);
+            side_over(&s);
         }
     }
 }
@@ -658,10 +652,10 @@ TEST(parts_utf8)
             sprintf(reason, "text message is not UTF-8 (RFC 6455 8.1) at byte %lu", (unsigned long)where);
             CHECK_STR(ws_error_text(s.c), reason);
             CHECK_STR(s.reason, "text message is not UTF-8 (RFC 6455 8.1)");
-            CHECK_INT(side_frames(&s, NULL).close_code, 1007);
+            CHECK_INT(side_sent(&s, NULL).close_code, 1007);
             CHECK(y.size <= at + bad[k].at);
             buf_free(&y.told);
-            side_done(&s);
+            side_over(&s);
             if (test_faults > 10) { buf_free(&in); return; }
             if (cut > 0 && cut + 1 < in.n) cut += 2;
         }
@@ -695,11 +689,11 @@ TEST(parts_utf8_whole)
             cfg.parts_over = 2;
             story_open(&y, &s, &w, client, &cfg);
             side_feed_cut(&s, &in, cut);
-            CHECK_INT(s.closed, !good);
+            CHECK_INT(s.closes, !good);
             if (good) CHECK(y.size == n && !y.open);
             else CHECK(s.error == WS_ERR_UTF8 && y.size <= n && !strchr(buf_c(&y.told), '>'));
             buf_free(&y.told);
-            side_done(&s);
+            side_over(&s);
         }
         buf_free(&in);
     }
@@ -741,7 +735,7 @@ TEST(parts_limits)
             cfg.max_message = 1000;
             cfg.max_fragments = 8;
             side_open(&s, &w, client, &cfg);
-            put_spec(&in, t[i].spec, !client);
+            put_frames(&in, t[i].spec, !client);
             if (client && t[i].error) {             /* the last frame's header is ours: unmask it */
                 size_t k = in.n - (strchr(t[i].spec, '=') ? strlen(strchr(t[i].spec, '=') + 1) / 2 : 0);
                 in.p[k + 1] = (char)(in.p[k + 1] & 127);
@@ -749,10 +743,10 @@ TEST(parts_limits)
             before = w.h.now;
             side_feed(&s, in.p, in.n);
             CHECK_INT(s.error, t[i].error);
-            if (t[i].error) CHECK_INT(side_frames(&s, NULL).close_code, error_tell(t[i].error));
+            if (t[i].error) CHECK_INT(side_sent(&s, NULL).close_code, error_tell(t[i].error));
             CHECK(w.h.peak < before + 6000);
             buf_free(&in);
-            side_done(&s);
+            side_over(&s);
         }
     }
 }
@@ -779,13 +773,13 @@ TEST(max_frame)
         CHECK_INT(s.error, n > 100 ? WS_ERR_FRAME_SIZE : 0);
         if (n > 100) CHECK_INT(s.code, 1009);
         else side_frame(&s, 0x82, fill, n);
-        side_done(&s);
+        side_over(&s);
         world_init(&w);
         side_open(&s, &w, client, &cfg);            /* a whole message in its one frame */
         side_frame(&s, 0x81, fill, n);
         CHECK_INT(s.error, n > 100 ? WS_ERR_FRAME_SIZE : 0);
         CHECK_INT(s.messages, n <= 100 && !how);
-        side_done(&s);
+        side_over(&s);
         world_init(&w);
         side_open(&s, &w, client, &cfg);            /* announced only: nothing is taken */
         {
@@ -798,7 +792,7 @@ TEST(max_frame)
             CHECK_INT(s.error, WS_ERR_FRAME_SIZE);
             CHECK(w.h.peak < have + 2000);
         }
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -835,7 +829,7 @@ static size_t stream(int client, ws_config *cfg, world *w, uint64_t total, uint6
     side_open(&s, w, client, cfg);
     s.quiet = 1; s.event = flow_event; s.user = &f;
     before = heap_mark(&w->h);
-    while (at < total && !s.closed) {
+    while (at < total && !s.closes) {
         uint64_t left = total - at < frame ? total - at : frame, in = 0;
         ws_frame h;
         memset(&h, 0, sizeof h);
@@ -850,16 +844,16 @@ static size_t stream(int client, ws_config *cfg, world *w, uint64_t total, uint6
             if (!client) ws_mask(piece + k, piece + k, m, key, (size_t)in);
             CHECK_INT(side_feed(&s, piece, k + m), k + m);
             in += m;
-            if (s.closed || !left) break;
+            if (s.closes || !left) break;
         }
         at += left;
     }
-    CHECK_INT(s.closed, 0);
+    CHECK_INT(s.closes, 0);
     CHECK_INT(f.bytes, total);
     CHECK(f.firsts == 1 && f.lasts == 1 && !f.wholes && !f.bad);
     side_frame(&s, 0x81, "after", 5);
     CHECK(f.wholes + f.firsts == 2);
-    side_done(&s);
+    side_over(&s);
     return w->h.peak - before;
 }
 
@@ -915,7 +909,7 @@ TEST(single_frames_fixed)
         side_frame(&s, 0x80, fill, n);
         CHECK_INT(s.parts, n <= 1000 ? 3 : 2);
         CHECK_INT(s.error, n <= 1000 ? 0 : WS_ERR_FRAME_SIZE);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1019,16 +1013,16 @@ TEST(send_from)
                 side_pull(&s);
                 CHECK_INT(q.ends, 1);
             } else if (q.calls >= at) {
-                CHECK_INT(side_frames(&s, NULL).close_code, 1011);
+                CHECK_INT(side_sent(&s, NULL).close_code, 1011);
                 join_frames(&s, &want, NULL);
                 CHECK(!strstr(buf_c(&want), "m1:"));                /* no end of message before Close */
                 buf_free(&want);
                 CHECK_INT(ws_error(s.c), WS_ERR_SOURCE);
-                CHECK_INT(s.closed, 1);
+                CHECK_INT(s.closes, 1);
                 CHECK_INT(s.code, 1011);
                 CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &q), WS_ERR_STATE);
             }
-            side_done(&s);
+            side_over(&s);
             if (test_faults > 10) return;
         }
 }
@@ -1066,9 +1060,9 @@ TEST(send_from_closed)
         CHECK_INT(ws_send_from(s.c, WS_OP_BINARY, source_read, &q), WS_ERR_STATE);
         side_pull(&s);
         if (how == 0) side_frame(&s, 0x88, "\x03\xe8", 2);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(q.calls, calls);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1104,7 +1098,7 @@ TEST(send_from_endless)
             for (i = 0; i < 1000; i++) { size_t n; ws_output(s.c, &n); side_next(&s); side_time(&s, 1); }
             CHECK(q.calls <= calls + 1);
         }
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1127,9 +1121,9 @@ TEST(send_from_memory)
         CHECK_INT(r, n == 1 ? WS_ERR_MEMORY : 0);
         side_pull(&s);
         if (n == 1) CHECK_INT(q.calls, 0);
-        if (!s.closed && n > 1) CHECK_INT(q.ends, 1);
-        if (s.closed) CHECK_INT(s.error, WS_ERR_MEMORY);
-        side_done(&s);
+        if (!s.closes && n > 1) CHECK_INT(q.ends, 1);
+        if (s.closes) CHECK_INT(s.error, WS_ERR_MEMORY);
+        side_over(&s);
     }
     cfg = world_fresh(&w);                          /* no allocator: said so, and nothing begun */
     cfg.memory = block;
@@ -1138,7 +1132,7 @@ TEST(send_from_memory)
     CHECK_INT(ws_send_from(s.c, WS_OP_BINARY, source_read, &q), WS_ERR_MEMORY);
     CHECK_INT(ws_send_text(s.c, "x"), 0);
     side_pull(&s);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* a message that flows is a message: no idle end while parts come or go */
@@ -1165,10 +1159,10 @@ TEST(parts_are_not_idle)
             side_pull(&s);
             side_time(&s, 700);
         }
-        CHECK_INT(s.closed, 0);
+        CHECK_INT(s.closes, 0);
         side_time(&s, 400);
         CHECK_INT(ws_error(s.c), WS_ERR_IDLE_TIMEOUT);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1189,14 +1183,14 @@ TEST(completion)
         cfg.max_backlog = 4000;
         side_open(&s, &w, client, &cfg);
         side_pull(&s);
-        CHECK_INT(s.writable, 0);
+        CHECK_INT(s.writables, 0);
         ws_want_writable(s.c);                      /* nothing waits: at once, also said by the clock */
         CHECK_INT(ws_timeout(s.c), 0);
         side_pull(&s);
-        CHECK_INT(s.writable, 1);
+        CHECK_INT(s.writables, 1);
         CHECK(ws_timeout(s.c) != 0);
         side_pull(&s);
-        CHECK_INT(s.writable, 1);
+        CHECK_INT(s.writables, 1);
 
         s.hold = 1;                                 /* to the last byte, once, however often asked */
         ws_send(s.c, 2, fill, 1000);
@@ -1206,13 +1200,13 @@ TEST(completion)
         while (ws_output(s.c, &n), n > 1) {
             ws_output_done(s.c, 1);
             while (side_next(&s)) { }
-            CHECK_INT(s.writable, 1);
+            CHECK_INT(s.writables, 1);
         }
         ws_output_done(s.c, 1);
         while (side_next(&s)) { }
-        CHECK_INT(s.writable, 2);
+        CHECK_INT(s.writables, 2);
         while (side_next(&s)) { }
-        CHECK_INT(s.writable, 2);
+        CHECK_INT(s.writables, 2);
 
         /* refused and asked: one event, at the later of the two */
         while (!ws_send(s.c, 2, fill, 500)) { }
@@ -1221,48 +1215,48 @@ TEST(completion)
         while (ws_output(s.c, &n), ws_buffered(s.c) > 100) {
             ws_output_done(s.c, n < 100 ? n : 100);
             while (side_next(&s)) { }
-            CHECK_INT(s.writable, 2);
+            CHECK_INT(s.writables, 2);
         }
         ws_output_done(s.c, n);
         while (side_next(&s)) { }
-        CHECK_INT(s.writable, 3);
+        CHECK_INT(s.writables, 3);
 
         /* refused only: when a quarter is left */
         while (!ws_send(s.c, 2, fill, 500)) { }
         while (ws_buffered(s.c) > 1000) {
             while (side_next(&s)) { }
-            CHECK_INT(s.writable, 3);
+            CHECK_INT(s.writables, 3);
             ws_output(s.c, &n);
             ws_output_done(s.c, n < 100 ? n : 100);
         }
         while (side_next(&s)) { }
-        CHECK_INT(s.writable, 4);
+        CHECK_INT(s.writables, 4);
         side_release(&s);
 
         /* a source belongs to what waits, also while it has nothing */
         source_init(&q, &s, 30000, 0);
         q.wait_at = 3;
-        s.writable = 0;
+        s.writables = 0;
         ws_send_from(s.c, 2, source_read, &q);
         ws_want_writable(s.c);
         side_pull(&s);
         CHECK_INT(q.calls, 3);
         CHECK_INT(ws_buffered(s.c), 0);
         CHECK(ws_timeout(s.c) != 0);
-        CHECK_INT(s.writable, 0);
+        CHECK_INT(s.writables, 0);
         ws_send_from(s.c, 2, source_read, &q);
         side_pull(&s);
         CHECK_INT(q.ends, 1);
-        CHECK_INT(s.writable, 1);
+        CHECK_INT(s.writables, 1);
 
         /* not after the end */
         ws_send(s.c, 2, fill, 10);
         ws_want_writable(s.c);
         ws_drop(s.c);
         side_pull(&s);
-        CHECK_INT(s.writable, 1);
-        CHECK_INT(s.closed, 1);
-        side_done(&s);
+        CHECK_INT(s.writables, 1);
+        CHECK_INT(s.closes, 1);
+        side_over(&s);
     }
 }
 
@@ -1277,12 +1271,12 @@ TEST(completion_before_open)
     ws_send_text(s.c, "early");
     ws_want_writable(s.c);
     side_pull(&s);
-    CHECK_INT(s.writable, 0);
+    CHECK_INT(s.writables, 0);
     CHECK(ws_timeout(s.c) != 0);
     side_answer(&s, NULL);
-    CHECK_INT(s.writable, 1);
-    CHECK_STR(buf_c(&s.log), "O W ");
-    side_done(&s);
+    CHECK_INT(s.writables, 1);
+    CHECK_EVENTS(&s, "O W ");
+    side_over(&s);
 }
 
 /* ==== control by hand ================================================================== */
@@ -1303,15 +1297,15 @@ TEST(manual_pong)
         side_frame(&s, 0x01, "abcd", 4);
         side_frame(&s, 0x89, "two", 3);
         side_frame(&s, 0x89, "", 0);
-        CHECK_INT(side_frames(&s, NULL).n, 0);
+        CHECK_INT(side_sent(&s, NULL).n, 0);
         CHECK_INT(s.pings, 3);
         CHECK_INT(ws_pong(s.c, "two", 3), 0);
         CHECK_INT(ws_pong(s.c, NULL, 0), 0);
         CHECK_INT(ws_pong(s.c, NULL, 1), WS_ERR_ARGUMENT);
         CHECK_INT(ws_pong(s.c, "", 126), WS_ERR_ARGUMENT);
         side_pull(&s);
-        CHECK_FRAMES(&s, "8a'two' 8a'' ");
-        side_done(&s);
+        CHECK_SENT(&s, "8a'two' 8a'' ");
+        side_over(&s);
     }
 }
 
@@ -1398,8 +1392,8 @@ TEST(round_trip)
             if (k < 5000) CHECK_INT(ws_rtt(s.c), 5);
             CHECK(ws_rtt(s.c) >= 0 && ws_rtt(s.c) <= 65534);
         }
-        CHECK_INT(s.closed, 0);
-        side_done(&s);
+        CHECK_INT(s.closes, 0);
+        side_over(&s);
 
         cfg = world_fresh(&w);                      /* the keepalive's ping tells it too */
         w.now = starts[i];
@@ -1409,7 +1403,7 @@ TEST(round_trip)
         side_time(&s, 123);
         side_frame(&s, 0x8a, p, 4);
         CHECK_INT(ws_rtt(s.c), 123);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1421,10 +1415,10 @@ TEST(empty_ping)
     side_plain(&s, &w, 0);
     CHECK_INT(ws_ping(s.c, "", 0), 0);              /* not NULL: what was given */
     side_pull(&s);
-    CHECK_FRAMES(&s, "89'' ");
+    CHECK_SENT(&s, "89'' ");
     CHECK_INT(ws_ping(s.c, NULL, 1), WS_ERR_ARGUMENT);
     CHECK_INT(ws_ping(NULL, NULL, 0), WS_ERR_ARGUMENT);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* ==== dropping ========================================================================= */
@@ -1446,7 +1440,7 @@ static void drop_now(side *s, int code, int clean, int error, int closing)
     CHECK_INT(ws_ping(s->c, NULL, 0), WS_ERR_STATE);
     CHECK_INT(ws_close(s->c, 1000, NULL), WS_ERR_STATE);
     side_release(s);
-    CHECK_INT(s->closed, 1);
+    CHECK_INT(s->closes, 1);
     CHECK_INT(s->code, code);
     CHECK_INT(s->clean, clean);
     CHECK_INT(s->error, error);
@@ -1455,7 +1449,7 @@ static void drop_now(side *s, int code, int clean, int error, int closing)
     side_feed(s, "more", 4);
     side_time(s, 100000);                           /* one CLOSE: side_next faults a second */
     CHECK_INT(s->out.n, before);
-    side_done(s);
+    side_over(s);
 }
 
 TEST(drop)
@@ -1502,7 +1496,7 @@ TEST(drop)
         s.hold = 1;
         ws_feed(s.c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27);
         CHECK_INT(side_next(&s), 1);
-        CHECK_INT(s.http, 1);
+        CHECK_INT(s.https, 1);
         drop_now(&s, 1006, 0, 0, 0);
     }
 }
@@ -1523,7 +1517,7 @@ TEST(pausing)
     CHECK_INT(ws_is_paused(s.c), 1);
     ws_resume(s.c);
     CHECK_INT(ws_is_paused(s.c), 0);
-    side_done(&s);
+    side_over(&s);
 }
 
 TEST(close_text)
@@ -1568,13 +1562,13 @@ TEST(version_8)
             CHECK((strstr(head, "\r\nSec-WebSocket-Origin: http://here\r\n") != NULL) == (version == 8));
             CHECK((strstr(head, "\r\nOrigin: http://here\r\n") != NULL) == (version != 8));
             side_answer(&s, NULL);
-            CHECK_INT(s.opened, 1);
+            CHECK_INT(s.opens, 1);
             ws_send_text(s.c, "x");
             side_frame(&s, 0x81, "y", 1);
             CHECK_INT(s.messages, 1);
-            CHECK_INT(side_frames(&s, NULL).data, 1);
+            CHECK_INT(side_sent(&s, NULL).data, 1);
         }
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1588,13 +1582,12 @@ TEST(version_8)
 #include <pthread.h>
 #include <time.h>
 #include <unistd.h>
-#include "loopback.h"
 
 typedef struct hub {
     ws_loop *l;
     world w;
     int port;
-    long opened, closed;
+    long opens, closes;
     ws_conn *last;              /* opened last */
     void (*event)(struct hub *h, const ws_event *ev);
     void *user;
@@ -1630,8 +1623,8 @@ static void hub_run(hub *h, int ms)
     ws_event ev;
 
     while (ws_poll(h->l, &ev, ms) > 0) {
-        if (ev.type == WS_EV_OPEN) { h->opened++; h->last = ev.conn; }
-        if (ev.type == WS_EV_CLOSE) h->closed++;
+        if (ev.type == WS_EV_OPEN) { h->opens++; h->last = ev.conn; }
+        if (ev.type == WS_EV_CLOSE) h->closes++;
         if (h->event) h->event(h, &ev);
     }
 }
@@ -1641,10 +1634,10 @@ static int raw_open(hub *h)
 {
     char head[1024];
     int fd = loopback_connect(h->port), n = 0, i;
-    long opened = h->opened;
+    long opened = h->opens;
 
     CHECK_INT(write(fd, REQUEST, sizeof REQUEST - 1), sizeof REQUEST - 1);
-    for (i = 0; i < 200 && h->opened == opened; i++) hub_run(h, 5);
+    for (i = 0; i < 200 && h->opens == opened; i++) hub_run(h, 5);
     while (n < (int)sizeof head - 1 && read(fd, head + n, 1) == 1) {
         head[++n] = 0;
         if (strstr(head, "\r\n\r\n")) break;
@@ -1741,7 +1734,7 @@ TEST(loop_sendv)
         CHECK(buf_is(&got, &want));
         close(fd);
         hub_run(&h, 20);
-        CHECK_INT(h.closed, 1);
+        CHECK_INT(h.closes, 1);
         hub_free(&h);
         buf_free(&in); buf_free(&want); buf_free(&got);
     }
@@ -1939,7 +1932,7 @@ static void *large_server(void *arg)
     size_t at;
 
     while (!head_size(&head) && read(fd, &c, 1) == 1) buf_byte(&head, c);
-    side_client_answer(&answer, &head, NULL);
+    put_answer(&answer, &head, NULL);
     memset(&f, 0, sizeof f);
     f.fin = 1; f.op = 2; f.size = LARGE;
     buf_add(&answer, h, ws_frame_encode(&f, h));
@@ -2152,7 +2145,7 @@ TEST(loop_endless_is_bounded)
     CHECK(h.w.h.now < before + 32768);
     ws_drop(h.last);
     hub_run(&h, 20);
-    CHECK_INT(h.closed, 1);
+    CHECK_INT(h.closes, 1);
     CHECK_INT(q.calls, calls);
     close(fd);
     hub_free(&h);
@@ -2244,14 +2237,14 @@ TEST(loop_drop)
         for (i = 0; i < 3; i++) put_frame(&in, 0x82, 1, "x", 1, 0);
         CHECK_INT(write(b, in.p, other ? in.n / 3 : in.n), other ? in.n / 3 : in.n);
         hub_run(&h, 30);
-        CHECK_INT(h.closed, 1);
+        CHECK_INT(h.closes, 1);
         raw_read(a, &got);
         CHECK_INT(got.n, 0);
         close(a);
         if (other) close(b);
         h.event = NULL;
         hub_run(&h, 20);
-        CHECK_INT(h.closed, other ? 2 : 1);
+        CHECK_INT(h.closes, other ? 2 : 1);
         hub_free(&h);
         buf_free(&in);
         buf_free(&got);

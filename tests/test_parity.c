@@ -1,13 +1,7 @@
 /* What the five Node packages do, one test per row of tests/parity.md that no other test shows
    by itself; each is named after its row. Engines, fed and emptied by hand, or a loop that
    talks to itself. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#define WS_IMPLEMENTATION
-#include "../ws.h"
-#include "test.h"
-#include "engine.h"
+#include "fixture.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -563,7 +557,7 @@ TEST(J6)        /* none, or a foreign one: the client fails */
     for (i = 0; i < 3; i++) {
         end c = client("ws://example.com/", &cfg);
         buf answer = { 0 };
-        side_client_answer(&answer, &c.out, answers[i]);
+        put_answer(&answer, &c.out, answers[i]);
         end_feed(&c, answer.p, answer.n);
         CHECK(has(&c.log, "close:1006:SUBPROTOCOL "));
         buf_free(&answer);

@@ -1,10 +1,7 @@
 /* The output queue against a model of it: messages copied and shared, values that replace
    older ones, messages in parts, control frames, writes cut anywhere, a full backlog under each
    policy, and memory failing at any call. No sockets. */
-#define WS_IMPLEMENTATION
-#include "ws.h"
-#include "test.h"
-#include "engine.h"
+#include "fixture.h"
 
 /* ---- the model: a list of frames ---- */
 
@@ -267,7 +264,7 @@ static void check_stream(rig *r)
         p += (size_t)head + (size_t)f.size;
     }
     CHECK_INT(i, r->m.written_n);
-    side_frames(&r->s, NULL);
+    side_sent(&r->s, NULL);
 }
 
 static void rig_step(rig *r, uint64_t *seed)
@@ -319,7 +316,7 @@ static void rig_close(rig *r)
     CHECK_INT(ws_buffered(r->s.c), 0);
     if (!r->fixed) CHECK(!r->s.c->tx);
     check_stream(r);
-    side_done(&r->s);
+    side_over(&r->s);
     free(r->block);
 }
 
@@ -379,11 +376,11 @@ TEST(pongs_between_shared_frames)
         CHECK_INT(r.s.pings, 5);
         while (ws_buffered(r.s.c) > 3000) side_write(&r.s, budget);
         side_release(&r.s);
-        f = side_frames(&r.s, NULL);
+        f = side_sent(&r.s, NULL);
         CHECK_INT(f.data, 18);
         CHECK_INT(f.pongs, 1);
         CHECK_INT(f.last_pong[0], 'e');
-        side_done(&r.s);
+        side_over(&r.s);
     }
 }
 
@@ -416,14 +413,14 @@ TEST(drop_slow)
         CHECK(ws_buffered(s.c) < 200);          /* what it did not get is gone, but for the frame begun */
         CHECK_INT(ws_send(s.c, WS_OP_BINARY, data, 1), WS_ERR_STATE);
         side_release(&s);
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         CHECK_INT(f.close_code, 1013);
         CHECK_INT(f.data, (cut + 101) / 102 > 2 ? 2 : (cut + 101) / 102);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.code, 1013);
         CHECK_INT(s.error, WS_ERR_SLOW);
         CHECK_STR(s.reason, "peer reads too slowly");
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -458,13 +455,13 @@ TEST(drop_oldest_keeps_the_newest)
     CHECK_INT(ws_send(s.c, WS_OP_BINARY, big, 200000), WS_ERR_BACKLOG);    /* cannot fit: half is begun */
     CHECK_INT(ws_ping(s.c, "p", 1), 0);
     side_release(&s);
-    f = side_frames(&s, NULL);
+    f = side_sent(&s, NULL);
     CHECK_INT(f.pings, 1);
     n = s.out.n - 3 - 102;
     memcpy(&id, s.out.p + n + 2, sizeof id);
     CHECK(f.data == 1 || id == 9999);           /* the newest is last, unless the try took it */
     free(big);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* dropping needs no memory: without it, the bytes behind move up, marks and all */
@@ -525,7 +522,7 @@ TEST(memory)
         if (news.frame) ws__shared_release(news.frame);
         side_release(&s);
         CHECK_INT(w.h.now, base);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -543,7 +540,7 @@ TEST(arguments)
     CHECK_INT(ws_send_latest(s.c, 0x7FFFFFFF, WS_OP_TEXT, NULL, 0), 0);
     ws_close(s.c, 1000, NULL);
     CHECK_INT(ws_send_latest(s.c, 0, WS_OP_TEXT, "", 0), WS_ERR_STATE);
-    side_done(&s);
+    side_over(&s);
 }
 
 TESTS(T(model) T(model_without_memory) T(pongs_between_shared_frames) T(drop_slow)

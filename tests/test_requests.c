@@ -1,16 +1,8 @@
 /* Requests that the application answers: WS_EV_REQUEST, routes, subprotocols, cookies, the
    query, who asks; refusals with their bodies as a client sees them; sockets that come from and
    go to other servers. The engine first, sockets at the end. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#define WS_IMPLEMENTATION
-#include "../ws.h"
-#include "test.h"
-#include "engine.h"
-#include "heads.h"
+#include "fixture.h"
 
-#define COUNT(a) (sizeof (a) / sizeof *(a))
 
 /* ---- helpers ---- */
 
@@ -43,7 +35,7 @@ static void parked(side *s, world *w, const ws_config *with, const char *text)
 {
     start(s, w, with);
     give(s, text);
-    CHECK_STR(buf_c(&s->log), "R ");
+    CHECK_EVENTS(s, "R ");
     CHECK_INT(s->out.n, 0);
     CHECK_INT(ws_state(s->c), WS_STATE_CONNECTING);
 }
@@ -54,25 +46,25 @@ static void check_open(side *s)
     frames f;
     long before = s->messages;
 
-    CHECK_INT(s->opened, 1);
-    CHECK_INT(status_of(&s->out), 101);
+    CHECK_INT(s->opens, 1);
+    CHECK_INT(head_status(&s->out), 101);
     CHECK_FIELD(&s->out, "Sec-WebSocket-Accept", ACCEPT);
     s->head = head_size(&s->out);
     side_frame(s, 0x81, "still", 5);
     CHECK_INT(s->messages, before + 1);
     CHECK_INT(ws_send_text(s->c, "yes"), 0);
     side_pull(s);
-    f = side_frames(s, NULL);
+    f = side_sent(s, NULL);
     CHECK(f.data >= 1);
 }
 
 static void check_refused(side *s, int status, int error)
 {
-    CHECK_INT(s->opened, 0);
-    CHECK_INT(s->closed, 1);
+    CHECK_INT(s->opens, 0);
+    CHECK_INT(s->closes, 1);
     CHECK_INT(s->error, error);
     CHECK_INT(s->code, error || status == 426 ? (error ? 1006 : 0) : 0);
-    CHECK_INT(status_of(&s->out), status);
+    CHECK_INT(head_status(&s->out), status);
     CHECK_FIELD(&s->out, "Connection", status == 426 ? "close, Upgrade" : "close");
     CHECK_FIELD(&s->out, "Sec-WebSocket-Accept", NULL);
     CHECK_INT(ws_finished(s->c), 1);
@@ -97,7 +89,7 @@ TEST(answer_at_any_time)
     int when, no;
 
     buf_str(&b, REQUEST);
-    put_spec(&b, "81'now' 89'p' 01'no' 80'w'", 1);
+    put_frames(&b, "81'now' 89'p' 01'no' 80'w'", 1);
     for (when = NOW; when < WHATS; when++) for (no = 0; no < 2; no++) for (k = 0; k <= b.n; k++) {
         world w;
         side s;
@@ -110,25 +102,25 @@ TEST(answer_at_any_time)
         side_feed(&s, b.p, k);
         if (when != FED || k < sizeof REQUEST - 1) side_feed(&s, b.p + k, b.n - k);
         if (when != NOW) {
-            CHECK_STR(buf_c(&s.log), "R ");
+            CHECK_EVENTS(&s, "R ");
             for (i = 0; i < 5; i++) CHECK_INT(ws_next(s.c, &ev), 0);
             if (when == FED && k >= sizeof REQUEST - 1) CHECK_INT(side_feed(&s, b.p + k, b.n - k), b.n - k);
-            CHECK_STR(buf_c(&s.log), "R ");
+            CHECK_EVENTS(&s, "R ");
             CHECK_INT(s.out.n, 0);
             ev.type = WS_EV_REQUEST;
             answer_now(&s, &ev);
             side_pull(&s);
         }
         if (no) {
-            CHECK_STR(buf_c(&s.log), "R C1006!REJECTED ");
+            CHECK_EVENTS(&s, "R C1006!REJECTED ");
             check_refused(&s, 401, WS_ERR_REJECTED);
             CHECK(strstr(s.reason, "who are you?") != NULL);
             CHECK(s.out.n > 12 && !memcmp(s.out.p + s.out.n - 12, "who are you?", 12));
         } else {
-            CHECK_STR(buf_c(&s.log), "R O T'now' p'p' T'now' ");
+            CHECK_EVENTS(&s, "R O T'now' p'p' T'now' ");
             check_open(&s);
         }
-        side_done(&s);
+        side_over(&s);
     }
     buf_free(&b);
 }
@@ -142,14 +134,14 @@ TEST(answer_byte_by_byte)
 
     start(&s, &w, NULL);
     for (i = 0; i < sizeof REQUEST - 1; i++) {
-        CHECK_STR(buf_c(&s.log), "");
+        CHECK_EVENTS(&s, "");
         side_feed(&s, &REQUEST[i], 1);
     }
-    CHECK_STR(buf_c(&s.log), "R ");
+    CHECK_EVENTS(&s, "R ");
     ws_accept(s.c, NULL);
     side_pull(&s);
     check_open(&s);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* the peer goes away while the application thinks */
@@ -165,7 +157,7 @@ TEST(hang_up_while_parked)
         parked(&s, &w, NULL, REQUEST);
         if (how == 0) {                 /* seen first */
             side_end(&s);
-            CHECK_STR(buf_c(&s.log), "R C1006!EOF ");
+            CHECK_EVENTS(&s, "R C1006!EOF ");
             CHECK_INT(ws_accept(s.c, NULL), WS_ERR_STATE);
             CHECK_INT(ws_reject(s.c, 403, h, "x"), WS_ERR_STATE);
             CHECK_INT(s.out.n, 0);
@@ -173,25 +165,25 @@ TEST(hang_up_while_parked)
             ws_feed_end(s.c);
             CHECK_INT(ws_accept(s.c, NULL), 0);
             side_pull(&s);
-            CHECK_STR(buf_c(&s.log), "R O C1006!EOF ");
+            CHECK_EVENTS(&s, "R O C1006!EOF ");
         } else if (how == 2) {
             ws_feed_end(s.c);
             CHECK_INT(ws_reject(s.c, 403, h, "x"), 0);
             side_pull(&s);
-            CHECK_STR(buf_c(&s.log), "R C1006!REJECTED ");
-            CHECK_INT(status_of(&s.out), 403);
+            CHECK_EVENTS(&s, "R C1006!REJECTED ");
+            CHECK_INT(head_status(&s.out), 403);
         } else {                        /* its last words count */
             buf b = { 0 };
-            put_spec(&b, "81'last' 88x03e8", 1);
+            put_frames(&b, "81'last' 88x03e8", 1);
             side_feed(&s, b.p, b.n);
             ws_feed_end(s.c);
             CHECK_INT(ws_accept(s.c, NULL), 0);
             side_pull(&s);
-            CHECK_STR(buf_c(&s.log), "R O T'last' C1000+'' ");
+            CHECK_EVENTS(&s, "R O T'last' C1000+'' ");
             buf_free(&b);
         }
-        CHECK_INT(s.closed, 1);
-        side_done(&s);
+        CHECK_INT(s.closes, 1);
+        side_over(&s);
     }
 }
 
@@ -210,25 +202,25 @@ TEST(parked_until_the_deadline)
         start(&s, &w, &cfg);
         side_time(&s, 2000);
         give(&s, http ? "GET / HTTP/1.1\r\n" HO E : REQUEST);
-        CHECK_STR(buf_c(&s.log), http ? "H " : "R ");
+        CHECK_EVENTS(&s, http ? "H " : "R ");
         CHECK_INT(ws_timeout(s.c), 3000);
         for (i = 0; i < 29; i++) {
             side_time(&s, 100);
             if (feed) give(&s, "x");
         }
-        CHECK_INT(s.closed, 0);
+        CHECK_INT(s.closes, 0);
         CHECK_INT(ws_timeout(s.c), 100);
         side_time(&s, 99);
-        CHECK_INT(s.closed, 0);
+        CHECK_INT(s.closes, 0);
         side_time(&s, 1);
-        CHECK_STR(buf_c(&s.log), http ? "H C1006!HANDSHAKE_TIMEOUT " : "R C1006!HANDSHAKE_TIMEOUT ");
+        CHECK_EVENTS(&s, http ? "H C1006!HANDSHAKE_TIMEOUT " : "R C1006!HANDSHAKE_TIMEOUT ");
         check_refused(&s, 408, WS_ERR_HANDSHAKE_TIMEOUT);
         CHECK_INT(ws_accept(s.c, NULL), WS_ERR_STATE);
         CHECK_INT(ws_reject(s.c, 403, NULL, NULL), WS_ERR_STATE);
         CHECK_INT(ws_http_reply(s.c, 200, NULL, "x", 1), WS_ERR_STATE);
         side_time(&s, 60000);
-        CHECK_INT(status_of(&s.out), 408);
-        side_done(&s);
+        CHECK_INT(head_status(&s.out), 408);
+        side_over(&s);
     }
 }
 
@@ -242,23 +234,23 @@ TEST(parked_for_ever)
     cfg.handshake_timeout = WS_NEVER;
     parked(&s, &w, &cfg, REQUEST);
     side_time(&s, 100000000);
-    CHECK_INT(s.closed, 0);
+    CHECK_INT(s.closes, 0);
     CHECK_INT(ws_accept(s.c, NULL), 0);
     CHECK_INT(ws_timeout(s.c), 0 + 20000);
     side_pull(&s);
     check_open(&s);
     side_time(&s, 19000);
-    CHECK_INT(s.closed, 0);
-    side_done(&s);
+    CHECK_INT(s.closes, 0);
+    side_over(&s);
 
     parked(&s, &w, NULL, REQUEST);      /* the handshake's own deadline is over */
     side_time(&s, 9999);
     CHECK_INT(ws_accept(s.c, NULL), 0);
     side_pull(&s);
     side_time(&s, 15000);
-    CHECK_INT(s.closed, 0);
+    CHECK_INT(s.closes, 0);
     check_open(&s);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* closed, dropped or paused instead of answered */
@@ -279,16 +271,16 @@ TEST(parked_and_ended)
         if (how == 2) { ws_accept(s.c, NULL); ws_drop(s.c); }
         if (how == 3) { ws_pause(s.c); side_frame(&s, 0x81, "x", 1); ws_accept(s.c, NULL); }
         side_pull(&s);
-        if (how < 2) { CHECK_STR(buf_c(&s.log), "R C1006-'' "); CHECK_INT(s.out.n, 0); }
-        if (how == 2) { CHECK_STR(buf_c(&s.log), "R O C1006-'' "); CHECK_STR(ws_target(s.c), ""); }
+        if (how < 2) { CHECK_EVENTS(&s, "R C1006-'' "); CHECK_INT(s.out.n, 0); }
+        if (how == 2) { CHECK_EVENTS(&s, "R O C1006-'' "); CHECK_STR(ws_target(s.c), ""); }
         if (how == 3) {
-            CHECK_STR(buf_c(&s.log), "R O ");
+            CHECK_EVENTS(&s, "R O ");
             ws_resume(s.c);
             side_pull(&s);
-            CHECK_STR(buf_c(&s.log), "R O T'x' ");
+            CHECK_EVENTS(&s, "R O T'x' ");
             check_open(&s);
         }
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -305,11 +297,11 @@ TEST(send_right_after_accept)
     CHECK_INT(ws_send_text(s.c, "hi"), 0);
     CHECK_INT(ws_close(s.c, 4000, "that was all"), 0);
     side_pull(&s);
-    CHECK_STR(buf_c(&s.log), "R O ");
+    CHECK_EVENTS(&s, "R O ");
     s.head = head_size(&s.out);
-    f = side_frames(&s, NULL);
+    f = side_sent(&s, NULL);
     CHECK(f.data == 1 && f.close_code == 4000);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* ==== every function in every state ==================================================== */
@@ -342,12 +334,12 @@ static void in_state(side *s, world *w, int state)
         if (state >= S_CLIENT || state == S_FRESH) break;
         give(s, "GET /chat HTTP/1.1\r\n" ALL "Sec-WebSocket-Protocol: b, a\r\n" E);
         if (state >= S_OWED && state <= S_CLOSED) CHECK_INT(ws_accept(s->c, NULL), 0);
-        if (state >= S_OPEN && state <= S_CLOSED) { side_pull(s); CHECK_INT(s->opened, 1); }
+        if (state >= S_OPEN && state <= S_CLOSED) { side_pull(s); CHECK_INT(s->opens, 1); }
         if (state >= S_CLOSING && state <= S_CLOSED) CHECK_INT(ws_close(s->c, 1000, NULL), 0);
-        if (state == S_CLOSED) { side_pull(s); side_frame(s, 0x88, "\x03\xe8", 2); CHECK_INT(s->closed, 1); }
+        if (state == S_CLOSED) { side_pull(s); side_frame(s, 0x88, "\x03\xe8", 2); CHECK_INT(s->closes, 1); }
         if (state == S_REJECTED || state == S_REJECTED_TOLD) CHECK_INT(ws_reject(s->c, 403, NULL, "no"), 0);
-        if (state == S_REJECTED_TOLD) { side_pull(s); CHECK_INT(s->closed, 1); }
-        if (state == S_LATE) { side_time(s, 11000); CHECK_INT(s->closed, 1); }
+        if (state == S_REJECTED_TOLD) { side_pull(s); CHECK_INT(s->closes, 1); }
+        if (state == S_LATE) { side_time(s, 11000); CHECK_INT(s->closes, 1); }
         if (state == S_DROPPED) ws_drop(s->c);
     }
 }
@@ -426,7 +418,7 @@ TEST(every_answer_in_every_state)
                 side_feed(&t, b.p, b.n);
                 buf_free(&b);
             }
-            CHECK_STR(buf_c(&s.log), buf_c(&t.log));
+            CHECK_EVENTS(&s, buf_c(&t.log));
             CHECK(buf_is(&s.out, &t.out));
         } else {                        /* once is once */
             side_pull(&t);
@@ -435,12 +427,12 @@ TEST(every_answer_in_every_state)
             side_pull(&s);
             CHECK_INT(call_answer(s.c, 0), WS_ERR_STATE);
             CHECK_INT(call_answer(s.c, 3), WS_ERR_STATE);
-            CHECK_INT(status_of(&s.out), what < 2 ? 101 : what == 2 ? 403 : 200);
+            CHECK_INT(head_status(&s.out), what < 2 ? 101 : what == 2 ? 403 : 200);
             CHECK_FIELD(&s.out, "X-A", what ? "b" : NULL);
         }
         if (test_faults > faults) printf("  state %d, call %d: %d\n", state, what, r);
-        side_done(&s);
-        side_done(&t);
+        side_over(&s);
+        side_over(&t);
     }
 }
 
@@ -510,9 +502,9 @@ TEST(head_while_it_lasts)
         give(&s, "GET /a/b?x=1");
         check_head(s.c, 0);
         give(&s, &TOLD[12]);
-        CHECK_STR(buf_c(&s.log), "R ");
+        CHECK_EVENTS(&s, "R ");
         check_head(s.c, 1);
-        put_spec(&b, "81'x' 82#3000", 1);
+        put_frames(&b, "81'x' 82#3000", 1);
         for (k = 0; k < 10; k++) {
             CHECK_INT(side_feed(&s, b.p, b.n), b.n);
             check_head(s.c, 1);
@@ -521,11 +513,11 @@ TEST(head_while_it_lasts)
         else ws_accept(s.c, NULL);
         if (!no) check_head(s.c, 1);
         side_pull(&s);                  /* head_watch looks */
-        CHECK(no ? s.closed : s.messages == 20);
+        CHECK(no ? s.closes : s.messages == 20);
         ws_next(s.c, &ev);
         check_head(s.c, 0);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -562,13 +554,13 @@ TEST(failed_handshakes_are_reported)
         start(&s, &w, &cfg);
         s.event = target_watch;
         give(&s, t[i].text);
-        CHECK_INT(s.asked, 0);          /* the application is not bothered */
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.requests, 0);          /* the application is not bothered */
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.error, t[i].error);
         CHECK_STR(s.reason, t[i].target);
         CHECK_INT(s.mode, t[i].error == WS_ERR_HOST || !*t[i].target ? 0 : 11);
-        CHECK_INT(status_of(&s.out), error_tell(t[i].error));
-        side_done(&s);
+        CHECK_INT(head_status(&s.out), error_tell(t[i].error));
+        side_over(&s);
     }
 }
 
@@ -595,7 +587,7 @@ static int conversation(side *s, world *w, int kind)
     buf_str(&b, "X-Forwarded-For: 192.0.2.7\r\n\r\n");
     side_feed(s, b.p, b.n);
     buf_free(&b);
-    if (s->asked && !s->closed) {
+    if (s->requests && !s->closes) {
         r = kind == 0 ? ws_accept(s->c, &a) : kind == 1 ? ws_accept(s->c, NULL) : ws_reject(s->c, 403, two_headers, "no");
         if (r && kind < 2) {            /* nothing happened */
             CHECK_INT(r, WS_ERR_MEMORY);
@@ -605,11 +597,11 @@ static int conversation(side *s, world *w, int kind)
             CHECK_STR(ws_target(s->c), "/chat");
             CHECK_STR(ws_protocol(s->c), "b");
             side_pull(s);
-            CHECK_STR(buf_c(&s->log), "R ");
+            CHECK_EVENTS(s, "R ");
             CHECK_INT(s->out.n, 0);
         }
     }
-    if (s->http && !s->closed) r = ws_http_reply(s->c, 200, two_headers, "page", 4);
+    if (s->https && !s->closes) r = ws_http_reply(s->c, 200, two_headers, "page", 4);
     return r;
 }
 
@@ -631,7 +623,7 @@ TEST(failing_allocations)
         memset(&s, 0, sizeof s);
         s.w = &w;
         r = conversation(&s, &w, kind);
-        if (!w.h.failed) { CHECK_INT(r, 0); side_pull(&s); CHECK(s.opened == (kind < 2)); side_done(&s); break; }
+        if (!w.h.failed) { CHECK_INT(r, 0); side_pull(&s); CHECK(s.opens == (kind < 2)); side_over(&s); break; }
         seen++;
         w.h.fail_at = 0;
         if (!s.c) { CHECK_INT(w.h.live, 0); continue; }
@@ -644,18 +636,18 @@ TEST(failing_allocations)
         } else if (r) {
             CHECK_INT(r, WS_ERR_MEMORY);
             side_pull(&s);
-            CHECK_INT(s.closed, 1);
+            CHECK_INT(s.closes, 1);
             CHECK_INT(s.error, WS_ERR_MEMORY);
             CHECK_INT(s.clean, 0);
             CHECK_INT(s.out.n, 0);
         } else {
             side_pull(&s);
-            CHECK(s.opened || s.closed);
-            if (s.closed && s.error == WS_ERR_MEMORY) CHECK_INT(s.out.n, 0);
-            else if (kind >= 2 && (s.asked || s.http)) CHECK_INT(status_of(&s.out), kind == 2 ? 403 : 200);
-            if (s.opened) CHECK_INT(status_of(&s.out), 101);
+            CHECK(s.opens || s.closes);
+            if (s.closes && s.error == WS_ERR_MEMORY) CHECK_INT(s.out.n, 0);
+            else if (kind >= 2 && (s.requests || s.https)) CHECK_INT(head_status(&s.out), kind == 2 ? 403 : 200);
+            if (s.opens) CHECK_INT(head_status(&s.out), 101);
         }
-        side_done(&s);
+        side_over(&s);
     }
     CHECK(seen > 20);
 }
@@ -687,13 +679,13 @@ TEST(sec_I2)
     CHECK_INT(ws_feed_room(s.c), 0);
     CHECK_INT(ws_accept(s.c, NULL), 0);
     side_pull(&s);
-    CHECK_STR(buf_c(&s.log), "R O B#60000 ");
+    CHECK_EVENTS(&s, "R O B#60000 ");
     k = taken - b.n;
     CHECK_INT(side_feed(&s, b.p + k, b.n - k), b.n - k);
     CHECK_INT(s.messages, 2);
-    CHECK_STR(buf_c(&s.log), "R O B#60000 B#60000 ");
+    CHECK_EVENTS(&s, "R O B#60000 B#60000 ");
     buf_free(&b);
-    side_done(&s);
+    side_over(&s);
 
     {                                   /* frames past a limit end it after OPEN, as ever */
         ws_config cfg = asking();
@@ -701,11 +693,11 @@ TEST(sec_I2)
         cfg.max_message = 100;
         parked(&s, &w, &cfg, REQUEST);
         side_frame(&s, 0x82, filling, 101);
-        CHECK_STR(buf_c(&s.log), "R ");
+        CHECK_EVENTS(&s, "R ");
         ws_accept(s.c, NULL);
         side_pull(&s);
-        CHECK_STR(buf_c(&s.log), "R O C1009!MESSAGE_SIZE ");
-        side_done(&s);
+        CHECK_EVENTS(&s, "R O C1009!MESSAGE_SIZE ");
+        side_over(&s);
     }
 }
 
@@ -751,7 +743,7 @@ TEST(subprotocols)
         give(&s, request);
         want = first_of(offers, have[h]);
         if (asks) {
-            CHECK_INT(s.asked, 1);
+            CHECK_INT(s.requests, 1);
             CHECK_STR(ws_protocol(s.c), "");
             for (k = 0; offers[k]; k++) {
                 CHECK(str_is(ws_header_item(s.c, "Sec-WebSocket-Protocol", k), offers[k]));
@@ -775,7 +767,7 @@ TEST(subprotocols)
         CHECK_STR(ws_protocol(s.c), want);
         side_frame(&s, 0x81, "later", 5);
         CHECK_STR(ws_protocol(s.c), want);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -795,8 +787,8 @@ TEST(subprotocols_that_are_none)
         CHECK(str_is(ws_header_item(s.c, "Sec-WebSocket-Protocol", (int)i), choice[i]));
         CHECK_INT(ws_accept(s.c, &a), i == 4 ? 0 : WS_ERR_ARGUMENT);
         side_pull(&s);
-        CHECK_INT(s.opened, i == 4);
-        side_done(&s);
+        CHECK_INT(s.opens, i == 4);
+        side_over(&s);
     }
 }
 
@@ -832,13 +824,13 @@ TEST(subprotocols_both_ends)
         side_pull(&s);
         side_feed(&c, s.out.p, s.out.n);
         CHECK_STR(ws_protocol(s.c), t[i].want ? t[i].want : "");
-        CHECK_INT(c.opened, t[i].want != NULL);
+        CHECK_INT(c.opens, t[i].want != NULL);
         if (t[i].want) CHECK_STR(ws_protocol(c.c), t[i].want);
         else CHECK_INT(c.error, WS_ERR_SUBPROTOCOL);
         CHECK_INT(ws_route_id(s.c), !t[i].routed ? 0 : t[i].offer && strstr(t[i].offer, "r") ? 7 : 8);
         CHECK_INT(ws_route_id(c.c), 0);
-        side_done(&c);
-        side_done(&s);
+        side_over(&c);
+        side_over(&s);
     }
 }
 
@@ -871,10 +863,10 @@ TEST(headers_arrive)
         CHECK_FIELD(&s.out, "X-Empty", "");
         CHECK_FIELD(&s.out, "X-Tab", "a\tb");
         CHECK_FIELD(&s.out, "X-High", "\xc3\xa4");
-        CHECK_STR(field(&s.out, "Set-Cookie", &n), "a=1"); CHECK_INT(n, 2);
+        CHECK_STR(head_field(&s.out, "Set-Cookie", &n), "a=1"); CHECK_INT(n, 2);
         CHECK(strstr(buf_c(&s.out), "\r\nSet-Cookie: b=2; Path=/\r\n") != NULL);
-        CHECK_INT(how == 0, s.opened);
-        side_done(&s);
+        CHECK_INT(how == 0, s.opens);
+        side_over(&s);
     }
 }
 
@@ -904,16 +896,16 @@ TEST(sec_A18_answers)
         if (r) {
             side_pull(&s);
             CHECK_INT(s.out.n, 0);
-            CHECK_INT(s.closed, 0);
+            CHECK_INT(s.closes, 0);
             CHECK_INT(how < 2 ? ws_accept(s.c, NULL) : ws_http_reply(s.c, 200, NULL, "t", 1), 0);
             side_pull(&s);
-            CHECK_INT(status_of(&s.out), how < 2 ? 101 : 200);
+            CHECK_INT(head_status(&s.out), how < 2 ? 101 : 200);
             CHECK_FIELD(&s.out, "X-Good", NULL);
         } else {
             side_pull(&s);
             CHECK_FIELD(&s.out, "X-Good", "1");
         }
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -928,9 +920,9 @@ static int cookie_back(const char *line, const char *name, char *out, size_t n)
     snprintf(request, sizeof request, "GET /chat HTTP/1.1\r\n" ALL "Cookie: %s\r\n" E, line);
     start(&s, &w, NULL);
     give(&s, request);
-    CHECK_INT(s.asked, 1);
+    CHECK_INT(s.requests, 1);
     r = ws_cookie(s.c, name, out, n);
-    side_done(&s);
+    side_over(&s);
     return r;
 }
 
@@ -1064,12 +1056,12 @@ static void pairs_of(const char *text, int query, const char *const *names, int 
              query ? "" : "Cookie: ", query ? "" : text, query ? "" : "\r\n");
     start(&s, &w, NULL);
     give(&s, request);
-    CHECK_INT(s.asked, 1);
+    CHECK_INT(s.requests, 1);
     for (i = 0; names[i]; i++) {
         same_pair(s.c, text, query, names[i], 100);
         if (sizes) for (n = 0; n < 20; n++) same_pair(s.c, text, query, names[i], n);
     }
-    side_done(&s);
+    side_over(&s);
 }
 
 TEST(query_and_cookie_tables)
@@ -1104,13 +1096,13 @@ TEST(query_and_cookie_tables)
         CHECK_INT(ws_cookie(s.c, NULL, t, 10), -1);
         CHECK_INT(ws_query(s.c, "a", NULL, 10), -1);
         CHECK_INT(ws_cookie(s.c, "a", NULL, 10), -1);
-        side_done(&s);
+        side_over(&s);
         parked(&s, &w, NULL, "GET http://example.com?a=%2f HTTP/1.1\r\n" ALL E);
         CHECK_INT(ws_query(s.c, "a", t, 10), 1);
         CHECK_STR(t, "/");
         CHECK(str_is(ws_path(s.c), "/"));
         CHECK_INT(ws_cookie(s.c, "a", t, 10), -1);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1172,19 +1164,19 @@ static int routed(const ws_route *routes, const char *target, const char *offers
     CHECK_INT(ws_route_id(s.c), 0);
     give(&s, request);
     id = ws_route_id(s.c);
-    if (s.closed) {
+    if (s.closes) {
         check_refused(&s, 404, WS_ERR_ROUTE);
         CHECK_INT(id, 0);
-        CHECK_INT(s.asked, 0);
+        CHECK_INT(s.requests, 0);
     } else {
-        CHECK(ask ? s.asked && !s.opened : s.opened);
+        CHECK(ask ? s.requests && !s.opens : s.opens);
         if (ask) ws_accept(s.c, NULL);
         side_pull(&s);
         side_frame(&s, 0x81, "x", 1);
         CHECK_INT(s.messages, 1);
         CHECK_INT(ws_route_id(s.c), id);
     }
-    side_done(&s);
+    side_over(&s);
     return id;
 }
 
@@ -1303,9 +1295,9 @@ TEST(route_tables)
     }
     start(&s, &w, (cfg.routes = ids, &cfg));
     give(&s, "GET /nowhere HTTP/1.1\r\n" HO E);
-    CHECK_STR(buf_c(&s.log), "H C0+'' ");
-    CHECK_INT(status_of(&s.out), 426);
-    side_done(&s);
+    CHECK_EVENTS(&s, "H C0+'' ");
+    CHECK_INT(head_status(&s.out), 426);
+    side_over(&s);
 }
 
 /* offers without end cost no more than their bytes: as many as fit, all routes asked */
@@ -1332,7 +1324,7 @@ TEST(sec_A2_offers)
     start(&s, &w, &cfg);
     side_feed(&s, request, n);
     CHECK_INT(ws_route_id(s.c), 200);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* ==== Origin, and who asks ============================================================= */
@@ -1356,10 +1348,10 @@ TEST(sec_I1_asked)
                 t[i].origin ? "\r\n" : "");
         start(&s, &w, &cfg);
         give(&s, request);
-        CHECK_INT(s.asked, t[i].ok);
+        CHECK_INT(s.requests, t[i].ok);
         if (t[i].ok) CHECK(str_is(ws_header_value(s.c, "Origin"), t[i].origin));
         else check_refused(&s, 403, WS_ERR_ORIGIN);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1413,7 +1405,7 @@ TEST(forwarded_for)
         buf_str(&b, E);
         start(&s, &w, &cfg);
         side_feed(&s, b.p, b.n);
-        CHECK(kind == 0 ? s.opened : kind == 1 ? s.asked : s.http);
+        CHECK(kind == 0 ? s.opens : kind == 1 ? s.requests : s.https);
         memset(got, 'x', sizeof got);
         CHECK_INT(ws_remote(s.c, got, sizeof got), strlen(want));
         CHECK_STR(got, want);
@@ -1426,7 +1418,7 @@ TEST(forwarded_for)
         CHECK_INT(ws_remote(s.c, NULL, 9), 0);
         CHECK_INT(ws_remote(s.c, got, 0), 0);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
     {
         static uint64_t block[1024];
@@ -1459,10 +1451,10 @@ TEST(forwarded_behind_anything)
         n += sprintf(request + n, "\r\n");
         start(&s, &w, &cfg);
         side_feed(&s, request, (size_t)n);
-        CHECK_INT(s.http, 1);
+        CHECK_INT(s.https, 1);
         ws_remote(s.c, got, sizeof got);
         CHECK_STR(got, "192.0.2.7");
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1491,9 +1483,9 @@ TEST(asked_in_fixed_memory)
         cfg.memory_size = sizeof block;
         cfg.protocols = "a, b";
         start(&s, &w, &cfg);
-        put_spec(&b, "81'early'", 1);
+        put_frames(&b, "81'early'", 1);
         give(&s, "GET /chat HTTP/1.1\r\n" ALL "Sec-WebSocket-Protocol: z, a, b\r\n" E);
-        CHECK_STR(buf_c(&s.log), "R ");
+        CHECK_EVENTS(&s, "R ");
         CHECK_STR(ws_target(s.c), "/chat");
         CHECK_INT(ws_feed_room(s.c), 0);
         if (no) {
@@ -1505,13 +1497,13 @@ TEST(asked_in_fixed_memory)
             if (t[i].r) CHECK_INT(ws_accept(s.c, NULL), 0);
             side_pull(&s);
             side_feed(&s, b.p, b.n);
-            CHECK_STR(buf_c(&s.log), "R O T'early' ");
+            CHECK_EVENTS(&s, "R O T'early' ");
             CHECK_STR(ws_protocol(s.c), t[i].want);
             check_open(&s);
         }
         CHECK_INT(w.h.calls, 0);
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1541,10 +1533,10 @@ TEST(is_upgrade)
         free(exact);
         start(&s, &w, NULL);
         side_feed(&s, head, n);
-        if (got) CHECK_INT(s.http, 0);              /* hand it over: a verdict comes */
-        if (s.asked) CHECK_INT(got, 1);
-        if (s.http || s.error == WS_ERR_UPGRADE || s.error == WS_ERR_CONNECTION || s.error == WS_ERR_METHOD) CHECK_INT(got, 0);
-        side_done(&s);
+        if (got) CHECK_INT(s.https, 0);              /* hand it over: a verdict comes */
+        if (s.requests) CHECK_INT(got, 1);
+        if (s.https || s.error == WS_ERR_UPGRADE || s.error == WS_ERR_CONNECTION || s.error == WS_ERR_METHOD) CHECK_INT(got, 0);
+        side_over(&s);
     }
     for (n = 0; n <= sizeof REQUEST - 1; n++) {     /* what is no head: no, and not a byte too far */
         char *exact = (char *)malloc(n ? n : 1);
@@ -1622,8 +1614,8 @@ TEST(head_format)
         n = ws_head_format(out, sizeof out, "GET", "/chat?x=1", all);
         start(&s, &w, NULL);
         side_feed(&s, out, n);
-        CHECK_STR(buf_c(&s.log), "R ");
-        side_done(&s);
+        CHECK_EVENTS(&s, "R ");
+        side_over(&s);
     }
 }
 
@@ -1697,7 +1689,7 @@ static const refusal refusals[] = {
 static void check_shown(side *s, const shown *v, const refusal *r)
 {
     CHECK_INT(v->events, 1);
-    CHECK_INT(s->closed, 1);
+    CHECK_INT(s->closes, 1);
     CHECK_INT(s->error, WS_ERR_STATUS);
     CHECK_INT(s->code, 1006);
     CHECK_INT(v->status, r->status);
@@ -1728,10 +1720,10 @@ TEST(refusal_bodies)
             client_start(&s, &w, &v, NULL);
             side_feed_cut(&s, &b, k);
             if (r->how == NEEDS_EOF) {
-                CHECK_INT(s.closed, 0);
+                CHECK_INT(s.closes, 0);
                 if (!late) side_end(&s);
                 else side_time(&s, 9999);
-                if (late) CHECK_INT(s.closed, 0);
+                if (late) CHECK_INT(s.closes, 0);
                 if (late) side_time(&s, 1);
             }
             check_shown(&s, &v, r);
@@ -1739,7 +1731,7 @@ TEST(refusal_bodies)
             CHECK(str_is(ws_body(s.c), ""));        /* another pull came since */
             CHECK(str_is(ws_header_value(s.c, "www-authenticate"), NULL));
             CHECK_INT(ws_status(s.c), r->status);
-            side_done(&s);
+            side_over(&s);
         }
         {                               /* byte by byte */
             world w;
@@ -1749,7 +1741,7 @@ TEST(refusal_bodies)
             side_feed_by(&s, b.p, b.n, 1);
             if (r->how == NEEDS_EOF) side_end(&s);
             check_shown(&s, &v, r);
-            side_done(&s);
+            side_over(&s);
         }
         if (test_faults > faults) printf("  refusal %d\n", (int)i);
         buf_free(&b);
@@ -1779,10 +1771,10 @@ TEST(body_end_without_memory)
         w.h.fail_at = fail ? w.h.calls + 1 : 0;
         CHECK_INT(ws_http_end(s.c), fail ? WS_ERR_MEMORY : 0);
         side_pull(&s);
-        CHECK_INT(s.closed, 1);
+        CHECK_INT(s.closes, 1);
         CHECK_INT(s.clean, !fail);
         CHECK_INT(s.error, fail ? WS_ERR_MEMORY : 0);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -1857,10 +1849,10 @@ TEST(next_header_replaces)
         const char *v;
         CHECK_INT(ws_next_header(c, t[i].name, t[i].value), t[i].r);
         next_request(c, &out);
-        v = field(&out, "Authorization", &n);
+        v = head_field(&out, "Authorization", &n);
         CHECK_INT(n, t[i].times);
         CHECK(t[i].want ? v && !strcmp(v, t[i].want) : !v);
-        field(&out, "X-A", &n);
+        head_field(&out, "X-A", &n);
         CHECK_INT(n, 2);
         CHECK_FIELD(&out, "Authorizatio", "b");
         CHECK_FIELD(&out, "Authorization-X", "");
@@ -1871,7 +1863,7 @@ TEST(next_header_replaces)
     w.h.fail_at = w.h.calls + 1;
     CHECK_INT(ws_next_header(c, "Authorization", "t3"), WS_ERR_MEMORY);
     next_request(c, &out);
-    CHECK_STR(field(&out, "Authorization", &n), "t0");
+    CHECK_STR(head_field(&out, "Authorization", &n), "t0");
     buf_free(&out);
     ws_free(c);
     CHECK_INT(w.h.live, 0);
@@ -1937,7 +1929,7 @@ static int headers_given(int where, const ws_header *h, buf *out)
         buf_clear(out);
         buf_add(out, s.out.p, s.out.n);
     }
-    side_done(&s);
+    side_over(&s);
     return r;
 }
 
@@ -1966,10 +1958,10 @@ TEST(headers_of_the_library)
         if (where == OF_TUNNEL || where == OF_PROXY) continue;
         if (k > 1) CHECK_FIELD(&out, name, "5");
         for (at = 0; at < COUNT(names); at++) {
-            field(&out, names[at], &n);
+            head_field(&out, names[at], &n);
             CHECK(n <= 1);
         }
-        if (field(&out, "Transfer-Encoding", &n)) CHECK_FIELD(&out, "Content-Length", NULL);
+        if (head_field(&out, "Transfer-Encoding", &n)) CHECK_FIELD(&out, "Content-Length", NULL);
         if (sized && k < 2) CHECK_FIELD(&out, "Content-Length", "5");
     }
     buf_free(&out);
@@ -2022,14 +2014,14 @@ TEST(refusal_too_large)
         client_start(&s, &w, &v, NULL);
         give(&s, heads[i]);
         w.h.peak = w.h.now;
-        for (at = 0; at < sizeof body && !s.closed; at += step)
+        for (at = 0; at < sizeof body && !s.closes; at += step)
             side_feed(&s, body + at, sizeof body - at < step ? sizeof body - at : step);
         CHECK_INT(v.events, 1);
         CHECK_INT(s.error, WS_ERR_STATUS);
         CHECK(v.size >= WS_BODY_MAX - less && v.size <= WS_BODY_MAX);
         CHECK(!memcmp(v.body, body, v.size));
         if (step < 100) CHECK(w.h.peak < 4 * 4096);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -2057,8 +2049,8 @@ TEST(refusal_both_ends)
         CHECK_STR(v.header, "Basic");
         CHECK_STR(v.body, text && status[i] != 304 ? "the reason" : "");
         CHECK(strstr(s.reason, text ? "the reason" : "application refused") != NULL);
-        side_done(&s);
-        side_done(&c);
+        side_over(&s);
+        side_over(&c);
     }
 }
 
@@ -2072,16 +2064,16 @@ TEST(no_body_of_a_101)
 
     side_new(&s, &w, 1, &cfg);
     side_pull(&s);
-    side_client_answer(&b, &s.out, "Content-Length: 4\r\n");
-    put_spec(&b, "81'x'", 0);
+    put_answer(&b, &s.out, "Content-Length: 4\r\n");
+    put_frames(&b, "81'x'", 0);
     ws_feed(s.c, b.p, b.n);
     CHECK_INT(side_next(&s), 1);
     CHECK_INT(ws_status(s.c), 101);
     CHECK(str_is(ws_body(s.c), ""));
     side_pull(&s);
-    CHECK_STR(buf_c(&s.log), "O T'x' ");
+    CHECK_EVENTS(&s, "O T'x' ");
     buf_free(&b);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* version 8 asks with its own name for Origin, and is told */
@@ -2109,13 +2101,13 @@ TEST(version_8)
             CHECK_FIELD(&s.out, "Sec-WebSocket-Version", v == 8 ? "8" : "13");
             CHECK_FIELD(&s.out, "Origin", v == 13 ? cfg.origin : NULL);
             CHECK_FIELD(&s.out, "Sec-WebSocket-Origin", v == 8 ? cfg.origin : NULL);
-            side_client_answer(&b, &s.out, NULL);
-            put_spec(&b, "81'x'", 0);
+            put_answer(&b, &s.out, NULL);
+            put_frames(&b, "81'x'", 0);
             side_feed(&s, b.p, b.n);
-            CHECK_STR(buf_c(&s.log), "O T'x' ");
+            CHECK_EVENTS(&s, "O T'x' ");
         }
         buf_free(&b);
-        side_done(&s);
+        side_over(&s);
     }
 }
 
@@ -2124,21 +2116,6 @@ TEST(version_8)
 #ifndef _WIN32
 
 #include <sys/wait.h>
-#include "loopback.h"
-
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
-}
-
-static int open_files(void)
-{
-    int i, n = 0;
-    for (i = 0; i < 256; i++) n += fcntl(i, F_GETFD) >= 0;
-    return n;
-}
 
 /* What each connection of a loop said, in its order of appearance. */
 typedef struct guest { ws_conn *c; buf log; int gone; } guest;
@@ -2165,16 +2142,12 @@ static void guests_gone(void)
 static void turn(ws_loop *loop, int ms)
 {
     ws_event ev;
-    side s;
     guest *g = NULL;
 
     if (ws_poll(loop, &ev, ms) <= 0) return;
     if (ev.conn) {
         g = guest_of(ev.conn);
-        memset(&s, 0, sizeof s);
-        s.log = g->log;
-        side_log(&s, &ev);
-        g->log = s.log;
+        show_event(&g->log, &ev);
         if (ev.type == WS_EV_CLOSE) g->gone = 1;
     }
     if (host) host(loop, &ev, g);
@@ -2240,7 +2213,7 @@ static void raw_puts(raw *r, const char *text) { raw_put(r, text, strlen(text));
 static void raw_spec(raw *r, const char *spec)
 {
     buf b = { 0 };
-    put_spec(&b, spec, 1);
+    put_frames(&b, spec, 1);
     raw_put(r, b.p, b.n);
     buf_free(&b);
 }
@@ -2495,7 +2468,6 @@ static void raw_pair(raw *out, int *fd)
 static int drive(ws_conn *c, buf *log)      /* a connection without loop */
 {
     ws_event ev;
-    side s;
     int n = 0;
     struct pollfd p = { (int)ws_fd(c), 0, 0 };
 
@@ -2503,10 +2475,11 @@ static int drive(ws_conn *c, buf *log)      /* a connection without loop */
     if (ws_wants(c) & WS_WANT_WRITE) p.events |= POLLOUT;
     poll(&p, 1, 1);
     ws_step(c);
-    memset(&s, 0, sizeof s);
-    s.log = *log;
-    while (ws_next(c, &ev)) { side_log(&s, &ev); n++; if (ev.type == WS_EV_REQUEST) ws_accept(c, NULL); }
-    *log = s.log;
+    while (ws_next(c, &ev)) {
+        show_event(log, &ev);
+        n++;
+        if (ev.type == WS_EV_REQUEST) ws_accept(c, NULL);
+    }
     return n;
 }
 
@@ -2527,7 +2500,7 @@ TEST(adopted_at_every_cut)
     buf b = { 0 };
 
     buf_str(&b, REQUEST);
-    put_spec(&b, "81'one' 82#300", 1);
+    put_frames(&b, "81'one' 82#300", 1);
     memset(&cfg, 0, sizeof cfg);
     loop = serve(&h, &cfg, &port);
     host = accept_all;
@@ -2677,7 +2650,7 @@ TEST(detached)
         detach_at = t[i].at;
         detach_result = -2;
         buf_str(&b, t[i].text);
-        put_spec(&b, t[i].frames, 1);
+        put_frames(&b, t[i].frames, 1);
         if (t[i].all) buf_add(&want, b.p, b.n);
         else if (*t[i].at == 'O') buf_add(&want, b.p + strlen(t[i].text), b.n - strlen(t[i].text));
         else if (strstr(t[i].frames, "=")) buf_str(&want, "abcdef");

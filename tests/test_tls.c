@@ -147,11 +147,11 @@ static int own_transport(const char *cert, const char *host, const char *words)
     ws_tls *trust = tls_new("ca", NULL);
     int l = tls_listen(&s, tls_new(NULL, cert)), was = test_faults;
     ws_conn *x;
-    raw r;
+    peer r;
 
     memset(&r, 0, sizeof r);
     memset(&s, 0, sizeof s);
-    raw_connect(&r, ws_listen_port(loop, l));
+    peer_connect(&r, ws_listen_port(loop, l));
     cfg.resolve = NULL;         /* the bytes go through cfg.io */
     cfg.on_socket = NULL;
     cfg.io = r.io;
@@ -164,7 +164,7 @@ static int own_transport(const char *cert, const char *host, const char *words)
     if (!words) talk(x);
     else CHECK(c.error == WS_ERR_IO && c.code == WS_CLOSE_ABNORMAL && strstr(c.reason, words));
     leave(&c, x);
-    raw_over(&r);
+    peer_over(&r);
     over();
     return test_faults == was;
 }
@@ -337,8 +337,8 @@ TEST(files_and_texts)
     CHECK_INT(ws_listen(loop, "127.0.0.1:0", &cfg), WS_ERR_TLS);
     ws_tls_free(cfg.tls);
     cfg.tls = tls_new(NULL, "good");            /* not with what it cannot go with */
-    cfg.io.read = raw_io_read;
-    cfg.io.write = raw_io_write;
+    cfg.io.read = peer_io_read;
+    cfg.io.write = peer_io_write;
     CHECK_INT(ws_listen(loop, "127.0.0.1:0", &cfg), WS_ERR_ARGUMENT);
     ws_tls_free(cfg.tls);
     over();
@@ -861,28 +861,28 @@ TEST(plain_on_a_tls_port)
     ws_config cfg = client_config(&c);
     int l = tls_listen(&s, tls_new(NULL, "good")), driver;
     size_t i;
-    raw r;
+    peer r;
 
     for (i = 0; i < 7; i++) {
         int http = i < 3 || i == 6;
         memset(&r, 0, sizeof r);
         memset(&s, 0, sizeof s);
-        raw_connect(&r, ws_listen_port(loop, l));
+        peer_connect(&r, ws_listen_port(loop, l));
         if (i == 6) {           /* more than is read at once: the answer arrives all the same */
             memset(flood, 'x', sizeof flood);
             memcpy(flood, "POST / HTTP/1.1\r\n", 17);
-            raw_write(&r, flood, sizeof flood);
-        } else raw_say(&r, requests[i]);
+            peer_write(&r, flood, sizeof flood);
+        } else peer_text(&r, requests[i]);
         besides = NULL;
         UNTIL(s.closes == 1, 1000);
         CHECK_INT(s.error, WS_ERR_TLS);
         CHECK_INT(s.code, WS_CLOSE_TLS);
         CHECK(strstr(s.reason, http ? "plain HTTP on a TLS port" : "client does not speak TLS") != NULL);
-        UNTIL((raw_read(&r), r.ended), 1000);
+        UNTIL((peer_read(&r), r.ended), 1000);
         CHECK_INT(!strncmp(r.in, "HTTP/1.1 400 ", 13), http);
         if (http) CHECK(strstr(r.in, "\r\nConnection: close\r\n") && strstr(r.in, "\r\n\r\nThis port speaks TLS: use https.\n"));
         else CHECK_INT(r.n, 0);
-        raw_over(&r);
+        peer_over(&r);
     }
     for (driver = 0; driver < DRIVERS; driver++) {      /* our own client */
         ws_conn *x;
@@ -896,24 +896,24 @@ TEST(plain_on_a_tls_port)
     over();
 }
 
-static void banner(raw *r)
+static void banner(peer *r)
 {
     if (r->done++) return;
-    raw_say(r, "SSH-2.0-OpenSSH_9.2p1\r\n");
+    peer_text(r, "SSH-2.0-OpenSSH_9.2p1\r\n");
 }
 
-static void silence(raw *r) { (void)r; }
+static void silence(peer *r) { (void)r; }
 
-static void hang_up(raw *r) { if (r->n) raw_end(r, 0); }
+static void hang_up(peer *r) { if (r->n) peer_end(r, 0); }
 
 TEST(tls_on_a_plain_port)
 {
-    static const struct { void (*turn)(raw *r); const char *words; int error; } rows[] = {
+    static const struct { void (*turn)(peer *r); const char *words; int error; } rows[] = {
         { NULL, "TLS failed: server does not speak TLS", WS_ERR_TLS }, { banner, "TLS failed: server does not speak TLS", WS_ERR_TLS },
         { hang_up, "TLS failed: peer ended the connection in the handshake", WS_ERR_TLS },
         { silence, "opening handshake took too long: the TLS handshake did not finish", WS_ERR_HANDSHAKE_TIMEOUT }
     };
-    static raw r;
+    static peer r;
     ws_config plain;
     int driver, l;
     size_t i;
@@ -926,7 +926,7 @@ TEST(tls_on_a_plain_port)
         ws_conn *x;
         l = listen_on(&plain);
         memset(&s, 0, sizeof s);
-        raw_begin(&r, rows[i].turn, NULL);
+        peer_begin(&r, rows[i].turn, NULL);
         cfg.handshake_timeout = rows[i].turn == silence ? 300 : 5000;
         snprintf(url, sizeof url, "wss://localhost:%d/", rows[i].turn ? r.port : ws_listen_port(loop, l));
         x = tls_visit(driver, url, &cfg, tls_new("ca", NULL));
@@ -936,21 +936,21 @@ TEST(tls_on_a_plain_port)
         CHECK_STR(c.reason, rows[i].words);
         if (!rows[i].turn) UNTIL(s.closes == 1 && s.error == WS_ERR_HEAD_SYNTAX, 1000);
         leave(&c, x);
-        raw_over(&r);
+        peer_over(&r);
         over();
     }
 }
 
 /* The server's alert is there, but writing fails first. (A blocking client does not let it be there.) */
-static void alert(raw *r)
+static void alert(peer *r)
 {
-    if (!r->done) raw_write(r, "\25\3\3\0\2\2\50", 7);
+    if (!r->done) peer_write(r, "\25\3\3\0\2\2\50", 7);
     r->done = 1;
 }
 
 TEST(last_words)
 {
-    static raw r;
+    static peer r;
     int driver;
 
     for (driver = OWN; driver < DRIVERS; driver++) {
@@ -958,14 +958,14 @@ TEST(last_words)
         char url[64];
         ws_conn *x;
         loop = ws_loop_new(NULL);
-        raw_begin(&r, alert, NULL);
+        peer_begin(&r, alert, NULL);
         line.cut_out = 0;
         snprintf(url, sizeof url, "wss://localhost:%d/", r.port);
         x = tls_visit(driver, url, &cfg, tls_new("ca", NULL));
         UNTIL(c.closes, 2000);
         CHECK_STR(c.reason, "TLS failed: peer's alert: handshake failure");
         leave(&c, x);
-        raw_over(&r);
+        peer_over(&r);
         over();
     }
 }
@@ -1100,7 +1100,7 @@ TEST(more_without_end)
     for (speaks = 0; speaks < 2; speaks++) {
         ws_config cfg, dial = client_config(&c);
         static end greedy;
-        static raw r;
+        static peer r;
         int plain = tls_listen(&s, NULL), l;
 
         memset(&cfg, 0, sizeof cfg);
@@ -1113,8 +1113,8 @@ TEST(more_without_end)
         cfg.wrap = more_wrap;
         cfg.handshake_timeout = 300;
         l = listen_on(&cfg);
-        raw_connect(&r, ws_listen_port(loop, l));
-        CHECK_INT(raw_write(&r, "x", 1), 0);        /* readable from now on */
+        peer_connect(&r, ws_listen_port(loop, l));
+        CHECK_INT(peer_write(&r, "x", 1), 0);        /* readable from now on */
         poll_until(&never, 50);
         CHECK_INT(greedy.opens, speaks);
         visit(LOOP, url_of("ws", "localhost", plain), &dial);
@@ -1122,7 +1122,7 @@ TEST(more_without_end)
         CHECK_INT(poll_until(&c.opens, 2000), 1);
         if (!speaks) CHECK_INT(poll_until(&greedy.closes, 2000), 1);
         if (!speaks) CHECK_INT(greedy.error, WS_ERR_HANDSHAKE_TIMEOUT);
-        raw_end(&r, 0);
+        peer_end(&r, 0);
         over();
     }
 }
@@ -1130,7 +1130,7 @@ TEST(more_without_end)
 /* Who only begins a handshake is gone when its time is over: nothing can be said to him. */
 TEST(half_open)
 {
-    static raw r;
+    static peer r;
     ws_config cfg;
     uint64_t start;
     char hello[80];
@@ -1145,22 +1145,22 @@ TEST(half_open)
     cfg.tls = tls_new(NULL, "good-rsa");
     l = listen_on(&cfg);
     ws_tls_free(cfg.tls);
-    raw_connect(&r, ws_listen_port(loop, l));
+    peer_connect(&r, ws_listen_port(loop, l));
     start = ws_loop_now(loop);
     CHECK_INT(endless_read(NULL, hello, sizeof hello), sizeof hello);
-    CHECK_INT(raw_write(&r, hello, sizeof hello), 0);
+    CHECK_INT(peer_write(&r, hello, sizeof hello), 0);
     UNTIL(s.closes, 3000);
     CHECK_STR(s.reason, "opening handshake took too long: the TLS handshake did not finish");
     CHECK(ws_loop_now(loop) - start < 2000);
-    raw_read(&r);
+    peer_read(&r);
     CHECK(r.n > 7 && r.in[0] == 22);
-    raw_end(&r, 0);
+    peer_end(&r, 0);
     over();
 }
 
 static ws_tls *proxy_tls;
 
-static void proxy_wrap(raw *r) { CHECK_INT(ws_tls_wrap(proxy_tls, &r->io, NULL), 0); }
+static void proxy_wrap(peer *r) { CHECK_INT(ws_tls_wrap(proxy_tls, &r->io, NULL), 0); }
 
 /* Every kind of proxy before every kind of server: whose certificate is judged by whose name. */
 TEST(sec_B9_proxies)
@@ -1175,7 +1175,7 @@ TEST(sec_B9_proxies)
         { "https", "a.test", "sni-b", "ws", "certificate is not for this host" },
         { "https", "b.test", "names", "wss", NULL }     /* it chooses by what it is asked for */
     };
-    static raw r;
+    static peer r;
     size_t i;
     int driver, wrong;
 
@@ -1196,7 +1196,7 @@ TEST(sec_B9_proxies)
         }
         memset(&s, 0, sizeof s);
         proxy_tls = !rows[i].cert ? NULL : strcmp(rows[i].cert, "names") ? tls_new(NULL, rows[i].cert) : names_tls();
-        raw_begin(&r, proxy_turn, rows[i].cert ? proxy_wrap : NULL);
+        peer_begin(&r, proxy_turn, rows[i].cert ? proxy_wrap : NULL);
         snprintf(proxy, sizeof proxy, "%s://%s:%d", rows[i].scheme, rows[i].host, r.port);
         cfg.proxy = proxy;
         x = tls_visit(driver, url_of(rows[i].server, host, l), &cfg, tls_new("ca", NULL));
@@ -1213,7 +1213,7 @@ TEST(sec_B9_proxies)
             CHECK_STR(r.asked, wrong ? host : "");      /* a false proxy is not told where we go */
         }
         leave(&c, x);
-        raw_over(&r);
+        peer_over(&r);
         ws_tls_free(proxy_tls);
         if (was != test_faults) printf("    %s proxy %s, %s, wrong %d, driver %d: %d \"%s\"\n", rows[i].scheme, rows[i].cert, rows[i].server, wrong, driver, c.error, c.reason);
         over();

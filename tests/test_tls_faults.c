@@ -16,7 +16,7 @@ int main(void)
 
 static int metered_random(void *user, void *buf, size_t n)
 {
-    meter *m = (meter *)user;
+    heap *m = (heap *)user;
     m->calls++;
     if (m->fail_at && m->calls >= m->fail_at) { m->failed++; return -1; }
     memset(buf, (int)m->calls, n);
@@ -33,10 +33,10 @@ static struct {
     long calls, fail_at, failed, count;
     int fail_all;
     size_t live, peak;
-} heap;
+} tls_heap;
 
 #ifdef WRAPPED
-#define TOMB ((void *)&heap)
+#define TOMB ((void *)&tls_heap)
 
 void *__real_calloc(size_t n, size_t size);
 void __real_free(void *p);
@@ -50,24 +50,24 @@ void *__wrap_calloc(size_t n, size_t size)
     void *p;
     size_t i;
 
-    heap.calls++;
-    if (heap.fail_at && (heap.calls == heap.fail_at || (heap.fail_all && heap.calls > heap.fail_at))) {
-        heap.failed++;
+    tls_heap.calls++;
+    if (tls_heap.fail_at && (tls_heap.calls == tls_heap.fail_at || (tls_heap.fail_all && tls_heap.calls > tls_heap.fail_at))) {
+        tls_heap.failed++;
         return NULL;
     }
     p = __real_calloc(n, size);
-    if (!p || heap.count > BLOCKS / 2) return p;
-    for (i = heap_place(p); heap.block[i] && heap.block[i] != TOMB; i = (i + 1) % BLOCKS) {}
-    heap.block[i] = p;
-    heap.size[i] = n * size;
-    heap.count++;
-    heap.live += n * size;
-    if (heap.live > heap.peak) heap.peak = heap.live;
+    if (!p || tls_heap.count > BLOCKS / 2) return p;
+    for (i = heap_place(p); tls_heap.block[i] && tls_heap.block[i] != TOMB; i = (i + 1) % BLOCKS) {}
+    tls_heap.block[i] = p;
+    tls_heap.size[i] = n * size;
+    tls_heap.count++;
+    tls_heap.live += n * size;
+    if (tls_heap.live > tls_heap.peak) tls_heap.peak = tls_heap.live;
     return p;
 }
 
 /* Its random numbers, where they are asked for by another of its parts, or by us. */
-static meter numbers;
+static heap numbers;
 
 int __real_mbedtls_ctr_drbg_random(void *user, unsigned char *to, size_t n);
 int __wrap_mbedtls_ctr_drbg_random(void *user, unsigned char *to, size_t n);
@@ -86,11 +86,11 @@ void __wrap_free(void *p)
 {
     size_t i;
 
-    for (i = heap_place(p); p && heap.block[i]; i = (i + 1) % BLOCKS) {
-        if (heap.block[i] != p) continue;
-        heap.block[i] = heap.block[(i + 1) % BLOCKS] ? TOMB : NULL;
-        heap.live -= heap.size[i];
-        heap.count--;
+    for (i = heap_place(p); p && tls_heap.block[i]; i = (i + 1) % BLOCKS) {
+        if (tls_heap.block[i] != p) continue;
+        tls_heap.block[i] = tls_heap.block[(i + 1) % BLOCKS] ? TOMB : NULL;
+        tls_heap.live -= tls_heap.size[i];
+        tls_heap.count--;
         break;
     }
     __real_free(p);
@@ -115,8 +115,8 @@ static size_t size_of(uint32_t number)
 {
     static const size_t sizes[] = { 0, 1, 121, 122, 125, 600, 4000, 16380, 16384, 16390, 33000, MOST };
     uint64_t s = number & 0x7FFFFFFFu;
-    uint32_t k = dice(&s, 64);
-    return 4 + (k < 40 ? dice(&s, 300) : k < 60 ? sizes[dice(&s, 8)] : sizes[dice(&s, 11)]);
+    uint32_t k = rng_to(&s, 64);
+    return 4 + (k < 40 ? rng_to(&s, 300) : k < 60 ? sizes[rng_to(&s, 8)] : sizes[rng_to(&s, 11)]);
 }
 
 /* The message of a number; for one at a time. */
@@ -156,7 +156,7 @@ static void heard(story *t, const ws_event *ev)
 /* One thing to say, told in t; mine: what c hears. What is refused was not said. */
 static void say(ws_conn *c, story *t, story *mine, uint64_t *r, int values)
 {
-    uint32_t number, k = dice(r, 10);
+    uint32_t number, k = rng_to(r, 10);
     const unsigned char *p;
     size_t n;
 
@@ -198,7 +198,7 @@ typedef struct place {          /* one end */
     story mine;                 /* what arrives here */
 } place;
 
-typedef struct pair {           /* what to do, and what came of it */
+typedef struct duo {           /* what to do, and what came of it */
     uint64_t seed;
     ws_tls *trust, *own;
     uint32_t most, busy, flip;
@@ -211,7 +211,7 @@ typedef struct pair {           /* what to do, and what came of it */
     place ends[2];
     long turns;
     int idle, stalled;          /* so often nobody had anything to do */
-} pair;
+} duo;
 
 static ptrdiff_t place_read(void *user, void *buf, size_t n)
 {
@@ -219,9 +219,9 @@ static ptrdiff_t place_read(void *user, void *buf, size_t n)
     way *w = p->in;
 
     CHECK(!p->closed);
-    p->owed = p->flip && dice(&p->r, 100) < p->flip && p->out->n - p->out->at < p->out->room;
+    p->owed = p->flip && rng_to(&p->r, 100) < p->flip && p->out->n - p->out->at < p->out->room;
     if (p->owed) return WS_IO_WANT_WRITE;
-    if (p->busy && dice(&p->r, 100) < p->busy) return WS_IO_WANT_READ;
+    if (p->busy && rng_to(&p->r, 100) < p->busy) return WS_IO_WANT_READ;
     if (n > w->n - w->at) n = w->n - w->at;
     if (p->most && n > p->most) n = p->most;
     if (!n && w->cut >= 0 && w->total >= w->cut) return w->how;
@@ -239,8 +239,8 @@ static ptrdiff_t place_write(void *user, const void *buf, size_t n)
     long at = w->total;
 
     CHECK(!p->closed);
-    if (p->flip && dice(&p->r, 100) < p->flip && p->in->n > p->in->at) return WS_IO_WANT_READ;
-    if (p->busy && dice(&p->r, 100) < p->busy) return p->r & 1 ? 0 : WS_IO_WANT_WRITE;
+    if (p->flip && rng_to(&p->r, 100) < p->flip && p->in->n > p->in->at) return WS_IO_WANT_READ;
+    if (p->busy && rng_to(&p->r, 100) < p->busy) return p->r & 1 ? 0 : WS_IO_WANT_WRITE;
     if (p->most && n > p->most) n = p->most;
     if (w->n - w->at >= w->room) return WS_IO_WANT_WRITE;
     if (n > w->room - (w->n - w->at)) n = w->room - (w->n - w->at);
@@ -306,7 +306,7 @@ static int place_turn(place *p)
     return 1;
 }
 
-static void pair_begin(pair *d)
+static void duo_begin(duo *d)
 {
     int i;
 
@@ -343,7 +343,7 @@ static void pair_begin(pair *d)
     }
 }
 
-static void pair_end(pair *d)
+static void duo_end(duo *d)
 {
     int i;
     for (i = 0; i < 2; i++) {
@@ -355,12 +355,12 @@ static void pair_end(pair *d)
 }
 
 /* Lets both talk, and close in the end. */
-static void converse(pair *d)
+static void converse(duo *d)
 {
     uint64_t r = d->seed ^ 0x1234567;
     int left[2] = { d->talks, d->talks }, ending = 0, i;
 
-    pair_begin(d);
+    duo_begin(d);
     d->idle = d->stalled = 0;
     for (d->turns = 0; d->turns < 3000000; d->turns++) {
         int any = 0;
@@ -398,11 +398,11 @@ static void converse(pair *d)
         CHECK_INT(d->ends[i].mine.wrong, 0);
     }
     CHECK_INT(d->stalled, 0);
-    pair_end(d);
+    duo_end(d);
 }
 
 /* All of it arrived, and both ended well. */
-static void all_well(pair *d)
+static void all_well(duo *d)
 {
     int i;
     CHECK_INT(d->idle, 0);
@@ -415,7 +415,7 @@ static void all_well(pair *d)
     }
 }
 
-static void pair_fresh(pair *d, ws_tls *trust, ws_tls *own)
+static void duo_fresh(duo *d, ws_tls *trust, ws_tls *own)
 {
     memset(d, 0, sizeof *d);
     d->cut[0] = d->cut[1] = d->bad[0] = d->bad[1] = -1;
@@ -445,12 +445,12 @@ static void keys_over(void)
 TEST(sec_H5_tls_bytes)
 {
     uint32_t most, flip, full;
-    pair d;
+    duo d;
 
     keys();
     for (most = 0; most < 4; most++) for (flip = 0; flip < 3; flip++) for (full = 0; full < 2; full++) {
         ws_tls *fresh = full ? tls_new("ca", NULL) : NULL;
-        pair_fresh(&d, full ? fresh : trust, own);
+        duo_fresh(&d, full ? fresh : trust, own);
         d.most = most;
         d.flip = flip == 2 ? 60 : 0;
         d.busy = flip ? 50 : 0;
@@ -467,18 +467,18 @@ static void simulate(uint64_t seed)
 {
     uint64_t r = seed * 77 + 1;
     int was = test_faults;
-    pair d;
+    duo d;
 
-    pair_fresh(&d, trust, own);
+    duo_fresh(&d, trust, own);
     d.seed = seed;
-    d.most = dice(&r, 3) ? 0 : 1 + dice(&r, 3000);
-    d.busy = dice(&r, 2) ? 0 : 1 + dice(&r, 90);
-    d.flip = dice(&r, 2) ? 0 : 1 + dice(&r, 90);
-    d.room = dice(&r, 2) ? 100 + dice(&r, 3000) : 20000 + dice(&r, 40000);
-    d.talks = 10 + (int)dice(&r, 60);
-    d.values = (int)dice(&r, 2);
-    d.drops = (int)dice(&r, 2);
-    d.server_ends = (int)dice(&r, 2);
+    d.most = rng_to(&r, 3) ? 0 : 1 + rng_to(&r, 3000);
+    d.busy = rng_to(&r, 2) ? 0 : 1 + rng_to(&r, 90);
+    d.flip = rng_to(&r, 2) ? 0 : 1 + rng_to(&r, 90);
+    d.room = rng_to(&r, 2) ? 100 + rng_to(&r, 3000) : 20000 + rng_to(&r, 40000);
+    d.talks = 10 + (int)rng_to(&r, 60);
+    d.values = (int)rng_to(&r, 2);
+    d.drops = (int)rng_to(&r, 2);
+    d.server_ends = (int)rng_to(&r, 2);
     converse(&d);
     all_well(&d);
     if (test_faults != was) printf("    seed %d: WS_TEST_SEED=%d build/test/test_tls_faults sec_H5_tls_random\n", (int)seed, (int)seed);
@@ -498,9 +498,9 @@ TEST(sec_H5_tls_random)
 }
 
 /* A conversation so small that each of its bytes can be the one. */
-static void small(pair *d, ws_tls *mine)
+static void small(duo *d, ws_tls *mine)
 {
-    pair_fresh(d, mine, own);
+    duo_fresh(d, mine, own);
     d->talks = 3;
     d->seed = 49;
 }
@@ -517,7 +517,7 @@ TEST(sec_B9_tls_every_byte)
 {
     long all[2][2], at;
     int side, what, full;
-    pair d;
+    duo d;
 
     keys();
     for (full = 0; full < 2; full++) {          /* 0: a handshake that resumes a session */
@@ -559,7 +559,7 @@ TEST(sec_B9_tls_every_byte)
 
 /* ---- a blocking client over memory ---- */
 
-static pair *waited;
+static duo *waited;
 static int vain;                /* times in a row that waiting was of no use */
 
 static void wait_memory(void *user, int wants, int timeout)
@@ -585,15 +585,15 @@ TEST(sec_H5_tls_blocking)
         ws_config cfg;
         ws_event ev;
         place *p;
-        pair d;
+        duo d;
 
-        pair_fresh(&d, trust, own);
+        duo_fresh(&d, trust, own);
         d.seed = (uint64_t)k;
-        d.most = k % 3 ? dice(&r, 2000) : 0;
+        d.most = k % 3 ? rng_to(&r, 2000) : 0;
         d.room = k % 2 ? 3000 : 0;
         waited = &d;
         vain = 0;
-        pair_begin(&d);
+        duo_begin(&d);
         p = &d.ends[0];
         ws_free(p->c);
         p->closed = 0;
@@ -625,7 +625,7 @@ TEST(sec_H5_tls_blocking)
         CHECK(p->mine.heard == p->mine.said && d.ends[1].mine.heard == d.ends[1].mine.said);
         for (i = 0; i < 10; i++) { place_turn(&d.ends[1]); place_events(&d.ends[1]); }
         CHECK_INT(d.ends[1].closes, 1);
-        pair_end(&d);
+        duo_end(&d);
     }
     keys_over();
 }
@@ -687,19 +687,19 @@ TEST(renegotiation)
         uint64_t r = seed;
         size_t pending = 0;
         ws_config cfg;
-        meter m;
+        heap m;
         place *p, *q;
         int left = 40, again = 0, quiet = 0, was = test_faults;
-        pair d;
+        duo d;
 
-        pair_fresh(&d, trust, own);
+        duo_fresh(&d, trust, own);
         memset(&m, 0, sizeof m);
         memset(&cfg, 0, sizeof cfg);
         d.seed = seed;
-        d.room = 50 + dice(&r, 3000);
-        d.most = 1 + dice(&r, 400);
-        d.busy = dice(&r, 60);
-        pair_begin(&d);
+        d.room = 50 + rng_to(&r, 3000);
+        d.most = 1 + rng_to(&r, 400);
+        d.busy = rng_to(&r, 60);
+        duo_begin(&d);
         p = &d.ends[0];
         q = &d.ends[1];
         ws_free(p->c);          /* the raw client takes its place */
@@ -729,7 +729,7 @@ TEST(renegotiation)
                 say(q->c, &p->mine, &q->mine, &r, 0);
                 if (left % 5 == 0 && !again) say(p->c, &q->mine, &p->mine, &r, 0);
             }
-            if (p->opens && !again && !pending && q->mine.heard == q->mine.said && dice(&r, 20) == 0) {
+            if (p->opens && !again && !pending && q->mine.heard == q->mine.said && rng_to(&r, 20) == 0) {
                 int k = mbedtls_ssl_renegotiate(&ssl);
                 CHECK(k == MBEDTLS_ERR_SSL_WANT_READ || k == MBEDTLS_ERR_SSL_WANT_WRITE || k == MBEDTLS_ERR_SSL_WAITING_SERVER_HELLO_RENEGO);
                 again = 1;
@@ -744,7 +744,7 @@ TEST(renegotiation)
         if (was != test_faults) printf("    seed %d, left %d, heard %u of %u: %s, %s\n", (int)seed, left, p->mine.heard, p->mine.said, ws_error_text(p->c), q->reason);
         mbedtls_ssl_free(&ssl);
         place_close(p);
-        pair_end(&d);
+        duo_end(&d);
     }
     CHECK(asked > 30);
     mbedtls_ssl_config_free(&set);
@@ -755,7 +755,7 @@ TEST(renegotiation)
 /* ---- memory and random numbers that fail ---- */
 
 /* Whatever failed: what arrived was said, and each end that there was came to its end. */
-static void survived(pair *d)
+static void survived(duo *d)
 {
     int i;
     for (i = 0; i < 2; i++) {
@@ -775,14 +775,14 @@ TEST(sec_H2_tls_alloc)
     keys();
     for (all = 0; all < 2; all++) for (n = 1; n < 1000; n++) {
         ws_config cfg;
-        meter m;
-        pair d;
+        heap m;
+        duo d;
         small(&d, trust);
         memset(&m, 0, sizeof m);
         memset(&cfg, 0, sizeof cfg);
         m.fail_at = n;
         m.fail_all = all;
-        cfg.alloc = metered;
+        cfg.alloc = heap_alloc;
         cfg.alloc_user = &m;
         d.client = d.server = &cfg;
         d.values = 1;
@@ -800,8 +800,8 @@ TEST(sec_H2_tls_alloc)
 TEST(sec_B10_tls_random)
 {
     ws_config cfg;
-    meter m;
-    pair d;
+    heap m;
+    duo d;
     long n;
 
     keys();
@@ -825,13 +825,13 @@ TEST(sec_B10_tls_random)
 /* A small conversation with new certificates: everything that mbedTLS allocates. */
 static void everything(long fail_at, int fail_all)
 {
-    size_t live = heap.live;
-    pair d;
+    size_t live = tls_heap.live;
+    duo d;
     int i;
 
-    heap.failed = 0;
-    heap.fail_all = fail_all;
-    heap.fail_at = fail_at ? heap.calls + fail_at : 0;
+    tls_heap.failed = 0;
+    tls_heap.fail_all = fail_all;
+    tls_heap.fail_at = fail_at ? tls_heap.calls + fail_at : 0;
     trust = own = NULL;
     {
         ws_tls_config set;
@@ -844,20 +844,20 @@ static void everything(long fail_at, int fail_all)
         own = ws_tls_new(&set);
     }
     for (i = 0; i < 2; i++) {                   /* the second one resumes a session */
-        if (ws_tls_error_text(trust)[0] || ws_tls_error_text(own)[0]) { CHECK(heap.failed > 0); break; }
+        if (ws_tls_error_text(trust)[0] || ws_tls_error_text(own)[0]) { CHECK(tls_heap.failed > 0); break; }
         small(&d, trust);
         converse(&d);
         survived(&d);
-        if (!heap.failed) all_well(&d);
+        if (!tls_heap.failed) all_well(&d);
         /* one failure is not for ever */
-        if (i && !fail_all) CHECK(d.ends[0].clean || heap.failed);
+        if (i && !fail_all) CHECK(d.ends[0].clean || tls_heap.failed);
     }
-    heap.fail_at = 0;
+    tls_heap.fail_at = 0;
     ws_tls_free(trust);
     ws_tls_free(own);
     trust = own = NULL;
-    CHECK_INT(heap.live, live);
-    if (heap.live != live) printf("    %d bytes lost, allocation %ld, all %d\n", (int)(heap.live - live), fail_at, fail_all);
+    CHECK_INT(tls_heap.live, live);
+    if (tls_heap.live != live) printf("    %d bytes lost, allocation %ld, all %d\n", (int)(tls_heap.live - live), fail_at, fail_all);
 }
 
 /* mbedTLS's memory: it fails at every place at first, later at places that become rarer. */
@@ -870,9 +870,9 @@ TEST(sec_H2_tls_memory)
     keys();
     keys_over();
     everything(0, 0);           /* what is allocated once and for ever */
-    before = heap.calls;
+    before = tls_heap.calls;
     everything(0, 0);
-    total = heap.calls - before;
+    total = tls_heap.calls - before;
     CHECK(total > 500);
     printf("  %ld allocations\n", total);
     for (all = 0; all < 2; all++)
@@ -887,7 +887,7 @@ TEST(sec_B10_tls_numbers)
 {
 #ifdef WRAPPED
     long n, all = 0;
-    pair d;
+    duo d;
 
     keys();
     for (n = 0; n == 0 || n <= all; n += 1 + n / 10) {
@@ -974,13 +974,13 @@ static void loop_once(uint64_t seed)
         x[i] = visit(i == 0 ? LOOP : i == 1 ? OWN : BLOCKING, url_of("wss", "localhost", l), &cfg);
     }
     UNTIL(watchers[0].opens && watchers[1].opens && watchers[2].opens && server.opens == 3, 3000);
-    line.most = seed % 3 ? 1 + dice(&r, 3000) : 0;
-    line.busy = seed % 4 ? dice(&r, 80) : 0;
+    line.most = seed % 3 ? 1 + rng_to(&r, 3000) : 0;
+    line.busy = seed % 4 ? rng_to(&r, 80) : 0;
     line.seed = seed;
     for (k = 0; k < 60; k++) {
         const unsigned char *p;
         size_t n;
-        switch (dice(&r, 8)) {
+        switch (rng_to(&r, 8)) {
         case 0: case 1: case 2:
             p = message(++told, &n);
             ws_publish(loop, "all", NULL, WS_OP_BINARY, p, n);
@@ -1009,10 +1009,10 @@ static void loop_once(uint64_t seed)
                 if (!ws_send(watchers[1].c, WS_OP_BINARY, p, n)) heard_at_server.said++;
                 ws_ping(watchers[1].c, "", 0);
             }
-            if (dice(&r, 2)) ws_pause(watchers[1].c);
+            if (rng_to(&r, 2)) ws_pause(watchers[1].c);
             else ws_resume(watchers[1].c);
         }
-        if (dice(&r, 3)) turn();
+        if (rng_to(&r, 3)) turn();
     }
     ws_resume(watchers[1].c);
     UNTIL(!waiting() && heard_at_server.heard == heard_at_server.said, 5000);
@@ -1065,7 +1065,7 @@ static void flood(const char *what, size_t n, size_t bound)
     ws_conn *x;
     size_t before, most = 0;
     double slowest = 0;
-    meter m;
+    heap m;
     int i, k, l, files = open_files();
 
     memset(&m, 0, sizeof m);
@@ -1074,14 +1074,14 @@ static void flood(const char *what, size_t n, size_t bound)
     cfg.user = &server;
     cfg.tls = own;
     cfg.handshake_timeout = 30000;
-    cfg.alloc = metered;
+    cfg.alloc = heap_alloc;
     cfg.alloc_user = &m;
     l = listen_on(&cfg);
     cfg = client_config(&watchers[0]);
     cfg.tls = trust;
     x = visit(OWN, url_of("wss", "localhost", l), &cfg);
     UNTIL(watchers[0].opens, 2000);
-    before = heap.live + (size_t)m.live;
+    before = tls_heap.live + m.now;
     memset(&a, 0, sizeof a);
     a.sin_family = AF_INET;
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -1098,19 +1098,19 @@ static void flood(const char *what, size_t n, size_t bound)
             UNTIL(watchers[0].messages > had, 2000);
             t = cpu_ms() - t;
             if (t > slowest) slowest = t;
-            if (heap.live + (size_t)m.live - before > most) most = heap.live + (size_t)m.live - before;
+            if (tls_heap.live + m.now - before > most) most = tls_heap.live + m.now - before;
         }
     }
     printf("  %d bytes each: %.1f ms, %d bytes of memory per connection, %d failed already\n", (int)n, slowest, (int)(most / FLOOD), server.closes);
     CHECK(slowest < 50);
-    CHECK(!heap.calls || most / FLOOD < bound);
+    CHECK(!tls_heap.calls || most / FLOOD < bound);
     UNTIL((int)ws_loop_count(loop) + server.closes == FLOOD + 1, 2000);
     skipped += 31000;
     UNTIL(server.closes == FLOOD, 5000);
     CHECK(server.error == WS_ERR_HANDSHAKE_TIMEOUT || server.error == WS_ERR_TLS);
     if (server.error == WS_ERR_HANDSHAKE_TIMEOUT) CHECK(strstr(server.reason, "the TLS handshake did not finish") != NULL);
     CHECK(watchers[0].opens == 1 && !watchers[0].closes);
-    CHECK(heap.live + (size_t)m.live - before < 5000 || !heap.calls);
+    CHECK(tls_heap.live + m.now - before < 5000 || !tls_heap.calls);
     for (i = 0; i < FLOOD; i++) close(fd[i]);
     leave(&watchers[0], x);
     over();

@@ -1,9 +1,6 @@
 /* Failing memory and failing random numbers at every place, and two engines joined by a
    network that does everything networks do. Seeds by WS_TEST_SEEDS, one seed by WS_TEST_SEED. */
-#define WS_IMPLEMENTATION
-#include "ws.h"
-#include "test.h"
-#include "engine.h"
+#include "fixture.h"
 
 /* ==== every allocation fails =========================================================== */
 
@@ -20,7 +17,7 @@ static void feed_spec(side *s, const char *spec, size_t step)
 {
     buf b = { 0 };
     size_t at;
-    put_spec(&b, spec, !s->client);
+    put_frames(&b, spec, !s->client);
     for (at = 0; at < b.n && s->c; at += step) side_feed(s, b.p + at, b.n - at < step ? b.n - at : step);
     buf_free(&b);
 }
@@ -162,27 +159,27 @@ static void play(const scenario *sc, world *w)
     else if (!strcmp(sc->name, "server http")) buf_str(&b, "GET /p HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n");
     else if (!strcmp(sc->name, "client refused")) buf_str(&b, "HTTP/1.1 403 No\r\nX: y\r\n\r\nbody");
     else if (!sc->client) buf_str(&b, REQUEST);
-    else if (head_size(&s.out)) side_client_answer(&b, &s.out, sc->cfg == cfg_rich ? "Sec-WebSocket-Protocol: b\r\n" : NULL);
+    else if (head_size(&s.out)) put_answer(&b, &s.out, sc->cfg == cfg_rich ? "Sec-WebSocket-Protocol: b\r\n" : NULL);
     if (sc->client) s.head = s.out.n;
     side_feed(&s, buf_c(&b), b.n / 2);
     side_feed(&s, buf_c(&b) + b.n / 2, b.n - b.n / 2);
     if (!sc->client) s.head = head_size(&s.out);
-    if (s.opened) sc->talk(&s);
+    if (s.opens) sc->talk(&s);
     side_pull(&s);
     side_end(&s);
     side_time(&s, 100000);
-    CHECK_INT(s.closed, 1);                 /* CLOSE comes, whatever failed */
+    CHECK_INT(s.closes, 1);                 /* CLOSE comes, whatever failed */
     CHECK_INT(ws_done(s.c), 1);
     CHECK_INT(ws_finished(s.c), 1);
-    if (s.closed && s.error == WS_ERR_MEMORY) CHECK(w->h.failed > 0);
-    if (s.closed && s.error == WS_ERR_RANDOM) CHECK(w->r.fail_at > 0);
-    if (s.opened) {                         /* what left is whole, but for its end after a failure */
+    if (s.closes && s.error == WS_ERR_MEMORY) CHECK(w->h.failed > 0);
+    if (s.closes && s.error == WS_ERR_RANDOM) CHECK(w->r.fail_at > 0);
+    if (s.opens) {                         /* what left is whole, but for its end after a failure */
         frames f;
         size_t n = s.out.n - s.head, whole = check_frames(s.out.p + s.head, n, s.client, &f, NULL);
         CHECK(whole == n || w->h.failed || w->r.fail_at);
     }
     buf_free(&b);
-    side_done(&s);
+    side_over(&s);
 }
 
 TEST(sec_H2_allocations)
@@ -458,22 +455,22 @@ static void simulate(uint64_t seed)
         move(&p[1], &p[0], &r, 0, &moved);
         for (i = 0; i < 2; i++) while (side_next(&p[i].s)) moved = 1;
         if (moved) continue;
-        if (p[0].s.closed && p[1].s.closed) break;
-        if (!p[0].s.closed && !p[1].s.closed && p[0].s.opened && p[1].s.opened && quiet > 60000 &&
+        if (p[0].s.closes && p[1].s.closes) break;
+        if (!p[0].s.closes && !p[1].s.closes && p[0].s.opens && p[1].s.opens && quiet > 60000 &&
             !p[0].asked_close && !p[1].asked_close && !p[0].to.hole && !p[1].to.hole) break;
         for (i = 0; i < 2; i++) { p[i].w.now += 500; ws_tick(p[i].s.c, p[i].w.now); }
         quiet += 500;
     }
     CHECK(is_prefix(&p[0].got, &p[1].sent));
     CHECK(is_prefix(&p[1].got, &p[0].sent));
-    CHECK_INT(p[0].s.closed, p[1].s.closed);
-    if (p[0].to.hole || p[1].to.hole) CHECK(p[0].s.closed && p[1].s.closed);   /* found by pings */
-    if (!p[0].s.closed && !p[1].s.closed) {
-        CHECK(p[0].s.opened && p[1].s.opened);
+    CHECK_INT(p[0].s.closes, p[1].s.closes);
+    if (p[0].to.hole || p[1].to.hole) CHECK(p[0].s.closes && p[1].s.closes);   /* found by pings */
+    if (!p[0].s.closes && !p[1].s.closes) {
+        CHECK(p[0].s.opens && p[1].s.opens);
         CHECK(buf_is(&p[0].got, &p[1].sent));
         CHECK(buf_is(&p[1].got, &p[0].sent));
     }
-    if (p[0].s.closed && p[1].s.closed) {
+    if (p[0].s.closes && p[1].s.closes) {
         for (i = 0; i < 2; i++) {
             CHECK(ws_finished(p[i].s.c));
             if (p[i].s.clean && p[!i].s.clean && !lost[0] && !lost[1]) {
@@ -488,12 +485,12 @@ static void simulate(uint64_t seed)
     for (i = 0; i < 2; i++) {               /* what left was right */
         size_t head = head_size(&p[i].s.out);
         frames f;
-        if (p[i].s.opened && head && head <= p[i].s.out.n)
+        if (p[i].s.opens && head && head <= p[i].s.out.n)
             check_frames(p[i].s.out.p + head, p[i].s.out.n - head, i == 0, &f, NULL);
     }
 out:
     for (i = 0; i < 2; i++) {
-        if (p[i].s.c || p[i].s.w) side_done(&p[i].s);
+        if (p[i].s.c || p[i].s.w) side_over(&p[i].s);
         buf_free(&p[i].to.data);
         buf_free(&p[i].part);
         buf_free(&p[i].whole);
@@ -538,8 +535,8 @@ TEST(send_after_failure)
         }
         s.hold = 0;
         side_pull(&s);
-        if (!ws_error(s.c)) { CHECK_INT(side_frames(&s, NULL).data, ok); CHECK(ok >= 99); }
-        side_done(&s);
+        if (!ws_error(s.c)) { CHECK_INT(side_sent(&s, NULL).data, ok); CHECK(ok >= 99); }
+        side_over(&s);
     }
 }
 

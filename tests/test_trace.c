@@ -7,10 +7,7 @@ static void note_trace(const void *c, const char *text, int n)
     sprintf(trace + strlen(trace), "%s%s %x, ", c ? "" : "?", text, n < 0 ? -n : n);
 }
 #define WS_TRACE(c, text, n) note_trace(c, text, n)
-#define WS_IMPLEMENTATION
-#include "ws.h"
-#include "test.h"
-#include "engine.h"
+#include "fixture.h"
 
 TEST(trace)
 {
@@ -31,7 +28,7 @@ TEST(trace)
     side_frame(&s, 0x83, "", 0);
     sprintf(want, "error %x, frame out 88, end %x, ", -WS_ERR_OPCODE, 1002);
     CHECK_STR(trace, want);
-    side_done(&s);
+    side_over(&s);
 }
 
 TESTS(T(trace))

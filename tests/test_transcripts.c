@@ -5,9 +5,7 @@
    and each change must be seen here. */
 #define WS_IMPLEMENTATION
 #include "ws.h"
-#include "test.h"
-#include "engine.h"
-#include "heads.h"
+#include "fixture.h"
 #include "mutants/transcripts.h"
 
 /* ==== settings ========================================================================= */
@@ -74,7 +72,7 @@ static void configure(ws_config *cfg, const char *text)
 
 /* ==== an open connection =============================================================== */
 
-/* Payload as in put_spec. */
+/* Payload as in put_frames. */
 static buf payload(const char *spec)
 {
     buf frame = { 0 }, with_op = { 0 }, body = { 0 };
@@ -82,7 +80,7 @@ static buf payload(const char *spec)
 
     buf_str(&with_op, "82");
     buf_str(&with_op, spec);
-    put_spec(&frame, with_op.p, 0);
+    put_frames(&frame, with_op.p, 0);
     head = frame.n < 128 ? 2 : frame.n < 65540 ? 4 : 10;
     buf_add(&body, frame.p + head, frame.n - head);
     buf_free(&frame);
@@ -145,7 +143,7 @@ static void perform(side *s, const char *steps, size_t step)
         word[n] = 0;
         steps += n + (steps[n] == ' ');
         if (!strchr("+?!", *word) && strcmp(word, "end")) {
-            put_spec(&frames, word, !s->client);
+            put_frames(&frames, word, !s->client);
             continue;
         }
         side_feed_by(s, buf_c(&frames), frames.n, step);
@@ -176,7 +174,7 @@ static void begin(side *s, world *w, int client, const char *set)
         side_feed(s, extended ? line : "\r\n", extended ? sizeof line - 1 : 2);
         s->head = head_size(&s->out);
     }
-    CHECK_INT(s->opened, 1);
+    CHECK_INT(s->opens, 1);
     CHECK_INT(ws_state(s->c), WS_STATE_OPEN);
     buf_clear(&s->log);
 }
@@ -204,12 +202,12 @@ static void transcript(const row *t, int client, size_t step)
     begin(&s, &w, client, t->set);
     perform(&s, t->steps, step);
     if (t->events) same_words(t, client ? "client" : "server", &s.log, t->events);
-    f = side_frames(&s, &sent);
+    f = side_sent(&s, &sent);
     if (f.closes && f.reason_n && !s.error) show(&sent, f.reason, f.reason_n);
-    CHECK_INT(ws_done(s.c), s.closed);
+    CHECK_INT(ws_done(s.c), s.closes);
     same_words(t, client ? "client sent" : "server sent", &sent, t->out);
     buf_free(&sent);
-    side_done(&s);
+    side_over(&s);
 }
 
 TEST(transcripts)
@@ -282,9 +280,9 @@ TEST(first_bytes)
         CHECK_INT(s.error, 0);
         side_feed(&s, head + 1, 1);
         CHECK_INT(s.error, want);
-        CHECK_INT(s.closed, want != 0);
-        CHECK_INT(side_frames(&s, NULL).close_code, want ? 1002 : -1);
-        side_done(&s);
+        CHECK_INT(s.closes, want != 0);
+        CHECK_INT(side_sent(&s, NULL).close_code, want ? 1002 : -1);
+        side_over(&s);
     }
 }
 
@@ -316,15 +314,15 @@ TEST(close_codes)
         CHECK_INT(s.error, good ? 0 : WS_ERR_CLOSE_CODE);
         CHECK_INT(s.code, good ? number : 1002);
         CHECK_INT(s.clean, good);
-        f = side_frames(&s, NULL);
+        f = side_sent(&s, NULL);
         CHECK_INT(f.close_code, good ? number : 1002);
         if (good && *reason) CHECK_STR(f.reason, reason);
-        side_done(&s);
+        side_over(&s);
         side_plain(&s, &w, client);         /* ours */
         CHECK_INT(ws_close(s.c, number, NULL), good ? 0 : WS_ERR_ARGUMENT);
         side_pull(&s);
-        CHECK_INT(side_frames(&s, NULL).close_code, good ? number : -1);
-        side_done(&s);
+        CHECK_INT(side_sent(&s, NULL).close_code, good ? number : -1);
+        side_over(&s);
     }
 }
 
@@ -353,12 +351,12 @@ TEST(sizes)
         put_frame(&frame, 0x81, !client, body.p, size, 0);
         side_feed_by(&s, frame.p, frame.n, step);
         CHECK_INT(s.messages, 1);
-        side_frames(&s, &sent);
+        side_sent(&s, &sent);
         buf_str(&want, "81");
         show(&want, body.p, size);
         buf_str(&want, " ");
         CHECK(buf_is(&sent, &want));
-        side_done(&s);
+        side_over(&s);
         buf_free(&body);
         buf_free(&frame);
         buf_free(&sent);
@@ -396,7 +394,7 @@ TEST(keys)
         for (i = 0; i < size; i++)
             CHECK_INT((uint8_t)s.out.p[at + 6 + i] ^ tape[drawn + i % 4], text[i]);
     }
-    side_done(&s);
+    side_over(&s);
 }
 
 /* ---- UTF-8 by a formula: bytes are good if they are what their code point is written as ---- */
@@ -437,8 +435,8 @@ static void text_message(const uint8_t *p, size_t size, int padded, size_t step,
     side_feed_by(&s, frame.p, frame.n, step);
     CHECK_INT(s.error, good ? 0 : WS_ERR_UTF8);
     CHECK_INT(s.messages, good);
-    CHECK_INT(side_frames(&s, NULL).close_code, good ? -1 : 1007);
-    side_done(&s);
+    CHECK_INT(side_sent(&s, NULL).close_code, good ? -1 : 1007);
+    side_over(&s);
     buf_free(&body);
     buf_free(&frame);
 }
@@ -488,7 +486,7 @@ TEST(all_characters)
     }
     CHECK_INT(s.error, 0);
     CHECK_INT(s.messages, messages);
-    side_done(&s);
+    side_over(&s);
 }
 
 /* ==== opening handshake ================================================================ */
@@ -496,7 +494,7 @@ TEST(all_characters)
 /* The whole head: @ is the accept value, < @ without its end, ^@ in capitals. */
 static buf head_of(const opening *t, const char *text, const buf *request)
 {
-    const char *key = field(request, "Sec-WebSocket-Key", NULL), *start = strstr(text, "HTTP/");
+    const char *key = head_field(request, "Sec-WebSocket-Key", NULL), *start = strstr(text, "HTTP/");
     int whole = start && (start == text || start[-1] == ' ');
     char accept[29] = "", *letter;
     buf head = { 0 };
@@ -541,18 +539,18 @@ static void open_with(const opening *t, const char *text, int client, size_t ste
     head = head_of(t, text, &s.out);
     side_feed_by(&s, head.p, head.n, step);
     if (t->ms) pass_time(&s, t->ms);
-    buf_int(&have, status_of(&s.out));
+    buf_int(&have, head_status(&s.out));
     buf_str(&have, " ");
     buf_str(&have, buf_c(&s.log));
-    if (s.opened) check_opened(&s, strstr(t->want, "(b)") ? "b" : "");
-    if (s.opened && strstr(t->want, "(b)")) buf_str(&have, "(b) ");
+    if (s.opens) check_opened(&s, strstr(t->want, "(b)") ? "b" : "");
+    if (s.opens && strstr(t->want, "(b)")) buf_str(&have, "(b) ");
     if (have.n > 2) have.p[--have.n] = 0;
     if (strcmp(have.p, t->want) && test_faults < 10)
         printf("  [%s] %s    want %s\n    have %s\n", t->set, head.p, t->want, have.p);
     CHECK(!strcmp(have.p, t->want));
-    if (status_of(&s.out) == 426) CHECK_FIELD(&s.out, "Sec-WebSocket-Version", "13");
+    if (head_status(&s.out) == 426) CHECK_FIELD(&s.out, "Sec-WebSocket-Version", "13");
     if (client) CHECK_INT(s.out.n, asked);      /* it has nothing to say to a wrong answer */
-    side_done(&s);
+    side_over(&s);
     buf_free(&have);
     buf_free(&head);
 }
@@ -592,7 +590,7 @@ TEST(request_keys)
         world_init(&w);
         side_new(&s, &w, 0, NULL);
         side_feed(&s, head.p, head.n);
-        CHECK_INT(status_of(&s.out), good ? 101 : 400);
+        CHECK_INT(head_status(&s.out), good ? 101 : 400);
         CHECK_INT(s.error, good ? 0 : WS_ERR_KEY);
         my_accept(key, 24, accept);
         CHECK_FIELD(&s.out, "Sec-WebSocket-Accept", good ? accept : NULL);
@@ -623,7 +621,7 @@ TEST(our_request)
     buf_str(&want, "\r\nSec-WebSocket-Version: 13\r\n\r\n");
     CHECK_STR(buf_c(&s.out), want.p);
     buf_free(&want);
-    side_done(&s);
+    side_over(&s);
 }
 
 TESTS(T(our_request) T(requests) T(answers) T(request_keys) T(transcripts) T(keys)

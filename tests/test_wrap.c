@@ -10,7 +10,8 @@ int main(void)
     return 0;
 }
 #else
-#include "drive.h"
+#define FIXTURE_SOCKETS
+#include "fixture.h"
 
 /* ---- the toy ---- */
 
@@ -522,7 +523,7 @@ TEST(reconnection)
 
 static toy *proxy_toy;
 
-static void proxy_wrap(raw *r)
+static void proxy_wrap(peer *r)
 {
     toy *t = (toy *)calloc(1, sizeof *t);
     t->below = r->io;
@@ -545,7 +546,7 @@ TEST(proxies)
     static const struct { const char *proxy, *server; int wraps; } rows[] = {
         { "http", "wss", 2 }, { "socks5", "wss", 2 }, { "https", "wss", 4 }, { "https", "ws", 2 }
     };
-    static raw r;
+    static peer r;
     int driver, i, way;
 
     for (i = 0; i < 4; i++) for (driver = 0; driver < DRIVERS; driver++) for (way = 0; way < 4; way++) {
@@ -557,7 +558,7 @@ TEST(proxies)
         memset(&s, 0, sizeof s);
         if (rows[i].server[2] != 's') set.wrap = NULL;
         l = listen_on(&set);
-        raw_begin(&r, proxy_turn, !strcmp(rows[i].proxy, "https") ? proxy_wrap : NULL);
+        peer_begin(&r, proxy_turn, !strcmp(rows[i].proxy, "https") ? proxy_wrap : NULL);
         snprintf(proxy, sizeof proxy, "%s://proxy.test:%d", rows[i].proxy, r.port);
         cfg.proxy = proxy;
         cfg.max_redirects = 1;
@@ -574,7 +575,7 @@ TEST(proxies)
         toys.order_n = 0;
         leave(&c, x);
         if (rows[i].wraps == 4 && driver != LOOP) CHECK(toys.order_n >= 2 && toys.order[0] < toys.order[1] && toys.order[1] < 0);
-        raw_over(&r);
+        peer_over(&r);
         toys_over();
     }
 }
@@ -591,7 +592,7 @@ static void echo_or_end(end *e, const ws_event *ev)
 /* Every allocation of a server and of a client fails once, or from then on. */
 TEST(sec_H2_wrap)
 {
-    static raw r;
+    static peer r;
     int driver, side, all, proxy;
     long n;
 
@@ -599,21 +600,21 @@ TEST(sec_H2_wrap)
     for (all = 0; all < 2; all++) for (n = 1; n < 200; n++) {
         ws_config cfg = toy_client(&c), set = toy_config(&s);
         char url[100];
-        meter m;
+        heap m;
         ws_conn *x;
         int l, files = open_files();
         if (proxy && (!side || all)) continue;
         memset(&m, 0, sizeof m);
         memset(&s, 0, sizeof s);
         toys_fresh(1);
-        if (side) { cfg.alloc = metered; cfg.alloc_user = &m; }
-        else { set.alloc = metered; set.alloc_user = &m; }
+        if (side) { cfg.alloc = heap_alloc; cfg.alloc_user = &m; }
+        else { set.alloc = heap_alloc; set.alloc_user = &m; }
         m.fail_all = all;
         app = echo_or_end;
         l = listen_on(&set);
         m.fail_at = n + (side ? 0 : m.calls);
         if (proxy) {
-            raw_begin(&r, proxy_turn, proxy_wrap);
+            peer_begin(&r, proxy_turn, proxy_wrap);
             snprintf(url, sizeof url, "https://proxy.test:%d", r.port);
             cfg.proxy = url;
         }
@@ -633,7 +634,7 @@ TEST(sec_H2_wrap)
             for (i = 0; i < 16; i++) clients[i] = NULL;
             CHECK(side && m.failed);
         }
-        if (proxy) raw_over(&r);
+        if (proxy) peer_over(&r);
         toys_over();
         CHECK_INT(m.live, 0);
         CHECK_INT(open_files(), files);
@@ -687,17 +688,17 @@ TEST(same_bytes)
             x[i] = visit(i ? OWN : LOOP, url_of(i == 2 ? "https" : "wss", "localhost", l), &cfg);
         }
         UNTIL(watch[0].opens && watch[1].opens && watch[2].opens, 1000);
-        line.busy = 10 + dice(&r, 70);
-        line.most = 1 + dice(&r, 4000);
+        line.busy = 10 + rng_to(&r, 70);
+        line.most = 1 + rng_to(&r, 4000);
         for (k = 0; k < 80; k++) {
-            size_t n = dice(&r, 3) ? dice(&r, 200) : dice(&r, sizeof data);
-            switch (dice(&r, 7)) {
+            size_t n = rng_to(&r, 3) ? rng_to(&r, 200) : rng_to(&r, sizeof data);
+            switch (rng_to(&r, 7)) {
             case 0: case 1: told += ws_publish(loop, "all", NULL, WS_OP_TEXT, data, n); break;
             case 2: ws_publish_latest(loop, "all", 0, WS_OP_TEXT, data, n); break;
             case 3: if (watch[0].c) ws_ping(watch[0].c, data, n % 126); break;
             case 4: ws_http_publish(loop, "http", NULL, data, n); break;
             case 5: if (watch[1].c) { ws_send(watch[1].c, WS_OP_TEXT, data, n); ws_ping(watch[1].c, data, n % 126); } break;
-            default: if (watch[1].c) { if (dice(&r, 2)) ws_pause(watch[1].c); else ws_resume(watch[1].c); }
+            default: if (watch[1].c) { if (rng_to(&r, 2)) ws_pause(watch[1].c); else ws_resume(watch[1].c); }
             }
             if (k == 40 && toys.stubborn) {     /* more pieces than a turn writes, every second one refused */
                 line.busy = 0;
@@ -705,7 +706,7 @@ TEST(same_bytes)
                 for (i = 0; i < 300; i++) ws_publish(loop, "all", NULL, WS_OP_BINARY, data, 5000 + (size_t)i % 7);
                 if (watch[0].c) ws_ping(watch[0].c, "now", 3);
             }
-            if (dice(&r, 2)) turn();
+            if (rng_to(&r, 2)) turn();
         }
         ws_resume(watch[1].c);
         line.busy = 0;
@@ -727,16 +728,16 @@ TEST(sec_B9_without)
     int driver, what;
 
     for (driver = 0; driver < DRIVERS; driver++) for (what = 0; what < 4; what++) {
-        static raw r;
+        static peer r;
         ws_config cfg = client_config(&c);
         char url[100], proxy[100];
         ws_conn *x;
         toys_fresh(1);
         memset(&r, 0, sizeof r);
         loop = ws_loop_new(NULL);
-        raw_listen(&r);
-        raws[0] = &r;
-        besides = raw_besides;
+        peer_listen(&r);
+        peers[0] = &r;
+        besides = peers_turn;
         snprintf(url, sizeof url, "%s://localhost:%d/", what == 1 ? "https" : what == 2 ? "ws" : "wss", r.port);
         snprintf(proxy, sizeof proxy, "https://localhost:%d", r.port);
         if (what == 1) cfg.method = "GET";
@@ -749,14 +750,14 @@ TEST(sec_B9_without)
         CHECK_INT(c.downs + c.opens, 0);
         CHECK(r.fd < 0 && r.n == 0);                    /* nobody was even called */
         leave(&c, x);
-        raw_over(&r);
+        peer_over(&r);
         over();
     }
     for (what = 0; what < 4; what++) {                  /* with what it cannot go with */
         ws_config cfg = toy_client(&c);
         ws_conn *x;
         toys_fresh(1);
-        if (what % 2) { cfg.io.read = raw_io_read; cfg.io.write = raw_io_write; }
+        if (what % 2) { cfg.io.read = peer_io_read; cfg.io.write = peer_io_write; }
         else { cfg.memory = &block; cfg.memory_size = sizeof block; }
         loop = ws_loop_new(NULL);
         if (what < 2) {
@@ -827,7 +828,7 @@ TEST(too_many)
 {
     ws_config cfg = toy_config(&s);
     ws_conn *x;
-    raw r;
+    peer r;
     int l, i;
 
     toys_fresh(1);
@@ -839,10 +840,10 @@ TEST(too_many)
     UNTIL(c.opens == 1, 1000);
     for (i = 0; i < 5; i++) {
         memset(&r, 0, sizeof r);
-        raw_connect(&r, ws_listen_port(loop, l));
-        UNTIL((raw_read(&r), r.ended), 1000);
+        peer_connect(&r, ws_listen_port(loop, l));
+        UNTIL((peer_read(&r), r.ended), 1000);
         CHECK_INT(r.n, 0);
-        raw_over(&r);
+        peer_over(&r);
     }
     CHECK_INT(toys.wraps, 2);
     talk(x);

@@ -2,7 +2,8 @@
    or where WS_TEST_CERTS says; and ws_tls of them. Needs -DWS_USE_MBEDTLS. */
 #ifndef TLS_H
 #define TLS_H
-#include "drive.h"
+#define FIXTURE_SOCKETS
+#include "fixture.h"
 
 /* The path of a file of the certificates: name and ending; NULL for NULL. */
 static inline const char *cert_file(const char *name, const char *ending)
