@@ -1593,6 +1593,32 @@ TEST(url_all_bytes)
     }
 }
 
+/* the masked Hello of RFC 6455 5.7: no connection anywhere */
+TEST(frame_into_the_callers_buffer)
+{
+    static const uint8_t want[] = {
+        0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58
+    };
+    ws_frame frame, back;
+    uint8_t wire[32], text[8];
+    size_t head;
+
+    memset(&frame, 0, sizeof frame);
+    frame.fin = 1;
+    frame.op = WS_OP_TEXT;
+    frame.size = 5;
+    frame.masked = 1;
+    memcpy(frame.key, want + 2, 4);
+    head = ws_frame_encode(&frame, wire);
+    CHECK_INT(head, 6);
+    ws_mask(wire + head, "Hello", 5, frame.key, 0);
+    CHECK(!memcmp(wire, want, sizeof want));
+    CHECK_INT(ws_frame_decode(wire, sizeof want, &back), 6);
+    ws_mask(text, wire + 6, 5, back.key, 0);
+    CHECK(!memcmp(text, "Hello", 5));
+    CHECK(back.size == 5 && back.fin && back.op == WS_OP_TEXT);
+}
+
 TESTS(T(frame_decode_exhaustive) T(frame_round_trip) T(frame_rfc_examples) T(sec_C1_decode)
       T(mask_alignments) T(mask_pieces)
       T(utf8_exhaustive_3) T(utf8_exhaustive_4) T(utf8_code_points) T(utf8_splits)
@@ -1603,4 +1629,5 @@ TESTS(T(frame_decode_exhaustive) T(frame_round_trip) T(frame_rfc_examples) T(sec
       T(head_size_limit) T(sec_A1) T(sec_A7) T(sec_A7_leaves) T(sec_A8) T(sec_A9)
       T(head_request) T(head_answer) T(head_fields)
       T(list_elements) T(list_tokens) T(sec_A2)
-      T(url_good) T(url_bad) T(url_all_bytes))
+      T(url_good) T(url_bad) T(url_all_bytes)
+      T(frame_into_the_callers_buffer))

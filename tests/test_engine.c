@@ -2013,9 +2013,53 @@ TEST(close_without_memory)
     }
 }
 
+/* ==== states =========================================================================== */
+
+/* the numbers of the W3C */
+TEST(states)
+{
+    world w;
+    side s;
+    ws_config cfg = world_fresh(&w);
+
+    side_new(&s, &w, 1, &cfg);
+    CHECK_INT(ws_state(s.c), 0);
+    side_over(&s);
+    side_plain(&s, &w, 1);
+    CHECK_INT(ws_state(s.c), 1);
+    ws_close(s.c, 0, NULL);
+    CHECK_INT(ws_state(s.c), 2);
+    side_pull(&s);
+    side_say(&s, "88");
+    side_end(&s);
+    CHECK_INT(ws_state(s.c), 3);
+    CHECK_INT(ws_state(NULL), 3);
+    side_over(&s);
+}
+
+TEST(ping_that_cannot_be_sent)
+{
+    world w;
+    side s;
+    int client;
+
+    CHECK(ws_ping(NULL, NULL, 0) < 0);
+    for (client = 0; client < 2; client++) {
+        side_plain(&s, &w, client);
+        CHECK_INT(ws_ping(s.c, "x", 1), 0);
+        if (client) ws_close(s.c, WS_CLOSE_NORMAL, NULL);
+        side_pull(&s);
+        side_say(&s, "88x03e8");
+        CHECK_INT(ws_ping(s.c, "x", 1), WS_ERR_STATE);
+        CHECK_SENT(&s, "89'x' 88:1000 ");
+        side_over(&s);
+    }
+}
+
 TESTS(T(transcripts) T(sec_C1) T(sec_C2) T(sec_C3) T(sec_C4) T(sec_C5) T(sec_C6) T(sec_C7)
       T(sec_C8) T(sec_C9) T(sec_C10) T(sec_C11) T(sec_C12) T(sec_D1) T(sec_D3) T(close_reason)
       T(sec_D4) T(sec_D5) T(sec_D6) T(sec_D7) T(sec_D8) T(idle_timeout) T(idle_exact) T(idle_refused) T(sec_D9) T(sec_E1)
       T(sec_G1) T(sec_G2) T(sec_G3) T(sec_G5) T(echo_never_refused) T(send_states) T(pause)
       T(sec_H1) T(null) T(facts) T(timeout_exact)
-      T(close_without_memory) T(months_without_limits))
+      T(close_without_memory) T(months_without_limits)
+      T(states) T(ping_that_cannot_be_sent))

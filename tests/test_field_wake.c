@@ -22,16 +22,9 @@ int main(void)
 #include <signal.h>
 #include <sys/time.h>
 #include <time.h>
-#include "loopback.h"
+#include "fixture/sockets.h"
 
 #define LONG_AGO 15000          /* ms after which a wait has failed */
-
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
-}
 
 /* ---- a thread that interrupts another one, and ends what would wait for ever ---- */
 

@@ -1316,7 +1316,107 @@ TEST(open_facts)
     }
 }
 
+/* ==== a client's settings, and what it is told ========================================= */
+
+TEST(request_of_a_client)
+{
+    static const ws_header lines[] = { { "X-Token", "t1" }, { NULL, NULL } };
+    ws_config cfg;
+    world w;
+    side s;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.protocols = "one, two";
+    cfg.origin = "https://page.example";
+    cfg.headers = lines;
+    client_start(&s, &w, &cfg, "ws://user:pa%3Ass@[::1]:8080/p?q=1");
+    CHECK(!strncmp(s.out.p, "GET /p?q=1 HTTP/1.1\r\n", 21));
+    CHECK_FIELD(&s.out, "Host", "[::1]:8080");
+    CHECK_FIELD(&s.out, "Origin", "https://page.example");
+    CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", "one, two");
+    CHECK_FIELD(&s.out, "X-Token", "t1");
+    CHECK_FIELD(&s.out, "Authorization", "Basic dXNlcjpwYTpzcw==");     /* user:pa:ss */
+    side_over(&s);
+
+    cfg.host = "virtual.example";
+    cfg.version = 8;
+    client_start(&s, &w, &cfg, "ws://127.0.0.1/");
+    CHECK_FIELD(&s.out, "Host", "virtual.example");
+    CHECK_FIELD(&s.out, "Sec-WebSocket-Version", "8");
+    CHECK_FIELD(&s.out, "Sec-WebSocket-Origin", "https://page.example");
+    CHECK_INT(ws_version(s.c), 8);
+    side_over(&s);
+}
+
+/* and the server's choice among the subprotocols */
+TEST(sent_before_it_is_open)
+{
+    ws_config cfg;
+    world w;
+    side s;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.protocols = "one, two";
+    client_start(&s, &w, &cfg, URL);
+    CHECK_INT(ws_send_text(s.c, "before open"), 0);
+    side_answer(&s, "Sec-WebSocket-Protocol: two\r\n");
+    CHECK_EVENTS(&s, "O ");
+    CHECK_SENT(&s, "81'before open' ");
+    CHECK_STR(ws_protocol(s.c), "two");
+    CHECK_INT(ws_version(s.c), 13);
+    side_over(&s);
+}
+
+static void read_refusal(side *s, const ws_event *ev)
+{
+    ws_str why, body;
+
+    if (ev->type != WS_EV_CLOSE) return;
+    why = ws_header_value(s->c, "WWW-Authenticate");
+    body = ws_body(s->c);
+    CHECK_INT(ws_status(s->c), 401);
+    CHECK(why.size == 5 && !memcmp(why.data, "Basic", 5));
+    CHECK(body.size == 5 && !memcmp(body.data, "login", 5));
+}
+
+/* its status, headers and body */
+TEST(refusal_is_told)
+{
+    world w;
+    side s;
+
+    client_start(&s, &w, NULL, URL);
+    s.event = read_refusal;
+    side_text(&s, "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n"
+                  "Content-Length: 5\r\n\r\nlogin");
+    side_end(&s);
+    CHECK_EVENTS(&s, "C1006!STATUS ");
+    side_over(&s);
+}
+
+TEST(subprotocol_that_was_not_offered)
+{
+    static const char *const answers[] = {
+        "", "Sec-WebSocket-Protocol: c\r\n", "Sec-WebSocket-Protocol: B\r\n"
+    };
+    ws_config cfg;
+    world w;
+    side s;
+    int i;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.protocols = "a, b";
+    for (i = 0; i < COUNT(answers); i++) {
+        client_start(&s, &w, &cfg, URL);
+        side_answer(&s, answers[i]);
+        CHECK_EVENTS(&s, "C1006!SUBPROTOCOL ");
+        side_over(&s);
+    }
+}
+
 TESTS(T(requests) T(sec_A1) T(sec_A2) T(sec_A3) T(sec_A4) T(sec_A5) T(sec_A6) T(sec_A7) T(sec_A8)
       T(sec_A9) T(sec_A10) T(sec_A11) T(sec_A12) T(sec_A13) T(sec_A14) T(sec_A15) T(sec_A16)
       T(sec_A17) T(sec_A18) T(sec_A19) T(sec_A20) T(sec_A21) T(sec_I1) T(http_reply) T(answers)
-      T(sec_B1) T(sec_B2) T(sec_B3) T(sec_B6) T(sec_B7) T(sec_B10) T(urls) T(both) T(open_facts))
+      T(sec_B1) T(sec_B2) T(sec_B3) T(sec_B6) T(sec_B7) T(sec_B10) T(urls) T(both) T(open_facts)
+      T(request_of_a_client) T(sent_before_it_is_open) T(refusal_is_told)
+      T(subprotocol_that_was_not_offered))

@@ -1572,6 +1572,25 @@ TEST(version_8)
     }
 }
 
+/* other messages are refused while one is being sent in parts, pings pass */
+TEST(busy_while_parts_are_sent)
+{
+    world w;
+    side s;
+
+    side_plain(&s, &w, 1);
+    CHECK_INT(ws_send_part(s.c, WS_OP_BINARY, "ab", 2, 0), 0);
+    CHECK_INT(ws_send_text(s.c, "no"), WS_ERR_BUSY);
+    CHECK_INT(ws_ping(s.c, "p", 1), 0);
+    CHECK_INT(ws_send_part(s.c, WS_OP_BINARY, "cd", 2, 1), 0);
+    CHECK_INT(ws_send_text(s.c, "yes"), 0);
+    side_pull(&s);
+    CHECK_SENT(&s, "02'ab' 89'p' 80'cd' 81'yes' ");
+    side_say(&s, "8a'p'");
+    CHECK_EVENTS(&s, "O q'p' ");
+    side_over(&s);
+}
+
 #ifndef _WIN32
 
 /* ==== the same through sockets ========================================================= */
@@ -2263,4 +2282,5 @@ TESTS(T(sendv) T(sendv_arguments) T(fragment) T(fragment_all_or_nothing) T(fragm
       T(parts_memory) T(single_frames_fixed)
       T(send_from) T(send_from_closed) T(send_from_endless) T(send_from_memory) T(parts_are_not_idle)
       T(completion) T(completion_before_open) T(manual_pong) T(round_trip) T(empty_ping) T(drop) T(pausing)
-      T(close_text) T(version_8) SOCKET_TESTS)
+      T(close_text) T(version_8)
+      T(busy_while_parts_are_sent) SOCKET_TESTS)

@@ -46,7 +46,7 @@ int main(void)
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "loopback.h"
+#include "fixture/sockets.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -62,31 +62,13 @@ int main(void)
 
 /* ---- small things ---- */
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
-}
-
-static void sleep_ms(int ms) { poll(NULL, 0, ms); }
-
-static int open_files(void)
-{
-    int i, n = 0;
-    for (i = 0; i < 4096; i++) n += fcntl(i, F_GETFD) >= 0;
-    return n;
-}
-
-/* The same, once threads that look names up have ended: at most a few seconds from now. */
+/* open_files, once threads that look names up have ended: at most a few seconds from now. */
 static int files_settle(int want)
 {
     int i;
     for (i = 0; i < 3000 && open_files() != want; i++) sleep_ms(1);
     return open_files();
 }
-
-static void nonblocking(int fd) { fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
 /* Payload byte i of message number k, so that a mix-up shows. */
 static unsigned char pattern(size_t k, size_t i)
@@ -2495,6 +2477,209 @@ TEST(turns_end)
     ws_loop_free(loop);
 }
 
+/* ==== one call each, over sockets ====================================================== */
+
+/* A socket from elsewhere, with the request and a first frame already read. */
+TEST(adopted_with_what_was_read)
+{
+    static const char early[] = REQUEST "\x81\x85\0\0\0\0hello";
+    ws_loop *loop = ws_loop_new(NULL);
+    char answer[500];
+    ws_event ev;
+    int fd[2], in_loop;
+
+    for (in_loop = 0; in_loop < 2; in_loop++) {
+        ws_conn *c;
+        fresh();
+        echoing = 0;
+        CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+        c = ws_adopt(in_loop ? loop : NULL, fd[0], early, sizeof early - 1, NULL);
+        if (in_loop) UNTIL(loop, V[0].message, 5000);
+        while (!V[0].message && !in_loop) {
+            ws_step(c);
+            while (ws_next(c, &ev) > 0) note(&ev);
+        }
+        CHECK_STR(V[0].target, "/chat");
+        CHECK_STR(V[0].text, "hello");
+        ws_send_text(c, "back");
+        if (in_loop) turn(loop, 10);
+        else ws_step(c);
+        memset(answer, 0, sizeof answer);
+        CHECK(recv(fd[1], answer, sizeof answer - 1, 0) > 12);
+        CHECK(!strncmp(answer, "HTTP/1.1 101 ", 13));
+        ws_free(c);
+        close(fd[1]);
+    }
+    ws_loop_free(loop);
+}
+
+/* The client's address behind proxies, only as far as they are trusted. */
+TEST(remote_behind_proxies)
+{
+    static const char *const want[] = { "127.0.0.1:", "192.0.2.7", "203.0.113.9" };
+    static const ws_header via[] = {
+        { "X-Forwarded-For", "203.0.113.9, 192.0.2.7" }, { NULL, NULL }
+    };
+    uint32_t trusted;
+
+    for (trusted = 0; trusted < 3; trusted++) {
+        ws_config server, client;
+        char url[64];
+        ws_loop *loop;
+        int port;
+
+        memset(&server, 0, sizeof server);
+        memset(&client, 0, sizeof client);
+        server.trusted_proxies = trusted;
+        client.headers = via;
+        loop = serve("127.0.0.1:0", &server, &port);
+        snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
+        ws_dial(loop, url, &client);
+        UNTIL(loop, V[0].open, 5000);
+        CHECK(!strncmp(V[0].remote, want[trusted], strlen(want[trusted])));
+        ws_loop_free(loop);
+    }
+}
+
+/* Nobody answers here, and nothing is left. */
+TEST(attempt_given_up)
+{
+    ws_loop *loop = ws_loop_new(NULL);
+    int port, fd = raw_listen(&port);
+    char url[64];
+    ws_event ev;
+    ws_conn *c;
+
+    fresh();
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
+    c = ws_dial(loop, url, NULL);
+    CHECK_INT(ws_poll(loop, &ev, 20), 0);
+    ws_close(c, WS_CLOSE_NORMAL, NULL);                 /* either way */
+    UNTIL(loop, V[1].close, 5000);
+    CHECK_INT(V[1].close, 1);
+    c = ws_dial(loop, url, NULL);
+    CHECK_INT(ws_poll(loop, &ev, 20), 0);
+    ws_free(c);
+    CHECK_INT(ws_poll(loop, &ev, 20), 0);
+    CHECK_INT(ws_loop_count(loop), 0);
+    ws_loop_free(loop);
+    close(fd);
+}
+
+/* A loop with both ends of a WebSocket, open; *c: the client. */
+static ws_loop *both_ends(ws_conn **c, const ws_config *cfg)
+{
+    char url[64];
+    int port;
+    ws_loop *loop = serve("127.0.0.1:0", NULL, &port);
+
+    echoing = 0;
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
+    *c = ws_dial(loop, url, cfg);
+    UNTIL(loop, V[0].open && V[1].open, 5000);
+    return loop;
+}
+
+/* The handshake only: raw bytes afterwards, on both ends. */
+TEST(detached_on_both_ends)
+{
+    char text[16] = "";
+    ws_socket fd[2];
+    ws_conn *c;
+    ws_loop *loop = both_ends(&c, NULL);
+    const void *rest;
+    size_t n;
+
+    settle(loop, 20);
+    fd[0] = ws_detach(c, &rest, &n);
+    CHECK(fd[0] >= 0 && n == 0);
+    fd[1] = ws_detach(V[0].conn, &rest, &n);
+    CHECK(fd[1] >= 0 && n == 0);
+    CHECK_INT(send(fd[0], "raw", 3, 0), 3);
+    UNTIL(loop, V[0].close + V[1].close == 2, 5000);
+    CHECK(recv(fd[1], text, sizeof text, 0) == 3 && !memcmp(text, "raw", 3));
+    CHECK_INT(ws_loop_count(loop), 0);
+    close(fd[0]);
+    close(fd[1]);
+    ws_loop_free(loop);
+}
+
+static int calm_came_as;        /* how many messages came before it, -1: it did not */
+
+static void find_calm(const ws_event *ev)
+{
+    if (ev->type == WS_EV_MESSAGE && ev->size == 12) calm_came_as = V[0].message;
+}
+
+/* A burst on one connection lets the others through. */
+TEST(burst_beside_a_calm_connection)
+{
+    enum { BURST = 100000 };
+    char url[100];
+    ws_config cfg;
+    ws_loop *loop;
+    ws_conn *busy, *calm;
+    int i;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.max_backlog = 8 << 20;
+    loop = both_ends(&busy, &cfg);
+    snprintf(url, sizeof url, "ws://%s/", V[1].remote);
+    calm = ws_dial(loop, url, &cfg);
+    UNTIL(loop, V[0].open == 2 && V[1].open == 2, 5000);
+    calm_came_as = -1;
+    hook = find_calm;
+    for (i = 0; i < BURST; i++) CHECK_INT(ws_send_text(busy, "one of very many"), 0);
+    CHECK_INT(ws_send_text(calm, "the only one"), 0);
+    UNTIL(loop, V[0].message == BURST + 1, 60000);
+    CHECK(calm_came_as > 0 && calm_came_as < BURST);
+    ws_loop_free(loop);
+}
+
+/* Nagle's delay is off on both ends. */
+TEST(no_delay_on_both_ends)
+{
+    ws_conn *c;
+    ws_loop *loop = both_ends(&c, NULL);
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        int on = 0;
+        socklen_t size = sizeof on;
+        int fd = (int)ws_fd(i ? c : V[0].conn);
+        CHECK_INT(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size), 0);
+        CHECK(on != 0);
+    }
+    ws_loop_free(loop);
+}
+
+/* An ordinary request goes back to another server, with its bytes. */
+TEST(http_goes_elsewhere)
+{
+    static const char form[] =
+        "POST /form HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\na=1&";
+    ws_loop *loop = ws_loop_new(NULL);
+    const void *rest = NULL;
+    char text[16] = "";
+    int fd[2];
+    ws_conn *c;
+    size_t n = 0;
+
+    fresh();
+    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    c = ws_adopt(loop, fd[0], NULL, 0, NULL);
+    CHECK_INT(send(fd[1], form, sizeof form - 1, 0), sizeof form - 1);
+    UNTIL(loop, V[0].http, 5000);
+    CHECK_INT(ws_detach(c, &rest, &n), fd[0]);
+    CHECK(n >= sizeof form - 5 && n <= sizeof form - 1 && !memcmp(rest, form, n));
+    UNTIL(loop, V[0].close, 5000);
+    CHECK_INT(send(fd[0], "mine", 4, 0), 4);
+    CHECK_INT(recv(fd[1], text, sizeof text, 0), 4);
+    close(fd[0]);
+    close(fd[1]);
+    ws_loop_free(loop);
+}
+
 TESTS(T(on_socket) T(resume_in_every_state) T(paused_while_connecting) T(paused_peer_resets)
     T(copies_of_sockets) T(two_heaps) T(backlog_is_what_cannot_leave) T(poll_until_is_in_time) T(turns_end)
     LINUX_TESTS     /* first, on a heap without holes */
@@ -2507,6 +2692,9 @@ TESTS(T(on_socket) T(resume_in_every_state) T(paused_while_connecting) T(paused_
     T(sec_H6_high_descriptors)
     T(connect_and_close_1000_times) T(echo_through_a_tiny_window) T(echo_of_many_sizes)
     T(sec_H5_io_faults_at_every_call) T(io_blocking_over_socketpair)
-    T(no_allocation_per_message))
+    T(no_allocation_per_message)
+      T(adopted_with_what_was_read) T(remote_behind_proxies) T(attempt_given_up)
+      T(detached_on_both_ends) T(burst_beside_a_calm_connection)
+      T(no_delay_on_both_ends) T(http_goes_elsewhere))
 
 #endif

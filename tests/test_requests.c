@@ -11,6 +11,15 @@ static int str_is(ws_str s, const char *want)
     return want ? s.data && s.size == strlen(want) && !memcmp(s.data, want, s.size) : !s.data;
 }
 
+static ws_str str_of(const char *text)
+{
+    ws_str str;
+
+    str.data = text;
+    str.size = strlen(text);
+    return str;
+}
+
 static ws_config asking(void)
 {
     ws_config cfg;
@@ -2111,6 +2120,388 @@ TEST(version_8)
     }
 }
 
+/* ==== one call each, as an application uses it ========================================= */
+
+#define GET(target, lines) "GET " target " HTTP/1.1\r\n" ALL lines E
+
+/* A server that was given the request, in a world that begins here; on: its application. */
+static void ask(side *s, world *w, const ws_config *with, const char *request,
+                void (*on)(side *s, const ws_event *ev))
+{
+    ws_config none;
+
+    memset(&none, 0, sizeof none);
+    start(s, w, with ? with : &none);
+    s->event = on;
+    give(s, request);
+}
+
+/* a head that another server parsed is told, put together again, and opens a connection */
+TEST(upgrade_parsed_elsewhere)
+{
+    static const struct { const char *head; int is; } heads[] = {
+        { GET("/", ""), 1 },
+        { "GET / HTTP/1.1\r\nupgrade: WebSocket\r\nconnection: keep-alive, UPGRADE\r\n\r\n", 1 },
+        { "GET / HTTP/1.1\r\nConnection: upgrade\r\n\r\n", 0 },
+        { "GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", 0 },
+        { "GET / HTTP/1.1\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n", 0 },
+        { "POST / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", 0 },
+        { "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrades\r\n\r\n", 0 },
+        { "nonsense", 0 }, { "", 0 }
+    };
+    static const ws_header parsed[] = {
+        { "Upgrade", "websocket" }, { "Connection", "Upgrade" }, { "Host", "example.com" },
+        { "Sec-WebSocket-Key", KEY }, { "Sec-WebSocket-Version", "13" }, { NULL, NULL }
+    };
+    char head[400];
+    size_t size;
+    world w;
+    side s;
+    int i;
+
+    for (i = 0; i < COUNT(heads); i++)
+        CHECK_INT(ws_is_upgrade(str_of(heads[i].head)), heads[i].is);
+    size = ws_head_format(head, sizeof head - 1, "GET", "/chat", parsed);
+    CHECK(size > 0);
+    head[size] = 0;
+    CHECK_INT(ws_is_upgrade(str_of(head)), 1);
+    ask(&s, &w, NULL, head, NULL);
+    CHECK_EVENTS(&s, "O ");
+    side_over(&s);
+}
+
+static void read_request(side *s, const ws_event *ev)
+{
+    ws_str name, value;
+    size_t pos = 0;
+    int lines = 0;
+    char text[32];
+
+    if (ev->type != WS_EV_REQUEST) return;
+    CHECK_STR(ws_method(s->c), "GET");
+    CHECK_STR(ws_target(s->c), "/a/b?x=1&name=a%20b+c");
+    CHECK(str_is(ws_path(s->c), "/a/b"));
+    CHECK_INT(ws_query(s->c, "name", text, sizeof text), 5);
+    CHECK_STR(text, "a b c");
+    CHECK_INT(ws_query(s->c, "nobody", text, sizeof text), -1);
+    CHECK(str_is(ws_header_value(s->c, "hOsT"), "example.com"));
+    CHECK(ws_header_value(s->c, "Cookie").data == NULL);
+    CHECK(str_is(ws_header_value(s->c, "Origin"), "http://example.com"));
+    CHECK(str_is(ws_header_item(s->c, "Sec-WebSocket-Protocol", 0), "one"));
+    CHECK(str_is(ws_header_item(s->c, "Sec-WebSocket-Protocol", 1), "two"));
+    CHECK(ws_header_item(s->c, "Sec-WebSocket-Protocol", 2).data == NULL);
+    CHECK(str_is(ws_header_item(s->c, "Sec-WebSocket-Extensions", 0),
+                 "permessage-deflate; a=\"b,c\""));
+    while (ws_header_next(s->c, &pos, &name, &value)) lines++;
+    CHECK_INT(lines, 8);
+    ws_accept(s->c, NULL);
+}
+
+TEST(all_of_a_request_is_told)
+{
+    ws_config cfg = asking();
+    world w;
+    side s;
+
+    ask(&s, &w, &cfg, GET("/a/b?x=1&name=a%20b+c", "Origin: http://example.com\r\n"
+        "Sec-WebSocket-Protocol: one, two\r\n"
+        "Sec-WebSocket-Extensions: permessage-deflate; a=\"b,c\"\r\n"), read_request);
+    CHECK_EVENTS(&s, "R O ");
+    side_over(&s);
+}
+
+/* as long as the deadline of the handshake allows; bytes that come meanwhile are kept */
+TEST(parked_keeps_what_comes)
+{
+    ws_config cfg = asking();
+    world w;
+    side s;
+
+    ask(&s, &w, &cfg, GET("/", ""), NULL);
+    CHECK_EVENTS(&s, "R ");
+    CHECK_INT(s.out.n, 0);
+    side_frame(&s, 0x81, "early", 5);
+    side_time(&s, 9900);
+    CHECK_EVENTS(&s, "R ");
+    CHECK_INT(ws_accept(s.c, NULL), 0);
+    CHECK(ws_accept(s.c, NULL) < 0);
+    CHECK(ws_reject(s.c, 403, NULL, NULL) < 0);
+    side_pull(&s);
+    CHECK_EVENTS(&s, "R O T'early' ");
+    side_over(&s);
+
+    ask(&s, &w, &cfg, GET("/", ""), NULL);
+    side_time(&s, 10001);
+    CHECK_EVENTS(&s, "R C1006!HANDSHAKE_TIMEOUT ");
+    CHECK(ws_accept(s.c, NULL) < 0);
+    side_over(&s);
+}
+
+static void accept_two(side *s, const ws_event *ev)
+{
+    static const ws_header lines[] = {
+        { "Set-Cookie", "seen=1; Path=/" }, { "X-Node", "7" }, { NULL, NULL }
+    };
+    ws_answer answer = { "two", lines };
+
+    if (ev->type == WS_EV_REQUEST) CHECK_INT(ws_accept(s->c, &answer), 0);
+    if (ev->type == WS_EV_OPEN) CHECK_STR(ws_protocol(s->c), "two");
+}
+
+static void accept_foreign(side *s, const ws_event *ev)
+{
+    ws_answer answer = { "three", NULL };
+
+    if (ev->type != WS_EV_REQUEST) return;
+    CHECK_INT(ws_accept(s->c, &answer), WS_ERR_ARGUMENT);
+    answer.protocol = "";
+    CHECK_INT(ws_accept(s->c, &answer), 0);
+}
+
+TEST(accepted_with_subprotocol_and_headers)
+{
+    static const char *request = GET("/", "Sec-WebSocket-Protocol: one, two\r\n");
+    ws_config cfg = asking();
+    world w;
+    side s;
+
+    ask(&s, &w, &cfg, request, accept_two);
+    CHECK_EVENTS(&s, "R O ");
+    CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", "two");
+    CHECK_FIELD(&s.out, "Set-Cookie", "seen=1; Path=/");
+    CHECK_FIELD(&s.out, "X-Node", "7");
+    side_over(&s);
+    ask(&s, &w, &cfg, request, accept_foreign);
+    CHECK_EVENTS(&s, "R O ");
+    CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", NULL);
+    side_over(&s);
+}
+
+static void reject_login(side *s, const ws_event *ev)
+{
+    static const ws_header lines[] = { { "WWW-Authenticate", "Basic" }, { NULL, NULL } };
+
+    if (ev->type == WS_EV_REQUEST)
+        CHECK_INT(ws_reject(s->c, 401, lines, "who are you?"), 0);
+}
+
+TEST(rejected_with_headers_and_body)
+{
+    ws_config cfg = asking();
+    world w;
+    side s;
+
+    ask(&s, &w, &cfg, GET("/", ""), reject_login);
+    CHECK(!strncmp(s.out.p, "HTTP/1.1 401 Unauthorized\r\n", 27));
+    CHECK_FIELD(&s.out, "WWW-Authenticate", "Basic");
+    CHECK_STR(s.out.p + head_size(&s.out), "who are you?");
+    CHECK_EVENTS(&s, "R C1006!REJECTED ");
+    CHECK(strstr(ws_error_text(s.c), "who are you?") != NULL);
+    side_over(&s);
+}
+
+/* without cfg.ask all good requests are accepted, with it none by itself */
+TEST(who_is_not_asked_accepts)
+{
+    ws_config cfg = asking();
+    world w;
+    side s;
+
+    ask(&s, &w, NULL, GET("/", ""), NULL);
+    CHECK_EVENTS(&s, "O ");
+    side_over(&s);
+    ask(&s, &w, &cfg, GET("/", ""), NULL);
+    CHECK_EVENTS(&s, "R ");
+    CHECK_INT(s.out.n, 0);
+    side_over(&s);
+}
+
+TEST(origins_allowed)
+{
+    static const char *const two = "https://a.example, https://b.example";
+    const struct { const char *origins, *request; int good; } cases[] = {
+        { NULL, GET("/", ""), 1 },
+        { NULL, GET("/", "Origin: http://example.com\r\n"), 1 },
+        { NULL, GET("/", "Origin: http://evil.example\r\n"), 0 },
+        { "*", GET("/", "Origin: http://evil.example\r\n"), 1 },
+        { two, GET("/", "Origin: https://b.example\r\n"), 1 },
+        { two, GET("/", "Origin: http://example.com\r\n"), 0 }
+    };
+    int i;
+
+    for (i = 0; i < COUNT(cases); i++) {
+        ws_config cfg;
+        world w;
+        side s;
+
+        memset(&cfg, 0, sizeof cfg);
+        cfg.origins = cases[i].origins;
+        ask(&s, &w, &cfg, cases[i].request, NULL);
+        CHECK_EVENTS(&s, cases[i].good ? "O " : "C1006!ORIGIN ");
+        CHECK_INT(head_status(&s.out), cases[i].good ? 101 : 403);
+        side_over(&s);
+    }
+}
+
+TEST(subprotocol_in_the_clients_order)
+{
+    ws_config cfg;
+    world w;
+    side s;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.protocols = "a, b";
+    ask(&s, &w, &cfg, GET("/", "Sec-WebSocket-Protocol: x, b, a\r\n"), NULL);
+    CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", "b");
+    CHECK_STR(ws_protocol(s.c), "b");
+    side_over(&s);
+}
+
+/* Takes chat.v2 in any case. */
+static void choose_chat(side *s, const ws_event *ev)
+{
+    ws_answer answer = { NULL, NULL };
+    ws_str offered;
+    char name[20];
+    int i;
+
+    if (ev->type != WS_EV_REQUEST) return;
+    for (i = 0; (offered = ws_header_item(s->c, "Sec-WebSocket-Protocol", i)).data; i++) {
+        if (!ws_str_is(offered, "chat.v2") || offered.size >= sizeof name) continue;
+        snprintf(name, sizeof name, "%.*s", (int)offered.size, offered.data);
+        answer.protocol = name;
+    }
+    CHECK_INT(ws_accept(s->c, &answer), 0);
+}
+
+/* and it is sent as the client wrote it */
+TEST(subprotocol_chosen_without_case)
+{
+    ws_config cfg = asking();
+    world w;
+    side s;
+
+    ask(&s, &w, &cfg, GET("/", "Sec-WebSocket-Protocol: chat.v1, Chat.V2\r\n"), choose_chat);
+    CHECK_EVENTS(&s, "R O ");
+    CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", "Chat.V2");
+    side_over(&s);
+}
+
+static void read_cookies(side *s, const ws_event *ev)
+{
+    char text[16];
+
+    if (ev->type != WS_EV_REQUEST) return;
+    CHECK_INT(ws_cookie(s->c, "session", text, sizeof text), 5);
+    CHECK_STR(text, "a b=c");
+    CHECK_INT(ws_cookie(s->c, "quoted", text, sizeof text), 3);
+    CHECK_STR(text, "x y");
+    CHECK_INT(ws_cookie(s->c, "empty", text, sizeof text), 0);
+    CHECK_INT(ws_cookie(s->c, "Session", text, sizeof text), -1);
+    CHECK_INT(ws_cookie(s->c, "session", text, 3), -1);
+    ws_accept(s->c, NULL);
+}
+
+TEST(cookies_of_a_request)
+{
+    ws_config cfg = asking();
+    world w;
+    side s;
+
+    ask(&s, &w, &cfg, GET("/", "Cookie: other=1; session=a%20b=c; quoted=\"x y\"; empty=\r\n"),
+        read_cookies);
+    CHECK_EVENTS(&s, "R O ");
+    side_over(&s);
+}
+
+TEST(cookie_with_attributes)
+{
+    static const char *const parts[] = {
+        "; Path=/", "; Domain=example.com", "; Max-Age=60", "; Secure", "; HttpOnly",
+        "; SameSite=Lax"
+    };
+    ws_set_cookie cookie;
+    char line[120];
+    int i, size;
+
+    memset(&cookie, 0, sizeof cookie);
+    cookie.name = "id";
+    cookie.value = "a b;c\r\n";
+    cookie.path = "/";
+    cookie.domain = "example.com";
+    cookie.same_site = "Lax";
+    cookie.max_age = 60;
+    cookie.secure = cookie.http_only = 1;
+    size = ws_cookie_format(&cookie, line, sizeof line);
+    CHECK_INT(size, strlen(line));
+    CHECK(strstr(line, "id=a%20b%3Bc%0D%0A; ") == line);
+    for (i = 0; i < COUNT(parts); i++) CHECK(strstr(line, parts[i]) != NULL);
+    CHECK_INT(ws_cookie_format(&cookie, line, 10), -1);
+    cookie.path = "/\r\nX: y";
+    CHECK_INT(ws_cookie_format(&cookie, line, sizeof line), -1);
+    cookie.path = NULL;
+    cookie.name = "i d";
+    CHECK_INT(ws_cookie_format(&cookie, line, sizeof line), -1);
+}
+
+TEST(routes_by_path_and_subprotocol)
+{
+    static const ws_route routes[] = {
+        { "/chat", "v1", 1 }, { "/chat", "v2", 2 }, { "/feed/*", NULL, 3 },
+        { "/*/log", NULL, 4 }, { NULL, NULL, 0 }
+    };
+    static const struct { const char *target, *line, *chosen; int id; } cases[] = {
+        { "/chat", "Sec-WebSocket-Protocol: v1\r\n", "v1", 1 },
+        { "/chat", "Sec-WebSocket-Protocol: v2\r\n", "v2", 2 },
+        { "/chat?x=/feed/", "Sec-WebSocket-Protocol: v2, v1\r\n", "v2", 2 },
+        { "/chat", "Sec-WebSocket-Protocol: v3\r\n", "", 0 },
+        { "/chat", "", "", 0 }, { "/feed/", "", "", 3 }, { "/feed/a/b", "", "", 3 },
+        { "/feed", "", "", 0 }, { "/ann/log", "", "", 4 }, { "/ann/bob/log", "", "", 0 },
+        { "/", "", "", 0 }, { "/chat/", "Sec-WebSocket-Protocol: v1\r\n", "", 0 }
+    };
+    ws_config cfg;
+    int i;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.routes = routes;
+    for (i = 0; i < COUNT(cases); i++) {
+        char request[600];
+        world w;
+        side s;
+
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" ALL "%s" E, cases[i].target,
+                 cases[i].line);
+        ask(&s, &w, &cfg, request, NULL);
+        CHECK_EVENTS(&s, cases[i].id ? "O " : "C1006!ROUTE ");
+        CHECK_INT(ws_route_id(s.c), cases[i].id);
+        if (cases[i].id) CHECK_STR(ws_protocol(s.c), cases[i].chosen);
+        else CHECK_INT(head_status(&s.out), 404);
+        side_over(&s);
+    }
+}
+
+/* as libwebsockets' test page wants it */
+TEST(two_applications_on_one_path)
+{
+    static const ws_route routes[] = {
+        { "/", "dumb-increment-protocol", 1 }, { "/", "lws-mirror-protocol", 2 },
+        { NULL, NULL, 0 }
+    };
+    ws_config cfg;
+    world w;
+    side s;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.routes = routes;
+    ask(&s, &w, &cfg, GET("/", "Sec-WebSocket-Protocol: lws-mirror-protocol\r\n"), NULL);
+    CHECK_INT(ws_route_id(s.c), 2);
+    side_over(&s);
+    ask(&s, &w, &cfg, GET("/", "Sec-WebSocket-Protocol: dumb-increment-protocol\r\n"), NULL);
+    CHECK_INT(ws_route_id(s.c), 1);
+    CHECK_STR(ws_protocol(s.c), "dumb-increment-protocol");
+    side_over(&s);
+}
+
 /* ==== over sockets ===================================================================== */
 
 #ifndef _WIN32
@@ -2844,4 +3235,10 @@ TESTS(T(answer_at_any_time) T(answer_byte_by_byte) T(hang_up_while_parked) T(par
       T(headers_arrive) T(sec_A18_answers) T(cookie_round_trip) T(cookie_format) T(query_and_cookie_tables)
       T(query_and_cookie_exhaustive) T(route_patterns) T(route_choice) T(route_tables) T(sec_A2_offers) T(sec_I1_asked)
       T(forwarded_for) T(forwarded_behind_anything) T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies) T(body_end_without_memory)
-      T(next_header_stays) T(next_header_replaces) T(headers_of_the_library) T(headers_in_place) T(refusal_too_large) T(refusal_both_ends) T(no_body_of_a_101) T(version_8) NET)
+      T(next_header_stays) T(next_header_replaces) T(headers_of_the_library) T(headers_in_place) T(refusal_too_large) T(refusal_both_ends) T(no_body_of_a_101) T(version_8)
+      T(upgrade_parsed_elsewhere) T(all_of_a_request_is_told) T(parked_keeps_what_comes)
+      T(accepted_with_subprotocol_and_headers) T(rejected_with_headers_and_body)
+      T(who_is_not_asked_accepts) T(origins_allowed) T(subprotocol_in_the_clients_order)
+      T(subprotocol_chosen_without_case) T(cookies_of_a_request)
+      T(cookie_with_attributes) T(routes_by_path_and_subprotocol)
+      T(two_applications_on_one_path) NET)
