@@ -2013,6 +2013,368 @@ TEST(close_without_memory)
     }
 }
 
+/* ==== more of the threats ============================================================== */
+
+static int pattern_fill(void *user, void *bytes, size_t n)
+{
+    unsigned char *to = (unsigned char *)bytes;
+    unsigned *state = (unsigned *)user;
+
+    while (n--) {
+        *state = *state * 1103515245u + 12345u;
+        *to++ = (unsigned char)(*state >> 16);
+    }
+    return 0;
+}
+
+static void *filling_alloc(void *user, void *old, size_t old_size, size_t new_size)
+{
+    void *p = NULL;
+    if (new_size) {
+        p = malloc(new_size);
+        memset(p, *(int *)user, new_size);
+        if (old) memcpy(p, old, old_size < new_size ? old_size : new_size);
+    }
+    free(old);
+    return p;
+}
+
+/* One conversation; everything both sides put on the wire. */
+static size_t wire_with(int fill, char *out, size_t room)
+{
+    unsigned seed = 7;
+    ws_config cfg;
+    ws_conn *ends[2];
+    ws_event ev;
+    size_t total = 0, n;
+    int turn, i;
+    char big[3000];
+
+    memset(&cfg, 0, sizeof cfg);
+    memset(big, 'x', sizeof big);
+    cfg.alloc = filling_alloc;
+    cfg.alloc_user = &fill;
+    cfg.random = pattern_fill;
+    cfg.random_user = &seed;
+    cfg.protocols = "a, b";
+    ends[0] = ws_client_new("ws://u:p@example.com/x?y", &cfg);
+    ends[1] = ws_server_new(&cfg);
+    for (turn = 0; turn < 40; turn++) {
+        for (i = 0; i < 2; i++) {
+            const void *p = ws_output(ends[i], &n);
+            if (n > 700) n = 700;
+            CHECK(total + n <= room);
+            memcpy(out + total, p, n);
+            total += n;
+            ws_output_done(ends[i], ws_feed(ends[!i], p, n));
+        }
+        for (i = 0; i < 2; i++)
+            while (ws_next(ends[i], &ev))
+                if (ev.type == WS_EV_OPEN) {
+                    ws_send(ends[i], WS_OP_BINARY, big, sizeof big);
+                    ws_ping(ends[i], "p", 1);
+                    ws_send_text(ends[i], "");
+                } else if (ev.type == WS_EV_PONG) {
+                    ws_close(ends[i], i ? 1000 : 3001, "done");
+                }
+    }
+    ws_free(ends[0]);
+    ws_free(ends[1]);
+    return total;
+}
+
+/* no byte on the wire depends on what the memory held before */
+TEST(sec_C13)
+{
+    static char a[65536], b[65536];
+    size_t n = wire_with(0x00, a, sizeof a);
+
+    CHECK(n > 6000);
+    CHECK_INT(wire_with(0xFF, b, sizeof b), n);
+    CHECK(!memcmp(a, b, n));
+    CHECK_INT(wire_with(0x5A, b, sizeof b), n);
+    CHECK(!memcmp(a, b, n));
+}
+
+/* Chi squared of so many bytes, 255 degrees. */
+static double uneven(const long count[256], long total)
+{
+    double sum = 0, want = (double)total / 256;
+    int i;
+
+    for (i = 0; i < 256; i++) sum += ((double)count[i] - want) * ((double)count[i] - want) / want;
+    return sum;
+}
+
+/* keys from the system's source: none comes twice beyond chance, every byte is as good as any */
+TEST(sec_G1_system)
+{
+    enum { KEYS = 100000 };
+    ws_config cfg;
+    world w;
+    side s;
+    unsigned char *keys = (unsigned char *)malloc(4 * KEYS);
+    long count[4][256], repeats = 0, i, k;
+
+    memset(&cfg, 0, sizeof cfg);
+    memset(count, 0, sizeof count);
+    world_init(&w);
+    side_open(&s, &w, 1, &cfg);
+    for (i = 0; i < KEYS; i++) {
+        const unsigned char *frame;
+        size_t n;
+        CHECK_INT(i % 2 ? ws_send_text(s.c, "same") : ws_ping(s.c, "same", 4), 0);
+        frame = (const unsigned char *)ws_output(s.c, &n);
+        CHECK_INT(n, 10);
+        memcpy(keys + 4 * i, frame + 2, 4);
+        for (k = 0; k < 4; k++) count[k][frame[2 + k]]++;
+        for (k = 0; k < 4; k++) CHECK_INT(frame[6 + k] ^ frame[2 + k], "same"[k]);
+        ws_output_done(s.c, n);
+    }
+    qsort(keys, KEYS, 4, by_value);
+    for (i = 1; i < KEYS; i++) repeats += !memcmp(keys + 4 * i, keys + 4 * i - 4, 4);
+    CHECK(repeats < 12);                /* 1.2 expected */
+    for (k = 0; k < 4; k++) {           /* 6 sigma and more */
+        double sum = uneven(count[k], KEYS);
+        CHECK(sum > 120 && sum < 420);
+    }
+    free(keys);
+    side_over(&s);
+}
+
+static int failing_random(void *user, void *bytes, size_t n)
+{
+    memset(bytes, 0x55, n);
+    return *(int *)user;
+}
+
+/* a pong that waits is masked when it leaves: no key then, no pong */
+TEST(sec_G1_late_pong)
+{
+    static char block[3000];
+    int fails, broken;
+
+    for (fails = 0; fails < 2; fails++) {
+        ws_config cfg;
+        world w;
+        side s;
+
+        broken = 0;
+        memset(&cfg, 0, sizeof cfg);
+        cfg.random = failing_random;
+        cfg.random_user = &broken;
+        world_init(&w);
+        side_open(&s, &w, 1, &cfg);
+        s.hold = 1;
+        CHECK_INT(ws_send(s.c, WS_OP_BINARY, block, sizeof block), 0);
+        side_say(&s, "89'late'");
+        CHECK_EVENTS(&s, "O p'late' ");
+        broken = fails;
+        side_release(&s);
+        CHECK_INT(s.out.n - s.head, sizeof block + 8 + (fails ? 0 : 10));
+        side_over(&s);
+    }
+}
+
+static ws_conn *open_with(const ws_config *cfg, uint64_t now)
+{
+    ws_event ev;
+    ws_conn *c = ws_server_new(cfg);
+
+    ws_tick(c, now);
+    ws_feed(c, REQUEST, sizeof REQUEST - 1);
+    CHECK_INT(ws_next(c, &ev), 1);
+    return c;
+}
+
+/* What came out, and 1 if it closed. */
+static int quiet(ws_conn *c, uint64_t now)
+{
+    ws_event ev;
+    size_t n;
+
+    ws_tick(c, now);
+    ws_output(c, &n);
+    ws_output_done(c, n);
+    return ws_next(c, &ev) && ev.type == WS_EV_CLOSE;
+}
+
+/* the clock is set back an hour between our ping and the peer's answer, or between two
+   messages: what has passed stays passed, what is left stays left */
+TEST(sec_D9_back)
+{
+    static const uint64_t hour = 3600000;
+    ws_config cfg;
+    ws_conn *c;
+    uint64_t t = 10 * hour;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.idle_timeout = 25000;
+    c = open_with(&cfg, t);
+    CHECK_INT(quiet(c, t + 20000), 0);          /* the ping */
+    CHECK_INT(ws_send_text(c, "x"), 0);         /* not idle, though the deadline stands at 25 s */
+    CHECK_INT(quiet(c, t + 22000), 0);
+    t -= hour;
+    CHECK_INT(quiet(c, t + 22000), 0);
+    CHECK_INT(quiet(c, t + 25000), 0);
+    CHECK_INT(quiet(c, t + 39999), 0);
+    CHECK_INT(quiet(c, t + 40001), 1);
+    CHECK_INT(ws_error(c), WS_ERR_PING_TIMEOUT);
+    ws_free(c);
+
+    cfg.ping_interval = 1000;                   /* deadlines that come before the idle one */
+    cfg.ping_timeout = WS_NEVER;
+    t = 10 * hour;
+    c = open_with(&cfg, t);
+    CHECK_INT(quiet(c, t + 500), 0);
+    t -= hour;
+    CHECK_INT(quiet(c, t + 500), 0);
+    CHECK_INT(quiet(c, t + 1000), 0);
+    CHECK_INT(quiet(c, t + 24999), 0);
+    CHECK_INT(ws_error(c), 0);
+    quiet(c, t + 25001);
+    CHECK_INT(ws_error(c), WS_ERR_IDLE_TIMEOUT);
+    ws_free(c);
+}
+
+static const char masked_hi[] = "\x81\x82\0\0\0\0hi";
+
+/* the peer's end is told after what it said before, also when that waits for us: paused, or
+   while the peer does not read */
+TEST(end_while_held)
+{
+    int paused;
+
+    for (paused = 0; paused < 2; paused++) {
+        static char big[700000];
+        ws_conn *c = open_with(NULL, 1000);
+        ws_event ev;
+        size_t n;
+
+        CHECK_INT(quiet(c, 1000), 0);
+        if (paused) ws_pause(c);
+        else CHECK_INT(ws_send(c, WS_OP_BINARY, big, sizeof big), 0);
+        CHECK_INT(ws_feed(c, masked_hi, 8), 8);
+        ws_feed_end(c);
+        CHECK_INT(ws_next(c, &ev), 0);
+        CHECK_INT(ws_error(c), 0);
+        if (paused) ws_resume(c);
+        ws_output(c, &n);
+        ws_output_done(c, n);
+        CHECK_INT(ws_next(c, &ev), 1);
+        CHECK_INT(ev.type, WS_EV_MESSAGE);
+        CHECK_INT(ws_next(c, &ev), 1);
+        CHECK_INT(ev.error, WS_ERR_EOF);
+        ws_free(c);
+    }
+}
+
+/* While we do not read, the peer's silence says nothing: paused, nobody is called dead; with
+   much unsent no ping is added to it; and a peer that takes bytes, however slowly, lives. One
+   that takes none does not. */
+TEST(silence_while_held)
+{
+    static char big[1000000];
+    ws_conn *c = open_with(NULL, 1000);
+    uint64_t t;
+    size_t n, waits;
+
+    CHECK_INT(quiet(c, 1000), 0);
+    ws_pause(c);
+    for (t = 1000; t < 200000; t += 500) CHECK_INT(quiet(c, t), 0);
+    ws_resume(c);
+    for (; t < 200000 + 39000; t += 500) CHECK_INT(quiet(c, t), 0);
+    for (; t < 200000 + 45000; t += 500) quiet(c, t);
+    CHECK_INT(ws_error(c), WS_ERR_PING_TIMEOUT);
+    ws_free(c);
+
+    c = open_with(NULL, 1000);
+    CHECK_INT(quiet(c, 1000), 0);
+    CHECK_INT(ws_send(c, WS_OP_BINARY, big, sizeof big), 0);
+    for (t = 1000; ws_buffered(c) > 600000; t += 5000) {
+        size_t before = ws_buffered(c);
+        ws_tick(c, t);
+        CHECK_INT(ws_buffered(c), before);
+        CHECK_INT(ws_error(c), 0);
+        ws_output(c, &n);
+        CHECK(n > 3000);
+        ws_output_done(c, 3000);
+    }
+    CHECK(t > 600000);
+    waits = ws_buffered(c);
+    for (n = 0; n < 100 && !ws_error(c); n++) {
+        CHECK_INT(ws_buffered(c), waits);
+        ws_tick(c, t += 500);
+    }
+    CHECK_INT(ws_error(c), WS_ERR_PING_TIMEOUT);
+    CHECK(n > 60);
+    ws_free(c);
+}
+
+/* a flood of pings is never amplified: fewer bytes go out than came in */
+TEST(sec_D2)
+{
+    static const char ping[] = "\x89\x84kkkk" "ping";
+    ws_conn *c = open_with(NULL, 1000);
+    ws_event ev;
+    size_t in = 0, out = 0, n;
+    int i;
+
+    quiet(c, 1000);
+    for (i = 0; i < 200000; i++) {
+        in += ws_feed(c, ping, 10);
+        while (ws_next(c, &ev)) CHECK_INT(ev.type, WS_EV_PING);
+        CHECK(ws_buffered(c) <= 2048 + 131);
+        if (i % 1000) continue;
+        do {
+            ws_output(c, &n);
+            out += n;
+            ws_output_done(c, n);
+        } while (n);
+    }
+    CHECK(out > 0 && out < in);
+    ws_free(c);
+}
+
+/* texts about bad text are plain ASCII, whatever the bytes were */
+TEST(sec_E2)
+{
+    int byte, size;
+
+    for (byte = 0x80; byte < 0x100; byte++) for (size = 1; size <= 4; size++) {
+        char text[] = "aaaa";
+        const char *at;
+        world w;
+        side s;
+
+        text[size - 1] = (char)byte;
+        side_plain(&s, &w, 0);
+        side_frame(&s, 0x81, text, (size_t)size);
+        CHECK_INT(ws_error(s.c), WS_ERR_UTF8);
+        for (at = ws_error_text(s.c); *at; at++) CHECK(*at >= 32 && *at < 127);
+        side_over(&s);
+    }
+}
+
+/* limits hold from the first byte, before the application has seen anything of the peer */
+TEST(sec_I2)
+{
+    static const char early[] = REQUEST "\x82\xff\0\0\0\0\x7f\xff\xff\xff" "kkkk";
+    world w;
+    side s;
+    ws_config cfg = world_fresh(&w);
+
+    side_new(&s, &w, 0, &cfg);
+    CHECK_INT(ws_feed(s.c, early, sizeof early - 1), sizeof early - 1);
+    CHECK_INT(side_next(&s), 1);
+    CHECK_INT(s.opens, 1);
+    CHECK_INT(side_next(&s), 0);
+    CHECK_INT(ws_error(s.c), WS_ERR_MESSAGE_SIZE);
+    side_pull(&s);
+    CHECK_EVENTS(&s, "O C1009!MESSAGE_SIZE ");
+    side_over(&s);
+}
+
 /* ==== states =========================================================================== */
 
 /* the numbers of the W3C */
@@ -2062,4 +2424,6 @@ TESTS(T(transcripts) T(sec_C1) T(sec_C2) T(sec_C3) T(sec_C4) T(sec_C5) T(sec_C6)
       T(sec_G1) T(sec_G2) T(sec_G3) T(sec_G5) T(echo_never_refused) T(send_states) T(pause)
       T(sec_H1) T(null) T(facts) T(timeout_exact)
       T(close_without_memory) T(months_without_limits)
-      T(states) T(ping_that_cannot_be_sent))
+      T(states) T(ping_that_cannot_be_sent)
+      T(sec_C13) T(sec_G1_system) T(sec_G1_late_pong) T(sec_D9_back) T(end_while_held)
+      T(silence_while_held) T(sec_D2) T(sec_E2) T(sec_I2))

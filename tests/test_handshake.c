@@ -1316,6 +1316,110 @@ TEST(open_facts)
     }
 }
 
+/* A client that got an answer which is right but for its first line and the extra lines. */
+static void answered(side *s, world *w, const char *first, const char *extra,
+                     void (*event)(side *s, const ws_event *ev))
+{
+    buf answer = { 0 };
+
+    client_start(s, w, NULL, URL);
+    s->event = event;
+    buf_str(&answer, first);
+    put_answer(&answer, &s->out, extra);
+    s->head = s->out.n;
+    if (*first) {           /* instead of the right one */
+        const char *lines = strchr(answer.p + strlen(first), '\n') + 1;
+        size_t size = answer.n - (size_t)(lines - answer.p);
+        memmove(answer.p + strlen(first), lines, size);
+        answer.n = strlen(first) + size;
+    }
+    side_feed(s, answer.p, answer.n);
+    buf_free(&answer);
+}
+
+static void refused_extension(const char *value)
+{
+    char line[256];
+    world w;
+    side s;
+
+    sprintf(line, "Sec-WebSocket-Extensions: %s\r\n", value);
+    answered(&s, &w, "", line, NULL);
+    CHECK_EVENTS(&s, "C1006!EXTENSION ");
+    side_over(&s);
+}
+
+/* window bits that would reach zlib: nothing was offered, so every answer fails */
+TEST(sec_B4_not_offered)
+{
+    static const char *const bits[] = {
+        "1000", "7", "16", "\"\"", "08", "+9", "1e1", "8", "15"
+    };
+    char value[128];
+    int i;
+
+    for (i = 0; i < COUNT(bits); i++) {
+        sprintf(value, "permessage-deflate; server_max_window_bits=%s", bits[i]);
+        refused_extension(value);
+    }
+}
+
+/* the same extension or parameter twice */
+TEST(sec_B5_not_offered)
+{
+    refused_extension("permessage-deflate, permessage-deflate");
+    refused_extension("permessage-deflate; a; a");
+    refused_extension("x; y=\"unterminated");
+}
+
+/* Upgrade twice in the answer: whichever a proxy believed, we believe none */
+TEST(sec_B1_upgrade)
+{
+    static const char *const first[] = {
+        "HTTP/1.1 101 OK\r\n", "HTTP/1.1 101 OK\r\nUpgrade: h2c\r\n",
+        "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\n"
+    };
+    static const char *const extra[] = { "", "Upgrade: websocket\r\n", "Upgrade: h2c\r\n" };
+    int i, k;
+
+    for (i = 0; i < 3; i++) for (k = 0; k < 3; k++) {
+        world w;
+        side s;
+        answered(&s, &w, first[i], extra[k], NULL);
+        CHECK_EVENTS(&s, i || k ? "C1006!UPGRADE " : "O ");
+        side_over(&s);
+    }
+}
+
+static void read_location(side *s, const ws_event *ev)
+{
+    ws_str to = ws_header_value(s->c, "location");
+
+    CHECK_INT(ev->type, WS_EV_CLOSE);
+    CHECK(to.size == 23 && !memcmp(to.data, "ws://elsewhere.example/", 23));
+}
+
+/* a redirect is an error with its status and target readable; nobody follows it */
+TEST(sec_B8)
+{
+    static const int status[] = { 301, 302, 303, 307, 308 };
+    int i;
+
+    for (i = 0; i < COUNT(status); i++) {
+        char first[64];
+        world w;
+        side s;
+
+        sprintf(first, "HTTP/1.1 %d Moved\r\n", status[i]);
+        answered(&s, &w, first,
+                 "Location: ws://elsewhere.example/\r\nContent-Length: 0\r\n", read_location);
+        CHECK_EVENTS(&s, "C1006!STATUS ");
+        CHECK_INT(ws_status(s.c), status[i]);
+        CHECK_INT(s.out.n, s.head);
+        side_over(&s);
+    }
+}
+
 /* ==== a client's settings, and what it is told ========================================= */
 
 TEST(request_of_a_client)
@@ -1419,4 +1523,5 @@ TESTS(T(requests) T(sec_A1) T(sec_A2) T(sec_A3) T(sec_A4) T(sec_A5) T(sec_A6) T(
       T(sec_A17) T(sec_A18) T(sec_A19) T(sec_A20) T(sec_A21) T(sec_I1) T(http_reply) T(answers)
       T(sec_B1) T(sec_B2) T(sec_B3) T(sec_B6) T(sec_B7) T(sec_B10) T(urls) T(both) T(open_facts)
       T(request_of_a_client) T(sent_before_it_is_open) T(refusal_is_told)
-      T(subprotocol_that_was_not_offered))
+      T(subprotocol_that_was_not_offered)
+      T(sec_B4_not_offered) T(sec_B5_not_offered) T(sec_B1_upgrade) T(sec_B8))

@@ -2680,6 +2680,57 @@ TEST(http_goes_elsewhere)
     ws_loop_free(loop);
 }
 
+/* wss:// without TLS: an error before any byte */
+TEST(sec_B9_no_tls)
+{
+    ws_conn *c = ws_connect("wss://127.0.0.1:9/", NULL);
+    ws_loop *loop = ws_loop_new(NULL);
+    ws_event ev;
+
+    CHECK_INT(ws_error(c), WS_ERR_NO_TLS);
+    CHECK(ws_fd(c) == (ws_socket)-1);
+    ws_free(c);
+    ws_dial(loop, "wss://127.0.0.1:9/", NULL);
+    CHECK_INT(ws_poll(loop, &ev, 1000), 1);
+    CHECK_INT(ev.type, WS_EV_CLOSE);
+    CHECK_INT(ev.error, WS_ERR_NO_TLS);
+    ws_loop_free(loop);
+}
+
+/* a peer that says its last words and hangs up while we are paused is heard after ws_resume */
+TEST(hang_up_while_paused)
+{
+    static const char last[] = "\x81\x85\0\0\0\0hello\x88\x82\0\0\0\0\x03\xe8";
+    struct sockaddr_un at;
+    char address[128];
+    ws_conn *c;
+    ws_loop *loop;
+    int port, fd = socket(AF_UNIX, SOCK_STREAM, 0), i;
+
+    memset(&at, 0, sizeof at);
+    at.sun_family = AF_UNIX;
+    sprintf(at.sun_path, "/tmp/ws_h_test_%d", (int)getpid());
+    sprintf(address, "unix:%s", at.sun_path);
+    loop = serve(address, NULL, &port);
+    echoing = 0;
+    CHECK(!connect(fd, (struct sockaddr *)&at, sizeof at));
+    CHECK_INT(send(fd, REQUEST, sizeof REQUEST - 1, 0), sizeof REQUEST - 1);
+    UNTIL(loop, V[0].open, 5000);
+    c = V[0].conn;
+    ws_pause(c);
+    settle(loop, 20);
+    CHECK_INT(send(fd, last, sizeof last - 1, 0), sizeof last - 1);
+    close(fd);
+    for (i = 0; i < 5; i++) CHECK_INT(turn(loop, 20), 0);
+    ws_resume(c);
+    UNTIL(loop, V[0].close, 5000);
+    CHECK_INT(V[0].code, 1000);
+    CHECK_INT(V[0].bytes, 5);
+    CHECK_STR(V[0].text, "hello");
+    ws_loop_free(loop);
+    unlink(at.sun_path);
+}
+
 TESTS(T(on_socket) T(resume_in_every_state) T(paused_while_connecting) T(paused_peer_resets)
     T(copies_of_sockets) T(two_heaps) T(backlog_is_what_cannot_leave) T(poll_until_is_in_time) T(turns_end)
     LINUX_TESTS     /* first, on a heap without holes */
@@ -2695,6 +2746,7 @@ TESTS(T(on_socket) T(resume_in_every_state) T(paused_while_connecting) T(paused_
     T(no_allocation_per_message)
       T(adopted_with_what_was_read) T(remote_behind_proxies) T(attempt_given_up)
       T(detached_on_both_ends) T(burst_beside_a_calm_connection)
-      T(no_delay_on_both_ends) T(http_goes_elsewhere))
+      T(no_delay_on_both_ends) T(http_goes_elsewhere)
+      T(sec_B9_no_tls) T(hang_up_while_paused))
 
 #endif

@@ -220,5 +220,45 @@ TEST(shared_port)
     ws_loop_free(alone);
 }
 
-TESTS(T(shared_port) T(posts) T(posts_to_a_loop_that_sleeps) T(posts_from_a_signal_handler) T(posts_beside_connections))
+/* ---- loops that share nothing ---- */
+
+/* A loop and a client of its own, echoing. */
+static void *one_thread(void *out)
+{
+    ws_loop *loop = ws_loop_new(NULL);
+    ws_event ev;
+    char url[64];
+    int got = 0, port = ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", NULL));
+    ws_conn *c;
+
+    sprintf(url, "ws://127.0.0.1:%d/", port);
+    c = ws_dial(loop, url, NULL);
+    while (got < 2000 && ws_poll(loop, &ev, 5000) > 0) {
+        if (ev.type == WS_EV_OPEN && ev.conn == c) ws_send_text(c, "x");
+        if (ev.type == WS_EV_MESSAGE) {
+            got += ev.conn == c;
+            ws_send(ev.conn, ev.op, ev.data, ev.size);
+        }
+        if (ev.type == WS_EV_CLOSE) break;
+    }
+    ws_loop_free(loop);
+    *(int *)out = got;
+    return NULL;
+}
+
+/* the promise: one thread per loop, any number of loops, nothing shared */
+TEST(sec_G4)
+{
+    pthread_t t[4];
+    int got[4] = { 0, 0, 0, 0 }, i;
+
+    for (i = 0; i < 4; i++) CHECK(!pthread_create(&t[i], NULL, one_thread, &got[i]));
+    for (i = 0; i < 4; i++) {
+        pthread_join(t[i], NULL);
+        CHECK_INT(got[i], 2000);
+    }
+}
+
+TESTS(T(shared_port) T(posts) T(posts_to_a_loop_that_sleeps) T(posts_from_a_signal_handler) T(posts_beside_connections)
+      T(sec_G4))
 #endif
