@@ -2013,6 +2013,178 @@ TEST(close_without_memory)
     }
 }
 
+/* The payload of the last ping we sent. */
+static size_t last_ping(side *s, uint8_t *to)
+{
+    frames sent;
+
+    side_pull(s);
+    sent = side_sent(s, NULL);
+    memcpy(to, sent.last_ping, 4);
+    s->out.n = s->head;
+    return sent.pings ? sent.last_ping_n : 0;
+}
+
+TEST(manual_pong)
+{
+    int client;
+
+    for (client = 0; client < 2; client++) {
+        world w;
+        side s;
+        ws_config cfg = world_fresh(&w);
+
+        cfg.manual_pong = 1;
+        cfg.parts_over = 3;
+        side_open(&s, &w, client, &cfg);
+        side_frame(&s, 0x89, "one", 3);
+        side_frame(&s, 0x01, "abcd", 4);
+        side_frame(&s, 0x89, "two", 3);
+        side_frame(&s, 0x89, "", 0);
+        CHECK_INT(side_sent(&s, NULL).n, 0);
+        CHECK_INT(s.pings, 3);
+        CHECK_INT(ws_pong(s.c, "two", 3), 0);
+        CHECK_INT(ws_pong(s.c, NULL, 0), 0);
+        CHECK_INT(ws_pong(s.c, NULL, 1), WS_ERR_ARGUMENT);
+        CHECK_INT(ws_pong(s.c, "", 126), WS_ERR_ARGUMENT);
+        side_pull(&s);
+        CHECK_SENT(&s, "8a'two' 8a'' ");
+        side_over(&s);
+    }
+}
+
+TEST(round_trip)
+{
+    static const uint64_t starts[] = { 0, 1000, 0xFFFFFFF0u, 0xFFFFFFFFu, 0x7FFFFFF0u, 0x1FFFFFFF0u };
+    static const uint32_t delays[] = { 0, 1, 20, 1000, 30000, 65534 };
+    int client;
+    size_t i, k;
+    uint8_t p[125];
+
+    CHECK_INT(ws_rtt(NULL), -1);
+    for (client = 0; client < 2; client++) for (i = 0; i < 6; i++) {
+        world w;
+        side s;
+        ws_config cfg = world_fresh(&w);
+        uint64_t r = 9;
+
+        w.now = starts[i];
+        cfg.ping_interval = WS_NEVER;
+        side_open(&s, &w, client, &cfg);
+        CHECK_INT(ws_rtt(s.c), -1);
+        for (k = 0; k < 4; k++) p[k] = (uint8_t)((uint32_t)w.now >> (24 - 8 * k));
+        side_frame(&s, 0x8a, p, 4);                 /* nobody asked */
+        CHECK_INT(ws_rtt(s.c), -1);
+        for (k = 0; k < 6; k++) {
+            CHECK_INT(ws_ping(s.c, NULL, 0), 0);
+            CHECK_INT(last_ping(&s, p), 4);
+            w.now += delays[k];
+            ws_tick(s.c, w.now);
+            side_frame(&s, 0x8a, p, 4);
+            CHECK_INT(ws_rtt(s.c), delays[k]);
+        }
+        for (k = 65535; k < 0xFFFFFFFFu - 70000; k = k * 3 + 1) {   /* an answer too late to count */
+            CHECK_INT(ws_ping(s.c, NULL, 0), 0);
+            CHECK_INT(last_ping(&s, p), 4);
+            w.now += k;
+            ws_tick(s.c, w.now);
+            side_frame(&s, 0x8a, p, 4);
+            CHECK_INT(ws_rtt(s.c), 65534);
+        }
+        CHECK_INT(ws_ping(s.c, NULL, 0), 0);        /* pings of the application's own mean nothing here */
+        CHECK_INT(last_ping(&s, p), 4);
+        w.now += 5;
+        ws_tick(s.c, w.now);
+        side_frame(&s, 0x8a, "", 0);
+        side_frame(&s, 0x8a, p, 3);
+        p[4] = 0;
+        side_frame(&s, 0x8a, p, 5);
+        side_frame(&s, 0x8a, fill, 125);
+        CHECK_INT(ws_rtt(s.c), 65534);
+        side_frame(&s, 0x8a, p, 4);
+        CHECK_INT(ws_rtt(s.c), 5);
+        w.now += 7;
+        ws_tick(s.c, w.now);
+        side_frame(&s, 0x8a, p, 4);                 /* the same answer once more */
+        CHECK_INT(ws_rtt(s.c), 5);
+        for (k = 0; k < 10000; k++) {               /* whatever a peer makes up, unasked or asked */
+            uint64_t v = rng_next(&r);
+            memcpy(p, &v, 4);
+            if (k % 3 == 0) {
+                uint32_t t = (uint32_t)w.now + (uint32_t)(k % 64) - 32;
+                int j;
+                for (j = 0; j < 4; j++) p[j] = (uint8_t)(t >> (24 - 8 * j));
+            }
+            if (k >= 5000) CHECK_INT(ws_ping(s.c, NULL, 0), 0);
+            side_frame(&s, 0x8a, p, 4);
+            if (k < 5000) CHECK_INT(ws_rtt(s.c), 5);
+            CHECK(ws_rtt(s.c) >= 0 && ws_rtt(s.c) <= 65534);
+        }
+        CHECK_INT(s.closes, 0);
+        side_over(&s);
+
+        cfg = world_fresh(&w);                      /* the keepalive's ping tells it too */
+        w.now = starts[i];
+        side_open(&s, &w, client, &cfg);
+        side_time(&s, 20000);
+        CHECK_INT(last_ping(&s, p), 4);
+        side_time(&s, 123);
+        side_frame(&s, 0x8a, p, 4);
+        CHECK_INT(ws_rtt(s.c), 123);
+        side_over(&s);
+    }
+}
+
+TEST(empty_ping)
+{
+    world w;
+    side s;
+
+    side_plain(&s, &w, 0);
+    CHECK_INT(ws_ping(s.c, "", 0), 0);              /* not NULL: what was given */
+    side_pull(&s);
+    CHECK_SENT(&s, "89'' ");
+    CHECK_INT(ws_ping(s.c, NULL, 1), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_ping(NULL, NULL, 0), WS_ERR_ARGUMENT);
+    side_over(&s);
+}
+
+TEST(close_text)
+{
+    int code, named = 0;
+
+    for (code = -10; code < 6000; code++) {
+        const char *t = ws_close_text(code);
+        CHECK(t != NULL);
+        if (*t) { named++; CHECK(code >= 1000 && code <= 1015 && code != 1004); }
+    }
+    CHECK_INT(named, 15);
+    CHECK_STR(ws_close_text(1000), "normal closure");
+    CHECK_STR(ws_close_text(1001), "going away");
+    CHECK_STR(ws_close_text(1009), "message too big");
+    CHECK_STR(ws_close_text(WS_CLOSE_BAD_GATEWAY), "bad gateway");
+    CHECK_STR(ws_close_text(WS_CLOSE_TLS), "TLS handshake failed");
+}
+
+/* Nothing is due when a paused connection goes on: the caller's loop may sleep. */
+TEST(resume_is_not_due)
+{
+    int client;
+
+    for (client = 0; client < 2; client++) {
+        world w;
+        side s;
+        ws_config cfg = world_fresh(&w);
+
+        side_open(&s, &w, client, &cfg);
+        ws_pause(s.c);
+        ws_resume(s.c);
+        side_time(&s, 1);
+        CHECK(ws_timeout(s.c) > 1000);
+        side_over(&s);
+    }
+}
+
 /* ==== more of the threats ============================================================== */
 
 static int pattern_fill(void *user, void *bytes, size_t n)
@@ -2426,4 +2598,6 @@ TESTS(T(transcripts) T(sec_C1) T(sec_C2) T(sec_C3) T(sec_C4) T(sec_C5) T(sec_C6)
       T(close_without_memory) T(months_without_limits)
       T(states) T(ping_that_cannot_be_sent)
       T(sec_C13) T(sec_G1_system) T(sec_G1_late_pong) T(sec_D9_back) T(end_while_held)
-      T(silence_while_held) T(sec_D2) T(sec_E2) T(sec_I2))
+      T(silence_while_held) T(sec_D2) T(sec_E2) T(sec_I2)
+      T(manual_pong) T(round_trip) T(empty_ping) T(close_text)
+      T(resume_is_not_due))

@@ -795,26 +795,7 @@ TEST(field_08_drop_alone)
     }
 }
 
-/* Nothing is due when a paused connection goes on: the caller's loop may sleep. */
-TEST(resume_is_not_due)
-{
-    int client;
-
-    for (client = 0; client < 2; client++) {
-        world w;
-        side s;
-        ws_config cfg = world_fresh(&w);
-
-        side_open(&s, &w, client, &cfg);
-        ws_pause(s.c);
-        ws_resume(s.c);
-        side_time(&s, 1);
-        CHECK(ws_timeout(s.c) > 1000);
-        side_over(&s);
-    }
-}
-
-TESTS(T(resume_is_not_due) T(field_01_a_handshake_that_was_fed_in_time) T(field_01_http_that_was_fed_in_time)
+TESTS( T(field_01_a_handshake_that_was_fed_in_time) T(field_01_http_that_was_fed_in_time)
       T(field_01_a_close_that_was_fed_in_time) T(field_01_a_message_that_was_fed_in_time)
       T(field_01_a_body_that_was_fed_in_time) T(field_01_floods_are_judged_all_the_same)
       T(field_01_input_that_waits_for_us_is_no_excuse)

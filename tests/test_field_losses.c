@@ -4,16 +4,6 @@
 #define FIXTURE_SOCKETS
 #include "fixture.h"
 
-#define FILL 600000
-
-static char fill[FILL];
-
-static void fill_once(void)
-{
-    size_t i;
-    for (i = 0; i < FILL && !fill[FILL - 1]; i++) fill[i] = fill_at(i);
-}
-
 static uint32_t refused;        /* of the last CLOSE or DOWN */
 
 static void told(end *e, const ws_event *ev)

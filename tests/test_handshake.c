@@ -1518,10 +1518,82 @@ TEST(subprotocol_that_was_not_offered)
     }
 }
 
+/* RFC 6455's forerunner, hybi-08 to 12: the same frames, another number and another name of Origin */
+TEST(version_8)
+{
+    int version;
+
+    CHECK_INT(ws_version(NULL), 13);
+    for (version = 0; version <= 14; version++) {
+        world w;
+        side s;
+        ws_config cfg = world_fresh(&w);
+
+        cfg.version = version;
+        cfg.origin = "http://here";
+        side_new(&s, &w, 1, &cfg);
+        side_pull(&s);
+        if (version && version != 8 && version != 13) {
+            CHECK_INT(s.error, WS_ERR_ARGUMENT);
+        } else {
+            const char *head = buf_c(&s.out);
+            CHECK_INT(ws_version(s.c), version ? version : 13);
+            CHECK((strstr(head, "\r\nSec-WebSocket-Version: 8\r\n") != NULL) == (version == 8));
+            CHECK((strstr(head, "\r\nSec-WebSocket-Version: 13\r\n") != NULL) == (version != 8));
+            CHECK((strstr(head, "\r\nSec-WebSocket-Origin: http://here\r\n") != NULL) == (version == 8));
+            CHECK((strstr(head, "\r\nOrigin: http://here\r\n") != NULL) == (version != 8));
+            side_answer(&s, NULL);
+            CHECK_INT(s.opens, 1);
+            ws_send_text(s.c, "x");
+            side_frame(&s, 0x81, "y", 1);
+            CHECK_INT(s.messages, 1);
+            CHECK_INT(side_sent(&s, NULL).data, 1);
+        }
+        side_over(&s);
+    }
+}
+
+/* version 8 asks with its own name for Origin, and is told */
+TEST(versions_asked_for)
+{
+    static const int versions[] = { 0, 8, 13, 7, 14, -1, 80 };
+    size_t i;
+
+    for (i = 0; i < COUNT(versions); i++) {
+        world w;
+        side s;
+        ws_config cfg = world_fresh(&w);
+        buf b = { 0 };
+        int v = versions[i] ? versions[i] : 13;
+
+        cfg.version = versions[i];
+        cfg.origin = "http://example.com";
+        side_new(&s, &w, 1, &cfg);
+        side_pull(&s);
+        if (v != 8 && v != 13) {
+            CHECK_INT(s.error, WS_ERR_ARGUMENT);
+            CHECK_INT(s.out.n, 0);
+        } else {
+            CHECK_INT(ws_version(s.c), v);
+            CHECK_FIELD(&s.out, "Sec-WebSocket-Version", v == 8 ? "8" : "13");
+            CHECK_FIELD(&s.out, "Origin", v == 13 ? cfg.origin : NULL);
+            CHECK_FIELD(&s.out, "Sec-WebSocket-Origin", v == 8 ? cfg.origin : NULL);
+            put_answer(&b, &s.out, NULL);
+            put_frames(&b, "81'x'", 0);
+            side_feed(&s, b.p, b.n);
+            CHECK_EVENTS(&s, "O T'x' ");
+        }
+        buf_free(&b);
+        side_over(&s);
+    }
+}
+
 TESTS(T(requests) T(sec_A1) T(sec_A2) T(sec_A3) T(sec_A4) T(sec_A5) T(sec_A6) T(sec_A7) T(sec_A8)
       T(sec_A9) T(sec_A10) T(sec_A11) T(sec_A12) T(sec_A13) T(sec_A14) T(sec_A15) T(sec_A16)
       T(sec_A17) T(sec_A18) T(sec_A19) T(sec_A20) T(sec_A21) T(sec_I1) T(http_reply) T(answers)
       T(sec_B1) T(sec_B2) T(sec_B3) T(sec_B6) T(sec_B7) T(sec_B10) T(urls) T(both) T(open_facts)
       T(request_of_a_client) T(sent_before_it_is_open) T(refusal_is_told)
       T(subprotocol_that_was_not_offered)
-      T(sec_B4_not_offered) T(sec_B5_not_offered) T(sec_B1_upgrade) T(sec_B8))
+      T(sec_B4_not_offered) T(sec_B5_not_offered) T(sec_B1_upgrade) T(sec_B8)
+      T(version_8)
+      T(versions_asked_for))

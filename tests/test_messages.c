@@ -3,14 +3,6 @@
    dropping. The engine first, both roles, every cut; then the drivers on sockets. */
 #include "fixture.h"
 
-static char fill[200000];       /* filled once: fill_at */
-
-static void fill_once(void)
-{
-    size_t i;
-    if (!fill[0]) for (i = 0; i < sizeof fill; i++) fill[i] = fill_at(i);
-}
-
 /* ==== reading what we sent ============================================================= */
 
 /* Our frames put together again: "81:4:" payload, one behind the other; control frames in
@@ -1281,146 +1273,6 @@ TEST(completion_before_open)
 
 /* ==== control by hand ================================================================== */
 
-TEST(manual_pong)
-{
-    int client;
-
-    for (client = 0; client < 2; client++) {
-        world w;
-        side s;
-        ws_config cfg = world_fresh(&w);
-
-        cfg.manual_pong = 1;
-        cfg.parts_over = 3;
-        side_open(&s, &w, client, &cfg);
-        side_frame(&s, 0x89, "one", 3);
-        side_frame(&s, 0x01, "abcd", 4);
-        side_frame(&s, 0x89, "two", 3);
-        side_frame(&s, 0x89, "", 0);
-        CHECK_INT(side_sent(&s, NULL).n, 0);
-        CHECK_INT(s.pings, 3);
-        CHECK_INT(ws_pong(s.c, "two", 3), 0);
-        CHECK_INT(ws_pong(s.c, NULL, 0), 0);
-        CHECK_INT(ws_pong(s.c, NULL, 1), WS_ERR_ARGUMENT);
-        CHECK_INT(ws_pong(s.c, "", 126), WS_ERR_ARGUMENT);
-        side_pull(&s);
-        CHECK_SENT(&s, "8a'two' 8a'' ");
-        side_over(&s);
-    }
-}
-
-/* The payload of the last ping we sent. */
-static size_t last_ping(side *s, uint8_t *to)
-{
-    buf all = { 0 };
-    size_t i, n = 0;
-    side_pull(s);
-    join_frames(s, &all, NULL);
-    for (i = 0; i + 3 <= all.n; i++) if (!memcmp(all.p + i, "c9:", 3)) {
-        n = 4;
-        memcpy(to, all.p + i + 3, 4);
-    }
-    buf_free(&all);
-    s->out.n = s->head;
-    return n;
-}
-
-TEST(round_trip)
-{
-    static const uint64_t starts[] = { 0, 1000, 0xFFFFFFF0u, 0xFFFFFFFFu, 0x7FFFFFF0u, 0x1FFFFFFF0u };
-    static const uint32_t delays[] = { 0, 1, 20, 1000, 30000, 65534 };
-    int client;
-    size_t i, k;
-    uint8_t p[125];
-
-    CHECK_INT(ws_rtt(NULL), -1);
-    for (client = 0; client < 2; client++) for (i = 0; i < 6; i++) {
-        world w;
-        side s;
-        ws_config cfg = world_fresh(&w);
-        uint64_t r = 9;
-
-        w.now = starts[i];
-        cfg.ping_interval = WS_NEVER;
-        side_open(&s, &w, client, &cfg);
-        CHECK_INT(ws_rtt(s.c), -1);
-        for (k = 0; k < 4; k++) p[k] = (uint8_t)((uint32_t)w.now >> (24 - 8 * k));
-        side_frame(&s, 0x8a, p, 4);                 /* nobody asked */
-        CHECK_INT(ws_rtt(s.c), -1);
-        for (k = 0; k < 6; k++) {
-            CHECK_INT(ws_ping(s.c, NULL, 0), 0);
-            CHECK_INT(last_ping(&s, p), 4);
-            w.now += delays[k];
-            ws_tick(s.c, w.now);
-            side_frame(&s, 0x8a, p, 4);
-            CHECK_INT(ws_rtt(s.c), delays[k]);
-        }
-        for (k = 65535; k < 0xFFFFFFFFu - 70000; k = k * 3 + 1) {   /* an answer too late to count */
-            CHECK_INT(ws_ping(s.c, NULL, 0), 0);
-            CHECK_INT(last_ping(&s, p), 4);
-            w.now += k;
-            ws_tick(s.c, w.now);
-            side_frame(&s, 0x8a, p, 4);
-            CHECK_INT(ws_rtt(s.c), 65534);
-        }
-        CHECK_INT(ws_ping(s.c, NULL, 0), 0);        /* pings of the application's own mean nothing here */
-        CHECK_INT(last_ping(&s, p), 4);
-        w.now += 5;
-        ws_tick(s.c, w.now);
-        side_frame(&s, 0x8a, "", 0);
-        side_frame(&s, 0x8a, p, 3);
-        p[4] = 0;
-        side_frame(&s, 0x8a, p, 5);
-        side_frame(&s, 0x8a, fill, 125);
-        CHECK_INT(ws_rtt(s.c), 65534);
-        side_frame(&s, 0x8a, p, 4);
-        CHECK_INT(ws_rtt(s.c), 5);
-        w.now += 7;
-        ws_tick(s.c, w.now);
-        side_frame(&s, 0x8a, p, 4);                 /* the same answer once more */
-        CHECK_INT(ws_rtt(s.c), 5);
-        for (k = 0; k < 10000; k++) {               /* whatever a peer makes up, unasked or asked */
-            uint64_t v = rng_next(&r);
-            memcpy(p, &v, 4);
-            if (k % 3 == 0) {
-                uint32_t t = (uint32_t)w.now + (uint32_t)(k % 64) - 32;
-                int j;
-                for (j = 0; j < 4; j++) p[j] = (uint8_t)(t >> (24 - 8 * j));
-            }
-            if (k >= 5000) CHECK_INT(ws_ping(s.c, NULL, 0), 0);
-            side_frame(&s, 0x8a, p, 4);
-            if (k < 5000) CHECK_INT(ws_rtt(s.c), 5);
-            CHECK(ws_rtt(s.c) >= 0 && ws_rtt(s.c) <= 65534);
-        }
-        CHECK_INT(s.closes, 0);
-        side_over(&s);
-
-        cfg = world_fresh(&w);                      /* the keepalive's ping tells it too */
-        w.now = starts[i];
-        side_open(&s, &w, client, &cfg);
-        side_time(&s, 20000);
-        CHECK_INT(last_ping(&s, p), 4);
-        side_time(&s, 123);
-        side_frame(&s, 0x8a, p, 4);
-        CHECK_INT(ws_rtt(s.c), 123);
-        side_over(&s);
-    }
-}
-
-TEST(empty_ping)
-{
-    world w;
-    side s;
-
-    side_plain(&s, &w, 0);
-    CHECK_INT(ws_ping(s.c, "", 0), 0);              /* not NULL: what was given */
-    side_pull(&s);
-    CHECK_SENT(&s, "89'' ");
-    CHECK_INT(ws_ping(s.c, NULL, 1), WS_ERR_ARGUMENT);
-    CHECK_INT(ws_ping(NULL, NULL, 0), WS_ERR_ARGUMENT);
-    side_over(&s);
-}
-
 /* ==== dropping ========================================================================= */
 
 /* closing: our Close frame waits, and can still be written. */
@@ -1450,6 +1302,25 @@ static void drop_now(side *s, int code, int clean, int error, int closing)
     side_time(s, 100000);                           /* one CLOSE: side_next faults a second */
     CHECK_INT(s->out.n, before);
     side_over(s);
+}
+
+/* ==== small facts ====================================================================== */
+
+TEST(pausing)
+{
+    world w;
+    side s;
+
+    world_init(&w);
+    CHECK_INT(ws_is_paused(NULL), 0);
+    side_open(&s, &w, 0, NULL);
+    CHECK_INT(ws_is_paused(s.c), 0);
+    ws_pause(s.c);
+    ws_pause(s.c);
+    CHECK_INT(ws_is_paused(s.c), 1);
+    ws_resume(s.c);
+    CHECK_INT(ws_is_paused(s.c), 0);
+    side_over(&s);
 }
 
 TEST(drop)
@@ -1498,77 +1369,6 @@ TEST(drop)
         CHECK_INT(side_next(&s), 1);
         CHECK_INT(s.https, 1);
         drop_now(&s, 1006, 0, 0, 0);
-    }
-}
-
-/* ==== small facts ====================================================================== */
-
-TEST(pausing)
-{
-    world w;
-    side s;
-
-    world_init(&w);
-    CHECK_INT(ws_is_paused(NULL), 0);
-    side_open(&s, &w, 0, NULL);
-    CHECK_INT(ws_is_paused(s.c), 0);
-    ws_pause(s.c);
-    ws_pause(s.c);
-    CHECK_INT(ws_is_paused(s.c), 1);
-    ws_resume(s.c);
-    CHECK_INT(ws_is_paused(s.c), 0);
-    side_over(&s);
-}
-
-TEST(close_text)
-{
-    int code, named = 0;
-
-    for (code = -10; code < 6000; code++) {
-        const char *t = ws_close_text(code);
-        CHECK(t != NULL);
-        if (*t) { named++; CHECK(code >= 1000 && code <= 1015 && code != 1004); }
-    }
-    CHECK_INT(named, 15);
-    CHECK_STR(ws_close_text(1000), "normal closure");
-    CHECK_STR(ws_close_text(1001), "going away");
-    CHECK_STR(ws_close_text(1009), "message too big");
-    CHECK_STR(ws_close_text(WS_CLOSE_BAD_GATEWAY), "bad gateway");
-    CHECK_STR(ws_close_text(WS_CLOSE_TLS), "TLS handshake failed");
-}
-
-/* RFC 6455's forerunner, hybi-08 to 12: the same frames, another number and another name of Origin */
-TEST(version_8)
-{
-    int version;
-
-    CHECK_INT(ws_version(NULL), 13);
-    for (version = 0; version <= 14; version++) {
-        world w;
-        side s;
-        ws_config cfg = world_fresh(&w);
-
-        cfg.version = version;
-        cfg.origin = "http://here";
-        side_new(&s, &w, 1, &cfg);
-        side_pull(&s);
-        if (version && version != 8 && version != 13) {
-            CHECK_INT(s.error, WS_ERR_ARGUMENT);
-        } else {
-            const char *head = buf_c(&s.out);
-            CHECK_INT(ws_version(s.c), version ? version : 13);
-            CHECK((strstr(head, "\r\nSec-WebSocket-Version: 8\r\n") != NULL) == (version == 8));
-            CHECK((strstr(head, "\r\nSec-WebSocket-Version: 13\r\n") != NULL) == (version != 8));
-            CHECK((strstr(head, "\r\nSec-WebSocket-Origin: http://here\r\n") != NULL) == (version == 8));
-            CHECK((strstr(head, "\r\nOrigin: http://here\r\n") != NULL) == (version != 8));
-            side_answer(&s, NULL);
-            CHECK_INT(s.opens, 1);
-            ws_send_text(s.c, "x");
-            side_frame(&s, 0x81, "y", 1);
-            CHECK_INT(s.messages, 1);
-            CHECK_INT(side_sent(&s, NULL).data, 1);
-        }
-        side_over(&s);
     }
 }
 
@@ -2281,6 +2081,7 @@ TESTS(T(sendv) T(sendv_arguments) T(fragment) T(fragment_all_or_nothing) T(fragm
       T(parts) T(single_frames) T(parts_border) T(parts_utf8) T(parts_utf8_whole) T(parts_limits) T(max_frame)
       T(parts_memory) T(single_frames_fixed)
       T(send_from) T(send_from_closed) T(send_from_endless) T(send_from_memory) T(parts_are_not_idle)
-      T(completion) T(completion_before_open) T(manual_pong) T(round_trip) T(empty_ping) T(drop) T(pausing)
-      T(close_text) T(version_8)
-      T(busy_while_parts_are_sent) SOCKET_TESTS)
+      T(completion) T(completion_before_open) T(pausing)
+     
+      T(busy_while_parts_are_sent)
+      T(drop) SOCKET_TESTS)

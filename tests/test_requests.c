@@ -2085,41 +2085,6 @@ TEST(no_body_of_a_101)
     side_over(&s);
 }
 
-/* version 8 asks with its own name for Origin, and is told */
-TEST(version_8)
-{
-    static const int versions[] = { 0, 8, 13, 7, 14, -1, 80 };
-    size_t i;
-
-    for (i = 0; i < COUNT(versions); i++) {
-        world w;
-        side s;
-        ws_config cfg = world_fresh(&w);
-        buf b = { 0 };
-        int v = versions[i] ? versions[i] : 13;
-
-        cfg.version = versions[i];
-        cfg.origin = "http://example.com";
-        side_new(&s, &w, 1, &cfg);
-        side_pull(&s);
-        if (v != 8 && v != 13) {
-            CHECK_INT(s.error, WS_ERR_ARGUMENT);
-            CHECK_INT(s.out.n, 0);
-        } else {
-            CHECK_INT(ws_version(s.c), v);
-            CHECK_FIELD(&s.out, "Sec-WebSocket-Version", v == 8 ? "8" : "13");
-            CHECK_FIELD(&s.out, "Origin", v == 13 ? cfg.origin : NULL);
-            CHECK_FIELD(&s.out, "Sec-WebSocket-Origin", v == 8 ? cfg.origin : NULL);
-            put_answer(&b, &s.out, NULL);
-            put_frames(&b, "81'x'", 0);
-            side_feed(&s, b.p, b.n);
-            CHECK_EVENTS(&s, "O T'x' ");
-        }
-        buf_free(&b);
-        side_over(&s);
-    }
-}
-
 /* ==== one call each, as an application uses it ========================================= */
 
 #define GET(target, lines) "GET " target " HTTP/1.1\r\n" ALL lines E
@@ -3235,7 +3200,7 @@ TESTS(T(answer_at_any_time) T(answer_byte_by_byte) T(hang_up_while_parked) T(par
       T(headers_arrive) T(sec_A18_answers) T(cookie_round_trip) T(cookie_format) T(query_and_cookie_tables)
       T(query_and_cookie_exhaustive) T(route_patterns) T(route_choice) T(route_tables) T(sec_A2_offers) T(sec_I1_asked)
       T(forwarded_for) T(forwarded_behind_anything) T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies) T(body_end_without_memory)
-      T(next_header_stays) T(next_header_replaces) T(headers_of_the_library) T(headers_in_place) T(refusal_too_large) T(refusal_both_ends) T(no_body_of_a_101) T(version_8)
+      T(next_header_stays) T(next_header_replaces) T(headers_of_the_library) T(headers_in_place) T(refusal_too_large) T(refusal_both_ends) T(no_body_of_a_101)
       T(upgrade_parsed_elsewhere) T(all_of_a_request_is_told) T(parked_keeps_what_comes)
       T(accepted_with_subprotocol_and_headers) T(rejected_with_headers_and_body)
       T(who_is_not_asked_accepts) T(origins_allowed) T(subprotocol_in_the_clients_order)
