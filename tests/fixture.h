@@ -58,6 +58,7 @@
    proxy; over() ends a test.
 
    BY HAND: loopback_connect and loopback_listen; now_ms, cpu_ms, sleep_ms, open_files.
+   fixture/play.h, included besides, is a server in a child process that plays answers.
 
    The parts are in fixture/: world.h frames.h side.h heads.h sockets.h, and for sockets
    machine.h drivers.h peers.h. test_fixture.c has the two tests above. A program that

@@ -2082,6 +2082,5 @@ TESTS(T(sendv) T(sendv_arguments) T(fragment) T(fragment_all_or_nothing) T(fragm
       T(parts_memory) T(single_frames_fixed)
       T(send_from) T(send_from_closed) T(send_from_endless) T(send_from_memory) T(parts_are_not_idle)
       T(completion) T(completion_before_open) T(pausing)
-     
       T(busy_while_parts_are_sent)
       T(drop) SOCKET_TESTS)
