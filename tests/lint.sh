@@ -114,8 +114,10 @@ for h in $headers; do
     done | check "every switch in the manual of $h is used"
 done
 
-# Threats: each ID in a test's name (sec_B4_B5_offers has two) has one row, and each row its tests.
-grep -o 'TEST(sec_[A-J0-9_]*' tests/*.c | awk -F: '{
+# Threats: each ID in the name of a test (sec_B4_B5_offers has two) or of a cell of the compile
+# matrix has one row, and each row its tests.
+{ grep -o 'TEST(sec_[A-J0-9_]*' tests/*.c
+  grep -o 'sec_[A-J][0-9]*' tests/compile/run.sh | sed 's/^/cells:/'; } | awk -F: '{
     n = split($2, id, "_"); sub(/.*\//, "", $1)
     for (i = 2; i <= n; i++) if (id[i] ~ /^[A-J][0-9]+$/) { print id[i]; print id[i], $1 } }' |
     sort -u >$tmp/threats
@@ -124,6 +126,23 @@ awk -F'|' '/^\| [A-J][0-9]+ \|/ { gsub(/[ `]/, "", $2); gsub(/[ `]/, "", $5)
     tests/threats.md | sort >$tmp/rows
 diff $tmp/threats $tmp/rows | check "the sec_ tests (<) equal the rows of tests/threats.md (>)"
 { [ -s $tmp/threats ] || echo "none"; } | check "there are sec_ tests"
+
+# Faults seen in the field: each number in a test's name has one row, and each row its files.
+grep -o 'TEST(field_[0-9]*' tests/*.c | sed 's|^tests/\(.*\):TEST(field_0*\([0-9]*\)|\2 \1|' |
+    sort -u >$tmp/field
+awk -F'|' '/^\| [0-9]+ \|/ { n = split($4, word, "`")
+    for (i = 2; i <= n; i += 2) if (word[i] ~ /^test_.*\.c$/) print $2 + 0, word[i] }' \
+    tests/README.md | while read -r number file; do     # a file that is another one once more
+        again=$(sed -n 's/^#include "\(test_.*\.c\)"$/\1/p' "tests/$file")
+        echo "$number ${again:-$file}"
+    done | sort -u >$tmp/rows
+diff $tmp/field $tmp/rows | check "the field_ tests (<) equal the rows of tests/README.md (>)"
+
+# Each test program has a row that says its subject.
+ls tests/test_*.c | sed 's|tests/||' >$tmp/programs
+sed -n '/^## Programs/,/^## /s/^| `\(test_[a-z0-9_]*\.c\)`.*/\1/p' tests/README.md >$tmp/rows
+sort $tmp/rows | diff $tmp/programs - |
+    check "the test programs (<) equal the table of tests/README.md (>)"
 
 failed=$(grep -c FAIL $tmp/results)
 echo "$(grep -c ok $tmp/results) passed, $failed failed"

@@ -137,7 +137,7 @@ static void small(job *j, int code)
 }
 
 /* both engines with the largest of everything: nothing recurses, nothing is kept on the stack */
-TEST(sec_A6)
+TEST(sec_A6_stack_of_the_largest)
 {
     job j;
     char accept[29], first[256];
@@ -375,7 +375,7 @@ TEST(sec_A7_text)
 
 /* Byte by byte into the engine: what was scanned is wiped, and missed by nobody until the head
    is whole. One byte more than the limit is refused without any of it. */
-TEST(sec_A1)
+TEST(sec_A1_each_byte_of_a_head_once)
 {
     static const char ask[] = ASK;
     enum { SIZE = 8192 };
@@ -479,6 +479,7 @@ TEST(cache)
     CHECK_INT(w.h.live, 0);
 }
 
-TESTS(T(sec_A6) T(sec_A6_refused) T(sec_A7_heads) T(sec_A7_frames) T(sec_A7_memory)
-      T(sec_A7_urls) T(sec_A7_text) T(sec_A1) T(cache))
+TESTS(T(sec_A6_stack_of_the_largest) T(sec_A6_refused) T(sec_A7_heads) T(sec_A7_frames)
+      T(sec_A7_memory) T(sec_A7_urls) T(sec_A7_text) T(sec_A1_each_byte_of_a_head_once)
+      T(cache))
 #endif

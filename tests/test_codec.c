@@ -657,7 +657,7 @@ TEST(utf8_mixed)
 
 /* Overlongs, surrogates, above U+10FFFF, lone continuations, old five and six byte forms: the
    failure comes at the first byte that cannot be, not at the end of the character. */
-TEST(sec_E1)
+TEST(sec_E1_every_bad_sequence)
 {
     static const struct { const char *text; size_t bad; } rows[] = {
         { "\xC0\x80", 0 }, { "\xC0\xAF", 0 }, { "\xC1\xBF", 0 }, { "\xC1", 0 },
@@ -1092,7 +1092,7 @@ TEST(head_size_limit)
 
 /* A large head that comes a byte at a time: every byte is looked at once (what was scanned is
    wiped out), and one byte over the limit is refused. */
-TEST(sec_A1)
+TEST(sec_A1_each_byte_once)
 {
     const uint32_t max = 200000;
     ws_head h = limits(max, 0);
@@ -1122,7 +1122,7 @@ TEST(sec_A1)
 }
 
 /* A request in one, two and three reads, each ending where the next page cannot be touched. */
-TEST(sec_A7)
+TEST(sec_A7_cut_at_a_page)
 {
     size_t usable, n = sizeof request - 1, a, b;
     char *end = fence(&usable);
@@ -1183,7 +1183,7 @@ TEST(sec_A7_leaves)
 }
 
 /* Lax lines that proxies and servers read in different ways. */
-TEST(sec_A8)
+TEST(sec_A8_lax_lines)
 {
     static const char *const rows[] = {
         "GET / HTTP/1.1\r\nUpgrade : websocket\r\n\r\n",
@@ -1225,7 +1225,7 @@ TEST(sec_A8)
 }
 
 /* A NUL anywhere is refused where it stands; texts are counted, not terminated. */
-TEST(sec_A9)
+TEST(sec_A9_nul_anywhere)
 {
     static const char nul[] = "upgrade\0, x";
     size_t n = sizeof request - 1, i;
@@ -1413,7 +1413,7 @@ TEST(list_tokens)
 
 /* Lists that made other parsers try every way to cut them. A million bytes each: what is not
    linear does not end. */
-TEST(sec_A2)
+TEST(sec_A2_long_lists)
 {
     const size_t n = 1 << 20;
     char *p = room(n);
@@ -1619,15 +1619,14 @@ TEST(frame_into_the_callers_buffer)
     CHECK(back.size == 5 && back.fin && back.op == WS_OP_TEXT);
 }
 
-TESTS(T(frame_decode_exhaustive) T(frame_round_trip) T(frame_rfc_examples) T(sec_C1_decode)
-      T(mask_alignments) T(mask_pieces)
-      T(utf8_exhaustive_3) T(utf8_exhaustive_4) T(utf8_code_points) T(utf8_splits)
-      T(utf8_bytes) T(utf8_after_ascii) T(utf8_in_vectors) T(utf8_mixed) T(sec_E1)
-      T(sha1_vectors) T(sha1_lengths)
-      T(base64_round_trip) T(base64_alphabet) T(base64_canonical) T(accept_key)
-      T(head_scan_whole) T(head_scan_all_bytes) T(head_request_all_bytes) T(head_field_limit)
-      T(head_size_limit) T(sec_A1) T(sec_A7) T(sec_A7_leaves) T(sec_A8) T(sec_A9)
-      T(head_request) T(head_answer) T(head_fields)
-      T(list_elements) T(list_tokens) T(sec_A2)
-      T(url_good) T(url_bad) T(url_all_bytes)
-      T(frame_into_the_callers_buffer))
+TESTS(T(frame_decode_exhaustive) T(frame_round_trip) T(frame_rfc_examples)
+      T(sec_C1_decode) T(mask_alignments) T(mask_pieces) T(utf8_exhaustive_3)
+      T(utf8_exhaustive_4) T(utf8_code_points) T(utf8_splits) T(utf8_bytes)
+      T(utf8_after_ascii) T(utf8_in_vectors) T(utf8_mixed) T(sec_E1_every_bad_sequence)
+      T(sha1_vectors) T(sha1_lengths) T(base64_round_trip) T(base64_alphabet)
+      T(base64_canonical) T(accept_key) T(head_scan_whole) T(head_scan_all_bytes)
+      T(head_request_all_bytes) T(head_field_limit) T(head_size_limit)
+      T(sec_A1_each_byte_once) T(sec_A7_cut_at_a_page) T(sec_A7_leaves)
+      T(sec_A8_lax_lines) T(sec_A9_nul_anywhere) T(head_request) T(head_answer)
+      T(head_fields) T(list_elements) T(list_tokens) T(sec_A2_long_lists) T(url_good)
+      T(url_bad) T(url_all_bytes) T(frame_into_the_callers_buffer))

@@ -1104,7 +1104,7 @@ TEST(proxies_in_every_driver)
 }
 
 /* The proxy's password goes to the proxy, never through it; the request never to the proxy. */
-TEST(sec_B11)
+TEST(sec_B11_answers_of_proxies)
 {
     static const ws_header proxy_headers[] = { { "Proxy-Authorization", "Basic dTpwQHNz" }, { "X-Proxy", "for you" },
                                                { NULL, NULL } };
@@ -2189,7 +2189,7 @@ static const test_case all_tests[] = {
     LOOKUPS
 #ifndef LOOKUPS_ONLY
     T(tunnel_scripts) T(tunnel_head) T(tunnel_early_end) T(tunnel_arguments) T(tunnel_addresses)
-    T(tunnel_limits) T(tunnel_garbage) T(own_resolver) T(proxies_in_every_driver) T(sec_B11)
+    T(tunnel_limits) T(tunnel_garbage) T(own_resolver) T(proxies_in_every_driver) T(sec_B11_answers_of_proxies)
     T(bytes_behind_the_answer) T(proxy_ends_early) T(proxy_environment)
     T(deadline_names_the_stage) T(memory_fails_at_every_call) T(locations) T(redirects)
     T(redirect_keeps_the_queue) T(redirects_under_one_deadline) T(redirect_memory) T(reconnect)

@@ -292,7 +292,7 @@ static int verdict(int byte, int in_message, int e[2])
 }
 
 /* every first byte, idle and inside a message, both roles */
-TEST(sec_C3)
+TEST(sec_C3_every_first_byte)
 {
     int client, in_message, byte, n;
 
@@ -336,7 +336,7 @@ TEST(sec_C3)
 }
 
 /* 64-bit lengths: the verdict falls on the header alone and nothing is kept for it */
-TEST(sec_C1)
+TEST(sec_C1_lengths_of_64_bits)
 {
     static const uint64_t lens[] = {
         1ull << 63, ~0ull, ~0ull - 3, ~0ull - 13, (1ull << 63) - 1, 1ull << 32, (1ull << 32) - 1,
@@ -373,7 +373,7 @@ TEST(sec_C1)
 }
 
 /* memory follows what came, not what was announced */
-TEST(sec_C2)
+TEST(sec_C2_announced_and_not_sent)
 {
     enum { CONNS = 1000 };
     static side s[CONNS];
@@ -405,7 +405,7 @@ TEST(sec_C2)
     side_over(&s[0]);
 }
 
-TEST(sec_C4)
+TEST(sec_C4_wrong_mask)
 {
     static const int first[] = { 0x81, 0x82, 0x01, 0x89, 0x8a, 0x88 };
     int client, len, k;
@@ -430,7 +430,7 @@ TEST(sec_C4)
 }
 
 /* control frames too long or fragmented: two bytes tell; 125 is fine */
-TEST(sec_C5)
+TEST(sec_C5_control_frames_too_long)
 {
     int client, op, fin, len;
 
@@ -455,7 +455,7 @@ TEST(sec_C5)
 }
 
 /* lengths not in their shortest form: all that fit in 16 bits, and a sample in 64 */
-TEST(sec_C6)
+TEST(sec_C6_lengths_not_shortest)
 {
     int client;
     uint32_t len;
@@ -489,7 +489,7 @@ TEST(sec_C6)
 
 /* every order of four frames out of {TEXT, BINARY, CONTINUATION, PING, PONG} x FIN against a
    model */
-TEST(sec_C7)
+TEST(sec_C7_orders_of_frames)
 {
     static const int kinds[] = { 0x01, 0x81, 0x02, 0x82, 0x00, 0x80, 0x89, 0x8a };
     int client, code;
@@ -525,7 +525,7 @@ TEST(sec_C7)
 }
 
 /* fragments: memory does not depend on their number; finite; empty ones count; sums count */
-TEST(sec_C8)
+TEST(sec_C8_endless_fragments)
 {
     world w;
     side s;
@@ -601,7 +601,7 @@ TEST(sec_C8)
 }
 
 /* progress: every call takes, gives or ends; calls are bounded by the bytes */
-TEST(sec_C9)
+TEST(sec_C9_every_call_gets_on)
 {
     uint64_t seed = 9;
     int round;
@@ -639,7 +639,7 @@ TEST(sec_C9)
 
 /* the stream ends after every byte of every transcript: never a message that was not whole,
    never a clean end unless Close came */
-TEST(sec_C10)
+TEST(sec_C10_end_after_every_byte)
 {
     size_t i, a;
     int client;
@@ -673,7 +673,7 @@ TEST(sec_C10)
     }
 }
 
-TEST(sec_C11)
+TEST(sec_C11_input_behind_close)
 {
     static const char *after[] = { "81'x'", "89'x'", "88x03e8", "=ff", "=8180", "^81'x'", "81xff",
                                    "88x0000", "83", "82#70000" };
@@ -708,7 +708,7 @@ TEST(sec_C11)
 }
 
 /* a million tiny frames in one piece */
-TEST(sec_C12)
+TEST(sec_C12_a_million_frames_at_once)
 {
     enum { N = 1000000 };
     world w;
@@ -739,7 +739,7 @@ TEST(sec_C12)
 /* ==== D: control, close, time ========================================================== */
 
 /* pings by the hundred thousand and no reading: nothing grows, the last one is answered */
-TEST(sec_D1)
+TEST(sec_D1_pings_and_no_reading)
 {
     int client, stop, k;
 
@@ -791,7 +791,7 @@ static int code_ok(long code)
 }
 
 /* all 65,536 codes received and sent; lengths of the body */
-TEST(sec_D3)
+TEST(sec_D3_every_close_code)
 {
     int client;
     long code;
@@ -888,7 +888,7 @@ TEST(close_reason)
 }
 
 /* every way the closing handshake can stall ends in time, with one CLOSE */
-TEST(sec_D4)
+TEST(sec_D4_stalled_closing)
 {
     int client, what;
 
@@ -959,7 +959,7 @@ TEST(sec_D4)
 }
 
 /* a bad Close is never echoed; forbidden codes never leave (check_frames faults them) */
-TEST(sec_D5)
+TEST(sec_D5_bad_close_is_not_echoed)
 {
     static const int codes[] = { 0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535 };
     size_t i;
@@ -979,7 +979,7 @@ TEST(sec_D5)
     }
 }
 
-TEST(sec_D6)
+TEST(sec_D6_ping_while_held_or_closing)
 {
     int client, k;
 
@@ -1026,7 +1026,7 @@ TEST(sec_D6)
 }
 
 /* pongs nobody asked for are harmless; any input keeps the connection alive */
-TEST(sec_D7)
+TEST(sec_D7_pongs_unasked)
 {
     world w;
     side s;
@@ -1053,7 +1053,7 @@ TEST(sec_D7)
 }
 
 /* a peer that vanished is found in ping_interval + ping_timeout */
-TEST(sec_D8)
+TEST(sec_D8_vanished_peer)
 {
     static const uint32_t times[][2] = { { 0, 0 }, { 1000, 500 }, { 5, 5 }, { 100, 10000 }, { 30000, 1 } };
     size_t i;
@@ -1179,7 +1179,7 @@ TEST(idle_refused)
 }
 
 /* clocks: any start, 32-bit wrap, jumps of an hour */
-TEST(sec_D9)
+TEST(sec_D9_clocks_that_jump)
 {
     static const uint64_t start[] = { 0, 1, 0xFFFFFFFFu - 5000u, 0xFFFFFFFFu, 0x80000000u - 7,
                                       ~0ull - 5000, 1ull << 63, (1ull << 63) - 3000, 1ull << 40 };
@@ -1288,7 +1288,7 @@ static int utf8_whole(const uint8_t *p, size_t n)
 
 /* every pair of bytes, and edge triples and quads, as text messages and as close reasons, in
    one frame and split after every byte, behind a long run of ASCII too */
-TEST(sec_E1)
+TEST(sec_E1_bad_text_and_reasons)
 {
     static const uint8_t edge[] = { 0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2,
         0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xF7, 0xF8, 0xFE, 0xFF };
@@ -1359,7 +1359,7 @@ static int by_value(const void *a, const void *b)
 }
 
 /* 100,000 client frames: every key fresh from the source, in order, one draw each */
-TEST(sec_G1)
+TEST(sec_G1_keys_are_fresh)
 {
     enum { N = 100000 };
     world w;
@@ -1447,7 +1447,7 @@ TEST(sec_G1)
 }
 
 /* a peer that never reads: the backlog is bounded, WRITABLE says when it has drained */
-TEST(sec_G2)
+TEST(sec_G2_a_peer_that_never_reads)
 {
     int client;
     uint32_t max, msg;
@@ -1511,7 +1511,7 @@ TEST(sec_G2)
 }
 
 /* writes of 1..17 bytes: the same stream as unblocked */
-TEST(sec_G3)
+TEST(sec_G3_writes_cut)
 {
     size_t i, budget;
     int client;
@@ -1562,7 +1562,7 @@ TEST(sec_G3)
 }
 
 /* lengths we send */
-TEST(sec_G5)
+TEST(sec_G5_lengths_that_we_send)
 {
     static const size_t lens[] = { 0, 1, 2, 124, 125, 126, 127, 128, 65534, 65535, 65536, 65537, 200000 };
     size_t i, k;
@@ -1806,7 +1806,7 @@ static void caller(side *s, const ws_event *ev)
 
 /* after every kind of event every public function, and every pair of them; alone in other
    conversations too */
-TEST(sec_H1)
+TEST(sec_H1_any_function_at_any_event)
 {
     static const char *spec[] = {
         "", "81'hi' 89'p' 8a'q' 01'x' 80'y' 88x03e8'bye'", "81'hi' 83", "89 81xff",
@@ -2256,7 +2256,7 @@ static size_t wire_with(int fill, char *out, size_t room)
 }
 
 /* no byte on the wire depends on what the memory held before */
-TEST(sec_C13)
+TEST(sec_C13_no_old_memory_on_the_wire)
 {
     static char a[65536], b[65536];
     size_t n = wire_with(0x00, a, sizeof a);
@@ -2484,7 +2484,7 @@ TEST(silence_while_held)
 }
 
 /* a flood of pings is never amplified: fewer bytes go out than came in */
-TEST(sec_D2)
+TEST(sec_D2_pings_are_not_amplified)
 {
     static const char ping[] = "\x89\x84kkkk" "ping";
     ws_conn *c = open_with(NULL, 1000);
@@ -2509,7 +2509,7 @@ TEST(sec_D2)
 }
 
 /* texts about bad text are plain ASCII, whatever the bytes were */
-TEST(sec_E2)
+TEST(sec_E2_error_texts_are_ascii)
 {
     int byte, size;
 
@@ -2529,7 +2529,7 @@ TEST(sec_E2)
 }
 
 /* limits hold from the first byte, before the application has seen anything of the peer */
-TEST(sec_I2)
+TEST(sec_I2_limits_from_the_first_byte)
 {
     static const char early[] = REQUEST "\x82\xff\0\0\0\0\x7f\xff\xff\xff" "kkkk";
     world w;
@@ -2590,14 +2590,22 @@ TEST(ping_that_cannot_be_sent)
     }
 }
 
-TESTS(T(transcripts) T(sec_C1) T(sec_C2) T(sec_C3) T(sec_C4) T(sec_C5) T(sec_C6) T(sec_C7)
-      T(sec_C8) T(sec_C9) T(sec_C10) T(sec_C11) T(sec_C12) T(sec_D1) T(sec_D3) T(close_reason)
-      T(sec_D4) T(sec_D5) T(sec_D6) T(sec_D7) T(sec_D8) T(idle_timeout) T(idle_exact) T(idle_refused) T(sec_D9) T(sec_E1)
-      T(sec_G1) T(sec_G2) T(sec_G3) T(sec_G5) T(echo_never_refused) T(send_states) T(pause)
-      T(sec_H1) T(null) T(facts) T(timeout_exact)
-      T(close_without_memory) T(months_without_limits)
-      T(states) T(ping_that_cannot_be_sent)
-      T(sec_C13) T(sec_G1_system) T(sec_G1_late_pong) T(sec_D9_back) T(end_while_held)
-      T(silence_while_held) T(sec_D2) T(sec_E2) T(sec_I2)
-      T(manual_pong) T(round_trip) T(empty_ping) T(close_text)
-      T(resume_is_not_due))
+TESTS(T(transcripts) T(sec_C1_lengths_of_64_bits) T(sec_C2_announced_and_not_sent)
+      T(sec_C3_every_first_byte) T(sec_C4_wrong_mask) T(sec_C5_control_frames_too_long)
+      T(sec_C6_lengths_not_shortest) T(sec_C7_orders_of_frames)
+      T(sec_C8_endless_fragments) T(sec_C9_every_call_gets_on)
+      T(sec_C10_end_after_every_byte) T(sec_C11_input_behind_close)
+      T(sec_C12_a_million_frames_at_once) T(sec_D1_pings_and_no_reading)
+      T(sec_D3_every_close_code) T(close_reason) T(sec_D4_stalled_closing)
+      T(sec_D5_bad_close_is_not_echoed) T(sec_D6_ping_while_held_or_closing)
+      T(sec_D7_pongs_unasked) T(sec_D8_vanished_peer) T(idle_timeout) T(idle_exact)
+      T(idle_refused) T(sec_D9_clocks_that_jump) T(sec_E1_bad_text_and_reasons)
+      T(sec_G1_keys_are_fresh) T(sec_G2_a_peer_that_never_reads) T(sec_G3_writes_cut)
+      T(sec_G5_lengths_that_we_send) T(echo_never_refused) T(send_states) T(pause)
+      T(sec_H1_any_function_at_any_event) T(null) T(facts) T(timeout_exact)
+      T(close_without_memory) T(months_without_limits) T(states)
+      T(ping_that_cannot_be_sent) T(sec_C13_no_old_memory_on_the_wire) T(sec_G1_system)
+      T(sec_G1_late_pong) T(sec_D9_back) T(end_while_held) T(silence_while_held)
+      T(sec_D2_pings_are_not_amplified) T(sec_E2_error_texts_are_ascii)
+      T(sec_I2_limits_from_the_first_byte) T(manual_pong) T(round_trip) T(empty_ping)
+      T(close_text) T(resume_is_not_due))

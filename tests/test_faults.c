@@ -836,7 +836,7 @@ static void accept_fails(int error, int takes, int deaf)
     if (test_faults) printf("    accept gives %s, takes %d\n", strerror(error), takes);
 }
 
-TEST(sec_H4)
+TEST(sec_H4_accept_fails)
 {
     static const int rest[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, EBADF, EINVAL };
     static const int lost[] = {
@@ -1225,9 +1225,8 @@ TEST(poller_fails)
     alone_over();
 }
 
-TESTS(T(sec_H5_beginnings) T(sec_H5_loop) T(sec_H5_own_loop) T(sec_H5_blocking) T(sec_H5_server)
-      T(sec_H4) T(write_fails) T(adopt_fails) T(poller_fails)
-      POLLER_TESTS
-      T(freed_with_output) T(held_within_a_turn) T(last_words)
+TESTS(T(sec_H5_beginnings) T(sec_H5_loop) T(sec_H5_own_loop) T(sec_H5_blocking)
+      T(sec_H5_server) T(sec_H4_accept_fails) T(write_fails) T(adopt_fails)
+      T(poller_fails) POLLER_TESTS T(freed_with_output) T(held_within_a_turn) T(last_words)
       T(free_with_input_unread) T(freed_while_ready) T(sec_H3_pipe))
 #endif

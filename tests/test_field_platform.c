@@ -478,10 +478,10 @@ TEST(field_47_goes_on_after_the_answer)
     over();
 }
 
-TESTS(T(field_39_block_at_any_address) T(field_39_fault_at_any_address) T(field_39_small_blocks)
-      T(field_47_reset_while_asked) T(field_47_reset_behind_unread_input)
-      T(field_47_reset_of_an_adopted_request) T(field_47_unix_peer_leaves_while_asked)
-      T(field_47_half_close_is_no_hang_up) T(field_47_reset_while_paused)
-      T(field_47_goes_on_after_the_answer))
+TESTS(T(field_39_block_at_any_address) T(field_39_fault_at_any_address)
+      T(field_39_small_blocks) T(field_47_reset_while_asked)
+      T(field_47_reset_behind_unread_input) T(field_47_reset_of_an_adopted_request)
+      T(field_47_unix_peer_leaves_while_asked) T(field_47_half_close_is_no_hang_up)
+      T(field_47_reset_while_paused) T(field_47_goes_on_after_the_answer))
 
 #endif

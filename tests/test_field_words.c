@@ -1461,8 +1461,9 @@ TEST(field_38_no_tls_for_a_listener)
 }
 
 #ifdef WS_NO_THREADS
-TESTS(T(field_36_no_socket) T(field_36_other_faults_of_sockets) T(field_36_what_the_resolver_says)
-      T(field_36_errno_of_something_else) T(field_36_comes_back))
+TESTS(T(field_36_no_socket) T(field_36_other_faults_of_sockets)
+      T(field_36_what_the_resolver_says) T(field_36_errno_of_something_else)
+      T(field_36_comes_back))
 #else
 TESTS(T(field_27_empty_line_over_sockets)
       T(field_29_interim_answers_of_a_proxy) T(field_29_interim_answers_of_a_server)

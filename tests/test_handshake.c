@@ -260,17 +260,17 @@ static void run_requests(const char *id)
 }
 
 TEST(requests) { run_requests("ok"); run_requests("http"); run_requests("A2"); run_requests("A19"); }
-TEST(sec_A5) { run_requests("A5"); }
-TEST(sec_A10) { run_requests("A10"); }
-TEST(sec_A11) { run_requests("A11"); }
-TEST(sec_A12) { run_requests("A12"); }
-TEST(sec_A14) { run_requests("A14"); }
-TEST(sec_A15) { run_requests("A15"); }
-TEST(sec_A16) { run_requests("A16"); }
+TEST(sec_A5_bad_host) { run_requests("A5"); }
+TEST(sec_A10_repeated_fields) { run_requests("A10"); }
+TEST(sec_A11_bad_keys) { run_requests("A11"); }
+TEST(sec_A12_tokens_in_lists) { run_requests("A12"); }
+TEST(sec_A14_methods_and_targets) { run_requests("A14"); }
+TEST(sec_A15_bodies) { run_requests("A15"); }
+TEST(sec_A16_h2c) { run_requests("A16"); }
 
 /* every 1-cut and 2-cut of a request with its first frames; each end of a piece is the end of
    an allocation, so that reading one byte past it faults */
-TEST(sec_A7)
+TEST(sec_A7_every_cut)
 {
     buf in = { 0 };
     size_t a, b;
@@ -290,7 +290,7 @@ TEST(sec_A7)
 }
 
 /* early data: request and frames in one piece, cut anywhere */
-TEST(sec_A17)
+TEST(sec_A17_frames_behind_the_request)
 {
     buf in = { 0 };
     size_t k, head;
@@ -311,7 +311,7 @@ TEST(sec_A17)
 }
 
 /* all 256 bytes in a name, a value, the target, the version, as the first byte */
-TEST(sec_A8)
+TEST(sec_A8_every_byte_everywhere)
 {
     int c, where;
 
@@ -353,7 +353,7 @@ TEST(sec_A8)
 }
 
 /* NUL, CR, LF in place of every byte of the request */
-TEST(sec_A9)
+TEST(sec_A9_nul_cr_lf_everywhere)
 {
     static const char text[] = G ALL "X-Other: value\r\n" E;
     static const char bad[] = { 0, '\r', '\n', 1, 127 };
@@ -375,7 +375,7 @@ TEST(sec_A9)
 }
 
 /* limits of the head: bytes and lines, exactly; floods end and memory stays */
-TEST(sec_A3)
+TEST(sec_A3_limits_of_the_head)
 {
     static const uint32_t limits[] = { 200, 300, 1000, 8192, 20000 };
     size_t i, n;
@@ -421,7 +421,7 @@ TEST(sec_A3)
     }
 }
 
-TEST(sec_A4)
+TEST(sec_A4_endless_heads)
 {
     static const char *flood[] = { "X: y\r\n", "X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n", "x", ":", "\r\n", " " };
     size_t k;
@@ -453,7 +453,7 @@ TEST(sec_A4)
 
 /* long lists cost no more than their length (this would not end if it were quadratic and
    worse), unterminated quotes too */
-TEST(sec_A2)
+TEST(sec_A2_long_lists)
 {
     size_t n;
     int kind;
@@ -482,7 +482,7 @@ TEST(sec_A2)
 }
 
 /* one byte at a time: a head of limit - 1 bytes, and one over */
-TEST(sec_A1)
+TEST(sec_A1_byte_by_byte)
 {
     int k;
     for (k = -1; k < 2; k++) {
@@ -503,7 +503,7 @@ TEST(sec_A1)
 }
 
 /* what follows a refused request is never looked at */
-TEST(sec_A13)
+TEST(sec_A13_behind_a_refusal)
 {
     size_t i;
     int more = 0;
@@ -530,7 +530,7 @@ TEST(sec_A13)
 }
 
 /* no recursion, little stack: nothing to see here but that the largest heads pass */
-TEST(sec_A6)
+TEST(sec_A6_largest_heads)
 {
     world w;
     side s;
@@ -551,7 +551,7 @@ TEST(sec_A6)
 }
 
 /* the deadline of the opening handshake is absolute */
-TEST(sec_A20)
+TEST(sec_A20_deadline_is_absolute)
 {
     static const uint32_t limit[] = { 0, 1000, 77, 30000, 1 };
     size_t i;
@@ -589,7 +589,7 @@ TEST(sec_A20)
 }
 
 /* Origin */
-TEST(sec_I1)
+TEST(sec_I1_origins)
 {
     static const struct { const char *origins, *host, *origin; int ok; } t[] = {
         { NULL, "example.com", NULL, 1 },
@@ -663,7 +663,7 @@ TEST(sec_I1)
 }
 
 /* subprotocols: the first of the client's offers that the server supports, once, or none */
-TEST(sec_A19)
+TEST(sec_A19_first_offer_chosen)
 {
     static const struct { const char *have, *offer, *chosen; } t[] = {
         { NULL, "a, b", "" }, { "", "a, b", "" }, { "c", "a, b", "" }, { "a", "a", "a" }, { "a", NULL, "" },
@@ -747,7 +747,7 @@ TEST(http_reply)
 }
 
 /* no byte of the program's strings makes a line in a head: server side */
-TEST(sec_A18)
+TEST(sec_A18_no_line_by_our_strings)
 {
     int where, c, at;
 
@@ -829,7 +829,7 @@ TEST(sec_A18)
 }
 
 /* disconnected, refused or freed at every byte */
-TEST(sec_A21)
+TEST(sec_A21_gone_at_every_byte)
 {
     size_t k, kind;
     for (kind = 0; kind < 3; kind++) for (k = 0; k < sizeof REQUEST; k++) {
@@ -1010,7 +1010,7 @@ static void run_answers(const char *id)
 }
 
 TEST(answers) { run_answers("ok"); run_answers("up"); }
-TEST(sec_B1)
+TEST(sec_B1_wrong_accept)
 {
     int i, bit;
 
@@ -1032,7 +1032,7 @@ TEST(sec_B1)
         side_over(&s);
     }
 }
-TEST(sec_B3) { run_answers("B3"); }
+TEST(sec_B3_not_offered) { run_answers("B3"); }
 
 static int seen_status;
 static void status_seer(side *s, const ws_event *ev)
@@ -1041,7 +1041,7 @@ static void status_seer(side *s, const ws_event *ev)
 }
 
 /* the status is told: all of 100..999 */
-TEST(sec_B2)
+TEST(sec_B2_every_status)
 {
     int k;
 
@@ -1071,7 +1071,7 @@ TEST(sec_B2)
 }
 
 /* early server data at all cuts */
-TEST(sec_B6)
+TEST(sec_B6_frames_behind_the_answer)
 {
     static const struct { const char *spec, *log; } t[] = {
         { "81'now'", "O T'now' " }, { "01'no' 80'w'", "O T'now' " }, { "88x03e8'x'", "O C1000+'x' " },
@@ -1096,7 +1096,7 @@ TEST(sec_B6)
 }
 
 /* header flood, endless status line, endless body: finite, bounded */
-TEST(sec_B7)
+TEST(sec_B7_endless_answers)
 {
     static const char *start[] = { "", "HTTP/1.1 101 ", A101, "HTTP/1.1 401 No\r\nContent-Length: 99999999\r\n\r\n" };
     static const char *more[] = { "x", "x", "X: y\r\n", "body body body" };
@@ -1218,7 +1218,7 @@ TEST(urls)
 }
 
 /* keys differ, come from the source, and decode to 16 bytes */
-TEST(sec_B10)
+TEST(sec_B10_keys_of_clients)
 {
     enum { N = 20000 };
     static char keys[N][25];
@@ -1400,7 +1400,7 @@ static void read_location(side *s, const ws_event *ev)
 }
 
 /* a redirect is an error with its status and target readable; nobody follows it */
-TEST(sec_B8)
+TEST(sec_B8_redirects_are_told)
 {
     static const int status[] = { 301, 302, 303, 307, 308 };
     int i;
@@ -1588,12 +1588,18 @@ TEST(versions_asked_for)
     }
 }
 
-TESTS(T(requests) T(sec_A1) T(sec_A2) T(sec_A3) T(sec_A4) T(sec_A5) T(sec_A6) T(sec_A7) T(sec_A8)
-      T(sec_A9) T(sec_A10) T(sec_A11) T(sec_A12) T(sec_A13) T(sec_A14) T(sec_A15) T(sec_A16)
-      T(sec_A17) T(sec_A18) T(sec_A19) T(sec_A20) T(sec_A21) T(sec_I1) T(http_reply) T(answers)
-      T(sec_B1) T(sec_B2) T(sec_B3) T(sec_B6) T(sec_B7) T(sec_B10) T(urls) T(both) T(open_facts)
-      T(request_of_a_client) T(sent_before_it_is_open) T(refusal_is_told)
-      T(subprotocol_that_was_not_offered)
-      T(sec_B4_not_offered) T(sec_B5_not_offered) T(sec_B1_upgrade) T(sec_B8)
-      T(version_8)
-      T(versions_asked_for))
+TESTS(T(requests) T(sec_A1_byte_by_byte) T(sec_A2_long_lists)
+      T(sec_A3_limits_of_the_head) T(sec_A4_endless_heads) T(sec_A5_bad_host)
+      T(sec_A6_largest_heads) T(sec_A7_every_cut) T(sec_A8_every_byte_everywhere)
+      T(sec_A9_nul_cr_lf_everywhere) T(sec_A10_repeated_fields) T(sec_A11_bad_keys)
+      T(sec_A12_tokens_in_lists) T(sec_A13_behind_a_refusal)
+      T(sec_A14_methods_and_targets) T(sec_A15_bodies) T(sec_A16_h2c)
+      T(sec_A17_frames_behind_the_request) T(sec_A18_no_line_by_our_strings)
+      T(sec_A19_first_offer_chosen) T(sec_A20_deadline_is_absolute)
+      T(sec_A21_gone_at_every_byte) T(sec_I1_origins) T(http_reply) T(answers)
+      T(sec_B1_wrong_accept) T(sec_B2_every_status) T(sec_B3_not_offered)
+      T(sec_B6_frames_behind_the_answer) T(sec_B7_endless_answers)
+      T(sec_B10_keys_of_clients) T(urls) T(both) T(open_facts) T(request_of_a_client)
+      T(sent_before_it_is_open) T(refusal_is_told) T(subprotocol_that_was_not_offered)
+      T(sec_B4_not_offered) T(sec_B5_not_offered) T(sec_B1_upgrade)
+      T(sec_B8_redirects_are_told) T(version_8) T(versions_asked_for))

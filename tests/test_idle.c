@@ -319,5 +319,6 @@ TEST(read_ahead)
 
 TESTS(T(close_after_silence) T(shutdown_after_silence) T(answers_after_silence)
       T(sending_after_silence) T(publishing_after_silence) T(round_trip_after_silence)
-      T(slow_handler) T(answer_not_read_yet) T(close_without_output) T(tick_in_a_loop) T(read_ahead))
+      T(slow_handler) T(answer_not_read_yet) T(close_without_output) T(tick_in_a_loop)
+      T(read_ahead))
 #endif

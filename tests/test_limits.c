@@ -492,4 +492,5 @@ TEST(max_message)
     }
 }
 
-TESTS(T(fixed_sizes) T(fixed_send) T(fixed_echo) T(fixed_any_size) T(formula) T(cost) T(idle) T(max_message))
+TESTS(T(fixed_sizes) T(fixed_send) T(fixed_echo) T(fixed_any_size) T(formula) T(cost)
+      T(idle) T(max_message))

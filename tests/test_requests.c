@@ -662,7 +662,7 @@ TEST(failing_allocations)
 }
 
 /* limits hold before the application has answered: what a stranger sends is kept up to 64 KiB */
-TEST(sec_I2)
+TEST(sec_I2_limits_before_the_answer)
 {
     static char filling[70000];
     world w;
@@ -3194,14 +3194,20 @@ TEST(forwarded_or_socket)
 #define NET
 #endif
 
-TESTS(T(answer_at_any_time) T(answer_byte_by_byte) T(hang_up_while_parked) T(parked_until_the_deadline) T(parked_for_ever)
-      T(parked_and_ended) T(send_right_after_accept) T(every_answer_in_every_state) T(head_while_it_lasts)
-      T(failed_handshakes_are_reported) T(failing_allocations) T(sec_I2) T(subprotocols) T(subprotocols_that_are_none) T(subprotocols_both_ends)
-      T(headers_arrive) T(sec_A18_answers) T(cookie_round_trip) T(cookie_format) T(query_and_cookie_tables)
-      T(query_and_cookie_exhaustive) T(route_patterns) T(route_choice) T(route_tables) T(sec_A2_offers) T(sec_I1_asked)
-      T(forwarded_for) T(forwarded_behind_anything) T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies) T(body_end_without_memory)
-      T(next_header_stays) T(next_header_replaces) T(headers_of_the_library) T(headers_in_place) T(refusal_too_large) T(refusal_both_ends) T(no_body_of_a_101)
-      T(upgrade_parsed_elsewhere) T(all_of_a_request_is_told) T(parked_keeps_what_comes)
+TESTS(T(answer_at_any_time) T(answer_byte_by_byte) T(hang_up_while_parked)
+      T(parked_until_the_deadline) T(parked_for_ever) T(parked_and_ended)
+      T(send_right_after_accept) T(every_answer_in_every_state) T(head_while_it_lasts)
+      T(failed_handshakes_are_reported) T(failing_allocations)
+      T(sec_I2_limits_before_the_answer) T(subprotocols) T(subprotocols_that_are_none)
+      T(subprotocols_both_ends) T(headers_arrive) T(sec_A18_answers)
+      T(cookie_round_trip) T(cookie_format) T(query_and_cookie_tables)
+      T(query_and_cookie_exhaustive) T(route_patterns) T(route_choice) T(route_tables)
+      T(sec_A2_offers) T(sec_I1_asked) T(forwarded_for) T(forwarded_behind_anything)
+      T(asked_in_fixed_memory) T(is_upgrade) T(head_format) T(refusal_bodies)
+      T(body_end_without_memory) T(next_header_stays) T(next_header_replaces)
+      T(headers_of_the_library) T(headers_in_place) T(refusal_too_large)
+      T(refusal_both_ends) T(no_body_of_a_101) T(upgrade_parsed_elsewhere)
+      T(all_of_a_request_is_told) T(parked_keeps_what_comes)
       T(accepted_with_subprotocol_and_headers) T(rejected_with_headers_and_body)
       T(who_is_not_asked_accepts) T(origins_allowed) T(subprotocol_in_the_clients_order)
       T(subprotocol_chosen_without_case) T(cookies_of_a_request)

@@ -856,7 +856,7 @@ TEST(parse_retry)
 }
 
 /* the cases of the web platform tests, eventsource/format-* */
-TEST(sec_J3)
+TEST(sec_J3_web_platform_tests)
 {
     static const vector v[] = {
         V("\xEF\xBB\xBF" "data:1\n\n\xEF\xBB\xBF" "data:2\n\ndata:3\n\n", "message||1;message||3;")
@@ -1352,7 +1352,7 @@ TEST(linear_time)
 /* ---- threats ---- */
 
 /* Attacks on writers: whatever the values, one event comes out, or none is written. */
-TEST(sec_J1)
+TEST(sec_J1_one_event_or_none)
 {
     static const char *const attacks[] = { "x\n\nevent: admin\ndata: owned", "x\revent: admin\rdata: owned\r\r",
         "x\r\nid: 666\r\n", "x\ndata: owned\n\n", "x\rdata: owned\r\r", "\n\n", "\r\r", "\r\n\r\n", "x\nretry: 1",
@@ -1403,7 +1403,7 @@ TEST(sec_J1)
 
 /* Endless streams: 100 MB of comments, of one comment, of one unknown field, of one field name,
    of data lines without an end, of one data line: 64 bytes suffice. */
-TEST(sec_J2)
+TEST(sec_J2_endless_streams)
 {
     static const struct { const char *begin, *again; int parts; } rows[] = {
         { "", ": comment\n", 0 }, { ":", "comment without end ", 0 }, { "unknown:", "value ", 0 }, { "", "name", 0 },
@@ -1442,7 +1442,7 @@ TEST(sec_J2)
 }
 
 /* A retry too large for its type stays at the largest; an id is fit for a header line. */
-TEST(sec_J4)
+TEST(sec_J4_huge_retry_and_ids)
 {
     static const char *const digits[] = { "99999999999999999999", "9223372036854775807", "9223372036854775808",
         "18446744073709551616", "18446744073709551617", "2147483647", "2147483648", "4294967296", "4294967297",
@@ -1480,12 +1480,13 @@ TEST(sec_J4)
     ref_log_free(&want);
 }
 
-TESTS(
-    T(error_strings) T(write_bytes) T(write_sizes_given) T(write_faults) T(write_utf8) T(write_every_room)
-    T(write_huge) T(write_every_failure) T(identity_event) T(identity_id) T(identity_data) T(identity_comment)
-    T(identity_together) T(identity_retry) T(parse_byte_order_mark) T(parse_line_ends)
-    T(parse_cr_dispatches_at_once) T(parse_fields) T(parse_event_names) T(parse_ids) T(parse_retry)
-    T(parse_exhaustive) T(parse_random) T(write_whatever_was_read) T(parser_memory) T(parse_too_long)
-    T(parse_parts) T(parse_parts_name_and_id) T(restart_anywhere) T(restart_after_error)
-    T(language_model_streams) T(linear_time) T(sec_J1) T(sec_J2) T(sec_J3) T(sec_J4)
-)
+TESTS(T(error_strings) T(write_bytes) T(write_sizes_given) T(write_faults) T(write_utf8)
+      T(write_every_room) T(write_huge) T(write_every_failure) T(identity_event)
+      T(identity_id) T(identity_data) T(identity_comment) T(identity_together)
+      T(identity_retry) T(parse_byte_order_mark) T(parse_line_ends)
+      T(parse_cr_dispatches_at_once) T(parse_fields) T(parse_event_names) T(parse_ids)
+      T(parse_retry) T(parse_exhaustive) T(parse_random) T(write_whatever_was_read)
+      T(parser_memory) T(parse_too_long) T(parse_parts) T(parse_parts_name_and_id)
+      T(restart_anywhere) T(restart_after_error) T(language_model_streams)
+      T(linear_time) T(sec_J1_one_event_or_none) T(sec_J2_endless_streams)
+      T(sec_J3_web_platform_tests) T(sec_J4_huge_retry_and_ids))

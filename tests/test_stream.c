@@ -761,7 +761,7 @@ TEST(server_fixed_memory)       /* in the caller's block: refused while full, go
     side_free(&s);
 }
 
-TEST(sec_J5)                    /* a slow reader, 10 million events: memory stays flat */
+TEST(sec_J5_a_slow_reader)                    /* a slow reader, 10 million events: memory stays flat */
 {
     int mode;
 
@@ -1952,7 +1952,7 @@ TEST(loop_memory_fails)         /* the n-th allocation, for every n, and all fro
 
 #define ENGINE_TESTS \
     T(headers_are_said_once) T(answers) T(asked) T(headers_many) T(sends) T(fills) T(no_frames) T(beats) T(beats_never) T(beats_after_very_long) T(dead_peer) T(stalls) T(backlog) \
-    T(drops_oldest) T(drops_slow) T(ends) T(server_memory_fails) T(server_fixed_memory) T(sec_J5) \
+    T(drops_oldest) T(drops_slow) T(ends) T(server_memory_fails) T(server_fixed_memory) T(sec_J5_a_slow_reader) \
     T(ring) T(ring_replay_backlog) T(ring_replay_head) \
     T(reader_cuts) \
     T(reader_not_emptied) T(own_transport)

@@ -247,7 +247,7 @@ static void *one_thread(void *out)
 }
 
 /* the promise: one thread per loop, any number of loops, nothing shared */
-TEST(sec_G4)
+TEST(sec_G4_a_loop_for_each_thread)
 {
     pthread_t t[4];
     int got[4] = { 0, 0, 0, 0 }, i;
@@ -259,6 +259,7 @@ TEST(sec_G4)
     }
 }
 
-TESTS(T(shared_port) T(posts) T(posts_to_a_loop_that_sleeps) T(posts_from_a_signal_handler) T(posts_beside_connections)
-      T(sec_G4))
+TESTS(T(shared_port) T(posts) T(posts_to_a_loop_that_sleeps)
+      T(posts_from_a_signal_handler) T(posts_beside_connections)
+      T(sec_G4_a_loop_for_each_thread))
 #endif

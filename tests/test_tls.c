@@ -1305,9 +1305,11 @@ TEST(adopted)
     }
 }
 
-TESTS(T(sec_B9_certificates) T(sec_B9_trust_everyone) T(sec_B9_own_transport) T(sec_B9_system_authorities)
-      T(sec_B9_files) T(files_and_texts) T(sec_B9_names) T(sec_B9_client_certificates) T(sec_B9_reload)
-      T(lifetimes) T(resumption) T(many_sessions) T(sec_B9_ends) T(sec_B9_truncation) T(sec_B9_bodies)
-      T(plain_on_a_tls_port) T(tls_on_a_plain_port) T(last_words) T(last_words_of_an_open_connection)
-      T(warnings_without_end) T(more_without_end) T(half_open) T(sec_B9_proxies) T(adopted))
+TESTS(T(sec_B9_certificates) T(sec_B9_trust_everyone) T(sec_B9_own_transport)
+      T(sec_B9_system_authorities) T(sec_B9_files) T(files_and_texts) T(sec_B9_names)
+      T(sec_B9_client_certificates) T(sec_B9_reload) T(lifetimes) T(resumption)
+      T(many_sessions) T(sec_B9_ends) T(sec_B9_truncation) T(sec_B9_bodies)
+      T(plain_on_a_tls_port) T(tls_on_a_plain_port) T(last_words)
+      T(last_words_of_an_open_connection) T(warnings_without_end) T(more_without_end)
+      T(half_open) T(sec_B9_proxies) T(adopted))
 #endif

@@ -1168,6 +1168,7 @@ TEST(sec_B9_flood)
     keys_over();
 }
 
-TESTS(T(sec_H5_tls_bytes) T(sec_H5_tls_random) T(sec_B9_tls_every_byte) T(sec_H5_tls_blocking) T(renegotiation) T(sec_H2_tls_alloc) T(sec_B10_tls_random)
+TESTS(T(sec_H5_tls_bytes) T(sec_H5_tls_random) T(sec_B9_tls_every_byte)
+      T(sec_H5_tls_blocking) T(renegotiation) T(sec_H2_tls_alloc) T(sec_B10_tls_random)
       T(sec_H2_tls_memory) T(sec_B10_tls_numbers) T(sec_H5_tls_loop) T(sec_B9_flood))
 #endif

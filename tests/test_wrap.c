@@ -851,6 +851,7 @@ TEST(too_many)
     toys_over();
 }
 
-TESTS(T(hosts) T(only_what_is_secure) T(refusals) T(closed_once) T(goodbye) T(redirects) T(reconnection) T(proxies) T(sec_H2_wrap)
-      T(same_bytes) T(sec_B9_without) T(adopted) T(too_many))
+TESTS(T(hosts) T(only_what_is_secure) T(refusals) T(closed_once) T(goodbye) T(redirects)
+      T(reconnection) T(proxies) T(sec_H2_wrap) T(same_bytes) T(sec_B9_without)
+      T(adopted) T(too_many))
 #endif
