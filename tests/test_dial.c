@@ -29,6 +29,7 @@ static int fake_clock(clockid_t, struct timespec *);
 #undef getaddrinfo
 #undef clock_gettime
 #include "test.h"
+#include "fixture/world.h"
 #ifdef LOOKUPS_ONLY
 #undef TEST
 #define TEST(name) static inline void test_##name(void)
@@ -132,22 +133,7 @@ static int fake_lookup(const char *name, const char *service, const struct addri
     return 0;
 }
 
-/* ---- memory that is counted, and fails ---- */
-
-typedef struct heap { long live, calls, fail_at; size_t bytes, peak; } heap;
-
-static void *heap_alloc(void *user, void *old, size_t old_size, size_t new_size)
-{
-    heap *h = (heap *)user;
-
-    if (new_size && ++h->calls == h->fail_at) return NULL;
-    if (old) h->live--;
-    if (new_size) h->live++;
-    h->bytes += new_size - old_size;
-    if (h->bytes > h->peak) h->peak = h->bytes;
-    if (!new_size) { free(old); return NULL; }
-    return realloc(old, new_size);
-}
+/* ---- configurations ---- */
 
 static ws_config fresh_config(void)
 {

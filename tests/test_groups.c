@@ -19,24 +19,9 @@ int main(void)
 #else
 
 #include <arpa/inet.h>
+#include "fixture/world.h"
 
 /* ---- a server and what came out of it ---- */
-
-typedef struct heap { size_t now, peak; long calls, fail_at, fail_all; } heap;
-
-static void *heap_alloc(void *user, void *old, size_t old_size, size_t new_size)
-{
-    heap *h = (heap *)user;
-
-    if (new_size) {
-        h->calls++;
-        if (h->fail_at && (h->fail_all ? h->calls >= h->fail_at : h->calls == h->fail_at)) return NULL;
-    }
-    h->now += new_size - old_size;
-    if (h->now > h->peak) h->peak = h->now;
-    if (!new_size) { free(old); return NULL; }
-    return realloc(old, new_size);
-}
 
 static heap H;
 static ws_loop *L;
@@ -129,19 +114,19 @@ static int raw(const char *from, int small)
 
 /* Reads until the text is there (-1 if it does not come), or (NULL) until the stream ends or
    nothing has come for ms. */
-static int raw_read(int fd, char *buf, size_t room, const char *text, int ms)
+static int raw_read(int fd, char *in, size_t room, const char *text, int ms)
 {
     uint64_t end = ws__clock() + (uint64_t)ms;
     size_t n = 0;
 
-    buf[0] = 0;
+    in[0] = 0;
     while (ws__clock() < end) {
-        ssize_t r = recv(fd, buf + n, room - 1 - n, 0);
+        ssize_t r = recv(fd, in + n, room - 1 - n, 0);
         if (r == 0 || (r < 0 && errno != EAGAIN)) return text ? -1 : (int)n;
         if (r > 0) n += (size_t)r;
         if (r > 0 && !text) end = ws__clock() + (uint64_t)ms;
-        buf[n] = 0;
-        if (text && memmem(buf, n, text, strlen(text))) return (int)n;
+        in[n] = 0;
+        if (text && memmem(in, n, text, strlen(text))) return (int)n;
         turn(1);
     }
     return text ? -1 : (int)n;
@@ -150,12 +135,12 @@ static int raw_read(int fd, char *buf, size_t room, const char *text, int ms)
 /* An open WebSocket; its server end is last_open. */
 static int raw_open(const char *from, int small)
 {
-    char buf[1000];
+    char in[1000];
     int fd = raw(from, small);
 
     CHECK(write(fd, request, sizeof request - 1) == (ssize_t)sizeof request - 1);
-    CHECK(raw_read(fd, buf, sizeof buf, "\r\n\r\n", 3000) > 0);
-    CHECK(!strncmp(buf, "HTTP/1.1 101", 12));
+    CHECK(raw_read(fd, in, sizeof in, "\r\n\r\n", 3000) > 0);
+    CHECK(!strncmp(in, "HTTP/1.1 101", 12));
     return fd;
 }
 
@@ -198,9 +183,9 @@ static got frames_of(const char *p, size_t n)
 
 static got raw_frames_within(int fd, int ms)
 {
-    static char buf[4 << 20];
-    int n = raw_read(fd, buf, sizeof buf, NULL, ms);
-    return frames_of(buf, (size_t)n);
+    static char in[4 << 20];
+    int n = raw_read(fd, in, sizeof in, NULL, ms);
+    return frames_of(in, (size_t)n);
 }
 
 static got raw_frames(int fd) { return raw_frames_within(fd, 50); }
@@ -415,8 +400,8 @@ TEST(one_frame_for_all)
         size_t k;
         int tries = 0;
         for (k = 0; k < 2 * (BIG + 10) && tries < 3000; tries++) {
-            char buf[65536];
-            ssize_t r = recv(fd[i], buf, sizeof buf, 0);
+            char in[65536];
+            ssize_t r = recv(fd[i], in, sizeof in, 0);
             if (r > 0) k += (size_t)r;
             else turn(1);
         }
@@ -436,7 +421,7 @@ TEST(one_frame_for_all)
    publishes, and when it reads again it gets the newest */
 static void stuck_among(int readers, int publishes)
 {
-    static char buf[4 << 20];
+    static char in[4 << 20];
     static int fd[1000];
     static size_t k[1000];
     int stuck, i;
@@ -462,7 +447,7 @@ static void stuck_among(int readers, int publishes)
         if (i % 100 == 0) {
             int j;
             for (j = 0; j < readers; j++) {
-                ssize_t r = recv(fd[j], buf, sizeof buf, 0);
+                ssize_t r = recv(fd[j], in, sizeof in, 0);
                 if (r > 0) k[j] += (size_t)r;
             }
         }
@@ -475,7 +460,7 @@ static void stuck_among(int readers, int publishes)
     for (i = 0; i < readers && !test_faults; i++) {
         int idle = 0;
         while (k[i] < (size_t)publishes * 204 && idle < 500) {
-            ssize_t r = recv(fd[i], buf, sizeof buf, 0);
+            ssize_t r = recv(fd[i], in, sizeof in, 0);
             if (r > 0) { k[i] += (size_t)r; idle = 0; }
             else { turn(1); idle++; }
         }
@@ -599,11 +584,11 @@ TEST(each)
 
 static void refused(int fd)
 {
-    char buf[2000];
-    int n = raw_read(fd, buf, sizeof buf, NULL, 1000);
+    char in[2000];
+    int n = raw_read(fd, in, sizeof in, NULL, 1000);
 
-    CHECK(n > 0 && !strncmp(buf, "HTTP/1.1 503 ", 13));
-    CHECK(strstr(buf, "\r\nRetry-After: 5\r\n") != NULL);
+    CHECK(n > 0 && !strncmp(in, "HTTP/1.1 503 ", 13));
+    CHECK(strstr(in, "\r\nRetry-After: 5\r\n") != NULL);
     close(fd);
 }
 
@@ -661,7 +646,7 @@ TEST(limit_flood)
     int fd, i, answered = 0;
     ws_config cfg;
     size_t before;
-    char frame[] = "\x81\x81\0\0\0\0x", buf[100];
+    char frame[] = "\x81\x81\0\0\0\0x", in[100];
 
     memset(&cfg, 0, sizeof cfg);
     cfg.max_connections = 1;
@@ -680,7 +665,7 @@ TEST(limit_flood)
     CHECK(write(fd, frame, 7) == 7);
     UNTIL(messages == 1, 1000);
     for (i = 0; i < FLOOD; i++) {
-        answered += recv(flood[i], buf, sizeof buf, 0) > 12 && !strncmp(buf, "HTTP/1.1 503", 12);
+        answered += recv(flood[i], in, sizeof in, 0) > 12 && !strncmp(in, "HTTP/1.1 503", 12);
         close(flood[i]);
     }
     CHECK_INT(answered, FLOOD);
@@ -836,7 +821,7 @@ TEST(shutdown_polite)
 {
     enum { N = 4 };
     int fd[N], i, half, silent;
-    char buf[1000];
+    char in[1000];
     ws_event ev;
     uint64_t start;
 
@@ -853,9 +838,9 @@ TEST(shutdown_polite)
     CHECK(ws_dial(L, "ws://127.0.0.1:1/", NULL) == NULL);
     UNTIL(closes == 2, 1000);
     CHECK_INT(errors[-WS_ERR_SHUTDOWN], 2);
-    CHECK(raw_read(half, buf, sizeof buf, "503", 500) > 0);
-    CHECK(strstr(buf, "Retry-After") != NULL);
-    CHECK(raw_read(silent, buf, sizeof buf, "503", 500) > 0);
+    CHECK(raw_read(half, in, sizeof in, "503", 500) > 0);
+    CHECK(strstr(in, "Retry-After") != NULL);
+    CHECK(raw_read(silent, in, sizeof in, "503", 500) > 0);
     close(half);
     close(silent);
     for (i = 0; i < N; i++) {
@@ -948,18 +933,18 @@ TEST(shutdown_and_posts)
 static int writes;
 static int pipe_fd;
 
-static ptrdiff_t pipe_read(void *user, void *buf, size_t n)
+static ptrdiff_t pipe_read(void *user, void *in, size_t n)
 {
-    ssize_t r = recv(pipe_fd, buf, n, 0);
+    ssize_t r = recv(pipe_fd, in, n, 0);
     (void)user;
     return r < 0 ? (ptrdiff_t)WS_IO_WANT_READ : r;
 }
 
-static ptrdiff_t pipe_write(void *user, const void *buf, size_t n)
+static ptrdiff_t pipe_write(void *user, const void *out, size_t n)
 {
     (void)user;
     writes++;
-    return send(pipe_fd, buf, n, MSG_NOSIGNAL);
+    return send(pipe_fd, out, n, MSG_NOSIGNAL);
 }
 
 /* the blocking client writes each message at once; between cork and uncork, none; then all

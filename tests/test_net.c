@@ -46,6 +46,7 @@ int main(void)
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "fixture/world.h"
 #include "fixture/sockets.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -80,19 +81,6 @@ static void fill(unsigned char *p, size_t n, size_t k)
 {
     size_t i;
     for (i = 0; i < n; i++) p[i] = pattern(k, i);
-}
-
-/* Counts what the library allocates; starts to fail never. */
-typedef struct heap { long calls; size_t live, peak; } heap;
-
-static void *heap_alloc(void *user, void *old, size_t old_size, size_t new_size)
-{
-    heap *h = (heap *)user;
-    h->calls++;
-    h->live += new_size - old_size;
-    if (h->live > h->peak) h->peak = h->live;
-    if (!new_size) { free(old); return NULL; }
-    return realloc(old, new_size);
 }
 
 /* ---- what came out of the library: [0] server ends, [1] client ends ---- */
@@ -666,8 +654,8 @@ TEST(connection_refused)
     CHECK_INT(files_settle(base), base);
 }
 
-static ptrdiff_t null_read(void *user, void *buf, size_t n) { (void)user; (void)buf; (void)n; return 0; }
-static ptrdiff_t null_write(void *user, const void *buf, size_t n) { (void)user; (void)buf; return (ptrdiff_t)n; }
+static ptrdiff_t null_read(void *user, void *bytes, size_t n) { (void)user; (void)bytes; (void)n; return 0; }
+static ptrdiff_t null_write(void *user, const void *bytes, size_t n) { (void)user; (void)bytes; return (ptrdiff_t)n; }
 
 /* A fault of the settings names the field. */
 static void see_socket(void *user, intptr_t socket) { (void)user; (void)socket; }
@@ -1114,7 +1102,7 @@ TEST(free_inside_any_event)
 
     for (w = 0; w < (int)(sizeof when / sizeof *when); w++)
         for (free_whom = 0; free_whom < 3; free_whom++) {
-            heap h = { 0, 0, 0 };
+            heap h = { 0 };
             ws_config cfg;
             ws_loop *loop;
             raw r[N], extra[N];
@@ -1183,7 +1171,7 @@ TEST(free_inside_any_event)
             CHECK_INT(ws_loop_count(loop), live_n);
             if (test_faults) printf("    event %d, whom %d\n", when[w], free_whom);
             ws_loop_free(loop);
-            CHECK_INT(h.live, 0);
+            CHECK_INT(h.now, 0);
             for (k = 0; k < N; k++) { raw_close(&r[k]); raw_close(&extra[k]); }
             CHECK_INT(open_files(), base);
             if (test_faults) return;
@@ -1193,7 +1181,7 @@ TEST(free_inside_any_event)
 TEST(loop_free_with_live_connections)
 {
     int port, base = open_files(), lp, lfd = raw_listen(&lp), i;
-    heap h = { 0, 0, 0 };
+    heap h = { 0 };
     ws_config cfg;
     ws_loop *loop;
     raw r[6];
@@ -1224,7 +1212,7 @@ TEST(loop_free_with_live_connections)
     for (i = 0; i < 10; i++) turn(loop, 2);
     CHECK_INT(ws_loop_count(loop), 7);
     ws_loop_free(loop);
-    CHECK_INT(h.live, 0);
+    CHECK_INT(h.now, 0);
     for (i = 0; i < 6; i++) {
         int k;
         for (k = 0; k < 200 && !raw_ended(&r[i]); k++) { r[i].n = 0; sleep_ms(5); }
@@ -1461,7 +1449,7 @@ TEST(sec_D4_close_stalls)
 TEST(connect_and_close_1000_times)
 {
     int port, base = open_files(), i, inside;
-    heap h = { 0, 0, 0 };
+    heap h = { 0 };
     size_t level = 0;
     ws_config cfg;
     ws_loop *loop;
@@ -1506,15 +1494,15 @@ TEST(connect_and_close_1000_times)
             UNTIL(loop, raw_ended(&r), 1000);
             raw_close(&r);
         }
-        if (i == 300) { settle(loop, 2); level = h.live; }    /* its cache is full now */
+        if (i == 300) { settle(loop, 2); level = h.now; }    /* its cache is full now */
         if (test_faults) break;
     }
     settle(loop, 5);
     CHECK_INT(ws_loop_count(loop), 0);
     CHECK_INT(open_files(), inside);
-    CHECK(h.live <= level + 4096);
+    CHECK(h.now <= level + 4096);
     ws_loop_free(loop);
-    CHECK_INT(h.live, 0);
+    CHECK_INT(h.now, 0);
     CHECK_INT(open_files(), base);
 }
 
@@ -1523,7 +1511,7 @@ TEST(sec_G2_slow_reader)
 {
     enum { N = 20 };
     int port, i, e, refused = 0, taken = 0;
-    heap h = { 0, 0, 0 };
+    heap h = { 0 };
     size_t flat, early = 0;
     ws_config cfg;
     ws_loop *loop;
@@ -1540,7 +1528,7 @@ TEST(sec_G2_slow_reader)
     r = raw_client(loop, port, 2048);
     stuck = V[0].conn;
     for (i = 0; i < N; i++) ok[i] = raw_client(loop, port, 0);
-    flat = h.live;
+    flat = h.now;
     for (i = 0; i < 1000000; i++) {
         e = ws_send(stuck, WS_OP_BINARY, block, sizeof block);
         if (e == WS_ERR_BACKLOG) refused++;
@@ -1571,13 +1559,13 @@ TEST(sec_G2_slow_reader)
     raw_close(&r);
     UNTIL(loop, V[0].close == N + 1, 2000);
     ws_loop_free(loop);
-    CHECK_INT(h.live, 0);
+    CHECK_INT(h.now, 0);
 
     /* The same peer floods us with messages and pings to be answered. */
     memset(&h, 0, sizeof h);
     loop = serve("127.0.0.1:0", &cfg, &port);
     r = raw_client(loop, port, 2048);
-    flat = h.live;
+    flat = h.now;
     for (i = 0; i < 20000; i++) {
         raw_frame(&r, i & 1 ? 0x89 : 0x82, block, i & 1 ? 100 : 1000);
         if (i % 8 == 7) turn(loop, 0);
@@ -1588,7 +1576,7 @@ TEST(sec_G2_slow_reader)
     raw_reset(&r);
     UNTIL(loop, V[0].close == 1, 2000);
     ws_loop_free(loop);
-    CHECK_INT(h.live, 0);
+    CHECK_INT(h.now, 0);
 }
 
 /* Megabytes echoed through a receive window of a few KiB: short writes everywhere. */
@@ -1911,7 +1899,7 @@ static int wire_fault(wire *w, size_t *n)
     }
 }
 
-static ptrdiff_t wire_read(void *user, void *buf, size_t n)
+static ptrdiff_t wire_read(void *user, void *bytes, size_t n)
 {
     wire *w = (wire *)user;
     int f = wire_fault(w, &n);
@@ -1920,20 +1908,20 @@ static ptrdiff_t wire_read(void *user, void *buf, size_t n)
     wire_carry(w);
     if (!w->down_n) return w->ended ? 0 : WS_IO_WANT_READ;
     if (n > w->down_n) n = w->down_n;
-    memcpy(buf, w->down, n);
+    memcpy(bytes, w->down, n);
     memmove(w->down, w->down + n, w->down_n - n);
     w->down_n -= n;
     return (ptrdiff_t)n;
 }
 
-static ptrdiff_t wire_write(void *user, const void *buf, size_t n)
+static ptrdiff_t wire_write(void *user, const void *bytes, size_t n)
 {
     wire *w = (wire *)user;
     int f = wire_fault(w, &n);
 
     if (f < 1) return f;
     if (n > sizeof w->up - w->up_n) n = sizeof w->up - w->up_n;
-    memcpy(w->up + w->up_n, buf, n);
+    memcpy(w->up + w->up_n, bytes, n);
     w->up_n += n;
     wire_carry(w);
     return (ptrdiff_t)n;
@@ -1949,7 +1937,7 @@ static long wire_run(int what, long at, int again, int own)
     ws_config cfg;
     ws_conn *c;
     ws_event ev;
-    heap h = { 0, 0, 0 };
+    heap h = { 0 };
     int i, closes = 0, late = 0, messages = 0, clean = 0, error = 0;
 
     memset(&w, 0, sizeof w);
@@ -1990,7 +1978,7 @@ static long wire_run(int what, long at, int again, int own)
     } else if (!clean && w.calls >= at) CHECK(error < 0);
     ws_free(c);
     CHECK_INT(w.closes, 1);
-    CHECK_INT(h.live, 0);
+    CHECK_INT(h.now, 0);
     ws_free(w.server);
     if (test_faults)
         printf("    fault kind %d at call %ld of %ld, again %d, own %d\n", what, at, w.calls,
@@ -2015,15 +2003,15 @@ TEST(sec_H5_io_faults_at_every_call)
 
 /* A blocking read function over a socketpair: the library must not ask for more bytes than
    the protocol owes it, or this hangs. */
-static ptrdiff_t pair_read(void *user, void *buf, size_t n)
+static ptrdiff_t pair_read(void *user, void *bytes, size_t n)
 {
-    ssize_t k = read(*(int *)user, buf, n);
+    ssize_t k = read(*(int *)user, bytes, n);
     return k < 0 ? WS_IO_ERROR : (ptrdiff_t)k;
 }
 
-static ptrdiff_t pair_write(void *user, const void *buf, size_t n)
+static ptrdiff_t pair_write(void *user, const void *bytes, size_t n)
 {
-    ssize_t k = write(*(int *)user, buf, n > 7 ? n / 2 : n);
+    ssize_t k = write(*(int *)user, bytes, n > 7 ? n / 2 : n);
     return k < 0 ? WS_IO_ERROR : (ptrdiff_t)k;
 }
 
@@ -2087,7 +2075,7 @@ TEST(no_allocation_per_message)
     static const size_t sizes[] = { 20, 16384 };
     static unsigned char tx[17000], body[16384];
     int port, k, i;
-    heap h = { 0, 0, 0 };
+    heap h = { 0 };
     ws_config cfg;
     ws_loop *loop;
     raw r;
@@ -2116,7 +2104,7 @@ TEST(no_allocation_per_message)
     }
     raw_close(&r);
     ws_loop_free(loop);
-    CHECK_INT(h.live, 0);
+    CHECK_INT(h.now, 0);
 }
 
 #ifdef __linux__
@@ -2172,13 +2160,13 @@ TEST(memory_of_an_idle_connection)
     while (!s->answer) sleep_ms(1);
     a = loopback(s->port);
     for (i = step = 0; i < WARM + N; i++) {
-        char buf[600];
+        char bytes[600];
         fd[i] = socket(AF_INET, SOCK_STREAM, 0);
         if (connect(fd[i], (struct sockaddr *)&a, sizeof a)) { CHECK(!"connect"); break; }
         send(fd[i], REQUEST, sizeof REQUEST - 1, MSG_NOSIGNAL);
-        CHECK(recv(fd[i], buf, sizeof buf, 0) > 100);
+        CHECK(recv(fd[i], bytes, sizeof bytes, 0) > 100);
         send(fd[i], "\x81\x82\0\0\0\0hi", 8, MSG_NOSIGNAL);
-        CHECK(recv(fd[i], buf, sizeof buf, 0) == 4);
+        CHECK(recv(fd[i], bytes, sizeof bytes, 0) == 4);
         if (i + 1 == WARM || i + 1 == WARM + N) {
             uint64_t t = now_ms();
             sleep_ms(50);
