@@ -160,33 +160,6 @@ static void put_answer_as(buf *b, const side *s, const char *format)
 
 static int status_by_name(const side *s) { return s->out.n ? head_status(&s->out) : 0; }
 
-/* Is what the connection says of its error about this, without case? */
-static int says(const char *text, const char *what)
-{
-    size_t n = strlen(what), i;
-
-    for (; *text; text++) {
-        for (i = 0; i < n && (text[i] | 32) == (what[i] | 32); i++) { }
-        if (i == n) return 1;
-    }
-    return 0;
-}
-
-/* The error's text says this. */
-#define CHECK_SAYS(text, what) \
-    do { \
-        const char *test_text = (text); \
-        CHECK(says(test_text, what)); \
-        if (!says(test_text, what)) printf("    \"%s\" should say \"%s\"\n", test_text, what); \
-    } while (0)
-
-#define CHECK_SAYS_NOT(text, what) \
-    do { \
-        const char *test_text = (text); \
-        CHECK(!says(test_text, what)); \
-        if (says(test_text, what)) printf("    \"%s\" should not say \"%s\"\n", test_text, what); \
-    } while (0)
-
 /* ==== 26: keys ========================================================================= */
 
 #define BEFORE_KEY "GET /chat HTTP/1.1\r\n" HO UP CO VE "Sec-WebSocket-Key: "

@@ -123,34 +123,6 @@ static int field_lookup(const char *host, const char *port, const struct addrinf
     return getaddrinfo("127.0.0.1", port, hints, out);
 }
 
-/* ---- words ---- */
-
-/* Does the text say this, without case? */
-static int says(const char *text, const char *what)
-{
-    size_t n = strlen(what), i;
-
-    for (; *text; text++) {
-        for (i = 0; i < n && (text[i] | 32) == (what[i] | 32); i++) { }
-        if (i == n) return 1;
-    }
-    return 0;
-}
-
-#define CHECK_SAYS(text, what) \
-    do { \
-        const char *test_text = (text); \
-        CHECK(says(test_text, what)); \
-        if (!says(test_text, what)) printf("    \"%s\" should say \"%s\"\n", test_text, what); \
-    } while (0)
-
-#define CHECK_SAYS_NOT(text, what) \
-    do { \
-        const char *test_text = (text); \
-        CHECK(!says(test_text, what)); \
-        if (says(test_text, what)) printf("    \"%s\" should not say \"%s\"\n", test_text, what); \
-    } while (0)
-
 static const char *const drivers[] = { "blocking", "own loop", "loop" };
 
 /* Says for which of several cases checks failed since then. */

@@ -115,8 +115,8 @@ static size_t size_of(uint32_t number)
 {
     static const size_t sizes[] = { 0, 1, 121, 122, 125, 600, 4000, 16380, 16384, 16390, 33000, MOST };
     uint64_t s = number & 0x7FFFFFFFu;
-    uint32_t k = rng_to(&s, 64);
-    return 4 + (k < 40 ? rng_to(&s, 300) : k < 60 ? sizes[rng_to(&s, 8)] : sizes[rng_to(&s, 11)]);
+    uint32_t k = dice(&s, 64);
+    return 4 + (k < 40 ? dice(&s, 300) : k < 60 ? sizes[dice(&s, 8)] : sizes[dice(&s, 11)]);
 }
 
 /* The message of a number; for one at a time. */
@@ -156,7 +156,7 @@ static void heard(story *t, const ws_event *ev)
 /* One thing to say, told in t; mine: what c hears. What is refused was not said. */
 static void say(ws_conn *c, story *t, story *mine, uint64_t *r, int values)
 {
-    uint32_t number, k = rng_to(r, 10);
+    uint32_t number, k = dice(r, 10);
     const unsigned char *p;
     size_t n;
 
@@ -219,9 +219,9 @@ static ptrdiff_t place_read(void *user, void *buf, size_t n)
     way *w = p->in;
 
     CHECK(!p->closed);
-    p->owed = p->flip && rng_to(&p->r, 100) < p->flip && p->out->n - p->out->at < p->out->room;
+    p->owed = p->flip && dice(&p->r, 100) < p->flip && p->out->n - p->out->at < p->out->room;
     if (p->owed) return WS_IO_WANT_WRITE;
-    if (p->busy && rng_to(&p->r, 100) < p->busy) return WS_IO_WANT_READ;
+    if (p->busy && dice(&p->r, 100) < p->busy) return WS_IO_WANT_READ;
     if (n > w->n - w->at) n = w->n - w->at;
     if (p->most && n > p->most) n = p->most;
     if (!n && w->cut >= 0 && w->total >= w->cut) return w->how;
@@ -239,8 +239,8 @@ static ptrdiff_t place_write(void *user, const void *buf, size_t n)
     long at = w->total;
 
     CHECK(!p->closed);
-    if (p->flip && rng_to(&p->r, 100) < p->flip && p->in->n > p->in->at) return WS_IO_WANT_READ;
-    if (p->busy && rng_to(&p->r, 100) < p->busy) return p->r & 1 ? 0 : WS_IO_WANT_WRITE;
+    if (p->flip && dice(&p->r, 100) < p->flip && p->in->n > p->in->at) return WS_IO_WANT_READ;
+    if (p->busy && dice(&p->r, 100) < p->busy) return p->r & 1 ? 0 : WS_IO_WANT_WRITE;
     if (p->most && n > p->most) n = p->most;
     if (w->n - w->at >= w->room) return WS_IO_WANT_WRITE;
     if (n > w->room - (w->n - w->at)) n = w->room - (w->n - w->at);
@@ -471,14 +471,14 @@ static void simulate(uint64_t seed)
 
     duo_fresh(&d, trust, own);
     d.seed = seed;
-    d.most = rng_to(&r, 3) ? 0 : 1 + rng_to(&r, 3000);
-    d.busy = rng_to(&r, 2) ? 0 : 1 + rng_to(&r, 90);
-    d.flip = rng_to(&r, 2) ? 0 : 1 + rng_to(&r, 90);
-    d.room = rng_to(&r, 2) ? 100 + rng_to(&r, 3000) : 20000 + rng_to(&r, 40000);
-    d.talks = 10 + (int)rng_to(&r, 60);
-    d.values = (int)rng_to(&r, 2);
-    d.drops = (int)rng_to(&r, 2);
-    d.server_ends = (int)rng_to(&r, 2);
+    d.most = dice(&r, 3) ? 0 : 1 + dice(&r, 3000);
+    d.busy = dice(&r, 2) ? 0 : 1 + dice(&r, 90);
+    d.flip = dice(&r, 2) ? 0 : 1 + dice(&r, 90);
+    d.room = dice(&r, 2) ? 100 + dice(&r, 3000) : 20000 + dice(&r, 40000);
+    d.talks = 10 + (int)dice(&r, 60);
+    d.values = (int)dice(&r, 2);
+    d.drops = (int)dice(&r, 2);
+    d.server_ends = (int)dice(&r, 2);
     converse(&d);
     all_well(&d);
     if (test_faults != was) printf("    seed %d: WS_TEST_SEED=%d build/test/test_tls_faults sec_H5_tls_random\n", (int)seed, (int)seed);
@@ -589,7 +589,7 @@ TEST(sec_H5_tls_blocking)
 
         duo_fresh(&d, trust, own);
         d.seed = (uint64_t)k;
-        d.most = k % 3 ? rng_to(&r, 2000) : 0;
+        d.most = k % 3 ? dice(&r, 2000) : 0;
         d.room = k % 2 ? 3000 : 0;
         waited = &d;
         vain = 0;
@@ -696,9 +696,9 @@ TEST(renegotiation)
         memset(&m, 0, sizeof m);
         memset(&cfg, 0, sizeof cfg);
         d.seed = seed;
-        d.room = 50 + rng_to(&r, 3000);
-        d.most = 1 + rng_to(&r, 400);
-        d.busy = rng_to(&r, 60);
+        d.room = 50 + dice(&r, 3000);
+        d.most = 1 + dice(&r, 400);
+        d.busy = dice(&r, 60);
         duo_begin(&d);
         p = &d.ends[0];
         q = &d.ends[1];
@@ -729,7 +729,7 @@ TEST(renegotiation)
                 say(q->c, &p->mine, &q->mine, &r, 0);
                 if (left % 5 == 0 && !again) say(p->c, &q->mine, &p->mine, &r, 0);
             }
-            if (p->opens && !again && !pending && q->mine.heard == q->mine.said && rng_to(&r, 20) == 0) {
+            if (p->opens && !again && !pending && q->mine.heard == q->mine.said && dice(&r, 20) == 0) {
                 int k = mbedtls_ssl_renegotiate(&ssl);
                 CHECK(k == MBEDTLS_ERR_SSL_WANT_READ || k == MBEDTLS_ERR_SSL_WANT_WRITE || k == MBEDTLS_ERR_SSL_WAITING_SERVER_HELLO_RENEGO);
                 again = 1;
@@ -974,13 +974,13 @@ static void loop_once(uint64_t seed)
         x[i] = visit(i == 0 ? LOOP : i == 1 ? OWN : BLOCKING, url_of("wss", "localhost", l), &cfg);
     }
     UNTIL(watchers[0].opens && watchers[1].opens && watchers[2].opens && server.opens == 3, 3000);
-    line.most = seed % 3 ? 1 + rng_to(&r, 3000) : 0;
-    line.busy = seed % 4 ? rng_to(&r, 80) : 0;
+    line.most = seed % 3 ? 1 + dice(&r, 3000) : 0;
+    line.busy = seed % 4 ? dice(&r, 80) : 0;
     line.seed = seed;
     for (k = 0; k < 60; k++) {
         const unsigned char *p;
         size_t n;
-        switch (rng_to(&r, 8)) {
+        switch (dice(&r, 8)) {
         case 0: case 1: case 2:
             p = message(++told, &n);
             ws_publish(loop, "all", NULL, WS_OP_BINARY, p, n);
@@ -1009,10 +1009,10 @@ static void loop_once(uint64_t seed)
                 if (!ws_send(watchers[1].c, WS_OP_BINARY, p, n)) heard_at_server.said++;
                 ws_ping(watchers[1].c, "", 0);
             }
-            if (rng_to(&r, 2)) ws_pause(watchers[1].c);
+            if (dice(&r, 2)) ws_pause(watchers[1].c);
             else ws_resume(watchers[1].c);
         }
-        if (rng_to(&r, 3)) turn();
+        if (dice(&r, 3)) turn();
     }
     ws_resume(watchers[1].c);
     UNTIL(!waiting() && heard_at_server.heard == heard_at_server.said, 5000);

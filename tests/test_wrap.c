@@ -688,17 +688,17 @@ TEST(same_bytes)
             x[i] = visit(i ? OWN : LOOP, url_of(i == 2 ? "https" : "wss", "localhost", l), &cfg);
         }
         UNTIL(watch[0].opens && watch[1].opens && watch[2].opens, 1000);
-        line.busy = 10 + rng_to(&r, 70);
-        line.most = 1 + rng_to(&r, 4000);
+        line.busy = 10 + dice(&r, 70);
+        line.most = 1 + dice(&r, 4000);
         for (k = 0; k < 80; k++) {
-            size_t n = rng_to(&r, 3) ? rng_to(&r, 200) : rng_to(&r, sizeof data);
-            switch (rng_to(&r, 7)) {
+            size_t n = dice(&r, 3) ? dice(&r, 200) : dice(&r, sizeof data);
+            switch (dice(&r, 7)) {
             case 0: case 1: told += ws_publish(loop, "all", NULL, WS_OP_TEXT, data, n); break;
             case 2: ws_publish_latest(loop, "all", 0, WS_OP_TEXT, data, n); break;
             case 3: if (watch[0].c) ws_ping(watch[0].c, data, n % 126); break;
             case 4: ws_http_publish(loop, "http", NULL, data, n); break;
             case 5: if (watch[1].c) { ws_send(watch[1].c, WS_OP_TEXT, data, n); ws_ping(watch[1].c, data, n % 126); } break;
-            default: if (watch[1].c) { if (rng_to(&r, 2)) ws_pause(watch[1].c); else ws_resume(watch[1].c); }
+            default: if (watch[1].c) { if (dice(&r, 2)) ws_pause(watch[1].c); else ws_resume(watch[1].c); }
             }
             if (k == 40 && toys.stubborn) {     /* more pieces than a turn writes, every second one refused */
                 line.busy = 0;
@@ -706,7 +706,7 @@ TEST(same_bytes)
                 for (i = 0; i < 300; i++) ws_publish(loop, "all", NULL, WS_OP_BINARY, data, 5000 + (size_t)i % 7);
                 if (watch[0].c) ws_ping(watch[0].c, "now", 3);
             }
-            if (rng_to(&r, 2)) turn();
+            if (dice(&r, 2)) turn();
         }
         ws_resume(watch[1].c);
         line.busy = 0;
