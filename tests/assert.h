@@ -1,4 +1,5 @@
-/* The library's own invariants, checked in all tests: included by the compiler before all else. */
+/* The library's own invariants, checked in all tests: included by the compiler before
+   all else. */
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -10,4 +11,5 @@ extern void abort(void);
 
 #define WS_ASSERT(truth) \
     ((truth) ? (void)0 \
-             : (dprintf(2, "FAIL %s:%d: invariant: %s\n", __FILE__, __LINE__, #truth), abort()))
+             : (dprintf(2, "FAIL %s:%d: invariant: %s\n", __FILE__, __LINE__, #truth), \
+                abort()))

@@ -1,6 +1,7 @@
-/* An event stream parser written from WHATWG HTML 9.2.5 and 9.2.6, sentence by sentence, with
-   the whole stream in memory; and the UTF-8 decoder of WHATWG Encoding 8.1.1. It shares no
-   idea with ws_sse.h and is what the tests and the fuzz targets compare that with. */
+/* An event stream parser written from WHATWG HTML 9.2.5 and 9.2.6, sentence by
+   sentence, with the whole stream in memory; and the UTF-8 decoder of WHATWG Encoding
+   8.1.1. It shares no idea with ws_sse.h and is what the tests and the fuzz targets
+   compare that with. */
 #ifndef SSE_REFERENCE_H
 #define SSE_REFERENCE_H
 #include <stdlib.h>
@@ -44,8 +45,8 @@ typedef struct ref_log {
     int error;              /* 0, 'e' or 'i': event name or id too long */
 } ref_log;
 
-static inline void ref_log_event(ref_log *log, const char *event, size_t event_n, const char *id,
-                                 size_t id_n, const char *data, size_t n)
+static inline void ref_log_event(ref_log *log, const char *event, size_t event_n,
+                                 const char *id, size_t id_n, const char *data, size_t n)
 {
     size_t sizes[3];
 
@@ -144,7 +145,8 @@ static inline void ref_log_decode(const ref_log *log, ref_log *out)
             ref_decode(at, sizes[k], &text[k]);
             at += sizes[k] + 1;
         }
-        ref_log_event(out, text[0].data, text[0].size, text[1].data, text[1].size, text[2].data, text[2].size);
+        ref_log_event(out, text[0].data, text[0].size, text[1].data, text[1].size,
+                      text[2].data, text[2].size);
         for (k = 0; k < 3; k++) ref_free(&text[k]);
     }
     ref_decode(log->last_id.data, log->last_id.size, &out->last_id);
@@ -160,8 +162,8 @@ typedef struct ref_stream {
 } ref_stream;
 
 /* "Process the field": returns 0, or the log's error. */
-static inline int ref_field(ref_stream *r, const char *name, size_t name_n, const char *value,
-                            size_t n)
+static inline int ref_field(ref_stream *r, const char *name, size_t name_n,
+                            const char *value, size_t n)
 {
     size_t i;
 
@@ -179,7 +181,9 @@ static inline int ref_field(ref_stream *r, const char *name, size_t name_n, cons
         ref_add(&r->id, value, n);
     } else if (name_n == 5 && !memcmp(name, "retry", 5)) {
         ref_text digits;
-        for (i = 0; i < n; i++) if (!value[i] || !strchr("0123456789", value[i])) return 0;
+        for (i = 0; i < n; i++)
+            if (!value[i] || !strchr("0123456789", value[i]))
+                return 0;
         memset(&digits, 0, sizeof digits);
         ref_add(&digits, value, n);
         if (n) r->log->retry = strtol(digits.data, NULL, 10);   /* LONG_MAX at most */
@@ -216,8 +220,9 @@ static inline int ref_line(ref_stream *r, const char *line, size_t n)
     return ref_field(r, line, name_n, line + from, n - from);
 }
 
-/* Parses the stream of n bytes (undecoded bytes stay as they are). slot: event names and ids
-   that size or larger stop it with an error, also in the line that the end cuts off. */
+/* Parses the stream of n bytes (undecoded bytes stay as they are). slot: event names
+   and ids that size or larger stop it with an error, also in the line that the end cuts
+   off. */
 static inline void ref_parse(const char *s, size_t n, size_t slot, ref_log *log)
 {
     ref_stream r;

@@ -1,5 +1,5 @@
-/* A test program: TEST(name) { CHECK(...); ... }  then  TESTS(T(a) T(b))  as main.
-   Run without arguments for all tests, or with the names of some. Prints "ok name" or "FAIL
+/* A test program: TEST(name) { CHECK(...); ... } then TESTS(T(a) T(b)) as main. Run
+   without arguments for all tests, or with the names of some. Prints "ok name" or "FAIL
    name" for each; the last line is "N passed, N failed", counting tests. */
 #ifndef TEST_H
 #define TEST_H
@@ -34,7 +34,8 @@ static long test_checks;
         test_checks++; \
         if (!test_a || strcmp(test_a, test_b)) { \
             test_fault(__FILE__, __LINE__, #have " == " #want); \
-            printf("    have \"%s\", want \"%s\"\n", test_a ? test_a : "(null)", test_b); \
+            printf("    " \
+                   "have \"%s\", want \"%s\"\n", test_a ? test_a : "(null)", test_b); \
         } \
     } while (0)
 
@@ -57,8 +58,13 @@ static int test_main(const test_case *all, size_t n, int argc, char **argv)
         test_faults = 0;
         fflush(stdout);
         all[i].run();
-        if (test_faults) { failed++; printf("FAIL %s (%d faults)\n", all[i].name, test_faults); }
-        else { passed++; printf("ok %s\n", all[i].name); }
+        if (test_faults) {
+            failed++;
+            printf("FAIL %s (%d faults)\n", all[i].name, test_faults);
+        } else {
+            passed++;
+            printf("ok %s\n", all[i].name);
+        }
     }
     printf("%d passed, %d failed\n", passed, failed);
     return failed != 0;

@@ -1,6 +1,6 @@
-/* Any function at any time (sec_H1): at each event of a conversation in a loop, each public
-   function is called on the connection of that event, and on the other end. And every function
-   takes NULL. */
+/* Any function at any time (sec_H1): at each event of a conversation in a loop, each
+   public function is called on the connection of that event, and on the other end. And
+   every function takes NULL. */
 #define WS_IMPLEMENTATION
 #include "../ws.h"
 #include "test.h"
@@ -84,7 +84,8 @@ static void detached(ws_conn *c)
 /* Function number which on c; 0 past the last one. */
 static int call(int which, ws_conn *c)
 {
-    static const ws_header lines[] = { { "X-A", "b" }, { NULL, NULL } }, bad[] = { { "X", "\n" }, { NULL, NULL } };
+    static const ws_header lines[] = { { "X-A", "b" }, { NULL, NULL } },
+                           bad[] = { { "X", "\n" }, { NULL, NULL } };
     static const ws_str two[2] = { { "ab", 2 }, { "cd", 2 } };
     static char big[100000];
     char text[64];
@@ -107,7 +108,10 @@ static int call(int which, ws_conn *c)
     case 10: ws_send_part(c, WS_OP_TEXT, "part", 4, 1); break;
     case 11: w.source = 3; ws_send_from(c, WS_OP_BINARY, source, NULL); break;
     case 12: ws_send_from(c, WS_OP_BINARY, NULL, NULL); break;
-    case 13: ws_send_latest(c, 1, WS_OP_TEXT, "slot", 4); ws_send_latest(c, 1, WS_OP_TEXT, "new", 3); break;
+    case 13:
+        ws_send_latest(c, 1, WS_OP_TEXT, "slot", 4);
+        ws_send_latest(c, 1, WS_OP_TEXT, "new", 3);
+        break;
     case 14: ws_want_writable(c); break;
     case 15: ws_ping(c, "p", 1); ws_ping(c, NULL, 0); ws_pong(c, "p", 1); break;
     case 16: ws_close(c, 1000, "bye"); break;
@@ -121,33 +125,76 @@ static int call(int which, ws_conn *c)
     case 24: ws_reject(c, 403, lines, "no"); break;
     case 25: ws_reject(c, 403, bad, "no"); ws_reject(c, 99, NULL, NULL); break;
     case 26: ws_http_reply(c, 200, lines, "body", 4); break;
-    case 27: ws_http_reply(c, 404, bad, NULL, 0); ws_http_reply(c, 1, NULL, NULL, 0); break;
+    case 27:
+        ws_http_reply(c, 404, bad, NULL, 0);
+        ws_http_reply(c, 1, NULL, NULL, 0);
+        break;
     case 28: ws_http_begin(c, 200, lines, 1); break;
-    case 29: ws_http_begin(c, 200, NULL, 0); ws_http_write(c, "x", 1); ws_http_beat(c, ":\n", 1000); break;
+    case 29:
+        ws_http_begin(c, 200, NULL, 0);
+        ws_http_write(c, "x", 1);
+        ws_http_beat(c, ":\n", 1000);
+        break;
     case 30: ws_http_write(c, big, sizeof big); break;
     case 31: ws_http_end(c); break;
-    case 32: ws_next_header(c, "X", "y"); ws_next_header(c, "X", NULL); ws_next_header(c, NULL, "y"); break;
+    case 32:
+        ws_next_header(c, "X", "y");
+        ws_next_header(c, "X", NULL);
+        ws_next_header(c, NULL, "y");
+        break;
     case 33: ws_next_delay(c, 10); break;
-    case 34: ws_state(c); ws_done(c); ws_error(c); ws_is_client(c); ws_version(c); ws_rtt(c); break;
-    case 35: ws_is_paused(c); ws_buffered(c); ws_status(c); ws_route_id(c); ws_user(c); break;
-    case 36: CHECK(ws_error_text(c) && ws_url_of(c) && ws_protocol(c) && ws_method(c) && ws_target(c)); break;
+    case 34:
+        ws_state(c);
+        ws_done(c);
+        ws_error(c);
+        ws_is_client(c);
+        ws_version(c);
+        ws_rtt(c);
+        break;
+    case 35:
+        ws_is_paused(c);
+        ws_buffered(c);
+        ws_status(c);
+        ws_route_id(c);
+        ws_user(c);
+        break;
+    case 36:
+        CHECK(ws_error_text(c) && ws_url_of(c) && ws_protocol(c) && ws_method(c) &&
+              ws_target(c));
+        break;
     case 37: ws_path(c); ws_body(c); ws_set_user(c, NULL); break;
-    case 38: ws_header_value(c, "Host"); ws_header_value(c, NULL); ws_header_item(c, "Connection", 1); break;
+    case 38:
+        ws_header_value(c, "Host");
+        ws_header_value(c, NULL);
+        ws_header_item(c, "Connection", 1);
+        break;
     case 39: while (ws_header_next(c, &n, &name, &value)) {} break;
-    case 40: ws_cookie(c, "a", text, sizeof text); ws_query(c, "a", text, sizeof text); break;
+    case 40:
+        ws_cookie(c, "a", text, sizeof text);
+        ws_query(c, "a", text, sizeof text);
+        break;
     case 41: ws_remote(c, text, sizeof text); ws_remote(c, text, 1); break;
-    case 42: ws_join(c, "group"); ws_publish(w.loop, "group", NULL, WS_OP_TEXT, "g", 1); break;
+    case 42:
+        ws_join(c, "group");
+        ws_publish(w.loop, "group", NULL, WS_OP_TEXT, "g", 1);
+        break;
     case 43: ws_join(c, "group"); ws_leave(c, NULL); ws_leave(c, "group"); break;
     case 44: ws_broadcast(w.loop, c, WS_OP_BINARY, big, sizeof big); break;
     case 45: ws_join(c, "group"); ws_http_publish(w.loop, "group", NULL, "g", 1); break;
     case 46: ws_publish_latest(w.loop, "group", 1, WS_OP_TEXT, "g", 1); break;
-    case 47: { ws_conn *each = NULL; while ((each = ws_each(w.loop, each)) != NULL) ws_send_text(each, "each"); } break;
+    case 47: {
+        ws_conn *each = NULL;
+        while ((each = ws_each(w.loop, each)) != NULL) ws_send_text(each, "each");
+    } break;
     case 48: ws_tick(c, 0); break;
     case 49: ws_step(c); CHECK(ws_recv(c, &ev, 0) < 0); break;
     case 50: freed(c); break;
     case 51: ws_send_text(c, "last"); freed(c); break;
     case 52: detached(c); break;
-    case 53: { ws_conn *each; while ((each = ws_each(w.loop, NULL)) != NULL) freed(each); } break;
+    case 53: {
+        ws_conn *each;
+        while ((each = ws_each(w.loop, NULL)) != NULL) freed(each);
+    } break;
     case 54: ws_unlisten(w.loop, 0); break;
     case 55: ws_shutdown(w.loop, 1001, "over", 1000); break;
     case 56: CHECK(ws_loop_count(w.loop) <= ENDS); break;
@@ -162,7 +209,11 @@ static void usual(const ws_event *ev)
 
     switch (ev->type) {
     case WS_EV_REQUEST: ws_accept(c, NULL); break;
-    case WS_EV_HTTP: ws_http_begin(c, 200, NULL, 1); ws_http_write(c, "body", 4); ws_http_end(c); break;
+    case WS_EV_HTTP:
+        ws_http_begin(c, 200, NULL, 1);
+        ws_http_write(c, "body", 4);
+        ws_http_end(c);
+        break;
     case WS_EV_OPEN:
         if (!ws_is_client(c)) ws_ping(c, NULL, 0);
         else if (ws_send_text(c, "hello")) {}
@@ -175,8 +226,9 @@ static void usual(const ws_event *ev)
     }
 }
 
-/* A conversation; at event number `at`, function `which` before or after what is usually done,
-   on the event's connection or on the other one. Returns how many events came. */
+/* A conversation; at event number `at`, function `which` before or after what is
+   usually done, on the event's connection or on the other one. Returns how many events
+   came. */
 static int converse(int http, int at, int which, int other, int after)
 {
     ws_config cfg;
@@ -206,7 +258,7 @@ static int converse(int http, int at, int which, int other, int after)
         ws_conn *c = ev.conn;
 
         CHECK(r >= 0);
-        if (r <= 0) {               /* nobody speaks any more: a message was not sent, or ... */
+        if (r <= 0) { /* nobody speaks any more: a message was not sent, or ... */
             for (c = NULL; (c = ws_each(w.loop, c)) != NULL; ) ws_drop(c);
             CHECK(stalls++ < 3);
             if (r < 0 || stalls > 3) break;
@@ -232,7 +284,8 @@ static int converse(int http, int at, int which, int other, int after)
     unlink(path);
     CHECK_INT(live, 0);
     if (test_faults)
-        printf("    http %d, event %d, function %d, other %d, after %d\n", http, at, which, other, after);
+        printf("    http %d, event %d, function %d, other %d, after %d\n", http, at,
+               which, other, after);
     return events;
 }
 

@@ -1,6 +1,6 @@
-/* How far the library goes: up the stack (sec_A6, sec_C12) and along its input (sec_A7, sec_A1).
-   The stack is painted and looked at afterwards; input ends where the next page cannot be
-   touched. And how much a loop keeps. */
+/* How far the library goes: up the stack (sec_A6, sec_C12) and along its input (sec_A7,
+   sec_A1). The stack is painted and looked at afterwards; input ends where the next
+   page cannot be touched. And how much a loop keeps. */
 #ifdef _WIN32
 #include <stdio.h>
 int main(void)
@@ -55,7 +55,8 @@ static void add_head(buf *b, const char *first, size_t size, int fields)
     buf_str(b, "\r\n\r\n");
 }
 
-/* A message of the most fragments, a ping between each two; a million tiny frames; Close. */
+/* A message of the most fragments, a ping between each two; a million tiny frames;
+   Close. */
 static void add_frames(buf *b, int masked)
 {
     char f[8] = { 0 };
@@ -79,7 +80,11 @@ static void add_frames(buf *b, int masked)
     buf_add(b, f, masked ? 6 : 2);
 }
 
-typedef struct job { buf in; int client, messages, pongs, closes, error, events; world w; } job;
+typedef struct job {
+    buf in;
+    int client, messages, pongs, closes, error, events;
+    world w;
+} job;
 
 static int no_random(void *user, void *p, size_t n)
 {
@@ -100,7 +105,8 @@ static void *engine(void *user)
     memset(&cfg, 0, sizeof cfg);
     cfg.random = no_random;
     cfg.protocols = "a, b";
-    c = j->client ? ws_client_new("ws://us%65r:p%61ss@[::1]:8000/x?y", &cfg) : ws_server_new(&cfg);
+    c = j->client ? ws_client_new("ws://us%65r:p%61ss@[::1]:8000/x?y", &cfg)
+                  : ws_server_new(&cfg);
     while (!ws_done(c)) {
         size_t k = ws_feed(c, j->in.p + at, j->in.n - at);
         at += k;
@@ -136,7 +142,8 @@ static void small(job *j, int code)
     buf_free(&j->in);
 }
 
-/* both engines with the largest of everything: nothing recurses, nothing is kept on the stack */
+/* both engines with the largest of everything: nothing recurses, nothing is kept on the
+   stack */
 TEST(sec_A6_stack_of_the_largest)
 {
     job j;
@@ -164,10 +171,9 @@ TEST(sec_A6_stack_of_the_largest)
 /* what is refused needs no more */
 TEST(sec_A6_refused)
 {
-    static const char *const first[] = {
-        ASK "X: \x01", "POST / HTTP/1.1\r\nHost: h\r\n", "GET / HTTP/2.0\r\n", ASK "Host: h\r\n",
-        "GET / HTTP/1.1\r\nHost: h\r\n"
-    };
+    static const char *const first[] = { ASK "X: \x01", "POST / HTTP/1.1\r\nHost: h\r\n",
+                                         "GET / HTTP/2.0\r\n", ASK "Host: h\r\n",
+                                         "GET / HTTP/1.1\r\nHost: h\r\n" };
     size_t i;
 
     base = stack_of(nothing, NULL);
@@ -191,7 +197,8 @@ static void wall(void)
 {
     char *p;
     if (end) return;
-    p = (char *)mmap(NULL, 2 * PAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    p = (char *)mmap(NULL, 2 * PAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                     -1, 0);
     if ((void *)p == MAP_FAILED || mprotect(p + PAGES, PAGES, PROT_NONE)) abort();
     end = p + PAGES;
 }
@@ -204,8 +211,10 @@ static char *at_wall(const void *data, size_t n)
 
 static const char *const heads[] = {
     ASK "Sec-WebSocket-Protocol: a, \"b,c\" ,, d\r\nOrigin: http://h\r\n\r\n",
-    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
-    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nEmpty:\r\nSpaces:  \t \r\n\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+    "Connection: keep-alive, Upgrade\r\n"
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nEmpty:\r\nSpaces:  \t \r\n"
+    "\r\n",
     "HTTP/1.1 404\r\n\r\n", "GET * HTTP/1.1\r\n\r\n"
 };
 
@@ -302,7 +311,8 @@ TEST(sec_A7_memory)
             k += took;
             while (ws_next(c, &ev)) {
                 any = 1;
-                got += ev.type == WS_EV_MESSAGE && ev.size == n && !memcmp(ev.data, text, n);
+                got += ev.type == WS_EV_MESSAGE && ev.size == n &&
+                       !memcmp(ev.data, text, n);
             }
             ws_output(c, &waits);
             ws_output_done(c, waits);
@@ -316,10 +326,14 @@ TEST(sec_A7_memory)
 
 TEST(sec_A7_urls)
 {
-    static const char *const urls[] = {
-        "ws://h", "wss://us%20er:pass@host.example:8443/path?query", "ws://[2001:db8::1]:80/",
-        "ws+unix:/run/app.sock:/path", "http://a.b/c#d", "ws://h:99999/", "ws://[::1", "ws://u:p@"
-    };
+    static const char *const urls[] = { "ws://h",
+                                        "wss://us%20er:pass@host.example:8443/path?query",
+                                        "ws://[2001:db8::1]:80/",
+                                        "ws+unix:/run/app.sock:/path",
+                                        "http://a.b/c#d",
+                                        "ws://h:99999/",
+                                        "ws://[::1",
+                                        "ws://u:p@" };
     size_t i, n;
 
     for (i = 0; i < sizeof urls / sizeof *urls; i++)
@@ -338,7 +352,8 @@ TEST(sec_A7_urls)
 /* text, masks and base64 of every length: the wide loops stop in time */
 TEST(sec_A7_text)
 {
-    static const char *const unit[] = { "a", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80" };
+    static const char *const unit[] = { "a", "\xC3\xA9", "\xE2\x82\xAC",
+                                        "\xF0\x9F\x98\x80" };
     static const uint8_t key[4] = { 1, 2, 3, 4 };
     char text[400], out[600], back[600];
     size_t i, n, k;
@@ -373,8 +388,8 @@ TEST(sec_A7_text)
 
 /* ---- each byte of a head once ---- */
 
-/* Byte by byte into the engine: what was scanned is wiped, and missed by nobody until the head
-   is whole. One byte more than the limit is refused without any of it. */
+/* Byte by byte into the engine: what was scanned is wiped, and missed by nobody until
+   the head is whole. One byte more than the limit is refused without any of it. */
 TEST(sec_A1_each_byte_of_a_head_once)
 {
     static const char ask[] = ASK;
@@ -425,12 +440,13 @@ TEST(sec_A1_each_byte_of_a_head_once)
 
 /* ---- freed blocks that a loop keeps ---- */
 
-/* Whatever is taken and given back: never more than 8 MiB are kept, what is handed out is big
-   enough and not absurdly bigger, and all of it goes back in the end. */
+/* Whatever is taken and given back: never more than 8 MiB are kept, what is handed out
+   is big enough and not absurdly bigger, and all of it goes back in the end. */
 TEST(cache)
 {
     enum { HELD = 40 };
-    static const size_t sizes[] = { 100, 512, 4000, 70000, 1 << 20, 3 << 20, 4 << 20, 5 << 20 };
+    static const size_t sizes[] = { 100,     512,     4000,    70000,
+                                    1 << 20, 3 << 20, 4 << 20, 5 << 20 };
     struct { void *p; size_t n; } held[HELD];
     ws_config set;
     ws__cache cache;

@@ -1,7 +1,8 @@
 /* The leaves of ws.h: frame header, mask, UTF-8, SHA-1, base64, HTTP head, lists, URL.
-   Whatever can be exhausted is; each is compared with a second formulation that shares no
-   idea with the one in ws.h. Buffers are malloc'ed to the exact size, so that a sanitizer
-   sees one byte too far. WS_TEST_FULL=1 in the environment: all 2^32 strings of 4 bytes. */
+   Whatever can be exhausted is; each is compared with a second formulation that shares
+   no idea with the one in ws.h. Buffers are malloc'ed to the exact size, so that a
+   sanitizer sees one byte too far. WS_TEST_FULL=1 in the environment: all 2^32 strings
+   of 4 bytes. */
 #if !defined(_WIN32) && !defined(_DEFAULT_SOURCE)
 #define _DEFAULT_SOURCE     /* MAP_ANONYMOUS, also under -std=c99 */
 #endif
@@ -197,17 +198,19 @@ TEST(frame_round_trip)
 /* The examples of RFC 6455 5.7. */
 TEST(frame_rfc_examples)
 {
-    static const struct { const char *raw; size_t n; int head, fin, op, masked; unsigned size; }
-    rows[] = {
-        { "\x81\x05Hello", 7, 2, 1, 1, 0, 5 },
-        { "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", 11, 6, 1, 1, 1, 5 },
-        { "\x01\x03Hel", 5, 2, 0, 1, 0, 3 },
-        { "\x80\x02lo", 4, 2, 1, 0, 0, 2 },
-        { "\x89\x05Hello", 7, 2, 1, 9, 0, 5 },
-        { "\x8a\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", 11, 6, 1, 10, 1, 5 },
-        { "\x82\x7E\x01\x00", 4, 4, 1, 2, 0, 256 },
-        { "\x82\x7F\0\0\0\0\0\x01\0\0", 10, 10, 1, 2, 0, 65536 }
-    };
+    static const struct {
+        const char *raw;
+        size_t n;
+        int head, fin, op, masked;
+        unsigned size;
+    } rows[] = { { "\x81\x05Hello", 7, 2, 1, 1, 0, 5 },
+                 { "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", 11, 6, 1, 1, 1, 5 },
+                 { "\x01\x03Hel", 5, 2, 0, 1, 0, 3 },
+                 { "\x80\x02lo", 4, 2, 1, 0, 0, 2 },
+                 { "\x89\x05Hello", 7, 2, 1, 9, 0, 5 },
+                 { "\x8a\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", 11, 6, 1, 10, 1, 5 },
+                 { "\x82\x7E\x01\x00", 4, 4, 1, 2, 0, 256 },
+                 { "\x82\x7F\0\0\0\0\0\x01\0\0", 10, 10, 1, 2, 0, 65536 } };
     size_t i;
 
     for (i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -227,8 +230,8 @@ TEST(frame_rfc_examples)
     }
 }
 
-/* Lengths that overflowed other libraries: the sign bit, and what wraps when the header is
-   added. The header alone decides. */
+/* Lengths that overflowed other libraries: the sign bit, and what wraps when the header
+   is added. The header alone decides. */
 TEST(sec_C1_decode)
 {
     unsigned k, i;
@@ -426,8 +429,8 @@ static const uint8_t edges[] = {
 };
 #define EDGES (sizeof edges)
 
-/* All 2^32 strings with WS_TEST_FULL; else every first byte from E0 to F7 with every second
-   and third byte and an edge at the end, and a million strings by chance. */
+/* All 2^32 strings with WS_TEST_FULL; else every first byte from E0 to F7 with every
+   second and third byte and an edge at the end, and a million strings by chance. */
 TEST(utf8_exhaustive_4)
 {
     const point none = { 0, 0, 0 };
@@ -497,8 +500,8 @@ static const struct { const char *text; size_t bad; } texts[] = {
 };
 #define TEXTS (sizeof texts / sizeof *texts)
 
-/* Feeds the pieces p[0..a), p[a..b), p[b..n), each alone in its buffer. Returns the index of
-   the first bad byte and leaves the state. */
+/* Feeds the pieces p[0..a), p[a..b), p[b..n), each alone in its buffer. Returns the
+   index of the first bad byte and leaves the state. */
 static size_t utf8_pieces(const char *p, size_t a, size_t b, size_t n, uint32_t *state)
 {
     size_t cut[4], i, done, bad = n;
@@ -560,8 +563,8 @@ TEST(utf8_bytes)
     }
 }
 
-/* Every edge, pair and triple of edges behind a run of ASCII of each length, and with more
-   ASCII after it: the fast paths and their borders. */
+/* Every edge, pair and triple of edges behind a run of ASCII of each length, and with
+   more ASCII after it: the fast paths and their borders. */
 TEST(utf8_after_ascii)
 {
     size_t run, rest, a, b, i;
@@ -597,8 +600,8 @@ TEST(utf8_after_ascii)
     CHECK_INT(bad, 0);
 }
 
-/* Every triple of edges at every place of a text that begins outside ASCII and goes on in it:
-   what vectors see, and their borders. */
+/* Every triple of edges at every place of a text that begins outside ASCII and goes on
+   in it: what vectors see, and their borders. */
 TEST(utf8_in_vectors)
 {
     static const size_t rests[] = { 0, 1, 15, 16, 70 };
@@ -655,23 +658,54 @@ TEST(utf8_mixed)
     CHECK_INT(bad, 0);
 }
 
-/* Overlongs, surrogates, above U+10FFFF, lone continuations, old five and six byte forms: the
-   failure comes at the first byte that cannot be, not at the end of the character. */
+/* Overlongs, surrogates, above U+10FFFF, lone continuations, old five and six byte
+   forms: the failure comes at the first byte that cannot be, not at the end of the
+   character. */
 TEST(sec_E1_every_bad_sequence)
 {
-    static const struct { const char *text; size_t bad; } rows[] = {
-        { "\xC0\x80", 0 }, { "\xC0\xAF", 0 }, { "\xC1\xBF", 0 }, { "\xC1", 0 },
-        { "\xE0\x80\x80", 1 }, { "\xE0\x9F\xBF", 1 }, { "\xE0\x80", 1 },
-        { "\xF0\x80\x80\x80", 1 }, { "\xF0\x8F\xBF\xBF", 1 }, { "\xF0\x8F", 1 },
-        { "\xED\xA0\x80", 1 }, { "\xED\xBF\xBF", 1 }, { "\xED\xAF", 1 },
-        { "\xED\xA0\xBD\xED\xB8\x80", 1 },
-        { "\xF4\x90\x80\x80", 1 }, { "\xF4\x90", 1 }, { "\xF4\xBF\xBF\xBF", 1 },
-        { "\xF5\x80\x80\x80", 0 }, { "\xF7\xBF\xBF\xBF", 0 }, { "\xF8\x88\x80\x80\x80", 0 },
-        { "\xFC\x84\x80\x80\x80\x80", 0 }, { "\xFE", 0 }, { "\xFF", 0 },
-        { "\x80", 0 }, { "\xBF", 0 }, { "a\x80", 1 }, { "\xC2\xA9\xA9", 2 },
-        { "\xC2" "a", 1 }, { "\xC2\xC2", 1 }, { "\xE1\x80" "a", 2 }, { "\xE1\x80\xC2", 2 },
-        { "\xF1\x80\x80" "a", 3 }, { "\xF1\x80\x80\xFF", 3 }, { "\xF1\x80" "a", 2 }
-    };
+    static const struct { const char *text; size_t bad;
+    } rows[] = { { "\xC0\x80", 0 },
+                 { "\xC0\xAF", 0 },
+                 { "\xC1\xBF", 0 },
+                 { "\xC1", 0 },
+                 { "\xE0\x80\x80", 1 },
+                 { "\xE0\x9F\xBF", 1 },
+                 { "\xE0\x80", 1 },
+                 { "\xF0\x80\x80\x80", 1 },
+                 { "\xF0\x8F\xBF\xBF", 1 },
+                 { "\xF0\x8F", 1 },
+                 { "\xED\xA0\x80", 1 },
+                 { "\xED\xBF\xBF", 1 },
+                 { "\xED\xAF", 1 },
+                 { "\xED\xA0\xBD\xED\xB8\x80", 1 },
+                 { "\xF4\x90\x80\x80", 1 },
+                 { "\xF4\x90", 1 },
+                 { "\xF4\xBF\xBF\xBF", 1 },
+                 { "\xF5\x80\x80\x80", 0 },
+                 { "\xF7\xBF\xBF\xBF", 0 },
+                 { "\xF8\x88\x80\x80\x80", 0 },
+                 { "\xFC\x84\x80\x80\x80\x80", 0 },
+                 { "\xFE", 0 },
+                 { "\xFF", 0 },
+                 { "\x80", 0 },
+                 { "\xBF", 0 },
+                 { "a\x80", 1 },
+                 { "\xC2\xA9\xA9", 2 },
+                 { "\xC2"
+                   "a",
+                   1 },
+                 { "\xC2\xC2", 1 },
+                 { "\xE1\x80"
+                   "a",
+                   2 },
+                 { "\xE1\x80\xC2", 2 },
+                 { "\xF1\x80\x80"
+                   "a",
+                   3 },
+                 { "\xF1\x80\x80\xFF", 3 },
+                 { "\xF1\x80"
+                   "a",
+                   2 } };
     static const char *const cut[] = {
         "\xC2", "\xDF", "\xE0", "\xE0\xA0", "\xED\x9F", "\xEF\xBF", "\xF0", "\xF0\x90",
         "\xF0\x90\x80", "\xF4\x8F\xBF", "whole\xF1\x80\x80"
@@ -694,7 +728,8 @@ TEST(sec_E1_every_bad_sequence)
 
 /* ---- SHA-1, base64, accept key ---- */
 
-/* FIPS 180-4 as it is written: padded message, schedule of 80 words. For up to 200 bytes. */
+/* FIPS 180-4 as it is written: padded message, schedule of 80 words. For up to 200
+   bytes. */
 static void sha1_again(const uint8_t *data, size_t n, uint8_t out[20])
 {
     uint8_t m[320] = { 0 };
@@ -720,7 +755,8 @@ static void sha1_again(const uint8_t *data, size_t n, uint8_t out[20])
         for (t = 0; t < 80; t++) {
             if (t < 20) f = (s[1] & s[2]) ^ (~s[1] & s[3]), k = 0x5A827999u;
             else if (t < 40) f = s[1] ^ s[2] ^ s[3], k = 0x6ED9EBA1u;
-            else if (t < 60) f = (s[1] & s[2]) ^ (s[1] & s[3]) ^ (s[2] & s[3]), k = 0x8F1BBCDCu;
+            else if (t < 60)
+                f = (s[1] & s[2]) ^ (s[1] & s[3]) ^ (s[2] & s[3]), k = 0x8F1BBCDCu;
             else f = s[1] ^ s[2] ^ s[3], k = 0xCA62C1D6u;
             x = ROL(s[0], 5) + f + s[4] + k + w[t];
             s[4] = s[3];
@@ -789,13 +825,15 @@ TEST(base64_round_trip)
 
     for (i = 0; i < sizeof rows / sizeof *rows; i++) {
         char out[16];
-        CHECK_INT(ws_base64_encode(rows[i][0], strlen(rows[i][0]), out), strlen(rows[i][1]));
+        CHECK_INT(ws_base64_encode(rows[i][0], strlen(rows[i][0]), out),
+                  strlen(rows[i][1]));
         CHECK_STR(out, rows[i][1]);
     }
     for (n = 0; n <= 64; n++) {
         for (round = 0; round < 20; round++) {
             size_t chars = (n + 2) / 3 * 4;
-            char *plain = room(n), *text = room(chars + 1), *only, *back = room(chars / 4 * 3);
+            char *plain = room(n), *text = room(chars + 1), *only,
+                 *back = room(chars / 4 * 3);
             for (i = 0; i < n; i++) plain[i] = (char)(chance() & 255);
             CHECK_INT(ws_base64_encode(plain, n, text), chars);
             CHECK_INT(text[chars], 0);
@@ -832,8 +870,10 @@ TEST(base64_alphabet)
             CHECK_INT(got, good ? 6 : -1);
             if (good) {
                 unsigned v = (unsigned)(at - alphabet), shift = 18 - k % 4 * 6, bits;
-                bits = ((unsigned)out[k / 4 * 3] << 16 | (unsigned)out[k / 4 * 3 + 1] << 8 |
-                        out[k / 4 * 3 + 2]) >> shift & 63;
+                bits = ((unsigned)out[k / 4 * 3] << 16 |
+                        (unsigned)out[k / 4 * 3 + 1] << 8 | out[k / 4 * 3 + 2]) >>
+                           shift &
+                       63;
                 CHECK_INT(bits, v);
             }
             free(p);
@@ -906,8 +946,8 @@ static int scan(const char *p, size_t n, uint32_t *scanned)
     return got;
 }
 
-/* Scans p[0..cut) and then p[0..n) with what was scanned wiped out: a second look at a byte
-   would change the verdict. */
+/* Scans p[0..cut) and then p[0..n) with what was scanned wiped out: a second look at a
+   byte would change the verdict. */
 static int scan_cut(const char *p, size_t cut, size_t n, uint32_t *scanned)
 {
     ws_head h = limits(0, 0);
@@ -975,11 +1015,10 @@ static int is_vchar(unsigned c) { return (c >= 32 && c <= 126) || c >= 128; }
 TEST(head_scan_all_bytes)
 {
     static const char text[] = "GET /c?d HTTP/1.1\r\nName: value\r\nX: y\r\n\r\n";
-    static const struct { unsigned at; char where; } spots[] = {
-        { 0, 's' }, { 1, 's' }, { 2, 's' }, { 5, 's' }, { 7, 's' }, { 12, 's' }, { 16, 's' },
-        { 19, 'f' }, { 20, 'n' }, { 22, 'n' }, { 24, 'v' }, { 25, 'v' }, { 29, 'v' },
-        { 32, 'f' }
-    };
+    static const struct { unsigned at; char where;
+    } spots[] = { { 0, 's' },  { 1, 's' },  { 2, 's' },  { 5, 's' },  { 7, 's' },
+                  { 12, 's' }, { 16, 's' }, { 19, 'f' }, { 20, 'n' }, { 22, 'n' },
+                  { 24, 'v' }, { 25, 'v' }, { 29, 'v' }, { 32, 'f' } };
     const size_t n = sizeof text - 1;
     size_t k, cut;
     unsigned c;
@@ -998,7 +1037,8 @@ TEST(head_scan_all_bytes)
             case 'n': if (is_tchar(c) || c == ':') want = (int)n; break;
             default: if (is_vchar(c) || c == '\t') want = (int)n; break;
             }
-            if (c == '\r' && spots[k].where != 'n' && at) stop++;   /* LF is missing then */
+            if (c == '\r' && spots[k].where != 'n' && at)
+                stop++; /* LF is missing then */
             if (c == ':' && at == 32) stop = 32;
             if (want > 0) stop = (uint32_t)n;
             CHECK_INT(scan(p, n, &scanned), want);
@@ -1084,14 +1124,14 @@ TEST(head_size_limit)
             CHECK_INT(ws_head_scan(&h, p, n), want);
             for (i = 1; i <= n && !got; i++) got = ws_head_scan(&slow, p, i);
             CHECK_INT(got, want);
-            CHECK_INT(i - 1, extra > 0 ? max : n);      /* known with the limit's last byte */
+            CHECK_INT(i - 1, extra > 0 ? max : n); /* known with the limit's last byte */
             free(p);
         }
     }
 }
 
-/* A large head that comes a byte at a time: every byte is looked at once (what was scanned is
-   wiped out), and one byte over the limit is refused. */
+/* A large head that comes a byte at a time: every byte is looked at once (what was
+   scanned is wiped out), and one byte over the limit is refused. */
 TEST(sec_A1_each_byte_once)
 {
     const uint32_t max = 200000;
@@ -1121,7 +1161,8 @@ TEST(sec_A1_each_byte_once)
     free(p);
 }
 
-/* A request in one, two and three reads, each ending where the next page cannot be touched. */
+/* A request in one, two and three reads, each ending where the next page cannot be
+   touched. */
 TEST(sec_A7_cut_at_a_page)
 {
     size_t usable, n = sizeof request - 1, a, b;
@@ -1259,15 +1300,29 @@ TEST(head_request)
         { "OPTIONS * HTTP/1.0\r\n\r\n", "OPTIONS", "*", "HTTP/1.0" },
         { "get http://a/b?c HTTP/2.9\r\nA: b\r\n\r\n", "get", "http://a/b?c", "HTTP/2.9" }
     };
-    static const char *const bad[] = {
-        "", "\r\n", "GET\r\n\r\n", "GET /\r\n\r\n", "GET / \r\n\r\n", "GET  HTTP/1.1\r\n\r\n",
-        " GET / HTTP/1.1\r\n\r\n", "GET  / HTTP/1.1\r\n\r\n", "GET /  HTTP/1.1\r\n\r\n",
-        "GET / HTTP/1.1 \r\n\r\n", "GET / x HTTP/1.1\r\n\r\n", "GET / HTTP/1.10\r\n\r\n",
-        "GET / HTTP/11.\r\n\r\n", "GET / http/1.1\r\n\r\n", "GET / HTTP/1\r\n\r\n",
-        "GET / HTTP/a.1\r\n\r\n", "GET / HTTP 1.1\r\n\r\n", "G(T / HTTP/1.1\r\n\r\n",
-        "GET /\xC3\xA9 HTTP/1.1\r\n\r\n", "GET / HTTP/1.1", "/ HTTP/1.1\r\n\r\n",
-        " / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"
-    };
+    static const char *const bad[] = { "",
+                                       "\r\n",
+                                       "GET\r\n\r\n",
+                                       "GET /\r\n\r\n",
+                                       "GET / \r\n\r\n",
+                                       "GET  HTTP/1.1\r\n\r\n",
+                                       " GET / HTTP/1.1\r\n\r\n",
+                                       "GET  / HTTP/1.1\r\n\r\n",
+                                       "GET /  HTTP/1.1\r\n\r\n",
+                                       "GET / HTTP/1.1 \r\n\r\n",
+                                       "GET / x HTTP/1.1\r\n\r\n",
+                                       "GET / HTTP/1.10\r\n\r\n",
+                                       "GET / HTTP/11.\r\n\r\n",
+                                       "GET / http/1.1\r\n\r\n",
+                                       "GET / HTTP/1\r\n\r\n",
+                                       "GET / HTTP/a.1\r\n\r\n",
+                                       "GET / HTTP 1.1\r\n\r\n",
+                                       "G(T / HTTP/1.1\r\n\r\n",
+                                       "GET /\xC3\xA9 HTTP/1.1\r\n\r\n",
+                                       "GET / HTTP/1.1",
+                                       "/ HTTP/1.1\r\n\r\n",
+                                       " / HTTP/1.1\r\n\r\n",
+                                       "HTTP/1.1 200 OK\r\n\r\n" };
     size_t i;
     ws_str m, t, v, head;
 
@@ -1285,14 +1340,14 @@ TEST(head_request)
 
 TEST(head_answer)
 {
-    static const struct { const char *text; int status; const char *version, *reason; }
-    good[] = {
-        { "HTTP/1.1 101 Switching Protocols\r\n\r\n", 101, "HTTP/1.1", "Switching Protocols" },
-        { "HTTP/1.1 101 \r\n\r\n", 101, "HTTP/1.1", "" },
-        { "HTTP/1.1 101\r\n\r\n", 101, "HTTP/1.1", "" },
-        { "HTTP/1.0 999 \xC3\xA9 x\r\nA: b\r\n\r\n", 999, "HTTP/1.0", "\xC3\xA9 x" },
-        { "HTTP/2.0 100 a\r\n\r\n", 100, "HTTP/2.0", "a" }
-    };
+    static const struct { const char *text; int status; const char *version, *reason;
+    } good[] = { { "HTTP/1.1 101 Switching Protocols\r\n\r\n", 101, "HTTP/1.1",
+                   "Switching Protocols" },
+                 { "HTTP/1.1 101 \r\n\r\n", 101, "HTTP/1.1", "" },
+                 { "HTTP/1.1 101\r\n\r\n", 101, "HTTP/1.1", "" },
+                 { "HTTP/1.0 999 \xC3\xA9 x\r\nA: b\r\n\r\n", 999, "HTTP/1.0",
+                   "\xC3\xA9 x" },
+                 { "HTTP/2.0 100 a\r\n\r\n", 100, "HTTP/2.0", "a" } };
     static const char *const bad[] = {
         "", "\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 \r\n\r\n", "HTTP/1.1 10\r\n\r\n",
         "HTTP/1.1 1010 x\r\n\r\n", "HTTP/1.1 099 x\r\n\r\n", "HTTP/1.1 000 x\r\n\r\n",
@@ -1411,8 +1466,8 @@ TEST(list_tokens)
     CHECK(!ws_str_is(str("\xC9"), "\xE9"));
 }
 
-/* Lists that made other parsers try every way to cut them. A million bytes each: what is not
-   linear does not end. */
+/* Lists that made other parsers try every way to cut them. A million bytes each: what
+   is not linear does not end. */
 TEST(sec_A2_long_lists)
 {
     const size_t n = 1 << 20;
@@ -1483,8 +1538,8 @@ static const char *url_parts(const char *text)
         k += put_part(out + k, u.user);
         k += put_part(out + k, u.password);
     }
-    sprintf(out + k, "%s%s%s%s", u.secure ? "s" : "", u.ipv6 ? "6" : "", u.is_unix ? "u" : "",
-            u.default_port ? "d" : "");
+    sprintf(out + k, "%s%s%s%s", u.secure ? "s" : "", u.ipv6 ? "6" : "",
+            u.is_unix ? "u" : "", u.default_port ? "d" : "");
     CHECK(u.scheme.data == copy && copy[u.scheme.size] == ':');
     free(copy);
     return out;
@@ -1546,26 +1601,105 @@ TEST(url_good)
 
 TEST(url_bad)
 {
-    static const char *const rows[] = {
-        "", "w", "ws", "ws:", "ws:/", "ws://", "ws:///", "ws:///path", "ws://?q", "ws://:80",
-        "ws://:80/", "ws:h", "ws:/h", "//h/", "h", "h:80", "/path", "://h", ":", "ftp://h/",
-        "wsx://h/", "w s://h", "ws//h", "wss//h", "http+unix:/a:/b", "unix:/a",
-        "ws://h:0/", "ws://h:00000", "ws://h:65536/", "ws://h:99999999999999999999/",
-        "ws://h:4294967376/", "ws://h:18446744073709551696/",
-        "ws://h:-1/", "ws://h:+80/", "ws://h:8a/", "ws://h:80:80/", "ws://h:0x50/",
-        "ws://h#f", "ws://h/#", "ws://h/a#b", "ws://h/?a#b", "ws+unix:/a#b:/c",
-        "ws://u@", "ws://u@/", "ws://u:p@:80/", "ws://@", "ws://u@v@h/", "ws://u@@h/",
-        "ws://h /", " ws://h", "ws://h ", "ws://h/a b", "ws://h\t/", "ws://h/\r\nX: y",
-        "ws://h\n", "ws://h/\x7F", "ws://h/\x01", "ws://h\xC3\xA9/", "ws://h/\xC3\xA9",
-        "ws://a\\b/", "ws://a%20b/", "ws://a<b/", "ws://a>b/", "ws://a\"b/", "ws://a^b/",
-        "ws://a`b/", "ws://a{b/", "ws://a|b/", "ws://a}b/", "ws://a\\@b/", "ws://a[b@c/",
-        "ws://[]", "ws://[]/", "ws://[]:80", "ws://[::1", "ws://::1]", "ws://::1/",
-        "ws://[::1]x", "ws://[::1]80", "ws://[::1]:x", "ws://[::1]:0", "ws://[::1]:65536",
-        "ws://[::1]]", "ws://[[::1]]", "ws://[::g]/", "ws://[h]/",
-        "ws://[1.2.3.4]/", "ws://x[::1]/", "ws://a[b]/", "ws://a]b/", "ws://[::1/]",
-        "ws+unix:", "ws+unix:a", "ws+unix:a:/b", "ws+unix://", "ws+unix://h/a:/b",
-        "ws+unix::/b", "ws+unix:/a:b", "ws+unix:/a:/ b"
-    };
+    static const char *const rows[] = { "",
+                                        "w",
+                                        "ws",
+                                        "ws:",
+                                        "ws:/",
+                                        "ws://",
+                                        "ws:///",
+                                        "ws:///path",
+                                        "ws://?q",
+                                        "ws://:80",
+                                        "ws://:80/",
+                                        "ws:h",
+                                        "ws:/h",
+                                        "//h/",
+                                        "h",
+                                        "h:80",
+                                        "/path",
+                                        "://h",
+                                        ":",
+                                        "ftp://h/",
+                                        "wsx://h/",
+                                        "w s://h",
+                                        "ws//h",
+                                        "wss//h",
+                                        "http+unix:/a:/b",
+                                        "unix:/a",
+                                        "ws://h:0/",
+                                        "ws://h:00000",
+                                        "ws://h:65536/",
+                                        "ws://h:99999999999999999999/",
+                                        "ws://h:4294967376/",
+                                        "ws://h:18446744073709551696/",
+                                        "ws://h:-1/",
+                                        "ws://h:+80/",
+                                        "ws://h:8a/",
+                                        "ws://h:80:80/",
+                                        "ws://h:0x50/",
+                                        "ws://h#f",
+                                        "ws://h/#",
+                                        "ws://h/a#b",
+                                        "ws://h/?a#b",
+                                        "ws+unix:/a#b:/c",
+                                        "ws://u@",
+                                        "ws://u@/",
+                                        "ws://u:p@:80/",
+                                        "ws://@",
+                                        "ws://u@v@h/",
+                                        "ws://u@@h/",
+                                        "ws://h /",
+                                        " ws://h",
+                                        "ws://h ",
+                                        "ws://h/a b",
+                                        "ws://h\t/",
+                                        "ws://h/\r\nX: y",
+                                        "ws://h\n",
+                                        "ws://h/\x7F",
+                                        "ws://h/\x01",
+                                        "ws://h\xC3\xA9/",
+                                        "ws://h/\xC3\xA9",
+                                        "ws://a\\b/",
+                                        "ws://a%20b/",
+                                        "ws://a<b/",
+                                        "ws://a>b/",
+                                        "ws://a\"b/",
+                                        "ws://a^b/",
+                                        "ws://a`b/",
+                                        "ws://a{b/",
+                                        "ws://a|b/",
+                                        "ws://a}b/",
+                                        "ws://a\\@b/",
+                                        "ws://a[b@c/",
+                                        "ws://[]",
+                                        "ws://[]/",
+                                        "ws://[]:80",
+                                        "ws://[::1",
+                                        "ws://::1]",
+                                        "ws://::1/",
+                                        "ws://[::1]x",
+                                        "ws://[::1]80",
+                                        "ws://[::1]:x",
+                                        "ws://[::1]:0",
+                                        "ws://[::1]:65536",
+                                        "ws://[::1]]",
+                                        "ws://[[::1]]",
+                                        "ws://[::g]/",
+                                        "ws://[h]/",
+                                        "ws://[1.2.3.4]/",
+                                        "ws://x[::1]/",
+                                        "ws://a[b]/",
+                                        "ws://a]b/",
+                                        "ws://[::1/]",
+                                        "ws+unix:",
+                                        "ws+unix:a",
+                                        "ws+unix:a:/b",
+                                        "ws+unix://",
+                                        "ws+unix://h/a:/b",
+                                        "ws+unix::/b",
+                                        "ws+unix:/a:b",
+                                        "ws+unix:/a:/ b" };
     size_t i;
 
     for (i = 0; i < sizeof rows / sizeof *rows; i++) {

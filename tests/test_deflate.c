@@ -1,6 +1,7 @@
-/* permessage-deflate (RFC 7692) and the extension interface, over the engine: negotiation on
-   both roles, messages both ways, what hostile peers, codecs and allocators do. Without
-   WS_USE_ZLIB only what needs no compression is tested, and the rest says SKIP. */
+/* permessage-deflate (RFC 7692) and the extension interface, over the engine:
+   negotiation on both roles, messages both ways, what hostile peers, codecs and
+   allocators do. Without WS_USE_ZLIB only what needs no compression is tested, and the
+   rest says SKIP. */
 #include "fixture.h"
 
 /* ---- a client and a server of ours ---- */
@@ -64,7 +65,8 @@ static void pair_done(pair *p)
 
 /* ---- an extension of one's own ---- */
 
-/* Writes each byte as two hex digits, added to a running count: a state that messages share. */
+/* Writes each byte as two hex digits, added to a running count: a state that messages
+   share. */
 typedef struct doubling { int wants, begun, ended, stop_at; } doubling;
 
 static int dbl_offer(void *user, int i, char *buf, size_t n)
@@ -110,7 +112,8 @@ static int dbl_begin(void *user, uint32_t agreed, int encode, void *state)
     ((doubling *)user)->begun++;
     return 0;
 }
-static int dbl_encode(void *user, void *state, const void *in, size_t *n, void *out, size_t *m, int flush)
+static int dbl_encode(void *user, void *state, const void *in, size_t *n, void *out,
+                      size_t *m, int flush)
 {
     uint8_t *s = (uint8_t *)state, *to = (uint8_t *)out;
     size_t i, most = *m / 2, have = *n;
@@ -125,7 +128,8 @@ static int dbl_encode(void *user, void *state, const void *in, size_t *n, void *
     *m = 2 * most;
     return flush && most == have;
 }
-static int dbl_decode(void *user, void *state, const void *in, size_t *n, void *out, size_t *m, int last)
+static int dbl_decode(void *user, void *state, const void *in, size_t *n, void *out,
+                      size_t *m, int last)
 {
     uint8_t *s = (uint8_t *)state, *to = (uint8_t *)out;
     size_t i, have = *n, made = 0;
@@ -149,7 +153,9 @@ static void dbl_end(void *user, int encode, void *state)
 
 static ws_extension dbl(doubling *d)
 {
-    ws_extension x = { "x-double", 2, 0, 3, 0, NULL, dbl_offer, dbl_accept, dbl_confirm, dbl_size, dbl_begin, dbl_encode, dbl_decode, dbl_end };
+    ws_extension x = { "x-double", 2,          0,          3,           0,
+                       NULL,       dbl_offer,  dbl_accept, dbl_confirm, dbl_size,
+                       dbl_begin,  dbl_encode, dbl_decode, dbl_end };
     x.user = d;
     return x;
 }
@@ -176,7 +182,12 @@ TEST(extension_of_ones_own)
         more_list[0][0] = &x;
         more_list[1][0] = &y;
         pair_open(&p, NULL, NULL, more_extensions);
-        CHECK(strstr(buf_c(&p.client.out), "\r\nSec-WebSocket-Extensions: x-double; key=5, x-double; key=\"7\"; quick\r\n") != NULL);
+        CHECK(
+            strstr(
+                buf_c(&p.client.out),
+                "\r\nSec-WebSocket-Extensions: x-double; "
+                "key=5, x-double; key=\"7\"; quick\r\n") !=
+            NULL);
         sprintf(want, i < 2 ? "x-double; key=%d" : "", keys[i]);
         CHECK_STR(ws_extensions(p.client.c), want);
         CHECK_STR(ws_extensions(p.server.c), want);
@@ -191,7 +202,13 @@ TEST(extension_of_ones_own)
         CHECK_STR(buf_c(&p.server.log), "O T'hello' T'hi' T'hello' T'plain' ");
         CHECK_STR(buf_c(&p.client.log), "O T'abc' ");
         CHECK_INT((uint8_t)p.client.out.p[p.client.head], i < 2 ? 0xA1 : 0x81);
-        if (i == 0) CHECK(!memcmp(p.server.out.p + p.server.head, "\x21\x02" "66\0\2" "68\x80\2" "6a", 12));
+        if (i == 0)
+            CHECK(!memcmp(p.server.out.p + p.server.head,
+                          "\x21\x02"
+                          "66\0\2"
+                          "68\x80\2"
+                          "6a",
+                          12));
         side_frame(&p.server, 0xA1, "0z", 2);
         CHECK_INT(p.server.error, i < 2 ? WS_ERR_DECODE : WS_ERR_RSV);
         pair_done(&p);
@@ -201,12 +218,13 @@ TEST(extension_of_ones_own)
     }
 }
 
-/* An answer that finds no memory, at every allocation, leaves nothing behind: not the subprotocol
-   it named, which may have been kept before the extension failed. */
+/* An answer that finds no memory, at every allocation, leaves nothing behind: not the
+   subprotocol it named, which may have been kept before the extension failed. */
 TEST(accept_again)
 {
     static const char *const then[] = { "two", "three", "", NULL };
-    static const char *const want[] = { "two", "three", "", "three" };     /* configured: three */
+    static const char *const want[] = { "two", "three", "",
+                                        "three" }; /* configured: three */
     int i, n;
 
     for (i = 0; i < 4; i++) for (n = 1;; n++) {
@@ -226,7 +244,10 @@ TEST(accept_again)
         cfg.ask = 1;
         side_new(&s, &w, 0, &cfg);
         buf_add(&request, REQUEST, strlen(REQUEST) - 2);
-        buf_str(&request, "Sec-WebSocket-Protocol: one, two, three\r\nSec-WebSocket-Extensions: x-double; key=5\r\n\r\n");
+        buf_str(
+            &request,
+            "Sec-WebSocket-Protocol: one, two, three\r\n"
+            "Sec-WebSocket-Extensions: x-double; key=5\r\n\r\n");
         side_feed(&s, request.p, request.n);
         buf_free(&request);
         CHECK_INT(s.requests, 1);
@@ -313,12 +334,30 @@ TEST(configurations)
 /* A list of parameters, taken apart. */
 TEST(parameters)
 {
-    static const struct { const char *text, *want; } all[] = {
-        { "", "." }, { " ", "." }, { "; a", "a|." }, { ";a;b=1 ; c=\"x\"", "a|b=1|c=x|." },
-        { "; a=\"q\\uo\\te\"", "a=quote|." }, { "; a=\"\"", "!" }, { "; a=", "!" }, { "a", "!" }, { "; a b", "!" },
-        { ";", "!" }, { ";;", "!" }, { "; a;", "a|!" }, { "; a=\"b", "!" }, { "; a=\"b\\", "!" }, { "; a=\"b\"c", "!" },
-        { "; a=b,c", "!" }, { "; a=\"b c\"", "!" }, { "; a\t=\tb\t", "a=b|." }, { "; =b", "!" },
-        { "; a=1234567", "a=1234567|." }, { "; a=12345678", "!" }, { "; a=\"1234567\"", "a=1234567|." },
+    static const struct { const char *text, *want;
+    } all[] = {
+        { "", "." },
+        { " ", "." },
+        { "; a", "a|." },
+        { ";a;b=1 ; c=\"x\"", "a|b=1|c=x|." },
+        { "; a=\"q\\uo\\te\"", "a=quote|." },
+        { "; a=\"\"", "!" },
+        { "; a=", "!" },
+        { "a", "!" },
+        { "; a b", "!" },
+        { ";", "!" },
+        { ";;", "!" },
+        { "; a;", "a|!" },
+        { "; a=\"b", "!" },
+        { "; a=\"b\\", "!" },
+        { "; a=\"b\"c", "!" },
+        { "; a=b,c", "!" },
+        { "; a=\"b c\"", "!" },
+        { "; a\t=\tb\t", "a=b|." },
+        { "; =b", "!" },
+        { "; a=1234567", "a=1234567|." },
+        { "; a=12345678", "!" },
+        { "; a=\"1234567\"", "a=1234567|." },
         { "; a=\"12345678\"", "!" },
     };
     size_t i, k;
@@ -333,14 +372,18 @@ TEST(parameters)
             memcpy(copy, all[i].text, n);
             text.data = copy;
             text.size = n;
-            while ((r = ws_param_next(&text, &name, k ? NULL : value, k ? 0 : sizeof value)) > 0) {
+            while ((r = ws_param_next(&text, &name, k ? NULL : value,
+                                      k ? 0 : sizeof value)) > 0) {
                 buf_add(&b, name.data, name.size);
                 if (!k && *value) { buf_str(&b, "="); buf_str(&b, value); }
                 buf_str(&b, "|");
             }
             buf_str(&b, r ? "!" : ".");
             if (!k) CHECK_STR(b.p, all[i].want);
-            else CHECK_INT(b.p[b.n - 1], strstr(all[i].text, "12345678") ? '.' : all[i].want[strlen(all[i].want) - 1]);
+            else
+                CHECK_INT(b.p[b.n - 1], strstr(all[i].text, "12345678")
+                                            ? '.'
+                                            : all[i].want[strlen(all[i].want) - 1]);
             if (test_faults) printf("  %s\n", all[i].text);
             buf_free(&b);
             free(copy);
@@ -359,7 +402,8 @@ static void server_open(side *s, world *w, const ws_config *more, const char *of
     if (!cfg.deflate) cfg.deflate = &plain;
     side_new(s, w, 0, &cfg);
     buf_str(&b, "GET /chat?x=1 HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n"
-                "Connection: Upgrade\r\nSec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n"
+                "Connection: Upgrade\r\nSec-WebSocket-Key: " KEY
+                "\r\nSec-WebSocket-Version: 13\r\n"
                 "Sec-WebSocket-Extensions: ");
     buf_str(&b, offer);
     buf_str(&b, "\r\n\r\n");
@@ -375,7 +419,8 @@ typedef struct example { const char *title, *frames, *log; } example;
 static const example examples[] = {
     { "7.2.3.1", "c1xf248cdc9c90700", "O T'Hello' " },
     { "7.2.3.1 fragmented", "41xf248cd 80xc9c90700", "O T'Hello' " },
-    { "7.2.3.2", "c1xf248cdc9c90700 c1xf200110000 c1xf200110000", "O T'Hello' T'Hello' T'Hello' " },
+    { "7.2.3.2", "c1xf248cdc9c90700 c1xf200110000 c1xf200110000",
+      "O T'Hello' T'Hello' T'Hello' " },
     { "cut by a byte", "c1xf248cdc9c90700 c1xf2001100", "O T'Hello' C1007!DECODE " },
     { "7.2.3.3 stored", "c1x000500faff48656c6c6f00", "O T'Hello' " },
     { "7.2.3.4 BFINAL", "c1xf348cdc9c9070000", "O T'Hello' " },
@@ -389,7 +434,8 @@ static const example examples[] = {
     { "plain among them", "c1xf248cdc9c90700 81'plain' 82x00 c1xf200110000",
       "O T'Hello' T'plain' Bx00 T'Hello' " },
     { "control between", "41xf248cd 89'hi' 80xc9c90700", "O p'hi' T'Hello' " },
-    { "every byte a frame", "41xf2 00x48 00xcd 00 00xc9 89 00xc9 00x07 80x00", "O p'' T'Hello' " },
+    { "every byte a frame", "41xf2 00x48 00xcd 00 00xc9 89 00xc9 00x07 80x00",
+      "O p'' T'Hello' " },
     { "end without a byte", "41xf248cdc9c90700 80", "O T'Hello' " },
 };
 
@@ -434,8 +480,9 @@ TEST(rfc_examples_sent)
         d.server_no_context_takeover = alone;
         cfg.deflate = &d;
         server_open(&s, &w, &cfg, "permessage-deflate");
-        CHECK_STR(ws_extensions(s.c), alone ? "permessage-deflate; server_no_context_takeover"
-                                            : "permessage-deflate");
+        CHECK_STR(ws_extensions(s.c),
+                  alone ? "permessage-deflate; server_no_context_takeover"
+                        : "permessage-deflate");
         CHECK_INT(ws_send_text(s.c, "Hello"), 0);
         CHECK_INT(ws_send_text(s.c, "Hello"), 0);
         CHECK_INT(ws_send(s.c, WS_OP_TEXT | WS_OP_PLAIN, "Hello", 5), 0);
@@ -448,8 +495,13 @@ TEST(rfc_examples_sent)
             CHECK(text.n == 7 + 7 + 7 + 2 + 7 && !memcmp(text.p,
                 "\x81\5Hello\x81\5Hello\x81\5Hello\x81\0\x89\5Hello", text.n));
         else
-            CHECK(text.n == 9 + 7 + 7 + 2 + 7 && !memcmp(text.p,
-                "\xc1\7\xf2\x48\xcd\xc9\xc9\7\0\xc1\5\xf2\0\x11\0\0\x81\5Hello\x81\0\x89\5Hello", text.n));
+            CHECK(
+                text.n == 9 + 7 + 7 + 2 + 7 &&
+                !memcmp(
+                    text.p,
+                    "\xc1\7\xf2\x48\xcd\xc9\xc9\7\0\xc1\5\xf2\0\x11\0\0"
+                     "\x81\5Hello\x81\0\x89\5Hello",
+                    text.n));
         side_over(&s);
     }
     buf_free(&text);
@@ -457,7 +509,11 @@ TEST(rfc_examples_sent)
 
 /* ---- parameters ---- */
 
-typedef struct offer_case { const char *offer; int server_bits, client_bits, server_alone, client_alone; const char *answer; } offer_case;
+typedef struct offer_case {
+    const char *offer;
+    int server_bits, client_bits, server_alone, client_alone;
+    const char *answer;
+} offer_case;
 
 #define PMD "permessage-deflate"
 #define SNC "server_no_context_takeover"
@@ -520,10 +576,25 @@ static const offer_case offers[] = {
     { ", ," PMD ",,", 0, 0, 0, 0, PMD },
 };
 
-static const char *const bad_bits[] = {
-    "7", "16", "0", "1", "1000", "08", "015", "+9", "-9", "1e1", "9.0", "0x9", "99999999999999999999",
-    "9a", "a", "10\"", "18446744073709551625", "255", "256"
-};
+static const char *const bad_bits[] = { "7",
+                                        "16",
+                                        "0",
+                                        "1",
+                                        "1000",
+                                        "08",
+                                        "015",
+                                        "+9",
+                                        "-9",
+                                        "1e1",
+                                        "9.0",
+                                        "0x9",
+                                        "99999999999999999999",
+                                        "9a",
+                                        "a",
+                                        "10\"",
+                                        "18446744073709551625",
+                                        "255",
+                                        "256" };
 
 static void offer_check(const offer_case *o)
 {
@@ -558,14 +629,15 @@ static void offer_check(const offer_case *o)
     side_over(&s);
 }
 
-/* An offer that is not valid is declined (RFC 7692 7.1), one that is no offer at all refused
-   (RFC 6455 9.1). */
+/* An offer that is not valid is declined (RFC 7692 7.1), one that is no offer at all
+   refused (RFC 6455 9.1). */
 TEST(sec_B4_B5_offers)
 {
     size_t i;
     char text[200];
 
-    for (i = 0; i < sizeof offers / sizeof *offers && !test_faults; i++) offer_check(&offers[i]);
+    for (i = 0; i < sizeof offers / sizeof *offers && !test_faults; i++)
+        offer_check(&offers[i]);
     for (i = 0; i < 2 * (sizeof bad_bits / sizeof *bad_bits) && !test_faults; i++) {
         offer_case o = { text, 0, 0, 0, 0, NULL };
         const char *bits = bad_bits[i / 2];
@@ -575,7 +647,11 @@ TEST(sec_B4_B5_offers)
     }
 }
 
-typedef struct answer_case { const char *offer, *answer; int server_bits, client_bits, server_alone, client_alone; const char *why; } answer_case;
+typedef struct answer_case {
+    const char *offer, *answer;
+    int server_bits, client_bits, server_alone, client_alone;
+    const char *why;
+} answer_case;
 
 static const answer_case answers[] = {
     { PMD "; " CMW, PMD, 0, 0, 0, 0, NULL },
@@ -583,7 +659,8 @@ static const answer_case answers[] = {
     { PMD "; " CMW, PMD "; " SNC "; " CNC, 0, 0, 0, 0, NULL },
     { PMD "; " CMW, PMD "; " SMW "=9; " CMW "=\"9\"", 0, 0, 0, 0, NULL },
     { PMD "; " CMW, PMD "; " SMW "=8", 0, 0, 0, 0, NULL },
-    { PMD "; " CMW, PMD "; " CMW "=8", 0, 0, 0, 0, NULL },      /* then nothing is compressed */
+    { PMD "; " CMW, PMD "; " CMW "=8", 0, 0, 0, 0,
+      NULL }, /* then nothing is compressed */
     { PMD "; " CMW, PMD "; " CMW "=15", 0, 0, 0, 0, NULL },
     { PMD "; " SNC "; " CNC "; " CMW, PMD "; " SNC, 0, 0, 1, 1, NULL },
     { PMD "; " SNC "; " CMW, PMD, 0, 0, 1, 0, "parameters" },
@@ -601,7 +678,8 @@ static const answer_case answers[] = {
     { PMD "; " CMW, PMD "; " SNC "; " SNC, 0, 0, 0, 0, "parameters" },
     { PMD "; " CMW, PMD "; " SMW "=10; " SMW "=10", 0, 0, 0, 0, "parameters" },
     { PMD "; " CMW, PMD ", " PMD, 0, 0, 0, 0, "more than one" },
-    { PMD "; " CMW, PMD "\r\nSec-WebSocket-Extensions: " PMD, 0, 0, 0, 0, "more than one" },
+    { PMD "; " CMW, PMD "\r\nSec-WebSocket-Extensions: " PMD, 0, 0, 0, 0,
+      "more than one" },
     { PMD "; " CMW, PMD ", x", 0, 0, 0, 0, "not offered" },
     { PMD "; " CMW, "x", 0, 0, 0, 0, "not offered" },
     { PMD "; " CMW, "Permessage-deflate", 0, 0, 0, 0, "not offered" },
@@ -657,10 +735,13 @@ TEST(sec_B4_B5_answers)
     size_t i;
     char text[200];
 
-    for (i = 0; i < sizeof answers / sizeof *answers && !test_faults; i++) answer_check(&answers[i]);
+    for (i = 0; i < sizeof answers / sizeof *answers && !test_faults; i++)
+        answer_check(&answers[i]);
     for (i = 0; i < 2 * (sizeof bad_bits / sizeof *bad_bits) && !test_faults; i++) {
         const char *bits = bad_bits[i / 2];
-        answer_case a = { PMD "; " CMW, text, 0, 0, 0, 0, strchr(bits, '"') ? "malformed" : "parameters" };
+        answer_case a = {
+            PMD "; " CMW, text, 0, 0, 0, 0, strchr(bits, '"') ? "malformed" : "parameters"
+        };
         sprintf(text, PMD "; %s=%s", i & 1 ? SMW : CMW, bits);
         answer_check(&a);
     }
@@ -671,7 +752,8 @@ TEST(sec_B4_B5_answers)
 /* The i-th of a few messages: small and large, of all kinds of bytes. */
 static size_t message(char *to, int i)
 {
-    static const size_t sizes[] = { 0, 1, 5, 63, 64, 65, 1000, 4096, 20000, 65536, 70001, 3, 300000 };
+    static const size_t sizes[] = { 0,    1,     5,     63,    64, 65,    1000,
+                                    4096, 20000, 65536, 70001, 3,  300000 };
     size_t n = sizes[i % 13], k;
     uint64_t r = (uint64_t)i + 99;
 
@@ -751,9 +833,11 @@ static void more_limits(ws_config *a, ws_config *b)
     a->frames = b->frames = more_frames;
 }
 
-static void both_ways(const ws_deflate *client, const ws_deflate *server, size_t step, int how, int count)
+static void both_ways(const ws_deflate *client, const ws_deflate *server, size_t step,
+                      int how, int count)
 {
-    got to_client = { { 0 }, 0, { 0 }, 0, { 0 } }, to_server = to_client, want = to_client, want_back = to_client;
+    got to_client = { { 0 }, 0, { 0 }, 0, { 0 } }, to_server = to_client,
+        want = to_client, want_back = to_client;
     pair p;
 
     pair_open(&p, client, server, more_limits);
@@ -793,7 +877,8 @@ TEST(sec_F5_every_combination)
         d.mem_level = i & 16 ? 1 : 9;
         d.level = i & 16 ? 1 : 9;
         client = d;
-        if (i & 32) memset(&client, 0, sizeof client);      /* the server wants all of it */
+        if (i & 32)
+            memset(&client, 0, sizeof client); /* the server wants all of it */
         for (how = 0; how < 5; how++) both_ways(&client, &d, how == 3 ? 977 : 0, how, 11);
         if (test_faults) printf("  combination %d\n", i);
     }
@@ -815,7 +900,8 @@ TEST(fragments_parts_and_frames)
                 more_parts = k < 5 ? parts[k] : 0;
                 more_frames = k == 5;
                 both_ways(&d, &d, i == 3 ? 100 : 0, k, i == 1 || i == 2 ? 8 : 11);
-                if (test_faults) printf("  fragment %d parts %d\n", (int)more_fragment, k);
+                if (test_faults)
+                    printf("  fragment %d parts %d\n", (int)more_fragment, k);
             }
     more_fragment = more_parts = 0;
     more_frames = 0;
@@ -845,7 +931,7 @@ static void squeeze(buf *b, const void *p, size_t n, int bits, int flush)
 /* zlib's codec, counting. */
 typedef struct counts {
     long inits, ends, steps;
-    size_t out, in, most_out;       /* most_out: bytes decoded at the first error or so far */
+    size_t out, in, most_out; /* most_out: bytes decoded at the first error or so far */
     int fail_init;
 } counts;
 
@@ -856,7 +942,10 @@ static const ws_codec *real_codec(void)
     return ws__codec(&none);
 }
 
-static size_t count_deflate_size(int bits, int mem) { return real_codec()->deflate_size(bits, mem); }
+static size_t count_deflate_size(int bits, int mem)
+{
+    return real_codec()->deflate_size(bits, mem);
+}
 static size_t count_inflate_size(int bits) { return real_codec()->inflate_size(bits); }
 static int count_deflate_init(void *s, size_t n, int bits, int mem, int level)
 {
@@ -868,7 +957,8 @@ static int count_inflate_init(void *s, size_t n, int bits)
     tally.inits++;
     return tally.fail_init & 2 ? 7 : real_codec()->inflate_init(s, n, bits);
 }
-static int count_deflate(void *s, const void *in, size_t *n, void *out, size_t *m, int flush)
+static int count_deflate(void *s, const void *in, size_t *n, void *out, size_t *m,
+                         int flush)
 {
     int r = real_codec()->deflate(s, in, n, out, m, flush);
     tally.steps++;
@@ -887,7 +977,8 @@ static const ws_codec counting = {
     count_deflate, count_inflate
 };
 
-/* A bomb: 1009 after the limit and one step at most, in memory of that order, however it comes. */
+/* A bomb: 1009 after the limit and one step at most, in memory of that order, however
+   it comes. */
 TEST(sec_F1_bombs)
 {
     static const size_t limits[] = { 1, 100, 1024, 100000, 1 << 20 };
@@ -896,7 +987,8 @@ TEST(sec_F1_bombs)
     for (i = 0; i < 5; i++)
         for (k = -1; k < 4; k++)
             for (how = 0; how < 5; how++) {
-                size_t limit = limits[i], n = k < 2 ? limit + (size_t)k : limit * (k == 2 ? 20 : 200), at;
+                size_t limit = limits[i],
+                       n = k < 2 ? limit + (size_t)k : limit * (k == 2 ? 20 : 200), at;
                 char *zeros = (char *)calloc(1, n + 1);
                 ws_deflate d = { 0 };
                 buf z = { 0 }, in = { 0 };
@@ -907,8 +999,8 @@ TEST(sec_F1_bombs)
                 squeeze(&z, zeros, n, 15, Z_SYNC_FLUSH);
                 if (how == 1)
                     for (at = 0; at < z.n; at += 7)
-                        put_frame(&in, (at ? 0 : 0x41) | (at + 7 < z.n ? 0 : 0x80), 1, z.p + at,
-                                  z.n - at < 7 ? z.n - at : 7, 0);
+                        put_frame(&in, (at ? 0 : 0x41) | (at + 7 < z.n ? 0 : 0x80), 1,
+                                  z.p + at, z.n - at < 7 ? z.n - at : 7, 0);
                 else put_frame(&in, 0xC1, 1, z.p, z.n, 0);
                 world_init(&w);
                 cfg = world_config(&w);
@@ -929,7 +1021,10 @@ TEST(sec_F1_bombs)
                     CHECK_INT(s.error, WS_ERR_MESSAGE_SIZE);
                     CHECK_INT(s.code, 1009);
                 } else if (!how) CHECK_INT(s.messages, 1);
-                if (test_faults > 5) { printf("  limit %d n %d how %d\n", (int)limit, (int)n, how); i = k = how = 9; }
+                if (test_faults > 5) {
+                    printf("  limit %d n %d how %d\n", (int)limit, (int)n, how);
+                    i = k = how = 9;
+                }
                 side_over(&s);
                 buf_free(&z);
                 buf_free(&in);
@@ -983,7 +1078,8 @@ TEST(sec_F2_shortest_payloads)
     CHECK(ok > 1 && ok < 1000);
 }
 
-/* Garbage, and good streams with a few bytes changed: what zlib says by itself is what we say. */
+/* Garbage, and good streams with a few bytes changed: what zlib says by itself is what
+   we say. */
 TEST(sec_F2_garbage_like_zlib)
 {
     uint64_t r = 5;
@@ -998,10 +1094,13 @@ TEST(sec_F2_garbage_like_zlib)
         side s;
         ws_config cfg;
         int fault, border, ended = 0;
-        for (k = 0; k < n; k++) plain[k] = (char)(rng_next(&r) & 3 ? fill_at(k) : (int)rng_next(&r));
-        if (i % 4 == 3) for (k = 0; k < n; k++) buf_byte(&z, (int)(rng_next(&r) >> 30) & 255);
+        for (k = 0; k < n; k++)
+            plain[k] = (char)(rng_next(&r) & 3 ? fill_at(k) : (int)rng_next(&r));
+        if (i % 4 == 3)
+            for (k = 0; k < n; k++) buf_byte(&z, (int)(rng_next(&r) >> 30) & 255);
         else squeeze(&z, plain, n, 9 + i % 7, Z_SYNC_FLUSH);
-        for (k = rng_to(&r, 3); i % 4 && k > 0 && z.n; k--) z.p[rng_to(&r, (uint32_t)z.n)] ^= (char)(1 << (rng_next(&r) >> 40 & 7));
+        for (k = rng_to(&r, 3); i % 4 && k > 0 && z.n; k--)
+            z.p[rng_to(&r, (uint32_t)z.n)] ^= (char)(1 << (rng_next(&r) >> 40 & 7));
         memset(&zs, 0, sizeof zs);
         inflateInit2(&zs, -15);
         zs.next_out = (Bytef *)want;
@@ -1011,7 +1110,8 @@ TEST(sec_F2_garbage_like_zlib)
         zs.avail_in = (uInt)z.n;
         do {
             fault = inflate(&zs, Z_SYNC_FLUSH);
-            if (fault == Z_STREAM_END && zs.avail_in == 4) ended = 1;   /* with the message */
+            if (fault == Z_STREAM_END && zs.avail_in == 4)
+                ended = 1; /* with the message */
         } while (fault == Z_STREAM_END && !inflateResetKeep(&zs) && zs.avail_in);
         border = ended || (fault == Z_OK && !zs.avail_in && zs.data_type & 128);
         want_n = (1 << 20) - zs.avail_out;
@@ -1095,18 +1195,20 @@ TEST(utf8_of_decoded_text)
     buf_free(&z);
 }
 
-/* ---- 34: streams that end with a final block, and without the last 00 of 7.2.3.4 ---- */
+/* ---- 34: streams with a final block, and without the last 00 of 7.2.3.4 ---- */
 
 static const example finals[] = {
     { "7.2.3.4 without its last byte", "c1xf348cdc9c90700", "O T'Hello' " },
     { "7.2.3.4 as it stands", "c1xf348cdc9c9070000", "O T'Hello' " },
-    { "one after another", "c1xf348cdc9c90700 c1xf348cdc9c90700", "O T'Hello' T'Hello' " },
+    { "one after another", "c1xf348cdc9c90700 c1xf348cdc9c90700",
+      "O T'Hello' T'Hello' " },
     { "one as usual behind it", "c1xf348cdc9c90700 c1xf248cdc9c90700 c1xf200110000",
       "O T'Hello' T'Hello' T'Hello' " },
     { "one as usual before it", "c1xf248cdc9c90700 c1xf348cdc9c90700 81'plain'",
       "O T'Hello' T'Hello' T'plain' " },
     { "in two frames", "41xf348cd 80xc9c90700", "O T'Hello' " },
-    { "every byte a frame", "41xf3 00x48 00xcd 00 00xc9 89 00xc9 00x07 80x00", "O p'' T'Hello' " },
+    { "every byte a frame", "41xf3 00x48 00xcd 00 00xc9 89 00xc9 00x07 80x00",
+      "O p'' T'Hello' " },
     { "the end without a byte", "41xf348cdc9c90700 80", "O T'Hello' " },
     { "stored", "c1x010500faff48656c6c6f", "O T'Hello' " },
     { "empty", "c1x0300 c1xf348cdc9c90700", "O T'' T'Hello' " },
@@ -1133,7 +1235,8 @@ static void client_open(side *s, world *w, const ws_config *more)
     side_answer(s, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
 }
 
-/* A message whose last block is a final one ends with that block; cut anywhere, in both roles. */
+/* A message whose last block is a final one ends with that block; cut anywhere, in both
+   roles. */
 TEST(field_34_final_block_ends_the_message)
 {
     size_t i, k;
@@ -1154,7 +1257,8 @@ TEST(field_34_final_block_ends_the_message)
                 CHECK_EVENTS(&s, finals[i].log);
                 side_over(&s);
             }
-            if (test_faults > faults) printf("    %s, client %d\n", finals[i].title, client);
+            if (test_faults > faults)
+                printf("    %s, client %d\n", finals[i].title, client);
             buf_free(&in);
         }
 }
@@ -1162,13 +1266,15 @@ TEST(field_34_final_block_ends_the_message)
 /* All of a message by zlib alone with Z_FINISH; how: level and strategy. */
 static void squeeze_final(buf *b, const void *p, size_t n, int how)
 {
-    static const int strategies[] = { Z_DEFAULT_STRATEGY, Z_HUFFMAN_ONLY, Z_RLE, Z_FIXED };
+    static const int strategies[] = { Z_DEFAULT_STRATEGY, Z_HUFFMAN_ONLY, Z_RLE,
+                                      Z_FIXED };
     z_stream z;
     size_t cap = n + n / 10 + 200;
     char *out = (char *)malloc(cap);
 
     memset(&z, 0, sizeof z);
-    deflateInit2(&z, how % 10, Z_DEFLATED, -(9 + how % 7), 1 + how % 9, strategies[how / 10 % 4]);
+    deflateInit2(&z, how % 10, Z_DEFLATED, -(9 + how % 7), 1 + how % 9,
+                 strategies[how / 10 % 4]);
     z.next_in = (Bytef *)(uintptr_t)p;
     z.avail_in = (uInt)n;
     z.next_out = (Bytef *)out;
@@ -1233,7 +1339,8 @@ TEST(field_34_peers_that_finish_each_message)
             side_feed_by(&s, in.p, in.n, how % 2 ? 1000 : 0);
             CHECK_INT(s.error, 0);
             got_check(&have, &want);
-            if (test_faults) printf("    how %d, client %d: %s\n", how, client, ws_error_text(s.c));
+            if (test_faults)
+                printf("    how %d, client %d: %s\n", how, client, ws_error_text(s.c));
             buf_free(&want.all);
             buf_free(&have.all);
             buf_free(&in);
@@ -1311,7 +1418,9 @@ TEST(sec_F4_window_of_256)
         cfg.deflate = &d;
         side_new(&s, &w, 1, &cfg);
         side_pull(&s);
-        put_answer(&answer, &s.out, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=8\r\n");
+        put_answer(
+            &answer, &s.out,
+            "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=8\r\n");
         s.head = s.out.n;
         side_feed(&s, answer.p, answer.n);
         CHECK_INT(s.opens, 1);
@@ -1352,10 +1461,16 @@ TEST(codec_that_cannot_begin)
         memset(&tally, 0, sizeof tally);
         pair_open(&p, &d, &d, NULL);
         tally.fail_init = i;
-        CHECK_INT(ws_send_text(p.client.c, "hello, hello, hello"), i == 1 ? WS_ERR_CODEC : 0);
+        CHECK_INT(ws_send_text(p.client.c, "hello, hello, hello"),
+                  i == 1 ? WS_ERR_CODEC : 0);
         pair_run(&p);
-        if (i == 1) { CHECK_INT(p.client.error, WS_ERR_CODEC); CHECK_INT(p.server.code, 1011); }
-        else { CHECK_INT(p.server.error, WS_ERR_CODEC); CHECK_INT(p.client.code, 1011); }
+        if (i == 1) {
+            CHECK_INT(p.client.error, WS_ERR_CODEC);
+            CHECK_INT(p.server.code, 1011);
+        } else {
+            CHECK_INT(p.server.error, WS_ERR_CODEC);
+            CHECK_INT(p.client.code, 1011);
+        }
         CHECK_INT(p.server.messages, 0);
         pair_done(&p);
     }
@@ -1366,17 +1481,30 @@ static int lie(size_t *n, size_t *m, void *out, int honest)
 {
     size_t have = *n, room = *m;
     uint32_t v = rng_to(&liar, 1000);
-    static const int results[] = { 0, 1, -1, -5, 2, 100, WS_ERR_DECODE, WS_ERR_MEMORY, 0, 1 };
+    static const int results[] = { 0, 1, -1, -5, 2, 100, WS_ERR_DECODE, WS_ERR_MEMORY,
+                                   0, 1 };
 
-    *n = v & 1 ? have : v & 2 ? have / 2 : v & 4 ? 0 : v & 8 ? have + 1 : v & 16 ? (size_t)-1 : have ? 1 : 0;
+    *n = v & 1    ? have
+         : v & 2  ? have / 2
+         : v & 4  ? 0
+         : v & 8  ? have + 1
+         : v & 16 ? (size_t)-1
+         : have   ? 1
+                  : 0;
     v = rng_to(&liar, 1000);
-    *m = v & 1 ? 0 : v & 2 ? (room < 3 ? room : 3) : v & 4 ? room : v & 8 ? room + 1 : v & 16 ? (size_t)-1 : room / 2;
+    *m = v & 1    ? 0
+         : v & 2  ? (room < 3 ? room : 3)
+         : v & 4  ? room
+         : v & 8  ? room + 1
+         : v & 16 ? (size_t)-1
+                  : room / 2;
     if (honest && *n > have) *n = have;
     if (honest && *m > room) *m = room;
     if (*m <= room && *m) memset(out, "\0\xff" "ab"[rng_to(&liar, 4)], *m);
     return results[rng_to(&liar, 10)];
 }
-static int lie_deflate(void *s, const void *in, size_t *n, void *out, size_t *m, int flush)
+static int lie_deflate(void *s, const void *in, size_t *n, void *out, size_t *m,
+                       int flush)
 {
     (void)s; (void)in; (void)flush;
     return lie(n, m, out, liar & 1);
@@ -1388,12 +1516,24 @@ static int lie_inflate(void *s, const void *in, size_t *n, void *out, size_t *m)
 }
 static size_t lie_size(int bits) { return (size_t)bits; }
 static size_t lie_deflate_size(int bits, int mem) { return (size_t)(bits + mem); }
-static int lie_init(void *s, size_t n, int bits) { memset(s, 1, n); (void)bits; return rng_to(&liar, 50) == 0; }
-static int lie_deflate_init(void *s, size_t n, int bits, int mem, int level) { (void)mem; (void)level; return lie_init(s, n, bits); }
-static const ws_codec lying = { lie_deflate_size, lie_size, lie_deflate_init, lie_init, lie_deflate, lie_inflate };
+static int lie_init(void *s, size_t n, int bits)
+{
+    memset(s, 1, n);
+    (void)bits;
+    return rng_to(&liar, 50) == 0;
+}
+static int lie_deflate_init(void *s, size_t n, int bits, int mem, int level)
+{
+    (void)mem;
+    (void)level;
+    return lie_init(s, n, bits);
+}
+static const ws_codec lying = { lie_deflate_size, lie_size,    lie_deflate_init,
+                                lie_init,         lie_deflate, lie_inflate };
 
 /* Ends well, or in 1011, 1007 or 1009 of the other; never a hang, never past a buffer. */
-static void lying_run(const ws_deflate *d, void (*more)(ws_config *, ws_config *), uint64_t seed)
+static void lying_run(const ws_deflate *d, void (*more)(ws_config *, ws_config *),
+                      uint64_t seed)
 {
     got none = { { 0 }, 0, { 0 }, 0, { 0 } };
     char text[3000];
@@ -1411,8 +1551,8 @@ static void lying_run(const ws_deflate *d, void (*more)(ws_config *, ws_config *
     for (i = 0; i < 2; i++) {
         side *s = i ? &p.client : &p.server;
         if (!s->closes) continue;
-        CHECK(s->error == 0 || s->error == WS_ERR_CODEC || s->error == WS_ERR_DECODE || s->error == WS_ERR_MEMORY ||
-              s->error == WS_ERR_MESSAGE_SIZE);
+        CHECK(s->error == 0 || s->error == WS_ERR_CODEC || s->error == WS_ERR_DECODE ||
+              s->error == WS_ERR_MEMORY || s->error == WS_ERR_MESSAGE_SIZE);
         CHECK(s->code == 1011 || s->code == 1007 || s->code == 1009);
     }
     pair_done(&p);
@@ -1420,7 +1560,8 @@ static void lying_run(const ws_deflate *d, void (*more)(ws_config *, ws_config *
 }
 
 /* A codec whose flush does not end as it must: what is cut off would be content. */
-static int tailless_deflate(void *s, const void *in, size_t *n, void *out, size_t *m, int flush)
+static int tailless_deflate(void *s, const void *in, size_t *n, void *out, size_t *m,
+                            int flush)
 {
     (void)s;
     (void)in;
@@ -1459,7 +1600,8 @@ TEST(empty_after_another)
     CHECK_INT(ws_send_part(p.server.c, WS_OP_TEXT, "", 0, 1), 0);
     pair_run(&p);
     CHECK(p.server.out.n - p.server.head == 12 &&
-          !memcmp(p.server.out.p + p.server.head, "\xc1\7\xf2\x48\xcd\xc9\xc9\7\0\xc1\1\0", 12));
+          !memcmp(p.server.out.p + p.server.head,
+                  "\xc1\7\xf2\x48\xcd\xc9\xc9\7\0\xc1\1\0", 12));
     CHECK_STR(buf_c(&p.client.log), "O T'Hello' T'' ");
     pair_done(&p);
 }
@@ -1482,7 +1624,8 @@ TEST(sec_F3_lying_codec)
     more_frames = 0;
 }
 
-static int lie_step(void *user, void *s, const void *in, size_t *n, void *out, size_t *m, int end)
+static int lie_step(void *user, void *s, const void *in, size_t *n, void *out, size_t *m,
+                    int end)
 {
     (void)user; (void)s; (void)in;
     (void)end;
@@ -1531,7 +1674,8 @@ static void failing_pair(const ws_deflate *d, long at, int all, long *calls)
     size_t i;
     int sent = 0, k;
 
-    /* it grows while the encoder is under way; what follows must not refer to what never went */
+    /* it grows while the encoder is under way; what follows must not refer to what
+       never went */
     for (i = 0; i < sizeof text; i++) text[i] = (char)(rng_next(&seed) >> 40);
     memset(&p, 0, sizeof p);
     world_init(&p.w);
@@ -1546,7 +1690,8 @@ static void failing_pair(const ws_deflate *d, long at, int all, long *calls)
         p.server.user = &to_server;
         pair_run(&p);
         for (k = 0; k < 4; k++) {
-            int r = k == 2 ? ws_send_part(p.client.c, 2, text, 100, 0) : ws_send(p.client.c, 2, text, sizeof text - (size_t)k);
+            int r = k == 2 ? ws_send_part(p.client.c, 2, text, 100, 0)
+                           : ws_send(p.client.c, 2, text, sizeof text - (size_t)k);
             if (k == 2 && !r) r = ws_send_part(p.client.c, 2, text, 4000, 1);
             if (!r) {
                 buf_add(&want.all, text, k == 2 ? 100 : sizeof text - (size_t)k);
@@ -1579,7 +1724,8 @@ TEST(nth_allocation)
         d.client_no_context_takeover = i & 1;
         failing_pair(&d, 0, 0, &calls);
         CHECK(calls > 15);
-        for (at = 1; at <= calls && test_faults < 5; at++) failing_pair(&d, at, i >> 1, &ignored);
+        for (at = 1; at <= calls && test_faults < 5; at++)
+            failing_pair(&d, at, i >> 1, &ignored);
         if (test_faults) printf("  allocation %ld of %ld\n", at - 1, calls);
     }
 }
@@ -1594,7 +1740,8 @@ TEST(sec_F6_one_byte_writes)
     d.threshold = 1;
     for (alone = 0; alone < 2; alone++)
         for (how = 0; how < 5; how++) {
-            got to_client = { { 0 }, 0, { 0 }, 0, { 0 } }, to_server = to_client, want = to_client, back = to_client;
+            got to_client = { { 0 }, 0, { 0 }, 0, { 0 } }, to_server = to_client,
+                want = to_client, back = to_client;
             pair p;
             d.server_no_context_takeover = d.client_no_context_takeover = alone;
             pair_open(&p, &d, &d, more_limits);
@@ -1648,9 +1795,11 @@ TEST(dropped_and_replaced_messages)
                 size_t n = 200 + rng_to(&r, 400), i;
                 int e;
                 memset(text, 'a' + round % 20, sizeof text);
-                for (i = 0; i < 20; i++) text[rng_to(&r, (uint32_t)n)] = (char)('a' + rng_to(&r, 20));
-                e = round % 3 ? ws_send(p.client.c, WS_OP_TEXT, text, n)
-                              : ws_send_latest(p.client.c, round % 9, WS_OP_TEXT, text, n);
+                for (i = 0; i < 20; i++)
+                    text[rng_to(&r, (uint32_t)n)] = (char)('a' + rng_to(&r, 20));
+                e = round % 3
+                        ? ws_send(p.client.c, WS_OP_TEXT, text, n)
+                        : ws_send_latest(p.client.c, round % 9, WS_OP_TEXT, text, n);
                 CHECK(!e || (!drop && e == WS_ERR_BACKLOG));
                 sent += !e;
                 p.client.hold = round % 50 != 49;       /* the peer reads now and then */
@@ -1728,8 +1877,12 @@ TEST(field_29_interim_answers_are_no_body)
         side_new(&s, &w, 1, &cfg);
         side_pull(&s);
         ws_accept_key(strstr(buf_c(&s.out), "Sec-WebSocket-Key: ") + 19, accept);
-        for (i = 0; i < interim; i++) buf_str(&b, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
-        buf_str(&b, "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
+        for (i = 0; i < interim; i++)
+            buf_str(&b, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+        buf_str(
+            &b,
+            "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Accept: ");
         buf_str(&b, accept);
         buf_str(&b, "\r\n\r\n");
         ws_feed(s.c, b.p, b.n);
@@ -1754,7 +1907,8 @@ TEST(memory_of_a_connection)
     for (k = 0; k < sizeof mixed; k++) mixed[k] = fill_at(k);
     for (i = 0; i < 3; i++)
         for (alone = 0; alone < 2; alone++) {
-            size_t out = ((size_t)1 << (sets[i].bits + 2)) + ((size_t)1 << (sets[i].mem + 9)) +
+            size_t out = ((size_t)1 << (sets[i].bits + 2)) +
+                         ((size_t)1 << (sets[i].mem + 9)) +
                          ((size_t)1 << (sets[i].mem + 6)) + 8192;
             size_t in = ((size_t)1 << sets[i].bits) + 8192, idle, plain;
             ws_deflate d = { 0 };
@@ -1768,10 +1922,15 @@ TEST(memory_of_a_connection)
             pair_open(&p, &d, &d, NULL);
             idle = p.w.h.now - plain;
             CHECK(idle < 2 * 560);          /* with the settings, once for each here */
-            CHECK(sizeof(ws__more) + sizeof(ws__ext) + sizeof "permessage-deflate" <= 256);
+            CHECK(sizeof(ws__more) + sizeof(ws__ext) + sizeof "permessage-deflate" <=
+                  256);
             for (k = 0; k < 3; k++) {
-                CHECK_INT(ws_send(p.client.c, WS_OP_BINARY, k ? text : mixed, k ? sizeof text : sizeof mixed), 0);
-                CHECK_INT(ws_send(p.server.c, WS_OP_BINARY, k ? text : mixed, k ? sizeof text : sizeof mixed), 0);
+                CHECK_INT(ws_send(p.client.c, WS_OP_BINARY, k ? text : mixed,
+                                  k ? sizeof text : sizeof mixed),
+                          0);
+                CHECK_INT(ws_send(p.server.c, WS_OP_BINARY, k ? text : mixed,
+                                  k ? sizeof text : sizeof mixed),
+                          0);
                 pair_run(&p);
             }
             CHECK_INT(p.server.messages, 3);
@@ -1781,8 +1940,9 @@ TEST(memory_of_a_connection)
             if (alone) CHECK_INT(p.w.h.now - plain, idle);
             else CHECK(p.w.h.now - plain - idle > 2 * (out + in - 16384) &&
                        p.w.h.now - plain - idle <= 2 * (out + in + 512));
-            printf("  bits %d, mem_level %d, %s: %d + %d bytes for each end\n", sets[i].bits, sets[i].mem,
-                   alone ? "alone" : "takeover", (int)idle / 2, (int)(p.w.h.now - plain - idle) / 2);
+            printf("  bits %d, mem_level %d, %s: %d + %d bytes for each end\n",
+                   sets[i].bits, sets[i].mem, alone ? "alone" : "takeover", (int)idle / 2,
+                   (int)(p.w.h.now - plain - idle) / 2);
             pair_done(&p);
         }
 }
@@ -1802,7 +1962,7 @@ TEST(memory_of_the_caller)
     d.threshold = 1;
     for (alone = 0; alone < 2; alone++)
         for (ext = 0; ext <= 40000; ext += ext < 30000 ? 1000 : 100) {
-            const size_t published = 11392 + 8704 + 1024 + sizeof text;     /* README.md */
+            const size_t published = 11392 + 8704 + 1024 + sizeof text; /* README.md */
             pair p;
             ws_config a;
             int i;
@@ -1822,7 +1982,8 @@ TEST(memory_of_the_caller)
             pair_run(&p);
             if (p.client.opens && p.server.opens) {
                 for (i = 0; i < 6; i++) {
-                    int r = ws_send(p.client.c, WS_OP_TEXT, text, i & 1 ? sizeof text : 900);
+                    int r = ws_send(p.client.c, WS_OP_TEXT, text,
+                                    i & 1 ? sizeof text : 900);
                     CHECK(!r || p.client.closes);
                     pair_run(&p);
                     r = ws_send(p.server.c, WS_OP_TEXT, text, 700);
@@ -1831,10 +1992,16 @@ TEST(memory_of_the_caller)
                 }
                 if (p.server.messages == 6 && p.client.messages == 6) fits++;
                 else if (ext >= published) test_fault(__FILE__, __LINE__, "as published");
-                else { short_ones++; CHECK_INT(p.server.error ? p.server.error : p.client.error, WS_ERR_MESSAGE_SIZE); }
+                else {
+                    short_ones++;
+                    CHECK_INT(p.server.error ? p.server.error : p.client.error,
+                              WS_ERR_MESSAGE_SIZE);
+                }
             } else {
                 int e = p.client.error ? p.client.error : p.server.error;
-                CHECK(ext < 30000 && (!p.client.c || e == WS_ERR_ARGUMENT || e == WS_ERR_MEMORY || e == WS_ERR_EOF || e == WS_ERR_STATUS || !e));
+                CHECK(ext < 30000 &&
+                      (!p.client.c || e == WS_ERR_ARGUMENT || e == WS_ERR_MEMORY ||
+                       e == WS_ERR_EOF || e == WS_ERR_STATUS || !e));
             }
             CHECK_INT(p.w.h.calls, 0);
             side_free(&p.client);
@@ -1844,7 +2011,8 @@ TEST(memory_of_the_caller)
     printf("  %d fit, %d met too large a message\n", fits, short_ones);
 }
 
-/* A message larger than the block comes in parts, and parts_over may be more than there is room. */
+/* A message larger than the block comes in parts, and parts_over may be more than there
+   is room. */
 TEST(parts_in_memory_of_the_caller)
 {
     static uint64_t block[6000];
@@ -1890,8 +2058,8 @@ TEST(parts_in_memory_of_the_caller)
     }
 }
 
-/* What fits as it is goes, also where its compressed form does not; a part that might not is
-   refused before the encoder sees it. */
+/* What fits as it is goes, also where its compressed form does not; a part that might
+   not is refused before the encoder sees it. */
 TEST(tight_memory_of_the_caller)
 {
     static uint64_t block[6000];
@@ -1929,9 +2097,11 @@ TEST(tight_memory_of_the_caller)
             pair_run(&p);
             for (i = 0; i < 3; i++) {
                 const char *from = text + 1000 * i;
-                e = how < 2 ? ws_send(p.client.c, 2, from, n) : i ? ws_send_part(p.client.c, 2, from, n, 0)
-                                                              : ws_send_part(p.client.c, 2, "hello, hello", 12, 0);
-                CHECK(!e || (e == WS_ERR_ARGUMENT && (how < 2 ? n > 3980 : i > 0 && n > 3600)));
+                e = how < 2 ? ws_send(p.client.c, 2, from, n)
+                    : i     ? ws_send_part(p.client.c, 2, from, n, 0)
+                            : ws_send_part(p.client.c, 2, "hello, hello", 12, 0);
+                CHECK(!e ||
+                      (e == WS_ERR_ARGUMENT && (how < 2 ? n > 3980 : i > 0 && n > 3600)));
                 if (!e && (how < 2 || i)) sent++;
                 pair_run(&p);
             }
@@ -1961,7 +2131,10 @@ static size_t huge_size(void *user, uint32_t agreed, int encode, int *alone)
     *alone = 0;
     return (size_t)0 - (encode ? 3 : 5000);
 }
-static size_t huge_deflate(int bits, int mem_level) { return (size_t)0 - (size_t)(bits + mem_level) / 8; }
+static size_t huge_deflate(int bits, int mem_level)
+{
+    return (size_t)0 - (size_t)(bits + mem_level) / 8;
+}
 static size_t huge_inflate(int bits) { return (size_t)0 - (size_t)bits / 8; }
 
 TEST(states_that_cannot_be)
@@ -2072,10 +2245,12 @@ TEST(broadcast_encodes_once)
         memset(&tally, 0, sizeof tally);
         CHECK_INT(ws_broadcast(loop, NULL, WS_OP_BINARY, text, sizeof text), N);
         inits = tally.inits;
-        CHECK_INT(tally.in, (alone ? 2 : 8) * sizeof text);     /* two sets, or eight connections */
+        CHECK_INT(tally.in,
+                  (alone ? 2 : 8) * sizeof text); /* two sets, or eight connections */
         CHECK_INT(inits, alone ? 2 : 8);
         CHECK_INT(ws_publish(loop, "all", NULL, WS_OP_BINARY, random, sizeof random), N);
-        CHECK_INT(ws_publish(loop, "all", NULL, WS_OP_BINARY | WS_OP_PLAIN, text, 5000), N);
+        CHECK_INT(ws_publish(loop, "all", NULL, WS_OP_BINARY | WS_OP_PLAIN, text, 5000),
+                  N);
         CHECK_INT(ws_publish(loop, "all", NULL, WS_OP_BINARY, text, 100), N);
         CHECK_INT(ws_publish_latest(loop, "all", 3, WS_OP_BINARY, text, 2000), N);
         loop_turns(loop, 300, g, &opened);
@@ -2090,7 +2265,8 @@ TEST(broadcast_encodes_once)
     }
 }
 
-/* Whoever agrees to something else each makes the server encode once more, not once for each. */
+/* Whoever agrees to something else each makes the server encode once more, not once for
+   each. */
 TEST(broadcast_to_many_sets)
 {
     enum { N = 24 };
@@ -2111,7 +2287,8 @@ TEST(broadcast_to_many_sets)
         server.codec = &counting;
         server.server_no_context_takeover = 1;
         cfg.deflate = &server;
-        sprintf(address, "ws://127.0.0.1:%d/", ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", &cfg)));
+        sprintf(address, "ws://127.0.0.1:%d/",
+                ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", &cfg)));
         for (k = 0; k < N; k++) {
             ws_deflate client = { 0 };
             ws_config one = cfg;
@@ -2126,12 +2303,15 @@ TEST(broadcast_to_many_sets)
         memset(&tally, 0, sizeof tally);
         for (k = 0; k < 2; k++)         /* the odd ones stand first, or last */
             while ((c = ws_each(loop, c)) != NULL)
-                if (!ws_is_client(c) && (strstr(ws_extensions(c), "bits") != NULL) == (k != first)) ws_join(c, "all");
+                if (!ws_is_client(c) &&
+                    (strstr(ws_extensions(c), "bits") != NULL) == (k != first))
+                    ws_join(c, "all");
         CHECK_INT(ws_publish(loop, "all", NULL, WS_OP_BINARY, text, sizeof text), N);
         CHECK(tally.inits >= 7 && tally.inits <= 9);
         loop_turns(loop, 300, g, &opened);
         for (k = 0; k < N; k++) {
-            CHECK(g[k].n == 1 && g[k].all.n == sizeof text && !memcmp(g[k].all.p, text, sizeof text));
+            CHECK(g[k].n == 1 && g[k].all.n == sizeof text &&
+                  !memcmp(g[k].all.p, text, sizeof text));
             buf_free(&g[k].all);
         }
         ws_loop_free(loop);
@@ -2142,7 +2322,9 @@ TEST(broadcast_to_many_sets)
 TEST(broadcast_over_listeners)
 {
     enum { LISTENERS = 7, EACH = 2, N = LISTENERS * EACH };
-    static const struct { int differs, sets; } of[] = { { 0, 1 }, { 1, 2 }, { 2, 2 }, { 3, 2 }, { 4, 2 }, { 5, 1 } };
+    static const struct {
+        int differs, sets;
+    } of[] = { { 0, 1 }, { 1, 2 }, { 2, 2 }, { 3, 2 }, { 4, 2 }, { 5, 1 } };
     ws_codec second = counting;
     char text[9000];
     size_t i, k;
@@ -2190,7 +2372,8 @@ TEST(broadcast_over_listeners)
         CHECK_INT(tally.inits, of[i].sets);
         loop_turns(loop, 300, g, &opened);
         for (k = 0; k < N; k++) {
-            CHECK(g[k].n == 1 && g[k].all.n == sizeof text && !memcmp(g[k].all.p, text, sizeof text));
+            CHECK(g[k].n == 1 && g[k].all.n == sizeof text &&
+                  !memcmp(g[k].all.p, text, sizeof text));
             buf_free(&g[k].all);
         }
         ws_loop_free(loop);
@@ -2210,8 +2393,10 @@ TEST(sec_F1_bombs_take_turns)
     put_frame(&hello, 0x81, 1, "hello", 5, 0);
     for (parts = 0; parts < 2; parts++) {
         static const char request[] =
-            "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: " KEY
-            "\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+            "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: " KEY
+            "\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
         ws_loop *loop = ws_loop_new(NULL);
         size_t at_once = 0, most = 0, all = 0;
         int ends[2][2], opened = 0, greeted = 0;
@@ -2226,7 +2411,8 @@ TEST(sec_F1_bombs_take_turns)
             CHECK(ws_adopt(loop, ends[i][0], NULL, 0, &cfg) != NULL);
             CHECK(write(ends[i][1], request, sizeof request - 1) > 0);
         }
-        while (opened < 2 && ws_poll_until(loop, &ev, end) > 0) opened += ev.type == WS_EV_OPEN;
+        while (opened < 2 && ws_poll_until(loop, &ev, end) > 0)
+            opened += ev.type == WS_EV_OPEN;
         CHECK_INT(opened, 2);
         CHECK_INT(write(ends[0][1], bombs.p, bombs.n), bombs.n);
         for (i = 0; i < 12; i++) CHECK(write(ends[1][1], hello.p, hello.n) > 0);
@@ -2249,7 +2435,8 @@ TEST(sec_F1_bombs_take_turns)
     free(zeros);
 }
 
-/* More than the backlog holds, sent at one event: what is compressed leaves in between. */
+/* More than the backlog holds, sent at one event: what is compressed leaves in
+   between. */
 TEST(many_messages_in_one_turn)
 {
     ws_deflate d = { 0 };
@@ -2264,7 +2451,8 @@ TEST(many_messages_in_one_turn)
     d.threshold = 1;
     cfg.deflate = &d;
     cfg.max_backlog = 60000;
-    sprintf(address, "ws://127.0.0.1:%d/", ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", &cfg)));
+    sprintf(address, "ws://127.0.0.1:%d/",
+            ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", &cfg)));
     ws_dial(loop, address, &cfg);
     end = ws_loop_now(loop) + 3000;
     while ((!sent || got_n < sent) && ws_poll_until(loop, &ev, end) > 0) {
@@ -2287,8 +2475,9 @@ TEST(many_messages_in_one_turn)
 #ifdef _WIN32
 #define SOCKET_TESTS
 #else
-#define SOCKET_TESTS \
-    T(broadcast_encodes_once) T(broadcast_to_many_sets) T(broadcast_over_listeners) T(sec_F1_bombs_take_turns) T(many_messages_in_one_turn)
+#define SOCKET_TESTS T(broadcast_encodes_once) T(broadcast_to_many_sets) \
+    T(broadcast_over_listeners) T(sec_F1_bombs_take_turns) \
+    T(many_messages_in_one_turn)
 #endif
 TESTS(T(parameters) T(configurations) T(extension_of_ones_own) T(accept_again)
       T(rfc_examples_at_every_split) T(rfc_examples_sent) T(sec_B4_B5_offers)
@@ -2307,7 +2496,8 @@ TESTS(T(parameters) T(configurations) T(extension_of_ones_own) T(accept_again)
 #else
 int main(int argc, char **argv)
 {
-    static const test_case all[] = { T(parameters) T(configurations) T(extension_of_ones_own) T(accept_again) };
+    static const test_case all[] = { T(parameters) T(configurations)
+                                         T(extension_of_ones_own) T(accept_again) };
 
     printf("SKIP test_deflate: no zlib here; what compresses is not tested\n");
     return test_main(all, sizeof all / sizeof *all, argc, argv);

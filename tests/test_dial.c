@@ -1,7 +1,7 @@
-/* How a client gets to its server: name lookup without blocking, every address under one
-   deadline, proxies, redirects, new tries. The tunnel engine is fed in memory; the rest runs on
-   sockets of this machine in all three drivers, peers are child processes or played by hand.
-   Names are looked up by fake_lookup, and time runs as now_ms says. */
+/* How a client gets to its server: name lookup without blocking, every address under
+   one deadline, proxies, redirects, new tries. The tunnel engine is fed in memory; the
+   rest runs on sockets of this machine in all three drivers, peers are child processes
+   or played by hand. Names are looked up by fake_lookup, and time runs as now_ms says. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -20,7 +20,8 @@ int main(void)
 #include <sys/socket.h>
 #include <netdb.h>
 #include <time.h>
-static int fake_lookup(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+static int fake_lookup(const char *, const char *, const struct addrinfo *,
+                       struct addrinfo **);
 static int fake_clock(clockid_t, struct timespec *);
 #define getaddrinfo fake_lookup
 #define clock_gettime fake_clock
@@ -75,7 +76,8 @@ static int open_files(void)
 }
 
 /* ---- names: "echo.test" is 127.0.0.1; "slow.test" too, but only when let_go says so;
-   "three.test" is two addresses that stay silent and 127.0.0.1; "gone.test" is nobody ---- */
+   "three.test" is two addresses that stay silent and 127.0.0.1; "gone.test" is
+   nobody ---- */
 
 static struct gate {
     pthread_mutex_t lock;
@@ -106,15 +108,16 @@ static void gate_set(int open)
     pthread_mutex_unlock(&gate.lock);
 }
 
-static int fake_lookup(const char *name, const char *service, const struct addrinfo *hints,
-                       struct addrinfo **list)
+static int fake_lookup(const char *name, const char *service,
+                       const struct addrinfo *hints, struct addrinfo **list)
 {
     static const char *const silent[] = { "127.0.0.1", "192.0.2.2", "192.0.2.1" };
     struct addrinfo *one;
     size_t n = name ? strlen(name) : 0;
     int i, count = 1;
 
-    if (n < 5 || strcmp(name + n - 5, ".test")) return getaddrinfo(name, service, hints, list);
+    if (n < 5 || strcmp(name + n - 5, ".test"))
+        return getaddrinfo(name, service, hints, list);
     if (hints->ai_flags & AI_NUMERICHOST) return EAI_NONAME;
     gate_add(&gate.asked, 1);
     if (!strcmp(name, "gone.test")) return EAI_NONAME;
@@ -163,8 +166,8 @@ static void put(bytes *b, const void *p, size_t n)
     b->n += n;
 }
 
-/* "|" ends a piece of the proxy's answer for which the client must have spoken before; hex
-   after "=". What comes back is the whole answer, with the cuts in at[]. */
+/* "|" ends a piece of the proxy's answer for which the client must have spoken before;
+   hex after "=". What comes back is the whole answer, with the cuts in at[]. */
 typedef struct script {
     const char *proxy, *host;
     int port;
@@ -185,58 +188,200 @@ static void unhex(bytes *b, const char *s)
 }
 
 static const script SCRIPTS[] = {
-    { "http://p", "example.org", 80, { "HTTP/1.1 200 OK\r\n\r\n" },
-      { "CONNECT example.org:80 HTTP/1.1\r\nHost: example.org:80\r\n\r\n" }, 1, 200, "" },
-    { "http://u:p%40ss@p:3128/", "::1", 443, { "HTTP/1.0 299 Fine\r\nContent-Length: 5\r\n"
-      "Transfer-Encoding: chunked\r\n\r\n" }, { "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\n"
-      "Proxy-Authorization: Basic dTpwQHNz\r\n\r\n" }, 1, 299, "" },
-    { "p:3128", "10.0.0.1", 8080, { "HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=\"x\"\r\n"
-      "Connection: keep-alive\r\nContent-Length: 3\r\n\r\n" }, { "CONNECT 10.0.0.1:8080 HTTP/1.1\r\n"
-      "Host: 10.0.0.1:8080\r\n\r\n" }, WS_ERR_PROXY, 407, "proxy answered 407" },
-    { "HTTP://p", "a", 1, { "HTTP/1.1 101 What\r\n\r\n" }, { NULL }, WS_ERR_PROXY, 101,
+    { "http://p",
+      "example.org",
+      80,
+      { "HTTP/1.1 200 OK\r\n\r\n" },
+      { "CONNECT example.org:80 HTTP/1.1\r\nHost: example.org:80\r\n\r\n" },
+      1,
+      200,
+      "" },
+    { "http://u:p%40ss@p:3128/",
+      "::1",
+      443,
+      { "HTTP/1.0 299 Fine\r\nContent-Length: 5\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n" },
+      { "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\n"
+        "Proxy-Authorization: Basic dTpwQHNz\r\n\r\n" },
+      1,
+      299,
+      "" },
+    { "p:3128",
+      "10.0.0.1",
+      8080,
+      { "HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=\"x\"\r\n"
+        "Connection: keep-alive\r\nContent-Length: 3\r\n\r\n" },
+      { "CONNECT 10.0.0.1:8080 HTTP/1.1\r\n"
+        "Host: 10.0.0.1:8080\r\n\r\n" },
+      WS_ERR_PROXY,
+      407,
+      "proxy answered 407" },
+    { "HTTP://p",
+      "a",
+      1,
+      { "HTTP/1.1 101 What\r\n\r\n" },
+      { NULL },
+      WS_ERR_PROXY,
+      101,
       "proxy answered 101" },
-    { "http://p", "a", 1, { "HTTP/2.0 200 OK\r\n\r\n" }, { NULL }, WS_ERR_PROXY, 0,
+    { "http://p",
+      "a",
+      1,
+      { "HTTP/2.0 200 OK\r\n\r\n" },
+      { NULL },
+      WS_ERR_PROXY,
+      0,
       "proxy's answer is not HTTP" },
-    { "http://p", "a", 1, { "SSH-2.0 x\r\n\r\n" }, { NULL }, WS_ERR_PROXY, 0,
+    { "http://p",
+      "a",
+      1,
+      { "SSH-2.0 x\r\n\r\n" },
+      { NULL },
+      WS_ERR_PROXY,
+      0,
       "proxy's answer is not HTTP" },
-    { "http://p", "a", 1, { "HTTP/1.1 200 OK\r\na:b\n" }, { NULL }, WS_ERR_PROXY, 0,
+    { "http://p",
+      "a",
+      1,
+      { "HTTP/1.1 200 OK\r\na:b\n" },
+      { NULL },
+      WS_ERR_PROXY,
+      0,
       "proxy's answer is not HTTP" },
-    { "socks5://p", "example.org", 80, { "=0500", "=05000001c000020100" },
-      { "=050100", "=050100030b6578616d706c652e6f72670050" }, 0, 0, "" },     /* one byte short */
-    { "socks5://p", "example.org", 80, { "=0500", "=05000001c00002010050" },
-      { "=050100", "=050100030b6578616d706c652e6f72670050" }, 1, 0, "" },
-    { "socks5h://p:1", "192.0.2.1", 258, { "=0500", "=0500000302616200" },
-      { "=050100", "=05010001c00002010102" }, 0, 0, "" },
-    { "socks5h://p:1", "192.0.2.1", 258, { "=0500", "=050000030261620050" },
-      { "=050100", "=05010001c00002010102" }, 1, 0, "" },
-    { "socks5://p", "2001:db8::1", 80, { "=0500", "=05000004000102030405060708090a0b0c0d0e0f0050" },
-      { "=050100", "=0501000420010db80000000000000000000000010050" }, 1, 0, "" },
-    { "socks5://user:p%00w@p", "a", 80, { "=0502", "=0100", "=05000001000000000000" },
-      { "=05020002", "=01047573657203700077", "=0501000301610050" }, 1, 0, "" },
-    { "socks5://user@p", "a", 80, { "=0502", "=0500", "=05000001000000000000" },
-      { "=05020002", "=01047573657200", "=0501000301610050" }, 1, 0, "" },
-    { "socks5://user:pw@p", "a", 80, { "=0500", "=05000001000000000000" },
-      { "=05020002", "=0501000301610050" }, 1, 0, "" },
-    { "socks5://user:pw@p", "a", 80, { "=0502", "=0101" }, { NULL }, WS_ERR_PROXY, 0,
+    { "socks5://p",
+      "example.org",
+      80,
+      { "=0500", "=05000001c000020100" },
+      { "=050100", "=050100030b6578616d706c652e6f72670050" },
+      0,
+      0,
+      "" }, /* one byte short */
+    { "socks5://p",
+      "example.org",
+      80,
+      { "=0500", "=05000001c00002010050" },
+      { "=050100", "=050100030b6578616d706c652e6f72670050" },
+      1,
+      0,
+      "" },
+    { "socks5h://p:1",
+      "192.0.2.1",
+      258,
+      { "=0500", "=0500000302616200" },
+      { "=050100", "=05010001c00002010102" },
+      0,
+      0,
+      "" },
+    { "socks5h://p:1",
+      "192.0.2.1",
+      258,
+      { "=0500", "=050000030261620050" },
+      { "=050100", "=05010001c00002010102" },
+      1,
+      0,
+      "" },
+    { "socks5://p",
+      "2001:db8::1",
+      80,
+      { "=0500", "=05000004000102030405060708090a0b0c0d0e0f0050" },
+      { "=050100", "=0501000420010db80000000000000000000000010050" },
+      1,
+      0,
+      "" },
+    { "socks5://user:p%00w@p",
+      "a",
+      80,
+      { "=0502", "=0100", "=05000001000000000000" },
+      { "=05020002", "=01047573657203700077", "=0501000301610050" },
+      1,
+      0,
+      "" },
+    { "socks5://user@p",
+      "a",
+      80,
+      { "=0502", "=0500", "=05000001000000000000" },
+      { "=05020002", "=01047573657200", "=0501000301610050" },
+      1,
+      0,
+      "" },
+    { "socks5://user:pw@p",
+      "a",
+      80,
+      { "=0500", "=05000001000000000000" },
+      { "=05020002", "=0501000301610050" },
+      1,
+      0,
+      "" },
+    { "socks5://user:pw@p",
+      "a",
+      80,
+      { "=0502", "=0101" },
+      { NULL },
+      WS_ERR_PROXY,
+      0,
       "SOCKS5 proxy: wrong user or password" },
-    { "socks5://p", "a", 80, { "=0502" }, { NULL }, WS_ERR_PROXY, 0,
+    { "socks5://p",
+      "a",
+      80,
+      { "=0502" },
+      { NULL },
+      WS_ERR_PROXY,
+      0,
       "SOCKS5 proxy wants another way to log in" },
-    { "socks5://p", "a", 80, { "=05ff" }, { NULL }, WS_ERR_PROXY, 0,
+    { "socks5://p",
+      "a",
+      80,
+      { "=05ff" },
+      { NULL },
+      WS_ERR_PROXY,
+      0,
       "SOCKS5 proxy wants another way to log in" },
-    { "socks5://p", "a", 80, { "=04" }, { NULL }, WS_ERR_PROXY, 0, "proxy's answer is not SOCKS5" },
-    { "socks5://p", "a", 80, { "=0500", "=0505" }, { NULL }, WS_ERR_PROXY, 5,
-      "SOCKS5 proxy: connection refused" },
-    { "socks5://p", "a", 80, { "=0500", "=0509" }, { NULL }, WS_ERR_PROXY, 9,
-      "SOCKS5 proxy: reply 9" },
-    { "socks5://p", "a", 80, { "=0500", "=050001" }, { NULL }, WS_ERR_PROXY, 0,
+    { "socks5://p",
+      "a",
+      80,
+      { "=04" },
+      { NULL },
+      WS_ERR_PROXY,
+      0,
       "proxy's answer is not SOCKS5" },
-    { "socks5://p", "a", 80, { "=0500", "=05000002" }, { NULL }, WS_ERR_PROXY, 0,
+    { "socks5://p",
+      "a",
+      80,
+      { "=0500", "=0505" },
+      { NULL },
+      WS_ERR_PROXY,
+      5,
+      "SOCKS5 proxy: connection refused" },
+    { "socks5://p",
+      "a",
+      80,
+      { "=0500", "=0509" },
+      { NULL },
+      WS_ERR_PROXY,
+      9,
+      "SOCKS5 proxy: reply 9" },
+    { "socks5://p",
+      "a",
+      80,
+      { "=0500", "=050001" },
+      { NULL },
+      WS_ERR_PROXY,
+      0,
+      "proxy's answer is not SOCKS5" },
+    { "socks5://p",
+      "a",
+      80,
+      { "=0500", "=05000002" },
+      { NULL },
+      WS_ERR_PROXY,
+      0,
       "proxy's answer is not SOCKS5" },
 };
 
 #define SCRIPT_COUNT (sizeof SCRIPTS / sizeof *SCRIPTS)
 
-/* Feeds piece [from, to) of what the proxy says, in its turn; returns how much was taken. */
+/* Feeds piece [from, to) of what the proxy says, in its turn; returns how much was
+   taken. */
 typedef struct talk { ws_tunnel t; bytes said; int step; size_t in; } talk;
 
 static void talk_begin(talk *k, const script *s)
@@ -252,7 +397,8 @@ static void talk_out(talk *k, size_t out)
     const void *p;
 
     while (p = ws_tunnel_output(&k->t, &n), n) {
-        CHECK_INT(ws_tunnel_feed(&k->t, "x", 1), 0);    /* it does not listen while it speaks */
+        CHECK_INT(ws_tunnel_feed(&k->t, "x", 1),
+                  0); /* it does not listen while it speaks */
         if (n > out) n = out;
         put(&k->said, p, n);
         ws_tunnel_output_done(&k->t, n);
@@ -294,7 +440,7 @@ static size_t talk_run(talk *k, const script *s, size_t cut, const char *rest)
     return taken;
 }
 
-TEST(tunnel_scripts)            /* every one, cut everywhere; what follows is never taken */
+TEST(tunnel_scripts) /* every one, cut everywhere; what follows is never taken */
 {
     static talk k;
     size_t i, cut;
@@ -361,30 +507,45 @@ TEST(tunnel_early_end)          /* at every byte */
 
 TEST(tunnel_arguments)
 {
-    static const struct { const char *proxy, *host; int port, want; } all[] = {
-        { "http://p", "a", 80, 0 }, { "http://p", "a", 0, WS_ERR_ARGUMENT },
-        { "http://p", "", 80, WS_ERR_ARGUMENT }, { "http://p", "a\rb", 80, WS_ERR_ARGUMENT },
-        { "http://p", "a\nb", 80, WS_ERR_ARGUMENT }, { "http://p", "a b", 80, WS_ERR_ARGUMENT },
-        { "http://p", "u@a", 80, WS_ERR_ARGUMENT }, { "http://p", "a/b", 80, WS_ERR_ARGUMENT },
-        { "http://p", "a:1", 80, WS_ERR_ARGUMENT }, { "http://p", "[::1]", 80, WS_ERR_ARGUMENT },
-        { "http://p", "\xc3\xa4", 80, WS_ERR_ARGUMENT }, { "http://p", "::1%eth0", 80, WS_ERR_ARGUMENT },
-        { "socks5://p", "a b", 80, WS_ERR_ARGUMENT }, { "socks5://p", "1::2::3", 80, WS_ERR_ARGUMENT },
-        { "https://p", "a", 80, 0 }, { "socks4://p", "a", 80, WS_ERR_URL },
-        { "ftp://p", "a", 80, WS_ERR_URL }, { "", "a", 80, WS_ERR_URL },
-        { "http://", "a", 80, WS_ERR_URL }, { "http://p:0", "a", 80, WS_ERR_URL },
-        { "http://p:70000", "a", 80, WS_ERR_URL }, { "http://p/x", "a", 80, WS_ERR_URL },
-        { "http://p?x", "a", 80, WS_ERR_URL }, { "http://p\r\n", "a", 80, WS_ERR_URL },
-        { "http://u:p@q@p", "a", 80, WS_ERR_URL }, { "http://u%4:p@p", "a", 80, WS_ERR_ARGUMENT },
-        { "socks5://%zz@p", "a", 80, WS_ERR_ARGUMENT }, { "socks5://:pw@p", "a", 80, WS_ERR_ARGUMENT },
-        { "socks5://[::1]:1080", "a", 80, 0 }, { "http://[::1]", "a", 80, 0 }
-    };
+    static const struct { const char *proxy, *host; int port, want;
+    } all[] = { { "http://p", "a", 80, 0 },
+                { "http://p", "a", 0, WS_ERR_ARGUMENT },
+                { "http://p", "", 80, WS_ERR_ARGUMENT },
+                { "http://p", "a\rb", 80, WS_ERR_ARGUMENT },
+                { "http://p", "a\nb", 80, WS_ERR_ARGUMENT },
+                { "http://p", "a b", 80, WS_ERR_ARGUMENT },
+                { "http://p", "u@a", 80, WS_ERR_ARGUMENT },
+                { "http://p", "a/b", 80, WS_ERR_ARGUMENT },
+                { "http://p", "a:1", 80, WS_ERR_ARGUMENT },
+                { "http://p", "[::1]", 80, WS_ERR_ARGUMENT },
+                { "http://p", "\xc3\xa4", 80, WS_ERR_ARGUMENT },
+                { "http://p", "::1%eth0", 80, WS_ERR_ARGUMENT },
+                { "socks5://p", "a b", 80, WS_ERR_ARGUMENT },
+                { "socks5://p", "1::2::3", 80, WS_ERR_ARGUMENT },
+                { "https://p", "a", 80, 0 },
+                { "socks4://p", "a", 80, WS_ERR_URL },
+                { "ftp://p", "a", 80, WS_ERR_URL },
+                { "", "a", 80, WS_ERR_URL },
+                { "http://", "a", 80, WS_ERR_URL },
+                { "http://p:0", "a", 80, WS_ERR_URL },
+                { "http://p:70000", "a", 80, WS_ERR_URL },
+                { "http://p/x", "a", 80, WS_ERR_URL },
+                { "http://p?x", "a", 80, WS_ERR_URL },
+                { "http://p\r\n", "a", 80, WS_ERR_URL },
+                { "http://u:p@q@p", "a", 80, WS_ERR_URL },
+                { "http://u%4:p@p", "a", 80, WS_ERR_ARGUMENT },
+                { "socks5://%zz@p", "a", 80, WS_ERR_ARGUMENT },
+                { "socks5://:pw@p", "a", 80, WS_ERR_ARGUMENT },
+                { "socks5://[::1]:1080", "a", 80, 0 },
+                { "http://[::1]", "a", 80, 0 } };
     static char big[9000];
     ws_header bad = { "X", "a\r\nb" }, end = { NULL, NULL }, two[2];
     static ws_tunnel t;
     size_t i, n;
 
     for (i = 0; i < sizeof all / sizeof *all; i++) {
-        int r = ws_tunnel_init(&t, all[i].proxy, all[i].host, (uint16_t)all[i].port, NULL);
+        int r = ws_tunnel_init(&t, all[i].proxy, all[i].host, (uint16_t)all[i].port,
+                               NULL);
         if (r != all[i].want) printf("    %s %s\n", all[i].proxy, all[i].host);
         CHECK_INT(r, all[i].want);
         CHECK_INT(t.result, all[i].want);
@@ -395,7 +556,8 @@ TEST(tunnel_arguments)
     two[0].value = "Basic mine";
     two[1] = end;
     CHECK_INT(ws_tunnel_init(&t, "http://u:p@h", "a", 80, two), 0);
-    CHECK_STR((const char *)ws_tunnel_output(&t, &n), "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n"
+    CHECK_STR((const char *)ws_tunnel_output(&t, &n),
+              "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n"
               "proxy-authorization: Basic mine\r\n\r\n");
     two[0] = bad;
     CHECK_INT(ws_tunnel_init(&t, "http://p", "a", 80, two), WS_ERR_ARGUMENT);
@@ -415,14 +577,47 @@ TEST(tunnel_arguments)
 
 TEST(tunnel_addresses)          /* IPv6 as inet_pton reads it */
 {
-    static const char *const texts[] = {
-        "::", "::1", "1::", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "1::8",
-        "::ffff:1.2.3.4", "1:2:3:4:5:6:1.2.3.4", "1:2:3:4:5::1.2.3.4", "::1.2.3.4", "fe80::ABCD:0:1",
-        ":", ":::", "1:", ":1", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7:8::", "12345::",
-        "g::", "1::2::3", "::1.2.3", "::1.2.3.256", "::1.2.3.4:5", "1:2:3:4:5:6:7:1.2.3.4", "",
-        "1.2.3.4", "1.2.3.4.", "01.2.3.4", "1.2.3.400", "256.1.1.1", "1.2.3", "0.0.0.0", "1..2.3",
-        "255.255.255.255", "1.2.3.4 ", "::0.0.0.00", "1:2:3:4::5:6:7:8", "0::0", "1:::2"
-    };
+    static const char *const texts[] = { "::",
+                                         "::1",
+                                         "1::",
+                                         "1:2:3:4:5:6:7:8",
+                                         "1:2:3:4:5:6:7::",
+                                         "::2:3:4:5:6:7:8",
+                                         "1::8",
+                                         "::ffff:1.2.3.4",
+                                         "1:2:3:4:5:6:1.2.3.4",
+                                         "1:2:3:4:5::1.2.3.4",
+                                         "::1.2.3.4",
+                                         "fe80::ABCD:0:1",
+                                         ":",
+                                         ":::",
+                                         "1:",
+                                         ":1",
+                                         "1:2:3:4:5:6:7",
+                                         "1:2:3:4:5:6:7:8:9",
+                                         "1:2:3:4:5:6:7:8::",
+                                         "12345::",
+                                         "g::",
+                                         "1::2::3",
+                                         "::1.2.3",
+                                         "::1.2.3.256",
+                                         "::1.2.3.4:5",
+                                         "1:2:3:4:5:6:7:1.2.3.4",
+                                         "",
+                                         "1.2.3.4",
+                                         "1.2.3.4.",
+                                         "01.2.3.4",
+                                         "1.2.3.400",
+                                         "256.1.1.1",
+                                         "1.2.3",
+                                         "0.0.0.0",
+                                         "1..2.3",
+                                         "255.255.255.255",
+                                         "1.2.3.4 ",
+                                         "::0.0.0.00",
+                                         "1:2:3:4::5:6:7:8",
+                                         "0::0",
+                                         "1:::2" };
     size_t i;
 
     for (i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -462,7 +657,7 @@ TEST(tunnel_limits)             /* endless heads end */
     CHECK_STR(t.text, "proxy's answer is too large");
 }
 
-TEST(tunnel_garbage)            /* every byte of every script changed to every value; noise */
+TEST(tunnel_garbage) /* every byte of every script changed to every value; noise */
 {
     static talk k;
     uint32_t seed = 1;
@@ -508,7 +703,8 @@ typedef struct shared {
     volatile int other_port, requests;  /* the redirecting one's second door */
     volatile int proxy_port, connections;
     volatile int socks, need_login;     /* how the proxy behaves */
-    volatile int byte_by_byte, stop_at; /* stop_at: ends after so many bytes of its answer, -1 */
+    volatile int byte_by_byte,
+        stop_at; /* stop_at: ends after so many bytes of its answer, -1 */
     volatile int mute;                  /* never answers */
     char answer[600];                   /* instead of its own */
     char request[2000], inner[2000];    /* what it was told, and what passed through it */
@@ -561,7 +757,8 @@ static int listener(int *port, int backlog)
     int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, (struct sockaddr *)&a, sizeof a) || listen(fd, backlog)) perror("listener");
+    if (bind(fd, (struct sockaddr *)&a, sizeof a) || listen(fd, backlog))
+        perror("listener");
     getsockname(fd, (struct sockaddr *)&a, &n);
     *port = ntohs(a.sin_port);
     return fd;
@@ -650,9 +847,12 @@ static void proxy_http(int fd)
         end = strstr(sh->request, "\r\n\r\n");
     }
     sscanf(sh->request, "CONNECT %*[^ :]:%d", &port);
-    if (sh->need_login && !strstr(sh->request, "\r\nProxy-Authorization: Basic dTpwQHNz\r\n")) {
-        static const char no[] = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n"
-            "Connection: keep-alive\r\nProxy-Authenticate: Basic realm=\"test\"\r\n\r\nno";
+    if (sh->need_login &&
+        !strstr(sh->request, "\r\nProxy-Authorization: Basic dTpwQHNz\r\n")) {
+        static const char no[] =
+            "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n"
+            "Connection: keep-alive\r\nProxy-Authenticate: Basic realm=\"test\"\r\n\r\n"
+            "no";
         say(fd, no, sizeof no - 1);
         read_some(fd, sh->inner, 1);            /* keep-alive: the client is to end it */
         return;
@@ -685,7 +885,8 @@ static void proxy_socks(int fd)
     i = b[3] == 1 ? 4 : b[3] == 4 ? 16 : b[4] + 1u;
     read_all(fd, (char *)b + 5, i + 1);
     port = b[4 + i] << 8 | b[5 + i];
-    snprintf(sh->request, sizeof sh->request, "%d %.*s", b[3], b[3] == 3 ? (int)b[4] : 0, b + 5);
+    snprintf(sh->request, sizeof sh->request, "%d %.*s", b[3], b[3] == 3 ? (int)b[4] : 0,
+             b + 5);
     say(fd, "\5\0\0\1\1\2\3\4\5\6", 10);
     relay(fd, port);
 }
@@ -804,7 +1005,9 @@ static visit visit_url(int driver, const char *url, const ws_config *cfg)
     } else {
         loop = ws_loop_new(cfg);
         if (ws_dial(loop, url, cfg))
-            while (!v.close && now_ms() < end) if (ws_poll(loop, &ev, 1000) > 0) visit_note(&v, &ev);
+            while (!v.close && now_ms() < end)
+                if (ws_poll(loop, &ev, 1000) > 0)
+                    visit_note(&v, &ev);
     }
     ws_free(c);
     ws_loop_free(loop);
@@ -873,7 +1076,8 @@ TEST(lookup_in_every_driver)
     for (d = 0; d < DRIVERS; d++) {
         GOES_THROUGH(d, url, &cfg);
         GOES_THROUGH(d, real, &cfg);
-        FAILS(d, "ws://gone.test/", &cfg, WS_ERR_LOOKUP, "host name not found: gone.test");
+        FAILS(d, "ws://gone.test/", &cfg, WS_ERR_LOOKUP,
+              "host name not found: gone.test");
         v = visit_url(d, "ws://name.invalid/", &cfg);
         CHECK_INT(v.error, WS_ERR_LOOKUP);
     }
@@ -965,7 +1169,14 @@ TEST(lookup_abandoned)
 
 /* ---- cfg.resolve ---- */
 
-static struct { int calls; char host[80]; const char *now; int later; ws_conn *c; int bad; } ask;
+static struct {
+    int calls;
+    char host[80];
+    const char *now;
+    int later;
+    ws_conn *c;
+    int bad;
+} ask;
 
 static void resolve(void *user, ws_conn *c, const char *host)
 {
@@ -1044,16 +1255,22 @@ TEST(own_resolver)
 
 TEST(proxies_in_every_driver)
 {
-    static const struct { int socks; const char *proxy; int login, error, status; } all[] = {
-        { 0, "http://127.0.0.1:%d", 0, 0, 0 }, { 0, "http://u:p%%40ss@127.0.0.1:%d", 1, 0, 0 },
-        { 0, "echo.test:%d", 0, 0, 0 }, { 0, "http://127.0.0.1:%d", 1, WS_ERR_PROXY, 407 },
-        { 1, "socks5://127.0.0.1:%d", 0, 0, 0 }, { 1, "socks5://u:p%%40ss@127.0.0.1:%d", 1, 0, 0 },
-        { 1, "socks5h://u:p%%40ss@echo.test:%d", 0, 0, 0 },
-        { 1, "socks5://127.0.0.1:%d", 1, WS_ERR_PROXY, 0 },
-        { 1, "socks5://u:no@127.0.0.1:%d", 1, WS_ERR_PROXY, 0 },
-        { 0, "https://127.0.0.1:%d", 0, WS_ERR_NO_TLS, 0 }, { 0, "gopher://127.0.0.1:%d", 0, WS_ERR_URL, 0 },
-        { 0, "http://gone.test:%d", 0, WS_ERR_LOOKUP, 0 }
-    };
+    static const struct {
+        int socks;
+        const char *proxy;
+        int login, error, status;
+    } all[] = { { 0, "http://127.0.0.1:%d", 0, 0, 0 },
+                { 0, "http://u:p%%40ss@127.0.0.1:%d", 1, 0, 0 },
+                { 0, "echo.test:%d", 0, 0, 0 },
+                { 0, "http://127.0.0.1:%d", 1, WS_ERR_PROXY, 407 },
+                { 1, "socks5://127.0.0.1:%d", 0, 0, 0 },
+                { 1, "socks5://u:p%%40ss@127.0.0.1:%d", 1, 0, 0 },
+                { 1, "socks5h://u:p%%40ss@echo.test:%d", 0, 0, 0 },
+                { 1, "socks5://127.0.0.1:%d", 1, WS_ERR_PROXY, 0 },
+                { 1, "socks5://u:no@127.0.0.1:%d", 1, WS_ERR_PROXY, 0 },
+                { 0, "https://127.0.0.1:%d", 0, WS_ERR_NO_TLS, 0 },
+                { 0, "gopher://127.0.0.1:%d", 0, WS_ERR_URL, 0 },
+                { 0, "http://gone.test:%d", 0, WS_ERR_LOOKUP, 0 } };
     size_t i;
     int d, slow, base;
     visit v;
@@ -1073,7 +1290,9 @@ TEST(proxies_in_every_driver)
                 snprintf(url, sizeof url, "ws://the.server:%d/", sh->port);
                 cfg.proxy = proxy;
                 v = visit_url(d, url, &cfg);
-                CHECK_INT(v.status, all[i].status ? all[i].status : all[i].error ? 0 : 101);
+                CHECK_INT(v.status, all[i].status  ? all[i].status
+                                    : all[i].error ? 0
+                                                   : 101);
                 CHECK_INT(v.error, all[i].error);
                 if (!all[i].error) {
                     THROUGH(v);
@@ -1081,7 +1300,8 @@ TEST(proxies_in_every_driver)
                 } else if (v.error != all[i].error) {
                     printf("    %s: %s\n", proxy, v.reason);
                 }
-                if (all[i].status) CHECK_STR(v.reason, "proxy refused: proxy answered 407");
+                if (all[i].status)
+                    CHECK_STR(v.reason, "proxy refused: proxy answered 407");
                 if (all[i].status) CHECK_STR(v.header, "Basic realm=\"test\"");
                 CHECK_INT(h.live, 0);
             }
@@ -1089,10 +1309,13 @@ TEST(proxies_in_every_driver)
     reap_all();
 }
 
-/* The proxy's password goes to the proxy, never through it; the request never to the proxy. */
+/* The proxy's password goes to the proxy, never through it; the request never to the
+   proxy. */
 TEST(sec_B11_answers_of_proxies)
 {
-    static const ws_header proxy_headers[] = { { "Proxy-Authorization", "Basic dTpwQHNz" }, { "X-Proxy", "for you" },
+    static const ws_header proxy_headers[] = { { "Proxy-Authorization",
+                                                 "Basic dTpwQHNz" },
+                                               { "X-Proxy", "for you" },
                                                { NULL, NULL } };
     static const ws_header headers[] = { { "X-Server", "for it" }, { NULL, NULL } };
     static const char *const answers[] = {
@@ -1111,7 +1334,8 @@ TEST(sec_B11_answers_of_proxies)
     for (d = 0; d < DRIVERS; d++) {
         for (i = 0; i < 3; i++) {
             int own = i == 1;           /* a login of its own goes instead of the URL's */
-            snprintf(proxy, sizeof proxy, "http://u:%s@127.0.0.1:%d", own ? "wrong" : "p%40ss", sh->proxy_port);
+            snprintf(proxy, sizeof proxy, "http://u:%s@127.0.0.1:%d",
+                     own ? "wrong" : "p%40ss", sh->proxy_port);
             cfg.proxy_headers = proxy_headers + !own;
             memset(sh->inner, 0, sizeof sh->inner);
             snprintf(sh->answer, sizeof sh->answer, "%s", answers[i]);
@@ -1121,8 +1345,10 @@ TEST(sec_B11_answers_of_proxies)
             v = visit_url(d, url, &cfg);
             if (!d) continue;           /* the proxy of this test cannot read [::1] */
             THROUGH(v);
-            snprintf(want, sizeof want, "CONNECT server.test:%d HTTP/1.1\r\nHost: server.test:%d\r\n"
-                     "Proxy-Authorization: Basic dTpwQHNz\r\nX-Proxy: for you\r\n\r\n", sh->port, sh->port);
+            snprintf(want, sizeof want,
+                     "CONNECT server.test:%d HTTP/1.1\r\nHost: server.test:%d\r\n"
+                     "Proxy-Authorization: Basic dTpwQHNz\r\nX-Proxy: for you\r\n\r\n",
+                     sh->port, sh->port);
             CHECK_STR(sh->request, want);
             CHECK(!strncmp(sh->inner, "GET /path HTTP/1.1\r\n", 20));
             CHECK(strstr(sh->inner, "X-Server: for it\r\n") != NULL);
@@ -1130,7 +1356,8 @@ TEST(sec_B11_answers_of_proxies)
             CHECK(strstr(sh->inner, "X-Proxy") == NULL);
         }
         if (!d) {
-            snprintf(want, sizeof want, "CONNECT [::1]:%d HTTP/1.1\r\nHost: [::1]:%d\r\n", sh->port, sh->port);
+            snprintf(want, sizeof want, "CONNECT [::1]:%d HTTP/1.1\r\nHost: [::1]:%d\r\n",
+                     sh->port, sh->port);
             CHECK(!strncmp(sh->request, want, strlen(want)));
         }
         sh->byte_by_byte = 0;
@@ -1162,9 +1389,13 @@ TEST(bytes_behind_the_answer)
     cfg.proxy = proxy;
     snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", sh->proxy_port);
     snprintf(url, sizeof url, "ws://a:%d/", sh->port);
-    snprintf(sh->answer, sizeof sh->answer, "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n"
-             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
-             "\x81\x05" "early", accept_key);
+    snprintf(
+        sh->answer, sizeof sh->answer,
+        "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
+        "\x81\x05"
+        "early",
+        accept_key);
     for (d = 0; d < DRIVERS; d++)
         for (slow = 0; slow < 2; slow++) {
             sh->byte_by_byte = slow;
@@ -1188,11 +1419,13 @@ TEST(proxy_ends_early)          /* after every byte of its answer, both kinds */
     snprintf(url, sizeof url, "ws://a:%d/", sh->port);
     for (socks = 0; socks < 2; socks++) {
         sh->socks = socks;
-        snprintf(proxy, sizeof proxy, "%s://127.0.0.1:%d", socks ? "socks5" : "http", sh->proxy_port);
+        snprintf(proxy, sizeof proxy, "%s://127.0.0.1:%d", socks ? "socks5" : "http",
+                 sh->proxy_port);
         for (n = 0; n < (socks ? 12 : 39); n++) {
             d = n % DRIVERS;
             sh->stop_at = n;
-            FAILS(d, url, &cfg, WS_ERR_PROXY, "proxy refused: proxy ended the connection");
+            FAILS(d, url, &cfg, WS_ERR_PROXY,
+                  "proxy refused: proxy ended the connection");
         }
     }
     reap_all();
@@ -1211,18 +1444,36 @@ static const char *env_for(const char *url)
 
 TEST(proxy_environment)
 {
-    static const char *const names[] = { "http_proxy", "https_proxy", "all_proxy", "no_proxy",
-        "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY" };
-    static const struct { const char *no, *url; int direct; } rules[] = {
-        { "", "ws://a/", 0 }, { "*", "ws://a/", 1 }, { "a", "ws://a/", 1 }, { "A", "ws://a/", 1 },
-        { "a", "ws://ba/", 0 }, { "a.b", "ws://x.a.b/", 1 }, { "a.b", "ws://xa.b/", 0 },
-        { ".a.b", "ws://x.a.b/", 1 }, { ".a.b", "ws://a.b/", 1 }, { "*.a.b", "ws://x.a.b/", 1 },
-        { "x, a.b , y", "ws://a.b/", 1 }, { "a:80", "ws://a/", 1 }, { "a:81", "ws://a/", 0 },
-        { "a:81", "ws://a:81/", 1 }, { "a:", "ws://a/", 0 }, { ":80", "ws://a/", 0 },
-        { "::1", "ws://[::1]/", 1 }, { "[::1]", "ws://[::1]/", 1 }, { "[::1]:80", "ws://[::1]/", 1 },
-        { "[::1]:81", "ws://[::1]/", 0 }, { "127.0.0.1", "ws://127.0.0.1:9/", 1 }, { ",,", "ws://a/", 0 },
-        { "0.0.1", "ws://[::1]/", 0 }, { "[", "ws://a/", 0 }, { ".", "ws://a/", 0 }, { "a:99999", "ws://a/", 0 }
-    };
+    static const char *const names[] = { "http_proxy", "https_proxy", "all_proxy",
+                                         "no_proxy",   "HTTP_PROXY",  "HTTPS_PROXY",
+                                         "ALL_PROXY",  "NO_PROXY" };
+    static const struct { const char *no, *url; int direct;
+    } rules[] = { { "", "ws://a/", 0 },
+                  { "*", "ws://a/", 1 },
+                  { "a", "ws://a/", 1 },
+                  { "A", "ws://a/", 1 },
+                  { "a", "ws://ba/", 0 },
+                  { "a.b", "ws://x.a.b/", 1 },
+                  { "a.b", "ws://xa.b/", 0 },
+                  { ".a.b", "ws://x.a.b/", 1 },
+                  { ".a.b", "ws://a.b/", 1 },
+                  { "*.a.b", "ws://x.a.b/", 1 },
+                  { "x, a.b , y", "ws://a.b/", 1 },
+                  { "a:80", "ws://a/", 1 },
+                  { "a:81", "ws://a/", 0 },
+                  { "a:81", "ws://a:81/", 1 },
+                  { "a:", "ws://a/", 0 },
+                  { ":80", "ws://a/", 0 },
+                  { "::1", "ws://[::1]/", 1 },
+                  { "[::1]", "ws://[::1]/", 1 },
+                  { "[::1]:80", "ws://[::1]/", 1 },
+                  { "[::1]:81", "ws://[::1]/", 0 },
+                  { "127.0.0.1", "ws://127.0.0.1:9/", 1 },
+                  { ",,", "ws://a/", 0 },
+                  { "0.0.1", "ws://[::1]/", 0 },
+                  { "[", "ws://a/", 0 },
+                  { ".", "ws://a/", 0 },
+                  { "a:99999", "ws://a/", 0 } };
     char url[80], proxy[80];
     ws_config cfg = fresh_config();
     size_t i;
@@ -1294,14 +1545,17 @@ TEST(deadline_names_the_stage)
         cfg.resolve_user = &ask;
         memset(&ask, 0, sizeof ask);
         ask.later = 1;
-        FAILS(d, "ws://other.test/", &cfg, WS_ERR_HANDSHAKE_TIMEOUT, "opening handshake took too long: looking up other.test");
+        FAILS(d, "ws://other.test/", &cfg, WS_ERR_HANDSHAKE_TIMEOUT,
+              "opening handshake took too long: looking up other.test");
         cfg.resolve = NULL;
         snprintf(url, sizeof url, "ws://127.0.0.1:%d/", silent_port);
-        FAILS(d, url, &cfg, WS_ERR_HANDSHAKE_TIMEOUT, "opening handshake took too long: waiting for the answer");
+        FAILS(d, url, &cfg, WS_ERR_HANDSHAKE_TIMEOUT,
+              "opening handshake took too long: waiting for the answer");
         sh->mute = 1;
         cfg.proxy = proxy;
         snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", sh->proxy_port);
-        FAILS(d, url, &cfg, WS_ERR_HANDSHAKE_TIMEOUT, "opening handshake took too long: waiting for the proxy");
+        FAILS(d, url, &cfg, WS_ERR_HANDSHAKE_TIMEOUT,
+              "opening handshake took too long: waiting for the proxy");
         cfg.proxy = NULL;
         sh->mute = 0;
         spent = now_ms() - start;
@@ -1316,7 +1570,8 @@ TEST(deadline_names_the_stage)
             connect(fd[i], (struct sockaddr *)&a, sizeof a);
         }
         snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
-        snprintf(want, sizeof want, "opening handshake took too long: connecting to 127.0.0.1:%d", port);
+        snprintf(want, sizeof want,
+                 "opening handshake took too long: connecting to 127.0.0.1:%d", port);
         for (d = 0; d < DRIVERS; d++) {
             FAILS(d, url, &cfg, WS_ERR_HANDSHAKE_TIMEOUT, want);
         }
@@ -1350,7 +1605,8 @@ TEST(ended_at_every_stage)
                     ws_event ev;
                     int i;
                     sh->socks = through == 2;
-                    snprintf(proxy, sizeof proxy, "%s://echo.test:%d", through == 2 ? "socks5" : "http", sh->proxy_port);
+                    snprintf(proxy, sizeof proxy, "%s://echo.test:%d",
+                             through == 2 ? "socks5" : "http", sh->proxy_port);
                     if (through) cfg.proxy = proxy;
                     memset(&v, 0, sizeof v);
                     if (d == LOOP) loop = ws_loop_new(&cfg);
@@ -1402,32 +1658,54 @@ TEST(memory_fails_at_every_call)
 
 TEST(locations)                 /* what a Location means, from where */
 {
-    static const struct { const char *from, *to, *want; int crossed; } all[] = {
-        { "ws://a/x/y?q", "/z", "ws://a/z", 0 }, { "ws://a/x/y?q", "z", "ws://a/x/z", 0 },
-        { "ws://a/x/y?q", "?z", "ws://a/x/y?z", 0 }, { "ws://a/x/y", "../z?a/../b", "ws://a/z?a/../b", 0 },
-        { "ws://a/x/y", "./", "ws://a/x/", 0 }, { "ws://a/x/y", "..", "ws://a/", 0 },
-        { "ws://a/x/y", "../../../z", "ws://a/z", 0 }, { "ws://a/x/y", "/a/./b/../c", "ws://a/a/c", 0 },
-        { "ws://a", "z", "ws://a/z", 0 }, { "ws://a", "?z", "ws://a/?z", 0 }, { "ws://a?q", "z", "ws://a/z", 0 },
-        { "ws://a/x", "/..a/.b/...", "ws://a/..a/.b/...", 0 }, { "ws://a/", "z#part", "ws://a/z", 0 },
-        { "ws://a:81/x", "/z", "ws://a:81/z", 0 }, { "ws://[::1]:81/x", "/z", "ws://[::1]:81/z", 0 },
-        { "http://a/x", "/z", "ws://a/z", 0 }, { "ws://a/x", "http://a/z", "http://a/z", 0 },
-        { "ws://a/x", "ws://A:80/z", "ws://A:80/z", 0 }, { "ws://a/x", "ws://a:81/z", "ws://a:81/z", 1 },
-        { "ws://a/x", "ws://b/z", "ws://b/z", 1 }, { "ws://a/x", "//b/z", "ws://b/z", 1 },
-        { "ws://a/x", "wss://a:80/z", "wss://a:80/z", 1 }, { "wss://a/x", "//b/z", "wss://b/z", 1 },
-        { "wss://a/x", "https://a/z", "https://a/z", 0 }, { "wss://a/x", "ws://a/z", "from wss to ws", 0 },
-        { "wss://a/x", "http://a/", "from wss to ws", 0 },
-        { "ws://u:p@a/x", "/z", "ws://u:p@a/z", 0 }, { "ws://u:p@a/x", "ws://a/z", "ws://u:p@a/z", 0 },
-        { "ws://u@[::1]/x", "ws://[::1]/z", "ws://u@[::1]/z", 0 }, { "ws://u:p@a/x", "ws://b/z", "ws://b/z", 1 },
-        { "ws://u:p@a/x", "ws://v:q@a/z", "ws://v:q@a/z", 0 }, { "ws://u:p@a/x", "ws://v:q@b/z", "ws://v:q@b/z", 1 },
-        { "ws://a/x", "", "no Location", 0 }, { "ws://a/x", "#z", "no Location", 0 },
-        { "ws://a/x", "ftp://a/z", "bad Location", 0 }, { "ws://a/x", "javascript:alert(1)", "bad Location", 0 },
-        { "ws://a/x", "ws+unix:/run/s:/z", "bad Location", 0 }, { "ws://a/x", "a b", "bad Location", 0 },
-        { "ws://a/x", "//", "bad Location", 0 }, { "ws://a/x", "ws://", "bad Location", 0 },
-        { "ws://a/x", "\xc3\xa4", "bad Location", 0 }, { "ws://a/x", "ws://b:99999/", "bad Location", 0 },
-        { "ws+unix:/run/s:/x/y", "z", "ws+unix:/run/s:/x/z", 0 }, { "ws+unix:/run/s:/x/y", "/z", "ws+unix:/run/s:/z", 0 },
-        { "ws+unix:/run/s", "?z", "ws+unix:/run/s:/?z", 0 }, { "ws+unix:/run/s:/x", "ws+unix:/run/t:/", "bad Location", 0 },
-        { "ws+unix:/run/s:/x", "ws://a/z", "ws://a/z", 1 }
-    };
+    static const struct { const char *from, *to, *want; int crossed;
+    } all[] = { { "ws://a/x/y?q", "/z", "ws://a/z", 0 },
+                { "ws://a/x/y?q", "z", "ws://a/x/z", 0 },
+                { "ws://a/x/y?q", "?z", "ws://a/x/y?z", 0 },
+                { "ws://a/x/y", "../z?a/../b", "ws://a/z?a/../b", 0 },
+                { "ws://a/x/y", "./", "ws://a/x/", 0 },
+                { "ws://a/x/y", "..", "ws://a/", 0 },
+                { "ws://a/x/y", "../../../z", "ws://a/z", 0 },
+                { "ws://a/x/y", "/a/./b/../c", "ws://a/a/c", 0 },
+                { "ws://a", "z", "ws://a/z", 0 },
+                { "ws://a", "?z", "ws://a/?z", 0 },
+                { "ws://a?q", "z", "ws://a/z", 0 },
+                { "ws://a/x", "/..a/.b/...", "ws://a/..a/.b/...", 0 },
+                { "ws://a/", "z#part", "ws://a/z", 0 },
+                { "ws://a:81/x", "/z", "ws://a:81/z", 0 },
+                { "ws://[::1]:81/x", "/z", "ws://[::1]:81/z", 0 },
+                { "http://a/x", "/z", "ws://a/z", 0 },
+                { "ws://a/x", "http://a/z", "http://a/z", 0 },
+                { "ws://a/x", "ws://A:80/z", "ws://A:80/z", 0 },
+                { "ws://a/x", "ws://a:81/z", "ws://a:81/z", 1 },
+                { "ws://a/x", "ws://b/z", "ws://b/z", 1 },
+                { "ws://a/x", "//b/z", "ws://b/z", 1 },
+                { "ws://a/x", "wss://a:80/z", "wss://a:80/z", 1 },
+                { "wss://a/x", "//b/z", "wss://b/z", 1 },
+                { "wss://a/x", "https://a/z", "https://a/z", 0 },
+                { "wss://a/x", "ws://a/z", "from wss to ws", 0 },
+                { "wss://a/x", "http://a/", "from wss to ws", 0 },
+                { "ws://u:p@a/x", "/z", "ws://u:p@a/z", 0 },
+                { "ws://u:p@a/x", "ws://a/z", "ws://u:p@a/z", 0 },
+                { "ws://u@[::1]/x", "ws://[::1]/z", "ws://u@[::1]/z", 0 },
+                { "ws://u:p@a/x", "ws://b/z", "ws://b/z", 1 },
+                { "ws://u:p@a/x", "ws://v:q@a/z", "ws://v:q@a/z", 0 },
+                { "ws://u:p@a/x", "ws://v:q@b/z", "ws://v:q@b/z", 1 },
+                { "ws://a/x", "", "no Location", 0 },
+                { "ws://a/x", "#z", "no Location", 0 },
+                { "ws://a/x", "ftp://a/z", "bad Location", 0 },
+                { "ws://a/x", "javascript:alert(1)", "bad Location", 0 },
+                { "ws://a/x", "ws+unix:/run/s:/z", "bad Location", 0 },
+                { "ws://a/x", "a b", "bad Location", 0 },
+                { "ws://a/x", "//", "bad Location", 0 },
+                { "ws://a/x", "ws://", "bad Location", 0 },
+                { "ws://a/x", "\xc3\xa4", "bad Location", 0 },
+                { "ws://a/x", "ws://b:99999/", "bad Location", 0 },
+                { "ws+unix:/run/s:/x/y", "z", "ws+unix:/run/s:/x/z", 0 },
+                { "ws+unix:/run/s:/x/y", "/z", "ws+unix:/run/s:/z", 0 },
+                { "ws+unix:/run/s", "?z", "ws+unix:/run/s:/?z", 0 },
+                { "ws+unix:/run/s:/x", "ws+unix:/run/t:/", "bad Location", 0 },
+                { "ws+unix:/run/s:/x", "ws://a/z", "ws://a/z", 1 } };
     size_t i, room;
 
     for (i = 0; i < sizeof all / sizeof *all; i++)
@@ -1447,17 +1725,21 @@ TEST(locations)                 /* what a Location means, from where */
         }
 }
 
-/* A server that redirects: "/to?STATUS,LOCATION" answers so, %p being its port, %o another
-   one; "/gone" has no Location; anything else says what headers came. One for each port. */
+/* A server that redirects: "/to?STATUS,LOCATION" answers so, %p being its port, %o
+   another one; "/gone" has no Location; anything else says what headers came. One for
+   each port. */
 static void say_headers(ws_conn *c)
 {
-    static const char *const names[] = { "Authorization", "Cookie", "Proxy-Authorization", "X-Own", "Host" };
+    static const char *const names[] = { "Authorization", "Cookie", "Proxy-Authorization",
+                                         "X-Own", "Host" };
     char text[600];
     size_t i, n = (size_t)snprintf(text, sizeof text, "%s", ws_target(c));
 
     for (i = 0; i < 5; i++) {
         ws_str v = ws_header_value(c, names[i]);
-        if (v.data) n += (size_t)snprintf(text + n, sizeof text - n, " %s=%.*s", names[i], (int)v.size, v.data);
+        if (v.data)
+            n += (size_t)snprintf(text + n, sizeof text - n, " %s=%.*s", names[i],
+                                  (int)v.size, v.data);
     }
     ws_send_text(c, text);
 }
@@ -1496,7 +1778,8 @@ static void run_redirect(int fd)
             sh->requests++;
             if (sh->mute) sleep_ms(150);
             if (!strncmp(ws_target(ev.conn), "/to?", 4)) redirect(ev.conn, port, other);
-            else if (!strcmp(ws_target(ev.conn), "/gone")) ws_reject(ev.conn, 302, NULL, "where?");
+            else if (!strcmp(ws_target(ev.conn), "/gone"))
+                ws_reject(ev.conn, 302, NULL, "where?");
             else ws_accept(ev.conn, NULL);
         }
         if (ev.type == WS_EV_OPEN) say_headers(ev.conn);
@@ -1515,25 +1798,43 @@ static void redirecting(void)
 
 TEST(redirects)
 {
-    static const ws_header own[] = { { "Cookie", "c" }, { "X-Own", "x" }, { "authorization", "secret" },
-                                     { "Proxy-Authorization", "no" }, { NULL, NULL } };
-    static const struct { const char *target; int error; const char *want; int hops; } all[] = {
-        { "/to?301,/end", 0, "/end Authorization=secret Cookie=c Proxy-Authorization=no X-Own=x Host=mine", 1 },
-        { "/to?302,end", 0, "/end Authorization=secret Cookie=c Proxy-Authorization=no X-Own=x Host=mine", 1 },
+    static const ws_header own[] = { { "Cookie", "c" },
+                                     { "X-Own", "x" },
+                                     { "authorization", "secret" },
+                                     { "Proxy-Authorization", "no" },
+                                     { NULL, NULL } };
+    static const struct {
+        const char *target;
+        int error;
+        const char *want;
+        int hops;
+    } all[] = {
+        { "/to?301,/end", 0,
+          "/end Authorization=secret Cookie=c Proxy-Authorization=no X-Own=x Host=mine",
+          1 },
+        { "/to?302,end", 0,
+          "/end Authorization=secret Cookie=c Proxy-Authorization=no X-Own=x Host=mine",
+          1 },
         { "/to?303,ws://127.0.0.1:%p/end", 0,
-          "/end Authorization=secret Cookie=c Proxy-Authorization=no X-Own=x Host=mine", 1 },
+          "/end Authorization=secret Cookie=c Proxy-Authorization=no X-Own=x Host=mine",
+          1 },
         { "/to?307,ws://127.0.0.1:%o/end", 0, "/end X-Own=x Host=127.0.0.1:%o", 1 },
         { "/to?308,http://echo.test:%p/end", 0, "/end X-Own=x Host=echo.test:%p", 1 },
-        { "/to?301,ws://127.0.0.1:%o/to?301,ws://127.0.0.1:%p/end", 0, "/end X-Own=x Host=127.0.0.1:%p", 2 },
+        { "/to?301,ws://127.0.0.1:%o/to?301,ws://127.0.0.1:%p/end", 0,
+          "/end X-Own=x Host=127.0.0.1:%p", 2 },
         { "/to?301,/to?302,/to?307,/end", 0,
-          "/end Authorization=secret Cookie=c Proxy-Authorization=no X-Own=x Host=mine", 3 },
-        { "/to?301,/to?301,/to?301,/to?301,/end", WS_ERR_REDIRECT, "redirect not followed: too many", 4 },
+          "/end Authorization=secret Cookie=c Proxy-Authorization=no X-Own=x Host=mine",
+          3 },
+        { "/to?301,/to?301,/to?301,/to?301,/end", WS_ERR_REDIRECT,
+          "redirect not followed: too many", 4 },
         { "/to?302,", WS_ERR_REDIRECT, "redirect not followed: no Location", 1 },
         { "/gone", WS_ERR_REDIRECT, "redirect not followed: no Location", 1 },
-        { "/to?302,gopher://x/", WS_ERR_REDIRECT, "redirect not followed: bad Location", 1 },
+        { "/to?302,gopher://x/", WS_ERR_REDIRECT, "redirect not followed: bad Location",
+          1 },
         { "/to?302,wss://127.0.0.1:%p/", WS_ERR_NO_TLS, NULL, 1 },
         { "/to?302,ws://gone.test/", WS_ERR_LOOKUP, "host name not found: gone.test", 1 },
-        { "/to?304,/end", WS_ERR_STATUS, NULL, 1 }, { "/to?300,/end", WS_ERR_STATUS, NULL, 1 }
+        { "/to?304,/end", WS_ERR_STATUS, NULL, 1 },
+        { "/to?300,/end", WS_ERR_STATUS, NULL, 1 }
     };
     heap h;
     ws_config cfg = heap_config(&h);
@@ -1558,7 +1859,8 @@ TEST(redirects)
             CHECK_INT(v.close, 1);
             CHECK_INT(v.open, !all[i].error);
             for (p = all[i].want ? all[i].want : ""; *p; p++) {
-                if (p[0] == '%') at += sprintf(at, "%d", p[1] == 'p' ? sh->port : sh->other_port), p++;
+                if (p[0] == '%')
+                    at += sprintf(at, "%d", p[1] == 'p' ? sh->port : sh->other_port), p++;
                 else *at++ = *p;
             }
             *at = 0;
@@ -1584,9 +1886,11 @@ TEST(redirects)
     cfg.headers = NULL;
     cfg.host = NULL;
     v = visit_url(OWN, url, &cfg);              /* the URL's own credentials */
-    snprintf(want, sizeof want, "/end Authorization=Basic dTpw Host=127.0.0.1:%d", sh->port);
+    snprintf(want, sizeof want, "/end Authorization=Basic dTpw Host=127.0.0.1:%d",
+             sh->port);
     CHECK_STR(v.text, want);
-    snprintf(url, sizeof url, "ws://u:p@127.0.0.1:%d/to?302,ws://127.0.0.1:%%o/end", sh->port);
+    snprintf(url, sizeof url, "ws://u:p@127.0.0.1:%d/to?302,ws://127.0.0.1:%%o/end",
+             sh->port);
     v = visit_url(OWN, url, &cfg);
     snprintf(want, sizeof want, "/end Host=127.0.0.1:%d", sh->other_port);
     CHECK_STR(v.text, want);
@@ -1625,7 +1929,9 @@ TEST(redirect_keeps_the_queue)
             else { own_step(c, 10); r = ws_next(c, &ev); }
             if (r > 0 && ev.type == WS_EV_CLOSE) { printf("    %s\n", ev.reason); break; }
             if (r <= 0 || ev.type != WS_EV_MESSAGE) continue;
-            if (got++) snprintf(text + strlen(text), sizeof text - strlen(text), "%.*s ", (int)ev.size, (const char *)ev.data);
+            if (got++)
+                snprintf(text + strlen(text), sizeof text - strlen(text), "%.*s ",
+                         (int)ev.size, (const char *)ev.data);
         }
         CHECK_STR(text, "0 2 1 2 ");
         if (!loop) ws_free(c);
@@ -1648,7 +1954,8 @@ TEST(redirects_under_one_deadline)
     sh->mute = 1;               /* 150 ms for each */
     cfg.max_redirects = 5;
     cfg.handshake_timeout = 400;
-    snprintf(url, sizeof url, "ws://127.0.0.1:%d/to?302,/to?302,ws://127.0.0.1:%d/", sh->port, port);
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/to?302,/to?302,ws://127.0.0.1:%d/",
+             sh->port, port);
     for (d = 0; d < DRIVERS; d++) {
         start = now_ms();
         v = visit_url(d, url, &cfg);
@@ -1748,7 +2055,8 @@ static void lasting_note(lasting *k, const ws_event *ev)
     CHECK_INT(ws_send_text(k->c, "x"), WS_ERR_STATE);
     CHECK_INT(ws_wants(k->c), 0);
     CHECK_INT(ws_buffered(k->c), 0);
-    if (!k->loop) CHECK(ws_timeout(k->c) <= ev->retry_in && ws_timeout(k->c) >= ev->retry_in - 200);
+    if (!k->loop)
+        CHECK(ws_timeout(k->c) <= ev->retry_in && ws_timeout(k->c) >= ev->retry_in - 200);
 }
 
 static void lasting_turn(lasting *k, int ms)
@@ -1773,7 +2081,10 @@ static void lasting_end(lasting *k)
 #define LAST(k, server, cond) \
     do { \
         uint64_t last_end = now_ms() + 5000; \
-        while (!(cond) && now_ms() < last_end) { lasting_turn(k, 2); server_turn(server); } \
+        while (!(cond) && now_ms() < last_end) { \
+            lasting_turn(k, 2); \
+            server_turn(server); \
+        } \
         CHECK(cond); \
     } while (0)
 
@@ -1829,12 +2140,14 @@ TEST(reconnect)                 /* the server comes, goes, comes back; close in 
     check_files(base);
 }
 
-TEST(reconnect_ends)            /* by the application in every state; by faults that stay */
+TEST(reconnect_ends) /* by the application in every state; by faults that stay */
 {
-    static const struct { const char *url, *proxy; int error; } hopeless[] = {
-        { "ws://", NULL, WS_ERR_URL }, { "wss://127.0.0.1/", NULL, WS_ERR_NO_TLS }, { "x", NULL, WS_ERR_URL },
-        { "ws://127.0.0.1:1/", "ftp://p", WS_ERR_URL }, { "ws://127.0.0.1:1/", "https://p", WS_ERR_NO_TLS }
-    };
+    static const struct { const char *url, *proxy; int error;
+    } hopeless[] = { { "ws://", NULL, WS_ERR_URL },
+                     { "wss://127.0.0.1/", NULL, WS_ERR_NO_TLS },
+                     { "x", NULL, WS_ERR_URL },
+                     { "ws://127.0.0.1:1/", "ftp://p", WS_ERR_URL },
+                     { "ws://127.0.0.1:1/", "https://p", WS_ERR_NO_TLS } };
     int d, how, steps, base = open_files(), port = 0;
     size_t i;
     ws_loop *server = server_up(&port);
@@ -1860,7 +2173,8 @@ TEST(reconnect_ends)            /* by the application in every state; by faults 
                 int n;
                 cfg.reconnect = 2;
                 cfg.reconnect_max = 4;
-                snprintf(url, sizeof url, "ws://%s:%d/", steps & 1 ? "echo.test" : "127.0.0.1", steps % 3 ? port : 1);
+                snprintf(url, sizeof url, "ws://%s:%d/",
+                         steps & 1 ? "echo.test" : "127.0.0.1", steps % 3 ? port : 1);
                 lasting_begin(&k, d, url, &cfg);
                 for (n = 0; n < steps; n++) { lasting_turn(&k, 2); server_turn(server); }
                 if (how == 1) ws_close(k.c, 1000, "bye");
@@ -1879,8 +2193,8 @@ TEST(reconnect_ends)            /* by the application in every state; by faults 
     check_files(base);
 }
 
-/* A thousand tries by a clock that a test turns: the waits stay within their bounds and spread,
-   nothing grows, nothing runs in circles. */
+/* A thousand tries by a clock that a test turns: the waits stay within their bounds and
+   spread, nothing grows, nothing runs in circles. */
 TEST(reconnect_a_thousand_times)
 {
     heap h;
@@ -1905,7 +2219,8 @@ TEST(reconnect_a_thousand_times)
         if (i == 10) peak = h.peak;
         CHECK(h.peak <= peak || i < 11);
         k.turns = 0;
-        skipped += (uint64_t)k.retry_in / 2;    /* not yet; a busy machine may take its time */
+        skipped += (uint64_t)k.retry_in /
+                   2; /* not yet; a busy machine may take its time */
         ws_step(k.c);
         CHECK_INT(ws_state(k.c), WS_STATE_CONNECTING);
         CHECK_INT(ws_fd(k.c), -1);
@@ -1953,7 +2268,7 @@ TEST(reconnect_delay_begins_anew)
     skipped = 0;
 }
 
-TEST(reconnect_blocking)        /* ws_connect returns after the first try; ws_recv goes on */
+TEST(reconnect_blocking) /* ws_connect returns after the first try; ws_recv goes on */
 {
     ws_config cfg = fresh_config();
     ws_event ev;
@@ -1987,7 +2302,8 @@ TEST(reconnect_blocking)        /* ws_connect returns after the first try; ws_re
     CHECK_INT(ws_recv(c, &ev, 3000), 1);
     CHECK_INT(ev.type, WS_EV_DOWN);
     CHECK_INT(ws_send_text(c, "x"), WS_ERR_STATE);
-    for (i = 0; i < 100 && ev.error != WS_ERR_CONNECT; i++) {   /* its listener may end after its connections */
+    for (i = 0; i < 100 && ev.error != WS_ERR_CONNECT;
+         i++) { /* its listener may end after its connections */
         CHECK_INT(ws_recv(c, &ev, 3000), 1);
         CHECK_INT(ev.type, WS_EV_DOWN);
     }
@@ -1996,7 +2312,8 @@ TEST(reconnect_blocking)        /* ws_connect returns after the first try; ws_re
     reap_all();
 }
 
-TEST(reconnect_refuses_to_queue)    /* before the first OPEN it does, never between DOWN and OPEN */
+/* before the first OPEN it does, never between DOWN and OPEN */
+TEST(reconnect_refuses_to_queue)
 {
     ws_config cfg = fresh_config();
     int port = 0, silent = listener(&port, 16);
@@ -2052,7 +2369,8 @@ TEST(reconnect_memory)          /* fails at every call: CLOSE, or nothing of it 
             h.fail_at = i;
             lasting_begin(&k, d, url, &cfg);
             if (k.c) LAST(&k, server, k.opens == 1 || k.closes);
-            if (k.opens && ws_each(server, NULL)) ws_close(ws_each(server, NULL), 1001, "again");
+            if (k.opens && ws_each(server, NULL))
+                ws_close(ws_each(server, NULL), 1001, "again");
             if (k.c) LAST(&k, server, k.opens == 2 || k.closes);
             CHECK(!k.closes || k.error == WS_ERR_MEMORY);
             whole = h.calls < i;
@@ -2140,7 +2458,8 @@ TEST(reconnect_through_it_all)
     cfg.reconnect_max = 4;
     cfg.proxy = proxy;
     snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", port);
-    snprintf(url, sizeof url, "ws://first.test:%d/to?302,ws://second.test:%d/end", sh->port, sh->other_port);
+    snprintf(url, sizeof url, "ws://first.test:%d/to?302,ws://second.test:%d/end",
+             sh->port, sh->other_port);
     for (d = OWN; d <= LOOP; d++) {
         int before = sh->connections, round;
         lasting_begin(&k, d, url, &cfg);
@@ -2159,7 +2478,8 @@ TEST(reconnect_through_it_all)
 
 static void prepare(void)
 {
-    sh = (shared *)mmap(NULL, sizeof *sh, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANON, -1, 0);
+    sh = (shared *)mmap(NULL, sizeof *sh, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANON,
+                        -1, 0);
     signal(SIGPIPE, SIG_DFL);
     atexit(reap_all);
 }
@@ -2174,14 +2494,18 @@ static void prepare(void)
 static const test_case all_tests[] = {
     LOOKUPS
 #ifndef LOOKUPS_ONLY
-    T(tunnel_scripts) T(tunnel_head) T(tunnel_early_end) T(tunnel_arguments) T(tunnel_addresses)
-    T(tunnel_limits) T(tunnel_garbage) T(own_resolver) T(proxies_in_every_driver) T(sec_B11_answers_of_proxies)
-    T(bytes_behind_the_answer) T(proxy_ends_early) T(proxy_environment)
-    T(deadline_names_the_stage) T(memory_fails_at_every_call) T(locations) T(redirects)
-    T(redirect_keeps_the_queue) T(redirects_under_one_deadline) T(redirect_memory) T(reconnect)
-    T(reconnect_a_thousand_times) T(reconnect_delay_begins_anew) T(reconnect_blocking)
-    T(reconnect_refuses_to_queue) T(reconnect_lookup_fails) T(reconnect_detached) T(reconnect_memory)
-    T(reconnect_fixed_memory) T(reconnect_through_it_all)
+        T(tunnel_scripts) T(tunnel_head) T(tunnel_early_end) T(tunnel_arguments)
+            T(tunnel_addresses) T(tunnel_limits) T(tunnel_garbage) T(own_resolver)
+                T(proxies_in_every_driver) T(sec_B11_answers_of_proxies) T(
+                    bytes_behind_the_answer) T(proxy_ends_early) T(proxy_environment)
+                    T(deadline_names_the_stage) T(memory_fails_at_every_call) T(locations)
+                        T(redirects) T(redirect_keeps_the_queue) T(
+                            redirects_under_one_deadline) T(redirect_memory) T(reconnect)
+                            T(reconnect_a_thousand_times) T(reconnect_delay_begins_anew)
+                                T(reconnect_blocking) T(reconnect_refuses_to_queue)
+                                    T(reconnect_lookup_fails) T(reconnect_detached)
+                                        T(reconnect_memory) T(reconnect_fixed_memory)
+                                            T(reconnect_through_it_all)
 #endif
 };
 

@@ -1,8 +1,8 @@
-/* The engine past its opening handshake, both roles: frames, messages, control frames, the
-   closing handshake, deadlines, sending. sec_ names are rows of threats.md. */
+/* The engine past its opening handshake, both roles: frames, messages, control frames,
+   the closing handshake, deadlines, sending. sec_ names are rows of threats.md. */
 #include "fixture.h"
 
-/* ==== transcripts ====================================================================== */
+/* ==== transcripts =================================================================== */
 
 enum { SILENT, ECHO, CLOSE_AT_OPEN, CLOSE_AT_MESSAGE, PING_AT_OPEN };
 
@@ -28,8 +28,8 @@ static const transcript transcripts[] = {
     { "cs", SILENT, "82#65537 81'x' 88x03e8", "B#65537 T'x' C1000+''", "88:1000" },
     { "cs", SILENT, "81'a' 82'b' 81'c' 82'd' 88", "T'a' B'b' T'c' B'd' C1005+''", "88" },
     { "cs", SILENT, "81xc3a4e282acf09f9880 88", "Txc3a4e282acf09f9880 C1005+''", "88" },
-    { "cs", ECHO, "81 81'x' 82#125 82#126 81#300 88x03e8", "T'' T'x' B#125 B#126 T#300 C1000+''",
-      "81'' 81'x' 82#125 82#126 81#300 88:1000" },
+    { "cs", ECHO, "81 81'x' 82#125 82#126 81#300 88x03e8",
+      "T'' T'x' B#125 B#126 T#300 C1000+''", "81'' 81'x' 82#125 82#126 81#300 88:1000" },
     { "cs", ECHO, "82#65535 82#65536 88x03e8", "B#65535 B#65536 C1000+''",
       "82#65535 82#65536 88:1000" },
     /* fragments */
@@ -37,8 +37,8 @@ static const transcript transcripts[] = {
     { "cs", SILENT, "01 00 80 88x03e8", "T'' C1000+''", "88:1000" },
     { "cs", SILENT, "01'a' 00 80 88x03e8", "T'a' C1000+''", "88:1000" },
     { "cs", SILENT, "01 00'a' 80 88x03e8", "T'a' C1000+''", "88:1000" },
-    { "cs", SILENT, "02'a' 00'b' 00'c' 00'd' 80'e' 81'f' 88x03e8", "B'abcde' T'f' C1000+''",
-      "88:1000" },
+    { "cs", SILENT, "02'a' 00'b' 00'c' 00'd' 80'e' 81'f' 88x03e8",
+      "B'abcde' T'f' C1000+''", "88:1000" },
     { "cs", SILENT, "01xe2 00x82 80xac 88x03e8", "Txe282ac C1000+''", "88:1000" },
     { "cs", SILENT, "01#200 80'tail' 88x03e8", NULL, "88:1000" },
     { "cs", SILENT, "01'a' 89'p' 80'b' 88x03e8", "p'p' T'ab' C1000+''", "8a'p' 88:1000" },
@@ -48,7 +48,8 @@ static const transcript transcripts[] = {
       "p'1' p'2' T'abc' p'3' C1000+''", "8a'1' 8a'2' 81'abc' 8a'3' 88:1000" },
     { "cs", SILENT, "01'a' 88x03e8", "C1000+''", "88:1000" },
     /* control */
-    { "cs", SILENT, "89 89'x' 89#125 88", "p'' p'x' p#125 C1005+''", "8a'' 8a'x' 8a#125 88" },
+    { "cs", SILENT, "89 89'x' 89#125 88", "p'' p'x' p#125 C1005+''",
+      "8a'' 8a'x' 8a#125 88" },
     { "cs", SILENT, "8a 8a'x' 8a#125 88", "q'' q'x' q#125 C1005+''", "88" },
     { "cs", PING_AT_OPEN, "8a'other' 8a'hi' 88", "q'other' q'hi' C1005+''", "89'hi' 88" },
     /* closing */
@@ -66,7 +67,8 @@ static const transcript transcripts[] = {
     { "cs", CLOSE_AT_OPEN, "81'still' 88x03e8", NULL, "88:1000" },
     { "cs", CLOSE_AT_OPEN, "89'x' 88x03e8", NULL, "88:1000 8a'x'" },
     { "cs", CLOSE_AT_MESSAGE, "81'hi' 88x03e9", "T'hi' C1001+''", "88:1000" },
-    { "cs", CLOSE_AT_MESSAGE, "89'1' 81'hi' 88x03e9", "p'1' T'hi' C1001+''", "8a'1' 88:1000" },
+    { "cs", CLOSE_AT_MESSAGE, "89'1' 81'hi' 88x03e9", "p'1' T'hi' C1001+''",
+      "8a'1' 88:1000" },
     /* the stream ends */
     { "cs", SILENT, "", "C1006!EOF", "" },
     { "cs", SILENT, "81'x'", "T'x' C1006!EOF", "" },
@@ -115,7 +117,8 @@ static const transcript transcripts[] = {
     { "cs", SILENT, "81xe282", "C1007!UTF8", "88:1007" },
     { "cs", SILENT, "01xe2 80x28", "C1007!UTF8", "88:1007" },
     { "cs", SILENT, "01xe282 80", "C1007!UTF8", "88:1007" },
-    { "cs", SILENT, "81'ok' 89'p' 81xff 81'no'", "T'ok' p'p' C1007!UTF8", "8a'p' 88:1007" },
+    { "cs", SILENT, "81'ok' 89'p' 81xff 81'no'", "T'ok' p'p' C1007!UTF8",
+      "8a'p' 88:1007" },
     { "cs", SILENT, "01'x' 89'p' 01'y'", "p'p' C1002!INTERLEAVED", "8a'p' 88:1002" },
 };
 #define TRANSCRIPTS (sizeof transcripts / sizeof *transcripts)
@@ -124,7 +127,8 @@ static void app(side *s, const ws_event *ev)
 {
     switch (s->mode) {
     case ECHO:
-        if (ev->type == WS_EV_MESSAGE) CHECK_INT(ws_send(s->c, ev->op, ev->data, ev->size), 0);
+        if (ev->type == WS_EV_MESSAGE)
+            CHECK_INT(ws_send(s->c, ev->op, ev->data, ev->size), 0);
         break;
     case CLOSE_AT_OPEN:
         if (ev->type == WS_EV_OPEN) CHECK_INT(ws_close(s->c, 1000, "bye"), 0);
@@ -155,8 +159,8 @@ static void peer_stream(buf *b, const char *in, int client, size_t *head)
 }
 
 /* Runs one transcript cut at a and at b (step: pieces of that size instead). */
-static void run(side *s, world *w, int client, int mode, const buf *in, size_t a, size_t b,
-                size_t step, size_t budget)
+static void run(side *s, world *w, int client, int mode, const buf *in, size_t a,
+                size_t b, size_t step, size_t budget)
 {
     ws_config cfg = world_fresh(w);
     ws_event ev;
@@ -199,8 +203,8 @@ static void expect(const transcript *t, int client, side *s)
         }
         buf_str(&want, " ");
         if (strcmp(buf_c(&want), buf_c(&s->log)))
-            printf("  %s \"%s\":\n    want %s\n    have %s\n", client ? "client" : "server", t->in,
-                   buf_c(&want), buf_c(&s->log));
+            printf("  %s \"%s\":\n    want %s\n    have %s\n",
+                   client ? "client" : "server", t->in, buf_c(&want), buf_c(&s->log));
         CHECK(!strcmp(buf_c(&want), buf_c(&s->log)));
     }
     side_sent(s, &have);
@@ -208,15 +212,16 @@ static void expect(const transcript *t, int client, side *s)
     buf_str(&want, t->out);
     if (t->out[0]) buf_str(&want, " ");
     if (strcmp(buf_c(&want), buf_c(&have)))
-        printf("  %s \"%s\":\n    want out %s\n    have out %s\n", client ? "client" : "server",
-               t->in, buf_c(&want), buf_c(&have));
+        printf("  %s \"%s\":\n    want out %s\n    have out %s\n",
+               client ? "client" : "server", t->in, buf_c(&want), buf_c(&have));
     CHECK(!strcmp(buf_c(&want), buf_c(&have)));
     buf_free(&want);
     buf_free(&have);
 }
 
 /* One transcript in one piece. 0: it is not of this role. */
-static int whole_run(side *s, world *w, const transcript *t, int client, buf *in, size_t *head)
+static int whole_run(side *s, world *w, const transcript *t, int client, buf *in,
+                     size_t *head)
 {
     memset(in, 0, sizeof *in);
     if (!strchr(t->roles, client ? 'c' : 's')) return 0;
@@ -225,13 +230,16 @@ static int whole_run(side *s, world *w, const transcript *t, int client, buf *in
     return 1;
 }
 
-static void same(const side *a, const side *b, const transcript *t, int client, size_t x, size_t y)
+static void same(const side *a, const side *b, const transcript *t, int client, size_t x,
+                 size_t y)
 {
     if (buf_is(&a->log, &b->log) && buf_is(&a->out, &b->out)) { test_checks++; return; }
     if (test_faults < 3)
-        printf("  %s \"%s\" cut at %d, %d:\n    whole %s\n    cut   %s\n    out %d and %d bytes\n",
-               client ? "client" : "server", t->in, (int)x, (int)y, a->log.p ? a->log.p : "",
-               b->log.p ? b->log.p : "", (int)a->out.n, (int)b->out.n);
+        printf(
+            "  %s \"%s\" cut at %d, %d:\n    whole %s\n    cut   %s\n    out %d and "
+            "%d bytes\n",
+            client ? "client" : "server", t->in, (int)x, (int)y, a->log.p ? a->log.p : "",
+            b->log.p ? b->log.p : "", (int)a->out.n, (int)b->out.n);
     test_fault(__FILE__, __LINE__, "the same however it is cut");
 }
 
@@ -274,7 +282,7 @@ TEST(transcripts)
     CHECK(runs > 10000);
 }
 
-/* ==== C: frames ======================================================================== */
+/* ==== C: frames ===================================================================== */
 
 /* Verdict of RFC 6455 on a first byte: 0 fine, else one of two errors. */
 static int verdict(int byte, int in_message, int e[2])
@@ -321,7 +329,7 @@ TEST(sec_C3_every_first_byte)
         } else if (byte == 0x81 || (byte == 0x80 && in_message)) {
             if (n) CHECK_INT(s.error, WS_ERR_UTF8);
             else CHECK_INT(s.messages, 1);
-        } else if ((byte & 15) < 2) {       /* text unfinished: E8 cannot follow 03?  it can */
+        } else if ((byte & 15) < 2) { /* text unfinished: E8 cannot follow 03?  it can */
             CHECK(s.error == 0);
         } else {
             CHECK_INT(s.error, 0);
@@ -339,22 +347,24 @@ TEST(sec_C3_every_first_byte)
 TEST(sec_C1_lengths_of_64_bits)
 {
     static const uint64_t lens[] = {
-        1ull << 63, ~0ull, ~0ull - 3, ~0ull - 13, (1ull << 63) - 1, 1ull << 32, (1ull << 32) - 1,
-        1ull << 31, (1ull << 31) - 1, (1 << 20) + 1, 1 << 20, ~0ull - 7, (1ull << 63) + 5,
-        1ull << 62, (1ull << 32) + 5
+        1ull << 63,       ~0ull,         ~0ull - 3,        ~0ull - 13,
+        (1ull << 63) - 1, 1ull << 32,    (1ull << 32) - 1, 1ull << 31,
+        (1ull << 31) - 1, (1 << 20) + 1, 1 << 20,          ~0ull - 7,
+        (1ull << 63) + 5, 1ull << 62,    (1ull << 32) + 5
     };
     size_t i;
     int client, j, k;
 
-    for (client = 0; client < 2; client++) for (i = 0; i < sizeof lens / sizeof *lens; i++)
-    for (k = 0; k < 3; k++) {               /* alone, after a first fragment, byte by byte */
-        world w;
-        side s;
-        uint8_t b[14];
-        size_t before, n = client ? 10 : 14;
+    for (client = 0; client < 2; client++)
+        for (i = 0; i < sizeof lens / sizeof *lens; i++)
+            for (k = 0; k < 3; k++) { /* alone, after a first fragment, byte by byte */
+                world w;
+                side s;
+                uint8_t b[14];
+                size_t before, n = client ? 10 : 14;
 
-        side_plain(&s, &w, client);
-        if (k == 1) side_frame(&s, 0x02, "abc", 3);
+                side_plain(&s, &w, client);
+                if (k == 1) side_frame(&s, 0x02, "abc", 3);
         before = heap_mark(&w.h);
         b[0] = k == 1 ? 0x80 : 0x82;
         b[1] = client ? 127 : 255;
@@ -369,7 +379,7 @@ TEST(sec_C1_lengths_of_64_bits)
         CHECK_INT(s.closes, s.error != 0);
         if (s.error) CHECK_INT(side_sent(&s, NULL).close_code, error_tell(s.error));
         side_over(&s);
-    }
+            }
 }
 
 /* memory follows what came, not what was announced */
@@ -400,7 +410,7 @@ TEST(sec_C2_announced_and_not_sent)
         static const char some[1000] = { 0 };
         side_feed(&s[0], some, sizeof some);
         CHECK(w.h.now <= base + 2 * 1000 * (size_t)i + 4096 + 512);
-        CHECK(w.h.peak <= base + 3 * 1000 * (size_t)i + 4096 + 512);    /* while it moves */
+        CHECK(w.h.peak <= base + 3 * 1000 * (size_t)i + 4096 + 512); /* while it moves */
     }
     side_over(&s[0]);
 }
@@ -410,23 +420,26 @@ TEST(sec_C4_wrong_mask)
     static const int first[] = { 0x81, 0x82, 0x01, 0x89, 0x8a, 0x88 };
     int client, len, k;
 
-    for (client = 0; client < 2; client++) for (k = 0; k < 6; k++) for (len = 0; len < 130; len += 5) {
-        world w;
-        side s;
-        buf b = { 0 };
-        char pay[130];
+    for (client = 0; client < 2; client++)
+        for (k = 0; k < 6; k++)
+            for (len = 0; len < 130; len += 5) {
+                world w;
+                side s;
+                buf b = { 0 };
+                char pay[130];
 
-        if (first[k] >= 0x88 && len > 125) continue;
-        memset(pay, 'x', sizeof pay);
-        side_plain(&s, &w, client);
-        put_frame(&b, first[k], client, pay, (size_t)len, 0);
-        side_feed(&s, b.p, 2);              /* two bytes tell */
-        CHECK_INT(s.error, client ? WS_ERR_MASK_PRESENT : WS_ERR_MASK_MISSING);
-        CHECK_INT(s.code, 1002);
-        CHECK_INT(side_sent(&s, NULL).close_code, 1002);
-        buf_free(&b);
-        side_over(&s);
-    }
+                if (first[k] >= 0x88 && len > 125)
+                    continue;
+                memset(pay, 'x', sizeof pay);
+                side_plain(&s, &w, client);
+                put_frame(&b, first[k], client, pay, (size_t)len, 0);
+                side_feed(&s, b.p, 2); /* two bytes tell */
+                CHECK_INT(s.error, client ? WS_ERR_MASK_PRESENT : WS_ERR_MASK_MISSING);
+                CHECK_INT(s.code, 1002);
+                CHECK_INT(side_sent(&s, NULL).close_code, 1002);
+                buf_free(&b);
+                side_over(&s);
+            }
 }
 
 /* control frames too long or fragmented: two bytes tell; 125 is fine */
@@ -434,24 +447,31 @@ TEST(sec_C5_control_frames_too_long)
 {
     int client, op, fin, len;
 
-    for (client = 0; client < 2; client++) for (op = 8; op < 11; op++) for (fin = 0; fin < 2; fin++)
-    for (len = 0; len < 128; len++) {
-        world w;
-        side s;
-        uint8_t b[2];
+    for (client = 0; client < 2; client++)
+        for (op = 8; op < 11; op++)
+            for (fin = 0; fin < 2; fin++)
+                for (len = 0; len < 128; len++) {
+                    world w;
+                    side s;
+                    uint8_t b[2];
 
-        side_plain(&s, &w, client);
-        b[0] = (uint8_t)(fin << 7 | op);
-        b[1] = (uint8_t)((client ? 0 : 0x80) | len);
-        side_feed(&s, b, 2);
-        if (!fin && len > 125)
-            CHECK(s.error == WS_ERR_CONTROL_FRAGMENT || s.error == WS_ERR_CONTROL_SIZE);
-        else if (!fin) CHECK_INT(s.error, WS_ERR_CONTROL_FRAGMENT);
-        else if (len > 125) CHECK_INT(s.error, WS_ERR_CONTROL_SIZE);
-        else if (op == 8 && len == 1) CHECK(s.error == 0 || s.error == WS_ERR_CLOSE_SIZE);
-        else CHECK_INT(s.error, 0);
-        side_over(&s);
-    }
+                    side_plain(&s, &w, client);
+                    b[0] = (uint8_t)(fin << 7 | op);
+                    b[1] = (uint8_t)((client ? 0 : 0x80) | len);
+                    side_feed(&s, b, 2);
+                    if (!fin && len > 125)
+                        CHECK(s.error == WS_ERR_CONTROL_FRAGMENT ||
+                              s.error == WS_ERR_CONTROL_SIZE);
+                    else if (!fin)
+                        CHECK_INT(s.error, WS_ERR_CONTROL_FRAGMENT);
+                    else if (len > 125)
+                        CHECK_INT(s.error, WS_ERR_CONTROL_SIZE);
+                    else if (op == 8 && len == 1)
+                        CHECK(s.error == 0 || s.error == WS_ERR_CLOSE_SIZE);
+                    else
+                        CHECK_INT(s.error, 0);
+                    side_over(&s);
+                }
 }
 
 /* lengths not in their shortest form: all that fit in 16 bits, and a sample in 64 */
@@ -460,35 +480,37 @@ TEST(sec_C6_lengths_not_shortest)
     int client;
     uint32_t len;
 
-    for (client = 0; client < 2; client++) for (len = 0; len < 65600; len += len < 140 ? 1 : len < 65500 ? 977 : 7) {
-        world w;
-        side s;
-        uint8_t b[10];
-        int i;
+    for (client = 0; client < 2; client++)
+        for (len = 0; len < 65600; len += len < 140 ? 1 : len < 65500 ? 977 : 7) {
+            world w;
+            side s;
+            uint8_t b[10];
+            int i;
 
-        if (len < 65536) {
+            if (len < 65536) {
+                side_plain(&s, &w, client);
+                b[0] = 0x82;
+                b[1] = client ? 126 : 254;
+                b[2] = (uint8_t)(len >> 8);
+                b[3] = (uint8_t)len;
+                side_feed(&s, b, 4);
+                CHECK_INT(s.error, len < 126 ? WS_ERR_LENGTH : 0);
+                if (s.error)
+                    CHECK_INT(side_sent(&s, NULL).close_code, 1002);
+                side_over(&s);
+            }
             side_plain(&s, &w, client);
             b[0] = 0x82;
-            b[1] = client ? 126 : 254;
-            b[2] = (uint8_t)(len >> 8);
-            b[3] = (uint8_t)len;
-            side_feed(&s, b, 4);
-            CHECK_INT(s.error, len < 126 ? WS_ERR_LENGTH : 0);
-            if (s.error) CHECK_INT(side_sent(&s, NULL).close_code, 1002);
+            b[1] = client ? 127 : 255;
+            for (i = 0; i < 8; i++) b[2 + i] = (uint8_t)(i < 4 ? 0 : len >> (56 - 8 * i));
+            side_feed(&s, b, 10);
+            CHECK_INT(s.error, len < 65536 ? WS_ERR_LENGTH : 0);
             side_over(&s);
         }
-        side_plain(&s, &w, client);
-        b[0] = 0x82;
-        b[1] = client ? 127 : 255;
-        for (i = 0; i < 8; i++) b[2 + i] = (uint8_t)(i < 4 ? 0 : len >> (56 - 8 * i));
-        side_feed(&s, b, 10);
-        CHECK_INT(s.error, len < 65536 ? WS_ERR_LENGTH : 0);
-        side_over(&s);
-    }
 }
 
-/* every order of four frames out of {TEXT, BINARY, CONTINUATION, PING, PONG} x FIN against a
-   model */
+/* every order of four frames out of {TEXT, BINARY, CONTINUATION, PING, PONG} x FIN
+   against a model */
 TEST(sec_C7_orders_of_frames)
 {
     static const int kinds[] = { 0x01, 0x81, 0x02, 0x82, 0x00, 0x80, 0x89, 0x8a };
@@ -524,7 +546,8 @@ TEST(sec_C7_orders_of_frames)
     }
 }
 
-/* fragments: memory does not depend on their number; finite; empty ones count; sums count */
+/* fragments: memory does not depend on their number; finite; empty ones count; sums
+   count */
 TEST(sec_C8_endless_fragments)
 {
     world w;
@@ -578,13 +601,17 @@ TEST(sec_C8_endless_fragments)
         cfg = world_fresh(&w);
         cfg.max_fragments = 3;
         side_open(&s, &w, 0, &cfg);
-        side_frame(&s, 1, "a", 1); side_frame(&s, 0, "b", 1); side_frame(&s, 0x80, "c", 1);
-        side_frame(&s, 1, "a", 1); side_frame(&s, 0, "b", 1); side_frame(&s, 0x80, "c", 1);
+        side_frame(&s, 1, "a", 1);
+        side_frame(&s, 0, "b", 1);
+        side_frame(&s, 0x80, "c", 1);
+        side_frame(&s, 1, "a", 1);
+        side_frame(&s, 0, "b", 1);
+        side_frame(&s, 0x80, "c", 1);
         CHECK_INT(s.messages, 2);
         CHECK_INT(s.error, 0);
         side_over(&s);
     }
-    for (k = 0; k < 60; k++) {              /* the sum is limited, on the header that crosses */
+    for (k = 0; k < 60; k++) { /* the sum is limited, on the header that crosses */
         uint8_t h[6] = { 0, 0x80, 0, 0, 0, 0 };
         int over = k & 1;
         cfg = world_fresh(&w);
@@ -614,8 +641,11 @@ TEST(sec_C9_every_call_gets_on)
         ws_event ev;
 
         for (i = 0; i < n; i++) b[i] = (uint8_t)(rng_next(&seed) >> 40);
-        for (i = 0; i + 2 < n; i += 1 + rng_to(&seed, 12)) {    /* make some of it sensible */
-            static const uint8_t ops[] = { 0x81, 0x82, 0x01, 0x00, 0x80, 0x89, 0x8a, 0x88 };
+        for (i = 0; i + 2 < n;
+             i += 1 + rng_to(&seed, 12)) { /* make some of it sensible */
+            static const uint8_t ops[] = {
+                0x81, 0x82, 0x01, 0x00, 0x80, 0x89, 0x8a, 0x88
+            };
             b[i] = ops[rng_to(&seed, 8)];
             b[i + 1] = (uint8_t)((round & 1 ? 0 : 0x80) | rng_to(&seed, 8));
         }
@@ -637,8 +667,8 @@ TEST(sec_C9_every_call_gets_on)
     }
 }
 
-/* the stream ends after every byte of every transcript: never a message that was not whole,
-   never a clean end unless Close came */
+/* the stream ends after every byte of every transcript: never a message that was not
+   whole, never a clean end unless Close came */
 TEST(sec_C10_end_after_every_byte)
 {
     size_t i, a;
@@ -675,8 +705,8 @@ TEST(sec_C10_end_after_every_byte)
 
 TEST(sec_C11_input_behind_close)
 {
-    static const char *after[] = { "81'x'", "89'x'", "88x03e8", "=ff", "=8180", "^81'x'", "81xff",
-                                   "88x0000", "83", "82#70000" };
+    static const char *after[] = { "81'x'",  "89'x'", "88x03e8", "=ff", "=8180",
+                                   "^81'x'", "81xff", "88x0000", "83",  "82#70000" };
     size_t i;
     int client, mode;
 
@@ -736,9 +766,10 @@ TEST(sec_C12_a_million_frames_at_once)
     side_over(&s);
 }
 
-/* ==== D: control, close, time ========================================================== */
+/* ==== D: control, close, time ======================================================= */
 
-/* pings by the hundred thousand and no reading: nothing grows, the last one is answered */
+/* pings by the hundred thousand and no reading: nothing grows, the last one is
+   answered */
 TEST(sec_D1_pings_and_no_reading)
 {
     int client, stop, k;
@@ -778,7 +809,7 @@ TEST(sec_D1_pings_and_no_reading)
         f = side_sent(&s, NULL);
         CHECK_INT(f.data, 1);
         CHECK(f.pongs >= 1 && f.pongs <= 64);
-        CHECK(f.newest == 131071);          /* the latest is answered, whatever the order */
+        CHECK(f.newest == 131071); /* the latest is answered, whatever the order */
         buf_free(&b);
         side_over(&s);
     }
@@ -842,20 +873,25 @@ TEST(sec_D3_every_close_code)
         }
         side_over(&s);
     }
-    for (client = 0; client < 2; client++) for (code = 0; code < 127; code++) {    /* body length */
-        world w;
-        side s;
-        char body[128];
+    for (client = 0; client < 2; client++)
+        for (code = 0; code < 127; code++) { /* body length */
+            world w;
+            side s;
+            char body[128];
 
-        memset(body, 'r', sizeof body);
-        body[0] = 0x03; body[1] = (char)0xe8;
-        side_plain(&s, &w, client);
-        side_frame(&s, 0x88, body, (size_t)code);
-        CHECK_INT(s.error, code == 1 ? WS_ERR_CLOSE_SIZE : code > 125 ? WS_ERR_CONTROL_SIZE : 0);
-        CHECK_INT(s.code, code == 0 ? 1005 : s.error ? 1002 : 1000);
-        if (!s.error && code > 2) CHECK_INT(strlen(s.reason), code - 2);
-        side_over(&s);
-    }
+            memset(body, 'r', sizeof body);
+            body[0] = 0x03;
+            body[1] = (char)0xe8;
+            side_plain(&s, &w, client);
+            side_frame(&s, 0x88, body, (size_t)code);
+            CHECK_INT(s.error, code == 1    ? WS_ERR_CLOSE_SIZE
+                               : code > 125 ? WS_ERR_CONTROL_SIZE
+                                            : 0);
+            CHECK_INT(s.code, code == 0 ? 1005 : s.error ? 1002 : 1000);
+            if (!s.error && code > 2)
+                CHECK_INT(strlen(s.reason), code - 2);
+            side_over(&s);
+        }
 }
 
 /* what we may send as reason: UTF-8, cut before 123 bytes and never inside a character */
@@ -864,27 +900,31 @@ TEST(close_reason)
     static const char *ch[] = { "a", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80" };
     int kind, lead, n, i;
 
-    for (kind = 0; kind < 4; kind++) for (lead = 0; lead < 5; lead++) for (n = 0; n < 200; n += n < 25 ? 1 : 29) {
-        world w;
-        side s;
-        buf b = { 0 };
-        frames f;
-        size_t want;
-        size_t size = strlen(ch[kind]);
+    for (kind = 0; kind < 4; kind++)
+        for (lead = 0; lead < 5; lead++)
+            for (n = 0; n < 200; n += n < 25 ? 1 : 29) {
+                world w;
+                side s;
+                buf b = { 0 };
+                frames f;
+                size_t want;
+                size_t size = strlen(ch[kind]);
 
-        for (i = 0; i < lead; i++) buf_byte(&b, 'x');
-        for (i = 0; i < n; i++) buf_str(&b, ch[kind]);
-        want = b.n;
-        if (want > 123) want = (size_t)lead + (123 - (size_t)lead) / size * size;
-        side_plain(&s, &w, n & 1);
-        CHECK_INT(ws_close(s.c, 1000, buf_c(&b)), 0);
-        side_pull(&s);
-        f = side_sent(&s, NULL);
-        CHECK_INT(f.reason_n, want);
-        CHECK(!memcmp(f.reason, buf_c(&b), f.reason_n < want ? f.reason_n : want));
-        buf_free(&b);
-        side_over(&s);
-    }
+                for (i = 0; i < lead; i++) buf_byte(&b, 'x');
+                for (i = 0; i < n; i++) buf_str(&b, ch[kind]);
+                want = b.n;
+                if (want > 123)
+                    want = (size_t)lead + (123 - (size_t)lead) / size * size;
+                side_plain(&s, &w, n & 1);
+                CHECK_INT(ws_close(s.c, 1000, buf_c(&b)), 0);
+                side_pull(&s);
+                f = side_sent(&s, NULL);
+                CHECK_INT(f.reason_n, want);
+                CHECK(
+                    !memcmp(f.reason, buf_c(&b), f.reason_n < want ? f.reason_n : want));
+                buf_free(&b);
+                side_over(&s);
+            }
 }
 
 /* every way the closing handshake can stall ends in time, with one CLOSE */
@@ -922,18 +962,34 @@ TEST(sec_D4_stalled_closing)
         switch (what) {
         case 0: CHECK_INT(ws_close(s.c, 1000, NULL), 0); break;         /* silent peer */
         case 1: side_peer_closes(&s, 1000, ""); break;
-        case 2: side_end(&s); break;                                    /* FIN without Close */
-        case 3: ws_close(s.c, 1000, NULL); side_pull(&s); side_peer_closes(&s, 1001, ""); break;    /* crossing */
+        case 2: side_end(&s); break; /* FIN without Close */
+        case 3:
+            ws_close(s.c, 1000, NULL);
+            side_pull(&s);
+            side_peer_closes(&s, 1001, "");
+            break; /* crossing */
         case 4: ws_close(s.c, 1000, NULL); side_pull(&s); side_end(&s); break;
-        case 5: s.hold = 1; ws_send_text(s.c, "x"); ws_close(s.c, 1000, NULL); break;  /* never writable */
-        case 8: side_frame(&s, 0x83, "", 0); break;                     /* our error, silent peer */
+        case 5:
+            s.hold = 1;
+            ws_send_text(s.c, "x");
+            ws_close(s.c, 1000, NULL);
+            break; /* never writable */
+        case 8: side_frame(&s, 0x83, "", 0); break; /* our error, silent peer */
         }
         side_pull(&s);
         side_time(&s, 5000 + 10);
         CHECK_INT(s.closes, 1);
-        if (what == 0 || what == 5) { CHECK_INT(s.error, WS_ERR_CLOSE_TIMEOUT); CHECK_INT(s.clean, 0); CHECK_INT(s.code, 1006); }
+        if (what == 0 || what == 5) {
+            CHECK_INT(s.error, WS_ERR_CLOSE_TIMEOUT);
+            CHECK_INT(s.clean, 0);
+            CHECK_INT(s.code, 1006);
+        }
         if (what == 1 || what == 3) { CHECK_INT(s.clean, 1); CHECK_INT(s.error, 0); }
-        if (what == 2 || what == 4) { CHECK_INT(s.code, 1006); CHECK_INT(s.clean, 0); CHECK_INT(s.error, WS_ERR_EOF); }
+        if (what == 2 || what == 4) {
+            CHECK_INT(s.code, 1006);
+            CHECK_INT(s.clean, 0);
+            CHECK_INT(s.error, WS_ERR_EOF);
+        }
         side_release(&s);
         side_time(&s, 5000 + 10);
         CHECK_INT(ws_finished(s.c), 1);
@@ -941,7 +997,8 @@ TEST(sec_D4_stalled_closing)
         CHECK_INT(ws_state(s.c), WS_STATE_CLOSED);
         side_over(&s);
     }
-    for (what = 1; what < 30000; what = what * 3 + 1) {     /* the timeout is the configured one */
+    for (what = 1; what < 30000;
+         what = what * 3 + 1) { /* the timeout is the configured one */
         world w;
         side s;
         ws_config cfg = world_fresh(&w);
@@ -961,7 +1018,9 @@ TEST(sec_D4_stalled_closing)
 /* a bad Close is never echoed; forbidden codes never leave (check_frames faults them) */
 TEST(sec_D5_bad_close_is_not_echoed)
 {
-    static const int codes[] = { 0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535 };
+    static const int codes[] = {
+        0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535
+    };
     size_t i;
     int client;
 
@@ -999,14 +1058,20 @@ TEST(sec_D6_ping_while_held_or_closing)
         f = side_sent(&s, NULL);
         CHECK_INT(f.pongs, 1);
         CHECK_INT(f.data, 1);
-        ws_close(s.c, 1000, NULL);          /* ping after our Close: due until the peer's (5.5.2) */
+        ws_close(s.c, 1000,
+                 NULL); /* ping after our Close: due until the peer's (5.5.2) */
         side_pull(&s);
         side_frame(&s, 0x89, "late", 4);
         f = side_sent(&s, NULL);
         CHECK_INT(f.pongs, 2);
         CHECK_INT(s.error, 0);
-        { buf b = { 0 }; put_close(&b, !client, 1000, ""); put_frame(&b, 0x89, !client, "x", 1, 0);
-          side_feed(&s, b.p, b.n); buf_free(&b); }
+        {
+            buf b = { 0 };
+            put_close(&b, !client, 1000, "");
+            put_frame(&b, 0x89, !client, "x", 1, 0);
+            side_feed(&s, b.p, b.n);
+            buf_free(&b);
+        }
         f = side_sent(&s, NULL);
         CHECK_INT(f.pongs, 2);
         CHECK_INT(s.clean, 1);
@@ -1034,7 +1099,8 @@ TEST(sec_D7_pongs_unasked)
 
     for (client = 0; client < 2; client++) {
         side_plain(&s, &w, client);
-        for (i = 0; i < 1000; i++) side_frame(&s, 0x8a, "whatever you say", (size_t)(i % 17));
+        for (i = 0; i < 1000; i++)
+            side_frame(&s, 0x8a, "whatever you say", (size_t)(i % 17));
         CHECK_INT(s.pongs, 1000);
         CHECK_INT(s.error, 0);
         CHECK_INT(side_sent(&s, NULL).n, 0);
@@ -1055,36 +1121,47 @@ TEST(sec_D7_pongs_unasked)
 /* a peer that vanished is found in ping_interval + ping_timeout */
 TEST(sec_D8_vanished_peer)
 {
-    static const uint32_t times[][2] = { { 0, 0 }, { 1000, 500 }, { 5, 5 }, { 100, 10000 }, { 30000, 1 } };
+    static const uint32_t times[][2] = {
+        { 0, 0 }, { 1000, 500 }, { 5, 5 }, { 100, 10000 }, { 30000, 1 }
+    };
     size_t i;
     int client, hold;
 
-    for (client = 0; client < 2; client++) for (i = 0; i < 5; i++) for (hold = 0; hold < 2; hold++) {
-        world w;
-        side s;
-        ws_config cfg = world_fresh(&w);
-        uint32_t a = times[i][0] ? times[i][0] : 20000, b = times[i][1] ? times[i][1] : 20000;
-        frames f;
-        long ticks;
+    for (client = 0; client < 2; client++)
+        for (i = 0; i < 5; i++)
+            for (hold = 0; hold < 2; hold++) {
+                world w;
+                side s;
+                ws_config cfg = world_fresh(&w);
+                uint32_t a = times[i][0] ? times[i][0] : 20000,
+                         b = times[i][1] ? times[i][1] : 20000;
+                frames f;
+                long ticks;
 
-        cfg.ping_interval = times[i][0];
-        cfg.ping_timeout = times[i][1];
-        side_open(&s, &w, client, &cfg);
-        s.hold = hold;
-        ticks = side_time(&s, a - 1);
-        CHECK_INT(s.out.n - s.head, 0);
-        ticks += side_time(&s, 2);
-        if (!hold) { f = side_sent(&s, NULL); CHECK_INT(f.pings, 1); }
-        CHECK_INT(s.closes, b < 2);
-        if (b > 3) { ticks += side_time(&s, b - 3); CHECK_INT(s.closes, 0); }
-        ticks += side_time(&s, 5);
-        CHECK_INT(s.closes, 1);
-        CHECK_INT(s.error, WS_ERR_PING_TIMEOUT);
-        CHECK_INT(s.code, 1006);
-        CHECK(ticks < 40);                  /* no spinning */
-        s.hold = 0;
-        side_over(&s);
-    }
+                cfg.ping_interval = times[i][0];
+                cfg.ping_timeout = times[i][1];
+                side_open(&s, &w, client, &cfg);
+                s.hold = hold;
+                ticks = side_time(&s, a - 1);
+                CHECK_INT(s.out.n - s.head, 0);
+                ticks += side_time(&s, 2);
+                if (!hold) {
+                    f = side_sent(&s, NULL);
+                    CHECK_INT(f.pings, 1);
+                }
+                CHECK_INT(s.closes, b < 2);
+                if (b > 3) {
+                    ticks += side_time(&s, b - 3);
+                    CHECK_INT(s.closes, 0);
+                }
+                ticks += side_time(&s, 5);
+                CHECK_INT(s.closes, 1);
+                CHECK_INT(s.error, WS_ERR_PING_TIMEOUT);
+                CHECK_INT(s.code, 1006);
+                CHECK(ticks < 40); /* no spinning */
+                s.hold = 0;
+                side_over(&s);
+            }
     {                                       /* off means off */
         world w;
         side s;
@@ -1112,7 +1189,12 @@ TEST(idle_timeout)
         cfg.idle_timeout = 60000;
         cfg.ping_interval = 10000;
         side_open(&s, &w, client, &cfg);
-        for (i = 0; i < 10; i++) { side_time(&s, 50000 / 5); side_frame(&s, 0x8a, "", 0); if (i % 4 == 3) side_frame(&s, 0x81, "m", 1); }
+        for (i = 0; i < 10; i++) {
+            side_time(&s, 50000 / 5);
+            side_frame(&s, 0x8a, "", 0);
+            if (i % 4 == 3)
+                side_frame(&s, 0x81, "m", 1);
+        }
         CHECK_INT(s.closes, 0);
         for (i = 0; i < 7; i++) { side_time(&s, 9000); side_frame(&s, 0x8a, "", 0); }
         CHECK_INT(side_sent(&s, NULL).close_code, 1001);
@@ -1169,7 +1251,8 @@ TEST(idle_refused)
         for (i = 0; i < 4; i++) {
             CHECK_INT(ws_error(s.c), 0);
             CHECK_INT(ws_send(s.c, WS_OP_BINARY, big, sizeof big), WS_ERR_BACKLOG);
-            CHECK_INT(ws_send_latest(s.c, 0, WS_OP_BINARY, big, sizeof big), WS_ERR_BACKLOG);
+            CHECK_INT(ws_send_latest(s.c, 0, WS_OP_BINARY, big, sizeof big),
+                      WS_ERR_BACKLOG);
             w.now += 250;
             ws_tick(s.c, w.now);
         }
@@ -1181,49 +1264,59 @@ TEST(idle_refused)
 /* clocks: any start, 32-bit wrap, jumps of an hour */
 TEST(sec_D9_clocks_that_jump)
 {
-    static const uint64_t start[] = { 0, 1, 0xFFFFFFFFu - 5000u, 0xFFFFFFFFu, 0x80000000u - 7,
-                                      ~0ull - 5000, 1ull << 63, (1ull << 63) - 3000, 1ull << 40 };
+    static const uint64_t start[] = { 0,
+                                      1,
+                                      0xFFFFFFFFu - 5000u,
+                                      0xFFFFFFFFu,
+                                      0x80000000u - 7,
+                                      ~0ull - 5000,
+                                      1ull << 63,
+                                      (1ull << 63) - 3000,
+                                      1ull << 40 };
     size_t i;
     int client, wrap, k;
 
-    for (client = 0; client < 2; client++) for (i = 0; i < 9; i++) for (wrap = 0; wrap < 2; wrap++) {
-        world w;
-        side s;
-        ws_config cfg = world_fresh(&w);    /* handshake deadline */
-        uint64_t t0 = start[i], t;
+    for (client = 0; client < 2; client++)
+        for (i = 0; i < 9; i++)
+            for (wrap = 0; wrap < 2; wrap++) {
+                world w;
+                side s;
+                ws_config cfg = world_fresh(&w); /* handshake deadline */
+                uint64_t t0 = start[i], t;
 
-        w.now = wrap ? (uint32_t)t0 : t0;
-        side_new(&s, &w, client, &cfg);
-        for (t = 0; t < 9999; t += 303) {
-            ws_tick(s.c, wrap ? (uint32_t)(t0 + t) : t0 + t);
-            side_pull(&s);
-            CHECK_INT(s.closes, 0);
-            CHECK(ws_timeout(s.c) > 0 && ws_timeout(s.c) <= 10000);
-        }
-        ws_tick(s.c, wrap ? (uint32_t)(t0 + 10001) : t0 + 10001);
-        side_pull(&s);
-        CHECK_INT(s.closes, 1);
-        CHECK_INT(s.error, WS_ERR_HANDSHAKE_TIMEOUT);
-        side_over(&s);
+                w.now = wrap ? (uint32_t)t0 : t0;
+                side_new(&s, &w, client, &cfg);
+                for (t = 0; t < 9999; t += 303) {
+                    ws_tick(s.c, wrap ? (uint32_t)(t0 + t) : t0 + t);
+                    side_pull(&s);
+                    CHECK_INT(s.closes, 0);
+                    CHECK(ws_timeout(s.c) > 0 && ws_timeout(s.c) <= 10000);
+                }
+                ws_tick(s.c, wrap ? (uint32_t)(t0 + 10001) : t0 + 10001);
+                side_pull(&s);
+                CHECK_INT(s.closes, 1);
+                CHECK_INT(s.error, WS_ERR_HANDSHAKE_TIMEOUT);
+                side_over(&s);
 
-        cfg = world_fresh(&w);              /* keepalive, then a peer gone */
-        w.now = wrap ? (uint32_t)t0 : t0;
-        side_open(&s, &w, client, &cfg);
-        for (t = 0; t < 100000; t += 500) {
-            ws_tick(s.c, wrap ? (uint32_t)(t0 + t) : t0 + t);
-            side_pull(&s);
-            if (t % 15000 == 0) side_frame(&s, 0x8a, "", 0);
-            CHECK_INT(s.closes, 0);
-        }
-        for (k = 0; k < 90 && !s.closes; k++, t += 500) {
-            ws_tick(s.c, wrap ? (uint32_t)(t0 + t) : t0 + t);
-            side_pull(&s);
-        }
-        CHECK_INT(s.closes, 1);
-        CHECK_INT(s.error, WS_ERR_PING_TIMEOUT);
-        CHECK(k > 60);
-        side_over(&s);
-    }
+                cfg = world_fresh(&w); /* keepalive, then a peer gone */
+                w.now = wrap ? (uint32_t)t0 : t0;
+                side_open(&s, &w, client, &cfg);
+                for (t = 0; t < 100000; t += 500) {
+                    ws_tick(s.c, wrap ? (uint32_t)(t0 + t) : t0 + t);
+                    side_pull(&s);
+                    if (t % 15000 == 0)
+                        side_frame(&s, 0x8a, "", 0);
+                    CHECK_INT(s.closes, 0);
+                }
+                for (k = 0; k < 90 && !s.closes; k++, t += 500) {
+                    ws_tick(s.c, wrap ? (uint32_t)(t0 + t) : t0 + t);
+                    side_pull(&s);
+                }
+                CHECK_INT(s.closes, 1);
+                CHECK_INT(s.error, WS_ERR_PING_TIMEOUT);
+                CHECK(k > 60);
+                side_over(&s);
+            }
     for (client = 0; client < 2; client++) for (k = 0; k < 4; k++) {    /* jumps */
         world w;
         side s;
@@ -1263,15 +1356,19 @@ TEST(sec_D9_clocks_that_jump)
     }
 }
 
-/* ==== E: UTF-8 ========================================================================= */
+/* ==== E: UTF-8 ====================================================================== */
 
 /* a second formulation: decode, then look at the value */
 static int utf8_whole(const uint8_t *p, size_t n)
 {
     while (n) {
         uint32_t v;
-        size_t k = p[0] < 0x80 ? 1 : p[0] >= 0xC2 && p[0] < 0xE0 ? 2 : p[0] >= 0xE0 && p[0] < 0xF0 ? 3
-                 : p[0] >= 0xF0 && p[0] < 0xF5 ? 4 : 0, i;
+        size_t k = p[0] < 0x80                   ? 1
+                   : p[0] >= 0xC2 && p[0] < 0xE0 ? 2
+                   : p[0] >= 0xE0 && p[0] < 0xF0 ? 3
+                   : p[0] >= 0xF0 && p[0] < 0xF5 ? 4
+                                                 : 0,
+               i;
         if (!k || k > n) return 0;
         v = k == 1 ? p[0] : p[0] & (0x7Fu >> k);
         for (i = 1; i < k; i++) {
@@ -1286,12 +1383,14 @@ static int utf8_whole(const uint8_t *p, size_t n)
     return 1;
 }
 
-/* every pair of bytes, and edge triples and quads, as text messages and as close reasons, in
-   one frame and split after every byte, behind a long run of ASCII too */
+/* every pair of bytes, and edge triples and quads, as text messages and as close
+   reasons, in one frame and split after every byte, behind a long run of ASCII too */
 TEST(sec_E1_bad_text_and_reasons)
 {
-    static const uint8_t edge[] = { 0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2,
-        0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xF7, 0xF8, 0xFE, 0xFF };
+    static const uint8_t edge[] = { 0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F,
+                                    0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0,
+                                    0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1,
+                                    0xF3, 0xF4, 0xF5, 0xF7, 0xF8, 0xFE, 0xFF };
     enum { EDGES = sizeof edge };
     static char long_text[200];
     uint32_t i;
@@ -1348,7 +1447,7 @@ TEST(sec_E1_bad_text_and_reasons)
     }
 }
 
-/* ==== G: sending ======================================================================= */
+/* ==== G: sending ==================================================================== */
 
 static int by_value(const void *a, const void *b)
 {
@@ -1419,7 +1518,7 @@ TEST(sec_G1_keys_are_fresh)
         CHECK_INT(s.error, WS_ERR_RANDOM);
         side_over(&s);
     }
-    for (i = 1; i < 4; i++) {               /* it fails while connecting: nothing leaves */
+    for (i = 1; i < 4; i++) { /* it fails while connecting: nothing leaves */
         ws_config cfg = world_fresh(&w);
 
         w.r.fail_at = 1;
@@ -1492,7 +1591,7 @@ TEST(sec_G2_a_peer_that_never_reads)
         CHECK_INT(ws_error(s.c), 0);                        /* not the end of the world */
         CHECK_INT(s.writables, 0);
         while (1) {
-            side_pull(&s);                                  /* events only: output is held */
+            side_pull(&s); /* events only: output is held */
             ws_output(s.c, &n);
             if (!n) break;
             if (s.writables) CHECK(ws_buffered(s.c) <= max / 2);
@@ -1564,7 +1663,8 @@ TEST(sec_G3_writes_cut)
 /* lengths we send */
 TEST(sec_G5_lengths_that_we_send)
 {
-    static const size_t lens[] = { 0, 1, 2, 124, 125, 126, 127, 128, 65534, 65535, 65536, 65537, 200000 };
+    static const size_t lens[] = { 0,   1,     2,     124,   125,   126,   127,
+                                   128, 65534, 65535, 65536, 65537, 200000 };
     size_t i, k;
     int client, op;
     char *data = (char *)malloc(200000);
@@ -1574,7 +1674,11 @@ TEST(sec_G5_lengths_that_we_send)
     for (i = 0; i < sizeof lens / sizeof *lens; i++) {
         world w;
         side s;
-        size_t n = lens[i], ext = n > 65535 ? 8 : n > 125 ? 2 : 0, h = 2 + ext + (client ? 4 : 0);
+        size_t n = lens[i],
+               ext = n > 65535 ? 8
+                     : n > 125 ? 2
+                               : 0,
+               h = 2 + ext + (client ? 4 : 0);
         const uint8_t *p;
         buf want = { 0 };
 
@@ -1586,7 +1690,8 @@ TEST(sec_G5_lengths_that_we_send)
         p = (const uint8_t *)s.out.p + s.head;
         CHECK_INT(p[0], 0x80 | op);
         CHECK_INT(p[1], (client ? 0x80 : 0) | (int)(ext == 8 ? 127 : ext ? 126 : n));
-        for (k = 0; k < ext; k++) CHECK_INT(p[2 + k], (uint8_t)((uint64_t)n >> (8 * (ext - 1 - k))));
+        for (k = 0; k < ext; k++)
+            CHECK_INT(p[2 + k], (uint8_t)((uint64_t)n >> (8 * (ext - 1 - k))));
         buf_str(&want, op == 1 ? "81" : "82");
         show(&want, data, n);
         buf_str(&want, " ");
@@ -1607,7 +1712,8 @@ TEST(sec_G5_lengths_that_we_send)
     for (op = -2; op < 300; op++) {                                        /* opcodes */
         world w;
         side s;
-        int good = op == 1 || op == 2 || op == (1 | WS_OP_PLAIN) || op == (2 | WS_OP_PLAIN);
+        int good = op == 1 || op == 2 || op == (1 | WS_OP_PLAIN) ||
+                   op == (2 | WS_OP_PLAIN);
         side_plain(&s, &w, op & 1);
         CHECK_INT(ws_send(s.c, op, "x", 1), good ? 0 : WS_ERR_ARGUMENT);
         side_pull(&s);
@@ -1715,26 +1821,39 @@ TEST(pause)
     uint64_t seed = 3;
 
     for (client = 0; client < 2; client++) for (round = 0; round < 300; round++) {
-        static const char spec[] = "81'a' 01'b' 89'p' 80'c' 82#300 8a 81'd' 89'x' 82#70 88x03e8'bye'";
-        world w;
-        side s;
-        buf in = { 0 };
-        size_t done = 0;
-        int paused = 0, idle = 0;
+            static const char spec[] =
+                "81'a' 01'b' 89'p' 80'c' 82#300 8a 81'd' 89'x' 82#70 88x03e8'bye'";
+            world w;
+            side s;
+            buf in = { 0 };
+            size_t done = 0;
+            int paused = 0, idle = 0;
 
-        put_frames(&in, spec, !client);
-        side_plain(&s, &w, client);
-        while (done < in.n && idle < 1000) {
-            size_t n = 1 + rng_to(&seed, 90), k;
-            if (rng_to(&seed, 3) == 0) { paused = !paused; if (paused) ws_pause(s.c); else ws_resume(s.c); }
-            if (n > in.n - done) n = in.n - done;
-            if (rng_to(&seed, 2)) n = ws_feed_room(s.c) < n ? ws_feed_room(s.c) : n;
-            k = ws_feed(s.c, in.p + done, n);
-            CHECK(k <= n);
-            done += k;
-            if (rng_to(&seed, 2)) side_pull(&s);
-            else { side_output(&s); side_next(&s); }
-            idle = k ? 0 : idle + 1;
+            put_frames(&in, spec, !client);
+            side_plain(&s, &w, client);
+            while (done < in.n && idle < 1000) {
+                size_t n = 1 + rng_to(&seed, 90), k;
+                if (rng_to(&seed, 3) == 0) {
+                    paused = !paused;
+                    if (paused)
+                        ws_pause(s.c);
+                    else
+                        ws_resume(s.c);
+                }
+                if (n > in.n - done)
+                    n = in.n - done;
+                if (rng_to(&seed, 2))
+                    n = ws_feed_room(s.c) < n ? ws_feed_room(s.c) : n;
+                k = ws_feed(s.c, in.p + done, n);
+                CHECK(k <= n);
+                done += k;
+                if (rng_to(&seed, 2))
+                    side_pull(&s);
+                else {
+                    side_output(&s);
+                    side_next(&s);
+                }
+                idle = k ? 0 : idle + 1;
         }
         ws_resume(s.c);
         side_pull(&s);
@@ -1746,7 +1865,7 @@ TEST(pause)
     }
 }
 
-/* ==== H: calls at any time ============================================================= */
+/* ==== H: calls at any time ========================================================== */
 
 enum { CALLS = 34 };
 
@@ -1782,7 +1901,11 @@ static void call(ws_conn *c, int k)
     case 22: CHECK(ws_error_text(c) && ws_protocol(c)); break;
     case 23: ws_user(c); ws_set_user(c, &ev); break;
     case 24: CHECK(ws_method(c) && ws_target(c)); ws_status(c); break;
-    case 25: ws_header_value(c, "Host"); ws_header_value(c, NULL); ws_header_value(c, ""); break;
+    case 25:
+        ws_header_value(c, "Host");
+        ws_header_value(c, NULL);
+        ws_header_value(c, "");
+        break;
     case 26: ws_send(c, WS_OP_BINARY, NULL, 0); break;
     case 27: ws_send(c, 77, "x", 1); break;
     case 28: ws_feed(c, NULL, 0); break;
@@ -1829,7 +1952,11 @@ TEST(sec_H1_any_function_at_any_event)
         s.event = caller;
         call_now = k; call_type = type; call_after = after;
         side_output(&s);
-        if (type == WS_EV_WRITABLE) { s.hold = 1; for (i = 0; i < 9; i++) ws_send_text(s.c, "0123456789"); s.hold = 0; }
+        if (type == WS_EV_WRITABLE) {
+            s.hold = 1;
+            for (i = 0; i < 9; i++) ws_send_text(s.c, "0123456789");
+            s.hold = 0;
+        }
         if (sp == 4) buf_str(&in, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         else if (client) put_answer(&in, &s.out, NULL);
         else buf_str(&in, REQUEST);
@@ -1903,7 +2030,8 @@ TEST(null)
 #endif
 }
 
-/* events hold what they promise: data of an empty message is not NULL, user, state, texts */
+/* events hold what they promise: data of an empty message is not NULL, user, state,
+   texts */
 TEST(facts)
 {
     int client, e;
@@ -1990,8 +2118,8 @@ TEST(months_without_limits)
     }
 }
 
-/* The answer to a Close frame for which there is no memory: CLOSE has the peer's code and says
-   what failed. */
+/* The answer to a Close frame for which there is no memory: CLOSE has the peer's code
+   and says what failed. */
 TEST(close_without_memory)
 {
     int client;
@@ -2055,7 +2183,8 @@ TEST(manual_pong)
 
 TEST(round_trip)
 {
-    static const uint64_t starts[] = { 0, 1000, 0xFFFFFFF0u, 0xFFFFFFFFu, 0x7FFFFFF0u, 0x1FFFFFFF0u };
+    static const uint64_t starts[] = { 0,           1000,        0xFFFFFFF0u,
+                                       0xFFFFFFFFu, 0x7FFFFFF0u, 0x1FFFFFFF0u };
     static const uint32_t delays[] = { 0, 1, 20, 1000, 30000, 65534 };
     int client;
     size_t i, k;
@@ -2083,7 +2212,8 @@ TEST(round_trip)
             side_frame(&s, 0x8a, p, 4);
             CHECK_INT(ws_rtt(s.c), delays[k]);
         }
-        for (k = 65535; k < 0xFFFFFFFFu - 70000; k = k * 3 + 1) {   /* an answer too late to count */
+        for (k = 65535; k < 0xFFFFFFFFu - 70000;
+             k = k * 3 + 1) { /* an answer too late to count */
             CHECK_INT(ws_ping(s.c, NULL, 0), 0);
             CHECK_INT(last_ping(&s, p), 4);
             w.now += k;
@@ -2091,7 +2221,8 @@ TEST(round_trip)
             side_frame(&s, 0x8a, p, 4);
             CHECK_INT(ws_rtt(s.c), 65534);
         }
-        CHECK_INT(ws_ping(s.c, NULL, 0), 0);        /* pings of the application's own mean nothing here */
+        CHECK_INT(ws_ping(s.c, NULL, 0),
+                  0); /* pings of the application's own mean nothing here */
         CHECK_INT(last_ping(&s, p), 4);
         w.now += 5;
         ws_tick(s.c, w.now);
@@ -2107,7 +2238,7 @@ TEST(round_trip)
         ws_tick(s.c, w.now);
         side_frame(&s, 0x8a, p, 4);                 /* the same answer once more */
         CHECK_INT(ws_rtt(s.c), 5);
-        for (k = 0; k < 10000; k++) {               /* whatever a peer makes up, unasked or asked */
+        for (k = 0; k < 10000; k++) { /* whatever a peer makes up, unasked or asked */
             uint64_t v = rng_next(&r);
             memcpy(p, &v, 4);
             if (k % 3 == 0) {
@@ -2123,7 +2254,7 @@ TEST(round_trip)
         CHECK_INT(s.closes, 0);
         side_over(&s);
 
-        cfg = world_fresh(&w);                      /* the keepalive's ping tells it too */
+        cfg = world_fresh(&w); /* the keepalive's ping tells it too */
         w.now = starts[i];
         side_open(&s, &w, client, &cfg);
         side_time(&s, 20000);
@@ -2185,7 +2316,7 @@ TEST(resume_is_not_due)
     }
 }
 
-/* ==== more of the threats ============================================================== */
+/* ==== more of the threats =========================================================== */
 
 static int pattern_fill(void *user, void *bytes, size_t n)
 {
@@ -2274,11 +2405,13 @@ static double uneven(const long count[256], long total)
     double sum = 0, want = (double)total / 256;
     int i;
 
-    for (i = 0; i < 256; i++) sum += ((double)count[i] - want) * ((double)count[i] - want) / want;
+    for (i = 0; i < 256; i++)
+        sum += ((double)count[i] - want) * ((double)count[i] - want) / want;
     return sum;
 }
 
-/* keys from the system's source: none comes twice beyond chance, every byte is as good as any */
+/* keys from the system's source: none comes twice beyond chance, every byte is as good
+   as any */
 TEST(sec_G1_system)
 {
     enum { KEYS = 100000 };
@@ -2384,7 +2517,7 @@ TEST(sec_D9_back)
     cfg.idle_timeout = 25000;
     c = open_with(&cfg, t);
     CHECK_INT(quiet(c, t + 20000), 0);          /* the ping */
-    CHECK_INT(ws_send_text(c, "x"), 0);         /* not idle, though the deadline stands at 25 s */
+    CHECK_INT(ws_send_text(c, "x"), 0); /* not idle, though the deadline stands at 25 s */
     CHECK_INT(quiet(c, t + 22000), 0);
     t -= hour;
     CHECK_INT(quiet(c, t + 22000), 0);
@@ -2394,7 +2527,7 @@ TEST(sec_D9_back)
     CHECK_INT(ws_error(c), WS_ERR_PING_TIMEOUT);
     ws_free(c);
 
-    cfg.ping_interval = 1000;                   /* deadlines that come before the idle one */
+    cfg.ping_interval = 1000; /* deadlines that come before the idle one */
     cfg.ping_timeout = WS_NEVER;
     t = 10 * hour;
     c = open_with(&cfg, t);
@@ -2411,8 +2544,8 @@ TEST(sec_D9_back)
 
 static const char masked_hi[] = "\x81\x82\0\0\0\0hi";
 
-/* the peer's end is told after what it said before, also when that waits for us: paused, or
-   while the peer does not read */
+/* the peer's end is told after what it said before, also when that waits for us:
+   paused, or while the peer does not read */
 TEST(end_while_held)
 {
     int paused;
@@ -2441,9 +2574,9 @@ TEST(end_while_held)
     }
 }
 
-/* While we do not read, the peer's silence says nothing: paused, nobody is called dead; with
-   much unsent no ping is added to it; and a peer that takes bytes, however slowly, lives. One
-   that takes none does not. */
+/* While we do not read, the peer's silence says nothing: paused, nobody is called dead;
+   with much unsent no ping is added to it; and a peer that takes bytes, however slowly,
+   lives. One that takes none does not. */
 TEST(silence_while_held)
 {
     static char big[1000000];
@@ -2528,7 +2661,8 @@ TEST(sec_E2_error_texts_are_ascii)
     }
 }
 
-/* limits hold from the first byte, before the application has seen anything of the peer */
+/* limits hold from the first byte, before the application has seen anything of the
+   peer */
 TEST(sec_I2_limits_from_the_first_byte)
 {
     static const char early[] = REQUEST "\x82\xff\0\0\0\0\x7f\xff\xff\xff" "kkkk";
@@ -2547,7 +2681,7 @@ TEST(sec_I2_limits_from_the_first_byte)
     side_over(&s);
 }
 
-/* ==== states =========================================================================== */
+/* ==== states ======================================================================== */
 
 /* the numbers of the W3C */
 TEST(states)

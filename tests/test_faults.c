@@ -1,10 +1,10 @@
-/* Every result the system may give (sec_H5, sec_H4). A conversation over real sockets is held
-   again and again; each time one socket call of the library, at one of its turns, gives another
-   result instead: an error, fewer bytes, the end. What is passing may change nothing at all;
-   what is final ends that connection only.
-     drivers   blocking client, own loop, loop; the server is a loop
-     the clock is ours: who would sleep with nothing to wait for gets the time at once
-   test_faults_poll.c is the same with the poll driver. */
+/* Every result the system may give (sec_H5, sec_H4). A conversation over real sockets
+   is held again and again; each time one socket call of the library, at one of its
+   turns, gives another result instead: an error, fewer bytes, the end. What is passing
+   may change nothing at all; what is final ends that connection only. drivers blocking
+   client, own loop, loop; the server is a loop the clock is ours: who would sleep with
+   nothing to wait for gets the time at once test_faults_poll.c is the same with the
+   poll driver. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -42,14 +42,34 @@ int main(void)
 /* ---- the calls ---- */
 
 enum {
-    RECV, READV, SEND, SENDMSG, ACCEPT, CONNECT, SOCKET, BIND, LISTEN, FCNTL, SETSOCKOPT,
-    GETSOCKOPT, GETSOCKNAME, PIPE, POLLER_NEW, POLLER_SET, POLLER_WAIT, POLL, SHUTDOWN, CLOSE, CALLS
+    RECV,
+    READV,
+    SEND,
+    SENDMSG,
+    ACCEPT,
+    CONNECT,
+    SOCKET,
+    BIND,
+    LISTEN,
+    FCNTL,
+    SETSOCKOPT,
+    GETSOCKOPT,
+    GETSOCKNAME,
+    PIPE,
+    POLLER_NEW,
+    POLLER_SET,
+    POLLER_WAIT,
+    POLL,
+    SHUTDOWN,
+    CLOSE,
+    CALLS
 };
 
 static const char *const call_names[CALLS] = {
-    "recv", "readv", "send", "sendmsg", "accept", "connect", "socket", "bind", "listen",
-    "fcntl", "setsockopt", "getsockopt", "getsockname", "pipe", "epoll_create1", "epoll_ctl",
-    "epoll_wait", "poll", "shutdown", "close"
+    "recv",       "readv",      "send",        "sendmsg",  "accept",
+    "connect",    "socket",     "bind",        "listen",   "fcntl",
+    "setsockopt", "getsockopt", "getsockname", "pipe",     "epoll_create1",
+    "epoll_ctl",  "epoll_wait", "poll",        "shutdown", "close"
 };
 
 enum { ONE_BYTE = -1, NOTHING = -2 };   /* results that are no errno */
@@ -58,20 +78,20 @@ enum { CALLS_MAX = 30000 };             /* of one conversation: more is a spin *
 
 static struct faults {
     int side, call, result;             /* the result to give, 0: none */
-    long at, times;                     /* to calls number at .. at + times - 1 of that kind */
+    long at, times; /* to calls number at .. at + times - 1 of that kind */
     long count[2][CALLS], fired, total, waits;
     int now_side, tcp, blocking;
     int fds;                            /* open */
-    int deaf[2];                        /* so often the poller does not stop, start watching */
-    int takes;                          /* a failing accept takes the connection with it */
+    int deaf[2]; /* so often the poller does not stop, start watching */
+    int takes; /* a failing accept takes the connection with it */
     uint64_t now;                       /* the clock, ms */
 } f;
 
 static void stuck(const char *what)
 {
     printf("  %s: %s number %ld gives %d, %ld times, side %d, tcp %d, blocking %d\n"
-           "0 passed, 1 failed\n", what, call_names[f.call], f.at, f.result, f.times, f.side,
-           f.tcp, f.blocking);
+           "0 passed, 1 failed\n",
+           what, call_names[f.call], f.at, f.result, f.times, f.side, f.tcp, f.blocking);
     fflush(stdout);
     _exit(1);
 }
@@ -82,7 +102,8 @@ static int due(int call)
     long i = f.count[f.now_side][call]++;
 
     if (f.total++ > CALLS_MAX) stuck("spins");
-    if (!f.result || call != f.call || f.now_side != f.side || i < f.at || i >= f.at + f.times)
+    if (!f.result || call != f.call || f.now_side != f.side || i < f.at ||
+        i >= f.at + f.times)
         return 0;
     f.fired++;
     return f.result;
@@ -111,7 +132,9 @@ static ssize_t f_readv(int s, const struct iovec *v, int n)
 {
     int r = due(READV);
     if (r > 0) return fail(r);
-    return r == NOTHING ? 0 : r == ONE_BYTE ? recv(s, v[0].iov_base, 1, 0) : readv(s, v, n);
+    return r == NOTHING    ? 0
+           : r == ONE_BYTE ? recv(s, v[0].iov_base, 1, 0)
+                           : readv(s, v, n);
 }
 
 static ssize_t f_send(int s, const void *p, size_t n, int flags)
@@ -126,7 +149,8 @@ static ssize_t f_sendmsg(int s, const struct msghdr *m, int flags)
     int r = due(SENDMSG);
     if (r > 0) return fail(r);
     if (r == NOTHING) return 0;
-    return r == ONE_BYTE ? send(s, m->msg_iov[0].iov_base, 1, flags) : sendmsg(s, m, flags);
+    return r == ONE_BYTE ? send(s, m->msg_iov[0].iov_base, 1, flags)
+                         : sendmsg(s, m, flags);
 }
 
 #ifdef __linux__
@@ -259,7 +283,8 @@ static int f_epoll_create1(int flags)
 static int f_epoll_ctl(int poller, int op, int fd, struct epoll_event *e)
 {
     int r = op == EPOLL_CTL_DEL ? 0 : due(POLLER_SET);
-    if (op == EPOLL_CTL_MOD && f.deaf[e->events != 0]) return f.deaf[e->events != 0]--, fail(ENOMEM);
+    if (op == EPOLL_CTL_MOD && f.deaf[e->events != 0])
+        return f.deaf[e->events != 0]--, fail(ENOMEM);
     return r ? fail(r) : epoll_ctl(poller, op, fd, e);
 }
 
@@ -354,7 +379,7 @@ typedef struct setup {
     int driver, tcp;
     int server_closes;      /* else the client */
     int small;              /* without the last message */
-    int bystander;          /* a connection that must live on; faults come after it opened */
+    int bystander; /* a connection that must live on; faults come after it opened */
 } setup;
 
 typedef struct end { int opens, closes, got, pongs, code, clean, error, wrong; } end;
@@ -364,8 +389,9 @@ static struct world {
     ws_loop *loop;
     ws_conn *client, *bystander, *host; /* host: the bystander's server end */
     end at_client, at_server;
-    int stood, errors, live, extra;     /* echoes to the bystander, ws_poll < 0, heap blocks */
-    int newcomer;                       /* 1: every other connection is one, and is not judged */
+    int stood, errors, live,
+        extra; /* echoes to the bystander, ws_poll < 0, heap blocks */
+    int newcomer; /* 1: every other connection is one, and is not judged */
 } w;
 
 static void *counted(void *user, void *old, size_t old_size, size_t new_size)
@@ -390,7 +416,10 @@ static void judge(end *e, const ws_event *ev)
         e->wrong++;
 }
 
-static void say(ws_conn *c, int i) { ws_send(c, message[i].op, content + i, message[i].size); }
+static void say(ws_conn *c, int i)
+{
+    ws_send(c, message[i].op, content + i, message[i].size);
+}
 
 static void count_close(end *e, const ws_event *ev)
 {
@@ -489,7 +518,8 @@ static void own_step(void)
     int wants = ws_wants(w.client), n, ms;
 
     p.fd = ws_fd(w.client);
-    p.events = (short)((wants & WS_WANT_READ ? POLLIN : 0) | (wants & WS_WANT_WRITE ? POLLOUT : 0));
+    p.events = (short)((wants & WS_WANT_READ ? POLLIN : 0) |
+                       (wants & WS_WANT_WRITE ? POLLOUT : 0));
     n = ws_timeout(w.client) == 0 || poll(&p, 1, 0) > 0;
     if (n) ws_step(w.client);
     while (ws_next(w.client, &ev)) { on_client(&ev); n++; }
@@ -633,7 +663,8 @@ static void undisturbed(void)
     CHECK_INT(w.at_client.pongs, 1);
     CHECK_INT(w.at_client.closes, 1);
     CHECK_INT(w.at_server.closes, 1);
-    CHECK(w.at_client.clean && w.at_server.clean && !w.at_client.error && !w.at_server.error);
+    CHECK(w.at_client.clean && w.at_server.clean && !w.at_client.error &&
+          !w.at_server.error);
     CHECK(w.at_client.code == 1000 && w.at_server.code == 1000);
 }
 
@@ -643,18 +674,24 @@ static void undisturbed(void)
 typedef struct results { int call; int passing[20], final[14]; } results;
 
 static const results every[] = {
-    { RECV, { EINTR, EAGAIN, ENOBUFS, ONE_BYTE },
+    { RECV,
+      { EINTR, EAGAIN, ENOBUFS, ONE_BYTE },
       { ECONNRESET, NOTHING, EPIPE, ETIMEDOUT, ENOMEM, ECONNABORTED, EBADF, EIO } },
-    { READV, { EINTR, EAGAIN, ENOBUFS, ONE_BYTE },
+    { READV,
+      { EINTR, EAGAIN, ENOBUFS, ONE_BYTE },
       { ECONNRESET, NOTHING, EPIPE, ETIMEDOUT, ENOMEM, ECONNABORTED, EBADF, EIO } },
-    { SEND, { EINTR, EAGAIN, ENOBUFS, ONE_BYTE, NOTHING },
+    { SEND,
+      { EINTR, EAGAIN, ENOBUFS, ONE_BYTE, NOTHING },
       { ECONNRESET, EPIPE, ETIMEDOUT, ENOMEM, EPROTO, EBADF, EACCES } },
-    { SENDMSG, { EINTR, EAGAIN, ENOBUFS, ONE_BYTE, NOTHING },
+    { SENDMSG,
+      { EINTR, EAGAIN, ENOBUFS, ONE_BYTE, NOTHING },
       { ECONNRESET, EPIPE, ETIMEDOUT, ENOMEM, EPROTO, EBADF, EMSGSIZE } },
-    { ACCEPT, { EINTR, EAGAIN, ECONNABORTED, EPROTO, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENETDOWN,
-                ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM, EBADF },
+    { ACCEPT,
+      { EINTR, EAGAIN, ECONNABORTED, EPROTO, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENETDOWN,
+        ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM, EBADF },
       { 0 } },
-    { CONNECT, { EINTR },
+    { CONNECT,
+      { EINTR },
       { ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EADDRNOTAVAIL, ENOMEM, EAGAIN, EACCES } },
     { SOCKET, { 0 }, { EMFILE, ENFILE, ENOBUFS, ENOMEM, EPROTONOSUPPORT } },
     { BIND, { 0 }, { EADDRINUSE, EACCES, ENOMEM } },
@@ -666,7 +703,7 @@ static const results every[] = {
     { PIPE, { 0 }, { EMFILE, ENFILE } },
     { POLLER_NEW, { 0 }, { EMFILE, ENFILE, ENOMEM } },
     { POLLER_SET, { 0 }, { ENOMEM, ENOSPC } },
-    { POLLER_WAIT, { EINTR, EBADF }, { 0 } },       /* EBADF: ws_poll says so, once */
+    { POLLER_WAIT, { EINTR, EBADF }, { 0 } }, /* EBADF: ws_poll says so, once */
     { POLL, { EINTR, EAGAIN, ENOMEM, NOTHING }, { 0 } },
     { SHUTDOWN, { ENOTCONN, ENOBUFS }, { 0 } },
     { CLOSE, { EINTR, EIO }, { 0 } }
@@ -683,7 +720,8 @@ static void told(const setup *s, const struct faults *p)
 }
 
 /* One result at each turn of one call. */
-static void each_turn(const setup *s, struct faults p, int result, long turns, int passing)
+static void each_turn(const setup *s, struct faults p, int result, long turns,
+                      int passing)
 {
     p.result = result;
     for (p.at = 0; p.at < turns && test_faults < 5; p.at++) {
@@ -691,8 +729,9 @@ static void each_turn(const setup *s, struct faults p, int result, long turns, i
         long fired = talk(s, &p);
         runs++;
         if (passing || !fired) undisturbed();
-        if (!passing && fired && p.call == GETSOCKOPT)      /* the address, or this machine */
-            CHECK(w.at_client.error == WS_ERR_CONNECT || w.at_client.error == WS_ERR_SYSTEM);
+        if (!passing && fired && p.call == GETSOCKOPT) /* the address, or this machine */
+            CHECK(w.at_client.error == WS_ERR_CONNECT ||
+                  w.at_client.error == WS_ERR_SYSTEM);
         if (test_faults > had) told(s, &p);
     }
 }
@@ -718,7 +757,8 @@ static void each_fault(const setup *s, int side, int brief)
         for (p.times = 1; p.times <= (brief ? 1 : 3); p.times += 2)
             for (k = 0; r->passing[k]; k++) each_turn(s, p, r->passing[k], n, 1);
         p.times = 1;
-        for (k = 0; r->final[k] && k < (brief ? 2 : 20); k++) each_turn(s, p, r->final[k], n, 0);
+        for (k = 0; r->final[k] && k < (brief ? 2 : 20); k++)
+            each_turn(s, p, r->final[k], n, 0);
         p.times = CALLS_MAX;            /* and from then on always */
         if (r->final[0] && s->driver != LOOP) each_turn(s, p, r->final[brief], n, 0);
     }
@@ -729,7 +769,8 @@ static void fill(void)
     size_t i;
     if (content) return;
     content = (char *)malloc(BIG + MESSAGES);
-    for (i = 0; i < BIG + MESSAGES; i++) content[i] = (char)('a' + (i * 7 + i / 26 + i / 4001) % 26);
+    for (i = 0; i < BIG + MESSAGES; i++)
+        content[i] = (char)('a' + (i * 7 + i / 26 + i / 4001) % 26);
 }
 
 static void each_setup(int driver, int side)
@@ -821,7 +862,7 @@ static void accept_fails(int error, int takes, int deaf)
     f.deaf[0] = f.deaf[1] = deaf;
     start = f.now;
     while (f.now - start < 3000) loop_events(50);
-    CHECK(f.count[0][ACCEPT] > 0 && f.count[0][ACCEPT] <= 45);      /* every 100 ms, no more */
+    CHECK(f.count[0][ACCEPT] > 0 && f.count[0][ACCEPT] <= 45); /* every 100 ms, no more */
     CHECK(f.waits <= 120);
     if (takes) CHECK_INT(f.count[0][ACCEPT], 11);                   /* all in one turn */
     f.result = 0;
@@ -861,7 +902,8 @@ static const char request[] = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r
     "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     "Sec-WebSocket-Version: 13\r\n\r\n";
 
-/* Pulls what there is for a second; counts the messages, tells the error of CLOSE or 0. */
+/* Pulls what there is for a second; counts the messages, tells the error of CLOSE or
+   0. */
 static int pull(ws_conn *c, int *messages)
 {
     ws_event ev;
@@ -928,7 +970,8 @@ TEST(write_fails)
 
 /* ---- raw peers of a loop ---- */
 
-/* Opens a raw client of the loop, *fd: request sent, answer read. Returns its server end. */
+/* Opens a raw client of the loop, *fd: request sent, answer read. Returns its server
+   end. */
 static ws_conn *raw_open(int *fd)
 {
     char answer[512];
@@ -946,7 +989,8 @@ static ws_conn *raw_open(int *fd)
 
 static const char masked_hi[] = "\x81\x82\0\0\0\0hi", masked_yo[] = "\x81\x82\0\0\0\0yo";
 
-/* What a connection was about to send in a turn dies with it; the next one's frames are alone. */
+/* What a connection was about to send in a turn dies with it; the next one's frames are
+   alone. */
 TEST(freed_with_output)
 {
     char got[300];
@@ -976,7 +1020,8 @@ TEST(freed_with_output)
     close(fd[1]);
 }
 
-/* Input that waited while much was unsent is looked at as soon as the socket took that. */
+/* Input that waited while much was unsent is looked at as soon as the socket took
+   that. */
 TEST(held_within_a_turn)
 {
     static char big[100000];
@@ -1011,8 +1056,8 @@ TEST(held_within_a_turn)
     close(fd);
 }
 
-/* After an error of the peer the socket stays, so that what the peer still sends does not turn
-   our last words into a reset; but no longer than the timeout of closing. */
+/* After an error of the peer the socket stays, so that what the peer still sends does
+   not turn our last words into a reset; but no longer than the timeout of closing. */
 TEST(last_words)
 {
     char got[300], waste[5000];
@@ -1038,7 +1083,8 @@ TEST(last_words)
             CHECK_INT(send(fd, waste, sizeof waste, MSG_NOSIGNAL), sizeof waste);
             CHECK_INT(ws_poll(w.loop, &ev, 0), 0);
             n = recv(fd, got, sizeof got, 0);
-            CHECK(n > 4 && !memcmp(got, "\x88", 1) && got[2] == 3 && (uint8_t)got[3] == 0xEA);
+            CHECK(n > 4 && !memcmp(got, "\x88", 1) && got[2] == 3 &&
+                  (uint8_t)got[3] == 0xEA);
             CHECK_INT(recv(fd, got, sizeof got, 0), 0);
             close(fd);
             for (n = 0; n < 4 && f.fds > fds; n++) CHECK_INT(ws_poll(w.loop, &ev, 0), 0);
@@ -1070,8 +1116,8 @@ TEST(free_with_input_unread)
     close(peer);
 }
 
-/* A connection that was freed gives no event, though the poller had named it and input of it
-   waited to be looked at. */
+/* A connection that was freed gives no event, though the poller had named it and input
+   of it waited to be looked at. */
 TEST(freed_while_ready)
 {
     ws_event ev;
@@ -1102,7 +1148,8 @@ TEST(freed_while_ready)
     close(fd[0]);
 }
 
-/* Writing to a peer that is gone is no signal, by none of the ways in which bytes leave. */
+/* Writing to a peer that is gone is no signal, by none of the ways in which bytes
+   leave. */
 TEST(sec_H3_pipe)
 {
     static char echo[5000] = { (char)0x82, (char)0xFE, 4992 >> 8, (char)(4992 & 255) };
@@ -1133,7 +1180,8 @@ TEST(sec_H3_pipe)
     alone_over();
 }
 
-/* a socket that cannot be made non-blocking is not taken: a read of it could last for ever */
+/* a socket that cannot be made non-blocking is not taken: a read of it could last for
+   ever */
 TEST(adopt_fails)
 {
     int in_loop, turn, pair[2];

@@ -1,6 +1,7 @@
-/* Faults seen in the field: deadlines and ends, over sockets. Both roles, every driver, with and
-   without a wrap around the socket; the other side is played by hand, and time is a clock that is
-   put forward. What the engine alone shows of it: test_field_engine.c. */
+/* Faults seen in the field: deadlines and ends, over sockets. Both roles, every driver,
+   with and without a wrap around the socket; the other side is played by hand, and time
+   is a clock that is put forward. What the engine alone shows of it:
+   test_field_engine.c. */
 #ifdef _WIN32
 #include <stdio.h>
 int main(void)
@@ -17,7 +18,7 @@ int main(void)
 
 #define MINUTE 60000
 
-/* ==== one connection of the library, and its peer ====================================== */
+/* ==== one connection of the library, and its peer =================================== */
 
 enum { CLIENT, SERVER, ROLES };
 
@@ -59,7 +60,8 @@ static void heard(end *to, const ws_event *ev)
         buf_add(&body, b.data, b.size);
     }
     if (on_event) on_event(ev);
-    if (ev->type == WS_EV_CLOSE && driver == LOOP) conn = NULL;     /* the loop frees it */
+    if (ev->type == WS_EV_CLOSE && driver == LOOP)
+        conn = NULL; /* the loop frees it */
 }
 
 static void socket_made(void *user, intptr_t fd)
@@ -67,7 +69,8 @@ static void socket_made(void *user, intptr_t fd)
     line_taken(user, fd);
     lib_fd = (int)fd;
     if (copies) copy_fd = dup((int)fd);
-    if (send_room) setsockopt((int)fd, SOL_SOCKET, SO_SNDBUF, &send_room, sizeof send_room);
+    if (send_room)
+        setsockopt((int)fd, SOL_SOCKET, SO_SNDBUF, &send_room, sizeof send_room);
 }
 
 /* A wrap that changes nothing: the bytes go through cfg.wrap's functions. */
@@ -116,8 +119,8 @@ static void peer_connects(const ws_config *cfg)
     if (driver != LOOP) clients[0] = &e;
 }
 
-/* Makes the library's end, and the peer that plays part in each turn. With any cfg.proxy, the
-   peer is the proxy. */
+/* Makes the library's end, and the peer that plays part in each turn. With any
+   cfg.proxy, the peer is the proxy. */
 static void begin(ws_config *cfg, const char *scheme, void (*part)(peer *r))
 {
     static char url[64], proxy[64];
@@ -140,8 +143,10 @@ static void begin(ws_config *cfg, const char *scheme, void (*part)(peer *r))
     if (!cfg->on_socket) cfg->on_socket = socket_made;
     snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", far.port);
     if (cfg->proxy) cfg->proxy = proxy;
-    if (peer_room) setsockopt(far.listener, SOL_SOCKET, SO_RCVBUF, &peer_room, sizeof peer_room);
-    snprintf(url, sizeof url, "%s%s://localhost:%d/", scheme, wrapped ? "s" : "", far.port);
+    if (peer_room)
+        setsockopt(far.listener, SOL_SOCKET, SO_RCVBUF, &peer_room, sizeof peer_room);
+    snprintf(url, sizeof url, "%s%s://localhost:%d/", scheme, wrapped ? "s" : "",
+             far.port);
     conn = visit(driver, url, cfg);
 }
 
@@ -191,8 +196,8 @@ static void arrived(void)
     CHECK(poll(&p, 1, 10000) > 0);
 }
 
-/* The head of the peer's that answers, or begins, the opening handshake; "" while it waits for
-   the request. */
+/* The head of the peer's that answers, or begins, the opening handshake; "" while it
+   waits for the request. */
 static const char *peer_head(peer *r)
 {
     static buf answer;
@@ -208,7 +213,8 @@ static const char *peer_head(peer *r)
     return answer.p;
 }
 
-/* A part: the opening handshake. Done is 1 when the peer has spoken, 2 when it has heard. */
+/* A part: the opening handshake. Done is 1 when the peer has spoken, 2 when it has
+   heard. */
 static void shakes(peer *r)
 {
     const char *head = r->done ? "" : peer_head(r);
@@ -249,7 +255,8 @@ static void peer_closes(int code)
     peer_says(0x88, t, 2);
 }
 
-/* Takes the next frame of what the peer has read; its payload, of up to 125 bytes, goes to data. */
+/* Takes the next frame of what the peer has read; its payload, of up to 125 bytes, goes
+   to data. */
 static int peer_next(ws_frame *f, uint8_t data[125])
 {
     int head = ws_frame_decode(far.in, far.n, f);
@@ -300,9 +307,10 @@ static void end_comes(void)
     UNTIL(e.closes, 2000);
 }
 
-/* ==== 1: input that lies in the socket counts ========================================== */
+/* ==== 1: input that lies in the socket counts ======================================= */
 
-/* The peer answers every ping at once, the program looks rarely. Then the peer falls silent. */
+/* The peer answers every ping at once, the program looks rarely. Then the peer falls
+   silent. */
 TEST(field_01_pongs_in_the_socket)
 {
     static const struct { uint32_t interval, timeout, away; } times[] = {
@@ -355,7 +363,8 @@ TEST(field_01_who_has_spoken_is_not_pinged)
     }
 }
 
-/* The opening handshake, or an ordinary answer, comes in time: whole, or its rest does. */
+/* The opening handshake, or an ordinary answer, comes in time: whole, or its rest
+   does. */
 static void head_in_time(peer *r)
 {
     const char *head = r->done ? text : peer_head(r);
@@ -477,8 +486,8 @@ static void two_addresses(void *user, ws_conn *c, const char *host)
     ws_resolved(c, "127.0.0.1, 127.0.0.2");
 }
 
-/* The first address is connected, which is noticed after the time for it: it is taken all the
-   same, instead of the second, where nobody listens. */
+/* The first address is connected, which is noticed after the time for it: it is taken
+   all the same, instead of the second, where nobody listens. */
 TEST(field_01_a_connected_socket_is_taken)
 {
     role = CLIENT;
@@ -496,8 +505,8 @@ TEST(field_01_a_connected_socket_is_taken)
     }
 }
 
-/* A server that refuses whoever comes, at once: the client hears it, though it had not yet
-   noticed that it is connected. Not blocking: that one notices. */
+/* A server that refuses whoever comes, at once: the client hears it, though it had not
+   yet noticed that it is connected. Not blocking: that one notices. */
 TEST(field_01_a_refusal_before_connecting_was_noticed)
 {
     int http;
@@ -514,7 +523,8 @@ TEST(field_01_a_refusal_before_connecting_was_noticed)
             peer_turn(&far);
             if (far.fd < 0) turn();            /* the name, the socket */
         }
-        peer_text(&far, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy");
+        peer_text(&far,
+                  "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy");
         arrived();
         late(MINUTE);
         UNTIL(e.closes, 2000);
@@ -529,7 +539,8 @@ static void proxy_refuses(peer *r)
 {
     if (r->done || !strstr(r->in, "\r\n\r\n")) return;
     r->done = 1;
-    peer_text(r, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+    peer_text(r,
+              "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
     arrived();
     skipped += MINUTE;
 }
@@ -650,8 +661,9 @@ static size_t peer_drinks(size_t most)
     return all;
 }
 
-/* A peer that reads, if seldom, takes what waits: the room that it made is used before it is
-   given up. An answer with beats (http); a connection whose output holds its input back. */
+/* A peer that reads, if seldom, takes what waits: the room that it made is used before
+   it is given up. An answer with beats (http); a connection whose output holds its
+   input back. */
 TEST(field_01_room_in_the_socket)
 {
     int http, k;
@@ -660,7 +672,8 @@ TEST(field_01_room_in_the_socket)
         ws_config cfg = { 0 };
 
         if (http && role == CLIENT) continue;
-        if (!http && role == CLIENT && driver == BLOCKING) continue;    /* holds nothing back */
+        if (!http && role == CLIENT && driver == BLOCKING)
+            continue; /* holds nothing back */
         cfg.ping_interval = cfg.ping_timeout = 1000;
         cfg.max_backlog = 500000;
         send_room = peer_room = 4096;
@@ -699,7 +712,8 @@ static void floods(peer *r)
     size_t all = 0;
 
     while (n > 0 && all < 20000) {
-        n = send(r->fd, flood.p + flood_at, flood.n - flood_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = send(r->fd, flood.p + flood_at, flood.n - flood_at,
+                 MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n > 0) flood_at = (flood_at + (size_t)n) % flood.n, all += (size_t)n;
     }
     peer_read(r);
@@ -726,13 +740,15 @@ static void one_event(void)
     if (any > 0) note(&ev);
 }
 
-/* Pings without end are no message, and no Close: idle_timeout and close_timeout hold. Also for a
-   program that takes one event at a time. */
+/* Pings without end are no message, and no Close: idle_timeout and close_timeout hold.
+   Also for a program that takes one event at a time. */
 TEST(field_01_floods_are_judged)
 {
     int closing, single, i;
 
-    MOST_ENDS for (closing = 0; closing < 2; closing++) for (single = 0; single < 2; single++) {
+    MOST_ENDS for (closing = 0; closing < 2; closing++) for (single = 0; single < 2;
+                                                             single++)
+    {
         ws_config cfg = { 0 };
 
         if (single && wrapped) continue;
@@ -757,7 +773,8 @@ TEST(field_01_floods_are_judged)
 static void trickles(peer *r)
 {
     if (role == CLIENT && !strstr(r->in, "\r\n\r\n")) return;
-    if (!r->done) peer_text(r, role == SERVER ? "GET / HTTP/1.1\r\n" : "HTTP/1.1 101 OK\r\n");
+    if (!r->done)
+        peer_text(r, role == SERVER ? "GET / HTTP/1.1\r\n" : "HTTP/1.1 101 OK\r\n");
     if (!r->ended) send(r->fd, &"A: b\r\n"[r->done++ % 6], 1, MSG_NOSIGNAL);
     skipped += 400;
 }
@@ -776,7 +793,7 @@ TEST(field_01_a_trickling_head_is_judged)
     }
 }
 
-/* ==== 2: closing waits for a peer that reads =========================================== */
+/* ==== 2: closing waits for a peer that reads ======================================== */
 
 /* Ways to begin an end while output waits. */
 enum { BY_US, BY_PEER, BY_FAULT, REPLY, ANSWER, WAYS };
@@ -828,7 +845,8 @@ static void begin_ending(int way, size_t size, ws_config *cfg)
     CHECK(!e.closes && ws_buffered(conn) > 0);
 }
 
-/* The peer reads up to so many bytes. What comes behind the message is kept for peer_next. */
+/* The peer reads up to so many bytes. What comes behind the message is kept for
+   peer_next. */
 static size_t peer_sips(size_t most)
 {
     static char sip[65536];
@@ -855,8 +873,8 @@ static void free_the_ended(void)
     if (e.closes && driver != LOOP) let_go();
 }
 
-/* The peer reads steadily, so many bytes at a time and in a second, to the end: of the connection,
-   or to our Close. Time passes only with what it reads. */
+/* The peer reads steadily, so many bytes at a time and in a second, to the end: of the
+   connection, or to our Close. Time passes only with what it reads. */
 static void peer_reads_steadily(size_t step, uint32_t rate)
 {
     uint64_t patience = now_ms() + 20000;
@@ -872,7 +890,8 @@ static void peer_reads_steadily(size_t step, uint32_t rate)
     CHECK(now_ms() < patience);
 }
 
-/* One end with a steady reader: it gets all, and the end is what it would be without waiting. */
+/* One end with a steady reader: it gets all, and the end is what it would be without
+   waiting. */
 static void steady_end(int way, size_t size, size_t step, uint32_t rate)
 {
     ws_config cfg = { 0 };
@@ -897,7 +916,8 @@ static void steady_end(int way, size_t size, size_t step, uint32_t rate)
     finish();
 }
 
-/* The system takes 33 KB at a time, which the peer reads in 8 s: longer than close_timeout. */
+/* The system takes 33 KB at a time, which the peer reads in 8 s: longer than
+   close_timeout. */
 TEST(field_02_a_steady_reader_gets_all)
 {
     int way;
@@ -910,7 +930,8 @@ TEST(field_02_a_steady_reader_gets_all)
     }
 }
 
-/* The same of a unix socket, which takes more again when three quarters have been read: 12 s. */
+/* The same of a unix socket, which takes more again when three quarters have been read:
+   12 s. */
 TEST(field_02_a_steady_reader_of_a_unix_socket)
 {
     int way;
@@ -934,7 +955,8 @@ TEST(field_02_eight_mebibytes)
     }
 }
 
-/* An answer of 16 MiB at 100 KB/s: the system takes a megabyte at a time, in 11 s each. */
+/* An answer of 16 MiB at 100 KB/s: the system takes a megabyte at a time, in 11 s
+   each. */
 TEST(field_02_sixteen_mebibytes_of_an_answer)
 {
     role = SERVER;
@@ -945,8 +967,8 @@ TEST(field_02_sixteen_mebibytes_of_an_answer)
     }
 }
 
-/* Who reads nothing, or a byte every four seconds, or 100 in one, is waited for no longer than
-   ever. */
+/* Who reads nothing, or a byte every four seconds, or 100 in one, is waited for no
+   longer than ever. */
 TEST(field_02_who_does_not_read_is_given_up)
 {
     static const size_t sips[] = { 0, 1, 400 };
@@ -977,14 +999,17 @@ TEST(field_02_who_does_not_read_is_given_up)
     }
 }
 
-/* ==== 3: clean says that our Close was written ========================================= */
+/* ==== 3: clean says that our Close was written ====================================== */
 
-/* The peer closed and reads nothing more: time passes, or it resets. crossing: we closed too. */
+/* The peer closed and reads nothing more: time passes, or it resets. crossing: we
+   closed too. */
 TEST(field_03_a_close_that_did_not_go)
 {
     int resets, crossing, k;
 
-    EACH_END for (resets = 0; resets < 2; resets++) for (crossing = 0; crossing < 2; crossing++) {
+    EACH_END for (resets = 0; resets < 2; resets++) for (crossing = 0; crossing < 2;
+                                                         crossing++)
+    {
         struct linger hard = { 1, 0 };
         ws_config cfg = { 0 };
 
@@ -1006,14 +1031,16 @@ TEST(field_03_a_close_that_did_not_go)
     }
 }
 
-/* ws_drop behind an answer: of 16 MiB the rest is lost, and CLOSE is not clean; what fits goes,
-   and it is. */
+/* ws_drop behind an answer: of 16 MiB the rest is lost, and CLOSE is not clean; what
+   fits goes, and it is. */
 TEST(field_03_a_dropped_answer)
 {
     int way, fits;
 
     role = SERVER;
-    EACH_DRIVER FEW_WRAPS for (way = REPLY; way < WAYS; way++) for (fits = 0; fits < 2; fits++) {
+    EACH_DRIVER FEW_WRAPS for (way = REPLY; way < WAYS; way++) for (fits = 0; fits < 2;
+                                                                    fits++)
+    {
         ws_config cfg = { 0 };
 
         if (fits) {
@@ -1040,7 +1067,7 @@ TEST(field_03_a_dropped_answer)
     }
 }
 
-/* ==== 4: pings are answered until the peer's Close ===================================== */
+/* ==== 4: pings are answered until the peer's Close ================================== */
 
 TEST(field_04_a_ping_after_our_close)
 {
@@ -1067,9 +1094,10 @@ TEST(field_04_a_ping_after_our_close)
     }
 }
 
-/* ==== 5: the server ends TCP =========================================================== */
+/* ==== 5: the server ends TCP ======================================================== */
 
-/* Both Close frames went; the client waits for the server to end TCP, at most a second. */
+/* Both Close frames went; the client waits for the server to end TCP, at most a
+   second. */
 TEST(field_05_a_client_waits_for_the_end_of_tcp)
 {
     int first, never, k;
@@ -1130,7 +1158,8 @@ static int time_waits(unsigned at, unsigned to)
     return found;
 }
 
-/* TIME_WAIT is the server's part: none of it is left with our clients, whoever closes first. */
+/* TIME_WAIT is the server's part: none of it is left with our clients, whoever closes
+   first. */
 TEST(field_05_time_wait_is_the_servers)
 {
     static end s;
@@ -1161,9 +1190,20 @@ TEST(field_05_time_wait_is_the_servers)
     }
 }
 
-/* ==== 6: the peer sees the end at once ================================================= */
+/* ==== 6: the peer sees the end at once ============================================== */
 
-enum { PEER_CLOSES, WE_CLOSE, FREED, DROPPED, LOOP_FREED, SILENT, FAULTY, ANSWERED, REFUSED, ENDS };
+enum {
+    PEER_CLOSES,
+    WE_CLOSE,
+    FREED,
+    DROPPED,
+    LOOP_FREED,
+    SILENT,
+    FAULTY,
+    ANSWERED,
+    REFUSED,
+    ENDS
+};
 
 /* Ends an open connection in one of the ways. */
 static void end_by(int how)
@@ -1211,8 +1251,8 @@ static void peer_sees_the_end(void)
     CHECK(far.ended != 0);
 }
 
-/* A copy of the socket is open somewhere, as in a child process: the peer sees the end all the
-   same, however it came. */
+/* A copy of the socket is open somewhere, as in a child process: the peer sees the end
+   all the same, however it came. */
 TEST(field_06_the_end_is_seen_though_there_are_copies)
 {
     int how;
@@ -1220,13 +1260,15 @@ TEST(field_06_the_end_is_seen_though_there_are_copies)
     EACH_END for (how = 0; how < ENDS; how++) {
         ws_config cfg = { 0 };
 
-        if ((how == LOOP_FREED && driver != LOOP) || (how == ANSWERED && role == CLIENT)) continue;
+        if ((how == LOOP_FREED && driver != LOOP) || (how == ANSWERED && role == CLIENT))
+            continue;
         cfg.ping_interval = cfg.ping_timeout = 1000;
         copies = 1;
         copy_fd = -1;
         if (how >= ANSWERED) {
-            text = how == ANSWERED ? "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-                 : role == SERVER ? "junk\r\n\r\n" : "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n";
+            text = how == ANSWERED  ? "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+                   : role == SERVER ? "junk\r\n\r\n"
+                                    : "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n";
             load.way = REPLY;
             load.size = 0;
             on_event = answer_with_load;
@@ -1300,11 +1342,12 @@ TEST(field_06_a_detached_socket_stays_open)
     }
 }
 
-/* ==== 7: last words reach a peer that goes on sending ================================== */
+/* ==== 7: last words reach a peer that goes on sending =============================== */
 
 static const char zeros[65536];
 
-/* The peer sends so many bytes, reading nothing meanwhile. 0 when the connection broke. */
+/* The peer sends so many bytes, reading nothing meanwhile. 0 when the connection
+   broke. */
 static int peer_pours(size_t n)
 {
     uint64_t patience = now_ms() + 20000;
@@ -1323,9 +1366,15 @@ static int peer_pours(size_t n)
 #define POUR 10000000
 
 /* What the peer begins with, and the close code, or status, that it must get. */
-static const struct { const char *begins; int code; uint32_t max_message, max_frame; } bad[] = {
-    { "\x82", 1009, 0, 0 }, { "\x82", 1009, WS_NO_LIMIT, 1000 },
-    { "\x81\xff", 1007, WS_NO_LIMIT, 0 }, { "\x83", 1002, 0, 0 },
+static const struct {
+    const char *begins;
+    int code;
+    uint32_t max_message, max_frame;
+} bad[] = {
+    { "\x82", 1009, 0, 0 },
+    { "\x82", 1009, WS_NO_LIMIT, 1000 },
+    { "\x81\xff", 1007, WS_NO_LIMIT, 0 },
+    { "\x83", 1002, 0, 0 },
     { "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n", 200, 0, 0 },
     { "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n", 200, 0, 0 },
     { "nonsense\r\n\r\n", 400, 0, 0 }
@@ -1407,7 +1456,8 @@ TEST(field_07_a_clients_last_words)
     size_t i;
 
     role = CLIENT;
-    EACH_DRIVER FEW_WRAPS for (i = 0; bad[i].code > 1000 && GOES_ON; i++) pour_and_hear(i);
+    EACH_DRIVER FEW_WRAPS for (i = 0; bad[i].code > 1000 && GOES_ON; i++)
+        pour_and_hear(i);
 }
 
 /* Who sends without end is cut off: after close_timeout, and after 5 s at the latest. */
@@ -1430,7 +1480,7 @@ TEST(field_07_time_bounds_it)
     }
 }
 
-/* ==== 8: a close that was asked for is sent, whatever follows at once ================== */
+/* ==== 8: a close that was asked for is sent, whatever follows at once =============== */
 
 static int how_dropped;         /* ws_drop, ws_free, ws_loop_free */
 
@@ -1486,7 +1536,7 @@ TEST(field_08_close_then_drop)
     }
 }
 
-/* ==== 9: the code of a handshake that failed =========================================== */
+/* ==== 9: the code of a handshake that failed ======================================== */
 
 /* A part: answers everybody the same. */
 static void answers_all(peer *r)
@@ -1502,7 +1552,8 @@ static void answers_all(peer *r)
 TEST(field_09_a_failed_handshake_is_1006)
 {
 #define TO "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n"
-    static const struct { const char *answer; uint32_t most; int error; } answers[] = {
+    static const struct { const char *answer; uint32_t most; int error;
+    } answers[] = {
         { TO "Location: /again\r\n\r\n", 0, WS_ERR_STATUS },
         { TO "Location: /again\r\n\r\n", 3, WS_ERR_REDIRECT },
         { TO "\r\n", 3, WS_ERR_REDIRECT },
@@ -1510,7 +1561,7 @@ TEST(field_09_a_failed_handshake_is_1006)
         { TO "Location: http://[\r\n\r\n", 3, WS_ERR_REDIRECT },
         { TO "Location: gopher://a/\r\n\r\n", 3, WS_ERR_REDIRECT },
         { TO "Location: ws+unix:/a:/\r\n\r\n", 3, WS_ERR_REDIRECT },
-        { TO "Location: ws://localhost/\r\n\r\n", 3, WS_ERR_REDIRECT },      /* from wss */
+        { TO "Location: ws://localhost/\r\n\r\n", 3, WS_ERR_REDIRECT }, /* from wss */
         { "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", 3, WS_ERR_STATUS },
         { "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 3, WS_ERR_STATUS },
         { "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", 3,
@@ -1544,7 +1595,7 @@ TEST(field_09_a_failed_handshake_is_1006)
     }
 }
 
-/* ==== 15: a redirect that leads nowhere ends a reader of events ======================== */
+/* ==== 15: a redirect that leads nowhere ends a reader of events ===================== */
 
 static ws_sse_reader reader;
 static const char *then;        /* what the peer answers from the second request on */
@@ -1574,15 +1625,15 @@ static void begin_reader(void)
     on_event = follow;
     peer_begin(&far, answers_in_turn, NULL);
     snprintf(url, sizeof url, "http://localhost:%d/", far.port);
-    conn = driver == BLOCKING
-         ? ws_sse_connect(&reader, url, &cfg, memory, sizeof memory)
-         : ws_sse_dial(&reader, driver == LOOP ? loop : NULL, url, &cfg, memory, sizeof memory);
+    conn = driver == BLOCKING ? ws_sse_connect(&reader, url, &cfg, memory, sizeof memory)
+                              : ws_sse_dial(&reader, driver == LOOP ? loop : NULL, url,
+                                            &cfg, memory, sizeof memory);
     e.c = conn;
     if (driver != LOOP) clients[0] = &e;
 }
 
-/* As a refusal does: CLOSE, and no DOWN before it that promises a try; at once, or after a stream
-   that was followed. */
+/* As a refusal does: CLOSE, and no DOWN before it that promises a try; at once, or
+   after a stream that was followed. */
 TEST(field_15_a_redirect_to_nowhere_promises_nothing)
 {
     static const char *const answers[] = {

@@ -1,6 +1,6 @@
-/* Faults seen in the field, as the engine alone shows them: deadlines and ends. Both roles; bytes
-   that were fed count before the clock; a Close frame counts once it was written. The same over
-   sockets: test_field_ends.c. */
+/* Faults seen in the field, as the engine alone shows them: deadlines and ends. Both
+   roles; bytes that were fed count before the clock; a Close frame counts once it was
+   written. The same over sockets: test_field_ends.c. */
 #include "fixture.h"
 
 #define MINUTE 60000
@@ -25,8 +25,8 @@ static void late(side *s, uint64_t ms)
     }
 }
 
-/* What happens to these bytes when the first cut of them come in time and are parsed, and the
-   others come in time but lie there until the program is back. */
+/* What happens to these bytes when the first cut of them come in time and are parsed,
+   and the others come in time but lie there until the program is back. */
 static void back_after(side *s, const buf *b, size_t cut)
 {
     side_feed(s, b->p, cut);
@@ -53,9 +53,10 @@ static void keep_body(side *s, const ws_event *ev)
     if (ev->type == WS_EV_CLOSE) buf_add(&refusal, body.data, body.size);
 }
 
-/* ==== 1: what was fed in time counts, whenever it is pulled ============================ */
+/* ==== 1: what was fed in time counts, whenever it is pulled ========================= */
 
-/* The peer's head was fed before the deadline: the connection opens, wherever the head is cut. */
+/* The peer's head was fed before the deadline: the connection opens, wherever the head
+   is cut. */
 TEST(field_01_a_handshake_that_was_fed_in_time)
 {
     int client;
@@ -77,7 +78,8 @@ TEST(field_01_a_handshake_that_was_fed_in_time)
     }
 }
 
-/* The same for ordinary HTTP: a server's request, a client's answer, a refusal with its body. */
+/* The same for ordinary HTTP: a server's request, a client's answer, a refusal with its
+   body. */
 TEST(field_01_http_that_was_fed_in_time)
 {
     static const char *const heads[] = {
@@ -112,7 +114,8 @@ TEST(field_01_http_that_was_fed_in_time)
     buf_free(&refusal);
 }
 
-/* The peer's Close was fed before close_timeout: the end is clean. Also behind messages. */
+/* The peer's Close was fed before close_timeout: the end is clean. Also behind
+   messages. */
 TEST(field_01_a_close_that_was_fed_in_time)
 {
     int client, behind;
@@ -142,10 +145,12 @@ TEST(field_01_a_close_that_was_fed_in_time)
     }
 }
 
-/* A message that was fed before idle_timeout puts it off: whole, in fragments, as parts. */
+/* A message that was fed before idle_timeout puts it off: whole, in fragments, as
+   parts. */
 TEST(field_01_a_message_that_was_fed_in_time)
 {
-    static const char *const spec[] = { "81'text'", "82#300", "01'te' 80'xt'", "89'ping' 82'x'" };
+    static const char *const spec[] = { "81'text'", "82#300", "01'te' 80'xt'",
+                                        "89'ping' 82'x'" };
     int client, parts;
     size_t i;
 
@@ -203,8 +208,8 @@ TEST(field_01_a_body_that_was_fed_in_time)
     }
 }
 
-/* Half of something is in time for nothing, and whoever feeds without end is judged too: each
-   turn gives a little more than is taken. pulls: events in a turn, 0: all. */
+/* Half of something is in time for nothing, and whoever feeds without end is judged
+   too: each turn gives a little more than is taken. pulls: events in a turn, 0: all. */
 TEST(field_01_floods_are_judged_all_the_same)
 {
     static const int pulls[] = { 0, 100, 300, 1000 };
@@ -212,25 +217,31 @@ TEST(field_01_floods_are_judged_all_the_same)
     size_t k;
 
     for (client = 0; client < 2; client++) for (what = 0; what < 3; what++) {
-        world w;                                /* half of a head, of a Close, of a message */
-        side s;
-        buf b = { 0 };
-        ws_config cfg = world_fresh(&w);
+            world w; /* half of a head, of a Close, of a message */
+            side s;
+            buf b = { 0 };
+            ws_config cfg = world_fresh(&w);
 
-        cfg.idle_timeout = 10000;
-        cfg.ping_interval = WS_NEVER;
-        if (what) side_open(&s, &w, client, &cfg);
-        else shaking(&s, &w, client, &cfg, &b);
-        if (what == 1) ws_close(s.c, 1000, NULL);
-        if (what == 1) put_close(&b, !client, 1000, "bye");
-        if (what == 2) put_frame(&b, 0x82, !client, "message", 7, 0);
-        side_pull(&s);
-        lay(&s, b.p, b.n - 3);
-        late(&s, MINUTE);
-        CHECK_INT(ws_error(s.c), what == 0 ? WS_ERR_HANDSHAKE_TIMEOUT
-                               : what == 1 ? WS_ERR_CLOSE_TIMEOUT : WS_ERR_IDLE_TIMEOUT);
-        buf_free(&b);
-        side_over(&s);
+            cfg.idle_timeout = 10000;
+            cfg.ping_interval = WS_NEVER;
+            if (what)
+                side_open(&s, &w, client, &cfg);
+            else
+                shaking(&s, &w, client, &cfg, &b);
+            if (what == 1)
+                ws_close(s.c, 1000, NULL);
+            if (what == 1)
+                put_close(&b, !client, 1000, "bye");
+            if (what == 2)
+                put_frame(&b, 0x82, !client, "message", 7, 0);
+            side_pull(&s);
+            lay(&s, b.p, b.n - 3);
+            late(&s, MINUTE);
+            CHECK_INT(ws_error(s.c), what == 0   ? WS_ERR_HANDSHAKE_TIMEOUT
+                                     : what == 1 ? WS_ERR_CLOSE_TIMEOUT
+                                                 : WS_ERR_IDLE_TIMEOUT);
+            buf_free(&b);
+            side_over(&s);
     }
     for (client = 0; client < 2; client++) {    /* a head that trickles */
         world w;
@@ -254,7 +265,7 @@ TEST(field_01_floods_are_judged_all_the_same)
     }
     for (client = 0; client < 2; client++) for (k = 0; k < 4; k++)
     for (what = 0; what < 2; what++) {
-        world w;                                /* pings without end: idle, or after our Close */
+        world w; /* pings without end: idle, or after our Close */
         side s;
         buf b = { 0 };
         ws_config cfg = world_fresh(&w);
@@ -272,7 +283,8 @@ TEST(field_01_floods_are_judged_all_the_same)
             w.now += 1000;
             ws_tick(s.c, w.now);
             side_output(&s);
-            for (i = 0; (!pulls[k] || i < pulls[k]) && side_next(&s); i++) side_output(&s);
+            for (i = 0; (!pulls[k] || i < pulls[k]) && side_next(&s); i++)
+                side_output(&s);
         }
         CHECK_INT(ws_error(s.c), what ? WS_ERR_CLOSE_TIMEOUT : WS_ERR_IDLE_TIMEOUT);
         CHECK(s.pings > 0);
@@ -281,7 +293,8 @@ TEST(field_01_floods_are_judged_all_the_same)
     }
 }
 
-/* What lies behind something that the application holds back puts nothing off for ever. */
+/* What lies behind something that the application holds back puts nothing off for
+   ever. */
 TEST(field_01_input_that_waits_for_us_is_no_excuse)
 {
     static const char big[3000];
@@ -310,7 +323,7 @@ TEST(field_01_input_that_waits_for_us_is_no_excuse)
     }
 }
 
-/* ==== 2: closing waits for output that leaves ========================================== */
+/* ==== 2: closing waits for output that leaves ======================================= */
 
 /* Ways to begin an end while output waits. */
 enum { BY_US, BY_PEER, BY_FAULT, REPLY, ANSWER, REJECT, WAYS };
@@ -354,8 +367,8 @@ static void ending(side *s, world *w, int client, int way, uint32_t close_timeou
     CHECK_INT(s->closes, 0);
 }
 
-/* Writes so many bytes at a time, after so many milliseconds each, until nothing is left or it is
-   over. Returns how long it took. */
+/* Writes so many bytes at a time, after so many milliseconds each, until nothing is
+   left or it is over. Returns how long it took. */
 static uint64_t drain(side *s, size_t bytes, uint64_t every)
 {
     uint64_t start = s->w->now;
@@ -368,8 +381,8 @@ static uint64_t drain(side *s, size_t bytes, uint64_t every)
     return s->w->now - start;
 }
 
-/* Output that leaves at more than 1 KiB/s is waited for however long it takes; close_timeout
-   counts from when the Close frame has left. */
+/* Output that leaves at more than 1 KiB/s is waited for however long it takes;
+   close_timeout counts from when the Close frame has left. */
 TEST(field_02_output_that_leaves_puts_the_end_off)
 {
     static const struct { uint32_t timeout; size_t bytes; uint64_t every; } pace[] = {
@@ -434,10 +447,10 @@ TEST(field_02_the_peer_has_its_time_after_the_close)
 /* Output that stays, or leaves by the byte, is given up after close_timeout, as ever. */
 TEST(field_02_output_that_stays_is_given_up)
 {
-    static const struct { uint32_t timeout; size_t bytes; uint64_t every; } pace[] = {
-        { 0, 0, 1000 }, { 0, 1, 4000 }, { 0, 1, 100 }, { 0, 200, 1000 }, { 0, 1000, 4500 },
-        { 1000, 0, 100 }, { 1000, 1, 100 }, { 60000, 0, 1000 }, { 60000, 1, 4000 }
-    };
+    static const struct { uint32_t timeout; size_t bytes; uint64_t every;
+    } pace[] = { { 0, 0, 1000 },   { 0, 1, 4000 },     { 0, 1, 100 },
+                 { 0, 200, 1000 }, { 0, 1000, 4500 },  { 1000, 0, 100 },
+                 { 1000, 1, 100 }, { 60000, 0, 1000 }, { 60000, 1, 4000 } };
     int client, way;
     size_t i;
 
@@ -469,10 +482,10 @@ TEST(field_02_output_that_stays_is_given_up)
     }
 }
 
-/* ==== 3: clean says that both Close frames went ======================================== */
+/* ==== 3: clean says that both Close frames went ===================================== */
 
-/* The peer's Close came, and of our output some bytes are written: clean only when they were all.
-   end: time passes, or the peer's stream ends first. */
+/* The peer's Close came, and of our output some bytes are written: clean only when they
+   were all. end: time passes, or the peer's stream ends first. */
 TEST(field_03_clean_says_that_our_close_was_written)
 {
     int client, crossing, end;
@@ -587,9 +600,10 @@ TEST(field_03_a_dropped_answer_is_clean_if_it_was_written)
     }
 }
 
-/* ==== 4: pings are answered until the peer's Close ===================================== */
+/* ==== 4: pings are answered until the peer's Close ================================== */
 
-/* Our Close is queued, or written, or partly: a ping that comes then gets its pong, each time. */
+/* Our Close is queued, or written, or partly: a ping that comes then gets its pong,
+   each time. */
 TEST(field_04_pings_are_answered_after_our_close)
 {
     int client, i;
@@ -606,7 +620,7 @@ TEST(field_04_pings_are_answered_after_our_close)
         ws_send_text(s.c, "a message before the close");
         CHECK_INT(ws_close(s.c, 1000, NULL), 0);
         side_write(&s, k);
-        for (i = 0; i < 3; i++) {               /* the newest of those that wait is answered */
+        for (i = 0; i < 3; i++) { /* the newest of those that wait is answered */
             sprintf(text, "y%d", i);
             side_frame(&s, 0x89, text, 2);
         }
@@ -617,7 +631,7 @@ TEST(field_04_pings_are_answered_after_our_close)
         CHECK_INT(f.closes, 1);
         CHECK(f.pongs >= 1);
         CHECK(f.last_pong_n == 2 && !memcmp(f.last_pong, "y2", 2));
-        for (i = 0; i < 3; i++) {               /* and those that come one by one are all */
+        for (i = 0; i < 3; i++) { /* and those that come one by one are all */
             side_frame(&s, 0x89, "z", 1);
             CHECK_INT(side_sent(&s, NULL).pongs, f.pongs + 1 + i);
         }
@@ -711,10 +725,10 @@ TEST(field_04_control_frames_of_the_application)
     }
 }
 
-/* ==== 8: a close that was asked for is sent, though a drop follows ===================== */
+/* ==== 8: a close that was asked for is sent, though a drop follows ================== */
 
-/* ws_close, ws_drop: CLOSE comes at once, and the Close frame is there to be written, with the
-   message before it. first: the event is pulled before the output is. */
+/* ws_close, ws_drop: CLOSE comes at once, and the Close frame is there to be written,
+   with the message before it. first: the event is pulled before the output is. */
 TEST(field_08_close_then_drop)
 {
     int client, message, first;
@@ -746,8 +760,8 @@ TEST(field_08_close_then_drop)
     }
 }
 
-/* So is an answer: ws_drop leaves all of it to be written, and begun ones the rest. first: the
-   event is pulled before the output is. */
+/* So is an answer: ws_drop leaves all of it to be written, and begun ones the rest.
+   first: the event is pulled before the output is. */
 TEST(field_08_answer_then_drop)
 {
     int way, first;

@@ -1,5 +1,6 @@
-/* Losses without a word: what is sent is sent, or a return value, the state and CLOSE say that it
-   was not. The blocking client over sockets and over functions, the other drivers, the engine. */
+/* Losses without a word: what is sent is sent, or a return value, the state and CLOSE
+   say that it was not. The blocking client over sockets and over functions, the other
+   drivers, the engine. */
 #include <limits.h>
 #define FIXTURE_SOCKETS
 #include "fixture.h"
@@ -137,7 +138,8 @@ static void little_socket(void *user, intptr_t fd)
     little_room((int)fd);
 }
 
-/* A server that begins to read in its turn start, counted from the opening handshake on. */
+/* A server that begins to read in its turn start, counted from the opening handshake
+   on. */
 static void mate_begin(mate *m, long start)
 {
     memset(m, 0, sizeof *m);
@@ -213,7 +215,8 @@ static void mate_check(const mate *m, const char *want)
         size_t i = 0;
         while (text.p[i] && text.p[i] == want[i]) i++;
         test_fault(__FILE__, __LINE__, "frames that came");
-        printf("    from byte %d on \"%.60s\", want \"%.60s\"\n", (int)i, text.p + i, want + i);
+        printf("    from byte %d on \"%.60s\", want \"%.60s\"\n", (int)i, text.p + i,
+               want + i);
     }
     buf_free(&text);
 }
@@ -323,10 +326,10 @@ TEST(field_10_every_way_to_send_waits)
 /* messages of every size, small ones too, and such that are larger than max_backlog */
 TEST(field_10_every_size_waits)
 {
-    static const struct { size_t n; int count; } cases[] = {
-        { 0, 60000 }, { 20, 20000 }, { 125, 6000 }, { 126, 6000 }, { 4000, 200 }, { 32768, 30 },
-        { 65535, 15 }, { 65536, 15 }, { 70000, 15 }, { 300000, 4 }
-    };
+    static const struct { size_t n; int count;
+    } cases[] = { { 0, 60000 },  { 20, 20000 }, { 125, 6000 }, { 126, 6000 },
+                  { 4000, 200 }, { 32768, 30 }, { 65535, 15 }, { 65536, 15 },
+                  { 70000, 15 }, { 300000, 4 } };
     int k;
 
     for (k = 0; k < COUNT(cases); k++) {
@@ -337,7 +340,8 @@ TEST(field_10_every_size_waits)
         int i, bad = 0;
         mate_begin(&m, 20);
         c = little_client(&m, &e, &cfg);
-        for (i = 0; i < cases[k].count; i++) bad += ws_send(c, WS_OP_BINARY, fill, cases[k].n) != 0;
+        for (i = 0; i < cases[k].count; i++)
+            bad += ws_send(c, WS_OP_BINARY, fill, cases[k].n) != 0;
         CHECK_INT(bad, 0);
         ws_close(c, 1000, NULL);
         pull_all(c);
@@ -401,8 +405,8 @@ static void reads_when_heard(mate *m)
     if (m->said == m->say.n) m->start = 0;
 }
 
-/* a client that waits reads: the server does not read before its own messages are taken, more than
-   the sockets hold. They come out of ws_recv afterwards */
+/* a client that waits reads: the server does not read before its own messages are
+   taken, more than the sockets hold. They come out of ws_recv afterwards */
 TEST(field_10_waiting_reads)
 {
     mate m;
@@ -474,8 +478,8 @@ TEST(field_10_waiting_answers_pings)
     mate_over(&m);
 }
 
-/* Echoes of what ev.data shows, whole and in part, many times, until sends wait; meanwhile more
-   comes in. What it shows stays, and the right bytes arrive. */
+/* Echoes of what ev.data shows, whole and in part, many times, until sends wait;
+   meanwhile more comes in. What it shows stays, and the right bytes arrive. */
 static void echo_shown(ws_conn *c, const ws_event *ev, int times, size_t total)
 {
     char *copy = (char *)malloc(ev->size ? ev->size : 1);
@@ -485,7 +489,8 @@ static void echo_shown(ws_conn *c, const ws_event *ev, int times, size_t total)
     memcpy(copy, ev->data, ev->size);
     for (i = 0; i < times || sent < total; i++) {
         const char *at = (const char *)ev->data;
-        size_t n = ev->size, from = i % 3 == 1 ? n / 2 : 0, to = i % 3 == 2 ? n - n / 3 : n;
+        size_t n = ev->size, from = i % 3 == 1 ? n / 2 : 0,
+               to = i % 3 == 2 ? n - n / 3 : n;
         CHECK_INT(ws_send(c, WS_OP_BINARY, at + from, to - from), 0);
         CHECK(!memcmp(ev->data, copy, n));
         sent += to - from + 6;
@@ -517,8 +522,9 @@ TEST(field_10_shown_data_stays)
         mate_say(&m, way == 3 ? 0x89 : 0x82, fill, n);
         for (i = 0; i < 20; i++) mate_message(&m, 1000);
         CHECK_INT(pull_one(c, &ev), 1);
-        CHECK_INT(ev.type, way == 3 ? WS_EV_PING
-                           : way == 2 || (way == 1 && n > 1000) ? WS_EV_PART : WS_EV_MESSAGE);
+        CHECK_INT(ev.type, way == 3                             ? WS_EV_PING
+                           : way == 2 || (way == 1 && n > 1000) ? WS_EV_PART
+                                                                : WS_EV_MESSAGE);
         echo_shown(c, &ev, 9, 300000);
         for (at = ev.size; at < n && pull_one(c, &ev) > 0; at += ev.size) {}
         CHECK_INT(at, n);
@@ -590,7 +596,8 @@ static void goes_while_waited_for(mate *m)
     mate_end(m, m->mode);
 }
 
-/* a peer that goes while a send waits ends the wait: the send says so, and so does the state */
+/* a peer that goes while a send waits ends the wait: the send says so, and so does the
+   state */
 TEST(field_10_waiting_ends_with_the_connection)
 {
     int mode;                           /* 0: it closes, 1: resets, 2: sends a Close */
@@ -619,8 +626,8 @@ TEST(field_10_waiting_ends_with_the_connection)
     }
 }
 
-/* a peer that takes nothing for send_timeout ends the connection: the send, the error and CLOSE
-   say the same */
+/* a peer that takes nothing for send_timeout ends the connection: the send, the error
+   and CLOSE say the same */
 TEST(field_10_send_timeout_over_sockets)
 {
     mate m;
@@ -812,13 +819,18 @@ TEST(field_10_io_without_wait_times_out)
 /* how long a send waits for peers of every pace: 1 KiB/s or more as long as it takes */
 TEST(field_10_pace_decides)
 {
-    static const struct { uint32_t timeout; size_t rate; uint64_t step; int waits; } cases[] = {
-        { 0, 0, 1000, 0 }, { 5000, 0, 1000, 0 }, { 5000, 0, 100, 0 }, { 60000, 0, 1000, 0 },
-        { 5000, 1, 4000, 0 }, { 30000, 1, 4000, 0 }, { 30000, 100, 1000, 0 },
-        { 0, 2048, 1000, 1 }, { 5000, 2048, 1000, 1 }, { 5000, 8192, 4000, 1 },
-        { 1000, 2048, 1000, 1 }, { 1000, 1100, 1000, 1 }, { 1000, 220, 200, 1 },
-        { 100, 1000, 10, 1 }, { 500, 55, 50, 1 }, { WS_NEVER, 300, 1000, 1 },
-        { WS_NEVER, 40, 60000, 1 },
+    static const struct {
+        uint32_t timeout;
+        size_t rate;
+        uint64_t step;
+        int waits;
+    } cases[] = {
+        { 0, 0, 1000, 0 },          { 5000, 0, 1000, 0 },       { 5000, 0, 100, 0 },
+        { 60000, 0, 1000, 0 },      { 5000, 1, 4000, 0 },       { 30000, 1, 4000, 0 },
+        { 30000, 100, 1000, 0 },    { 0, 2048, 1000, 1 },       { 5000, 2048, 1000, 1 },
+        { 5000, 8192, 4000, 1 },    { 1000, 2048, 1000, 1 },    { 1000, 1100, 1000, 1 },
+        { 1000, 220, 200, 1 },      { 100, 1000, 10, 1 },       { 500, 55, 50, 1 },
+        { WS_NEVER, 300, 1000, 1 }, { WS_NEVER, 40, 60000, 1 },
     };
     int k;
 
@@ -951,10 +963,13 @@ TEST(field_10_refusals_are_counted)
             s.event = note_refused;
             s.hold = 1;
             refused = 99;
-            for (i = 0; i < 10 && !(r = refused_one(s.c, how == OF_LATEST ? OF_SEND : how, 900));
-                 i++) {}
+            for (i = 0;
+                 i < 10 && !(r = refused_one(s.c, how == OF_LATEST ? OF_SEND : how, 900));
+                 i++) {
+            }
             CHECK_INT(r, WS_ERR_BACKLOG);
-            for (n = 1; n < times; n++) CHECK_INT(refused_one(s.c, how, 4000), WS_ERR_BACKLOG);
+            for (n = 1; n < times; n++)
+                CHECK_INT(refused_one(s.c, how, 4000), WS_ERR_BACKLOG);
             if (ends == 0) ws_drop(s.c);
             if (ends == 1) side_peer_closes(&s, 1000, "");
             if (ends == 2) side_end(&s);
@@ -1014,7 +1029,8 @@ TEST(field_10_refusals_of_an_answer)
     side_over(&s);
 }
 
-/* drivers that do not wait: OWN and LOOP as clients, each life of a connection for itself */
+/* drivers that do not wait: OWN and LOOP as clients, each life of a connection for
+   itself */
 TEST(field_10_refusals_in_the_drivers)
 {
     int driver;
@@ -1036,7 +1052,8 @@ TEST(field_10_refusals_in_the_drivers)
         refused = 99;
         c = visit(driver, mate_url(&m), &cfg);
         UNTIL(e.opens == 1, 3000);
-        for (i = 0; i < 100; i++) n += ws_send(c, WS_OP_BINARY, fill, 12960) == WS_ERR_BACKLOG;
+        for (i = 0; i < 100; i++)
+            n += ws_send(c, WS_OP_BINARY, fill, 12960) == WS_ERR_BACKLOG;
         CHECK(n > 50);
         mate_end(&m, 1);
         UNTIL(e.downs == 1, 3000);
@@ -1057,7 +1074,8 @@ TEST(field_10_refusals_in_the_drivers)
     }
 }
 
-/* a server's connections; what a group or all should have got counts for each that did not */
+/* a server's connections; what a group or all should have got counts for each that did
+   not */
 static ws_conn *guest;
 
 static void guest_taken(end *e, const ws_event *ev)
@@ -1069,7 +1087,7 @@ static void guest_taken(end *e, const ws_event *ev)
 
 TEST(field_10_refusals_of_a_server)
 {
-    int how;                            /* 0: ws_send, 1: a group, 2: all, 3: latest of a group */
+    int how; /* 0: ws_send, 1: a group, 2: all, 3: latest of a group */
 
     for (how = 0; how < 4; how++) {
         ws_config cfg;
@@ -1132,8 +1150,8 @@ static void want_spring(buf *want, int pieces)
     buf_str(want, "80'' ");
 }
 
-/* ws_close cuts it off: CLOSE counts it, unless its end had been read. taken: frames of it that
-   had been written. */
+/* ws_close cuts it off: CLOSE counts it, unless its end had been read. taken: frames of
+   it that had been written. */
 TEST(field_10_a_source_cut_off_is_counted)
 {
     int client, waits, taken;
@@ -1213,7 +1231,8 @@ TEST(field_10_busy_is_counted)
             if (parts) CHECK_INT(ws_send_part(s.c, WS_OP_BINARY, fill, 10, 0), 0);
             else CHECK_INT(ws_send_from(s.c, WS_OP_BINARY, spring_read, &from), 0);
             side_pull(&s);
-            for (i = 0; i < times; i++) CHECK_INT(refused_one(s.c, how, 100), WS_ERR_BUSY);
+            for (i = 0; i < times; i++)
+                CHECK_INT(refused_one(s.c, how, 100), WS_ERR_BUSY);
             if (parts) {
                 CHECK_INT(ws_send_part(s.c, WS_OP_BINARY, fill, 10, 1), 0);
             } else {
@@ -1229,8 +1248,8 @@ TEST(field_10_busy_is_counted)
         }
 }
 
-/* Over sockets: a blocking client's send waits until the source before it has ended, and both
-   arrive in order, with what is sent behind them. */
+/* Over sockets: a blocking client's send waits until the source before it has ended,
+   and both arrive in order, with what is sent behind them. */
 TEST(field_10_a_send_waits_for_a_source)
 {
     int how;
@@ -1299,8 +1318,8 @@ TEST(field_10_a_send_behind_a_source_that_waits)
     mate_over(&m);
 }
 
-/* Over functions, by an injected clock: how a send behind a source of 80 KiB ends when the peer
-   takes so many bytes in each half second; send_timeout is 5 s. */
+/* Over functions, by an injected clock: how a send behind a source of 80 KiB ends when
+   the peer takes so many bytes in each half second; send_timeout is 5 s. */
 static void source_at(size_t rate, int want)
 {
     int waits;
@@ -1333,7 +1352,8 @@ TEST(field_10_a_source_that_is_taken_is_waited_for) { source_at(1024, 0); }
 
 /* ---- 11: the state is the truth ---- */
 
-/* Resets the connection in its first turn after the handshake, behind two messages; or ends it. */
+/* Resets the connection in its first turn after the handshake, behind two messages; or
+   ends it. */
 static void goes_at_once(mate *m)
 {
     if (m->turns != 5) return;
@@ -1449,7 +1469,8 @@ TEST(field_11_every_call_that_writes)
             CHECK_INT(ws_state(c), WS_STATE_CLOSED);
             CHECK(ws_error(c) != 0);
             if (r >= 0) CHECK_INT(ws_send(c, WS_OP_TEXT, "x", 1), WS_ERR_STATE);
-            if (test_faults) printf("    call %d, waits %d, after %d\n", call, waits, after);
+            if (test_faults)
+                printf("    call %d, waits %d, after %d\n", call, waits, after);
             pull_all(c);
             CHECK_INT(e.closes, 1);
             CHECK(e.error != 0);
@@ -1466,7 +1487,8 @@ static void says_goodbye(mate *m)
     mate_say(m, 0x88, "\x03\xe9", 2);
 }
 
-/* WS_ERR_STATE never comes from a connection that says OPEN: the peer's Close is seen by sending */
+/* WS_ERR_STATE never comes from a connection that says OPEN: the peer's Close is seen
+   by sending */
 TEST(field_11_a_close_is_seen_by_sending)
 {
     mate m;
@@ -1506,7 +1528,8 @@ static void pings_and_talks(mate *m)
     mate_say(m, 0x89, text, strlen(text));
 }
 
-/* Sends count messages, one each 20 ms of the clock: pings need not be looked for by every one. */
+/* Sends count messages, one each 20 ms of the clock: pings need not be looked for by
+   every one. */
 static void sends_for(ws_conn *c, size_t n, int count)
 {
     int i;
@@ -1522,13 +1545,17 @@ static void sends_for(ws_conn *c, size_t n, int count)
 static ptrdiff_t own_read(void *user, void *data, size_t n)
 {
     ssize_t k = recv(*(int *)user, data, n, 0);
-    return k < 0 && errno == EAGAIN ? WS_IO_WANT_READ : k < 0 ? WS_IO_ERROR : (ptrdiff_t)k;
+    return k < 0 && errno == EAGAIN ? WS_IO_WANT_READ
+           : k < 0                  ? WS_IO_ERROR
+                                    : (ptrdiff_t)k;
 }
 
 static ptrdiff_t own_write(void *user, const void *data, size_t n)
 {
     ssize_t k = send(*(int *)user, data, n, MSG_NOSIGNAL);
-    return k < 0 && errno == EAGAIN ? WS_IO_WANT_WRITE : k < 0 ? WS_IO_ERROR : (ptrdiff_t)k;
+    return k < 0 && errno == EAGAIN ? WS_IO_WANT_WRITE
+           : k < 0                  ? WS_IO_ERROR
+                                    : (ptrdiff_t)k;
 }
 
 static void own_wait(void *user, int wants, int timeout)
@@ -1582,7 +1609,8 @@ static void only_sends(int by_io, int mode, size_t n)
     while (pings < 20 && pull_one(c, &ev) > 0) {
         pings += ev.type == WS_EV_PING;
         messages += ev.type == WS_EV_MESSAGE;
-        if (ev.type == WS_EV_MESSAGE) CHECK(ev.size == 100 && !memcmp(ev.data, fill, 100));
+        if (ev.type == WS_EV_MESSAGE)
+            CHECK(ev.size == 100 && !memcmp(ev.data, fill, 100));
     }
     CHECK_INT(messages, mode ? 10 : 0);
     ws_close(c, 1000, NULL);
@@ -1610,8 +1638,8 @@ TEST(field_12_sending_over_io_with_wait_answers_pings)
     only_sends(1, 1, 5000);
 }
 
-/* by an injected clock: 20 sends, one each 50 ms, a ping before every fourth; without wait, where
-   reading may block, it reads nothing */
+/* by an injected clock: 20 sends, one each 50 ms, a ping before every fourth; without
+   wait, where reading may block, it reads nothing */
 TEST(field_12_sending_over_io)
 {
     int waits;
@@ -1710,7 +1738,8 @@ static void *held_alloc(void *user, void *old, size_t old_size, size_t new_size)
     return p;
 }
 
-/* what waits for ws_recv is bounded by the limits: the server is held back, nothing is lost */
+/* what waits for ws_recv is bounded by the limits: the server is held back, nothing is
+   lost */
 TEST(field_12_what_waits_is_bounded)
 {
     static const size_t SIZES[] = { 8, 125, 1000, 9000 };
@@ -1831,8 +1860,8 @@ TEST(field_16_under_a_steady_stream)
     }
 }
 
-/* Sends and asks at random, lets output go in pieces of every size: it comes with the byte that it
-   waits for, not before, once. The later of two questions counts. */
+/* Sends and asks at random, lets output go in pieces of every size: it comes with the
+   byte that it waits for, not before, once. The later of two questions counts. */
 TEST(field_16_at_random)
 {
     uint64_t seed = 16;
@@ -1905,8 +1934,8 @@ TEST(field_16_pongs_do_not_count)
     }
 }
 
-/* The newest value in the place of one that waited: as many bytes stand for what waited as the
-   frames in its place have. */
+/* The newest value in the place of one that waited: as many bytes stand for what waited
+   as the frames in its place have. */
 TEST(field_16_a_newer_value_stands_for_the_older)
 {
     static const size_t SIZES[] = { 1, 100, 125, 126, 500, 900, 70000 };
@@ -1926,7 +1955,8 @@ TEST(field_16_a_newer_value_stands_for_the_older)
             CHECK_INT(ws_send_latest(s.c, 7, WS_OP_BINARY, fill, SIZES[j]), 0);
             most = ws_buffered(s.c);
             ws_send(s.c, WS_OP_BINARY, fill, 60000);
-            CHECK_INT(ws_send_latest(s.c, 8, WS_OP_BINARY, fill, 100), 0);  /* waited not */
+            CHECK_INT(ws_send_latest(s.c, 8, WS_OP_BINARY, fill, 100),
+                      0); /* waited not */
             CHECK_INT(ws_send_latest(s.c, 8, WS_OP_BINARY, fill, 2000), 0);
             let_go(&s, most - 1);
             CHECK_INT(s.writables, 0);
@@ -1938,8 +1968,8 @@ TEST(field_16_a_newer_value_stands_for_the_older)
         }
 }
 
-/* The same at random: many slots, sends between them, output that leaves in pieces. The model: a
-   list of frames, of which those that waited are marked. */
+/* The same at random: many slots, sends between them, output that leaves in pieces. The
+   model: a list of frames, of which those that waited are marked. */
 TEST(field_16_newer_values_at_random)
 {
     uint64_t seed = 61;
@@ -1966,7 +1996,8 @@ TEST(field_16_newer_values_at_random)
                 asked = 1;
             } else if (what < 4) {
                 CHECK_INT(what == 1 ? ws_send(s.c, WS_OP_BINARY, fill, n)
-                                    : ws_send_latest(s.c, slot, WS_OP_BINARY, fill, n), 0);
+                                    : ws_send_latest(s.c, slot, WS_OP_BINARY, fill, n),
+                          0);
                 if (what == 1) slot = -1;
                 for (k = head + (begun > 0); k < tail; k++)
                     if (slot >= 0 && q[k].slot == slot) break;
@@ -2063,7 +2094,8 @@ TEST(field_16_over_sockets)
         app = told;
         c = visit(driver, mate_url(&m), &cfg);
         UNTIL(e.opens == 1, 3000);
-        for (i = 0; ws_buffered(c) < 200000 && i < 100; i++) ws_send(c, WS_OP_BINARY, fill, 20000);
+        for (i = 0; ws_buffered(c) < 200000 && i < 100; i++)
+            ws_send(c, WS_OP_BINARY, fill, 20000);
         ws_want_writable(c);
         for (i = 0; i < 300 && !e.writables; i++) {
             while (ws_buffered(c) < 200000) ws_send(c, WS_OP_BINARY, fill, 20000);
@@ -2100,7 +2132,8 @@ static void engine_refuses(const ws_config *cfg, const char *field)
 /* cfg.reconnect and cfg.proxy with ws_client_new: nobody would try again, or go there */
 TEST(field_17_the_engine_names_what_it_cannot)
 {
-    static const char *const PROXIES[] = { "http://127.0.0.1:3128", "socks5://127.0.0.1", "env" };
+    static const char *const PROXIES[] = { "http://127.0.0.1:3128", "socks5://127.0.0.1",
+                                           "env" };
     static const uint32_t TIMES[] = { 1, 1000, 60000 };
     static uint64_t block[WS_MEMORY_SIZE(4096, 4096) / 8];
     int i, fixed, http;

@@ -1,6 +1,7 @@
-/* Memory that others see or fill: what waits unread is bounded by the limits, a NUL stands behind
-   all that events show and nothing else is changed, cfg.memory is not written over while it is
-   shown. The engine first, every cut; then every driver over sockets. */
+/* Memory that others see or fill: what waits unread is bounded by the limits, a NUL
+   stands behind all that events show and nothing else is changed, cfg.memory is not
+   written over while it is shown. The engine first, every cut; then every driver over
+   sockets. */
 #ifdef _WIN32
 #include <stdio.h>
 int main(void)
@@ -13,7 +14,10 @@ int main(void)
 #include "fixture.h"
 
 
-static int contains(const char *text, const char *part) { return strstr(text, part) != NULL; }
+static int contains(const char *text, const char *part)
+{
+    return strstr(text, part) != NULL;
+}
 
 /* ---- an extension that leaves messages as they are, but marks them ---- */
 
@@ -57,8 +61,8 @@ static int same_begin(void *user, uint32_t agreed, int encode, void *state)
     return 0;
 }
 
-static int same_copy(void *user, void *state, const void *in, size_t *n, void *out, size_t *m,
-                     int end)
+static int same_copy(void *user, void *state, const void *in, size_t *n, void *out,
+                     size_t *m, int end)
 {
     size_t have = *n;
 
@@ -69,8 +73,8 @@ static int same_copy(void *user, void *state, const void *in, size_t *n, void *o
     return end && *n == have;
 }
 
-static int same_encode(void *user, void *state, const void *in, size_t *n, void *out, size_t *m,
-                       int end)
+static int same_encode(void *user, void *state, const void *in, size_t *n, void *out,
+                       size_t *m, int end)
 {
     if (((same *)user)->fail_encode) return WS_ERR_CODEC;
     return same_copy(user, state, in, n, out, m, end);
@@ -84,10 +88,11 @@ static void same_end(void *user, int encode, void *state)
 
 static ws_extension same_of(same *user, const char *name)
 {
-    ws_extension x = {
-        NULL, 2, 0, 0, 0, NULL, same_offer, same_accept, same_confirm, same_size, same_begin,
-        same_encode, same_copy, same_end
-    };
+    ws_extension x = { NULL,       2,           0,
+                       0,          0,           NULL,
+                       same_offer, same_accept, same_confirm,
+                       same_size,  same_begin,  same_encode,
+                       same_copy,  same_end };
     x.name = name;
     x.user = user;
     return x;
@@ -163,8 +168,8 @@ static void one_close(one *o)
 
 static int shows(const ws_event *ev)
 {
-    return ev->type == WS_EV_MESSAGE || ev->type == WS_EV_PART || ev->type == WS_EV_PING ||
-           ev->type == WS_EV_PONG;
+    return ev->type == WS_EV_MESSAGE || ev->type == WS_EV_PART ||
+           ev->type == WS_EV_PING || ev->type == WS_EV_PONG;
 }
 
 static void one_noise(one *o, const ws_event *ev)
@@ -203,8 +208,8 @@ static void one_event(side *s, const ws_event *ev)
     if (o->noisy) one_noise(o, ev);
 }
 
-/* Feeds all in pieces of step bytes. eager: the next piece comes before the event that is shown
-   is let go. */
+/* Feeds all in pieces of step bytes. eager: the next piece comes before the event that
+   is shown is let go. */
 static void one_feed(one *o, const buf *b, size_t step, int eager)
 {
     size_t at = 0, idle = 0;
@@ -226,11 +231,13 @@ static void one_feed(one *o, const buf *b, size_t step, int eager)
     CHECK_INT(at, b->n);
 }
 
-/* ==== 22: a NUL stands behind what events show ========================================= */
+/* ==== 22: a NUL stands behind what events show ====================================== */
 
 static const char *const talk[2] = {
-    "81'one' 82x00 89'p' 81'' 01'fra' 89'mid' 00'g' 8a'pong' 80'ment' 82#130 81'8' 88x03e8'bye'",
-    "a1'one' a2x00 89'p' a1'' 21'fra' 89'mid' 00'g' 8a'pong' 80'ment' a2#130 81'8' 88x03e8'bye'"
+    "81'one' 82x00 89'p' 81'' 01'fra' 89'mid' 00'g' 8a'pong' 80'ment' 82#130 "
+    "81'8' 88x03e8'bye'",
+    "a1'one' a2x00 89'p' a1'' 21'fra' 89'mid' 00'g' 8a'pong' 80'ment' a2#130 "
+    "81'8' 88x03e8'bye'"
 };
 
 /* Right after all of it. */
@@ -242,8 +249,8 @@ static void talk_came(one *o)
     CHECK_STR(o->s.reason, "bye");
 }
 
-/* Messages, parts, pings and pongs; both roles, every mode, of the heap and in a block; the frames
-   that follow at once are not changed by it, wherever the input is cut. */
+/* Messages, parts, pings and pongs; both roles, every mode, of the heap and in a block;
+   the frames that follow at once are not changed by it, wherever the input is cut. */
 TEST(field_22_a_nul_behind_everything_shown)
 {
     int client, mode, fixed, noisy;
@@ -279,7 +286,8 @@ TEST(field_22_a_nul_behind_everything_shown)
         }
 }
 
-/* ws_feed while an event is shown: the byte under the NUL is back before more is added. */
+/* ws_feed while an event is shown: the byte under the NUL is back before more is
+   added. */
 TEST(field_22_feeding_while_an_event_is_shown)
 {
     int client, mode, fixed;
@@ -314,7 +322,8 @@ static int alone(int client, int mode, size_t room, size_t n, int frames)
     for (i = 0; i < (int)n; i++) data[i] = fill_at((size_t)i);
     for (i = 0; i < frames; i++) {
         size_t k = i == frames - 1 ? n - at : n / (size_t)frames;
-        put_frame(&b, (i ? 0 : first) | (i == frames - 1 ? 0x80 : 0), !client, data + at, k, 0);
+        put_frame(&b, (i ? 0 : first) | (i == frames - 1 ? 0x80 : 0), !client, data + at,
+                  k, 0);
         at += k;
     }
     one_open(&o, client, mode, room);
@@ -345,21 +354,25 @@ TEST(field_22_full_buffers)
         }
 }
 
-/* The same in a block: whatever size fits, it fits with the NUL; and nothing behind the block. */
+/* The same in a block: whatever size fits, it fits with the NUL; and nothing behind the
+   block. */
 TEST(field_22_full_blocks)
 {
     int client, mode, frames, came;
     size_t room, n;
 
     for (mode = 0; mode < MODES; mode++) for (client = 0; client < 2; client++)
-        for (frames = 1; frames < 4; frames += 2) for (room = 240; room < 256; room += 5) {
-            came = 1;
-            for (n = room - 20; n < room + 60 && came; n++) {
-                came = alone(client, mode, room, n, frames);
-                if (n <= room - (mode < CODED ? 0 : 8)) CHECK(came);     /* sizes are rounded */
-            }
-            if (test_faults) return;
-        }
+            for (frames = 1; frames < 4; frames += 2)
+                for (room = 240; room < 256; room += 5) {
+                    came = 1;
+                    for (n = room - 20; n < room + 60 && came; n++) {
+                        came = alone(client, mode, room, n, frames);
+                        if (n <= room - (mode < CODED ? 0 : 8))
+                            CHECK(came); /* sizes are rounded */
+                    }
+                    if (test_faults)
+                        return;
+                }
 }
 
 /* ---- the same in every driver ---- */
@@ -454,8 +467,8 @@ TEST(field_22_large_messages)
             pair_open(&m, kind, NULL);
             for (k = 0, at = 0; k < frames; k++) {
                 size_t n = k == frames - 1 ? large - at : large / 3;
-                put_frame(&b, (k ? 0 : 2) | (k == frames - 1 ? 0x80 : 0), pair_serves(&m), data + at,
-                          n, 0);
+                put_frame(&b, (k ? 0 : 2) | (k == frames - 1 ? 0x80 : 0), pair_serves(&m),
+                          data + at, n, 0);
                 at += n;
             }
             put_frame(&b, 0x81, pair_serves(&m), "next", 4, 0);
@@ -503,7 +516,14 @@ TEST(field_22_steps_while_an_event_is_shown)
 /* ---- what is sent back is what was shown ---- */
 
 enum {
-    BY_SEND, BY_TWO_PIECES, BY_PIECES, BY_LAST_PART, BY_PUBLISH, BY_BROADCAST, BY_LATEST, BY_STRING,
+    BY_SEND,
+    BY_TWO_PIECES,
+    BY_PIECES,
+    BY_LAST_PART,
+    BY_PUBLISH,
+    BY_BROADCAST,
+    BY_LATEST,
+    BY_STRING,
     WAYS
 };
 
@@ -600,7 +620,8 @@ TEST(field_22_echoes_are_what_was_shown)
             for (echo.extra = 0; echo.extra < 2; echo.extra++)
                 for (echo.times = 1; echo.times < 3; echo.times++) {
                     if (echo.way == BY_BROADCAST && kind != ACCEPTED) continue;
-                    if (echo.way == BY_PUBLISH && kind != ACCEPTED && kind != LOOP) continue;
+                    if (echo.way == BY_PUBLISH && kind != ACCEPTED && kind != LOOP)
+                        continue;
                     echo_once(&m, sizes[i]);
                     if (test_faults) goto ended;
                 }
@@ -628,8 +649,8 @@ static void app_takes_words(end *e, const ws_event *ev)
     CHECK_INT(ws_publish(loop, "8", NULL, WS_OP_TEXT, "to eight", 8), 1);
 }
 
-/* "8" is the number 8, the name of a group and the reason of a Close, whatever was in the same
-   buffer before it. */
+/* "8" is the number 8, the name of a group and the reason of a Close, whatever was in
+   the same buffer before it. */
 TEST(field_22_data_as_strings)
 {
     static pair m;
@@ -645,7 +666,8 @@ TEST(field_22_data_as_strings)
         pair_open(&m, kind, NULL);
         if (kind == ACCEPTED) {               /* somebody else's bytes come before */
             peer_connect(&other, ws_listen_port(loop, 0));
-            peer_text(&other, REQUEST_WITH("Cookie: 23456789012345678901234567890123\r\n"));
+            peer_text(&other,
+                      REQUEST_WITH("Cookie: 23456789012345678901234567890123\r\n"));
             UNTIL(m.end.opens == 2, 1000);
         }
         pair_say(&m, "81'8' 81'8'");
@@ -694,8 +716,8 @@ static void talks(peer *r)
     }
 }
 
-/* It may read meanwhile: what is shown stays as it is, nothing is lost, and what it reads is
-   bounded. */
+/* It may read meanwhile: what is shown stays as it is, nothing is lost, and what it
+   reads is bounded. */
 TEST(field_22_sending_while_a_message_is_shown)
 {
     static char filling[20000];
@@ -787,7 +809,8 @@ TEST(field_22_detaching_while_a_message_is_shown)
             if (k > 0) buf_add(&rest_seen, more, (size_t)k);
             else usleep(1000);
         }
-        CHECK(rest_seen.n == b.n - first && !memcmp(rest_seen.p, b.p + first, rest_seen.n));
+        CHECK(rest_seen.n == b.n - first &&
+              !memcmp(rest_seen.p, b.p + first, rest_seen.n));
         if (rest_fd >= 0) close(rest_fd);
         buf_free(&b);
         pair_over(&m);
@@ -854,7 +877,8 @@ static int script_wraps(void *user, ws_conn *c, ws_io *io, const char *host)
     return 0;
 }
 
-/* Frames that end exactly where one read of n bytes does: the last message is of last bytes. */
+/* Frames that end exactly where one read of n bytes does: the last message is of last
+   bytes. */
 static void script_fill(size_t n, size_t last)
 {
     static char zeros[70000];
@@ -879,7 +903,7 @@ TEST(field_22_the_loops_buffer_full)
     static pair m;
     size_t i, room = 1000;
 
-    for (i = 0; i < COUNT(lasts) + 1; i++) {       /* the first tells how much is asked for */
+    for (i = 0; i < COUNT(lasts) + 1; i++) { /* the first tells how much is asked for */
         ws_config cfg;
         memset(&cfg, 0, sizeof cfg);
         cfg.wrap = script_wraps;
@@ -920,7 +944,8 @@ static void answers_length(peer *r)
     peer_text(r, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\none-two");
 }
 
-/* Parts of a body: a NUL behind each, and the line ends between chunks are still there. */
+/* Parts of a body: a NUL behind each, and the line ends between chunks are still
+   there. */
 TEST(field_22_parts_of_http_bodies)
 {
     static peer r;
@@ -966,7 +991,8 @@ static int holds(const void *block, size_t n)
     return n && memmem(block, n, SECRET, sizeof SECRET - 1) != NULL;
 }
 
-/* Is the secret in what the loop shares: where it reads to, or blocks that others will get? */
+/* Is the secret in what the loop shares: where it reads to, or blocks that others will
+   get? */
 static int loop_reads_it(const ws_loop *l)
 {
     return holds(l->buf, WS__READ_FRONT + WS__TURN_SIZE);
@@ -1027,7 +1053,8 @@ TEST(field_22_request_heads_are_wiped)
         peer_connect(&r, ws_listen_port(loop, listen_on(&cfg)));
         peer_write(&r, all[i].text, all[i].cut ? (size_t)all[i].cut : all[i].size);
         pass(all[i].cut ? 20 : 0);
-        if (all[i].cut) peer_write(&r, all[i].text + all[i].cut, all[i].size - (size_t)all[i].cut);
+        if (all[i].cut)
+            peer_write(&r, all[i].text + all[i].cut, all[i].size - (size_t)all[i].cut);
         UNTIL(s.opens || s.closes, 1000);
         pass(5);
         CHECK(!loop_reads_it(loop));
@@ -1062,7 +1089,8 @@ static void refuses_with_secret(peer *r)
     peer_text(r, "HTTP/1.1 403 No\r\nSet-" COOKIE "Content-Length: 0\r\n\r\n");
 }
 
-/* Nor is what servers told the loop's clients; and requests that were read before ws_adopt. */
+/* Nor is what servers told the loop's clients; and requests that were read before
+   ws_adopt. */
 TEST(field_22_answer_heads_are_wiped)
 {
     static peer r;
@@ -1084,8 +1112,8 @@ TEST(field_22_answer_heads_are_wiped)
             memset(&cfg, 0, sizeof cfg);
             memset(&c, 0, sizeof c);
             cfg.user = &c;
-            CHECK(ws_adopt(loop, two[1], REQUEST_WITH(COOKIE), sizeof REQUEST_WITH(COOKIE) - 1,
-                           &cfg) != NULL);
+            CHECK(ws_adopt(loop, two[1], REQUEST_WITH(COOKIE),
+                           sizeof REQUEST_WITH(COOKIE) - 1, &cfg) != NULL);
             peer_begin(&r, NULL, NULL);
             peer_take(&r, two[0]);
         }
@@ -1101,7 +1129,7 @@ TEST(field_22_answer_heads_are_wiped)
     }
 }
 
-/* ==== 23: a block that is shown and written at the same time =========================== */
+/* ==== 23: a block that is shown and written at the same time ======================== */
 
 enum { TEXT_TARGET, TEXT_METHOD, TEXT_HEADER, TEXT_PATH, TEXTS };
 
@@ -1112,7 +1140,8 @@ static const char *own_text(ws_conn *c)
     if (refusal.text == TEXT_TARGET) return ws_target(c);
     if (refusal.text == TEXT_METHOD) return ws_method(c);
     if (refusal.text == TEXT_PATH) return ws_path(c).data;
-    return ws_header_value(c, "X-Long").data;       /* and what follows: it ends with the head */
+    return ws_header_value(c, "X-Long")
+        .data; /* and what follows: it ends with the head */
 }
 
 /* Refuses a request in its own words. */
@@ -1128,11 +1157,12 @@ static void refuses_in_its_words(side *s, const ws_event *ev)
         text = refusal.was;
     }
     CHECK_INT(ws_reject(s->c, 404, NULL, text), 0);
-    if (refusal.text != TEXT_HEADER) CHECK(!strncmp(text, refusal.was, strlen(refusal.was)));
+    if (refusal.text != TEXT_HEADER)
+        CHECK(!strncmp(text, refusal.was, strlen(refusal.was)));
 }
 
-/* A request is refused with a text that lies in its own head; in blocks of any size and of the
-   heap. The peer and the CLOSE event get it as it was. */
+/* A request is refused with a text that lies in its own head; in blocks of any size and
+   of the heap. The peer and the CLOSE event get it as it was. */
 TEST(field_23_refusing_with_words_of_the_request)
 {
     static const size_t rooms[] = { 0, 700, 1500, 4096 };
@@ -1140,39 +1170,42 @@ TEST(field_23_refusing_with_words_of_the_request)
     size_t i, n;
     int web;
 
-    for (i = 0; i < COUNT(rooms); i++) for (web = 0; web < 2; web++) for (n = 1; n < 380; n += 7)
-        for (refusal.text = 0; refusal.text < TEXTS; refusal.text++) {
-            world w;
-            side s;
-            ws_config cfg = world_fresh(&w);
-            buf b = { 0 };
-            size_t k, told;
-            void *block = NULL;
-            cfg.ask = 1;
-            if (rooms[i]) {
-                cfg.memory_size = WS_MEMORY_SIZE(rooms[i] + 400, 1200);
-                cfg.memory_send = 1200;
-                cfg.memory = block = malloc(cfg.memory_size);
-            }
-            buf_str(&b, "GET /");
-            for (k = 1; k < n; k++) buf_byte(&b, fill_at(k));
-            buf_str(&b, " HTTP/1.1\r\nX-Long: words\r\n");
-            buf_str(&b, upgrades[web]);
-            CHECK_INT(side_new(&s, &w, 0, &cfg), 1);
-            s.event = refuses_in_its_words;
-            side_feed(&s, b.p, b.n);
-            CHECK(s.closes && s.error == WS_ERR_REJECTED);
-            CHECK_INT(head_status(&s.out), 404);
-            k = head_size(&s.out);
-            CHECK_STR(s.out.p + k, refusal.was);
-            told = strlen(refusal.was) < 60 ? strlen(refusal.was) : 60;
-            refusal.was[told] = 0;
-            CHECK(contains(s.reason, refusal.was));
-            side_over(&s);
-            free(block);
-            buf_free(&b);
-            if (test_faults) return;
-        }
+    for (i = 0; i < COUNT(rooms); i++)
+        for (web = 0; web < 2; web++)
+            for (n = 1; n < 380; n += 7)
+                for (refusal.text = 0; refusal.text < TEXTS; refusal.text++) {
+                    world w;
+                    side s;
+                    ws_config cfg = world_fresh(&w);
+                    buf b = { 0 };
+                    size_t k, told;
+                    void *block = NULL;
+                    cfg.ask = 1;
+                    if (rooms[i]) {
+                        cfg.memory_size = WS_MEMORY_SIZE(rooms[i] + 400, 1200);
+                        cfg.memory_send = 1200;
+                        cfg.memory = block = malloc(cfg.memory_size);
+                    }
+                    buf_str(&b, "GET /");
+                    for (k = 1; k < n; k++) buf_byte(&b, fill_at(k));
+                    buf_str(&b, " HTTP/1.1\r\nX-Long: words\r\n");
+                    buf_str(&b, upgrades[web]);
+                    CHECK_INT(side_new(&s, &w, 0, &cfg), 1);
+                    s.event = refuses_in_its_words;
+                    side_feed(&s, b.p, b.n);
+                    CHECK(s.closes && s.error == WS_ERR_REJECTED);
+                    CHECK_INT(head_status(&s.out), 404);
+                    k = head_size(&s.out);
+                    CHECK_STR(s.out.p + k, refusal.was);
+                    told = strlen(refusal.was) < 60 ? strlen(refusal.was) : 60;
+                    refusal.was[told] = 0;
+                    CHECK(contains(s.reason, refusal.was));
+                    side_over(&s);
+                    free(block);
+                    buf_free(&b);
+                    if (test_faults)
+                        return;
+                }
 }
 
 /* ---- what an event shows stays until the next pull, whatever fails meanwhile ---- */
@@ -1190,7 +1223,8 @@ static void goes_wrong(side *s, const ws_event *ev)
     if (!shows(ev) || o->checks++) return;
     memcpy(was, ev->data, ev->size);
     if (going == GOES_SLOW)
-        for (i = 0; i < 1000 && r != WS_ERR_SLOW; i++) r = ws_send(s->c, WS_OP_TEXT, "hello", 5);
+        for (i = 0; i < 1000 && r != WS_ERR_SLOW; i++)
+            r = ws_send(s->c, WS_OP_TEXT, "hello", 5);
     if (going == GOES_SLOW) CHECK_INT(r, WS_ERR_SLOW);
     if (going == GOES_RANDOM) {
         o->w.r.fail_at = o->w.r.draws + 1;
@@ -1198,7 +1232,8 @@ static void goes_wrong(side *s, const ws_event *ev)
         CHECK_INT(ws_send(s->c, WS_OP_TEXT, "hello", 5), s->client ? WS_ERR_RANDOM : 0);
     }
     if (going == GOES_CODEC) o->x.fail_encode = 1;
-    if (going == GOES_CODEC) CHECK_INT(ws_send(s->c, WS_OP_TEXT, "hello", 5), WS_ERR_CODEC);
+    if (going == GOES_CODEC)
+        CHECK_INT(ws_send(s->c, WS_OP_TEXT, "hello", 5), WS_ERR_CODEC);
     for (i = 0; going == GOES_TIME && i < 5; i++) ws_tick(s->c, o->w.now += 40000);
     if (going == GOES_CLOSE) CHECK_INT(ws_close(s->c, 1000, "a reason of many words"), 0);
     if (going == GOES_DROP) ws_drop(s->c);
@@ -1209,8 +1244,10 @@ static void goes_wrong(side *s, const ws_event *ev)
 TEST(field_23_what_is_shown_stays_after_failures)
 {
     static const char *const specs[2][4] = {
-        { "81'message' 81'x'", "01'mess' 80'age' 81'x'", "89'ping' 81'x'", "8a'pong' 81'x'" },
-        { "a1'message' 81'x'", "21'mess' 80'age' 81'x'", "89'ping' 81'x'", "8a'pong' 81'x'" }
+        { "81'message' 81'x'", "01'mess' 80'age' 81'x'", "89'ping' 81'x'",
+          "8a'pong' 81'x'" },
+        { "a1'message' 81'x'", "21'mess' 80'age' 81'x'", "89'ping' 81'x'",
+          "8a'pong' 81'x'" }
     };
     int client, mode, fixed, i;
 
@@ -1236,7 +1273,8 @@ TEST(field_23_what_is_shown_stays_after_failures)
 
 enum { EXT_OPEN, EXT_CLOSED, EXT_BEFORE, EXT_DECLINED, EXT_HALF, EXT_ENDS };
 
-/* Each state that was begun is ended, once, before ws_free returns; in a block as of the heap. */
+/* Each state that was begun is ended, once, before ws_free returns; in a block as of
+   the heap. */
 TEST(field_23_extensions_are_ended)
 {
     int client, fixed, at;
@@ -1331,9 +1369,10 @@ TEST(field_23_extensions_of_new_tries_are_ended)
 /* Routes stand where routes may stand, whatever the names of extensions beside them. */
 TEST(field_23_routes_beside_extensions)
 {
-    static const ws_route routes[] = {
-        { "/other", NULL, 1 }, { "/chat", "speech", 2 }, { "/chat", NULL, 3 }, { NULL, NULL, 0 }
-    };
+    static const ws_route routes[] = { { "/other", NULL, 1 },
+                                       { "/chat", "speech", 2 },
+                                       { "/chat", NULL, 3 },
+                                       { NULL, NULL, 0 } };
     char name[2][20];
     int length, count, fixed;
 
@@ -1371,7 +1410,7 @@ TEST(field_23_routes_beside_extensions)
         }
 }
 
-/* ==== 21: what waits unread is bounded ================================================= */
+/* ==== 21: what waits unread is bounded ============================================== */
 
 enum { TINY = 1024, BACKLOG = 4096, RAW = 16384 };
 
@@ -1391,14 +1430,17 @@ static long flood(buf *b, int what, int masked, size_t n)
     long messages = 0, i = 0;
 
     while (b->n < n) {
-        int more = what == FRAGMENTS ? i++ % 500 : what == EMPTY_FRAGMENTS ? i++ % 100 : 0;
+        int more = what == FRAGMENTS         ? i++ % 500
+                   : what == EMPTY_FRAGMENTS ? i++ % 100
+                                             : 0;
         int last = what == FRAGMENTS ? more == 499 : more == 99;
         if (what == SMALL_FRAMES) put_frame(b, 0x81, masked, "ab", 2, 0);
         if (what == EMPTY_FRAMES) put_frame(b, 0x82, masked, "", 0, 0);
         if (what == PINGS) put_frame(b, 0x89, masked, "p", 1, 0);
         if (what == PONGS) put_frame(b, 0x8a, masked, "", 0, 0);
         if (what == FRAGMENTS || what == EMPTY_FRAGMENTS) {
-            put_frame(b, (more ? 0 : 2) | (last ? 0x80 : 0), masked, "x", what == FRAGMENTS, 0);
+            put_frame(b, (more ? 0 : 2) | (last ? 0x80 : 0), masked, "x",
+                      what == FRAGMENTS, 0);
             messages += last;
         } else {
             messages += what < PINGS;
@@ -1407,7 +1449,8 @@ static long flood(buf *b, int what, int masked, size_t n)
     return messages;
 }
 
-/* The engine takes no more than the limits say while nothing is pulled, and goes on later. */
+/* The engine takes no more than the limits say while nothing is pulled, and goes on
+   later. */
 TEST(field_21_feeding_without_pulling)
 {
     static const uint32_t limits[][2] = {
@@ -1418,21 +1461,24 @@ TEST(field_21_feeding_without_pulling)
 
     for (i = 0; i < COUNT(limits); i++) for (client = 0; client < 2; client++)
         for (what = 0; what < FLOODS; what++) {
-            size_t raw_most = larger(RAW, larger(limits[i][0], limits[i][1] ? limits[i][1] : 8192));
+            size_t raw_most = larger(
+                RAW, larger(limits[i][0], limits[i][1] ? limits[i][1] : 8192));
             buf b = { 0 };
             size_t at = 0, base, k;
             world w;
             side s;
             long want;
             ws_config cfg = world_fresh(&w);
-            cfg.max_message = limits[i][0] < 600 && what == FRAGMENTS ? 600 : limits[i][0];
+            cfg.max_message = limits[i][0] < 600 && what == FRAGMENTS ? 600
+                                                                      : limits[i][0];
             cfg.max_head = limits[i][1];
             if (what == SMALL_FRAMES && cfg.max_message < 2) cfg.max_message = 2;
             side_open(&s, &w, client, &cfg);
             s.quiet = 1;
             base = heap_mark(&w.h);
             want = flood(&b, what, !client, 100000);
-            for (k = 1; k; at += k) k = ws_feed(s.c, b.p + at, b.n - at < 1000 ? b.n - at : 1000);
+            for (k = 1; k; at += k)
+                k = ws_feed(s.c, b.p + at, b.n - at < 1000 ? b.n - at : 1000);
             CHECK(at <= raw_most);
             CHECK_INT(ws_feed_room(s.c), 0);
             CHECK(w.h.peak - base <= receiving(0, raw_most));
@@ -1505,7 +1551,8 @@ static void floods(int kind, int what)
     if (h.peak - base > most)
         printf("    kind %d, flood %d, use %d: %lu bytes\n", kind, what, use,
                (unsigned long)(h.peak - base));
-    if (use == PULLS_NOT) for (left = 0; left < 16; left++) clients[left] = left ? NULL : &m.end;
+    if (use == PULLS_NOT)
+        for (left = 0; left < 16; left++) clients[left] = left ? NULL : &m.end;
     if (use == PULLS_NOT) left = 0;
     if (use == PAUSES) ws_resume(m.c);
     start = now_ms();                   /* in the end all of it comes, and in bounds */
@@ -1554,7 +1601,8 @@ TEST(field_21_floods_while_nothing_is_pulled)
     int i, what;
 
     use = PULLS_NOT;
-    for (i = 0; i < 3; i++) for (what = 0; what < FLOODS; what += 2) floods(kinds[i], what);
+    for (i = 0; i < 3; i++)
+        for (what = 0; what < FLOODS; what += 2) floods(kinds[i], what);
 }
 
 /* ---- HTTP ---- */
@@ -1603,7 +1651,8 @@ TEST(field_21_floods_of_requests)
     }
 }
 
-/* For the peer of a client of ordinary HTTP: a body of many small chunks, as fast as it goes. */
+/* For the peer of a client of ordinary HTTP: a body of many small chunks, as fast as it
+   goes. */
 static void answers_flood(peer *r)
 {
     char chunks[6001];
@@ -1627,35 +1676,37 @@ TEST(field_21_floods_of_chunks)
     static peer r;
     int driver;
 
-    for (driver = 0; driver < DRIVERS; driver++) for (use = TAKES_ALL; use <= PAUSES; use += 2) {
-        ws_config cfg;
-        ws_conn *x;
-        char url[60];
-        heap h;
-        end c;
-        size_t base;
-        memset(&h, 0, sizeof h);
-        loop = ws_loop_new(NULL);
-        app = app_uses;
-        peer_begin(&r, answers_flood, NULL);
-        snprintf(url, sizeof url, "http://127.0.0.1:%d/", r.port);
-        cfg = client_config(&c);
-        cfg.alloc = heap_alloc;
-        cfg.alloc_user = &h;
-        cfg.method = "GET";
-        cfg.max_message = TINY;
-        cfg.max_backlog = BACKLOG;
-        x = visit(driver, url, &cfg);
-        base = h.now;
-        UNTIL(c.opens && r.port_asked >= 400000, 2000);
-        pass(10);
-        CHECK(h.peak <= base + receiving(TINY, RAW) + 4096);
-        if (use == TAKES_ALL) UNTIL(c.bytes > 10000, 1000);
-        leave(&c, x);
-        peer_over(&r);
-        over();
-        CHECK_INT(h.live, 0);
-    }
+    for (driver = 0; driver < DRIVERS; driver++)
+        for (use = TAKES_ALL; use <= PAUSES; use += 2) {
+            ws_config cfg;
+            ws_conn *x;
+            char url[60];
+            heap h;
+            end c;
+            size_t base;
+            memset(&h, 0, sizeof h);
+            loop = ws_loop_new(NULL);
+            app = app_uses;
+            peer_begin(&r, answers_flood, NULL);
+            snprintf(url, sizeof url, "http://127.0.0.1:%d/", r.port);
+            cfg = client_config(&c);
+            cfg.alloc = heap_alloc;
+            cfg.alloc_user = &h;
+            cfg.method = "GET";
+            cfg.max_message = TINY;
+            cfg.max_backlog = BACKLOG;
+            x = visit(driver, url, &cfg);
+            base = h.now;
+            UNTIL(c.opens && r.port_asked >= 400000, 2000);
+            pass(10);
+            CHECK(h.peak <= base + receiving(TINY, RAW) + 4096);
+            if (use == TAKES_ALL)
+                UNTIL(c.bytes > 10000, 1000);
+            leave(&c, x);
+            peer_over(&r);
+            over();
+            CHECK_INT(h.live, 0);
+        }
 }
 
 TESTS(T(field_21_feeding_without_pulling) T(field_21_floods_of_a_program_that_takes_all)

@@ -1,6 +1,7 @@
-/* What real peers send, and the words in which their faults are told, through the engine alone:
-   keys with loose bits, empty lines before requests, absolute targets, folded answers, interim
-   answers, lists of origins, long passwords, zones, subprotocols that are optional. */
+/* What real peers send, and the words in which their faults are told, through the
+   engine alone: keys with loose bits, empty lines before requests, absolute targets,
+   folded answers, interim answers, lists of origins, long passwords, zones,
+   subprotocols that are optional. */
 #include "fixture.h"
 
 #define PAGE "GET /page?x=1 HTTP/1.1\r\n" HO E
@@ -66,7 +67,8 @@ static void look_at_headers(seen *z, const ws_conn *c)
         n += strlen(z->items + n);
         strcpy(z->items + n++, "|");
     }
-    while (ws_header_next(c, &pos, &name, &value)) z->broken |= has_break(name) | has_break(value);
+    while (ws_header_next(c, &pos, &name, &value))
+        z->broken |= has_break(name) | has_break(value);
 }
 
 /* A side's event: keeps what can be seen, and accepts where it is asked. */
@@ -76,7 +78,8 @@ static void see(side *s, const ws_event *ev)
 
     if (ev->type == WS_EV_PART) {
         size_t n = strlen(z->body);
-        copy_str(z->body + n, sizeof z->body - n, (ws_str){ (const char *)ev->data, ev->size });
+        copy_str(z->body + n, sizeof z->body - n,
+                 (ws_str){ (const char *)ev->data, ev->size });
         return;
     }
     if (ev->type == WS_EV_CLOSE && z->events) return;
@@ -125,8 +128,8 @@ static void server_start(side *s, world *w, int setup, const ws_config *with, se
 }
 
 /* A client of a URL that has said its request; z may be NULL. */
-static void client_start(side *s, world *w, int setup, const ws_config *with, const char *url,
-                         seen *z)
+static void client_start(side *s, world *w, int setup, const ws_config *with,
+                         const char *url, seen *z)
 {
     ws_config cfg = setup_config(w, setup, with);
 
@@ -144,10 +147,12 @@ static void client_start(side *s, world *w, int setup, const ws_config *with, co
     s->head = s->out.n;
 }
 
-/* Writes an answer to a client's request: a format in which %s is the right accept value. */
+/* Writes an answer to a client's request: a format in which %s is the right accept
+   value. */
 static void put_answer_as(buf *b, const side *s, const char *format)
 {
-    const char *key = head_field(&s->out, "Sec-WebSocket-Key", NULL), *at = strstr(format, "%s");
+    const char *key = head_field(&s->out, "Sec-WebSocket-Key", NULL),
+               *at = strstr(format, "%s");
     char accept[29];
 
     if (!at) { buf_str(b, format); return; }
@@ -160,7 +165,7 @@ static void put_answer_as(buf *b, const side *s, const char *format)
 
 static int status_by_name(const side *s) { return s->out.n ? head_status(&s->out) : 0; }
 
-/* ==== 26: keys ========================================================================= */
+/* ==== 26: keys ====================================================================== */
 
 #define BEFORE_KEY "GET /chat HTTP/1.1\r\n" HO UP CO VE "Sec-WebSocket-Key: "
 
@@ -208,7 +213,8 @@ static void key_case(int setup, const char *key, size_t n)
     buf_free(&b);
 }
 
-/* Every key that decodes to 16 bytes is taken, answered as it came; every other is refused. */
+/* Every key that decodes to 16 bytes is taken, answered as it came; every other is
+   refused. */
 TEST(field_26_key_with_loose_bits)
 {
     static const char example[] = "AQIDBAUGBwgJCgsMDQ4PEC==";
@@ -240,7 +246,8 @@ TEST(field_26_key_with_loose_bits)
 /* The decoder that applications use takes one spelling of each value, as before. */
 TEST(field_26_decoder_stays_strict)
 {
-    static const char abc[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char abc[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char key[25] = "AQIDBAUGBwgJCgsMDQ4PEC==";
     uint8_t out[18];
     int i, taken = 0;
@@ -254,7 +261,7 @@ TEST(field_26_decoder_stays_strict)
     CHECK_INT(taken, 64);
 }
 
-/* ==== 27: empty lines, absolute targets ================================================ */
+/* ==== 27: empty lines, absolute targets ============================================= */
 
 /* What a server makes of this, cut in two at k. */
 static void facts_of(buf *facts, int setup, const char *text, size_t n, size_t k)
@@ -288,16 +295,17 @@ static void facts_of(buf *facts, int setup, const char *text, size_t n, size_t k
 /* An empty line before a request of any kind changes nothing, however it is cut. */
 TEST(field_27_empty_line_before_a_request)
 {
-    static const char *const requests[] = {
-        REQUEST, PAGE, "HEAD / HTTP/1.0\r\n\r\n", "POST /form HTTP/1.1\r\n" HO E, REQUEST "frames"
-    };
+    static const char *const requests[] = { REQUEST, PAGE, "HEAD / HTTP/1.0\r\n\r\n",
+                                            "POST /form HTTP/1.1\r\n" HO E,
+                                            REQUEST "frames" };
     buf text = { 0 }, want = { 0 }, have = { 0 };
     size_t i, k;
     int setup;
 
     for (i = 0; i < COUNT(requests); i++)
         for (setup = 0; setup < SETUPS; setup++) {
-            if (setup == ASKED && i != 0 && i != 4) continue;   /* nobody answers a page */
+            if (setup == ASKED && i != 0 && i != 4)
+                continue; /* nobody answers a page */
             buf_clear(&text);
             buf_str(&text, "\r\n");
             if (i < 4) buf_str(&text, requests[i]);
@@ -313,7 +321,8 @@ TEST(field_27_empty_line_before_a_request)
     buf_free(&have);
 }
 
-/* While no more than that has come nothing is said, and the deadline is the one it was. */
+/* While no more than that has come nothing is said, and the deadline is the one it
+   was. */
 TEST(field_27_empty_line_alone_waits)
 {
     static const char *const begun[] = { "\r", "\r\n" };
@@ -362,8 +371,8 @@ TEST(field_27_empty_line_byte_by_byte)
 /* One is let pass; many, and what only looks like one, are refused, and soon. */
 TEST(field_27_empty_lines_have_an_end)
 {
-    static const char *const bad[] = { "\n", "\r", "\r\r\n", "\n\r", "\r\n ", "\r\n\n", " \r\n",
-                                       "\t\r\n", "\r\n\r" };
+    static const char *const bad[] = { "\n",     "\r",    "\r\r\n", "\n\r",  "\r\n ",
+                                       "\r\n\n", " \r\n", "\t\r\n", "\r\n\r" };
     size_t i, fed;
     world w;
     side s;
@@ -396,7 +405,8 @@ TEST(field_27_empty_lines_have_an_end)
     buf_free(&b);
 }
 
-/* A target in absolute form is that of its path, under each scheme; routes see the path. */
+/* A target in absolute form is that of its path, under each scheme; routes see the
+   path. */
 TEST(field_27_absolute_targets)
 {
     static const struct { const char *target, *path, *query; int route; } t[] = {
@@ -415,9 +425,13 @@ TEST(field_27_absolute_targets)
         { "https://example.com/chat", "/chat", "-", 7 },
         { "/a?x=ws://b/chat", "/a", "ws://b/chat", 1 },
     };
-    static const char *const bad[] = { "ws:/chat", "ws:", "ws://", "wss://", "ws:///", "wsx://a/",
-                                       "ws//a/", "ftp://a/", "ws://a/#b", "wss", "ws+unix:/a:/b" };
-    static const ws_route routes[] = { { "/chat", NULL, 7 }, { "/*", NULL, 1 }, { 0, 0, 0 } };
+    static const char *const bad[] = { "ws:/chat", "ws:",          "ws://",
+                                       "wss://",   "ws:///",       "wsx://a/",
+                                       "ws//a/",   "ftp://a/",     "ws://a/#b",
+                                       "wss",      "ws+unix:/a:/b" };
+    static const ws_route routes[] = { { "/chat", NULL, 7 },
+                                       { "/*", NULL, 1 },
+                                       { 0, 0, 0 } };
     ws_config cfg;
     buf b = { 0 };
     size_t i;
@@ -455,7 +469,7 @@ TEST(field_27_absolute_targets)
     buf_free(&b);
 }
 
-/* ==== 28: folded lines ================================================================= */
+/* ==== 28: folded lines ============================================================== */
 
 #define FOLDS(lines) UPGRADE_101 UP CO ACCEPTED lines E
 
@@ -472,8 +486,8 @@ static const fold folds[] = {
     { FOLDS("X-A: one \r\n  two  \r\n"), "X-A", "one two", "one two|" },
     { FOLDS("X-A: one\r\n \r\n"), "X-A", "one", "one|" },
     { FOLDS("X-A: \r\n \r\n"), "X-A", "", "" },
-    { FOLDS("X-A: one,\r\n two,\r\n\tthree\r\nX-A: four,\r\n five\r\n"), "X-A", "one, two, three",
-      "one|two|three|four|five|" },
+    { FOLDS("X-A: one,\r\n two,\r\n\tthree\r\nX-A: four,\r\n five\r\n"), "X-A",
+      "one, two, three", "one|two|three|four|five|" },
     { FOLDS("X-A: one\r\n X-B: two\r\n"), "X-B", "-", "" },
     { FOLDS("X-A: \"one,\r\n two\"\r\n"), "X-A", "\"one, two\"", "\"one, two\"|" },
     { UPGRADE_101 "Upgrade:\r\n websocket\r\n" CO ACCEPTED E, "Upgrade", "websocket",
@@ -485,11 +499,12 @@ static const fold folds[] = {
     { UPGRADE_101 UP CO "Sec-WebSocket-Accept:\r\n  %s\r\n" E, "Upgrade", "websocket",
       "websocket|" },
     { UPGRADE_101 UP CO "Sec-WebSocket-Accept: %s\r\n\t\r\n" E, "X-A", "-", "" },
-    { "HTTP/1.1 103 Early Hints\r\nLink: </a>;\r\n rel=preload\r\n\r\n" FOLDS(""), "Link", "-",
-      "" },
+    { "HTTP/1.1 103 Early Hints\r\nLink: </a>;\r\n rel=preload\r\n\r\n" FOLDS(""), "Link",
+      "-", "" },
 };
 
-/* A client takes answers with folded lines, and shows each value on one line; cut anywhere. */
+/* A client takes answers with folded lines, and shows each value on one line; cut
+   anywhere. */
 TEST(field_28_folded_answers)
 {
     size_t i, k;
@@ -546,17 +561,24 @@ TEST(field_28_folded_subprotocol)
 /* A refusal's headers and body, and ordinary answers, are read over folds. */
 TEST(field_28_folded_refusals_and_bodies)
 {
-    static const struct { int http; const char *answer, *name, *value, *body; int status; } t[] = {
-        { 0, "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\n realm=\"a\"\r\n"
-             "Content-Length:\r\n 6\r\n\r\ndenied",
+    static const struct {
+        int http;
+        const char *answer, *name, *value, *body;
+        int status;
+    } t[] = {
+        { 0,
+          "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\n realm=\"a\"\r\n"
+          "Content-Length:\r\n 6\r\n\r\ndenied",
           "WWW-Authenticate", "Basic realm=\"a\"", "denied", 401 },
-        { 0, "HTTP/1.1 503 No\r\nTransfer-Encoding:\r\n\tchunked\r\nX: a\r\n b\r\n\r\n"
-             "4\r\nbusy\r\n0\r\n\r\n",
+        { 0,
+          "HTTP/1.1 503 No\r\nTransfer-Encoding:\r\n\tchunked\r\nX: a\r\n b\r\n\r\n"
+          "4\r\nbusy\r\n0\r\n\r\n",
           "X", "a b", "busy", 503 },
-        { 1, "HTTP/1.1 200 OK\r\nContent-Length:\r\n 5\r\nX: a\r\n b\r\n\r\nhello", "X", "a b",
-          "hello", 200 },
-        { 1, "HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n chunked\r\nX: a\r\n\tb\r\n\r\n"
-             "5\r\nhello\r\n0\r\n\r\n",
+        { 1, "HTTP/1.1 200 OK\r\nContent-Length:\r\n 5\r\nX: a\r\n b\r\n\r\nhello", "X",
+          "a b", "hello", 200 },
+        { 1,
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n chunked\r\nX: a\r\n\tb\r\n\r\n"
+          "5\r\nhello\r\n0\r\n\r\n",
           "X", "a b", "hello", 200 },
     };
     size_t i, k, n;
@@ -603,7 +625,8 @@ TEST(field_28_folded_answer_of_a_proxy)
             ws_str head, name, value;
             char text[100] = "-";
             size_t pos = 0;
-            CHECK_INT(ws_tunnel_init(&tunnel, "http://proxy", "example.com", 80, NULL), 0);
+            CHECK_INT(ws_tunnel_init(&tunnel, "http://proxy", "example.com", 80, NULL),
+                      0);
             ws_tunnel_output(&tunnel, &out);
             ws_tunnel_output_done(&tunnel, out);
             pos = ws_tunnel_feed(&tunnel, t[i].answer, k);
@@ -630,7 +653,8 @@ TEST(field_28_folds_where_none_may_be)
         "HTTP/1.1 101 Switching Protocols\r\n\t\r\n",
         "HTTP/1.1 200 OK\r\n x\r\n"
     };
-    static const char *const server[] = { "X: a\r\n b\r\n", "X: a\r\n\tb\r\n", "X:\r\n \r\n" };
+    static const char *const server[] = { "X: a\r\n b\r\n", "X: a\r\n\tb\r\n",
+                                          "X:\r\n \r\n" };
     size_t i, fed;
     world w;
     side s;
@@ -663,7 +687,7 @@ TEST(field_28_folds_where_none_may_be)
     buf_free(&b);
 }
 
-/* ==== 29: interim answers ============================================================== */
+/* ==== 29: interim answers =========================================================== */
 
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 #define PROCESSING "HTTP/1.1 102 Processing\r\nX: y\r\n\r\n"
@@ -678,17 +702,24 @@ static void tunnel_begin(ws_tunnel *t, const char *proxy)
     ws_tunnel_output_done(t, n);
 }
 
-/* What comes before a proxy's final answer is skipped; the final one is the one that is shown. */
+/* What comes before a proxy's final answer is skipped; the final one is the one that is
+   shown. */
 TEST(field_29_interim_answers_of_a_proxy)
 {
     static const char *const interim[] = {
         "", CONTINUE, PROCESSING, HINTS, CONTINUE HINTS, HINTS PROCESSING CONTINUE HINTS,
         "HTTP/1.0 100 \r\n\r\n", "HTTP/1.1 199 x\r\n\r\n"
     };
-    static const struct { const char *head; int result, status; const char *text; } t[] = {
+    static const struct {
+        const char *head;
+        int result, status;
+        const char *text;
+    } t[] = {
         { "HTTP/1.1 200 OK\r\nX: final\r\n\r\n", 1, 200, "" },
-        { "HTTP/1.1 407 Login\r\nX: final\r\n\r\n", WS_ERR_PROXY, 407, "proxy answered 407" },
-        { "HTTP/1.1 101 Odd\r\nX: final\r\n\r\n", WS_ERR_PROXY, 101, "proxy answered 101" },
+        { "HTTP/1.1 407 Login\r\nX: final\r\n\r\n", WS_ERR_PROXY, 407,
+          "proxy answered 407" },
+        { "HTTP/1.1 101 Odd\r\nX: final\r\n\r\n", WS_ERR_PROXY, 101,
+          "proxy answered 101" },
         { "", 0, 0, "" },
     };
     static ws_tunnel tunnel;
@@ -723,7 +754,8 @@ TEST(field_29_interim_answers_of_a_proxy)
                 head.data = tunnel.buf;
                 head.size = tunnel.head_size;
                 pos = 0;
-                CHECK(ws_head_field(head, &pos, &name, &value) && ws_str_is(value, "final"));
+                CHECK(ws_head_field(head, &pos, &name, &value) &&
+                      ws_str_is(value, "final"));
                 CHECK(!ws_head_field(head, &pos, &name, &value));
             }
         }
@@ -791,14 +823,15 @@ TEST(field_29_interim_answers_of_a_server_have_an_end)
                 cfg.max_head = limits[i];
                 if (http) cfg.method = "GET";
                 client_start(&s, &w, PLAIN, &cfg, URL, NULL);
-                for (fed = 0; fed < 100000 && !s.closes; fed += n) side_feed(&s, heads[j], n);
+                for (fed = 0; fed < 100000 && !s.closes; fed += n)
+                    side_feed(&s, heads[j], n);
                 CHECK_INT(s.error, WS_ERR_HEAD_SIZE);
                 CHECK(fed >= most / 2 && fed <= most + n);
                 side_over(&s);
             }
 }
 
-/* ==== 30: Upgrade Required ============================================================= */
+/* ==== 30: Upgrade Required ========================================================== */
 
 /* The elements of all lines of Connection, in lower case, each between commas. */
 static void connection_list(const buf *head, char *out, size_t n)
@@ -826,7 +859,8 @@ static void check_upgrade_offered(const buf *head, int offered)
     connection_list(head, list, sizeof list);
     CHECK(strstr(list, ",close,") != NULL);
     CHECK((strstr(list, ",upgrade,") != NULL) == offered);
-    if ((strstr(list, ",upgrade,") != NULL) != offered) printf("    Connection %s\n", list);
+    if ((strstr(list, ",upgrade,") != NULL) != offered)
+        printf("    Connection %s\n", list);
     CHECK_FIELD(head, "Upgrade", offered ? "websocket" : NULL);
 }
 
@@ -858,16 +892,20 @@ static void reply_of(buf *out, const char *request, int status, int how, int ask
     side_over(&s);
 }
 
-/* Whoever is told to upgrade is told so by both headers, in whatever way 426 is answered. */
+/* Whoever is told to upgrade is told so by both headers, in whatever way 426 is
+   answered. */
 TEST(field_30_426_names_upgrade_twice)
 {
-    static const char version[] = "GET / HTTP/1.1\r\n" HO UP CO KE "Sec-WebSocket-Version: 8\r\n" E;
+    static const char version[] = "GET / HTTP/1.1\r\n" HO UP CO KE
+                                  "Sec-WebSocket-Version: 8\r\n" E;
     static const char without[] = "GET / HTTP/1.1\r\n" HO UP CO KE E;
     static const char head[] = "HEAD /page HTTP/1.1\r\n" HO E;
-    static const struct { const char *request; int status, how, ask; } t[] = {
-        { version, 426, 0, 0 }, { version, 426, 0, 1 }, { without, 426, 0, 0 }, { PAGE, 426, 0, 0 },
-        { head, 426, 0, 0 }, { PAGE, 426, 1, 0 }, { PAGE, 426, 1, 1 }, { PAGE, 426, 3, 0 },
-        { head, 426, 1, 0 }, { REQUEST, 426, 3, 1 },
+    static const struct { const char *request; int status, how, ask;
+    } t[] = {
+        { version, 426, 0, 0 }, { version, 426, 0, 1 }, { without, 426, 0, 0 },
+        { PAGE, 426, 0, 0 },    { head, 426, 0, 0 },    { PAGE, 426, 1, 0 },
+        { PAGE, 426, 1, 1 },    { PAGE, 426, 3, 0 },    { head, 426, 1, 0 },
+        { REQUEST, 426, 3, 1 },
     };
     static const struct { const char *request; int status, how, ask; } others[] = {
         { "GET /\r\n\r\n", 400, 0, 0 }, { PAGE, 200, 1, 0 }, { PAGE, 404, 1, 0 },
@@ -892,7 +930,8 @@ TEST(field_30_426_names_upgrade_twice)
     buf_free(&out);
 }
 
-/* The same of an answer whose body goes on: an application cannot write these headers itself. */
+/* The same of an answer whose body goes on: an application cannot write these headers
+   itself. */
 TEST(field_30_426_that_goes_on)
 {
     buf out = { 0 };
@@ -903,12 +942,13 @@ TEST(field_30_426_that_goes_on)
     buf_free(&out);
 }
 
-/* ==== 31: origins ====================================================================== */
+/* ==== 31: origins =================================================================== */
 
 /* What can match nobody is refused, by name; the rest is taken. */
 TEST(field_31_origins_that_cannot_match)
 {
-    static const struct { const char *origins, *named, *not_named; } bad[] = {
+    static const struct { const char *origins, *named, *not_named;
+    } bad[] = {
         { "https://a.example/", "https://a.example/", NULL },
         { "*.a.example", "*.a.example", NULL },
         { "a.example", "a.example", NULL },
@@ -920,11 +960,16 @@ TEST(field_31_origins_that_cannot_match)
         { "https://*", "https://*", NULL },
         { "https://fine.test, bad.test", "bad.test", "fine.test" },
         { "bad.test, https://fine.test", "bad.test", "fine.test" },
-        { "same, https://fine.test, https://bad.test/", "https://bad.test/", "fine.test" },
+        { "same, https://fine.test, https://bad.test/", "https://bad.test/",
+          "fine.test" },
         { "*, a.example", "a.example", NULL },
-        { "", "origins", NULL }, { ",", "origins", NULL }, { " , ", "origins", NULL },
-        { "https://", "https://", NULL }, { "https:a.example", "https:a.example", NULL },
-        { "//a.example", "//a.example", NULL }, { "://a.example", "://a.example", NULL },
+        { "", "origins", NULL },
+        { ",", "origins", NULL },
+        { " , ", "origins", NULL },
+        { "https://", "https://", NULL },
+        { "https:a.example", "https:a.example", NULL },
+        { "//a.example", "//a.example", NULL },
+        { "://a.example", "://a.example", NULL },
         { "https://a.example/x", "https://a.example/x", NULL },
         { "https://a.example?x", "https://a.example?x", NULL },
         { "https://a.example#x", "https://a.example#x", NULL },
@@ -936,17 +981,33 @@ TEST(field_31_origins_that_cannot_match)
         { "https://a*.example", "https://a*.example", NULL },
         { "https://*a.example", "https://*a.example", NULL },
         { "https://*.*.example", "https://*.*.example", NULL },
-        { "https://*.", "https://*.", NULL }, { "https://[::1", "https://[::1", NULL },
-        { "*://a.example", "*://a.example", NULL }, { "**", "**", NULL }, { "self", "self", NULL },
-        { "file:///", "file:///", NULL }, { "null/", "null/", NULL },
+        { "https://*.", "https://*.", NULL },
+        { "https://[::1", "https://[::1", NULL },
+        { "*://a.example", "*://a.example", NULL },
+        { "**", "**", NULL },
+        { "self", "self", NULL },
+        { "file:///", "file:///", NULL },
+        { "null/", "null/", NULL },
         { "same;null", "same;null", NULL },
     };
     static const char *const good[] = {
-        "*", "same", "null", "file://", "same, null, file://", "https://a.example",
-        " https://a.example ,\thttp://b.example ", "http://localhost:3000", "https://*.a.example",
-        "https://*.a.example:8443", "https://[::1]:8080", "http://127.0.0.1",
+        "*",
+        "same",
+        "null",
+        "file://",
+        "same, null, file://",
+        "https://a.example",
+        " https://a.example ,\thttp://b.example ",
+        "http://localhost:3000",
+        "https://*.a.example",
+        "https://*.a.example:8443",
+        "https://[::1]:8080",
+        "http://127.0.0.1",
         "HTTPS://A.EXAMPLE:443",
-        "chrome-extension://abcdef", "moz-extension://0a1b-2c", "capacitor://localhost", "same,*",
+        "chrome-extension://abcdef",
+        "moz-extension://0a1b-2c",
+        "capacitor://localhost",
+        "same,*",
     };
     size_t i;
 
@@ -976,8 +1037,8 @@ TEST(field_31_origins_that_cannot_match)
 }
 
 /* 101 or what else a server answers to a request with these lines. */
-static int origin_answer(const char *origins, uint32_t trusted, const char *host, const char *lines,
-                         const char *origin, int setup)
+static int origin_answer(const char *origins, uint32_t trusted, const char *host,
+                         const char *lines, const char *origin, int setup)
 {
     ws_config cfg;
     world w;
@@ -1018,7 +1079,8 @@ static void run_origins(const origin_case *t, size_t n)
 
     for (i = 0; i < n; i++)
         for (setup = 0; setup < SETUPS; setup++) {
-            int have = origin_answer(t[i].origins, 0, "example.com", "", t[i].origin, setup);
+            int have = origin_answer(t[i].origins, 0, "example.com", "", t[i].origin,
+                                     setup);
             CHECK_INT(have, t[i].yes ? 101 : 403);
             if (have != (t[i].yes ? 101 : 403))
                 printf("    origins \"%s\", Origin %s\n", t[i].origins, t[i].origin);
@@ -1123,7 +1185,8 @@ TEST(field_31_same_in_a_list)
 /* Behind proxies of our own the host is the one that they were asked for. */
 TEST(field_31_forwarded_host)
 {
-    static const struct { uint32_t trusted; const char *lines, *origin; int yes; } t[] = {
+    static const struct { uint32_t trusted; const char *lines, *origin; int yes;
+    } t[] = {
         { 1, "X-Forwarded-Host: pub.example\r\n", "https://pub.example", 1 },
         { 1, "x-forwarded-host: PUB.example\r\n", "http://pub.example", 1 },
         { 1, "X-Forwarded-Host: pub.example:8443\r\n", "https://pub.example:8443", 1 },
@@ -1138,8 +1201,10 @@ TEST(field_31_forwarded_host)
         { 1, "X-Forwarded-Host: \"evil.test, pub.example\r\n", "https://pub.example", 1 },
         { 2, "X-Forwarded-Host: pub.example, inner\r\n", "https://pub.example", 1 },
         { 2, "X-Forwarded-Host: pub.example\r\n", "https://pub.example", 1 },
-        { 2, "X-Forwarded-Host: evil.test, pub.example, inner\r\n", "https://pub.example", 1 },
-        { 2, "X-Forwarded-Host: evil.test, pub.example, inner\r\n", "https://evil.test", 0 },
+        { 2, "X-Forwarded-Host: evil.test, pub.example, inner\r\n", "https://pub.example",
+          1 },
+        { 2, "X-Forwarded-Host: evil.test, pub.example, inner\r\n", "https://evil.test",
+          0 },
         { 2, "X-Forwarded-Host: evil.test, pub.example, inner\r\n", "https://inner", 0 },
         { 1, "X-Forwarded-Host: pub.example/x\r\n", "https://pub.example", 0 },
         { 1, "X-Forwarded-Host: u@pub.example\r\n", "https://pub.example", 0 },
@@ -1161,16 +1226,18 @@ TEST(field_31_forwarded_host)
         for (k = 0; k < COUNT(origins); k++)
             for (setup = PLAIN; setup <= ASKED; setup++) {
                 int want = t[i].yes ? 101 : 403;
-                int have = origin_answer(origins[k], t[i].trusted, "backend:8080", t[i].lines,
-                                         t[i].origin, setup);
+                int have = origin_answer(origins[k], t[i].trusted, "backend:8080",
+                                         t[i].lines, t[i].origin, setup);
                 CHECK_INT(have, want);
                 if (have != want) printf("    case %d, origins %d\n", (int)i, (int)k);
             }
     CHECK_INT(origin_answer("https://pub.example", 1, "backend:8080",
-                            "X-Forwarded-Host: other.example\r\n", "https://pub.example", 0), 101);
+                            "X-Forwarded-Host: other.example\r\n", "https://pub.example",
+                            0),
+              101);
 }
 
-/* ==== 32: long logins, zones =========================================================== */
+/* ==== 32: long logins, zones ======================================================== */
 
 /* n bytes of a login, as they are or each as %xx; plain: they themselves. */
 static void put_login(buf *url, buf *plain, size_t n, int escaped)
@@ -1201,7 +1268,8 @@ static void put_basic(buf *line, const char *name, const buf *plain)
     free(code);
 }
 
-static const size_t login_sizes[] = { 0, 1, 94, 95, 96, 97, 191, 192, 255, 256, 500, 999, 1000 };
+static const size_t login_sizes[] = { 0,   1,   94,  95,  96,  97,  191,
+                                      192, 255, 256, 500, 999, 1000 };
 
 /* Any login of up to 1,000 bytes each goes with the request, of both kinds. */
 TEST(field_32_long_logins)
@@ -1285,12 +1353,11 @@ TEST(field_32_zones)
         { "ws://[fe80::1%25e%41h0]/", "fe80::1%25e%41h0", "[fe80::1]", 80 },
     };
     static const char *const bad[] = {
-        "ws://[fe80::1%25]/", "ws://[%25eth0]/", "ws://[fe80::1%25eth0/", "ws://[fe80::1%25e/0]/",
-        "ws://[fe80::1%25e th]/", "ws://[fe80::1%25e@h]/", "ws://[fe80::1%25e\"h]/",
-        "ws://[fe80::1%2]/",
-        "ws://[fe80::1%25e[h]/", "ws://[fe80::1%25e#h]/", "ws://[fe80::1%25e%4]/",
-        "ws://[fe80::1%2eeth0]/",
-        "ws://a%25eth0/", "ws://127.0.0.1%25lo/",
+        "ws://[fe80::1%25]/",     "ws://[%25eth0]/",        "ws://[fe80::1%25eth0/",
+        "ws://[fe80::1%25e/0]/",  "ws://[fe80::1%25e th]/", "ws://[fe80::1%25e@h]/",
+        "ws://[fe80::1%25e\"h]/", "ws://[fe80::1%2]/",      "ws://[fe80::1%25e[h]/",
+        "ws://[fe80::1%25e#h]/",  "ws://[fe80::1%25e%4]/",  "ws://[fe80::1%2eeth0]/",
+        "ws://a%25eth0/",         "ws://127.0.0.1%25lo/",
     };
     ws_config cfg;
     ws_url url;
@@ -1320,17 +1387,21 @@ TEST(field_32_zones)
     }
 }
 
-/* ==== 33: subprotocols that are optional =============================================== */
+/* ==== 33: subprotocols that are optional ============================================ */
 
-/* A client that does not insist goes on without one; it insists on the rules all the same. */
+/* A client that does not insist goes on without one; it insists on the rules all the
+   same. */
 TEST(field_33_protocol_optional)
 {
-    static const struct { const char *lines, *chosen; int error, by_default; } t[] = {
+    static const struct { const char *lines, *chosen; int error, by_default;
+    } t[] = {
         { "", "", 0, WS_ERR_SUBPROTOCOL },
         { "Sec-WebSocket-Protocol: chat\r\n", "chat", 0, 0 },
         { "Sec-WebSocket-Protocol: talk\r\n", "talk", 0, 0 },
-        { "Sec-WebSocket-Protocol: shout\r\n", "", WS_ERR_SUBPROTOCOL, WS_ERR_SUBPROTOCOL },
-        { "Sec-WebSocket-Protocol: chat, talk\r\n", "", WS_ERR_SUBPROTOCOL, WS_ERR_SUBPROTOCOL },
+        { "Sec-WebSocket-Protocol: shout\r\n", "", WS_ERR_SUBPROTOCOL,
+          WS_ERR_SUBPROTOCOL },
+        { "Sec-WebSocket-Protocol: chat, talk\r\n", "", WS_ERR_SUBPROTOCOL,
+          WS_ERR_SUBPROTOCOL },
         { "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat\r\n", "",
           WS_ERR_SUBPROTOCOL, WS_ERR_SUBPROTOCOL },
     };
@@ -1391,7 +1462,7 @@ TEST(field_33_none_offered)
     buf_free(&b);
 }
 
-/* ==== 37: words ======================================================================== */
+/* ==== 37: words ===================================================================== */
 
 /* A client whose request is answered so: its error's text. */
 static const char *answer_error(const char *format, int http, size_t step)
@@ -1443,12 +1514,14 @@ static long byte_told(const char *text)
 /* An upgrade by HTTP/1.0 is no refusal. */
 TEST(field_37_upgrade_by_http_1_0)
 {
-    const char *text = answer_error("HTTP/1.0 101 Switching Protocols\r\n" UP CO ACCEPTED E, 0, 0);
+    const char *text = answer_error(
+        "HTTP/1.0 101 Switching Protocols\r\n" UP CO ACCEPTED E, 0, 0);
 
     CHECK_SAYS(text, "HTTP/1.");
     CHECK_SAYS_NOT(text, "status 101");
     CHECK_SAYS_NOT(text, "refused");
-    CHECK_SAYS(answer_error("HTTP/1.0 403 No\r\nContent-Length: 0\r\n\r\n", 0, 0), "status 403");
+    CHECK_SAYS(answer_error("HTTP/1.0 403 No\r\nContent-Length: 0\r\n\r\n", 0, 0),
+               "status 403");
 }
 
 /* A field that came twice is called repeated, where it says the right thing too. */
@@ -1456,9 +1529,11 @@ TEST(field_37_repeated_fields_of_answers)
 {
     CHECK_SAYS(answer_error(UPGRADE_101 UP UP CO ACCEPTED E, 0, 0), "repeated");
     CHECK_SAYS(answer_error(UPGRADE_101 UP UP CO ACCEPTED E, 0, 0), "Upgrade");
-    CHECK_SAYS(answer_error(UPGRADE_101 UP "Upgrade: h2c\r\n" CO ACCEPTED E, 0, 0), "repeated");
+    CHECK_SAYS(answer_error(UPGRADE_101 UP "Upgrade: h2c\r\n" CO ACCEPTED E, 0, 0),
+               "repeated");
     CHECK_SAYS(answer_error(UPGRADE_101 UP CO ACCEPTED ACCEPTED E, 0, 0), "repeated");
-    CHECK_SAYS_NOT(answer_error(UPGRADE_101 "Upgrade: h2c\r\n" CO ACCEPTED E, 0, 0), "repeated");
+    CHECK_SAYS_NOT(answer_error(UPGRADE_101 "Upgrade: h2c\r\n" CO ACCEPTED E, 0, 0),
+                   "repeated");
     CHECK_SAYS_NOT(answer_error(UPGRADE_101 CO ACCEPTED E, 0, 0), "repeated");
 }
 
@@ -1483,13 +1558,16 @@ TEST(field_37_repeated_fields_of_requests)
     buf_free(&b);
 }
 
-/* Where that field's second value is, the text says; lines in front of it and blanks count. */
+/* Where that field's second value is, the text says; lines in front of it and blanks
+   count. */
 TEST(field_37_repeated_fields_say_where)
 {
     static const char *const lines[] = {
         "Origin: http://example.com\r\nOrigin: http://second.test\r\n",
         "Origin: http://example.com\r\nX-Fill: x\r\norigin:   http://second.test\r\n",
-        VE "Sec-WebSocket-Version: 8\r\n", VE VE, VE "X-Fill: x\r\nsec-websocket-version:\t13\r\n",
+        VE "Sec-WebSocket-Version: 8\r\n",
+        VE VE,
+        VE "X-Fill: x\r\nsec-websocket-version:\t13\r\n",
     };
     buf b = { 0 };
     size_t i, n;
@@ -1502,7 +1580,7 @@ TEST(field_37_repeated_fields_say_where)
         if (lines[i][0] == 'O') buf_str(&b, VE);
         buf_str(&b, lines[i]);
         n = b.n - 2;
-        while (b.p[n - 1] > ' ') n--;           /* the last word of the lines begins here */
+        while (b.p[n - 1] > ' ') n--; /* the last word of the lines begins here */
         buf_str(&b, "X-Fill: x\r\n" E);
         text = request_error(b.p, setup);
         CHECK_SAYS(text, "repeated");
@@ -1536,12 +1614,18 @@ TEST(field_37_the_method_is_told)
     buf_free(&b);
 }
 
-/* An escape that is none in a login: where it is, and not the password. at: of the '%'. */
+/* An escape that is none in a login: where it is, and not the password. at: of the
+   '%'. */
 TEST(field_37_bad_escapes_of_logins)
 {
-    static const struct { const char *url; int at; } t[] = {
-        { "ws://us%zz:x@h/", 7 }, { "ws://us%4:x@h/", 7 }, { "ws://u%@h/", 6 },
-        { "ws://u:secret%@h/", 13 }, { "ws://u:%41secret%g1@h/", 16 }, { "wss://%%41@h/", 6 },
+    static const struct { const char *url; int at;
+    } t[] = {
+        { "ws://us%zz:x@h/", 7 },
+        { "ws://us%4:x@h/", 7 },
+        { "ws://u%@h/", 6 },
+        { "ws://u:secret%@h/", 13 },
+        { "ws://u:%41secret%g1@h/", 16 },
+        { "wss://%%41@h/", 6 },
     };
     size_t i;
 
@@ -1572,8 +1656,8 @@ TEST(field_37_no_url_at_all)
     ws_free(c);
 }
 
-/* A server tells who speaks another protocol at the end of the first line, whatever the cuts:
-   every one gives the same text. */
+/* A server tells who speaks another protocol at the end of the first line, whatever the
+   cuts: every one gives the same text. */
 TEST(field_37_first_lines_that_are_no_request)
 {
     static const char *const lines[] = {
@@ -1631,28 +1715,50 @@ TEST(field_37_beginnings_of_requests_wait)
         }
 }
 
-/* A URL that is not understood: why, and where. at: index of the bad byte, -1: why is enough. */
+/* A URL that is not understood: why, and where. at: index of the bad byte, -1: why is
+   enough. */
 TEST(field_37_urls_say_where_and_why)
 {
-    static const struct { const char *url, *why; int at; } t[] = {
-        { "ftp://example.com/", "scheme", -1 }, { "htp://example.com", "scheme", -1 },
-        { "example.com", "scheme", -1 }, { "", "scheme", -1 }, { "://example.com/", "scheme", -1 },
-        { "wsss://example.com/", "scheme", -1 }, { "socks5://example.com/", "scheme", -1 },
+    static const struct { const char *url, *why; int at;
+    } t[] = {
+        { "ftp://example.com/", "scheme", -1 },
+        { "htp://example.com", "scheme", -1 },
+        { "example.com", "scheme", -1 },
+        { "", "scheme", -1 },
+        { "://example.com/", "scheme", -1 },
+        { "wsss://example.com/", "scheme", -1 },
+        { "socks5://example.com/", "scheme", -1 },
         { "example.com:80/x", "scheme", -1 },
-        { "ws:example.com", "//", -1 }, { "ws:/example.com", "//", -1 },
-        { "ws://", "host", -1 }, { "ws:///x", "host", -1 }, { "ws://:80/", "host", -1 },
-        { "ws://u:p@/", "host", -1 }, { "ws://?x", "host", -1 }, { "ws://[]/", "host", -1 },
-        { "ws://a:0/", "port", -1 }, { "ws://a:65536/", "port", -1 }, { "ws://a:8x/", "port", -1 },
-        { "ws://a:-1/", "port", -1 }, { "ws://a:99999999999/", "port", -1 },
+        { "ws:example.com", "//", -1 },
+        { "ws:/example.com", "//", -1 },
+        { "ws://", "host", -1 },
+        { "ws:///x", "host", -1 },
+        { "ws://:80/", "host", -1 },
+        { "ws://u:p@/", "host", -1 },
+        { "ws://?x", "host", -1 },
+        { "ws://[]/", "host", -1 },
+        { "ws://a:0/", "port", -1 },
+        { "ws://a:65536/", "port", -1 },
+        { "ws://a:8x/", "port", -1 },
+        { "ws://a:-1/", "port", -1 },
+        { "ws://a:99999999999/", "port", -1 },
         { "ws://[::1]:x/", "port", -1 },
-        { "ws://a/ b", "space", 7 }, { "ws://a/bcd ef", "space", 10 }, { " ws://a/", "space", 0 },
-        { "ws://a b/", "space", 6 }, { "ws://a/ ", "space", 7 },
-        { "ws://a/#f", "fragment", 7 }, { "ws://a/bcdef#f", "fragment", 12 },
+        { "ws://a/ b", "space", 7 },
+        { "ws://a/bcd ef", "space", 10 },
+        { " ws://a/", "space", 0 },
+        { "ws://a b/", "space", 6 },
+        { "ws://a/ ", "space", 7 },
+        { "ws://a/#f", "fragment", 7 },
+        { "ws://a/bcdef#f", "fragment", 12 },
         { "ws://a#", "fragment", 6 },
-        { "ws://a/b\r\nc", "byte", 8 }, { "ws://a/\x01", "byte", 7 },
+        { "ws://a/b\r\nc", "byte", 8 },
+        { "ws://a/\x01", "byte", 7 },
         { "ws://a/\xc3\xa4", "byte", 7 },
-        { "ws://\xc3\xa4/", "byte", 5 }, { "ws://a/b\x7f", "byte", 8 },
-        { "ws://[::1/", "host", -1 }, { "ws://[zz]/", "host", -1 }, { "ws://a^b/", "host", -1 },
+        { "ws://\xc3\xa4/", "byte", 5 },
+        { "ws://a/b\x7f", "byte", 8 },
+        { "ws://[::1/", "host", -1 },
+        { "ws://[zz]/", "host", -1 },
+        { "ws://a^b/", "host", -1 },
         { "ws+unix:a.sock", "path", -1 },
     };
     size_t i;
@@ -1706,12 +1812,18 @@ TEST(field_37_urls_keep_the_password)
 /* A bad start line is told where it is bad, not where the head ends. */
 TEST(field_37_bad_start_lines_say_where)
 {
-    static const struct { const char *line; int from, to; } requests[] = {
-        { "GET chat HTTP/1.1", 4, 9 }, { "GET /chat#x HTTP/1.1", 4, 12 },
+    static const struct { const char *line; int from, to;
+    } requests[] = {
+        { "GET chat HTTP/1.1", 4, 9 },
+        { "GET /chat#x HTTP/1.1", 4, 12 },
         { "GET * HTTP/1.1", 4, 6 },
-        { "GET ftp://a/ HTTP/1.1", 4, 13 }, { "GET /ch\xc3\xa4t HTTP/1.1", 4, 12 },
-        { "GET /chat http/1.1", 0, 19 }, { "GET /chat", 0, 10 }, { "GET  /chat HTTP/1.1", 3, 12 },
-        { "G(T /chat HTTP/1.1", 0, 5 }, { "GET /chat HTTP/1.1 ", 0, 20 },
+        { "GET ftp://a/ HTTP/1.1", 4, 13 },
+        { "GET /ch\xc3\xa4t HTTP/1.1", 4, 12 },
+        { "GET /chat http/1.1", 0, 19 },
+        { "GET /chat", 0, 10 },
+        { "GET  /chat HTTP/1.1", 3, 12 },
+        { "G(T /chat HTTP/1.1", 0, 5 },
+        { "GET /chat HTTP/1.1 ", 0, 20 },
         { "GET /a b HTTP/1.1", 4, 18 },
     };
     static const struct { const char *line; int from, to; } answers[] = {
@@ -1732,7 +1844,8 @@ TEST(field_37_bad_start_lines_say_where)
             buf_str(&b, "\r\n" ALL E);
             text = request_error(b.p, setup);
             at = byte_told(text);
-            told = (at >= requests[i].from && at <= requests[i].to) || says(text, "target");
+            told = (at >= requests[i].from && at <= requests[i].to) ||
+                   says(text, "target");
             CHECK(told);
             if (!told) printf("    %s: \"%s\"\n", requests[i].line, text);
         }
@@ -1750,8 +1863,8 @@ TEST(field_37_bad_start_lines_say_where)
     buf_free(&b);
 }
 
-/* The text of a fault of frames, behind it the reason of CLOSE; and what the peer was told.
-   pad: bytes of head that only fill. */
+/* The text of a fault of frames, behind it the reason of CLOSE; and what the peer was
+   told. pad: bytes of head that only fill. */
 static void frame_fault(int client, const char *spec, size_t pad, char *text, buf *told)
 {
     buf b = { 0 }, fill = { 0 };
@@ -1794,13 +1907,14 @@ static void frame_fault(int client, const char *spec, size_t pad, char *text, bu
     buf_free(&fill);
 }
 
-/* No text counts bytes from the first one of the HTTP head; the reason of CLOSE, which users are
-   shown, and what the peer is told have no counts at all. */
+/* No text counts bytes from the first one of the HTTP head; the reason of CLOSE, which
+   users are shown, and what the peer is told have no counts at all. */
 TEST(field_37_no_counts_from_the_head)
 {
     static const char *const specs[] = {
-        "f1'x'", "83'x'", "80'x'", "01'a' 01'b'", "09'x'", "88x00", "88x03ed", "88x03e8ff", "81xff",
-        "81:2'x'", "82:8'x'", "^81'x'", "81'hello' 83'x'", "89#126",
+        "f1'x'",   "83'x'",   "80'x'",           "01'a' 01'b'", "09'x'",
+        "88x00",   "88x03ed", "88x03e8ff",       "81xff",       "81:2'x'",
+        "82:8'x'", "^81'x'",  "81'hello' 83'x'", "89#126",
     };
     size_t i;
     int client;
@@ -1822,7 +1936,8 @@ TEST(field_37_no_counts_from_the_head)
 
 static void check_no_http(const char *text)
 {
-    int told = says(text, "no HTTP") || says(text, "not HTTP") || says(text, "TLS is spoken");
+    int told = says(text, "no HTTP") || says(text, "not HTTP") ||
+               says(text, "TLS is spoken");
 
     CHECK(told);
     if (!told) printf("    \"%s\" should say that this is no HTTP\n", text);
@@ -1908,16 +2023,18 @@ TEST(field_37_banner_instead_of_a_proxy)
             size_t taken;
             tunnel_begin(&tunnel, "http://proxy");
             taken = ws_tunnel_feed(&tunnel, banners[i], k);
-            if (taken == k) ws_tunnel_feed(&tunnel, banners[i] + k, strlen(banners[i]) - k);
+            if (taken == k)
+                ws_tunnel_feed(&tunnel, banners[i] + k, strlen(banners[i]) - k);
             CHECK_INT(tunnel.result, WS_ERR_PROXY);
             check_no_http(tunnel.text);
             CHECK_INT(tunnel.status, 0);
         }
 }
 
-/* ==== 38: what proxies take away ======================================================= */
+/* ==== 38: what proxies take away ==================================================== */
 
-/* A request for a WebSocket without Upgrade has come through a proxy that does not know it. */
+/* A request for a WebSocket without Upgrade has come through a proxy that does not know
+   it. */
 TEST(field_38_upgrade_removed)
 {
     static const char *const requests[] = {
@@ -1925,9 +2042,11 @@ TEST(field_38_upgrade_removed)
         "GET / HTTP/1.1\r\n" HO "Connection: close\r\n" KE VE E,
         "GET / HTTP/1.1\r\n" HO "Connection: keep-alive\r\n" KE VE E,
         "GET / HTTP/1.1\r\n" HO KE VE E,
-        "GET / HTTP/1.0\r\n" HO "Connection: close\r\n" KE VE "Origin: http://example.com\r\n"
+        "GET / HTTP/1.0\r\n" HO "Connection: close\r\n" KE VE
+        "Origin: http://example.com\r\n"
         "Sec-WebSocket-Extensions: permessage-deflate\r\n" E,
-        "GET / HTTP/1.0\r\n" HO "X-Forwarded-For: 192.0.2.1\r\nConnection: close\r\n" VE KE E,
+        "GET / HTTP/1.0\r\n" HO
+        "X-Forwarded-For: 192.0.2.1\r\nConnection: close\r\n" VE KE E,
     };
     size_t i;
     int setup;
@@ -1960,9 +2079,11 @@ TEST(field_38_connection_removed)
 TEST(field_38_no_proxy_is_blamed)
 {
     static const char *const requests[] = {
-        "GET / HTTP/1.1\r\n" HO UP CO VE E, "GET / HTTP/1.1\r\n" HO UP CO KE E,
+        "GET / HTTP/1.1\r\n" HO UP CO VE E,
+        "GET / HTTP/1.1\r\n" HO UP CO KE E,
         "POST / HTTP/1.1\r\n" ALL E,
-        "GET / HTTP/1.1\r\n" ALL KE E, "GET / HTTP/1.1\r\n" ALL "Origin: http://evil.test\r\n" E,
+        "GET / HTTP/1.1\r\n" ALL KE E,
+        "GET / HTTP/1.1\r\n" ALL "Origin: http://evil.test\r\n" E,
         "GET / HTTP/1.0\r\n" ALL E,
     };
     size_t i;

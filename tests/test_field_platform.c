@@ -1,6 +1,6 @@
-/* Faults of platforms that show on this one too: a block of memory at any address, and hang-ups
-   that the poller must tell of although nothing is wanted. The compile matrix runs it once more
-   with kqueue. */
+/* Faults of platforms that show on this one too: a block of memory at any address, and
+   hang-ups that the poller must tell of although nothing is wanted. The compile matrix
+   runs it once more with kqueue. */
 #ifdef _WIN32
 #include <stdio.h>
 int main(void)
@@ -28,7 +28,8 @@ static int plain_offer(void *user, int i, char *out, size_t n)
     return i ? -1 : 0;
 }
 
-static int plain_accept(void *user, ws_str offer, char *answer, size_t n, uint32_t *agreed)
+static int plain_accept(void *user, ws_str offer, char *answer, size_t n,
+                        uint32_t *agreed)
 {
     (void)user; (void)offer; (void)n; (void)agreed;
     *answer = 0;
@@ -92,8 +93,9 @@ static ws_extension plain_extension(int *begun)
 
 enum { BLOCK_RECV = 600, BLOCK_SEND = 400, BLOCK_EXTRA = 2000, BLOCK_EDGE = 16 };
 
-/* A connection in size bytes at block + BLOCK_EDGE + shift takes and sends what the size promises,
-   and touches nothing besides. with: 1 with strings as many as promised, 2 with an extension. */
+/* A connection in size bytes at block + BLOCK_EDGE + shift takes and sends what the
+   size promises, and touches nothing besides. with: 1 with strings as many as promised,
+   2 with an extension. */
 static void block_talks(int client, size_t shift, size_t size, int with)
 {
     static char text[300], data[BLOCK_RECV];
@@ -123,7 +125,7 @@ static void block_talks(int client, size_t shift, size_t size, int with)
     if (!s.c) { free(block); return; }
     CHECK_INT(ws_error(s.c), 0);
     side_pull(&s);
-    w.h.forbid = 0;                     /* the test's own needs none of it, but side does */
+    w.h.forbid = 0; /* the test's own needs none of it, but side does */
     if (client) side_answer(&s, with == 2 ? "Sec-WebSocket-Extensions: plain\r\n" : NULL);
     else side_feed(&s, with == 2 ? PLAIN_REQUEST : REQUEST,
                    strlen(with == 2 ? PLAIN_REQUEST : REQUEST));
@@ -138,7 +140,9 @@ static void block_talks(int client, size_t shift, size_t size, int with)
     if (with == 2) CHECK(begun > 0);
     side_free(&s);
     for (i = 0; i < whole; i++)
-        if ((i < BLOCK_EDGE + shift || i >= BLOCK_EDGE + shift + size) && block[i] != 0xA5) break;
+        if ((i < BLOCK_EDGE + shift || i >= BLOCK_EDGE + shift + size) &&
+            block[i] != 0xA5)
+            break;
     CHECK_INT(i, whole);
     free(block);
 }
@@ -153,8 +157,10 @@ TEST(field_39_block_at_any_address)
         for (with = 0; with < 3; with++)
             for (shift = 0; shift < 8; shift++)
                 for (more = 0; more < 9; more++)
-                    block_talks(client, shift, WS_MEMORY_SIZE(BLOCK_RECV, BLOCK_SEND) + more +
-                                               (with == 2 ? BLOCK_EXTRA : 0), with);
+                    block_talks(client, shift,
+                                WS_MEMORY_SIZE(BLOCK_RECV, BLOCK_SEND) + more +
+                                    (with == 2 ? BLOCK_EXTRA : 0),
+                                with);
 }
 
 /* a configuration that is wrong says so from any address */
@@ -192,7 +198,8 @@ TEST(field_39_small_blocks)
     for (client = 0; client < 2; client++)
         for (size = 0; size < 4000; size += size < 2900 ? 97 : 13)
             for (shift = 0; shift < 8; shift++) {
-                uint8_t *block = (uint8_t *)malloc(shift + size + !size);   /* ends with it */
+                uint8_t *block = (uint8_t *)malloc(shift + size +
+                                                   !size); /* ends with it */
                 ws_config cfg;
                 ws_conn *c;
                 memset(&cfg, 0, sizeof cfg);
@@ -431,8 +438,8 @@ TEST(field_47_half_close_is_no_hang_up)
     over();
 }
 
-/* paused, nothing to write, the peer resets: its CLOSE comes when reading goes on, and meanwhile
-   the loop sleeps */
+/* paused, nothing to write, the peer resets: its CLOSE comes when reading goes on, and
+   meanwhile the loop sleeps */
 TEST(field_47_reset_while_paused)
 {
     ws_event ev;

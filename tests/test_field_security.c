@@ -1,6 +1,7 @@
-/* What strangers can do to a program, in every driver: what reading their heads costs, files in
-   the place of a unix socket, blocks of the application's after they are free, descriptors in
-   child processes, addresses that a client must not connect to. Messages: test_field_memory.c. */
+/* What strangers can do to a program, in every driver: what reading their heads costs,
+   files in the place of a unix socket, blocks of the application's after they are free,
+   descriptors in child processes, addresses that a client must not connect to.
+   Messages: test_field_memory.c. */
 #ifdef _WIN32
 #include <stdio.h>
 int main(void)
@@ -94,7 +95,10 @@ PERHAPS static int born_accept4(int fd, struct sockaddr *a, socklen_t *n, int ho
     return born("accept4", accept4(fd, a, n, how));
 }
 
-PERHAPS static int born_epoll(int how) { return born("epoll_create1", epoll_create1(how)); }
+PERHAPS static int born_epoll(int how)
+{
+    return born("epoll_create1", epoll_create1(how));
+}
 PERHAPS static int born_eventfd(unsigned n, int how)
 {
     return born("eventfd", eventfd(n, how));
@@ -124,14 +128,17 @@ PERHAPS static int born_eventfd(unsigned n, int how)
 #include "ws_sse.h"
 
 
-static int contains(const char *text, const char *part) { return strstr(text, part) != NULL; }
+static int contains(const char *text, const char *part)
+{
+    return strstr(text, part) != NULL;
+}
 
-/* ==== 18: what it costs to read what a peer sent ======================================= */
+/* ==== 18: what it costs to read what a peer sent ==================================== */
 
 enum { LITTLE = 1000, MUCH = 8 * LITTLE };
 
-/* A head: before, and then unit as often as fits, and after. act: what is measured, at its event;
-   NULL: taking it. step: bytes per ws_feed, 0: all. */
+/* A head: before, and then unit as often as fits, and after. act: what is measured, at
+   its event; NULL: taking it. step: bytes per ws_feed, 0: all. */
 typedef struct cost {
     const char *name, *before, *unit, *after;
     void (*act)(ws_conn *c);
@@ -177,7 +184,8 @@ static int begins(void *user, uint32_t agreed, int encode, void *state)
     return 0;
 }
 
-static int codes(void *user, void *state, const void *in, size_t *n, void *out, size_t *m, int end)
+static int codes(void *user, void *state, const void *in, size_t *n, void *out, size_t *m,
+                 int end)
 {
     (void)user; (void)state; (void)in; (void)n; (void)out; (void)m; (void)end;
     return WS_ERR_CODEC;
@@ -198,7 +206,8 @@ static int inflate_init(void *state, size_t n, int bits)
     return 0;
 }
 
-static int deflates(void *state, const void *in, size_t *n, void *out, size_t *m, int flush)
+static int deflates(void *state, const void *in, size_t *n, void *out, size_t *m,
+                    int flush)
 {
     return codes(NULL, state, in, n, out, m, flush);
 }
@@ -215,9 +224,10 @@ static const ws_codec codec = {
 /* Whatever makes an end look at what a head says. */
 static ws_config cost_config(int client)
 {
-    static const ws_extension x = {     /* 8 letters: a ws_route may stand behind them */
-        "x-none7", 2, 0, 0, 0, NULL, offers_nothing, declines, confirms, sized, begins, codes,
-        codes, NULL
+    static const ws_extension x = {
+        /* 8 letters: a ws_route may stand behind them */
+        "x-none7", 2,        0,     0,      0,     NULL,  offers_nothing,
+        declines,  confirms, sized, begins, codes, codes, NULL
     };
     static const ws_extension *const all[] = { &x, NULL };
     static ws_deflate deflate;
@@ -245,7 +255,8 @@ static ws_config cost_config(int client)
 static double cost_once(const cost *k, const buf *b)
 {
     ws_config cfg = cost_config(k->client);
-    ws_conn *c = k->client ? ws_client_new("http://example.com/", &cfg) : ws_server_new(&cfg);
+    ws_conn *c = k->client ? ws_client_new("http://example.com/", &cfg)
+                           : ws_server_new(&cfg);
     size_t at, step = k->step ? k->step : b->n;
     double from = cpu_ms(), t = 0;
     ws_event ev;
@@ -347,7 +358,8 @@ TEST(field_18_asking_costs_as_much_as_was_sent)
         { "event stream, elements", PLAIN "Accept: ", "a,", END, ask_sse, 0, 0 },
         { "event stream, quotes", PLAIN "Accept: ", "\",\",", END, ask_sse, 0, 0 },
         { "event stream, types", PLAIN "Accept: ", "a/b;q=1, ", END, ask_sse, 0, 0 },
-        { "event stream, one", PLAIN "Accept: ", "text/event-strea;", END, ask_sse, 0, 0 },
+        { "event stream, one", PLAIN "Accept: ", "text/event-strea;", END, ask_sse, 0,
+          0 },
         { "event stream, lines", PLAIN, "Accept: a\r\n", E, ask_sse, 0, 0 },
         { "elements", PLAIN "Accept: ", "a,", END, walk_accept, 0, 0 },
         { "empty elements", PLAIN "Accept: ", " ,", END, walk_accept, 0, 0 },
@@ -369,9 +381,11 @@ TEST(field_18_handshakes_cost_as_much_as_was_sent)
         { "forwarded", WHOLE "X-Forwarded-For: ", "a,", END, NULL, 0, 0 },
         { "lines of forwarded", WHOLE, "X-Forwarded-For: a\r\n", E, NULL, 0, 0 },
         { "subprotocols", WHOLE "Sec-WebSocket-Protocol: ", "a,", END, NULL, 0, 0 },
-        { "lines of subprotocols", WHOLE, "Sec-WebSocket-Protocol: a\r\n", E, NULL, 0, 0 },
+        { "lines of subprotocols", WHOLE, "Sec-WebSocket-Protocol: a\r\n", E, NULL, 0,
+          0 },
         { "extensions", EXTENDS, "a,", END, NULL, 0, 0 },
-        { "lines of extensions", WHOLE, "Sec-WebSocket-Extensions: a\r\n", E, NULL, 0, 0 },
+        { "lines of extensions", WHOLE, "Sec-WebSocket-Extensions: a\r\n", E, NULL, 0,
+          0 },
         { "offers", EXTENDS, "x-none7;a,", END, NULL, 0, 0 },
         { "parameters", EXTENDS "x-none7", ";a", END, NULL, 0, 0 },
         { "blanks", EXTENDS "x-none7;a", " ", ";b" END, NULL, 0, 0 },
@@ -396,8 +410,8 @@ TEST(field_18_bytes_cost_the_same_each)
         { "answer, lines", OK200, "A: b\r\n", E, NULL, 1, 1 },
         { "interim answers", "", "HTTP/1.1 103 E\r\n\r\n", OK200 E, NULL, 1, 1 },
         { "body", OK200 "Content-Length: 9999\r\n\r\n", "b", "", NULL, 1, 1 },
-        { "chunks", OK200 "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", "0\r\n\r\n", NULL, 1,
-          1 }
+        { "chunks", OK200 "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", "0\r\n\r\n",
+          NULL, 1, 1 }
     };
     costs_are_linear(all, COUNT(all));
 }
@@ -476,8 +490,8 @@ TEST(field_18_fragments_cost_what_they_hold)
         app = ignores;
         pair_open(&m, kind, &cfg);
         for (i = 0; i < FRAMES; i++)
-            put_frame(&b, (i ? 0 : 2) | (i == FRAMES - 1 ? 0x80 : 0), pair_serves(&m), filling,
-                      EACH, 0);
+            put_frame(&b, (i ? 0 : 2) | (i == FRAMES - 1 ? 0x80 : 0), pair_serves(&m),
+                      filling, EACH, 0);
         taken = 0;
         CHECK_INT(pair_write(&m, b.p, b.n, 5000), 0);
         UNTIL(m.end.messages == 1, 2000);
@@ -490,7 +504,7 @@ TEST(field_18_fragments_cost_what_they_hold)
     }
 }
 
-/* ==== 19: files in the place of a unix socket ========================================== */
+/* ==== 19: files in the place of a unix socket ======================================= */
 
 static void place_gone(void);
 
@@ -616,10 +630,9 @@ static void refuses(const char *name)
 /* Only a socket may be replaced: files, directories, pipes and links stay as they are. */
 TEST(field_19_nothing_but_a_socket_is_replaced)
 {
-    static const char *const names[] = {
-        "file", "empty", "directory", "pipe", "to_file", "to_nothing", "to_socket", "to_stale",
-        "socket", "stale"
-    };
+    static const char *const names[] = { "file",    "empty",      "directory", "pipe",
+                                         "to_file", "to_nothing", "to_socket", "to_stale",
+                                         "socket",  "stale" };
     char text[16] = "";
     size_t i;
     int fd, answers;
@@ -646,7 +659,8 @@ TEST(field_19_nothing_but_a_socket_is_replaced)
     over();
 }
 
-/* Nor a socket that somebody has: of any type, listened on by others or by the loop itself. */
+/* Nor a socket that somebody has: of any type, listened on by others or by the loop
+   itself. */
 TEST(field_19_sockets_in_use_stay)
 {
     static const char *const names[] = { "stream", "datagrams", "packets", "own" };
@@ -670,7 +684,8 @@ TEST(field_19_sockets_in_use_stay)
     tidy();
 }
 
-/* Runs f in a child process: what it returned (0..99), or -1 if it did not end in time. */
+/* Runs f in a child process: what it returned (0..99), or -1 if it did not end in
+   time. */
 static int in_child(int (*f)(void))
 {
     uint64_t start = now_ms();
@@ -701,7 +716,8 @@ static int listens_on_full(void)
     return r == WS_ERR_LISTEN ? 1 : r >= 0 ? 2 : 3;
 }
 
-/* A server that is too busy to answer has its socket all the same, and is not waited for. */
+/* A server that is too busy to answer has its socket all the same, and is not waited
+   for. */
 TEST(field_19_a_full_queue_is_an_answer)
 {
     int fd = unix_listen(path_of("full"), SOCK_STREAM, 0), waiting[8], n = 0;
@@ -759,7 +775,8 @@ static void listener_ends(int way, int l)
     loop = NULL;
 }
 
-/* Our own socket goes when its listener ends, whichever way; so the next one finds no trace. */
+/* Our own socket goes when its listener ends, whichever way; so the next one finds no
+   trace. */
 TEST(field_19_our_socket_goes_with_its_listener)
 {
     int way, times;
@@ -785,7 +802,8 @@ TEST(field_19_our_socket_goes_with_its_listener)
 
 enum { NEW_FILE, NEW_SOCKET, NEW_LINK, NEW_DIRECTORY, NEWS };
 
-/* Whatever somebody put in its place stays, also if our socket lives on under another name. */
+/* Whatever somebody put in its place stays, also if our socket lives on under another
+   name. */
 TEST(field_19_what_took_its_place_stays)
 {
     int way, what, moves;
@@ -915,7 +933,8 @@ TEST(field_19_abstract_names)
         memcpy(longest, "unix:@", 6);
         longest[5 + 109] = 0;               /* a letter more than fits */
         if (way == BY_FREE) loop = ws_loop_new(NULL);
-        if (way != BY_SHUTDOWN) CHECK_INT(ws_listen(loop, longest, &cfg), WS_ERR_ARGUMENT);
+        if (way != BY_SHUTDOWN)
+            CHECK_INT(ws_listen(loop, longest, &cfg), WS_ERR_ARGUMENT);
 #else
         CHECK(l < 0 && l != WS_ERR_MEMORY);
 #endif
@@ -955,7 +974,7 @@ TEST(field_19_abstract_names_in_urls)
     }
 }
 
-/* ==== 20: whose memory it is, and until when =========================================== */
+/* ==== 20: whose memory it is, and until when ======================================== */
 
 static int inside(const void *p, const void *block, size_t n)
 {
@@ -974,7 +993,8 @@ static int loop_holds(const ws_loop *l, const void *block, size_t n)
     return 0;
 }
 
-/* The call has returned: the block is ours again, if the loop does not hold it. 1 if so. */
+/* The call has returned: the block is ours again, if the loop does not hold it. 1 if
+   so. */
 static int block_back(void *block, size_t n, const void *conn)
 {
     int held = loop_holds(loop, block, n) || (conn && inside(conn, block, n));
@@ -997,11 +1017,13 @@ static void loop_runs(void)
     }
 }
 
-/* A connection of a loop with memory of the caller's is refused, in words; nothing of that block
-   is used after the call. size: of the block; bytes: that were read already. */
+/* A connection of a loop with memory of the caller's is refused, in words; nothing of
+   that block is used after the call. size: of the block; bytes: that were read
+   already. */
 static void adopts(size_t size, size_t bytes, int shift, int by_io)
 {
-    char *block = (char *)malloc(size + (size_t)shift), *data = (char *)calloc(1, bytes + 1);
+    char *block = (char *)malloc(size + (size_t)shift),
+         *data = (char *)calloc(1, bytes + 1);
     peer r;
     end s;
     ws_config cfg;
@@ -1074,7 +1096,8 @@ TEST(field_20_a_loop_dials_with_no_block)
         c = visit(LOOP, urls[i], &cfg);
         back = block_back(block, n, c);
         if (c && back) UNTIL(e.closes, 1000);
-        if (c && back && i < 3) CHECK(e.error == WS_ERR_ARGUMENT && contains(e.reason, "memory"));
+        if (c && back && i < 3)
+            CHECK(e.error == WS_ERR_ARGUMENT && contains(e.reason, "memory"));
         if (!c) CHECK(contains(ws_loop_error_text(loop), "memory"));
         loop_runs();
         over();
@@ -1118,7 +1141,16 @@ TEST(field_20_own_loops_adopt_in_a_block)
 }
 
 /* Where a client stands when it is freed. */
-enum { AT_LOOKUP, AT_LOOKUP_OF_OURS, AT_CONNECT, AT_HANDSHAKE, AT_OPEN, AT_DOWN, AT_CLOSE, PLACES };
+enum {
+    AT_LOOKUP,
+    AT_LOOKUP_OF_OURS,
+    AT_CONNECT,
+    AT_HANDSHAKE,
+    AT_OPEN,
+    AT_DOWN,
+    AT_CLOSE,
+    PLACES
+};
 
 /* Clients with a block: it is free when ws_free returns, whatever was under way. */
 TEST(field_20_blocks_are_free_after_ws_free)
@@ -1158,10 +1190,10 @@ TEST(field_20_blocks_are_free_after_ws_free)
     }
 }
 
-/* ==== 24: descriptors and child processes ============================================== */
+/* ==== 24: descriptors and child processes =========================================== */
 
-/* No descriptor of the library's would stay open in a program that the application starts: not
-   for a moment, as another thread may start one at any time. */
+/* No descriptor of the library's would stay open in a program that the application
+   starts: not for a moment, as another thread may start one at any time. */
 TEST(field_24_descriptors_close_on_exec)
 {
     ws_config cfg, serves;
@@ -1189,7 +1221,8 @@ TEST(field_24_descriptors_close_on_exec)
         x = visit(driver, way == 2 ? url : url_of("ws", "localhost", l), &cfg);
         UNTIL(c.opens && s.opens, 2000);
         for (i = 3; i < 256; i++)
-            if (!before[i] && fcntl(i, F_GETFD) >= 0) CHECK(fcntl(i, F_GETFD) & FD_CLOEXEC);
+            if (!before[i] && fcntl(i, F_GETFD) >= 0)
+                CHECK(fcntl(i, F_GETFD) & FD_CLOEXEC);
         leave(&c, x);
         UNTIL(s.closes, 1000);
     }
@@ -1267,7 +1300,8 @@ static void family_works(family *f)
     }
 }
 
-/* A child process may free its copy of the loop: the parent's goes on as if nothing had been. */
+/* A child process may free its copy of the loop: the parent's goes on as if nothing had
+   been. */
 TEST(field_24_a_child_frees_its_loop)
 {
     static family f;
@@ -1308,7 +1342,8 @@ TEST(field_24_a_child_sends_nothing)
         CHECK_INT(in_child(frees_the_loop), 0);
         UNTIL(f.m.peer.n >= want.n, 1000);
         pass(10);
-        CHECK(f.m.peer.n == want.n && !memcmp(f.m.peer.in, want.p, want.n) && !f.m.peer.ended);
+        CHECK(f.m.peer.n == want.n && !memcmp(f.m.peer.in, want.p, want.n) &&
+              !f.m.peer.ended);
         pair_over(&f.m);
     }
     buf_free(&want);
@@ -1374,9 +1409,10 @@ TEST(field_24_a_child_says_no_goodbye)
     pair_over(&f.m);
 }
 
-/* ==== 25: addresses that the application refuses ======================================= */
+/* ==== 25: addresses that the application refuses ==================================== */
 
-/* What cfg.allow_address was asked, and which it refuses: those with that text in them. */
+/* What cfg.allow_address was asked, and which it refuses: those with that text in
+   them. */
 static struct {
     int asked, times;
     char seen[16][120];
@@ -1393,7 +1429,8 @@ static int gate_opens(void *user, ws_conn *c, const char *address)
     if (gate.asked < 16)
         snprintf(gate.seen[gate.asked], sizeof gate.seen[0], "%s", address);
     gate.asked++;
-    return gate.asked > gate.at_first && !(gate.refused && contains(address, gate.refused));
+    return gate.asked > gate.at_first &&
+           !(gate.refused && contains(address, gate.refused));
 }
 
 static void gate_resolves(void *user, ws_conn *c, const char *host)
@@ -1447,8 +1484,8 @@ static int serves_for(end *s)
     return listen_on(&cfg);
 }
 
-/* One visit to url in a driver, let in or refused. answer: of cfg.resolve; NULL: the system looks
-   names up. */
+/* One visit to url in a driver, let in or refused. answer: of cfg.resolve; NULL: the
+   system looks names up. */
 static void gate_visit(int driver, const char *url, int refuses, const char *answer,
                        const char *address, int port)
 {
@@ -1473,14 +1510,23 @@ static void gate_visit(int driver, const char *url, int refuses, const char *ans
 /* However an address is spelled, it is shown as what it is. */
 TEST(field_25_every_spelling)
 {
-    static const struct { const char *host, *address; } all[] = {
-        { "127.0.0.1", "127.0.0.1" }, { "127.1", "127.0.0.1" }, { "127.0.1", "127.0.0.1" },
-        { "2130706433", "127.0.0.1" }, { "0x7f.1", "127.0.0.1" }, { "0x7f000001", "127.0.0.1" },
-        { "0177.0.0.1", "127.0.0.1" }, { "017700000001", "127.0.0.1" }, { "127.2", "127.0.0.2" },
-        { "0", "0.0.0.0" }, { "[::ffff:127.0.0.1]", "127.0.0.1" },
-        { "[::ffff:7f00:1]", "127.0.0.1" }, { "[0:0:0:0:0:FFFF:127.0.0.3]", "127.0.0.3" },
-        { "[::1]", "[::1]" }, { "[0:0::0:1]", "[::1]" }, { "name.example", "127.0.0.1" }
-    };
+    static const struct { const char *host, *address;
+    } all[] = { { "127.0.0.1", "127.0.0.1" },
+                { "127.1", "127.0.0.1" },
+                { "127.0.1", "127.0.0.1" },
+                { "2130706433", "127.0.0.1" },
+                { "0x7f.1", "127.0.0.1" },
+                { "0x7f000001", "127.0.0.1" },
+                { "0177.0.0.1", "127.0.0.1" },
+                { "017700000001", "127.0.0.1" },
+                { "127.2", "127.0.0.2" },
+                { "0", "0.0.0.0" },
+                { "[::ffff:127.0.0.1]", "127.0.0.1" },
+                { "[::ffff:7f00:1]", "127.0.0.1" },
+                { "[0:0:0:0:0:FFFF:127.0.0.3]", "127.0.0.3" },
+                { "[::1]", "[::1]" },
+                { "[0:0::0:1]", "[::1]" },
+                { "name.example", "127.0.0.1" } };
     size_t i;
     int driver, refuses, ours;
     end s;
@@ -1534,22 +1580,26 @@ TEST(field_25_names_of_the_system)
     int driver, refuses, i;
     end s, c;
 
-    for (driver = 0; driver < DRIVERS; driver++) for (refuses = 0; refuses < 2; refuses++) {
-        ws_config cfg = gated(&c, refuses ? "" : NULL);
-        int l = serves_for(&s);
-        ws_conn *x;
-        cfg.resolve = NULL;
-        x = visit(driver, url_of("ws", "localhost", l), &cfg);
-        UNTIL(refuses ? c.closes : c.opens, 5000);
-        CHECK(gate.asked > 0);
-        for (i = 0; i < gate.asked; i++)
-            CHECK(contains(gate.seen[i], "127.0.0.1:") || contains(gate.seen[i], "[::1]:"));
-        i = gate.asked ? gate.asked - 1 : 0;
-        if (refuses) is_refused(&c, driver == LOOP ? NULL : x, gate.seen[i]);
-        leave(&c, x);
-        over();
-        if (test_faults) return;
-    }
+    for (driver = 0; driver < DRIVERS; driver++)
+        for (refuses = 0; refuses < 2; refuses++) {
+            ws_config cfg = gated(&c, refuses ? "" : NULL);
+            int l = serves_for(&s);
+            ws_conn *x;
+            cfg.resolve = NULL;
+            x = visit(driver, url_of("ws", "localhost", l), &cfg);
+            UNTIL(refuses ? c.closes : c.opens, 5000);
+            CHECK(gate.asked > 0);
+            for (i = 0; i < gate.asked; i++)
+                CHECK(contains(gate.seen[i], "127.0.0.1:") ||
+                      contains(gate.seen[i], "[::1]:"));
+            i = gate.asked ? gate.asked - 1 : 0;
+            if (refuses)
+                is_refused(&c, driver == LOOP ? NULL : x, gate.seen[i]);
+            leave(&c, x);
+            over();
+            if (test_faults)
+                return;
+        }
 }
 
 /* Of several addresses those that are allowed are tried. */
@@ -1566,7 +1616,8 @@ TEST(field_25_the_next_address)
         x = visit(driver, url_of("ws", "name.example", l), &cfg);
         UNTIL(c.opens, 2000);
         CHECK_INT(gate.asked, 3);
-        CHECK(contains(gate.seen[0], "127.0.0.2:") && contains(gate.seen[1], "127.0.0.2:"));
+        CHECK(contains(gate.seen[0], "127.0.0.2:") &&
+              contains(gate.seen[1], "127.0.0.2:"));
         CHECK(contains(gate.seen[2], "127.0.0.1:"));
         leave(&c, x);
         cfg = gated(&c, "127.0.0.");
@@ -1592,7 +1643,8 @@ static void moves(end *e, const ws_event *ev)
 
     (void)e;
     if (ev->type == WS_EV_REQUEST) CHECK_INT(ws_reject(ev->conn, 302, location, NULL), 0);
-    if (ev->type == WS_EV_HTTP) CHECK_INT(ws_http_reply(ev->conn, 302, location, NULL, 0), 0);
+    if (ev->type == WS_EV_HTTP)
+        CHECK_INT(ws_http_reply(ev->conn, 302, location, NULL, 0), 0);
 }
 
 /* Where a redirect leads is asked too: nobody is sent to an address behind the gate. */
@@ -1673,23 +1725,26 @@ TEST(field_25_unix_sockets)
     end s;
 
     snprintf(url, sizeof url, "ws+unix:%s:/x", path_of("own"));
-    for (driver = 0; driver < DRIVERS; driver++) for (refuses = 0; refuses < 2; refuses++) {
-        ws_config cfg;
-        memset(&s, 0, sizeof s);
-        memset(&cfg, 0, sizeof cfg);
-        cfg.user = &s;
-        loop = ws_loop_new(NULL);
-        CHECK(ws_listen(loop, address_of("own"), &cfg) >= 0);
-        gate_visit(driver, url, refuses, NULL, address_of("own"), 0);
-        CHECK(!refuses || !s.opens);
-        over();
-        unlink(path_of("own"));
-        if (test_faults) break;
-    }
+    for (driver = 0; driver < DRIVERS; driver++)
+        for (refuses = 0; refuses < 2; refuses++) {
+            ws_config cfg;
+            memset(&s, 0, sizeof s);
+            memset(&cfg, 0, sizeof cfg);
+            cfg.user = &s;
+            loop = ws_loop_new(NULL);
+            CHECK(ws_listen(loop, address_of("own"), &cfg) >= 0);
+            gate_visit(driver, url, refuses, NULL, address_of("own"), 0);
+            CHECK(!refuses || !s.opens);
+            over();
+            unlink(path_of("own"));
+            if (test_faults)
+                break;
+        }
     tidy();
 }
 
-/* With a proxy it is the proxy's address that is asked; the server's is the proxy's to know. */
+/* With a proxy it is the proxy's address that is asked; the server's is the proxy's to
+   know. */
 TEST(field_25_proxies)
 {
     static const char *const forms[] = {
@@ -1728,23 +1783,26 @@ TEST(field_25_clients_in_a_block)
     int driver, refuses;
     end s, c;
 
-    for (driver = BLOCKING; driver <= OWN; driver++) for (refuses = 0; refuses < 2; refuses++) {
-        size_t n = WS_MEMORY_SIZE(4096, 4096);
-        void *block = malloc(n);
-        ws_config cfg = gated(&c, refuses ? "" : NULL);
-        int l = serves_for(&s);
-        ws_conn *x;
-        cfg.memory = block;
-        cfg.memory_size = n;
-        x = visit(driver, url_of("ws", "2130706433", l), &cfg);
-        UNTIL(refuses ? c.closes : c.opens, 2000);
-        was_asked("127.0.0.1", ws_listen_port(loop, l));
-        if (refuses) is_refused(&c, x, gate.seen[0]);
-        leave(&c, x);
-        free(block);
-        over();
-        if (test_faults) return;
-    }
+    for (driver = BLOCKING; driver <= OWN; driver++)
+        for (refuses = 0; refuses < 2; refuses++) {
+            size_t n = WS_MEMORY_SIZE(4096, 4096);
+            void *block = malloc(n);
+            ws_config cfg = gated(&c, refuses ? "" : NULL);
+            int l = serves_for(&s);
+            ws_conn *x;
+            cfg.memory = block;
+            cfg.memory_size = n;
+            x = visit(driver, url_of("ws", "2130706433", l), &cfg);
+            UNTIL(refuses ? c.closes : c.opens, 2000);
+            was_asked("127.0.0.1", ws_listen_port(loop, l));
+            if (refuses)
+                is_refused(&c, x, gate.seen[0]);
+            leave(&c, x);
+            free(block);
+            over();
+            if (test_faults)
+                return;
+        }
 }
 
 TESTS(T(field_18_asking_costs_as_much_as_was_sent)

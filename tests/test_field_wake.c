@@ -1,5 +1,6 @@
-/* Interrupted waits: a signal makes WS_EV_WAKE of ws_poll, ws_poll_until and ws_recv, never a 0
-   before the time has come; ws_wake does it from threads and signal handlers. */
+/* Interrupted waits: a signal makes WS_EV_WAKE of ws_poll, ws_poll_until and ws_recv,
+   never a 0 before the time has come; ws_wake does it from threads and signal
+   handlers. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -262,7 +263,8 @@ TEST(field_13_until_is_reached)
     ws_loop_free(loop);
 }
 
-/* a signal comes out of a blocking client that waits, and what is sent still goes and comes */
+/* a signal comes out of a blocking client that waits, and what is sent still goes and
+   comes */
 TEST(field_13_signals_come_out_of_a_client)
 {
     int restart, i;
@@ -376,7 +378,8 @@ static ptrdiff_t all_written(void *user, const void *data, size_t n)
     return (ptrdiff_t)n;
 }
 
-/* one over functions of the application sleeps between its tries: that is interrupted as well */
+/* one over functions of the application sleeps between its tries: that is interrupted
+   as well */
 TEST(field_13_a_sleeping_client_wakes)
 {
     ws_config cfg;
@@ -390,7 +393,7 @@ TEST(field_13_a_sleeping_client_wakes)
     cfg.io.write = all_written;
     cfg.handshake_timeout = 500;
     kick_begin(&k, NULL, -1, 1, 0);
-    c = ws_connect("ws://example.com/", &cfg);      /* signals do not put off its deadline */
+    c = ws_connect("ws://example.com/", &cfg); /* signals do not put off its deadline */
     while (r > 0 && (r = ws_recv(c, &ev, LONG_AGO)) > 0 && ev.type == WS_EV_WAKE) {}
     CHECK_INT(ev.type, WS_EV_CLOSE);
     CHECK_INT(ev.error, WS_ERR_HANDSHAKE_TIMEOUT);
@@ -398,8 +401,8 @@ TEST(field_13_a_sleeping_client_wakes)
     ws_free(c);
 }
 
-/* Connecting to a server that accepts and says nothing: a signal comes out of it, nothing has
-   failed, and ws_recv goes on, to OPEN when the server answers. */
+/* Connecting to a server that accepts and says nothing: a signal comes out of it,
+   nothing has failed, and ws_recv goes on, to OPEN when the server answers. */
 TEST(field_13_a_client_that_connects_wakes)
 {
     int restart;
@@ -629,7 +632,8 @@ TEST(field_13_wake_of_nothing)
     CHECK_INT(ws_wake(NULL), WS_ERR_ARGUMENT);
 }
 
-/* a loop whose connections have much to say gives WAKE soon, and loses nothing of theirs */
+/* a loop whose connections have much to say gives WAKE soon, and loses nothing of
+   theirs */
 TEST(field_13_a_busy_loop_wakes)
 {
     ws_loop *loop = ws_loop_new(NULL);
@@ -718,8 +722,9 @@ static void on_stop_flag(int number)
     stop = 1;
 }
 
-/* while (!stop) ws_poll(loop, &ev, -1) ends: when the signal comes while it waits, and with ws_wake
-   in the handler also when it came between looking at the flag and waiting */
+/* while (!stop) ws_poll(loop, &ev, -1) ends: when the signal comes while it waits, and
+   with ws_wake in the handler also when it came between looking at the flag and
+   waiting */
 TEST(field_13_a_server_is_stopped)
 {
     int early, rounds;
@@ -734,7 +739,8 @@ TEST(field_13_a_server_is_stopped)
         kick_begin(&k, served, -1, !early, 0);
         take_signals(SIGUSR1, 0, early ? on_stop : on_stop_flag);
         while (!stop && !k.gave_up) {
-            if (early) raise(SIGUSR1);          /* too late for the flag, too early for the wait */
+            if (early)
+                raise(SIGUSR1); /* too late for the flag, too early for the wait */
             CHECK_INT(ws_poll(served, &ev, -1), 1);
             CHECK_WAKE(ev);
             turns++;

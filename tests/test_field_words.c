@@ -1,7 +1,7 @@
-/* What real peers send, and the words in which faults are told, over sockets in every driver:
-   interim answers, origins of listeners, long passwords, zones, optional subprotocols, peers
-   that flood, a machine that is out of descriptors, threads or name servers, banners of others,
-   proxies that take headers away. */
+/* What real peers send, and the words in which faults are told, over sockets in every
+   driver: interim answers, origins of listeners, long passwords, zones, optional
+   subprotocols, peers that flood, a machine that is out of descriptors, threads or name
+   servers, banners of others, proxies that take headers away. */
 #ifdef _WIN32
 #include <stdio.h>
 int main(void)
@@ -27,9 +27,10 @@ int main(void)
 /* Calls of the library that a test can make fail, or look at. */
 static int field_socket(int family, int type, int protocol);
 static inline int field_pipe(int fd[2]);
-static inline int field_thread(pthread_t *id, const pthread_attr_t *a, void *(*run)(void *),
-                               void *arg);
-static int field_lookup(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+static inline int field_thread(pthread_t *id, const pthread_attr_t *a,
+                               void *(*run)(void *), void *arg);
+static int field_lookup(const char *, const char *, const struct addrinfo *,
+                        struct addrinfo **);
 #define socket field_socket
 #define pipe field_pipe
 #define pthread_create field_thread
@@ -62,7 +63,8 @@ static int field_epoll_wait(int fd, struct epoll_event *e, int n, int ms);
 
 static struct fails {
     int socket, pipe, thread;   /* errno of the call, 0: it does what it does */
-    int lookup, lookup_errno;   /* what getaddrinfo says of a name, and errno with it, -1: as is */
+    int lookup,
+        lookup_errno; /* what getaddrinfo says of a name, and errno with it, -1: as is */
 } fail;
 
 static char zone_seen[100];     /* the last address with a zone that was looked up */
@@ -83,8 +85,8 @@ static inline int field_pipe(int fd[2])
     return -1;
 }
 
-static inline int field_thread(pthread_t *id, const pthread_attr_t *a, void *(*run)(void *),
-                               void *arg)
+static inline int field_thread(pthread_t *id, const pthread_attr_t *a,
+                               void *(*run)(void *), void *arg)
 {
     return fail.thread ? fail.thread : pthread_create(id, a, run, arg);
 }
@@ -155,7 +157,8 @@ static void run_out(end *e)
 /* ---- a peer that answers as it is told ---- */
 
 static const char *play_first;  /* said before anything is asked, or NULL */
-static const char *play_answer; /* to a request, %s: the right accept value; NULL: nothing */
+static const char
+    *play_answer; /* to a request, %s: the right accept value; NULL: nothing */
 static int play_turns;          /* since it has spoken */
 
 #define PATIENCE 100            /* of these turns, then it hangs up */
@@ -206,9 +209,10 @@ static const char *player_url(const peer *r, const char *scheme, const char *hos
     return s;
 }
 
-/* ==== 27: empty lines ================================================================== */
+/* ==== 27: empty lines =============================================================== */
 
-/* An empty line that comes before the request, or that was read by whoever hands it over. */
+/* An empty line that comes before the request, or that was read by whoever hands it
+   over. */
 TEST(field_27_empty_line_over_sockets)
 {
     static const char page[] = "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -244,10 +248,12 @@ TEST(field_27_empty_line_over_sockets)
         }
 }
 
-/* ==== 29: interim answers ============================================================== */
+/* ==== 29: interim answers =========================================================== */
 
-#define INTERIM "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
-#define UPGRADED "HTTP/1.1 101 Switching Protocols\r\n" UP CO "Sec-WebSocket-Accept: %s\r\n\r\n"
+#define INTERIM "HTTP/1.1 100 Continue\r\n\r\n" \
+    "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+#define UPGRADED "HTTP/1.1 101 Switching Protocols\r\n" UP CO "Sec-WebSocket-Accept: " \
+    "%s\r\n\r\n"
 
 static int interim_turns;
 
@@ -265,7 +271,8 @@ static void slow_proxy(peer *r)
     proxy_turn(r);
 }
 
-/* Through a proxy that answers 100 before 200, in every driver and by both kinds of request. */
+/* Through a proxy that answers 100 before 200, in every driver and by both kinds of
+   request. */
 TEST(field_29_interim_answers_of_a_proxy)
 {
     int driver, http;
@@ -337,14 +344,15 @@ TEST(field_29_interim_answers_of_a_server)
         }
 }
 
-/* ==== 31: origins ====================================================================== */
+/* ==== 31: origins =================================================================== */
 
 /* Who listens, or hands a socket over, is told of the entry as well. */
 TEST(field_31_origins_of_listeners)
 {
     static const char *const bad[] = {
-        "https://a.example/", "*.a.example", "a.example", "https://a.example; https://b.example",
-        "https://*", "same, https://b.example/x"
+        "https://a.example/", "*.a.example",
+        "a.example",          "https://a.example; https://b.example",
+        "https://*",          "same, https://b.example/x"
     };
     static const char *const named[] = {
         "https://a.example/", "*.a.example", "a.example", "b.example", "https://*",
@@ -377,7 +385,7 @@ TEST(field_31_origins_of_listeners)
     }
 }
 
-/* ==== 32: long logins, zones =========================================================== */
+/* ==== 32: long logins, zones ======================================================== */
 
 /* 1,000 bytes that need no escape. */
 static const char *long_text(void)
@@ -405,7 +413,8 @@ static void login_app(end *e, const ws_event *ev)
     ws_str v = { NULL, 0 };
 
     (void)e;
-    if (ws_is_client(ev->conn) || (ev->type != WS_EV_REQUEST && ev->type != WS_EV_HTTP)) return;
+    if (ws_is_client(ev->conn) || (ev->type != WS_EV_REQUEST && ev->type != WS_EV_HTTP))
+        return;
     v = ws_header_value(ev->conn, "Authorization");
     snprintf(login_seen[logins_seen & 3], sizeof login_seen[0], "%.*s", (int)v.size,
              v.data ? v.data : "");
@@ -420,7 +429,8 @@ static void login_app(end *e, const ws_event *ev)
     }
 }
 
-/* A long login arrives whole, also where a redirect to the same server leads, in every driver. */
+/* A long login arrives whole, also where a redirect to the same server leads, in every
+   driver. */
 TEST(field_32_long_logins_arrive)
 {
     char url[3000], want[4000];
@@ -444,8 +454,8 @@ TEST(field_32_long_logins_arrive)
             cfg = client_config(&e);
             cfg.max_redirects = 3;
             if (http) cfg.method = "GET";
-            snprintf(url, sizeof url, "ws://%s:%s@server.test:%d/", long_text(), long_text(),
-                     ws_listen_port(loop, listen_on(&server)));
+            snprintf(url, sizeof url, "ws://%s:%s@server.test:%d/", long_text(),
+                     long_text(), ws_listen_port(loop, listen_on(&server)));
             c = visit(driver, url, &cfg);
             UNTIL(e.opens + e.closes, 3000);
             CHECK_INT(e.opens, 1);
@@ -463,7 +473,8 @@ static void login_proxy(peer *r)
 {
     const char *at = strstr(r->in, "Proxy-Authorization: ");
     if (r->fd >= 0 && !r->done && at && strstr(r->in, "\r\n\r\n"))
-        snprintf(connect_seen, sizeof connect_seen, "%.*s", (int)strcspn(at + 21, "\r"), at + 21);
+        snprintf(connect_seen, sizeof connect_seen, "%.*s", (int)strcspn(at + 21, "\r"),
+                 at + 21);
     proxy_turn(r);
 }
 
@@ -488,8 +499,8 @@ TEST(field_32_long_logins_of_proxies_arrive)
         peer_begin(&r, login_proxy, NULL);
         connect_seen[0] = 0;
         cfg = client_config(&e);
-        snprintf(proxy, sizeof proxy, "http://%s:%s@127.0.0.1:%d", long_text(), long_text(),
-                 r.port);
+        snprintf(proxy, sizeof proxy, "http://%s:%s@127.0.0.1:%d", long_text(),
+                 long_text(), r.port);
         cfg.proxy = proxy;
         c = visit(driver, url_of("ws", "server.test", l), &cfg);
         UNTIL(e.opens + e.closes, 3000);
@@ -615,7 +626,7 @@ TEST(field_32_zone_of_loopback)
     over();
 }
 
-/* ==== 33: subprotocols that are optional =============================================== */
+/* ==== 33: subprotocols that are optional ============================================ */
 
 /* A server that chooses none: who does not insist goes on, in every driver. */
 TEST(field_33_protocol_optional)
@@ -651,7 +662,7 @@ TEST(field_33_protocol_optional)
             }
 }
 
-/* ==== 35: peers that flood ============================================================= */
+/* ==== 35: peers that flood ========================================================== */
 
 #define FLOODERS 3
 #define FLOOD_FRAMES 4096
@@ -693,10 +704,10 @@ static void flood_on(void)
     }
 }
 
-#define FLOOD_MOST 400000       /* events: three times what the sockets and the loop can hold */
+#define FLOOD_MOST 400000 /* events: three times what the sockets and the loop can hold */
 
-/* A program with other work to do: between two zeros it gets at most so many events, and the
-   poller was asked once. Returns the events of so many rounds. */
+/* A program with other work to do: between two zeros it gets at most so many events,
+   and the poller was asked once. Returns the events of so many rounds. */
 static long flood_rounds(int rounds, int (*pull)(ws_event *ev))
 {
     long all = 0, n;
@@ -762,8 +773,8 @@ TEST(field_35_flooding_clients)
     for (pings = 0; pings < 2; pings++) {
         begin();
         memset(&cfg, 0, sizeof cfg);
-        flood_clients(ws_listen_port(loop, listen_on(&cfg)), pings ? flood_pings : frames_up,
-                      sizeof frames_up);
+        flood_clients(ws_listen_port(loop, listen_on(&cfg)),
+                      pings ? flood_pings : frames_up, sizeof frames_up);
         CHECK(flood_rounds(6, flood_poll) > 1000);
         flood_end();
         over();
@@ -905,7 +916,7 @@ TEST(field_35_blocking_client_that_looks)
     over();
 }
 
-/* ==== 36: faults of our own machine ==================================================== */
+/* ==== 36: faults of our own machine ================================================= */
 
 enum { BY_NAME, BY_ADDRESS, BY_PATH, BY_PROXY, WAYS };
 
@@ -925,7 +936,8 @@ static void run_way(int driver, int way, int port, end *e)
     leave(e, c);
 }
 
-/* No descriptor, no memory for a socket: our fault, told as what it is, where it met us. */
+/* No descriptor, no memory for a socket: our fault, told as what it is, where it met
+   us. */
 TEST(field_36_no_socket)
 {
     static const int errors[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM };
@@ -1041,7 +1053,8 @@ TEST(field_36_what_the_resolver_says)
                 fail.lookup = lookups[i].result;
                 fail.lookup_errno = lookups[i].number;
                 run_lookup(driver, proxied, &e);
-                CHECK(e.error && (e.error == lookups[i].error || e.error == lookups[i].also));
+                CHECK(e.error &&
+                      (e.error == lookups[i].error || e.error == lookups[i].also));
                 if (lookups[i].number) CHECK_SAYS(e.reason, strerror(lookups[i].number));
                 CHECK_SAYS(e.reason, "name.test");
                 CHECK_SAYS(e.reason, ws_error_string(e.error));
@@ -1091,7 +1104,8 @@ TEST(field_36_listeners)
         r = ws_listen(loop, "name.test:0", NULL);
         CHECK(r < 0 && (r == lookups[i].error || r == lookups[i].also));
         CHECK_SAYS(ws_loop_error_text(loop), "name.test");
-        if (lookups[i].number) CHECK_SAYS(ws_loop_error_text(loop), strerror(lookups[i].number));
+        if (lookups[i].number)
+            CHECK_SAYS(ws_loop_error_text(loop), strerror(lookups[i].number));
         fail.lookup = 0;
         fail.socket = EMFILE;
         r = ws_listen(loop, "127.0.0.1:0", NULL);
@@ -1149,7 +1163,7 @@ TEST(field_36_comes_back)
         }
 }
 
-/* ==== 37: words ======================================================================== */
+/* ==== 37: words ===================================================================== */
 
 static int is_printable(const char *s)
 {
@@ -1160,8 +1174,9 @@ static int is_printable(const char *s)
 /* A server that speaks something else is told at once, not when time is up. */
 TEST(field_37_banners_of_others)
 {
-    static const char *const banners[] = { "SSH-2.0-OpenSSH_9\r\n", "220 mail.example ESMTP\r\n",
-                                           "RFB 003.008\n", "* OK IMAP ready\r\n", "\x15\x03\x01" };
+    static const char *const banners[] = { "SSH-2.0-OpenSSH_9\r\n",
+                                           "220 mail.example ESMTP\r\n", "RFB 003.008\n",
+                                           "* OK IMAP ready\r\n", "\x15\x03\x01" };
     static const char *const shown[] = { "SSH-2.0", "220 mail", "RFB 003", "* OK", "" };
     int driver, http;
     size_t i;
@@ -1221,12 +1236,16 @@ TEST(field_37_banner_instead_of_a_proxy)
     }
 }
 
-/* A URL that is not understood: every driver says why, and a proxy's is called the proxy's. */
+/* A URL that is not understood: every driver says why, and a proxy's is called the
+   proxy's. */
 TEST(field_37_urls)
 {
-    static const struct { const char *url, *proxy, *why; } t[] = {
-        { "ftp://server.test/", NULL, "scheme" }, { "ws://server.test:70000/", NULL, "port" },
-        { "ws://server.test/a b", NULL, "space" }, { "ws://server.test/#f", NULL, "fragment" },
+    static const struct { const char *url, *proxy, *why;
+    } t[] = {
+        { "ftp://server.test/", NULL, "scheme" },
+        { "ws://server.test:70000/", NULL, "port" },
+        { "ws://server.test/a b", NULL, "space" },
+        { "ws://server.test/#f", NULL, "fragment" },
         { "ws:///x", NULL, "host" },
         { "ws://server.test/", "ftp://proxy.test", "scheme" },
         { "ws://server.test/", "http://proxy.test:70000", "port" },
@@ -1257,12 +1276,15 @@ TEST(field_37_urls)
         }
 }
 
-/* Of a login whose escapes are bad every driver says where. Without a URL there is no place to
-   name. */
+/* Of a login whose escapes are bad every driver says where. Without a URL there is no
+   place to name. */
 TEST(field_37_bad_escapes_of_logins)
 {
-    static const struct { const char *url, *at; } t[] = {
-        { "ws://us%zz:x@h/", "at byte 7" }, { "ws://us:x%@h/", "at byte 9" }, { NULL, "" },
+    static const struct { const char *url, *at;
+    } t[] = {
+        { "ws://us%zz:x@h/", "at byte 7" },
+        { "ws://us:x%@h/", "at byte 9" },
+        { NULL, "" },
     };
     int driver;
     size_t i;
@@ -1318,7 +1340,8 @@ TEST(field_37_banners_for_a_server)
     }
 }
 
-/* The reason of CLOSE that a user may be shown, in both roles: no counts from the head's start. */
+/* The reason of CLOSE that a user may be shown, in both roles: no counts from the
+   head's start. */
 TEST(field_37_reasons_without_counts)
 {
     static const char *const longer[] = {
@@ -1351,7 +1374,7 @@ TEST(field_37_reasons_without_counts)
     }
 }
 
-/* ==== 38: what proxies take away, and TLS that is not there ============================ */
+/* ==== 38: what proxies take away, and TLS that is not there ========================= */
 
 /* What a server's log says of requests that a proxy without settings passes on. */
 TEST(field_38_upgrade_removed)
@@ -1437,21 +1460,24 @@ TESTS(T(field_36_no_socket) T(field_36_other_faults_of_sockets)
       T(field_36_what_the_resolver_says) T(field_36_errno_of_something_else)
       T(field_36_comes_back))
 #else
-TESTS(T(field_27_empty_line_over_sockets)
-      T(field_29_interim_answers_of_a_proxy) T(field_29_interim_answers_of_a_server)
-      T(field_31_origins_of_listeners)
-      T(field_32_long_logins_arrive) T(field_32_long_logins_of_proxies_arrive)
-      T(field_32_zone_reaches_the_system) T(field_32_zone_is_no_name_for_tls)
-      T(field_32_zone_of_loopback) T(field_33_protocol_optional)
-      T(field_35_flooding_clients) T(field_35_flooding_servers) T(field_35_posts_without_end)
-      T(field_35_the_others_have_their_turn) T(field_35_blocking_client_that_looks)
-      T(field_36_no_socket) T(field_36_other_faults_of_sockets) T(field_36_lookup_cannot_begin)
-      T(field_36_what_the_resolver_says) T(field_36_errno_of_something_else)
-      T(field_36_listeners) T(field_36_comes_back)
-      T(field_37_banners_of_others) T(field_37_banner_instead_of_a_proxy) T(field_37_urls)
-      T(field_37_bad_escapes_of_logins) T(field_37_banners_for_a_server)
-      T(field_37_reasons_without_counts)
-      T(field_38_upgrade_removed) T(field_38_no_tls_says_what_helps)
-      T(field_38_no_tls_for_a_listener))
+TESTS(T(field_27_empty_line_over_sockets) T(field_29_interim_answers_of_a_proxy) T(
+    field_29_interim_answers_of_a_server) T(field_31_origins_of_listeners)
+          T(field_32_long_logins_arrive) T(field_32_long_logins_of_proxies_arrive) T(
+              field_32_zone_reaches_the_system) T(field_32_zone_is_no_name_for_tls)
+              T(field_32_zone_of_loopback) T(field_33_protocol_optional) T(
+                  field_35_flooding_clients) T(field_35_flooding_servers)
+                  T(field_35_posts_without_end) T(field_35_the_others_have_their_turn) T(
+                      field_35_blocking_client_that_looks) T(field_36_no_socket)
+                      T(field_36_other_faults_of_sockets) T(field_36_lookup_cannot_begin)
+                          T(field_36_what_the_resolver_says)
+                              T(field_36_errno_of_something_else) T(field_36_listeners)
+                                  T(field_36_comes_back) T(field_37_banners_of_others) T(
+                                      field_37_banner_instead_of_a_proxy) T(field_37_urls)
+                                      T(field_37_bad_escapes_of_logins)
+                                          T(field_37_banners_for_a_server)
+                                              T(field_37_reasons_without_counts)
+                                                  T(field_38_upgrade_removed) T(
+                                                      field_38_no_tls_says_what_helps)
+                                                      T(field_38_no_tls_for_a_listener))
 #endif
 #endif

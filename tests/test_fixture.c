@@ -56,14 +56,14 @@ TEST(frames_are_judged)
     static const char *const good[] = {
         "", "81", "81'x'", "01'x' 89 80'y'", "82#65536", "88", "88x03e8'bye' 8a", "8a#125"
     };
-    static const char *const bad[] = {
-        "c1'x'", "83", "81:2'x'", "81:8#126", "80", "01 81", "09", "89#126", "88x03", "88x03ed",
-        "88 81", "88 88"
-    };
+    static const char *const bad[] = { "c1'x'", "83",      "81:2'x'", "81:8#126",
+                                       "80",    "01 81",   "09",      "89#126",
+                                       "88x03", "88x03ed", "88 81",   "88 88" };
     int i, client;
 
     for (client = 0; client < 2; client++) {
-        for (i = 0; i < COUNT(good); i++) CHECK_INT(faults_of(good[i], client, client), 0);
+        for (i = 0; i < COUNT(good); i++)
+            CHECK_INT(faults_of(good[i], client, client), 0);
         for (i = 0; i < COUNT(bad); i++) CHECK(faults_of(bad[i], client, client) > 0);
         CHECK(faults_of("81'x'", client, !client) > 0);
     }

@@ -1,6 +1,6 @@
-/* Many connections of one loop, over real sockets: groups, publishing, values that replace
-   older ones, stuck readers, walking, limits, shutdown, lingering, corks. Raw sockets play the
-   peers. */
+/* Many connections of one loop, over real sockets: groups, publishing, values that
+   replace older ones, stuck readers, walking, limits, shutdown, lingering, corks. Raw
+   sockets play the peers. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -61,7 +61,11 @@ static int turn(int ms)
     int r = ws_poll(L, &ev, ms);
 
     if (r <= 0) return r;
-    if (ev.type == WS_EV_OPEN) { opens++; if (!ws_is_client(ev.conn)) last_open = ev.conn; }
+    if (ev.type == WS_EV_OPEN) {
+        opens++;
+        if (!ws_is_client(ev.conn))
+            last_open = ev.conn;
+    }
     if (ev.type == WS_EV_HTTP) http++;
     if (ev.type == WS_EV_MESSAGE) {
         messages++;
@@ -112,8 +116,8 @@ static int raw(const char *from, int small)
     return fd;
 }
 
-/* Reads until the text is there (-1 if it does not come), or (NULL) until the stream ends or
-   nothing has come for ms. */
+/* Reads until the text is there (-1 if it does not come), or (NULL) until the stream
+   ends or nothing has come for ms. */
 static int raw_read(int fd, char *in, size_t room, const char *text, int ms)
 {
     uint64_t end = ws__clock() + (uint64_t)ms;
@@ -225,21 +229,27 @@ TEST(membership)
         for (g = 0; g < 3; g++) {
             int want = 0, except = round % (N + 1);
             for (i = 0; i < N; i++) want += i != except && (in[i] >> g & 1);
-            CHECK_INT(ws_publish(L, names[g], except < N ? c[except] : NULL, WS_OP_TEXT, "x", 1), want);
+            CHECK_INT(ws_publish(L, names[g], except < N ? c[except] : NULL, WS_OP_TEXT,
+                                 "x", 1),
+                      want);
         }
         CHECK_INT(L->group_count, ((in[0] | in[1] | in[2] | in[3] | in[4]) & 1) +
-                  ((in[0] | in[1] | in[2] | in[3] | in[4]) >> 1 & 1) + ((in[0] | in[1] | in[2] | in[3] | in[4]) >> 2 & 1));
+                                      ((in[0] | in[1] | in[2] | in[3] | in[4]) >> 1 & 1) +
+                                      ((in[0] | in[1] | in[2] | in[3] | in[4]) >> 2 & 1));
         turn(0);
     }
     for (g = 0; g < 3; g++) CHECK_INT(ws_join(c[0], names[g]), 0);
     for (g = 0; g < 3; g++) CHECK_INT(ws_join(c[1], names[g]), 0);
     ws_free(c[0]);                                      /* membership ends with it */
-    for (g = 0; g < 3; g++) CHECK(ws_publish(L, names[g], c[1], WS_OP_TEXT, "x", 1) == (g == 0) * 0 +
-                                  (int)((in[2] >> g & 1) + (in[3] >> g & 1) + (in[4] >> g & 1)));
+    for (g = 0; g < 3; g++)
+        CHECK(ws_publish(L, names[g], c[1], WS_OP_TEXT, "x", 1) ==
+              (g == 0) * 0 +
+                  (int)((in[2] >> g & 1) + (in[3] >> g & 1) + (in[4] >> g & 1)));
     CHECK_INT(ws_close(c[1], 1000, NULL), 0);           /* closing: gets nothing more */
     CHECK_INT(ws_join(c[1], "late"), WS_ERR_STATE);
     for (i = 2; i < N; i++) CHECK_INT(ws_leave(c[i], NULL), 0);
-    for (g = 0; g < 3; g++) CHECK_INT(ws_publish(L, names[g], NULL, WS_OP_TEXT, "x", 1), 0);
+    for (g = 0; g < 3; g++)
+        CHECK_INT(ws_publish(L, names[g], NULL, WS_OP_TEXT, "x", 1), 0);
     settle(20);
     for (i = 0; i < N; i++) close(fd[i]);
     UNTIL(closes == N - 1, 2000);
@@ -314,7 +324,8 @@ TEST(join_without_memory)
     CHECK(failed >= 5);
 }
 
-/* memory of memberships as the manual says; ten thousand groups of one connection and back */
+/* memory of memberships as the manual says; ten thousand groups of one connection and
+   back */
 TEST(group_memory)
 {
     enum { N = 10000 };
@@ -372,7 +383,8 @@ TEST(publish_to_clients)
     settle(20);
     CHECK_INT(messages, 8);
     CHECK(!memcmp(last_text, "new", 3));
-    CHECK_INT(ws_broadcast(L, NULL, WS_OP_TEXT, big, sizeof big), 3);       /* server ends only */
+    CHECK_INT(ws_broadcast(L, NULL, WS_OP_TEXT, big, sizeof big),
+              3); /* server ends only */
     UNTIL(messages == 11, 3000);
     CHECK_INT(errors[0], closes);
     serve_end();
@@ -435,14 +447,18 @@ static void stuck_among(int readers, int publishes)
     cfg.ping_interval = WS_NEVER;
     memset(k, 0, sizeof k);
     serve("127.0.0.1:0", &cfg);
-    for (i = 0; i < readers; i++) { fd[i] = raw_open(NULL, 0); CHECK_INT(ws_join(last_open, "arena"), 0); }
+    for (i = 0; i < readers; i++) {
+        fd[i] = raw_open(NULL, 0);
+        CHECK_INT(ws_join(last_open, "arena"), 0);
+    }
     stuck = raw_stuck();
     slow = last_open;
     CHECK_INT(ws_join(slow, "arena"), 0);
     memset(value, ' ', sizeof value);
     for (i = 1; i <= publishes; i++) {
         sprintf(value, "%d", i);
-        CHECK_INT(ws_publish_latest(L, "arena", 1, WS_OP_TEXT, value, sizeof value), readers + 1);
+        CHECK_INT(ws_publish_latest(L, "arena", 1, WS_OP_TEXT, value, sizeof value),
+                  readers + 1);
         turn(0);
         if (i % 100 == 0) {
             int j;
@@ -464,7 +480,8 @@ static void stuck_among(int readers, int publishes)
             if (r > 0) { k[i] += (size_t)r; idle = 0; }
             else { turn(1); idle++; }
         }
-        CHECK_INT(k[i], (size_t)publishes * 204);       /* nothing was kept back from the others */
+        CHECK_INT(k[i],
+                  (size_t)publishes * 204); /* nothing was kept back from the others */
     }
     g = raw_frames_within(stuck, 600);
     CHECK(g.data > 0 && g.data < publishes);
@@ -528,7 +545,9 @@ TEST(stuck_reader_policies)
         }
         close(fd);
         UNTIL(closes == 1, 3000);
-        CHECK_INT(errors[policy == 2 ? -WS_ERR_SLOW : 0] + errors[-WS_ERR_EOF] + errors[-WS_ERR_IO], 1);
+        CHECK_INT(errors[policy == 2 ? -WS_ERR_SLOW : 0] + errors[-WS_ERR_EOF] +
+                      errors[-WS_ERR_IO],
+                  1);
         if (policy == 2) CHECK_INT(errors[-WS_ERR_SLOW], 1);
         settle(5);
         serve_end();
@@ -537,7 +556,8 @@ TEST(stuck_reader_policies)
 
 /* ---- walking ---- */
 
-/* each connection once, whatever is done to it on the way: sent to, closed, dropped, freed */
+/* each connection once, whatever is done to it on the way: sent to, closed, dropped,
+   freed */
 TEST(each)
 {
     enum { N = 12 };
@@ -565,8 +585,18 @@ TEST(each)
             case 1: ws_close(c, 1000, NULL); break;
             case 2: ws_drop(c); break;
             case 3: case 4: ws_free(c); left--; break;
-            case 5: if (seen > 1 && seen < N && round % 3 == 0) { ws_free(met[seen - 2]); ws_free(met[0]); } break;
-            case 6: if (left > -90 && seen == 3) { ws_dial(L, url, NULL); left += 100; } break;
+            case 5:
+                if (seen > 1 && seen < N && round % 3 == 0) {
+                    ws_free(met[seen - 2]);
+                    ws_free(met[0]);
+                }
+                break;
+            case 6:
+                if (left > -90 && seen == 3) {
+                    ws_dial(L, url, NULL);
+                    left += 100;
+                }
+                break;
             default: break;
             }
         }
@@ -624,7 +654,7 @@ TEST(max_connections)
     close(fd[MAX - 2]);
     fd[MAX - 2] = raw_open(NULL, 0);
     refused(raw(NULL, 0));
-    CHECK(write(fd[0], "\x01\x02\x03\x04", 4) == 4);            /* a fault: it lingers, and counts */
+    CHECK(write(fd[0], "\x01\x02\x03\x04", 4) == 4); /* a fault: it lingers, and counts */
     UNTIL(errors[-WS_ERR_MASK_MISSING] == 1, 1000);
     settle(5);
     refused(raw(NULL, 0));
@@ -665,7 +695,8 @@ TEST(limit_flood)
     CHECK(write(fd, frame, 7) == 7);
     UNTIL(messages == 1, 1000);
     for (i = 0; i < FLOOD; i++) {
-        answered += recv(flood[i], in, sizeof in, 0) > 12 && !strncmp(in, "HTTP/1.1 503", 12);
+        answered += recv(flood[i], in, sizeof in, 0) > 12 &&
+                    !strncmp(in, "HTTP/1.1 503", 12);
         close(flood[i]);
     }
     CHECK_INT(answered, FLOOD);
@@ -749,7 +780,8 @@ TEST(fair_beyond_one_wait)
     int i, n, least;
 
     serve("127.0.0.1:0", NULL);
-    for (i = 0; i < N; i++) {       /* what is written to a pair is there at once, on a busy machine too */
+    for (i = 0; i < N;
+         i++) { /* what is written to a pair is there at once, on a busy machine too */
         int pair[2];
         CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
         CHECK(ws_adopt(L, pair[0], request, sizeof request - 1, NULL) != NULL);
@@ -782,7 +814,8 @@ TEST(fair_beyond_one_wait)
 
 /* ---- lingering ---- */
 
-/* a refused peer that goes on sending is listened to until its time is over, and reads why */
+/* a refused peer that goes on sending is listened to until its time is over, and reads
+   why */
 TEST(linger_is_bounded)
 {
     static char junk[65536];
@@ -861,7 +894,8 @@ TEST(shutdown_polite)
     serve_end();
 }
 
-/* who does not answer is ended at the deadline: the open, the closing, the parked, the refused */
+/* who does not answer is ended at the deadline: the open, the closing, the parked, the
+   refused */
 TEST(shutdown_deadline)
 {
     int kind;
@@ -893,12 +927,20 @@ TEST(shutdown_deadline)
         fd[3] = raw_open(NULL, 0);
         ws_close(last_open, 1000, NULL);        /* closing already */
         fd[4] = raw_stuck();                    /* stuck, with a backlog */
-        while (ws_buffered(last_open) < 100000) { ws_send(last_open, WS_OP_BINARY, request, sizeof request); turn(0); }
+        while (ws_buffered(last_open) < 100000) {
+            ws_send(last_open, WS_OP_BINARY, request, sizeof request);
+            turn(0);
+        }
         sprintf(url, "ws://127.0.0.1:%d/", port);
         ws_dial(L, url, NULL);                  /* connecting */
         start = ws__clock();
-        ws_shutdown(L, kind ? 1005 : 1001, NULL, kind ? 0 : 300);   /* 1005 is no code to send: 1001 */
-        while (ws_poll(L, &ev, -1) > 0) if (ev.type == WS_EV_CLOSE) { closes++; errors[-ev.error]++; }
+        ws_shutdown(L, kind ? 1005 : 1001, NULL,
+                    kind ? 0 : 300); /* 1005 is no code to send: 1001 */
+        while (ws_poll(L, &ev, -1) > 0)
+            if (ev.type == WS_EV_CLOSE) {
+                closes++;
+                errors[-ev.error]++;
+            }
         CHECK_INT(ws_loop_count(L), 0);
         CHECK_INT(L->heap_count, 0);
         CHECK(ws__clock() - start < 1500);
@@ -906,7 +948,13 @@ TEST(shutdown_deadline)
         CHECK_INT(closes, 6);
         CHECK_INT(errors[-WS_ERR_CLOSE_TIMEOUT], 3);
         CHECK_INT(errors[-WS_ERR_SHUTDOWN], 1);
-        for (kind += 0; fd[0] >= 0; fd[0] = -1) { close(fd[0]); close(fd[1]); close(fd[2]); close(fd[3]); close(fd[4]); }
+        for (kind += 0; fd[0] >= 0; fd[0] = -1) {
+            close(fd[0]);
+            close(fd[1]);
+            close(fd[2]);
+            close(fd[3]);
+            close(fd[4]);
+        }
         serve_end();
     }
 }
@@ -947,8 +995,8 @@ static ptrdiff_t pipe_write(void *user, const void *out, size_t n)
     return send(pipe_fd, out, n, MSG_NOSIGNAL);
 }
 
-/* the blocking client writes each message at once; between cork and uncork, none; then all
-   in one write */
+/* the blocking client writes each message at once; between cork and uncork, none; then
+   all in one write */
 TEST(cork)
 {
     ws_config cfg;
@@ -964,7 +1012,7 @@ TEST(cork)
     cfg.io.read = pipe_read;
     cfg.io.write = pipe_write;
     c = ws_open("ws://h/", &cfg);
-    c->cfg->wake = ws__flush;               /* as ws_connect does, which would wait for s */
+    c->cfg->wake = ws__flush; /* as ws_connect does, which would wait for s */
     ws_cork(c);                             /* nothing before OPEN */
     for (i = 0; i < 100 && ws_state(c) != WS_STATE_OPEN; i++) {
         ws_step(c);

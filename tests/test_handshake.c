@@ -16,7 +16,11 @@ static int lines(const buf *b, size_t *size)
         if (c == '\r') {
             if (i + 1 >= b->n || b->p[i + 1] != '\n') return -1;
             n++;
-            if (i + 3 < b->n && b->p[i + 2] == '\r' && b->p[i + 3] == '\n') { if (size) *size = i + 4; return n; }
+            if (i + 3 < b->n && b->p[i + 2] == '\r' && b->p[i + 3] == '\n') {
+                if (size)
+                    *size = i + 4;
+                return n;
+            }
             i++;
         } else if ((c < 32 && c != '\t') || c == 127) return -1;
     }
@@ -35,7 +39,8 @@ static void check_refusal(side *s, int status)
     CHECK_FIELD(&s->out, "Connection", status == 426 ? "close, Upgrade" : "close");
     v = head_field(&s->out, "Content-Length", &n);
     CHECK_INT(n, 1);
-    if (v && s->out.n > head) CHECK_INT(atol(v), s->out.n - head);      /* none for HEAD */
+    if (v && s->out.n > head)
+        CHECK_INT(atol(v), s->out.n - head); /* none for HEAD */
     if (status == 426) CHECK_FIELD(&s->out, "Sec-WebSocket-Version", "13");
     if (status == 405) CHECK_FIELD(&s->out, "Allow", "GET");
     CHECK_FIELD(&s->out, "Sec-WebSocket-Accept", NULL);
@@ -64,7 +69,8 @@ static void accepter(side *s, const ws_event *ev)
 }
 
 /* Gives a server one request. step 0: whole. */
-static void ask(side *s, world *w, const ws_config *with, const void *p, size_t n, size_t step)
+static void ask(side *s, world *w, const ws_config *with, const void *p, size_t n,
+                size_t step)
 {
     ws_config cfg;
 
@@ -86,7 +92,7 @@ static void finish(side *s)     /* after a refusal: everything ends */
     CHECK_INT(ws_timeout(s->c), -1);
 }
 
-/* ==== server =========================================================================== */
+/* ==== server ======================================================================== */
 
 typedef struct request { const char *id, *text; int status, error, other; } request;
 #define OK 101, 0, 0
@@ -96,8 +102,10 @@ typedef struct request { const char *id, *text; int status, error, other; } requ
 
 static const request requests[] = {
     { "ok", G ALL E, OK },
-    { "A12", G HO KE VE "Upgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n" E, OK },
-    { "A12", G HO KE VE "upgrade: WEBSOCKET\r\nCONNECTION: keep-alive,\tUPGRADE ,\r\n" E, OK },
+    { "A12", G HO KE VE "Upgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n" E,
+      OK },
+    { "A12", G HO KE VE "upgrade: WEBSOCKET\r\nCONNECTION: keep-alive,\tUPGRADE ,\r\n" E,
+      OK },
     { "A12", G HO KE VE "Upgrade: h2c, websocket\r\n" CO E, OK },
     { "A12", G HO KE VE "Upgrade: websocketx\r\n" CO E, R2(UPGRADE, NOT_UPGRADE) },
     { "A12", G HO KE VE "Upgrade: xwebsocket\r\n" CO E, R2(UPGRADE, NOT_UPGRADE) },
@@ -109,16 +117,21 @@ static const request requests[] = {
     { "A12", G HO KE VE UP E, R2(CONNECTION, NOT_UPGRADE) },
     { "A10", G HO KE VE UP "Connection: keep-alive\r\nConnection: Upgrade\r\n" E, OK },
     { "A10", G HO KE VE "Upgrade: h2c\r\nUpgrade: websocket\r\n" CO E, OK },
-    { "A10", G ALL "Sec-WebSocket-Extensions: a\r\nSec-WebSocket-Extensions: b; c=\"d\"\r\n" E, OK },
-    { "A10", G ALL "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b, c\r\n" E, OK },
+    { "A10",
+      G ALL "Sec-WebSocket-Extensions: a\r\nSec-WebSocket-Extensions: b; c=\"d\"\r\n" E,
+      OK },
+    { "A10", G ALL "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b, c\r\n" E,
+      OK },
     { "A10", G ALL KE E, R(KEY) },
     { "A10", G ALL "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" E, R(KEY) },
     { "A10", G ALL VE E, R2(VERSION, HEAD_SYNTAX) },
     { "A10", G ALL "Sec-WebSocket-Version: 8\r\n" E, R2(VERSION, HEAD_SYNTAX) },
     { "A10", G ALL HO E, R(HOST) },
     { "A10", G ALL "Host: evil.com\r\n" E, R(HOST) },
-    { "A10", G ALL "Origin: http://example.com\r\nOrigin: http://example.com\r\n" E, R2(ORIGIN, HEAD_SYNTAX) },
-    { "A10", G ALL "Origin: http://example.com\r\nOrigin: http://evil.com\r\n" E, R2(ORIGIN, HEAD_SYNTAX) },
+    { "A10", G ALL "Origin: http://example.com\r\nOrigin: http://example.com\r\n" E,
+      R2(ORIGIN, HEAD_SYNTAX) },
+    { "A10", G ALL "Origin: http://example.com\r\nOrigin: http://evil.com\r\n" E,
+      R2(ORIGIN, HEAD_SYNTAX) },
     { "A11", G HO UP CO VE E, R(KEY) },
     { "A11", G HO UP CO VE "Sec-WebSocket-Key:\r\n" E, R(KEY) },
     { "A11", G HO UP CO VE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j\r\n" E, R(KEY) },
@@ -158,7 +171,8 @@ static const request requests[] = {
     { "A14", "GET /cha t HTTP/1.1\r\n" ALL E, R2(HEAD_SYNTAX, HTTP_VERSION) },
     { "A14", "GET HTTP/1.1\r\n" ALL E, R2(HEAD_SYNTAX, HTTP_VERSION) },
     { "A14", " GET /chat HTTP/1.1\r\n" ALL E, R(HEAD_SYNTAX) },
-    { "A14", "GET http://example.com/chat HTTP/1.1\r\n" ALL E, 101, 0, WS_ERR_HEAD_SYNTAX },
+    { "A14", "GET http://example.com/chat HTTP/1.1\r\n" ALL E, 101, 0,
+      WS_ERR_HEAD_SYNTAX },
     { "A14", "GET chat HTTP/1.1\r\n" ALL E, R(HEAD_SYNTAX) },
     { "A14", "GET * HTTP/1.1\r\n" ALL E, R(HEAD_SYNTAX) },
     { "A14", "GET /chat#x HTTP/1.1\r\n" ALL E, R(HEAD_SYNTAX) },
@@ -169,14 +183,22 @@ static const request requests[] = {
     { "A15", G ALL "Content-Length: 0x5\r\n" E, R2(BODY, HEAD_SYNTAX) },
     { "A15", G ALL "Content-Length: \r\n" E, R2(BODY, HEAD_SYNTAX) },
     { "A15", G ALL "Content-Length: 0, 5\r\n" E, R2(BODY, HEAD_SYNTAX) },
-    { "A15", G ALL "Content-Length: 0\r\nContent-Length: 5\r\n" E, R2(BODY, HEAD_SYNTAX) },
+    { "A15", G ALL "Content-Length: 0\r\nContent-Length: 5\r\n" E,
+      R2(BODY, HEAD_SYNTAX) },
     { "A15", G ALL "Content-Length: 99999999999999999999\r\n" E, R2(BODY, HEAD_SYNTAX) },
     { "A15", G ALL "Transfer-Encoding: chunked\r\n" E "0\r\n\r\n", R(BODY) },
     { "A15", G ALL "Transfer-Encoding: identity\r\n" E, R(BODY) },
     { "A15", G ALL "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n" E, R(BODY) },
     { "A15", G ALL "Content-Length: 0\r\n" E, OK },
-    { "A16", G HO KE VE "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAM\r\n" E, R2(UPGRADE, NOT_UPGRADE) },
-    { "A16", G HO KE VE "Upgrade: h2c, websocket\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAM\r\n" E, OK },
+    { "A16",
+      G HO KE VE
+      "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAM\r\n" E,
+      R2(UPGRADE, NOT_UPGRADE) },
+    { "A16",
+      G HO KE VE
+      "Upgrade: h2c, websocket\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+      "HTTP2-Settings: AAM\r\n" E,
+      OK },
     { "A16", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", R2(HTTP_VERSION, HEAD_SYNTAX) },
     { "A8", G "Host : example.com\r\n" UP CO KE VE E, R(HEAD_SYNTAX) },
     { "A8", G HO "Upgrade : websocket\r\n" CO KE VE E, R(HEAD_SYNTAX) },
@@ -205,9 +227,12 @@ static const request requests[] = {
     { "A5", G "Host: a, b\r\n" UP CO KE VE E, R(HOST) },
     { "A5", G "Host: [::1]:8080\r\n" UP CO KE VE E, OK },
     { "A5", G "Host: 127.0.0.1:1\r\n" UP CO KE VE E, OK },
-    { "A2", G ALL "Sec-WebSocket-Extensions: permessage-deflate; a=\"\\c\\c\\c\r\n" E, OK },
+    { "A2", G ALL "Sec-WebSocket-Extensions: permessage-deflate; a=\"\\c\\c\\c\r\n" E,
+      OK },
     { "A2", G ALL "Sec-WebSocket-Extensions: ;;,,==\"\r\n" E, OK },
-    { "A19", G ALL "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n" E, OK },
+    { "A19",
+      G ALL "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n" E,
+      OK },
     { "http", "GET / HTTP/1.1\r\n" HO E, HTTP },
     { "http", "HEAD /x HTTP/1.1\r\n" HO E, HTTP },
     { "http", "GET / HTTP/1.0\r\n\r\n", -1, 0, WS_ERR_HTTP_VERSION },
@@ -246,12 +271,17 @@ static void run_requests(const char *id)
                 if (s.closes) check_refusal(&s, error_tell(s.error));
                 finish(&s);
             }
-            if (!step) { buf_str(&log, buf_c(&s.log)); buf_add(&out, s.out.p, s.out.n); }
-            else { CHECK_STR(buf_c(&s.log) + 2 * s.requests, log.p); CHECK(buf_is(&s.out, &out)); }
-            CHECK_INT(s.requests, asking && s.opens);     /* faults are not the application's */
+            if (!step) { buf_str(&log, buf_c(&s.log)); buf_add(&out, s.out.p, s.out.n);
+            } else {
+                CHECK_STR(buf_c(&s.log) + 2 * s.requests, log.p);
+                CHECK(buf_is(&s.out, &out));
+            }
+            CHECK_INT(s.requests,
+                      asking && s.opens); /* faults are not the application's */
             asking = 0;
             if (test_faults > faults && !step)
-                printf("  request %s %d: %s\n  -> %s %.60s\n", r->id, (int)i, r->text, s.log.p, buf_c(&s.out));
+                printf("  request %s %d: %s\n  -> %s %.60s\n", r->id, (int)i, r->text,
+                       s.log.p, buf_c(&s.out));
             side_over(&s);
         }
         buf_free(&log);
@@ -259,7 +289,13 @@ static void run_requests(const char *id)
     }
 }
 
-TEST(requests) { run_requests("ok"); run_requests("http"); run_requests("A2"); run_requests("A19"); }
+TEST(requests)
+{
+    run_requests("ok");
+    run_requests("http");
+    run_requests("A2");
+    run_requests("A19");
+}
 TEST(sec_A5_bad_host) { run_requests("A5"); }
 TEST(sec_A10_repeated_fields) { run_requests("A10"); }
 TEST(sec_A11_bad_keys) { run_requests("A11"); }
@@ -268,8 +304,8 @@ TEST(sec_A14_methods_and_targets) { run_requests("A14"); }
 TEST(sec_A15_bodies) { run_requests("A15"); }
 TEST(sec_A16_h2c) { run_requests("A16"); }
 
-/* every 1-cut and 2-cut of a request with its first frames; each end of a piece is the end of
-   an allocation, so that reading one byte past it faults */
+/* every 1-cut and 2-cut of a request with its first frames; each end of a piece is the
+   end of an allocation, so that reading one byte past it faults */
 TEST(sec_A7_every_cut)
 {
     buf in = { 0 };
@@ -320,28 +356,61 @@ TEST(sec_A8_every_byte_everywhere)
         world w;
         side s;
         buf b = { 0 };
-        int token = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z' && c < 128) ||
+        int token = (c >= '0' && c <= '9') ||
+                    ((c | 32) >= 'a' && (c | 32) <= 'z' && c < 128) ||
                     (c && c < 128 && strchr("!#$%&'*+-.^_`|~", c));
         int ok = 1;
 
         if (where == 6) buf_byte(&b, c);
-        if (where == 4) { buf_str(&b, "GET /ch"); buf_byte(&b, c); buf_str(&b, "at HTTP/1.1\r\n"); }
-        else buf_str(&b, G);
+        if (where == 4) {
+            buf_str(&b, "GET /ch");
+            buf_byte(&b, c);
+            buf_str(&b, "at HTTP/1.1\r\n");
+        } else
+            buf_str(&b, G);
         buf_str(&b, ALL);
-        if (where == 0) { buf_str(&b, "Xa"); buf_byte(&b, c); buf_str(&b, "b: v\r\n"); ok = token || c == ':'; }
+        if (where == 0) {
+            buf_str(&b, "Xa");
+            buf_byte(&b, c);
+            buf_str(&b, "b: v\r\n");
+            ok = token || c == ':';
+        }
         if (where == 1) { buf_byte(&b, c); buf_str(&b, "Xab: v\r\n"); ok = token; }
-        if (where == 2) { buf_str(&b, "Xab"); buf_byte(&b, c); buf_str(&b, ": v\r\n"); ok = token || c == ':'; }
-        if (where == 3) { buf_str(&b, "Xab: v"); buf_byte(&b, c); buf_str(&b, "w\r\n"); ok = c == '\t' || (c >= 32 && c != 127); }
-        if (where == 5) { buf_str(&b, "Xab: vw"); buf_byte(&b, c); buf_str(&b, "\r\n"); ok = c == '\t' || (c >= 32 && c != 127); }
-        if (where == 7) { buf_str(&b, "Xab:"); buf_byte(&b, c); buf_str(&b, "vw\r\n"); ok = c == '\t' || (c >= 32 && c != 127); }
+        if (where == 2) {
+            buf_str(&b, "Xab");
+            buf_byte(&b, c);
+            buf_str(&b, ": v\r\n");
+            ok = token || c == ':';
+        }
+        if (where == 3) {
+            buf_str(&b, "Xab: v");
+            buf_byte(&b, c);
+            buf_str(&b, "w\r\n");
+            ok = c == '\t' || (c >= 32 && c != 127);
+        }
+        if (where == 5) {
+            buf_str(&b, "Xab: vw");
+            buf_byte(&b, c);
+            buf_str(&b, "\r\n");
+            ok = c == '\t' || (c >= 32 && c != 127);
+        }
+        if (where == 7) {
+            buf_str(&b, "Xab:");
+            buf_byte(&b, c);
+            buf_str(&b, "vw\r\n");
+            ok = c == '\t' || (c >= 32 && c != 127);
+        }
         if (where == 4) ok = c > 32 && c < 127 && c != '#';
-        if (where == 6) ok = 0;             /* GET with a letter before it is another method */
+        if (where == 6)
+            ok = 0; /* GET with a letter before it is another method */
         buf_str(&b, E);
         ask(&s, &w, NULL, b.p, b.n, 0);
         if (where == 6 && token) CHECK_INT(s.error, WS_ERR_METHOD);
-        else if (where == 6 && (c == '\r' || c == '\n')) CHECK(s.opens || s.error == WS_ERR_HEAD_SYNTAX);
+        else if (where == 6 && (c == '\r' || c == '\n'))
+            CHECK(s.opens || s.error == WS_ERR_HEAD_SYNTAX);
         else if (ok) {
-            CHECK(s.opens == 1 || (where == 4 && s.error == WS_ERR_HEAD_SYNTAX && strchr("\"<>\\^`{|}", c)));
+            CHECK(s.opens == 1 || (where == 4 && s.error == WS_ERR_HEAD_SYNTAX &&
+                                   strchr("\"<>\\^`{|}", c)));
         } else {
             CHECK_INT(s.error, WS_ERR_HEAD_SYNTAX);
             check_refusal(&s, 400);
@@ -368,7 +437,8 @@ TEST(sec_A9_nul_cr_lf_everywhere)
         copy[i] = bad[k];
         ask(&s, &w, NULL, copy, sizeof text - 1, 0);
         CHECK_INT(s.opens, 0);
-        if (s.closes) CHECK(s.error == WS_ERR_HEAD_SYNTAX || s.error == WS_ERR_HTTP_VERSION);
+        if (s.closes)
+            CHECK(s.error == WS_ERR_HEAD_SYNTAX || s.error == WS_ERR_HTTP_VERSION);
         else CHECK(i + 4 >= sizeof text - 1);
         side_over(&s);
     }
@@ -399,56 +469,76 @@ TEST(sec_A3_limits_of_the_head)
         buf_free(&b);
         side_over(&s);
     }
-    for (i = 0; i < 2; i++) for (k = 5; k < 2100; k += k < 70 ? 1 : 1000) for (first = 0; first < 2; first++) {
-        world w;
-        side s;
-        ws_config cfg;
-        buf b = { 0 };
+    for (i = 0; i < 2; i++)
+        for (k = 5; k < 2100; k += k < 70 ? 1 : 1000)
+            for (first = 0; first < 2; first++) {
+                world w;
+                side s;
+                ws_config cfg;
+                buf b = { 0 };
 
-        memset(&cfg, 0, sizeof cfg);
-        cfg.max_head = 100000;
-        if (i) cfg.max_headers = 10;
-        buf_str(&b, G);
-        if (first) buf_str(&b, ALL);
-        for (n = 5; n < (size_t)k; n++) buf_str(&b, "X: y\r\n");
-        if (!first) buf_str(&b, ALL);
+                memset(&cfg, 0, sizeof cfg);
+                cfg.max_head = 100000;
+                if (i)
+                    cfg.max_headers = 10;
+                buf_str(&b, G);
+                if (first)
+                    buf_str(&b, ALL);
+                for (n = 5; n < (size_t)k; n++) buf_str(&b, "X: y\r\n");
+                if (!first) buf_str(&b, ALL);
         buf_str(&b, E);
         ask(&s, &w, &cfg, b.p, b.n, 0);
         if (k <= (i ? 10 : 64)) CHECK_INT(s.opens, 1);
         else { CHECK_INT(s.error, WS_ERR_HEAD_FIELDS); check_refusal(&s, 431); }
         buf_free(&b);
         side_over(&s);
-    }
+            }
 }
 
 TEST(sec_A4_endless_heads)
 {
-    static const char *flood[] = { "X: y\r\n", "X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n", "x", ":", "\r\n", " " };
+    static const char *flood[] = {
+        "X: y\r\n",
+        "X: "
+        "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
+        "\r\n",
+        "x",
+        ":",
+        "\r\n",
+        " "
+    };
     size_t k;
     int step, client;
 
-    for (client = 0; client < 2; client++) for (k = 0; k < 6; k++) for (step = 0; step < 2; step++) {
-        world w;
-        side s;
-        ws_config cfg = world_fresh(&w);
-        size_t taken = 0, i, len = strlen(flood[k]), base;
+    for (client = 0; client < 2; client++)
+        for (k = 0; k < 6; k++)
+            for (step = 0; step < 2; step++) {
+                world w;
+                side s;
+                ws_config cfg = world_fresh(&w);
+                size_t taken = 0, i, len = strlen(flood[k]), base;
 
-        side_new(&s, &w, client, &cfg);
-        side_pull(&s);
-        base = heap_mark(&w.h);
-        taken = side_feed(&s, client ? "HTTP/1.1 101 ok\r\n" : G, client ? 17 : sizeof G - 1);
-        for (i = 0; i < 20000 && !s.closes; i++) {
-            size_t j;
-            if (!step) taken += side_feed(&s, flood[k], len);
-            else for (j = 0; j < len; j++) taken += side_feed(&s, flood[k] + j, 1);
-        }
-        CHECK_INT(s.closes, 1);
-        CHECK(s.error == WS_ERR_HEAD_SIZE || s.error == WS_ERR_HEAD_FIELDS || s.error == WS_ERR_HEAD_SYNTAX ||
-              s.error == WS_ERR_HOST || s.error == WS_ERR_UPGRADE || s.error == WS_ERR_NOT_UPGRADE || s.https || client);
-        CHECK(taken <= 8192 + 100);
-        CHECK(w.h.peak <= base + 2 * 8192 + 4096);
-        side_over(&s);
-    }
+                side_new(&s, &w, client, &cfg);
+                side_pull(&s);
+                base = heap_mark(&w.h);
+                taken = side_feed(&s, client ? "HTTP/1.1 101 ok\r\n" : G,
+                                  client ? 17 : sizeof G - 1);
+                for (i = 0; i < 20000 && !s.closes; i++) {
+                    size_t j;
+                    if (!step)
+                        taken += side_feed(&s, flood[k], len);
+                    else
+                        for (j = 0; j < len; j++) taken += side_feed(&s, flood[k] + j, 1);
+                }
+                CHECK_INT(s.closes, 1);
+                CHECK(s.error == WS_ERR_HEAD_SIZE || s.error == WS_ERR_HEAD_FIELDS ||
+                      s.error == WS_ERR_HEAD_SYNTAX || s.error == WS_ERR_HOST ||
+                      s.error == WS_ERR_UPGRADE || s.error == WS_ERR_NOT_UPGRADE ||
+                      s.https || client);
+                CHECK(taken <= 8192 + 100);
+                CHECK(w.h.peak <= base + 2 * 8192 + 4096);
+                side_over(&s);
+            }
 }
 
 /* long lists cost no more than their length (this would not end if it were quadratic and
@@ -469,9 +559,14 @@ TEST(sec_A2_long_lists)
         cfg.max_head = 1000000;
         cfg.protocols = "chat, superchat";
         buf_str(&b, G ALL);
-        buf_str(&b, kind < 2 ? "Sec-WebSocket-Protocol: b" : "Sec-WebSocket-Extensions: a; b=\"");
+        buf_str(&b, kind < 2 ? "Sec-WebSocket-Protocol: b"
+                             : "Sec-WebSocket-Extensions: a; b=\"");
         for (i = 0; i < n; i++)
-            buf_str(&b, kind == 0 ? " " : kind == 1 ? "," : kind == 2 ? "\\c" : kind == 3 ? "," : ";");
+            buf_str(&b, kind == 0   ? " "
+                        : kind == 1 ? ","
+                        : kind == 2 ? "\\c"
+                        : kind == 3 ? ","
+                                    : ";");
         buf_str(&b, "x\r\n" E);
         ask(&s, &w, &cfg, b.p, b.n, n < 10000);
         CHECK(s.opens || s.error == WS_ERR_HEAD_SYNTAX || s.error == WS_ERR_SUBPROTOCOL);
@@ -522,7 +617,8 @@ TEST(sec_A13_behind_a_refusal)
         for (k = 0; k < 3; k++) side_feed(&s, REQUEST, sizeof REQUEST - 1);
         CHECK_INT(s.opens, 0);
         CHECK_INT(s.closes, 1);
-        for (k = 1, more = 0; (size_t)k + 9 < s.out.n; k++) more += !memcmp(s.out.p + k, "HTTP/1.1 ", 9);
+        for (k = 1, more = 0; (size_t)k + 9 < s.out.n; k++)
+            more += !memcmp(s.out.p + k, "HTTP/1.1 ", 9);
         CHECK_INT(more, 0);
         side_over(&s);
         buf_free(&b);
@@ -557,21 +653,24 @@ TEST(sec_A20_deadline_is_absolute)
     size_t i;
     int client, step;
 
-    for (client = 0; client < 2; client++) for (i = 0; i < 5; i++) for (step = 1; step < 12000; step = step * 3 + 1) {
-        world w;
-        side s;
-        ws_config cfg;
-        uint64_t t0, T = limit[i] ? limit[i] : 10000;
-        const char *text = client ? "HTTP/1.1 101 Switching Protocols\r\nX: y" : G HO "X: y";
-        size_t n = strlen(text), at = 0;
+    for (client = 0; client < 2; client++)
+        for (i = 0; i < 5; i++)
+            for (step = 1; step < 12000; step = step * 3 + 1) {
+                world w;
+                side s;
+                ws_config cfg;
+                uint64_t t0, T = limit[i] ? limit[i] : 10000;
+                const char *text = client ? "HTTP/1.1 101 Switching Protocols\r\nX: y"
+                                          : G HO "X: y";
+                size_t n = strlen(text), at = 0;
 
-        cfg = world_fresh(&w);
-        cfg.handshake_timeout = limit[i];
-        side_new(&s, &w, client, &cfg);
-        side_pull(&s);
-        t0 = w.now;
-        while (!s.closes && w.now < t0 + 2 * T + 60000) {
-            if (at < n) side_feed(&s, text + at++, 1);
+                cfg = world_fresh(&w);
+                cfg.handshake_timeout = limit[i];
+                side_new(&s, &w, client, &cfg);
+                side_pull(&s);
+                t0 = w.now;
+                while (!s.closes && w.now < t0 + 2 * T + 60000) {
+                    if (at < n) side_feed(&s, text + at++, 1);
             else side_feed(&s, "y", 1);
             if (s.closes) break;            /* the head limit may come first */
             side_time(&s, (uint64_t)step);
@@ -585,13 +684,14 @@ TEST(sec_A20_deadline_is_absolute)
         CHECK_INT(s.opens, 0);
         finish(&s);
         side_over(&s);
-    }
+            }
 }
 
 /* Origin */
 TEST(sec_I1_origins)
 {
-    static const struct { const char *origins, *host, *origin; int ok; } t[] = {
+    static const struct { const char *origins, *host, *origin; int ok;
+    } t[] = {
         { NULL, "example.com", NULL, 1 },
         { NULL, "example.com", "http://example.com", 1 },
         { NULL, "example.com", "https://example.com", 1 },
@@ -634,7 +734,8 @@ TEST(sec_I1_origins)
         { "https://a.example, https://b.example", "x", "https://", 0 },
         { "https://a.example, https://b.example", "x", "https://x", 0 },
         { "https://a.example, https://b.example", "x", "null", 0 },
-        { "https://a.example, https://b.example", "x", "https://a.example, https://b.example", 0 },
+        { "https://a.example, https://b.example", "x",
+          "https://a.example, https://b.example", 0 },
         { "https://a.example, https://b.example", "x", "", 0 },
         { "https://a.example:8443", "x", "https://a.example:8443", 1 },
         { "https://a.example:8443", "x", "https://a.example", 0 },
@@ -654,7 +755,9 @@ TEST(sec_I1_origins)
         if (t[i].origin) { buf_str(&b, "\r\nOrigin: "); buf_str(&b, t[i].origin); }
         buf_str(&b, "\r\n\r\n");
         ask(&s, &w, &cfg, b.p, b.n, 0);
-        if (s.opens != t[i].ok) printf("    %s | %s | %s\n", t[i].origins ? t[i].origins : "-", t[i].host, t[i].origin ? t[i].origin : "-");
+        if (s.opens != t[i].ok)
+            printf("    %s | %s | %s\n", t[i].origins ? t[i].origins : "-", t[i].host,
+                   t[i].origin ? t[i].origin : "-");
         CHECK_INT(s.opens, t[i].ok);
         if (!t[i].ok) { CHECK_INT(s.error, WS_ERR_ORIGIN); check_refusal(&s, 403); }
         buf_free(&b);
@@ -662,14 +765,28 @@ TEST(sec_I1_origins)
     }
 }
 
-/* subprotocols: the first of the client's offers that the server supports, once, or none */
+/* subprotocols: the first of the client's offers that the server supports, once, or
+   none */
 TEST(sec_A19_first_offer_chosen)
 {
-    static const struct { const char *have, *offer, *chosen; } t[] = {
-        { NULL, "a, b", "" }, { "", "a, b", "" }, { "c", "a, b", "" }, { "a", "a", "a" }, { "a", NULL, "" },
-        { "b, a", "a, b", "a" }, { "a, b", "b, a", "b" }, { "b", "a, b", "b" }, { "b", "a,b,c", "b" },
-        { "ab", "a, b", "" }, { "a", "ab, ba", "" }, { "A", "a", "" }, { "x.y", "q , x.y", "x.y" },
-        { "a", ",,a,,", "a" }, { "chat", "superchat, chat", "chat" }, { "v1, v2, v3", "v9, v3, v1", "v3" },
+    static const struct { const char *have, *offer, *chosen;
+    } t[] = {
+        { NULL, "a, b", "" },
+        { "", "a, b", "" },
+        { "c", "a, b", "" },
+        { "a", "a", "a" },
+        { "a", NULL, "" },
+        { "b, a", "a, b", "a" },
+        { "a, b", "b, a", "b" },
+        { "b", "a, b", "b" },
+        { "b", "a,b,c", "b" },
+        { "ab", "a, b", "" },
+        { "a", "ab, ba", "" },
+        { "A", "a", "" },
+        { "x.y", "q , x.y", "x.y" },
+        { "a", ",,a,,", "a" },
+        { "chat", "superchat, chat", "chat" },
+        { "v1, v2, v3", "v9, v3, v1", "v3" },
     };
     size_t i;
     for (i = 0; i < sizeof t / sizeof *t; i++) {
@@ -681,12 +798,17 @@ TEST(sec_A19_first_offer_chosen)
         memset(&cfg, 0, sizeof cfg);
         cfg.protocols = t[i].have;
         buf_str(&b, G ALL);
-        if (t[i].offer) { buf_str(&b, "Sec-WebSocket-Protocol: "); buf_str(&b, t[i].offer); buf_str(&b, "\r\n"); }
+        if (t[i].offer) {
+            buf_str(&b, "Sec-WebSocket-Protocol: ");
+            buf_str(&b, t[i].offer);
+            buf_str(&b, "\r\n");
+        }
         buf_str(&b, E);
         ask(&s, &w, &cfg, b.p, b.n, 0);
         check_101(&s);
         CHECK_STR(ws_protocol(s.c), t[i].chosen);
-        CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", t[i].chosen[0] ? t[i].chosen : NULL);
+        CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol",
+                    t[i].chosen[0] ? t[i].chosen : NULL);
         buf_free(&b);
         side_over(&s);
     }
@@ -702,15 +824,20 @@ static void replier(side *s, const ws_event *ev)
 {
     if (ev->type != WS_EV_HTTP) return;
     CHECK_STR(ws_target(s->c), "/page?q=1");
-    CHECK(!strcmp(ws_method(s->c), "GET") || !strcmp(ws_method(s->c), "HEAD") || !strcmp(ws_method(s->c), "POST"));
-    CHECK(ws_header_value(s->c, "hOsT").size == 11 && !memcmp(ws_header_value(s->c, "host").data, "example.com", 11));
+    CHECK(!strcmp(ws_method(s->c), "GET") || !strcmp(ws_method(s->c), "HEAD") ||
+          !strcmp(ws_method(s->c), "POST"));
+    CHECK(ws_header_value(s->c, "hOsT").size == 11 &&
+          !memcmp(ws_header_value(s->c, "host").data, "example.com", 11));
     CHECK(ws_header_value(s->c, "Absent").data == NULL);
-    reply_result = ws_http_reply(s->c, reply_status, reply_headers, reply_body, reply_body ? strlen(reply_body) : 0);
+    reply_result = ws_http_reply(s->c, reply_status, reply_headers, reply_body,
+                                 reply_body ? strlen(reply_body) : 0);
 }
 
 TEST(http_reply)
 {
-    static const ws_header two[] = { { "Content-Type", "text/plain" }, { "X-A", "b" }, { NULL, NULL } };
+    static const ws_header two[] = { { "Content-Type", "text/plain" },
+                                     { "X-A", "b" },
+                                     { NULL, NULL } };
     static const int status[] = { 200, 204, 301, 304, 404, 500, 599 };
     int k, head, b;
 
@@ -719,7 +846,8 @@ TEST(http_reply)
         side s;
         ws_config cfg = world_fresh(&w);
         size_t h = 0;
-        const char *text = head ? "HEAD /page?q=1 HTTP/1.1\r\n" HO E : "GET /page?q=1 HTTP/1.1\r\n" HO E;
+        const char *text = head ? "HEAD /page?q=1 HTTP/1.1\r\n" HO E
+                                : "GET /page?q=1 HTTP/1.1\r\n" HO E;
 
         side_new(&s, &w, 0, &cfg);
         s.event = replier;
@@ -751,81 +879,111 @@ TEST(sec_A18_no_line_by_our_strings)
 {
     int where, c, at;
 
-    for (where = 0; where < 5; where++) for (at = 0; at < 3; at++) for (c = 1; c < 256; c++) {
-        world w;
-        side s;
-        ws_config cfg;
-        char text[16];
-        ws_header h[2] = { { "X-Name", "value" }, { NULL, NULL } };
-        int n, control = c < 32 || c == 127;
+    for (where = 0; where < 5; where++)
+        for (at = 0; at < 3; at++)
+            for (c = 1; c < 256; c++) {
+                world w;
+                side s;
+                ws_config cfg;
+                char text[16];
+                ws_header h[2] = { { "X-Name", "value" }, { NULL, NULL } };
+                int n, control = c < 32 || c == 127;
 
-        sprintf(text, "%s", "abcd");
-        text[at == 0 ? 0 : at == 1 ? 2 : 3] = (char)c;
-        memset(&cfg, 0, sizeof cfg);
-        if (where == 0) { h[0].name = text; cfg.headers = h; }
-        if (where == 1) { h[0].value = text; cfg.headers = h; }
-        if (where == 2) cfg.protocols = text;
-        if (where < 3) {
-            buf b = { 0 };
-            buf_str(&b, G ALL);
-            if (where == 2) buf_str(&b, "Sec-WebSocket-Protocol: abcd, ab, cd, a, b, d\r\n");
-            buf_str(&b, E);
-            ask(&s, &w, &cfg, b.p, b.n, 0);
-            buf_free(&b);
-        } else {
-            if (where == 3) h[0].name = text;
-            if (where == 4) h[0].value = text;
-            cfg = world_fresh(&w);
-            side_new(&s, &w, 0, &cfg);
-            s.event = replier;
-            reply_status = 200; reply_headers = h; reply_body = "x";
-            side_feed(&s, "GET /page?q=1 HTTP/1.1\r\n" HO E, 24 + 2 + sizeof HO - 1);
-            if (control && c != '\t') CHECK(reply_result < 0);
-        }
-        if (s.out.n) {
-            n = lines(&s.out, NULL);
-            CHECK(n > 0);                   /* no bare CR, LF, control anywhere */
-            if (s.opens) CHECK(n <= 6);    /* status, 3 of ours, one of the program's */
-            if (control && c != '\t' && where < 2) CHECK_INT(s.opens, 0);
-        }
-        side_free(&s);
-        CHECK_INT(w.h.live, 0);
-    }
-    for (where = 0; where < 6; where++) for (at = 0; at < 3; at++) for (c = 1; c < 256; c++) {  /* client side */
-        world w;
-        side s;
-        ws_config cfg;
-        char text[16], url[64];
-        ws_header h[2] = { { "X-Name", "value" }, { NULL, NULL } };
-        int n, control = c < 32 || c == 127;
+                sprintf(text, "%s", "abcd");
+                text[at == 0 ? 0 : at == 1 ? 2 : 3] = (char)c;
+                memset(&cfg, 0, sizeof cfg);
+                if (where == 0) {
+                    h[0].name = text;
+                    cfg.headers = h;
+                }
+                if (where == 1) {
+                    h[0].value = text;
+                    cfg.headers = h;
+                }
+                if (where == 2)
+                    cfg.protocols = text;
+                if (where < 3) {
+                    buf b = { 0 };
+                    buf_str(&b, G ALL);
+                    if (where == 2)
+                        buf_str(&b, "Sec-WebSocket-Protocol: abcd, ab, cd, a, b, d\r\n");
+                    buf_str(&b, E);
+                    ask(&s, &w, &cfg, b.p, b.n, 0);
+                    buf_free(&b);
+                } else {
+                    if (where == 3)
+                        h[0].name = text;
+                    if (where == 4)
+                        h[0].value = text;
+                    cfg = world_fresh(&w);
+                    side_new(&s, &w, 0, &cfg);
+                    s.event = replier;
+                    reply_status = 200;
+                    reply_headers = h;
+                    reply_body = "x";
+                    side_feed(&s, "GET /page?q=1 HTTP/1.1\r\n" HO E,
+                              24 + 2 + sizeof HO - 1);
+                    if (control && c != '\t')
+                        CHECK(reply_result < 0);
+                }
+                if (s.out.n) {
+                    n = lines(&s.out, NULL);
+                    CHECK(n > 0); /* no bare CR, LF, control anywhere */
+                    if (s.opens)
+                        CHECK(n <= 6); /* status, 3 of ours, one of the program's */
+                    if (control && c != '\t' && where < 2)
+                        CHECK_INT(s.opens, 0);
+                }
+                side_free(&s);
+                CHECK_INT(w.h.live, 0);
+            }
+    for (where = 0; where < 6; where++)
+        for (at = 0; at < 3; at++)
+            for (c = 1; c < 256; c++) { /* client side */
+                world w;
+                side s;
+                ws_config cfg;
+                char text[16], url[64];
+                ws_header h[2] = { { "X-Name", "value" }, { NULL, NULL } };
+                int n, control = c < 32 || c == 127;
 
-        sprintf(text, "%s", "abcd");
-        text[at == 0 ? 0 : at == 1 ? 2 : 3] = (char)c;
-        cfg = world_fresh(&w);
-        sprintf(url, "%s", "ws://example.com/path");
-        if (where == 0) { h[0].name = text; cfg.headers = h; }
-        if (where == 1) { h[0].value = text; cfg.headers = h; }
-        if (where == 2) cfg.protocols = text;
-        if (where == 3) cfg.origin = text;
-        if (where == 4) cfg.host = text;
-        if (where == 5) sprintf(url, "ws://example.com/%s", text);
-        memset(&s, 0, sizeof s);
-        s.w = &w;
-        s.client = 1;
-        s.c = ws_client_new(url, &cfg);
-        CHECK(s.c != NULL);
-        side_pull(&s);
-        if (s.out.n) {
-            n = lines(&s.out, NULL);
-            CHECK(n > 0);
-            CHECK(n == 6 + (where < 4));
-            CHECK(!control || (c == '\t' && where != 5));
-        } else {
-            CHECK(s.closes && s.error < 0 && ws_error(s.c) < 0);
-            CHECK(s.error == (where == 5 ? WS_ERR_URL : WS_ERR_ARGUMENT));
-        }
-        side_over(&s);
-    }
+                sprintf(text, "%s", "abcd");
+                text[at == 0 ? 0 : at == 1 ? 2 : 3] = (char)c;
+                cfg = world_fresh(&w);
+                sprintf(url, "%s", "ws://example.com/path");
+                if (where == 0) {
+                    h[0].name = text;
+                    cfg.headers = h;
+                }
+                if (where == 1) {
+                    h[0].value = text;
+                    cfg.headers = h;
+                }
+                if (where == 2)
+                    cfg.protocols = text;
+                if (where == 3)
+                    cfg.origin = text;
+                if (where == 4)
+                    cfg.host = text;
+                if (where == 5)
+                    sprintf(url, "ws://example.com/%s", text);
+                memset(&s, 0, sizeof s);
+                s.w = &w;
+                s.client = 1;
+                s.c = ws_client_new(url, &cfg);
+                CHECK(s.c != NULL);
+                side_pull(&s);
+                if (s.out.n) {
+                    n = lines(&s.out, NULL);
+                    CHECK(n > 0);
+                    CHECK(n == 6 + (where < 4));
+                    CHECK(!control || (c == '\t' && where != 5));
+                } else {
+                    CHECK(s.closes && s.error < 0 && ws_error(s.c) < 0);
+                    CHECK(s.error == (where == 5 ? WS_ERR_URL : WS_ERR_ARGUMENT));
+                }
+                side_over(&s);
+            }
 }
 
 /* disconnected, refused or freed at every byte */
@@ -850,7 +1008,7 @@ TEST(sec_A21_gone_at_every_byte)
     }
 }
 
-/* ==== client =========================================================================== */
+/* ==== client ======================================================================== */
 
 #define A101 "HTTP/1.1 101 Switching Protocols\r\n"
 #define ACC "Sec-WebSocket-Accept: \1\r\n"      /* \1: the right one */
@@ -861,7 +1019,10 @@ static const answer answers[] = {
     { "ok", NULL, A101 UP CO ACC E, 0, 0 },
     { "ok", NULL, "HTTP/1.1 101 \r\n" UP CO ACC E, 0, 0 },
     { "ok", NULL, "HTTP/1.1 101\r\n" UP CO ACC E, 0, WS_ERR_HEAD_SYNTAX },
-    { "ok", NULL, "HTTP/1.1 101 Web Socket Protocol Handshake\r\nupgrade: WebSocket\r\nconnection: keep-alive, upgrade\r\nsec-websocket-accept: \1\r\nServer: x\r\n" E, 0, 0 },
+    { "ok", NULL,
+      "HTTP/1.1 101 Web Socket Protocol Handshake\r\nupgrade: WebSocket\r\n"
+      "connection: keep-alive, upgrade\r\nsec-websocket-accept: \1\r\nServer: x\r\n" E,
+      0, 0 },
     { "ok", "a, b", A101 UP CO ACC "Sec-WebSocket-Protocol: b\r\n" E, 0, 0 },
     { "B3", "a, b", A101 UP CO ACC E, WS_ERR_SUBPROTOCOL, 0 },
     { "B1", NULL, A101 UP CO E, WS_ERR_ACCEPT, 0 },
@@ -869,52 +1030,86 @@ static const answer answers[] = {
     { "B1", NULL, A101 UP CO "Sec-WebSocket-Accept: " ACCEPT "\r\n" E, WS_ERR_ACCEPT, 0 },
     { "B1", NULL, A101 UP CO "Sec-WebSocket-Accept: \1=\r\n" E, WS_ERR_ACCEPT, 0 },
     { "B1", NULL, A101 UP CO "Sec-WebSocket-Accept: x\1\r\n" E, WS_ERR_ACCEPT, 0 },
-    { "B1", NULL, A101 UP CO "Sec-WebSocket-Accept: \2\r\n" E, WS_ERR_ACCEPT, 0 },     /* lower case */
-    { "B1", NULL, A101 UP CO "Sec-WebSocket-Accept: \3\r\n" E, WS_ERR_ACCEPT, 0 },     /* 27 of it */
-    { "B1", NULL, A101 UP CO "Sec-WebSocket-Accept: \4\r\n" E, WS_ERR_ACCEPT, 0 },     /* last bit */
+    { "B1", NULL, A101 UP CO "Sec-WebSocket-Accept: \2\r\n" E, WS_ERR_ACCEPT,
+      0 }, /* lower case */
+    { "B1", NULL, A101 UP CO "Sec-WebSocket-Accept: \3\r\n" E, WS_ERR_ACCEPT,
+      0 }, /* 27 of it */
+    { "B1", NULL, A101 UP CO "Sec-WebSocket-Accept: \4\r\n" E, WS_ERR_ACCEPT,
+      0 }, /* last bit */
     { "B1", NULL, A101 UP CO "Sec-WebSocket-Accept: \"\1\"\r\n" E, WS_ERR_ACCEPT, 0 },
     { "B1", NULL, A101 UP CO "Sec-WebSocket-Accept: \1, \1\r\n" E, WS_ERR_ACCEPT, 0 },
     { "B1", NULL, A101 UP CO ACC ACC E, WS_ERR_ACCEPT, 0 },
     { "B1", NULL, A101 UP CO ACC "Sec-WebSocket-Accept: x\r\n" E, WS_ERR_ACCEPT, 0 },
-    { "B1", NULL, A101 UP CO "Sec-WebSocket-Accept: \5\r\n" E, WS_ERR_ACCEPT, 0 },     /* the key itself */
+    { "B1", NULL, A101 UP CO "Sec-WebSocket-Accept: \5\r\n" E, WS_ERR_ACCEPT,
+      0 }, /* the key itself */
     { "B2", NULL, "HTTP/1.1 200 OK\r\n" UP CO ACC E, WS_ERR_STATUS, 0 },
-    { "B2", NULL, "HTTP/1.1 100 Continue\r\n" UP CO ACC E, WS_ERR_STATUS, WS_ERR_HEAD_SYNTAX },
-    { "B2", NULL, "HTTP/1.1 102 Processing\r\n" UP CO ACC E, WS_ERR_STATUS, WS_ERR_HEAD_SYNTAX },
+    { "B2", NULL, "HTTP/1.1 100 Continue\r\n" UP CO ACC E, WS_ERR_STATUS,
+      WS_ERR_HEAD_SYNTAX },
+    { "B2", NULL, "HTTP/1.1 102 Processing\r\n" UP CO ACC E, WS_ERR_STATUS,
+      WS_ERR_HEAD_SYNTAX },
     { "B2", NULL, "HTTP/1.1 204 No Content\r\n" UP CO ACC E, WS_ERR_STATUS, 0 },
-    { "B2", NULL, "HTTP/1.1 301 Moved\r\nLocation: ws://evil.com/\r\n" UP CO ACC E, WS_ERR_STATUS, 0 },
-    { "B2", NULL, "HTTP/1.1 401 No\r\nContent-Length: 5\r\n" E "hello", WS_ERR_STATUS, 0 },
+    { "B2", NULL, "HTTP/1.1 301 Moved\r\nLocation: ws://evil.com/\r\n" UP CO ACC E,
+      WS_ERR_STATUS, 0 },
+    { "B2", NULL, "HTTP/1.1 401 No\r\nContent-Length: 5\r\n" E "hello", WS_ERR_STATUS,
+      0 },
     { "B2", NULL, "HTTP/1.1 407 No\r\n" UP CO ACC E, WS_ERR_STATUS, 0 },
     { "B2", NULL, "HTTP/1.1 426 No\r\n" UP CO ACC E, WS_ERR_STATUS, 0 },
     { "B2", NULL, "HTTP/1.1 500 No\r\n" UP CO ACC E, WS_ERR_STATUS, 0 },
-    { "B2", NULL, "HTTP/1.0 101 Switching\r\n" UP CO ACC E, WS_ERR_HTTP_VERSION, WS_ERR_STATUS },
-    { "B2", NULL, "HTTP/2.0 101 Switching\r\n" UP CO ACC E, WS_ERR_HTTP_VERSION, WS_ERR_STATUS },
-    { "B2", NULL, "HTTP/1.1 1011 Switching\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX, WS_ERR_STATUS },
-    { "B2", NULL, "HTTP/1.1 10 Switching\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX, WS_ERR_STATUS },
-    { "B2", NULL, "HTTP/1.1  101 Switching\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX, WS_ERR_STATUS },
-    { "B2", NULL, "HTTP/1.1 +101 Switching\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX, WS_ERR_STATUS },
-    { "B2", NULL, "HTTP/1.1 1x1 Switching\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX, WS_ERR_STATUS },
-    { "B2", NULL, "101 Switching\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX, WS_ERR_HTTP_VERSION },
-    { "B2", NULL, "GET / HTTP/1.1\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX, WS_ERR_HTTP_VERSION },
-    { "B2", NULL, "SSH-2.0-OpenSSH_9.2\r\n\r\n", WS_ERR_HEAD_SYNTAX, WS_ERR_HTTP_VERSION },
+    { "B2", NULL, "HTTP/1.0 101 Switching\r\n" UP CO ACC E, WS_ERR_HTTP_VERSION,
+      WS_ERR_STATUS },
+    { "B2", NULL, "HTTP/2.0 101 Switching\r\n" UP CO ACC E, WS_ERR_HTTP_VERSION,
+      WS_ERR_STATUS },
+    { "B2", NULL, "HTTP/1.1 1011 Switching\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX,
+      WS_ERR_STATUS },
+    { "B2", NULL, "HTTP/1.1 10 Switching\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX,
+      WS_ERR_STATUS },
+    { "B2", NULL, "HTTP/1.1  101 Switching\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX,
+      WS_ERR_STATUS },
+    { "B2", NULL, "HTTP/1.1 +101 Switching\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX,
+      WS_ERR_STATUS },
+    { "B2", NULL, "HTTP/1.1 1x1 Switching\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX,
+      WS_ERR_STATUS },
+    { "B2", NULL, "101 Switching\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX,
+      WS_ERR_HTTP_VERSION },
+    { "B2", NULL, "GET / HTTP/1.1\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX,
+      WS_ERR_HTTP_VERSION },
+    { "B2", NULL, "SSH-2.0-OpenSSH_9.2\r\n\r\n", WS_ERR_HEAD_SYNTAX,
+      WS_ERR_HTTP_VERSION },
     { "up", NULL, A101 CO ACC E, WS_ERR_UPGRADE, 0 },
     { "up", NULL, A101 "Upgrade: websocketx\r\n" CO ACC E, WS_ERR_UPGRADE, 0 },
     { "up", NULL, A101 "Upgrade: h2c\r\n" CO ACC E, WS_ERR_UPGRADE, 0 },
     { "up", NULL, A101 UP ACC E, WS_ERR_CONNECTION, 0 },
     { "up", NULL, A101 UP "Connection: close\r\n" ACC E, WS_ERR_CONNECTION, 0 },
     { "up", NULL, A101 UP "Connection: upgraded\r\n" ACC E, WS_ERR_CONNECTION, 0 },
-    { "B3", NULL, A101 UP CO ACC "Sec-WebSocket-Protocol: a\r\n" E, WS_ERR_SUBPROTOCOL, 0 },
-    { "B3", "a, b", A101 UP CO ACC "Sec-WebSocket-Protocol: c\r\n" E, WS_ERR_SUBPROTOCOL, 0 },
-    { "B3", "a, b", A101 UP CO ACC "Sec-WebSocket-Protocol: a, b\r\n" E, WS_ERR_SUBPROTOCOL, 0 },
-    { "B3", "a, b", A101 UP CO ACC "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b\r\n" E, WS_ERR_SUBPROTOCOL, 0 },
-    { "B3", "a, b", A101 UP CO ACC "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: a\r\n" E, WS_ERR_SUBPROTOCOL, 0 },
-    { "B3", "a, b", A101 UP CO ACC "Sec-WebSocket-Protocol: A\r\n" E, WS_ERR_SUBPROTOCOL, 0 },
-    { "B3", "ab", A101 UP CO ACC "Sec-WebSocket-Protocol: a\r\n" E, WS_ERR_SUBPROTOCOL, 0 },
-    { "B3", "a, b", A101 UP CO ACC "Sec-WebSocket-Protocol:\r\n" E, WS_ERR_SUBPROTOCOL, -1 },
-    { "B3", NULL, A101 UP CO ACC "Sec-WebSocket-Extensions: permessage-deflate\r\n" E, WS_ERR_EXTENSION, 0 },
-    { "B3", NULL, A101 UP CO ACC "Sec-WebSocket-Extensions: x; y=\"\r\n" E, WS_ERR_EXTENSION, 0 },
-    { "B3", NULL, A101 UP CO ACC "Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate\r\n" E, WS_ERR_EXTENSION, 0 },
+    { "B3", NULL, A101 UP CO ACC "Sec-WebSocket-Protocol: a\r\n" E, WS_ERR_SUBPROTOCOL,
+      0 },
+    { "B3", "a, b", A101 UP CO ACC "Sec-WebSocket-Protocol: c\r\n" E, WS_ERR_SUBPROTOCOL,
+      0 },
+    { "B3", "a, b", A101 UP CO ACC "Sec-WebSocket-Protocol: a, b\r\n" E,
+      WS_ERR_SUBPROTOCOL, 0 },
+    { "B3", "a, b",
+      A101 UP CO ACC "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b\r\n" E,
+      WS_ERR_SUBPROTOCOL, 0 },
+    { "B3", "a, b",
+      A101 UP CO ACC "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: a\r\n" E,
+      WS_ERR_SUBPROTOCOL, 0 },
+    { "B3", "a, b", A101 UP CO ACC "Sec-WebSocket-Protocol: A\r\n" E, WS_ERR_SUBPROTOCOL,
+      0 },
+    { "B3", "ab", A101 UP CO ACC "Sec-WebSocket-Protocol: a\r\n" E, WS_ERR_SUBPROTOCOL,
+      0 },
+    { "B3", "a, b", A101 UP CO ACC "Sec-WebSocket-Protocol:\r\n" E, WS_ERR_SUBPROTOCOL,
+      -1 },
+    { "B3", NULL, A101 UP CO ACC "Sec-WebSocket-Extensions: permessage-deflate\r\n" E,
+      WS_ERR_EXTENSION, 0 },
+    { "B3", NULL, A101 UP CO ACC "Sec-WebSocket-Extensions: x; y=\"\r\n" E,
+      WS_ERR_EXTENSION, 0 },
+    { "B3", NULL,
+      A101 UP CO ACC
+      "Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate\r\n" E,
+      WS_ERR_EXTENSION, 0 },
     { "B7", NULL, A101 "X : y\r\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX, 0 },
-    { "B7", NULL, "HTTP/1.1 101 Switching Protocols\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX, 0 },
+    { "B7", NULL, "HTTP/1.1 101 Switching Protocols\n" UP CO ACC E, WS_ERR_HEAD_SYNTAX,
+      0 },
 };
 #define ANSWERS (sizeof answers / sizeof *answers)
 
@@ -935,8 +1130,12 @@ static void expand(buf *b, const char *text, const buf *request)
     client_key(request, key, accept);
     for (; *text; text++) switch (*text) {
     case 1: buf_str(b, accept); break;
-    case 2: for (i = 0; i < 29; i++) t[i] = (char)(accept[i] >= 'A' && accept[i] <= 'Z' ? accept[i] + 32 : accept[i]);
-            buf_str(b, t); break;
+    case 2:
+        for (i = 0; i < 29; i++)
+            t[i] = (char)(accept[i] >= 'A' && accept[i] <= 'Z' ? accept[i] + 32
+                                                               : accept[i]);
+        buf_str(b, t);
+        break;
     case 3: buf_add(b, accept, 27); break;
     case 4: memcpy(t, accept, 29); t[26]++; buf_str(b, t); break;
     case 5: buf_str(b, key); break;
@@ -986,7 +1185,8 @@ static void run_answers(const char *id)
                 CHECK_EVENTS(&s, "O T'early' ");
                 CHECK_INT(ws_error(s.c), 0);
                 CHECK_INT(s.out.n, s.head);
-            } else if (a->other == -1 && !s.error) {    /* 1xx skipped, then no 101: not open */
+            } else if (a->other == -1 &&
+                       !s.error) { /* 1xx skipped, then no 101: not open */
                 CHECK_INT(s.messages, s.opens);
             } else {
                 CHECK_INT(s.closes, 1);
@@ -1001,7 +1201,9 @@ static void run_answers(const char *id)
             }
             if (!step) buf_str(&log, buf_c(&s.log));
             else CHECK_EVENTS(&s, log.p);
-            if (test_faults > faults && !step) printf("  answer %s %d: %s\n  -> %s\n", a->id, (int)i, a->text, buf_c(&s.log));
+            if (test_faults > faults && !step)
+                printf("  answer %s %d: %s\n  -> %s\n", a->id, (int)i, a->text,
+                       buf_c(&s.log));
             buf_free(&b);
             side_over(&s);
         }
@@ -1015,22 +1217,23 @@ TEST(sec_B1_wrong_accept)
     int i, bit;
 
     run_answers("B1");
-    for (i = 0; i < 28; i++) for (bit = 0; bit < 7; bit++) {    /* one bit wrong anywhere */
-        world w;
-        side s;
-        buf b = { 0 };
-        size_t at;
-        client_start(&s, &w, NULL, URL);
-        buf_str(&b, A101 UP CO "Sec-WebSocket-Accept: ");
-        at = b.n + (size_t)i;
-        expand(&b, "\1\r\n" E, &s.out);
-        b.p[at] = (char)(b.p[at] ^ 1 << bit);
-        side_feed(&s, b.p, b.n);
-        CHECK_INT(s.opens, 0);
-        CHECK(s.error == WS_ERR_ACCEPT || s.error == WS_ERR_HEAD_SYNTAX);
-        buf_free(&b);
-        side_over(&s);
-    }
+    for (i = 0; i < 28; i++)
+        for (bit = 0; bit < 7; bit++) { /* one bit wrong anywhere */
+            world w;
+            side s;
+            buf b = { 0 };
+            size_t at;
+            client_start(&s, &w, NULL, URL);
+            buf_str(&b, A101 UP CO "Sec-WebSocket-Accept: ");
+            at = b.n + (size_t)i;
+            expand(&b, "\1\r\n" E, &s.out);
+            b.p[at] = (char)(b.p[at] ^ 1 << bit);
+            side_feed(&s, b.p, b.n);
+            CHECK_INT(s.opens, 0);
+            CHECK(s.error == WS_ERR_ACCEPT || s.error == WS_ERR_HEAD_SYNTAX);
+            buf_free(&b);
+            side_over(&s);
+        }
 }
 TEST(sec_B3_not_offered) { run_answers("B3"); }
 
@@ -1058,12 +1261,19 @@ TEST(sec_B2_every_status)
         expand(&b, UP CO ACC E, &s.out);
         side_feed(&s, t, strlen(t));
         side_feed(&s, b.p, b.n);
-        if (k != 101) side_end(&s);         /* its body has no length: the end of the stream */
+        if (k != 101)
+            side_end(&s); /* its body has no length: the end of the stream */
         CHECK_INT(s.opens, k == 101);
         if (k == 101) CHECK_INT(seen_status, 101);
-        else if (k >= 200 && k < 600) { CHECK_INT(s.error, WS_ERR_STATUS); CHECK_INT(seen_status, k); CHECK(ws_error(s.c) == WS_ERR_STATUS); }
-        else if (k / 100 == 1) CHECK_INT(s.error, WS_ERR_EOF);      /* interim, and then no answer */
-        else if (s.closes) CHECK(s.error == WS_ERR_STATUS || s.error == WS_ERR_HEAD_SYNTAX || s.error == WS_ERR_HTTP_VERSION);
+        else if (k >= 200 && k < 600) {
+            CHECK_INT(s.error, WS_ERR_STATUS);
+            CHECK_INT(seen_status, k);
+            CHECK(ws_error(s.c) == WS_ERR_STATUS);
+        } else if (k / 100 == 1)
+            CHECK_INT(s.error, WS_ERR_EOF); /* interim, and then no answer */
+        else if (s.closes)
+            CHECK(s.error == WS_ERR_STATUS || s.error == WS_ERR_HEAD_SYNTAX ||
+                  s.error == WS_ERR_HTTP_VERSION);
         else CHECK(k > 100 - 1 && k < 200);
         buf_free(&b);
         side_over(&s);
@@ -1073,8 +1283,11 @@ TEST(sec_B2_every_status)
 /* early server data at all cuts */
 TEST(sec_B6_frames_behind_the_answer)
 {
-    static const struct { const char *spec, *log; } t[] = {
-        { "81'now'", "O T'now' " }, { "01'no' 80'w'", "O T'now' " }, { "88x03e8'x'", "O C1000+'x' " },
+    static const struct { const char *spec, *log;
+    } t[] = {
+        { "81'now'", "O T'now' " },
+        { "01'no' 80'w'", "O T'now' " },
+        { "88x03e8'x'", "O C1000+'x' " },
         { "81'a' 89'b' 81'c'", "O T'a' p'b' T'c' " },
     };
     size_t i, k;
@@ -1098,7 +1311,9 @@ TEST(sec_B6_frames_behind_the_answer)
 /* header flood, endless status line, endless body: finite, bounded */
 TEST(sec_B7_endless_answers)
 {
-    static const char *start[] = { "", "HTTP/1.1 101 ", A101, "HTTP/1.1 401 No\r\nContent-Length: 99999999\r\n\r\n" };
+    static const char *start[] = {
+        "", "HTTP/1.1 101 ", A101, "HTTP/1.1 401 No\r\nContent-Length: 99999999\r\n\r\n"
+    };
     static const char *more[] = { "x", "x", "X: y\r\n", "body body body" };
     int k;
 
@@ -1110,7 +1325,8 @@ TEST(sec_B7_endless_answers)
         client_start(&s, &w, NULL, URL);
         base = heap_mark(&w.h);
         side_feed(&s, start[k], strlen(start[k]));
-        for (i = 0; i < 100000 && !s.closes; i++) taken += side_feed(&s, more[k], strlen(more[k]));
+        for (i = 0; i < 100000 && !s.closes; i++)
+            taken += side_feed(&s, more[k], strlen(more[k]));
         CHECK_INT(s.closes, 1);
         CHECK(taken < 9000);
         CHECK(w.h.peak <= base + 2 * 8192 + 4096);
@@ -1122,7 +1338,10 @@ TEST(sec_B7_endless_answers)
 /* what the client asks, for a table of URLs */
 TEST(urls)
 {
-    static const struct { const char *url, *target, *host, *authorization; int error; } t[] = {
+    static const struct {
+        const char *url, *target, *host, *authorization;
+        int error;
+    } t[] = {
         { "ws://example.com", "/", "example.com", NULL, 0 },
         { "ws://example.com/", "/", "example.com", NULL, 0 },
         { "ws://example.com:80/a/b?c=d", "/a/b?c=d", "example.com", NULL, 0 },
@@ -1137,19 +1356,30 @@ TEST(urls)
         { "ws://127.0.0.1:9001/%20%41", "/%20%41", "127.0.0.1:9001", NULL, 0 },
         { "ws://user:pass@example.com/", "/", "example.com", "Basic dXNlcjpwYXNz", 0 },
         { "ws://user@example.com/", "/", "example.com", "Basic dXNlcjo=", 0 },
-        { "ws://us%65r:p%40ss@example.com/", "/", "example.com", "Basic dXNlcjpwQHNz", 0 },
+        { "ws://us%65r:p%40ss@example.com/", "/", "example.com", "Basic dXNlcjpwQHNz",
+          0 },
         { "ws://:x@example.com/", "/", "example.com", "Basic Ong=", 0 },
         { "ws://a.b/c//d/../e;f,g@h:i", "/c//d/../e;f,g@h:i", "a.b", NULL, 0 },
-        { "wss://example.com/", NULL, NULL, NULL, 1 },      /* TLS is the transport's: see below */
-        { "", NULL, NULL, NULL, WS_ERR_URL }, { "example.com", NULL, NULL, NULL, WS_ERR_URL },
-        { "ftp://example.com", NULL, NULL, NULL, WS_ERR_URL }, { "ws://", NULL, NULL, NULL, WS_ERR_URL },
-        { "ws:///x", NULL, NULL, NULL, WS_ERR_URL }, { "ws://:80/", NULL, NULL, NULL, WS_ERR_URL },
-        { "ws://a:0/", NULL, NULL, NULL, WS_ERR_URL }, { "ws://a:65536/", NULL, NULL, NULL, WS_ERR_URL },
-        { "ws://a:-1/", NULL, NULL, NULL, WS_ERR_URL }, { "ws://a:8x/", NULL, NULL, NULL, WS_ERR_URL },
-        { "ws://a b/", NULL, NULL, NULL, WS_ERR_URL }, { "ws://a/ b", NULL, NULL, NULL, WS_ERR_URL },
-        { "ws://a/#f", NULL, NULL, NULL, WS_ERR_URL }, { "ws://a/\xc3\xa4", NULL, NULL, NULL, WS_ERR_URL },
-        { "ws://[::1", NULL, NULL, NULL, WS_ERR_URL }, { "ws://[]/", NULL, NULL, NULL, WS_ERR_URL },
-        { "ws://a\r\nX: y/", NULL, NULL, NULL, WS_ERR_URL }, { "ws://a/\r\nX: y", NULL, NULL, NULL, WS_ERR_URL },
+        { "wss://example.com/", NULL, NULL, NULL,
+          1 }, /* TLS is the transport's: see below */
+        { "", NULL, NULL, NULL, WS_ERR_URL },
+        { "example.com", NULL, NULL, NULL, WS_ERR_URL },
+        { "ftp://example.com", NULL, NULL, NULL, WS_ERR_URL },
+        { "ws://", NULL, NULL, NULL, WS_ERR_URL },
+        { "ws:///x", NULL, NULL, NULL, WS_ERR_URL },
+        { "ws://:80/", NULL, NULL, NULL, WS_ERR_URL },
+        { "ws://a:0/", NULL, NULL, NULL, WS_ERR_URL },
+        { "ws://a:65536/", NULL, NULL, NULL, WS_ERR_URL },
+        { "ws://a:-1/", NULL, NULL, NULL, WS_ERR_URL },
+        { "ws://a:8x/", NULL, NULL, NULL, WS_ERR_URL },
+        { "ws://a b/", NULL, NULL, NULL, WS_ERR_URL },
+        { "ws://a/ b", NULL, NULL, NULL, WS_ERR_URL },
+        { "ws://a/#f", NULL, NULL, NULL, WS_ERR_URL },
+        { "ws://a/\xc3\xa4", NULL, NULL, NULL, WS_ERR_URL },
+        { "ws://[::1", NULL, NULL, NULL, WS_ERR_URL },
+        { "ws://[]/", NULL, NULL, NULL, WS_ERR_URL },
+        { "ws://a\r\nX: y/", NULL, NULL, NULL, WS_ERR_URL },
+        { "ws://a/\r\nX: y", NULL, NULL, NULL, WS_ERR_URL },
         { "ws://u:%0d%0aX@a/", "/", "a", "Basic dToNClg=", 0 },
         { " ws://a/", NULL, NULL, NULL, WS_ERR_URL },
     };
@@ -1171,20 +1401,24 @@ TEST(urls)
             CHECK_INT(ws_finished(s.c), 1);
         } else {
             CHECK(lines(&s.out, NULL) > 0);
-            buf_str(&want, "GET "); buf_str(&want, t[i].target); buf_str(&want, " HTTP/1.1\r\n");
+            buf_str(&want, "GET ");
+            buf_str(&want, t[i].target);
+            buf_str(&want, " HTTP/1.1\r\n");
             CHECK(s.out.n > want.n && !memcmp(s.out.p, want.p, want.n));
             CHECK_FIELD(&s.out, "Host", t[i].host);
             CHECK_FIELD(&s.out, "Authorization", t[i].authorization);
             CHECK_FIELD(&s.out, "Upgrade", "websocket");
             CHECK_FIELD(&s.out, "Connection", "Upgrade");
             CHECK_FIELD(&s.out, "Sec-WebSocket-Version", "13");
-            v = head_field(&s.out, "Sec-WebSocket-Key", &n); CHECK(n == 1 && strlen(v) == 24);
+            v = head_field(&s.out, "Sec-WebSocket-Key", &n);
+            CHECK(n == 1 && strlen(v) == 24);
             CHECK_FIELD(&s.out, "Origin", NULL);
             CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", NULL);
             CHECK_FIELD(&s.out, "Sec-WebSocket-Extensions", NULL);
             CHECK_FIELD(&s.out, "Content-Length", NULL);
         }
-        if (test_faults > faults) printf("  url %s -> %s %s\n", t[i].url, buf_c(&s.log), buf_c(&s.out));
+        if (test_faults > faults)
+            printf("  url %s -> %s %s\n", t[i].url, buf_c(&s.log), buf_c(&s.out));
         buf_free(&want);
         side_over(&s);
     }
@@ -1197,7 +1431,10 @@ TEST(urls)
         side_over(&s);
     }
     {                                       /* what the program adds */
-        static const ws_header h[] = { { "Cookie", "a=b" }, { "X-Empty", "" }, { "User-Agent", "me/1" }, { NULL, NULL } };
+        static const ws_header h[] = { { "Cookie", "a=b" },
+                                       { "X-Empty", "" },
+                                       { "User-Agent", "me/1" },
+                                       { NULL, NULL } };
         world w;
         side s;
         ws_config cfg;
@@ -1285,8 +1522,13 @@ static void open_facts(side *s, const ws_event *ev)
     if (ev->type == WS_EV_OPEN) {
         ws_str v = ws_header_value(s->c, "X-EXTRA");
         CHECK(v.size == 3 && !memcmp(v.data, "one", 3));
-        if (!s->client) { CHECK_STR(ws_target(s->c), "/chat?x=1"); CHECK_STR(ws_method(s->c), "GET"); }
-        else { CHECK_INT(ws_status(s->c), 101); CHECK_STR(ws_target(s->c), ""); }
+        if (!s->client) {
+            CHECK_STR(ws_target(s->c), "/chat?x=1");
+            CHECK_STR(ws_method(s->c), "GET");
+        } else {
+            CHECK_INT(ws_status(s->c), 101);
+            CHECK_STR(ws_target(s->c), "");
+        }
     } else {
         CHECK(ws_header_value(s->c, "X-Extra").data == NULL);
         CHECK_STR(ws_target(s->c), "");
@@ -1307,7 +1549,9 @@ TEST(open_facts)
         s.event = open_facts;
         side_pull(&s);
         if (client) put_answer(&b, &s.out, "X-Extra:  one \r\nX-Extra: two\r\n");
-        else buf_str(&b, "GET /chat?x=1 HTTP/1.1\r\n" ALL "X-Extra: one\r\nX-Extra: two\r\n\r\n");
+        else
+            buf_str(&b, "GET /chat?x=1 HTTP/1.1\r\n" ALL
+                        "X-Extra: one\r\nX-Extra: two\r\n\r\n");
         put_frames(&b, "81'x' 89'y'", !client);
         side_feed(&s, b.p, b.n);
         CHECK_EVENTS(&s, "O T'x' p'y' ");
@@ -1316,7 +1560,8 @@ TEST(open_facts)
     }
 }
 
-/* A client that got an answer which is right but for its first line and the extra lines. */
+/* A client that got an answer which is right but for its first line and the extra
+   lines. */
 static void answered(side *s, world *w, const char *first, const char *extra,
                      void (*event)(side *s, const ws_event *ev))
 {
@@ -1379,7 +1624,8 @@ TEST(sec_B1_upgrade)
         "HTTP/1.1 101 OK\r\n", "HTTP/1.1 101 OK\r\nUpgrade: h2c\r\n",
         "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\n"
     };
-    static const char *const extra[] = { "", "Upgrade: websocket\r\n", "Upgrade: h2c\r\n" };
+    static const char *const extra[] = { "", "Upgrade: websocket\r\n",
+                                         "Upgrade: h2c\r\n" };
     int i, k;
 
     for (i = 0; i < 3; i++) for (k = 0; k < 3; k++) {
@@ -1412,7 +1658,8 @@ TEST(sec_B8_redirects_are_told)
 
         sprintf(first, "HTTP/1.1 %d Moved\r\n", status[i]);
         answered(&s, &w, first,
-                 "Location: ws://elsewhere.example/\r\nContent-Length: 0\r\n", read_location);
+                 "Location: ws://elsewhere.example/\r\nContent-Length: 0\r\n",
+                 read_location);
         CHECK_EVENTS(&s, "C1006!STATUS ");
         CHECK_INT(ws_status(s.c), status[i]);
         CHECK_INT(s.out.n, s.head);
@@ -1420,7 +1667,7 @@ TEST(sec_B8_redirects_are_told)
     }
 }
 
-/* ==== a client's settings, and what it is told ========================================= */
+/* ==== a client's settings, and what it is told ====================================== */
 
 TEST(request_of_a_client)
 {
@@ -1518,7 +1765,8 @@ TEST(subprotocol_that_was_not_offered)
     }
 }
 
-/* RFC 6455's forerunner, hybi-08 to 12: the same frames, another number and another name of Origin */
+/* RFC 6455's forerunner, hybi-08 to 12: the same frames, another number and another
+   name of Origin */
 TEST(version_8)
 {
     int version;
@@ -1538,10 +1786,14 @@ TEST(version_8)
         } else {
             const char *head = buf_c(&s.out);
             CHECK_INT(ws_version(s.c), version ? version : 13);
-            CHECK((strstr(head, "\r\nSec-WebSocket-Version: 8\r\n") != NULL) == (version == 8));
-            CHECK((strstr(head, "\r\nSec-WebSocket-Version: 13\r\n") != NULL) == (version != 8));
-            CHECK((strstr(head, "\r\nSec-WebSocket-Origin: http://here\r\n") != NULL) == (version == 8));
-            CHECK((strstr(head, "\r\nOrigin: http://here\r\n") != NULL) == (version != 8));
+            CHECK((strstr(head, "\r\nSec-WebSocket-Version: 8\r\n") != NULL) ==
+                  (version == 8));
+            CHECK((strstr(head, "\r\nSec-WebSocket-Version: 13\r\n") != NULL) ==
+                  (version != 8));
+            CHECK((strstr(head, "\r\nSec-WebSocket-Origin: http://here\r\n") != NULL) ==
+                  (version == 8));
+            CHECK((strstr(head, "\r\nOrigin: http://here\r\n") != NULL) ==
+                  (version != 8));
             side_answer(&s, NULL);
             CHECK_INT(s.opens, 1);
             ws_send_text(s.c, "x");

@@ -3,7 +3,7 @@
    hand; then every driver, with servers that a child process plays. */
 #include "fixture.h"
 
-/* ==== the engine ======================================================================= */
+/* ==== the engine ==================================================================== */
 
 typedef struct got { buf body, refusal; int parts, firsts, lasts; } got;
 
@@ -33,15 +33,19 @@ static const answer ANSWERS[] = {
     { OK200 "Content-Length: 5\r\n\r\nhello", "hello", 0, 200, 0 },
     { OK200 "content-length: 0\r\n\r\n", "", 0, 200, 0 },
     { OK200 "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", "hello", 0, 200, 0 },
-    { OK200 "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", "", WS_ERR_BODY, 200, 0 },
-    { OK200 "Content-Length: 6\r\nContent-Length: 5\r\n\r\nhello!", "", WS_ERR_BODY, 200, 0 },
+    { OK200 "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", "", WS_ERR_BODY, 200,
+      0 },
+    { OK200 "Content-Length: 6\r\nContent-Length: 5\r\n\r\nhello!", "", WS_ERR_BODY, 200,
+      0 },
     { OK200 "Content-Length: 5, 5\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
     { OK200 "Content-Length: +5\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
     { OK200 "Content-Length: -1\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
     { OK200 "Content-Length: 0x5\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
     { OK200 "Content-Length:\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
-    { OK200 "Content-Length: 1000000000000000000000\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
-    { OK200 "Content-Length: 999999999999999999\r\n\r\nhello", "hello", WS_ERR_EOF, 200, 1 },
+    { OK200 "Content-Length: 1000000000000000000000\r\n\r\nhello", "", WS_ERR_BODY, 200,
+      0 },
+    { OK200 "Content-Length: 999999999999999999\r\n\r\nhello", "hello", WS_ERR_EOF, 200,
+      1 },
     { OK200 "Content-Length: 6\r\n\r\nhello", "hello", WS_ERR_EOF, 200, 1 },
     { OK200 "Content-Length: 5\r\n\r\nhello, and more", "hello", 0, 200, 0 },
     { OK200 "\r\nhello", "hello", 0, 200, 1 },
@@ -54,8 +58,12 @@ static const answer ANSWERS[] = {
     { CHUNKED "A;x=y\r\n0123456789\r\na ; x=\"y;z\"\r\n0123456789\r\n0;last\r\n\r\n",
       "01234567890123456789", 0, 200, 0 },
     { CHUNKED "5  \r\nhello\r\n0\r\nX-Sum: 7\r\nY: z\r\n\r\n", "hello", 0, 200, 0 },
-    { OK200 "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "hello", 0, 200, 0 },
-    { OK200 "Transfer-Encoding: Chunked\r\nContent-Length: 3\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "hello", 0, 200, 0 },
+    { OK200
+      "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+      "hello", 0, 200, 0 },
+    { OK200
+      "Transfer-Encoding: Chunked\r\nContent-Length: 3\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+      "hello", 0, 200, 0 },
     { CHUNKED "5\r\nhello\r\n", "hello", WS_ERR_EOF, 200, 1 },
     { CHUNKED "5\r\nhello\r\n0\r\n", "hello", WS_ERR_EOF, 200, 1 },
     { CHUNKED "5\r\nhel", "hel", WS_ERR_EOF, 200, 1 },
@@ -77,20 +85,30 @@ static const answer ANSWERS[] = {
     { CHUNKED "3fffffffffffffff\r\nhello", "hello", WS_ERR_EOF, 200, 1 },
     { CHUNKED "5\r\nhello\r\n0\r\nbad\n\r\n", "hello", WS_ERR_BODY, 200, 0 },
     { OK200 "Transfer-Encoding: gzip\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
-    { OK200 "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
+    { OK200 "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "", WS_ERR_BODY, 200,
+      0 },
     { OK200 "Transfer-Encoding: identity\r\n\r\nhello", "", WS_ERR_BODY, 200, 0 },
-    { OK200 "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n", "", WS_ERR_BODY, 200, 0 },
-    { "HTTP/1.1 100 Continue\r\n\r\n" OK200 "Content-Length: 2\r\n\r\nhi", "hi", 0, 200, 0 },
-    { "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 102 P\r\n\r\n" OK200 "\r\nhi", "hi", 0, 200, 1 },
-    { "HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\n\r\n" CHUNKED "2\r\nhi\r\n0\r\n\r\n", "hi", 0, 200, 0 },
+    { OK200 "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n", "",
+      WS_ERR_BODY, 200, 0 },
+    { "HTTP/1.1 100 Continue\r\n\r\n" OK200 "Content-Length: 2\r\n\r\nhi", "hi", 0, 200,
+      0 },
+    { "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 102 P\r\n\r\n" OK200
+      "\r\nhi",
+      "hi", 0, 200, 1 },
+    { "HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\n\r\n" CHUNKED
+      "2\r\nhi\r\n0\r\n\r\n",
+      "hi", 0, 200, 0 },
     { "HTTP/1.1 204 No Content\r\n\r\n", "", 0, 204, 0 },
     { "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", "", 0, 204, 0 },
     { "HTTP/1.1 201 Made\r\nContent-Length: 2\r\n\r\nhi", "hi", 0, 201, 0 },
-    { "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "", WS_ERR_STATUS, 101, 0 },
+    { "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "", WS_ERR_STATUS, 101,
+      0 },
     { "HTTP/1.1 404 No\r\nContent-Length: 4\r\n\r\ngone", "gone", WS_ERR_STATUS, 404, 0 },
-    { "HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n4;x\r\ngone\r\n0\r\n\r\n", "gone", WS_ERR_STATUS, 500, 0 },
+    { "HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n4;x\r\ngone\r\n0\r\n\r\n",
+      "gone", WS_ERR_STATUS, 500, 0 },
     { "HTTP/1.1 500 No\r\n\r\ngone", "gone", WS_ERR_STATUS, 500, 1 },
-    { "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "", WS_ERR_STATUS, 302, 0 },
+    { "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "",
+      WS_ERR_STATUS, 302, 0 },
     { "HTTP/1.1 200 OK\nX: y\r\n\r\n", "", WS_ERR_HEAD_SYNTAX, 0, 0 },
 };
 
@@ -133,7 +151,11 @@ static void answer_check(const answer *a, size_t cut, size_t step, size_t memory
     ws_config cfg = request_config(&w, "GET");
     size_t n = strlen(a->text), at, k;
 
-    if (memory) { cfg.memory = block; cfg.memory_size = sizeof block; cfg.memory_send = 1000; }
+    if (memory) {
+        cfg.memory = block;
+        cfg.memory_size = sizeof block;
+        cfg.memory_send = 1000;
+    }
     client_new(&s, &w, &cfg, &g);
     for (at = 0; at < n && !s.closes; at += k) {
         k = step ? step : at < cut ? cut : n - at;
@@ -168,13 +190,14 @@ static void answer_check(const answer *a, size_t cut, size_t step, size_t memory
     else side_over(&s);
 }
 
-TEST(bodies)                    /* every framing, cut everywhere, byte by byte, in fixed memory */
+TEST(bodies) /* every framing, cut everywhere, byte by byte, in fixed memory */
 {
     size_t i, cut;
 
     for (i = 0; i < ANSWER_COUNT; i++) {
         int before = test_faults;
-        for (cut = 1; cut <= strlen(ANSWERS[i].text); cut++) answer_check(&ANSWERS[i], cut, 0, 0);
+        for (cut = 1; cut <= strlen(ANSWERS[i].text); cut++)
+            answer_check(&ANSWERS[i], cut, 0, 0);
         for (cut = 1; cut <= 9; cut++) answer_check(&ANSWERS[i], 0, cut, 0);
         for (cut = 1; cut <= 9; cut++) answer_check(&ANSWERS[i], 0, cut, 1);
         if (test_faults != before)
@@ -199,7 +222,8 @@ TEST(chunk_lines)
         a.error = refused ? WS_ERR_STATUS : longer ? WS_ERR_BODY : 0;
         buf_str(&text, HEADS[refused]);
         buf_str(&text, "5;");
-        while (text.n < strlen(HEADS[refused]) + 1022 + (size_t)longer) buf_str(&text, "x");
+        while (text.n < strlen(HEADS[refused]) + 1022 + (size_t)longer)
+            buf_str(&text, "x");
         buf_str(&text, "\r\nhello\r\n0\r\n\r\n");
         a.text = buf_c(&text);
         for (cut = 1; cut <= text.n; cut++) answer_check(&a, cut, 0, 0);
@@ -234,8 +258,13 @@ TEST(body_heads)                /* HEAD has no body, whatever its headers say */
 
 TEST(requests)                  /* the bytes of a request */
 {
-    static const ws_header own[] = { { "Content-Type", "application/json" }, { NULL, NULL } };
-    static const struct { const char *method, *body; size_t n; const char *end; } cases[] = {
+    static const ws_header own[] = { { "Content-Type", "application/json" },
+                                     { NULL, NULL } };
+    static const struct {
+        const char *method, *body;
+        size_t n;
+        const char *end;
+    } cases[] = {
         { "GET", NULL, 0, "\r\n\r\n" },
         { "POST", "{\"a\":1}", 7, "\r\nContent-Length: 7\r\n\r\n{\"a\":1}" },
         { "POST", NULL, 0, "\r\nContent-Length: 0\r\n\r\n" },
@@ -261,7 +290,7 @@ TEST(requests)                  /* the bytes of a request */
         CHECK(!strstr(s.out.p, "Upgrade") && !strstr(s.out.p, "Sec-WebSocket"));
         if (i == 3) { CHECK(!memcmp(s.out.p + s.out.n - 3, "\0\r\n", 3)); s.out.n -= 3; }
         CHECK(s.out.n > n && !memcmp(s.out.p + s.out.n - n, cases[i].end, n));
-        CHECK_INT(ws_send_text(s.c, "x"), WS_ERR_STATE);        /* no message in a request */
+        CHECK_INT(ws_send_text(s.c, "x"), WS_ERR_STATE); /* no message in a request */
         side_feed(&s, OK200 "\r\nab", sizeof OK200 + 3);
         CHECK_INT(ws_send_text(s.c, "x"), WS_ERR_STATE);
         CHECK_INT(ws_state(s.c), WS_STATE_OPEN);
@@ -354,7 +383,7 @@ TEST(client_memory_fails)       /* the n-th allocation, for every n */
     }
 }
 
-TEST(chunk_line_fixed_memory)   /* a line that cannot fit is a fault, not a wait for ever */
+TEST(chunk_line_fixed_memory) /* a line that cannot fit is a fault, not a wait for ever */
 {
     static uint64_t block[WS_MEMORY_SIZE(300, 1000) / 8];
     world w;
@@ -391,7 +420,7 @@ TEST(trailers_endless)          /* they may be as long as a head */
     client_done(&s);
 }
 
-/* ==== over sockets ===================================================================== */
+/* ==== over sockets ================================================================== */
 
 #ifndef _WIN32
 #include "fixture/play.h"
@@ -402,12 +431,17 @@ typedef struct visit { buf body, refusal; int error, status, lasts, closes; } vi
 static void visit_run(visit *v, int driver, const char *url, const ws_config *cfg)
 {
     ws_loop *loop = driver == LOOP ? ws_loop_new(NULL) : NULL;
-    ws_conn *c = driver == LOOP ? ws_dial(loop, url, cfg) : driver == OWN ? ws_open(url, cfg) : ws_connect(url, cfg);
+    ws_conn *c = driver == LOOP  ? ws_dial(loop, url, cfg)
+                 : driver == OWN ? ws_open(url, cfg)
+                                 : ws_connect(url, cfg);
     ws_event ev;
 
     memset(v, 0, sizeof *v);
     while (!v->closes && drive(driver, loop, c, &ev) > 0) {
-        if (ev.type == WS_EV_PART) { buf_add(&v->body, ev.data, ev.size); v->lasts += ev.last; }
+        if (ev.type == WS_EV_PART) {
+            buf_add(&v->body, ev.data, ev.size);
+            v->lasts += ev.last;
+        }
         if (ev.type != WS_EV_CLOSE)
             continue;
         v->closes = 1;
@@ -428,8 +462,10 @@ TEST(visits)                    /* every answer, in every driver */
 
     for (driver = 0; driver < DRIVERS; driver++) for (i = 0; i < ANSWER_COUNT; i += 4) {
         for (k = 0; k < PLAYS; k++) play_text[k] = NULL;
-        play(driver == OWN ? 1 : 0, ANSWERS[i].text, i + 1 < ANSWER_COUNT ? ANSWERS[i + 1].text : NULL,
-             i + 2 < ANSWER_COUNT ? ANSWERS[i + 2].text : NULL, i + 3 < ANSWER_COUNT ? ANSWERS[i + 3].text : NULL);
+        play(driver == OWN ? 1 : 0, ANSWERS[i].text,
+             i + 1 < ANSWER_COUNT ? ANSWERS[i + 1].text : NULL,
+             i + 2 < ANSWER_COUNT ? ANSWERS[i + 2].text : NULL,
+             i + 3 < ANSWER_COUNT ? ANSWERS[i + 3].text : NULL);
         for (k = i; k < i + 4 && k < ANSWER_COUNT; k++) {
             const answer *a = &ANSWERS[k];
             ws_config cfg;
@@ -471,37 +507,50 @@ TEST(body_reset)                /* a broken connection is no end of a body */
 
 TEST(redirected)                /* who stays what it was, and who becomes a GET */
 {
-    static const struct { int status; const char *method, *then; int body; } cases[] = {
-        { 301, "POST", "GET", 0 }, { 302, "POST", "GET", 0 }, { 303, "POST", "GET", 0 },
-        { 307, "POST", "POST", 1 }, { 308, "POST", "POST", 1 }, { 303, "PUT", "GET", 0 },
-        { 301, "HEAD", "HEAD", 0 }, { 303, "HEAD", "HEAD", 0 }, { 308, "HEAD", "HEAD", 0 },
-        { 302, "GET", "GET", 0 }, { 307, "GET", "GET", 0 },
+    static const struct { int status; const char *method, *then; int body;
+    } cases[] = {
+        { 301, "POST", "GET", 0 },  { 302, "POST", "GET", 0 },
+        { 303, "POST", "GET", 0 },  { 307, "POST", "POST", 1 },
+        { 308, "POST", "POST", 1 }, { 303, "PUT", "GET", 0 },
+        { 301, "HEAD", "HEAD", 0 }, { 303, "HEAD", "HEAD", 0 },
+        { 308, "HEAD", "HEAD", 0 }, { 302, "GET", "GET", 0 },
+        { 307, "GET", "GET", 0 },
     };
     size_t i;
     int driver;
 
-    for (driver = 0; driver < DRIVERS; driver++) for (i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ws_config cfg;
-        visit v;
-        char move[100], line[40];
-        int head = !strcmp(cases[i].method, "HEAD");
-        sprintf(move, "HTTP/1.1 %d M\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n", cases[i].status);
-        play(0, move, head ? OK200 "Content-Length: 2\r\n\r\n" : OK200 "Content-Length: 2\r\n\r\nok", NULL, NULL);
-        memset(&cfg, 0, sizeof cfg);
-        cfg.method = cases[i].method;
-        if (cases[i].method[0] == 'P') { cfg.body = "hi there"; cfg.body_size = 8; }
-        cfg.max_redirects = 1;
-        visit_run(&v, driver, play_url(), &cfg);
-        CHECK_INT(v.error, 0);
-        CHECK_INT(v.status, 200);
-        CHECK_STR(buf_c(&v.body), head ? "" : "ok");
-        sprintf(line, "%s /y HTTP/1.1\r\n", cases[i].then);
-        CHECK(!strncmp(play_seen->request[1], line, strlen(line)));
-        CHECK_INT(strstr(play_seen->request[1], "\r\n\r\nhi there") != NULL, cases[i].body);
-        CHECK_INT(strstr(play_seen->request[1], "Content-Length: 8") != NULL, cases[i].body);
-        visit_free(&v);
-        play_over();
-    }
+    for (driver = 0; driver < DRIVERS; driver++)
+        for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+            ws_config cfg;
+            visit v;
+            char move[100], line[40];
+            int head = !strcmp(cases[i].method, "HEAD");
+            sprintf(move, "HTTP/1.1 %d M\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n",
+                    cases[i].status);
+            play(0, move,
+                 head ? OK200 "Content-Length: 2\r\n\r\n"
+                      : OK200 "Content-Length: 2\r\n\r\nok",
+                 NULL, NULL);
+            memset(&cfg, 0, sizeof cfg);
+            cfg.method = cases[i].method;
+            if (cases[i].method[0] == 'P') {
+                cfg.body = "hi there";
+                cfg.body_size = 8;
+            }
+            cfg.max_redirects = 1;
+            visit_run(&v, driver, play_url(), &cfg);
+            CHECK_INT(v.error, 0);
+            CHECK_INT(v.status, 200);
+            CHECK_STR(buf_c(&v.body), head ? "" : "ok");
+            sprintf(line, "%s /y HTTP/1.1\r\n", cases[i].then);
+            CHECK(!strncmp(play_seen->request[1], line, strlen(line)));
+            CHECK_INT(strstr(play_seen->request[1], "\r\n\r\nhi there") != NULL,
+                      cases[i].body);
+            CHECK_INT(strstr(play_seen->request[1], "Content-Length: 8") != NULL,
+                      cases[i].body);
+            visit_free(&v);
+            play_over();
+        }
 }
 
 #define SOCKET_TESTS T(visits) T(body_reset) T(redirected)

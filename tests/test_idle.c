@@ -1,7 +1,7 @@
-/* After a long silence a deadline counts from now, not from the last sign of life: closing,
-   answering late, sending outside a turn, a handler that is slow. And what a blocking client
-   reads ahead while it sends. Each driver, both roles, over sockets; the silence is a clock put
-   forward. */
+/* After a long silence a deadline counts from now, not from the last sign of life:
+   closing, answering late, sending outside a turn, a handler that is slow. And what a
+   blocking client reads ahead while it sends. Each driver, both roles, over sockets;
+   the silence is a clock put forward. */
 #ifdef _WIN32
 #include <stdio.h>
 int main(void)
@@ -45,15 +45,18 @@ TEST(close_after_silence)
 {
     int driver, who, turns;
 
-    for (driver = 0; driver < DRIVERS; driver++) for (who = 0; who < 2; who++) for (turns = 0; turns < 2; turns++) {
-        ws_conn *x = begin(driver, 0, NULL);
-        if (turns) turn();
-        CHECK_INT(ws_close(who ? s.c : x, 1000, "bye"), 0);
-        UNTIL(c.closes && s.closes, 1000);
-        CHECK(c.clean && s.clean && !c.error && !s.error);
-        leave(&c, x);
-        over();
-    }
+    for (driver = 0; driver < DRIVERS; driver++)
+        for (who = 0; who < 2; who++)
+            for (turns = 0; turns < 2; turns++) {
+                ws_conn *x = begin(driver, 0, NULL);
+                if (turns)
+                    turn();
+                CHECK_INT(ws_close(who ? s.c : x, 1000, "bye"), 0);
+                UNTIL(c.closes && s.closes, 1000);
+                CHECK(c.clean && s.clean && !c.error && !s.error);
+                leave(&c, x);
+                over();
+            }
 }
 
 TEST(shutdown_after_silence)
@@ -78,9 +81,19 @@ TEST(answers_after_silence)
         ws_conn *x = begin(driver, 1, what > 2 ? "GET" : NULL);
         if (what == 0) ws_accept(s.c, NULL);
         if (what == 1) ws_reject(s.c, 403, NULL, "no");
-        if (what == 2) { ws_accept(s.c, NULL); UNTIL(s.opens && c.opens, 1000); skipped += 8000; ws_close(s.c, 1000, NULL); }
+        if (what == 2) {
+            ws_accept(s.c, NULL);
+            UNTIL(s.opens && c.opens, 1000);
+            skipped += 8000;
+            ws_close(s.c, 1000, NULL);
+        }
         if (what == 3) ws_http_reply(s.c, 200, NULL, "body", 4);
-        if (what == 4) { ws_http_begin(s.c, 200, NULL, 1); skipped += 8000; ws_http_write(s.c, "body", 4); ws_http_end(s.c); }
+        if (what == 4) {
+            ws_http_begin(s.c, 200, NULL, 1);
+            skipped += 8000;
+            ws_http_write(s.c, "body", 4);
+            ws_http_end(s.c);
+        }
         UNTIL(what ? c.closes && s.closes : c.opens && s.opens, 1000);
         if (what == 1) CHECK(c.error == WS_ERR_STATUS && s.error == WS_ERR_REJECTED);
         if (what > 1) CHECK(c.clean && s.clean && !c.error && !s.error);
@@ -166,8 +179,8 @@ static void slow(end *e, const ws_event *ev)
     skipped += 120000;
 }
 
-/* The handler of one connection is slow while another is to be pinged: the peer of that one has
-   its whole time to answer. */
+/* The handler of one connection is slow while another is to be pinged: the peer of that
+   one has its whole time to answer. */
 TEST(slow_handler)
 {
     ws_config cfg;
@@ -196,8 +209,8 @@ TEST(slow_handler)
     pair_over(&busy);
 }
 
-/* What the peer sent in time counts although it was not read before the application's call: a
-   call notes the time, and only who has read judges. */
+/* What the peer sent in time counts although it was not read before the application's
+   call: a call notes the time, and only who has read judges. */
 TEST(answer_not_read_yet)
 {
     int kind, idle;
@@ -207,7 +220,8 @@ TEST(answer_not_read_yet)
         ws_event ev;
         pair m;
 
-        if (kind == LOOP || kind == ACCEPTED) continue;       /* ws_poll reads before it judges */
+        if (kind == LOOP || kind == ACCEPTED)
+            continue; /* ws_poll reads before it judges */
         memset(&cfg, 0, sizeof cfg);
         cfg.ping_interval = idle ? WS_NEVER : 100000;
         cfg.ping_timeout = 100000;
@@ -268,8 +282,8 @@ TEST(tick_in_a_loop)
     pair_over(&m);
 }
 
-/* A blocking client that only sends answers pings that came, up to the peer's Close and up to a
-   fault, never behind them. */
+/* A blocking client that only sends answers pings that came, up to the peer's Close and
+   up to a fault, never behind them. */
 TEST(read_ahead)
 {
     static const struct { const char *frames; int pongs, closes; } cases[] = {

@@ -27,7 +27,8 @@ static void *no_alloc(void *user, void *old, size_t old_size, size_t new_size)
 }
 
 /* shift: bytes off 8; the block ends where its allocation ends. */
-static int fixed_new(fixed *f, int client, size_t size, size_t memory_send, uint32_t max_message)
+static int fixed_new(fixed *f, int client, size_t size, size_t memory_send,
+                     uint32_t max_message)
 {
     ws_config cfg;
 
@@ -44,7 +45,8 @@ static int fixed_new(fixed *f, int client, size_t size, size_t memory_send, uint
     return side_new(&f->s, &f->w, client, &cfg);
 }
 
-static void fixed_open(fixed *f, int client, size_t size, size_t memory_send, uint32_t max)
+static void fixed_open(fixed *f, int client, size_t size, size_t memory_send,
+                       uint32_t max)
 {
     CHECK_INT(fixed_new(f, client, size, memory_send, max), 1);
     side_pull(&f->s);
@@ -72,52 +74,58 @@ TEST(fixed_sizes)
     int client, op;
     size_t n, cut;
 
-    for (client = 0; client < 2; client++) for (op = 1; op < 3; op++) for (cut = 0; cut < 3; cut++) {
-        fixed f;
-        char data[600];
-        long got = 0;
-        for (n = 0; n < sizeof data; n++) data[n] = fill_at(n);
-        fixed_open(&f, client, WS_MEMORY_SIZE(512, 256), 256, 0);
-        for (n = 0; n <= 512; n += n < 130 || n > 500 ? 1 : 17) {
-            buf b = { 0 };
-            size_t at, step = cut == 0 ? 10000 : cut == 1 ? 1 : 100;
-            put_frame(&b, 0x80 | op, !client, data, n, 0);
-            for (at = 0; at < b.n; at += step) side_feed(&f.s, b.p + at, b.n - at < step ? b.n - at : step);
-            CHECK_INT(f.s.messages, ++got);
-            CHECK_INT(f.s.error, 0);
-            buf_clear(&b);
-            if (n >= 2) {                   /* the same in three fragments, a ping between */
-                put_frame(&b, op, !client, data, n / 3, 0);
-                put_frame(&b, 0, !client, data + n / 3, n / 2 - n / 3, 0);
-                put_frame(&b, 0x89, !client, "?", 1, 0);
-                put_frame(&b, 0x80, !client, data + n / 2, n - n / 2, 0);
-                for (at = 0; at < b.n; at += step) side_feed(&f.s, b.p + at, b.n - at < step ? b.n - at : step);
-                CHECK_INT(f.s.messages, ++got);
+    for (client = 0; client < 2; client++)
+        for (op = 1; op < 3; op++)
+            for (cut = 0; cut < 3; cut++) {
+                fixed f;
+                char data[600];
+                long got = 0;
+                for (n = 0; n < sizeof data; n++) data[n] = fill_at(n);
+                fixed_open(&f, client, WS_MEMORY_SIZE(512, 256), 256, 0);
+                for (n = 0; n <= 512; n += n < 130 || n > 500 ? 1 : 17) {
+                    buf b = { 0 };
+                    size_t at, step = cut == 0 ? 10000 : cut == 1 ? 1 : 100;
+                    put_frame(&b, 0x80 | op, !client, data, n, 0);
+                    for (at = 0; at < b.n; at += step)
+                        side_feed(&f.s, b.p + at, b.n - at < step ? b.n - at : step);
+                    CHECK_INT(f.s.messages, ++got);
+                    CHECK_INT(f.s.error, 0);
+                    buf_clear(&b);
+                    if (n >= 2) { /* the same in three fragments, a ping between */
+                        put_frame(&b, op, !client, data, n / 3, 0);
+                        put_frame(&b, 0, !client, data + n / 3, n / 2 - n / 3, 0);
+                        put_frame(&b, 0x89, !client, "?", 1, 0);
+                        put_frame(&b, 0x80, !client, data + n / 2, n - n / 2, 0);
+                        for (at = 0; at < b.n; at += step)
+                            side_feed(&f.s, b.p + at, b.n - at < step ? b.n - at : step);
+                        CHECK_INT(f.s.messages, ++got);
+                    }
+                    buf_free(&b);
+                }
+                CHECK_INT(f.s.error, 0);
+                CHECK_INT(side_sent(&f.s, NULL).pongs, f.s.pings);
+                while (!f.s.error && n <= 600) side_frame(&f.s, 0x80 | op, data, n++);
+                CHECK(n <= 600); /* some more may fit, the size is rounded up */
+                CHECK_INT(f.s.error, WS_ERR_MESSAGE_SIZE);
+                CHECK_INT(side_sent(&f.s, NULL).close_code, 1009);
+                fixed_free(&f);
+                fixed_open(&f, client, WS_MEMORY_SIZE(512, 256), 256, 0);
+                side_frame(&f.s, op, data, 300);
+                side_frame(&f.s, 0x80, data, 300);
+                CHECK_INT(f.s.error, WS_ERR_MESSAGE_SIZE);
+                fixed_free(&f);
+                fixed_open(&f, client, WS_MEMORY_SIZE(512, 256), 256,
+                           100); /* max_message smaller */
+                side_frame(&f.s, 0x80 | op, data, 100);
+                CHECK_INT(f.s.messages, 1);
+                side_frame(&f.s, 0x80 | op, data, 101);
+                CHECK_INT(f.s.error, WS_ERR_MESSAGE_SIZE);
+                fixed_free(&f);
             }
-            buf_free(&b);
-        }
-        CHECK_INT(f.s.error, 0);
-        CHECK_INT(side_sent(&f.s, NULL).pongs, f.s.pings);
-        while (!f.s.error && n <= 600) side_frame(&f.s, 0x80 | op, data, n++);
-        CHECK(n <= 600);                    /* some more may fit, the size is rounded up */
-        CHECK_INT(f.s.error, WS_ERR_MESSAGE_SIZE);
-        CHECK_INT(side_sent(&f.s, NULL).close_code, 1009);
-        fixed_free(&f);
-        fixed_open(&f, client, WS_MEMORY_SIZE(512, 256), 256, 0);
-        side_frame(&f.s, op, data, 300);
-        side_frame(&f.s, 0x80, data, 300);
-        CHECK_INT(f.s.error, WS_ERR_MESSAGE_SIZE);
-        fixed_free(&f);
-        fixed_open(&f, client, WS_MEMORY_SIZE(512, 256), 256, 100);     /* max_message smaller */
-        side_frame(&f.s, 0x80 | op, data, 100);
-        CHECK_INT(f.s.messages, 1);
-        side_frame(&f.s, 0x80 | op, data, 101);
-        CHECK_INT(f.s.error, WS_ERR_MESSAGE_SIZE);
-        fixed_free(&f);
-    }
 }
 
-/* sending from the block: what fits goes, what does not is refused and can be tried again */
+/* sending from the block: what fits goes, what does not is refused and can be tried
+   again */
 TEST(fixed_send)
 {
     int client;
@@ -180,7 +188,10 @@ TEST(fixed_echo)
             const void *p;
             done += k;
             while (ws_next(f.s.c, &ev))
-                if (ev.type == WS_EV_MESSAGE) { f.s.messages++; refused += ws_send(f.s.c, ev.op, ev.data, ev.size) != 0; }
+                if (ev.type == WS_EV_MESSAGE) {
+                    f.s.messages++;
+                    refused += ws_send(f.s.c, ev.op, ev.data, ev.size) != 0;
+                }
             p = ws_output(f.s.c, &o);
             if (o > 23) o = 23;
             buf_add(&f.s.out, p, o);
@@ -213,7 +224,8 @@ TEST(fixed_any_size)
 
         if (!fixed_new(&f, client, size, send, 0)) { free(f.block); refused++; continue; }
         side_pull(&f.s);
-        if (client && f.s.out.n && head_size(&f.s.out) == f.s.out.n) put_answer(&b, &f.s.out, NULL);
+        if (client && f.s.out.n && head_size(&f.s.out) == f.s.out.n)
+            put_answer(&b, &f.s.out, NULL);
         else if (client) buf_str(&b, "HTTP/1.1 400 no\r\n\r\n");
         else buf_str(&b, REQUEST);
         side_feed(&f.s, b.p, b.n);
@@ -241,21 +253,23 @@ TEST(fixed_any_size)
     }
     CHECK(opened > 100);
     CHECK(refused > 10);
-    {                                       /* what the macro promises is enough to talk */
-        for (size = 0; size < 2000; size += 111) for (send = 200; send < 600; send += 97) for (client = 0; client < 2; client++) {
-            fixed f;
-            char *data = (char *)malloc(size + 2);
-            size_t room = size < 200 ? 200 : size;
-            memset(data, 'x', size + 2);
-            fixed_open(&f, client, WS_MEMORY_SIZE(room, send), send, 0);
-            if (f.s.opens) {
-                side_frame(&f.s, 0x82, data, size);
-                CHECK_INT(f.s.messages, 1);
-                CHECK_INT(f.s.error, 0);
-            }
-            free(data);
-            fixed_free(&f);
-        }
+    { /* what the macro promises is enough to talk */
+        for (size = 0; size < 2000; size += 111)
+            for (send = 200; send < 600; send += 97)
+                for (client = 0; client < 2; client++) {
+                    fixed f;
+                    char *data = (char *)malloc(size + 2);
+                    size_t room = size < 200 ? 200 : size;
+                    memset(data, 'x', size + 2);
+                    fixed_open(&f, client, WS_MEMORY_SIZE(room, send), send, 0);
+                    if (f.s.opens) {
+                        side_frame(&f.s, 0x82, data, size);
+                        CHECK_INT(f.s.messages, 1);
+                        CHECK_INT(f.s.error, 0);
+                    }
+                    free(data);
+                    fixed_free(&f);
+                }
     }
     {                                       /* alignment that is not 8 */
         int shift;
@@ -296,8 +310,8 @@ static size_t in_frames(int client, size_t n, size_t most)
     return wire;
 }
 
-/* receiving <= 2 * message so far + 4 KiB, or the head; sending <= max_backlog, or half of it and
-   one message; and nothing when idle */
+/* receiving <= 2 * message so far + 4 KiB, or the head; sending <= max_backlog, or half
+   of it and one message; and nothing when idle */
 TEST(formula)
 {
     uint64_t seed;
@@ -325,13 +339,16 @@ TEST(formula)
         s.hold = (int)rng_to(&r, 2);
         for (k = 0; k < 200 && !s.closes; k++) {
             buf b = { 0 };
-            size_t n = rng_to(&r, 4) ? rng_to(&r, 200) : rng_to(&r, 20000), at = 0, step = 1 + rng_to(&r, 4096);
+            size_t n = rng_to(&r, 4) ? rng_to(&r, 200) : rng_to(&r, 20000), at = 0,
+                   step = 1 + rng_to(&r, 4096);
             int what = (int)rng_to(&r, 6), first;
             w.h.peak = w.h.now;
             if (what == 0) {
                 size_t wire = in_frames(client, n, fragment);
-                if (ws_send(s.c, WS_OP_BINARY, data, n) == 0 && wire > biggest_out) biggest_out = wire;
-                most = backlog / 2 + biggest_out > backlog ? backlog / 2 + biggest_out : backlog;
+                if (ws_send(s.c, WS_OP_BINARY, data, n) == 0 && wire > biggest_out)
+                    biggest_out = wire;
+                most = backlog / 2 + biggest_out > backlog ? backlog / 2 + biggest_out
+                                                           : backlog;
                 CHECK(ws_buffered(s.c) <= most + 2048 + 131);           /* and pongs */
                 side_pull(&s);
                 n = 0;
@@ -361,7 +378,8 @@ TEST(formula)
                 }
             }
             if (message > longest) longest = message;
-            /* old and new block while one grows: 5/2; 64 KiB is what ws_feed keeps unparsed */
+            /* old and new block while one grows: 5/2; 64 KiB is what ws_feed keeps
+               unparsed */
             CHECK(w.h.peak <= base + 5 * (longest + 65536) / 2 + 4096 +
                   5 * ((size_t)backlog / 2 + biggest_out + 4096) / 2);
             if (what == 2) message = 0;
@@ -369,7 +387,8 @@ TEST(formula)
         }
         s.hold = 0;
         side_pull(&s);
-        if (!s.closes && !message) CHECK(w.h.now <= FIXED);      /* idle again: nothing kept */
+        if (!s.closes && !message)
+            CHECK(w.h.now <= FIXED); /* idle again: nothing kept */
         free(data);
         side_over(&s);
     }
@@ -381,46 +400,52 @@ TEST(cost)
     size_t stand;
     int client;
 
-    for (client = 0; client < 2; client++) for (stand = 1000; stand <= 512000; stand *= 8) {
-        enum { ROUNDS = 20000, SIZE = 100 };
-        world w;
-        side s;
-        ws_config cfg;
-        char data[SIZE] = { 0 };
-        size_t n, in = 0, fed = 0;
-        int i;
-        buf b = { 0 };
+    for (client = 0; client < 2; client++)
+        for (stand = 1000; stand <= 512000; stand *= 8) {
+            enum { ROUNDS = 20000, SIZE = 100 };
+            world w;
+            side s;
+            ws_config cfg;
+            char data[SIZE] = { 0 };
+            size_t n, in = 0, fed = 0;
+            int i;
+            buf b = { 0 };
 
-        world_init(&w);
-        cfg = world_config(&w);
-        cfg.max_backlog = 4 << 20;
-        side_open(&s, &w, client, &cfg);
-        while (ws_buffered(s.c) < stand) CHECK_INT(ws_send(s.c, WS_OP_BINARY, data, SIZE), 0);
-        moved = 0;
-        for (i = 0; i < ROUNDS; i++) {                      /* one in, one out */
-            ws_output(s.c, &n);
-            ws_output_done(s.c, n < SIZE + 2 ? n : SIZE + 2);
-            CHECK_INT(ws_send(s.c, WS_OP_BINARY, data, SIZE), 0);
-        }
-        CHECK(moved <= 8 * (ROUNDS * (SIZE + 10) + stand));
-        s.hold = 0;
-        side_pull(&s);
-        if (stand > 60000) { side_over(&s); continue; }
-        put_frame(&b, 0x82, !client, data, SIZE, 0);
-        while (in < stand) in += ws_feed(s.c, b.p + in % b.n, b.n - in % b.n);
-        moved = 0;
-        for (i = 0; i < ROUNDS; i++) {
-            ws_event ev;
-            while (ws_next(s.c, &ev) && ev.type != WS_EV_MESSAGE) {}
-            for (fed = b.n; fed; fed -= n, in += n) {
-                n = b.n - in % b.n < fed ? b.n - in % b.n : fed;
-                CHECK_INT(ws_feed(s.c, b.p + in % b.n, n), n);
+            world_init(&w);
+            cfg = world_config(&w);
+            cfg.max_backlog = 4 << 20;
+            side_open(&s, &w, client, &cfg);
+            while (ws_buffered(s.c) < stand)
+                CHECK_INT(ws_send(s.c, WS_OP_BINARY, data, SIZE), 0);
+            moved = 0;
+            for (i = 0; i < ROUNDS; i++) { /* one in, one out */
+                ws_output(s.c, &n);
+                ws_output_done(s.c, n < SIZE + 2 ? n : SIZE + 2);
+                CHECK_INT(ws_send(s.c, WS_OP_BINARY, data, SIZE), 0);
             }
+            CHECK(moved <= 8 * (ROUNDS * (SIZE + 10) + stand));
+            s.hold = 0;
+            side_pull(&s);
+            if (stand > 60000) {
+                side_over(&s);
+                continue;
+            }
+            put_frame(&b, 0x82, !client, data, SIZE, 0);
+            while (in < stand) in += ws_feed(s.c, b.p + in % b.n, b.n - in % b.n);
+            moved = 0;
+            for (i = 0; i < ROUNDS; i++) {
+                ws_event ev;
+                while (ws_next(s.c, &ev) && ev.type != WS_EV_MESSAGE) {
+                }
+                for (fed = b.n; fed; fed -= n, in += n) {
+                    n = b.n - in % b.n < fed ? b.n - in % b.n : fed;
+                    CHECK_INT(ws_feed(s.c, b.p + in % b.n, n), n);
+                }
+            }
+            CHECK(moved <= 8 * (ROUNDS * b.n + stand));
+            buf_free(&b);
+            side_over(&s);
         }
-        CHECK(moved <= 8 * (ROUNDS * b.n + stand));
-        buf_free(&b);
-        side_over(&s);
-    }
 }
 
 /* ten thousand idle connections hold no buffers */
@@ -450,30 +475,32 @@ TEST(max_message)
     uint32_t max;
     int client, parts;
 
-    for (max = 1; max < 300; max += max < 140 ? 1 : 31) for (client = 0; client < 2; client++)
-    for (parts = 1; parts < 4; parts++) {
-        int over;
-        for (over = 0; over < 2; over++) {
-            world w;
-            side s;
-            ws_config cfg;
-            char data[400];
-            size_t n = max + (uint32_t)over, k, at = 0;
-            memset(data, 'x', sizeof data);
-            world_init(&w);
-            cfg = world_config(&w);
-            cfg.max_message = max;
-            side_open(&s, &w, client, &cfg);
-            for (k = 0; k < (size_t)parts; k++) {
-                size_t m = k + 1 == (size_t)parts ? n - at : n / (size_t)parts;
-                side_frame(&s, (k ? 0 : 1) | (k + 1 == (size_t)parts ? 0x80 : 0), data, m);
-                at += m;
+    for (max = 1; max < 300; max += max < 140 ? 1 : 31)
+        for (client = 0; client < 2; client++)
+            for (parts = 1; parts < 4; parts++) {
+                int over;
+                for (over = 0; over < 2; over++) {
+                    world w;
+                    side s;
+                    ws_config cfg;
+                    char data[400];
+                    size_t n = max + (uint32_t)over, k, at = 0;
+                    memset(data, 'x', sizeof data);
+                    world_init(&w);
+                    cfg = world_config(&w);
+                    cfg.max_message = max;
+                    side_open(&s, &w, client, &cfg);
+                    for (k = 0; k < (size_t)parts; k++) {
+                        size_t m = k + 1 == (size_t)parts ? n - at : n / (size_t)parts;
+                        side_frame(&s, (k ? 0 : 1) | (k + 1 == (size_t)parts ? 0x80 : 0),
+                                   data, m);
+                        at += m;
+                    }
+                    CHECK_INT(s.messages, !over);
+                    CHECK_INT(s.error, over ? WS_ERR_MESSAGE_SIZE : 0);
+                    side_over(&s);
+                }
             }
-            CHECK_INT(s.messages, !over);
-            CHECK_INT(s.error, over ? WS_ERR_MESSAGE_SIZE : 0);
-            side_over(&s);
-        }
-    }
     {                                       /* no limit */
         world w;
         side s;

@@ -1,9 +1,10 @@
-/* Messages beyond one call and one event: sent in pieces, in parts, from a source, cut into
-   frames; received in parts and as single frames; completion, pings by hand, round trips,
-   dropping. The engine first, both roles, every cut; then the drivers on sockets. */
+/* Messages beyond one call and one event: sent in pieces, in parts, from a source, cut
+   into frames; received in parts and as single frames; completion, pings by hand, round
+   trips, dropping. The engine first, both roles, every cut; then the drivers on
+   sockets. */
 #include "fixture.h"
 
-/* ==== reading what we sent ============================================================= */
+/* ==== reading what we sent ========================================================== */
 
 /* Our frames put together again: "81:4:" payload, one behind the other; control frames in
    their place. most: of all data frames. The rules are check_frames' matter. */
@@ -22,8 +23,10 @@ static void join_frames(side *s, buf *all, size_t *most)
         buf *to = code < 8 ? &whole : all;
         uint8_t key[4] = { 0, 0, 0, 0 };
 
-        if (len == 126) { len = (size_t)p[at + 2] << 8 | p[at + 3]; h = 4; }
-        else if (len == 127) { for (len = 0, h = 2; h < 10; h++) len = len << 8 | p[at + h]; }
+        if (len == 126) { len = (size_t)p[at + 2] << 8 | p[at + 3]; h = 4;
+        } else if (len == 127) {
+            for (len = 0, h = 2; h < 10; h++) len = len << 8 | p[at + h];
+        }
         if (p[at + 1] & 128) { memcpy(key, p + at + h, 4); h += 4; }
         if (code < 8 && most && len > *most) *most = len;
         if (code && code < 8) op = code;
@@ -59,10 +62,11 @@ static void expect(buf *b, const char *what, const void *data, size_t n)
     buf_byte(b, ' ');
 }
 
-/* ==== pieces =========================================================================== */
+/* ==== pieces ======================================================================== */
 
 /* ws_sendv of pieces that end at a, b, c and n gives the bytes of ws_send. */
-static void same_bytes(int client, int op, size_t n, const size_t *end, int count, uint32_t fragment)
+static void same_bytes(int client, int op, size_t n, const size_t *end, int count,
+                       uint32_t fragment)
 {
     world w[2];
     side s[2];
@@ -141,7 +145,7 @@ TEST(sendv_arguments)
     side_over(&s);
 }
 
-/* ==== cut into frames ================================================================== */
+/* ==== cut into frames =============================================================== */
 
 TEST(fragment)
 {
@@ -171,7 +175,8 @@ TEST(fragment)
             expect(&want, "m2:", fill, n);
             CHECK_JOINED(&s, &want, &most);
             CHECK(most <= f);
-            CHECK_INT(side_sent(&s, NULL).data, 2 * (n ? (n + f - 1) / f : 1));  /* and no frame too many */
+            CHECK_INT(side_sent(&s, NULL).data,
+                      2 * (n ? (n + f - 1) / f : 1)); /* and no frame too many */
             side_over(&s);
         }
     }
@@ -184,37 +189,47 @@ TEST(fragment_all_or_nothing)
     long k;
 
     fill_once();
-    for (client = 0; client < 2; client++) for (kind = 0; kind < 3; kind++) for (k = 1; k < 40; k++) {
-        world w;
-        side s;
-        ws_config cfg = world_fresh(&w);
-        buf got = { 0 }, want = { 0 };
-        int r, i;
+    for (client = 0; client < 2; client++)
+        for (kind = 0; kind < 3; kind++)
+            for (k = 1; k < 40; k++) {
+                world w;
+                side s;
+                ws_config cfg = world_fresh(&w);
+                buf got = { 0 }, want = { 0 };
+                int r, i;
 
-        cfg.fragment = 10;
-        cfg.max_backlog = kind == 0 ? (uint32_t)k * 100 : 0;
-        side_open(&s, &w, client, &cfg);
-        if (kind == 1) w.h.fail_at = w.h.calls + k;
-        if (kind == 2) w.r.fail_at = w.r.draws + k;
-        s.hold = 1;
-        for (i = 0; i < 30; i++) {
-            r = ws_send(s.c, WS_OP_BINARY, fill, 95);
-            if (!r) expect(&want, "m2:", fill, 95);
-            else if (kind == 0) CHECK_INT(r, WS_ERR_BACKLOG);
-            else if (kind == 1) CHECK_INT(r, WS_ERR_MEMORY);
-            else CHECK(r == WS_ERR_RANDOM || r == WS_ERR_STATE);
-        }
-        side_release(&s);
-        if (kind == 2 && w.r.draws >= w.r.fail_at && client) {
-            CHECK_INT(s.error, WS_ERR_RANDOM);
-            buf_str(&want, "c8:");
-        } else CHECK_INT(ws_error(s.c), 0);
-        join_frames(&s, &got, NULL);
-        CHECK(kind == 2 ? got.n >= want.n && !memcmp(got.p, want.p, want.n) : buf_is(&got, &want));
-        buf_free(&got);
-        buf_free(&want);
-        side_over(&s);
-    }
+                cfg.fragment = 10;
+                cfg.max_backlog = kind == 0 ? (uint32_t)k * 100 : 0;
+                side_open(&s, &w, client, &cfg);
+                if (kind == 1)
+                    w.h.fail_at = w.h.calls + k;
+                if (kind == 2)
+                    w.r.fail_at = w.r.draws + k;
+                s.hold = 1;
+                for (i = 0; i < 30; i++) {
+                    r = ws_send(s.c, WS_OP_BINARY, fill, 95);
+                    if (!r)
+                        expect(&want, "m2:", fill, 95);
+                    else if (kind == 0)
+                        CHECK_INT(r, WS_ERR_BACKLOG);
+                    else if (kind == 1)
+                        CHECK_INT(r, WS_ERR_MEMORY);
+                    else
+                        CHECK(r == WS_ERR_RANDOM || r == WS_ERR_STATE);
+                }
+                side_release(&s);
+                if (kind == 2 && w.r.draws >= w.r.fail_at && client) {
+                    CHECK_INT(s.error, WS_ERR_RANDOM);
+                    buf_str(&want, "c8:");
+                } else
+                    CHECK_INT(ws_error(s.c), 0);
+                join_frames(&s, &got, NULL);
+                CHECK(kind == 2 ? got.n >= want.n && !memcmp(got.p, want.p, want.n)
+                                : buf_is(&got, &want));
+                buf_free(&got);
+                buf_free(&want);
+                side_over(&s);
+            }
 }
 
 /* in a fixed block the headers of all frames count */
@@ -253,7 +268,7 @@ TEST(fragment_fixed)
     }
 }
 
-/* ==== parts by hand ==================================================================== */
+/* ==== parts by hand ================================================================= */
 
 enum { SEND, PART, LAST, OTHER, PINGS, PONGS, CLOSES, FROM, ACTIONS };
 
@@ -282,11 +297,17 @@ static void part_sequence(const int *act, int count, int client)
             if (!wish) { sprintf(t, "82'%s' ", data); buf_str(&want, t); }
             break;
         case PART: case LAST: case OTHER:
-            r = ws_send_part(s.c, act[i] == OTHER ? WS_OP_BINARY : WS_OP_TEXT, data, 2, act[i] == LAST);
+            r = ws_send_part(s.c, act[i] == OTHER ? WS_OP_BINARY : WS_OP_TEXT, data, 2,
+                             act[i] == LAST);
             wish = closed ? WS_ERR_STATE : from ? WS_ERR_BUSY
                  : in && in != (act[i] == OTHER ? 2 : 1) ? WS_ERR_ARGUMENT : 0;
             if (wish) break;
-            sprintf(t, "%02x'%s' ", (in ? 0 : act[i] == OTHER ? 2 : 1) | (act[i] == LAST ? 128 : 0), data);
+            sprintf(t, "%02x'%s' ",
+                    (in                ? 0
+                     : act[i] == OTHER ? 2
+                                       : 1) |
+                        (act[i] == LAST ? 128 : 0),
+                    data);
             buf_str(&want, t);
             in = act[i] == LAST ? 0 : act[i] == OTHER ? 2 : 1;
             break;
@@ -298,7 +319,10 @@ static void part_sequence(const int *act, int count, int client)
         case PINGS: case PONGS:
             r = act[i] == PINGS ? ws_ping(s.c, data, 2) : ws_pong(s.c, data, 2);
             wish = 0;               /* also behind our Close, until the peer's has come */
-            if (!wish) { sprintf(t, "%s'%s' ", act[i] == PINGS ? "89" : "8a", data); buf_str(&want, t); }
+            if (!wish) {
+                sprintf(t, "%s'%s' ", act[i] == PINGS ? "89" : "8a", data);
+                buf_str(&want, t);
+            }
             break;
         default:
             r = ws_close(s.c, 1000, "");
@@ -376,61 +400,66 @@ TEST(send_part_before_open)
     side_over(&s);
 }
 
-/* what a refused part leaves behind is nothing: the same part again gives the message whole */
+/* what a refused part leaves behind is nothing: the same part again gives the message
+   whole */
 TEST(send_part_refused)
 {
     int client, kind, fixed;
     uint32_t backlog;
 
     fill_once();
-    for (client = 0; client < 2; client++) for (fixed = 0; fixed < 2; fixed++) for (kind = 0; kind < 2; kind++)
-        for (backlog = 100; backlog < 1500; backlog += 37) {
-            static uint64_t block[WS_MEMORY_SIZE(1000, 1500) / 8 + 1];
-            world w;
-            side s;
-            ws_config cfg = world_fresh(&w);
-            buf want = { 0 };
-            int i, refused = 0, starved = 0;
+    for (client = 0; client < 2; client++)
+        for (fixed = 0; fixed < 2; fixed++)
+            for (kind = 0; kind < 2; kind++)
+                for (backlog = 100; backlog < 1500; backlog += 37) {
+                    static uint64_t block[WS_MEMORY_SIZE(1000, 1500) / 8 + 1];
+                    world w;
+                    side s;
+                    ws_config cfg = world_fresh(&w);
+                    buf want = { 0 };
+                    int i, refused = 0, starved = 0;
 
-            cfg.max_backlog = backlog;
-            if (fixed) {
-                cfg.memory = block;
-                cfg.memory_size = WS_MEMORY_SIZE(1000, 500 + backlog);
-                cfg.memory_send = 500 + backlog;
-            }
-            side_open(&s, &w, client, &cfg);
-            s.hold = 1;
-            buf_str(&want, "m1:");
-            for (i = 0; i < 40;) {
-                size_t n = (size_t)i * 7 % 90;
-                int r;
-                w.h.fail_at = kind && starved <= i ? w.h.calls + 1 : 0;
-                r = ws_send_part(s.c, WS_OP_TEXT, fill + i, n, i == 39);
-                w.h.fail_at = 0;
-                if (!r) buf_add(&want, fill + i++, n);
-                if (r == WS_ERR_MEMORY) starved = i + 1;
-                else if (r) {
-                    CHECK_INT(r, WS_ERR_BACKLOG);
-                    refused++;
-                    s.hold = 0;
-                    side_output(&s);
+                    cfg.max_backlog = backlog;
+                    if (fixed) {
+                        cfg.memory = block;
+                        cfg.memory_size = WS_MEMORY_SIZE(1000, 500 + backlog);
+                        cfg.memory_send = 500 + backlog;
+                    }
+                    side_open(&s, &w, client, &cfg);
                     s.hold = 1;
+                    buf_str(&want, "m1:");
+                    for (i = 0; i < 40;) {
+                        size_t n = (size_t)i * 7 % 90;
+                        int r;
+                        w.h.fail_at = kind && starved <= i ? w.h.calls + 1 : 0;
+                        r = ws_send_part(s.c, WS_OP_TEXT, fill + i, n, i == 39);
+                        w.h.fail_at = 0;
+                        if (!r)
+                            buf_add(&want, fill + i++, n);
+                        if (r == WS_ERR_MEMORY)
+                            starved = i + 1;
+                        else if (r) {
+                            CHECK_INT(r, WS_ERR_BACKLOG);
+                            refused++;
+                            s.hold = 0;
+                            side_output(&s);
+                            s.hold = 1;
+                        }
+                    }
+                    buf_byte(&want, ' ');
+                    CHECK(refused > 0 || backlog > 700);
+                    CHECK_INT(starved > 0, kind && !fixed);
+                    side_release(&s);
+                    CHECK_INT(s.writables, refused > 0);
+                    CHECK_JOINED(&s, &want, NULL);
+                    side_over(&s);
                 }
-            }
-            buf_byte(&want, ' ');
-            CHECK(refused > 0 || backlog > 700);
-            CHECK_INT(starved > 0, kind && !fixed);
-            side_release(&s);
-            CHECK_INT(s.writables, refused > 0);
-            CHECK_JOINED(&s, &want, NULL);
-            side_over(&s);
-        }
 }
 
-/* ==== received in parts ================================================================ */
+/* ==== received in parts ============================================================= */
 
-/* What a connection said, independent of how parts were cut: "1<abc>" for a message in parts,
-   "1=abc;" for a whole one, "p" and "q" control frames where they came. */
+/* What a connection said, independent of how parts were cut: "1<abc>" for a message in
+   parts, "1=abc;" for a whole one, "p" and "q" control frames where they came. */
 typedef struct story {
     buf told;
     int open;           /* inside a message in parts */
@@ -449,7 +478,11 @@ static void tell(side *s, const ws_event *ev)
         buf_byte(&y->told, ';');
     } else if (ev->type == WS_EV_PART) {
         CHECK_INT(ev->first, !y->open);
-        if (ev->first) { buf_int(&y->told, ev->op); buf_byte(&y->told, '<'); y->size = 0; }
+        if (ev->first) {
+            buf_int(&y->told, ev->op);
+            buf_byte(&y->told, '<');
+            y->size = 0;
+        }
         buf_add(&y->told, ev->data, ev->size);
         y->size += ev->size;
         CHECK(ev->size || ev->last || s->mode);     /* an empty part only ends */
@@ -472,11 +505,12 @@ static void story_open(story *y, side *s, world *w, int client, const ws_config 
     s->mode = cfg->frames;
 }
 
-/* Message of n bytes in frames that end where bits of cuts are set (bit i: after byte i), an
-   empty frame where bits of empty are (0 first, 1 in the middle, 2 last); control frames
-   between them if asked. Adds what must be told with parts over so many bytes (0: frames). */
-static void put_message(buf *in, buf *want, int op, int masked, size_t n, unsigned cuts, unsigned empty,
-                        int control, size_t over)
+/* Message of n bytes in frames that end where bits of cuts are set (bit i: after byte
+   i), an empty frame where bits of empty are (0 first, 1 in the middle, 2 last);
+   control frames between them if asked. Adds what must be told with parts over so many
+   bytes (0: frames). */
+static void put_message(buf *in, buf *want, int op, int masked, size_t n, unsigned cuts,
+                        unsigned empty, int control, size_t over)
 {
     size_t from = 0, i, count = 0, at;
     size_t size[16];
@@ -495,13 +529,21 @@ static void put_message(buf *in, buf *want, int op, int masked, size_t n, unsign
         put_frame(in, (i ? 0 : op) | (last ? 128 : 0), masked, fill + at, size[i], 0);
         at += size[i];
         if (!over || (n > over && at > over)) {
-            if (!told) { buf_int(want, op); buf_byte(want, '<'); if (over) buf_add(want, fill, at - size[i]); }
+            if (!told) {
+                buf_int(want, op);
+                buf_byte(want, '<');
+                if (over)
+                    buf_add(want, fill, at - size[i]);
+            }
             buf_add(want, fill + at - size[i], size[i]);
             told = 1;
             buf_byte(want, last ? '>' : '|');
             if (over && !last) want->n--;
         } else if (last) {
-            buf_int(want, op); buf_byte(want, '='); buf_add(want, fill, n); buf_byte(want, ';');
+            buf_int(want, op);
+            buf_byte(want, '=');
+            buf_add(want, fill, n);
+            buf_byte(want, ';');
         }
         if (control && !last) {
             put_frame(in, i & 1 ? 0x8a : 0x89, masked, fill, i, 0);
@@ -546,17 +588,24 @@ static void parts_everywhere(int by_frame)
         if (fixed) { cfg.memory = block; cfg.memory_size = WS_MEMORY_SIZE(300, 300); }
         story_open(&y, &s, &w, client, &cfg);
         s.quiet = 1;
-        for (op = 1; op < 3; op++) for (n = 0; n < 7; n++) for (control = 0; control < 2; control++)
-            for (cuts = 0; cuts < (n ? 1u << (n - 1) : 1u); cuts++) for (empty = 0; empty < 8; empty++) {
-                buf in = { 0 }, want = { 0 };
-                if (empty && control && cuts % 3) continue;
-                put_message(&in, &want, op, !client, n, cuts, empty, control, over);
-                put_message(&in, &want, 3 - op, !client, 2, 0, 0, 0, over);    /* nothing is left over */
-                all_cuts(&s, &y, &in, &want);
-                buf_free(&in);
-                buf_free(&want);
-                if (test_faults > 10) goto out;
-            }
+        for (op = 1; op < 3; op++)
+            for (n = 0; n < 7; n++)
+                for (control = 0; control < 2; control++)
+                    for (cuts = 0; cuts < (n ? 1u << (n - 1) : 1u); cuts++)
+                        for (empty = 0; empty < 8; empty++) {
+                            buf in = { 0 }, want = { 0 };
+                            if (empty && control && cuts % 3)
+                                continue;
+                            put_message(&in, &want, op, !client, n, cuts, empty, control,
+                                        over);
+                            put_message(&in, &want, 3 - op, !client, 2, 0, 0, 0,
+                                        over); /* nothing is left over */
+                            all_cuts(&s, &y, &in, &want);
+                            buf_free(&in);
+                            buf_free(&want);
+                            if (test_faults > 10)
+                                goto out;
+                        }
 out:
         CHECK(!s.closes && !y.open);
         buf_free(&y.told);
@@ -575,87 +624,117 @@ TEST(parts_border)
     int client, two;
 
     fill_once();
-    for (client = 0; client < 2; client++) for (i = 0; i < 5; i++) for (d = 0; d < 3; d++) for (two = 0; two < 3; two++) {
-        size_t n = limits[i] - 1 + d, first = two == 1 ? n / 2 : two == 2 ? n - 1 : n;
-        for (step = 1; step <= n + 30; step = step * 5 + 2) {
-            world w;
-            side s;
-            story y;
-            ws_config cfg = world_fresh(&w);
-            buf in = { 0 }, want = { 0 };
+    for (client = 0; client < 2; client++)
+        for (i = 0; i < 5; i++)
+            for (d = 0; d < 3; d++)
+                for (two = 0; two < 3; two++) {
+                    size_t n = limits[i] - 1 + d, first = two == 1   ? n / 2
+                                                          : two == 2 ? n - 1
+                                                                     : n;
+                    for (step = 1; step <= n + 30; step = step * 5 + 2) {
+                        world w;
+                        side s;
+                        story y;
+                        ws_config cfg = world_fresh(&w);
+                        buf in = { 0 }, want = { 0 };
 
-            if (step < 8 && n > 2000) continue;
-            cfg.parts_over = (uint32_t)limits[i];
-            story_open(&y, &s, &w, client, &cfg);
-            s.quiet = 1;
-            put_frame(&in, two ? 2 : 0x82, !client, fill, first, 0);
-            if (two) put_frame(&in, 0x80, !client, fill + first, n - first, 0);
-            buf_str(&want, d == 2 ? "2<" : "2=");
-            buf_add(&want, fill, n);
-            buf_str(&want, d == 2 ? ">" : ";");
-            side_feed_by(&s, in.p, in.n, step);
-            CHECK(buf_is(&y.told, &want));
-            CHECK_INT(s.parts > 0, d == 2);
-            buf_free(&in);
-            buf_free(&want);
-            buf_free(&y.told);
-            side_over(&s);
-        }
-    }
+                        if (step < 8 && n > 2000)
+                            continue;
+                        cfg.parts_over = (uint32_t)limits[i];
+                        story_open(&y, &s, &w, client, &cfg);
+                        s.quiet = 1;
+                        put_frame(&in, two ? 2 : 0x82, !client, fill, first, 0);
+                        if (two)
+                            put_frame(&in, 0x80, !client, fill + first, n - first, 0);
+                        buf_str(&want, d == 2 ? "2<" : "2=");
+                        buf_add(&want, fill, n);
+                        buf_str(&want, d == 2 ? ">" : ";");
+                        side_feed_by(&s, in.p, in.n, step);
+                        CHECK(buf_is(&y.told, &want));
+                        CHECK_INT(s.parts > 0, d == 2);
+                        buf_free(&in);
+                        buf_free(&want);
+                        buf_free(&y.told);
+                        side_over(&s);
+                    }
+                }
 }
 
 /* a text that breaks off or goes wrong inside a part: 1007, and the byte is named */
 TEST(parts_utf8)
 {
-    static const struct { const char *bad; size_t n, at; } bad[] = {
-        { "\xff", 1, 0 }, { "\x80", 1, 0 }, { "\xc3\x28", 2, 1 }, { "\xe2\x82\x28", 3, 2 },
-        { "\xed\xa0\x80", 3, 1 }, { "\xf0\x80\x80\x80", 4, 1 }, { "\xf4\x90\x80\x80", 4, 1 }, { "\xc0\xaf", 2, 0 },
+    static const struct { const char *bad; size_t n, at;
+    } bad[] = {
+        { "\xff", 1, 0 },
+        { "\x80", 1, 0 },
+        { "\xc3\x28", 2, 1 },
+        { "\xe2\x82\x28", 3, 2 },
+        { "\xed\xa0\x80", 3, 1 },
+        { "\xf0\x80\x80\x80", 4, 1 },
+        { "\xf4\x90\x80\x80", 4, 1 },
+        { "\xc0\xaf", 2, 0 },
     };
     int client, by_frame;
     size_t k, at, cut, frame;
 
     fill_once();
     for (client = 0; client < 2; client++) for (by_frame = 0; by_frame < 2; by_frame++)
-    for (k = 0; k < sizeof bad / sizeof *bad; k++) for (at = 0; at < 12; at++) for (frame = 1; frame < 20; frame += 4) {
-        char text[16];
-        buf in = { 0 };
-        size_t n = 16, i, where = 0;
-        memcpy(text, fill, 16);
-        memcpy(text + at, bad[k].bad, bad[k].n);
-        for (i = 0; i < n; i += frame) {
-            size_t m = n - i < frame ? n - i : frame, wrong = at + bad[k].at;
-            put_frame(&in, (i ? 0 : 1) | (i + m == n ? 128 : 0), !client, text + i, m, 0);
-            if (wrong >= i && wrong < i + m) where = in.n - m + (wrong - i);
-        }
-        for (cut = 0; cut <= in.n + 1; cut++) {
-            world w;
-            side s;
-            story y;
-            ws_config cfg = world_fresh(&w);
-            char reason[120];
+            for (k = 0; k < sizeof bad / sizeof *bad; k++)
+                for (at = 0; at < 12; at++)
+                    for (frame = 1; frame < 20; frame += 4) {
+                        char text[16];
+                        buf in = { 0 };
+                        size_t n = 16, i, where = 0;
+                        memcpy(text, fill, 16);
+                        memcpy(text + at, bad[k].bad, bad[k].n);
+                        for (i = 0; i < n; i += frame) {
+                            size_t m = n - i < frame ? n - i : frame,
+                                   wrong = at + bad[k].at;
+                            put_frame(&in, (i ? 0 : 1) | (i + m == n ? 128 : 0), !client,
+                                      text + i, m, 0);
+                            if (wrong >= i && wrong < i + m)
+                                where = in.n - m + (wrong - i);
+                        }
+                        for (cut = 0; cut <= in.n + 1; cut++) {
+                            world w;
+                            side s;
+                            story y;
+                            ws_config cfg = world_fresh(&w);
+                            char reason[120];
 
-            cfg.frames = by_frame;
-            cfg.parts_over = 5;
-            story_open(&y, &s, &w, client, &cfg);
-            if (cut > in.n) side_feed_by(&s, in.p, in.n, 1);
-            else side_feed_cut(&s, &in, cut);
-            CHECK_INT(s.error, WS_ERR_UTF8);
-            CHECK_INT(s.code, 1007);
-            sprintf(reason, "text message is not UTF-8 (RFC 6455 8.1) at byte %lu", (unsigned long)where);
-            CHECK_STR(ws_error_text(s.c), reason);
-            CHECK_STR(s.reason, "text message is not UTF-8 (RFC 6455 8.1)");
-            CHECK_INT(side_sent(&s, NULL).close_code, 1007);
-            CHECK(y.size <= at + bad[k].at);
-            buf_free(&y.told);
-            side_over(&s);
-            if (test_faults > 10) { buf_free(&in); return; }
-            if (cut > 0 && cut + 1 < in.n) cut += 2;
-        }
-        buf_free(&in);
-    }
+                            cfg.frames = by_frame;
+                            cfg.parts_over = 5;
+                            story_open(&y, &s, &w, client, &cfg);
+                            if (cut > in.n)
+                                side_feed_by(&s, in.p, in.n, 1);
+                            else
+                                side_feed_cut(&s, &in, cut);
+                            CHECK_INT(s.error, WS_ERR_UTF8);
+                            CHECK_INT(s.code, 1007);
+                            sprintf(
+                                reason,
+                                "text message is not UTF-8 (RFC 6455 8.1) at byte %lu",
+                                (unsigned long)where);
+                            CHECK_STR(ws_error_text(s.c), reason);
+                            CHECK_STR(s.reason,
+                                      "text message is not UTF-8 (RFC 6455 8.1)");
+                            CHECK_INT(side_sent(&s, NULL).close_code, 1007);
+                            CHECK(y.size <= at + bad[k].at);
+                            buf_free(&y.told);
+                            side_over(&s);
+                            if (test_faults > 10) {
+                                buf_free(&in);
+                                return;
+                            }
+                            if (cut > 0 && cut + 1 < in.n)
+                                cut += 2;
+                        }
+                        buf_free(&in);
+                    }
 }
 
-/* characters cut by frames and by input are whole text; a text that ends inside one is not */
+/* characters cut by frames and by input are whole text; a text that ends inside one is
+   not */
 TEST(parts_utf8_whole)
 {
     static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z\xf0\x9f\x98\x80";
@@ -683,7 +762,9 @@ TEST(parts_utf8_whole)
             side_feed_cut(&s, &in, cut);
             CHECK_INT(s.closes, !good);
             if (good) CHECK(y.size == n && !y.open);
-            else CHECK(s.error == WS_ERR_UTF8 && y.size <= n && !strchr(buf_c(&y.told), '>'));
+            else
+                CHECK(s.error == WS_ERR_UTF8 && y.size <= n &&
+                      !strchr(buf_c(&y.told), '>'));
             buf_free(&y.told);
             side_over(&s);
         }
@@ -691,7 +772,7 @@ TEST(parts_utf8_whole)
     }
 }
 
-/* ==== limits over all parts ============================================================ */
+/* ==== limits over all parts ========================================================= */
 
 /* the sum counts; the header that goes over is refused alone, before memory is taken */
 TEST(parts_limits)
@@ -700,18 +781,28 @@ TEST(parts_limits)
 
     fill_once();
     for (client = 0; client < 2; client++) for (by_frame = 0; by_frame < 2; by_frame++) {
-        static const struct { const char *spec; int error; } t[] = {
-            { "82#1000", 0 }, { "02#999 80#1", 0 }, { "02#400 00#400 80#200", 0 }, { "02 00#1000 80", 0 },
-            { "=82fe03e9", WS_ERR_MESSAGE_SIZE }, { "02#999 =80fe0002", WS_ERR_LENGTH },
-            { "02#998 =8083", WS_ERR_MESSAGE_SIZE }, { "02#1000 =0081", WS_ERR_MESSAGE_SIZE },
+        static const struct { const char *spec; int error;
+        } t[] = {
+            { "82#1000", 0 },
+            { "02#999 80#1", 0 },
+            { "02#400 00#400 80#200", 0 },
+            { "02 00#1000 80", 0 },
+            { "=82fe03e9", WS_ERR_MESSAGE_SIZE },
+            { "02#999 =80fe0002", WS_ERR_LENGTH },
+            { "02#998 =8083", WS_ERR_MESSAGE_SIZE },
+            { "02#1000 =0081", WS_ERR_MESSAGE_SIZE },
             { "02#600 00#300 89'x' =00fe0200", WS_ERR_MESSAGE_SIZE },
-            { "=82ff7fffffffffffffff", WS_ERR_MESSAGE_SIZE }, { "02#500 =80ff7fffffffffffffff", WS_ERR_MESSAGE_SIZE },
-            { "02 00 00 00 00 00 00 00", 0 }, { "02 00 00 00 00 00 00 00 =0080", WS_ERR_FRAGMENTS },
+            { "=82ff7fffffffffffffff", WS_ERR_MESSAGE_SIZE },
+            { "02#500 =80ff7fffffffffffffff", WS_ERR_MESSAGE_SIZE },
+            { "02 00 00 00 00 00 00 00", 0 },
+            { "02 00 00 00 00 00 00 00 =0080", WS_ERR_FRAGMENTS },
             { "02#11 00 00 00 00 00 00 00 =0080", WS_ERR_FRAGMENTS },
-            { "02#11 00 00 00 00 00 00 00#1 00 00 00 00 00 00 00 =0080", WS_ERR_FRAGMENTS },
+            { "02#11 00 00 00 00 00 00 00#1 00 00 00 00 00 00 00 =0080",
+              WS_ERR_FRAGMENTS },
             { "02#11 00 00 00 00 00 00 00#1 00#1 00#1 00 00 00 00 00 00 80#1", 0 },
             { "02#11 00#1 00#1 00#1 00#1 00#1 00#1 00#1 00#1 00#1 00#1 00#1 80", 0 },
-            { "02#1 00#1 00#1 00#1 00#1 00#1 00#1 00#1 =8081", WS_ERR_FRAGMENTS },     /* not yet in parts */
+            { "02#1 00#1 00#1 00#1 00#1 00#1 00#1 00#1 =8081",
+              WS_ERR_FRAGMENTS }, /* not yet in parts */
         };
         size_t i;
         for (i = 0; i < sizeof t / sizeof *t; i++) {
@@ -728,14 +819,18 @@ TEST(parts_limits)
             cfg.max_fragments = 8;
             side_open(&s, &w, client, &cfg);
             put_frames(&in, t[i].spec, !client);
-            if (client && t[i].error) {             /* the last frame's header is ours: unmask it */
-                size_t k = in.n - (strchr(t[i].spec, '=') ? strlen(strchr(t[i].spec, '=') + 1) / 2 : 0);
+            if (client && t[i].error) { /* the last frame's header is ours: unmask it */
+                size_t k = in.n - (strchr(t[i].spec, '=')
+                                       ? strlen(strchr(t[i].spec, '=') + 1) / 2
+                                       : 0);
                 in.p[k + 1] = (char)(in.p[k + 1] & 127);
-            } else if (t[i].error) buf_add(&in, "key!", 4);
+            } else if (t[i].error)
+                buf_add(&in, "key!", 4);
             before = w.h.now;
             side_feed(&s, in.p, in.n);
             CHECK_INT(s.error, t[i].error);
-            if (t[i].error) CHECK_INT(side_sent(&s, NULL).close_code, error_tell(t[i].error));
+            if (t[i].error)
+                CHECK_INT(side_sent(&s, NULL).close_code, error_tell(t[i].error));
             CHECK(w.h.peak < before + 6000);
             buf_free(&in);
             side_over(&s);
@@ -749,46 +844,51 @@ TEST(max_frame)
     size_t n;
 
     fill_once();
-    for (client = 0; client < 2; client++) for (how = 0; how < 3; how++) for (n = 99; n < 102; n++) {
-        world w;
-        side s;
-        ws_config cfg = world_fresh(&w);
+    for (client = 0; client < 2; client++)
+        for (how = 0; how < 3; how++)
+            for (n = 99; n < 102; n++) {
+                world w;
+                side s;
+                ws_config cfg = world_fresh(&w);
 
-        cfg.max_frame = 100;
-        cfg.frames = how == 1;
-        cfg.parts_over = how == 2 ? 50 : 0;
-        side_open(&s, &w, client, &cfg);
-        side_frame(&s, 2, fill, 100);
-        side_frame(&s, 0x89, fill, 125);            /* control frames are not meant */
-        side_frame(&s, 0, fill, 100);
-        side_frame(&s, 0x80, fill, n);
-        CHECK_INT(s.error, n > 100 ? WS_ERR_FRAME_SIZE : 0);
-        if (n > 100) CHECK_INT(s.code, 1009);
-        else side_frame(&s, 0x82, fill, n);
-        side_over(&s);
-        world_init(&w);
-        side_open(&s, &w, client, &cfg);            /* a whole message in its one frame */
-        side_frame(&s, 0x81, fill, n);
-        CHECK_INT(s.error, n > 100 ? WS_ERR_FRAME_SIZE : 0);
-        CHECK_INT(s.messages, n <= 100 && !how);
-        side_over(&s);
-        world_init(&w);
-        side_open(&s, &w, client, &cfg);            /* announced only: nothing is taken */
-        {
-            size_t have = w.h.now;
-            static const uint8_t big[14] = { 0x82, 0x7f, 0, 0, 1, 0, 0, 0, 0, 0 };
-            uint8_t head[14];
-            memcpy(head, big, 14);
-            if (!client) head[1] |= 128;
-            side_feed(&s, head, client ? 10 : 14);
-            CHECK_INT(s.error, WS_ERR_FRAME_SIZE);
-            CHECK(w.h.peak < have + 2000);
-        }
-        side_over(&s);
-    }
+                cfg.max_frame = 100;
+                cfg.frames = how == 1;
+                cfg.parts_over = how == 2 ? 50 : 0;
+                side_open(&s, &w, client, &cfg);
+                side_frame(&s, 2, fill, 100);
+                side_frame(&s, 0x89, fill, 125); /* control frames are not meant */
+                side_frame(&s, 0, fill, 100);
+                side_frame(&s, 0x80, fill, n);
+                CHECK_INT(s.error, n > 100 ? WS_ERR_FRAME_SIZE : 0);
+                if (n > 100)
+                    CHECK_INT(s.code, 1009);
+                else
+                    side_frame(&s, 0x82, fill, n);
+                side_over(&s);
+                world_init(&w);
+                side_open(&s, &w, client, &cfg); /* a whole message in its one frame */
+                side_frame(&s, 0x81, fill, n);
+                CHECK_INT(s.error, n > 100 ? WS_ERR_FRAME_SIZE : 0);
+                CHECK_INT(s.messages, n <= 100 && !how);
+                side_over(&s);
+                world_init(&w);
+                side_open(&s, &w, client, &cfg); /* announced only: nothing is taken */
+                {
+                    size_t have = w.h.now;
+                    static const uint8_t big[14] = { 0x82, 0x7f, 0, 0, 1, 0, 0, 0, 0, 0 };
+                    uint8_t head[14];
+                    memcpy(head, big, 14);
+                    if (!client)
+                        head[1] |= 128;
+                    side_feed(&s, head, client ? 10 : 14);
+                    CHECK_INT(s.error, WS_ERR_FRAME_SIZE);
+                    CHECK(w.h.peak < have + 2000);
+                }
+                side_over(&s);
+            }
 }
 
-/* ==== larger than memory =============================================================== */
+/* ==== larger than memory ============================================================ */
 
 typedef struct flow { uint64_t bytes; long firsts, lasts, wholes; int bad; } flow;
 
@@ -801,13 +901,14 @@ static void flow_event(side *s, const ws_event *ev)
     if (ev->type != WS_EV_PART) return;
     f->firsts += ev->first;
     f->lasts += ev->last;
-    if (ev->size && (p[0] != (char)(f->bytes & 127) || p[ev->size - 1] != (char)((f->bytes + ev->size - 1) & 127)))
+    if (ev->size && (p[0] != (char)(f->bytes & 127) ||
+                     p[ev->size - 1] != (char)((f->bytes + ev->size - 1) & 127)))
         f->bad = 1;
     f->bytes += ev->size;
 }
 
-/* Feeds total bytes in frames of frame bytes, at most 4096 at a time. Returns the heap's peak
-   over what it was. */
+/* Feeds total bytes in frames of frame bytes, at most 4096 at a time. Returns the
+   heap's peak over what it was. */
 static size_t stream(int client, ws_config *cfg, world *w, uint64_t total, uint64_t frame)
 {
     side s;
@@ -831,7 +932,8 @@ static size_t stream(int client, ws_config *cfg, world *w, uint64_t total, uint6
         h.masked = !client;
         memcpy(h.key, key, 4);
         while (in < left || !in) {
-            size_t k = in ? 0 : ws_frame_encode(&h, piece), m = left - in < 4096 ? (size_t)(left - in) : 4096, i;
+            size_t k = in ? 0 : ws_frame_encode(&h, piece),
+                   m = left - in < 4096 ? (size_t)(left - in) : 4096, i;
             for (i = 0; i < m; i++) piece[k + i] = (uint8_t)((at + in + i) & 127);
             if (!client) ws_mask(piece + k, piece + k, m, key, (size_t)in);
             CHECK_INT(side_feed(&s, piece, k + m), k + m);
@@ -858,22 +960,33 @@ TEST(parts_memory)
     size_t i, peak, most = 0;
     int client, fixed, by_frame;
 
-    for (client = 0; client < 2; client++) for (i = 0; i < 4; i++) for (fixed = 0; fixed < 2; fixed++)
-        for (by_frame = 0; by_frame < 2; by_frame++) {
-            world w;
-            ws_config cfg = world_fresh(&w);
+    for (client = 0; client < 2; client++)
+        for (i = 0; i < 4; i++)
+            for (fixed = 0; fixed < 2; fixed++)
+                for (by_frame = 0; by_frame < 2; by_frame++) {
+                    world w;
+                    ws_config cfg = world_fresh(&w);
 
-            cfg.max_message = WS_NO_LIMIT;
-            cfg.max_fragments = WS_NO_LIMIT;
-            if (by_frame) cfg.frames = 1;
-            else cfg.parts_over = fixed ? 100000 : 4096;
-            if (fixed) { cfg.memory = block; cfg.memory_size = WS_MEMORY_SIZE(1024, 512); cfg.memory_send = 512; }
-            if (by_frame && t[i].frame > (fixed ? 1024u : 100000u)) continue;
-            if (fixed && t[i].total > 10u << 20) cfg.parts_over = 500;
-            peak = stream(client, &cfg, &w, t[i].total, t[i].frame);
-            CHECK(fixed ? peak == 0 : by_frame || peak < 16384);
-            if (!by_frame && peak > most) most = peak;
-        }
+                    cfg.max_message = WS_NO_LIMIT;
+                    cfg.max_fragments = WS_NO_LIMIT;
+                    if (by_frame)
+                        cfg.frames = 1;
+                    else
+                        cfg.parts_over = fixed ? 100000 : 4096;
+                    if (fixed) {
+                        cfg.memory = block;
+                        cfg.memory_size = WS_MEMORY_SIZE(1024, 512);
+                        cfg.memory_send = 512;
+                    }
+                    if (by_frame && t[i].frame > (fixed ? 1024u : 100000u))
+                        continue;
+                    if (fixed && t[i].total > 10u << 20)
+                        cfg.parts_over = 500;
+                    peak = stream(client, &cfg, &w, t[i].total, t[i].frame);
+                    CHECK(fixed ? peak == 0 : by_frame || peak < 16384);
+                    if (!by_frame && peak > most)
+                        most = peak;
+                }
     printf("  heap while 100 MiB flow in parts: %lu bytes\n", (unsigned long)most);
 }
 
@@ -905,7 +1018,7 @@ TEST(single_frames_fixed)
     }
 }
 
-/* ==== from a source ==================================================================== */
+/* ==== from a source ================================================================= */
 
 typedef struct source {
     side *s;
@@ -925,9 +1038,13 @@ static ptrdiff_t source_read(void *user, void *to, size_t n)
     q->calls++;
     CHECK(!q->ends);                                /* never again after its end */
     CHECK(n > 0 && n <= 4096);
-    if (q->s && ws_buffered(q->s->c) > q->most_waiting) q->most_waiting = ws_buffered(q->s->c);
+    if (q->s && ws_buffered(q->s->c) > q->most_waiting)
+        q->most_waiting = ws_buffered(q->s->c);
     if (q->calls == q->wait_at) return q->wait_with;
-    if (q->calls == q->error_at) { q->ends = 1; return q->over ? (ptrdiff_t)n + 1 : (ptrdiff_t)WS_IO_ERROR; }
+    if (q->calls == q->error_at) {
+        q->ends = 1;
+        return q->over ? (ptrdiff_t)n + 1 : (ptrdiff_t)WS_IO_ERROR;
+    }
     if (k > n) k = n;
     if (q->step && k > q->step) k = q->step;
     if (!k) { q->ends = 1; return 0; }
@@ -945,7 +1062,8 @@ static void source_init(source *q, side *s, size_t size, size_t step)
     q->wait_with = WS_IO_WANT_READ;
 }
 
-/* every size and step, waiting at every call, failing at every call, twice on a connection */
+/* every size and step, waiting at every call, failing at every call, twice on a
+   connection */
 TEST(send_from)
 {
     static const size_t sizes[] = { 0, 1, 2, 3, 7, 4095, 4096, 4097, 9000 };
@@ -954,69 +1072,84 @@ TEST(send_from)
     long at;
 
     fill_once();
-    for (client = 0; client < 2; client++) for (i = 0; i < 9; i++) for (step = 0; step < 4; step++)
-        for (kind = 0; kind < 4; kind++) for (at = 1; at < 12; at++) {
-            world w;
-            side s;
-            source q;
-            buf want = { 0 };
-            size_t most;
+    for (client = 0; client < 2; client++)
+        for (i = 0; i < 9; i++)
+            for (step = 0; step < 4; step++)
+                for (kind = 0; kind < 4; kind++)
+                    for (at = 1; at < 12; at++) {
+                        world w;
+                        side s;
+                        source q;
+                        buf want = { 0 };
+                        size_t most;
 
-            if (step && sizes[i] > 100) continue;
-            side_plain(&s, &w, client);
-            source_init(&q, &s, sizes[i], step);
-            if (kind < 2) q.wait_at = at;
-            else q.error_at = at;
-            q.wait_with = kind == 1 ? WS_IO_WANT_WRITE : WS_IO_WANT_READ;
-            q.over = kind == 3;
-            CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &q), 0);
-            CHECK_INT(ws_send_text(s.c, "x"), WS_ERR_BUSY);         /* at once, not from the first piece on */
-            side_pull(&s);
-            if (kind < 2 && q.calls == at && !q.ends) {
-                long calls = q.calls;
-                CHECK_INT(ws_send_text(s.c, "x"), WS_ERR_BUSY);
-                CHECK_INT(ws_send_part(s.c, WS_OP_TEXT, "x", 1, 0), WS_ERR_BUSY);
-                CHECK_INT(ws_send_from(s.c, WS_OP_BINARY, source_read, &q), WS_ERR_BUSY);
-                CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &s), WS_ERR_BUSY);
-                ws_ping(s.c, "mid", 3);
-                side_pull(&s);
-                CHECK_INT(q.calls, calls);                          /* not asked again by itself */
-                CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &q), 0);
-                side_pull(&s);
-            }
-            CHECK(q.most_waiting == 0);                             /* pulled only when all is out */
-            if (kind < 2) {
-                size_t k;
-                CHECK_INT(ws_send_text(s.c, "next"), 0);
-                side_pull(&s);
-                if (q.calls >= at && q.wait_at) buf_str(&want, "c9:mid ");
-                buf_str(&want, "m1:");
-                for (k = 0; k < sizes[i];) {
-                    size_t m = sizes[i] - k < 4096 ? sizes[i] - k : 4096;
-                    if (step && m > step) m = step;
-                    buf_add(&want, fill + k % 23, m);
-                    k += m;
-                }
-                buf_str(&want, " m1:next ");
-                CHECK_JOINED(&s, &want, &most);
-                CHECK(most <= 4096);
-                source_init(&q, &s, 5, 2);
-                CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &q), 0);
-                side_pull(&s);
-                CHECK_INT(q.ends, 1);
-            } else if (q.calls >= at) {
-                CHECK_INT(side_sent(&s, NULL).close_code, 1011);
-                join_frames(&s, &want, NULL);
-                CHECK(!strstr(buf_c(&want), "m1:"));                /* no end of message before Close */
-                buf_free(&want);
-                CHECK_INT(ws_error(s.c), WS_ERR_SOURCE);
-                CHECK_INT(s.closes, 1);
-                CHECK_INT(s.code, 1011);
-                CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &q), WS_ERR_STATE);
-            }
-            side_over(&s);
-            if (test_faults > 10) return;
-        }
+                        if (step && sizes[i] > 100)
+                            continue;
+                        side_plain(&s, &w, client);
+                        source_init(&q, &s, sizes[i], step);
+                        if (kind < 2)
+                            q.wait_at = at;
+                        else
+                            q.error_at = at;
+                        q.wait_with = kind == 1 ? WS_IO_WANT_WRITE : WS_IO_WANT_READ;
+                        q.over = kind == 3;
+                        CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &q), 0);
+                        CHECK_INT(ws_send_text(s.c, "x"),
+                                  WS_ERR_BUSY); /* at once, not from the first piece on */
+                        side_pull(&s);
+                        if (kind < 2 && q.calls == at && !q.ends) {
+                            long calls = q.calls;
+                            CHECK_INT(ws_send_text(s.c, "x"), WS_ERR_BUSY);
+                            CHECK_INT(ws_send_part(s.c, WS_OP_TEXT, "x", 1, 0),
+                                      WS_ERR_BUSY);
+                            CHECK_INT(ws_send_from(s.c, WS_OP_BINARY, source_read, &q),
+                                      WS_ERR_BUSY);
+                            CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &s),
+                                      WS_ERR_BUSY);
+                            ws_ping(s.c, "mid", 3);
+                            side_pull(&s);
+                            CHECK_INT(q.calls, calls); /* not asked again by itself */
+                            CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &q), 0);
+                            side_pull(&s);
+                        }
+                        CHECK(q.most_waiting == 0); /* pulled only when all is out */
+                        if (kind < 2) {
+                            size_t k;
+                            CHECK_INT(ws_send_text(s.c, "next"), 0);
+                            side_pull(&s);
+                            if (q.calls >= at && q.wait_at)
+                                buf_str(&want, "c9:mid ");
+                            buf_str(&want, "m1:");
+                            for (k = 0; k < sizes[i];) {
+                                size_t m = sizes[i] - k < 4096 ? sizes[i] - k : 4096;
+                                if (step && m > step)
+                                    m = step;
+                                buf_add(&want, fill + k % 23, m);
+                                k += m;
+                            }
+                            buf_str(&want, " m1:next ");
+                            CHECK_JOINED(&s, &want, &most);
+                            CHECK(most <= 4096);
+                            source_init(&q, &s, 5, 2);
+                            CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &q), 0);
+                            side_pull(&s);
+                            CHECK_INT(q.ends, 1);
+                        } else if (q.calls >= at) {
+                            CHECK_INT(side_sent(&s, NULL).close_code, 1011);
+                            join_frames(&s, &want, NULL);
+                            CHECK(!strstr(buf_c(&want),
+                                          "m1:")); /* no end of message before Close */
+                            buf_free(&want);
+                            CHECK_INT(ws_error(s.c), WS_ERR_SOURCE);
+                            CHECK_INT(s.closes, 1);
+                            CHECK_INT(s.code, 1011);
+                            CHECK_INT(ws_send_from(s.c, WS_OP_TEXT, source_read, &q),
+                                      WS_ERR_STATE);
+                        }
+                        side_over(&s);
+                        if (test_faults > 10)
+                            return;
+                    }
 }
 
 /* the connection ends meanwhile, from either side: the source is not called again */
@@ -1025,40 +1158,64 @@ TEST(send_from_closed)
     int client, how, waits;
 
     fill_once();
-    for (client = 0; client < 2; client++) for (how = 0; how < 5; how++) for (waits = 0; waits < 2; waits++) {
-        world w;
-        side s;
-        source q;
-        long calls;
+    for (client = 0; client < 2; client++)
+        for (how = 0; how < 5; how++)
+            for (waits = 0; waits < 2; waits++) {
+                world w;
+                side s;
+                source q;
+                long calls;
 
-        side_plain(&s, &w, client);
-        source_init(&q, &s, (size_t)-1, 0);
-        s.hold = 1;
-        if (waits) q.wait_at = 2;
-        ws_send_from(s.c, WS_OP_BINARY, source_read, &q);
-        { size_t n; ws_output(s.c, &n); CHECK(n > 0); ws_output_done(s.c, n); ws_output(s.c, &n); s.out.n = s.head; }
-        calls = q.calls;
-        CHECK_INT(calls, 2);
-        s.hold = 0;
-        switch (how) {
-        case 0: CHECK_INT(ws_close(s.c, 1000, ""), 0); break;
-        case 1: ws_drop(s.c); break;
-        case 2: s.hold = 1; side_frame(&s, 0x88, "\x03\xe8", 2); s.hold = 0; break;
-        case 3: s.hold = 1; side_frame(&s, 0x83, "", 0); s.hold = 0; break;
-        default: s.hold = 1; side_end(&s); s.hold = 0; break;
-        }
-        side_pull(&s);
-        CHECK_INT(q.calls, calls);
-        CHECK_INT(ws_send_from(s.c, WS_OP_BINARY, source_read, &q), WS_ERR_STATE);
-        side_pull(&s);
-        if (how == 0) side_frame(&s, 0x88, "\x03\xe8", 2);
-        CHECK_INT(s.closes, 1);
-        CHECK_INT(q.calls, calls);
-        side_over(&s);
-    }
+                side_plain(&s, &w, client);
+                source_init(&q, &s, (size_t)-1, 0);
+                s.hold = 1;
+                if (waits)
+                    q.wait_at = 2;
+                ws_send_from(s.c, WS_OP_BINARY, source_read, &q);
+                {
+                    size_t n;
+                    ws_output(s.c, &n);
+                    CHECK(n > 0);
+                    ws_output_done(s.c, n);
+                    ws_output(s.c, &n);
+                    s.out.n = s.head;
+                }
+                calls = q.calls;
+                CHECK_INT(calls, 2);
+                s.hold = 0;
+                switch (how) {
+                case 0: CHECK_INT(ws_close(s.c, 1000, ""), 0); break;
+                case 1: ws_drop(s.c); break;
+                case 2:
+                    s.hold = 1;
+                    side_frame(&s, 0x88, "\x03\xe8", 2);
+                    s.hold = 0;
+                    break;
+                case 3:
+                    s.hold = 1;
+                    side_frame(&s, 0x83, "", 0);
+                    s.hold = 0;
+                    break;
+                default:
+                    s.hold = 1;
+                    side_end(&s);
+                    s.hold = 0;
+                    break;
+                }
+                side_pull(&s);
+                CHECK_INT(q.calls, calls);
+                CHECK_INT(ws_send_from(s.c, WS_OP_BINARY, source_read, &q), WS_ERR_STATE);
+                side_pull(&s);
+                if (how == 0)
+                    side_frame(&s, 0x88, "\x03\xe8", 2);
+                CHECK_INT(s.closes, 1);
+                CHECK_INT(q.calls, calls);
+                side_over(&s);
+            }
 }
 
-/* an endless source and a reader that stops: one frame is held, and nothing more is asked for */
+/* an endless source and a reader that stops: one frame is held, and nothing more is
+   asked for */
 TEST(send_from_endless)
 {
     int client, i;
@@ -1087,7 +1244,12 @@ TEST(send_from_endless)
         CHECK(w.h.peak < before + 8192);
         {
             long calls = q.calls;
-            for (i = 0; i < 1000; i++) { size_t n; ws_output(s.c, &n); side_next(&s); side_time(&s, 1); }
+            for (i = 0; i < 1000; i++) {
+                size_t n;
+                ws_output(s.c, &n);
+                side_next(&s);
+                side_time(&s, 1);
+            }
             CHECK(q.calls <= calls + 1);
         }
         side_over(&s);
@@ -1117,7 +1279,7 @@ TEST(send_from_memory)
         if (s.closes) CHECK_INT(s.error, WS_ERR_MEMORY);
         side_over(&s);
     }
-    cfg = world_fresh(&w);                          /* no allocator: said so, and nothing begun */
+    cfg = world_fresh(&w); /* no allocator: said so, and nothing begun */
     cfg.memory = block;
     cfg.memory_size = sizeof block;
     side_open(&s, &w, 0, &cfg);
@@ -1147,7 +1309,10 @@ TEST(parts_are_not_idle)
         for (i = 0; i < 20; i++) {
             if (way == 0) side_frame(&s, i ? 0 : 2, fill, 100);
             if (way == 1) CHECK_INT(ws_send_part(s.c, 2, "x", 1, 0), 0);
-            if (way == 2) { q.wait_at = q.calls + 2; CHECK_INT(ws_send_from(s.c, 2, source_read, &q), 0); }
+            if (way == 2) {
+                q.wait_at = q.calls + 2;
+                CHECK_INT(ws_send_from(s.c, 2, source_read, &q), 0);
+            }
             side_pull(&s);
             side_time(&s, 700);
         }
@@ -1158,7 +1323,7 @@ TEST(parts_are_not_idle)
     }
 }
 
-/* ==== completion ======================================================================= */
+/* ==== completion ==================================================================== */
 
 TEST(completion)
 {
@@ -1176,7 +1341,7 @@ TEST(completion)
         side_open(&s, &w, client, &cfg);
         side_pull(&s);
         CHECK_INT(s.writables, 0);
-        ws_want_writable(s.c);                      /* nothing waits: at once, also said by the clock */
+        ws_want_writable(s.c); /* nothing waits: at once, also said by the clock */
         CHECK_INT(ws_timeout(s.c), 0);
         side_pull(&s);
         CHECK_INT(s.writables, 1);
@@ -1184,7 +1349,7 @@ TEST(completion)
         side_pull(&s);
         CHECK_INT(s.writables, 1);
 
-        s.hold = 1;                                 /* to the last byte, once, however often asked */
+        s.hold = 1; /* to the last byte, once, however often asked */
         ws_send(s.c, 2, fill, 1000);
         ws_want_writable(s.c);
         ws_send(s.c, 2, fill, 1000);
@@ -1271,9 +1436,9 @@ TEST(completion_before_open)
     side_over(&s);
 }
 
-/* ==== control by hand ================================================================== */
+/* ==== control by hand =============================================================== */
 
-/* ==== dropping ========================================================================= */
+/* ==== dropping ====================================================================== */
 
 /* closing: our Close frame waits, and can still be written. */
 static void drop_now(side *s, int code, int clean, int error, int closing)
@@ -1299,12 +1464,12 @@ static void drop_now(side *s, int code, int clean, int error, int closing)
     CHECK_INT(s->out.n, before);
     ws_drop(s->c);
     side_feed(s, "more", 4);
-    side_time(s, 100000);                           /* one CLOSE: side_next faults a second */
+    side_time(s, 100000); /* one CLOSE: side_next faults a second */
     CHECK_INT(s->out.n, before);
     side_over(s);
 }
 
-/* ==== small facts ====================================================================== */
+/* ==== small facts =================================================================== */
 
 TEST(pausing)
 {
@@ -1352,13 +1517,28 @@ TEST(drop)
         case 7: source_init(&q, &s, (size_t)-1, 0); ws_send_from(s.c, 2, source_read, &q);
                 drop_now(&s, 1006, 0, 0, 0); CHECK_INT(q.calls, 0); continue;
         case 8: ws_close(s.c, 1000, "bye"); drop_now(&s, 1006, 0, 0, 1); continue;
-        case 9: s.hold = 0; ws_close(s.c, 1000, "bye"); side_pull(&s); drop_now(&s, 1006, 0, 0, 0); continue;
-        case 10: side_frame(&s, 0x88, "\x03\xe9", 2); drop_now(&s, 1001, 1, 0, 1); continue;     /* ours waits */
-        case 11: ws_pause(s.c); side_frame(&s, 0x81, "x", 1); drop_now(&s, 1006, 0, 0, 0); continue;
-        default: side_frame(&s, 0x83, "", 0); drop_now(&s, 1006, 0, WS_ERR_OPCODE, 1); continue;
+        case 9:
+            s.hold = 0;
+            ws_close(s.c, 1000, "bye");
+            side_pull(&s);
+            drop_now(&s, 1006, 0, 0, 0);
+            continue;
+        case 10:
+            side_frame(&s, 0x88, "\x03\xe9", 2);
+            drop_now(&s, 1001, 1, 0, 1);
+            continue; /* ours waits */
+        case 11:
+            ws_pause(s.c);
+            side_frame(&s, 0x81, "x", 1);
+            drop_now(&s, 1006, 0, 0, 0);
+            continue;
+        default:
+            side_frame(&s, 0x83, "", 0);
+            drop_now(&s, 1006, 0, WS_ERR_OPCODE, 1);
+            continue;
         }
     }
-    {                                               /* while a plain request waits for its answer */
+    { /* while a plain request waits for its answer */
         world w;
         side s;
         ws_config cfg = world_fresh(&w);
@@ -1393,7 +1573,7 @@ TEST(busy_while_parts_are_sent)
 
 #ifndef _WIN32
 
-/* ==== the same through sockets ========================================================= */
+/* ==== the same through sockets ====================================================== */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -1519,12 +1699,15 @@ static void pieces_event(hub *h, const ws_event *ev)
     v[1].data = p + n / 5; v[1].size = n / 2 - n / 5;
     v[2].data = NULL;      v[2].size = 0;
     v[3].data = p + n / 2; v[3].size = n - n / 2;
-    CHECK_INT(turn++ & 1 ? ws_sendv(ev->conn, ev->op, v, 4) : ws_send(ev->conn, ev->op, p, n), 0);
+    CHECK_INT(turn++ & 1 ? ws_sendv(ev->conn, ev->op, v, 4)
+                         : ws_send(ev->conn, ev->op, p, n),
+              0);
 }
 
 TEST(loop_sendv)
 {
-    static const size_t sizes[] = { 0, 1, 125, 126, 2047, 2048, 5000, 20000, 65535, 65536, 100000 };
+    static const size_t sizes[] = { 0,    1,     125,   126,   2047,  2048,
+                                    5000, 20000, 65535, 65536, 100000 };
     uint32_t fragment;
 
     fill_once();
@@ -1544,7 +1727,8 @@ TEST(loop_sendv)
             put_frame(&in, 0x82, 1, fill, n, 0);
             do {
                 size_t m = fragment && n - at > fragment ? fragment : n - at;
-                put_frame(&want, (at ? 0 : 2) | (at + m == n ? 128 : 0), 0, fill + at, m, 0);
+                put_frame(&want, (at ? 0 : 2) | (at + m == n ? 128 : 0), 0, fill + at, m,
+                          0);
                 at += m;
             } while (at < n);
         }
@@ -1559,7 +1743,8 @@ TEST(loop_sendv)
     }
 }
 
-/* cut messages behind many whole ones, to a reader that lets the socket fill: order is kept */
+/* cut messages behind many whole ones, to a reader that lets the socket fill: order is
+   kept */
 TEST(loop_cut_order)
 {
     hub h;
@@ -1580,7 +1765,8 @@ TEST(loop_cut_order)
         put_frame(&in, 0x82, 1, fill + i, n, 0);
         for (at = 0; at < n; at += m) {
             m = n - at > 1500 ? 1500 : n - at;
-            put_frame(&want, (at ? 0 : 2) | (at + m == n ? 128 : 0), 0, fill + i + at, m, 0);
+            put_frame(&want, (at ? 0 : 2) | (at + m == n ? 128 : 0), 0, fill + i + at, m,
+                      0);
         }
     }
     for (at = 0; at < in.n;) {
@@ -1602,9 +1788,14 @@ static void echo_event(hub *h, const ws_event *ev)
 {
     int *pause = (int *)h->user;
 
-    if (ev->type == WS_EV_MESSAGE) CHECK_INT(ws_send(ev->conn, ev->op, ev->data, ev->size), 0);
-    if (ev->type == WS_EV_PART) CHECK_INT(ws_send_part(ev->conn, ev->op, ev->data, ev->size, ev->last), 0);
-    if (pause && *pause && ev->type == WS_EV_MESSAGE && ev->size == 1) { ws_pause(ev->conn); *pause = 0; }
+    if (ev->type == WS_EV_MESSAGE)
+        CHECK_INT(ws_send(ev->conn, ev->op, ev->data, ev->size), 0);
+    if (ev->type == WS_EV_PART)
+        CHECK_INT(ws_send_part(ev->conn, ev->op, ev->data, ev->size, ev->last), 0);
+    if (pause && *pause && ev->type == WS_EV_MESSAGE && ev->size == 1) {
+        ws_pause(ev->conn);
+        *pause = 0;
+    }
 }
 
 /* Payloads of the messages in a stream of frames of a server, one behind the other. */
@@ -1626,8 +1817,8 @@ static void payloads(const buf *stream, buf *all)
     }
 }
 
-/* a whole message that waited in the connection's own buffer, behind it one in fragments that
-   is put together over its place */
+/* a whole message that waited in the connection's own buffer, behind it one in
+   fragments that is put together over its place */
 TEST(loop_lent_bytes)
 {
     static const size_t sizes[] = { 1, 2047, 2048, 4096, 5000, 10000, 16000, 20000 };
@@ -1655,7 +1846,9 @@ TEST(loop_lent_bytes)
         put_frame(&in, 0x82, 1, fill + 3, sizes[i], 0);
         buf_str(&want, "!\n");
         buf_add(&want, fill, sizes[i]); buf_byte(&want, '\n');
-        buf_add(&want, fill + 7, sizes[b]); buf_add(&want, fill + 11, sizes[b]); buf_byte(&want, '\n');
+        buf_add(&want, fill + 7, sizes[b]);
+        buf_add(&want, fill + 11, sizes[b]);
+        buf_byte(&want, '\n');
         buf_add(&want, fill + 3, sizes[i]); buf_byte(&want, '\n');
         raw_write(&h, fd, in.p, in.n, &got);
         hub_run(&h, 0);
@@ -1681,9 +1874,10 @@ static void sum_add(sum *s, const ws_event *ev)
 
     if (ev->type == WS_EV_MESSAGE) s->wholes++;
     if (ev->type != WS_EV_PART) return;
-    if (ev->size) {             /* the first and last byte of every piece tell that it fits */
+    if (ev->size) { /* the first and last byte of every piece tell that it fits */
         CHECK_INT(p[0], (uint8_t)fill_at((size_t)(s->bytes % (23 * 4096))));
-        CHECK_INT(p[ev->size - 1], (uint8_t)fill_at((size_t)((s->bytes + ev->size - 1) % (23 * 4096))));
+        CHECK_INT(p[ev->size - 1],
+                  (uint8_t)fill_at((size_t)((s->bytes + ev->size - 1) % (23 * 4096))));
     }
     s->bytes += ev->size;
     s->firsts += ev->first;
@@ -1730,7 +1924,8 @@ TEST(loop_large_in_parts)
     CHECK_INT(s.bytes, LARGE);
     CHECK(s.firsts == 1 && s.lasts == 1 && s.wholes == 1);
     CHECK(h.w.h.peak < before + 16384);
-    printf("  loop: heap while 64 MiB came in parts: %lu bytes\n", (unsigned long)(h.w.h.peak - before));
+    printf("  loop: heap while 64 MiB came in parts: %lu bytes\n",
+           (unsigned long)(h.w.h.peak - before));
     free(piece);
     close(fd);
     hub_run(&h, 20);
@@ -1739,8 +1934,8 @@ TEST(loop_large_in_parts)
     buf_free(&got);
 }
 
-/* A server of one blocking connection: 101, then a message of LARGE bytes in one frame, then
-   one in small frames, then Close. */
+/* A server of one blocking connection: 101, then a message of LARGE bytes in one frame,
+   then one in small frames, then Close. */
 static void *large_server(void *arg)
 {
     int listener = *(int *)arg, fd = accept(listener, NULL, NULL);
@@ -1757,13 +1952,16 @@ static void *large_server(void *arg)
     buf_add(&answer, h, ws_frame_encode(&f, h));
     if (write(fd, answer.p, answer.n) != (ssize_t)answer.n) goto out;
     for (at = 0; at < LARGE;) {
-        ssize_t n = write(fd, fill + at % PERIOD, LARGE - at < PERIOD - at % PERIOD ? LARGE - at : PERIOD - at % PERIOD);
+        ssize_t n = write(fd, fill + at % PERIOD,
+                          LARGE - at < PERIOD - at % PERIOD ? LARGE - at
+                                                            : PERIOD - at % PERIOD);
         if (n <= 0) goto out;
         at += (size_t)n;
     }
     buf_clear(&answer);
     for (at = 0; at < 1000000; at += 1000)
-        put_frame(&answer, (at ? 0 : 2) | (at + 1000 == 1000000 ? 128 : 0), 0, fill + at % PERIOD, 1000, 0);
+        put_frame(&answer, (at ? 0 : 2) | (at + 1000 == 1000000 ? 128 : 0), 0,
+                  fill + at % PERIOD, 1000, 0);
     put_close(&answer, 0, 1000, "");
     for (at = 0; at < answer.n;) {
         ssize_t n = write(fd, answer.p + at, answer.n - at);
@@ -1812,17 +2010,25 @@ TEST(blocking_large_in_parts)
     CHECK_INT(which, 2);
     CHECK_INT(s[0].bytes, LARGE);
     CHECK(s[1].bytes == 1000000 && s[1].firsts == 1);
-    CHECK(w.h.peak < before + 3 * (65536 + 65536) + 8192);     /* up to parts_over, and what is read ahead */
-    printf("  blocking: heap while 64 MiB came in parts: %lu bytes\n", (unsigned long)(w.h.peak - before));
+    CHECK(w.h.peak < before + 3 * (65536 + 65536) +
+                         8192); /* up to parts_over, and what is read ahead */
+    printf("  blocking: heap while 64 MiB came in parts: %lu bytes\n",
+           (unsigned long)(w.h.peak - before));
     ws_free(c);
     pthread_join(thread, NULL);
     close(listener);
     CHECK_INT(w.h.live, 0);
 }
 
-/* Both ends in one loop: the client sends from a source, the server takes parts and echoes
-   them; memory stays flat on both sides. */
-typedef struct relay { source q; sum back; ws_conn *client; uint64_t echoed; int busy; } relay;
+/* Both ends in one loop: the client sends from a source, the server takes parts and
+   echoes them; memory stays flat on both sides. */
+typedef struct relay {
+    source q;
+    sum back;
+    ws_conn *client;
+    uint64_t echoed;
+    int busy;
+} relay;
 
 static void relay_event(hub *h, const ws_event *ev)
 {
@@ -1867,7 +2073,8 @@ TEST(loop_source_to_parts)
     CHECK(r.back.firsts == 1 && r.back.lasts == 1);
     CHECK_INT(r.busy, 1);
     CHECK(h.w.h.peak < before + ((size_t)4 << 20));
-    printf("  loop: heap while 8 MiB went from a source and back: %lu bytes\n", (unsigned long)(h.w.h.peak - before));
+    printf("  loop: heap while 8 MiB went from a source and back: %lu bytes\n",
+           (unsigned long)(h.w.h.peak - before));
     hub_free(&h);
 }
 
@@ -1917,7 +2124,10 @@ TEST(loop_endless_is_fair)
         uint64_t start = ws_loop_now(h.l), took;
         put_frame(&in, 0x82, 1, fill, 10, 0);
         CHECK_INT(write(fd, in.p, in.n), in.n);
-        while (got.n < 12 && ws_loop_now(h.l) < start + 5000) { hub_run(&h, 0); raw_read(fd, &got); }
+        while (got.n < 12 && ws_loop_now(h.l) < start + 5000) {
+            hub_run(&h, 0);
+            raw_read(fd, &got);
+        }
         CHECK_INT(got.n, 12);
         took = ws_loop_now(h.l) - start;
         if (took > slowest) slowest = took;
@@ -1948,7 +2158,8 @@ TEST(loop_endless_is_bounded)
     memset(&cfg, 0, sizeof cfg);
     hub_open(&h, &cfg, NULL);
     fd = raw_open(&h);
-    CHECK(!setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small));    /* fixed, so that it fills */
+    CHECK(!setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small,
+                      sizeof small)); /* fixed, so that it fills */
     source_init(&q, NULL, (size_t)-1, 0);
     before = h.w.h.now;
     CHECK_INT(ws_send_from(h.last, 2, source_read, &q), 0);
@@ -1959,7 +2170,11 @@ TEST(loop_endless_is_bounded)
         calls = q.calls;
     }
     CHECK(calls > 10);
-    for (i = 0; i < 300; i++) { ws_want_writable(h.last); ws_ping(h.last, "x", 1); hub_run(&h, 0); }
+    for (i = 0; i < 300; i++) {
+        ws_want_writable(h.last);
+        ws_ping(h.last, "x", 1);
+        hub_run(&h, 0);
+    }
     CHECK_INT(q.calls, calls);
     CHECK(h.w.h.now < before + 32768);
     ws_drop(h.last);
@@ -1975,7 +2190,8 @@ static void fail_on_writable(hub *h, const ws_event *ev)
     if (ev->type == WS_EV_WRITABLE) ++*(int *)h->user;
 }
 
-/* asked for completion while it cannot come: the loop sleeps, and does not turn in circles */
+/* asked for completion while it cannot come: the loop sleeps, and does not turn in
+   circles */
 TEST(loop_completion_waits)
 {
     int how;
@@ -2030,11 +2246,16 @@ TEST(loop_completion_waits)
 
 static void drop_event(hub *h, const ws_event *ev)
 {
-    if (ev->type == WS_EV_CLOSE) { CHECK_INT(ev->code, 1006); CHECK_INT(ev->clean, 0); CHECK_INT(ev->error, 0); }
+    if (ev->type == WS_EV_CLOSE) {
+        CHECK_INT(ev->code, 1006);
+        CHECK_INT(ev->clean, 0);
+        CHECK_INT(ev->error, 0);
+    }
     if (ev->type != WS_EV_MESSAGE) return;
     CHECK_INT(ws_send(ev->conn, 2, fill, 5000), 0);
     ws_drop(h->user ? (ws_conn *)h->user : ev->conn);       /* itself, or another */
-    CHECK_INT(ws_send(h->user ? (ws_conn *)h->user : ev->conn, 2, fill, 50), WS_ERR_STATE);
+    CHECK_INT(ws_send(h->user ? (ws_conn *)h->user : ev->conn, 2, fill, 50),
+              WS_ERR_STATE);
 }
 
 TEST(loop_drop)
@@ -2070,8 +2291,10 @@ TEST(loop_drop)
     }
 }
 
-#define SOCKET_TESTS T(loop_sendv) T(loop_cut_order) T(loop_lent_bytes) T(loop_large_in_parts) T(blocking_large_in_parts) \
-    T(loop_source_to_parts) T(loop_endless_is_fair) T(loop_endless_is_bounded) T(loop_completion_waits) T(loop_drop)
+#define SOCKET_TESTS T(loop_sendv) T(loop_cut_order) T(loop_lent_bytes) \
+    T(loop_large_in_parts) T(blocking_large_in_parts) T(loop_source_to_parts) \
+    T(loop_endless_is_fair) T(loop_endless_is_bounded) T(loop_completion_waits) \
+    T(loop_drop)
 #else
 #define SOCKET_TESTS
 #endif

@@ -1,15 +1,17 @@
-/* Every driver of ws.h on real sockets of this machine: blocking client, own loop, loop.
-   Raw sockets play the peers that misbehave. Needs only cc; sec_ names are rows of threats.md. */
+/* Every driver of ws.h on real sockets of this machine: blocking client, own loop,
+   loop. Raw sockets play the peers that misbehave. Needs only cc; sec_ names are rows
+   of threats.md. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #ifndef _WIN32
-/* The library's name lookup goes through here, so that a name can have the addresses that a
-   test wants. */
+/* The library's name lookup goes through here, so that a name can have the addresses
+   that a test wants. */
 #include <sys/types.h>
 #include <sys/socket.h>
 #include <netdb.h>
-static int fake_lookup(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+static int fake_lookup(const char *, const char *, const struct addrinfo *,
+                       struct addrinfo **);
 static void fake_free(struct addrinfo *);
 #define getaddrinfo fake_lookup
 #define freeaddrinfo fake_free
@@ -63,7 +65,8 @@ int main(void)
 
 /* ---- small things ---- */
 
-/* open_files, once threads that look names up have ended: at most a few seconds from now. */
+/* open_files, once threads that look names up have ended: at most a few seconds from
+   now. */
 static int files_settle(int want)
 {
     int i;
@@ -194,7 +197,8 @@ static raw raw_connect(int port, int rcvbuf)
     memset(&r, 0, sizeof r);
     r.fd = raw_socket(rcvbuf);
     r.buf = (unsigned char *)malloc(RAW_MAX);
-    if (connect(r.fd, (struct sockaddr *)&a, sizeof a)) test_fault(__FILE__, __LINE__, "connect");
+    if (connect(r.fd, (struct sockaddr *)&a, sizeof a))
+        test_fault(__FILE__, __LINE__, "connect");
     nonblocking(r.fd);
     return r;
 }
@@ -270,7 +274,8 @@ static size_t raw_build(unsigned char *out, int first, const void *p, size_t n,
         h += 4;
     }
     for (i = 0; i < n; i++)
-        out[h + i] = (unsigned char)(((const unsigned char *)p)[i] ^ (key ? key[i & 3] : 0));
+        out[h + i] = (unsigned char)(((const unsigned char *)p)[i] ^
+                                     (key ? key[i & 3] : 0));
     return h + n;
 }
 
@@ -440,7 +445,8 @@ static void converse(const char *url)
             CHECK_INT(ev.code, 3001);
             CHECK_INT(ev.clean, 1);
             CHECK_INT(ev.error, 0);
-            CHECK(!*ev.reason || !strcmp(ev.reason, "bye"));   /* a peer may repeat the reason */
+            CHECK(!*ev.reason ||
+                  !strcmp(ev.reason, "bye")); /* a peer may repeat the reason */
             continue;
         }
         CHECK_INT(closed, 0);
@@ -539,13 +545,14 @@ static struct sockaddr_storage fake_address[3];
 static const char *fake_live;
 static int fake_port;
 
-static int fake_lookup(const char *name, const char *service, const struct addrinfo *hints,
-                       struct addrinfo **list)
+static int fake_lookup(const char *name, const char *service,
+                       const struct addrinfo *hints, struct addrinfo **list)
 {
     const char *at[3];
     int i;
 
-    if (!name || strcmp(name, "several.test")) return getaddrinfo(name, service, hints, list);
+    if (!name || strcmp(name, "several.test"))
+        return getaddrinfo(name, service, hints, list);
     at[0] = "::1";
     at[1] = "127.0.0.1";
     at[2] = fake_live;
@@ -568,7 +575,11 @@ static int fake_lookup(const char *name, const char *service, const struct addri
     return 0;
 }
 
-static void fake_free(struct addrinfo *list) { if (list != fake_list) freeaddrinfo(list); }
+static void fake_free(struct addrinfo *list)
+{
+    if (list != fake_list)
+        freeaddrinfo(list);
+}
 
 TEST(name_with_several_addresses)
 {
@@ -654,8 +665,19 @@ TEST(connection_refused)
     CHECK_INT(files_settle(base), base);
 }
 
-static ptrdiff_t null_read(void *user, void *bytes, size_t n) { (void)user; (void)bytes; (void)n; return 0; }
-static ptrdiff_t null_write(void *user, const void *bytes, size_t n) { (void)user; (void)bytes; return (ptrdiff_t)n; }
+static ptrdiff_t null_read(void *user, void *bytes, size_t n)
+{
+    (void)user;
+    (void)bytes;
+    (void)n;
+    return 0;
+}
+static ptrdiff_t null_write(void *user, const void *bytes, size_t n)
+{
+    (void)user;
+    (void)bytes;
+    return (ptrdiff_t)n;
+}
 
 /* A fault of the settings names the field. */
 static void see_socket(void *user, intptr_t socket) { (void)user; (void)socket; }
@@ -667,84 +689,152 @@ TEST(faults_name_the_field)
     static const ws_route bad_route[] = { { "chat", NULL, 1 }, { NULL, NULL, 0 } };
     static const ws_extension nothing;
     static const ws_extension *const bad_extension[] = { &nothing, NULL };
-    static const struct { const char *name, *whose; } fields[] = {
-        { "protocols", "cs" }, { "headers", "cs" }, { "proxy_headers", "d" }, { "origin", "c" },
-        { "host", "c" }, { "routes", "s" }, { "trusted_proxies", "s" }, { "method", "c" },
-        { "body_size", "c" }, { "version", "c" }, { "io", "cs" }, { "extensions", "cs" },
-        { "deflate", "cs" }, { "io", "cs" }, { "memory", "cs" }, { "origins", "s" },
-        { "max_connections", "l" }, { "reconnect", "d" }, { "on_socket", "d" }, { "ask", "s" },
-        { "send_timeout", "c" }
-    };
+    static const struct { const char *name, *whose;
+    } fields[] = { { "protocols", "cs" },
+                   { "headers", "cs" },
+                   { "proxy_headers", "d" },
+                   { "origin", "c" },
+                   { "host", "c" },
+                   { "routes", "s" },
+                   { "trusted_proxies", "s" },
+                   { "method", "c" },
+                   { "body_size", "c" },
+                   { "version", "c" },
+                   { "io", "cs" },
+                   { "extensions", "cs" },
+                   { "deflate", "cs" },
+                   { "io", "cs" },
+                   { "memory", "cs" },
+                   { "origins", "s" },
+                   { "max_connections", "l" },
+                   { "reconnect", "d" },
+                   { "on_socket", "d" },
+                   { "ask", "s" },
+                   { "send_timeout", "c" } };
     static const char *const roles[] = { "c", "s", "cd", "sl" };
     static uint64_t block[2000];
     size_t i;
     int role;
 
-    for (i = 0; i < sizeof fields / sizeof *fields; i++) for (role = 0; role < 4; role++) {
-        ws_codec codec;
-        ws_deflate deflate;
-        ws_config cfg;
-        ws_loop *loop;
-        ws_conn *c;
-        char text[160], words[80];
-        int fits = strpbrk(fields[i].whose, roles[role]) != NULL;
+    for (i = 0; i < sizeof fields / sizeof *fields; i++)
+        for (role = 0; role < 4; role++) {
+            ws_codec codec;
+            ws_deflate deflate;
+            ws_config cfg;
+            ws_loop *loop;
+            ws_conn *c;
+            char text[160], words[80];
+            int fits = strpbrk(fields[i].whose, roles[role]) != NULL;
 
-        memset(&cfg, 0, sizeof cfg);
-        memset(&codec, 0, sizeof codec);
-        memset(&deflate, 0, sizeof deflate);
-        deflate.codec = &codec;
-        deflate.level = 10;
-        switch (i) {
-        case 0: cfg.protocols = "a b"; break;
-        case 1: cfg.headers = bad_header; break;
-        case 2: cfg.proxy_headers = bad_header; break;
-        case 3: cfg.origin = ""; break;
-        case 4: cfg.host = "a\nb"; break;
-        case 5: cfg.routes = bad_route; break;
-        case 6: cfg.memory = block; cfg.memory_size = sizeof block; cfg.trusted_proxies = 1; break;
-        case 7: cfg.method = "GET it"; break;
-        case 8: cfg.body_size = 1; break;
-        case 9: cfg.version = 12; break;
-        case 10: cfg.io.write = null_write; break;
-        case 11: cfg.extensions = bad_extension; break;
-        case 12: cfg.deflate = &deflate; break;
-        case 13: cfg.io.write = null_write; cfg.io.read = null_read; if (role < 2) continue; break;
-        case 14: cfg.memory = block; cfg.memory_size = sizeof block; if (role < 2) continue; break;
-        case 15: cfg.origins = "same"; if (fits) continue; break;
-        case 16: cfg.max_connections = 1; if (fits) continue; break;
-        case 17: cfg.reconnect = 1; if (fits) continue; break;
-        case 18: cfg.on_socket = see_socket; if (fits) continue; break;
-        case 19: cfg.ask = 1; if (fits) continue; break;
-        case 20: cfg.send_timeout = 1; if (fits) continue; break;
+            memset(&cfg, 0, sizeof cfg);
+            memset(&codec, 0, sizeof codec);
+            memset(&deflate, 0, sizeof deflate);
+            deflate.codec = &codec;
+            deflate.level = 10;
+            switch (i) {
+            case 0: cfg.protocols = "a b"; break;
+            case 1: cfg.headers = bad_header; break;
+            case 2: cfg.proxy_headers = bad_header; break;
+            case 3: cfg.origin = ""; break;
+            case 4: cfg.host = "a\nb"; break;
+            case 5: cfg.routes = bad_route; break;
+            case 6:
+                cfg.memory = block;
+                cfg.memory_size = sizeof block;
+                cfg.trusted_proxies = 1;
+                break;
+            case 7: cfg.method = "GET it"; break;
+            case 8: cfg.body_size = 1; break;
+            case 9: cfg.version = 12; break;
+            case 10: cfg.io.write = null_write; break;
+            case 11: cfg.extensions = bad_extension; break;
+            case 12: cfg.deflate = &deflate; break;
+            case 13:
+                cfg.io.write = null_write;
+                cfg.io.read = null_read;
+                if (role < 2)
+                    continue;
+                break;
+            case 14:
+                cfg.memory = block;
+                cfg.memory_size = sizeof block;
+                if (role < 2)
+                    continue;
+                break;
+            case 15:
+                cfg.origins = "same";
+                if (fits)
+                    continue;
+                break;
+            case 16:
+                cfg.max_connections = 1;
+                if (fits)
+                    continue;
+                break;
+            case 17:
+                cfg.reconnect = 1;
+                if (fits)
+                    continue;
+                break;
+            case 18:
+                cfg.on_socket = see_socket;
+                if (fits)
+                    continue;
+                break;
+            case 19:
+                cfg.ask = 1;
+                if (fits)
+                    continue;
+                break;
+            case 20:
+                cfg.send_timeout = 1;
+                if (fits)
+                    continue;
+                break;
+            }
+            sprintf(words, "%s%s%s", fields[i].name, fits ? "" : ": only for ",
+                    fits                      ? ""
+                    : *fields[i].whose == 'c' ? "clients"
+                    : *fields[i].whose == 's' ? "servers"
+                    : *fields[i].whose == 'l' ? "listeners"
+                                              : "clients that connect by themselves");
+            if (i == 6)
+                strcpy(words, role % 2 ? "memory" : "trusted_proxies: only for servers");
+            loop = ws_loop_new(NULL);
+            if (role == 3) {
+                CHECK_INT(ws_listen(loop, "127.0.0.1:0", &cfg), WS_ERR_ARGUMENT);
+                sprintf(text, "%s: 127.0.0.1:0: %s", ws_error_string(WS_ERR_ARGUMENT),
+                        words);
+                CHECK_STR(ws_loop_error_text(loop), text);
+            } else {
+                c = role == 0   ? ws_client_new("ws://h/", &cfg)
+                    : role == 1 ? ws_server_new(&cfg)
+                                : ws_dial(loop, "ws://127.0.0.1:1/", &cfg);
+                sprintf(text, "%s: %s", ws_error_string(WS_ERR_ARGUMENT), words);
+                CHECK_STR(ws_error_text(c), text);
+                ws_free(c);
+            }
+            ws_loop_free(loop);
         }
-        sprintf(words, "%s%s%s", fields[i].name, fits ? "" : ": only for ",
-                fits ? "" : *fields[i].whose == 'c' ? "clients"
-                : *fields[i].whose == 's' ? "servers" : *fields[i].whose == 'l' ? "listeners"
-                : "clients that connect by themselves");
-        if (i == 6) strcpy(words, role % 2 ? "memory" : "trusted_proxies: only for servers");
-        loop = ws_loop_new(NULL);
-        if (role == 3) {
-            CHECK_INT(ws_listen(loop, "127.0.0.1:0", &cfg), WS_ERR_ARGUMENT);
-            sprintf(text, "%s: 127.0.0.1:0: %s", ws_error_string(WS_ERR_ARGUMENT), words);
-            CHECK_STR(ws_loop_error_text(loop), text);
-        } else {
-            c = role == 0 ? ws_client_new("ws://h/", &cfg) : role == 1 ? ws_server_new(&cfg)
-              : ws_dial(loop, "ws://127.0.0.1:1/", &cfg);
-            sprintf(text, "%s: %s", ws_error_string(WS_ERR_ARGUMENT), words);
-            CHECK_STR(ws_error_text(c), text);
-            ws_free(c);
-        }
-        ws_loop_free(loop);
-    }
 }
 
 TEST(listen_errors)
 {
-    static const char *const bad[] = { "", "nonsense", "127.0.0.1:", "127.0.0.1:70000",
-        "127.0.0.1:-1", "127.0.0.1:x", "[::1:80", "256.0.0.1:0", "unix:",
+    static const char *const bad[] = {
+        "",
+        "nonsense",
+        "127.0.0.1:",
+        "127.0.0.1:70000",
+        "127.0.0.1:-1",
+        "127.0.0.1:x",
+        "[::1:80",
+        "256.0.0.1:0",
+        "unix:",
         "unix:/nonexistent/dir/sock",
-        ("unix:/tmp/0123456789012345678901234567890123456789012345678901234567890123456789"
-         "0123456789012345678901234567890123456789") };
+        ("unix:/tmp/"
+          "0123456789012345678901234567890123456789012345678901234567890123456789"
+         "0123456789012345678901234567890123456789")
+    };
     ws_loop *loop = ws_loop_new(NULL);
     int base = open_files(), port, other, l;
     size_t i;
@@ -755,7 +845,8 @@ TEST(listen_errors)
         CHECK(r < 0);
         if (r >= 0) printf("    listened on \"%s\"\n", bad[i]);
         CHECK(*ws_loop_error_text(loop));
-        if (r == WS_ERR_ARGUMENT) CHECK(strstr(ws_loop_error_text(loop), "host:port") != NULL);
+        if (r == WS_ERR_ARGUMENT)
+            CHECK(strstr(ws_loop_error_text(loop), "host:port") != NULL);
     }
     CHECK_INT(open_files(), base);
     other = raw_listen(&port);
@@ -967,7 +1058,8 @@ static void http_hook(const ws_event *ev)
     static const ws_header headers[] = {
         { "Content-Type", "text/plain" }, { "X-Test", "yes" }, { NULL, NULL } };
     if (ev->type != WS_EV_HTTP) return;
-    snprintf(V[0].target, sizeof V[0].target, "%s %s", ws_method(ev->conn), ws_target(ev->conn));
+    snprintf(V[0].target, sizeof V[0].target, "%s %s", ws_method(ev->conn),
+             ws_target(ev->conn));
     if (!strcmp(ws_target(ev->conn), "/none")) return;
     CHECK_INT(ws_http_reply(ev->conn, 200, headers, "hello page", 10), 0);
     CHECK(ws_http_reply(ev->conn, 200, headers, "twice", 5) < 0);
@@ -1083,7 +1175,11 @@ static void free_hook(const ws_event *ev)
         free_done = 1;
         if (free_whom == 0) { free_one(ev->conn); return; }
         if (free_whom == 1) {
-            for (i = 0; i < live_n; i++) if (live[i] != ev->conn) { free_one(live[i]); break; }
+            for (i = 0; i < live_n; i++)
+                if (live[i] != ev->conn) {
+                    free_one(live[i]);
+                    break;
+                }
         } else {
             while (live_n) free_one(live[0]);
             return;
@@ -1148,9 +1244,10 @@ TEST(free_inside_any_event)
                 for (k = 0; k < live_n; k++)
                     for (i = 0, e = 0; i < 500 && !e; i++) {
                         e = ws_send(live[k], WS_OP_BINARY, block, sizeof block);
-                        if (i % 4 == 3) {       /* nothing but what the client end was sent */
+                        if (i % 4 == 3) { /* nothing but what the client end was sent */
                             int before = V[1].message;
-                            CHECK(turn(loop, 0) <= 0 || free_done || V[1].message > before);
+                            CHECK(turn(loop, 0) <= 0 || free_done ||
+                                  V[1].message > before);
                         }
                         if (free_done) break;
                     }
@@ -1163,7 +1260,7 @@ TEST(free_inside_any_event)
             for (k = 0; k < 60; k++) {
                 int i;
                 for (i = 0; i < N; i++) { raw_pull(&r[i]); r[i].n = 0; }
-                if (k == 30 && when[w] == WS_EV_HTTP)   /* else the loop lingers for them */
+                if (k == 30 && when[w] == WS_EV_HTTP) /* else the loop lingers for them */
                     for (i = 0; i < N; i++) raw_close(&extra[i]);
                 turn(loop, 1);
             }
@@ -1414,11 +1511,14 @@ TEST(sec_D4_close_stalls)
     CHECK_INT(V[0].open, 0);
     CHECK(V[0].error != 0);
 
-    fresh();                                    /* we close, the peer sends on, never Close */
+    fresh(); /* we close, the peer sends on, never Close */
     r = raw_client(loop, port, 0);
     ws_close(V[0].conn, 1000, NULL);
     t = now_ms();
-    while (!V[0].close && now_ms() - t < 1500) { raw_frame(&r, 0x81, "talk", 4); turn(loop, 5); }
+    while (!V[0].close && now_ms() - t < 1500) {
+        raw_frame(&r, 0x81, "talk", 4);
+        turn(loop, 5);
+    }
     CHECK_INT(V[0].close, 1);
     CHECK(now_ms() - t < 500);
     raw_close(&r);
@@ -1426,7 +1526,7 @@ TEST(sec_D4_close_stalls)
     CHECK_INT(ws_loop_count(loop), 0);
     ws_loop_free(loop);
 
-    lfd = raw_listen(&port);                    /* client: the server answers but no FIN */
+    lfd = raw_listen(&port); /* client: the server answers but no FIN */
     snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
     fresh();
     c = ws_open(url, &cfg);
@@ -1539,9 +1639,11 @@ TEST(sec_G2_slow_reader)
     CHECK(refused > 900000);
     CHECK(taken > 100);
     CHECK(h.peak == early);     /* flat from the first refusals on */
-    CHECK(h.peak - flat <= 4u * cfg.max_backlog);   /* half of it: spare blocks of the loop */
+    CHECK(h.peak - flat <=
+          4u * cfg.max_backlog); /* half of it: spare blocks of the loop */
     if (h.peak - flat > 4u * cfg.max_backlog)
-        printf("    %d KiB heap for a backlog of 256 KiB\n", (int)((h.peak - flat) >> 10));
+        printf("    %d KiB heap for a backlog of 256 KiB\n",
+               (int)((h.peak - flat) >> 10));
     CHECK_INT(ws_error(stuck), 0);
     CHECK(ws_buffered(stuck) <= cfg.max_backlog);
     for (i = 0; i < 10; i++)
@@ -1553,7 +1655,11 @@ TEST(sec_G2_slow_reader)
     }
     CHECK_INT(V[0].writable, 0);
     t = now_ms();                               /* it starts to read: WRITABLE, once */
-    while (!V[0].writable && now_ms() - t < 5000) { raw_pull(&r); r.n = 0; turn(loop, 1); }
+    while (!V[0].writable && now_ms() - t < 5000) {
+        raw_pull(&r);
+        r.n = 0;
+        turn(loop, 1);
+    }
     CHECK_INT(V[0].writable, 1);
     CHECK_INT(ws_send(stuck, WS_OP_BINARY, block, sizeof block), 0);
     raw_close(&r);
@@ -1626,7 +1732,8 @@ TEST(echo_of_many_sizes)
     ws_loop *loop = serve("127.0.0.1:0", NULL, &port);
     raw r = raw_client(loop, port, 0);
     enum { COUNT = 1500 };
-    size_t *size = (size_t *)malloc(COUNT * sizeof *size), total = 0, txn = 0, off = 0, want = 0;
+    size_t *size = (size_t *)malloc(COUNT * sizeof *size), total = 0, txn = 0, off = 0,
+           want = 0;
     unsigned char *tx, *body = (unsigned char *)malloc(70000), *expect;
     uint64_t end;
     uint32_t seed = 12345;
@@ -1840,16 +1947,24 @@ TEST(sec_H6_high_descriptors)
 
 /* ---- cfg.io: a transport that misbehaves on purpose ---- */
 
-/* Two byte queues between a client with cfg.io and a server engine. At call number `at` the
-   transport does `what` instead of its work. */
-enum { BAD_NONE, BAD_ERROR, BAD_END, BAD_SHORT, BAD_WANT_READ, BAD_WANT_WRITE, BAD_KINDS };
+/* Two byte queues between a client with cfg.io and a server engine. At call number `at`
+   the transport does `what` instead of its work. */
+enum {
+    BAD_NONE,
+    BAD_ERROR,
+    BAD_END,
+    BAD_SHORT,
+    BAD_WANT_READ,
+    BAD_WANT_WRITE,
+    BAD_KINDS
+};
 
 typedef struct wire {
     ws_conn *server;
     unsigned char up[200000], down[200000];     /* to the server, to the client */
     size_t up_n, down_n;
     long calls, at;
-    int what, closes, again;                    /* again: repeat `what` on every call after */
+    int what, closes, again; /* again: repeat `what` on every call after */
     int ended, flip;
 } wire;
 
@@ -1929,7 +2044,8 @@ static ptrdiff_t wire_write(void *user, const void *bytes, size_t n)
 
 static void wire_close(void *user) { ((wire *)user)->closes++; }
 
-/* One conversation; returns the calls it took. own: driven by ws_step, else by ws_recv. */
+/* One conversation; returns the calls it took. own: driven by ws_step, else by
+   ws_recv. */
 static long wire_run(int what, long at, int again, int own)
 {
     static wire w;
@@ -1981,8 +2097,8 @@ static long wire_run(int what, long at, int again, int own)
     CHECK_INT(h.now, 0);
     ws_free(w.server);
     if (test_faults)
-        printf("    fault kind %d at call %ld of %ld, again %d, own %d\n", what, at, w.calls,
-               again, own);
+        printf("    fault kind %d at call %ld of %ld, again %d, own %d\n", what, at,
+               w.calls, again, own);
     return w.calls;
 }
 
@@ -2001,8 +2117,8 @@ TEST(sec_H5_io_faults_at_every_call)
     }
 }
 
-/* A blocking read function over a socketpair: the library must not ask for more bytes than
-   the protocol owes it, or this hangs. */
+/* A blocking read function over a socketpair: the library must not ask for more bytes
+   than the protocol owes it, or this hangs. */
 static ptrdiff_t pair_read(void *user, void *bytes, size_t n)
 {
     ssize_t k = read(*(int *)user, bytes, n);
@@ -2054,8 +2170,10 @@ TEST(io_blocking_over_socketpair)
     CHECK_INT(ws_send_text(c, "hi"), 0);
     while (ws_recv(c, &ev, 5000) > 0) {
         if (ev.type != WS_EV_MESSAGE) continue;
-        if (got++ == 0) { CHECK_INT(ev.size, 2); ws_send(c, WS_OP_BINARY, big, sizeof big); }
-        else {
+        if (got++ == 0) {
+            CHECK_INT(ev.size, 2);
+            ws_send(c, WS_OP_BINARY, big, sizeof big);
+        } else {
             CHECK(ev.size == sizeof big && !memcmp(ev.data, big, sizeof big));
             ws_close(c, 1000, NULL);
         }
@@ -2100,7 +2218,8 @@ TEST(no_allocation_per_message)
         }
         CHECK_INT(h.calls - before, 0);
         if (h.calls != before)
-            printf("    %ld calls for 1000 messages of %d bytes\n", h.calls - before, (int)n);
+            printf("    %ld calls for 1000 messages of %d bytes\n", h.calls - before,
+                   (int)n);
     }
     raw_close(&r);
     ws_loop_free(loop);
@@ -2114,7 +2233,9 @@ static long resident(void)
     char line[200];
     long kb = -1;
     FILE *f = fopen("/proc/self/smaps_rollup", "r");
-    while (f && fgets(line, sizeof line, f)) if (sscanf(line, "Rss: %ld", &kb) == 1) break;
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "Rss: %ld", &kb) == 1)
+            break;
     if (f) fclose(f);
     return kb < 0 ? -1 : kb * 1024;
 }
@@ -2132,7 +2253,8 @@ TEST(memory_of_an_idle_connection)
 
     getrlimit(RLIMIT_NOFILE, &lim);
     if (lim.rlim_max != RLIM_INFINITY && lim.rlim_max < WARM + N + 100) {
-        printf("SKIP memory_of_an_idle_connection: at most %ld descriptors\n", (long)lim.rlim_max);
+        printf("SKIP memory_of_an_idle_connection: at most %ld descriptors\n",
+               (long)lim.rlim_max);
         return;
     }
     lim.rlim_cur = WARM + N + 100;
@@ -2398,7 +2520,8 @@ TEST(backlog_is_what_cannot_leave)
     fresh();
     loop = serve("127.0.0.1:0", &cfg, &port);
     r = raw_client(loop, port, 0);
-    for (i = 0; i < 1000; i++) taken += !ws_send(V[0].conn, WS_OP_BINARY, block, sizeof block);
+    for (i = 0; i < 1000; i++)
+        taken += !ws_send(V[0].conn, WS_OP_BINARY, block, sizeof block);
     CHECK_INT(taken, 1000);
     raw_close(&r);
     ws_loop_free(loop);
@@ -2465,7 +2588,7 @@ TEST(turns_end)
     ws_loop_free(loop);
 }
 
-/* ==== one call each, over sockets ====================================================== */
+/* ==== one call each, over sockets =================================================== */
 
 /* A socket from elsewhere, with the request and a first frame already read. */
 TEST(adopted_with_what_was_read)
@@ -2685,7 +2808,8 @@ TEST(sec_B9_no_tls)
     ws_loop_free(loop);
 }
 
-/* a peer that says its last words and hangs up while we are paused is heard after ws_resume */
+/* a peer that says its last words and hangs up while we are paused is heard after
+   ws_resume */
 TEST(hang_up_while_paused)
 {
     static const char last[] = "\x81\x85\0\0\0\0hello\x88\x82\0\0\0\0\x03\xe8";
@@ -2719,22 +2843,31 @@ TEST(hang_up_while_paused)
     unlink(at.sun_path);
 }
 
-TESTS(T(on_socket) T(resume_in_every_state) T(paused_while_connecting) T(paused_peer_resets)
-    T(copies_of_sockets) T(two_heaps) T(backlog_is_what_cannot_leave) T(poll_until_is_in_time) T(turns_end)
-    LINUX_TESTS     /* first, on a heap without holes */
-    T(blocking_client) T(blocking_client_ipv6) T(blocking_client_unix)
-    T(name_with_several_addresses) T(connection_refused) T(faults_name_the_field) T(listen_errors) T(own_loop) T(adopt)
-    T(loop_of_everything) T(poll_times) T(broadcast) T(http)
-    T(free_inside_any_event) T(loop_free_with_live_connections)
-    T(sec_A20_slow_handshake) T(sec_D4_close_stalls) T(sec_D8_silent_peer)
-    T(sec_G2_slow_reader) T(sec_H3_reset_and_sigpipe) T(sec_H4_accept_without_descriptors)
-    T(sec_H6_high_descriptors)
-    T(connect_and_close_1000_times) T(echo_through_a_tiny_window) T(echo_of_many_sizes)
-    T(sec_H5_io_faults_at_every_call) T(io_blocking_over_socketpair)
-    T(no_allocation_per_message)
-      T(adopted_with_what_was_read) T(remote_behind_proxies) T(attempt_given_up)
-      T(detached_on_both_ends) T(burst_beside_a_calm_connection)
-      T(no_delay_on_both_ends) T(http_goes_elsewhere)
-      T(sec_B9_no_tls) T(hang_up_while_paused))
+TESTS(
+    T(on_socket) T(resume_in_every_state) T(paused_while_connecting) T(
+        paused_peer_resets) T(copies_of_sockets) T(two_heaps)
+        T(backlog_is_what_cannot_leave) T(poll_until_is_in_time) T(
+            turns_end) LINUX_TESTS /* first, on a heap without holes */
+            T(blocking_client) T(blocking_client_ipv6) T(blocking_client_unix) T(
+                name_with_several_addresses) T(connection_refused)
+                T(faults_name_the_field) T(listen_errors) T(own_loop) T(adopt) T(
+                    loop_of_everything) T(poll_times) T(broadcast) T(http)
+                    T(free_inside_any_event) T(loop_free_with_live_connections) T(
+                        sec_A20_slow_handshake) T(sec_D4_close_stalls)
+                        T(sec_D8_silent_peer) T(sec_G2_slow_reader) T(
+                            sec_H3_reset_and_sigpipe) T(sec_H4_accept_without_descriptors)
+                            T(sec_H6_high_descriptors) T(connect_and_close_1000_times)
+                                T(echo_through_a_tiny_window) T(echo_of_many_sizes)
+                                    T(sec_H5_io_faults_at_every_call)
+                                        T(io_blocking_over_socketpair) T(
+                                            no_allocation_per_message)
+                                            T(adopted_with_what_was_read) T(
+                                                remote_behind_proxies) T(attempt_given_up)
+                                                T(detached_on_both_ends)
+                                                    T(burst_beside_a_calm_connection)
+                                                        T(no_delay_on_both_ends)
+                                                            T(http_goes_elsewhere)
+                                                                T(sec_B9_no_tls) T(
+                                                                    hang_up_while_paused))
 
 #endif

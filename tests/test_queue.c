@@ -1,6 +1,6 @@
-/* The output queue against a model of it: messages copied and shared, values that replace
-   older ones, messages in parts, control frames, writes cut anywhere, a full backlog under each
-   policy, and memory failing at any call. No sockets. */
+/* The output queue against a model of it: messages copied and shared, values that
+   replace older ones, messages in parts, control frames, writes cut anywhere, a full
+   backlog under each policy, and memory failing at any call. No sockets. */
 #include "fixture.h"
 
 /* ---- the model: a list of frames ---- */
@@ -46,7 +46,9 @@ static int model_drop(model *m)
     int i = m->begun ? 1 : 0, end, last;
 
     while (i < m->n && (m->f[i].first & 15) != 1 && (m->f[i].first & 15) != 2) i++;
-    for (end = i; end < m->n && ((m->f[end].first & 8) || !(m->f[end].first & 0x80)); end++) { }
+    for (end = i; end < m->n && ((m->f[end].first & 8) || !(m->f[end].first & 0x80));
+         end++) {
+    }
     if (end >= m->n) return 0;
     do {
         last = m->f[i].first & 0x80 && !(m->f[i].first & 8);
@@ -108,7 +110,8 @@ static void mark_data(rig *r, size_t n)     /* the payload tells its id */
     memset(r->data + sizeof r->next_id, r->next_id & 127, n - sizeof r->next_id);
 }
 
-/* Says what the call must return, but for memory, which may always fail when it is made to. */
+/* Says what the call must return, but for memory, which may always fail when it is made
+   to. */
 static int agrees(rig *r, int have, int want)
 {
     if (have == WS_ERR_MEMORY && r->w.h.failed) return 0;
@@ -159,7 +162,8 @@ static void send_part(rig *r, size_t n, int last)
     mark_data(r, n);
     have = ws_send_part(r->s.c, WS_OP_BINARY, r->data, n, last);
     if (agrees(r, have, want)) {
-        model_add(&r->m, (r->m.sending ? 0 : 2) | (last ? 0x80 : 0), r->next_id, -1, wire_of(r, n));
+        model_add(&r->m, (r->m.sending ? 0 : 2) | (last ? 0x80 : 0), r->next_id, -1,
+                  wire_of(r, n));
         r->m.sending = !last;
     }
     r->next_id++;
@@ -175,7 +179,8 @@ static void send_ping(rig *r, size_t n)
     r->next_id++;
 }
 
-/* A ping of the peer: answered behind the queue if it is short, else the latest overtakes. */
+/* A ping of the peer: answered behind the queue if it is short, else the latest
+   overtakes. */
 static void get_ping(rig *r, size_t n)
 {
     size_t limit = r->fixed ? r->s.c->tx->cap / 4 : WS__PONG_QUEUE;
@@ -183,8 +188,11 @@ static void get_ping(rig *r, size_t n)
 
     if (r->m.n > MOST - 9 || ws__held_back(r->s.c) || r->w.h.fail_at) return;
     mark_data(r, n);
-    if ((r->s.c->tx || r->fixed) && rig_bytes(r) > limit) { r->pong = r->next_id; r->pong_n = n; }
-    else model_add(&r->m, 0x8A, r->next_id, -1, wire_of(r, n));
+    if ((r->s.c->tx || r->fixed) && rig_bytes(r) > limit) {
+        r->pong = r->next_id;
+        r->pong_n = n;
+    } else
+        model_add(&r->m, 0x8A, r->next_id, -1, wire_of(r, n));
     side_frame(&r->s, 0x89, r->data, n);
     CHECK_INT(failed, r->w.h.failed);
     r->next_id++;
@@ -246,7 +254,8 @@ static void drain(rig *r, size_t n, int most)
 /* The ids of the frames that went out, in order, and every payload as it was given. */
 static void check_stream(rig *r)
 {
-    const uint8_t *p = (const uint8_t *)r->s.out.p + r->s.head, *end = (const uint8_t *)r->s.out.p + r->s.out.n;
+    const uint8_t *p = (const uint8_t *)r->s.out.p + r->s.head,
+                  *end = (const uint8_t *)r->s.out.p + r->s.out.n;
     int i = 0;
 
     for (; p < end; i++) {
@@ -269,7 +278,8 @@ static void check_stream(rig *r)
 
 static void rig_step(rig *r, uint64_t *seed)
 {
-    size_t n = 4 + (rng_to(seed, 4) ? rng_to(seed, 100) : rng_to(seed, r->fixed ? 300 : 2500));
+    size_t n = 4 + (rng_to(seed, 4) ? rng_to(seed, 100)
+                                    : rng_to(seed, r->fixed ? 300 : 2500));
 
     switch (rng_to(seed, 8)) {
     case 0: case 1: send_plain(r, n, 0); break;
@@ -282,7 +292,10 @@ static void rig_step(rig *r, uint64_t *seed)
     case 5: if (!rng_to(seed, 3)) send_ping(r, 4 + n % 100); break;
     case 6: if (rng_to(seed, 2)) { get_ping(r, 4 + n % 100); break; }
     /* fall through */
-    default: drain(r, rng_to(seed, 3) ? rng_to(seed, 120) : rng_to(seed, 4000), 1 + (int)rng_to(seed, 8)); break;
+    default:
+        drain(r, rng_to(seed, 3) ? rng_to(seed, 120) : rng_to(seed, 4000),
+              1 + (int)rng_to(seed, 8));
+        break;
     }
     CHECK_INT(ws_buffered(r->s.c), rig_bytes(r));
 }
@@ -320,7 +333,8 @@ static void rig_close(rig *r)
     free(r->block);
 }
 
-/* every mixture: what goes out, what waits, what is refused and dropped is as the model says */
+/* every mixture: what goes out, what waits, what is refused and dropped is as the model
+   says */
 TEST(model)
 {
     static rig r;
@@ -331,31 +345,42 @@ TEST(model)
         uint64_t s = seed;
         rig_open(&r, kind & 1, kind & 2, kind & 4, 500u << (seed % 7));
         for (i = 0; i < 600; i++) rig_step(&r, &s);
-        if (r.m.sending) { r.m.sending = 1; drain(&r, (size_t)-1, 1); send_part(&r, 4, 1); }
+        if (r.m.sending) {
+            r.m.sending = 1;
+            drain(&r, (size_t)-1, 1);
+            send_part(&r, 4, 1);
+        }
         rig_close(&r);
     }
 }
 
-/* the same with the n-th allocation failing: what failed was not sent, all else is right */
+/* the same with the n-th allocation failing: what failed was not sent, all else is
+   right */
 TEST(model_without_memory)
 {
     static rig r;
     int kind, i, all;
     long at;
 
-    for (kind = 0; kind < 4; kind++) for (all = 0; all < 2; all++) for (at = 1; at < 200; at++) {
-        uint64_t s = 77;
-        rig_open(&r, kind & 1, kind & 2, 0, 3000);
-        r.w.h.fail_at = r.w.h.calls + at;
-        r.w.h.fail_all = all;
-        for (i = 0; i < 250; i++) rig_step(&r, &s);
-        r.w.h.fail_at = 0;
-        if (r.m.sending) { drain(&r, (size_t)-1, 1); send_part(&r, 4, 1); }
-        rig_close(&r);
-    }
+    for (kind = 0; kind < 4; kind++)
+        for (all = 0; all < 2; all++)
+            for (at = 1; at < 200; at++) {
+                uint64_t s = 77;
+                rig_open(&r, kind & 1, kind & 2, 0, 3000);
+                r.w.h.fail_at = r.w.h.calls + at;
+                r.w.h.fail_all = all;
+                for (i = 0; i < 250; i++) rig_step(&r, &s);
+                r.w.h.fail_at = 0;
+                if (r.m.sending) {
+                    drain(&r, (size_t)-1, 1);
+                    send_part(&r, 4, 1);
+                }
+                rig_close(&r);
+            }
 }
 
-/* a pong overtakes shared frames and values of slots as it does copies, between frames only */
+/* a pong overtakes shared frames and values of slots as it does copies, between frames
+   only */
 TEST(pongs_between_shared_frames)
 {
     size_t budget;
@@ -410,7 +435,8 @@ TEST(drop_slow)
         CHECK_INT(r, WS_ERR_SLOW);
         CHECK_INT(ws_error(s.c), WS_ERR_SLOW);
         CHECK_INT(ws_state(s.c), WS_STATE_CLOSING);
-        CHECK(ws_buffered(s.c) < 200);          /* what it did not get is gone, but for the frame begun */
+        CHECK(ws_buffered(s.c) <
+              200); /* what it did not get is gone, but for the frame begun */
         CHECK_INT(ws_send(s.c, WS_OP_BINARY, data, 1), WS_ERR_STATE);
         side_release(&s);
         f = side_sent(&s, NULL);
@@ -448,18 +474,19 @@ TEST(drop_oldest_keeps_the_newest)
         CHECK(ws_buffered(s.c) <= 100000 + 400);
         if (i == 1000) calls = w.h.calls;
     }
-    CHECK(w.h.calls - calls <= 3);              /* the room of what was dropped is used again */
+    CHECK(w.h.calls - calls <= 3); /* the room of what was dropped is used again */
     CHECK(s.c->tx->mark_end - s.c->tx->mark_at <= 2);
     live = w.h.now;
     CHECK(live < 300000);
-    CHECK_INT(ws_send(s.c, WS_OP_BINARY, big, 200000), WS_ERR_BACKLOG);    /* cannot fit: half is begun */
+    CHECK_INT(ws_send(s.c, WS_OP_BINARY, big, 200000),
+              WS_ERR_BACKLOG); /* cannot fit: half is begun */
     CHECK_INT(ws_ping(s.c, "p", 1), 0);
     side_release(&s);
     f = side_sent(&s, NULL);
     CHECK_INT(f.pings, 1);
     n = s.out.n - 3 - 102;
     memcpy(&id, s.out.p + n + 2, sizeof id);
-    CHECK(f.data == 1 || id == 9999);           /* the newest is last, unless the try took it */
+    CHECK(f.data == 1 || id == 9999); /* the newest is last, unless the try took it */
     free(big);
     side_over(&s);
 }
@@ -509,7 +536,9 @@ TEST(memory)
         news = ws__news_of(s.c->cfg, -1, WS_OP_BINARY, data, 100);
         for (i = 0; i < 10000 && !r; i++) {
             if (kind == 0) r = ws_send(s.c, WS_OP_BINARY, data, 50);
-            if (kind == 1) r = ws_send(s.c, WS_OP_BINARY, data, ws_buffered(s.c) > 49000 ? 300000 : 500);
+            if (kind == 1)
+                r = ws_send(s.c, WS_OP_BINARY, data,
+                            ws_buffered(s.c) > 49000 ? 300000 : 500);
             if (kind == 2) r = ws__news_give(s.c, &news);
             if (kind == 3) r = ws_send_latest(s.c, i % 300, WS_OP_BINARY, data, 100);
         }

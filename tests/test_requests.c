@@ -1,6 +1,6 @@
-/* Requests that the application answers: WS_EV_REQUEST, routes, subprotocols, cookies, the
-   query, who asks; refusals with their bodies as a client sees them; sockets that come from and
-   go to other servers. The engine first, sockets at the end. */
+/* Requests that the application answers: WS_EV_REQUEST, routes, subprotocols, cookies,
+   the query, who asks; refusals with their bodies as a client sees them; sockets that
+   come from and go to other servers. The engine first, sockets at the end. */
 #include "fixture.h"
 
 
@@ -8,7 +8,8 @@
 
 static int str_is(ws_str s, const char *want)
 {
-    return want ? s.data && s.size == strlen(want) && !memcmp(s.data, want, s.size) : !s.data;
+    return want ? s.data && s.size == strlen(want) && !memcmp(s.data, want, s.size)
+                : !s.data;
 }
 
 static ws_str str_of(const char *text)
@@ -79,9 +80,14 @@ static void check_refused(side *s, int status, int error)
     CHECK_INT(ws_finished(s->c), 1);
 }
 
-/* ==== answered at once, later, never =================================================== */
+/* ==== answered at once, later, never ================================================ */
 
-enum { NOW, PULLED, FED, WHATS };   /* when: inside the event, pulls later, more input later */
+enum {
+    NOW,
+    PULLED,
+    FED,
+    WHATS
+}; /* when: inside the event, pulls later, more input later */
 
 static void answer_now(side *s, const ws_event *ev)
 {
@@ -99,38 +105,44 @@ TEST(answer_at_any_time)
 
     buf_str(&b, REQUEST);
     put_frames(&b, "81'now' 89'p' 01'no' 80'w'", 1);
-    for (when = NOW; when < WHATS; when++) for (no = 0; no < 2; no++) for (k = 0; k <= b.n; k++) {
-        world w;
-        side s;
-        ws_event ev;
-        int i;
+    for (when = NOW; when < WHATS; when++)
+        for (no = 0; no < 2; no++)
+            for (k = 0; k <= b.n; k++) {
+                world w;
+                side s;
+                ws_event ev;
+                int i;
 
-        start(&s, &w, NULL);
-        s.mode = no;
-        if (when == NOW) s.event = answer_now;
-        side_feed(&s, b.p, k);
-        if (when != FED || k < sizeof REQUEST - 1) side_feed(&s, b.p + k, b.n - k);
-        if (when != NOW) {
-            CHECK_EVENTS(&s, "R ");
-            for (i = 0; i < 5; i++) CHECK_INT(ws_next(s.c, &ev), 0);
-            if (when == FED && k >= sizeof REQUEST - 1) CHECK_INT(side_feed(&s, b.p + k, b.n - k), b.n - k);
-            CHECK_EVENTS(&s, "R ");
-            CHECK_INT(s.out.n, 0);
-            ev.type = WS_EV_REQUEST;
-            answer_now(&s, &ev);
-            side_pull(&s);
-        }
-        if (no) {
-            CHECK_EVENTS(&s, "R C1006!REJECTED ");
-            check_refused(&s, 401, WS_ERR_REJECTED);
-            CHECK(strstr(s.reason, "who are you?") != NULL);
-            CHECK(s.out.n > 12 && !memcmp(s.out.p + s.out.n - 12, "who are you?", 12));
-        } else {
-            CHECK_EVENTS(&s, "R O T'now' p'p' T'now' ");
-            check_open(&s);
-        }
-        side_over(&s);
-    }
+                start(&s, &w, NULL);
+                s.mode = no;
+                if (when == NOW)
+                    s.event = answer_now;
+                side_feed(&s, b.p, k);
+                if (when != FED || k < sizeof REQUEST - 1)
+                    side_feed(&s, b.p + k, b.n - k);
+                if (when != NOW) {
+                    CHECK_EVENTS(&s, "R ");
+                    for (i = 0; i < 5; i++) CHECK_INT(ws_next(s.c, &ev), 0);
+                    if (when == FED && k >= sizeof REQUEST - 1)
+                        CHECK_INT(side_feed(&s, b.p + k, b.n - k), b.n - k);
+                    CHECK_EVENTS(&s, "R ");
+                    CHECK_INT(s.out.n, 0);
+                    ev.type = WS_EV_REQUEST;
+                    answer_now(&s, &ev);
+                    side_pull(&s);
+                }
+                if (no) {
+                    CHECK_EVENTS(&s, "R C1006!REJECTED ");
+                    check_refused(&s, 401, WS_ERR_REJECTED);
+                    CHECK(strstr(s.reason, "who are you?") != NULL);
+                    CHECK(s.out.n > 12 &&
+                          !memcmp(s.out.p + s.out.n - 12, "who are you?", 12));
+                } else {
+                    CHECK_EVENTS(&s, "R O T'now' p'p' T'now' ");
+                    check_open(&s);
+                }
+                side_over(&s);
+            }
     buf_free(&b);
 }
 
@@ -196,7 +208,8 @@ TEST(hang_up_while_parked)
     }
 }
 
-/* the handshake's deadline runs on, from the start, whatever comes in; 408 and one CLOSE */
+/* the handshake's deadline runs on, from the start, whatever comes in; 408 and one
+   CLOSE */
 TEST(parked_until_the_deadline)
 {
     int http, feed;
@@ -222,7 +235,8 @@ TEST(parked_until_the_deadline)
         side_time(&s, 99);
         CHECK_INT(s.closes, 0);
         side_time(&s, 1);
-        CHECK_EVENTS(&s, http ? "H C1006!HANDSHAKE_TIMEOUT " : "R C1006!HANDSHAKE_TIMEOUT ");
+        CHECK_EVENTS(&s,
+                     http ? "H C1006!HANDSHAKE_TIMEOUT " : "R C1006!HANDSHAKE_TIMEOUT ");
         check_refused(&s, 408, WS_ERR_HANDSHAKE_TIMEOUT);
         CHECK_INT(ws_accept(s.c, NULL), WS_ERR_STATE);
         CHECK_INT(ws_reject(s.c, 403, NULL, NULL), WS_ERR_STATE);
@@ -278,10 +292,17 @@ TEST(parked_and_ended)
         if (how == 0) CHECK_INT(ws_close(s.c, 1001, "no"), 0);
         if (how == 1) ws_drop(s.c);
         if (how == 2) { ws_accept(s.c, NULL); ws_drop(s.c); }
-        if (how == 3) { ws_pause(s.c); side_frame(&s, 0x81, "x", 1); ws_accept(s.c, NULL); }
+        if (how == 3) {
+            ws_pause(s.c);
+            side_frame(&s, 0x81, "x", 1);
+            ws_accept(s.c, NULL);
+        }
         side_pull(&s);
         if (how < 2) { CHECK_EVENTS(&s, "R C1006-'' "); CHECK_INT(s.out.n, 0); }
-        if (how == 2) { CHECK_EVENTS(&s, "R O C1006-'' "); CHECK_STR(ws_target(s.c), ""); }
+        if (how == 2) {
+            CHECK_EVENTS(&s, "R O C1006-'' ");
+            CHECK_STR(ws_target(s.c), "");
+        }
         if (how == 3) {
             CHECK_EVENTS(&s, "R O ");
             ws_resume(s.c);
@@ -313,10 +334,30 @@ TEST(send_right_after_accept)
     side_over(&s);
 }
 
-/* ==== every function in every state ==================================================== */
+/* ==== every function in every state ================================================= */
 
-enum { S_NULL, S_FRESH, S_HALF, S_PARKED, S_OWED, S_OPEN, S_CLOSING, S_CLOSED, S_REJECTED, S_REJECTED_TOLD,
-       S_LATE, S_HTTP, S_REPLIED, S_REPLIED_TOLD, S_BAD, S_DROPPED, S_CLIENT, S_CLIENT_OPEN, S_CLIENT_REFUSED, S_ALL };
+enum {
+    S_NULL,
+    S_FRESH,
+    S_HALF,
+    S_PARKED,
+    S_OWED,
+    S_OPEN,
+    S_CLOSING,
+    S_CLOSED,
+    S_REJECTED,
+    S_REJECTED_TOLD,
+    S_LATE,
+    S_HTTP,
+    S_REPLIED,
+    S_REPLIED_TOLD,
+    S_BAD,
+    S_DROPPED,
+    S_CLIENT,
+    S_CLIENT_OPEN,
+    S_CLIENT_REFUSED,
+    S_ALL
+};
 
 static void in_state(side *s, world *w, int state)
 {
@@ -332,7 +373,9 @@ static void in_state(side *s, world *w, int state)
     switch (state) {
     case S_HALF: side_feed(s, REQUEST, 40); break;
     case S_CLIENT_OPEN: side_answer(s, NULL); break;
-    case S_CLIENT_REFUSED: give(s, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno"); break;
+    case S_CLIENT_REFUSED:
+        give(s, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno");
+        break;
     case S_HTTP: case S_REPLIED: case S_REPLIED_TOLD:
         give(s, "GET /x HTTP/1.1\r\n" HO E);
         if (state > S_HTTP) CHECK_INT(ws_http_reply(s->c, 200, NULL, "page", 4), 0);
@@ -343,10 +386,19 @@ static void in_state(side *s, world *w, int state)
         if (state >= S_CLIENT || state == S_FRESH) break;
         give(s, "GET /chat HTTP/1.1\r\n" ALL "Sec-WebSocket-Protocol: b, a\r\n" E);
         if (state >= S_OWED && state <= S_CLOSED) CHECK_INT(ws_accept(s->c, NULL), 0);
-        if (state >= S_OPEN && state <= S_CLOSED) { side_pull(s); CHECK_INT(s->opens, 1); }
-        if (state >= S_CLOSING && state <= S_CLOSED) CHECK_INT(ws_close(s->c, 1000, NULL), 0);
-        if (state == S_CLOSED) { side_pull(s); side_frame(s, 0x88, "\x03\xe8", 2); CHECK_INT(s->closes, 1); }
-        if (state == S_REJECTED || state == S_REJECTED_TOLD) CHECK_INT(ws_reject(s->c, 403, NULL, "no"), 0);
+        if (state >= S_OPEN && state <= S_CLOSED) {
+            side_pull(s);
+            CHECK_INT(s->opens, 1);
+        }
+        if (state >= S_CLOSING && state <= S_CLOSED)
+            CHECK_INT(ws_close(s->c, 1000, NULL), 0);
+        if (state == S_CLOSED) {
+            side_pull(s);
+            side_frame(s, 0x88, "\x03\xe8", 2);
+            CHECK_INT(s->closes, 1);
+        }
+        if (state == S_REJECTED || state == S_REJECTED_TOLD)
+            CHECK_INT(ws_reject(s->c, 403, NULL, "no"), 0);
         if (state == S_REJECTED_TOLD) { side_pull(s); CHECK_INT(s->closes, 1); }
         if (state == S_LATE) { side_time(s, 11000); CHECK_INT(s->closes, 1); }
         if (state == S_DROPPED) ws_drop(s->c);
@@ -355,8 +407,10 @@ static void in_state(side *s, world *w, int state)
 
 static int call_answer(ws_conn *c, int what)
 {
-    static const ws_header good[] = { { "X-A", "b" }, { NULL, NULL } }, bad[] = { { "X-A", "b\r\nX: y" }, { NULL, NULL } };
-    static const ws_header named[] = { { "X A", "b" }, { NULL, NULL } }, none[] = { { "X", NULL }, { NULL, NULL } };
+    static const ws_header good[] = { { "X-A", "b" }, { NULL, NULL } },
+                           bad[] = { { "X-A", "b\r\nX: y" }, { NULL, NULL } };
+    static const ws_header named[] = { { "X A", "b" }, { NULL, NULL } },
+                           none[] = { { "X", NULL }, { NULL, NULL } };
     ws_answer a = { NULL, NULL };
 
     switch (what) {
@@ -392,7 +446,8 @@ TEST(every_answer_in_every_state)
     for (state = 0; state < S_ALL; state++) for (what = 0; what < 19; what++) {
         world w, v;
         side s, t;
-        int r, right = (state == S_PARKED && what < 3) || (state == S_HTTP && (what == 2 || what == 3));
+        int r, right = (state == S_PARKED && what < 3) ||
+                       (state == S_HTTP && (what == 2 || what == 3));
         int faults = test_faults, then;
         size_t n, m;
         const void *p, *q;
@@ -403,7 +458,8 @@ TEST(every_answer_in_every_state)
         if (right) CHECK_INT(r, 0);
         else if (state == S_NULL) CHECK_INT(r, WS_ERR_ARGUMENT);
         else if (what < 4) CHECK_INT(r, WS_ERR_STATE);
-        else if ((state == S_PARKED && what < 15) || (state == S_HTTP && what >= 11)) CHECK_INT(r, WS_ERR_ARGUMENT);
+        else if ((state == S_PARKED && what < 15) || (state == S_HTTP && what >= 11))
+            CHECK_INT(r, WS_ERR_ARGUMENT);
         else CHECK(r == WS_ERR_ARGUMENT || r == WS_ERR_STATE);
         if (!right) {
             CHECK_INT(ws_state(s.c), ws_state(t.c));
@@ -417,7 +473,10 @@ TEST(every_answer_in_every_state)
             q = ws_output(t.c, &m);
             CHECK(n == m && !memcmp(p, q, n));
             then = state == S_PARKED ? 0 : state == S_HTTP ? 3 : -1;
-            if (then >= 0) { CHECK_INT(call_answer(s.c, then), 0); CHECK_INT(call_answer(t.c, then), 0); }
+            if (then >= 0) {
+                CHECK_INT(call_answer(s.c, then), 0);
+                CHECK_INT(call_answer(t.c, then), 0);
+            }
             side_pull(&s);
             side_pull(&t);
             if (s.c) {
@@ -445,15 +504,26 @@ TEST(every_answer_in_every_state)
     }
 }
 
-/* ==== what the head says ============================================================== */
+/* ==== what the head says ============================================================ */
 
-#define TOLD "GET /a/b?x=1&y=%41 HTTP/1.1\r\n" ALL "Origin: http://example.com\r\nCookie: c=1; d=2\r\n" \
-    "Sec-WebSocket-Protocol: p, q\r\nX-List: one\r\nx-list: two , three\r\nSec-WebSocket-Extensions: e; f=\"a,b\", g\r\n" E
+#define TOLD "GET /a/b?x=1&y=%41 HTTP/1.1\r\n" ALL "Origin: http://example.com\r\n" \
+    "Cookie: c=1; d=2\r\n" \
+    "Sec-WebSocket-Protocol: p, q\r\nX-List: one\r\nx-list: two , three\r\n" \
+    "Sec-WebSocket-Extensions: e; f=\"a,b\", g\r\n" E
 
 static void check_head(ws_conn *c, int there)
 {
-    static const char *names[] = { "Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Origin",
-                                   "Cookie", "Sec-WebSocket-Protocol", "X-List", "x-list", "Sec-WebSocket-Extensions" };
+    static const char *names[] = { "Host",
+                                   "Upgrade",
+                                   "Connection",
+                                   "Sec-WebSocket-Key",
+                                   "Sec-WebSocket-Version",
+                                   "Origin",
+                                   "Cookie",
+                                   "Sec-WebSocket-Protocol",
+                                   "X-List",
+                                   "x-list",
+                                   "Sec-WebSocket-Extensions" };
     char t[32];
     ws_str name, value;
     size_t pos = 0, i;
@@ -474,7 +544,8 @@ static void check_head(ws_conn *c, int there)
     CHECK(str_is(ws_header_item(c, "x-List", -1), NULL));
     CHECK(str_is(ws_header_item(c, NULL, 0), NULL));
     CHECK(str_is(ws_header_item(c, "Sec-WebSocket-Protocol", 1), there ? "q" : NULL));
-    CHECK(str_is(ws_header_item(c, "Sec-WebSocket-Extensions", 0), there ? "e; f=\"a,b\"" : NULL));
+    CHECK(str_is(ws_header_item(c, "Sec-WebSocket-Extensions", 0),
+                 there ? "e; f=\"a,b\"" : NULL));
     CHECK(str_is(ws_header_item(c, "Sec-WebSocket-Extensions", 1), there ? "g" : NULL));
     CHECK_INT(ws_query(c, "y", t, sizeof t), there ? 1 : -1);
     CHECK_INT(ws_cookie(c, "d", t, sizeof t), there ? 1 : -1);
@@ -488,7 +559,8 @@ static void check_head(ws_conn *c, int there)
 
 static void head_watch(side *s, const ws_event *ev)
 {
-    int there = ev->type == WS_EV_REQUEST || ev->type == WS_EV_OPEN || (ev->type == WS_EV_CLOSE && s->mode);
+    int there = ev->type == WS_EV_REQUEST || ev->type == WS_EV_OPEN ||
+                (ev->type == WS_EV_CLOSE && s->mode);
     check_head(s->c, there);
 }
 
@@ -532,17 +604,24 @@ TEST(head_while_it_lasts)
 
 static void target_watch(side *s, const ws_event *ev)
 {
-    if (ev->type == WS_EV_CLOSE) { strcpy(s->reason, ws_target(s->c)); s->mode = (int)ws_header_value(s->c, "Host").size; }
+    if (ev->type == WS_EV_CLOSE) {
+        strcpy(s->reason, ws_target(s->c));
+        s->mode = (int)ws_header_value(s->c, "Host").size;
+    }
 }
 
-/* a handshake that fails is reported with what was asked: CLOSE, its error, target and headers */
+/* a handshake that fails is reported with what was asked: CLOSE, its error, target and
+   headers */
 TEST(failed_handshakes_are_reported)
 {
-    static const struct { const char *text; int error; const char *target; } t[] = {
-        { "GET /no HTTP/1.1\r\n" HO UP CO KE "Sec-WebSocket-Version: 7\r\n" E, WS_ERR_VERSION, "/no" },
+    static const struct { const char *text; int error; const char *target;
+    } t[] = {
+        { "GET /no HTTP/1.1\r\n" HO UP CO KE "Sec-WebSocket-Version: 7\r\n" E,
+          WS_ERR_VERSION, "/no" },
         { "GET /no HTTP/1.1\r\n" HO UP CO VE E, WS_ERR_KEY, "/no" },
         { "POST /no HTTP/1.1\r\n" ALL E, WS_ERR_METHOD, "/no" },
-        { "GET /no?q HTTP/1.1\r\n" ALL "Origin: http://evil.com\r\n" E, WS_ERR_ORIGIN, "/no?q" },
+        { "GET /no?q HTTP/1.1\r\n" ALL "Origin: http://evil.com\r\n" E, WS_ERR_ORIGIN,
+          "/no?q" },
         { "GET /nowhere HTTP/1.1\r\n" ALL E, WS_ERR_ROUTE, "/nowhere" },
         { "GET /no HTTP/1.1\r\n" UP CO KE VE E, WS_ERR_HOST, "/no" },
         { "GET /no HTTP/1.1\r\nHost : x\r\n" UP CO KE VE E, WS_ERR_HEAD_SYNTAX, "" },
@@ -573,14 +652,19 @@ TEST(failed_handshakes_are_reported)
     }
 }
 
-/* ==== memory ========================================================================== */
+/* ==== memory ======================================================================== */
 
-static const ws_header two_headers[] = { { "Set-Cookie", "a=b" }, { "X-Long", "0123456789012345678901234567890123456789" }, { NULL, NULL } };
+static const ws_header two_headers[] = { { "Set-Cookie", "a=b" },
+                                         { "X-Long",
+                                           "0123456789012345678901234567890123456789" },
+                                         { NULL, NULL } };
 
 /* one conversation; returns what the answer returned */
 static int conversation(side *s, world *w, int kind)
 {
-    static const ws_route routes[] = { { "/chat", "b", 1 }, { "/*", NULL, 2 }, { NULL, NULL, 0 } };
+    static const ws_route routes[] = { { "/chat", "b", 1 },
+                                       { "/*", NULL, 2 },
+                                       { NULL, NULL, 0 } };
     ws_config cfg = world_config(w);
     ws_answer a = { "c", two_headers };
     buf b = { 0 };
@@ -592,12 +676,16 @@ static int conversation(side *s, world *w, int kind)
     cfg.protocols = "x, a";
     if (!side_new(s, w, 0, &cfg)) return 0;
     if (kind == 3) buf_str(&b, "GET /page HTTP/1.1\r\n" HO);
-    else buf_str(&b, "GET /chat HTTP/1.1\r\n" ALL "Sec-WebSocket-Protocol: q, a, b, c\r\n");
+    else
+        buf_str(&b,
+                "GET /chat HTTP/1.1\r\n" ALL "Sec-WebSocket-Protocol: q, a, b, c\r\n");
     buf_str(&b, "X-Forwarded-For: 192.0.2.7\r\n\r\n");
     side_feed(s, b.p, b.n);
     buf_free(&b);
     if (s->requests && !s->closes) {
-        r = kind == 0 ? ws_accept(s->c, &a) : kind == 1 ? ws_accept(s->c, NULL) : ws_reject(s->c, 403, two_headers, "no");
+        r = kind == 0   ? ws_accept(s->c, &a)
+            : kind == 1 ? ws_accept(s->c, NULL)
+                        : ws_reject(s->c, 403, two_headers, "no");
         if (r && kind < 2) {            /* nothing happened */
             CHECK_INT(r, WS_ERR_MEMORY);
             CHECK_INT(ws_state(s->c), WS_STATE_CONNECTING);
@@ -614,8 +702,8 @@ static int conversation(side *s, world *w, int kind)
     return r;
 }
 
-/* the n-th allocation fails, for every n, once or from then on: nothing leaks, nothing opens by
-   halves, and what failed can be done again */
+/* the n-th allocation fails, for every n, once or from then on: nothing leaks, nothing
+   opens by halves, and what failed can be done again */
 TEST(failing_allocations)
 {
     long n, seen = 0;
@@ -632,12 +720,18 @@ TEST(failing_allocations)
         memset(&s, 0, sizeof s);
         s.w = &w;
         r = conversation(&s, &w, kind);
-        if (!w.h.failed) { CHECK_INT(r, 0); side_pull(&s); CHECK(s.opens == (kind < 2)); side_over(&s); break; }
+        if (!w.h.failed) {
+            CHECK_INT(r, 0);
+            side_pull(&s);
+            CHECK(s.opens == (kind < 2));
+            side_over(&s);
+            break;
+        }
         seen++;
         w.h.fail_at = 0;
         if (!s.c) { CHECK_INT(w.h.live, 0); continue; }
         if (r && kind < 2) {
-            CHECK_INT(ws_accept(s.c, NULL), 0);             /* not the choice that failed */
+            CHECK_INT(ws_accept(s.c, NULL), 0); /* not the choice that failed */
             CHECK_STR(ws_protocol(s.c), "b");
             side_pull(&s);
             CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", "b");
@@ -653,7 +747,8 @@ TEST(failing_allocations)
             side_pull(&s);
             CHECK(s.opens || s.closes);
             if (s.closes && s.error == WS_ERR_MEMORY) CHECK_INT(s.out.n, 0);
-            else if (kind >= 2 && (s.requests || s.https)) CHECK_INT(head_status(&s.out), kind == 2 ? 403 : 200);
+            else if (kind >= 2 && (s.requests || s.https))
+                CHECK_INT(head_status(&s.out), kind == 2 ? 403 : 200);
             if (s.opens) CHECK_INT(head_status(&s.out), 101);
         }
         side_over(&s);
@@ -661,7 +756,8 @@ TEST(failing_allocations)
     CHECK(seen > 20);
 }
 
-/* limits hold before the application has answered: what a stranger sends is kept up to 64 KiB */
+/* limits hold before the application has answered: what a stranger sends is kept up to
+   64 KiB */
 TEST(sec_I2_limits_before_the_answer)
 {
     static char filling[70000];
@@ -696,7 +792,7 @@ TEST(sec_I2_limits_before_the_answer)
     buf_free(&b);
     side_over(&s);
 
-    {                                   /* frames past a limit end it after OPEN, as ever */
+    { /* frames past a limit end it after OPEN, as ever */
         ws_config cfg = asking();
 
         cfg.max_message = 100;
@@ -710,74 +806,105 @@ TEST(sec_I2_limits_before_the_answer)
     }
 }
 
-/* ==== subprotocols ==================================================================== */
+/* ==== subprotocols ================================================================== */
 
-/* The first of the offers, taken from any number of lines, that is among have. Own lists. */
+/* The first of the offers, taken from any number of lines, that is among have. Own
+   lists. */
 static const char *first_of(const char *const *offers, const char *const *have)
 {
     int i, k;
-    for (i = 0; offers[i]; i++) for (k = 0; have[k]; k++) if (!strcmp(offers[i], have[k])) return offers[i];
+    for (i = 0; offers[i]; i++)
+        for (k = 0; have[k]; k++)
+            if (!strcmp(offers[i], have[k]))
+                return offers[i];
     return "";
 }
 
-/* every offer of up to three names in one or two lines, every list of our own, every choice */
+/* every offer of up to three names in one or two lines, every list of our own, every
+   choice */
 TEST(subprotocols)
 {
     static const char *names[] = { "", "a", "b", "ab" };
-    static const char *const have[][4] = { { NULL }, { "a", NULL }, { "b", "a", NULL }, { "ab", "b", "a", NULL } };
+    static const char *const have[][4] = {
+        { NULL }, { "a", NULL }, { "b", "a", NULL }, { "ab", "b", "a", NULL }
+    };
     static const char *choice[] = { NULL, "", "a", "b", "ab", "c", "A", "a,b", "a " };
     size_t x, y, z, h, ch, lines, asks;
 
-    for (x = 0; x < 4; x++) for (y = 0; y < 4; y++) for (z = 0; z < 4; z++) for (lines = 0; lines < 3; lines++)
-    for (h = 0; h < 4; h++) for (asks = 0; asks < 2; asks++) for (ch = 0; ch < (asks ? COUNT(choice) : 1); ch++) {
-        const char *offers[4] = { NULL, NULL, NULL, NULL }, *want;
-        char list[32] = "", request[600];
-        world w;
-        side s;
-        ws_config cfg;
-        ws_answer a = { NULL, NULL };
-        int k = 0, offered = 0, r;
+    for (x = 0; x < 4; x++)
+        for (y = 0; y < 4; y++)
+            for (z = 0; z < 4; z++)
+                for (lines = 0; lines < 3; lines++)
+                    for (h = 0; h < 4; h++)
+                        for (asks = 0; asks < 2; asks++)
+                            for (ch = 0; ch < (asks ? COUNT(choice) : 1); ch++) {
+                                const char *offers[4] = { NULL, NULL, NULL, NULL }, *want;
+                                char list[32] = "", request[600];
+                                world w;
+                                side s;
+                                ws_config cfg;
+                                ws_answer a = { NULL, NULL };
+                                int k = 0, offered = 0, r;
 
-        if (*names[x]) offers[k++] = names[x];
-        if (*names[y]) offers[k++] = names[y];
-        if (*names[z]) offers[k++] = names[z];
-        for (k = 0; have[h][k]; k++) sprintf(list + strlen(list), "%s%s", k ? ", " : "", have[h][k]);
-        sprintf(request, "GET / HTTP/1.1\r\n" ALL "Sec-WebSocket-Protocol: %s%s%s%s%s\r\n" E, names[x],
-                lines == 1 ? "\r\nsec-websocket-protocol: " : " ,", names[y],
-                lines == 2 ? "\r\nSEC-WEBSOCKET-PROTOCOL:" : ",", names[z]);
-        memset(&cfg, 0, sizeof cfg);
-        cfg.ask = (int)asks;
-        cfg.protocols = list;
-        start(&s, &w, &cfg);
-        give(&s, request);
-        want = first_of(offers, have[h]);
-        if (asks) {
-            CHECK_INT(s.requests, 1);
-            CHECK_STR(ws_protocol(s.c), "");
-            for (k = 0; offers[k]; k++) {
-                CHECK(str_is(ws_header_item(s.c, "Sec-WebSocket-Protocol", k), offers[k]));
-                offered |= choice[ch] && !strcmp(choice[ch], offers[k]);
-            }
-            CHECK(str_is(ws_header_item(s.c, "Sec-WebSocket-Protocol", k), NULL));
-            a.protocol = choice[ch];
-            r = ws_accept(s.c, &a);
-            if (choice[ch] && *choice[ch] && !offered) {
-                CHECK_INT(r, WS_ERR_ARGUMENT);
-                CHECK_INT(ws_buffered(s.c), 0);
-                CHECK_STR(ws_protocol(s.c), "");
-                CHECK_INT(ws_accept(s.c, NULL), 0);
-            } else {
-                CHECK_INT(r, 0);
-                if (choice[ch]) want = choice[ch];
-            }
-            side_pull(&s);
-        }
-        CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", *want ? want : NULL);
-        CHECK_STR(ws_protocol(s.c), want);
-        side_frame(&s, 0x81, "later", 5);
-        CHECK_STR(ws_protocol(s.c), want);
-        side_over(&s);
-    }
+                                if (*names[x])
+                                    offers[k++] = names[x];
+                                if (*names[y])
+                                    offers[k++] = names[y];
+                                if (*names[z])
+                                    offers[k++] = names[z];
+                                for (k = 0; have[h][k]; k++)
+                                    sprintf(list + strlen(list), "%s%s", k ? ", " : "",
+                                            have[h][k]);
+                                sprintf(request,
+                                        "GET / HTTP/1.1\r\n" ALL
+                                        "Sec-WebSocket-Protocol: %s%s%s%s%s\r\n" E,
+                                        names[x],
+                                        lines == 1 ? "\r\nsec-websocket-protocol: "
+                                                   : " ,",
+                                        names[y],
+                                        lines == 2 ? "\r\nSEC-WEBSOCKET-PROTOCOL:" : ",",
+                                        names[z]);
+                                memset(&cfg, 0, sizeof cfg);
+                                cfg.ask = (int)asks;
+                                cfg.protocols = list;
+                                start(&s, &w, &cfg);
+                                give(&s, request);
+                                want = first_of(offers, have[h]);
+                                if (asks) {
+                                    CHECK_INT(s.requests, 1);
+                                    CHECK_STR(ws_protocol(s.c), "");
+                                    for (k = 0; offers[k]; k++) {
+                                        CHECK(
+                                            str_is(ws_header_item(
+                                                       s.c, "Sec-WebSocket-Protocol", k),
+                                                   offers[k]));
+                                        offered |= choice[ch] &&
+                                                   !strcmp(choice[ch], offers[k]);
+                                    }
+                                    CHECK(str_is(
+                                        ws_header_item(s.c, "Sec-WebSocket-Protocol", k),
+                                        NULL));
+                                    a.protocol = choice[ch];
+                                    r = ws_accept(s.c, &a);
+                                    if (choice[ch] && *choice[ch] && !offered) {
+                                        CHECK_INT(r, WS_ERR_ARGUMENT);
+                                        CHECK_INT(ws_buffered(s.c), 0);
+                                        CHECK_STR(ws_protocol(s.c), "");
+                                        CHECK_INT(ws_accept(s.c, NULL), 0);
+                                    } else {
+                                        CHECK_INT(r, 0);
+                                        if (choice[ch])
+                                            want = choice[ch];
+                                    }
+                                    side_pull(&s);
+                                }
+                                CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol",
+                                            *want ? want : NULL);
+                                CHECK_STR(ws_protocol(s.c), want);
+                                side_frame(&s, 0x81, "later", 5);
+                                CHECK_STR(ws_protocol(s.c), want);
+                                side_over(&s);
+                            }
 }
 
 /* what is offered but no token is not chosen, whoever asks for it */
@@ -791,7 +918,9 @@ TEST(subprotocols_that_are_none)
         side s;
         ws_answer a = { NULL, NULL };
 
-        parked(&s, &w, NULL, "GET / HTTP/1.1\r\n" ALL "Sec-WebSocket-Protocol: x y, \"q\", a;b, \xc3\xa4, a\r\n" E);
+        parked(&s, &w, NULL,
+               "GET / HTTP/1.1\r\n" ALL
+               "Sec-WebSocket-Protocol: x y, \"q\", a;b, \xc3\xa4, a\r\n" E);
         a.protocol = choice[i];
         CHECK(str_is(ws_header_item(s.c, "Sec-WebSocket-Protocol", (int)i), choice[i]));
         CHECK_INT(ws_accept(s.c, &a), i == 4 ? 0 : WS_ERR_ARGUMENT);
@@ -801,16 +930,26 @@ TEST(subprotocols_that_are_none)
     }
 }
 
-/* both ends say the same, by list, by route and by the application; a client that offered some
-   and got none ends, however the server came to that */
+/* both ends say the same, by list, by route and by the application; a client that
+   offered some and got none ends, however the server came to that */
 TEST(subprotocols_both_ends)
 {
-    static const ws_route routes[] = { { "/chat", "r", 7 }, { "/*", NULL, 8 }, { NULL, NULL, 0 } };
-    static const struct { const char *offer, *have, *choice; int routed; const char *want; } t[] = {
-        { NULL, NULL, NULL, 0, "" }, { NULL, "a", NULL, 0, "" }, { "a", "a", NULL, 0, "a" }, { "b, a", "a", NULL, 0, "a" },
-        { "a, r", "a", NULL, 1, "r" }, { "r", NULL, NULL, 1, "r" }, { "a, r", "a", "a", 1, "a" }, { "a, r", NULL, "a", 1, "a" },
-        { "a, r", "a", "r", 1, "r" }, { "a", "a", NULL, 1, "a" }, { "x, y", NULL, "y", 0, "y" }, { "a", NULL, NULL, 0, NULL },
-        { "a", "b", NULL, 0, NULL }, { "a, r", "a", "", 1, NULL }, { "a", "a", "", 0, NULL }, { NULL, "a", "", 0, "" },
+    static const ws_route routes[] = { { "/chat", "r", 7 },
+                                       { "/*", NULL, 8 },
+                                       { NULL, NULL, 0 } };
+    static const struct {
+        const char *offer, *have, *choice;
+        int routed;
+        const char *want;
+    } t[] = {
+        { NULL, NULL, NULL, 0, "" },   { NULL, "a", NULL, 0, "" },
+        { "a", "a", NULL, 0, "a" },    { "b, a", "a", NULL, 0, "a" },
+        { "a, r", "a", NULL, 1, "r" }, { "r", NULL, NULL, 1, "r" },
+        { "a, r", "a", "a", 1, "a" },  { "a, r", NULL, "a", 1, "a" },
+        { "a, r", "a", "r", 1, "r" },  { "a", "a", NULL, 1, "a" },
+        { "x, y", NULL, "y", 0, "y" }, { "a", NULL, NULL, 0, NULL },
+        { "a", "b", NULL, 0, NULL },   { "a, r", "a", "", 1, NULL },
+        { "a", "a", "", 0, NULL },     { NULL, "a", "", 0, "" },
     };
     size_t i;
 
@@ -836,21 +975,27 @@ TEST(subprotocols_both_ends)
         CHECK_INT(c.opens, t[i].want != NULL);
         if (t[i].want) CHECK_STR(ws_protocol(c.c), t[i].want);
         else CHECK_INT(c.error, WS_ERR_SUBPROTOCOL);
-        CHECK_INT(ws_route_id(s.c), !t[i].routed ? 0 : t[i].offer && strstr(t[i].offer, "r") ? 7 : 8);
+        CHECK_INT(ws_route_id(s.c), !t[i].routed                            ? 0
+                                    : t[i].offer && strstr(t[i].offer, "r") ? 7
+                                                                            : 8);
         CHECK_INT(ws_route_id(c.c), 0);
         side_over(&c);
         side_over(&s);
     }
 }
 
-/* ==== headers and cookies in answers =================================================== */
+/* ==== headers and cookies in answers ================================================ */
 
 /* what the program adds arrives, as it is, after what is configured; on refusals too */
 TEST(headers_arrive)
 {
     static const ws_header conf[] = { { "Server", "s/1" }, { NULL, NULL } };
-    static const ws_header more[] = { { "X-Empty", "" }, { "X-Tab", "a\tb" }, { "X-High", "\xc3\xa4" },
-                                      { "Set-Cookie", "a=1" }, { "Set-Cookie", "b=2; Path=/" }, { NULL, NULL } };
+    static const ws_header more[] = { { "X-Empty", "" },
+                                      { "X-Tab", "a\tb" },
+                                      { "X-High", "\xc3\xa4" },
+                                      { "Set-Cookie", "a=1" },
+                                      { "Set-Cookie", "b=2; Path=/" },
+                                      { NULL, NULL } };
     int how;
 
     for (how = 0; how < 3; how++) {
@@ -865,8 +1010,10 @@ TEST(headers_arrive)
         cfg.headers = conf;
         start(&s, &w, &cfg);
         give(&s, how == 2 ? "GET / HTTP/1.1\r\n" HO E : REQUEST);
-        CHECK_INT(how == 0 ? ws_accept(s.c, &a) : how == 1 ? ws_reject(s.c, 403, more, NULL)
-                  : ws_http_reply(s.c, 200, more, NULL, 0), 0);
+        CHECK_INT(how == 0   ? ws_accept(s.c, &a)
+                  : how == 1 ? ws_reject(s.c, 403, more, NULL)
+                             : ws_http_reply(s.c, 200, more, NULL, 0),
+                  0);
         side_pull(&s);
         CHECK_FIELD(&s.out, "Server", how == 0 ? "s/1" : NULL);
         CHECK_FIELD(&s.out, "X-Empty", "");
@@ -879,43 +1026,56 @@ TEST(headers_arrive)
     }
 }
 
-/* every byte in names and values of the program's headers: those that would break the head are
-   refused, nothing is sent, and the request can still be answered */
+/* every byte in names and values of the program's headers: those that would break the
+   head are refused, nothing is sent, and the request can still be answered */
 TEST(sec_A18_answers)
 {
-    static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char token[] =
+        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     int how, where, at, c;
 
-    for (how = 0; how < 3; how++) for (where = 0; where < 2; where++) for (at = 0; at < 3; at++) for (c = 1; c < 256; c++) {
-        char text[] = "xyz";
-        ws_header h[3] = { { "X-Good", "1" }, { "X-Name", "value" }, { NULL, NULL } };
-        ws_answer a = { NULL, NULL };
-        world w;
-        side s;
-        int r, good = where ? c >= 32 ? c != 127 : c == '\t' : strchr(token, c) != NULL;
+    for (how = 0; how < 3; how++)
+        for (where = 0; where < 2; where++)
+            for (at = 0; at < 3; at++)
+                for (c = 1; c < 256; c++) {
+                    char text[] = "xyz";
+                    ws_header h[3] = { { "X-Good", "1" },
+                                       { "X-Name", "value" },
+                                       { NULL, NULL } };
+                    ws_answer a = { NULL, NULL };
+                    world w;
+                    side s;
+                    int r, good = where ? c >= 32 ? c != 127 : c == '\t'
+                                        : strchr(token, c) != NULL;
 
-        text[at] = (char)c;
-        if (where) h[1].value = text;
-        else h[1].name = text;
-        a.headers = h;
-        start(&s, &w, NULL);
-        give(&s, how == 2 ? "GET / HTTP/1.1\r\n" HO E : REQUEST);
-        r = how == 0 ? ws_accept(s.c, &a) : how == 1 ? ws_reject(s.c, 403, h, "t") : ws_http_reply(s.c, 200, h, "t", 1);
-        CHECK_INT(r, good ? 0 : WS_ERR_ARGUMENT);
-        if (r) {
-            side_pull(&s);
-            CHECK_INT(s.out.n, 0);
-            CHECK_INT(s.closes, 0);
-            CHECK_INT(how < 2 ? ws_accept(s.c, NULL) : ws_http_reply(s.c, 200, NULL, "t", 1), 0);
-            side_pull(&s);
-            CHECK_INT(head_status(&s.out), how < 2 ? 101 : 200);
-            CHECK_FIELD(&s.out, "X-Good", NULL);
-        } else {
-            side_pull(&s);
-            CHECK_FIELD(&s.out, "X-Good", "1");
-        }
-        side_over(&s);
-    }
+                    text[at] = (char)c;
+                    if (where)
+                        h[1].value = text;
+                    else
+                        h[1].name = text;
+                    a.headers = h;
+                    start(&s, &w, NULL);
+                    give(&s, how == 2 ? "GET / HTTP/1.1\r\n" HO E : REQUEST);
+                    r = how == 0   ? ws_accept(s.c, &a)
+                        : how == 1 ? ws_reject(s.c, 403, h, "t")
+                                   : ws_http_reply(s.c, 200, h, "t", 1);
+                    CHECK_INT(r, good ? 0 : WS_ERR_ARGUMENT);
+                    if (r) {
+                        side_pull(&s);
+                        CHECK_INT(s.out.n, 0);
+                        CHECK_INT(s.closes, 0);
+                        CHECK_INT(how < 2 ? ws_accept(s.c, NULL)
+                                          : ws_http_reply(s.c, 200, NULL, "t", 1),
+                                  0);
+                        side_pull(&s);
+                        CHECK_INT(head_status(&s.out), how < 2 ? 101 : 200);
+                        CHECK_FIELD(&s.out, "X-Good", NULL);
+                    } else {
+                        side_pull(&s);
+                        CHECK_FIELD(&s.out, "X-Good", "1");
+                    }
+                    side_over(&s);
+                }
 }
 
 /* Reads a cookie of that name and value line back from a request. */
@@ -926,7 +1086,8 @@ static int cookie_back(const char *line, const char *name, char *out, size_t n)
     char request[2000];
     int r;
 
-    snprintf(request, sizeof request, "GET /chat HTTP/1.1\r\n" ALL "Cookie: %s\r\n" E, line);
+    snprintf(request, sizeof request, "GET /chat HTTP/1.1\r\n" ALL "Cookie: %s\r\n" E,
+             line);
     start(&s, &w, NULL);
     give(&s, request);
     CHECK_INT(s.requests, 1);
@@ -949,8 +1110,12 @@ TEST(cookie_round_trip)
         sprintf(value, "%s%c%s", d & 1 ? "a" : "", c, d & 2 ? "%41" : "");
         if (!c) value[0] = 0;
         CHECK_INT(ws_cookie_format(&k, line, sizeof line), strlen(line));
-        CHECK(strspn(line + 2, "!#$%&'()*+-./0123456789:<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~") ==
-              strlen(line + 2));
+        CHECK(
+            strspn(
+                line + 2,
+                "!#$%&'()*+-./0123456789:<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                 "[]^_`abcdefghijklmnopqrstuvwxyz{|}~") ==
+            strlen(line + 2));
         CHECK_INT(cookie_back(line, "n", out, sizeof out), strlen(value));
         CHECK_STR(out, value);
     }
@@ -958,17 +1123,24 @@ TEST(cookie_round_trip)
 
 TEST(cookie_format)
 {
-    static const struct { ws_set_cookie k; const char *want; } t[] = {
+    static const struct { ws_set_cookie k; const char *want;
+    } t[] = {
         { { "n", "v", NULL, NULL, NULL, NULL, 0, 0, 0 }, "n=v" },
         { { "n", NULL, NULL, NULL, NULL, NULL, 0, 0, 0 }, "n=" },
         { { "n", "", NULL, NULL, NULL, NULL, 0, 0, 0 }, "n=" },
-        { { "n", "a b;c,d\"e\\f%g=h", NULL, NULL, NULL, NULL, 0, 0, 0 }, "n=a%20b%3Bc%2Cd%22e%5Cf%25g=h" },
-        { { "__Host-n", "v", "/", NULL, NULL, "Lax", 0, 1, 1 }, "__Host-n=v; Path=/; SameSite=Lax; Secure; HttpOnly" },
-        { { "n", "v", "/p", "example.com", "Wed, 21 Oct 2015 07:28:00 GMT", "Strict", 3600, 1, 0 },
-          "n=v; Path=/p; Domain=example.com; Expires=Wed, 21 Oct 2015 07:28:00 GMT; SameSite=Strict; Max-Age=3600; Secure" },
+        { { "n", "a b;c,d\"e\\f%g=h", NULL, NULL, NULL, NULL, 0, 0, 0 },
+          "n=a%20b%3Bc%2Cd%22e%5Cf%25g=h" },
+        { { "__Host-n", "v", "/", NULL, NULL, "Lax", 0, 1, 1 },
+          "__Host-n=v; Path=/; SameSite=Lax; Secure; HttpOnly" },
+        { { "n", "v", "/p", "example.com", "Wed, 21 Oct 2015 07:28:00 GMT", "Strict",
+            3600, 1, 0 },
+          "n=v; Path=/p; Domain=example.com; Expires=Wed, "
+          "21 Oct 2015 07:28:00 GMT; SameSite=Strict; Max-Age=3600; Secure" },
         { { "n", "v", NULL, NULL, NULL, NULL, -1, 0, 1 }, "n=v; Max-Age=0; HttpOnly" },
-        { { "n", "v", "", NULL, NULL, NULL, 2147483647, 0, 0 }, "n=v; Path=; Max-Age=2147483647" },
-        { { NULL, "v", NULL, NULL, NULL, NULL, 0, 0, 0 }, NULL }, { { "", "v", NULL, NULL, NULL, NULL, 0, 0, 0 }, NULL },
+        { { "n", "v", "", NULL, NULL, NULL, 2147483647, 0, 0 },
+          "n=v; Path=; Max-Age=2147483647" },
+        { { NULL, "v", NULL, NULL, NULL, NULL, 0, 0, 0 }, NULL },
+        { { "", "v", NULL, NULL, NULL, NULL, 0, 0, 0 }, NULL },
     };
     size_t i, n;
     int where, c;
@@ -989,7 +1161,8 @@ TEST(cookie_format)
     for (where = 0; where < 5; where++) for (c = 1; c < 256; c++) {
         ws_set_cookie k = t[0].k;
         char text[] = "xyz";
-        int bad = where ? c == ';' || c == 127 || (c < 32 && c != '\t') : c <= 32 || c > 126 || strchr("()<>@,;:\\\"/[]?={}", c);
+        int bad = where ? c == ';' || c == 127 || (c < 32 && c != '\t')
+                        : c <= 32 || c > 126 || strchr("()<>@,;:\\\"/[]?={}", c);
         text[1] = (char)c;
         if (where == 0) k.name = text;
         if (where == 1) k.path = text;
@@ -1000,11 +1173,12 @@ TEST(cookie_format)
     }
 }
 
-/* ==== cookies and queries of requests ================================================== */
+/* ==== cookies and queries of requests =============================================== */
 
-/* Another way to find and decode: cut into pieces first, then compare. -1: absent, NUL, too
-   large for n. */
-static int my_pair(const char *text, char mark, int query, const char *name, char *out, size_t n)
+/* Another way to find and decode: cut into pieces first, then compare. -1: absent, NUL,
+   too large for n. */
+static int my_pair(const char *text, char mark, int query, const char *name, char *out,
+                   size_t n)
 {
     const char *p = text;
 
@@ -1018,7 +1192,8 @@ static int my_pair(const char *text, char mark, int query, const char *name, cha
             while (z > a && (z[-1] == ' ' || z[-1] == '\t')) z--;
         }
         for (eq = a; eq < z && *eq != '='; eq++) { }
-        if (a < z && (size_t)(eq - a) == strlen(name) && !strncmp(a, name, strlen(name))) {
+        if (a < z && (size_t)(eq - a) == strlen(name) &&
+            !strncmp(a, name, strlen(name))) {
             const char *v = eq < z ? eq + 1 : z;
             if (!query) {
                 while (v < z && (*v == ' ' || *v == '\t')) v++;
@@ -1027,7 +1202,10 @@ static int my_pair(const char *text, char mark, int query, const char *name, cha
             while (v < z) {
                 int b = (uint8_t)*v;
                 if (query && b == '+') b = ' ';
-                if (b == '%' && z - v >= 3 && hex(v[1]) >= 0 && hex(v[2]) >= 0) { b = hex(v[1]) * 16 + hex(v[2]); v += 2; }
+                if (b == '%' && z - v >= 3 && hex(v[1]) >= 0 && hex(v[2]) >= 0) {
+                    b = hex(v[1]) * 16 + hex(v[2]);
+                    v += 2;
+                }
                 v++;
                 if (!b || k + 1 >= n) return -1;
                 out[k++] = (char)b;
@@ -1050,7 +1228,9 @@ static void same_pair(ws_conn *c, const char *text, int query, const char *name,
 
     CHECK_INT(r, w);
     if (r >= 0 && w >= 0) CHECK(!memcmp(exact, want, (size_t)w + 1));
-    if (r != w) printf("  %s '%s' of '%s', %d bytes\n", query ? "query" : "cookie", name, text, (int)n);
+    if (r != w)
+        printf("  %s '%s' of '%s', %d bytes\n", query ? "query" : "cookie", name, text,
+               (int)n);
     free(exact);
 }
 
@@ -1061,7 +1241,8 @@ static void pairs_of(const char *text, int query, const char *const *names, int 
     side s;
     size_t i, n;
 
-    snprintf(request, sizeof request, "GET /chat%s%s HTTP/1.1\r\n" ALL "%s%s%s" E, query ? "?" : "", query ? text : "",
+    snprintf(request, sizeof request, "GET /chat%s%s HTTP/1.1\r\n" ALL "%s%s%s" E,
+             query ? "?" : "", query ? text : "",
              query ? "" : "Cookie: ", query ? "" : text, query ? "" : "\r\n");
     start(&s, &w, NULL);
     give(&s, request);
@@ -1076,14 +1257,77 @@ static void pairs_of(const char *text, int query, const char *const *names, int 
 TEST(query_and_cookie_tables)
 {
     static const char *queries[] = {
-        "", "a", "a=", "a=1", "a=1&b=2", "b=2&a=1", "a=1&a=2", "&a=1", "a=1&", "&&", "=1", "aa=1", "a=1=2", "a==", "ab=1&a=2",
-        "a=%41%62", "a=%4a%4A", "a=%", "a=%4", "a=%4g", "a=%g4", "a=%%41", "a=%00", "a=x%00y", "a=+", "a=%2B+%2b", "a=%3d%26",
-        "%61=1", "A=1", "a=1;b=2", "a=\"1\"", "b&a", "a&a=1", "a=?", "a=%F0%9F%98%80", "a=0123456789012345",
+        "",
+        "a",
+        "a=",
+        "a=1",
+        "a=1&b=2",
+        "b=2&a=1",
+        "a=1&a=2",
+        "&a=1",
+        "a=1&",
+        "&&",
+        "=1",
+        "aa=1",
+        "a=1=2",
+        "a==",
+        "ab=1&a=2",
+        "a=%41%62",
+        "a=%4a%4A",
+        "a=%",
+        "a=%4",
+        "a=%4g",
+        "a=%g4",
+        "a=%%41",
+        "a=%00",
+        "a=x%00y",
+        "a=+",
+        "a=%2B+%2b",
+        "a=%3d%26",
+        "%61=1",
+        "A=1",
+        "a=1;b=2",
+        "a=\"1\"",
+        "b&a",
+        "a&a=1",
+        "a=?",
+        "a=%F0%9F%98%80",
+        "a=0123456789012345",
     };
     static const char *cookies[] = {
-        "a=1", "a=", "a", "a=1; b=2", "b=2; a=1", "b=2;a=1", "a=1;a=2", ";a=1", "a=1;", " ; ;a=1", "aa=1; a=2", "a=1=2", "a = 1 ",
-        "a=\"1\"", "a=\"", "a=\"\"", "a=\"1", "a=1\"", "a=\"\"\"", "a=%41+%62", "a=%", "a=%4", "a=%zz", "a=%00", "a=\"%00\"", "A=1",
-        "b=\"x;a=1\"", "a=0123456789012345", "a=\"01234567890123456\"", "\ta=1\t;\tb=2", "$Version=1; a=1", "a=\xc3\xa4", "b,a=1",
+        "a=1",
+        "a=",
+        "a",
+        "a=1; b=2",
+        "b=2; a=1",
+        "b=2;a=1",
+        "a=1;a=2",
+        ";a=1",
+        "a=1;",
+        " ; ;a=1",
+        "aa=1; a=2",
+        "a=1=2",
+        "a = 1 ",
+        "a=\"1\"",
+        "a=\"",
+        "a=\"\"",
+        "a=\"1",
+        "a=1\"",
+        "a=\"\"\"",
+        "a=%41+%62",
+        "a=%",
+        "a=%4",
+        "a=%zz",
+        "a=%00",
+        "a=\"%00\"",
+        "A=1",
+        "b=\"x;a=1\"",
+        "a=0123456789012345",
+        "a=\"01234567890123456\"",
+        "\ta=1\t;\tb=2",
+        "$Version=1; a=1",
+        "a=\xc3\xa4",
+        "b,a=1",
     };
     static const char *names[] = { "a", "b", "aa", "", "ab", "%61", "A", "a=", NULL };
     size_t i;
@@ -1096,7 +1340,11 @@ TEST(query_and_cookie_tables)
         world w;
         side s;
         char t[10];
-        parked(&s, &w, NULL, "GET /?a=1 HTTP/1.1\r\n" ALL "X: a=9\r\nCookies: a=8\r\nCookie: x=1\r\ncookie: a=2; x=3\r\nCookie: a=4\r\n" E);
+        parked(
+            &s, &w, NULL,
+            "GET /?a=1 HTTP/1.1\r\n" ALL
+            "X: a=9\r\nCookies: a=8\r\nCookie: x=1\r\ncookie: a=2; x=3\r\n"
+            "Cookie: a=4\r\n" E);
         CHECK_INT(ws_cookie(s.c, "a", t, 10), 1);       /* the first, over all lines */
         CHECK_STR(t, "2");
         CHECK_INT(ws_cookie(s.c, "x", t, 10), 1);
@@ -1124,25 +1372,30 @@ TEST(query_and_cookie_exhaustive)
     long i, all;
     char text[8];
 
-    for (query = 0; query < 2; query++) for (n = 0, all = 1; n <= 5; n++, all *= 9) for (i = 0; i < all; i++) {
-        long v = i;
-        int k;
-        for (k = 0; k < n; k++, v /= 9) text[k] = set[query][v % 9];
-        text[n] = 0;
-        pairs_of(text, query, names, 0);
-    }
+    for (query = 0; query < 2; query++)
+        for (n = 0, all = 1; n <= 5; n++, all *= 9)
+            for (i = 0; i < all; i++) {
+                long v = i;
+                int k;
+                for (k = 0; k < n; k++, v /= 9) text[k] = set[query][v % 9];
+                text[n] = 0;
+                pairs_of(text, query, names, 0);
+            }
 }
 
-/* ==== routes ========================================================================== */
+/* ==== routes ======================================================================== */
 
-/* The rule, said again: '*' at the end any rest, before a '/' one or more of the segment. */
+/* The rule, said again: '*' at the end any rest, before a '/' one or more of the
+   segment. */
 static int my_fits(const char *pattern, const char *path)
 {
     if (!*pattern) return !*path;
     if (*pattern == '*' && !pattern[1]) return 1;
     if (*pattern == '*') {
         size_t k;
-        for (k = 1; k <= strlen(path) && path[k - 1] != '/'; k++) if (my_fits(pattern + 1, path + k)) return 1;
+        for (k = 1; k <= strlen(path) && path[k - 1] != '/'; k++)
+            if (my_fits(pattern + 1, path + k))
+                return 1;
         return 0;
     }
     return *path == *pattern && my_fits(pattern + 1, path + 1);
@@ -1151,7 +1404,9 @@ static int my_fits(const char *pattern, const char *path)
 static int my_pattern(const char *p)
 {
     const char *star;
-    for (star = strchr(p, '*'); star; star = strchr(star + 1, '*')) if (star[1] && star[1] != '/') return 0;
+    for (star = strchr(p, '*'); star; star = strchr(star + 1, '*'))
+        if (star[1] && star[1] != '/')
+            return 0;
     return *p == '/';
 }
 
@@ -1167,8 +1422,9 @@ static int routed(const ws_route *routes, const char *target, const char *offers
     memset(&cfg, 0, sizeof cfg);
     cfg.routes = routes;
     cfg.ask = ask;
-    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" ALL "%s%s%s" E, target, offers ? "Sec-WebSocket-Protocol: " : "",
-             offers ? offers : "", offers ? "\r\n" : "");
+    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" ALL "%s%s%s" E, target,
+             offers ? "Sec-WebSocket-Protocol: " : "", offers ? offers : "",
+             offers ? "\r\n" : "");
     start(&s, &w, &cfg);
     CHECK_INT(ws_route_id(s.c), 0);
     give(&s, request);
@@ -1222,8 +1478,10 @@ TEST(route_patterns)
             path[0] = '/';
             texts(path + 1, "/ab", j, m - 1);
             form++;
-            sprintf(target, "%s%s%s", form % 3 == 2 ? "http://example.com" : "", path, form % 3 ? "?/a*/b?c" : "");
-            if (routed(routes, target, NULL, form & 1) != (my_fits(pattern, path) ? 9 : 0)) {
+            sprintf(target, "%s%s%s", form % 3 == 2 ? "http://example.com" : "", path,
+                    form % 3 ? "?/a*/b?c" : "");
+            if (routed(routes, target, NULL, form & 1) !=
+                (my_fits(pattern, path) ? 9 : 0)) {
                 CHECK(0);
                 printf("  %s for %s\n", pattern, target);
             }
@@ -1231,13 +1489,16 @@ TEST(route_patterns)
     }
 }
 
-/* every list of three routes, every offer: the client's first offer that has a route, protocols
-   before routes open to any, the first in the table of those */
+/* every list of three routes, every offer: the client's first offer that has a route,
+   protocols before routes open to any, the first in the table of those */
 TEST(route_choice)
 {
-    static const char *patterns[] = { "/x", "/*", "/x/*" }, *protocols[] = { NULL, "a", "b" };
-    static const char *offers[][4] = { { NULL }, { "a", NULL }, { "b", NULL }, { "a", "b", NULL }, { "b", "a", NULL },
-                                       { "c", NULL }, { "c", "b", NULL } };
+    static const char *patterns[] = { "/x", "/*", "/x/*" },
+                      *protocols[] = { NULL, "a", "b" };
+    static const char *offers[][4] = { { NULL },           { "a", NULL },
+                                       { "b", NULL },      { "a", "b", NULL },
+                                       { "b", "a", NULL }, { "c", NULL },
+                                       { "c", "b", NULL } };
     static const char *lines[] = { NULL, "a", "b", "a, b", "b,a", "c", "c, b" };
     static const char *paths[] = { "/x", "/x/y", "/z" };
     int i, o, p, k, r;
@@ -1253,9 +1514,12 @@ TEST(route_choice)
         memset(&routes[3], 0, sizeof routes[3]);
         for (k = 0; offers[o][k] && !want; k++)
             for (r = 0; r < 3 && !want; r++)
-                if (routes[r].protocol && !strcmp(routes[r].protocol, offers[o][k]) && my_fits(routes[r].path, paths[p]))
+                if (routes[r].protocol && !strcmp(routes[r].protocol, offers[o][k]) &&
+                    my_fits(routes[r].path, paths[p]))
                     want = routes[r].id;
-        for (r = 0; r < 3 && !want; r++) if (!routes[r].protocol && my_fits(routes[r].path, paths[p])) want = routes[r].id;
+        for (r = 0; r < 3 && !want; r++)
+            if (!routes[r].protocol && my_fits(routes[r].path, paths[p]))
+                want = routes[r].id;
         CHECK_INT(routed(routes, paths[p], lines[o], i & 1), want);
     }
 }
@@ -1263,7 +1527,9 @@ TEST(route_choice)
 /* tables: none, empty, too long, not paths; ids of any value; plain HTTP passes */
 TEST(route_tables)
 {
-    static const ws_route none[] = { { NULL, NULL, 0 } }, ids[] = { { "/a", NULL, 0 }, { "/b", NULL, -7 }, { NULL, NULL, 0 } };
+    static const ws_route none[] = { { NULL, NULL, 0 } }, ids[] = { { "/a", NULL, 0 },
+                                                                    { "/b", NULL, -7 },
+                                                                    { NULL, NULL, 0 } };
     static char names[256][8];
     ws_route many[257];
     ws_config cfg;
@@ -1321,13 +1587,19 @@ TEST(sec_A2_offers)
     size_t n;
     int i;
 
-    for (i = 0; i < 200; i++) { sprintf(names[i], "p%d", i); routes[i].path = "/*"; routes[i].protocol = names[i]; routes[i].id = i + 1; }
+    for (i = 0; i < 200; i++) {
+        sprintf(names[i], "p%d", i);
+        routes[i].path = "/*";
+        routes[i].protocol = names[i];
+        routes[i].id = i + 1;
+    }
     memset(&routes[200], 0, sizeof *routes);
     memset(&cfg, 0, sizeof cfg);
     cfg.routes = routes;
     cfg.trusted_proxies = 3;
     cfg.max_head = 65536;
-    n = (size_t)sprintf(request, "GET / HTTP/1.1\r\n" ALL "X-Forwarded-For: 1,2,3,4\r\nSec-WebSocket-Protocol: ");
+    n = (size_t)sprintf(request, "GET / HTTP/1.1\r\n" ALL
+                                 "X-Forwarded-For: 1,2,3,4\r\nSec-WebSocket-Protocol: ");
     while (n < 65000) { memcpy(request + n, "a,", 2); n += 2; }
     n += (size_t)sprintf(request + n, "p199\r\n\r\n");
     start(&s, &w, &cfg);
@@ -1336,13 +1608,19 @@ TEST(sec_A2_offers)
     side_over(&s);
 }
 
-/* ==== Origin, and who asks ============================================================= */
+/* ==== Origin, and who asks ========================================================== */
 
 TEST(sec_I1_asked)
 {
-    static const struct { const char *origins, *origin; int ok; } t[] = {
-        { NULL, NULL, 1 }, { NULL, "http://example.com", 1 }, { NULL, "http://evil.com", 0 }, { NULL, "null", 0 },
-        { "*", "http://evil.com", 1 }, { "https://a.example", "https://a.example", 1 }, { "https://a.example", "http://example.com", 0 },
+    static const struct { const char *origins, *origin; int ok;
+    } t[] = {
+        { NULL, NULL, 1 },
+        { NULL, "http://example.com", 1 },
+        { NULL, "http://evil.com", 0 },
+        { NULL, "null", 0 },
+        { "*", "http://evil.com", 1 },
+        { "https://a.example", "https://a.example", 1 },
+        { "https://a.example", "http://example.com", 0 },
     };
     size_t i;
 
@@ -1353,7 +1631,8 @@ TEST(sec_I1_asked)
         char request[400];
 
         cfg.origins = t[i].origins;
-        sprintf(request, "GET / HTTP/1.1\r\n" ALL "%s%s%s" E, t[i].origin ? "Origin: " : "", t[i].origin ? t[i].origin : "",
+        sprintf(request, "GET / HTTP/1.1\r\n" ALL "%s%s%s" E,
+                t[i].origin ? "Origin: " : "", t[i].origin ? t[i].origin : "",
                 t[i].origin ? "\r\n" : "");
         start(&s, &w, &cfg);
         give(&s, request);
@@ -1367,68 +1646,96 @@ TEST(sec_I1_asked)
 /* what the proxies in front wrote; "" is the socket's own address, here none */
 TEST(forwarded_for)
 {
-    static const struct { const char *lines, *want[4]; } t[] = {
+    static const struct { const char *lines, *want[4];
+    } t[] = {
         { "", { "", "", "", "" } },
-        { "X-Forwarded-For: 192.0.2.1\r\n", { "", "192.0.2.1", "192.0.2.1", "192.0.2.1" } },
-        { "X-Forwarded-For: 192.0.2.1, 192.0.2.2\r\n", { "", "192.0.2.2", "192.0.2.1", "192.0.2.1" } },
-        { "X-Forwarded-For: 192.0.2.1,192.0.2.2 ,\t192.0.2.3\r\n", { "", "192.0.2.3", "192.0.2.2", "192.0.2.1" } },
-        { "X-Forwarded-For: 192.0.2.1\r\nx-forwarded-for: 192.0.2.2, 192.0.2.3\r\n", { "", "192.0.2.3", "192.0.2.2", "192.0.2.1" } },
-        { "X-Forwarded-For: 9.9.9.9, 8.8.8.8, 192.0.2.1, 192.0.2.2, 192.0.2.3\r\n", { "", "192.0.2.3", "192.0.2.2", "192.0.2.1" } },
-        { "X-Forwarded-For: 2001:db8::7\r\n", { "", "2001:db8::7", "2001:db8::7", "2001:db8::7" } },
-        { "X-Forwarded-For: ::ffff:192.0.2.1\r\n", { "", "::ffff:192.0.2.1", "::ffff:192.0.2.1", "::ffff:192.0.2.1" } },
+        { "X-Forwarded-For: 192.0.2.1\r\n",
+          { "", "192.0.2.1", "192.0.2.1", "192.0.2.1" } },
+        { "X-Forwarded-For: 192.0.2.1, 192.0.2.2\r\n",
+          { "", "192.0.2.2", "192.0.2.1", "192.0.2.1" } },
+        { "X-Forwarded-For: 192.0.2.1,192.0.2.2 ,\t192.0.2.3\r\n",
+          { "", "192.0.2.3", "192.0.2.2", "192.0.2.1" } },
+        { "X-Forwarded-For: 192.0.2.1\r\nx-forwarded-for: 192.0.2.2, 192.0.2.3\r\n",
+          { "", "192.0.2.3", "192.0.2.2", "192.0.2.1" } },
+        { "X-Forwarded-For: 9.9.9.9, 8.8.8.8, 192.0.2.1, 192.0.2.2, 192.0.2.3\r\n",
+          { "", "192.0.2.3", "192.0.2.2", "192.0.2.1" } },
+        { "X-Forwarded-For: 2001:db8::7\r\n",
+          { "", "2001:db8::7", "2001:db8::7", "2001:db8::7" } },
+        { "X-Forwarded-For: ::ffff:192.0.2.1\r\n",
+          { "", "::ffff:192.0.2.1", "::ffff:192.0.2.1", "::ffff:192.0.2.1" } },
         { "X-Forwarded-For: unknown\r\n", { "", "", "", "" } },
-        { "X-Forwarded-For: 192.0.2.1, unknown\r\n", { "", "", "192.0.2.1", "192.0.2.1" } },
+        { "X-Forwarded-For: 192.0.2.1, unknown\r\n",
+          { "", "", "192.0.2.1", "192.0.2.1" } },
         { "X-Forwarded-For: <script>, 192.0.2.2\r\n", { "", "192.0.2.2", "", "" } },
         { "X-Forwarded-For: \"192.0.2.1, 192.0.2.2\"\r\n", { "", "", "", "" } },
         { "X-Forwarded-For: \", 192.0.2.2\r\n", { "", "192.0.2.2", "", "" } },
-        { "X-Forwarded-For: \"\\\", \\, \"192.0.2.1, 192.0.2.2\r\n", { "", "192.0.2.2", "", "" } },
-        { "X-Forwarded-For: 9.9.9.9, \"\r\nX-Forwarded-For: 192.0.2.1, 192.0.2.2\r\n", { "", "192.0.2.2", "192.0.2.1", "" } },
-        { "X-Forwarded-For: , 9.9.9.9,, \r\nX-Forwarded-For:\r\nX-Forwarded-For: ,192.0.2.2 ,\r\n", { "", "192.0.2.2", "9.9.9.9", "9.9.9.9" } },
-        { "X-Forwarded-For: 192.0.2.1:5000, [2001:db8::1]:5000\r\n", { "", "2001:db8::1", "192.0.2.1", "192.0.2.1" } },
-        { "X-Forwarded-For: [2001:db8::1], ::1\r\n", { "", "::1", "2001:db8::1", "2001:db8::1" } },
+        { "X-Forwarded-For: \"\\\", \\, \"192.0.2.1, 192.0.2.2\r\n",
+          { "", "192.0.2.2", "", "" } },
+        { "X-Forwarded-For: 9.9.9.9, \"\r\nX-Forwarded-For: 192.0.2.1, 192.0.2.2\r\n",
+          { "", "192.0.2.2", "192.0.2.1", "" } },
+        { "X-Forwarded-For: , 9.9.9.9,, \r\nX-Forwarded-For:\r\n"
+          "X-Forwarded-For: ,192.0.2.2 ,\r\n",
+          { "", "192.0.2.2", "9.9.9.9", "9.9.9.9" } },
+        { "X-Forwarded-For: 192.0.2.1:5000, [2001:db8::1]:5000\r\n",
+          { "", "2001:db8::1", "192.0.2.1", "192.0.2.1" } },
+        { "X-Forwarded-For: [2001:db8::1], ::1\r\n",
+          { "", "::1", "2001:db8::1", "2001:db8::1" } },
         { "X-Forwarded-For: 192.0.2.256, 192.0.2.1:x, abc\r\n", { "", "", "", "" } },
         { "X-Forwarded-For:\r\n", { "", "", "", "" } },
         { "X-Forwarded-For: ,,, ,\r\n", { "", "", "", "" } },
-        { "X-Forwarded-For: 1111111111111111111111111111111111111111111111\r\n", { "", "", "", "" } },
-        { "X-Forwarded-For: 1111:2222:3333:4444:5555:6666:123.123.123.123\r\n", { "", "1111:2222:3333:4444:5555:6666:123.123.123.123",
-          "1111:2222:3333:4444:5555:6666:123.123.123.123", "1111:2222:3333:4444:5555:6666:123.123.123.123" } },
-        { "X-Forwarded-Fo: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\n", { "", "", "", "" } },
+        { "X-Forwarded-For: 1111111111111111111111111111111111111111111111\r\n",
+          { "", "", "", "" } },
+        { "X-Forwarded-For: 1111:2222:3333:4444:5555:6666:123.123.123.123\r\n",
+          { "", "1111:2222:3333:4444:5555:6666:123.123.123.123",
+            "1111:2222:3333:4444:5555:6666:123.123.123.123",
+            "1111:2222:3333:4444:5555:6666:123.123.123.123" } },
+        { "X-Forwarded-Fo: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\n",
+          { "", "", "", "" } },
     };
     size_t i, n;
     uint32_t trusted;
     int kind;
 
-    for (i = 0; i < COUNT(t); i++) for (trusted = 0; trusted < 4; trusted++) for (kind = 0; kind < 3; kind++) {
-        world w;
-        side s;
-        ws_config cfg;
-        buf b = { 0 };
-        char got[80];
-        const char *want = t[i].want[trusted];
+    for (i = 0; i < COUNT(t); i++)
+        for (trusted = 0; trusted < 4; trusted++)
+            for (kind = 0; kind < 3; kind++) {
+                world w;
+                side s;
+                ws_config cfg;
+                buf b = { 0 };
+                char got[80];
+                const char *want = t[i].want[trusted];
 
-        memset(&cfg, 0, sizeof cfg);
-        cfg.ask = kind == 1;
-        cfg.trusted_proxies = trusted;
-        buf_str(&b, kind == 2 ? "GET / HTTP/1.1\r\n" HO : "GET / HTTP/1.1\r\n" ALL);
-        buf_str(&b, t[i].lines);
-        buf_str(&b, E);
-        start(&s, &w, &cfg);
-        side_feed(&s, b.p, b.n);
-        CHECK(kind == 0 ? s.opens : kind == 1 ? s.requests : s.https);
-        memset(got, 'x', sizeof got);
-        CHECK_INT(ws_remote(s.c, got, sizeof got), strlen(want));
-        CHECK_STR(got, want);
-        if (kind == 1) { ws_accept(s.c, NULL); side_pull(&s); side_frame(&s, 0x81, "x", 1); }
-        for (n = 1; n < sizeof got; n++) {          /* and it stays; cut where there is no room */
-            memset(got, 'x', sizeof got);
-            CHECK_INT(ws_remote(s.c, got, n), strlen(want) < n ? strlen(want) : n - 1);
-            CHECK(!strncmp(got, want, n - 1) && got[n] == 'x');
-        }
-        CHECK_INT(ws_remote(s.c, NULL, 9), 0);
-        CHECK_INT(ws_remote(s.c, got, 0), 0);
-        buf_free(&b);
-        side_over(&s);
-    }
+                memset(&cfg, 0, sizeof cfg);
+                cfg.ask = kind == 1;
+                cfg.trusted_proxies = trusted;
+                buf_str(&b,
+                        kind == 2 ? "GET / HTTP/1.1\r\n" HO : "GET / HTTP/1.1\r\n" ALL);
+                buf_str(&b, t[i].lines);
+                buf_str(&b, E);
+                start(&s, &w, &cfg);
+                side_feed(&s, b.p, b.n);
+                CHECK(kind == 0 ? s.opens : kind == 1 ? s.requests : s.https);
+                memset(got, 'x', sizeof got);
+                CHECK_INT(ws_remote(s.c, got, sizeof got), strlen(want));
+                CHECK_STR(got, want);
+                if (kind == 1) {
+                    ws_accept(s.c, NULL);
+                    side_pull(&s);
+                    side_frame(&s, 0x81, "x", 1);
+                }
+                for (n = 1; n < sizeof got;
+                     n++) { /* and it stays; cut where there is no room */
+                    memset(got, 'x', sizeof got);
+                    CHECK_INT(ws_remote(s.c, got, n),
+                              strlen(want) < n ? strlen(want) : n - 1);
+                    CHECK(!strncmp(got, want, n - 1) && got[n] == 'x');
+                }
+                CHECK_INT(ws_remote(s.c, NULL, 9), 0);
+                CHECK_INT(ws_remote(s.c, got, 0), 0);
+                buf_free(&b);
+                side_over(&s);
+            }
     {
         static uint64_t block[1024];
         ws_config cfg;
@@ -1436,7 +1743,7 @@ TEST(forwarded_for)
         cfg.memory = block;
         cfg.memory_size = sizeof block;
         CHECK_INT(ws_error(ws_server_new(&cfg)), 0);
-        cfg.trusted_proxies = 1;                    /* there would be no room for the address */
+        cfg.trusted_proxies = 1; /* there would be no room for the address */
         CHECK_INT(ws_error(ws_server_new(&cfg)), WS_ERR_ARGUMENT);
     }
 }
@@ -1444,8 +1751,10 @@ TEST(forwarded_for)
 /* nothing that a client puts in front of what the proxy writes changes what is told */
 TEST(forwarded_behind_anything)
 {
-    static const char *form[] = { "X-Forwarded-For: %c, 192.0.2.7\r\n", "X-Forwarded-For: a%cb,192.0.2.7\r\n",
-                                  "X-Forwarded-For: %c\r\nX-Forwarded-For: 192.0.2.7\r\n" };
+    static const char *form[] = {
+        "X-Forwarded-For: %c, 192.0.2.7\r\n", "X-Forwarded-For: a%cb,192.0.2.7\r\n",
+        "X-Forwarded-For: %c\r\nX-Forwarded-For: 192.0.2.7\r\n"
+    };
     char request[300], got[80];
     ws_config cfg;
     int c, i;
@@ -1471,8 +1780,13 @@ TEST(forwarded_behind_anything)
 TEST(asked_in_fixed_memory)
 {
     static const ws_header h[] = { { "X-A", "b" }, { NULL, NULL } };
-    static const struct { const char *choice; int r; const char *want; } t[] = {
-        { NULL, 0, "a" }, { "b", 0, "b" }, { "", 0, "" }, { "z", WS_ERR_MEMORY, "a" }, { "y", WS_ERR_ARGUMENT, "a" },
+    static const struct { const char *choice; int r; const char *want;
+    } t[] = {
+        { NULL, 0, "a" },
+        { "b", 0, "b" },
+        { "", 0, "" },
+        { "z", WS_ERR_MEMORY, "a" },
+        { "y", WS_ERR_ARGUMENT, "a" },
     };
     size_t i;
     int no;
@@ -1516,38 +1830,67 @@ TEST(asked_in_fixed_memory)
     }
 }
 
-/* ==== requests parsed elsewhere ======================================================== */
+/* ==== requests parsed elsewhere ===================================================== */
 
 TEST(is_upgrade)
 {
-    static const char *method[] = { "GET", "POST", "HEAD", "get" }, *version[] = { "1.1", "1.0", "2.0" };
-    static const char *upgrade[] = { "", UP, "upgrade:  WebSocket\t\r\n", "Upgrade: h2c, websocket\r\n", "Upgrade: h2c\r\nUpgrade: websocket\r\n",
-                                     "Upgrade: websocketx\r\n", "Upgrade: \"websocket\"\r\n", "X-Upgrade: websocket\r\n" };
-    static const char *connection[] = { "", CO, "Connection: keep-alive, UPGRADE\r\n", "connection: a\r\nconnection: upgrade\r\n",
-                                        "Connection: close\r\n", "Connection: upgraded\r\n" };
-    static const char *rest[] = { HO KE VE, HO KE, HO VE, KE VE, HO, "" , HO KE VE "Content-Length: 5\r\n", HO KE VE "Origin: http://evil\r\n" };
+    static const char *method[] = { "GET", "POST", "HEAD", "get" },
+                      *version[] = { "1.1", "1.0", "2.0" };
+    static const char *upgrade[] = { "",
+                                     UP,
+                                     "upgrade:  WebSocket\t\r\n",
+                                     "Upgrade: h2c, websocket\r\n",
+                                     "Upgrade: h2c\r\nUpgrade: websocket\r\n",
+                                     "Upgrade: websocketx\r\n",
+                                     "Upgrade: \"websocket\"\r\n",
+                                     "X-Upgrade: websocket\r\n" };
+    static const char *connection[] = { "",
+                                        CO,
+                                        "Connection: keep-alive, UPGRADE\r\n",
+                                        "connection: a\r\nconnection: upgrade\r\n",
+                                        "Connection: close\r\n",
+                                        "Connection: upgraded\r\n" };
+    static const char *rest[] = { HO KE VE,
+                                  HO KE,
+                                  HO VE,
+                                  KE VE,
+                                  HO,
+                                  "",
+                                  HO KE VE "Content-Length: 5\r\n",
+                                  HO KE VE "Origin: http://evil\r\n" };
     size_t m, v, u, c, r, n;
 
-    for (m = 0; m < 4; m++) for (v = 0; v < 3; v++) for (u = 0; u < 8; u++) for (c = 0; c < 6; c++) for (r = 0; r < 8; r++) {
-        char head[600], *exact;
-        world w;
-        side s;
-        int want = !m && u > 0 && u < 5 && c > 0 && c < 4, got;
+    for (m = 0; m < 4; m++)
+        for (v = 0; v < 3; v++)
+            for (u = 0; u < 8; u++)
+                for (c = 0; c < 6; c++)
+                    for (r = 0; r < 8; r++) {
+                        char head[600], *exact;
+                        world w;
+                        side s;
+                        int want = !m && u > 0 && u < 5 && c > 0 && c < 4, got;
 
-        n = (size_t)sprintf(head, "%s /x HTTP/%s\r\n%s%s%s\r\n", method[m], version[v], rest[r], connection[c], upgrade[u]);
-        exact = (char *)malloc(n);
-        memcpy(exact, head, n);
-        got = ws_is_upgrade((ws_str){ exact, n });
-        CHECK_INT(got, want);
-        free(exact);
-        start(&s, &w, NULL);
-        side_feed(&s, head, n);
-        if (got) CHECK_INT(s.https, 0);              /* hand it over: a verdict comes */
-        if (s.requests) CHECK_INT(got, 1);
-        if (s.https || s.error == WS_ERR_UPGRADE || s.error == WS_ERR_CONNECTION || s.error == WS_ERR_METHOD) CHECK_INT(got, 0);
-        side_over(&s);
-    }
-    for (n = 0; n <= sizeof REQUEST - 1; n++) {     /* what is no head: no, and not a byte too far */
+                        n = (size_t)sprintf(head, "%s /x HTTP/%s\r\n%s%s%s\r\n",
+                                            method[m], version[v], rest[r], connection[c],
+                                            upgrade[u]);
+                        exact = (char *)malloc(n);
+                        memcpy(exact, head, n);
+                        got = ws_is_upgrade((ws_str){ exact, n });
+                        CHECK_INT(got, want);
+                        free(exact);
+                        start(&s, &w, NULL);
+                        side_feed(&s, head, n);
+                        if (got)
+                            CHECK_INT(s.https, 0); /* hand it over: a verdict comes */
+                        if (s.requests)
+                            CHECK_INT(got, 1);
+                        if (s.https || s.error == WS_ERR_UPGRADE ||
+                            s.error == WS_ERR_CONNECTION || s.error == WS_ERR_METHOD)
+                            CHECK_INT(got, 0);
+                        side_over(&s);
+                    }
+    for (n = 0; n <= sizeof REQUEST - 1;
+         n++) { /* what is no head: no, and not a byte too far */
         char *exact = (char *)malloc(n ? n : 1);
         memcpy(exact, REQUEST, n);
         ws_is_upgrade((ws_str){ exact, n });
@@ -1559,7 +1902,8 @@ TEST(is_upgrade)
 }
 
 /* The text parsed by the library's scanner gives the pieces back. */
-static int parses_to(const char *text, size_t n, const char *method, const char *target, const ws_header *h)
+static int parses_to(const char *text, size_t n, const char *method, const char *target,
+                     const ws_header *h)
 {
     ws_head scan;
     ws_str head, a, b, v;
@@ -1569,17 +1913,26 @@ static int parses_to(const char *text, size_t n, const char *method, const char 
     if (ws_head_scan(&scan, text, n) != (int)n) return 0;
     head.data = text;
     head.size = n;
-    if (ws_head_request(head, &a, &b, &v) || !str_is(a, method) || !str_is(b, target) || !str_is(v, "HTTP/1.1")) return 0;
-    for (; h && h->name; h++) if (!ws_head_field(head, &pos, &a, &b) || !str_is(a, h->name) || !str_is(b, h->value)) return 0;
+    if (ws_head_request(head, &a, &b, &v) || !str_is(a, method) || !str_is(b, target) ||
+        !str_is(v, "HTTP/1.1"))
+        return 0;
+    for (; h && h->name; h++)
+        if (!ws_head_field(head, &pos, &a, &b) || !str_is(a, h->name) ||
+            !str_is(b, h->value))
+            return 0;
     return !ws_head_field(head, &pos, &a, &b);
 }
 
 TEST(head_format)
 {
-    static const ws_header all[] = { { "Host", "example.com" }, { "Upgrade", "websocket" }, { "Connection", "Upgrade" },
-                                     { "Sec-WebSocket-Key", KEY }, { "Sec-WebSocket-Version", "13" }, { NULL, NULL } };
+    static const ws_header all[] = {
+        { "Host", "example.com" },         { "Upgrade", "websocket" },
+        { "Connection", "Upgrade" },       { "Sec-WebSocket-Key", KEY },
+        { "Sec-WebSocket-Version", "13" }, { NULL, NULL }
+    };
     static const ws_header injected[] = { { "A", "b\r\nC: d" }, { NULL, NULL } };
-    static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char token[] =
+        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     char out[600];
     size_t n, size = sizeof REQUEST - 1;
     int where, at, c;
@@ -1593,24 +1946,35 @@ TEST(head_format)
     }
     n = ws_head_format(out, sizeof out, "GET", "/", NULL);
     CHECK(n && parses_to(out, n, "GET", "/", NULL));
-    for (where = 0; where < 4; where++) for (at = 0; at < 3; at++) for (c = 1; c < 256; c++) {
-        char text[] = "xyz";
-        ws_header h[3] = { { "X-A", "b" }, { "Last", "" }, { NULL, NULL } };
-        const char *method = "GET", *target = "/t";
-        int good = where == 0 || where == 2 ? strchr(token, c) != NULL : where == 1 ? c > 32 && c < 127
-                                                                                : (c >= 32 && c != 127) || c == '\t';
-        text[at] = (char)c;
-        if (where == 0) method = text;
-        if (where == 1) target = text;
-        if (where == 2) h[0].name = text;
-        if (where == 3) h[0].value = text;
-        n = ws_head_format(out, sizeof out, method, target, h);
-        CHECK_INT(n > 0, good);
-        if (n && where == 3 && at != 1 && (c == ' ' || c == '\t')) continue;    /* outer blanks do not count */
-        if (n) CHECK(parses_to(out, n, method, target, h));
-    }
-    CHECK_INT(ws_head_format(out, sizeof out, "GET / HTTP/1.1\r\nEvil: 1\r\nX:", "/", all), 0);
-    CHECK_INT(ws_head_format(out, sizeof out, "GET", "/ HTTP/1.1\r\nEvil: 1\r\nX:", all), 0);
+    for (where = 0; where < 4; where++)
+        for (at = 0; at < 3; at++)
+            for (c = 1; c < 256; c++) {
+                char text[] = "xyz";
+                ws_header h[3] = { { "X-A", "b" }, { "Last", "" }, { NULL, NULL } };
+                const char *method = "GET", *target = "/t";
+                int good = where == 0 || where == 2 ? strchr(token, c) != NULL
+                           : where == 1             ? c > 32 && c < 127
+                                                    : (c >= 32 && c != 127) || c == '\t';
+                text[at] = (char)c;
+                if (where == 0)
+                    method = text;
+                if (where == 1)
+                    target = text;
+                if (where == 2)
+                    h[0].name = text;
+                if (where == 3)
+                    h[0].value = text;
+                n = ws_head_format(out, sizeof out, method, target, h);
+                CHECK_INT(n > 0, good);
+                if (n && where == 3 && at != 1 && (c == ' ' || c == '\t'))
+                    continue; /* outer blanks do not count */
+                if (n)
+                    CHECK(parses_to(out, n, method, target, h));
+            }
+    CHECK_INT(
+        ws_head_format(out, sizeof out, "GET / HTTP/1.1\r\nEvil: 1\r\nX:", "/", all), 0);
+    CHECK_INT(ws_head_format(out, sizeof out, "GET", "/ HTTP/1.1\r\nEvil: 1\r\nX:", all),
+              0);
     CHECK_INT(ws_head_format(out, sizeof out, "GET", "/", injected), 0);
     CHECK_INT(ws_head_format(out, sizeof out, "", "/", all), 0);
     CHECK_INT(ws_head_format(out, sizeof out, "GET", "", all), 0);
@@ -1628,9 +1992,15 @@ TEST(head_format)
     }
 }
 
-/* ==== refusals as a client sees them =================================================== */
+/* ==== refusals as a client sees them ================================================ */
 
-typedef struct shown { int status; char body[5000]; size_t size; char header[40]; int events; } shown;
+typedef struct shown {
+    int status;
+    char body[5000];
+    size_t size;
+    char header[40];
+    int events;
+} shown;
 
 static void show_refusal(side *s, const ws_event *ev)
 {
@@ -1663,36 +2033,54 @@ static void client_start(side *s, world *w, shown *v, const ws_config *with)
 #define R401 "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n"
 
 typedef struct refusal { const char *head, *body, *want; int status, how; } refusal;
-enum { ENDS, NEEDS_EOF };       /* it is complete by itself, or with the end of the stream */
+enum { ENDS, NEEDS_EOF }; /* it is complete by itself, or with the end of the stream */
 
 static const refusal refusals[] = {
     { R401 "Content-Length: 5\r\n\r\n", "hello", "hello", 401, ENDS },
-    { R401 "Content-Length: 5\r\n\r\n", "hello, and more that is not of it", "hello", 401, ENDS },
+    { R401 "Content-Length: 5\r\n\r\n", "hello, and more that is not of it", "hello", 401,
+      ENDS },
     { R401 "Content-Length: 0\r\n\r\n", "", "", 401, ENDS },
     { R401 "Content-Length: 0\r\n\r\n", "junk", "", 401, ENDS },
     { R401 "\r\n", "until the end", "until the end", 401, NEEDS_EOF },
     { R401 "\r\n", "", "", 401, NEEDS_EOF },
     { R401 "Content-Length: 50\r\n\r\n", "cut short", "cut short", 401, NEEDS_EOF },
-    { R401 "Content-Length: what\r\n\r\n", "until the end", "until the end", 401, NEEDS_EOF },
-    { R401 "Content-Length: 0:\r\n\r\n", "until the end", "until the end", 401, NEEDS_EOF },
-    { R401 "Content-Length: -1\r\n\r\n", "until the end", "until the end", 401, NEEDS_EOF },
-    { R401 "Content-Length: 99999999999999999999999999\r\n\r\n", "x", "x", 401, NEEDS_EOF },
-    { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n", "hello", 401, ENDS },
+    { R401 "Content-Length: what\r\n\r\n", "until the end", "until the end", 401,
+      NEEDS_EOF },
+    { R401 "Content-Length: 0:\r\n\r\n", "until the end", "until the end", 401,
+      NEEDS_EOF },
+    { R401 "Content-Length: -1\r\n\r\n", "until the end", "until the end", 401,
+      NEEDS_EOF },
+    { R401 "Content-Length: 99999999999999999999999999\r\n\r\n", "x", "x", 401,
+      NEEDS_EOF },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n", "hello", 401,
+      ENDS },
     { R401 "Transfer-Encoding: chunked\r\n\r\n", "0\r\n\r\nmore", "", 401, ENDS },
-    { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\n0\r\n\r\n\r\n0\r\n\r\n", "0\r\n\r\n", 401, ENDS },
-    { R401 "Transfer-Encoding: chunked\r\n\r\n", "A;x=y\r\n0123456789\r\n00;z\r\nT: 1\r\nU: 2\r\n\r\nX", "0123456789", 401, ENDS },
-    { R401 "Transfer-Encoding: chunked\r\n\r\n", "2\r\nab\r\n6\r\nc\r\n\r\nd\r\n0\r\n\r\nX", "abc\r\n\r\nd", 401, ENDS },
-    { R401 "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "x", 401, ENDS },
-    { R401 "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "x", 401, ENDS },
-    { R401 "Transfer-Encoding: chunked\r\n\r\n", "FFFFFFFFFFFFFFFFFFFFFF\r\nx", "", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\n0\r\n\r\n\r\n0\r\n\r\n",
+      "0\r\n\r\n", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n",
+      "A;x=y\r\n0123456789\r\n00;z\r\nT: 1\r\nU: 2\r\n\r\nX", "0123456789", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n",
+      "2\r\nab\r\n6\r\nc\r\n\r\nd\r\n0\r\n\r\nX", "abc\r\n\r\nd", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n",
+      "1\r\nx\r\n0\r\n\r\n", "x", 401, ENDS },
+    { R401 "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+      "1\r\nx\r\n0\r\n\r\n", "x", 401, ENDS },
+    { R401 "Transfer-Encoding: chunked\r\n\r\n", "FFFFFFFFFFFFFFFFFFFFFF\r\nx", "", 401,
+      ENDS },
     { R401 "Transfer-Encoding: chunked\r\n\r\n", "what\r\n\r\nx", "", 401, ENDS },
-    { R401 "Transfer-Encoding: gzip, Chunked\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "x", 401, ENDS },
-    { R401 "Transfer-Encoding: identity\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", 401, NEEDS_EOF },
+    { R401 "Transfer-Encoding: gzip, Chunked\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "x", 401,
+      ENDS },
+    { R401 "Transfer-Encoding: identity\r\n\r\n", "1\r\nx\r\n0\r\n\r\n",
+      "1\r\nx\r\n0\r\n\r\n", 401, NEEDS_EOF },
     { R401 "Transfer-Encoding: chunked\r\n\r\n", "5\r\nhel", "hel", 401, NEEDS_EOF },
     { "HTTP/1.1 204 No Content\r\nWWW-Authenticate: Basic\r\n\r\n", "", "", 204, ENDS },
-    { "HTTP/1.1 304 Not Modified\r\nWWW-Authenticate: Basic\r\nContent-Length: 10\r\n\r\n", "", "", 304, ENDS },
-    { "HTTP/1.1 302 Found\r\nWWW-Authenticate: Basic\r\nContent-Length: 2\r\n\r\n", "go", "go", 302, ENDS },
-    { "HTTP/1.1 503 Busy\r\nWWW-Authenticate: Basic\r\nContent-Length: 2\r\n\r\n", "no", "no", 503, ENDS },
+    { "HTTP/1.1 304 Not Modified\r\nWWW-Authenticate: Basic\r\nContent-Length: 10\r\n"
+      "\r\n",
+      "", "", 304, ENDS },
+    { "HTTP/1.1 302 Found\r\nWWW-Authenticate: Basic\r\nContent-Length: 2\r\n\r\n", "go",
+      "go", 302, ENDS },
+    { "HTTP/1.1 503 Busy\r\nWWW-Authenticate: Basic\r\nContent-Length: 2\r\n\r\n", "no",
+      "no", 503, ENDS },
 };
 
 static void check_shown(side *s, const shown *v, const refusal *r)
@@ -1707,8 +2095,8 @@ static void check_shown(side *s, const shown *v, const refusal *r)
     CHECK_STR(v->body, r->want);
 }
 
-/* status, headers and body at CLOSE, the same for every cut, and when the stream or the time
-   ends before the body */
+/* status, headers and body at CLOSE, the same for every cut, and when the stream or the
+   time ends before the body */
 TEST(refusal_bodies)
 {
     size_t i, k;
@@ -1833,16 +2221,27 @@ static void next_request(ws_conn *c, buf *out)
     buf_add(out, p, n);
 }
 
-/* it stands in place of those of its name in cfg.headers, all of them and no others; "" hides
-   them, NULL shows them again; what fails changes nothing */
+/* it stands in place of those of its name in cfg.headers, all of them and no others; ""
+   hides them, NULL shows them again; what fails changes nothing */
 TEST(next_header_replaces)
 {
-    static const ws_header own[] = { { "authorization", "t0" }, { "X-A", "a" }, { "Authorizatio", "b" }, { "AUTHORIZATION", "t00" },
-                                     { "Authorization-X", "" }, { "X-A", "c" }, { NULL, NULL } };
-    static const struct { const char *name, *value, *want; int times, r; } t[] = {
-        { "X-B", NULL, "t0", 2, 0 }, { "Authorization", "t1", "t1", 1, 0 }, { "aUTHORIZATION", "t2", "t2", 1, 0 },
-        { "Authorization", "b\x01", "t2", 1, WS_ERR_ARGUMENT }, { "Authorization", "", NULL, 0, 0 }, { "x-b", "2", "t0", 2, 0 },
-        { "AUTHORIZATION", "x", "x", 1, 0 }, { "Authorization", NULL, "t0", 2, 0 },
+    static const ws_header own[] = { { "authorization", "t0" },
+                                     { "X-A", "a" },
+                                     { "Authorizatio", "b" },
+                                     { "AUTHORIZATION", "t00" },
+                                     { "Authorization-X", "" },
+                                     { "X-A", "c" },
+                                     { NULL, NULL } };
+    static const struct { const char *name, *value, *want; int times, r;
+    } t[] = {
+        { "X-B", NULL, "t0", 2, 0 },
+        { "Authorization", "t1", "t1", 1, 0 },
+        { "aUTHORIZATION", "t2", "t2", 1, 0 },
+        { "Authorization", "b\x01", "t2", 1, WS_ERR_ARGUMENT },
+        { "Authorization", "", NULL, 0, 0 },
+        { "x-b", "2", "t0", 2, 0 },
+        { "AUTHORIZATION", "x", "x", 1, 0 },
+        { "Authorization", NULL, "t0", 2, 0 },
     };
     world w;
     ws_config cfg = world_fresh(&w);
@@ -1878,7 +2277,20 @@ TEST(next_header_replaces)
     CHECK_INT(w.h.live, 0);
 }
 
-enum { OF_CLIENT, OF_HTTP_CLIENT, OF_PROXY, OF_TUNNEL, OF_NEXT, OF_SERVER, OF_ACCEPT, OF_REJECT, OF_REPLY, OF_BEGIN, OF_CHUNKED, OF_ALL };
+enum {
+    OF_CLIENT,
+    OF_HTTP_CLIENT,
+    OF_PROXY,
+    OF_TUNNEL,
+    OF_NEXT,
+    OF_SERVER,
+    OF_ACCEPT,
+    OF_REJECT,
+    OF_REPLY,
+    OF_BEGIN,
+    OF_CHUNKED,
+    OF_ALL
+};
 
 /* Of a client that connects by itself: they go to the proxy, not with the request. */
 static int proxy_headers_given(ws_config *cfg, const ws_header *h, buf *out)
@@ -1898,8 +2310,8 @@ static int proxy_headers_given(ws_config *cfg, const ws_header *h, buf *out)
     return r;
 }
 
-/* What giving these headers there returns; what was refused changes nothing. out: the head that
-   goes out, with headers or without them. */
+/* What giving these headers there returns; what was refused changes nothing. out: the
+   head that goes out, with headers or without them. */
 static int headers_given(int where, const ws_header *h, buf *out)
 {
     world w;
@@ -1923,8 +2335,10 @@ static int headers_given(int where, const ws_header *h, buf *out)
         CHECK_INT(ws_feed(s.c, text, strlen(text)), strlen(text));
         CHECK_INT(ws_next(s.c, &ev), 1);
         for (; where > OF_SERVER; h = NULL) {
-            int k = where == OF_ACCEPT ? ws_accept(s.c, h ? &a : NULL) : where == OF_REJECT ? ws_reject(s.c, 403, h, "no")
-                  : where == OF_REPLY ? ws_http_reply(s.c, 200, h, "hello", 5) : ws_http_begin(s.c, 200, h, where == OF_CHUNKED);
+            int k = where == OF_ACCEPT   ? ws_accept(s.c, h ? &a : NULL)
+                    : where == OF_REJECT ? ws_reject(s.c, 403, h, "no")
+                    : where == OF_REPLY  ? ws_http_reply(s.c, 200, h, "hello", 5)
+                                        : ws_http_begin(s.c, 200, h, where == OF_CHUNKED);
             if (h && k) { r = k; CHECK_INT(ws_buffered(s.c), 0); }
             if (!k) break;
             CHECK(h != NULL);
@@ -1942,44 +2356,59 @@ static int headers_given(int where, const ws_header *h, buf *out)
     return r;
 }
 
-/* the names that the library alone writes are refused from the application wherever it can give
-   headers, in any case; what only resembles them is sent */
+/* the names that the library alone writes are refused from the application wherever it
+   can give headers, in any case; what only resembles them is sent */
 TEST(headers_of_the_library)
 {
-    static const char *names[] = { "Host", "Connection", "Upgrade", "Transfer-Encoding", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
-                                   "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Content-Length" };
+    static const char *names[] = { "Host",
+                                   "Connection",
+                                   "Upgrade",
+                                   "Transfer-Encoding",
+                                   "Sec-WebSocket-Key",
+                                   "Sec-WebSocket-Version",
+                                   "Sec-WebSocket-Accept",
+                                   "Sec-WebSocket-Protocol",
+                                   "Sec-WebSocket-Extensions",
+                                   "Content-Length" };
     ws_header h[3] = { { "X-A", "b" }, { NULL, "5" }, { NULL, NULL } };
     char name[40];
     buf out = { 0 };
     size_t i, k, at;
     int where, n;
 
-    for (where = 0; where < OF_ALL; where++) for (i = 0; i < COUNT(names); i++) for (k = 0; k < 4; k++) {
-        int sized = i == 9 && (where == OF_REJECT || where == OF_REPLY || where == OF_BEGIN);
-        const ws_header *from = where == OF_NEXT ? h + 1 : h;
-        strcpy(name, names[i]);
-        for (at = 0; name[at] && k == 1; at++) name[at] = ws__lower(name[at]);
-        if (k == 2) strcat(name, "x");
+    for (where = 0; where < OF_ALL; where++)
+        for (i = 0; i < COUNT(names); i++)
+            for (k = 0; k < 4; k++) {
+                int sized = i == 9 && (where == OF_REJECT || where == OF_REPLY ||
+                                       where == OF_BEGIN);
+                const ws_header *from = where == OF_NEXT ? h + 1 : h;
+                strcpy(name, names[i]);
+                for (at = 0; name[at] && k == 1; at++) name[at] = ws__lower(name[at]);
+                if (k == 2) strcat(name, "x");
         if (k == 3) name[strlen(name) - 1] = 0;
         h[1].name = name;
         buf_clear(&out);
-        CHECK_INT(headers_given(where, from, &out), k < 2 && !sized ? WS_ERR_ARGUMENT : 0);
+        CHECK_INT(headers_given(where, from, &out),
+                  k < 2 && !sized ? WS_ERR_ARGUMENT : 0);
         if (where == OF_TUNNEL || where == OF_PROXY) continue;
         if (k > 1) CHECK_FIELD(&out, name, "5");
         for (at = 0; at < COUNT(names); at++) {
             head_field(&out, names[at], &n);
             CHECK(n <= 1);
         }
-        if (head_field(&out, "Transfer-Encoding", &n)) CHECK_FIELD(&out, "Content-Length", NULL);
+        if (head_field(&out, "Transfer-Encoding", &n))
+            CHECK_FIELD(&out, "Content-Length", NULL);
         if (sized && k < 2) CHECK_FIELD(&out, "Content-Length", "5");
-    }
+            }
     buf_free(&out);
 }
 
 /* what of the application's goes in place of what the library would write */
 TEST(headers_in_place)
 {
-    static const ws_header own[] = { { "origin", "http://own" }, { "authorization", "own" }, { NULL, NULL } };
+    static const ws_header own[] = { { "origin", "http://own" },
+                                     { "authorization", "own" },
+                                     { NULL, NULL } };
     int k, http;
 
     for (k = 0; k < 4; k++) for (http = 0; http < 2; http++) {
@@ -2008,36 +2437,42 @@ TEST(headers_in_place)
 /* more than WS_BODY_MAX is not waited for, and not shown */
 TEST(refusal_too_large)
 {
-    static const char *heads[] = { R401 "\r\n", R401 "Content-Length: 10000\r\n\r\n", R401 "Content-Length: 4097\r\n\r\n",
+    static const char *heads[] = { R401 "\r\n", R401 "Content-Length: 10000\r\n\r\n",
+                                   R401 "Content-Length: 4097\r\n\r\n",
                                    R401 "Transfer-Encoding: chunked\r\n\r\n3000\r\n" };
     static char body[12000];
     size_t i, step;
 
     for (i = 0; i < sizeof body; i++) body[i] = fill_at(i);
-    for (i = 0; i < COUNT(heads); i++) for (step = 1; step <= sizeof body; step = step * 3 + 1) {
-        world w;
-        side s;
-        shown v;
-        size_t at, less = i == 3 ? 6 : 0;       /* the chunk's line */
+    for (i = 0; i < COUNT(heads); i++)
+        for (step = 1; step <= sizeof body; step = step * 3 + 1) {
+            world w;
+            side s;
+            shown v;
+            size_t at, less = i == 3 ? 6 : 0; /* the chunk's line */
 
-        client_start(&s, &w, &v, NULL);
-        give(&s, heads[i]);
-        w.h.peak = w.h.now;
-        for (at = 0; at < sizeof body && !s.closes; at += step)
-            side_feed(&s, body + at, sizeof body - at < step ? sizeof body - at : step);
-        CHECK_INT(v.events, 1);
-        CHECK_INT(s.error, WS_ERR_STATUS);
-        CHECK(v.size >= WS_BODY_MAX - less && v.size <= WS_BODY_MAX);
-        CHECK(!memcmp(v.body, body, v.size));
-        if (step < 100) CHECK(w.h.peak < 4 * 4096);
-        side_over(&s);
-    }
+            client_start(&s, &w, &v, NULL);
+            give(&s, heads[i]);
+            w.h.peak = w.h.now;
+            for (at = 0; at < sizeof body && !s.closes; at += step)
+                side_feed(&s, body + at,
+                          sizeof body - at < step ? sizeof body - at : step);
+            CHECK_INT(v.events, 1);
+            CHECK_INT(s.error, WS_ERR_STATUS);
+            CHECK(v.size >= WS_BODY_MAX - less && v.size <= WS_BODY_MAX);
+            CHECK(!memcmp(v.body, body, v.size));
+            if (step < 100)
+                CHECK(w.h.peak < 4 * 4096);
+            side_over(&s);
+        }
 }
 
 /* a refusal of our own server, read by our own client */
 TEST(refusal_both_ends)
 {
-    static const ws_header h[] = { { "WWW-Authenticate", "Basic" }, { "Set-Cookie", "a=1" }, { NULL, NULL } };
+    static const ws_header h[] = { { "WWW-Authenticate", "Basic" },
+                                   { "Set-Cookie", "a=1" },
+                                   { NULL, NULL } };
     static const int status[] = { 300, 302, 304, 400, 401, 403, 404, 429, 500, 503, 599 };
     size_t i;
     int text;
@@ -2085,11 +2520,12 @@ TEST(no_body_of_a_101)
     side_over(&s);
 }
 
-/* ==== one call each, as an application uses it ========================================= */
+/* ==== one call each, as an application uses it ====================================== */
 
 #define GET(target, lines) "GET " target " HTTP/1.1\r\n" ALL lines E
 
-/* A server that was given the request, in a world that begins here; on: its application. */
+/* A server that was given the request, in a world that begins here; on: its
+   application. */
 static void ask(side *s, world *w, const ws_config *with, const char *request,
                 void (*on)(side *s, const ws_event *ev))
 {
@@ -2101,22 +2537,28 @@ static void ask(side *s, world *w, const ws_config *with, const char *request,
     give(s, request);
 }
 
-/* a head that another server parsed is told, put together again, and opens a connection */
+/* a head that another server parsed is told, put together again, and opens a
+   connection */
 TEST(upgrade_parsed_elsewhere)
 {
-    static const struct { const char *head; int is; } heads[] = {
+    static const struct { const char *head; int is;
+    } heads[] = {
         { GET("/", ""), 1 },
-        { "GET / HTTP/1.1\r\nupgrade: WebSocket\r\nconnection: keep-alive, UPGRADE\r\n\r\n", 1 },
+        { "GET / HTTP/1.1\r\nupgrade: WebSocket\r\nconnection: keep-alive, UPGRADE\r\n"
+          "\r\n",
+          1 },
         { "GET / HTTP/1.1\r\nConnection: upgrade\r\n\r\n", 0 },
         { "GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", 0 },
         { "GET / HTTP/1.1\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n", 0 },
         { "POST / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", 0 },
         { "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrades\r\n\r\n", 0 },
-        { "nonsense", 0 }, { "", 0 }
+        { "nonsense", 0 },
+        { "", 0 }
     };
     static const ws_header parsed[] = {
-        { "Upgrade", "websocket" }, { "Connection", "Upgrade" }, { "Host", "example.com" },
-        { "Sec-WebSocket-Key", KEY }, { "Sec-WebSocket-Version", "13" }, { NULL, NULL }
+        { "Upgrade", "websocket" },        { "Connection", "Upgrade" },
+        { "Host", "example.com" },         { "Sec-WebSocket-Key", KEY },
+        { "Sec-WebSocket-Version", "13" }, { NULL, NULL }
     };
     char head[400];
     size_t size;
@@ -2346,7 +2788,8 @@ TEST(subprotocol_chosen_without_case)
     world w;
     side s;
 
-    ask(&s, &w, &cfg, GET("/", "Sec-WebSocket-Protocol: chat.v1, Chat.V2\r\n"), choose_chat);
+    ask(&s, &w, &cfg, GET("/", "Sec-WebSocket-Protocol: chat.v1, Chat.V2\r\n"),
+        choose_chat);
     CHECK_EVENTS(&s, "R O ");
     CHECK_FIELD(&s.out, "Sec-WebSocket-Protocol", "Chat.V2");
     side_over(&s);
@@ -2373,7 +2816,8 @@ TEST(cookies_of_a_request)
     world w;
     side s;
 
-    ask(&s, &w, &cfg, GET("/", "Cookie: other=1; session=a%20b=c; quoted=\"x y\"; empty=\r\n"),
+    ask(&s, &w, &cfg,
+        GET("/", "Cookie: other=1; session=a%20b=c; quoted=\"x y\"; empty=\r\n"),
         read_cookies);
     CHECK_EVENTS(&s, "R O ");
     side_over(&s);
@@ -2434,8 +2878,8 @@ TEST(routes_by_path_and_subprotocol)
         world w;
         side s;
 
-        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" ALL "%s" E, cases[i].target,
-                 cases[i].line);
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" ALL "%s" E,
+                 cases[i].target, cases[i].line);
         ask(&s, &w, &cfg, request, NULL);
         CHECK_EVENTS(&s, cases[i].id ? "O " : "C1006!ROUTE ");
         CHECK_INT(ws_route_id(s.c), cases[i].id);
@@ -2461,13 +2905,14 @@ TEST(two_applications_on_one_path)
     ask(&s, &w, &cfg, GET("/", "Sec-WebSocket-Protocol: lws-mirror-protocol\r\n"), NULL);
     CHECK_INT(ws_route_id(s.c), 2);
     side_over(&s);
-    ask(&s, &w, &cfg, GET("/", "Sec-WebSocket-Protocol: dumb-increment-protocol\r\n"), NULL);
+    ask(&s, &w, &cfg, GET("/", "Sec-WebSocket-Protocol: dumb-increment-protocol\r\n"),
+        NULL);
     CHECK_INT(ws_route_id(s.c), 1);
     CHECK_STR(ws_protocol(s.c), "dumb-increment-protocol");
     side_over(&s);
 }
 
-/* ==== over sockets ===================================================================== */
+/* ==== over sockets ================================================================== */
 
 #ifndef _WIN32
 
@@ -2477,12 +2922,15 @@ TEST(two_applications_on_one_path)
 typedef struct guest { ws_conn *c; buf log; int gone; } guest;
 static guest guests[64];
 static int guest_count;
-static void (*host)(ws_loop *loop, const ws_event *ev, guest *g);      /* does more to an event */
+static void (*host)(ws_loop *loop, const ws_event *ev,
+                    guest *g); /* does more to an event */
 
 static guest *guest_of(ws_conn *c)
 {
     int i;
-    for (i = 0; i < guest_count; i++) if (guests[i].c == c && !guests[i].gone) return &guests[i];
+    for (i = 0; i < guest_count; i++)
+        if (guests[i].c == c && !guests[i].gone)
+            return &guests[i];
     if (guest_count == 64) abort();
     memset(&guests[guest_count], 0, sizeof *guests);
     guests[guest_count].c = c;
@@ -2523,7 +2971,10 @@ static void settle(ws_loop *loop, int ms)
     while (least-- > 0 || now_ms() < end) turn(loop, 2);
 }
 
-static const char *guest_log(int i) { return i < guest_count ? buf_c(&guests[i].log) : "?"; }
+static const char *guest_log(int i)
+{
+    return i < guest_count ? buf_c(&guests[i].log) : "?";
+}
 
 /* A peer of our own: what it got, and whether its stream ended. */
 typedef struct raw { int fd, eof; buf in; } raw;
@@ -2601,8 +3052,8 @@ static void serve_end(ws_loop *loop, heap *h)
     guests_gone();
 }
 
-/* a parked request is answered from the event of another connection; what its client sent ahead,
-   much more than is read for it, comes after OPEN */
+/* a parked request is answered from the event of another connection; what its client
+   sent ahead, much more than is read for it, comes after OPEN */
 TEST(loop_answered_from_elsewhere)
 {
     static char filling[20000];
@@ -2652,7 +3103,7 @@ TEST(loop_answered_from_elsewhere)
     CHECK(raw_has(&a, "101 Switching"));
     CHECK(raw_has(&a, "\x81\x02in"));
     raw_close(&b);
-    b = raw_connect(port);              /* all of it at once: little is read for a stranger */
+    b = raw_connect(port); /* all of it at once: little is read for a stranger */
     raw_puts(&b, REQUEST);
     sent = raw_put(&b, ahead.p, ahead.n);
     CHECK(sent > 60000);
@@ -2688,7 +3139,7 @@ TEST(loop_hang_up_while_parked)
             struct linger l = { 1, 0 };
             setsockopt(a.fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
             raw_close(&a);
-#ifdef WS__POLLER_KQUEUE                /* does not tell of sockets that nobody wants to read */
+#ifdef WS__POLLER_KQUEUE    /* does not tell of sockets that nobody wants to read */
             ws_accept(guests[0].c, NULL);
             UNTIL(loop, guests[0].gone, 3000);
 #else
@@ -2704,7 +3155,9 @@ TEST(loop_hang_up_while_parked)
             if (how == 3) CHECK_INT(ws_reject(guests[0].c, 403, NULL, "no"), 0);
             else CHECK_INT(ws_accept(guests[0].c, NULL), 0);
             UNTIL(loop, guests[0].gone, 3000);
-            CHECK_STR(guest_log(0), how == 1 ? "R O C1006!EOF " : how == 2 ? "R O T'last' C1000+'' " : "R C1006!REJECTED ");
+            CHECK_STR(guest_log(0), how == 1   ? "R O C1006!EOF "
+                                    : how == 2 ? "R O T'last' C1000+'' "
+                                               : "R C1006!REJECTED ");
             UNTIL(loop, raw_ended(&a), 3000);
             CHECK(raw_has(&a, how == 3 ? "HTTP/1.1 403 " : "HTTP/1.1 101 "));
             raw_close(&a);
@@ -2714,8 +3167,8 @@ TEST(loop_hang_up_while_parked)
     }
 }
 
-/* the deadline of those that wait holds, also when others were answered in one event and have
-   later deadlines now */
+/* the deadline of those that wait holds, also when others were answered in one event
+   and have later deadlines now */
 TEST(loop_deadlines_of_the_parked)
 {
     ws_config cfg;
@@ -2737,7 +3190,8 @@ TEST(loop_deadlines_of_the_parked)
         }
         for (i = 0; i < in; i++) CHECK_INT(ws_accept(guests[i].c, NULL), 0);
         while (now_ms() < start + 250) turn(loop, 5);
-        for (i = 0; i < n && now_ms() < start + 290; i++) CHECK_STR(guest_log(i), i < in ? "R O " : "R ");
+        for (i = 0; i < n && now_ms() < start + 290; i++)
+            CHECK_STR(guest_log(i), i < in ? "R O " : "R ");
         late = now_ms() + 5000;
         while (now_ms() < late && ws_loop_count(loop) > (size_t)in) turn(loop, 500);
         CHECK(now_ms() < late);
@@ -2750,7 +3204,8 @@ TEST(loop_deadlines_of_the_parked)
     }
 }
 
-/* what northstar/auth_router.c does: pages, a log-in, two applications, 404, on one port */
+/* what northstar/auth_router.c does: pages, a log-in, two applications, 404, on one
+   port */
 static void router(ws_loop *loop, const ws_event *ev, guest *g)
 {
     char session[64];
@@ -2758,26 +3213,43 @@ static void router(ws_loop *loop, const ws_event *ev, guest *g)
     (void)g;
     if (ev->type == WS_EV_HTTP) ws_http_reply(ev->conn, 200, NULL, "page", 4);
     if (ev->type == WS_EV_REQUEST) {
-        if (ws_cookie(ev->conn, "session", session, sizeof session) <= 0) ws_reject(ev->conn, 401, NULL, "log in first");
+        if (ws_cookie(ev->conn, "session", session, sizeof session) <= 0)
+            ws_reject(ev->conn, 401, NULL, "log in first");
         else ws_accept(ev->conn, NULL);
     }
-    if (ev->type == WS_EV_MESSAGE && ws_route_id(ev->conn) == 1) ws_broadcast(loop, ev->conn, ev->op, ev->data, ev->size);
+    if (ev->type == WS_EV_MESSAGE && ws_route_id(ev->conn) == 1)
+        ws_broadcast(loop, ev->conn, ev->op, ev->data, ev->size);
 }
 
 TEST(loop_several_applications)
 {
-    static const ws_route routes[] = { { "/chat", "chat.v1", 1 }, { "/feed/*", NULL, 2 }, { NULL, NULL, 0 } };
-    static const struct { const char *line, *headers, *status; } t[] = {
-        { "GET / HTTP/1.1\r\n", HO, "HTTP/1.1 200 " }, { "GET /chat HTTP/1.1\r\n", HO, "HTTP/1.1 200 " },
-        { "GET / HTTP/1.1\r\n", ALL, "HTTP/1.1 404 " }, { "GET /chat HTTP/1.1\r\n", ALL "Cookie: session=1\r\n", "HTTP/1.1 404 " },
-        { "GET /chat HTTP/1.1\r\n", ALL "Sec-WebSocket-Protocol: chat.v1\r\n", "HTTP/1.1 401 " },
-        { "GET /chat HTTP/1.1\r\n", ALL "Sec-WebSocket-Protocol: chat.v1\r\nCookie: session=\r\n", "HTTP/1.1 401 " },
+    static const ws_route routes[] = { { "/chat", "chat.v1", 1 },
+                                       { "/feed/*", NULL, 2 },
+                                       { NULL, NULL, 0 } };
+    static const struct { const char *line, *headers, *status;
+    } t[] = {
+        { "GET / HTTP/1.1\r\n", HO, "HTTP/1.1 200 " },
+        { "GET /chat HTTP/1.1\r\n", HO, "HTTP/1.1 200 " },
+        { "GET / HTTP/1.1\r\n", ALL, "HTTP/1.1 404 " },
+        { "GET /chat HTTP/1.1\r\n", ALL "Cookie: session=1\r\n", "HTTP/1.1 404 " },
+        { "GET /chat HTTP/1.1\r\n", ALL "Sec-WebSocket-Protocol: chat.v1\r\n",
+          "HTTP/1.1 401 " },
+        { "GET /chat HTTP/1.1\r\n",
+          ALL "Sec-WebSocket-Protocol: chat.v1\r\nCookie: session=\r\n",
+          "HTTP/1.1 401 " },
         { "GET /feed/x HTTP/1.1\r\n", ALL, "HTTP/1.1 401 " },
         { "GET /feed HTTP/1.1\r\n", ALL "Cookie: session=1\r\n", "HTTP/1.1 404 " },
         { "GET /feed/x HTTP/1.1\r\n", ALL "Cookie: session=1\r\n", "HTTP/1.1 101 " },
-        { "GET /chat HTTP/1.1\r\n", ALL "Sec-WebSocket-Protocol: x, chat.v1\r\nCookie: session=1\r\n", "HTTP/1.1 101 " },
-        { "GET /chat HTTP/1.1\r\n", ALL "Sec-WebSocket-Protocol: chat.v1\r\nCookie: session=2\r\n", "HTTP/1.1 101 " },
-        { "GET /chat HTTP/1.1\r\n", ALL "Sec-WebSocket-Protocol: chat.v1\r\nOrigin: http://evil\r\nCookie: session=2\r\n", "HTTP/1.1 403 " },
+        { "GET /chat HTTP/1.1\r\n",
+          ALL "Sec-WebSocket-Protocol: x, chat.v1\r\nCookie: session=1\r\n",
+          "HTTP/1.1 101 " },
+        { "GET /chat HTTP/1.1\r\n",
+          ALL "Sec-WebSocket-Protocol: chat.v1\r\nCookie: session=2\r\n",
+          "HTTP/1.1 101 " },
+        { "GET /chat HTTP/1.1\r\n",
+          ALL
+        "Sec-WebSocket-Protocol: chat.v1\r\nOrigin: http://evil\r\nCookie: session=2\r\n",
+          "HTTP/1.1 403 " },
     };
     ws_config cfg;
     heap h;
@@ -2802,7 +3274,8 @@ TEST(loop_several_applications)
     CHECK(raw_has(&a[4], "log in first"));
     CHECK(raw_has(&a[0], "\r\n\r\npage"));
     raw_spec(&a[9], "81'to all'");
-    UNTIL(loop, raw_has(&a[8], "\x81\x06to all") && raw_has(&a[10], "\x81\x06to all"), 3000);
+    UNTIL(loop, raw_has(&a[8], "\x81\x06to all") && raw_has(&a[10], "\x81\x06to all"),
+          3000);
     CHECK(!raw_has(&a[9], "to all"));
     raw_spec(&a[8], "81'to none'");
     settle(loop, 30);
@@ -2845,8 +3318,8 @@ static void accept_all(ws_loop *loop, const ws_event *ev, guest *g)
     if (ev->type == WS_EV_REQUEST) CHECK_INT(ws_accept(ev->conn, NULL), 0);
 }
 
-/* request and frames, cut anywhere between what was read before and what comes by the socket;
-   in a loop and without */
+/* request and frames, cut anywhere between what was read before and what comes by the
+   socket; in a loop and without */
 TEST(adopted_at_every_cut)
 {
     heap h;
@@ -2930,7 +3403,8 @@ TEST(adopted_without_memory)
             CHECK_INT(guest_count, 0);
         } else if (in_loop) {
             settle(loop, 5);
-            CHECK(guest_count == 1 && (!strcmp(guest_log(0), "O ") || strstr(guest_log(0), "MEMORY")));
+            CHECK(guest_count == 1 &&
+                  (!strcmp(guest_log(0), "O ") || strstr(guest_log(0), "MEMORY")));
         } else {
             ws_free(c);
         }
@@ -2958,11 +3432,13 @@ static void detacher(ws_loop *loop, const ws_event *ev, guest *g)
         CHECK(str_is(ws_path(ev->conn), ""));
         CHECK_INT(ev->error, 0);
     }
-    if (!strcmp(detach_at, "R") ? ev->type != WS_EV_REQUEST : !strcmp(detach_at, "H") ? ev->type != WS_EV_HTTP :
-        !strcmp(detach_at, "O") ? ev->type != WS_EV_OPEN : ev->type != WS_EV_MESSAGE) {
+    if (!strcmp(detach_at, "R")   ? ev->type != WS_EV_REQUEST
+        : !strcmp(detach_at, "H") ? ev->type != WS_EV_HTTP
+        : !strcmp(detach_at, "O") ? ev->type != WS_EV_OPEN
+                                  : ev->type != WS_EV_MESSAGE) {
         if (ev->type == WS_EV_REQUEST) {
             CHECK_INT(ws_accept(ev->conn, NULL), 0);
-            CHECK_INT((int)ws_detach(ev->conn, &rest, &n), -1);     /* OPEN is yet to come */
+            CHECK_INT((int)ws_detach(ev->conn, &rest, &n), -1); /* OPEN is yet to come */
         }
         return;
     }
@@ -2984,11 +3460,17 @@ static void detacher(ws_loop *loop, const ws_event *ev, guest *g)
 
 TEST(detached)
 {
-    static const struct { const char *at, *text, *frames, *log; int all; } t[] = {
-        { "R", REQUEST, "81'ahead'", "R C", 1 }, { "R", REQUEST, "", "R C", 1 },
-        { "H", "POST /page?q HTTP/1.1\r\n" HO "Content-Length: 5\r\n\r\nhello", "", "H C", 1 }, { "H", "GET / HTTP/1.0\r\n\r\n", "", "H C", 1 },
-        { "O", REQUEST, "81'ahead' 82#200", "R O C", 0 }, { "O", REQUEST, "", "R O C", 0 },
-        { "M", REQUEST, "81'go' =616263646566", "R O T'go' C", 0 }, { "M", REQUEST, "81'go'", "R O T'go' C", 0 },
+    static const struct { const char *at, *text, *frames, *log; int all;
+    } t[] = {
+        { "R", REQUEST, "81'ahead'", "R C", 1 },
+        { "R", REQUEST, "", "R C", 1 },
+        { "H", "POST /page?q HTTP/1.1\r\n" HO "Content-Length: 5\r\n\r\nhello", "", "H C",
+          1 },
+        { "H", "GET / HTTP/1.0\r\n\r\n", "", "H C", 1 },
+        { "O", REQUEST, "81'ahead' 82#200", "R O C", 0 },
+        { "O", REQUEST, "", "R O C", 0 },
+        { "M", REQUEST, "81'go' =616263646566", "R O T'go' C", 0 },
+        { "M", REQUEST, "81'go'", "R O T'go' C", 0 },
     };
     size_t i;
 
@@ -3008,7 +3490,8 @@ TEST(detached)
         buf_str(&b, t[i].text);
         put_frames(&b, t[i].frames, 1);
         if (t[i].all) buf_add(&want, b.p, b.n);
-        else if (*t[i].at == 'O') buf_add(&want, b.p + strlen(t[i].text), b.n - strlen(t[i].text));
+        else if (*t[i].at == 'O')
+            buf_add(&want, b.p + strlen(t[i].text), b.n - strlen(t[i].text));
         else if (strstr(t[i].frames, "=")) buf_str(&want, "abcdef");
         r = raw_connect(port);
         raw_put(&r, b.p, b.n);
@@ -3033,7 +3516,8 @@ TEST(detached)
             ws_adopt(loop, detach_result, detach_rest.p, detach_rest.n, &cfg);
             raw_close(&r);
             UNTIL(loop, guest_count && guests[0].gone, 3000);
-            CHECK(!strncmp(guest_log(0), *t[i].frames ? "R O T'ahead' C" : "R O C", *t[i].frames ? 14 : 5));
+            CHECK(!strncmp(guest_log(0), *t[i].frames ? "R O T'ahead' C" : "R O C",
+                           *t[i].frames ? 14 : 5));
         } else {
             close(detach_result);
             raw_close(&r);
@@ -3160,12 +3644,17 @@ TEST(refused_blocking_and_in_a_loop)
     }
 }
 
-/* where no address stands it is unknown, never the proxy's own; without the header the socket's */
+/* where no address stands it is unknown, never the proxy's own; without the header the
+   socket's */
 TEST(forwarded_or_socket)
 {
-    static const struct { const char *lines, *want; } t[] = {
-        { "", "unix" }, { "X-Forwarded-For:\r\n", "unix" }, { "X-Forwarded-For: unknown\r\n", "" },
-        { "X-Forwarded-For: 9.9.9.9, \"\r\n", "" }, { "X-Forwarded-For: 192.0.2.7\r\n", "192.0.2.7" },
+    static const struct { const char *lines, *want;
+    } t[] = {
+        { "", "unix" },
+        { "X-Forwarded-For:\r\n", "unix" },
+        { "X-Forwarded-For: unknown\r\n", "" },
+        { "X-Forwarded-For: 9.9.9.9, \"\r\n", "" },
+        { "X-Forwarded-For: 192.0.2.7\r\n", "192.0.2.7" },
     };
     char request[300], got[80];
     ws_config cfg;
@@ -3187,8 +3676,9 @@ TEST(forwarded_or_socket)
         close(fd[1]);
     }
 }
-#define NET T(loop_answered_from_elsewhere) T(loop_hang_up_while_parked) T(loop_deadlines_of_the_parked) \
-    T(loop_several_applications) T(adopted_at_every_cut) T(adopted_without_memory) T(detached) T(detach_refused) \
+#define NET T(loop_answered_from_elsewhere) T(loop_hang_up_while_parked) \
+    T(loop_deadlines_of_the_parked) T(loop_several_applications) \
+    T(adopted_at_every_cut) T(adopted_without_memory) T(detached) T(detach_refused) \
     T(refused_blocking_and_in_a_loop) T(forwarded_or_socket)
 #else
 #define NET

@@ -1,12 +1,12 @@
-/* ws_sse.h alone: the writer and the reader of event streams, against the reference parser of
-   sse_reference.h. Every chunk fed is a copy of its exact size, freed at once, so that a
-   sanitizer sees one byte too far and one pointer kept. The tests sec_J1 ... are the threats of
-   their row. */
+/* ws_sse.h alone: the writer and the reader of event streams, against the reference
+   parser of sse_reference.h. Every chunk fed is a copy of its exact size, freed at
+   once, so that a sanitizer sees one byte too far and one pointer kept. The tests
+   sec_J1 ... are the threats of their row. */
 #include <stdlib.h>
 #include <string.h>
 
-/* An allocation in the header would not compile. Bytes searched by memchr are counted: they
-   show that time is linear. */
+/* An allocation in the header would not compile. Bytes searched by memchr are counted:
+   they show that time is linear. */
 static unsigned long long searched;
 
 static void *count_memchr(const void *s, int c, size_t n)
@@ -79,7 +79,8 @@ static void reader_event(reader *r, const ws_sse_event *ev)
 
     CHECK_INT(ev->first, r->parts == 0);
     CHECK(ev->size <= room);
-    CHECK(ev->data[ev->size] == 0 && ev->event[ev->event_size] == 0 && ev->event_size > 0);
+    CHECK(ev->data[ev->size] == 0 && ev->event[ev->event_size] == 0 &&
+          ev->event_size > 0);
     CHECK(!strchr(ev->id, '\n') && !strchr(ev->id, '\r'));
     ref_add(&r->data, ev->data, ev->size);
     if (++r->parts > r->most_parts) r->most_parts = r->parts;
@@ -89,8 +90,8 @@ static void reader_event(reader *r, const ws_sse_event *ev)
     }
     CHECK(ev->size > 0 || r->parts == 1);
     CHECK_STR(ws_sse_last_id(&r->p), ev->id);
-    ref_log_event(&r->log, ev->event, ev->event_size, ev->id, strlen(ev->id), r->data.data,
-                  r->data.size);
+    ref_log_event(&r->log, ev->event, ev->event_size, ev->id, strlen(ev->id),
+                  r->data.data, r->data.size);
     ref_clear(&r->data);
     r->parts = 0;
 }
@@ -141,8 +142,8 @@ static void show(const char *who, const ref_log *log)
 {
     size_t i;
 
-    printf("    %s: %lu events, retry %ld, error %d: ", who, (unsigned long)log->events, log->retry,
-           log->error);
+    printf("    %s: %lu events, retry %ld, error %d: ", who, (unsigned long)log->events,
+           log->retry, log->error);
     for (i = 0; i < log->text.size && i < 200; i++) {
         char c = log->text.data[i];
         if (c >= ' ' && c <= '~') putchar(c);
@@ -167,9 +168,10 @@ static void differs(const char *s, size_t n, const ref_log *have, const ref_log 
     show("want", want);
 }
 
-/* Reads s in chunks of the given sizes, used in turn, and compares. Returns the most parts. */
-static size_t compare(const char *s, size_t n, size_t memory, const size_t *cuts, size_t count,
-                      const ref_log *want)
+/* Reads s in chunks of the given sizes, used in turn, and compares. Returns the most
+   parts. */
+static size_t compare(const char *s, size_t n, size_t memory, const size_t *cuts,
+                      size_t count, const ref_log *want)
 {
     reader r;
     size_t at = 0, i = 0, parts;
@@ -254,8 +256,11 @@ TEST(error_strings)
 
 TEST(write_bytes)
 {
-    static const struct { const char *event, *id, *data, *comment; long retry; const char *want; }
-    rows[] = {
+    static const struct {
+        const char *event, *id, *data, *comment;
+        long retry;
+        const char *want;
+    } rows[] = {
         { NULL, NULL, NULL, NULL, 0, "\n" },
         { NULL, NULL, "", NULL, 0, "data: \n\n" },
         { NULL, NULL, "x", NULL, 0, "data: x\n\n" },
@@ -268,7 +273,8 @@ TEST(write_bytes)
         { NULL, NULL, NULL, "hi", 0, ": hi\n\n" },
         { NULL, NULL, NULL, NULL, 1, "retry: 1\n\n" },
         { NULL, NULL, NULL, NULL, 2147483647, "retry: 2147483647\n\n" },
-        { "e", "i", "a\nb", "c", 2000, ": c\nretry: 2000\nevent: e\nid: i\ndata: a\ndata: b\n\n" },
+        { "e", "i", "a\nb", "c", 2000,
+          ": c\nretry: 2000\nevent: e\nid: i\ndata: a\ndata: b\n\n" },
         { NULL, NULL, "a\rb", NULL, 0, "data: a\ndata: b\n\n" },
         { NULL, NULL, "a\r\nb", NULL, 0, "data: a\ndata: b\n\n" },
         { NULL, NULL, "a\n\rb", NULL, 0, "data: a\ndata: \ndata: b\n\n" },
@@ -312,7 +318,11 @@ TEST(write_sizes_given)
 
 TEST(write_faults)
 {
-    static const struct { int error; const char *event, *id, *data, *comment; long retry; } rows[] = {
+    static const struct {
+        int error;
+        const char *event, *id, *data, *comment;
+        long retry;
+    } rows[] = {
         { WS_SSE_ERR_EVENT, "a\n", NULL, "x", NULL, 0 },
         { WS_SSE_ERR_EVENT, "\r", NULL, "x", NULL, 0 },
         { WS_SSE_ERR_EVENT, "\xFF", NULL, "x", NULL, 0 },
@@ -340,12 +350,14 @@ TEST(write_faults)
     }
 }
 
-/* UTF-8 is what the reference decodes to itself: all strings of up to 3 bytes, alone and at
-   the end of each alignment of the ASCII stride, and 4 bytes over telling ones. */
+/* UTF-8 is what the reference decodes to itself: all strings of up to 3 bytes, alone
+   and at the end of each alignment of the ASCII stride, and 4 bytes over telling ones. */
 TEST(write_utf8)
 {
-    static const unsigned char telling[] = { 0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC1, 0xC2, 0xDF, 0xE0,
-                                             0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF };
+    static const unsigned char telling[] = { 0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F,
+                                             0xA0, 0xBF, 0xC1, 0xC2, 0xDF, 0xE0,
+                                             0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0,
+                                             0xF1, 0xF3, 0xF4, 0xF5, 0xFF };
     enum { TELLING = sizeof telling };
     unsigned long i, all = 1UL << 24;
     ref_text out;
@@ -478,9 +490,10 @@ static void normalised(const char *data, size_t n, ref_text *out)
     }
 }
 
-/* The event as a program without any checks would write it: the only way that the grammar of
-   the standard has for these values, up to their order. */
-static void naive(const ws_sse_message *m, size_t event_n, size_t id_n, size_t n, ref_text *out)
+/* The event as a program without any checks would write it: the only way that the
+   grammar of the standard has for these values, up to their order. */
+static void naive(const ws_sse_message *m, size_t event_n, size_t id_n, size_t n,
+                  ref_text *out)
 {
     ref_text data;
     size_t i, from = 0;
@@ -509,7 +522,11 @@ static void naive(const ws_sse_message *m, size_t event_n, size_t id_n, size_t n
     ref_free(&data);
 }
 
-typedef struct identity { ref_text wire, plain, decoded, data; ref_log want, have; reader r; } identity;
+typedef struct identity {
+    ref_text wire, plain, decoded, data;
+    ref_log want, have;
+    reader r;
+} identity;
 
 static void identity_free(identity *x)
 {
@@ -531,10 +548,11 @@ static int reads_back(identity *x, const ref_text *wire)
     return ref_log_same(&x->have, &x->want);
 }
 
-/* Writes m (whose sizes, also zero, are given apart), and checks: it succeeds if and only if
-   a parser can read it back; the reference and the reader both do; a failure is `error`. */
-static void check_identity(identity *x, ws_sse_message m, size_t event_n, size_t id_n, size_t n,
-                           int error)
+/* Writes m (whose sizes, also zero, are given apart), and checks: it succeeds if and
+   only if a parser can read it back; the reference and the reader both do; a failure is
+   `error`. */
+static void check_identity(identity *x, ws_sse_message m, size_t event_n, size_t id_n,
+                           size_t n, int error)
 {
     char *event = m.event && event_n ? exact(m.event, event_n) : NULL;
     char *id = m.id && id_n ? exact(m.id, id_n) : NULL;
@@ -550,8 +568,9 @@ static void check_identity(identity *x, ws_sse_message m, size_t event_n, size_t
     ref_log_clear(&x->want);
     if (m.data) {
         normalised(m.data, n, &x->data);
-        ref_log_event(&x->want, m.event && event_n ? m.event : "message", m.event && event_n ? event_n : 7,
-                      m.id ? m.id : "", m.id ? id_n : 0, x->data.data, x->data.size);
+        ref_log_event(&x->want, m.event && event_n ? m.event : "message",
+                      m.event && event_n ? event_n : 7, m.id ? m.id : "", m.id ? id_n : 0,
+                      x->data.data, x->data.size);
     }
     if (m.id) ref_add(&x->want.last_id, m.id, id_n);
     if (m.retry) x->want.retry = m.retry;
@@ -575,8 +594,8 @@ static void check_identity(identity *x, ws_sse_message m, size_t event_n, size_t
     free(data);
 }
 
-/* All strings of up to 4 over the alphabet; field 0 event, 1 id, 2 data. Returns how many were
-   accepted. */
+/* All strings of up to 4 over the alphabet; field 0 event, 1 id, 2 data. Returns how
+   many were accepted. */
 static long exhaust(int field, int error)
 {
     identity x;
@@ -588,9 +607,11 @@ static long exhaust(int field, int error)
         for (i = 0; i < all; i++) {
             char s[5] = { 0 };
             size_t k, v = i;
-            ws_sse_message m = message(field == 0 ? s : NULL, field == 1 ? s : NULL, field == 2 ? s : "x");
+            ws_sse_message m = message(field == 0 ? s : NULL, field == 1 ? s : NULL,
+                                       field == 2 ? s : "x");
             for (k = 0; k < n; k++, v /= 9) s[k] = alphabet[v % 9];
-            check_identity(&x, m, field == 0 ? n : 0, field == 1 ? n : 0, field == 2 ? n : 1, error);
+            check_identity(&x, m, field == 0 ? n : 0, field == 1 ? n : 0,
+                           field == 2 ? n : 1, error);
             m.event_size = field == 0 ? n : 0;
             m.id_size = field == 1 ? n : 0;
             m.size = field == 2 ? n : 1;
@@ -600,8 +621,8 @@ static long exhaust(int field, int error)
     return accepted;
 }
 
-/* Of the 7381 strings those are good that have only k allowed bytes and the four characters
-   that EF, BB and BF can form: f(n) = k f(n-1) + 4 f(n-3). */
+/* Of the 7381 strings those are good that have only k allowed bytes and the four
+   characters that EF, BB and BF can form: f(n) = k f(n-1) + 4 f(n-3). */
 static long good_strings(long k)
 {
     long f[5] = { 1 }, sum = 1;
@@ -618,7 +639,8 @@ TEST(identity_event) { CHECK_INT(exhaust(0, WS_SSE_ERR_EVENT), good_strings(4));
 TEST(identity_id) { CHECK_INT(exhaust(1, WS_SSE_ERR_ID), good_strings(3)); }
 TEST(identity_data) { CHECK_INT(exhaust(2, WS_SSE_ERR_DATA), good_strings(6)); }
 
-/* A comment is read by people: it is the one line that begins with a colon, as it was given. */
+/* A comment is read by people: it is the one line that begins with a colon, as it was
+   given. */
 TEST(identity_comment)
 {
     ref_text wire, want, decoded;
@@ -640,7 +662,8 @@ TEST(identity_comment)
             fault = writes(&m, &wire);
             ref_clear(&decoded);
             ref_decode(s, n, &decoded);
-            good = decoded.size == n && !memcmp(decoded.data, s, n) && !memchr(s, '\r', n) && !memchr(s, '\n', n);
+            good = decoded.size == n && !memcmp(decoded.data, s, n) &&
+                   !memchr(s, '\r', n) && !memchr(s, '\n', n);
             CHECK_INT(fault, good ? 0 : WS_SSE_ERR_COMMENT);
             if (fault) continue;
             accepted++;
@@ -656,7 +679,8 @@ TEST(identity_comment)
     ref_free(&decoded);
 }
 
-/* All fields at a time, each none, empty, or one of the alphabet's letters or a whole BOM. */
+/* All fields at a time, each none, empty, or one of the alphabet's letters or a whole
+   BOM. */
 TEST(identity_together)
 {
     identity x;
@@ -672,8 +696,10 @@ TEST(identity_together)
         memcpy(text[11], "\xEF\xBB\xBF", 3);
         m = message(e ? text[e] : NULL, i ? text[i] : NULL, d ? text[d] : NULL);
         m.retry = (e + i + d) % 3 == 0 ? 1 + e * 1000 + i : 0;
-        error = e >= 5 && e <= 10 && e != 7 ? WS_SSE_ERR_EVENT : i >= 5 && i <= 10 ? WS_SSE_ERR_ID
-              : d >= 8 && d <= 10 ? WS_SSE_ERR_DATA : WS_SSE_ERR_NO_DATA;
+        error = e >= 5 && e <= 10 && e != 7 ? WS_SSE_ERR_EVENT
+                : i >= 5 && i <= 10         ? WS_SSE_ERR_ID
+                : d >= 8 && d <= 10         ? WS_SSE_ERR_DATA
+                                            : WS_SSE_ERR_NO_DATA;
         check_identity(&x, m, sizes[e], sizes[i], sizes[d], error);
     }
     identity_free(&x);
@@ -681,8 +707,18 @@ TEST(identity_together)
 
 TEST(identity_retry)
 {
-    static const long values[] = { 1, 9, 10, 99, 100, 1000, 65535, 999999999, 2147483647, LONG_MAX / 10,
-                                   LONG_MAX - 1, LONG_MAX };
+    static const long values[] = { 1,
+                                   9,
+                                   10,
+                                   99,
+                                   100,
+                                   1000,
+                                   65535,
+                                   999999999,
+                                   2147483647,
+                                   LONG_MAX / 10,
+                                   LONG_MAX - 1,
+                                   LONG_MAX };
     identity x;
     size_t i;
 
@@ -699,11 +735,19 @@ TEST(identity_retry)
 
 /* ---- reader: a vector for every rule ---- */
 
-typedef struct vector { const char *stream; size_t n; const char *want; size_t want_n; long retry; const char *last_id; }
-vector;
+typedef struct vector {
+    const char *stream;
+    size_t n;
+    const char *want;
+    size_t want_n;
+    long retry;
+    const char *last_id;
+} vector;
 #define V(stream, want) { stream, sizeof(stream) - 1, want, sizeof(want) - 1, -1, NULL },
-#define VR(stream, want, retry) { stream, sizeof(stream) - 1, want, sizeof(want) - 1, retry, NULL },
-#define VI(stream, want, id) { stream, sizeof(stream) - 1, want, sizeof(want) - 1, -1, id },
+#define VR(stream, want, retry) \
+    { stream, sizeof(stream) - 1, want, sizeof(want) - 1, retry, NULL },
+#define VI(stream, want, id) \
+    { stream, sizeof(stream) - 1, want, sizeof(want) - 1, -1, id },
 
 /* Each at every cut, against what is written here and against the reference. */
 static void check_vectors(const vector *v, size_t count)
@@ -714,8 +758,9 @@ static void check_vectors(const vector *v, size_t count)
     memset(&want, 0, sizeof want);
     for (i = 0; i < count; i++) {
         ref_parse(v[i].stream, v[i].n, 0, &want);
-        if (want.text.size != v[i].want_n || memcmp(want.text.data, v[i].want, v[i].want_n) ||
-            want.retry != v[i].retry || (v[i].last_id && strcmp(want.last_id.data, v[i].last_id))) {
+        if (want.text.size != v[i].want_n ||
+            memcmp(want.text.data, v[i].want, v[i].want_n) || want.retry != v[i].retry ||
+            (v[i].last_id && strcmp(want.last_id.data, v[i].last_id))) {
             CHECK(!"the reference and the vector differ");
             printf("    vector %lu: %s\n", (unsigned long)i, v[i].stream);
             show("have", &want);
@@ -750,26 +795,40 @@ TEST(parse_byte_order_mark)
 TEST(parse_line_ends)
 {
     static const vector v[] = {
-        V("data: a\ndata: b\n\n", "message||a\nb;")
-        V("data: a\rdata: b\r\r", "message||a\nb;")
-        V("data: a\r\ndata: b\r\n\r\n", "message||a\nb;")
-        V("data: a\r\n\rdata: b\n\r", "message||a;message||b;")
-        V("data: a\r\r\ndata: b\n\n", "message||a;message||b;")
-        V("data: a\n\r\n\r\r\ndata: b\r\n\n", "message||a;message||b;")
-        V("data: a\r\n", "") V("data: a\r", "") V("data: a\n", "") V("data: a", "")
-        V("\r\r\r\n\n\ndata\r\n\r\n", "message||;")
-        V("\ndata: a\n\n", "message||a;") V("\rdata: a\n\n", "message||a;") V("\r\ndata: a\r\r", "message||a;")
-        V("data: a\r\rdata: b\r\r", "message||a;message||b;")
-        V("data: a\x0B" "b\x0C" "c\xC2\x85" "d\xE2\x80\xA8" "e\n\n", "message||a\x0B" "b\x0C" "c\xC2\x85" "d\xE2\x80\xA8" "e;")
+        V("data: a\ndata: b\n\n", "message||a\nb;") V("data: a\rdata: b\r\r",
+                                                      "message||a\nb;")
+            V("data: a\r\ndata: b\r\n\r\n",
+              "message||a\nb;") V("data: a\r\n\rdata: b\n\r", "message||a;message||b;")
+                V("data: a\r\r\ndata: b\n\n", "message||a;message||b;")
+                    V("data: a\n\r\n\r\r\ndata: b\r\n\n", "message||a;message||b;")
+                        V("data: a\r\n", "") V("data: a\r", "") V("data: a\n", "")
+                            V("data: a", "") V("\r\r\r\n\n\ndata\r\n\r\n", "message||;")
+                                V("\ndata: a\n\n", "message||a;")
+                                    V("\rdata: a\n\n", "message||a;")
+                                        V("\r\ndata: a\r\r", "message||a;")
+                                            V("data: a\r\rdata: b\r\r",
+                                              "message||a;message||b;") V("data: a\x0B"
+                                                                          "b\x0C"
+                                                                          "c\xC2\x85"
+                                                                          "d\xE2\x80\xA8"
+                                                                          "e\n\n",
+                                                                          "message||a\x0B"
+                                                                          "b\x0C"
+                                                                          "c\xC2\x85"
+                                                                          "d\xE2\x80\xA8"
+                                                                          "e;")
     };
     CHECK_VECTORS(v);
 }
 
-/* a CR at the end of a chunk ends the line now: the event is there before the next byte */
+/* a CR at the end of a chunk ends the line now: the event is there before the next
+   byte */
 TEST(parse_cr_dispatches_at_once)
 {
-    static const char *const chunks[] = { "data: a\r", "\r", "\n", "data: b\r\n\r", "\ndata: c\n\n", "\r", "\n",
-                                          "data\r", "\n", "\r" };
+    static const char *const chunks[] = {
+        "data: a\r", "\r", "\n", "data: b\r\n\r", "\ndata: c\n\n", "\r", "\n",
+        "data\r",    "\n", "\r"
+    };
     static const size_t events[] = { 0, 1, 1, 2, 3, 3, 3, 3, 3, 4 };
     reader r;
     size_t i;
@@ -788,23 +847,34 @@ TEST(parse_fields)
 {
     static const vector v[] = {
         /* the colon and one space */
-        V("data:x\n\n", "message||x;") V("data: x\n\n", "message||x;") V("data:  x\n\n", "message|| x;")
-        V("data:\tx\n\n", "message||\tx;") V("data: x \n\n", "message||x ;") V("data::x\n\n", "message||:x;")
-        V("data: :x: \n\n", "message||:x: ;") V("data:   \n\n", "message||  ;") V("data: \0x\n\n", "message||\0x;")
+        V("data:x\n\n", "message||x;") V("data: x\n\n", "message||x;") V("data:  x\n\n",
+                                                                         "message|| x;")
+            V("data:\tx\n\n", "message||\tx;") V("data: x \n\n", "message||x ;")
+                V("data::x\n\n", "message||:x;") V("data: :x: \n\n", "message||:x: ;")
+                    V("data:   \n\n", "message||  ;") V("data: \0x\n\n", "message||\0x;")
         /* without a colon the line is the name */
-        V("data\n\n", "message||;") V("data\ndata\n\n", "message||\n;") V("data\ndata\ndata\n\n", "message||\n\n;")
-        V("data:\n\n", "message||;") V("data: \n\n", "message||;") V("data:x\ndata\ndata:y\n\n", "message||x\n\ny;")
-        V("event\ndata:x\n\n", "message||x;") V("event:a\nevent\ndata:x\n\n", "message||x;")
+        V("data\n\n", "message||;") V("data\ndata\n\n", "message||\n;")
+            V("data\ndata\ndata\n\n", "message||\n\n;") V("data:\n\n", "message||;")
+                V("data: \n\n", "message||;")
+                    V("data:x\ndata\ndata:y\n\n", "message||x\n\ny;")
+                        V("event\ndata:x\n\n", "message||x;")
+                            V("event:a\nevent\ndata:x\n\n", "message||x;")
         /* comments */
-        V(":\n\n", "") V(":data: x\n\n", "") V(": x\ndata: a\n:data: b\n: \ndata: c\n\n", "message||a\nc;")
-        V("data: a\n\n:\n:\n\n:::\n\n", "message||a;") V(":\0\ndata:x\n\n", "message||x;")
+        V(":\n\n", "") V(":data: x\n\n", "")
+            V(": x\ndata: a\n:data: b\n: \ndata: c\n\n", "message||a\nc;")
+                V("data: a\n\n:\n:\n\n:::\n\n", "message||a;")
+                    V(":\0\ndata:x\n\n", "message||x;")
         /* unknown fields, names that are nearly known */
-        V("foo: x\ndata: a\nbar\n\n", "message||a;") V("foo: x\n\n", "")
-        V("Data: x\n\n", "") V("DATA: x\n\n", "") V("Event: e\nID: 1\ndata: x\n\n", "message||x;")
-        V(" data: x\n\n", "") V("data : x\n\n", "") V("dat: x\n\n", "") V("datax: x\n\n", "") V("data\0: x\n\n", "")
-        V("\0data: x\n\n", "") V("dataa\n\n", "") V("even: x\neventt: y\nretryy: 1\nret: 2\ni: 3\nidd: 4\ndata:z\n\n", "message||z;")
-        V("eventevent: x\ndatadatadata: y\ndata:z\n\n", "message||z;") V("a\xFF\x80:x\ndata:z\n\n", "message||z;")
-        V("event\0:x\nid\0:x\nretry\0:1\ndata:z\n\n", "message||z;")
+        V("foo: x\ndata: a\nbar\n\n",
+          "message||a;") V("foo: x\n\n", "") V("Data: x\n\n", "") V("DATA: x\n\n", "")
+            V("Event: e\nID: 1\ndata: x\n\n", "message||x;") V(" data: x\n\n", "")
+                V("data : x\n\n", "") V("dat: x\n\n", "") V("datax: x\n\n", "")
+                    V("data\0: x\n\n", "") V("\0data: x\n\n", "") V("dataa\n\n", "") V(
+                        "even: x\neventt: y\nretryy: 1\nret: 2\ni: 3\nidd: 4\ndata:z\n\n",
+                        "message||z;") V("eventevent: x\ndatadatadata: y\ndata:z\n\n",
+                                         "message||z;")
+                        V("a\xFF\x80:x\ndata:z\n\n", "message||z;")
+                            V("event\0:x\nid\0:x\nretry\0:1\ndata:z\n\n", "message||z;")
     };
     CHECK_VECTORS(v);
 }
@@ -812,13 +882,19 @@ TEST(parse_fields)
 TEST(parse_event_names)
 {
     static const vector v[] = {
-        V("event: e\ndata: x\n\n", "e||x;") V("data: x\nevent: e\n\n", "e||x;") V("event:  e\ndata: x\n\n", " e||x;")
-        V("event: a\nevent: b\ndata: x\n\n", "b||x;") V("event: abc\nevent: d\ndata: x\n\n", "d||x;")
-        V("event: e\ndata: x\n\ndata: y\n\n", "e||x;message||y;")
-        V("event: e\n\ndata: x\n\n", "message||x;") V("event: e\nid: 1\n\ndata: x\n\n", "message|1|x;")
-        V("event:\ndata: x\n\n", "message||x;") V("event: e\nevent:\ndata: x\n\n", "message||x;")
-        V("event: a\0b\ndata: x\n\n", "a\0b||x;") V("event: message\ndata: x\n\n", "message||x;")
-        V("event: \xFF\ndata: x\n\n", "\xFF||x;") V("data: x\nevent: e\n", "")
+        V("event: e\ndata: x\n\n", "e||x;") V("data: x\nevent: e\n\n", "e||x;")
+            V("event:  e\ndata: x\n\n",
+              " e||x;") V("event: a\nevent: b\ndata: x\n\n",
+                          "b||x;") V("event: abc\nevent: d\ndata: x\n\n", "d||x;")
+                V("event: e\ndata: x\n\ndata: y\n\n", "e||x;message||y;")
+                    V("event: e\n\ndata: x\n\n", "message||x;")
+                        V("event: e\nid: 1\n\ndata: x\n\n", "message|1|x;")
+                            V("event:\ndata: x\n\n", "message||x;")
+                                V("event: e\nevent:\ndata: x\n\n", "message||x;")
+                                    V("event: a\0b\ndata: x\n\n", "a\0b||x;")
+                                        V("event: message\ndata: x\n\n", "message||x;")
+                                            V("event: \xFF\ndata: x\n\n", "\xFF||x;")
+                                                V("data: x\nevent: e\n", "")
     };
     CHECK_VECTORS(v);
 }
@@ -826,17 +902,27 @@ TEST(parse_event_names)
 TEST(parse_ids)
 {
     static const vector v[] = {
-        VI("id: 1\ndata: x\n\n", "message|1|x;", "1") VI("id: 1\ndata: x\n\ndata: y\n\n", "message|1|x;message|1|y;", "1")
-        VI("id\ndata: x\n\n", "message||x;", "") VI("id: 1\ndata:x\n\nid\ndata:y\n\n", "message|1|x;message||y;", "")
-        VI("id: 1\ndata:x\n\nid:\ndata:y\n\n", "message|1|x;message||y;", "")
-        VI("id: 1\n\n", "", "1") VI("id: 1\n\ndata: x\n\n", "message|1|x;", "1")
-        VI("id: 1\n", "", "") VI("id: 1\ndata: x\n", "", "") VI("id: 1\n\nid: 2\n", "", "1")
-        VI("id: a\0b\ndata: x\n\n", "message||x;", "") VI("id: 1\nid: \0\ndata: x\n\n", "message|1|x;", "1")
-        VI("id: 1\n\nid: a\0\ndata: x\n\n", "message|1|x;", "1") VI("id: 1\n\nid: 2\nid: \0" "3\ndata: x\n\n", "message|2|x;", "2")
-        VI("id: 1\nid: 2\nid: 3\nid: 4\ndata: x\n\n", "message|4|x;", "4")
-        VI("id: 1\n\nid: 2\nid: 3\ndata: x\n\nid: 4\nid: \0\n\ndata: y\n\n", "message|3|x;message|4|y;", "4")
-        VI("id: 1\nid:\ndata: x\n\n", "message||x;", "") VI("data: x\nid: 7\n\n", "message|7|x;", "7")
-        VI("id:  1 \ndata: x\n\n", "message| 1 |x;", " 1 ") VI("id: abcdefg\nid: h\ndata: x\n\n", "message|h|x;", "h")
+        VI("id: 1\ndata: x\n\n", "message|1|x;", "1") VI(
+            "id: 1\ndata: x\n\ndata: y\n\n", "message|1|x;message|1|y;",
+            "1") VI("id\ndata: x\n\n", "message||x;",
+                    "") VI("id: 1\ndata:x\n\nid\ndata:y\n\n", "message|1|x;message||y;",
+                           "") VI("id: 1\ndata:x\n\nid:\ndata:y\n\n",
+                                  "message|1|x;message||y;", "") VI("id: 1\n\n", "", "1")
+            VI("id: 1\n\ndata: x\n\n", "message|1|x;", "1") VI("id: 1\n", "", "") VI(
+                "id: 1\ndata: x\n", "", "") VI("id: 1\n\nid: 2\n", "", "1")
+                VI("id: a\0b\ndata: x\n\n", "message||x;",
+                   "") VI("id: 1\nid: \0\ndata: x\n\n", "message|1|x;",
+                          "1") VI("id: 1\n\nid: a\0\ndata: x\n\n", "message|1|x;",
+                                  "1") VI("id: 1\n\nid: 2\nid: \0"
+                                          "3\ndata: x\n\n",
+                                          "message|2|x;", "2")
+                    VI("id: 1\nid: 2\nid: 3\nid: 4\ndata: x\n\n", "message|4|x;", "4") VI(
+                        "id: 1\n\nid: 2\nid: 3\ndata: x\n\nid: 4\nid: \0\n\ndata: y\n\n",
+                        "message|3|x;message|4|y;",
+                        "4") VI("id: 1\nid:\ndata: x\n\n", "message||x;", "")
+                        VI("data: x\nid: 7\n\n", "message|7|x;", "7")
+                            VI("id:  1 \ndata: x\n\n", "message| 1 |x;", " 1 ")
+                                VI("id: abcdefg\nid: h\ndata: x\n\n", "message|h|x;", "h")
     };
     CHECK_VECTORS(v);
 }
@@ -844,13 +930,19 @@ TEST(parse_ids)
 TEST(parse_retry)
 {
     static const vector v[] = {
-        VR("retry: 1000\n", "", 1000) VR("retry: 1000\n\n", "", 1000) VR("retry:1000\ndata: x\n\n", "message||x;", 1000)
-        VR("retry: 0\n", "", 0) VR("retry: 0010\n", "", 10) VR("retry: 1\nretry: 2\n", "", 2)
-        VR("retry: 1\nretry: 2x\n", "", 1) VR("retry: 1\nretry\n", "", 1) VR("retry: 1\nretry:\n", "", 1)
-        VR("retry: 1\nretry: \n", "", 1) VR("retry:  1\n", "", -1) VR("retry: 1 \n", "", -1) VR("retry: -1\n", "", -1)
-        VR("retry: +1\n", "", -1) VR("retry: 1.5\n", "", -1) VR("retry: 1e3\n", "", -1) VR("retry: 0x10\n", "", -1)
-        VR("retry: 1\0\n", "", -1) VR("retry: /\nretry: :\nretry: \xB2\n", "", -1) VR("retry: \xD9\xA1\n", "", -1)
-        VR("retry: 5", "", -1) VR("Retry: 5\n", "", -1) VR("retry: 999999999999999999999\n", "", LONG_MAX)
+        VR("retry: 1000\n", "", 1000) VR("retry: 1000\n\n", "", 1000)
+            VR("retry:1000\ndata: x\n\n", "message||x;", 1000) VR("retry: 0\n", "", 0)
+                VR("retry: 0010\n", "", 10) VR("retry: 1\nretry: 2\n", "", 2)
+                    VR("retry: 1\nretry: 2x\n", "", 1) VR("retry: 1\nretry\n", "", 1) VR(
+                        "retry: 1\nretry:\n", "", 1) VR("retry: 1\nretry: \n", "", 1)
+                        VR("retry:  1\n", "", -1) VR("retry: 1 \n", "", -1)
+                            VR("retry: -1\n", "", -1) VR("retry: +1\n", "", -1) VR(
+                                "retry: 1.5\n", "", -1) VR("retry: 1e3\n", "", -1)
+                                VR("retry: 0x10\n", "", -1) VR("retry: 1\0\n", "", -1) VR(
+                                    "retry: /\nretry: :\nretry: \xB2\n", "",
+                                    -1) VR("retry: \xD9\xA1\n", "", -1)
+                                    VR("retry: 5", "", -1) VR("Retry: 5\n", "", -1)
+                                        VR("retry: 999999999999999999999\n", "", LONG_MAX)
     };
     CHECK_VECTORS(v);
 }
@@ -859,25 +951,43 @@ TEST(parse_retry)
 TEST(sec_J3_web_platform_tests)
 {
     static const vector v[] = {
-        V("\xEF\xBB\xBF" "data:1\n\n\xEF\xBB\xBF" "data:2\n\ndata:3\n\n", "message||1;message||3;")
-        V("\xEF\xBB\xBF\xEF\xBB\xBF" "data:1\n\ndata:2\n\ndata:3\n\n", "message||2;message||3;")
-        V("data:1\r:\0\n:\r\ndata:2\n:xxxxxxxxxxxxxxxxxxxxxxxxxxxx\rdata:3\n:data:fail\r:x\ndata:4\n\n", "message||1\n2\n3\n4;")
-        VR("retry:1000\ndata:test1\n\nid:test\ndata:test2", "message||test1;", 1000)
-        V("data:\n\ndata\ndata\n\ndata:test\n\n", "message||;message||\n;message||test;")
-        V("event:test\ndata:x\n\ndata:x\n\n", "test||x;message||x;")
-        V("event: \ndata:data\n\n", "message||data;")
-        V("data:\0\ndata:  2\rData:1\ndata\0:2\ndata:1\r\0data:4\nda-ta:3\rdata_5\ndata:3\rdata:\r\n data:32\ndata:4\n\n",
-          "message||\0\n 2\n1\n3\n\n4;")
-        VR("retry:03000\ndata:x\n\n", "message||x;", 3000)
-        VR("retry:3000\nretry:1000x\ndata:x\n\n", "message||x;", 3000)
-        VR("retry:1000\nretry\ndata:test\n\n", "message||test;", 1000)
-        V("data:test\n data\ndata\nfoobar:xxx\njustsometext\n:thisisacommentyay\ndata:test\n\n", "message||test\n\ntest;")
-        V("data:\ttest\rdata: \ndata:test\n\n", "message||\ttest\n\ntest;")
-        V("data:test\r\ndata\ndata:test\r\n\r", "message||test\n\ntest;")
-        V("data:\0\n\n\n\n", "message||\0;")
-        V("data:ok\xE2\x80\xA6\n\n", "message||ok\xE2\x80\xA6;")
-        VI("id: 1\0" "2\ndata:x\n\nid:3\ndata:y\n\n", "message||x;message|3|y;", "3")
-        VI("id:\xE2\x80\xA6\ndata:x\n\n", "message|\xE2\x80\xA6|x;", "\xE2\x80\xA6")
+        V("\xEF\xBB\xBF"
+          "data:1\n\n\xEF\xBB\xBF"
+          "data:2\n\ndata:3\n\n",
+          "message||1;message||3;") V("\xEF\xBB\xBF\xEF\xBB\xBF"
+                                      "data:1\n\ndata:2\n\ndata:3\n\n",
+                                      "message||2;message||3;")
+            V("data:1\r:\0\n:\r\n"
+              "data:2\n:xxxxxxxxxxxxxxxxxxxxxxxxxxxx\rdata:3\n:data:fail\r:x\ndata:4\n\n",
+              "message||1\n2\n3\n4;") VR("retry:1000\ndata:test1\n\nid:test\ndata:test2",
+                                         "message||test1;",
+                                         1000) V("data:\n\ndata\ndata\n\ndata:test\n\n",
+                                                 "message||;message||\n;message||test;")
+                V("event:test\ndata:x\n\ndata:x\n\n",
+                  "test||x;message||x;") V("event: \ndata:data\n\n", "message||data;")
+                    V("data:\0\ndata:  "
+                      "2\rData:1\ndata\0:2\ndata:1\r\0data:4\nda-ta:3\rdata_5\n"
+                      "data:3\rdata:\r\n data:32\ndata:4\n\n",
+                      "message||\0\n 2\n1\n3\n\n4;") VR("retry:03000\ndata:x\n\n",
+                                                        "message||x;", 3000)
+                        VR("retry:3000\nretry:1000x\ndata:x\n\n", "message||x;", 3000) VR(
+                            "retry:1000\nretry\ndata:test\n\n", "message||test;", 1000)
+                            V("data:test\n "
+                "data\ndata\nfoobar:xxx\njustsometext\n:thisisacommentyay\ndata:test\n\n",
+                              "message||test\n\ntest;")
+                                V("data:\ttest\rdata: \ndata:test\n\n",
+                                  "message||\ttest\n\ntest;")
+                                    V("data:test\r\ndata\ndata:test\r\n\r",
+                                      "message||test\n\ntest;")
+                                        V("data:\0\n\n\n\n", "message||\0;")
+                                            V("data:ok\xE2\x80\xA6\n\n",
+                                              "message||ok\xE2\x80\xA6;")
+                                                VI("id: 1\0"
+                                                   "2\ndata:x\n\nid:3\ndata:y\n\n",
+                                                   "message||x;message|3|y;", "3")
+                                                    VI("id:\xE2\x80\xA6\ndata:x\n\n",
+                                                       "message|\xE2\x80\xA6|x;",
+                                                       "\xE2\x80\xA6")
     };
     CHECK_VECTORS(v);
 }
@@ -885,7 +995,9 @@ TEST(sec_J3_web_platform_tests)
 /* Every stream of up to 6 tokens that matter most, at two cuts. */
 TEST(parse_exhaustive)
 {
-    static const char *const tokens[] = { "data", "id", "event", ":", " ", "\n", "\r", "x" };
+    static const char *const tokens[] = {
+        "data", "id", "event", ":", " ", "\n", "\r", "x"
+    };
     static const size_t one = 1, three = 3;
     ref_log want;
     size_t n, i, all = 1;
@@ -900,7 +1012,7 @@ TEST(parse_exhaustive)
                 memcpy(s + size, tokens[v % 8], len);
                 size += len;
             }
-            memcpy(s + size, "\n\ndata\n\n", 8);    /* what is left over becomes visible */
+            memcpy(s + size, "\n\ndata\n\n", 8); /* what is left over becomes visible */
             size += 8;
             ref_parse(s, size, 8, &want);
             compare(s, size, 64, &one, 1, &want);
@@ -913,10 +1025,42 @@ TEST(parse_exhaustive)
 
 static void random_stream(ref_text *s, size_t tokens)
 {
-    static const char *const words[] = { "data", "event", "id", "retry", ":", ": ", " ", "\n", "\r", "\r\n", "\n\n",
-        "data: ", "event: ", "id: ", "retry: ", "data:", "id:", "\xEF\xBB\xBF", "\xEF", "\xBB", "\xBF", "\xC3\xA9",
-        "\xE2\x82", "\xF0\x9F\x98\x80", "\xFF", "a", "7", "42", "message", "\r\r", "\n\n", "\n\n",
-        "\n\ndata: x\n\n", "\ndata: x\n", "\rdata\r\revent: e\r", ":comment\n" };
+    static const char *const words[] = { "data",
+                                         "event",
+                                         "id",
+                                         "retry",
+                                         ":",
+                                         ": ",
+                                         " ",
+                                         "\n",
+                                         "\r",
+                                         "\r\n",
+                                         "\n\n",
+                                         "data: ",
+                                         "event: ",
+                                         "id: ",
+                                         "retry: ",
+                                         "data:",
+                                         "id:",
+                                         "\xEF\xBB\xBF",
+                                         "\xEF",
+                                         "\xBB",
+                                         "\xBF",
+                                         "\xC3\xA9",
+                                         "\xE2\x82",
+                                         "\xF0\x9F\x98\x80",
+                                         "\xFF",
+                                         "a",
+                                         "7",
+                                         "42",
+                                         "message",
+                                         "\r\r",
+                                         "\n\n",
+                                         "\n\n",
+                                         "\n\ndata: x\n\n",
+                                         "\ndata: x\n",
+                                         "\rdata\r\revent: e\r",
+                                         ":comment\n" };
     size_t k;
 
     ref_clear(s);
@@ -924,7 +1068,9 @@ static void random_stream(ref_text *s, size_t tokens)
         uint32_t roll = chance(100);
         if (roll < 4) ref_add(s, "\0", 1);
         else if (roll < 8) for (k = chance(40); k; k--) ref_add(s, "y", 1);
-        else if (roll == 8) for (k = chance(chance(4) ? 200 : 3000); k; k--) ref_add(s, k % 7 ? "z" : "\xCE\xB1", k % 7 ? 1 : 2);
+        else if (roll == 8)
+            for (k = chance(chance(4) ? 200 : 3000); k; k--)
+                ref_add(s, k % 7 ? "z" : "\xCE\xB1", k % 7 ? 1 : 2);
         else {
             const char *w = words[chance(sizeof words / sizeof *words)];
             ref_add(s, w, strlen(w));
@@ -932,8 +1078,8 @@ static void random_stream(ref_text *s, size_t tokens)
     }
 }
 
-/* Several megabytes in all; memory from the smallest on, so that names get too long, events
-   come in parts. The reference reads the bytes as they are, and decoded first. */
+/* Several megabytes in all; memory from the smallest on, so that names get too long,
+   events come in parts. The reference reads the bytes as they are, and decoded first. */
 TEST(parse_random)
 {
     ref_log want, decoded, first;
@@ -952,7 +1098,8 @@ TEST(parse_random)
         random_stream(&s, 1 + chance(round % 8 ? 60 : 400));
         ref_parse(s.data, s.size, memory / 8, &want);
         for (k = 0; k < 3; k++) {
-            for (n = 0; n < 16; n++) cuts[n] = 1 + chance(k == 0 ? 2 : k == 1 ? 20 : 2000);
+            for (n = 0; n < 16; n++)
+                cuts[n] = 1 + chance(k == 0 ? 2 : k == 1 ? 20 : 2000);
             parts = compare(s.data, s.size, memory, cuts, 16, &want);
             if (parts > most) most = parts;
         }
@@ -1010,7 +1157,8 @@ TEST(write_whatever_was_read)
             m.id_size = sizes[1];
             m.size = sizes[2];
             CHECK(ws_sse_format(&m, NULL, 0) > 0);
-            if (sizes[0] < 32 && sizes[1] < 32) check_identity(&x, m, sizes[0], sizes[1], sizes[2], 0);
+            if (sizes[0] < 32 && sizes[1] < 32)
+                check_identity(&x, m, sizes[0], sizes[1], sizes[2], 0);
             done++;
             free(event);
             free(id);
@@ -1081,14 +1229,16 @@ TEST(parse_too_long)
                 ref_parse(s.data, s.size, memory / 8, &want);
                 CHECK_INT(want.error, n < memory / 8 ? 0 : kind % 2 ? 'i' : 'e');
                 CHECK_INT(want.events, want.error || kind > 1 ? 1 : 2);
-                for (i = 0; i < 3; i++) compare(s.data, s.size, memory, &steps[i], 1, &want);
+                for (i = 0; i < 3; i++)
+                    compare(s.data, s.size, memory, &steps[i], 1, &want);
             }
         }
     ref_log_free(&want);
     ref_free(&s);
 }
 
-/* Data of every size around the room, in one line and in many, for memory of 64 to 4096. */
+/* Data of every size around the room, in one line and in many, for memory of 64 to
+   4096. */
 TEST(parse_parts)
 {
     static const size_t steps[] = { 1, 13, 64, 100000 };
@@ -1101,7 +1251,8 @@ TEST(parse_parts)
     memset(&s, 0, sizeof s);
     for (memory = 64; memory <= 4096; memory += memory < 100 ? 1 : 97 + memory / 3) {
         size_t room = memory - memory / 8 * 4 - 1, parts;
-        for (size = 0; size <= 3 * room + 2; size += size % room < room - 2 && size % room > 2 ? room / 5 + 1 : 1)
+        for (size = 0; size <= 3 * room + 2;
+             size += size % room < room - 2 && size % room > 2 ? room / 5 + 1 : 1)
             for (lines = 0; lines < 3; lines++) {
                 ref_clear(&s);
                 ref_add(&s, "id: 7\nevent: early\ndata: ", 25);
@@ -1129,7 +1280,9 @@ TEST(parse_parts)
 /* The name is certain in the last part, the id in force before it is the old one. */
 TEST(parse_parts_name_and_id)
 {
-    static const char s[] = "id: old\ndata: x\n\nid: new\ndata: 0123456789012345678901234567890123456789\nevent: e\n\n";
+    static const char s[] =
+        "id: old\ndata: x\n\nid: new\ndata: "
+        "0123456789012345678901234567890123456789\nevent: e\n\n";
     char memory[64];
     const char *at = s;
     size_t n = sizeof s - 1;
@@ -1154,12 +1307,14 @@ TEST(parse_parts_name_and_id)
     CHECK_INT(ws_sse_parse(&p, &at, &n, &ev), 0);
 }
 
-/* Restarted after every byte: the next stream is read as if it were the first, BOM included,
-   but for id and retry, which stay. */
+/* Restarted after every byte: the next stream is read as if it were the first, BOM
+   included, but for id and retry, which stay. */
 TEST(restart_anywhere)
 {
-    static const char s[] = "\xEF\xBB\xBFid: 1\nretry: 5\nevent: e\ndata: x\r\n\r\nid: 2\nretry: 6\r\nevent: f\ndata: "
-                            "long enough for several parts of it\ndata: y\n\n";
+    static const char s[] =
+        "\xEF\xBB\xBFid: 1\nretry: 5\nevent: e\ndata: x\r\n\r\nid: 2\nretry: 6\r\n"
+        "event: f\ndata: "
+        "long enough for several parts of it\ndata: y\n\n";
     static const char after[] = "\xEF\xBB\xBF" "data: a\n\nid: 3\ndata: b\n\n";
     size_t i;
 
@@ -1201,7 +1356,8 @@ TEST(restart_anywhere)
 TEST(restart_after_error)
 {
     char memory[64];
-    static const char bad[] = "id: 1\n\nid: much too long for this\n", good[] = "data: x\n\n";
+    static const char bad[] = "id: 1\n\nid: much too long for this\n",
+                      good[] = "data: x\n\n";
     const char *at = bad;
     size_t n = sizeof bad - 1;
     ws_sse_event ev;
@@ -1225,13 +1381,19 @@ static void add_string(ref_text *s, const char *text) { ref_add(s, text, strlen(
 
 static void openai(ref_text *s, size_t big)
 {
-    static const char *const tokens[] = { "Hello", ",", " w\xC3\xB6rld", "!", "\\n\\n", "data: [DONE]", " \xF0\x9F\x98\x80" };
+    static const char *const tokens[] = {
+        "Hello", ",", " w\xC3\xB6rld", "!", "\\n\\n", "data: [DONE]", " \xF0\x9F\x98\x80"
+    };
     size_t i;
 
     ref_clear(s);
     for (i = 0; i < 7; i++) {
-        add_string(s, "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,"
-                      "\"delta\":{\"content\":\"");
+        add_string(
+            s,
+            "data: "
+            "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\","
+            "\"choices\":[{\"index\":0,"
+            "\"delta\":{\"content\":\"");
         add_string(s, tokens[i]);
         add_string(s, "\"},\"finish_reason\":null}]}\n\n");
     }
@@ -1248,11 +1410,17 @@ static void anthropic(ref_text *s, size_t big)
     size_t i;
 
     ref_clear(s);
-    add_string(s, "event: message_start\r\ndata: {\"type\":\"message_start\",\"message\":{\"role\":\"assistant\"}}\r\n\r\n"
-                  "event: ping\r\ndata: {\"type\": \"ping\"}\r\n\r\n: keep-alive\r\n\r\n");
+    add_string(
+        s,
+        "event: message_start\r\n"
+        "data: {\"type\":\"message_start\",\"message\":{\"role\":\"assistant\"}}\r\n\r\n"
+        "event: ping\r\ndata: {\"type\": \"ping\"}\r\n\r\n: keep-alive\r\n\r\n");
     for (i = 0; i < 5; i++)
-        add_string(s, "event: content_block_delta\r\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":"
-                      "{\"type\":\"text_delta\",\"text\":\"ok\"}}\r\n\r\n");
+        add_string(
+            s,
+            "event: content_block_delta\r\n"
+            "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":"
+            "{\"type\":\"text_delta\",\"text\":\"ok\"}}\r\n\r\n");
     if (big) {
         add_string(s, "event: content_block_delta\r\ndata: ");
         for (i = 0; i < big; i++) ref_add(s, i % 1000 ? "x" : "\\", 1);
@@ -1275,7 +1443,7 @@ TEST(language_model_streams)
         make[i](&s, 0);
         ref_parse(s.data, s.size, 0, &want);
         CHECK_INT(want.events, 8);
-        for (k = 1; k <= s.size; k++) {             /* chunks of every size, one cut anywhere */
+        for (k = 1; k <= s.size; k++) { /* chunks of every size, one cut anywhere */
             cuts[0] = k;
             cuts[1] = s.size;
             compare(s.data, s.size, 256, cuts, 1, &want);
@@ -1285,7 +1453,8 @@ TEST(language_model_streams)
         ref_parse(s.data, s.size, 0, &want);
         CHECK_INT(want.events, 9);
         for (m = 0; m < 4; m++)
-            for (k = 1; k <= s.size; k += k < 100 ? 1 : k / 7) compare(s.data, s.size, memories[m], &k, 1, &want);
+            for (k = 1; k <= s.size; k += k < 100 ? 1 : k / 7)
+                compare(s.data, s.size, memories[m], &k, 1, &want);
         for (k = 0; k <= s.size; k += k < 1200 || k + 1200 > s.size ? 1 : 977) {
             cuts[0] = k;
             cuts[1] = s.size;
@@ -1298,12 +1467,15 @@ TEST(language_model_streams)
 
 /* ---- cost ---- */
 
-/* Bytes searched per byte of input, for chunks that hold many short lines of one kind, and one
-   long line read in many parts: time must not grow with the size of a chunk. */
+/* Bytes searched per byte of input, for chunks that hold many short lines of one kind,
+   and one long line read in many parts: time must not grow with the size of a chunk. */
 TEST(linear_time)
 {
-    static const char *const lines[] = { "d\r", "d\n", "\r", "\n", "d\r\n", "data: abc\r", "data: abc\n", "id: 1\r", ":\r",
-                                         "data: abc\r\r", "data: abc\n\n", "x", "data: x" };
+    static const char *const lines[] = {
+        "d\r",           "d\n",         "\r",      "\n",  "d\r\n",
+        "data: abc\r",   "data: abc\n", "id: 1\r", ":\r", "data: abc\r\r",
+        "data: abc\n\n", "x",           "data: x"
+    };
     size_t i, n;
 
     for (i = 0; i < sizeof lines / sizeof *lines; i++) {
@@ -1329,7 +1501,8 @@ TEST(linear_time)
             ref_free(&s);
         }
         CHECK(cost[1] <= cost[0] * 1.1 + 0.1 && cost[1] <= 260);
-        if (cost[1] > cost[0] * 1.1 + 0.1) printf("    %lu: %g, then %g\n", (unsigned long)i, cost[0], cost[1]);
+        if (cost[1] > cost[0] * 1.1 + 0.1)
+            printf("    %lu: %g, then %g\n", (unsigned long)i, cost[0], cost[1]);
     }
     for (i = 0; i < 2; i++) {           /* the writer, too */
         double cost[2];
@@ -1354,9 +1527,24 @@ TEST(linear_time)
 /* Attacks on writers: whatever the values, one event comes out, or none is written. */
 TEST(sec_J1_one_event_or_none)
 {
-    static const char *const attacks[] = { "x\n\nevent: admin\ndata: owned", "x\revent: admin\rdata: owned\r\r",
-        "x\r\nid: 666\r\n", "x\ndata: owned\n\n", "x\rdata: owned\r\r", "\n\n", "\r\r", "\r\n\r\n", "x\nretry: 1",
-        "\xE2\x80\xA8" "data: x", "\xC2\x85" "data: x", "x\x0B" "data: y", "x\x0C" "data: y", ": comment\n\ndata: owned" };
+    static const char *const attacks[] = { "x\n\nevent: admin\ndata: owned",
+                                           "x\revent: admin\rdata: owned\r\r",
+                                           "x\r\nid: 666\r\n",
+                                           "x\ndata: owned\n\n",
+                                           "x\rdata: owned\r\r",
+                                           "\n\n",
+                                           "\r\r",
+                                           "\r\n\r\n",
+                                           "x\nretry: 1",
+                                           "\xE2\x80\xA8"
+                                           "data: x",
+                                           "\xC2\x85"
+                                           "data: x",
+                                           "x\x0B"
+                                           "data: y",
+                                           "x\x0C"
+                                           "data: y",
+                                           ": comment\n\ndata: owned" };
     identity x;
     size_t i, k;
 
@@ -1384,31 +1572,44 @@ TEST(sec_J1_one_event_or_none)
         size_t size[4], j, b;
         for (j = 0; j < 4; j++) {
             size[j] = chance(4) ? chance(6) : 0;
-            for (b = 0; b < size[j]; b++) text[j][b] = chance(8) ? alphabet[chance(9)] : (char)chance(256);
+            for (b = 0; b < size[j]; b++)
+                text[j][b] = chance(8) ? alphabet[chance(9)] : (char)chance(256);
             text[j][size[j]] = 0;
         }
         {
-            ws_sse_message m = message(chance(2) ? text[0] : NULL, chance(2) ? text[1] : NULL, chance(4) ? text[2] : NULL);
+            ws_sse_message m = message(chance(2) ? text[0] : NULL,
+                                       chance(2) ? text[1] : NULL,
+                                       chance(4) ? text[2] : NULL);
             int fault;
             m.retry = chance(3) ? 0 : (long)chance(100000);
             m.event_size = size[0];
             m.id_size = size[1];
             m.size = size[2];
             fault = ws_sse_write(&m, NULL, NULL);
-            check_identity(&x, m, m.event ? size[0] : 0, m.id ? size[1] : 0, size[2], fault);
+            check_identity(&x, m, m.event ? size[0] : 0, m.id ? size[1] : 0, size[2],
+                           fault);
         }
     }
     identity_free(&x);
 }
 
-/* Endless streams: 100 MB of comments, of one comment, of one unknown field, of one field name,
-   of data lines without an end, of one data line: 64 bytes suffice. */
+/* Endless streams: 100 MB of comments, of one comment, of one unknown field, of one
+   field name, of data lines without an end, of one data line: 64 bytes suffice. */
 TEST(sec_J2_endless_streams)
 {
-    static const struct { const char *begin, *again; int parts; } rows[] = {
-        { "", ": comment\n", 0 }, { ":", "comment without end ", 0 }, { "unknown:", "value ", 0 }, { "", "name", 0 },
-        { "", "data: line\n", 1 }, { "data: ", "one line ", 1 }, { "retry: ", "9", 0 }, { "", "id: 12345\n", 0 },
-        { "", "event: e\n", 0 }, { "", "\n", 0 }, { "", "\r", 0 },
+    static const struct { const char *begin, *again; int parts;
+    } rows[] = {
+        { "", ": comment\n", 0 },
+        { ":", "comment without end ", 0 },
+        { "unknown:", "value ", 0 },
+        { "", "name", 0 },
+        { "", "data: line\n", 1 },
+        { "data: ", "one line ", 1 },
+        { "retry: ", "9", 0 },
+        { "", "id: 12345\n", 0 },
+        { "", "event: e\n", 0 },
+        { "", "\n", 0 },
+        { "", "\r", 0 },
     };
     size_t i;
 
@@ -1444,9 +1645,17 @@ TEST(sec_J2_endless_streams)
 /* A retry too large for its type stays at the largest; an id is fit for a header line. */
 TEST(sec_J4_huge_retry_and_ids)
 {
-    static const char *const digits[] = { "99999999999999999999", "9223372036854775807", "9223372036854775808",
-        "18446744073709551616", "18446744073709551617", "2147483647", "2147483648", "4294967296", "4294967297",
-        "00000000000000000000000000000001", "340282366920938463463374607431768211456" };
+    static const char *const digits[] = { "99999999999999999999",
+                                          "9223372036854775807",
+                                          "9223372036854775808",
+                                          "18446744073709551616",
+                                          "18446744073709551617",
+                                          "2147483647",
+                                          "2147483648",
+                                          "4294967296",
+                                          "4294967297",
+                                          "00000000000000000000000000000001",
+                                          "340282366920938463463374607431768211456" };
     ref_text s;
     ref_log want;
     size_t i;
@@ -1474,7 +1683,8 @@ TEST(sec_J4_huge_retry_and_ids)
         left = s.size;
         CHECK_INT(ws_sse_parser_init(&p, memory, sizeof memory), 0);
         do result = ws_sse_parse(&p, &at, &left, &ev); while (result > 0);
-        CHECK(!strpbrk(ws_sse_last_id(&p), "\r\n") && strlen(ws_sse_last_id(&p)) < 8 && p.retry >= -1);
+        CHECK(!strpbrk(ws_sse_last_id(&p), "\r\n") && strlen(ws_sse_last_id(&p)) < 8 &&
+              p.retry >= -1);
     }
     ref_free(&s);
     ref_log_free(&want);

@@ -1,5 +1,6 @@
-/* Event streams over ws.h: ws_sse_open and ws_http_begin as a server, ws_sse_connect and the
-   reader as a client. The engine is fed by hand; a child process plays the servers. */
+/* Event streams over ws.h: ws_sse_open and ws_http_begin as a server, ws_sse_connect
+   and the reader as a client. The engine is fed by hand; a child process plays the
+   servers. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -9,11 +10,12 @@
 #include "../ws_sse.h"
 #include "fixture.h"
 
-/* ==== server ============================================================================ */
+/* ==== server ======================================================================== */
 
 #define GET "GET /feed HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"
 #define ANSWER "HTTP/1.1 200 OK\r\n"
-#define STREAM "Content-Type: text/event-stream\r\nCache-Control: no-cache, no-transform\r\n" \
+#define STREAM "Content-Type: text/event-stream\r\n" \
+               "Cache-Control: no-cache, no-transform\r\n" \
     "X-Accel-Buffering: no\r\n"
 
 typedef struct plan {           /* what to do at WS_EV_HTTP */
@@ -53,7 +55,8 @@ static void stream_open(side *s, world *w, const ws_config *cfg, plan *p)
     CHECK(s->head > 0);
 }
 
-/* The body's bytes from b[from..), chunks undone if there are any. Returns 1 if its end is here. */
+/* The body's bytes from b[from..), chunks undone if there are any. Returns 1 if its end
+   is here. */
 static int unchunk(const buf *b, size_t from, int chunked, buf *body)
 {
     size_t at = from, n;
@@ -64,7 +67,10 @@ static int unchunk(const buf *b, size_t from, int chunked, buf *body)
         n = strtoul(b->p + at, &end, 16);
         CHECK(end > b->p + at && end[0] == '\r' && end[1] == '\n');
         at = (size_t)(end - b->p) + 2;
-        if (at + n + 2 > b->n) { test_fault(__FILE__, __LINE__, "half a chunk"); return 0; }
+        if (at + n + 2 > b->n) {
+            test_fault(__FILE__, __LINE__, "half a chunk");
+            return 0;
+        }
         buf_add(body, b->p + at, n);
         CHECK(!memcmp(b->p + at + n, "\r\n", 2));
         at += n + 2;
@@ -89,18 +95,31 @@ static ws_sse_message event_of(const char *data)
     return m;
 }
 
-typedef struct ask { const char *request; int chunked; const char *answer; int result; } ask;
+typedef struct ask {
+    const char *request;
+    int chunked;
+    const char *answer;
+    int result;
+} ask;
 
 static const ask ASKS[] = {
-    { "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0, ANSWER "Connection: close\r\nX: y\r\n" STREAM "\r\n: \nretry: 7\n\n", 0 },
+    { "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0,
+      ANSWER "Connection: close\r\nX: y\r\n" STREAM "\r\n: \nretry: 7\n\n", 0 },
     { "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1,
-      ANSWER "Connection: close\r\nX: y\r\n" STREAM "Transfer-Encoding: chunked\r\n\r\nd\r\n: \nretry: 7\n\n\r\n", 0 },
-    { "GET / HTTP/1.0\r\n\r\n", 0, ANSWER "Connection: close\r\nX: y\r\n" STREAM "\r\n: \nretry: 7\n\n", 0 },
-    { "GET / HTTP/1.0\r\n\r\n", 1, ANSWER "Connection: close\r\nX: y\r\n" STREAM "\r\n: \nretry: 7\n\n", 0 },
-    { "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", 0, ANSWER "Connection: close\r\nX: y\r\n" STREAM "\r\n", 0 },
+      ANSWER "Connection: close\r\nX: y\r\n" STREAM
+             "Transfer-Encoding: chunked\r\n\r\nd\r\n: \nretry: 7\n\n\r\n",
+      0 },
+    { "GET / HTTP/1.0\r\n\r\n", 0,
+      ANSWER "Connection: close\r\nX: y\r\n" STREAM "\r\n: \nretry: 7\n\n", 0 },
+    { "GET / HTTP/1.0\r\n\r\n", 1,
+      ANSWER "Connection: close\r\nX: y\r\n" STREAM "\r\n: \nretry: 7\n\n", 0 },
+    { "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", 0,
+      ANSWER "Connection: close\r\nX: y\r\n" STREAM "\r\n", 0 },
     { "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", 1,
-      ANSWER "Connection: close\r\nX: y\r\n" STREAM "Transfer-Encoding: chunked\r\n\r\n", 0 },
-    { "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", 0, NULL, WS_ERR_METHOD },
+      ANSWER "Connection: close\r\nX: y\r\n" STREAM "Transfer-Encoding: chunked\r\n\r\n",
+      0 },
+    { "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", 0, NULL,
+      WS_ERR_METHOD },
     { "DELETE / HTTP/1.1\r\nHost: x\r\n\r\n", 1, NULL, WS_ERR_METHOD },
     { "OPTIONS / HTTP/1.0\r\n\r\n", 1, NULL, WS_ERR_METHOD },
     { "get / HTTP/1.1\r\nHost: x\r\n\r\n", 1, NULL, WS_ERR_METHOD },
@@ -109,8 +128,12 @@ static const ask ASKS[] = {
 /* what the application says itself, in whatever case, is said once; so asks a reader */
 TEST(headers_are_said_once)
 {
-    static const ws_header ours[] = { { "content-type", "text/event-stream; charset=utf-8" }, { "Cache-control", "no-store" },
-                                      { "X-Accel-Buffering", "yes" }, { "accept", "text/event-stream, x/y" }, { NULL, NULL } };
+    static const ws_header ours[] = { { "content-type",
+                                        "text/event-stream; charset=utf-8" },
+                                      { "Cache-control", "no-store" },
+                                      { "X-Accel-Buffering", "yes" },
+                                      { "accept", "text/event-stream, x/y" },
+                                      { NULL, NULL } };
     int which;
 
     for (which = 0; which < 16; which++) {
@@ -126,14 +149,15 @@ TEST(headers_are_said_once)
         p.o.headers = own;
         stream_open(&s, &w, &cfg, &p);
         for (i = 0; i < 3; i++) {
-            static const char *const usual[] = { "text/event-stream", "no-cache, no-transform", "no" };
+            static const char *const usual[] = { "text/event-stream",
+                                                 "no-cache, no-transform", "no" };
             CHECK_FIELD(&s.out, ours[i].name, which >> i & 1 ? ours[i].value : usual[i]);
         }
         side_over(&s);
     }
 }
 
-TEST(answers)                   /* the bytes of every answer, the request cut everywhere */
+TEST(answers) /* the bytes of every answer, the request cut everywhere */
 {
     static const ws_header own[] = { { "X", "y" }, { NULL, NULL } };
     size_t i, cut, n;
@@ -161,8 +185,12 @@ TEST(answers)                   /* the bytes of every answer, the request cut ev
                 CHECK(strstr(s.out.p, "\r\nAllow: GET, HEAD\r\n") != NULL);
                 CHECK_INT(s.closes, 1);
             }
-            if (s.closes) { CHECK_INT(s.error, 0); CHECK_INT(s.clean, 1); CHECK_INT(s.code, 0); }
-            else CHECK_INT(ws_sse_open(s.c, NULL), WS_ERR_STATE);       /* once */
+            if (s.closes) {
+                CHECK_INT(s.error, 0);
+                CHECK_INT(s.clean, 1);
+                CHECK_INT(s.code, 0);
+            } else
+                CHECK_INT(ws_sse_open(s.c, NULL), WS_ERR_STATE); /* once */
             side_over(&s);
         }
     }
@@ -170,17 +198,22 @@ TEST(answers)                   /* the bytes of every answer, the request cut ev
 
 TEST(asked)                     /* ws_sse_requested, ws_sse_last_event_id */
 {
-    static const struct { const char *target, *lines; int requested, n; const char *id; } cases[] = {
+    static const struct {
+        const char *target, *lines;
+        int requested, n;
+        const char *id;
+    } cases[] = {
         { "/", "", 0, 0, "" },
         { "/", "Accept: text/event-stream\r\n", 1, 0, "" },
-        { "/", "Accept: text/html, TEXT/Event-Stream;q=0.5\r\nLast-Event-ID: 7\r\n", 1, 1, "7" },
+        { "/", "Accept: text/html, TEXT/Event-Stream;q=0.5\r\nLast-Event-ID: 7\r\n", 1, 1,
+          "7" },
         { "/", "Accept: text/event-stream ;q=1\r\nLast-Event-ID: a b\r\n", 1, 3, "a b" },
         { "/", "Accept: text/event-streams, */*\r\n", 0, 0, "" },
         { "/?lastEventId=a%20b", "", 0, 3, "a b" },
-        { "/?lastEventId=9", "Last-Event-ID:\r\n", 0, 0, "" },      /* the header counts */
+        { "/?lastEventId=9", "Last-Event-ID:\r\n", 0, 0, "" }, /* the header counts */
         { "/?lastEventId=9", "Last-Event-ID: 8\r\n", 0, 1, "8" },
         { "/", "Last-Event-ID: 1234567\r\n", 0, 7, "1234567" },
-        { "/", "Last-Event-ID: 12345678\r\n", 0, -1, "" },          /* no room in 8 bytes */
+        { "/", "Last-Event-ID: 12345678\r\n", 0, -1, "" }, /* no room in 8 bytes */
     };
     size_t i;
 
@@ -193,7 +226,8 @@ TEST(asked)                     /* ws_sse_requested, ws_sse_last_event_id */
         p.later = 1;
         cfg.ask = 1;
         stream_new(&s, &w, &cfg, &p);
-        sprintf(request, "GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n", cases[i].target, cases[i].lines);
+        sprintf(request, "GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n", cases[i].target,
+                cases[i].lines);
         side_feed(&s, request, strlen(request));
         CHECK_INT(s.https, 1);
         CHECK_INT(ws_sse_requested(s.c), cases[i].requested);
@@ -226,7 +260,8 @@ TEST(headers_many)              /* of the application */
         side_feed(&s, GET, sizeof GET - 1);
         CHECK_INT(p.result, 0);
         side_pull(&s);
-        for (at = s.out.p, said = 0; (at = strstr(at, "\r\nX: y\r\n")) != NULL; at++) said++;
+        for (at = s.out.p, said = 0; (at = strstr(at, "\r\nX: y\r\n")) != NULL; at++)
+            said++;
         CHECK_INT(said, n);
         side_over(&s);
     }
@@ -262,7 +297,10 @@ TEST(sends)                     /* events of every size arrive, in chunks and wi
         buf_str(&want, ":\n\n");
         CHECK_INT(ws_http_write(s.c, NULL, 0), 0);      /* no empty chunk */
         CHECK_INT(ws_http_write(s.c, NULL, 1), WS_ERR_ARGUMENT);
-        { ws_sse_message bad = event_of("\xFF"); CHECK_INT(ws_sse_send(s.c, &bad), WS_ERR_ARGUMENT); }
+        {
+            ws_sse_message bad = event_of("\xFF");
+            CHECK_INT(ws_sse_send(s.c, &bad), WS_ERR_ARGUMENT);
+        }
         side_pull(&s);
         check_body(&s, chunked, want.p);
         CHECK_INT(ws_http_end(s.c), 0);
@@ -270,7 +308,11 @@ TEST(sends)                     /* events of every size arrive, in chunks and wi
         side_pull(&s);
         CHECK_INT(s.closes, 1);
         CHECK_INT(s.clean, 1);
-        { buf b = { 0 }; CHECK_INT(unchunk(&s.out, s.head, chunked, &b), chunked); buf_free(&b); }
+        {
+            buf b = { 0 };
+            CHECK_INT(unchunk(&s.out, s.head, chunked, &b), chunked);
+            buf_free(&b);
+        }
         buf_free(&want);
         side_over(&s);
     }
@@ -284,11 +326,11 @@ static void fill_letters(void *user, void *at, size_t n)
     memset(at, *(const char *)user, n);
 }
 
-TEST(fills)                     /* a body written where it is sent from; nobody asks for nothing */
+TEST(fills) /* a body written where it is sent from; nobody asks for nothing */
 {
     int mode;
 
-    for (mode = 0; mode < 8; mode++) {          /* chunked, drop_oldest, something waits */
+    for (mode = 0; mode < 8; mode++) { /* chunked, drop_oldest, something waits */
         world w;
         side s;
         plan p;
@@ -338,7 +380,10 @@ TEST(no_frames)                 /* nothing of a WebSocket gets into a stream */
     CHECK_INT(ws_send_latest(s.c, 0, WS_OP_TEXT, "x", 1), WS_ERR_STATE);
     CHECK_INT(ws_ping(s.c, NULL, 0), WS_ERR_STATE);
     CHECK_INT(ws_pong(s.c, NULL, 0), WS_ERR_STATE);
-    side_feed(&s, "\x81\x85" "abcdefghi", 11);          /* what the reader says is dropped */
+    side_feed(&s,
+              "\x81\x85"
+              "abcdefghi",
+              11); /* what the reader says is dropped */
     side_time(&s, 14000);
     check_body(&s, 0, ": \n\n");
     CHECK_INT(s.closes, 0);
@@ -371,7 +416,12 @@ TEST(beats)                     /* to the millisecond, counted from the last wri
             ws_tick(s.c, w.now);
             side_pull(&s);
             CHECK_INT(s.out.n - n, 3 * (t / beat));
-            if (i == 0) { w.now += 999 - (t % 2); t += 999 - (t % 2); ws_tick(s.c, w.now); side_pull(&s); }
+            if (i == 0) {
+                w.now += 999 - (t % 2);
+                t += 999 - (t % 2);
+                ws_tick(s.c, w.now);
+                side_pull(&s);
+            }
         }
         n = s.out.n;
         for (t = 0; t < 20; t++) {                      /* not while events flow */
@@ -439,7 +489,7 @@ TEST(beats_after_very_long)     /* longer than 2^29 ms counts as that, not as th
     }
 }
 
-TEST(dead_peer)                 /* ends when it takes nothing for the beat and ping_timeout */
+TEST(dead_peer) /* ends when it takes nothing for the beat and ping_timeout */
 {
     int mode;
 
@@ -622,7 +672,7 @@ TEST(drops_slow)
     }
 }
 
-TEST(ends)                      /* after the queued events; a slow line may take its time */
+TEST(ends) /* after the queued events; a slow line may take its time */
 {
     int how;
 
@@ -641,7 +691,7 @@ TEST(ends)                      /* after the queued events; a slow line may take
         CHECK_INT(ws_state(s.c), WS_STATE_CLOSING);
         CHECK_INT(send_number(s.c, i), WS_ERR_STATE);
         CHECK_INT(ws_http_end(s.c), WS_ERR_STATE);
-        while (!s.closes) {                     /* slowly: much longer than 5000 ms in all */
+        while (!s.closes) { /* slowly: much longer than 5000 ms in all */
             const void *o = ws_output(s.c, &n);
             k = n < 1100 ? n : 1100;
             if (!n) break;
@@ -650,7 +700,7 @@ TEST(ends)                      /* after the queued events; a slow line may take
             if (how == 3 && s.out.n > s.head + 6000) break;
             side_time(&s, 1000);
         }
-        if (how == 3) {                         /* stopped in the second window of 5000 ms */
+        if (how == 3) { /* stopped in the second window of 5000 ms */
             side_time(&s, 4000);
             CHECK_INT(s.closes, 0);
             side_time(&s, 1001);
@@ -713,7 +763,7 @@ TEST(server_memory_fails)       /* the n-th allocation, for every n */
     }
 }
 
-TEST(server_fixed_memory)       /* in the caller's block: refused while full, goes on then */
+TEST(server_fixed_memory) /* in the caller's block: refused while full, goes on then */
 {
     static uint64_t block[WS_MEMORY_SIZE(1024, 2048) / 8];
     world w;
@@ -746,7 +796,7 @@ TEST(server_fixed_memory)       /* in the caller's block: refused while full, go
         side_pull(&s);
         CHECK_INT(s.writables, turn + 1);
     }
-    for (i = 1500; i < 2200; i++) {             /* large ones: all that the block has room for */
+    for (i = 1500; i < 2200; i++) { /* large ones: all that the block has room for */
         m.size = (size_t)i;
         r = ws_sse_send(s.c, &m);
         if (r) break;
@@ -761,7 +811,7 @@ TEST(server_fixed_memory)       /* in the caller's block: refused while full, go
     side_free(&s);
 }
 
-TEST(sec_J5_a_slow_reader)                    /* a slow reader, 10 million events: memory stays flat */
+TEST(sec_J5_a_slow_reader) /* a slow reader, 10 million events: memory stays flat */
 {
     int mode;
 
@@ -786,7 +836,7 @@ TEST(sec_J5_a_slow_reader)                    /* a slow reader, 10 million event
         }
         if (!mode) CHECK(refused > 4900000);
         CHECK(ws_buffered(s.c) <= 65536 + 200);
-        CHECK(w.h.peak < 65536 * 12);                   /* small events: 24 and some bytes each */
+        CHECK(w.h.peak < 65536 * 12); /* small events: 24 and some bytes each */
         if (!mode) CHECK(w.h.peak < 65536 * 5 / 2 + 8192);
         CHECK(w.h.live < 65536 / 18 + 20);
         side_over(&s);
@@ -836,7 +886,8 @@ static void ring_check(const ws_sse_ring *ring, const char *id, long from, int r
         const char *at = strstr(buf_c(&s.out) + s.head, "data: ");
         long n = 0;
         for (; at; at = strstr(at + 6, "data: "), n++)
-            CHECK(r >= 0 && from + n < made_n && strtol(at + 6, NULL, 10) == made[from + n].number);
+            CHECK(r >= 0 && from + n < made_n &&
+                  strtol(at + 6, NULL, 10) == made[from + n].number);
         CHECK_INT(n, r < 0 ? 0 : made_n - from);
     }
     buf_free(&want);
@@ -858,7 +909,8 @@ static void ring_run(uint64_t seed, size_t size)
         ws_sse_message m = event_of(data);
         kept *k = &made[made_n];
         int r, has_id = rng_to(&seed, 4) != 0;
-        size_t pad = rng_to(&seed, rng_to(&seed, 40) ? (uint32_t)size / 5 + 1 : (uint32_t)size + 50);
+        size_t pad = rng_to(&seed, rng_to(&seed, 40) ? (uint32_t)size / 5 + 1
+                                                     : (uint32_t)size + 50);
         if (pad > 3900) pad = 3900;
         k->number = number++;
         sprintf(data, "%ld ", k->number);
@@ -892,7 +944,10 @@ static void ring_run(uint64_t seed, size_t size)
         if (made_from && made[made_from - 1].id[0])
             ring_check(&ring, made[made_from - 1].id, 0, WS_SSE_ERR_GAP);
     }
-    { ws_sse_message bad = event_of("\xFF"); CHECK_INT(ws_sse_ring_add(&ring, &bad), WS_SSE_ERR_DATA); }
+    {
+        ws_sse_message bad = event_of("\xFF");
+        CHECK_INT(ws_sse_ring_add(&ring, &bad), WS_SSE_ERR_DATA);
+    }
     free(memory);
 }
 
@@ -923,7 +978,10 @@ TEST(ring_replay_backlog)       /* a reader with no room for what it missed come
     int i;
 
     ws_sse_ring_init(&ring, memory, sizeof memory);
-    for (i = 0; i < 100; i++) { ws_sse_message m = event_of("0123456789"); ws_sse_ring_add(&ring, &m); }
+    for (i = 0; i < 100; i++) {
+        ws_sse_message m = event_of("0123456789");
+        ws_sse_ring_add(&ring, &m);
+    }
     cfg.max_backlog = 500;
     stream_open(&s, &w, &cfg, &p);
     CHECK_INT(ws_sse_replay(s.c, &ring, NULL), WS_SSE_ERR_WRITE);
@@ -935,7 +993,7 @@ TEST(ring_replay_backlog)       /* a reader with no room for what it missed come
 
 static char head_memory[500];
 
-static void on_head(side *s, const ws_event *ev)        /* as a server does it that never asks */
+static void on_head(side *s, const ws_event *ev) /* as a server does it that never asks */
 {
     ws_sse_ring *ring = (ws_sse_ring *)s->user;
 
@@ -946,7 +1004,7 @@ static void on_head(side *s, const ws_event *ev)        /* as a server does it t
     CHECK_INT(ws_sse_ping(s->c), WS_ERR_STATE);
 }
 
-TEST(ring_replay_head)          /* an answer to HEAD is whole, whatever is sent after it */
+TEST(ring_replay_head) /* an answer to HEAD is whole, whatever is sent after it */
 {
     ws_sse_message m = event_of("x");
     ws_sse_ring ring;
@@ -965,7 +1023,7 @@ TEST(ring_replay_head)          /* an answer to HEAD is whole, whatever is sent 
     side_over(&s);
 }
 
-/* ==== the reader ======================================================================= */
+/* ==== the reader ==================================================================== */
 
 /* ---- fed by hand ---- */
 
@@ -990,7 +1048,8 @@ static void reading_note(reading *g, const ws_event *ev)
 
 static void on_read(side *s, const ws_event *ev) { reading_note((reading *)s->user, ev); }
 
-static void reader_check(const char *said, size_t step, const char *want, int error, int fault)
+static void reader_check(const char *said, size_t step, const char *want, int error,
+                         int fault)
 {
     static char memory[64];
     world w;
@@ -1021,39 +1080,60 @@ static void reader_check(const char *said, size_t step, const char *want, int er
     side_over(&s);
 }
 
-TEST(reader_cuts)               /* events cut anywhere; [DONE] as OpenAI's servers say it */
+TEST(reader_cuts) /* events cut anywhere; [DONE] as OpenAI's servers say it */
 {
     size_t k;
 
     for (k = 1; k < 200; k++) {
-        reader_check(EVENTS "Transfer-Encoding: chunked\r\n\r\n"
-                     "1c\r\ndata: {\"delta\":\"Hel\"}\n\ndata:\r\n15\r\n {\"delta\":\"lo\"}\n\ndata\r\n"
-                     "a\r\n: [DONE]\n\n\r\n0\r\n\r\n", k,
-                     "[{\"delta\":\"Hel\"}|message|][{\"delta\":\"lo\"}|message|][[DONE]|message|]", 0, 0);
-        reader_check(EVENTS "\r\n\xEF\xBB\xBF" "event: a\r\nid: 1\r\ndata: x\r\ndata: y\r\n\r\n"
-                     "data: 0123456789012345678901234567890123456789\n\nid\ndata: z\n\ndata: cut", k,
-                     "[x\ny|a|1][0123456789012345678901234567890123456789|message|1][z|message|]", 0, 0);
-        reader_check(EVENTS "Content-Length: 10\r\n\r\ndata: x\n\n", k, "[x|message|]", 0, WS_ERR_EOF);
-        reader_check("HTTP/1.1 200 OK\r\ncontent-type: TEXT/event-stream ; charset=utf-8\r\n\r\ndata: x\n\n",
-                     k, "[x|message|]", 0, 0);
-        reader_check("HTTP/1.1 200 OK\r\nContent-Type: text/event-streams\r\n\r\ndata: x\n\n", k, "",
-                     WS_SSE_ERR_TYPE, 0);
+        reader_check(
+            EVENTS "Transfer-Encoding: chunked\r\n\r\n"
+                   "1c\r\ndata: {\"delta\":\"Hel\"}\n\ndata:\r\n15\r\n"
+                   " {\"delta\":\"lo\"}\n\ndata\r\n"
+                   "a\r\n: [DONE]\n\n\r\n0\r\n\r\n",
+            k,
+           "[{\"delta\":\"Hel\"}|message|][{\"delta\":\"lo\"}|message|][[DONE]|message|]",
+            0, 0);
+        reader_check(
+            EVENTS
+            "\r\n\xEF\xBB\xBF"
+            "event: a\r\nid: 1\r\ndata: x\r\ndata: y\r\n\r\n"
+            "data: 0123456789012345678901234567890123456789\n\nid\ndata: z\n\ndata: cut",
+            k,
+            "[x\ny|a|1][0123456789012345678901234567890123456789|message|1][z|message|]",
+            0, 0);
+        reader_check(EVENTS "Content-Length: 10\r\n\r\ndata: x\n\n", k, "[x|message|]", 0,
+                     WS_ERR_EOF);
+        reader_check(
+            "HTTP/1.1 200 OK\r\ncontent-type: TEXT/event-stream ; charset=utf-8\r\n\r\n"
+            "data: x\n\n",
+            k, "[x|message|]", 0, 0);
+        reader_check(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-streams\r\n\r\ndata: x\n\n", k,
+            "", WS_SSE_ERR_TYPE, 0);
         reader_check("HTTP/1.1 200 OK\r\n\r\ndata: x\n\n", k, "", WS_SSE_ERR_TYPE, 0);
-        reader_check("HTTP/1.1 201 Made\r\nContent-Type: text/event-stream\r\n\r\ndata: x\n\n", k, "",
+        reader_check(
+            "HTTP/1.1 201 Made\r\nContent-Type: text/event-stream\r\n\r\ndata: x\n\n", k,
+            "", WS_SSE_ERR_TYPE, 0);
+        reader_check(EVENTS "Content-Encoding: gzip\r\n\r\ndata: x\n\n", k, "",
                      WS_SSE_ERR_TYPE, 0);
-        reader_check(EVENTS "Content-Encoding: gzip\r\n\r\ndata: x\n\n", k, "", WS_SSE_ERR_TYPE, 0);
-        reader_check(EVENTS "Content-Encoding: Identity\r\n\r\ndata: x\n\n", k, "[x|message|]", 0, 0);
-        reader_check("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\t;a=b\r\n\r\ndata: x\n\n", k,
+        reader_check(EVENTS "Content-Encoding: Identity\r\n\r\ndata: x\n\n", k,
                      "[x|message|]", 0, 0);
-        reader_check("HTTP/1.1 204 No\r\nContent-Type: text/event-stream\r\n\r\n", k, "", 0, 0);
-        reader_check("HTTP/1.1 404 No\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\ndata: x\n\n",
-                     k, "", 0, WS_ERR_STATUS);
-        reader_check(EVENTS "\r\ndata: x\n\nid: 0123456789\ndata: y\n\n", k, "[x|message|]",
-                     WS_SSE_ERR_ID_SIZE, 0);
+        reader_check(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\t;a=b\r\n\r\ndata: x\n\n",
+            k, "[x|message|]", 0, 0);
+        reader_check("HTTP/1.1 204 No\r\nContent-Type: text/event-stream\r\n\r\n", k, "",
+                     0, 0);
+        reader_check(
+            "HTTP/1.1 404 No\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n"
+            "\r\ndata: x\n\n",
+            k, "", 0, WS_ERR_STATUS);
+        reader_check(EVENTS "\r\ndata: x\n\nid: 0123456789\ndata: y\n\n", k,
+                     "[x|message|]", WS_SSE_ERR_ID_SIZE, 0);
     }
 }
 
-TEST(reader_not_emptied)        /* who takes one event of each part loses some; no old bytes are read */
+/* who takes one event of each part loses some; no old bytes are read */
+TEST(reader_not_emptied)
 {
     static char memory[64];
     ws_conn *c = ws_client_new("http://example.com/", NULL);
@@ -1133,7 +1213,8 @@ TEST(own_transport)             /* blocking, by cfg.io: in blocks, as they come 
         cfg.io.read = pipe_read;
         cfg.io.write = pipe_write;
         cfg.io.user = &io;
-        CHECK(ws_sse_connect(&r, "http://example.com/", &cfg, memory, sizeof memory) != NULL);
+        CHECK(ws_sse_connect(&r, "http://example.com/", &cfg, memory, sizeof memory) !=
+              NULL);
         while (ws_recv(r.conn, &ev, 5000) > 0) {
             parts += ev.type == WS_EV_PART;
             while (ws_sse_take(&r, &ev, &e)) CHECK_INT(atoi(e.data), n++);
@@ -1145,13 +1226,14 @@ TEST(own_transport)             /* blocking, by cfg.io: in blocks, as they come 
     }
 }
 
-/* ==== over sockets ====================================================================== */
+/* ==== over sockets ================================================================== */
 
 #ifndef _WIN32
 #include "fixture/play.h"
 
-/* Follows a stream to its end. stop_at: at that event it is closed (how 0), freed (1), dropped
-   (2); 3: it is closed when it is down. The log tells events, O for OPEN, D for DOWN, C and its error for CLOSE. */
+/* Follows a stream to its end. stop_at: at that event it is closed (how 0), freed (1),
+   dropped (2); 3: it is closed when it is down. The log tells events, O for OPEN, D for
+   DOWN, C and its error for CLOSE. */
 typedef struct tale {
     reading g;
     buf refusal;
@@ -1168,15 +1250,17 @@ static void tale_run(tale *t, int driver, const ws_config *cfg, int stop_at, int
     int over = 0;
 
     memset(t, 0, sizeof *t);
-    c = driver == BLOCKING ? ws_sse_connect(&t->g.r, play_url(), cfg, memory, sizeof memory)
-                           : ws_sse_dial(&t->g.r, loop, play_url(), cfg, memory, sizeof memory);
+    c = driver == BLOCKING
+            ? ws_sse_connect(&t->g.r, play_url(), cfg, memory, sizeof memory)
+            : ws_sse_dial(&t->g.r, loop, play_url(), cfg, memory, sizeof memory);
     CHECK(c == t->g.r.conn);
     while (!over && c && drive(driver, loop, c, &ev) > 0) {
         if (ev.type == WS_EV_OPEN) buf_str(&t->g.log, "O");
         reading_note(&t->g, &ev);
         if (ev.type == WS_EV_DOWN) buf_str(&t->g.log, "D");
         if (ev.type == WS_EV_DOWN && t->downs < PLAYS) t->wait[t->downs++] = ev.retry_in;
-        if (ev.type == WS_EV_DOWN && (ev.retry_in > 4000 || how == 3)) ws_close(c, 0, NULL);
+        if (ev.type == WS_EV_DOWN && (ev.retry_in > 4000 || how == 3))
+            ws_close(c, 0, NULL);
         if (ev.type == WS_EV_CLOSE) {
             over = 1;
             t->error = ev.error;
@@ -1204,8 +1288,9 @@ TEST(reader_comes_back)         /* where it was, when it is to, and stops at 204
 
     for (driver = 0; driver < DRIVERS; driver++) {
         tale t;
-        play(3, EVENTS "\r\nretry: 20\nid: 7\ndata: a\n\nid: 8\ndata: cut", EVENTS "\r\ndata: b\n\n",
-             EVENTS "Content-Length: 99\r\n\r\nid\ndata: c\n\n", "HTTP/1.1 204 No\r\n\r\n");
+        play(3, EVENTS "\r\nretry: 20\nid: 7\ndata: a\n\nid: 8\ndata: cut",
+             EVENTS "\r\ndata: b\n\n", EVENTS "Content-Length: 99\r\n\r\nid\ndata: c\n\n",
+             "HTTP/1.1 204 No\r\n\r\n");
         tale_run(&t, driver, NULL, -1, 0);
         CHECK_STR(buf_c(&t.g.log), "O[a|message|7]DO[b|message|7]DO[c|message|]DOC");
         CHECK_INT(t.g.r.error, 0);
@@ -1221,15 +1306,24 @@ TEST(reader_comes_back)         /* where it was, when it is to, and stops at 204
     }
 }
 
-/* What each request asks to go on from: cfg.headers until the stream says an id, then that and
-   nothing older; an id that no header can carry, and an empty one, are sent in no form. */
+/* What each request asks to go on from: cfg.headers until the stream says an id, then
+   that and nothing older; an id that no header can carry, and an empty one, are sent in
+   no form. */
 TEST(reader_ids)
 {
-    static const ws_header saved[] = { { "X-A", "b" }, { "last-event-id", "40" }, { "accept", "text/event-stream, x/y" },
+    static const ws_header saved[] = { { "X-A", "b" },
+                                       { "last-event-id", "40" },
+                                       { "accept", "text/event-stream, x/y" },
                                        { NULL, NULL } };
-    static const struct { const char *says, *then; } cases[PLAYS - 1] = {
-        { "\r\nretry: 1\ndata: a\n\n", "40" }, { "\r\nid: cut\ndata: cut", "40" }, { "\r\nid: 41\n\n", "41" }, { "\r\n", "41" },
-        { "\r\nid: 42\ndata: b\n\nid: b\x01\ndata: c\n\n", NULL }, { "\r\nid: 43\n\n", "43" }, { "\r\nid\n\nid: 44\n", NULL },
+    static const struct { const char *says, *then;
+    } cases[PLAYS - 1] = {
+        { "\r\nretry: 1\ndata: a\n\n", "40" },
+        { "\r\nid: cut\ndata: cut", "40" },
+        { "\r\nid: 41\n\n", "41" },
+        { "\r\n", "41" },
+        { "\r\nid: 42\ndata: b\n\nid: b\x01\ndata: c\n\n", NULL },
+        { "\r\nid: 43\n\n", "43" },
+        { "\r\nid\n\nid: 44\n", NULL },
     };
     char text[PLAYS][100];
     int driver, i, own;
@@ -1247,7 +1341,8 @@ TEST(reader_ids)
         play_text[PLAYS - 1] = "HTTP/1.1 204 No\r\n\r\n";
         play(0, text[0], text[1], text[2], text[3]);
         tale_run(&t, driver, &cfg, -1, 0);
-        CHECK_STR(buf_c(&t.g.log), "O[a|message|]DODODODO[b|message|42][c|message|b\x01]DODODOC");
+        CHECK_STR(buf_c(&t.g.log),
+                  "O[a|message|]DODODODO[b|message|42][c|message|b\x01]DODODOC");
         CHECK_INT(t.g.r.error, 0);
         for (i = 0; i < PLAYS; i++) {
             const char *want = i ? cases[i - 1].then : "40";
@@ -1256,7 +1351,8 @@ TEST(reader_ids)
             buf_str(&b, play_seen->request[i]);
             CHECK_FIELD(&b, "Last-Event-ID", want);
             CHECK_FIELD(&b, "X-A", own ? "b" : NULL);
-            CHECK_FIELD(&b, "Accept", own ? "text/event-stream, x/y" : "text/event-stream");
+            CHECK_FIELD(&b, "Accept",
+                        own ? "text/event-stream, x/y" : "text/event-stream");
             buf_free(&b);
         }
         for (i = 0; i < PLAYS; i++) play_text[i] = NULL;
@@ -1264,8 +1360,8 @@ TEST(reader_ids)
     }
 }
 
-/* An id for which there is no memory, neither when it came nor when the stream is lost, ends it:
-   the one before would give events again. */
+/* An id for which there is no memory, neither when it came nor when the stream is lost,
+   ends it: the one before would give events again. */
 TEST(reader_id_without_memory)
 {
     static char memory[64];
@@ -1291,7 +1387,7 @@ TEST(reader_id_without_memory)
         CHECK_INT(ws_sse_take(&r, &ev, &e), 0);
         CHECK_INT(r.error, 0);
         ev.type = WS_EV_DOWN;
-        w.h.fail_at = fails == 1 ? 0 : w.h.calls + 1;       /* not asked for when it is there */
+        w.h.fail_at = fails == 1 ? 0 : w.h.calls + 1; /* not asked for when it is there */
         CHECK_INT(ws_sse_take(&r, &ev, &e), 0);
         CHECK_INT(r.error, fails == 2 ? WS_SSE_ERR_MEMORY : 0);
         CHECK_INT(ws_next(r.conn, &ev), fails == 2);
@@ -1322,10 +1418,16 @@ TEST(reader_idle)               /* a server that vanished is left for a new try 
 
 TEST(reader_waits)              /* retry of any size; never a storm */
 {
-    static const struct { const char *retry; int least, most; } cases[] = {
-        { "0", 1, 1 }, { "100", 100, 125 }, { "60000", 60000, 75000 }, { "299999", 299999, 300000 },
-        { "4294967296", 300000, 300000 }, { "99999999999999999999", 300000, 300000 },
-        { "-5", 3000, 3750 }, { "x", 3000, 3750 },
+    static const struct { const char *retry; int least, most;
+    } cases[] = {
+        { "0", 1, 1 },
+        { "100", 100, 125 },
+        { "60000", 60000, 75000 },
+        { "299999", 299999, 300000 },
+        { "4294967296", 300000, 300000 },
+        { "99999999999999999999", 300000, 300000 },
+        { "-5", 3000, 3750 },
+        { "x", 3000, 3750 },
     };
     size_t i;
 
@@ -1341,38 +1443,48 @@ TEST(reader_waits)              /* retry of any size; never a storm */
     }
 }
 
-TEST(reader_stops)              /* at what is no stream, and at errors, whose bodies can be read */
+TEST(reader_stops) /* at what is no stream, and at errors, whose bodies can be read */
 {
-    static const struct { const char *first, *second, *log, *body; int reader, error; } cases[] = {
-        { "HTTP/1.1 500 No\r\nContent-Length: 4\r\n\r\nwhy?", NULL, "C", "why?", 0, WS_ERR_STATUS },
-        { EVENTS "\r\nretry: 1\ndata: a\n\n", "HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwhy?\r\n0\r\n\r\n",
+    static const struct {
+        const char *first, *second, *log, *body;
+        int reader, error;
+    } cases[] = {
+        { "HTTP/1.1 500 No\r\nContent-Length: 4\r\n\r\nwhy?", NULL, "C", "why?", 0,
+          WS_ERR_STATUS },
+        { EVENTS "\r\nretry: 1\ndata: a\n\n",
+          "HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwhy?\r\n0\r\n\r\n",
           "O[a|message|]DC", "why?", 0, WS_ERR_STATUS },
-        { "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nhi", NULL, "OC", "", WS_SSE_ERR_TYPE, 0 },
-        { EVENTS "\r\nretry: 1\n\n", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n~", "ODOC", "", WS_SSE_ERR_TYPE, 0 },
+        { "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nhi", NULL, "OC", "",
+          WS_SSE_ERR_TYPE, 0 },
+        { EVENTS "\r\nretry: 1\n\n",
+          "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n~", "ODOC", "",
+          WS_SSE_ERR_TYPE, 0 },
         { "HTTP/1.1 204 No\r\n\r\n", NULL, "OC", "", 0, 0 },
-        { "HTTP/1.1 302 F\r\nLocation: /y\r\n\r\n", EVENTS "\r\nretry: 99999999\ndata: a\n\n", "O[a|message|]DC", "", 0, 0 },
+        { "HTTP/1.1 302 F\r\nLocation: /y\r\n\r\n",
+          EVENTS "\r\nretry: 99999999\ndata: a\n\n", "O[a|message|]DC", "", 0, 0 },
     };
     size_t i;
     int driver;
 
-    for (driver = 0; driver < DRIVERS; driver++) for (i = 0; i < sizeof cases / sizeof *cases; i++) {
-        tale t;
-        play(0, cases[i].first, cases[i].second, NULL, NULL);
-        tale_run(&t, driver, NULL, -1, 0);
-        CHECK_STR(buf_c(&t.g.log), cases[i].log);
-        CHECK_STR(buf_c(&t.refusal), cases[i].body);
-        CHECK_INT(t.g.r.error, cases[i].reader);
-        CHECK_INT(t.error, cases[i].error);
-        tale_over(&t);
-    }
+    for (driver = 0; driver < DRIVERS; driver++)
+        for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+            tale t;
+            play(0, cases[i].first, cases[i].second, NULL, NULL);
+            tale_run(&t, driver, NULL, -1, 0);
+            CHECK_STR(buf_c(&t.g.log), cases[i].log);
+            CHECK_STR(buf_c(&t.refusal), cases[i].body);
+            CHECK_INT(t.g.r.error, cases[i].reader);
+            CHECK_INT(t.error, cases[i].error);
+            tale_over(&t);
+        }
 }
 
 /* ---- the field: how long a reader waits ---- */
 
-/* A reader in every driver with up to PLAYS answers; what it waited, each between least and most.
-   Every DOWN with a retry_in was followed by a request. */
-static void waits_check(const ws_config *cfg, const char *const *answers, const int (*want)[2],
-                        const char *log)
+/* A reader in every driver with up to PLAYS answers; what it waited, each between least
+   and most. Every DOWN with a retry_in was followed by a request. */
+static void waits_check(const ws_config *cfg, const char *const *answers,
+                        const int (*want)[2], const char *log)
 {
     int driver, i, n;
 
@@ -1390,7 +1502,8 @@ static void waits_check(const ws_config *cfg, const char *const *answers, const 
         for (i = 0; i < t.downs; i++) {
             CHECK(t.wait[i] >= want[i][0] && t.wait[i] <= want[i][1]);
             if (t.wait[i] < want[i][0] || t.wait[i] > want[i][1])
-                printf("    wait %d: %d, want %d..%d\n", i, t.wait[i], want[i][0], want[i][1]);
+                printf("    wait %d: %d, want %d..%d\n", i, t.wait[i], want[i][0],
+                       want[i][1]);
         }
         tale_over(&t);
     }
@@ -1404,13 +1517,14 @@ static void waits_check(const ws_config *cfg, const char *const *answers, const 
 /* a server that answers each request with a stream is asked after retry each time */
 TEST(field_14_waits_retry_after_each_stream)
 {
-    static const char *const always[PLAYS] = {
-        STORY("retry: 20\n"), STORY("retry: 20\n"), STORY("retry: 20\n"), STORY("retry: 20\n"),
-        STORY("retry: 20\n"), STORY("retry: 20\n"), STORY("retry: 20\n"), GONE
-    };
-    static const char *const once[PLAYS] = {     /* it stays in force, and can be changed */
+    static const char *const always[PLAYS] = { STORY("retry: 20\n"), STORY("retry: 20\n"),
+                                               STORY("retry: 20\n"), STORY("retry: 20\n"),
+                                               STORY("retry: 20\n"), STORY("retry: 20\n"),
+                                               STORY("retry: 20\n"), GONE };
+    static const char *const once[PLAYS] = {
+        /* it stays in force, and can be changed */
         STORY("retry: 20\n"), STORY(""), STORY(""), STORY("retry: 40\n"), STORY(""),
-        STORY("retry: 8\n"), STORY(""), GONE
+        STORY("retry: 8\n"),  STORY(""), GONE
     };
     static const int same[][2] = {
         { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }
@@ -1444,9 +1558,14 @@ TEST(field_14_waits_reconnect_after_each_stream)
 TEST(field_14_a_stream_that_breaks_was_one)
 {
     static const char *const answers[PLAYS] = {
-        EVENTS "\r\nretry: 20\n\n", EVENTS "\r\n^", EVENTS "Content-Length: 99\r\n\r\ndata",
-        EVENTS "Transfer-Encoding: chunked\r\n\r\nzz\r\n", EVENTS "\r\n", STORY(""),
-        EVENTS "Content-Length: 0\r\n\r\n", GONE
+        EVENTS "\r\nretry: 20\n\n",
+        EVENTS "\r\n^",
+        EVENTS "Content-Length: 99\r\n\r\ndata",
+        EVENTS "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        EVENTS "\r\n",
+        STORY(""),
+        EVENTS "Content-Length: 0\r\n\r\n",
+        GONE
     };
     static const int want[][2] = {
         { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }, { 20, 25 }
@@ -1458,12 +1577,16 @@ TEST(field_14_a_stream_that_breaks_was_one)
 /* tries that fail double it, never below retry; the next stream sets it back */
 TEST(field_14_doubles_while_tries_fail)
 {
-    static const char *const answers[PLAYS] = {
-        STORY("retry: 20\n"), "", "HTTP/1.1 2", "SSH-2.0-x\r\n", STORY(""), "", STORY(""), GONE
-    };
-    static const int want[][2] = {
-        { 20, 25 }, { 20, 40 }, { 40, 80 }, { 80, 160 }, { 20, 25 }, { 20, 40 }, { 20, 25 }
-    };
+    static const char *const answers[PLAYS] = { STORY("retry: 20\n"),
+                                                "",
+                                                "HTTP/1.1 2",
+                                                "SSH-2.0-x\r\n",
+                                                STORY(""),
+                                                "",
+                                                STORY(""),
+                                                GONE };
+    static const int want[][2] = { { 20, 25 }, { 20, 40 }, { 40, 80 }, { 80, 160 },
+                                   { 20, 25 }, { 20, 40 }, { 20, 25 } };
 
     waits_check(NULL, answers, want, TOLD "DDD" TOLD "D" TOLD "OC");
 }
@@ -1471,7 +1594,9 @@ TEST(field_14_doubles_while_tries_fail)
 /* the same before there was a stream, from cfg.reconnect on */
 TEST(field_14_doubles_from_the_start)
 {
-    static const char *const answers[PLAYS] = { "", "", "", STORY(""), "", STORY(""), GONE };
+    static const char *const answers[PLAYS] = {
+        "", "", "", STORY(""), "", STORY(""), GONE
+    };
     static const int want[][2] = {
         { 10, 25 }, { 20, 50 }, { 40, 100 }, { 20, 25 }, { 20, 40 }, { 20, 25 }
     };
@@ -1482,36 +1607,45 @@ TEST(field_14_doubles_from_the_start)
     waits_check(&cfg, answers, want, "DDD" TOLD "D" TOLD "OC");
 }
 
-/* no server makes a reader wait longer than cfg.retry_max, 5 minutes; a retry of more than
-   reconnect_max counts */
+/* no server makes a reader wait longer than cfg.retry_max, 5 minutes; a retry of more
+   than reconnect_max counts */
 TEST(field_14_retry_is_capped)
 {
-    static const struct { const char *retry; uint32_t most; int low, high; } cases[] = {
-        { "99999999999999999999", 0, 300000, 300000 }, { "300001", 0, 300000, 300000 },
-        { "300000", 0, 300000, 300000 }, { "2147483648", 0, 300000, 300000 },
-        { "4294967297", 0, 300000, 300000 }, { "40000", 0, 40000, 50000 },
-        { "40000", 30, 30, 30 }, { "20", 30, 20, 25 }, { "29", 30, 29, 30 }, { "0", 30, 1, 1 },
-        { "600000", 700000, 600000, 700000 }, { "600000", WS_NO_LIMIT, 600000, 750000 },
+    static const struct { const char *retry; uint32_t most; int low, high;
+    } cases[] = {
+        { "99999999999999999999", 0, 300000, 300000 },
+        { "300001", 0, 300000, 300000 },
+        { "300000", 0, 300000, 300000 },
+        { "2147483648", 0, 300000, 300000 },
+        { "4294967297", 0, 300000, 300000 },
+        { "40000", 0, 40000, 50000 },
+        { "40000", 30, 30, 30 },
+        { "20", 30, 20, 25 },
+        { "29", 30, 29, 30 },
+        { "0", 30, 1, 1 },
+        { "600000", 700000, 600000, 700000 },
+        { "600000", WS_NO_LIMIT, 600000, 750000 },
         { "99999999999999999999", WS_NO_LIMIT, 1 << 29, 1 << 30 },
     };
     size_t i;
     int driver;
 
-    for (driver = 0; driver < DRIVERS; driver++) for (i = 0; i < sizeof cases / sizeof *cases; i++) {
-        tale t;
-        ws_config cfg;
-        char text[200];
-        memset(&cfg, 0, sizeof cfg);
-        cfg.retry_max = cases[i].most;
-        sprintf(text, EVENTS "\r\nretry: %s\n\n", cases[i].retry);
-        play(0, text, NULL, NULL, NULL);
-        tale_run(&t, driver, &cfg, -1, 3);
-        CHECK_STR(buf_c(&t.g.log), "ODC");
-        CHECK(t.wait[0] >= cases[i].low && t.wait[0] <= cases[i].high);
-        if (t.wait[0] < cases[i].low || t.wait[0] > cases[i].high)
-            printf("    retry %s: %d\n", cases[i].retry, t.wait[0]);
-        tale_over(&t);
-    }
+    for (driver = 0; driver < DRIVERS; driver++)
+        for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+            tale t;
+            ws_config cfg;
+            char text[200];
+            memset(&cfg, 0, sizeof cfg);
+            cfg.retry_max = cases[i].most;
+            sprintf(text, EVENTS "\r\nretry: %s\n\n", cases[i].retry);
+            play(0, text, NULL, NULL, NULL);
+            tale_run(&t, driver, &cfg, -1, 3);
+            CHECK_STR(buf_c(&t.g.log), "ODC");
+            CHECK(t.wait[0] >= cases[i].low && t.wait[0] <= cases[i].high);
+            if (t.wait[0] < cases[i].low || t.wait[0] > cases[i].high)
+                printf("    retry %s: %d\n", cases[i].retry, t.wait[0]);
+            tale_over(&t);
+        }
 }
 
 /* a retry over reconnect_max that the server takes back leaves no trace */
@@ -1530,7 +1664,8 @@ TEST(field_14_a_long_retry_taken_back)
 
 /* ---- the field: refusals ---- */
 
-#define REFUSED(status, more) "HTTP/1.1 " status " No\r\n" more "Content-Length: 4\r\n\r\nwhy?"
+#define REFUSED(status, more) "HTTP/1.1 " status " No\r\n" more "Content-Length: 4\r\n" \
+    "\r\nwhy?"
 
 /* a refusal ends a reader: CLOSE, without a DOWN before it that promises a try */
 TEST(field_15_a_refusal_promises_nothing)
@@ -1581,22 +1716,24 @@ TEST(field_15_goes_on_after_what_passes)
     cfg.reconnect = 4;
     cfg.retry_after = 1;
     waits_check(&cfg, passing, want, "DDDD" TOLD "D" TOLD "OC");
-    for (driver = 0; driver < DRIVERS; driver++) for (i = 0; i < sizeof LAST / sizeof *LAST; i++) {
-        tale t;
-        play(0, REFUSED("503", ""), LAST[i], STORY(""), NULL);
-        tale_run(&t, driver, &cfg, -1, 0);
-        CHECK_STR(buf_c(&t.g.log), "DC");
-        CHECK_STR(buf_c(&t.refusal), "why?");
-        CHECK_INT(t.error, WS_ERR_STATUS);
-        CHECK_INT(play_seen->connections, 2);
-        tale_over(&t);
-    }
+    for (driver = 0; driver < DRIVERS; driver++)
+        for (i = 0; i < sizeof LAST / sizeof *LAST; i++) {
+            tale t;
+            play(0, REFUSED("503", ""), LAST[i], STORY(""), NULL);
+            tale_run(&t, driver, &cfg, -1, 0);
+            CHECK_STR(buf_c(&t.g.log), "DC");
+            CHECK_STR(buf_c(&t.refusal), "why?");
+            CHECK_INT(t.error, WS_ERR_STATUS);
+            CHECK_INT(play_seen->connections, 2);
+            tale_over(&t);
+        }
 }
 
 /* what Retry-After makes of a wait of 4 ms, in readers and in WebSockets */
 TEST(field_15_retry_after_is_waited)
 {
-    static const struct { const char *answer; uint32_t most; int low, high; } cases[] = {
+    static const struct { const char *answer; uint32_t most; int low, high;
+    } cases[] = {
         { REFUSED("503", "Retry-After: 100\r\n"), 0, 100000, 125000 },
         { REFUSED("429", "Retry-After: 100\r\n"), 0, 100000, 125000 },
         { REFUSED("502", "retry-after:100\r\n"), 0, 100000, 125000 },
@@ -1612,7 +1749,8 @@ TEST(field_15_retry_after_is_waited)
         { REFUSED("503", "Retry-After: 100x\r\n"), 0, 2, 5 },
         { REFUSED("503", "Retry-After:\r\n"), 0, 2, 5 },
         { REFUSED("503", "Retry-After: Thu, 01 Jan 1970 00:00:00 GMT\r\n"), 0, 2, 5 },
-        { REFUSED("503", "Retry-After: Fri, 31 Dec 2100 23:59:59 GMT\r\n"), 0, 2, 300000 },
+        { REFUSED("503", "Retry-After: Fri, 31 Dec 2100 23:59:59 GMT\r\n"), 0, 2,
+          300000 },
         { REFUSED("503", ""), 0, 2, 5 },
     };
     static char memory[256];
@@ -1635,7 +1773,8 @@ TEST(field_15_retry_after_is_waited)
             memset(&ev, 0, sizeof ev);
             if (reader && driver == BLOCKING)
                 c = ws_sse_connect(&r, play_url(), &cfg, memory, sizeof memory);
-            else if (reader) c = ws_sse_dial(&r, loop, play_url(), &cfg, memory, sizeof memory);
+            else if (reader)
+                c = ws_sse_dial(&r, loop, play_url(), &cfg, memory, sizeof memory);
             else if (driver == BLOCKING) c = ws_connect(play_url(), &cfg);
             else c = loop ? ws_dial(loop, play_url(), &cfg) : ws_open(play_url(), &cfg);
             CHECK(drive(driver, loop, c, &ev) > 0);
@@ -1665,36 +1804,47 @@ TEST(field_15_retry_after_is_off_by_default)
     size_t i;
     int driver, on;
 
-    for (on = 0; on < 2; on++) for (driver = 0; driver < DRIVERS; driver++) for (i = 0; i < 4; i++) {
-        ws_loop *loop = driver == LOOP ? ws_loop_new(NULL) : NULL;
-        ws_config cfg;
-        ws_event ev;
-        ws_conn *c;
-        memset(&cfg, 0, sizeof cfg);
-        cfg.reconnect = 4;
-        cfg.retry_after = on;
-        play(0, cases[i], NULL, NULL, NULL);
-        memset(&ev, 0, sizeof ev);
-        c = driver == BLOCKING ? ws_connect(play_url(), &cfg)
-          : loop ? ws_dial(loop, play_url(), &cfg) : ws_open(play_url(), &cfg);
-        CHECK(drive(driver, loop, c, &ev) > 0);
-        CHECK_INT(ev.type, WS_EV_DOWN);                 /* a WebSocket goes on at all of them */
-        if (on && i < 2) CHECK(ev.retry_in >= 100000);
-        else CHECK(ev.retry_in >= 2 && ev.retry_in <= 5);
-        ws_free(c);
-        ws_loop_free(loop);
-        play_over();
-    }
+    for (on = 0; on < 2; on++)
+        for (driver = 0; driver < DRIVERS; driver++)
+            for (i = 0; i < 4; i++) {
+                ws_loop *loop = driver == LOOP ? ws_loop_new(NULL) : NULL;
+                ws_config cfg;
+                ws_event ev;
+                ws_conn *c;
+                memset(&cfg, 0, sizeof cfg);
+                cfg.reconnect = 4;
+                cfg.retry_after = on;
+                play(0, cases[i], NULL, NULL, NULL);
+                memset(&ev, 0, sizeof ev);
+                c = driver == BLOCKING ? ws_connect(play_url(), &cfg)
+                    : loop             ? ws_dial(loop, play_url(), &cfg)
+                                       : ws_open(play_url(), &cfg);
+                CHECK(drive(driver, loop, c, &ev) > 0);
+                CHECK_INT(ev.type, WS_EV_DOWN); /* a WebSocket goes on at all of them */
+                if (on && i < 2)
+                    CHECK(ev.retry_in >= 100000);
+                else
+                    CHECK(ev.retry_in >= 2 && ev.retry_in <= 5);
+                ws_free(c);
+                ws_loop_free(loop);
+                play_over();
+            }
 }
 
 /* a DOWN with a retry_in is followed by a try, whatever the server does next */
 TEST(field_15_every_promise_is_kept)
 {
     static const char *const cases[] = {
-        STORY("retry: 1\n"), REFUSED("503", ""), REFUSED("401", ""), "", GONE,
-        EVENTS "\r\nid: 0123456789012345678901234567890123456789012345678901234567890123456789"
+        STORY("retry: 1\n"),
+        REFUSED("503", ""),
+        REFUSED("401", ""),
+        "",
+        GONE,
+        EVENTS
+        "\r\nid: 0123456789012345678901234567890123456789012345678901234567890123456789"
         "0123456789012345678901234567890123456789012345678901234567890123456789\n\n",
-        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", "HTTP/1.1 206 P\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n",
+        "HTTP/1.1 206 P\r\n\r\n",
     };
     const int n = sizeof cases / sizeof *cases;
     int a, b, on;
@@ -1724,7 +1874,10 @@ TEST(reader_posts)              /* once: a POST is not repeated unless it is tol
         cfg.method = "POST";
         cfg.body = "{\"stream\":true}";
         cfg.body_size = 15;
-        play(1, EVENTS "Transfer-Encoding: chunked\r\n\r\ne\r\ndata: [DONE]\n\n\r\n0\r\n\r\n", "HTTP/1.1 204 No\r\n\r\n", NULL, NULL);
+        play(1,
+             EVENTS
+             "Transfer-Encoding: chunked\r\n\r\ne\r\ndata: [DONE]\n\n\r\n0\r\n\r\n",
+             "HTTP/1.1 204 No\r\n\r\n", NULL, NULL);
         tale_run(&t, driver, &cfg, -1, 0);
         CHECK_STR(buf_c(&t.g.log), "O[[DONE]|message|]C");
         CHECK_INT(t.error, 0);
@@ -1734,7 +1887,8 @@ TEST(reader_posts)              /* once: a POST is not repeated unless it is tol
     }
 }
 
-TEST(reader_fixed_memory)       /* no room for a last event id: it does not come back without one */
+/* no room for a last event id: it does not come back without one */
+TEST(reader_fixed_memory)
 {
     static uint64_t block[WS_MEMORY_SIZE(4096, 2048) / 8];
     int driver;
@@ -1755,17 +1909,21 @@ TEST(reader_fixed_memory)       /* no room for a last event id: it does not come
     }
 }
 
-TEST(reader_ended_anywhere)     /* closed, freed, dropped at every event, in every driver */
+TEST(reader_ended_anywhere) /* closed, freed, dropped at every event, in every driver */
 {
     int driver, how, at;
 
-    for (driver = 0; driver < DRIVERS; driver++) for (how = 0; how < 3; how++) for (at = 0; at < 9; at++) {
-        tale t;
-        play(0, EVENTS "\r\nretry: 1\ndata: a\n\ndata: b\n\n", EVENTS "\r\ndata: c\n\n", "HTTP/1.1 503 No\r\n\r\nx", NULL);
-        tale_run(&t, driver, NULL, at, how);
-        if (how == 0) CHECK(t.g.log.n && t.g.log.p[t.g.log.n - 1] == 'C');
-        tale_over(&t);
-    }
+    for (driver = 0; driver < DRIVERS; driver++)
+        for (how = 0; how < 3; how++)
+            for (at = 0; at < 9; at++) {
+                tale t;
+                play(0, EVENTS "\r\nretry: 1\ndata: a\n\ndata: b\n\n",
+                     EVENTS "\r\ndata: c\n\n", "HTTP/1.1 503 No\r\n\r\nx", NULL);
+                tale_run(&t, driver, NULL, at, how);
+                if (how == 0)
+                    CHECK(t.g.log.n && t.g.log.p[t.g.log.n - 1] == 'C');
+                tale_over(&t);
+            }
 }
 
 TEST(reader_arguments)
@@ -1792,7 +1950,7 @@ TEST(reader_arguments)
 
 typedef struct place { ws_conn *c; buf got; int is_ws, opens, closes; } place;
 
-TEST(mixed_groups)              /* one publish reaches both kinds; the end of a reader is noticed */
+TEST(mixed_groups) /* one publish reaches both kinds; the end of a reader is noticed */
 {
     ws_loop *loop = ws_loop_new(NULL);
     ws_config web;
@@ -1812,7 +1970,8 @@ TEST(mixed_groups)              /* one publish reaches both kinds; the end of a 
         at[i].is_ws = i % 2;
         web.method = i % 2 ? NULL : "GET";
         web.user = &at[i];
-        sprintf(url, "%s://127.0.0.1:%d/%d", i % 2 ? "ws" : "http", ws_listen_port(loop, n), i);
+        sprintf(url, "%s://127.0.0.1:%d/%d", i % 2 ? "ws" : "http",
+                ws_listen_port(loop, n), i);
         at[i].c = ws_dial(loop, url, &web);
     }
     until = ws_loop_now(loop) + 10000;
@@ -1832,7 +1991,8 @@ TEST(mixed_groups)              /* one publish reaches both kinds; the end of a 
                 joined++;
             }
             if (p && ev.type == WS_EV_OPEN) p->opens = 1;
-            if (p && (ev.type == WS_EV_PART || ev.type == WS_EV_MESSAGE)) buf_add(&p->got, ev.data, ev.size);
+            if (p && (ev.type == WS_EV_PART || ev.type == WS_EV_MESSAGE))
+                buf_add(&p->got, ev.data, ev.size);
             if (p && ev.type == WS_EV_CLOSE) p->closes = 1;
             if (!p && ev.type == WS_EV_CLOSE) lost++;
             continue;
@@ -1849,7 +2009,8 @@ TEST(mixed_groups)              /* one publish reaches both kinds; the end of a 
         i++;
     }
     CHECK_INT(i, 5);
-    CHECK_INT(ws_publish(loop, "all", NULL, WS_OP_TEXT, big, 4999), 3);     /* never to readers */
+    CHECK_INT(ws_publish(loop, "all", NULL, WS_OP_TEXT, big, 4999),
+              3); /* never to readers */
     filled = 0;
     CHECK_INT(ws_http_publish_fill(loop, "none", NULL, 9, fill_letters, big), 0);
     CHECK_INT(ws_http_publish_fill(NULL, "all", NULL, 9, fill_letters, big), 0);
@@ -1860,22 +2021,34 @@ TEST(mixed_groups)              /* one publish reaches both kinds; the end of a 
     ws_shutdown(loop, 1001, "bye", 3000);
     while (ws_poll(loop, &ev, 3000) > 0) {
         place *p = (place *)ws_user(ev.conn);
-        if (p && (ev.type == WS_EV_PART || ev.type == WS_EV_MESSAGE)) buf_add(&p->got, ev.data, ev.size);
+        if (p && (ev.type == WS_EV_PART || ev.type == WS_EV_MESSAGE))
+            buf_add(&p->got, ev.data, ev.size);
     }
     CHECK_INT(ws_loop_count(loop), 0);
     for (i = 0; i < 6; i++) {
         buf want = { 0 };
-        if (at[i].is_ws) { buf_str(&want, "one"); buf_str(&want, big); buf_str(&want, big); buf_str(&want, "b"); }
-        else { buf_str(&want, ": \n\nid: 7\ndata: one\n\nid: 7\ndata: "); buf_str(&want, big); buf_str(&want, "\n\n"); }
+        if (at[i].is_ws) {
+            buf_str(&want, "one");
+            buf_str(&want, big);
+            buf_str(&want, big);
+            buf_str(&want, "b");
+        } else {
+            buf_str(&want, ": \n\nid: 7\ndata: one\n\nid: 7\ndata: ");
+            buf_str(&want, big);
+            buf_str(&want, "\n\n");
+        }
         if (at[i].is_ws) CHECK(!strncmp(buf_c(&at[i].got), want.p, 5000));
-        else CHECK(!strncmp(buf_c(&at[i].got), want.p, want.n) && strstr(at[i].got.p, "only readers"));
+        else
+            CHECK(!strncmp(buf_c(&at[i].got), want.p, want.n) &&
+                  strstr(at[i].got.p, "only readers"));
         buf_free(&want);
         buf_free(&at[i].got);
     }
     ws_loop_free(loop);
 }
 
-/* A server and its reader in one loop, over two streams; -1 while an allocation failed. */
+/* A server and its reader in one loop, over two streams; -1 while an allocation
+   failed. */
 static long loop_run(long fail_at, int fail_all)
 {
     static char memory[1024], ring_memory[300], big[5000];
@@ -1936,25 +2109,26 @@ TEST(loop_memory_fails)         /* the n-th allocation, for every n, and all fro
     }
 }
 
-#define FIELD_TESTS \
-    T(field_14_waits_retry_after_each_stream) T(field_14_waits_reconnect_after_each_stream) \
+#define FIELD_TESTS T(field_14_waits_retry_after_each_stream) \
+    T(field_14_waits_reconnect_after_each_stream) \
     T(field_14_a_stream_that_breaks_was_one) T(field_14_doubles_while_tries_fail) \
     T(field_14_doubles_from_the_start) T(field_14_retry_is_capped) \
     T(field_14_a_long_retry_taken_back) T(field_15_a_refusal_promises_nothing) \
     T(field_15_goes_on_after_what_passes) T(field_15_retry_after_is_waited) \
     T(field_15_retry_after_is_off_by_default) T(field_15_every_promise_is_kept)
-#define SOCKET_TESTS FIELD_TESTS \
-    T(reader_comes_back) T(reader_ids) T(reader_id_without_memory) T(reader_idle) \
-    T(reader_waits) T(reader_stops) T(reader_posts) T(reader_fixed_memory) T(reader_ended_anywhere) T(reader_arguments) T(mixed_groups) T(loop_memory_fails)
+#define SOCKET_TESTS FIELD_TESTS T(reader_comes_back) T(reader_ids) \
+    T(reader_id_without_memory) T(reader_idle) T(reader_waits) T(reader_stops) \
+    T(reader_posts) T(reader_fixed_memory) T(reader_ended_anywhere) \
+    T(reader_arguments) T(mixed_groups) T(loop_memory_fails)
 #else
 #define SOCKET_TESTS
 #endif
 
-#define ENGINE_TESTS \
-    T(headers_are_said_once) T(answers) T(asked) T(headers_many) T(sends) T(fills) T(no_frames) T(beats) T(beats_never) T(beats_after_very_long) T(dead_peer) T(stalls) T(backlog) \
-    T(drops_oldest) T(drops_slow) T(ends) T(server_memory_fails) T(server_fixed_memory) T(sec_J5_a_slow_reader) \
-    T(ring) T(ring_replay_backlog) T(ring_replay_head) \
-    T(reader_cuts) \
-    T(reader_not_emptied) T(own_transport)
+#define ENGINE_TESTS T(headers_are_said_once) T(answers) T(asked) T(headers_many) \
+    T(sends) T(fills) T(no_frames) T(beats) T(beats_never) T(beats_after_very_long) \
+    T(dead_peer) T(stalls) T(backlog) T(drops_oldest) T(drops_slow) T(ends) \
+    T(server_memory_fails) T(server_fixed_memory) T(sec_J5_a_slow_reader) T(ring) \
+    T(ring_replay_backlog) T(ring_replay_head) T(reader_cuts) T(reader_not_emptied) \
+    T(own_transport)
 
 TESTS(ENGINE_TESTS SOCKET_TESTS)

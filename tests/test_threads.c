@@ -1,5 +1,6 @@
-/* What threads may do: one loop each, ws_post into another thread's loop, listeners that share
-   a port. run.sh builds this with ThreadSanitizer where the compiler has it. */
+/* What threads may do: one loop each, ws_post into another thread's loop, listeners
+   that share a port. run.sh builds this with ThreadSanitizer where the compiler has
+   it. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -37,13 +38,16 @@ static void *post_many(void *p)
         letter *m = (letter *)malloc(sizeof *m);
         m->from = self->id;
         m->number = i;
-        while (ws_post(self->loop, m) == WS_ERR_BACKLOG) { self->refused++; sched_yield(); }
+        while (ws_post(self->loop, m) == WS_ERR_BACKLOG) {
+            self->refused++;
+            sched_yield();
+        }
     }
     return NULL;
 }
 
-/* every message of every thread comes out once, each thread's in order, and its contents are
-   seen without a lock; the loop was asleep at first */
+/* every message of every thread comes out once, each thread's in order, and its
+   contents are seen without a lock; the loop was asleep at first */
 TEST(posts)
 {
     ws_loop *loop = ws_loop_new(NULL);
@@ -85,7 +89,8 @@ TEST(posts_to_a_loop_that_sleeps)
     CHECK_INT(r, WS_ERR_BACKLOG);
     CHECK(n > 500);
     for (i = 0; i < n; i++) {
-        if (!ws_poll(loop, &ev, 0)) CHECK_INT(ws_poll(loop, &ev, 0), 1);    /* it looks once a 0 */
+        if (!ws_poll(loop, &ev, 0))
+            CHECK_INT(ws_poll(loop, &ev, 0), 1); /* it looks once a 0 */
         CHECK(ev.data == &room[2 * i]);
     }
     CHECK_INT(ws_poll(loop, &ev, 0), 0);
@@ -118,7 +123,7 @@ TEST(posts_from_a_signal_handler)
     setitimer(ITIMER_REAL, &every, NULL);
     for (i = 0; i < 20; i++) {
         do CHECK_INT(ws_poll(alarmed, &ev, 5000), 1);
-        while (ev.type == WS_EV_WAKE);              /* of the wait that the signal interrupted */
+        while (ev.type == WS_EV_WAKE); /* of the wait that the signal interrupted */
         CHECK(ev.type == WS_EV_POST && ev.data == &alarms);
     }
     setitimer(ITIMER_REAL, &off, NULL);
@@ -136,7 +141,8 @@ TEST(posts_beside_connections)
     ws_conn *c;
     int posts = 0, messages = 0, here, k;
 
-    sprintf(url, "ws://127.0.0.1:%d/", ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", NULL)));
+    sprintf(url, "ws://127.0.0.1:%d/",
+            ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", NULL)));
     c = ws_dial(loop, url, NULL);
     for (k = 0; k < 1000; k++) ws_post(loop, &here);
     while ((posts < 20000 || messages < 100) && ws_poll(loop, &ev, 5000) > 0) {
@@ -199,7 +205,8 @@ TEST(shared_port)
         CHECK(l >= 0);
         port = ws_listen_port(s[i].loop, l);
     }
-    for (i = 0; i < 2; i++) CHECK(!pthread_create(&t[i], NULL, serve_until_posted, &s[i]));
+    for (i = 0; i < 2; i++)
+        CHECK(!pthread_create(&t[i], NULL, serve_until_posted, &s[i]));
     sprintf(url, "ws://127.0.0.1:%d/", port);
     for (i = 0; i < CLIENTS; i++) {
         c = ws_connect(url, NULL);

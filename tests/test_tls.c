@@ -1,6 +1,7 @@
-/* TLS by mbedTLS, around sockets: who is trusted and who is not (threat B9), in every driver;
-   names, client certificates, new certificates, resumption, ends that are ends and ends that are
-   not, proxies. test_tls_faults.c has the faults of transport, memory and random. */
+/* TLS by mbedTLS, around sockets: who is trusted and who is not (threat B9), in every
+   driver; names, client certificates, new certificates, resumption, ends that are ends
+   and ends that are not, proxies. test_tls_faults.c has the faults of transport, memory
+   and random. */
 #ifdef _WIN32
 #include <stdio.h>
 int main(void)
@@ -20,11 +21,19 @@ typedef struct trial {
 } trial;
 
 static const trial trials[] = {
-    { "good", "localhost", NULL }, { "good", "LocalHost", NULL }, { "good", "localhost.", NULL },
-    { "good", "example.test", NULL }, { "good", "localhost..", "certificate is not for this host" },
-    { "good-rsa", "localhost", NULL }, { "san", "localhost", NULL }, { "chain", "localhost", NULL },
-    { "ip", "127.0.0.1", NULL }, { "ip", "[::1]", NULL }, { "wildcard", "a.example.test", NULL },
-    { "wildcard", "x--Y.Example.TEST", NULL }, { "sni-a", "a.test", NULL },
+    { "good", "localhost", NULL },
+    { "good", "LocalHost", NULL },
+    { "good", "localhost.", NULL },
+    { "good", "example.test", NULL },
+    { "good", "localhost..", "certificate is not for this host" },
+    { "good-rsa", "localhost", NULL },
+    { "san", "localhost", NULL },
+    { "chain", "localhost", NULL },
+    { "ip", "127.0.0.1", NULL },
+    { "ip", "[::1]", NULL },
+    { "wildcard", "a.example.test", NULL },
+    { "wildcard", "x--Y.Example.TEST", NULL },
+    { "sni-a", "a.test", NULL },
     { "expired", "localhost", "certificate has expired" },
     { "early", "localhost", "certificate is not valid yet" },
     { "self", "localhost", "certificate is not from an authority that is trusted" },
@@ -61,11 +70,12 @@ static void talk(ws_conn *x)
     CHECK_STR(c.reason, "bye");
 }
 
-/* The peer has told why. In TLS 1.3 Mbed TLS 3 sends some alerts with keys that even itself does not
-   use any more for what it receives. */
+/* The peer has told why. In TLS 1.3 Mbed TLS 3 sends some alerts with keys that even
+   itself does not use any more for what it receives. */
 static int alerted(const end *e)
 {
-    return strstr(e->reason, "TLS failed: peer's alert: ") || (MBEDTLS_VERSION_MAJOR > 2 && strstr(e->reason, " MAC "));
+    return strstr(e->reason, "TLS failed: peer's alert: ") ||
+           (MBEDTLS_VERSION_MAJOR > 2 && strstr(e->reason, " MAC "));
 }
 
 /* Not a word of the request got through. */
@@ -85,7 +95,8 @@ static void refused(int downs, const char *words)
     CHECK(alerted(&s));
 }
 
-static void judge(const trial *t, int l, int driver, ws_tls *trust, int everyone, int reconnect)
+static void judge(const trial *t, int l, int driver, ws_tls *trust, int everyone,
+                  int reconnect)
 {
     ws_config cfg = client_config(&c);
     int was = test_faults, bad = t->words && !everyone;
@@ -106,8 +117,11 @@ static void judge(const trial *t, int l, int driver, ws_tls *trust, int everyone
     }
     leave(&c, x);
     if (test_faults != was)
-        printf("    %s to %s, driver %d, trusts all %d, reconnect %d: client %d \"%s\", server %d \"%s\"\n", t->cert,
-               t->host, driver, everyone, reconnect, c.error, c.reason, s.error, s.reason);
+        printf(
+            "    %s to %s, driver %d, trusts all %d, reconnect %d: client %d \"%s\", "
+            "server %d \"%s\"\n",
+            t->cert, t->host, driver, everyone, reconnect, c.error, c.reason, s.error,
+            s.reason);
 }
 
 static void judge_all(int everyone)
@@ -121,7 +135,8 @@ static void judge_all(int everyone)
         int l = tls_listen(&s, tls_new(NULL, t->cert));
         for (driver = 0; driver < DRIVERS; driver++) {
             judge(t, l, driver, trust, everyone, 0);
-            if (t->words && !everyone && i % 4 == 3) judge(t, l, driver, trust, everyone, 1);
+            if (t->words && !everyone && i % 4 == 3)
+                judge(t, l, driver, trust, everyone, 1);
         }
         ws_unlisten(loop, l);
     }
@@ -132,7 +147,8 @@ static void judge_all(int everyone)
 TEST(sec_B9_certificates) { judge_all(0); }
 TEST(sec_B9_trust_everyone) { judge_all(1); }
 
-/* The host is judged by whoever wraps: the same through a transport of the application's own. */
+/* The host is judged by whoever wraps: the same through a transport of the
+   application's own. */
 static void wait_a_turn(void *user, int wants, int timeout)
 {
     (void)user;
@@ -162,7 +178,9 @@ static int own_transport(const char *cert, const char *host, const char *words)
     UNTIL(c.opens || c.closes, 3000);
     CHECK_INT(c.opens, !words);
     if (!words) talk(x);
-    else CHECK(c.error == WS_ERR_IO && c.code == WS_CLOSE_ABNORMAL && strstr(c.reason, words));
+    else
+        CHECK(c.error == WS_ERR_IO && c.code == WS_CLOSE_ABNORMAL &&
+              strstr(c.reason, words));
     leave(&c, x);
     peer_over(&r);
     over();
@@ -178,43 +196,51 @@ TEST(sec_B9_own_transport)
     CHECK(own_transport("good", "", "certificate is not for this host"));
     CHECK(own_transport("wildcard", "*.example.test", NULL));
     CHECK(own_transport("expired", "localhost", "certificate has expired"));
-    CHECK(own_transport("unknown", "localhost", "certificate is not from an authority that is trusted"));
+    CHECK(own_transport("unknown", "localhost",
+                        "certificate is not from an authority that is trusted"));
     CHECK(own_transport("cn", "localhost", "certificate is not for this host"));
 }
 
 /* Without cfg.tls the system's authorities count; SSL_CERT_FILE names others. */
 TEST(sec_B9_system_authorities)
 {
-    static const struct { const char *file, *cert, *words; } rows[] = {
-        { "ca", "good", NULL }, { "other-ca", "unknown", NULL },
-        { "ca", "unknown", "not from an authority that is trusted" },
-        { "", "good", "n" },                    /* the system's own, or that it has none */
-        { "nowhere", "good", "nowhere.pem: " }, { "garbage", "good", "garbage.pem: " }
-    };
+    static const struct { const char *file, *cert, *words;
+    } rows[] = { { "ca", "good", NULL },
+                 { "other-ca", "unknown", NULL },
+                 { "ca", "unknown", "not from an authority that is trusted" },
+                 { "", "good", "n" }, /* the system's own, or that it has none */
+                 { "nowhere", "good", "nowhere.pem: " },
+                 { "garbage", "good", "garbage.pem: " } };
     size_t i;
     int driver, given;
 
-    for (i = 0; i < sizeof rows / sizeof *rows; i++) for (driver = 0; driver < DRIVERS; driver++)
-    for (given = 0; given < 2; given++) {       /* cfg.tls with nothing set is the same */
-        int l = tls_listen(&s, tls_new(NULL, rows[i].cert));
-        ws_config cfg = client_config(&c);
-        ws_conn *x;
-        if (rows[i].file[0]) setenv("SSL_CERT_FILE", pem(rows[i].file), 1);
-        else unsetenv("SSL_CERT_FILE");
-        x = tls_visit(driver, url_of("wss", "localhost", l), &cfg, given ? ws_tls_new(NULL) : NULL);
-        UNTIL(c.opens || c.closes, 3000);
-        CHECK_INT(c.opens, !rows[i].words);
-        if (!rows[i].words) {
-            talk(x);
-        } else {
-            CHECK_INT(c.error, WS_ERR_TLS);
-            CHECK_INT(c.code, WS_CLOSE_TLS);
-            CHECK(strstr(c.reason, rows[i].words) != NULL);
-            if (!strstr(c.reason, rows[i].words)) printf("    \"%s\"\n", c.reason);
-        }
-        leave(&c, x);
-        over();
-    }
+    for (i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (driver = 0; driver < DRIVERS; driver++)
+            for (given = 0; given < 2;
+                 given++) { /* cfg.tls with nothing set is the same */
+                int l = tls_listen(&s, tls_new(NULL, rows[i].cert));
+                ws_config cfg = client_config(&c);
+                ws_conn *x;
+                if (rows[i].file[0])
+                    setenv("SSL_CERT_FILE", pem(rows[i].file), 1);
+                else
+                    unsetenv("SSL_CERT_FILE");
+                x = tls_visit(driver, url_of("wss", "localhost", l), &cfg,
+                              given ? ws_tls_new(NULL) : NULL);
+                UNTIL(c.opens || c.closes, 3000);
+                CHECK_INT(c.opens, !rows[i].words);
+                if (!rows[i].words) {
+                    talk(x);
+                } else {
+                    CHECK_INT(c.error, WS_ERR_TLS);
+                    CHECK_INT(c.code, WS_CLOSE_TLS);
+                    CHECK(strstr(c.reason, rows[i].words) != NULL);
+                    if (!strstr(c.reason, rows[i].words))
+                        printf("    \"%s\"\n", c.reason);
+                }
+                leave(&c, x);
+                over();
+            }
     unsetenv("SSL_CERT_FILE");
 }
 
@@ -223,60 +249,72 @@ TEST(sec_B9_system_authorities)
 /* Each fault has its words, which everybody passes on: ws_listen, every client. */
 TEST(sec_B9_files)
 {
-    static const struct { const char *ca, *cert, *key, *words; int text; } rows[] = {
-        { NULL, "nowhere.pem", "good.key", "nowhere.pem: ", 0 }, { NULL, "good.pem", "nowhere.key", "nowhere.key: ", 0 },
-        { NULL, "garbage.pem", "good.key", "garbage.pem: ", 1 }, { NULL, "good.pem", "garbage.pem", "garbage.pem: ", 1 },
-        { NULL, "good.key", "good.key", "good.key: ", 1 }, { NULL, "good.pem", "good.pem", "good.pem: ", 1 },
-        { NULL, "good.pem", "reload.key", "reload.key: belongs to another certificate", 1 },
-        { NULL, "good.pem", "good-rsa.key", "good-rsa.key: belongs to another certificate", 1 },
-        { NULL, "good.pem", NULL, "certificate without key", 0 }, { NULL, NULL, "good.key", "certificate without key", 0 },
-        { "nowhere.pem", NULL, NULL, "nowhere.pem: ", 0 }, { "garbage.pem", "good.pem", "good.key", "garbage.pem: ", 1 },
-        { "good.key", NULL, NULL, "good.key: ", 1 }
-    };
+    static const struct { const char *ca, *cert, *key, *words; int text;
+    } rows[] = { { NULL, "nowhere.pem", "good.key", "nowhere.pem: ", 0 },
+                 { NULL, "good.pem", "nowhere.key", "nowhere.key: ", 0 },
+                 { NULL, "garbage.pem", "good.key", "garbage.pem: ", 1 },
+                 { NULL, "good.pem", "garbage.pem", "garbage.pem: ", 1 },
+                 { NULL, "good.key", "good.key", "good.key: ", 1 },
+                 { NULL, "good.pem", "good.pem", "good.pem: ", 1 },
+                 { NULL, "good.pem", "reload.key",
+                   "reload.key: belongs to another certificate", 1 },
+                 { NULL, "good.pem", "good-rsa.key",
+                   "good-rsa.key: belongs to another certificate", 1 },
+                 { NULL, "good.pem", NULL, "certificate without key", 0 },
+                 { NULL, NULL, "good.key", "certificate without key", 0 },
+                 { "nowhere.pem", NULL, NULL, "nowhere.pem: ", 0 },
+                 { "garbage.pem", "good.pem", "good.key", "garbage.pem: ", 1 },
+                 { "good.key", NULL, NULL, "good.key: ", 1 } };
     size_t i;
     int in_text, driver;
 
     loop = ws_loop_new(NULL);
-    for (i = 0; i < sizeof rows / sizeof *rows; i++) for (in_text = 0; in_text <= rows[i].text; in_text++) {
-        const char *name[3];
-        int k, was = test_faults;
-        ws_tls_config set;
-        ws_config cfg;
-        name[0] = cert_file(rows[i].ca, "");
-        name[1] = cert_file(rows[i].cert, "");
-        name[2] = cert_file(rows[i].key, "");
-        for (k = 0; k < 3; k++) if (in_text && name[k]) name[k] = text_of(name[k]);
-        memset(&set, 0, sizeof set);
-        set.ca = name[0];
-        set.cert = name[1];
-        set.key = name[2];
-        memset(&cfg, 0, sizeof cfg);
-        cfg.tls = ws_tls_new(&set);
-        CHECK(cfg.tls != NULL);
-        CHECK(strstr(ws_tls_error_text(cfg.tls), in_text ? "PEM text: " : rows[i].words) != NULL);
-        CHECK_INT(ws_listen(loop, "127.0.0.1:0", &cfg), WS_ERR_TLS);
-        CHECK(strstr(ws_loop_error_text(loop), "TLS failed") && strstr(ws_loop_error_text(loop), ws_tls_error_text(cfg.tls)));
-        for (driver = 0; driver < DRIVERS; driver++) {
-            ws_config mine = client_config(&c);
-            ws_conn *x;
-            mine.tls = cfg.tls;
-            x = visit(driver, "wss://127.0.0.1:9/", &mine);
-            UNTIL(c.closes, 1000);
-            CHECK_INT(c.error, WS_ERR_TLS);
-            CHECK_INT(c.code, WS_CLOSE_TLS);
-            CHECK(strstr(c.reason, ws_tls_error_text(cfg.tls)) != NULL);
-            leave(&c, x);
+    for (i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (in_text = 0; in_text <= rows[i].text; in_text++) {
+            const char *name[3];
+            int k, was = test_faults;
+            ws_tls_config set;
+            ws_config cfg;
+            name[0] = cert_file(rows[i].ca, "");
+            name[1] = cert_file(rows[i].cert, "");
+            name[2] = cert_file(rows[i].key, "");
+            for (k = 0; k < 3; k++)
+                if (in_text && name[k])
+                    name[k] = text_of(name[k]);
+            memset(&set, 0, sizeof set);
+            set.ca = name[0];
+            set.cert = name[1];
+            set.key = name[2];
+            memset(&cfg, 0, sizeof cfg);
+            cfg.tls = ws_tls_new(&set);
+            CHECK(cfg.tls != NULL);
+            CHECK(strstr(ws_tls_error_text(cfg.tls),
+                         in_text ? "PEM text: " : rows[i].words) != NULL);
+            CHECK_INT(ws_listen(loop, "127.0.0.1:0", &cfg), WS_ERR_TLS);
+            CHECK(strstr(ws_loop_error_text(loop), "TLS failed") &&
+                  strstr(ws_loop_error_text(loop), ws_tls_error_text(cfg.tls)));
+            for (driver = 0; driver < DRIVERS; driver++) {
+                ws_config mine = client_config(&c);
+                ws_conn *x;
+                mine.tls = cfg.tls;
+                x = visit(driver, "wss://127.0.0.1:9/", &mine);
+                UNTIL(c.closes, 1000);
+                CHECK_INT(c.error, WS_ERR_TLS);
+                CHECK_INT(c.code, WS_CLOSE_TLS);
+                CHECK(strstr(c.reason, ws_tls_error_text(cfg.tls)) != NULL);
+                leave(&c, x);
+            }
+            {
+                ws_io io;
+                memset(&io, 0, sizeof io);
+                CHECK_INT(ws_tls_wrap(cfg.tls, &io, NULL), WS_ERR_TLS);
+                CHECK_INT(ws_tls_wrap(cfg.tls, &io, "localhost"), WS_ERR_TLS);
+                CHECK(!io.read && !io.user);
+            }
+            if (test_faults != was)
+                printf("    row %d: \"%s\"\n", (int)i, ws_tls_error_text(cfg.tls));
+            ws_tls_free(cfg.tls);
         }
-        {
-            ws_io io;
-            memset(&io, 0, sizeof io);
-            CHECK_INT(ws_tls_wrap(cfg.tls, &io, NULL), WS_ERR_TLS);
-            CHECK_INT(ws_tls_wrap(cfg.tls, &io, "localhost"), WS_ERR_TLS);
-            CHECK(!io.read && !io.user);
-        }
-        if (test_faults != was) printf("    row %d: \"%s\"\n", (int)i, ws_tls_error_text(cfg.tls));
-        ws_tls_free(cfg.tls);
-    }
     over();
 }
 
@@ -333,7 +371,8 @@ TEST(files_and_texts)
     set.others = others;
     memset(&cfg, 0, sizeof cfg);
     cfg.tls = ws_tls_new(&set);
-    CHECK(strstr(ws_tls_error_text(cfg.tls), "sni-b.key: belongs to another certificate") != NULL);
+    CHECK(strstr(ws_tls_error_text(cfg.tls),
+                 "sni-b.key: belongs to another certificate") != NULL);
     CHECK_INT(ws_listen(loop, "127.0.0.1:0", &cfg), WS_ERR_TLS);
     ws_tls_free(cfg.tls);
     cfg.tls = tls_new(NULL, "good");            /* not with what it cannot go with */
@@ -370,12 +409,18 @@ static int names_listener(void) { return tls_listen(&s, names_tls()); }
 /* The certificate that the client's host asks for; the first one for all other hosts. */
 TEST(sec_B9_names)
 {
-    static const struct { const char *host, *peer; int bad; } rows[] = {
-        { "localhost", "CN=elsewhere.test", 0 }, { "example.test", "CN=elsewhere.test", 0 },
-        { "a.test", "CN=a.test", 0 }, { "b.test", "CN=b.test", 0 }, { "B.Test", "CN=b.test", 0 },
-        { "x.example.test", "CN=*.example.test", 0 }, { "c.test", "CN=elsewhere.test", 1 },
-        { "elsewhere.test", "CN=elsewhere.test", 1 }, { "x.y.example.test", "CN=elsewhere.test", 1 },
-        { "127.0.0.1", "CN=elsewhere.test", 1 }         /* an address is no name to ask for */
+    static const struct { const char *host, *peer; int bad;
+    } rows[] = {
+        { "localhost", "CN=elsewhere.test", 0 },
+        { "example.test", "CN=elsewhere.test", 0 },
+        { "a.test", "CN=a.test", 0 },
+        { "b.test", "CN=b.test", 0 },
+        { "B.Test", "CN=b.test", 0 },
+        { "x.example.test", "CN=*.example.test", 0 },
+        { "c.test", "CN=elsewhere.test", 1 },
+        { "elsewhere.test", "CN=elsewhere.test", 1 },
+        { "x.y.example.test", "CN=elsewhere.test", 1 },
+        { "127.0.0.1", "CN=elsewhere.test", 1 } /* an address is no name to ask for */
     };
     ws_tls *trust[2] = { tls_new("ca", NULL), tls_trusts_all() };
     int l = names_listener(), driver, all;
@@ -386,7 +431,7 @@ TEST(sec_B9_names)
             ws_config cfg = client_config(&c);
             ws_conn *x;
             cfg.tls = trust[all];
-            cfg.host = "b.test";                /* says nothing of whom we want to reach */
+            cfg.host = "b.test"; /* says nothing of whom we want to reach */
             x = visit(driver, url_of("wss", rows[i].host, l), &cfg);
             UNTIL(c.opens || c.closes, 3000);
             CHECK_INT(c.opens, all || !rows[i].bad);
@@ -404,12 +449,13 @@ TEST(sec_B9_names)
 
 TEST(sec_B9_client_certificates)
 {
-    static const struct { const char *cert; int optional, in; } rows[] = {
-        { "client", 0, 1 }, { NULL, 0, 0 }, { "client-other", 0, 0 }, { "self", 0, 0 }, { "expired", 0, 0 },
-        { "good", 0, 0 },                       /* is for servers only */
-        { "client", 1, 1 }, { NULL, 1, 1 }, { "client-other", 1, 0 }, { "self", 1, 0 }, { "expired", 1, 0 },
-        { "good", 1, 0 }
-    };
+    static const struct { const char *cert; int optional, in;
+    } rows[] = { { "client", 0, 1 },       { NULL, 0, 0 },
+                 { "client-other", 0, 0 }, { "self", 0, 0 },
+                 { "expired", 0, 0 },      { "good", 0, 0 }, /* is for servers only */
+                 { "client", 1, 1 },       { NULL, 1, 1 },
+                 { "client-other", 1, 0 }, { "self", 1, 0 },
+                 { "expired", 1, 0 },      { "good", 1, 0 } };
     size_t i;
     int driver, again;
 
@@ -424,23 +470,24 @@ TEST(sec_B9_client_certificates)
         set.client_may_be_unknown = rows[i].optional;
         l = tls_listen(&s, ws_tls_new(&set));
         for (driver = 0; driver < DRIVERS; driver++) for (again = 0; again < 2; again++) {
-            ws_config cfg = client_config(&c);  /* the second time by a ticket, if there is one */
-            int was = test_faults;
-            ws_conn *x;
-            memset(&s, 0, sizeof s);
-            cfg.tls = mine;
-            x = visit(driver, url_of("wss", "localhost", l), &cfg);
-            UNTIL(c.opens || c.closes, 3000);
-            CHECK_INT(c.opens, rows[i].in);
-            if (c.opens) {
-                char small[8];
-                CHECK_STR(c.peer, "CN=localhost");
-                UNTIL(s.opens == 1, 1000);
-                CHECK_STR(s.peer, rows[i].cert ? "CN=client" : "");
-                CHECK_INT(ws_tls_peer(x, small, sizeof small), 0);
-                CHECK_STR(small, "");
-                CHECK_INT(ws_tls_peer(x, NULL, 9), 0);
-                talk(x);
+                ws_config cfg = client_config(
+                    &c); /* the second time by a ticket, if there is one */
+                int was = test_faults;
+                ws_conn *x;
+                memset(&s, 0, sizeof s);
+                cfg.tls = mine;
+                x = visit(driver, url_of("wss", "localhost", l), &cfg);
+                UNTIL(c.opens || c.closes, 3000);
+                CHECK_INT(c.opens, rows[i].in);
+                if (c.opens) {
+                    char small[8];
+                    CHECK_STR(c.peer, "CN=localhost");
+                    UNTIL(s.opens == 1, 1000);
+                    CHECK_STR(s.peer, rows[i].cert ? "CN=client" : "");
+                    CHECK_INT(ws_tls_peer(x, small, sizeof small), 0);
+                    CHECK_STR(small, "");
+                    CHECK_INT(ws_tls_peer(x, NULL, 9), 0);
+                    talk(x);
             } else {
                 CHECK_INT(c.error, WS_ERR_TLS);
                 CHECK_INT(c.code, WS_CLOSE_TLS);
@@ -449,14 +496,22 @@ TEST(sec_B9_client_certificates)
                 CHECK_INT(s.opens + s.https, 0);
                 CHECK_STR(s.peer, "");
                 CHECK(s.error == WS_ERR_TLS && s.code == WS_CLOSE_TLS);
-                if (!rows[i].cert) CHECK(strstr(s.reason, "certificate is missing") != NULL);
-                else CHECK(strstr(s.reason, !strcmp(rows[i].cert, "expired") ? "has expired" : !strcmp(rows[i].cert, "good")
-                                            ? "is not meant for this use" : "not from an authority that is trusted"));
+                if (!rows[i].cert)
+                    CHECK(strstr(s.reason, "certificate is missing") != NULL);
+                else
+                    CHECK(
+                        strstr(s.reason, !strcmp(rows[i].cert, "expired") ? "has expired"
+                                         : !strcmp(rows[i].cert, "good")
+                                             ? "is not meant for this use"
+                                             : "not from an authority that is trusted"));
             }
             leave(&c, x);
             if (was != test_faults)
-                printf("    %s, optional %d, driver %d: client %d \"%s\", server %d \"%s\" %s\n", rows[i].cert ? rows[i].cert : "none",
-                       rows[i].optional, driver, c.error, c.reason, s.error, s.reason, s.peer);
+                printf(
+                    "    %s, optional %d, driver %d: client "
+                    "%d \"%s\", server %d \"%s\" %s\n",
+                    rows[i].cert ? rows[i].cert : "none", rows[i].optional, driver,
+                    c.error, c.reason, s.error, s.reason, s.peer);
         }
         ws_tls_free(mine);
         over();
@@ -490,7 +545,7 @@ TEST(sec_B9_reload)
         ws_tls_free(fresh);
         CHECK_INT(ws_listen_tls(loop, l, bad), WS_ERR_TLS);
         CHECK(strstr(ws_loop_error_text(loop), "garbage.pem") != NULL);
-        CHECK_INT(ws_listen_tls(loop, l, trust), WS_ERR_TLS);           /* has no certificate */
+        CHECK_INT(ws_listen_tls(loop, l, trust), WS_ERR_TLS); /* has no certificate */
         CHECK(strstr(ws_loop_error_text(loop), "a server needs a certificate") != NULL);
         y = visit(i % DRIVERS, url_of("wss", "localhost", l), &cfg);
         UNTIL(c.opens || c.closes, 1000);
@@ -518,7 +573,8 @@ TEST(sec_B9_reload)
     over();
 }
 
-/* Whatever is freed first, and after so many turns of a handshake: nothing is lost or used again. */
+/* Whatever is freed first, and after so many turns of a handshake: nothing is lost or
+   used again. */
 TEST(lifetimes)
 {
     int what, turns, driver;
@@ -540,7 +596,8 @@ TEST(lifetimes)
         if (what == 0) leave(&c, x);
         if (what == 1) { ws_unlisten(loop, l); pass(5); leave(&c, x); }
         if (what == 2) {
-            for (i = 0; i < 200 && !c.closes; i++) {        /* it may not have been accepted yet */
+            for (i = 0; i < 200 && !c.closes;
+                 i++) { /* it may not have been accepted yet */
                 ws_conn *k = NULL;
                 while ((k = ws_each(loop, k)) != NULL) ws_drop(k);
                 turn();
@@ -553,7 +610,7 @@ TEST(lifetimes)
             UNTIL(c.closes, 2000);
             leave(&c, x);
         }
-        if (what == 4 && driver != LOOP) {      /* the loop before its connections' peers */
+        if (what == 4 && driver != LOOP) { /* the loop before its connections' peers */
             int k;
             for (k = 0; k < 16; k++) clients[k] = NULL;
             ws_loop_free(loop);
@@ -608,7 +665,9 @@ TEST(resumption)
         UNTIL(c.messages == 1, 1000);
         later = line.in;
         CHECK(full > 900 && later < full - 500);
-        if (later >= full - 500) printf("    driver %d, way %d: %ld bytes, then %ld\n", driver, way, full, later);
+        if (later >= full - 500)
+            printf("    driver %d, way %d: %ld bytes, then %ld\n", driver, way, full,
+                   later);
         cfg.reconnect = 0;
         leave(&c, x);
         /* what one host has proved is nothing for another, nor for another ws_tls */
@@ -668,32 +727,40 @@ TEST(sec_B9_ends)
 {
     int driver, rude, frames;
 
-    for (driver = 0; driver < DRIVERS; driver++) for (rude = 0; rude < 2; rude++) for (frames = 0; frames < 2; frames++) {
-        ws_config cfg = client_config(&c);
-        int l = tls_listen(&s, tls_new(NULL, "good"));
-        ws_conn *x;
-        memset(&s, 0, sizeof s);
-        x = tls_visit(driver, url_of("wss", "localhost", l), &cfg, tls_new("ca", NULL));
-        UNTIL(c.opens == 1 && s.opens == 1, 1000);
-        if (frames) {           /* both have said goodbye: the way it ends counts no more */
-            ws_close(x, 3000, "enough");
-            if (rude) line.cut_in = line.in + 1000;
-            UNTIL(c.closes == 1 && s.closes == 1, 1000);
-            CHECK(c.clean && c.code == 3000 && s.clean && s.code == 3000);
-        } else if (rude) {      /* what the system does when a process dies, but for TLS */
-            line.cut_in = line.in;
-            ws_send_text(x, "an answer would be cut off");
-            UNTIL(c.closes == 1, 1000);
-            CHECK(c.error == WS_ERR_TLS && c.code == WS_CLOSE_ABNORMAL && !c.clean);
-            CHECK(strstr(c.reason, "stream cut off without close_notify") != NULL);
-        } else {
-            ws_free(s.c);
-            UNTIL(c.closes == 1, 1000);
-            CHECK(c.error == WS_ERR_EOF && c.code == WS_CLOSE_ABNORMAL && !c.clean);
-        }
-        leave(&c, x);
-        over();
-    }
+    for (driver = 0; driver < DRIVERS; driver++)
+        for (rude = 0; rude < 2; rude++)
+            for (frames = 0; frames < 2; frames++) {
+                ws_config cfg = client_config(&c);
+                int l = tls_listen(&s, tls_new(NULL, "good"));
+                ws_conn *x;
+                memset(&s, 0, sizeof s);
+                x = tls_visit(driver, url_of("wss", "localhost", l), &cfg,
+                              tls_new("ca", NULL));
+                UNTIL(c.opens == 1 && s.opens == 1, 1000);
+                if (frames) { /* both have said goodbye: the way it ends counts no more */
+                    ws_close(x, 3000, "enough");
+                    if (rude)
+                        line.cut_in = line.in + 1000;
+                    UNTIL(c.closes == 1 && s.closes == 1, 1000);
+                    CHECK(c.clean && c.code == 3000 && s.clean && s.code == 3000);
+                } else if (
+                    rude) { /* what the system does when a process dies, but for TLS */
+                    line.cut_in = line.in;
+                    ws_send_text(x, "an answer would be cut off");
+                    UNTIL(c.closes == 1, 1000);
+                    CHECK(c.error == WS_ERR_TLS && c.code == WS_CLOSE_ABNORMAL &&
+                          !c.clean);
+                    CHECK(strstr(c.reason, "stream cut off without close_notify") !=
+                          NULL);
+                } else {
+                    ws_free(s.c);
+                    UNTIL(c.closes == 1, 1000);
+                    CHECK(c.error == WS_ERR_EOF && c.code == WS_CLOSE_ABNORMAL &&
+                          !c.clean);
+                }
+                leave(&c, x);
+                over();
+            }
     for (rude = 0; rude < 3; rude++) {          /* the same from a client */
         ws_config cfg = client_config(&c);
         int l = tls_listen(&s, tls_new(NULL, "good"));
@@ -710,69 +777,90 @@ TEST(sec_B9_ends)
         leave(&c, x);
         UNTIL(s.closes == 1, 1000);
         CHECK_INT(s.error, rude == 0 ? WS_ERR_EOF : rude == 1 ? WS_ERR_TLS : s.error);
-        if (rude == 1) CHECK(strstr(s.reason, "stream cut off without close_notify") != NULL);
+        if (rude == 1)
+            CHECK(strstr(s.reason, "stream cut off without close_notify") != NULL);
         if (rude == 2) CHECK(s.error == WS_ERR_IO || s.error == WS_ERR_TLS);
         CHECK_INT(s.code, WS_CLOSE_ABNORMAL);
         over();
     }
 }
 
-/* The stream cut at every byte, by an end and by a reset: never clean before the Close frames, never
-   more than was sent, always with words. */
+/* The stream cut at every byte, by an end and by a reset: never clean before the Close
+   frames, never more than was sent, always with words. */
 TEST(sec_B9_truncation)
 {
     ws_tls *trust = tls_new("ca", NULL);
     ws_config cfg;
     int l = tls_listen(&s, tls_new(NULL, "good")), driver, error, resumed;
-    long at, closes_at, opens_at, last = 0;     /* last: cut there it was not clean, with this error */
+    long at, closes_at, opens_at,
+        last = 0; /* last: cut there it was not clean, with this error */
 
-    for (resumed = 0; resumed < 2; resumed++) for (driver = 0; driver < DRIVERS; driver++) {
-        long all = 1, step = resumed ? 1 : 61;
-        opens_at = closes_at = 0;
-        for (error = 0; error < 2; error++) for (at = error ? 0 : -2; at < all; at += at < 0 ? 1 : step + 2 * error) {
-            ws_conn *x;
-            int was = test_faults;
-            if (at <= 0) last = -1;
-            memset(&s, 0, sizeof s);
-            cfg = client_config(&c);
-            cfg.tls = resumed ? trust : tls_new("ca", NULL);
-            line_fresh();
-            line.cut_in = at < 0 ? -1 : at;     /* -2: so that there is a session */
-            line.cut_error = error ? ECONNRESET : 0;
-            x = visit(driver, url_of("wss", "localhost", l), &cfg);
-            UNTIL(c.opens || c.closes, 1000);
-            if (c.opens && at < 0) opens_at = line.in;
-            if (c.opens && !c.closes) {
-                ws_send_text(x, "hello");
-                UNTIL(c.messages || c.closes, 1000);
-                if (!c.closes) ws_close(x, 1000, "bye");
-                UNTIL(c.closes, 1000);
-            }
-            if (at < 0) {
-                all = line.in;
-                CHECK(c.clean && opens_at && opens_at < all);
-            } else if (!c.clean) {
-                CHECK(c.error == WS_ERR_TLS || c.error == WS_ERR_IO);
-                CHECK_INT(c.code, c.opens || c.error == WS_ERR_IO ? WS_CLOSE_ABNORMAL : WS_CLOSE_TLS);
-                if (c.error == WS_ERR_IO) CHECK(error);
-                else CHECK(strstr(c.reason, c.opens || !strstr(c.reason, "in the handshake") ? "without close_notify" : "peer ended"));
-                CHECK(at < all);
-                last = at;
-                if (at > closes_at) closes_at = at;
-            } else {
-                CHECK(at > last && c.messages == 1 && c.code == 1000);
-            }
-            if (c.messages) CHECK_STR(c.text, "hello");
-            leave(&c, x);
-            UNTIL(s.closes, 1000);
-            if (!resumed) ws_tls_free(cfg.tls);
-            if (test_faults != was)
-                printf("    cut at %ld of %ld by %d, driver %d, opens %d at %ld: %d %d \"%s\"\n", at, all, error, driver, c.opens,
-                       opens_at, c.error, c.code, c.reason);
-            if (test_faults > 6) return;
+    for (resumed = 0; resumed < 2; resumed++)
+        for (driver = 0; driver < DRIVERS; driver++) {
+            long all = 1, step = resumed ? 1 : 61;
+            opens_at = closes_at = 0;
+            for (error = 0; error < 2; error++)
+                for (at = error ? 0 : -2; at < all; at += at < 0 ? 1 : step + 2 * error) {
+                    ws_conn *x;
+                    int was = test_faults;
+                    if (at <= 0)
+                        last = -1;
+                    memset(&s, 0, sizeof s);
+                    cfg = client_config(&c);
+                    cfg.tls = resumed ? trust : tls_new("ca", NULL);
+                    line_fresh();
+                    line.cut_in = at < 0 ? -1 : at; /* -2: so that there is a session */
+                    line.cut_error = error ? ECONNRESET : 0;
+                    x = visit(driver, url_of("wss", "localhost", l), &cfg);
+                    UNTIL(c.opens || c.closes, 1000);
+                    if (c.opens && at < 0)
+                        opens_at = line.in;
+                    if (c.opens && !c.closes) {
+                        ws_send_text(x, "hello");
+                        UNTIL(c.messages || c.closes, 1000);
+                        if (!c.closes)
+                            ws_close(x, 1000, "bye");
+                        UNTIL(c.closes, 1000);
+                    }
+                    if (at < 0) {
+                        all = line.in;
+                        CHECK(c.clean && opens_at && opens_at < all);
+                    } else if (!c.clean) {
+                        CHECK(c.error == WS_ERR_TLS || c.error == WS_ERR_IO);
+                        CHECK_INT(c.code, c.opens || c.error == WS_ERR_IO
+                                              ? WS_CLOSE_ABNORMAL
+                                              : WS_CLOSE_TLS);
+                        if (c.error == WS_ERR_IO)
+                            CHECK(error);
+                        else
+                            CHECK(strstr(c.reason,
+                                         c.opens || !strstr(c.reason, "in the handshake")
+                                             ? "without close_notify"
+                                             : "peer ended"));
+                        CHECK(at < all);
+                        last = at;
+                        if (at > closes_at)
+                            closes_at = at;
+                    } else {
+                        CHECK(at > last && c.messages == 1 && c.code == 1000);
+                    }
+                    if (c.messages)
+                        CHECK_STR(c.text, "hello");
+                    leave(&c, x);
+                    UNTIL(s.closes, 1000);
+                    if (!resumed)
+                        ws_tls_free(cfg.tls);
+                    if (test_faults != was)
+                        printf(
+                            "    cut at %ld of %ld by %d, driver "
+                            "%d, opens %d at %ld: %d %d \"%s\"\n",
+                            at, all, error, driver, c.opens, opens_at, c.error, c.code,
+                            c.reason);
+                    if (test_faults > 6)
+                        return;
+                }
+            CHECK(closes_at > opens_at);
         }
-        CHECK(closes_at > opens_at);
-    }
     ws_tls_free(trust);
     over();
 }
@@ -801,11 +889,12 @@ static void body_app(end *e, const ws_event *ev)
 {
     if (!ws_is_client(ev->conn)) { bodies_app(e, ev); return; }
     if (ev->type != WS_EV_PART) return;
-    if (e->bytes > sizeof big || memcmp(big + (e->bytes - ev->size), ev->data, ev->size)) body_wrong++;
+    if (e->bytes > sizeof big || memcmp(big + (e->bytes - ev->size), ev->data, ev->size))
+        body_wrong++;
 }
 
-/* Bodies of each kind, whole; and cut off, which is an error also where the end of the stream is
-   the body's. */
+/* Bodies of each kind, whole; and cut off, which is an error also where the end of the
+   stream is the body's. */
 TEST(sec_B9_bodies)
 {
     static const char *const targets[] = { "reply", "chunks", "until-end" };
@@ -814,49 +903,64 @@ TEST(sec_B9_bodies)
     size_t i;
 
     for (i = 0; i < sizeof big; i++) big[i] = (unsigned char)(i * 7 + (i >> 8));
-    for (driver = 0; driver < DRIVERS; driver++) for (i = 0; i < 3; i++) for (cut = 0; cut < 3; cut++) {
-        ws_config cfg = client_config(&c);
-        int l = tls_listen(&s, tls_new(NULL, "good")), was = test_faults;
-        char url[256];
-        ws_conn *x;
-        body_wrong = 0;
-        app = body_app;
-        cfg.method = "GET";
-        snprintf(url, sizeof url, "%s%s", url_of("https", "localhost", l), targets[i]);
-        line.cut_in = cut == 1 ? 150000 : cut == 2 ? all - 12 : -1;     /* 2: inside close_notify */
-        x = tls_visit(driver, url, &cfg, tls_new("ca", NULL));
-        UNTIL(c.closes, 2000);
-        if (cut == 2 && line.in < line.cut_in) {        /* Mbed TLS 3 pads: a signature was shorter this time */
-            all = line.in;
-            cut--;
-            leave(&c, x);
-            over();
-            continue;
-        }
-        CHECK_INT(c.opens, 1);
-        CHECK_INT((int)body_wrong, 0);
-        if (!cut) all = line.in;
-        if (cut != 1) CHECK_INT(c.bytes, sizeof big);
-        if (cut == 2 && i < 2) {                /* it was whole before */
-            CHECK(c.clean && !c.error);
-        } else {
-            CHECK_INT(c.clean, cut == 0);
-            CHECK_INT(c.error, cut ? WS_ERR_TLS : 0);
-            if (cut) CHECK(strstr(c.reason, "close_notify") != NULL);
-        }
-        leave(&c, x);
-        if (was != test_faults) printf("    %s, cut %d, driver %d: %d bytes, %d \"%s\"\n", targets[i], cut, driver, (int)c.bytes, c.error, c.reason);
-        over();
-    }
+    for (driver = 0; driver < DRIVERS; driver++)
+        for (i = 0; i < 3; i++)
+            for (cut = 0; cut < 3; cut++) {
+                ws_config cfg = client_config(&c);
+                int l = tls_listen(&s, tls_new(NULL, "good")), was = test_faults;
+                char url[256];
+                ws_conn *x;
+                body_wrong = 0;
+                app = body_app;
+                cfg.method = "GET";
+                snprintf(url, sizeof url, "%s%s", url_of("https", "localhost", l),
+                         targets[i]);
+                line.cut_in = cut == 1   ? 150000
+                              : cut == 2 ? all - 12
+                                         : -1; /* 2: inside close_notify */
+                x = tls_visit(driver, url, &cfg, tls_new("ca", NULL));
+                UNTIL(c.closes, 2000);
+                if (cut == 2 &&
+                    line.in <
+                        line.cut_in) {     /* Mbed TLS 3 pads: a shorter signature */
+                    all = line.in;
+                    cut--;
+                    leave(&c, x);
+                    over();
+                    continue;
+                }
+                CHECK_INT(c.opens, 1);
+                CHECK_INT((int)body_wrong, 0);
+                if (!cut)
+                    all = line.in;
+                if (cut != 1)
+                    CHECK_INT(c.bytes, sizeof big);
+                if (cut == 2 && i < 2) { /* it was whole before */
+                    CHECK(c.clean && !c.error);
+                } else {
+                    CHECK_INT(c.clean, cut == 0);
+                    CHECK_INT(c.error, cut ? WS_ERR_TLS : 0);
+                    if (cut)
+                        CHECK(strstr(c.reason, "close_notify") != NULL);
+                }
+                leave(&c, x);
+                if (was != test_faults)
+                    printf("    %s, cut %d, driver %d: %d bytes, %d \"%s\"\n", targets[i],
+                           cut, driver, (int)c.bytes, c.error, c.reason);
+                over();
+            }
 }
 
 /* ---- TLS and no TLS ---- */
 
 TEST(plain_on_a_tls_port)
 {
-    static const char *const requests[] = {
-        "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "POST /x HTTP/1.0\r\n\r\nbody", "G", "hello", "\x80\x2e\x01\x03\x01", "\x17\x03\x03"
-    };
+    static const char *const requests[] = { "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                                            "POST /x HTTP/1.0\r\n\r\nbody",
+                                            "G",
+                                            "hello",
+                                            "\x80\x2e\x01\x03\x01",
+                                            "\x17\x03\x03" };
     static char flood[60000];
     ws_config cfg = client_config(&c);
     int l = tls_listen(&s, tls_new(NULL, "good")), driver;
@@ -868,19 +972,23 @@ TEST(plain_on_a_tls_port)
         memset(&r, 0, sizeof r);
         memset(&s, 0, sizeof s);
         peer_connect(&r, ws_listen_port(loop, l));
-        if (i == 6) {           /* more than is read at once: the answer arrives all the same */
+        if (i == 6) { /* more than is read at once: the answer arrives all the same */
             memset(flood, 'x', sizeof flood);
             memcpy(flood, "POST / HTTP/1.1\r\n", 17);
             peer_write(&r, flood, sizeof flood);
-        } else peer_text(&r, requests[i]);
+        } else
+            peer_text(&r, requests[i]);
         besides = NULL;
         UNTIL(s.closes == 1, 1000);
         CHECK_INT(s.error, WS_ERR_TLS);
         CHECK_INT(s.code, WS_CLOSE_TLS);
-        CHECK(strstr(s.reason, http ? "plain HTTP on a TLS port" : "client does not speak TLS") != NULL);
+        CHECK(strstr(s.reason, http ? "plain HTTP on a TLS port"
+                                    : "client does not speak TLS") != NULL);
         UNTIL((peer_read(&r), r.ended), 1000);
         CHECK_INT(!strncmp(r.in, "HTTP/1.1 400 ", 13), http);
-        if (http) CHECK(strstr(r.in, "\r\nConnection: close\r\n") && strstr(r.in, "\r\n\r\nThis port speaks TLS: use https.\n"));
+        if (http)
+            CHECK(strstr(r.in, "\r\nConnection: close\r\n") &&
+                  strstr(r.in, "\r\n\r\nThis port speaks TLS: use https.\n"));
         else CHECK_INT(r.n, 0);
         peer_over(&r);
     }
@@ -908,10 +1016,16 @@ static void hang_up(peer *r) { if (r->n) peer_end(r, 0); }
 
 TEST(tls_on_a_plain_port)
 {
-    static const struct { void (*turn)(peer *r); const char *words; int error; } rows[] = {
-        { NULL, "TLS failed: server does not speak TLS", WS_ERR_TLS }, { banner, "TLS failed: server does not speak TLS", WS_ERR_TLS },
+    static const struct {
+        void (*turn)(peer *r);
+        const char *words;
+        int error;
+    } rows[] = {
+        { NULL, "TLS failed: server does not speak TLS", WS_ERR_TLS },
+        { banner, "TLS failed: server does not speak TLS", WS_ERR_TLS },
         { hang_up, "TLS failed: peer ended the connection in the handshake", WS_ERR_TLS },
-        { silence, "opening handshake took too long: the TLS handshake did not finish", WS_ERR_HANDSHAKE_TIMEOUT }
+        { silence, "opening handshake took too long: the TLS handshake did not finish",
+          WS_ERR_HANDSHAKE_TIMEOUT }
     };
     static peer r;
     ws_config plain;
@@ -928,7 +1042,8 @@ TEST(tls_on_a_plain_port)
         memset(&s, 0, sizeof s);
         peer_begin(&r, rows[i].turn, NULL);
         cfg.handshake_timeout = rows[i].turn == silence ? 300 : 5000;
-        snprintf(url, sizeof url, "wss://localhost:%d/", rows[i].turn ? r.port : ws_listen_port(loop, l));
+        snprintf(url, sizeof url, "wss://localhost:%d/",
+                 rows[i].turn ? r.port : ws_listen_port(loop, l));
         x = tls_visit(driver, url, &cfg, tls_new("ca", NULL));
         UNTIL(c.closes, 2000);
         CHECK_INT(c.error, rows[i].error);
@@ -941,7 +1056,8 @@ TEST(tls_on_a_plain_port)
     }
 }
 
-/* The server's alert is there, but writing fails first. (A blocking client does not let it be there.) */
+/* The server's alert is there, but writing fails first. (A blocking client does not let
+   it be there.) */
 static void alert(peer *r)
 {
     if (!r->done) peer_write(r, "\25\3\3\0\2\2\50", 7);
@@ -975,25 +1091,27 @@ TEST(last_words_of_an_open_connection)
 {
     int driver, secure;
 
-    for (driver = BLOCKING; driver < LOOP; driver++) for (secure = 0; secure < 2; secure++) {
-        ws_config cfg = client_config(&c);
-        int l = tls_listen(&s, secure ? tls_new(NULL, "good") : NULL);
-        ws_conn *x;
-        memset(&s, 0, sizeof s);
-        x = tls_visit(driver, url_of(secure ? "wss" : "ws", "localhost", l), &cfg, tls_new("ca", NULL));
-        UNTIL(c.opens == 1 && s.opens == 1, 1000);
-        ws_send_text(s.c, "one more");
-        ws_close(s.c, 4001, "no more");
-        serve(1);
-        line.cut_out = line.out;
-        ws_send_text(x, "hello");
-        UNTIL(c.closes, 1000);
-        CHECK_STR(c.text, "one more");
-        CHECK_INT(c.code, 4001);
-        CHECK_STR(c.reason, "no more");
-        leave(&c, x);
-        over();
-    }
+    for (driver = BLOCKING; driver < LOOP; driver++)
+        for (secure = 0; secure < 2; secure++) {
+            ws_config cfg = client_config(&c);
+            int l = tls_listen(&s, secure ? tls_new(NULL, "good") : NULL);
+            ws_conn *x;
+            memset(&s, 0, sizeof s);
+            x = tls_visit(driver, url_of(secure ? "wss" : "ws", "localhost", l), &cfg,
+                          tls_new("ca", NULL));
+            UNTIL(c.opens == 1 && s.opens == 1, 1000);
+            ws_send_text(s.c, "one more");
+            ws_close(s.c, 4001, "no more");
+            serve(1);
+            line.cut_out = line.out;
+            ws_send_text(x, "hello");
+            UNTIL(c.closes, 1000);
+            CHECK_STR(c.text, "one more");
+            CHECK_INT(c.code, 4001);
+            CHECK_STR(c.reason, "no more");
+            leave(&c, x);
+            over();
+        }
 }
 
 /* ---- through proxies ---- */
@@ -1006,9 +1124,11 @@ static struct { size_t at, reads; } endless;
 static ptrdiff_t endless_read(void *user, void *buf, size_t n)
 {
     static const unsigned char hello[] = {
-        22, 3, 1, 0, 75, 1, 0, 0, 71, 3, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
-        17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 0, 0, 4, 0xC0, 0x2F, 0, 0x9C,
-        1, 0, 0, 26, 0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0, 0, 13, 0, 8, 0, 6, 4, 1, 4, 3, 8, 4
+        22, 3,    1,  0,  75, 1,  0,  0,  71, 3,  3,  1,  2,  3,  4,    5,
+        6,  7,    8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,   21,
+        22, 23,   24, 25, 26, 27, 28, 29, 30, 31, 32, 0,  0,  4,  0xC0, 0x2F,
+        0,  0x9C, 1,  0,  0,  26, 0,  10, 0,  4,  0,  2,  0,  23, 0,    11,
+        0,  2,    1,  0,  0,  13, 0,  8,  0,  6,  4,  1,  4,  3,  8,    4
     };
     static const unsigned char warning[] = { 21, 3, 3, 0, 2, 1, 90 };
     unsigned char *p = (unsigned char *)buf;
@@ -1017,7 +1137,8 @@ static ptrdiff_t endless_read(void *user, void *buf, size_t n)
     (void)user;
     endless.reads++;
     for (i = 0; i < n; i++, endless.at++)
-        p[i] = endless.at < sizeof hello ? hello[endless.at] : warning[(endless.at - sizeof hello) % 7];
+        p[i] = endless.at < sizeof hello ? hello[endless.at]
+                                         : warning[(endless.at - sizeof hello) % 7];
     if (endless.reads < 1000) return (ptrdiff_t)n;
     return WS_IO_ERROR;
 }
@@ -1050,8 +1171,8 @@ TEST(warnings_without_end)
     io.close(io.user);
 }
 
-/* A transport that always has something more, out of which nothing comes, or bytes that are no
-   event: others are heard, ws_poll returns in time, and deadlines hold. */
+/* A transport that always has something more, out of which nothing comes, or bytes that
+   are no event: others are heard, ws_poll returns in time, and deadlines hold. */
 static int more_stage;
 
 static ptrdiff_t more_read(void *user, void *buf, size_t n)
@@ -1087,7 +1208,9 @@ static int poll_until(const int *what, int ms)
     uint64_t start = now_ms();
     ws_event ev;
 
-    while (!*what && now_ms() - start < (uint64_t)ms) if (ws_poll(loop, &ev, 5) > 0) note(&ev);
+    while (!*what && now_ms() - start < (uint64_t)ms)
+        if (ws_poll(loop, &ev, 5) > 0)
+            note(&ev);
     CHECK(now_ms() - start < (uint64_t)ms + 500);
     return *what;
 }
@@ -1127,7 +1250,8 @@ TEST(more_without_end)
     }
 }
 
-/* Who only begins a handshake is gone when its time is over: nothing can be said to him. */
+/* Who only begins a handshake is gone when its time is over: nothing can be said to
+   him. */
 TEST(half_open)
 {
     static peer r;
@@ -1150,7 +1274,8 @@ TEST(half_open)
     CHECK_INT(endless_read(NULL, hello, sizeof hello), sizeof hello);
     CHECK_INT(peer_write(&r, hello, sizeof hello), 0);
     UNTIL(s.closes, 3000);
-    CHECK_STR(s.reason, "opening handshake took too long: the TLS handshake did not finish");
+    CHECK_STR(s.reason,
+              "opening handshake took too long: the TLS handshake did not finish");
     CHECK(ws_loop_now(loop) - start < 2000);
     peer_read(&r);
     CHECK(r.n > 7 && r.in[0] == 22);
@@ -1162,62 +1287,82 @@ static ws_tls *proxy_tls;
 
 static void proxy_wrap(peer *r) { CHECK_INT(ws_tls_wrap(proxy_tls, &r->io, NULL), 0); }
 
-/* Every kind of proxy before every kind of server: whose certificate is judged by whose name. */
+/* Every kind of proxy before every kind of server: whose certificate is judged by whose
+   name. */
 TEST(sec_B9_proxies)
 {
-    static const struct { const char *scheme, *host, *cert, *server, *words; } rows[] = {
-        { "http", "proxy.test", NULL, "wss", NULL }, { "socks5", "proxy.test", NULL, "wss", NULL },
-        { "https", "b.test", "sni-b", "wss", NULL }, { "https", "b.test", "sni-b", "ws", NULL },
+    static const struct { const char *scheme, *host, *cert, *server, *words;
+    } rows[] = {
+        { "http", "proxy.test", NULL, "wss", NULL },
+        { "socks5", "proxy.test", NULL, "wss", NULL },
+        { "https", "b.test", "sni-b", "wss", NULL },
+        { "https", "b.test", "sni-b", "ws", NULL },
         { "https", "127.0.0.1", "ip", "wss", NULL },
         { "https", "a.test", "sni-b", "wss", "certificate is not for this host" },
         { "https", "localhost", "expired", "wss", "certificate has expired" },
         { "https", "localhost", "unknown", "ws", "certificate is not from an authority" },
         { "https", "a.test", "sni-b", "ws", "certificate is not for this host" },
-        { "https", "b.test", "names", "wss", NULL }     /* it chooses by what it is asked for */
+        { "https", "b.test", "names", "wss",
+          NULL } /* it chooses by what it is asked for */
     };
     static peer r;
     size_t i;
     int driver, wrong;
 
-    for (i = 0; i < sizeof rows / sizeof *rows; i++) for (driver = 0; driver < DRIVERS; driver++) for (wrong = 0; wrong < 2; wrong++) {
-        ws_config cfg = client_config(&c);
-        int l, was = test_faults, tls = !strcmp(rows[i].server, "wss");
-        const char *host = wrong ? "c.test" : "a.test";         /* the server is a.test or localhost only */
-        char proxy[100];
-        ws_conn *x;
-        if (wrong && (!tls || rows[i].words)) continue;
-        if (tls) {
-            l = names_listener();
-        } else {
-            ws_config plain;
-            memset(&plain, 0, sizeof plain);
-            plain.user = &s;
-            l = listen_on(&plain);
-        }
-        memset(&s, 0, sizeof s);
-        proxy_tls = !rows[i].cert ? NULL : strcmp(rows[i].cert, "names") ? tls_new(NULL, rows[i].cert) : names_tls();
-        peer_begin(&r, proxy_turn, rows[i].cert ? proxy_wrap : NULL);
-        snprintf(proxy, sizeof proxy, "%s://%s:%d", rows[i].scheme, rows[i].host, r.port);
-        cfg.proxy = proxy;
-        x = tls_visit(driver, url_of(rows[i].server, host, l), &cfg, tls_new("ca", NULL));
-        UNTIL(c.opens || c.closes, 3000);
-        CHECK_INT(c.opens, !rows[i].words && !wrong);
-        if (c.opens) {
-            CHECK_STR(r.asked, host);
-            CHECK_STR(c.peer, tls ? "CN=a.test" : "CN=b.test");
-            talk(x);
-        } else {
-            CHECK_INT(c.error, WS_ERR_TLS);
-            CHECK_INT(c.code, WS_CLOSE_TLS);
-            CHECK(strstr(c.reason, wrong ? "certificate is not for this host" : rows[i].words) != NULL);
-            CHECK_STR(r.asked, wrong ? host : "");      /* a false proxy is not told where we go */
-        }
-        leave(&c, x);
-        peer_over(&r);
-        ws_tls_free(proxy_tls);
-        if (was != test_faults) printf("    %s proxy %s, %s, wrong %d, driver %d: %d \"%s\"\n", rows[i].scheme, rows[i].cert, rows[i].server, wrong, driver, c.error, c.reason);
-        over();
-    }
+    for (i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (driver = 0; driver < DRIVERS; driver++)
+            for (wrong = 0; wrong < 2; wrong++) {
+                ws_config cfg = client_config(&c);
+                int l, was = test_faults, tls = !strcmp(rows[i].server, "wss");
+                const char *host =
+                    wrong ? "c.test"
+                          : "a.test"; /* the server is a.test or localhost only */
+                char proxy[100];
+                ws_conn *x;
+                if (wrong && (!tls || rows[i].words))
+                    continue;
+                if (tls) {
+                    l = names_listener();
+                } else {
+                    ws_config plain;
+                    memset(&plain, 0, sizeof plain);
+                    plain.user = &s;
+                    l = listen_on(&plain);
+                }
+                memset(&s, 0, sizeof s);
+                proxy_tls = !rows[i].cert                   ? NULL
+                            : strcmp(rows[i].cert, "names") ? tls_new(NULL, rows[i].cert)
+                                                            : names_tls();
+                peer_begin(&r, proxy_turn, rows[i].cert ? proxy_wrap : NULL);
+                snprintf(proxy, sizeof proxy, "%s://%s:%d", rows[i].scheme, rows[i].host,
+                         r.port);
+                cfg.proxy = proxy;
+                x = tls_visit(driver, url_of(rows[i].server, host, l), &cfg,
+                              tls_new("ca", NULL));
+                UNTIL(c.opens || c.closes, 3000);
+                CHECK_INT(c.opens, !rows[i].words && !wrong);
+                if (c.opens) {
+                    CHECK_STR(r.asked, host);
+                    CHECK_STR(c.peer, tls ? "CN=a.test" : "CN=b.test");
+                    talk(x);
+                } else {
+                    CHECK_INT(c.error, WS_ERR_TLS);
+                    CHECK_INT(c.code, WS_CLOSE_TLS);
+                    CHECK(strstr(c.reason, wrong ? "certificate is not for this host"
+                                                 : rows[i].words) != NULL);
+                    CHECK_STR(r.asked,
+                              wrong ? host
+                                    : ""); /* a false proxy is not told where we go */
+                }
+                leave(&c, x);
+                peer_over(&r);
+                ws_tls_free(proxy_tls);
+                if (was != test_faults)
+                    printf("    %s proxy %s, %s, wrong %d, driver %d: %d \"%s\"\n",
+                           rows[i].scheme, rows[i].cert, rows[i].server, wrong, driver,
+                           c.error, c.reason);
+                over();
+            }
 }
 
 /* ---- adopted sockets ---- */
@@ -1282,7 +1427,7 @@ TEST(adopted)
 
     adopt_one(0);
     adopt_one(1);
-    for (way = 0; way < 2; way++) {             /* what was read already, TLS cannot know */
+    for (way = 0; way < 2; way++) { /* what was read already, TLS cannot know */
         ws_event ev;
         CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
         memset(&cfg, 0, sizeof cfg);

@@ -1,9 +1,10 @@
-/* TLS by mbedTLS over transports that do everything transports do: two ends in memory with short
-   reads and writes, WANT in either direction, ends and resets at every byte, wrong bytes, memory
-   and random numbers that fail at every place; the loop over sockets that misbehave, with slow
-   peers; floods of handshakes. What arrives is what was sent, in order, or the connection ends.
-   -DWS_USE_MBEDTLS. WRAPPED: linked with -Wl,--wrap=calloc,--wrap=free to static libraries, so that mbedTLS's own
-   memory can be counted and fail. */
+/* TLS by mbedTLS over transports that do everything transports do: two ends in memory
+   with short reads and writes, WANT in either direction, ends and resets at every byte,
+   wrong bytes, memory and random numbers that fail at every place; the loop over
+   sockets that misbehave, with slow peers; floods of handshakes. What arrives is what
+   was sent, in order, or the connection ends. -DWS_USE_MBEDTLS. WRAPPED: linked with
+   -Wl,--wrap=calloc,--wrap=free to static libraries, so that mbedTLS's own memory can
+   be counted and fail. */
 #ifdef _WIN32
 #include <stdio.h>
 int main(void)
@@ -43,7 +44,10 @@ void __real_free(void *p);
 void *__wrap_calloc(size_t n, size_t size);
 void __wrap_free(void *p);
 
-static size_t heap_place(const void *p) { return ((uintptr_t)p >> 4) * 0x9E3779B1u % BLOCKS; }
+static size_t heap_place(const void *p)
+{
+    return ((uintptr_t)p >> 4) * 0x9E3779B1u % BLOCKS;
+}
 
 void *__wrap_calloc(size_t n, size_t size)
 {
@@ -51,13 +55,16 @@ void *__wrap_calloc(size_t n, size_t size)
     size_t i;
 
     tls_heap.calls++;
-    if (tls_heap.fail_at && (tls_heap.calls == tls_heap.fail_at || (tls_heap.fail_all && tls_heap.calls > tls_heap.fail_at))) {
+    if (tls_heap.fail_at && (tls_heap.calls == tls_heap.fail_at ||
+                             (tls_heap.fail_all && tls_heap.calls > tls_heap.fail_at))) {
         tls_heap.failed++;
         return NULL;
     }
     p = __real_calloc(n, size);
     if (!p || tls_heap.count > BLOCKS / 2) return p;
-    for (i = heap_place(p); tls_heap.block[i] && tls_heap.block[i] != TOMB; i = (i + 1) % BLOCKS) {}
+    for (i = heap_place(p); tls_heap.block[i] && tls_heap.block[i] != TOMB;
+         i = (i + 1) % BLOCKS) {
+    }
     tls_heap.block[i] = p;
     tls_heap.size[i] = n * size;
     tls_heap.count++;
@@ -102,7 +109,8 @@ void __wrap_free(void *p)
 #define MOST 70000
 static unsigned char pattern[MOST + 1000];
 
-/* What may arrive from one sender, and what has. Numbers of values of a slot have bit 31. */
+/* What may arrive from one sender, and what has. Numbers of values of a slot have bit
+   31. */
 typedef struct story {
     uint32_t said, valued;              /* the numbers given so far */
     uint32_t heard, seen;               /* the last ones that arrived */
@@ -113,10 +121,13 @@ typedef struct story {
 
 static size_t size_of(uint32_t number)
 {
-    static const size_t sizes[] = { 0, 1, 121, 122, 125, 600, 4000, 16380, 16384, 16390, 33000, MOST };
+    static const size_t sizes[] = { 0,    1,     121,   122,   125,   600,
+                                    4000, 16380, 16384, 16390, 33000, MOST };
     uint64_t s = number & 0x7FFFFFFFu;
     uint32_t k = dice(&s, 64);
-    return 4 + (k < 40 ? dice(&s, 300) : k < 60 ? sizes[dice(&s, 8)] : sizes[dice(&s, 11)]);
+    return 4 + (k < 40   ? dice(&s, 300)
+                : k < 60 ? sizes[dice(&s, 8)]
+                         : sizes[dice(&s, 11)]);
 }
 
 /* The message of a number; for one at a time. */
@@ -142,12 +153,16 @@ static void heard(story *t, const ws_event *ev)
     if (ev->type != WS_EV_MESSAGE) return;
     if (ev->size < 4) { t->wrong++; return; }
     memcpy(&number, ev->data, 4);
-    if (memcmp(message(number, &n), ev->data, ev->size) || n != ev->size) t->wrong++, printf("content %u\n", number);
+    if (memcmp(message(number, &n), ev->data, ev->size) || n != ev->size)
+        t->wrong++, printf("content %u\n", number);
     if (number & 0x80000000u) {
-        if (number <= t->seen || number > t->valued) t->wrong++, printf("value %u after %u of %u\n", number, t->seen, t->valued);
+        if (number <= t->seen || number > t->valued)
+            t->wrong++, printf("value %u after %u of %u\n", number, t->seen, t->valued);
         t->seen = number;
     } else {
-        if (number <= t->heard || number > t->said || (!t->lost && number != t->heard + 1)) t->wrong++, printf("message %u after %u of %u\n", number, t->heard, t->said);
+        if (number <= t->heard || number > t->said ||
+            (!t->lost && number != t->heard + 1))
+            t->wrong++, printf("message %u after %u of %u\n", number, t->heard, t->said);
         t->heard = number;
         t->count++;
     }
@@ -219,7 +234,8 @@ static ptrdiff_t place_read(void *user, void *buf, size_t n)
     way *w = p->in;
 
     CHECK(!p->closed);
-    p->owed = p->flip && dice(&p->r, 100) < p->flip && p->out->n - p->out->at < p->out->room;
+    p->owed = p->flip && dice(&p->r, 100) < p->flip &&
+              p->out->n - p->out->at < p->out->room;
     if (p->owed) return WS_IO_WANT_WRITE;
     if (p->busy && dice(&p->r, 100) < p->busy) return WS_IO_WANT_READ;
     if (n > w->n - w->at) n = w->n - w->at;
@@ -239,7 +255,8 @@ static ptrdiff_t place_write(void *user, const void *buf, size_t n)
     long at = w->total;
 
     CHECK(!p->closed);
-    if (p->flip && dice(&p->r, 100) < p->flip && p->in->n > p->in->at) return WS_IO_WANT_READ;
+    if (p->flip && dice(&p->r, 100) < p->flip && p->in->n > p->in->at)
+        return WS_IO_WANT_READ;
     if (p->busy && dice(&p->r, 100) < p->busy) return p->r & 1 ? 0 : WS_IO_WANT_WRITE;
     if (p->most && n > p->most) n = p->most;
     if (w->n - w->at >= w->room) return WS_IO_WANT_WRITE;
@@ -259,7 +276,8 @@ static ptrdiff_t place_write(void *user, const void *buf, size_t n)
         w->n += kept;
     } else {
         memcpy(w->p + w->n, buf, n);
-        if (w->bad >= at && w->bad < at + (long)n) w->p[w->n + (size_t)(w->bad - at)] ^= 0x20;
+        if (w->bad >= at && w->bad < at + (long)n)
+            w->p[w->n + (size_t)(w->bad - at)] ^= 0x20;
         w->n += n;
     }
     return (ptrdiff_t)n;
@@ -299,7 +317,9 @@ static int place_turn(place *p)
 
     if (!p->c || p->closes) return 0;
     wants = ws_wants(p->c);
-    if (p->in->n > p->in->at || p->in->closed || (p->in->cut >= 0 && p->in->total >= p->in->cut)) ready |= WS_WANT_READ;
+    if (p->in->n > p->in->at || p->in->closed ||
+        (p->in->cut >= 0 && p->in->total >= p->in->cut))
+        ready |= WS_WANT_READ;
     if (p->owed || p->out->n - p->out->at < p->out->room) ready |= WS_WANT_WRITE;
     if (!(wants & ready) && ws_timeout(p->c) != 0) return 0;
     ws_step(p->c);
@@ -337,8 +357,12 @@ static void duo_begin(duo *d)
         cfg.io.user = p;
         cfg.drop_oldest = d->drops;
         if (d->drops || d->values) cfg.max_backlog = 60000;
-        if (ws_tls_wrap(i ? d->own : d->trust, &cfg.io, i ? NULL : "localhost")) { cfg.io.close(cfg.io.user); continue; }
-        p->c = i ? ws_adopt(NULL, (ws_socket)-1, NULL, 0, &cfg) : ws_open("wss://localhost/", &cfg);
+        if (ws_tls_wrap(i ? d->own : d->trust, &cfg.io, i ? NULL : "localhost")) {
+            cfg.io.close(cfg.io.user);
+            continue;
+        }
+        p->c = i ? ws_adopt(NULL, (ws_socket)-1, NULL, 0, &cfg)
+                 : ws_open("wss://localhost/", &cfg);
         if (!p->c) cfg.io.close(cfg.io.user);
     }
 }
@@ -374,8 +398,9 @@ static void converse(duo *d)
                 any = 1;
             }
         }
-        for (i = 0; i < 2; i++)         /* there was no memory for the other: this one is alone */
-            if (!d->ends[i].c && !d->ends[i].closes && d->ends[!i].c) ws_drop(d->ends[!i].c), any = 1;
+        for (i = 0; i < 2; i++) /* there was no memory for the other: this one is alone */
+            if (!d->ends[i].c && !d->ends[i].closes && d->ends[!i].c)
+                ws_drop(d->ends[!i].c), any = 1;
         if (!d->ends[0].c && !d->ends[1].c) break;
         if (any) continue;
         if (!left[0] && !left[1] && !ending && d->ends[0].opens && d->ends[1].opens) {
@@ -393,8 +418,12 @@ static void converse(duo *d)
     if (d->turns == 3000000) d->stalled = 2;
     for (i = 0; i < 2; i++) {
         const place *p = &d->ends[i];
-        if (d->stalled) printf("    stalled: end %d opens %d closes %d wants %d, waiting bytes in %d, out %d\n", i, p->opens, p->closes,
-                               ws_wants(p->c), (int)(p->in->n - p->in->at), (int)(p->out->n - p->out->at));
+        if (d->stalled)
+            printf(
+                "    stalled: end %d opens %d closes "
+                "%d wants %d, waiting bytes in %d, out %d\n",
+                i, p->opens, p->closes, ws_wants(p->c), (int)(p->in->n - p->in->at),
+                (int)(p->out->n - p->out->at));
         CHECK_INT(d->ends[i].mine.wrong, 0);
     }
     CHECK_INT(d->stalled, 0);
@@ -408,7 +437,8 @@ static void all_well(duo *d)
     CHECK_INT(d->idle, 0);
     for (i = 0; i < 2; i++) {
         const place *p = &d->ends[i];
-        CHECK(p->opens == 1 && p->closes == 1 && p->clean && p->code == 1000 && !p->error);
+        CHECK(p->opens == 1 && p->closes == 1 && p->clean && p->code == 1000 &&
+              !p->error);
         if (!p->clean) printf("    end %d: %d \"%s\"\n", i, p->error, p->reason);
         if (!d->drops) CHECK_INT(p->mine.heard, p->mine.said);
         CHECK_INT(p->mine.seen, p->mine.valued);
@@ -428,7 +458,8 @@ static ws_tls *trust, *own;
 static void keys(void)
 {
     size_t i;
-    for (i = 0; i < sizeof pattern; i++) pattern[i] = (unsigned char)(i * 31 + (i >> 8) * 7 + (i >> 16));
+    for (i = 0; i < sizeof pattern; i++)
+        pattern[i] = (unsigned char)(i * 31 + (i >> 8) * 7 + (i >> 16));
     if (!trust) trust = tls_new("ca", NULL);
     if (!own) own = tls_new(NULL, "good");
 }
@@ -448,18 +479,20 @@ TEST(sec_H5_tls_bytes)
     duo d;
 
     keys();
-    for (most = 0; most < 4; most++) for (flip = 0; flip < 3; flip++) for (full = 0; full < 2; full++) {
-        ws_tls *fresh = full ? tls_new("ca", NULL) : NULL;
-        duo_fresh(&d, full ? fresh : trust, own);
-        d.most = most;
-        d.flip = flip == 2 ? 60 : 0;
-        d.busy = flip ? 50 : 0;
-        d.talks = 20;
-        d.seed = 5;
-        converse(&d);
-        all_well(&d);
-        ws_tls_free(fresh);
-    }
+    for (most = 0; most < 4; most++)
+        for (flip = 0; flip < 3; flip++)
+            for (full = 0; full < 2; full++) {
+                ws_tls *fresh = full ? tls_new("ca", NULL) : NULL;
+                duo_fresh(&d, full ? fresh : trust, own);
+                d.most = most;
+                d.flip = flip == 2 ? 60 : 0;
+                d.busy = flip ? 50 : 0;
+                d.talks = 20;
+                d.seed = 5;
+                converse(&d);
+                all_well(&d);
+                ws_tls_free(fresh);
+            }
     keys_over();
 }
 
@@ -481,7 +514,10 @@ static void simulate(uint64_t seed)
     d.server_ends = (int)dice(&r, 2);
     converse(&d);
     all_well(&d);
-    if (test_faults != was) printf("    seed %d: WS_TEST_SEED=%d build/test/test_tls_faults sec_H5_tls_random\n", (int)seed, (int)seed);
+    if (test_faults != was)
+        printf(
+            "    seed %d: WS_TEST_SEED=%d build/test/test_tls_faults sec_H5_tls_random\n",
+            (int)seed, (int)seed);
 }
 
 /* Messages, values of slots, dropped ones, pings and pongs, over any transport. */
@@ -491,7 +527,7 @@ TEST(sec_H5_tls_random)
     unsigned long seeds = n ? strtoul(n, NULL, 10) : 1000, i;
 
     keys();
-    simulate(0);                                /* now there is a session, for whatever seed comes first */
+    simulate(0); /* now there is a session, for whatever seed comes first */
     if (one) simulate(strtoul(one, NULL, 10));
     else for (i = 1; i <= seeds && test_faults < 20; i++) simulate(i);
     keys_over();
@@ -511,8 +547,8 @@ static void small(duo *d, ws_tls *mine)
 #define EVERY 1
 #endif
 
-/* Ended, reset, or with one bit wrong, at every byte of the handshake and of what follows: never
-   anything but what was said, and both come to an end. */
+/* Ended, reset, or with one bit wrong, at every byte of the handshake and of what
+   follows: never anything but what was said, and both come to an end. */
 TEST(sec_B9_tls_every_byte)
 {
     long all[2][2], at;
@@ -520,7 +556,7 @@ TEST(sec_B9_tls_every_byte)
     duo d;
 
     keys();
-    for (full = 0; full < 2; full++) {          /* 0: a handshake that resumes a session */
+    for (full = 0; full < 2; full++) { /* 0: a handshake that resumes a session */
         ws_tls *fresh = tls_new("ca", NULL);
         small(&d, full ? fresh : trust);
         converse(&d);
@@ -531,29 +567,47 @@ TEST(sec_B9_tls_every_byte)
         ws_tls_free(fresh);
     }
     CHECK(all[0][1] < all[1][1] - 500 && all[0][0] > 300);
-    for (full = 0; full < 2; full++) for (side = 0; side < 2; side++) for (what = 0; what < 3; what++)
-    for (at = full ? what * 20 : 0; at < all[full][side] && test_faults < 20; at += full ? 59 : EVERY) {
-        ws_tls *mine = full ? tls_new("ca", NULL) : trust;
-        int was = test_faults, i;
-        small(&d, mine);
-        if (what == 2) d.bad[side] = at;
-        else d.cut[side] = at;
-        d.how = what ? WS_IO_ERROR : 0;
-        converse(&d);
-        for (i = 0; i < 2; i++) {
-            const place *p = &d.ends[i];
-            CHECK_INT(p->closes, 1);
-            if (p->clean) CHECK(p->mine.heard == p->mine.said && p->mine.seen == p->mine.valued);
-            else CHECK(p->error == WS_ERR_IO || p->error == WS_ERR_EOF || p->error == WS_ERR_HANDSHAKE_TIMEOUT ||
-                       p->error == WS_ERR_CLOSE_TIMEOUT || p->error == WS_ERR_PING_TIMEOUT);
-        }
-        /* the head of a ClientHello is not protected, the last words are not waited for */
-        if (what == 2) CHECK(!d.ends[!side].clean || at < 5 || at > all[full][side] - 40);
-        if (full) ws_tls_free(mine);
-        if (was != test_faults)
-            printf("    full %d, side %d, what %d, at %ld of %ld: client %d %d \"%s\", server %d %d \"%s\"\n", full, side, what, at,
-                   all[full][side], d.ends[0].opens, d.ends[0].error, d.ends[0].reason, d.ends[1].opens, d.ends[1].error, d.ends[1].reason);
-    }
+    for (full = 0; full < 2; full++)
+        for (side = 0; side < 2; side++)
+            for (what = 0; what < 3; what++)
+                for (at = full ? what * 20 : 0; at < all[full][side] && test_faults < 20;
+                     at += full ? 59 : EVERY) {
+                    ws_tls *mine = full ? tls_new("ca", NULL) : trust;
+                    int was = test_faults, i;
+                    small(&d, mine);
+                    if (what == 2)
+                        d.bad[side] = at;
+                    else
+                        d.cut[side] = at;
+                    d.how = what ? WS_IO_ERROR : 0;
+                    converse(&d);
+                    for (i = 0; i < 2; i++) {
+                        const place *p = &d.ends[i];
+                        CHECK_INT(p->closes, 1);
+                        if (p->clean)
+                            CHECK(p->mine.heard == p->mine.said &&
+                                  p->mine.seen == p->mine.valued);
+                        else
+                            CHECK(p->error == WS_ERR_IO || p->error == WS_ERR_EOF ||
+                                  p->error == WS_ERR_HANDSHAKE_TIMEOUT ||
+                                  p->error == WS_ERR_CLOSE_TIMEOUT ||
+                                  p->error == WS_ERR_PING_TIMEOUT);
+                    }
+                    /* the head of a ClientHello is not protected, the last words are
+                       not waited for */
+                    if (what == 2)
+                        CHECK(!d.ends[!side].clean || at < 5 ||
+                              at > all[full][side] - 40);
+                    if (full)
+                        ws_tls_free(mine);
+                    if (was != test_faults)
+                        printf(
+                            "    full %d, side %d, what %d, at %ld "
+                            "of %ld: client %d %d \"%s\", server %d %d \"%s\"\n",
+                            full, side, what, at, all[full][side], d.ends[0].opens,
+                            d.ends[0].error, d.ends[0].reason, d.ends[1].opens,
+                            d.ends[1].error, d.ends[1].reason);
+                }
     keys_over();
 }
 
@@ -609,7 +663,8 @@ TEST(sec_H5_tls_blocking)
         p->c = ws_connect("wss://localhost/", &cfg);
         for (i = 0; i < 30 && !p->closes; i++) {
             say(p->c, &d.ends[1].mine, &p->mine, &r, 0);
-            if (d.ends[1].c && d.ends[1].opens) say(d.ends[1].c, &p->mine, &d.ends[1].mine, &r, 0);
+            if (d.ends[1].c && d.ends[1].opens)
+                say(d.ends[1].c, &p->mine, &d.ends[1].mine, &r, 0);
             if (i == 29) ws_close(p->c, 1000, "done");
             while (ws_recv(p->c, &ev, i == 29 ? 1000 : 0) > 0) {
                 heard(&p->mine, &ev);
@@ -622,7 +677,8 @@ TEST(sec_H5_tls_blocking)
         CHECK(p->opens == 1 && p->closes == 1 && p->clean);
         CHECK(skipped == start);
         CHECK_INT(p->mine.wrong + d.ends[1].mine.wrong, 0);
-        CHECK(p->mine.heard == p->mine.said && d.ends[1].mine.heard == d.ends[1].mine.said);
+        CHECK(p->mine.heard == p->mine.said &&
+              d.ends[1].mine.heard == d.ends[1].mine.said);
         for (i = 0; i < 10; i++) { place_turn(&d.ends[1]); place_events(&d.ends[1]); }
         CHECK_INT(d.ends[1].closes, 1);
         duo_end(&d);
@@ -635,13 +691,17 @@ TEST(sec_H5_tls_blocking)
 static int asker_send(void *user, const unsigned char *buf, size_t n)
 {
     ptrdiff_t r = place_write(user, buf, n);
-    return r > 0 ? (int)r : r == WS_IO_WANT_READ ? MBEDTLS_ERR_SSL_WANT_READ : MBEDTLS_ERR_SSL_WANT_WRITE;
+    return r > 0                  ? (int)r
+           : r == WS_IO_WANT_READ ? MBEDTLS_ERR_SSL_WANT_READ
+                                  : MBEDTLS_ERR_SSL_WANT_WRITE;
 }
 
 static int asker_recv(void *user, unsigned char *buf, size_t n)
 {
     ptrdiff_t r = place_read(user, buf, n);
-    return r >= 0 ? (int)r : r == WS_IO_WANT_WRITE ? MBEDTLS_ERR_SSL_WANT_WRITE : MBEDTLS_ERR_SSL_WANT_READ;
+    return r >= 0                  ? (int)r
+           : r == WS_IO_WANT_WRITE ? MBEDTLS_ERR_SSL_WANT_WRITE
+                                   : MBEDTLS_ERR_SSL_WANT_READ;
 }
 
 /* One turn of a client that is mbedTLS around the engine: 1 when something moved. */
@@ -664,7 +724,8 @@ static int asker_turn(place *p, mbedtls_ssl_context *ssl, size_t *pending)
     return any;
 }
 
-/* It is refused by a warning, which goes out between, and perhaps with, what is being written. */
+/* It is refused by a warning, which goes out between, and perhaps with, what is being
+   written. */
 TEST(renegotiation)
 {
 #ifdef MBEDTLS_SSL_RENEGOTIATION
@@ -674,7 +735,8 @@ TEST(renegotiation)
 
     keys();
     mbedtls_ssl_config_init(&set);
-    mbedtls_ssl_config_defaults(&set, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+    mbedtls_ssl_config_defaults(&set, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                MBEDTLS_SSL_PRESET_DEFAULT);
     mbedtls_ssl_conf_rng(&set, ws__tls_random, &((ws__tls_keys *)(void *)own)->random);
     mbedtls_ssl_conf_authmode(&set, MBEDTLS_SSL_VERIFY_NONE);
     mbedtls_ssl_conf_renegotiation(&set, MBEDTLS_SSL_RENEGOTIATION_ENABLED);
@@ -729,19 +791,24 @@ TEST(renegotiation)
                 say(q->c, &p->mine, &q->mine, &r, 0);
                 if (left % 5 == 0 && !again) say(p->c, &q->mine, &p->mine, &r, 0);
             }
-            if (p->opens && !again && !pending && q->mine.heard == q->mine.said && dice(&r, 20) == 0) {
+            if (p->opens && !again && !pending && q->mine.heard == q->mine.said &&
+                dice(&r, 20) == 0) {
                 int k = mbedtls_ssl_renegotiate(&ssl);
-                CHECK(k == MBEDTLS_ERR_SSL_WANT_READ || k == MBEDTLS_ERR_SSL_WANT_WRITE || k == MBEDTLS_ERR_SSL_WAITING_SERVER_HELLO_RENEGO);
+                CHECK(k == MBEDTLS_ERR_SSL_WANT_READ || k == MBEDTLS_ERR_SSL_WANT_WRITE ||
+                      k == MBEDTLS_ERR_SSL_WAITING_SERVER_HELLO_RENEGO);
                 again = 1;
                 asked++;
             }
             quiet = any ? 0 : quiet + 1;
-            if (!left && p->mine.heard == p->mine.said && q->mine.heard == q->mine.said) break;
+            if (!left && p->mine.heard == p->mine.said && q->mine.heard == q->mine.said)
+                break;
         }
         CHECK_INT(p->mine.wrong + q->mine.wrong, 0);
         CHECK(!left && p->mine.heard == p->mine.said && q->mine.heard == q->mine.said);
         CHECK(!p->closes && !q->closes);
-        if (was != test_faults) printf("    seed %d, left %d, heard %u of %u: %s, %s\n", (int)seed, left, p->mine.heard, p->mine.said, ws_error_text(p->c), q->reason);
+        if (was != test_faults)
+            printf("    seed %d, left %d, heard %u of %u: %s, %s\n", (int)seed, left,
+                   p->mine.heard, p->mine.said, ws_error_text(p->c), q->reason);
         mbedtls_ssl_free(&ssl);
         place_close(p);
         duo_end(&d);
@@ -762,7 +829,8 @@ static void survived(duo *d)
         const place *p = &d->ends[i];
         CHECK(p->closes == 1 || !p->c);
         if (p->clean) CHECK(p->mine.heard == p->mine.said);
-        if (p->closes && !p->clean) CHECK(p->code == 1000 || (p->error && p->reason[0]));   /* 1000: it had come */
+        if (p->closes && !p->clean)
+            CHECK(p->code == 1000 || (p->error && p->reason[0])); /* 1000: it had come */
     }
 }
 
@@ -844,7 +912,10 @@ static void everything(long fail_at, int fail_all)
         own = ws_tls_new(&set);
     }
     for (i = 0; i < 2; i++) {                   /* the second one resumes a session */
-        if (ws_tls_error_text(trust)[0] || ws_tls_error_text(own)[0]) { CHECK(tls_heap.failed > 0); break; }
+        if (ws_tls_error_text(trust)[0] || ws_tls_error_text(own)[0]) {
+            CHECK(tls_heap.failed > 0);
+            break;
+        }
         small(&d, trust);
         converse(&d);
         survived(&d);
@@ -857,10 +928,13 @@ static void everything(long fail_at, int fail_all)
     ws_tls_free(own);
     trust = own = NULL;
     CHECK_INT(tls_heap.live, live);
-    if (tls_heap.live != live) printf("    %d bytes lost, allocation %ld, all %d\n", (int)(tls_heap.live - live), fail_at, fail_all);
+    if (tls_heap.live != live)
+        printf("    %d bytes lost, allocation %ld, all %d\n", (int)(tls_heap.live - live),
+               fail_at, fail_all);
 }
 
-/* mbedTLS's memory: it fails at every place at first, later at places that become rarer. */
+/* mbedTLS's memory: it fails at every place at first, later at places that become
+   rarer. */
 TEST(sec_H2_tls_memory)
 {
 #ifdef WRAPPED
@@ -876,7 +950,9 @@ TEST(sec_H2_tls_memory)
     CHECK(total > 500);
     printf("  %ld allocations\n", total);
     for (all = 0; all < 2; all++)
-        for (n = 1; n <= total && test_faults < 20; n += 1 + (n > 300 ? n / 40 : 0) * (all + 1)) everything(n, all);
+        for (n = 1; n <= total && test_faults < 20;
+             n += 1 + (n > 300 ? n / 40 : 0) * (all + 1))
+            everything(n, all);
 #else
     printf("SKIP mbedTLS's memory fails: its static libraries are not there\n");
 #endif
@@ -971,9 +1047,14 @@ static void loop_once(uint64_t seed)
         cfg.on_socket = slow_socket;
         cfg.tls = trust;
         heard_by[i].lost = 1;
-        x[i] = visit(i == 0 ? LOOP : i == 1 ? OWN : BLOCKING, url_of("wss", "localhost", l), &cfg);
+        x[i] = visit(i == 0   ? LOOP
+                     : i == 1 ? OWN
+                              : BLOCKING,
+                     url_of("wss", "localhost", l), &cfg);
     }
-    UNTIL(watchers[0].opens && watchers[1].opens && watchers[2].opens && server.opens == 3, 3000);
+    UNTIL(watchers[0].opens && watchers[1].opens && watchers[2].opens &&
+              server.opens == 3,
+          3000);
     line.most = seed % 3 ? 1 + dice(&r, 3000) : 0;
     line.busy = seed % 4 ? dice(&r, 80) : 0;
     line.seed = seed;
@@ -1001,7 +1082,11 @@ static void loop_once(uint64_t seed)
             }
             break;
         case 6:
-            for (i = 0; i < 3; i++) if (watchers[i].c) { uint32_t ping = ++heard_by[i].pings; ws_ping(watchers[i].c, &ping, 4); }
+            for (i = 0; i < 3; i++)
+                if (watchers[i].c) {
+                    uint32_t ping = ++heard_by[i].pings;
+                    ws_ping(watchers[i].c, &ping, 4);
+                }
             break;
         default:
             if (watchers[1].c) {
@@ -1022,20 +1107,29 @@ static void loop_once(uint64_t seed)
         const unsigned char *p = message(told, &n);
         if (!ws_is_client(c)) CHECK_INT(ws_send(c, WS_OP_BINARY, p, n), 0);
     }
-    UNTIL(heard_by[0].heard == told && heard_by[1].heard == told && heard_by[2].heard == told, 5000);
+    UNTIL(heard_by[0].heard == told && heard_by[1].heard == told &&
+              heard_by[2].heard == told,
+          5000);
     for (i = 0; i < 3; i++) if (!watchers[i].closes) ws_close(x[i], 1000, "done");
-    UNTIL(watchers[0].closes && watchers[1].closes && watchers[2].closes && server.closes == 3, 3000);
+    UNTIL(watchers[0].closes && watchers[1].closes && watchers[2].closes &&
+              server.closes == 3,
+          3000);
     for (i = 0; i < 3; i++) {
         CHECK(watchers[i].clean);
         CHECK_INT(heard_by[i].wrong, 0);
-        if (!watchers[i].clean) printf("    client %d: %d \"%s\"\n", i, watchers[i].error, watchers[i].reason);
+        if (!watchers[i].clean)
+            printf("    client %d: %d \"%s\"\n", i, watchers[i].error,
+                   watchers[i].reason);
         leave(&watchers[i], x[i]);
     }
     CHECK(server.clean);
     CHECK_INT(heard_at_server.wrong, 0);
     CHECK_INT(heard_at_server.heard, heard_at_server.said);
     over();
-    if (test_faults != was) printf("    seed %d: WS_TEST_SEED=%d build/test/test_tls_faults sec_H5_tls_loop\n", (int)seed, (int)seed);
+    if (test_faults != was)
+        printf(
+            "    seed %d: WS_TEST_SEED=%d build/test/test_tls_faults sec_H5_tls_loop\n",
+            (int)seed, (int)seed);
 }
 
 TEST(sec_H5_tls_loop)
@@ -1055,8 +1149,8 @@ TEST(sec_H5_tls_loop)
 
 typedef struct buf_of { char p[4096]; size_t n; } buf_of;
 
-/* Connections that say nothing, half a greeting, or nonsense: others do not wait for them, they cost
-   little, and they end. */
+/* Connections that say nothing, half a greeting, or nonsense: others do not wait for
+   them, they cost little, and they end. */
 static void flood(const char *what, size_t n, size_t bound)
 {
     static int fd[FLOOD];
@@ -1098,17 +1192,22 @@ static void flood(const char *what, size_t n, size_t bound)
             UNTIL(watchers[0].messages > had, 2000);
             t = cpu_ms() - t;
             if (t > slowest) slowest = t;
-            if (tls_heap.live + m.now - before > most) most = tls_heap.live + m.now - before;
+            if (tls_heap.live + m.now - before > most)
+                most = tls_heap.live + m.now - before;
         }
     }
-    printf("  %d bytes each: %.1f ms, %d bytes of memory per connection, %d failed already\n", (int)n, slowest, (int)(most / FLOOD), server.closes);
+    printf(
+        "  %d bytes each: %.1f ms, %d bytes of memory per connection, %d failed "
+        "already\n",
+        (int)n, slowest, (int)(most / FLOOD), server.closes);
     CHECK(slowest < 50);
     CHECK(!tls_heap.calls || most / FLOOD < bound);
     UNTIL((int)ws_loop_count(loop) + server.closes == FLOOD + 1, 2000);
     skipped += 31000;
     UNTIL(server.closes == FLOOD, 5000);
     CHECK(server.error == WS_ERR_HANDSHAKE_TIMEOUT || server.error == WS_ERR_TLS);
-    if (server.error == WS_ERR_HANDSHAKE_TIMEOUT) CHECK(strstr(server.reason, "the TLS handshake did not finish") != NULL);
+    if (server.error == WS_ERR_HANDSHAKE_TIMEOUT)
+        CHECK(strstr(server.reason, "the TLS handshake did not finish") != NULL);
     CHECK(watchers[0].opens == 1 && !watchers[0].closes);
     CHECK(tls_heap.live + m.now - before < 5000 || !tls_heap.calls);
     for (i = 0; i < FLOOD; i++) close(fd[i]);

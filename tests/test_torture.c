@@ -1,8 +1,9 @@
 /* Failing memory and failing random numbers at every place, and two engines joined by a
-   network that does everything networks do. Seeds by WS_TEST_SEEDS, one seed by WS_TEST_SEED. */
+   network that does everything networks do. Seeds by WS_TEST_SEEDS, one seed by
+   WS_TEST_SEED. */
 #include "fixture.h"
 
-/* ==== every allocation fails =========================================================== */
+/* ==== every allocation fails ======================================================== */
 
 static char big_data[100000];
 
@@ -18,7 +19,8 @@ static void feed_spec(side *s, const char *spec, size_t step)
     buf b = { 0 };
     size_t at;
     put_frames(&b, spec, !s->client);
-    for (at = 0; at < b.n && s->c; at += step) side_feed(s, b.p + at, b.n - at < step ? b.n - at : step);
+    for (at = 0; at < b.n && s->c; at += step)
+        side_feed(s, b.p + at, b.n - at < step ? b.n - at : step);
     buf_free(&b);
 }
 
@@ -33,15 +35,26 @@ static void cfg_rich(ws_config *cfg)
 }
 static void cfg_small(ws_config *cfg) { cfg->max_backlog = 3000; }
 static void cfg_parts(ws_config *cfg) { cfg->parts_over = 250; cfg->fragment = 150; }
-static void cfg_frames(ws_config *cfg) { cfg->frames = 1; cfg->max_frame = 30000; cfg->max_backlog = 5000; }
+static void cfg_frames(ws_config *cfg)
+{
+    cfg->frames = 1;
+    cfg->max_frame = 30000;
+    cfg->max_backlog = 5000;
+}
 
 static void talk_nothing(side *s) { (void)s; }
 static void talk_messages(side *s)
 {
     feed_spec(s, "81'hello' 82#1000 89'p' 8a'q' 82#70000 81", 1000000);
 }
-static void talk_bytes(side *s) { feed_spec(s, "81'hello' 82#300 89'p' 01'a' 00'b' 80'c'", 1); }
-static void talk_fragments(side *s) { feed_spec(s, "02#3000 00#9000 89'p' 00#100 80#20000 01 80", 777); }
+static void talk_bytes(side *s)
+{
+    feed_spec(s, "81'hello' 82#300 89'p' 01'a' 00'b' 80'c'", 1);
+}
+static void talk_fragments(side *s)
+{
+    feed_spec(s, "02#3000 00#9000 89'p' 00#100 80#20000 01 80", 777);
+}
 static void talk_close(side *s) { feed_spec(s, "88x03e8'a reason to go'", 3); }
 static void talk_we_close(side *s)
 {
@@ -106,23 +119,40 @@ static void talk_time(side *s) { side_time(s, 60000); }
 static void talk_early(side *s) { (void)s; }
 
 static const scenario scenarios[] = {
-    { "server handshake", 0, NULL, talk_nothing }, { "client handshake", 1, NULL, talk_nothing },
-    { "server rich", 0, cfg_rich, talk_messages }, { "client rich", 1, cfg_rich, talk_messages },
-    { "server messages", 0, NULL, talk_messages }, { "client messages", 1, NULL, talk_messages },
-    { "server bytes", 0, NULL, talk_bytes }, { "client bytes", 1, NULL, talk_bytes },
-    { "server fragments", 0, NULL, talk_fragments }, { "client fragments", 1, NULL, talk_fragments },
-    { "server close", 0, NULL, talk_close }, { "client close", 1, NULL, talk_close },
-    { "server closes", 0, NULL, talk_we_close }, { "client closes", 1, NULL, talk_we_close },
-    { "server error", 0, NULL, talk_error }, { "client error", 1, NULL, talk_error },
-    { "server utf8", 0, NULL, talk_utf8 }, { "client utf8", 1, NULL, talk_utf8 },
-    { "server sends", 0, NULL, talk_send }, { "client sends", 1, NULL, talk_send },
-    { "server backlog", 0, cfg_small, talk_backlog }, { "client backlog", 1, cfg_small, talk_backlog },
-    { "server parts", 0, cfg_parts, talk_parts }, { "client parts", 1, cfg_parts, talk_parts },
-    { "server frames", 0, cfg_frames, talk_parts }, { "client frames", 1, cfg_frames, talk_parts },
-    { "server in parts", 0, cfg_parts, talk_fragments }, { "client in frames", 1, cfg_frames, talk_fragments },
-    { "server time", 0, NULL, talk_time }, { "client time", 1, NULL, talk_time },
-    { "server refuses", 0, NULL, talk_early }, { "client refused", 1, NULL, talk_early },
-    { "server http", 0, NULL, talk_early }, { "client bad url", 1, NULL, talk_early },
+    { "server handshake", 0, NULL, talk_nothing },
+    { "client handshake", 1, NULL, talk_nothing },
+    { "server rich", 0, cfg_rich, talk_messages },
+    { "client rich", 1, cfg_rich, talk_messages },
+    { "server messages", 0, NULL, talk_messages },
+    { "client messages", 1, NULL, talk_messages },
+    { "server bytes", 0, NULL, talk_bytes },
+    { "client bytes", 1, NULL, talk_bytes },
+    { "server fragments", 0, NULL, talk_fragments },
+    { "client fragments", 1, NULL, talk_fragments },
+    { "server close", 0, NULL, talk_close },
+    { "client close", 1, NULL, talk_close },
+    { "server closes", 0, NULL, talk_we_close },
+    { "client closes", 1, NULL, talk_we_close },
+    { "server error", 0, NULL, talk_error },
+    { "client error", 1, NULL, talk_error },
+    { "server utf8", 0, NULL, talk_utf8 },
+    { "client utf8", 1, NULL, talk_utf8 },
+    { "server sends", 0, NULL, talk_send },
+    { "client sends", 1, NULL, talk_send },
+    { "server backlog", 0, cfg_small, talk_backlog },
+    { "client backlog", 1, cfg_small, talk_backlog },
+    { "server parts", 0, cfg_parts, talk_parts },
+    { "client parts", 1, cfg_parts, talk_parts },
+    { "server frames", 0, cfg_frames, talk_parts },
+    { "client frames", 1, cfg_frames, talk_parts },
+    { "server in parts", 0, cfg_parts, talk_fragments },
+    { "client in frames", 1, cfg_frames, talk_fragments },
+    { "server time", 0, NULL, talk_time },
+    { "client time", 1, NULL, talk_time },
+    { "server refuses", 0, NULL, talk_early },
+    { "client refused", 1, NULL, talk_early },
+    { "server http", 0, NULL, talk_early },
+    { "client bad url", 1, NULL, talk_early },
 };
 #define SCENARIOS (sizeof scenarios / sizeof *scenarios)
 
@@ -155,11 +185,16 @@ static void play(const scenario *sc, world *w)
     }
     ws_tick(s.c, w->now);
     side_pull(&s);
-    if (!strcmp(sc->name, "server refuses")) buf_str(&b, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n");
-    else if (!strcmp(sc->name, "server http")) buf_str(&b, "GET /p HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n");
-    else if (!strcmp(sc->name, "client refused")) buf_str(&b, "HTTP/1.1 403 No\r\nX: y\r\n\r\nbody");
+    if (!strcmp(sc->name, "server refuses"))
+        buf_str(&b, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n");
+    else if (!strcmp(sc->name, "server http"))
+        buf_str(&b, "GET /p HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n");
+    else if (!strcmp(sc->name, "client refused"))
+        buf_str(&b, "HTTP/1.1 403 No\r\nX: y\r\n\r\nbody");
     else if (!sc->client) buf_str(&b, REQUEST);
-    else if (head_size(&s.out)) put_answer(&b, &s.out, sc->cfg == cfg_rich ? "Sec-WebSocket-Protocol: b\r\n" : NULL);
+    else if (head_size(&s.out))
+        put_answer(&b, &s.out,
+                   sc->cfg == cfg_rich ? "Sec-WebSocket-Protocol: b\r\n" : NULL);
     if (sc->client) s.head = s.out.n;
     side_feed(&s, buf_c(&b), b.n / 2);
     side_feed(&s, buf_c(&b) + b.n / 2, b.n - b.n / 2);
@@ -173,9 +208,10 @@ static void play(const scenario *sc, world *w)
     CHECK_INT(ws_finished(s.c), 1);
     if (s.closes && s.error == WS_ERR_MEMORY) CHECK(w->h.failed > 0);
     if (s.closes && s.error == WS_ERR_RANDOM) CHECK(w->r.fail_at > 0);
-    if (s.opens) {                         /* what left is whole, but for its end after a failure */
+    if (s.opens) { /* what left is whole, but for its end after a failure */
         frames f;
-        size_t n = s.out.n - s.head, whole = check_frames(s.out.p + s.head, n, s.client, &f, NULL);
+        size_t n = s.out.n - s.head,
+               whole = check_frames(s.out.p + s.head, n, s.client, &f, NULL);
         CHECK(whole == n || w->h.failed || w->r.fail_at);
     }
     buf_free(&b);
@@ -198,7 +234,8 @@ TEST(sec_H2_allocations)
             play(&scenarios[i], &w);
             runs++;
             if (test_faults > faults)
-                printf("    scenario %s, allocation %ld%s fails\n", scenarios[i].name, n, all ? " and all after" : "");
+                printf("    scenario %s, allocation %ld%s fails\n", scenarios[i].name, n,
+                       all ? " and all after" : "");
             if (!w.h.failed) break;
         }
         CHECK(n > 1 && n < 5000);
@@ -214,20 +251,24 @@ TEST(randomness)
     long n;
     int all;
 
-    for (i = 0; i < SCENARIOS; i++) for (all = 0; all < 2; all++) for (n = 1; n < 5000; n++) {
-        world w;
-        int faults = test_faults;
-        world_init(&w);
-        w.r.fail_at = n;
-        w.r.fail_all = all;
-        play(&scenarios[i], &w);
-        if (test_faults > faults)
-            printf("    scenario %s, draw %ld%s fails\n", scenarios[i].name, n, all ? " and all after" : "");
-        if (w.r.draws < n) break;
-    }
+    for (i = 0; i < SCENARIOS; i++)
+        for (all = 0; all < 2; all++)
+            for (n = 1; n < 5000; n++) {
+                world w;
+                int faults = test_faults;
+                world_init(&w);
+                w.r.fail_at = n;
+                w.r.fail_all = all;
+                play(&scenarios[i], &w);
+                if (test_faults > faults)
+                    printf("    scenario %s, draw %ld%s fails\n", scenarios[i].name, n,
+                           all ? " and all after" : "");
+                if (w.r.draws < n)
+                    break;
+            }
 }
 
-/* ==== a simulated network ============================================================== */
+/* ==== a simulated network =========================================================== */
 
 typedef struct wire {           /* one direction */
     buf data;
@@ -280,7 +321,7 @@ static void sim_event(side *s, const ws_event *ev)
     if (!p->echo) return;
     r = ws_send_part(s->c, ev->op, ev->data, ev->size, ev->last);
     if (r == 0 && ev->last) record(&p->sent, ev->op, p->whole.p, p->whole.n);
-    if (r) {                    /* half a message cannot be mended; we read no faster than the peer */
+    if (r) { /* half a message cannot be mended; we read no faster than the peer */
         CHECK(r == WS_ERR_MEMORY || r == WS_ERR_STATE || r == WS_ERR_RANDOM);
         ws_drop(s->c);
         p->dropped = 1;
@@ -342,8 +383,11 @@ static void move(peer *a, peer *b, uint64_t *r, int faults, int *moved)
 
     CHECK(p != NULL);
     if (n && (!faults || rng_to(r, 4))) {
-        k = !faults ? n : rng_to(r, 3) == 0 ? 1 : 1 + rng_to(r, (uint32_t)(n < 5000 ? n : 5000));
-        if (faults && b->to.data.n - b->to.pos > 20000) k = 0;      /* the window is full */
+        k = !faults             ? n
+            : rng_to(r, 3) == 0 ? 1
+                                : 1 + rng_to(r, (uint32_t)(n < 5000 ? n : 5000));
+        if (faults && b->to.data.n - b->to.pos > 20000)
+            k = 0; /* the window is full */
         if (k > n) k = n;
         if (k) {
             if (!b->to.cut) {
@@ -380,8 +424,8 @@ static void simulate(uint64_t seed)
     uint64_t r = seed * 77 + 1;
     peer *p = (peer *)calloc(2, sizeof *p);
     int i, k, steps = 50 + (int)rng_to(&r, 250), moved = 1, faults = test_faults;
-    int oom = rng_to(&r, 4) == 0, rnd = rng_to(&r, 16) == 0, jumps = rng_to(&r, 4) == 0, cuts = rng_to(&r, 5) == 0,
-        holes = rng_to(&r, 8) == 0;
+    int oom = rng_to(&r, 4) == 0, rnd = rng_to(&r, 16) == 0, jumps = rng_to(&r, 4) == 0,
+        cuts = rng_to(&r, 5) == 0, holes = rng_to(&r, 8) == 0;
     int lost[2] = { 0, 0 };
     uint32_t backlog = 1000u << rng_to(&r, 8);
     uint64_t quiet;
@@ -390,7 +434,8 @@ static void simulate(uint64_t seed)
         ws_config cfg;
         world_init(&p[i].w);
         p[i].w.r.s = seed * 2 + (uint64_t)i;
-        p[i].w.now = rng_to(&r, 3) == 0 ? 0xFFFFFFFFu - rng_to(&r, 20000) : rng_to(&r, 1000000);
+        p[i].w.now = rng_to(&r, 3) == 0 ? 0xFFFFFFFFu - rng_to(&r, 20000)
+                                        : rng_to(&r, 1000000);
         cfg = world_config(&p[i].w);
         cfg.max_backlog = backlog;
         p[i].r = seed + 5;
@@ -398,9 +443,18 @@ static void simulate(uint64_t seed)
         if (rng_to(&r, 4) == 0) cfg.frames = 1;
         if (rng_to(&r, 3) == 0) cfg.fragment = 1 + rng_to(&r, 3000);
         cfg.max_fragments = WS_NO_LIMIT;
-        if (oom && rng_to(&r, 2)) { p[i].w.h.fail_at = 1 + (long)rng_to(&r, 60); p[i].w.h.fail_all = (int)rng_to(&r, 2); }
-        if (rnd && i == 0) { p[i].w.r.fail_at = 1 + (long)rng_to(&r, 30); p[i].w.r.fail_all = (int)rng_to(&r, 2); }
-        if (!side_new(&p[i].s, &p[i].w, i == 0, &cfg)) { CHECK(p[i].w.h.failed > 0); goto out; }
+        if (oom && rng_to(&r, 2)) {
+            p[i].w.h.fail_at = 1 + (long)rng_to(&r, 60);
+            p[i].w.h.fail_all = (int)rng_to(&r, 2);
+        }
+        if (rnd && i == 0) {
+            p[i].w.r.fail_at = 1 + (long)rng_to(&r, 30);
+            p[i].w.r.fail_all = (int)rng_to(&r, 2);
+        }
+        if (!side_new(&p[i].s, &p[i].w, i == 0, &cfg)) {
+            CHECK(p[i].w.h.failed > 0);
+            goto out;
+        }
         p[i].s.event = sim_event;
         p[i].s.user = &p[i];
         p[i].s.quiet = 1;
@@ -418,21 +472,51 @@ static void simulate(uint64_t seed)
             if (p[i].echo) { free(data); break; }
             for (j = 0; j < n; j++) data[j] = (char)('a' + (j * 7 + (size_t)k) % 26);
             if (rng_to(&r, 2)) sim_send(&p[i], &r, data, n, op);
-            else if (ws_send(p[i].s.c, op, data, n) == 0) { record(&p[i].sent, op, data, n); p[i].accepted++; }
+            else if (ws_send(p[i].s.c, op, data, n) == 0) {
+                record(&p[i].sent, op, data, n);
+                p[i].accepted++;
+            }
             free(data);
             break;
         }
         case 3: ws_ping(p[i].s.c, "12345", rng_to(&r, 6)); break;
-        case 4: if (rng_to(&r, 12) == 0) { ws_close(p[i].s.c, 1000, "sim"); p[i].asked_close = 1; } break;
-        case 5: if (rng_to(&r, 4) == 0) p[i].to.stall = p[i].w.now + rng_to(&r, 30000); break;
+        case 4:
+            if (rng_to(&r, 12) == 0) {
+                ws_close(p[i].s.c, 1000, "sim");
+                p[i].asked_close = 1;
+            }
+            break;
+        case 5:
+            if (rng_to(&r, 4) == 0)
+                p[i].to.stall = p[i].w.now + rng_to(&r, 30000);
+            break;
         case 6: if (cuts && rng_to(&r, 20) == 0) { p[i].to.cut = 1; lost[!i] = 1;
-                    if (rng_to(&r, 2)) { p[!i].to.cut = 1; lost[i] = 1; }       /* else half closed */
-                    if (rng_to(&r, 2)) { p[i].to.pos = 0; buf_clear(&p[i].to.data); } } break;
+                if (rng_to(&r, 2)) {
+                    p[!i].to.cut = 1;
+                    lost[i] = 1;
+                } /* else half closed */
+                if (rng_to(&r, 2)) {
+                    p[i].to.pos = 0;
+                    buf_clear(&p[i].to.data);
+                }
+            }
+            break;
         case 10: if (holes && rng_to(&r, 20) == 0) { p[i].to.hole = 1; lost[!i] = 1;
                      if (rng_to(&r, 2)) p[!i].to.hole = lost[i] = 1; } break;
         case 7: { uint64_t dt = rng_to(&r, 3) ? rng_to(&r, 300) : rng_to(&r, 4000);
-                  int j; for (j = 0; j < 2; j++) { p[j].w.now += dt; ws_tick(p[j].s.c, p[j].w.now); } break; }
-        case 8: if (jumps && rng_to(&r, 5) == 0) { p[i].w.now += rng_to(&r, 2) ? 3600000u : (uint64_t)0 - 3600000u; ws_tick(p[i].s.c, p[i].w.now); } break;
+            int j;
+            for (j = 0; j < 2; j++) {
+                p[j].w.now += dt;
+                ws_tick(p[j].s.c, p[j].w.now);
+            }
+            break;
+        }
+        case 8:
+            if (jumps && rng_to(&r, 5) == 0) {
+                p[i].w.now += rng_to(&r, 2) ? 3600000u : (uint64_t)0 - 3600000u;
+                ws_tick(p[i].s.c, p[i].w.now);
+            }
+            break;
         case 9: if (rng_to(&r, 2)) ws_pause(p[i].s.c); else ws_resume(p[i].s.c); break;
         default: break;
         }
@@ -456,15 +540,18 @@ static void simulate(uint64_t seed)
         for (i = 0; i < 2; i++) while (side_next(&p[i].s)) moved = 1;
         if (moved) continue;
         if (p[0].s.closes && p[1].s.closes) break;
-        if (!p[0].s.closes && !p[1].s.closes && p[0].s.opens && p[1].s.opens && quiet > 60000 &&
-            !p[0].asked_close && !p[1].asked_close && !p[0].to.hole && !p[1].to.hole) break;
+        if (!p[0].s.closes && !p[1].s.closes && p[0].s.opens && p[1].s.opens &&
+            quiet > 60000 && !p[0].asked_close && !p[1].asked_close && !p[0].to.hole &&
+            !p[1].to.hole)
+            break;
         for (i = 0; i < 2; i++) { p[i].w.now += 500; ws_tick(p[i].s.c, p[i].w.now); }
         quiet += 500;
     }
     CHECK(is_prefix(&p[0].got, &p[1].sent));
     CHECK(is_prefix(&p[1].got, &p[0].sent));
     CHECK_INT(p[0].s.closes, p[1].s.closes);
-    if (p[0].to.hole || p[1].to.hole) CHECK(p[0].s.closes && p[1].s.closes);   /* found by pings */
+    if (p[0].to.hole || p[1].to.hole)
+        CHECK(p[0].s.closes && p[1].s.closes); /* found by pings */
     if (!p[0].s.closes && !p[1].s.closes) {
         CHECK(p[0].s.opens && p[1].s.opens);
         CHECK(buf_is(&p[0].got, &p[1].sent));
@@ -475,12 +562,16 @@ static void simulate(uint64_t seed)
             CHECK(ws_finished(p[i].s.c));
             if (p[i].s.clean && p[!i].s.clean && !lost[0] && !lost[1]) {
                 /* a clean end: what one accepted before it closed arrived at the other */
-                if (p[i].asked_close && !p[!i].asked_close) CHECK(buf_is(&p[!i].got, &p[i].sent));
+                if (p[i].asked_close && !p[!i].asked_close)
+                    CHECK(buf_is(&p[!i].got, &p[i].sent));
             }
         }
-        if (!oom && !rnd && !jumps && !cuts && !holes && !p[0].dropped && !p[1].dropped && !p[0].asked_close && !p[1].asked_close)
-            CHECK(p[0].s.error == WS_ERR_PING_TIMEOUT || p[1].s.error == WS_ERR_PING_TIMEOUT ||
-                  p[0].s.error == WS_ERR_HANDSHAKE_TIMEOUT || p[1].s.error == WS_ERR_HANDSHAKE_TIMEOUT);
+        if (!oom && !rnd && !jumps && !cuts && !holes && !p[0].dropped && !p[1].dropped &&
+            !p[0].asked_close && !p[1].asked_close)
+            CHECK(p[0].s.error == WS_ERR_PING_TIMEOUT ||
+                  p[1].s.error == WS_ERR_PING_TIMEOUT ||
+                  p[0].s.error == WS_ERR_HANDSHAKE_TIMEOUT ||
+                  p[1].s.error == WS_ERR_HANDSHAKE_TIMEOUT);
     }
     for (i = 0; i < 2; i++) {               /* what left was right */
         size_t head = head_size(&p[i].s.out);
@@ -499,7 +590,9 @@ out:
     }
     free(p);
     if (test_faults > faults)
-        printf("    seed %llu fails: WS_TEST_SEED=%llu build/test/test_torture simulation\n", (unsigned long long)seed, (unsigned long long)seed);
+        printf(
+            "    seed %llu fails: WS_TEST_SEED=%llu build/test/test_torture simulation\n",
+            (unsigned long long)seed, (unsigned long long)seed);
 }
 
 TEST(simulation)
@@ -511,10 +604,10 @@ TEST(simulation)
     for (i = 1; i <= seeds && test_faults < 20; i++) simulate(i);
 }
 
-/* ==== refused, then tried again ======================================================== */
+/* ==== refused, then tried again ===================================================== */
 
-/* after memory ran out once while sending, the connection tells the truth: the message went
-   in whole or not at all, and later ones go */
+/* after memory ran out once while sending, the connection tells the truth: the message
+   went in whole or not at all, and later ones go */
 TEST(send_after_failure)
 {
     int client;

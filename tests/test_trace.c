@@ -23,7 +23,9 @@ TEST(trace)
     side_frame(&s, 0x89, "p", 1);
     ws_send_text(s.c, "x");
     side_pull(&s);
-    CHECK_STR(trace, "open 0, frame in 81, frame in 1, frame in 89, frame out 8a, frame out 81, ");
+    CHECK_STR(
+        trace,
+        "open 0, frame in 81, frame in 1, frame in 89, frame out 8a, frame out 81, ");
     trace[0] = 0;
     side_frame(&s, 0x83, "", 0);
     sprintf(want, "error %x, frame out 88, end %x, ", -WS_ERR_OPCODE, 1002);

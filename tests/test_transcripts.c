@@ -1,28 +1,31 @@
-/* RFC 6455 as transcripts of the engine, both roles: what the peer sends and how time passes,
-   and the exact events, frames and errors that follow. Each rule has a row on each side of its
-   border (mutants/transcripts.h), fed whole and in pieces. Only calls of the engine are used,
-   and no rule is computed as the library does it: mutants/run.sh changes the rules one by one,
-   and each change must be seen here. */
+/* RFC 6455 as transcripts of the engine, both roles: what the peer sends and how time
+   passes, and the exact events, frames and errors that follow. Each rule has a row on
+   each side of its border (mutants/transcripts.h), fed whole and in pieces. Only calls
+   of the engine are used, and no rule is computed as the library does it:
+   mutants/run.sh changes the rules one by one, and each change must be seen here. */
 #define WS_IMPLEMENTATION
 #include "ws.h"
 #include "fixture.h"
 #include "mutants/transcripts.h"
 
-/* ==== settings ========================================================================= */
+/* ==== settings ====================================================================== */
 
 #define SETTING(name) { #name, offsetof(ws_config, name) }
-static const struct { const char *name; size_t at; } settings[] = {
-    SETTING(max_message), SETTING(max_frame), SETTING(max_fragments), SETTING(max_head),
-    SETTING(max_headers), SETTING(handshake_timeout), SETTING(ping_interval),
-    SETTING(ping_timeout), SETTING(close_timeout), SETTING(idle_timeout), SETTING(parts_over),
-    SETTING(frames), SETTING(manual_pong), SETTING(fragment), SETTING(protocol_optional),
-    SETTING(ask)
-};
+static const struct { const char *name; size_t at;
+} settings[] = { SETTING(max_message),       SETTING(max_frame),
+                 SETTING(max_fragments),     SETTING(max_head),
+                 SETTING(max_headers),       SETTING(handshake_timeout),
+                 SETTING(ping_interval),     SETTING(ping_timeout),
+                 SETTING(close_timeout),     SETTING(idle_timeout),
+                 SETTING(parts_over),        SETTING(frames),
+                 SETTING(manual_pong),       SETTING(fragment),
+                 SETTING(protocol_optional), SETTING(ask) };
 
 /* An extension that owns RSV1, and whose coded messages say each byte twice. */
 static int twice_offer(void *user, int number, char *params, size_t room)
 { return user || !params || !room || number ? -1 : 0; }
-static int twice_accept(void *user, ws_str offer, char *answer, size_t room, uint32_t *agreed)
+static int twice_accept(void *user, ws_str offer, char *answer, size_t room,
+                        uint32_t *agreed)
 { *agreed = 0; return user || offer.size || !answer || !room; }
 static int twice_confirm(void *user, ws_str answer, uint32_t *agreed)
 { *agreed = 0; return user || answer.size; }
@@ -70,7 +73,7 @@ static void configure(ws_config *cfg, const char *text)
     }
 }
 
-/* ==== an open connection =============================================================== */
+/* ==== an open connection ============================================================ */
 
 /* Payload as in put_frames. */
 static buf payload(const char *spec)
@@ -108,11 +111,14 @@ static void application(side *s, const char *word)
     else if (!strcmp(word, "own")) error = ws_ping(s->c, NULL, 0);
     else if (!memcmp(word, "text", 4)) error = ws_send(s->c, WS_OP_TEXT, body.p, body.n);
     else if (!memcmp(word, "bin", 3)) error = ws_send(s->c, WS_OP_BINARY, body.p, body.n);
-    else if (!memcmp(word, "part", 4)) error = ws_send_part(s->c, WS_OP_TEXT, body.p, body.n, 0);
-    else if (!memcmp(word, "last", 4)) error = ws_send_part(s->c, WS_OP_TEXT, body.p, body.n, 1);
+    else if (!memcmp(word, "part", 4))
+        error = ws_send_part(s->c, WS_OP_TEXT, body.p, body.n, 0);
+    else if (!memcmp(word, "last", 4))
+        error = ws_send_part(s->c, WS_OP_TEXT, body.p, body.n, 1);
     else if (!memcmp(word, "ping", 4)) error = ws_ping(s->c, body.p, body.n);
     else if (!memcmp(word, "pong", 4)) error = ws_pong(s->c, body.p, body.n);
-    else if (!memcmp(word, "close", 5)) error = ws_close(s->c, code, body.n ? body.p : NULL);
+    else if (!memcmp(word, "close", 5))
+        error = ws_close(s->c, code, body.n ? body.p : NULL);
     else test_fault(__FILE__, __LINE__, word);
     if (error) {
         buf_str(&s->log, "!");
@@ -130,7 +136,8 @@ static void pass_time(side *s, uint64_t ms)
     side_pull(s);
 }
 
-/* Takes the steps; frames that stand together come together, or in pieces of step bytes. */
+/* Takes the steps; frames that stand together come together, or in pieces of step
+   bytes. */
 static void perform(side *s, const char *steps, size_t step)
 {
     buf frames = { 0 };
@@ -187,8 +194,8 @@ static void same_words(const row *t, const char *what, buf *have, const char *wa
     test_checks++;
     if (strlen(want) == n && (!n || !memcmp(have->p, want, n))) return;
     if (test_faults < 10)
-        printf("  [%s] %s\n    %s want %s\n    %s have %s\n", t->set, t->steps, what, want, what,
-               buf_c(have));
+        printf("  [%s] %s\n    %s want %s\n    %s have %s\n", t->set, t->steps, what,
+               want, what, buf_c(have));
     test_fault(__FILE__, __LINE__, t->steps);
 }
 
@@ -234,7 +241,7 @@ TEST(transcripts)
     }
 }
 
-/* ==== by loops ========================================================================= */
+/* ==== by loops ====================================================================== */
 
 /* The verdict on opcodes 0..F; a blank: good; C, F, I, O: the error. */
 static const char *const verdicts[2][2] = {     /* [inside a message][FIN] */
@@ -273,7 +280,8 @@ TEST(first_bytes)
         head[0] = (uint8_t)first;
         head[1] = (uint8_t)(lengths[i / 2] | (i & 1) << 7);
         want = first_two(first, head[1], client, inside);
-        if (client && !want && !lengths[i / 2]) continue;       /* a whole frame: see rows */
+        if (client && !want && !lengths[i / 2])
+            continue; /* a whole frame: see rows */
         side_plain(&s, &w, client);
         if (inside) side_frame(&s, 0x02, "a", 1);
         side_feed(&s, head, 1);
@@ -289,8 +297,8 @@ TEST(first_bytes)
 /* Which codes may be sent: 7.4.1 and the IANA registry, and the two private ranges. */
 static int registered(int code)
 {
-    static const int codes[] = { 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012,
-                                 1013, 1014 };
+    static const int codes[] = { 1000, 1001, 1002, 1003, 1007, 1008,
+                                 1009, 1010, 1011, 1012, 1013, 1014 };
     size_t i;
 
     for (i = 0; i < sizeof codes / sizeof *codes; i++) if (code == codes[i]) return 1;
@@ -328,7 +336,8 @@ TEST(close_codes)
 
 static void echo(side *s, const ws_event *ev)
 {
-    if (ev->type == WS_EV_MESSAGE) CHECK_INT(ws_send(s->c, ev->op, ev->data, ev->size), 0);
+    if (ev->type == WS_EV_MESSAGE)
+        CHECK_INT(ws_send(s->c, ev->op, ev->data, ev->size), 0);
 }
 
 /* Payloads of every size are unmasked and masked, and their length is told, right. */
@@ -367,7 +376,8 @@ TEST(sizes)
 /* A client masks each frame with a key of its own, drawn for it (5.3), in any pieces. */
 TEST(keys)
 {
-    static const char text[] = "twenty-six letters and more, to be cut in three pieces of any size";
+    static const char text[] =
+        "twenty-six letters and more, to be cut in three pieces of any size";
     size_t size = sizeof text - 1, first;
     uint8_t tape[4096];
     world w;
@@ -397,14 +407,15 @@ TEST(keys)
     side_over(&s);
 }
 
-/* ---- UTF-8 by a formula: bytes are good if they are what their code point is written as ---- */
+/* ---- UTF-8 by a formula: bytes are good if their code point is written so ---- */
 
 static size_t write_point(uint32_t point, uint8_t *to)
 {
     size_t more = point < 0x80 ? 0 : point < 0x800 ? 1 : point < 0x10000 ? 2 : 3, i;
 
     to[0] = (uint8_t)(more ? (0xFF00 >> (more + 1) & 0xFF) | point >> 6 * more : point);
-    for (i = 1; i <= more; i++) to[i] = (uint8_t)(0x80 | (point >> 6 * (more - i) & 0x3F));
+    for (i = 1; i <= more; i++)
+        to[i] = (uint8_t)(0x80 | (point >> 6 * (more - i) & 0x3F));
     return more + 1;
 }
 
@@ -444,25 +455,29 @@ static void text_message(const uint8_t *p, size_t size, int padded, size_t step,
 /* Leads with each border of the bytes behind them, alone and amid ASCII. */
 TEST(characters)
 {
-    static const uint8_t second[] = { 0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF };
+    static const uint8_t second[] = { 0x00, 0x7F, 0x80, 0x8F, 0x90,
+                                      0x9F, 0xA0, 0xBF, 0xC0, 0xFF };
     static const uint8_t other[] = { 0x7F, 0x80, 0xBF, 0xC0 };
     int lead, i, k;
 
-    for (lead = 0x80; lead < 256; lead++) for (i = 0; i < 10; i++) for (k = 0; k < 16; k++) {
-        size_t size = lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-        uint8_t p[4];
-        int good;
+    for (lead = 0x80; lead < 256; lead++)
+        for (i = 0; i < 10; i++)
+            for (k = 0; k < 16; k++) {
+                size_t size = lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+                uint8_t p[4];
+                int good;
 
-        if ((size == 1 && i) || (size < 3 && k) || (size < 4 && k > 3)) continue;
-        p[0] = (uint8_t)lead;
-        p[1] = second[i];
-        p[2] = other[k & 3];
-        p[3] = other[k >> 2];
-        good = is_character(p, size);
-        text_message(p, size, 0, 0, good);
-        text_message(p, size, 0, 1, good);
-        text_message(p, size, 1, 0, good);
-    }
+                if ((size == 1 && i) || (size < 3 && k) || (size < 4 && k > 3))
+                    continue;
+                p[0] = (uint8_t)lead;
+                p[1] = second[i];
+                p[2] = other[k & 3];
+                p[3] = other[k >> 2];
+                good = is_character(p, size);
+                text_message(p, size, 0, 0, good);
+                text_message(p, size, 0, 1, good);
+                text_message(p, size, 1, 0, good);
+            }
 }
 
 /* Every character there is, in messages of 256. */
@@ -489,12 +504,13 @@ TEST(all_characters)
     side_over(&s);
 }
 
-/* ==== opening handshake ================================================================ */
+/* ==== opening handshake ============================================================= */
 
 /* The whole head: @ is the accept value, < @ without its end, ^@ in capitals. */
 static buf head_of(const opening *t, const char *text, const buf *request)
 {
-    const char *key = head_field(request, "Sec-WebSocket-Key", NULL), *start = strstr(text, "HTTP/");
+    const char *key = head_field(request, "Sec-WebSocket-Key", NULL),
+               *start = strstr(text, "HTTP/");
     int whole = start && (start == text || start[-1] == ' ');
     char accept[29] = "", *letter;
     buf head = { 0 };
@@ -549,7 +565,8 @@ static void open_with(const opening *t, const char *text, int client, size_t ste
         printf("  [%s] %s    want %s\n    have %s\n", t->set, head.p, t->want, have.p);
     CHECK(!strcmp(have.p, t->want));
     if (head_status(&s.out) == 426) CHECK_FIELD(&s.out, "Sec-WebSocket-Version", "13");
-    if (client) CHECK_INT(s.out.n, asked);      /* it has nothing to say to a wrong answer */
+    if (client)
+        CHECK_INT(s.out.n, asked); /* it has nothing to say to a wrong answer */
     side_over(&s);
     buf_free(&have);
     buf_free(&head);
@@ -572,7 +589,8 @@ TEST(answers) { open_all(answers, sizeof answers / sizeof *answers, 1); }
 /* Every visible character in a key, at its ends and inside; and what is answered. */
 TEST(request_keys)
 {
-    static const char abc[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char abc[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     static const int places[] = { 0, 1, 10, 20, 21 };
     int character, i;
 

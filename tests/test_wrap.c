@@ -1,7 +1,8 @@
-/* cfg.wrap: TLS of another library, here a toy: records of a length and bytes that are changed, a
-   greeting that must be answered before anything else, a goodbye. It demands what such libraries
-   demand: that a write which was not finished comes again with the same bytes. Every driver, both
-   roles; each wrap is closed exactly once, whatever happens. Needs no TLS library. */
+/* cfg.wrap: TLS of another library, here a toy: records of a length and bytes that are
+   changed, a greeting that must be answered before anything else, a goodbye. It demands
+   what such libraries demand: that a write which was not finished comes again with the
+   same bytes. Every driver, both roles; each wrap is closed exactly once, whatever
+   happens. Needs no TLS library. */
 #ifdef _WIN32
 #include <stdio.h>
 int main(void)
@@ -36,7 +37,7 @@ typedef struct toy {
 static struct {
     toy *all;
     int wraps, closes, clients;
-    int refuse;                 /* the first wrap fails of 1 a client, 2 a server; 0: none */
+    int refuse; /* the first wrap fails of 1 a client, 2 a server; 0: none */
     int words;                  /* its io has why and pending */
     int stubborn;               /* every second write is refused at first */
     int order[64], order_n;     /* numbers: 1 wrapped, -1 closed */
@@ -50,7 +51,8 @@ static int toy_failed(toy *t) { t->failed = 1; return WS_IO_ERROR; }
 static ptrdiff_t toy_flush(toy *t)
 {
     while (t->out_at < t->out_n) {
-        ptrdiff_t r = t->below.write(t->below.user, t->out + t->out_at, t->out_n - t->out_at);
+        ptrdiff_t r = t->below.write(t->below.user, t->out + t->out_at,
+                                     t->out_n - t->out_at);
         if (r == WS_IO_ERROR) return toy_failed(t);
         if (r <= 0) return r ? r : (ptrdiff_t)WS_IO_WANT_WRITE;
         t->out_at += (size_t)r;
@@ -64,7 +66,8 @@ static void toy_record(toy *t, int kind, const void *data, size_t n)
     t->out[0] = (unsigned char)kind;
     t->out[1] = (unsigned char)(n >> 8);
     t->out[2] = (unsigned char)n;
-    for (i = 0; i < n; i++) t->out[3 + i] = (unsigned char)(((const unsigned char *)data)[i] ^ (0x5A + i));
+    for (i = 0; i < n; i++)
+        t->out[3 + i] = (unsigned char)(((const unsigned char *)data)[i] ^ (0x5A + i));
     t->out_at = 0;
     t->out_n = n + 3;
 }
@@ -99,14 +102,18 @@ static ptrdiff_t toy_take(toy *t)
     return kind;
 }
 
-/* Client: greets, then waits; server: waits, then greets. 1 when that is done, or WS_IO_. */
+/* Client: greets, then waits; server: waits, then greets. 1 when that is done, or
+   WS_IO_. */
 static ptrdiff_t toy_shake(toy *t)
 {
     ptrdiff_t r;
 
     CHECK(!t->closed);
     if (t->failed) return WS_IO_ERROR;
-    if (!t->shaken && t->host[0]) { toy_record(t, 'H', t->host, strlen(t->host)); t->shaken = 1; }
+    if (!t->shaken && t->host[0]) {
+        toy_record(t, 'H', t->host, strlen(t->host));
+        t->shaken = 1;
+    }
     while (t->shaken < 3) {
         if (t->shaken == (t->host[0] ? 1 : 2)) {        /* the own one is on its way */
             r = toy_flush(t);
@@ -147,12 +154,13 @@ static ptrdiff_t toy_write(void *user, const void *buf, size_t n)
     size_t k = n < RECORD ? n : RECORD;
 
     CHECK(n > 0 && n <= 16384);
-    if (t->blocked) {           /* all of them again, at the same place; more may follow */
+    if (t->blocked) { /* all of them again, at the same place; more may follow */
         CHECK(n >= t->blocked);
         CHECK(n < t->blocked || !memcmp(buf, t->offered, t->blocked));
     }
     if (r == WS_IO_ERROR) return r;
-    if (r == 1 && toys.stubborn && !t->blocked && t->turn++ % 2 == 0) r = WS_IO_WANT_WRITE;
+    if (r == 1 && toys.stubborn && !t->blocked && t->turn++ % 2 == 0)
+        r = WS_IO_WANT_WRITE;
     if (r == 1 && t->out_at == t->out_n) toy_record(t, 'D', buf, k);
     if (r == 1) r = toy_flush(t);
     if (r != 1) {
@@ -286,27 +294,30 @@ static void talk(ws_conn *x)
 /* Who is asked for by which name; all that was said arrives. */
 TEST(hosts)
 {
-    static const char *const hosts[][2] = {
-        { "localhost", "localhost" }, { "Example.TEST", "Example.TEST" }, { "127.0.0.1", "127.0.0.1" }, { "[::1]", "::1" }
-    };
+    static const char *const hosts[][2] = { { "localhost", "localhost" },
+                                            { "Example.TEST", "Example.TEST" },
+                                            { "127.0.0.1", "127.0.0.1" },
+                                            { "[::1]", "::1" } };
     int driver, words, i;
 
-    for (i = 0; i < 4; i++) for (driver = 0; driver < DRIVERS; driver++) for (words = 0; words < 2; words++) {
-        ws_config cfg = toy_client(&c);
-        ws_conn *x;
-        int l;
-        toys_fresh(words);
-        l = toy_listen();
-        cfg.host = "something.else";
-        x = visit(driver, url_of("wss", hosts[i][0], l), &cfg);
-        talk(x);
-        CHECK_INT(toys.wraps, 2);
-        CHECK_INT(toys.clients, 1);
-        CHECK_STR(toys.hosts[0], hosts[i][1]);
-        CHECK(toys.conns[0] == x);
-        leave(&c, x);
-        toys_over();
-    }
+    for (i = 0; i < 4; i++)
+        for (driver = 0; driver < DRIVERS; driver++)
+            for (words = 0; words < 2; words++) {
+                ws_config cfg = toy_client(&c);
+                ws_conn *x;
+                int l;
+                toys_fresh(words);
+                l = toy_listen();
+                cfg.host = "something.else";
+                x = visit(driver, url_of("wss", hosts[i][0], l), &cfg);
+                talk(x);
+                CHECK_INT(toys.wraps, 2);
+                CHECK_INT(toys.clients, 1);
+                CHECK_STR(toys.hosts[0], hosts[i][1]);
+                CHECK(toys.conns[0] == x);
+                leave(&c, x);
+                toys_over();
+            }
 }
 
 /* ws:// is not wrapped; wss:// and https:// are, ws+unix never. */
@@ -328,40 +339,44 @@ TEST(only_what_is_secure)
     toys_over();
 }
 
-/* The hook says no: an error of TLS, before a byte of the request, and nobody else is harmed. */
+/* The hook says no: an error of TLS, before a byte of the request, and nobody else is
+   harmed. */
 TEST(refusals)
 {
     int driver, side, reconnect;
 
-    for (driver = 0; driver < DRIVERS; driver++) for (side = 0; side < 2; side++) for (reconnect = 0; reconnect < 2; reconnect++) {
-        ws_config cfg = toy_client(&c);
-        ws_conn *x;
-        int l;
-        toys_fresh(1);
-        toys.refuse = side + 1;
-        l = toy_listen();
-        cfg.reconnect = reconnect ? 5 : 0;
-        x = visit(driver, url_of("wss", "localhost", l), &cfg);
-        if (side == 0) {
-            UNTIL(reconnect ? c.downs : c.closes, 1000);
-            CHECK_INT(c.error, WS_ERR_TLS);
-            CHECK_INT(c.code, WS_CLOSE_TLS);
-            CHECK_STR(c.reason, "TLS failed");
-        } else {
-            UNTIL(s.closes == 1, 1000);
-            CHECK_INT(s.error, WS_ERR_TLS);
-            CHECK_INT(s.code, WS_CLOSE_TLS);
-            CHECK_INT(s.opens, 0);
-            UNTIL(c.closes || c.downs, 1000);
-            CHECK(c.error == WS_ERR_TLS && strstr(c.reason, "the toy's greeting"));
-        }
-        if (reconnect) {                /* the next one is taken */
-            memset(&s, 0, sizeof s);
-            talk(x);
-        }
-        leave(&c, x);
-        toys_over();
-    }
+    for (driver = 0; driver < DRIVERS; driver++)
+        for (side = 0; side < 2; side++)
+            for (reconnect = 0; reconnect < 2; reconnect++) {
+                ws_config cfg = toy_client(&c);
+                ws_conn *x;
+                int l;
+                toys_fresh(1);
+                toys.refuse = side + 1;
+                l = toy_listen();
+                cfg.reconnect = reconnect ? 5 : 0;
+                x = visit(driver, url_of("wss", "localhost", l), &cfg);
+                if (side == 0) {
+                    UNTIL(reconnect ? c.downs : c.closes, 1000);
+                    CHECK_INT(c.error, WS_ERR_TLS);
+                    CHECK_INT(c.code, WS_CLOSE_TLS);
+                    CHECK_STR(c.reason, "TLS failed");
+                } else {
+                    UNTIL(s.closes == 1, 1000);
+                    CHECK_INT(s.error, WS_ERR_TLS);
+                    CHECK_INT(s.code, WS_CLOSE_TLS);
+                    CHECK_INT(s.opens, 0);
+                    UNTIL(c.closes || c.downs, 1000);
+                    CHECK(c.error == WS_ERR_TLS &&
+                          strstr(c.reason, "the toy's greeting"));
+                }
+                if (reconnect) { /* the next one is taken */
+                    memset(&s, 0, sizeof s);
+                    talk(x);
+                }
+                leave(&c, x);
+                toys_over();
+            }
 }
 
 /* However it ends, and after so many turns: each toy is closed once. */
@@ -369,39 +384,63 @@ TEST(closed_once)
 {
     int how, driver, turns, words;
 
-    for (how = 0; how < 9; how++) for (driver = 0; driver < DRIVERS; driver++) for (turns = 0; turns < 8; turns++) {
-        ws_config cfg = toy_client(&c);
-        ws_conn *x, *k = NULL;
-        int l, i, files;
-        words = turns % 2;
-        toys_fresh(words);
-        if (driver == BLOCKING && (how > 4 || turns > 2)) continue;
-        l = toy_listen();
-        files = open_files();
-        line.most = driver == BLOCKING ? 0 : 9;
-        x = visit(driver, url_of("wss", "localhost", l), &cfg);
-        for (i = 0; i < turns && !c.closes; i++) turn();
-        switch (how) {
-        case 0: break;                                          /* freed */
-        case 1: if (!c.closes) ws_drop(x); break;
-        case 2: while ((k = ws_each(loop, k)) != NULL) if (!ws_is_client(k)) ws_drop(k);
-            break;
-        case 3: while ((k = ws_each(loop, k)) != NULL) if (!ws_is_client(k)) break;
-            ws_free(k);
-            break;
-        case 4: ws_shutdown(loop, 1001, "bye", 50); break;
-        case 5: skipped += 11000; break;                        /* the handshake is too late, or a ping is due */
-        case 6: skipped += 11000; turn(); skipped += 41000; break;
-        case 7: line.busy = 100; break;                         /* the socket takes nothing any more */
-        default: ws_unlisten(loop, l);
-        }
-        for (i = 0; i < 6; i++) turn();
-        if (how == 7) { skipped += 60000; pass(3); }
-        leave(&c, x);
-        line.busy = 0;
-        if (how < 4 && !words) { pass(3); CHECK(open_files() <= files + 1); }
-        toys_over();
-    }
+    for (how = 0; how < 9; how++)
+        for (driver = 0; driver < DRIVERS; driver++)
+            for (turns = 0; turns < 8; turns++) {
+                ws_config cfg = toy_client(&c);
+                ws_conn *x, *k = NULL;
+                int l, i, files;
+                words = turns % 2;
+                toys_fresh(words);
+                if (driver == BLOCKING && (how > 4 || turns > 2))
+                    continue;
+                l = toy_listen();
+                files = open_files();
+                line.most = driver == BLOCKING ? 0 : 9;
+                x = visit(driver, url_of("wss", "localhost", l), &cfg);
+                for (i = 0; i < turns && !c.closes; i++) turn();
+                switch (how) {
+                case 0: break; /* freed */
+                case 1:
+                    if (!c.closes)
+                        ws_drop(x);
+                    break;
+                case 2:
+                    while ((k = ws_each(loop, k)) != NULL)
+                        if (!ws_is_client(k))
+                            ws_drop(k);
+                    break;
+                case 3:
+                    while ((k = ws_each(loop, k)) != NULL)
+                        if (!ws_is_client(k))
+                            break;
+                    ws_free(k);
+                    break;
+                case 4: ws_shutdown(loop, 1001, "bye", 50); break;
+                case 5:
+                    skipped += 11000;
+                    break; /* the handshake is too late, or a ping is due */
+                case 6:
+                    skipped += 11000;
+                    turn();
+                    skipped += 41000;
+                    break;
+                case 7: line.busy = 100; break; /* the socket takes nothing any more */
+                default: ws_unlisten(loop, l);
+                }
+                for (i = 0; i < 6; i++) turn();
+                if (how == 7) {
+                    skipped += 60000;
+                    pass(3);
+                }
+                leave(&c, x);
+                line.busy = 0;
+                if (how < 4 && !words) {
+                    pass(3);
+                    CHECK(open_files() <= files + 1);
+                }
+                toys_over();
+            }
 }
 
 static char target[200];        /* where a request for /there is sent */
@@ -418,7 +457,8 @@ static void asking_app(end *e, const ws_event *ev)
     else if (ev->type == WS_EV_MESSAGE) ws_send(ev->conn, ev->op, ev->data, ev->size);
 }
 
-/* Whoever ends a connection says goodbye through the toy first: the peer sees an end, no cut. */
+/* Whoever ends a connection says goodbye through the toy first: the peer sees an end,
+   no cut. */
 TEST(goodbye)
 {
     int driver, who;
@@ -468,8 +508,10 @@ TEST(redirects)
             l[k] = listen_on(&cfg);
         }
         app = asking_app;
-        snprintf(target, sizeof target, "%s", url_of(rows[i].to, "localhost", l[rows[i].to[2] == 's']));
-        snprintf(url, sizeof url, "%sthere", url_of(rows[i].from, "example.test", l[rows[i].from[2] == 's']));
+        snprintf(target, sizeof target, "%s",
+                 url_of(rows[i].to, "localhost", l[rows[i].to[2] == 's']));
+        snprintf(url, sizeof url, "%sthere",
+                 url_of(rows[i].from, "example.test", l[rows[i].from[2] == 's']));
         mine.max_redirects = 3;
         x = visit(driver, url, &mine);
         UNTIL(c.opens || c.closes, 1000);
@@ -539,45 +581,54 @@ static void proxy_wrap(peer *r)
     proxy_toy = t;
 }
 
-/* TLS to the proxy first, with the proxy's name; then TLS inside to the server. The inner one says
-   goodbye through the outer one. */
+/* TLS to the proxy first, with the proxy's name; then TLS inside to the server. The
+   inner one says goodbye through the outer one. */
 TEST(proxies)
 {
-    static const struct { const char *proxy, *server; int wraps; } rows[] = {
-        { "http", "wss", 2 }, { "socks5", "wss", 2 }, { "https", "wss", 4 }, { "https", "ws", 2 }
-    };
+    static const struct { const char *proxy, *server; int wraps;
+    } rows[] = { { "http", "wss", 2 },
+                 { "socks5", "wss", 2 },
+                 { "https", "wss", 4 },
+                 { "https", "ws", 2 } };
     static peer r;
     int driver, i, way;
 
-    for (i = 0; i < 4; i++) for (driver = 0; driver < DRIVERS; driver++) for (way = 0; way < 4; way++) {
-        ws_config cfg = toy_client(&c), set = toy_config(&s);
-        char proxy[100];
-        ws_conn *x;
-        int l;
-        toys_fresh(way % 2);
-        memset(&s, 0, sizeof s);
-        if (rows[i].server[2] != 's') set.wrap = NULL;
-        l = listen_on(&set);
-        peer_begin(&r, proxy_turn, !strcmp(rows[i].proxy, "https") ? proxy_wrap : NULL);
-        snprintf(proxy, sizeof proxy, "%s://proxy.test:%d", rows[i].proxy, r.port);
-        cfg.proxy = proxy;
-        cfg.max_redirects = 1;
-        line.most = way / 2 ? 7 : 0;
-        line.busy = way / 2 ? 20 : 0;
-        x = visit(driver, url_of(rows[i].server, "server.test", l), &cfg);
-        UNTIL(c.opens || c.closes, 3000);
-        CHECK_INT(toys.clients, rows[i].wraps / 2);
-        CHECK_STR(toys.hosts[0], i < 2 ? "server.test" : "proxy.test");
-        if (i == 2) CHECK_STR(toys.hosts[1], "server.test");
+    for (i = 0; i < 4; i++)
+        for (driver = 0; driver < DRIVERS; driver++)
+            for (way = 0; way < 4; way++) {
+                ws_config cfg = toy_client(&c), set = toy_config(&s);
+                char proxy[100];
+                ws_conn *x;
+                int l;
+                toys_fresh(way % 2);
+                memset(&s, 0, sizeof s);
+                if (rows[i].server[2] != 's')
+                    set.wrap = NULL;
+                l = listen_on(&set);
+                peer_begin(&r, proxy_turn,
+                           !strcmp(rows[i].proxy, "https") ? proxy_wrap : NULL);
+                snprintf(proxy, sizeof proxy, "%s://proxy.test:%d", rows[i].proxy,
+                         r.port);
+                cfg.proxy = proxy;
+                cfg.max_redirects = 1;
+                line.most = way / 2 ? 7 : 0;
+                line.busy = way / 2 ? 20 : 0;
+                x = visit(driver, url_of(rows[i].server, "server.test", l), &cfg);
+                UNTIL(c.opens || c.closes, 3000);
+                CHECK_INT(toys.clients, rows[i].wraps / 2);
+                CHECK_STR(toys.hosts[0], i < 2 ? "server.test" : "proxy.test");
+                if (i == 2) CHECK_STR(toys.hosts[1], "server.test");
         talk(x);
         CHECK_STR(r.asked, "server.test");
         CHECK_INT(toys.wraps, rows[i].wraps);
         toys.order_n = 0;
         leave(&c, x);
-        if (rows[i].wraps == 4 && driver != LOOP) CHECK(toys.order_n >= 2 && toys.order[0] < toys.order[1] && toys.order[1] < 0);
+        if (rows[i].wraps == 4 && driver != LOOP)
+            CHECK(toys.order_n >= 2 && toys.order[0] < toys.order[1] &&
+                  toys.order[1] < 0);
         peer_over(&r);
         toys_over();
-    }
+            }
 }
 
 /* ---- memory ---- */
@@ -586,7 +637,9 @@ TEST(proxies)
 static void echo_or_end(end *e, const ws_event *ev)
 {
     (void)e;
-    if (!ws_is_client(ev->conn) && ev->type == WS_EV_MESSAGE && ws_send(ev->conn, ev->op, ev->data, ev->size)) ws_drop(ev->conn);
+    if (!ws_is_client(ev->conn) && ev->type == WS_EV_MESSAGE &&
+        ws_send(ev->conn, ev->op, ev->data, ev->size))
+        ws_drop(ev->conn);
 }
 
 /* Every allocation of a server and of a client fails once, or from then on. */
@@ -596,51 +649,65 @@ TEST(sec_H2_wrap)
     int driver, side, all, proxy;
     long n;
 
-    for (proxy = 0; proxy < 2; proxy++) for (driver = 0; driver < DRIVERS; driver++) for (side = 0; side < 2; side++)
-    for (all = 0; all < 2; all++) for (n = 1; n < 200; n++) {
-        ws_config cfg = toy_client(&c), set = toy_config(&s);
-        char url[100];
-        heap m;
-        ws_conn *x;
-        int l, files = open_files();
-        if (proxy && (!side || all)) continue;
-        memset(&m, 0, sizeof m);
-        memset(&s, 0, sizeof s);
-        toys_fresh(1);
-        if (side) { cfg.alloc = heap_alloc; cfg.alloc_user = &m; }
-        else { set.alloc = heap_alloc; set.alloc_user = &m; }
-        m.fail_all = all;
-        app = echo_or_end;
-        l = listen_on(&set);
-        m.fail_at = n + (side ? 0 : m.calls);
-        if (proxy) {
-            peer_begin(&r, proxy_turn, proxy_wrap);
-            snprintf(url, sizeof url, "https://proxy.test:%d", r.port);
-            cfg.proxy = url;
-        }
-        x = visit(driver, url_of("wss", "localhost", l), &cfg);
-        if (x) {
-            UNTIL(c.opens || c.closes, 1000);
-            if (c.opens && !c.closes) {
-                if (ws_send_text(x, "hello")) ws_drop(x);
-                UNTIL(c.messages || c.closes, 1000);
-                if (!c.closes) ws_close(x, 1000, NULL);
-                UNTIL(c.closes, 1000);
-            }
-            if (!m.failed) CHECK(c.clean && c.messages == 1);
-            leave(&c, x);
-        } else {
-            int i;
-            for (i = 0; i < 16; i++) clients[i] = NULL;
-            CHECK(side && m.failed);
-        }
-        if (proxy) peer_over(&r);
-        toys_over();
-        CHECK_INT(m.live, 0);
-        CHECK_INT(open_files(), files);
-        if (!m.failed) break;
-        CHECK(n < 199);
-    }
+    for (proxy = 0; proxy < 2; proxy++)
+        for (driver = 0; driver < DRIVERS; driver++)
+            for (side = 0; side < 2; side++)
+                for (all = 0; all < 2; all++)
+                    for (n = 1; n < 200; n++) {
+                        ws_config cfg = toy_client(&c), set = toy_config(&s);
+                        char url[100];
+                        heap m;
+                        ws_conn *x;
+                        int l, files = open_files();
+                        if (proxy && (!side || all))
+                            continue;
+                        memset(&m, 0, sizeof m);
+                        memset(&s, 0, sizeof s);
+                        toys_fresh(1);
+                        if (side) {
+                            cfg.alloc = heap_alloc;
+                            cfg.alloc_user = &m;
+                        } else {
+                            set.alloc = heap_alloc;
+                            set.alloc_user = &m;
+                        }
+                        m.fail_all = all;
+                        app = echo_or_end;
+                        l = listen_on(&set);
+                        m.fail_at = n + (side ? 0 : m.calls);
+                        if (proxy) {
+                            peer_begin(&r, proxy_turn, proxy_wrap);
+                            snprintf(url, sizeof url, "https://proxy.test:%d", r.port);
+                            cfg.proxy = url;
+                        }
+                        x = visit(driver, url_of("wss", "localhost", l), &cfg);
+                        if (x) {
+                            UNTIL(c.opens || c.closes, 1000);
+                            if (c.opens && !c.closes) {
+                                if (ws_send_text(x, "hello"))
+                                    ws_drop(x);
+                                UNTIL(c.messages || c.closes, 1000);
+                                if (!c.closes)
+                                    ws_close(x, 1000, NULL);
+                                UNTIL(c.closes, 1000);
+                            }
+                            if (!m.failed)
+                                CHECK(c.clean && c.messages == 1);
+                            leave(&c, x);
+                        } else {
+                            int i;
+                            for (i = 0; i < 16; i++) clients[i] = NULL;
+                            CHECK(side && m.failed);
+                        }
+                        if (proxy)
+                            peer_over(&r);
+                        toys_over();
+                        CHECK_INT(m.live, 0);
+                        CHECK_INT(open_files(), files);
+                        if (!m.failed)
+                            break;
+                        CHECK(n < 199);
+                    }
 }
 
 /* ---- the same bytes again ---- */
@@ -661,8 +728,8 @@ static void flood_app(end *e, const ws_event *ev)
     for (i = 0; i < 3; i++) ws_send(ev->conn, ev->op, ev->data, ev->size);
 }
 
-/* Shared frames, values, pings, dropped messages and bodies while the peers are slow: the toy checks
-   each write that comes again. */
+/* Shared frames, values, pings, dropped messages and bodies while the peers are slow:
+   the toy checks each write that comes again. */
 TEST(same_bytes)
 {
     static char data[40000];
@@ -685,7 +752,8 @@ TEST(same_bytes)
         for (i = 0; i < 3; i++) {
             cfg = toy_client(&watch[i]);
             if (i == 2) cfg.method = "GET";
-            x[i] = visit(i ? OWN : LOOP, url_of(i == 2 ? "https" : "wss", "localhost", l), &cfg);
+            x[i] = visit(i ? OWN : LOOP, url_of(i == 2 ? "https" : "wss", "localhost", l),
+                         &cfg);
         }
         UNTIL(watch[0].opens && watch[1].opens && watch[2].opens, 1000);
         line.busy = 10 + dice(&r, 70);
@@ -693,17 +761,32 @@ TEST(same_bytes)
         for (k = 0; k < 80; k++) {
             size_t n = dice(&r, 3) ? dice(&r, 200) : dice(&r, sizeof data);
             switch (dice(&r, 7)) {
-            case 0: case 1: told += ws_publish(loop, "all", NULL, WS_OP_TEXT, data, n); break;
+            case 0:
+            case 1: told += ws_publish(loop, "all", NULL, WS_OP_TEXT, data, n); break;
             case 2: ws_publish_latest(loop, "all", 0, WS_OP_TEXT, data, n); break;
             case 3: if (watch[0].c) ws_ping(watch[0].c, data, n % 126); break;
             case 4: ws_http_publish(loop, "http", NULL, data, n); break;
-            case 5: if (watch[1].c) { ws_send(watch[1].c, WS_OP_TEXT, data, n); ws_ping(watch[1].c, data, n % 126); } break;
-            default: if (watch[1].c) { if (dice(&r, 2)) ws_pause(watch[1].c); else ws_resume(watch[1].c); }
+            case 5:
+                if (watch[1].c) {
+                    ws_send(watch[1].c, WS_OP_TEXT, data, n);
+                    ws_ping(watch[1].c, data, n % 126);
+                }
+                break;
+            default:
+                if (watch[1].c) {
+                    if (dice(&r, 2))
+                        ws_pause(watch[1].c);
+                    else
+                        ws_resume(watch[1].c);
+                }
             }
-            if (k == 40 && toys.stubborn) {     /* more pieces than a turn writes, every second one refused */
+            if (k == 40 &&
+                toys.stubborn) {    /* more pieces than a turn writes, half refused */
                 line.busy = 0;
                 line.most = 0;
-                for (i = 0; i < 300; i++) ws_publish(loop, "all", NULL, WS_OP_BINARY, data, 5000 + (size_t)i % 7);
+                for (i = 0; i < 300; i++)
+                    ws_publish(loop, "all", NULL, WS_OP_BINARY, data,
+                               5000 + (size_t)i % 7);
                 if (watch[0].c) ws_ping(watch[0].c, "now", 3);
             }
             if (dice(&r, 2)) turn();
@@ -714,7 +797,8 @@ TEST(same_bytes)
         UNTIL(watch[0].closes && watch[1].closes, 3000);
         CHECK(watch[0].clean && watch[1].clean);
         if (!watch[0].clean || !watch[1].clean)
-            printf("    round %d: %d \"%s\", %d \"%s\"\n", round, watch[0].error, watch[0].reason, watch[1].error, watch[1].reason);
+            printf("    round %d: %d \"%s\", %d \"%s\"\n", round, watch[0].error,
+                   watch[0].reason, watch[1].error, watch[1].reason);
         for (i = 0; i < 3; i++) leave(&watch[i], x[i]);
         toys_over();
     }
@@ -738,11 +822,16 @@ TEST(sec_B9_without)
         peer_listen(&r);
         peers[0] = &r;
         besides = peers_turn;
-        snprintf(url, sizeof url, "%s://localhost:%d/", what == 1 ? "https" : what == 2 ? "ws" : "wss", r.port);
+        snprintf(url, sizeof url, "%s://localhost:%d/",
+                 what == 1   ? "https"
+                 : what == 2 ? "ws"
+                             : "wss",
+                 r.port);
         snprintf(proxy, sizeof proxy, "https://localhost:%d", r.port);
         if (what == 1) cfg.method = "GET";
         if (what == 2) cfg.proxy = proxy;
-        if (what == 3) cfg.reconnect = 5;               /* nothing that could help: no DOWN */
+        if (what == 3)
+            cfg.reconnect = 5; /* nothing that could help: no DOWN */
         x = visit(driver, url, &cfg);
         UNTIL(c.closes == 1, 1000);
         pass(3);

@@ -1,5 +1,6 @@
-/* What the TLS tests share: certificates of tests/tls/certs.sh, which are in build/test/certs,
-   or where WS_TEST_CERTS says; and ws_tls of them. Needs -DWS_USE_MBEDTLS. */
+/* What the TLS tests share: certificates of tests/tls/certs.sh, which are in
+   build/test/certs, or where WS_TEST_CERTS says; and ws_tls of them. Needs
+   -DWS_USE_MBEDTLS. */
 #ifndef TLS_H
 #define TLS_H
 #define FIXTURE_SOCKETS
