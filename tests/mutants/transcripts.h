@@ -1,5 +1,5 @@
 /* RFC 6455 as transcripts: the rows that tests/test_transcripts.c plays. Plain data, so that
-   another implementation can be held to them. Include after heads.h. */
+   another implementation can be held to them. Include after fixture.h. */
 #ifndef TRANSCRIPTS_H
 #define TRANSCRIPTS_H
 
