@@ -2494,18 +2494,15 @@ static void prepare(void)
 static const test_case all_tests[] = {
     LOOKUPS
 #ifndef LOOKUPS_ONLY
-        T(tunnel_scripts) T(tunnel_head) T(tunnel_early_end) T(tunnel_arguments)
-            T(tunnel_addresses) T(tunnel_limits) T(tunnel_garbage) T(own_resolver)
-                T(proxies_in_every_driver) T(sec_B11_answers_of_proxies) T(
-                    bytes_behind_the_answer) T(proxy_ends_early) T(proxy_environment)
-                    T(deadline_names_the_stage) T(memory_fails_at_every_call) T(locations)
-                        T(redirects) T(redirect_keeps_the_queue) T(
-                            redirects_under_one_deadline) T(redirect_memory) T(reconnect)
-                            T(reconnect_a_thousand_times) T(reconnect_delay_begins_anew)
-                                T(reconnect_blocking) T(reconnect_refuses_to_queue)
-                                    T(reconnect_lookup_fails) T(reconnect_detached)
-                                        T(reconnect_memory) T(reconnect_fixed_memory)
-                                            T(reconnect_through_it_all)
+    T(tunnel_scripts) T(tunnel_head) T(tunnel_early_end) T(tunnel_arguments)
+    T(tunnel_addresses) T(tunnel_limits) T(tunnel_garbage) T(own_resolver)
+    T(proxies_in_every_driver) T(sec_B11_answers_of_proxies) T(bytes_behind_the_answer)
+    T(proxy_ends_early) T(proxy_environment) T(deadline_names_the_stage)
+    T(memory_fails_at_every_call) T(locations) T(redirects) T(redirect_keeps_the_queue)
+    T(redirects_under_one_deadline) T(redirect_memory) T(reconnect)
+    T(reconnect_a_thousand_times) T(reconnect_delay_begins_anew) T(reconnect_blocking)
+    T(reconnect_refuses_to_queue) T(reconnect_lookup_fails) T(reconnect_detached)
+    T(reconnect_memory) T(reconnect_fixed_memory) T(reconnect_through_it_all)
 #endif
 };
 

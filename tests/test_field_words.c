@@ -1460,24 +1460,20 @@ TESTS(T(field_36_no_socket) T(field_36_other_faults_of_sockets)
       T(field_36_what_the_resolver_says) T(field_36_errno_of_something_else)
       T(field_36_comes_back))
 #else
-TESTS(T(field_27_empty_line_over_sockets) T(field_29_interim_answers_of_a_proxy) T(
-    field_29_interim_answers_of_a_server) T(field_31_origins_of_listeners)
-          T(field_32_long_logins_arrive) T(field_32_long_logins_of_proxies_arrive) T(
-              field_32_zone_reaches_the_system) T(field_32_zone_is_no_name_for_tls)
-              T(field_32_zone_of_loopback) T(field_33_protocol_optional) T(
-                  field_35_flooding_clients) T(field_35_flooding_servers)
-                  T(field_35_posts_without_end) T(field_35_the_others_have_their_turn) T(
-                      field_35_blocking_client_that_looks) T(field_36_no_socket)
-                      T(field_36_other_faults_of_sockets) T(field_36_lookup_cannot_begin)
-                          T(field_36_what_the_resolver_says)
-                              T(field_36_errno_of_something_else) T(field_36_listeners)
-                                  T(field_36_comes_back) T(field_37_banners_of_others) T(
-                                      field_37_banner_instead_of_a_proxy) T(field_37_urls)
-                                      T(field_37_bad_escapes_of_logins)
-                                          T(field_37_banners_for_a_server)
-                                              T(field_37_reasons_without_counts)
-                                                  T(field_38_upgrade_removed) T(
-                                                      field_38_no_tls_says_what_helps)
-                                                      T(field_38_no_tls_for_a_listener))
+TESTS(T(field_27_empty_line_over_sockets) T(field_29_interim_answers_of_a_proxy)
+      T(field_29_interim_answers_of_a_server) T(field_31_origins_of_listeners)
+      T(field_32_long_logins_arrive) T(field_32_long_logins_of_proxies_arrive)
+      T(field_32_zone_reaches_the_system) T(field_32_zone_is_no_name_for_tls)
+      T(field_32_zone_of_loopback) T(field_33_protocol_optional)
+      T(field_35_flooding_clients) T(field_35_flooding_servers)
+      T(field_35_posts_without_end) T(field_35_the_others_have_their_turn)
+      T(field_35_blocking_client_that_looks) T(field_36_no_socket)
+      T(field_36_other_faults_of_sockets) T(field_36_lookup_cannot_begin)
+      T(field_36_what_the_resolver_says) T(field_36_errno_of_something_else)
+      T(field_36_listeners) T(field_36_comes_back) T(field_37_banners_of_others)
+      T(field_37_banner_instead_of_a_proxy) T(field_37_urls)
+      T(field_37_bad_escapes_of_logins) T(field_37_banners_for_a_server)
+      T(field_37_reasons_without_counts) T(field_38_upgrade_removed)
+      T(field_38_no_tls_says_what_helps) T(field_38_no_tls_for_a_listener))
 #endif
 #endif

@@ -2843,31 +2843,23 @@ TEST(hang_up_while_paused)
     unlink(at.sun_path);
 }
 
-TESTS(
-    T(on_socket) T(resume_in_every_state) T(paused_while_connecting) T(
-        paused_peer_resets) T(copies_of_sockets) T(two_heaps)
-        T(backlog_is_what_cannot_leave) T(poll_until_is_in_time) T(
-            turns_end) LINUX_TESTS /* first, on a heap without holes */
-            T(blocking_client) T(blocking_client_ipv6) T(blocking_client_unix) T(
-                name_with_several_addresses) T(connection_refused)
-                T(faults_name_the_field) T(listen_errors) T(own_loop) T(adopt) T(
-                    loop_of_everything) T(poll_times) T(broadcast) T(http)
-                    T(free_inside_any_event) T(loop_free_with_live_connections) T(
-                        sec_A20_slow_handshake) T(sec_D4_close_stalls)
-                        T(sec_D8_silent_peer) T(sec_G2_slow_reader) T(
-                            sec_H3_reset_and_sigpipe) T(sec_H4_accept_without_descriptors)
-                            T(sec_H6_high_descriptors) T(connect_and_close_1000_times)
-                                T(echo_through_a_tiny_window) T(echo_of_many_sizes)
-                                    T(sec_H5_io_faults_at_every_call)
-                                        T(io_blocking_over_socketpair) T(
-                                            no_allocation_per_message)
-                                            T(adopted_with_what_was_read) T(
-                                                remote_behind_proxies) T(attempt_given_up)
-                                                T(detached_on_both_ends)
-                                                    T(burst_beside_a_calm_connection)
-                                                        T(no_delay_on_both_ends)
-                                                            T(http_goes_elsewhere)
-                                                                T(sec_B9_no_tls) T(
-                                                                    hang_up_while_paused))
+TESTS(T(on_socket) T(resume_in_every_state) T(paused_while_connecting)
+      T(paused_peer_resets) T(copies_of_sockets) T(two_heaps)
+      T(backlog_is_what_cannot_leave) T(poll_until_is_in_time) T(turns_end) LINUX_TESTS
+      /* first, on a heap without holes */
+      T(blocking_client) T(blocking_client_ipv6) T(blocking_client_unix)
+      T(name_with_several_addresses) T(connection_refused) T(faults_name_the_field)
+      T(listen_errors) T(own_loop) T(adopt) T(loop_of_everything) T(poll_times)
+      T(broadcast) T(http) T(free_inside_any_event) T(loop_free_with_live_connections)
+      T(sec_A20_slow_handshake) T(sec_D4_close_stalls) T(sec_D8_silent_peer)
+      T(sec_G2_slow_reader) T(sec_H3_reset_and_sigpipe)
+      T(sec_H4_accept_without_descriptors) T(sec_H6_high_descriptors)
+      T(connect_and_close_1000_times) T(echo_through_a_tiny_window)
+      T(echo_of_many_sizes) T(sec_H5_io_faults_at_every_call)
+      T(io_blocking_over_socketpair) T(no_allocation_per_message)
+      T(adopted_with_what_was_read) T(remote_behind_proxies) T(attempt_given_up)
+      T(detached_on_both_ends) T(burst_beside_a_calm_connection)
+      T(no_delay_on_both_ends) T(http_goes_elsewhere) T(sec_B9_no_tls)
+      T(hang_up_while_paused))
 
 #endif
