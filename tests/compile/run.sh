@@ -326,7 +326,7 @@ for cc in gcc clang; do
     can $cc $m32 && each "$cc-m32" run "$cc $m32 -std=c99 $strict"
 done
 if can gcc $m32; then
-    for f in tests/test_sse.c tests/test_stream.c; do
+    for f in tests/test_sse.c tests/test_stream.c tests/test_http.c; do
         add gcc-m32 run "gcc $m32 -std=gnu99 -O1 -Itests -pthread $strict -Wno-conversion -Wno-sign-conversion" $f
     done
 fi
@@ -339,7 +339,7 @@ if command -v tcc >/dev/null; then each tcc run "tcc -Wall -Werror"; fi
 if command -v x86_64-w64-mingw32-gcc >/dev/null; then
     each mingw-c99 windows "$mingw -std=c99"
     add mingw-windows-first windows "$mingw -std=c99 -include windows.h" sse.c
-    for f in tests/test_sse.c tests/test_stream.c; do
+    for f in tests/test_sse.c tests/test_stream.c tests/test_http.c; do
         add mingw windows "$mingw -std=c99 -O1 -Itests -Wno-conversion -Wno-sign-conversion" $f
     done
 fi

@@ -12,7 +12,8 @@ static void test_fault(const char *file, int line, const char *what);
 #define CHECK(cond) ((cond) ? (void)0 : test_fault(__FILE__, __LINE__, #cond))
 #define CHECK_INT(have, want) CHECK((long long)(have) == (long long)(want))
 #define CHECK_STR(have, want) CHECK(!strcmp(have, want))
-#include "engine.h"
+#include "fixture/world.h"
+#include "fixture/frames.h"
 
 /* ---- the log ---- */
 
