@@ -1565,8 +1565,13 @@ typedef int ws__sock;
 #define WS__NO_SOCK (-1)
 #endif
 
+/* The compiler is asked for few bytes: loops go byte by byte. */
+#ifdef __OPTIMIZE_SIZE__
+#define WS__SMALL
+#endif
+
 /* 16 bytes for the compiler's vector operations, where the machine has them. */
-#if !defined(WS_NO_SIMD) && defined(__GNUC__) && !defined(__TINYC__) && \
+#if !defined(WS_NO_SIMD) && !defined(WS__SMALL) && defined(__GNUC__) && !defined(__TINYC__) && \
     (defined(__SSE2__) || defined(__ARM_NEON))
 #define WS__VECTOR
 typedef int8_t ws__vec __attribute__((vector_size(16)));
@@ -1809,12 +1814,20 @@ WS__PRIVATE ws__text ws__text_in(char *buf, size_t n)
 
 static void ws__puts(ws__text *text, const char *s) { ws__put(text, s, strlen(s)); }
 
+/* In decimal. Small machines have no division. */
 static void ws__put_number(ws__text *text, uint64_t value)
 {
-    char digits[20];
-    size_t n = sizeof digits;
-    do digits[--n] = (char)('0' + value % 10); while (value /= 10);
-    ws__put(text, digits + n, sizeof digits - n);
+    uint64_t powers[20] = { 1 };
+    int n = 0;
+
+    for (; n < 19 && value >= powers[n] * 10; n++)
+        powers[n + 1] = powers[n] * 10;
+    for (; n >= 0; n--) {
+        char digit = '0';
+        for (; value >= powers[n]; value -= powers[n])
+            digit++;
+        ws__put(text, &digit, 1);
+    }
 }
 
 WS__PRIVATE void ws__put_hex(ws__text *text, uint64_t value)
@@ -1853,7 +1866,7 @@ WS__PRIVATE void ws__sha1_block(uint32_t h[5], const uint8_t *p)
             f = (b & c) | (d & (b | c));
         else
             f = b ^ c ^ d;
-        x += ws__rotate(a, 5) + f + e + add[t / 20];
+        x += ws__rotate(a, 5) + f + e + add[(t >= 20) + (t >= 40) + (t >= 60)];
         e = d;
         d = c;
         c = ws__rotate(b, 30);
@@ -2014,6 +2027,15 @@ WS__PRIVATE size_t ws__utf8_steps(uint32_t *state, const uint8_t *p, size_t i, s
     return i;
 }
 
+#ifdef WS__SMALL
+
+WS_API size_t ws_utf8(uint32_t *state, const void *data, size_t n)
+{
+    return *state == 1 ? 0 : ws__utf8_steps(state, (const uint8_t *)data, 0, n);
+}
+
+#else
+
 #define WS__TOPS ((uint64_t)0x80808080u << 32 | 0x80808080u)
 
 /* Bytes of ASCII at the front of p[0..n): all n, or some multiple of 8. */
@@ -2119,7 +2141,11 @@ WS_API size_t ws_utf8(uint32_t *state, const void *data, size_t n)
     return i;
 }
 
+#endif
+
 /* ==== >>mask ======================================================================== */
+
+#ifndef WS__SMALL
 
 /* The key from its byte offset % 4 on, twice, in the order of memory. */
 WS__PRIVATE uint64_t ws__mask_word(const uint8_t key[4], size_t offset)
@@ -2137,14 +2163,13 @@ WS__PRIVATE uint64_t ws__mask_word(const uint8_t key[4], size_t offset)
     return (uint64_t)value << 32 | value;
 }
 
-WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
-                    size_t offset)
+/* Masks from s to d all but the last bytes of n, 3 at most: how many. */
+WS__PRIVATE size_t ws__mask_words(uint8_t *d, const uint8_t *s, size_t n,
+                                  const uint8_t key[4], size_t offset)
 {
-    const uint8_t *s = (const uint8_t *)src;
-    uint8_t *d = (uint8_t *)dst;
     uint64_t k = ws__mask_word(key, offset), word[4];
     uint32_t half = (uint32_t)k, x;     /* both halves of k are the same */
-    size_t i;
+    const uint8_t *start = s;
 
     /* all loads come before the stores: compilers then use vectors although dst may be
        src */
@@ -2180,11 +2205,24 @@ WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
         memcpy(&x, s, 4);
         x ^= half;
         memcpy(d, &x, 4);
-        n -= 4;
         s += 4;
-        d += 4;
     }
-    for (i = 0; i < n; i++)
+    return (size_t)(s - start);
+}
+
+#endif
+
+WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
+                    size_t offset)
+{
+    const uint8_t *s = (const uint8_t *)src;
+    uint8_t *d = (uint8_t *)dst;
+    size_t i = 0;
+
+#ifndef WS__SMALL
+    i = ws__mask_words(d, s, n, key, offset);
+#endif
+    for (; i < n; i++)
         d[i] = (uint8_t)(s[i] ^ key[(offset + i) & 3]);
 }
 
@@ -2932,6 +2970,7 @@ WS__PRIVATE int ws__ipv6_parse(ws_str str, uint8_t out[16])
     return 1;
 }
 
+#ifndef WS_NO_SERVER
 /* authority = host [":" port], without user: splits it. 0 when it is not one. */
 static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standard)
 {
@@ -2949,6 +2988,7 @@ static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standa
     *port = url.port;
     return 1;
 }
+#endif
 
 /* ==== >>core (private) ============================================================== */
 
@@ -4600,15 +4640,42 @@ static int ws__status(const ws_conn *conn)
     return WS__IS_CLIENT(&conn->core) ? ws__client_of(conn)->status : 0;
 }
 
+/* What a switch decides is a constant, so that the compiler leaves out what it rules. */
+#ifdef WS_NO_MALLOC
+static int ws__is_fixed(const ws_conn *conn) { (void)conn; return 1; }
+#else
 static int ws__is_fixed(const ws_conn *conn) { return conn->role & WS__IS_FIXED; }
+#endif
 
-#if defined(WS_NO_SOCKETS)
+#ifdef WS_NO_SOCKETS
 static int ws__is_blocking(const ws_conn *conn) { (void)conn; return 0; }
 static int ws__is_driven(const ws_conn *conn) { (void)conn; return 0; }
+static inline ws__gather *ws__cork_of(const ws_conn *conn) { (void)conn; return NULL; }
+static inline ws_loop *ws__loop_of(const ws_conn *conn) { (void)conn; return NULL; }
 #else
 static int ws__is_blocking(const ws_conn *conn) { return conn->role & WS__IS_BLOCKING; }
 static int ws__is_driven(const ws_conn *conn) { return conn->role & WS__IS_DRIVEN; }
+static inline ws__gather *ws__cork_of(const ws_conn *conn) { return conn->cork; }
+static inline ws_loop *ws__loop_of(const ws_conn *conn) { return conn->loop; }
 #endif
+
+#if defined(WS_NO_MALLOC) && defined(WS_NO_EXTENSIONS)
+static inline ws__more *ws__more_of(const ws_conn *conn) { (void)conn; return NULL; }
+#else
+static inline ws__more *ws__more_of(const ws_conn *conn) { return conn->more; }
+#endif
+
+/* The i-th mark of a queue, NULL behind the last. A caller's block has none. */
+static inline ws__mark *ws__mark_at(const ws__tx *tx, uint32_t i)
+{
+#ifdef WS_NO_MALLOC
+    (void)tx;
+    (void)i;
+    return NULL;
+#else
+    return i < tx->mark_end ? &tx->marks[i] : NULL;
+#endif
+}
 
 #define WS__DATA(block) ((uint8_t *)(uintptr_t)((block) + 1))
 
@@ -4655,10 +4722,21 @@ static void ws__free(ws__cfg *cfg, void *p, size_t size)
         (cfg->set.alloc)(cfg->set.alloc_user, p, size, 0);
 }
 
+/* Loops keep freed blocks. */
+static inline ws__cache *ws__cache_of(const ws__cfg *cfg)
+{
+#ifdef WS_NO_SOCKETS
+    (void)cfg;
+    return NULL;
+#else
+    return cfg->cache;
+#endif
+}
+
 /* A block of at least *size bytes, *size then being its real size. */
 static void *ws__block_new(ws__cfg *cfg, size_t *size)
 {
-    ws__cache *cache = cfg->cache;
+    ws__cache *cache = ws__cache_of(cfg);
     int i, best = -1;
 
     for (i = 0; cache && i < 16; i++) {
@@ -4678,7 +4756,7 @@ static void *ws__block_new(ws__cfg *cfg, size_t *size)
 
 static void ws__block_free(ws__cfg *cfg, void *block, size_t size)
 {
-    ws__cache *cache = cfg->cache;
+    ws__cache *cache = ws__cache_of(cfg);
     int i, least = 0;
 
     if (!cache || size > WS__CACHE_MAX / 2) {
@@ -4786,6 +4864,8 @@ static int ws__extension_valid(const ws_extension *extension)
                extension->encode && extension->decode;
 }
 
+#ifndef WS_NO_SERVER
+
 /* scheme "://" host [":" port], or of other schemes than HTTP's anything behind "://". */
 typedef struct ws__origin {
     ws_str scheme, host;
@@ -4838,6 +4918,8 @@ static ws_str ws__origins_fault(const char *origins)
     }
     return origins && !any ? ws__cstr("an empty list") : ws__str("", 0);
 }
+
+#endif
 
 /* Whose a field of ws_config is, and what a connection is that is to be made with it. */
 enum {
@@ -5014,7 +5096,9 @@ static int ws__field_valid(const ws_config *cfg, const ws__field *field)
     switch (field->as) {
     case WS__AS_TEXT: return **text && ws__is_value(*text);
     case WS__AS_TOKEN: return ws__token_valid(ws__cstr(*text));
+#ifndef WS_NO_SERVER
     case WS__AS_ORIGINS: return !ws__origins_fault(*text).size;
+#endif
     case WS__AS_TOKENS: return ws__tokens_valid(cfg->protocols);
     case WS__AS_LINES:
         return ws__headers_own(*(const ws_header *const *)ws__field_at(cfg, field), 0);
@@ -5064,7 +5148,6 @@ static const char *ws__fault_words(int fault, const ws_config *cfg, int role,
 {
     const ws__field *field = fault == WS_ERR_ARGUMENT ? ws__field_fault(cfg, role) : NULL;
     ws__text text = ws__text_in(room, 96);
-    ws_str item;
 
     if (fault != WS_ERR_ARGUMENT)
         return NULL;
@@ -5072,10 +5155,12 @@ static const char *ws__fault_words(int fault, const ws_config *cfg, int role,
     if (field && !(field->of & role)) {
         ws__puts(&text, ": only for ");
         ws__puts(&text, ws__field_whose(field->of));
+#ifndef WS_NO_SERVER
     } else if (field && field->as == WS__AS_ORIGINS) {
-        item = ws__origins_fault(cfg->origins);
+        ws_str item = ws__origins_fault(cfg->origins);
         ws__puts(&text, ": ");
         ws__put(&text, item.data, item.size);
+#endif
     }
     return room;
 }
@@ -5353,8 +5438,8 @@ static void ws__cfg_release(ws__cfg *cfg)
 /* What the bytes go through when it is not a mere socket. */
 static const ws_io *ws__io(const ws_conn *conn)
 {
-    if (conn->more && conn->more->layer)
-        return &conn->more->layer->io;
+    if (ws__more_of(conn) && ws__more_of(conn)->layer)
+        return &ws__more_of(conn)->layer->io;
     return conn->cfg->set.io.read ? &conn->cfg->set.io : NULL;
 }
 
@@ -5534,7 +5619,7 @@ static ws_conn *ws__new(const ws_config *cfg, const ws_config *from, int fixed,
 }
 
 /* conn->more, made if need be; NULL when memory is out. */
-static ws__more *ws__more_of(ws_conn *conn)
+static ws__more *ws__more_make(ws_conn *conn)
 {
     if (ws__is_fixed(conn))
         return NULL;
@@ -5568,13 +5653,13 @@ static void ws__ext_free(ws_conn *conn);
 
 static void ws__more_free(ws_conn *conn)
 {
-    if (!conn->more)
+    if (!ws__more_of(conn))
         return;
     ws__ext_free(conn);
-    ws__string_free(conn, conn->more->remote);
-    ws__string_free(conn, conn->more->protocol);
-    ws__string_free(conn, conn->more->beat);
-    ws__free(conn->cfg, conn->more, sizeof *conn->more);
+    ws__string_free(conn, ws__more_of(conn)->remote);
+    ws__string_free(conn, ws__more_of(conn)->protocol);
+    ws__string_free(conn, ws__more_of(conn)->beat);
+    ws__free(conn->cfg, ws__more_of(conn), sizeof *ws__more_of(conn));
     conn->more = NULL;
 }
 
@@ -5656,18 +5741,18 @@ static void ws__shared_release(ws__shared *shared)
 static void ws__tx_free(ws_conn *conn)
 {
     ws__tx *tx = conn->tx;
+    ws__mark *mark;
 
-    for (; tx && tx->mark_at < tx->mark_end; tx->mark_at++)
-        if (tx->marks[tx->mark_at].frame)
-            ws__shared_release(tx->marks[tx->mark_at].frame);
-    if (tx)
-        ws__free(conn->cfg, tx->marks, tx->mark_cap * sizeof *tx->marks);
     if (ws__is_fixed(conn)) {
-        conn->tx->pos = conn->tx->len = conn->tx->border = WS__TX_ROOM;
-        conn->tx->drain = 0;
-        conn->tx->has_pong = 0;
-    } else if (conn->tx) {
-        ws__block_free(conn->cfg, conn->tx, sizeof *conn->tx + conn->tx->cap);
+        tx->pos = tx->len = tx->border = WS__TX_ROOM;
+        tx->drain = 0;
+        tx->has_pong = 0;
+    } else if (tx) {
+        for (; (mark = ws__mark_at(tx, tx->mark_at)) != NULL; tx->mark_at++)
+            if (mark->frame)
+                ws__shared_release(mark->frame);
+        ws__free(conn->cfg, tx->marks, tx->mark_cap * sizeof *tx->marks);
+        ws__block_free(conn->cfg, tx, sizeof *tx + tx->cap);
         conn->tx = NULL;
     }
 }
@@ -5709,8 +5794,12 @@ static int ws__is_http(const ws_conn *conn)
 
 static void ws__wake(ws_conn *conn)
 {
+#ifdef WS_NO_SOCKETS
+    (void)conn;
+#else
     if (conn->cfg->wake)
         (conn->cfg->wake)(conn);
+#endif
 }
 
 /* Room for text that lasts until the end: WS__NOTE_FIXED bytes or more; NULL: memory is
@@ -5751,7 +5840,7 @@ typedef struct ws__ext {
 
 static ws__ext *ws__ext_of(const ws_conn *conn)
 {
-    return WS__EXTENDS && conn->more ? conn->more->ext : NULL;
+    return WS__EXTENDS && ws__more_of(conn) ? ws__more_of(conn)->ext : NULL;
 }
 
 static const ws_extension *ws__extensions(const ws__cfg *cfg)
@@ -5824,7 +5913,7 @@ static void ws__ext_free(ws_conn *conn)
 
     if (!ext)
         return;
-    conn->more->ext = NULL;
+    ws__more_of(conn)->ext = NULL;
     ws__coder_end(conn->cfg, ext->set, &ext->in);
     ws__coder_end(conn->cfg, ext->set, &ext->out);
     ws__ext_release(conn->cfg, ext);
@@ -5857,7 +5946,7 @@ static int ws__ext_open(ws_conn *conn, const ws_extension *extension, uint32_t a
 {
     ws__cfg *cfg = conn->cfg;
     size_t size = sizeof(ws__ext) + name.size + params.size + 1,
-        more = sizeof *conn->more;
+        more = sizeof *ws__more_of(conn);
     int alone = 0, reserve;
     ws__ext *ext;
     char *text;
@@ -5865,12 +5954,12 @@ static int ws__ext_open(ws_conn *conn, const ws_extension *extension, uint32_t a
     if (cfg->area) {
         cfg->area->used = 0;
         conn->more = (ws__more *)ws__ext_alloc(cfg, &more);
-        if (conn->more)
-            memset(conn->more, 0, sizeof *conn->more);
+        if (ws__more_of(conn))
+            memset(ws__more_of(conn), 0, sizeof *ws__more_of(conn));
     } else {
-        ws__more_of(conn);
+        ws__more_make(conn);
     }
-    ext = conn->more ? (ws__ext *)ws__ext_alloc(cfg, &size) : NULL;
+    ext = ws__more_of(conn) ? (ws__ext *)ws__ext_alloc(cfg, &size) : NULL;
     if (!ext)
         return WS_ERR_MEMORY;
     memset(ext, 0, sizeof *ext);
@@ -5890,7 +5979,7 @@ static int ws__ext_open(ws_conn *conn, const ws_extension *extension, uint32_t a
         memcpy(text + name.size, params.data, params.size);
     text[name.size + params.size] = 0;
     reserve = cfg->area ? ws__ext_reserve(cfg, ext) : 0;
-    conn->more->ext = reserve ? NULL : ext;
+    ws__more_of(conn)->ext = reserve ? NULL : ext;
     return reserve;
 }
 
@@ -5976,6 +6065,8 @@ static int ws__extension_parses(ws_str item)
     ws_str params, name;
     int good = ws__token_valid(ws__extension_name(item, &params)), r;
 
+    if (!WS__EXTENDS)
+        return 1;                       /* none was offered: its parameters do not matter */
     do r = ws_param_next(&params, &name, NULL, 0); while (r > 0);
     return good && !r;
 }
@@ -6018,7 +6109,7 @@ static size_t ws__pending(const ws_conn *conn)
 /* Waiting for the driver: the queue, and what a cork holds. */
 static size_t ws__unsent(const ws_conn *conn)
 {
-    return ws__pending(conn) + (conn->cork ? conn->cork->total : 0);
+    return ws__pending(conn) + (ws__cork_of(conn) ? ws__cork_of(conn)->total : 0);
 }
 
 /* While the peer does not read, we do not read either. A blocking client waits when it
@@ -6067,7 +6158,7 @@ static void ws__tx_move(ws__tx *tx, uint8_t *to)
     uint32_t i, kept = 0;
 
     for (i = tx->mark_at; i <= tx->mark_end; i++) {
-        ws__mark *mark = i < tx->mark_end ? &tx->marks[i] : NULL;
+        ws__mark *mark = ws__mark_at(tx, i);
         size_t n = (mark ? mark->at : tx->len) - from;
         memmove(to + at, WS__DATA(tx) + from, n);
         at += n;
@@ -6148,11 +6239,13 @@ static void ws__tx_settle(ws_conn *conn)
 
     if (tx->drain > ws__queued(tx))
         tx->drain = ws__queued(tx);
-    while (tx->mark_at < tx->mark_end && !tx->marks[tx->mark_at].frame &&
-           tx->marks[tx->mark_at].at == tx->pos) {
-        size_t n = tx->marks[tx->mark_at++].extra;
-        tx->holes -= n;
-        tx->border = tx->pos += n;
+    for (;;) {
+        const ws__mark *mark = ws__mark_at(tx, tx->mark_at);
+        if (!mark || mark->frame || mark->at != tx->pos)
+            break;
+        tx->holes -= mark->extra;
+        tx->border = tx->pos += mark->extra;
+        tx->mark_at++;
     }
     if (!ws__pending(conn))
         ws__tx_free(conn);
@@ -6234,7 +6327,7 @@ static void ws__tx_done(ws_conn *conn, size_t n)
         ws__core_heard(&conn->core, conn->now);
     }
     while (n && conn->tx) {
-        ws__mark *mark = tx->mark_at < tx->mark_end ? &tx->marks[tx->mark_at] : NULL;
+        ws__mark *mark = ws__mark_at(tx, tx->mark_at);
         size_t part = (mark ? mark->at : tx->len) - tx->pos;
         if (part) {
             if (part > n)
@@ -6272,17 +6365,18 @@ static int ws__front_begun(const ws__tx *tx) { return tx->sent || tx->tried; }
 WS__PRIVATE void ws__tx_tried(ws_conn *conn)
 {
     ws__tx *tx = conn->tx;
+    const ws__mark *mark;
     size_t stop;
 
     if (!tx || tx->has_pong || conn->core.phase == WS__PHASE_HEAD)
-        return; /* only what is
-                                                                           begun */
-    stop = tx->mark_at < tx->mark_end ? tx->marks[tx->mark_at].at : tx->len;
+        return;                         /* only what is begun */
+    mark = ws__mark_at(tx, tx->mark_at);
+    stop = mark ? mark->at : tx->len;
     if (stop - tx->pos > WS__IO_MAX)
         stop = tx->pos + WS__IO_MAX;
     while (tx->border < stop)
         tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
-    if (stop == tx->pos && tx->mark_at < tx->mark_end)
+    if (stop == tx->pos && mark)
         tx->tried = 1;
 }
 
@@ -6296,7 +6390,7 @@ static int ws__tx_pieces(const ws_conn *conn, ws__piece *pieces, int most)
     uint32_t i = tx->mark_at;
 
     while (n < most) {
-        const ws__mark *mark = i < tx->mark_end ? &tx->marks[i] : NULL;
+        const ws__mark *mark = ws__mark_at(tx, i);
         size_t stop = mark && mark->at < end ? mark->at : end,
             sent = i == tx->mark_at ? tx->sent : 0;
         if (at < stop) {
@@ -6381,8 +6475,8 @@ static ws__cursor ws__cursor_at(const ws_str *pieces)
    any more, perhaps since now. */
 static int ws__cork_first(ws_conn *conn)
 {
-    if (conn->cork && conn->cork->total)
-        (conn->cork->flush)(conn);
+    if (ws__cork_of(conn) && ws__cork_of(conn)->total)
+        (ws__cork_of(conn)->flush)(conn);
     return conn->line & WS__NO_OUTPUT ? WS_ERR_STATE : 0;
 }
 
@@ -6475,8 +6569,10 @@ typedef struct ws__place { size_t at; uint32_t mark; } ws__place;
 /* The frame at a place, of size bytes; NULL at the end. Steps over dropped bytes. */
 static const uint8_t *ws__place_frame(const ws__tx *tx, ws__place *place, size_t *size)
 {
-    while (place->mark < tx->mark_end && tx->marks[place->mark].at == place->at) {
-        const ws__mark *mark = &tx->marks[place->mark];
+    for (;;) {
+        const ws__mark *mark = ws__mark_at(tx, place->mark);
+        if (!mark || mark->at != place->at)
+            break;
         if (mark->frame) {
             *size = mark->frame->size;
             return WS__DATA(mark->frame);
@@ -6492,7 +6588,9 @@ static const uint8_t *ws__place_frame(const ws__tx *tx, ws__place *place, size_t
 
 static void ws__place_next(const ws__tx *tx, ws__place *place, size_t size)
 {
-    if (place->mark < tx->mark_end && tx->marks[place->mark].at == place->at)
+    const ws__mark *mark = ws__mark_at(tx, place->mark);
+
+    if (mark && mark->at == place->at)
         place->mark++;
     else
         place->at += size;
@@ -6502,8 +6600,11 @@ static void ws__place_next(const ws__tx *tx, ws__place *place, size_t size)
 static void ws__place_skip(ws_conn *conn, ws__place *place, size_t size)
 {
     ws__tx *tx = conn->tx;
-    ws__mark *mark = place->mark > tx->mark_at ? &tx->marks[place->mark - 1] : NULL;
+    ws__mark *mark = NULL;
     uint32_t i;
+
+    if (place->mark > tx->mark_at)
+        mark = ws__mark_at(tx, place->mark - 1);
 
     if (!mark && place->at == tx->pos) {
         tx->border = tx->pos += size;
@@ -6529,8 +6630,8 @@ static void ws__place_skip(ws_conn *conn, ws__place *place, size_t size)
     tx->len -= size;                    /* no room for a mark: the bytes behind move up */
     memmove(WS__DATA(tx) + place->at, WS__DATA(tx) + place->at + size,
             tx->len - place->at);
-    for (; i < tx->mark_end; i++)
-        tx->marks[i].at -= size;
+    for (; (mark = ws__mark_at(tx, i)) != NULL; i++)
+        mark->at -= size;
 }
 
 /* Takes the frame at a place out of the queue. After a shared one, a message in itself,
@@ -6538,15 +6639,14 @@ static void ws__place_skip(ws_conn *conn, ws__place *place, size_t size)
 static void ws__place_cut(ws_conn *conn, ws__place *place, size_t size)
 {
     ws__tx *tx = conn->tx;
-    ws__mark *first, *mark;
+    ws__mark *mark = ws__mark_at(tx, place->mark), *first;
 
     tx->drain = tx->drain > size ? tx->drain - size : 0;    /* it waits no more */
-    if (place->mark == tx->mark_end || tx->marks[place->mark].at != place->at) {
+    if (!mark || mark->at != place->at) {
         ws__place_skip(conn, place, size);
         return;
     }
     first = tx->marks + tx->mark_at;
-    mark = tx->marks + place->mark;
     ws__shared_release(mark->frame);
     tx->shared -= size;
     memmove(first + 1, first, (size_t)(mark - first) * sizeof *mark);
@@ -6568,20 +6668,23 @@ static int ws__tx_drop_oldest(ws_conn *conn)
     at.at = tx->border;
     at.mark = tx->mark_at + (ws__front_begun(tx) ? 1 : 0);
     if (conn->core.phase == WS__PHASE_BODY) {       /* each mark is one write */
-        while (at.mark < tx->mark_end && !tx->marks[at.mark].frame)
+        const ws__mark *mark;
+        while ((mark = ws__mark_at(tx, at.mark)) != NULL && !mark->frame)
             at.mark++;
-        if (at.mark == tx->mark_end)
+        if (!mark)
             return 0;
-        at.at = tx->marks[at.mark].at;
-        ws__place_cut(conn, &at, tx->marks[at.mark].frame->size);
+        at.at = mark->at;
+        ws__place_cut(conn, &at, mark->frame->size);
         ws__tx_settle(conn);
         return 1;
     }
     while ((p = ws__place_frame(tx, &at, &size)) && (p[0] & 15) != 1 && (p[0] & 15) != 2)
         ws__place_next(tx, &at, size);
-    for (look = at; p &&
-         (!(p[0] & 0x80) || (p[0] & 8)); p = ws__place_frame(tx, &look, &size))
+    look = at;
+    while (p && (!(p[0] & 0x80) || (p[0] & 8))) {
         ws__place_next(tx, &look, size);
+        p = ws__place_frame(tx, &look, &size);
+    }
     if (!p)
         return 0;                   /* none, or its end is not queued yet */
     while (!last) {
@@ -6625,7 +6728,7 @@ static void ws__gather_piece(ws__gather *gather, const uint8_t *p, size_t n)
 static int ws__gather_frame(ws_conn *conn, const ws_frame *frame, const ws_str *value,
                             int count)
 {
-    ws__gather *gather = conn->cork;
+    ws__gather *gather = ws__cork_of(conn);
     uint8_t *at = gather->buf + gather->len;
     size_t n = (size_t)frame->size, copied, laid;
     ws__cursor from = ws__cursor_at(value);
@@ -6674,7 +6777,7 @@ static int ws__frame_put(ws_conn *conn, int op, const ws_str *value, int count, 
     r = ws__frame_make(conn, &frame, op, n);
     if (r)
         return r;
-    if (conn->cork) {
+    if (ws__cork_of(conn)) {
         if (!ws__pending(conn) && ws__gather_frame(conn, &frame, value, count))
             return 0;
         if (ws__cork_first(conn))
@@ -6692,10 +6795,13 @@ static int ws__frame_put(ws_conn *conn, int op, const ws_str *value, int count, 
 /* Bytes that a message takes in frames of at most most bytes. */
 static uint64_t ws__wire_size(const ws_conn *conn, size_t n, size_t most)
 {
-    size_t full = n > most ? (n - 1) / most : 0;
+    size_t full;
 
+    if (n <= most)
+        return n + ws__header_size(conn, n);
+    full = (n - 1) / most;
     return n + (uint64_t)full * ws__header_size(conn, most) +
-        ws__header_size(conn, n - full * most);
+           ws__header_size(conn, n - full * most);
 }
 
 /* ws__tx_room behind used bytes that are not queued yet. */
@@ -6743,7 +6849,7 @@ static int ws__frame_run(ws_conn *conn, int op, int rsv, size_t size, size_t mos
 static int ws__encode_run(ws_conn *conn, const ws_str *value, int count, size_t n,
                           int end, size_t *size)
 {
-    ws__ext *ext = conn->more->ext;
+    ws__ext *ext = ws__more_of(conn)->ext;
     size_t room = ws__is_fixed(conn) ? WS__CODE_ROOM : n / 2 + 256, made;
     ws__encoding encoding = { NULL, 0, 0, 0 };
     int r;
@@ -6773,7 +6879,7 @@ static int ws__encode_run(ws_conn *conn, const ws_str *value, int count, size_t 
 static int ws__coded_put(ws_conn *conn, int op, const ws_str *value, int count, size_t n,
                          size_t most)
 {
-    ws__ext *ext = conn->more->ext;
+    ws__ext *ext = ws__more_of(conn)->ext;
     int end = op & WS__UNFINISHED ? 1 : 2, whole = end == 2 && op & 15, r;
     size_t size;
 
@@ -6859,8 +6965,8 @@ static void ws__drop_output(ws_conn *conn)
     conn->line |= WS__NO_OUTPUT;
     if (conn->tx)
         ws__tx_free(conn);
-    if (conn->cork)
-        conn->cork->n = 0, conn->cork->len = conn->cork->total = 0;
+    if (ws__cork_of(conn))
+        ws__cork_of(conn)->n = 0, ws__cork_of(conn)->len = ws__cork_of(conn)->total = 0;
 }
 
 /* All that the application had to say is queued. */
@@ -7005,12 +7111,12 @@ static int ws__part_put(ws_conn *conn, int op, const void *data, size_t n, int l
 #define WS__SOURCE_PIECE 4096
 
 /* 1 while a message is being pulled from the application. */
-static int ws__has_source(const ws_conn *conn) { return conn->more && conn->more->read; }
+static int ws__has_source(const ws_conn *conn) { return ws__more_of(conn) && ws__more_of(conn)->read; }
 
 /* 1 if it may have more now. */
 static int ws__source_ready(const ws_conn *conn)
 {
-    return ws__has_source(conn) && !conn->more->read_waits &&
+    return ws__has_source(conn) && !ws__more_of(conn)->read_waits &&
            ws__core_may(&conn->core, WS_OP_CONTINUATION) && !(conn->line & WS__NO_OUTPUT);
 }
 
@@ -7023,7 +7129,7 @@ static int ws__writable_due(const ws_conn *conn)
         return 0;
     if (!(conn->owes & WS__DRAIN_ASKED))
         return conn->owes & WS__REFUSED;
-    return !(conn->tx && conn->tx->drain) && !(conn->more && conn->more->read_asked);
+    return !(conn->tx && conn->tx->drain) && !(ws__more_of(conn) && ws__more_of(conn)->read_asked);
 }
 
 /* Reads a piece of the source to buf: its size, 0 at the end, or negative: nothing is to
@@ -7046,7 +7152,7 @@ static ptrdiff_t ws__source_read(ws__more *more, void *buf, int *r)
 /* A piece of the source as a frame, made in the place from which it is sent. */
 static int ws__source_plain(ws_conn *conn)
 {
-    ws__more *more = conn->more;
+    ws__more *more = ws__more_of(conn);
     uint8_t *at = ws__tx_room(conn, WS_FRAME_HEADER_MAX + WS__SOURCE_PIECE);
     ptrdiff_t n;
     ws_frame frame;
@@ -7070,7 +7176,7 @@ static int ws__source_plain(ws_conn *conn)
 /* The same, encoded by the extension. */
 static int ws__source_coded(ws_conn *conn)
 {
-    ws__more *more = conn->more;
+    ws__more *more = ws__more_of(conn);
     size_t size = WS__SOURCE_PIECE;
     void *piece = ws__block_new(conn->cfg, &size);
     ptrdiff_t n;
@@ -7088,7 +7194,7 @@ static int ws__source_coded(ws_conn *conn)
 /* Lets the source fill the empty queue with one frame. */
 static void ws__source_pull(ws_conn *conn)
 {
-    ws__more *more = conn->more;
+    ws__more *more = ws__more_of(conn);
     int r = ws__ext_of(conn) ? ws__source_coded(conn) : ws__source_plain(conn);
 
     if (r)
@@ -7462,10 +7568,10 @@ static int ws__forwarded(ws_conn *conn)
         item = host;     /* of "192.0.2.7:5000" */
     if (!ws__ipv4_parse(item, ip) && !ws__ipv6_parse(item, ip))
         item.size = 0;
-    if (!ws__more_of(conn))
+    if (!ws__more_make(conn))
         return WS_ERR_MEMORY;
-    conn->more->remote = ws__string_new(conn, item);
-    return conn->more->remote ? 0 : WS_ERR_MEMORY;
+    ws__more_of(conn)->remote = ws__string_new(conn, item);
+    return ws__more_of(conn)->remote ? 0 : WS_ERR_MEMORY;
 }
 
 /* The subprotocol of the answer, NULL if it was not offered. */
@@ -7489,10 +7595,10 @@ static int ws__protocol_keep(ws_conn *conn, const char *protocol)
         conn->protocol = ws__protocol_find(conn->cfg, ws__cstr(protocol));
     if (!strcmp(protocol, ws_protocol(conn)))
         return 0;
-    if (!ws__more_of(conn))
+    if (!ws__more_make(conn))
         return WS_ERR_MEMORY;
-    conn->more->protocol = ws__string_new(conn, ws__cstr(protocol));
-    return conn->more->protocol ? 0 : WS_ERR_MEMORY;
+    ws__more_of(conn)->protocol = ws__string_new(conn, ws__cstr(protocol));
+    return ws__more_of(conn)->protocol ? 0 : WS_ERR_MEMORY;
 }
 
 /* Writes the answer that opens the connection (4.2.2) but for the application's
@@ -7551,10 +7657,10 @@ static int ws__answer_101(ws_conn *conn, const ws_answer *answer)
     if (!r)
         return 0;
     conn->protocol = 0;            /* the next answer may choose another */
-    if (conn->more)
-        ws__string_free(conn, conn->more->protocol);
-    if (conn->more)
-        conn->more->protocol = NULL;
+    if (ws__more_of(conn))
+        ws__string_free(conn, ws__more_of(conn)->protocol);
+    if (ws__more_of(conn))
+        ws__more_of(conn)->protocol = NULL;
     return r;
 }
 
@@ -8129,8 +8235,8 @@ static void ws__release(ws_conn *conn)
     if (conn->owes & WS__OPEN_OWED)
         return;      /* the head is yet to be shown */
     if (conn->owes & WS__MESSAGE_HELD) {
-        if (conn->cork && conn->cork->total)
-            (conn->cork->flush)(conn);
+        if (ws__cork_of(conn) && ws__cork_of(conn)->total)
+            (ws__cork_of(conn)->flush)(conn);
         rx->msg = 0;
         conn->owes &= (uint8_t)~WS__MESSAGE_HELD;
     }
@@ -8361,7 +8467,7 @@ static int ws__decode(ws_conn *conn, ws__ext *ext, const uint8_t *p, size_t *n, 
 static int ws__coded_event(ws_conn *conn, int last, ws_event *ev)
 {
     ws__rx *rx = conn->rx;
-    ws__ext *ext = conn->more->ext;
+    ws__ext *ext = ws__more_of(conn)->ext;
     const void *data = ext->len ? (const void *)ext->data : "";
 
     ext->shown = 1;
@@ -8381,7 +8487,7 @@ static int ws__payload_coded(ws_conn *conn, ws__span *in, size_t part, ws_event 
     const ws_config *set = &conn->cfg->set;
     ws__rx *rx = conn->rx;
     ws__reader *reader = &rx->reader;
-    ws__ext *ext = conn->more->ext;
+    ws__ext *ext = ws__more_of(conn)->ext;
     int r = ws__coder_begin(conn->cfg, ext->set, ext->agreed, &ext->in), last, full,
         go = 1;
     size_t n;
@@ -8432,7 +8538,7 @@ static int ws__payload(ws_conn *conn, ws__span *in, ws_event *ev)
     if (part > left)
         part = (size_t)left;
     if (WS__EXTENDS && rx->reader.coded) {
-        if (!part && left && !conn->more->ext->pending)
+        if (!part && left && !ws__more_of(conn)->ext->pending)
             return 0;
         return ws__payload_coded(conn, in, part, ev);
     }
@@ -8852,7 +8958,7 @@ static int ws__close_event(ws_conn *conn, ws_event *ev)
 static void ws__cut_off(ws_conn *conn)
 {
     const char *why = conn->line & WS__BROKEN ? ws__io_why(conn) : NULL;
-    int tls = why && conn->more && conn->more->layer;
+    int tls = why && ws__more_of(conn) && ws__more_of(conn)->layer;
 
     ws__fail_with(conn, tls ? WS_ERR_TLS : conn->line & WS__BROKEN ? WS_ERR_IO :
                   WS_ERR_EOF, why);
@@ -8980,13 +9086,13 @@ static uint32_t ws__body_limit(const ws_conn *conn, uint32_t now)
         return now + WS__FAR;
     if (conn->core.is & WS__PINGED)
         return conn->core.pinged + patience;
-    return conn->core.heard + conn->more->beat_ms;
+    return conn->core.heard + ws__more_of(conn)->beat_ms;
 }
 
 /* When the next beat of a body is due, or the peer that takes none is to be judged. */
 static uint32_t ws__body_due(const ws_conn *conn, uint32_t now)
 {
-    const ws__more *more = conn->more;
+    const ws__more *more = ws__more_of(conn);
 
     if (!more || !more->beat)
         return now + WS__FAR;
@@ -9038,8 +9144,8 @@ static int ws__body_put(ws_conn *conn, size_t n, void (*fill)(void *, void *, si
 /* Something is written: the next beat is due so much later. */
 static void ws__beat_later(ws_conn *conn)
 {
-    if (conn->more)
-        conn->more->beat_at = conn->now + conn->more->beat_ms;
+    if (ws__more_of(conn))
+        ws__more_of(conn)->beat_at = conn->now + ws__more_of(conn)->beat_ms;
 }
 
 /* 1 if the peer is dead. What waits for too long is as good as a ping to it, and
@@ -9056,7 +9162,7 @@ static int ws__body_stuck(ws_conn *conn)
 
 static void ws__beat(ws_conn *conn)
 {
-    const ws__more *more = conn->more;
+    const ws__more *more = ws__more_of(conn);
 
     if (!more || !more->beat)
         return;
@@ -9246,7 +9352,7 @@ static void ws__times_sane(const ws_conn *conn)
 static void ws__place_sane(const ws_conn *conn)
 {
     (void)conn;
-    WS_ASSERT(WS__IF(conn->place || conn->cork || conn->slot, conn->loop));
+    WS_ASSERT(WS__IF(conn->place || ws__cork_of(conn) || conn->slot, conn->loop));
     WS_ASSERT(WS__IF(conn->place & WS__LINGERS, conn->owes & WS__CLOSE_TOLD));
     WS_ASSERT(WS__IF(conn->loop, !(conn->owes & WS__JUDGE_OWED)));
 }
@@ -9494,8 +9600,8 @@ static void ws__tell_time(ws_conn *conn, uint64_t now)
     if (!(conn->life & WS__TICKED) || (int32_t)step < 0) {     /* first call, or clock set
                                                                back */
         ws__core_shift(&conn->core, step);
-        if (conn->more)
-            conn->more->beat_at += step;
+        if (ws__more_of(conn))
+            ws__more_of(conn)->beat_at += step;
     }
     conn->now = t;
     conn->life |= WS__TICKED;
@@ -9576,13 +9682,13 @@ static int ws__admit(ws_conn *conn, uint64_t wire)
     ws__call_begin(conn);
     if (ws__is_fixed(conn) && wire > conn->tx->cap - 2 * WS__TX_ROOM)
         return WS_ERR_ARGUMENT;
-    if (conn->cork && ws__unsent(conn) > set->max_backlog / 2)
-        (conn->cork->flush)(conn);
+    if (ws__cork_of(conn) && ws__unsent(conn) > set->max_backlog / 2)
+        (ws__cork_of(conn)->flush)(conn);
 #ifndef WS_NO_SOCKETS
     if (ws__is_blocking(conn) && ws__too_much(conn, wire) && !set->drop_oldest &&
         !set->drop_slow)
         return ws__await(conn, wire, NULL);
-    if (conn->loop && (!conn->cork || (ws__ext_of(conn) && !conn->cork->total)) &&
+    if (conn->loop && (!ws__cork_of(conn) || (ws__ext_of(conn) && !ws__cork_of(conn)->total)) &&
         !ws__awaits_room(conn) &&
         ws__too_much(conn, wire))
         ws__flush(conn);
@@ -9631,7 +9737,7 @@ static int ws__sent(ws_conn *conn, int r)
 {
     if (r == WS_ERR_RANDOM || r == WS_ERR_CODEC)
         ws__fail(conn, r);
-    if (!r && !conn->cork)
+    if (!r && !ws__cork_of(conn))
         ws__wake(conn);
 #ifndef WS_NO_SOCKETS
     if (!r && ws__is_blocking(conn)) {
@@ -9696,7 +9802,7 @@ WS_API int ws_sendv(ws_conn *conn, int op, const ws_str *value, int count)
     if (r)
         return r;
     ws__core_spoke(&conn->core, conn->now);
-    if (conn->more && ws__encodes(conn, op, n)) {
+    if (ws__more_of(conn) && ws__encodes(conn, op, n)) {
         r = ws__coded_put(conn, op & 15, value, count, n,
                           conn->cfg->set.fragment == WS_NO_LIMIT ? (size_t)-1 / 4 : cut);
         if (r != WS__PLAIN)
@@ -9713,7 +9819,7 @@ WS_API int ws_sendv(ws_conn *conn, int op, const ws_str *value, int count)
    nothing before it. 0: it is not that. */
 static int ws__send_short(ws_conn *conn, int op, const void *data, size_t n)
 {
-    ws__gather *gather = conn->cork;
+    ws__gather *gather = ws__cork_of(conn);
     size_t head;
     uint8_t *at;
 
@@ -9724,7 +9830,7 @@ static int ws__send_short(ws_conn *conn, int op, const void *data, size_t n)
         return 0;
     if (!ws__core_may_short(&conn->core))
         return 0;
-    if (conn->more && (conn->more->read || ws__encodes(conn, op, n)))
+    if (ws__more_of(conn) && (ws__more_of(conn)->read || ws__encodes(conn, op, n)))
         return 0;
     if (gather->n == WS__PIECES || gather->cap - gather->len < n + 4 ||
         gather->total > conn->cfg->set.max_backlog / 2)
@@ -9786,14 +9892,14 @@ WS_API int ws_send_from(ws_conn *conn, int op,
         return WS_ERR_ARGUMENT;
     if (!ws__can_send(conn))
         return WS_ERR_STATE;
-    more = conn->more;
+    more = ws__more_of(conn);
     if (!more || more->read != read || more->read_user != user || more->read_op != op) {
         r = ws__begin(conn);
         if (!r)
             r = ws__admit(conn, 0);
         if (r)
             return r;
-        more = ws__more_of(conn);
+        more = ws__more_make(conn);
         if (!more)
             return WS_ERR_MEMORY;
         more->read = read;
@@ -9867,8 +9973,8 @@ static int ws__shared_coded(ws__cfg *cfg, const ws__ext *ext, ws_frame *frame,
 /* Is the message to be encoded for conn, and alone, so that others may have the same? */
 static int ws__news_coded(const ws_conn *conn, const ws__news *news)
 {
-    return conn->more && ws__encodes(conn, news->op, news->payload.size) &&
-        conn->more->ext->out.alone;
+    return ws__more_of(conn) && ws__encodes(conn, news->op, news->payload.size) &&
+        ws__more_of(conn)->ext->out.alone;
 }
 
 /* Do two extensions, of listeners perhaps, encode alike? */
@@ -9887,7 +9993,7 @@ static int ws__encode_alike(const ws_extension *a, const ws_extension *b)
 /* What was encoded for those who agreed to the same as conn, or the place for it. */
 static ws__news_set *ws__news_find(const ws_conn *conn, ws__news *news)
 {
-    const ws__ext *ext = conn->more->ext;
+    const ws__ext *ext = ws__more_of(conn)->ext;
     ws__news_set *set = news->coded, *end = set + WS__NEWS_SETS;
 
     while (set < end && (!set->set || set->agreed != ext->agreed ||
@@ -9929,13 +10035,13 @@ static int ws__news_frame(ws_conn *conn, ws__news *news, ws__shared **out)
         if (set && set->set) {
             *out = set->frame;
         } else {
-            r = ws__shared_coded(set ? news->cfg : conn->cfg, conn->more->ext, &frame,
+            r = ws__shared_coded(set ? news->cfg : conn->cfg, ws__more_of(conn)->ext, &frame,
                                  &news->payload, out);
             if (r)
                 return r;
             if (set) {
-                set->set = conn->more->ext->set;
-                set->agreed = conn->more->ext->agreed;
+                set->set = ws__more_of(conn)->ext->set;
+                set->agreed = ws__more_of(conn)->ext->agreed;
                 set->frame = *out;
             }
         }
@@ -10008,7 +10114,7 @@ static int ws__news_shares(const ws_conn *conn, const ws__news *news)
 
     return n >= WS__SHARE_MIN && n <= conn->cfg->set.fragment &&
            !WS__IS_CLIENT(&conn->core) && !ws__is_fixed(conn) &&
-           (!conn->more || !ws__encodes(conn, news->op, n) || conn->more->ext->out.alone);
+           (!ws__more_of(conn) || !ws__encodes(conn, news->op, n) || ws__more_of(conn)->ext->out.alone);
 }
 
 /* Gives a message to one of its receivers. */
@@ -10084,12 +10190,12 @@ WS_API void ws_want_writable(ws_conn *conn)
     ws__sane(conn);
     if (!conn)
         return;
-    if (conn->cork && conn->cork->total)
-        (conn->cork->flush)(conn);
+    if (ws__cork_of(conn) && ws__cork_of(conn)->total)
+        (ws__cork_of(conn)->flush)(conn);
     if (conn->tx)
         conn->tx->drain = ws__queued(conn->tx);
     if (ws__has_source(conn))
-        conn->more->read_asked = 1;
+        ws__more_of(conn)->read_asked = 1;
     conn->owes |= WS__DRAIN_ASKED;
     ws__wake(conn);
 }
@@ -10149,8 +10255,8 @@ static void ws__last_words(ws_conn *conn)
 #else
     if (!ws__has_last_words(conn) || !ws__unsent(conn))
         return;
-    if (conn->cork && conn->cork->total)
-        (conn->cork->flush)(conn);
+    if (ws__cork_of(conn) && ws__cork_of(conn)->total)
+        (ws__cork_of(conn)->flush)(conn);
     ws__flush(conn);
 #endif
 }
@@ -10221,8 +10327,8 @@ WS_API void ws_cork(ws_conn *conn)
     ws__sane(conn);
     if (ws_state(conn) != WS_STATE_OPEN)
         return;
-    if (conn->cork && conn->cork->total)
-        (conn->cork->flush)(conn);
+    if (ws__cork_of(conn) && ws__cork_of(conn)->total)
+        (ws__cork_of(conn)->flush)(conn);
     conn->cork = NULL;
     conn->line |= WS__CORKED;
 }
@@ -10473,17 +10579,17 @@ WS_API int ws_http_beat(ws_conn *conn, const char *text, uint32_t ms)
         return WS_ERR_ARGUMENT;
     if (!ws__sends(&conn->core, WS__SENDS_BODY))
         return WS_ERR_STATE;
-    if (ms == WS_NEVER && !conn->more)
+    if (ms == WS_NEVER && !ws__more_of(conn))
         return 0;
     if (ms != WS_NEVER) {
-        copy = ws__more_of(conn) ? ws__string_new(conn, ws__cstr(text)) : NULL;
+        copy = ws__more_make(conn) ? ws__string_new(conn, ws__cstr(text)) : NULL;
         if (!copy)
             return WS_ERR_MEMORY;
     }
     ws__call_begin(conn);
-    ws__string_free(conn, conn->more->beat);
-    conn->more->beat = copy;
-    conn->more->beat_ms = ws__time_within(ms);
+    ws__string_free(conn, ws__more_of(conn)->beat);
+    ws__more_of(conn)->beat = copy;
+    ws__more_of(conn)->beat_ms = ws__time_within(ms);
     ws__core_heard(&conn->core, conn->now);
     ws__beat_later(conn);
     ws__wake(conn);
@@ -10611,8 +10717,8 @@ WS_API const char *ws_protocol(const ws_conn *conn)
     ws__sane(conn);
     if (!conn)
         return "";
-    if (conn->more && conn->more->protocol)
-        return conn->more->protocol;
+    if (ws__more_of(conn) && ws__more_of(conn)->protocol)
+        return ws__more_of(conn)->protocol;
     if (conn->route && conn->cfg->set.routes[conn->route - 1].protocol)
         return conn->cfg->set.routes[conn->route - 1].protocol;
     return ws__protocol_at(conn->cfg, conn->protocol);
@@ -12773,11 +12879,11 @@ static int ws__wrap(ws_conn *conn, const char *host)
     ws__layer *top = NULL;
     int r = WS_ERR_MEMORY;
 
-    if (ws__more_of(conn))
+    if (ws__more_make(conn))
         top = (ws__layer *)ws__alloc(conn->cfg, sizeof *top);
     if (top) {
         memset(top, 0, sizeof *top);
-        top->below = conn->more->layer;
+        top->below = ws__more_of(conn)->layer;
         if (top->below) {
             top->io = top->below->io;
             top->io.close = NULL;       /* ws__unwrap calls it */
@@ -12788,7 +12894,7 @@ static int ws__wrap(ws_conn *conn, const char *host)
         }
         r = ws__layer_wrap(conn, &top->io, host, &why);
         if (!r)
-            conn->more->layer = top;
+            ws__more_of(conn)->layer = top;
         else
             ws__free(conn->cfg, top, sizeof *top);
     }
@@ -12800,11 +12906,11 @@ static int ws__wrap(ws_conn *conn, const char *host)
 /* Takes all TLS off again: each layer says goodbye through the one below. */
 static void ws__unwrap(ws_conn *conn)
 {
-    while (conn->more && conn->more->layer) {
-        ws__layer *top = conn->more->layer;
+    while (ws__more_of(conn) && ws__more_of(conn)->layer) {
+        ws__layer *top = ws__more_of(conn)->layer;
         if (top->io.close)
             (top->io.close)(top->io.user);
-        conn->more->layer = top->below;
+        ws__more_of(conn)->layer = top->below;
         ws__free(conn->cfg, top, sizeof *top);
     }
 }
@@ -13895,9 +14001,9 @@ static void ws__retry(ws_conn *conn)
     client->hops = client->crossed = client->as_get = 0;
     ws__core_wait(&conn->core, conn->now, conn->cfg->set.handshake_timeout);
     ws__tx_free(conn);
-    if (conn->more) {
-        conn->more->read = NULL;
-        conn->more->read_asked = 0;
+    if (ws__more_of(conn)) {
+        ws__more_of(conn)->read = NULL;
+        ws__more_of(conn)->read_asked = 0;
     }
     conn->owes = 0;
     ws__renew(conn);
@@ -15374,7 +15480,7 @@ static void ws__group_free(ws_loop *loop, ws__group *group)
    so that it takes as long as the shorter list. */
 static ws__member *ws__member_of(const ws_conn *conn, const ws__group *group)
 {
-    ws__member *member = group->members, *o = conn->more ? conn->more->groups : NULL;
+    ws__member *member = group->members, *o = ws__more_of(conn) ? ws__more_of(conn)->groups : NULL;
 
     for (; member && o; member = member->next, o = o->other) {
         if (member->conn == conn)
@@ -15388,7 +15494,7 @@ static ws__member *ws__member_of(const ws_conn *conn, const ws__group *group)
 static int ws__join(ws_conn *conn, ws_str name)
 {
     ws_loop *loop = conn->loop;
-    ws__group *group = ws__more_of(conn) ? ws__group_make(loop, name) : NULL;
+    ws__group *group = ws__more_make(conn) ? ws__group_make(loop, name) : NULL;
     ws__member *member;
 
     if (!group)
@@ -15409,11 +15515,11 @@ static int ws__join(ws_conn *conn, ws_str name)
         member->next->at = &member->next;
     group->members = member;
     group->count++;
-    member->other_at = &conn->more->groups;
-    member->other = conn->more->groups;
+    member->other_at = &ws__more_of(conn)->groups;
+    member->other = ws__more_of(conn)->groups;
     if (member->other)
         member->other->other_at = &member->other;
-    conn->more->groups = member;
+    ws__more_of(conn)->groups = member;
     return 0;
 }
 
@@ -15433,7 +15539,7 @@ static void ws__leave(ws_loop *loop, ws__member *member)
 /* own: also the groups that the library made, whose names begin with NUL. */
 static void ws__leave_all(ws_conn *conn, int own)
 {
-    ws__member *member = conn->more ? conn->more->groups : NULL, *next;
+    ws__member *member = ws__more_of(conn) ? ws__more_of(conn)->groups : NULL, *next;
 
     for (; member; member = next) {
         next = member->other;
@@ -15492,7 +15598,7 @@ static ws__piece *ws__loop_pieces(ws_loop *loop, int *few)
 /* Sends the cork; what the socket does not take moves to conn->tx. */
 static int ws__cork_flush(ws_conn *conn)
 {
-    ws__gather *gather = conn->cork;
+    ws__gather *gather = ws__cork_of(conn);
     size_t sent = 0, left, edge = 0, done = 0;  /* edge: a border of frames, done: bytes
                                                    seen */
     int i, bad = 0;
@@ -15593,7 +15699,7 @@ static int ws__is_gone(const ws_conn *conn)
 static inline int ws__at_rest(const ws_conn *conn)
 {
     return conn->core.phase == WS__PHASE_FRAMES && !conn->rx && !conn->tx &&
-        !conn->more &&
+        !ws__more_of(conn) &&
            !(conn->line | conn->owes);
 }
 
@@ -15609,7 +15715,7 @@ static void ws__loop_leave(ws_loop *loop, ws_conn *conn)
         ws__rx_append(conn, loop->span.p, rest))
         ws__fail(conn, WS_ERR_MEMORY);
     loop->span.p = loop->span.end = NULL;
-    if (conn->cork && conn->cork->total)
+    if (ws__cork_of(conn) && ws__cork_of(conn)->total)
         ws__cork_flush(conn);
     conn->cork = NULL;
     if (overdue)
@@ -16855,12 +16961,12 @@ WS_API ws_socket ws_detach(ws_conn *conn, const void **rest, size_t *n)
     asked = ws__may_answer(conn);
     if (!asked && (conn->core.phase != WS__PHASE_FRAMES || conn->core.sending))
         return none;
-    if (conn->more && conn->more->layer)
+    if (ws__more_of(conn) && ws__more_of(conn)->layer)
         return none;
     if ((conn->rx && conn->rx->reader.op) || conn->owes & WS__OPEN_OWED)
         return none;
-    if (conn->cork && conn->cork->total)
-        (conn->cork->flush)(conn);
+    if (ws__cork_of(conn) && ws__cork_of(conn)->total)
+        (ws__cork_of(conn)->flush)(conn);
     ws__flush(conn);
     if (ws__unsent(conn) || conn->core.is & WS__CLOSE_SENT)
         return none;
@@ -17095,8 +17201,8 @@ WS_API size_t ws_remote(const ws_conn *conn, char *buf, size_t n)
     *buf = 0;
     text = ws__text_in(buf, n);
     memset(&addr, 0, sizeof addr);
-    if (conn && conn->more && conn->more->remote)
-        ws__puts(&text, conn->more->remote);
+    if (conn && ws__more_of(conn) && ws__more_of(conn)->remote)
+        ws__puts(&text, ws__more_of(conn)->remote);
     else if (!conn || conn->fd == WS__NO_SOCK ||
              getpeername(conn->fd, (struct sockaddr *)&addr, &size))
         return 0;
