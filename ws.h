@@ -160,6 +160,9 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
     WS_NO_MALLOC             no malloc: cfg.memory is required
     WS_NO_CLIENT             leave out the client role
     WS_NO_SERVER             leave out the server role
+    WS_NO_HTTP               leave out bodies of HTTP: ws_http_ calls but for refusals by
+                             ws_reject, cfg.method, ws_body, event streams
+    WS_NO_TEXT         impl  errors have no words: their texts are empty
     WS_NO_EXTENSIONS   impl  leave out cfg.deflate and cfg.extensions (6 KB of code)
     WS_NO_SIMD         impl  portable C only
     WS_NO_THREADS      impl  looking a host name up blocks, instead of taking a thread
@@ -993,6 +996,8 @@ WS_API int ws_accept(ws_conn *c, const ws_answer *answer);
    NULL) for a person. headers may be NULL. CLOSE follows with WS_ERR_REJECTED. */
 WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const char *text);
 
+#ifndef WS_NO_HTTP
+
 /* Answers a WS_EV_HTTP, then closes. body and headers may be NULL; HEAD gets no body.
    Adds Connection: close and, where headers have none, Content-Length (one of theirs must
    be true; to HEAD it tells the size of the body left out), Content-Type: text/plain,
@@ -1029,6 +1034,7 @@ WS_API int ws_http_fill(ws_conn *c, size_t n,
    WS_NEVER: no more of that. */
 WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms);
 
+#endif /* WS_NO_HTTP */
 #endif /* WS_NO_SERVER */
 
 /* ---- ordinary HTTP as a client ----
@@ -1346,6 +1352,7 @@ WS_API int ws_publish(ws_loop *loop, const char *group, ws_conn *except, int op,
 WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data,
                         size_t n);
 
+#ifndef WS_NO_HTTP
 /* ws_http_write to every answer of a group that goes on (see ws_http_begin). fill: as for
    ws_http_fill, called at most once. */
 WS_API int ws_http_publish(ws_loop *loop, const char *group, ws_conn *except,
@@ -1353,6 +1360,7 @@ WS_API int ws_http_publish(ws_loop *loop, const char *group, ws_conn *except,
 WS_API int ws_http_publish_fill(ws_loop *loop, const char *group, ws_conn *except,
                                 size_t n, void (*fill)(void *user, void *at, size_t n),
                                 void *user);
+#endif
 #endif
 
 /* ws_publish by the rules of ws_send_latest. */
@@ -1565,13 +1573,33 @@ typedef int ws__sock;
 #define WS__NO_SOCK (-1)
 #endif
 
-/* The compiler is asked for few bytes: loops go byte by byte. */
+#ifdef WS_NO_TEXT
+#define WS__WORDS 0
+#else
+#define WS__WORDS 1
+#endif
+
+/* Bodies of HTTP, and a server's. */
+#ifdef WS_NO_HTTP
+#define WS__HTTP 0
+#else
+#define WS__HTTP 1
+#ifndef WS_NO_SERVER
+#define WS__ANSWERS
+#endif
+#endif
+
+/* The compiler is asked for few bytes: loops go byte by byte, no short ways. */
 #ifdef __OPTIMIZE_SIZE__
 #define WS__SMALL
+#define WS__FAST 0
+#else
+#define WS__FAST 1
 #endif
 
 /* 16 bytes for the compiler's vector operations, where the machine has them. */
-#if !defined(WS_NO_SIMD) && !defined(WS__SMALL) && defined(__GNUC__) && !defined(__TINYC__) && \
+#if !defined(WS_NO_SIMD) && !defined(WS__SMALL) && defined(__GNUC__) && \
+    !defined(__TINYC__) && \
     (defined(__SSE2__) || defined(__ARM_NEON))
 #define WS__VECTOR
 typedef int8_t ws__vec __attribute__((vector_size(16)));
@@ -1646,6 +1674,23 @@ WS__PRIVATE unsigned ws__get16(const uint8_t *p)
 }
 
 WS__PRIVATE uint32_t ws__larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+/* n / by, for what is seldom asked: the division of small machines is large. */
+WS__PRIVATE size_t ws__quotient(size_t n, size_t by)
+{
+    size_t step = by, times = 1, sum = 0;
+
+    while (n >= step && n - step >= step) {
+        step += step;
+        times += times;
+    }
+    for (; times; times /= 2, step /= 2)
+        if (n >= step) {
+            n -= step;
+            sum += times;
+        }
+    return sum;
+}
+
 WS__PRIVATE uint32_t ws__smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 WS__PRIVATE uint64_t ws__get64(const uint8_t *p)
@@ -4034,8 +4079,8 @@ static int ws__zlib_inflate(void *state, const void *in, size_t *in_size, void *
     *out_size = (size_t)(stream->next_out - (Bytef *)out);
     if (r == Z_STREAM_END)
         return inflateResetKeep(stream) ? (int)WS_ERR_CODEC : 2;
-    if (r == Z_DATA_ERROR || r == Z_NEED_DICT)      /* it stays so: if full, the next call
-                                                       tells */
+    /* it stays so: if full, the next call tells */
+    if (r == Z_DATA_ERROR || r == Z_NEED_DICT)
         return *out_size && !stream->avail_out ? 0 : (int)WS_ERR_DECODE;
     if (r != Z_OK && r != Z_BUF_ERROR)
         return WS_ERR_CODEC;
@@ -4681,9 +4726,14 @@ static inline ws__mark *ws__mark_at(const ws__tx *tx, uint32_t i)
 
 static const char *ws__error_text(int number)
 {
+#ifdef WS_NO_TEXT
+    (void)number;
+    return "";
+#else
 #define WS__ERROR_TEXT(name, tell, text) text,
     static const char *const texts[] = { "", WS_ERRORS(WS__ERROR_TEXT) "unknown error" };
     return texts[number >= 0 && number < WS__NUMBER_END ? number : WS__NUMBER_END];
+#endif
 }
 
 static int ws__error_tell(int number)
@@ -4950,14 +5000,19 @@ enum {
 };
 
 typedef struct ws__field {
+#ifndef WS_NO_TEXT
     const char *name;
+#define WS__FIELD_NAME(name) #name,
+#else
+#define WS__FIELD_NAME(name)
+#endif
     uint32_t preset;
     uint16_t at;
     uint8_t size, of, as;
 } ws__field;
 
 #define WS__FIELD(name, of, as, preset) \
-    { #name, preset, (uint16_t)offsetof(ws_config, name), \
+    { WS__FIELD_NAME(name) preset, (uint16_t)offsetof(ws_config, name), \
       (uint8_t)sizeof(((ws_config *)0)->name), WS__OF_##of, WS__AS_##as }
 
 /* All fields that are not for everybody, as they are. */
@@ -5095,7 +5150,7 @@ static int ws__field_valid(const ws_config *cfg, const ws__field *field)
 
     switch (field->as) {
     case WS__AS_TEXT: return **text && ws__is_value(*text);
-    case WS__AS_TOKEN: return ws__token_valid(ws__cstr(*text));
+    case WS__AS_TOKEN: return WS__HTTP && ws__token_valid(ws__cstr(*text));
 #ifndef WS_NO_SERVER
     case WS__AS_ORIGINS: return !ws__origins_fault(*text).size;
 #endif
@@ -5136,6 +5191,18 @@ static int ws__config_fault(const ws_config *cfg, int role)
            ? ws__deflate_fault(cfg->deflate, role & WS__OF_CLIENT) : 0;
 }
 
+#ifdef WS_NO_TEXT
+static const char *ws__fault_words(int fault, const ws_config *cfg, int role,
+                                   char room[96])
+{
+    (void)fault;
+    (void)cfg;
+    (void)role;
+    (void)room;
+    return NULL;
+}
+#else
+
 static const char *ws__field_whose(int of)
 {
     return of == WS__OF_SERVER ? "servers" : of == WS__OF_LISTENER ? "listeners"
@@ -5164,6 +5231,7 @@ static const char *ws__fault_words(int fault, const ws_config *cfg, int role,
     }
     return room;
 }
+#endif
 
 static size_t ws__lines_size(const ws_header *header)
 {
@@ -5492,7 +5560,7 @@ static int ws__divide(ws__division *is, const ws_config *set, const char *url,
     rest = is->most - WS_MEMORY_OVERHEAD - copies;
     if (skip > size % 8)
         is->most -= 8;
-    is->send = set && set->memory_send ? set->memory_send : rest / 3;
+    is->send = set && set->memory_send ? set->memory_send : ws__quotient(rest, 3);
     if (is->send >= rest)
         return 0;
     is->message = rest - is->send;
@@ -5789,7 +5857,7 @@ static int ws__random(ws_conn *conn, void *buf, size_t n)
 /* Is it a client of ordinary HTTP? */
 static int ws__is_http(const ws_conn *conn)
 {
-    return WS__IS_CLIENT(&conn->core) && conn->cfg->set.method != NULL;
+    return WS__HTTP && WS__IS_CLIENT(&conn->core) && conn->cfg->set.method != NULL;
 }
 
 static void ws__wake(ws_conn *conn)
@@ -6066,7 +6134,8 @@ static int ws__extension_parses(ws_str item)
     int good = ws__token_valid(ws__extension_name(item, &params)), r;
 
     if (!WS__EXTENDS)
-        return 1;                       /* none was offered: its parameters do not matter */
+        /* none was offered: its parameters do not matter */
+        return 1;
     do r = ws_param_next(&params, &name, NULL, 0); while (r > 0);
     return good && !r;
 }
@@ -6147,7 +6216,7 @@ static uint32_t ws__taken(ws_conn *conn)
 /* Has the peer taken 1 KiB/s or more, over ms milliseconds? */
 static int ws__takes(ws_conn *conn, uint32_t ms)
 {
-    return ws__taken(conn) >= ms + ms / 42;
+    return ws__taken(conn) >= ms + ws__quotient(ms, 42);
 }
 
 /* Moves the bytes of a queue to another block, or to the front of their own, leaving out
@@ -6799,7 +6868,7 @@ static uint64_t ws__wire_size(const ws_conn *conn, size_t n, size_t most)
 
     if (n <= most)
         return n + ws__header_size(conn, n);
-    full = (n - 1) / most;
+    full = ws__quotient(n - 1, most);
     return n + (uint64_t)full * ws__header_size(conn, most) +
            ws__header_size(conn, n - full * most);
 }
@@ -6822,7 +6891,7 @@ static uint8_t *ws__tx_room_behind(ws_conn *conn, size_t used, size_t n)
 static int ws__frame_run(ws_conn *conn, int op, int rsv, size_t size, size_t most)
 {
     size_t heads = (size_t)(ws__wire_size(conn, size, most) - size), i;
-    size_t frames = size > most ? (size - 1) / most + 1 : 1;
+    size_t frames = size > most ? ws__quotient(size - 1, most) + 1 : 1;
     uint8_t *base, *to;
 
     base = ws__tx_room_behind(conn, size, heads);
@@ -6995,7 +7064,7 @@ static int ws__is_placed(int number)
 
 static void ws__note_error(ws_conn *conn, int number, const char *more)
 {
-    char *room = ws__note_new(conn);
+    char *room = WS__WORDS ? ws__note_new(conn) : NULL;
     ws__text text;
 
     if (!room)
@@ -7098,8 +7167,8 @@ static int ws__part_put(ws_conn *conn, int op, const void *data, size_t n, int l
     if (!coded)
         r = ws__frame_put(conn, frame, &value, 1, n);
     if (r && conn->core.sending && coded)
-        ws__fail(conn, r);   /* the encoder is ahead of the
-                                                            peer */
+        /* the encoder is ahead of the peer */
+        ws__fail(conn, r);
     if (r)
         return r;
     if (ext)
@@ -7111,7 +7180,10 @@ static int ws__part_put(ws_conn *conn, int op, const void *data, size_t n, int l
 #define WS__SOURCE_PIECE 4096
 
 /* 1 while a message is being pulled from the application. */
-static int ws__has_source(const ws_conn *conn) { return ws__more_of(conn) && ws__more_of(conn)->read; }
+static int ws__has_source(const ws_conn *conn)
+{
+    return ws__more_of(conn) && ws__more_of(conn)->read;
+}
 
 /* 1 if it may have more now. */
 static int ws__source_ready(const ws_conn *conn)
@@ -7129,7 +7201,8 @@ static int ws__writable_due(const ws_conn *conn)
         return 0;
     if (!(conn->owes & WS__DRAIN_ASKED))
         return conn->owes & WS__REFUSED;
-    return !(conn->tx && conn->tx->drain) && !(ws__more_of(conn) && ws__more_of(conn)->read_asked);
+    return !(conn->tx && conn->tx->drain) &&
+        !(ws__more_of(conn) && ws__more_of(conn)->read_asked);
 }
 
 /* Reads a piece of the source to buf: its size, 0 at the end, or negative: nothing is to
@@ -7257,6 +7330,10 @@ static uint8_t ws__protocol_find(const ws__cfg *cfg, ws_str name)
 
 static const char *ws__hint_text(int hint)
 {
+#ifdef WS_NO_TEXT
+    (void)hint;
+    return NULL;
+#else
     static const char *const texts[WS__HINTS] = {
         NULL,
         "a proxy removed it (nginx: proxy_set_header Connection upgrade)",
@@ -7267,6 +7344,7 @@ static const char *ws__hint_text(int hint)
         "101 by another than HTTP/1.1", "repeated"
     };
     return texts[hint];
+#endif
 }
 
 /* ---- server ---- */
@@ -8042,7 +8120,7 @@ static int ws__refusal_whole(const ws_conn *conn, ws_str head, char *body, size_
 
     if (ws_head_answer(head, &version, &status, &reason) || conn->line & WS__INPUT_END)
         return 1;
-    if (status < 200 || (ws__is_http(conn) && status < 300))
+    if (!WS__HTTP || status < 200 || (ws__is_http(conn) && status < 300))
         return 1;
     if (ws__is_fixed(conn) && conn->rx->len == conn->rx->cap)
         return 1;
@@ -8071,9 +8149,10 @@ static void ws__body_keep(ws_conn *conn, ws_str head, int status)
 
     if (n > WS_BODY_MAX)
         n = WS_BODY_MAX;
-    ws__answer_body(conn, head, status, &body);
-    if (status >= 200)
+    if (WS__HTTP && status >= 200) {
+        ws__answer_body(conn, head, status, &body);
         ws__body_gather(body, p, n, 1, &size);
+    }
     conn->rx->aside = (uint32_t)size;
 }
 
@@ -8117,8 +8196,8 @@ WS__APART int ws__client_head(ws_conn *conn, ws_str head)
         return WS_EV_OPEN;
     if (fault == WS_ERR_STATUS)
         ws__body_keep(conn, head, status);
-    if (fault == WS_ERR_STATUS && ws__redirects(conn, status)) {   /* what waits for OPEN
-                                                                   stays */
+    /* what waits for OPEN stays */
+    if (fault == WS_ERR_STATUS && ws__redirects(conn, status)) {
         if (status <= 303 && ws__is_http(conn) && !ws__is_head(conn))
             ws__client_of(conn)->as_get = 1;
         ws__client_of(conn)->to_follow = 1;
@@ -8224,6 +8303,11 @@ static int ws__rx_append(ws_conn *conn, const uint8_t *p, size_t n)
     return 0;
 }
 
+#ifndef WS_NO_SERVER
+static int ws__reply(ws_conn *conn, int status, const ws_header *headers,
+                     const char *body, size_t n);
+#endif
+
 /* Before the next pull: gives back what the last event showed. */
 static void ws__release(ws_conn *conn)
 {
@@ -8251,7 +8335,7 @@ static void ws__release(ws_conn *conn)
 #ifndef WS_NO_SERVER
     if (conn->core.phase == WS__PHASE_HTTP && !(conn->life & WS__ANSWERED) &&
         !conn->cfg->set.ask)
-        ws_http_reply(conn, 426, NULL, "WebSocket only\n", 15);
+        ws__reply(conn, 426, NULL, "WebSocket only\n", 15);
 #endif
     if (rx && rx->pos == rx->len && !rx->reader.op && !rx->reads_body && !rx->msg &&
         (conn->core.phase == WS__PHASE_FRAMES || conn->core.phase == WS__PHASE_BODY))
@@ -8521,8 +8605,8 @@ static int ws__payload_coded(ws_conn *conn, ws__span *in, size_t part, ws_event 
         ws__coder_end(conn->cfg, ext->set, &ext->in);
     reader->in_frame = ws__frame_left(rx) || ext->pending || (reader->fin && !r);
     if (!reader->in_frame)
-        conn->taken += rx->eaten;   /* till then a fault is told at its
-                                                       beginning */
+        /* till then a fault is told at its beginning */
+        conn->taken += rx->eaten;
     if (r || (rx->parts && ext->len) || (set->frames && !reader->in_frame))
         return ws__coded_event(conn, r, ev);
     return reader->in_frame ? 0 : -1;
@@ -8710,7 +8794,7 @@ static int ws__frame_step(ws_conn *conn, ws__span *in, ws_event *ev)
         return ws__payload(conn, in, ev);
     if (in->p == in->end)
         return 0;
-    r = reader->op ? 0 : ws__short_message(conn, in, ev);
+    r = WS__FAST && !reader->op ? ws__short_message(conn, in, ev) : 0;
     return r ? r : ws__frame_any(conn, in, ev);
 }
 
@@ -9001,7 +9085,8 @@ static int ws__step(ws_conn *conn, ws__span *in, ws_event *ev)
             r = ws__shake_step(conn, in, ev);
         else if (conn->core.phase == WS__PHASE_FRAMES && !ws__held_back(conn))
             r = ws__frame_step(conn, in, ev);
-        else if (conn->core.phase == WS__PHASE_READING && !ws__held_back(conn))
+        else if (WS__HTTP && conn->core.phase == WS__PHASE_READING &&
+                 !ws__held_back(conn))
             r = ws__read_step(conn, in, ev);
         else
             r = 0;
@@ -9074,7 +9159,7 @@ static int ws__must_end(const ws_conn *conn) { (void)conn; return 0; }
 static int ws__must_end(const ws_conn *conn);
 #endif
 
-#ifndef WS_NO_SERVER
+#ifdef WS__ANSWERS
 
 /* When a peer that takes nothing of a body has missed a beat; or, with WS__PINGED, is
    taken for dead. */
@@ -9110,7 +9195,7 @@ static uint32_t ws__due(const ws_conn *conn, uint32_t now)
     if (ws__connects(conn))
         return ws__connect_due(conn, now);
 #endif
-#ifndef WS_NO_SERVER
+#ifdef WS__ANSWERS
     if (ws__core_time(&conn->core) == WS__TIME_BEATS)
         return ws__body_due(conn, now);
 #endif
@@ -9135,7 +9220,7 @@ static int ws__refusal_shown(ws_conn *conn)
     return 1;
 }
 
-#ifndef WS_NO_SERVER
+#ifdef WS__ANSWERS
 
 static void ws__fill_copy(void *data, void *at, size_t n) { memcpy(at, data, n); }
 static int ws__body_put(ws_conn *conn, size_t n, void (*fill)(void *, void *, size_t),
@@ -9244,7 +9329,7 @@ static void ws__expired(ws_conn *conn)
         return;
     if (ws__must_end(conn))
         ws__give_up(conn);
-#ifndef WS_NO_SERVER
+#ifdef WS__ANSWERS
     else if (ws__core_time(&conn->core) == WS__TIME_BEATS)
         ws__beat(conn);
 #endif
@@ -9597,8 +9682,8 @@ static void ws__tell_time(ws_conn *conn, uint64_t now)
 {
     uint32_t t = (uint32_t)now, step = t - conn->now;
 
-    if (!(conn->life & WS__TICKED) || (int32_t)step < 0) {     /* first call, or clock set
-                                                               back */
+    /* first call, or clock set back */
+    if (!(conn->life & WS__TICKED) || (int32_t)step < 0) {
         ws__core_shift(&conn->core, step);
         if (ws__more_of(conn))
             ws__more_of(conn)->beat_at += step;
@@ -9688,7 +9773,8 @@ static int ws__admit(ws_conn *conn, uint64_t wire)
     if (ws__is_blocking(conn) && ws__too_much(conn, wire) && !set->drop_oldest &&
         !set->drop_slow)
         return ws__await(conn, wire, NULL);
-    if (conn->loop && (!ws__cork_of(conn) || (ws__ext_of(conn) && !ws__cork_of(conn)->total)) &&
+    if (conn->loop && (!ws__cork_of(conn) ||
+                       (ws__ext_of(conn) && !ws__cork_of(conn)->total)) &&
         !ws__awaits_room(conn) &&
         ws__too_much(conn, wire))
         ws__flush(conn);
@@ -10035,7 +10121,8 @@ static int ws__news_frame(ws_conn *conn, ws__news *news, ws__shared **out)
         if (set && set->set) {
             *out = set->frame;
         } else {
-            r = ws__shared_coded(set ? news->cfg : conn->cfg, ws__more_of(conn)->ext, &frame,
+            r = ws__shared_coded(set ? news->cfg : conn->cfg, ws__more_of(conn)->ext,
+                                 &frame,
                                  &news->payload, out);
             if (r)
                 return r;
@@ -10114,7 +10201,8 @@ static int ws__news_shares(const ws_conn *conn, const ws__news *news)
 
     return n >= WS__SHARE_MIN && n <= conn->cfg->set.fragment &&
            !WS__IS_CLIENT(&conn->core) && !ws__is_fixed(conn) &&
-           (!ws__more_of(conn) || !ws__encodes(conn, news->op, n) || ws__more_of(conn)->ext->out.alone);
+           (!ws__more_of(conn) || !ws__encodes(conn, news->op, n) ||
+            ws__more_of(conn)->ext->out.alone);
 }
 
 /* Gives a message to one of its receivers. */
@@ -10287,7 +10375,7 @@ WS_API int ws_close(ws_conn *conn, int code, const char *reason)
         return WS_ERR_ARGUMENT;
     if (ws__stop_trying(conn))
         return 0;
-#ifndef WS_NO_SERVER
+#ifdef WS__ANSWERS
     if (ws__sends(&conn->core, WS__SENDS_BODY))
         return ws_http_end(conn);
 #endif
@@ -10392,16 +10480,18 @@ static int ws__reply(ws_conn *conn, int status, const ws_header *headers,
     return 0;
 }
 
+#ifdef WS__ANSWERS
 WS_API int ws_http_reply(ws_conn *conn, int status, const ws_header *headers,
                          const void *body, size_t n)
 {
     ws__sane(conn);
     if (!conn || status < 200 || status > 999 || (!body && n))
         return WS_ERR_ARGUMENT;
-    return conn->life & WS__ASKED ? WS_ERR_STATE
-                                 : ws__reply(conn, status, headers, (const char *)body,
-                                             n);
+    if (conn->life & WS__ASKED)
+        return WS_ERR_STATE;
+    return ws__reply(conn, status, headers, (const char *)body, n);
 }
+#endif
 
 WS_API int ws_reject(ws_conn *conn, int status, const ws_header *headers,
                      const char *text)
@@ -10440,6 +10530,8 @@ WS_API int ws_accept(ws_conn *conn, const ws_answer *answer)
 }
 
 /* ---- answers that go on ---- */
+
+#ifdef WS__ANSWERS
 
 /* The request on show is HTTP/1.1, not 1.0. */
 static int ws__request_modern(const ws_conn *conn)
@@ -10596,6 +10688,7 @@ WS_API int ws_http_beat(ws_conn *conn, const char *text, uint32_t ms)
     return 0;
 }
 
+#endif /* WS__ANSWERS */
 #endif /* WS_NO_SERVER */
 
 #ifndef WS_NO_CLIENT
@@ -11920,8 +12013,8 @@ static ptrdiff_t ws__tls_result(ws__tls_end *tls, int code)
                                        : "stream cut off without close_notify");
     words = ws__text_in(tls->text, sizeof tls->text);
     tls->stage = WS__TLS_FAILED;
-    if (code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)      /* mbedTLS does not tell the
-                                                               client */
+    /* mbedTLS does not tell the client */
+    if (code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)
         mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
                                        MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
     if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || code == WS__TLS_BAD_CERT ||
@@ -14159,8 +14252,8 @@ static int ws__connected(const ws_conn *conn)
    the connection ends when that is used up. */
 static void ws__write_failed(ws_conn *conn)
 {
-    if (conn->core.phase == WS__PHASE_ENDING) {     /* it is closing: nothing that came
-                                                    matters */
+    /* it is closing: nothing that came matters */
+    if (conn->core.phase == WS__PHASE_ENDING) {
         ws__fail(conn, WS_ERR_IO);
         return;
     }
@@ -15086,8 +15179,8 @@ static int ws__poller_wait(ws_loop *loop, int ms)
         ws__ready *out = &loop->ready[loop->ready_count];
         short r = loop->polls[i].revents;
         if (!r || loop->polls[i].fd == WS__NO_SOCK)
-            continue;  /* WSAPoll says no socket is
-                                                               bad */
+            /* WSAPoll says no socket is bad */
+            continue;
         out->key = ws__poll_key(loop, i);
         out->wants = (r & POLLIN ? WS_WANT_READ : 0) | (r & POLLOUT ? WS_WANT_WRITE : 0) |
                      (r & (POLLERR | POLLHUP | POLLNVAL) ? WS__HANGUP : 0);
@@ -15480,7 +15573,8 @@ static void ws__group_free(ws_loop *loop, ws__group *group)
    so that it takes as long as the shorter list. */
 static ws__member *ws__member_of(const ws_conn *conn, const ws__group *group)
 {
-    ws__member *member = group->members, *o = ws__more_of(conn) ? ws__more_of(conn)->groups : NULL;
+    ws__member *member = group->members;
+    ws__member *o = ws__more_of(conn) ? ws__more_of(conn)->groups : NULL;
 
     for (; member && o; member = member->next, o = o->other) {
         if (member->conn == conn)
@@ -15599,8 +15693,8 @@ static ws__piece *ws__loop_pieces(ws_loop *loop, int *few)
 static int ws__cork_flush(ws_conn *conn)
 {
     ws__gather *gather = ws__cork_of(conn);
-    size_t sent = 0, left, edge = 0, done = 0;  /* edge: a border of frames, done: bytes
-                                                   seen */
+    /* edge: a border of frames, done: bytes seen */
+    size_t sent = 0, left, edge = 0, done = 0;
     int i, bad = 0;
 
     if (gather->total && !(conn->line & WS__NO_OUTPUT)) {
@@ -15650,9 +15744,9 @@ static void ws__watch(ws_loop *loop, ws_conn *conn)
         wants = WS_WANT_READ;
     if (conn->fd == WS__NO_SOCK || conn->wants == wants)
         return;
+    /* hung up */
     if (conn->wants == WS__UNWATCHED && !wants && conn->line & WS__NO_OUTPUT)
-        return; /* hung
-                                                                                     up */
+        return;
     if (!ws__poller_set(loop, conn->fd, (uintptr_t)conn, conn->wants, wants))
         conn->wants = (uint8_t)wants;
     else if (!(conn->place & WS__LINGERS))
@@ -15815,8 +15909,8 @@ static void ws__loop_receive(ws_loop *loop, ws_conn *conn)
         if (ws__rx_append(conn, base, (size_t)got))
             ws__fail(conn, WS_ERR_MEMORY);
         if (conn->core.phase == WS__PHASE_HEAD)
-            memset(base, 0, (size_t)got);    /* others read
-                                                                               here */
+            /* others read here */
+            memset(base, 0, (size_t)got);
     }
 }
 
@@ -15869,8 +15963,8 @@ static void ws__loop_visit(ws_loop *loop, ws_conn *conn, int found)
 
     if (overdue)
         loop->now = ws__clock();      /* others' events may have taken long */
-    if (conn->place & WS__LINGERS) {      /* until its time is over: what it still sends
-                                           is dropped */
+    /* until its time is over: what it still sends is dropped */
+    if (conn->place & WS__LINGERS) {
         if (found) {
             ptrdiff_t got = ws__sock_read(conn->fd, loop->buf, WS__WASTE_SIZE, 0);
             if (got <= 0 && got != WS_IO_WANT_READ)
@@ -16034,8 +16128,8 @@ static void ws__accept_refuse(ws_loop *loop, ws__listener *listener, ws__sock fd
     conn->user = listener->cfg->set.user;
     ws__fail(conn, WS_ERR_LIMIT);
     if (ws__serves_tls(&listener->cfg->set))
-        ws__drop_output(conn);    /* no plain words to a TLS
-                                                                peer */
+        /* no plain words to a TLS peer */
+        ws__drop_output(conn);
 }
 
 static void ws__loop_accept(ws_loop *loop, ws__listener *listener)
@@ -16434,8 +16528,8 @@ WS_API void ws_loop_free(ws_loop *loop)
     cfg = loop->cfg;
     loop->foreign = loop->process != ws__process();
     if (loop->foreign)
-        ws__poller_close(loop);    /* as long as it is open it is the parent's
-                                               too */
+        /* as long as it is open it is the parent's too */
+        ws__poller_close(loop);
     for (i = 1; i <= loop->heap_count; i++)
         ws__loop_drop(loop->heap[i]);
     while (loop->queue) {
@@ -16581,8 +16675,8 @@ WS__APART int ws__listen_tcp(const char *address, int share, ws__sock out[2])
     if (r)
         return ws__lookup_fault(r);
     r = -1;
-    for (pass = *host ? 1 : 0; r && !half && pass < 2; pass++)  /* no host: IPv6 takes
-                                                                   both */
+    /* no host: IPv6 takes both */
+    for (pass = *host ? 1 : 0; r && !half && pass < 2; pass++)
         for (info = all; r && !half && info; info = info->ai_next)
             for (tries = 0; r && tries < 8 &&
                  (pass || info->ai_family == AF_INET6); tries++) {
@@ -17091,7 +17185,7 @@ WS_API int ws_publish(ws_loop *loop, const char *group, ws_conn *except, int op,
     return ws__publish(loop, group, except, &news);
 }
 
-#ifndef WS_NO_SERVER
+#ifdef WS__ANSWERS
 
 WS_API int ws_http_publish(ws_loop *loop, const char *group, ws_conn *except,
                            const void *data, size_t n)
@@ -17136,6 +17230,9 @@ WS_API int ws_http_publish_fill(ws_loop *loop, const char *group, ws_conn *excep
     return took;
 }
 
+#endif /* WS__ANSWERS */
+
+#ifndef WS_NO_SERVER
 WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data,
                         size_t n)
 {

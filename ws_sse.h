@@ -70,7 +70,8 @@ THREADS, ERRORS
 SWITCHES (define before every include, or "impl" before that with WS_SSE_IMPLEMENTATION)
     WS_SSE_IMPLEMENTATION  impl  compile the bodies here
     WS_STATIC                    all functions static, private to files with the bodies
-    WS_NO_SERVER, WS_NO_CLIENT, WS_NO_SOCKETS    those of ws.h: leave out what needs them
+    WS_NO_SERVER, WS_NO_CLIENT, WS_NO_SOCKETS, WS_NO_HTTP
+                                 those of ws.h: leave out what needs them
     WS_ASSERT(truth)       impl  a macro of yours: the library's own invariants, for tests
 */
 #ifndef WS_SSE_H_INCLUDED
@@ -199,7 +200,8 @@ WS_SSE_API void ws_sse_parser_restart(ws_sse_parser *parser);
 
 /* ==== >>server ====================================================================== */
 
-#if defined(WS_H_INCLUDED) && !defined(WS_NO_SERVER) && !defined(WS_SSE__SERVER)
+#if defined(WS_H_INCLUDED) && !defined(WS_NO_SERVER) && !defined(WS_NO_HTTP) && \
+    !defined(WS_SSE__SERVER)
 #define WS_SSE__SERVER
 
 /* 1 if a WS_EV_HTTP requests an event stream: its Accept has text/event-stream. */
@@ -268,7 +270,7 @@ WS_SSE_API int ws_sse_replay(ws_conn *conn, const ws_sse_ring *ring, const char 
 /* ==== >>client ====================================================================== */
 
 #if defined(WS_H_INCLUDED) && !defined(WS_NO_CLIENT) && !defined(WS_NO_SOCKETS) && \
-    !defined(WS_SSE__CLIENT)
+    !defined(WS_NO_HTTP) && !defined(WS_SSE__CLIENT)
 #define WS_SSE__CLIENT
 
 /* Follows one stream, over reconnections. Fields are private but error and conn. */

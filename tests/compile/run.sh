@@ -122,7 +122,7 @@ can() {     # can COMPILER FLAGS: links an empty program with them
     echo 'int main(void) { return 0; }' >$out/empty.c
     "$@" $out/empty.c -o $out/empty >/dev/null 2>&1 && $out/empty
 }
-sources="impl.c twice.c no_sockets.c no_malloc.c no_client.c no_server.c no_simd.c no_threads.c no_extensions.c loopback.c lwip.c"
+sources="impl.c twice.c no_sockets.c no_malloc.c no_client.c no_server.c no_simd.c no_threads.c no_extensions.c no_http.c loopback.c lwip.c"
 
 # what a switch leaves out: calls that cannot work without it
 server="ws_server_new ws_accept ws_reject ws_http_reply ws_http_begin ws__http_begin ws_http_write ws_http_end ws_http_fill
@@ -134,7 +134,9 @@ sockets="ws_connect ws_recv ws_open ws_resolved ws_adopt ws_detach ws_fd ws_want
     ws_loop_free ws_listen ws_listen_port ws_listen_tls ws_unlisten ws_dial ws_poll ws_poll_until ws_post
     ws_wake ws_each ws_join ws_leave ws_publish ws_broadcast ws_http_publish ws_http_publish_fill
     ws_publish_latest ws_shutdown ws_loop_now ws_loop_count ws_loop_error_text ws_remote"
-server=$(echo $server) client=$(echo $client) sockets=$(echo $sockets)
+http="ws_http_reply ws_http_begin ws__http_begin ws_http_write ws_http_end ws_http_fill ws_http_beat
+    ws_http_publish ws_http_publish_fill"
+http=$(echo $http) server=$(echo $server) client=$(echo $client) sockets=$(echo $sockets)
 
 for cc in gcc clang; do
     have $cc || continue
@@ -174,6 +176,7 @@ for cc in gcc clang; do
             for d in "" -DWS_STATIC; do
                 add "$cc-switches" object "$cc -std=c99 $strict $a $b $c $d" impl_only.c
             done
+            add "$cc-switches" object "$cc -std=c99 $strict $a $b $c -DWS_NO_HTTP -DWS_NO_TEXT" impl_only.c
         done; done
     done
     m32="-m32 -idirafter /usr/include/x86_64-linux-gnu"
@@ -219,6 +222,10 @@ if command -v gcc >/dev/null 2>&1; then     # poll and kqueue instead of epoll; 
     add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_SOCKETS : $sockets"
     add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_SOCKETS WS_NO_SERVER : $sockets $server"
     add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_SOCKETS WS_NO_CLIENT : $sockets $client"
+    add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_HTTP : $http"
+    for f in tests/test_codec.c tests/test_transcripts.c; do    # by bytes, without short ways
+        add gcc-Os run "gcc -std=gnu99 -Os -Itests -pthread $strict -Wno-conversion -Wno-sign-conversion" $f
+    done
     add gcc-field_46 run "gcc -std=c99 -pthread $strict" sigpipe.c
     add gcc-field_48 run "gcc -std=c99 -pthread $strict" bsd.c
     android="-D__ANDROID__ -D__ANDROID_API__=24 -Dgetentropy=there_is_no_such_function"
