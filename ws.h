@@ -1,4 +1,4 @@
-/* ws.h - v0.1.0 - WebSocket client and server in one header (RFC 6455). MIT, see the end.
+/* ws.h - v0.2.0 - WebSocket client and server in one header (RFC 6455). MIT, see the end.
 
 DO THIS
     In ONE source file, before the include:
@@ -209,9 +209,9 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
 /* ==== >>version ===================================================================== */
 
 #define WS_VERSION_MAJOR 0
-#define WS_VERSION_MINOR 1
+#define WS_VERSION_MINOR 2
 #define WS_VERSION_PATCH 0
-#define WS_VERSION_STRING "0.1.0"
+#define WS_VERSION_STRING "0.2.0"
 
 /* ==== >>types ======================================================================= */
 
@@ -1051,13 +1051,13 @@ WS_API int ws_http_beat(ws_conn *c, const char *text, uint32_t ms);
    that name in cfg.headers, and of the one set before; value "": none at all of that
    name; NULL: cfg.headers as they are. Both are copied. 0, or nothing changed:
    WS_ERR_ARGUMENT (not fit for a header, or cfg.memory) or WS_ERR_MEMORY. */
-WS_API int ws_next_header(ws_conn *c, const char *name, const char *value);
+WS_API int ws_reconnect_header(ws_conn *c, const char *name, const char *value);
 
 /* This try counts as a success, however short it was: the next one comes ms later, or up
    to a quarter more by chance. ms takes the place of cfg.reconnect: while tries fail it
    is doubled up to cfg.reconnect_max (or ms, if that is more), and no wait is shorter
    than ms. A wait that runs already is not changed. */
-WS_API void ws_next_delay(ws_conn *c, uint32_t ms);
+WS_API void ws_reconnect_delay(ws_conn *c, uint32_t ms);
 #endif
 
 /* ---- asking ---- */
@@ -4628,7 +4628,7 @@ typedef struct ws__cfg {
 typedef struct ws__client {
     ws__cfg cfg;                /* its own. First: conn->cfg leads here */
     char *moved;                /* where redirects led, NULL: nowhere */
-    char *next_line;            /* of ws_next_header, NULL: none */
+    char *next_line;            /* of ws_reconnect_header, NULL: none */
     struct ws__rx *parked;    /* blocking: shows an event, while more is read elsewhere */
     uint32_t reconnect;         /* ms of the first wait; 0: no new tries */
     uint32_t delay;             /* ms waited before this try, 0: it is the first */
@@ -4641,7 +4641,8 @@ typedef struct ws__client {
     uint8_t as_get;             /* a redirect said: without the body */
     uint8_t to_follow;          /* the answer was a redirect */
     uint8_t close_ahead;        /* blocking: the peer's Close was read while sending */
-    uint8_t delay_set;          /* by ws_next_delay: no wait is shorter than reconnect */
+    uint8_t delay_set;          /* by ws_reconnect_delay: no wait is shorter than
+                                   reconnect */
     char accept[29];            /* the Sec-WebSocket-Accept to expect */
     uint8_t key_count;
     uint8_t keys[64];           /* masks drawn in advance from the system's source */
@@ -7943,8 +7944,8 @@ static void ws__put_own_lines(ws__text *text, const ws__client *client, ws_str l
     }
 }
 
-/* The application's header lines, the one of ws_next_header in place of others of its
-   name. */
+/* The application's header lines, the one of ws_reconnect_header in place of others of
+   its name. */
 static void ws__put_own(ws__text *text, const ws__client *client)
 {
     ws_str next = ws__cstr(client->next_line), name = ws__line_name(next);
@@ -10692,7 +10693,7 @@ WS_API int ws_http_beat(ws_conn *conn, const char *text, uint32_t ms)
 #endif /* WS_NO_SERVER */
 
 #ifndef WS_NO_CLIENT
-WS_API int ws_next_header(ws_conn *conn, const char *name, const char *value)
+WS_API int ws_reconnect_header(ws_conn *conn, const char *name, const char *value)
 {
     ws_header header[2];
     size_t n;
@@ -10720,7 +10721,7 @@ WS_API int ws_next_header(ws_conn *conn, const char *name, const char *value)
     return 0;
 }
 
-WS_API void ws_next_delay(ws_conn *conn, uint32_t ms)
+WS_API void ws_reconnect_delay(ws_conn *conn, uint32_t ms)
 {
     ws__client *client;
 
@@ -17330,6 +17331,10 @@ WS_API void ws_free(ws_conn *conn)
 #endif /* WS_IMPLEMENTATION */
 
 /* ==== >>history ========================================================================
+   0.2.0  RFC 6455 as a core of its own; WS_NO_HTTP, WS_NO_TEXT; fields of another role
+          are errors. Renamed (tests/rename-0.1-0.2.sed carries a program over):
+          ws_next_header  ws_reconnect_header
+          ws_next_delay   ws_reconnect_delay
    0.1.0  engine and drivers, handshake control, proxies, groups, plain HTTP, TLS,
    compression */
 

@@ -1,4 +1,4 @@
-/* ws_sse.h - v0.1.0 - Server-Sent Events: writer and reader in one header. MIT, see end.
+/* ws_sse.h - v0.2.0 - Server-Sent Events: writer and reader in one header. MIT, see end.
 
 DO THIS
     In ONE source file, before the include:
@@ -1487,7 +1487,7 @@ static uint32_t ws_sse__delay(const ws_sse_reader *reader)
 static void ws_sse__set_delay(ws_sse_reader *reader)
 {
     reader->retry = reader->parser.retry;
-    ws_next_delay(reader->conn, ws_sse__delay(reader));
+    ws_reconnect_delay(reader->conn, ws_sse__delay(reader));
 }
 
 /* Is the response an event stream, and not compressed, which nobody asked for? */
@@ -1520,9 +1520,9 @@ static int ws_sse__pass_id(ws_sse_reader *reader)
 
     if (!reader->reconnect || !reader->parser.id_new)
         return 0;
-    error = ws_next_header(reader->conn, name, ws_sse_last_id(&reader->parser));
+    error = ws_reconnect_header(reader->conn, name, ws_sse_last_id(&reader->parser));
     if (error == WS_ERR_ARGUMENT)               /* the id is not valid in a header */
-        error = ws_next_header(reader->conn, name, "");
+        error = ws_reconnect_header(reader->conn, name, "");
     if (!error)
         reader->parser.id_new = 0;
     return error;
@@ -1590,6 +1590,7 @@ WS_SSE_API int ws_sse_take(ws_sse_reader *reader, const ws_event *conn_event,
 #endif /* WS_SSE_IMPLEMENTATION */
 
 /* ==== >>history ========================================================================
+   0.2.0  its invariants are asserted; WS_NO_HTTP leaves server and client out
    0.1.0  writer and reader, server and client */
 
 /* ==== >>license ========================================================================

@@ -45,6 +45,15 @@ for h in $headers; do
     } | check "the versions in $h agree"
 done
 
+# Each rename leads from a name that is gone to one that is there.
+sed -n 's|^s/.b\(.*\).b/\(.*\)/g$|\1 \2|p' tests/rename-*.sed >$tmp/renames
+{ [ -s $tmp/renames ] || echo "no renames were found"
+  while read -r old new; do
+      sed '/^\/\* ==== >>history/,$d' $headers | grep -qw "$old" && echo "$old is still there"
+      grep -qw "WS_\(SSE_\)\{0,1\}API .*$new" $headers || echo "$new is no function"
+  done <$tmp/renames
+} | check "the renames are those that were made"
+
 grep -n "$(printf '\t')" $sources /dev/null | check "no tabs"
 grep -n ' $' $sources Makefile README.md tests/*.sh tests/*/*.sh .ci/run /dev/null |
     check "no blanks at the end of a line"

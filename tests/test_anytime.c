@@ -138,11 +138,11 @@ static int call(int which, ws_conn *c)
     case 30: ws_http_write(c, big, sizeof big); break;
     case 31: ws_http_end(c); break;
     case 32:
-        ws_next_header(c, "X", "y");
-        ws_next_header(c, "X", NULL);
-        ws_next_header(c, NULL, "y");
+        ws_reconnect_header(c, "X", "y");
+        ws_reconnect_header(c, "X", NULL);
+        ws_reconnect_header(c, NULL, "y");
         break;
-    case 33: ws_next_delay(c, 10); break;
+    case 33: ws_reconnect_delay(c, 10); break;
     case 34:
         ws_state(c);
         ws_done(c);

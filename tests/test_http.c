@@ -361,7 +361,7 @@ static long client_run(long fail_at, const answer *a)
     cfg.body_size = 4;
     w.h.fail_at = fail_at;
     client_new(&s, &w, &cfg, &g);
-    ws_next_header(s.c, "Last-Event-ID", "7");
+    ws_reconnect_header(s.c, "Last-Event-ID", "7");
     for (i = 0; a->text[i]; i++) side_feed(&s, a->text + i, 1);
     if (s.c) { side_end(&s); CHECK_INT(s.closes, 1); }
     if (w.h.failed && s.c && s.error)

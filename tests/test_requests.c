@@ -2191,7 +2191,7 @@ TEST(next_header_stays)
         char text[2000] = "";
 
         c = ws_client_new(URL, &cfg);
-        CHECK_INT(ws_next_header(c, names[k], "s3cret"), 0);
+        CHECK_INT(ws_reconnect_header(c, names[k], "s3cret"), 0);
         ws_output(c, &n);
         ws_output_done(c, n);
         ws__client_of(c)->crossed = (uint8_t)crossed;
@@ -2255,7 +2255,7 @@ TEST(next_header_replaces)
     c = ws__client_new(URL, &cfg, &cfg, 1, 1);
     for (i = 0; i < COUNT(t); i++) {
         const char *v;
-        CHECK_INT(ws_next_header(c, t[i].name, t[i].value), t[i].r);
+        CHECK_INT(ws_reconnect_header(c, t[i].name, t[i].value), t[i].r);
         next_request(c, &out);
         v = head_field(&out, "Authorization", &n);
         CHECK_INT(n, t[i].times);
@@ -2269,7 +2269,7 @@ TEST(next_header_replaces)
         CHECK_STR(c->cfg->lines + strlen(c->cfg->lines) + 1, c->cfg->lines);
     }
     w.h.fail_at = w.h.calls + 1;
-    CHECK_INT(ws_next_header(c, "Authorization", "t3"), WS_ERR_MEMORY);
+    CHECK_INT(ws_reconnect_header(c, "Authorization", "t3"), WS_ERR_MEMORY);
     next_request(c, &out);
     CHECK_STR(head_field(&out, "Authorization", &n), "t0");
     buf_free(&out);
@@ -2345,7 +2345,7 @@ static int headers_given(int where, const ws_header *h, buf *out)
         }
     }
     if (where == OF_NEXT) {
-        r = ws_next_header(s.c, h->name, h->value);
+        r = ws_reconnect_header(s.c, h->name, h->value);
         next_request(s.c, out);
     } else if (!in_cfg || !r) {
         side_pull(&s);
@@ -2421,11 +2421,11 @@ TEST(headers_in_place)
         if (http) cfg.method = "GET";
         if (k & 1) cfg.headers = own;
         c = ws_client_new("ws://u:p@example.com/", &cfg);
-        if (k & 2) CHECK_INT(ws_next_header(c, "Authorization", "next"), 0);
+        if (k & 2) CHECK_INT(ws_reconnect_header(c, "Authorization", "next"), 0);
         next_request(c, &out);
         CHECK_FIELD(&out, "Authorization", k & 2 ? "next" : k & 1 ? "own" : "Basic dTpw");
         CHECK_FIELD(&out, "Origin", k & 1 ? "http://own" : http ? NULL : "http://cfg");
-        ws_next_header(c, "Origin", "");
+        ws_reconnect_header(c, "Origin", "");
         next_request(c, &out);
         CHECK_FIELD(&out, "Origin", NULL);
         buf_free(&out);

@@ -128,7 +128,7 @@ sources="impl.c twice.c no_sockets.c no_malloc.c no_client.c no_server.c no_simd
 server="ws_server_new ws_accept ws_reject ws_http_reply ws_http_begin ws__http_begin ws_http_write ws_http_end ws_http_fill
     ws_http_beat ws_adopt ws_listen ws_listen_port ws_listen_tls ws_unlisten ws_broadcast ws_http_publish
     ws_http_publish_fill"
-client="ws_client_new ws_connect ws_open ws_resolved ws_dial ws_next_header ws_next_delay ws_tunnel_init
+client="ws_client_new ws_connect ws_open ws_resolved ws_dial ws_reconnect_header ws_reconnect_delay ws_tunnel_init
     ws_tunnel_output ws_tunnel_output_done ws_tunnel_feed ws_tunnel_feed_end"
 sockets="ws_connect ws_recv ws_open ws_resolved ws_adopt ws_detach ws_fd ws_wants ws_step ws_loop_new
     ws_loop_free ws_listen ws_listen_port ws_listen_tls ws_unlisten ws_dial ws_poll ws_poll_until ws_post

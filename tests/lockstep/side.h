@@ -413,8 +413,8 @@ static void call_ask(end *e)
     ws_set_user(e->c, e);
     say("  user %d fd %d\n", ws_user(e->c) == e, (int)ws_fd(e->c));
     if (e->client && seldom(4)) {
-        say_result("header", ws_next_header(e->c, "X-Next", seldom(4) ? NULL : "1"));
-        ws_next_delay(e->c, dice(300));
+        say_result("header", ws_reconnect_header(e->c, "X-Next", seldom(4) ? NULL : "1"));
+        ws_reconnect_delay(e->c, dice(300));
     }
     if (e->p->driver == STEP && seldom(12)) {
         say_result("detach", (int)ws_detach(e->c, &rest, &n));

@@ -1,0 +1,3 @@
+# Carries a program from 0.1 over to 0.2: sed -i -E -f rename-0.1-0.2.sed FILE...
+s/\bws_next_header\b/ws_reconnect_header/g
+s/\bws_next_delay\b/ws_reconnect_delay/g
