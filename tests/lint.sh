@@ -45,6 +45,22 @@ for h in $headers; do
     } | check "the versions in $h agree"
 done
 
+# How dense the headers are to read, section by section.
+: >$tmp/dense
+for h in $headers; do
+    echo "$h: section, lines of code, branches and names of one letter in 100, ifs of one line"
+    awk -f tests/density.awk $h >$tmp/density
+    sed 's/^/    /' $tmp/density
+    awk -v h=$h 'FNR == NR { if ($1 == h) most[$2] = $3; next }
+        !($1 in most) { print h " " $1 ": tests/density.most does not know it" }
+        $3 > most[$1] { print h " " $1 ": " $3 " branches in 100 lines, at most " most[$1] }
+        $5 { print h " " $1 ": " $5 " ifs of one line" }
+        { lines += $2; letters += $2 * $4 }
+        END { if (letters > 10 * lines) print h ": " letters / lines " % of names have one letter" }
+    ' tests/density.most $tmp/density >>$tmp/dense
+done
+check "density as tests/density.most allows" <$tmp/dense
+
 # Each rename leads from a name that is gone to one that is there.
 sed -n 's|^s/.b\(.*\).b/\(.*\)/g$|\1 \2|p' tests/rename-*.sed >$tmp/renames
 { [ -s $tmp/renames ] || echo "no renames were found"
