@@ -3304,10 +3304,12 @@ static int ws__core_clear(ws__reader *reader, const ws_config *rules, const uint
                           size_t n, int end, size_t *good)
 {
     uint32_t most = rules->max_message;
-    size_t fits = most != WS_NO_LIMIT &&
-        n > most - reader->size ? (size_t)(most - reader->size) : n;
+    size_t fits = n;
+    int fault;
 
-    int fault = ws__text_judge(reader->op, &reader->utf8, p, fits, end && fits == n,
+    if (most != WS_NO_LIMIT && n > most - reader->size)
+        fits = (size_t)(most - reader->size);
+    fault = ws__text_judge(reader->op, &reader->utf8, p, fits, end && fits == n,
                                good);
 
     WS_ASSERT(reader->op && *good <= fits && fits <= n);
@@ -3783,8 +3785,7 @@ static int ws__target_valid(ws_str target)
     if (target.data[i] == '/' || target.data[i] == '?')
         return 0;
     return ws_str_is(scheme, "http") || ws_str_is(scheme, "https") ||
-        ws_str_is(scheme, "ws") ||
-           ws_str_is(scheme, "wss");
+           ws_str_is(scheme, "ws") || ws_str_is(scheme, "wss");
 }
 
 /* 24 characters that decode to 16 bytes. Real clients leave bits in the last letter that
@@ -3825,8 +3826,9 @@ static int ws__upgrade_judge(const ws__request *request, int modern, int *hint)
         *hint = WS__HINT_UPGRADE_LOST;
         return WS_ERR_UPGRADE;
     }
-    return request->keys && !request->connection &&
-        !modern ? ws__connection_lost(request, hint) : 0;
+    if (request->keys && !request->connection && !modern)
+        return ws__connection_lost(request, hint);
+    return 0;
 }
 
 /* 4.2.1. 0: a good WebSocket request, but for its Origin; WS_ERR_NOT_UPGRADE: plain HTTP;
@@ -5405,8 +5407,7 @@ static ws_extension *ws__keep_extensions(ws__text *text, const ws_config *cfg)
 
 static uint32_t ws__short_below(const ws_config *set)
 {
-    uint32_t least = set->max_message < set->max_frame ? set->max_message :
-        set->max_frame;
+    uint32_t least = ws__smaller(set->max_message, set->max_frame);
 
     if (set->frames)
         return 0;
@@ -6356,9 +6357,10 @@ static void ws__call_begin(ws_conn *conn);
 /* From now on the peer has so long for its part of closing, or to take more output. */
 static void ws__closing_begin(ws_conn *conn)
 {
-    uint32_t patience = ws__unsent(conn) ? ws__patience(conn) :
-        conn->cfg->set.close_timeout;
+    uint32_t patience = conn->cfg->set.close_timeout;
 
+    if (ws__unsent(conn))
+        patience = ws__patience(conn);
     if (ws__is_driven(conn))
         ws__read_clock(conn);        /* it may have slept */
     if (ws__awaits_end(conn))
@@ -7157,10 +7159,12 @@ static int ws__part_put(ws_conn *conn, int op, const void *data, size_t n, int l
 {
     ws_str value = ws__str((const char *)data, n);
     ws__ext *ext = ws__ext_of(conn);
-    int coded = ext && (conn->core.sending ? ext->part_coded :
-                        ws__encodes(conn, op, (size_t)-1)), r;
-    int frame = ws__core_part(&conn->core, op, last);
+    int frame = ws__core_part(&conn->core, op, last), coded = 0, r;
 
+    if (ext && conn->core.sending)
+        coded = ext->part_coded;
+    else if (ext)
+        coded = ws__encodes(conn, op, (size_t)-1);
     if (coded)
         r = ws__coded_put(conn, frame, &value, 1, n, (size_t)-1 / 4);
     if (coded && r == WS__PLAIN)
@@ -7619,8 +7623,9 @@ static int ws__route_choose(ws_conn *conn)
     for (route = all; route->path; route++) {
         if (!ws__path_fits(route->path, ws_path(conn)))
             continue;
-        place = route->protocol ? ws__offer_find(conn, route->protocol) :
-            WS__NOT_OFFERED - 1;
+        place = WS__NOT_OFFERED - 1;
+        if (route->protocol)
+            place = ws__offer_find(conn, route->protocol);
         if (place >= best)
             continue;
         best = place;
@@ -7662,9 +7667,11 @@ static const char *ws__answer_protocol(ws_conn *conn, const ws_answer *answer)
     }
     if (!*answer->protocol)
         return "";
-    return ws__token_valid(ws__cstr(answer->protocol)) &&
-           ws__offer_find(conn, answer->protocol) != WS__NOT_OFFERED ? answer->protocol :
-               NULL;
+    if (!ws__token_valid(ws__cstr(answer->protocol)))
+        return NULL;
+    if (ws__offer_find(conn, answer->protocol) == WS__NOT_OFFERED)
+        return NULL;
+    return answer->protocol;
 }
 
 /* Keeps the application's choice, where the configuration does not name it. */
@@ -8047,11 +8054,15 @@ static int ws__extension_answer(ws_conn *conn, ws_str value, const char **why)
         name = ws__extension_name(item, &params);
         for (extension = ws__extensions(conn->cfg); extension && extension->name &&
              !ws__extension_is(extension, name); extension++) {}
-        *why = !ws__extension_parses(item) ? "malformed"
-             : !extension || !extension->name ? "not offered"
-             : ws__ext_of(conn) ? "more than one"
-             : (extension->confirm)(extension->user, params, &agreed) ? "parameters" :
-                 NULL;
+        *why = NULL;
+        if (!ws__extension_parses(item))
+            *why = "malformed";
+        else if (!extension || !extension->name)
+            *why = "not offered";
+        else if (ws__ext_of(conn))
+            *why = "more than one";
+        else if ((extension->confirm)(extension->user, params, &agreed))
+            *why = "parameters";
         r = *why ? WS_ERR_EXTENSION : ws__ext_open(conn, extension, agreed, name, params);
     }
     return r;
@@ -9043,10 +9054,11 @@ static int ws__close_event(ws_conn *conn, ws_event *ev)
 static void ws__cut_off(ws_conn *conn)
 {
     const char *why = conn->line & WS__BROKEN ? ws__io_why(conn) : NULL;
-    int tls = why && ws__more_of(conn) && ws__more_of(conn)->layer;
+    int error = conn->line & WS__BROKEN ? WS_ERR_IO : WS_ERR_EOF;
 
-    ws__fail_with(conn, tls ? WS_ERR_TLS : conn->line & WS__BROKEN ? WS_ERR_IO :
-                  WS_ERR_EOF, why);
+    if (why && ws__more_of(conn) && ws__more_of(conn)->layer)
+        error = WS_ERR_TLS;
+    ws__fail_with(conn, error, why);
 }
 
 /* What is left to say when the input gives nothing more. */
@@ -9105,8 +9117,9 @@ static int ws__step(ws_conn *conn, ws__span *in, ws_event *ev)
         return 0;
     conn->owes &= (uint8_t)~WS__JUDGE_OWED;
     ws__judge(conn);
-    return conn->life & WS__FRESH &&
-        !held ? ws__step(conn, in, ev) : ws__late_event(conn, ev);
+    if (conn->life & WS__FRESH && !held)
+        return ws__step(conn, in, ev);          /* judging has shown a refusal */
+    return ws__late_event(conn, ev);
 }
 
 /* Pulls from the bytes that conn->rx holds. */
@@ -10788,8 +10801,9 @@ WS_API const char *ws_error_text(const ws_conn *conn)
 
 WS_API const char *ws_error_string(int error)
 {
-    return error > 0 || error < -WS__NUMBER_END ? ws__error_text(-1) :
-        ws__error_text(-error);
+    if (error > 0 || error < -WS__NUMBER_END)
+        return ws__error_text(-1);
+    return ws__error_text(-error);
 }
 
 WS_API int ws_is_client(const ws_conn *conn)
@@ -11001,8 +11015,8 @@ static ws_str ws__named_value(ws_str all, char mark, const char *name)
         pair = ws__trim(all.data, at, end);
         eq = ws__find(pair, 0, '=');
         if (pair.size && eq == n && !memcmp(pair.data, name, n))
-            return eq < pair.size ? ws__trim(pair.data, eq + 1, pair.size) :
-                ws__str("", 0);
+            return eq < pair.size ? ws__trim(pair.data, eq + 1, pair.size)
+                                  : ws__str("", 0);
     }
     return ws__str(NULL, 0);
 }
@@ -11117,8 +11131,9 @@ WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char
                                     &value))
         return 0;
     /* all of method and target, not only what stands before a CR LF of theirs */
-    return a.size == strlen(method) &&
-        b.size == strlen(target) ? (size_t)(text.at - buf) : 0;
+    if (a.size != strlen(method) || b.size != strlen(target))
+        return 0;
+    return (size_t)(text.at - buf);
 }
 
 /* ==== >>tunnel ====================================================================== */
@@ -12411,11 +12426,12 @@ WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host)
 WS_API size_t ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
 {
     const ws_io *io = conn ? ws__io(conn) : NULL;
-    const ws__tls_end *tls = io &&
-        io->read == ws__tls_read ? (const ws__tls_end *)io->user : NULL;
+    const ws__tls_end *tls = NULL;
     const mbedtls_x509_crt *cert = NULL;
     int r;
 
+    if (io && io->read == ws__tls_read)
+        tls = (const ws__tls_end *)io->user;
     ws__sane(conn);
     if (!buf || !n)
         return 0;
@@ -13476,8 +13492,8 @@ WS__APART void ws__dial_tunnel(ws_conn *conn)
     while (!tunnel->result) {
         size_t n;
         const void *out = ws_tunnel_output(tunnel, &n);
-        ptrdiff_t got = n ? ws__write(conn, out, n) :
-            ws__tunnel_read(conn, in, sizeof in);
+        ptrdiff_t got = n ? ws__write(conn, out, n)
+                          : ws__tunnel_read(conn, in, sizeof in);
         if (got == WS_IO_WANT_READ || got == WS_IO_WANT_WRITE)
             return;
         if (got <= 0 && ws__io_why(conn)) {
@@ -14468,8 +14484,9 @@ static int ws__receive(ws_conn *conn)
 
     if (!ws__phase_has(&conn->core, WS__KEEPS) && ws__wants_input(conn)) {
         at = ws__is_fixed(conn) ? NULL : ws__rx_room(conn, n);
-        return at ? ws__receive_waste(conn, at, n) :
-            ws__receive_waste(conn, few, sizeof few);
+        if (at)
+            return ws__receive_waste(conn, at, n);
+        return ws__receive_waste(conn, few, sizeof few);
     }
     if (exact && !ws__is_http(conn))
         n = ws__need(conn);
@@ -14764,8 +14781,9 @@ static int ws__await(ws_conn *conn, uint64_t wire, int (*busy)(const ws_conn *co
     ws__taking_begin(conn);
     while ((ws__too_much(conn, wire) || (busy && (busy)(conn))) && !ws_error(conn) &&
            !ws__close_is_ahead(conn)) {
-        int wants = reads &&
-            ws__wants_input(conn) ? WS_WANT_READ | WS_WANT_WRITE : WS_WANT_WRITE;
+        int wants = WS_WANT_WRITE;
+        if (reads && ws__wants_input(conn))
+            wants |= WS_WANT_READ;
         if ((int32_t)(conn->now - due) >= 0 && !ws__takes(conn, patience)) {
             ws__fail(conn, WS_ERR_SEND_TIMEOUT);
             break;
@@ -15095,9 +15113,11 @@ static int ws__poller_wait(ws_loop *loop, int ms)
         return errno == EINTR ? WS__INTERRUPTED : WS_ERR_POLLER;
     for (i = 0; i < n; i++) {
         loop->ready[i].key = (uintptr_t)change[i].udata;
-        loop->ready[i].wants = change[i].filter == EVFILT_READ ? WS_WANT_READ
-                          : change[i].flags & EV_EOF ? WS_WANT_WRITE | WS__HANGUP :
-                              WS_WANT_WRITE;
+        loop->ready[i].wants = WS_WANT_WRITE;
+        if (change[i].filter == EVFILT_READ)
+            loop->ready[i].wants = WS_WANT_READ;
+        else if (change[i].flags & EV_EOF)
+            loop->ready[i].wants = WS_WANT_WRITE | WS__HANGUP;
     }
     loop->ready_count = n;
     return 0;
@@ -16973,9 +16993,10 @@ static int ws__loop_add(ws_loop *loop, ws_conn *conn)
 #ifndef WS_NO_CLIENT
 WS_API ws_conn *ws_dial(ws_loop *loop, const char *url, const ws_config *cfg)
 {
-    ws_conn *conn = loop ? ws__client_new(url, cfg, ws__loop_from(loop, cfg), 0, 1) :
-        NULL;
+    ws_conn *conn = NULL;
 
+    if (loop)
+        conn = ws__client_new(url, cfg, ws__loop_from(loop, cfg), 0, 1);
     if (!conn)
         return NULL;
     ws__start_clock(conn);
