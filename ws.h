@@ -4418,12 +4418,12 @@ static int ws__deflate_fault(const ws_deflate *from, int client)
 
 static ws_extension ws__deflate_extension(ws_deflate *deflate)
 {
-    ws_extension extension = {
+    static const ws_extension plain = {
         "permessage-deflate", 4, 0, 0, 1, NULL, ws__deflate_offer, ws__deflate_accept,
         ws__deflate_confirm, ws__deflate_state_size, ws__deflate_begin,
-            ws__deflate_encode,
-        ws__deflate_decode, NULL
+        ws__deflate_encode, ws__deflate_decode, NULL
     };
+    ws_extension extension = plain;
 
     extension.required = deflate->required;
     extension.threshold = deflate->threshold;
@@ -4733,9 +4733,14 @@ static const char *ws__error_text(int number)
     (void)number;
     return "";
 #else
-#define WS__ERROR_TEXT(name, tell, text) text,
-    static const char *const texts[] = { "", WS_ERRORS(WS__ERROR_TEXT) "unknown error" };
-    return texts[number >= 0 && number < WS__NUMBER_END ? number : WS__NUMBER_END];
+#define WS__ERROR_TEXT(name, tell, text) text "\0"
+    static const char texts[] = "\0" WS_ERRORS(WS__ERROR_TEXT) "unknown error";
+    const char *text = texts;
+    int i, last = number < 0 || number > WS__NUMBER_END ? WS__NUMBER_END : number;
+
+    for (i = 0; i < last; i++)
+        text += strlen(text) + 1;
+    return text;
 #endif
 }
 
@@ -5004,7 +5009,7 @@ enum {
 
 typedef struct ws__field {
 #ifndef WS_NO_TEXT
-    const char *name;
+    char name[18];
 #define WS__FIELD_NAME(name) #name,
 #else
 #define WS__FIELD_NAME(name)
@@ -8924,6 +8929,10 @@ static void ws__not_http(ws_conn *conn, const uint8_t *p, size_t n)
     ws__text out = ws__text_in(text, sizeof text);
     size_t i;
 
+    if (!WS__WORDS) {
+        ws__fail_with(conn, WS_ERR_HEAD_SYNTAX, NULL);
+        return;
+    }
     ws__puts(&out, *p == 21 || *p == 22 ? "TLS is spoken here" : "no HTTP, but \"");
     for (i = 0; i < n && i < 40 && p[i] > 31 && p[i] < 127; i++)
         ws__put(&out, (const char *)p + i, 1);
@@ -9041,7 +9050,7 @@ static int ws__close_event(ws_conn *conn, ws_event *ev)
     ev->clean = answered || ws__core_clean(&conn->core);
     ev->refused = conn->refused;
     ev->reason = ws__error_text(error);
-    if (conn->note && *conn->note && !ws__is_placed(error))
+    if (conn->note && *conn->note && !(WS__WORDS && ws__is_placed(error)))
         ev->reason = conn->note;
 #ifdef WS__DIALS
     if (WS__IS_CLIENT(&conn->core))
@@ -9285,7 +9294,7 @@ static void ws__shake_late(ws_conn *conn)
 {
     const char *why = ws__io_why(conn);
 
-    if (!why && WS__IS_CLIENT(&conn->core))
+    if (WS__WORDS && !why && WS__IS_CLIENT(&conn->core))
         why = "waiting for the answer";
     ws__fail_with(conn, WS_ERR_HANDSHAKE_TIMEOUT, why);
     if (!why)
@@ -9501,6 +9510,10 @@ WS__APART void ws__fail_url(ws_conn *conn, const char *url, const ws__url_why *w
     char text[80];
     ws__text out = ws__text_in(text, sizeof text);
 
+    if (!WS__WORDS) {
+        ws__fail_with(conn, WS_ERR_URL, NULL);
+        return;
+    }
     ws__puts(&out, why->words);
     if (url) {
         ws__puts(&out, " at byte ");

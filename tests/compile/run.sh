@@ -93,6 +93,11 @@ cell() {
                 sh $src/left_out.sh "$cc" "$exe.dir" $files >"$exe.txt" 2>&1
                 cat "$exe.txt"; [ ! -s "$exe.txt" ] ;;
     firmware)   $cc -I. $paths -o "$exe.elf" && arm-none-eabi-size "$exe.elf" >"$exe.size" ;;
+    most:*)     # links to at most so many bytes of code, constants and variables with a value
+                $cc -I. $paths -o "$exe.elf" || return 1
+                bytes=$(arm-none-eabi-size "$exe.elf" | awk 'NR == 2 { print $1 + $2 }')
+                echo "$bytes bytes, at most ${kind#most:}"
+                [ "$bytes" -le "${kind#most:}" ] ;;
     *)          echo "unknown kind $kind"; return 1 ;;
     esac
 }
@@ -309,6 +314,10 @@ if have arm-none-eabi-gcc; then
     done
     link="$arm -mcpu=cortex-m0plus -Os $strict --specs=nano.specs --specs=nosys.specs -Wl,--gc-sections"
     add arm-link firmware "$link" "examples/firmware.c tests/firmware/board_arm.c"
+    add arm-link most:1536 "$link -nostartfiles" accept_key.c
+    add arm-link most:26624 "$link -DWS_NO_SERVER" "examples/firmware.c tests/firmware/board_arm.c"
+    add arm-link most:20992 "$link -DWS_NO_SERVER -DWS_NO_HTTP -DWS_NO_TEXT" \
+        "examples/firmware.c tests/firmware/board_arm.c"
 fi
 
 # ws_sse.h: alone, beside ws.h, before it, after the headers of the system, as two private copies.
