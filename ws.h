@@ -6506,14 +6506,14 @@ static uint8_t *ws__frame_lay(uint8_t *at, const ws_frame *frame, ws__cursor *fr
 
     at += ws_frame_encode(frame, at);
     while (left) {
-        const char *data = from->piece->data + from->at;
-        size_t part = from->piece->size - from->at;
+        const ws_str *piece = from->piece;      /* an empty one may have no data */
+        size_t part = piece->size - from->at;
         if (part > left)
             part = left;
-        if (frame->masked)
-            ws_mask(at, data, part, frame->key, done);
+        if (part && frame->masked)
+            ws_mask(at, piece->data + from->at, part, frame->key, done);
         else if (part)
-            memcpy(at, data, part);
+            memcpy(at, piece->data + from->at, part);
         at += part;
         done += part;
         from->at += part;
