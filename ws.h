@@ -10025,23 +10025,23 @@ WS_API int ws_send_from(ws_conn *conn, int op,
 }
 
 /* What an extension made of a message for many. */
-typedef struct ws__news_set {
+typedef struct ws__broadcast_set {
     const ws_extension *set;
     uint32_t agreed;
     ws__shared *frame;          /* NULL: better as it is */
-} ws__news_set;
+} ws__broadcast_set;
 
-#define WS__NEWS_SETS 4         /* of more, the first is forgotten */
+#define WS__BROADCAST_SETS 4         /* of more, the first is forgotten */
 
 /* A message for many, or for a slot. The frames are built when the first needs them. */
-typedef struct ws__news {
+typedef struct ws__broadcast {
     ws__cfg *cfg;               /* whose memory the frames take */
     ws__shared *frame;
-    ws__news_set coded[WS__NEWS_SETS];
+    ws__broadcast_set coded[WS__BROADCAST_SETS];
     unsigned sets;              /* that there were */
     ws_str payload;
     int op, slot;               /* slot: -1 none */
-} ws__news;
+} ws__broadcast;
 
 #define WS__SHARE_MIN 64        /* bytes of payload from which a reference beats a copy */
 
@@ -10084,9 +10084,10 @@ static int ws__shared_coded(ws__cfg *cfg, const ws__ext *ext, ws_frame *frame,
 }
 
 /* Is the message to be encoded for conn, and alone, so that others may have the same? */
-static int ws__news_coded(const ws_conn *conn, const ws__news *news)
+static int ws__broadcast_coded(const ws_conn *conn, const ws__broadcast *broadcast)
 {
-    return ws__more_of(conn) && ws__encodes(conn, news->op, news->payload.size) &&
+    return ws__more_of(conn) &&
+        ws__encodes(conn, broadcast->op, broadcast->payload.size) &&
         ws__more_of(conn)->ext->out.alone;
 }
 
@@ -10104,53 +10105,53 @@ static int ws__encode_alike(const ws_extension *a, const ws_extension *b)
 }
 
 /* What was encoded for those who agreed to the same as conn, or the place for it. */
-static ws__news_set *ws__news_find(const ws_conn *conn, ws__news *news)
+static ws__broadcast_set *ws__broadcast_find(const ws_conn *conn,
+                                             ws__broadcast *broadcast)
 {
     const ws__ext *ext = ws__more_of(conn)->ext;
-    ws__news_set *set = news->coded, *end = set + WS__NEWS_SETS;
+    ws__broadcast_set *set = broadcast->coded, *end = set + WS__BROADCAST_SETS;
 
     while (set < end && (!set->set || set->agreed != ext->agreed ||
                          !ws__encode_alike(set->set, ext->set)))
         set++;
     if (set < end)
         return set;
-    set = &news->coded[news->sets++ % WS__NEWS_SETS];
+    set = &broadcast->coded[broadcast->sets++ % WS__BROADCAST_SETS];
     if (set->frame)
         ws__shared_release(set->frame);
     memset(set, 0, sizeof *set);
     return set;
 }
 
-static void ws__news_end(ws__news *news)
+static void ws__broadcast_end(ws__broadcast *broadcast)
 {
     int i;
 
-    if (news->frame)
-        ws__shared_release(news->frame);
-    for (i = 0; i < WS__NEWS_SETS; i++)
-        if (news->coded[i].frame)
-            ws__shared_release(news->coded[i].frame);
+    if (broadcast->frame)
+        ws__shared_release(broadcast->frame);
+    for (i = 0; i < WS__BROADCAST_SETS; i++)
+        if (broadcast->coded[i].frame)
+            ws__shared_release(broadcast->coded[i].frame);
 }
 
 /* The frame of a message in the form that conn needs, with a reference for the caller. A
    client has one of its own: its key is used once. */
-static int ws__news_frame(ws_conn *conn, ws__news *news, ws__shared **out)
+static int ws__broadcast_frame(ws_conn *conn, ws__broadcast *broadcast, ws__shared **out)
 {
     ws_frame frame;
-    ws__news_set *set;
+    ws__broadcast_set *set;
     int r;
 
-    ws__core_frame(&conn->core, &frame, news->op, news->payload.size);
+    ws__core_frame(&conn->core, &frame, broadcast->op, broadcast->payload.size);
     if (frame.masked && ws__random(conn, frame.key, 4))
         return WS_ERR_RANDOM;
-    if (ws__news_coded(conn, news)) {
-        set = frame.masked ? NULL : ws__news_find(conn, news);
+    if (ws__broadcast_coded(conn, broadcast)) {
+        set = frame.masked ? NULL : ws__broadcast_find(conn, broadcast);
         if (set && set->set) {
             *out = set->frame;
         } else {
-            r = ws__shared_coded(set ? news->cfg : conn->cfg, ws__more_of(conn)->ext,
-                                 &frame,
-                                 &news->payload, out);
+            r = ws__shared_coded(set ? broadcast->cfg : conn->cfg, ws__more_of(conn)->ext,
+                                 &frame, &broadcast->payload, out);
             if (r)
                 return r;
             if (set) {
@@ -10165,17 +10166,17 @@ static int ws__news_frame(ws_conn *conn, ws__news *news, ws__shared **out)
             return 0;
     }
     frame.rsv = 0;
-    frame.size = news->payload.size;
+    frame.size = broadcast->payload.size;
     if (frame.masked) {
-        *out = ws__shared_new(conn->cfg, &frame, &news->payload);
+        *out = ws__shared_new(conn->cfg, &frame, &broadcast->payload);
         return *out ? 0 : WS_ERR_MEMORY;
     }
-    if (!news->frame)
-        news->frame = ws__shared_new(news->cfg, &frame, &news->payload);
-    if (!news->frame)
+    if (!broadcast->frame)
+        broadcast->frame = ws__shared_new(broadcast->cfg, &frame, &broadcast->payload);
+    if (!broadcast->frame)
         return WS_ERR_MEMORY;
-    *out = news->frame;
-    news->frame->refs++;
+    *out = broadcast->frame;
+    broadcast->frame->refs++;
     return 0;
 }
 
@@ -10222,81 +10223,83 @@ static void ws__slot_replace(ws_conn *conn, ws__mark *mark, ws__shared *frame)
 
 /* Can conn share a message with others? A client masks it, a stream takes it in frames,
    and an encoder that remembers must see it. */
-static int ws__news_shares(const ws_conn *conn, const ws__news *news)
+static int ws__broadcast_shares(const ws_conn *conn, const ws__broadcast *broadcast)
 {
-    size_t n = news->payload.size;
+    size_t n = broadcast->payload.size;
 
     return n >= WS__SHARE_MIN && n <= conn->cfg->set.fragment &&
            !WS__IS_CLIENT(&conn->core) && !ws__is_fixed(conn) &&
-           (!ws__more_of(conn) || !ws__encodes(conn, news->op, n) ||
+           (!ws__more_of(conn) || !ws__encodes(conn, broadcast->op, n) ||
             ws__more_of(conn)->ext->out.alone);
 }
 
 /* Gives a message to one of its receivers. */
-WS__APART int ws__news_give(ws_conn *conn, ws__news *news)
+WS__APART int ws__broadcast_give(ws_conn *conn, ws__broadcast *broadcast)
 {
-    size_t n = news->payload.size, grows = n + ws__header_size(conn, n);
-    ws__mark *mark = news->slot < 0 ? NULL : ws__slot_find(conn, news->slot);
+    size_t n = broadcast->payload.size, grows = n + ws__header_size(conn, n);
+    ws__mark *mark = broadcast->slot < 0 ? NULL : ws__slot_find(conn, broadcast->slot);
     ws__shared *frame;
     int r;
 
-    if (news->slot < 0 && !ws__news_shares(conn, news))
-        return ws_sendv(conn, news->op, &news->payload, 1);
+    if (broadcast->slot < 0 && !ws__broadcast_shares(conn, broadcast))
+        return ws_sendv(conn, broadcast->op, &broadcast->payload, 1);
     if (mark)
         grows = grows > mark->frame->size ? grows - mark->frame->size : 0;
     r = !mark ? ws__begin(conn) : ws__can_send(conn) ? 0 : WS_ERR_STATE;
     if (!r)
         r = ws__admit(conn, grows);
     if (!r && mark) {
-        mark = ws__slot_find(conn, news->slot);      /* or was it dropped to make room? */
+        /* or was it dropped to make room? */
+        mark = ws__slot_find(conn, broadcast->slot);
         if (!mark)
             r = ws__begin(conn);
     }
     if (r)
         return r;
     ws__core_spoke(&conn->core, conn->now);
-    r = ws__news_frame(conn, news, &frame);
+    r = ws__broadcast_frame(conn, broadcast, &frame);
     if (r)
         return ws__sent(conn, r);
     if (mark)
         ws__slot_replace(conn, mark, frame);
     else
-        r = ws__tx_share(conn, frame, (size_t)news->slot + 1);
+        r = ws__tx_share(conn, frame, (size_t)broadcast->slot + 1);
     ws__shared_release(frame);
     return ws__sent(conn, r);
 }
 
 /* What ws_publish and its like may be given. */
-static int ws__news_valid(int op, const void *data, size_t n)
+static int ws__broadcast_valid(int op, const void *data, size_t n)
 {
     return ws__op_valid(op) && (data || !n) && n <= (size_t)-1 / 4;
 }
 
-static ws__news ws__news_of(ws__cfg *cfg, int slot, int op, const void *data, size_t n)
+static ws__broadcast ws__broadcast_of(ws__cfg *cfg, int slot, int op, const void *data,
+                                      size_t n)
 {
-    ws__news news;
+    ws__broadcast broadcast;
 
-    memset(&news, 0, sizeof news);
-    news.cfg = cfg;
-    news.payload = ws__str((const char *)data, n);
-    news.op = op;
-    news.slot = slot;
-    return news;
+    memset(&broadcast, 0, sizeof broadcast);
+    broadcast.cfg = cfg;
+    broadcast.payload = ws__str((const char *)data, n);
+    broadcast.op = op;
+    broadcast.slot = slot;
+    return broadcast;
 }
 
 WS_API int ws_send_latest(ws_conn *conn, int slot, int op, const void *data, size_t n)
 {
-    ws__news news;
+    ws__broadcast broadcast;
     int r;
 
     ws__sane(conn);
-    if (!conn || slot < 0 || !ws__news_valid(op, data, n))
+    if (!conn || slot < 0 || !ws__broadcast_valid(op, data, n))
         return WS_ERR_ARGUMENT;
     if (ws__is_fixed(conn))
         return WS_ERR_MEMORY;
-    news = ws__news_of(conn->cfg, slot, op, data, n);
-    r = ws__news_give(conn, &news);
-    ws__news_end(&news);
+    broadcast = ws__broadcast_of(conn->cfg, slot, op, data, n);
+    r = ws__broadcast_give(conn, &broadcast);
+    ws__broadcast_end(&broadcast);
     return r;
 }
 
@@ -17186,15 +17189,15 @@ static void ws__give_begin(ws_loop *loop)
 
 static void ws__give_end(ws_loop *loop) { loop->gives--; }
 
-/* Gives news to conn if it is open. Returns 1 if conn took it. */
-static int ws__offer(ws_conn *conn, ws__news *news)
+/* Gives a broadcast to conn if it is open. Returns 1 if conn took it. */
+static int ws__offer(ws_conn *conn, ws__broadcast *broadcast)
 {
     return !(conn->place & WS__DEAD) && ws_state(conn) == WS_STATE_OPEN &&
-        !ws__news_give(conn, news);
+        !ws__broadcast_give(conn, broadcast);
 }
 
 static int ws__publish(ws_loop *loop, const char *group, const ws_conn *except,
-                       ws__news *news)
+                       ws__broadcast *broadcast)
 {
     ws__group *g = ws__group_of(loop, ws__group_name(group));
     ws__member *member = g ? g->members : NULL;
@@ -17203,21 +17206,21 @@ static int ws__publish(ws_loop *loop, const char *group, const ws_conn *except,
     ws__give_begin(loop);
     for (; member; member = member->next)
         if (member->conn != except)
-            took += ws__offer(member->conn, news);
+            took += ws__offer(member->conn, broadcast);
     ws__give_end(loop);
-    ws__news_end(news);
+    ws__broadcast_end(broadcast);
     return took;
 }
 
 WS_API int ws_publish(ws_loop *loop, const char *group, ws_conn *except, int op,
                       const void *data, size_t n)
 {
-    ws__news news;
+    ws__broadcast broadcast;
 
-    if (!loop || !ws__news_valid(op, data, n))
+    if (!loop || !ws__broadcast_valid(op, data, n))
         return 0;
-    news = ws__news_of(loop->cfg, -1, op, data, n);
-    return ws__publish(loop, group, except, &news);
+    broadcast = ws__broadcast_of(loop->cfg, -1, op, data, n);
+    return ws__publish(loop, group, except, &broadcast);
 }
 
 #ifdef WS__ANSWERS
@@ -17271,20 +17274,20 @@ WS_API int ws_http_publish_fill(ws_loop *loop, const char *group, ws_conn *excep
 WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data,
                         size_t n)
 {
-    ws__news news;
+    ws__broadcast broadcast;
     uint32_t i;
     int took = 0;
 
-    if (!loop || !ws__news_valid(op, data, n))
+    if (!loop || !ws__broadcast_valid(op, data, n))
         return 0;
-    news = ws__news_of(loop->cfg, -1, op, data, n);
+    broadcast = ws__broadcast_of(loop->cfg, -1, op, data, n);
     ws__give_begin(loop);
     for (i = 1; i <= loop->heap_count; i++) {
         if (loop->heap[i] != except && !WS__IS_CLIENT(&loop->heap[i]->core))
-            took += ws__offer(loop->heap[i], &news);
+            took += ws__offer(loop->heap[i], &broadcast);
     }
     ws__give_end(loop);
-    ws__news_end(&news);
+    ws__broadcast_end(&broadcast);
     return took;
 }
 
@@ -17293,12 +17296,12 @@ WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data
 WS_API int ws_publish_latest(ws_loop *loop, const char *group, int slot, int op,
                              const void *data, size_t n)
 {
-    ws__news news;
+    ws__broadcast broadcast;
 
-    if (!loop || slot < 0 || !ws__news_valid(op, data, n))
+    if (!loop || slot < 0 || !ws__broadcast_valid(op, data, n))
         return 0;
-    news = ws__news_of(loop->cfg, slot, op, data, n);
-    return ws__publish(loop, group, NULL, &news);
+    broadcast = ws__broadcast_of(loop->cfg, slot, op, data, n);
+    return ws__publish(loop, group, NULL, &broadcast);
 }
 
 WS_API void ws_shutdown(ws_loop *loop, int code, const char *reason, uint32_t deadline_ms)

@@ -125,8 +125,8 @@ static void send_plain(rig *r, size_t n, int shared)
 
     mark_data(r, n);
     if (shared) {
-        ws__news w = ws__news_of(r->s.c->cfg, -1, WS_OP_BINARY, r->data, n);
-        have = ws__news_give(r->s.c, &w);
+        ws__broadcast w = ws__broadcast_of(r->s.c->cfg, -1, WS_OP_BINARY, r->data, n);
+        have = ws__broadcast_give(r->s.c, &w);
         if (w.frame) ws__shared_release(w.frame);
     } else {
         have = ws_send(r->s.c, WS_OP_BINARY, r->data, n);
@@ -526,20 +526,20 @@ TEST(memory)
         side s;
         ws_config cfg = world_fresh(&w);
         size_t base, bound = 5 * MOST_BYTES / 2 + 4096;
-        ws__news news;
+        ws__broadcast news;
         int i, r = 0;
 
         cfg.max_backlog = MOST_BYTES;
         side_open(&s, &w, client, &cfg);
         base = heap_mark(&w.h);
         s.hold = 1;
-        news = ws__news_of(s.c->cfg, -1, WS_OP_BINARY, data, 100);
+        news = ws__broadcast_of(s.c->cfg, -1, WS_OP_BINARY, data, 100);
         for (i = 0; i < 10000 && !r; i++) {
             if (kind == 0) r = ws_send(s.c, WS_OP_BINARY, data, 50);
             if (kind == 1)
                 r = ws_send(s.c, WS_OP_BINARY, data,
                             ws_buffered(s.c) > 49000 ? 300000 : 500);
-            if (kind == 2) r = ws__news_give(s.c, &news);
+            if (kind == 2) r = ws__broadcast_give(s.c, &news);
             if (kind == 3) r = ws_send_latest(s.c, i % 300, WS_OP_BINARY, data, 100);
         }
         CHECK_INT(r, kind == 3 ? 0 : WS_ERR_BACKLOG);
