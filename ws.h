@@ -70,12 +70,12 @@ CONTENTS
 WHAT IT DOES
     The whole of RFC 6455 in both roles: opening handshake, masking, fragments, control
     frames, closing handshake, UTF-8 validation, close codes. Plain HTTP answers on the
-    same port, at once or as bodies that go on; clients of ordinary HTTP; event streams
-    with ws_sse.h. Clients go through HTTP and SOCKS5 proxies, follow redirects, and come
-    back when lost. wss:// with mbedTLS, or any TLS through cfg.wrap. permessage-deflate
-    (RFC 7692) with zlib or a codec of yours; extensions of your own.
-    Never: global state, printing, exit(). Threads: only a short one for each host name
-    that is looked up; it touches nothing of yours.
+    same port, whole or streamed; an HTTP client; event streams with ws_sse.h. Clients go
+    through HTTP and SOCKS5 proxies, follow redirects, and come back when lost. wss://
+    with mbedTLS, or any TLS through cfg.wrap. permessage-deflate (RFC 7692) with zlib or
+    a codec of yours; extensions of your own. It has no global state, prints nothing and
+    never calls exit(). Its only threads look up host names, one each; they touch nothing
+    of yours.
 
 HOW TO DRIVE IT
     The engine does no I/O. You carry bytes; it turns them into events.
@@ -111,18 +111,19 @@ MEMORY, LIFETIMES, LIMITS
     bytes announced, and not the number of fragments or pings:
         receiving  <= 3 * (message so far, raw bytes fed) + 4 KiB, or the request head;
                    raw bytes wait up to max_message or 16 KiB, whichever is more
-        sending    <= 2.5 * max_backlog, or of half of it and one message if that is more,
-                   frame headers included (cfg.fragment); 24 bytes for a message shared
-                   with others, and 100 for each slot in use. Past half of it the
-                   connection's input waits: a peer that does not read cannot make you
-                   buffer its echo.
-    A third and a half of that only while a buffer grows. A loop has 1 MiB of buffers of
-    its own and keeps up to 8 MiB of freed ones for the next large messages.
+        sending    <= 2.5 * max(max_backlog, max_backlog / 2 + one message), frame headers
+                   included (cfg.fragment). A message shared with other connections costs
+                   24 bytes, a slot of ws_send_latest 100. While more than half of
+                   max_backlog waits, the connection reads nothing: a peer that does not
+                   read cannot make you buffer its echo.
+    These are peaks, reached only while a buffer is copied into a larger one; otherwise a
+    third (receiving) or half (sending) of it. A loop has 1 MiB of buffers of its own and
+    caches up to 8 MiB of freed blocks for the next large messages.
 
 ERRORS AND CLOSING
-    Errors stick to the connection: ignore ten return values, the eleventh tells the
-    truth. A send that the backlog refuses is no such error: CLOSE counts them
-    (ev.refused). Blocking clients wait instead.
+    Errors stick to the connection: you may ignore return values and look at CLOSE. A send
+    that the backlog refuses is not such an error; ev.refused of CLOSE counts them. A
+    blocking client waits instead.
     Every function takes NULL and failed connections. After a protocol error the peer gets
     a Close frame with the right code, you get CLOSE with .error set, .reason naming the
     fault.
@@ -423,7 +424,7 @@ typedef struct ws_io {
     /* Called once when the connection is done with it. */
     void (*close)(void *user);
     /* Blocking client only: waits until one of wants (WS_WANT_ bits) holds or timeout
-       milliseconds passed (-1: for ever). NULL: sleeps a millisecond, and a send that
+       milliseconds passed (-1: forever). NULL: sleeps a millisecond, and a send that
        waits for room only writes. */
     void (*wait)(void *user, int wants, int timeout);
     void *user;
@@ -456,7 +457,7 @@ typedef struct ws_extension {
     int required;            /* 1: no connection without it (a client closes with 1010) */
     uint32_t threshold;         /* smaller messages, in bytes, are sent without it */
     int only_smaller;   /* 1: so are messages that it does not make smaller (where each
-                           begins anew); else it may give at most 2 * size + 4096 bytes */
+                           starts over); else it may give at most 2 * size + 4096 bytes */
     void *user;                 /* yours; what it points to is not copied */
     /* Client: writes the parameters of its i-th (0..3) offer, "; a=1; b", as a string to
        buf of 256 bytes, n of them. 0, or -1: there are no more. */
@@ -468,12 +469,12 @@ typedef struct ws_extension {
     /* Client: 0 if the parameters of an answer are good, or -1: the handshake fails. */
     int (*confirm)(void *user, ws_str answer, uint32_t *agreed);
     /* Bytes of state for messages out (encode = 1) or in (0). 0: none is ever encoded.
-       *alone: 1 if every message begins anew, so that the state lives only as long as a
+       *alone: 1 if every message starts over, so that the state lives only as long as a
        message. */
     size_t (*state_size)(void *user, uint32_t agreed, int encode, int *alone);
-    /* Begins a state. 0, or an error. Also in one that was used: after a message that
-       could not be sent (with cfg.drop_oldest: for each), encoding goes on as if nothing
-       had been encoded yet, and the peer's decoder must not mind. */
+    /* Initialises a state; returns 0 or an error. May be called again on a used state:
+       when a message could not be sent (with cfg.drop_oldest: for each) the encoder
+       starts over, so the peer's decoder must accept a fresh stream at any message. */
     int (*begin)(void *user, uint32_t agreed, int encode, void *state);
     /* flush: 0 more of the message follows, 1 a part ends: the peer must be able to
        decode all so far, 2 the message ends. */
@@ -593,7 +594,7 @@ typedef struct ws_config {
                                and no cfg.host; never from wss to ws. See ws_url_of */
     uint32_t reconnect;  /* client: ms before the first new try, doubled each time up to
                             reconnect_max; waited is half to all of it, by chance. After a
-                            connection that lasted longer it begins anew. 0: no tries */
+                            connection that lasted longer it starts over. 0: no tries */
     uint32_t reconnect_max;     /* ms, 30000 */
     int retry_after;            /* client with reconnect: 1 waits after 429, 502, 503 and
                                    504 as Retry-After says (in seconds; a date is not
@@ -602,7 +603,7 @@ typedef struct ws_config {
     int refusal_final;          /* client with reconnect: 1 gives CLOSE, not DOWN, when
                                    the server refuses (WS_ERR_STATUS); with retry_after
                                    not after 429, 502, 503 and 504 */
-    int protocol_optional;  /* client: 1 goes on when the server chooses no subprotocol */
+    int protocol_optional;  /* client: 1 connects if the server chooses no subprotocol */
     uint32_t retry_max;       /* ms that a server may ask a client to wait before its next
                                  try, by Retry-After or an event stream's retry, 300000 */
     const char *proxy;          /* client: "http://user:password@host:3128",
@@ -1005,14 +1006,14 @@ WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const cha
 WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
                          const void *body, size_t n);
 
-/* ---- answers that go on (server): event streams, downloads ---- */
+/* ---- streamed answers (server): event streams, downloads ---- */
 
 /* Answers a WS_EV_HTTP with a head whose body follows from ws_http_write, whenever it
    comes, until ws_http_end, ws_close, or the peer goes (a peer that ends only its own
    sending counts as gone, as it does for nginx and Node); then CLOSE. ws_state is
    WS_STATE_OPEN meanwhile; what the peer sends is dropped. chunked: 1 for a body in
    chunks if the request is HTTP/1.1; else it ends with the connection, and headers may
-   say its Content-Length. To HEAD all of it is the head. */
+   say its Content-Length. For a HEAD request only the head is sent. */
 WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int chunked);
 
 /* Private: of ws_sse.h. The same, and the lines of more that headers does not say
@@ -1214,7 +1215,7 @@ typedef int ws_socket;                      /* a file descriptor */
 /* ---- blocking client ---- */
 
 /* Connects and shakes hands, waiting up to handshake_timeout, or until a signal
-   interrupts: ws_state is then WS_STATE_CONNECTING, and the next ws_recv goes on. Never
+   interrupts: ws_state is then WS_STATE_CONNECTING, and ws_recv continues it. Never
    NULL unless memory is out; a failure sticks to the connection and comes as its CLOSE
    event (with cfg.reconnect, as its DOWN event: only the first try is waited for). With
    cfg.io, no socket is made, and never more bytes are read than the protocol needs, so
@@ -1225,7 +1226,7 @@ WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg);
 #endif
 
 /* Sends what waits and returns the next event: 1, or 0 after timeout milliseconds (-1:
-   wait for ever) without one, or -1 after CLOSE was pulled. A signal that interrupts the
+   forever) without one, or -1 after CLOSE was pulled. A signal that interrupts the
    wait makes WS_EV_WAKE. */
 WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout);
 
@@ -1266,7 +1267,8 @@ WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n);
    after each ws_step, also of the same number. */
 WS_API ws_socket ws_fd(const ws_conn *c);
 WS_API int ws_wants(const ws_conn *c); /* WS_WANT_ bits: when to call ws_step. 0: do not
-                                          poll ws_fd now, a hang-up would show for ever */
+                                          poll ws_fd now: a hang-up would be reported
+                                          forever */
 
 /* Moves bytes and time without blocking; then pull with ws_next. */
 WS_API void ws_step(ws_conn *c);
@@ -1308,7 +1310,7 @@ WS_API void ws_unlisten(ws_loop *loop, int listener);
 WS_API ws_conn *ws_dial(ws_loop *loop, const char *url, const ws_config *cfg);
 #endif
 
-/* The next event of any connection. Waits up to timeout milliseconds (-1: for ever).
+/* The next event of any connection. Waits up to timeout milliseconds (-1: forever).
    Returns 1, 0 when none came in time, or a negative WS_ERR_. A signal that interrupts
    the wait makes WS_EV_WAKE. */
 WS_API int ws_poll(ws_loop *loop, ws_event *ev, int timeout);
@@ -1353,7 +1355,7 @@ WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data
                         size_t n);
 
 #ifndef WS_NO_HTTP
-/* ws_http_write to every answer of a group that goes on (see ws_http_begin). fill: as for
+/* ws_http_write to every streamed answer of a group (see ws_http_begin). fill: as for
    ws_http_fill, called at most once. */
 WS_API int ws_http_publish(ws_loop *loop, const char *group, ws_conn *except,
                            const void *data, size_t n);
@@ -10559,7 +10561,7 @@ WS_API int ws_accept(ws_conn *conn, const ws_answer *answer)
     return 0;
 }
 
-/* ---- answers that go on ---- */
+/* ---- streamed answers ---- */
 
 #ifdef WS__ANSWERS
 
@@ -11473,7 +11475,7 @@ WS_API void ws_tunnel_feed_end(ws_tunnel *tunnel)
 
 /* What ws_tls_new made, whether it can be used or not. */
 struct ws_tls {
-    uint32_t refs;              /* 0: one for all, for ever */
+    uint32_t refs;              /* 0: one for all, never freed */
     int error;                  /* WS_ERR_; text says more */
     char text[160];
 };
@@ -11996,7 +11998,7 @@ static void ws__tls_put_flags(ws__text *words, const ws__tls_end *tls)
         ws__puts(words, "certificate not accepted");
 }
 
-/* Fails for ever. Returns WS_IO_ERROR. */
+/* Fails for good. Returns WS_IO_ERROR. */
 static ptrdiff_t ws__tls_fail(ws__tls_end *tls, const char *why)
 {
     ws__text words = ws__text_in(tls->text, sizeof tls->text);
@@ -14703,7 +14705,7 @@ static int ws__wait_for(ws_conn *conn, int wants, int ms)
         polled.events |= POLLIN;
     if (wants & WS_WANT_WRITE)
         polled.events |= POLLOUT;
-    /* with no events a hang-up would show for ever */
+    /* without events a hang-up would be reported forever */
     sleeps = io->read || conn->fd == WS__NO_SOCK || !polled.events;
 #ifdef _WIN32
     if (sleeps)
@@ -15872,7 +15874,7 @@ static void ws__loop_leave(ws_loop *loop, ws_conn *conn)
         (conn->line & (WS__MORE | WS__BROKEN) && ws__wants_input(conn)))
         ws__enqueue(conn);
     if (conn->line & WS__MORE)
-        loop->rested |= 1;   /* perhaps for ever */
+        loop->rested |= 1;   /* perhaps forever */
     ws__watch(loop, conn);
     ws__heap_fix(loop, conn);
 }
@@ -16025,7 +16027,7 @@ static void ws__loop_visit(ws_loop *loop, ws_conn *conn, int found)
             ws__loop_receive(loop, conn);
     } else if (found & WS__HANGUP && conn->core.phase == WS__PHASE_HTTP) {
         ws__input_end(conn, WS_IO_ERROR);
-    } else if (found & WS__HANGUP) {   /* would be reported for ever: forget the socket */
+    } else if (found & WS__HANGUP) {   /* would be reported forever: forget the socket */
         /* until its input is wanted; what came is not lost */
         ws__unwatch(conn);
         ws__drop_output(conn);
