@@ -6,14 +6,14 @@ DO THIS
         #define WS_SSE_IMPLEMENTATION
         #include "ws_sse.h"
 
-    Everywhere else include it plainly. C99 or C++11. Alone it formats and parses events
-    and needs nothing but <string.h>: no allocation, no I/O. With ws.h included before it,
+    In every other file only include it. C99 or C++11. Without ws.h it formats and parses
+    events and needs only <string.h>: no allocation, no I/O. With ws.h included before it,
     it also serves event streams from a ws_loop, on the same port as WebSockets, and
     follows the streams of other servers.
 
 HELLO
-    Writes an event and reads it back. The bytes may come from read, recv, a file or a
-    library's callback just as well.
+    Writes an event and reads it back. The bytes may also come from read, recv, a file or
+    a library's callback.
 
         #define WS_SSE_IMPLEMENTATION
         #include "ws_sse.h"
@@ -44,7 +44,7 @@ CONTENTS
                     >>reader   bytes to events
                     >>server   event streams from ws.h's server
                     >>client   event streams to ws.h's client
-    Implementation  >>impl     includes, errors in words
+    Implementation  >>impl     includes, error texts
                     >>text     UTF-8, line ends
                     >>format   bodies of >>writer
                     >>parse    bodies of >>reader
@@ -65,14 +65,14 @@ WHAT IT DOES
 
 THREADS, ERRORS
     No locks, no global state; use a parser from one thread at a time. Functions return a
-    negative WS_SSE_ERR_ when they fail; ws_sse_error_string returns its sentence.
+    negative WS_SSE_ERR_ when they fail; ws_sse_error_string returns its text.
 
 SWITCHES (define before every include, or "impl" before that with WS_SSE_IMPLEMENTATION)
     WS_SSE_IMPLEMENTATION  impl  compile the bodies here
     WS_STATIC                    all functions static, private to files with the bodies
     WS_NO_SERVER, WS_NO_CLIENT, WS_NO_SOCKETS, WS_NO_HTTP
-                                 those of ws.h: leave out what needs them
-    WS_ASSERT(truth)       impl  a macro of yours: the library's own invariants, for tests
+                                 those of ws.h: leave out the code that needs them
+    WS_ASSERT(truth)       impl  your macro: checks the library's invariants, for tests
 */
 #ifndef WS_SSE_H_INCLUDED
 #define WS_SSE_H_INCLUDED
@@ -94,7 +94,7 @@ SWITCHES (define before every include, or "impl" before that with WS_SSE_IMPLEME
 #define WS_SSE_API extern
 #endif
 
-/* Every error: name (enum WS_SSE_ERR_name, negative), sentence. */
+/* Every error: name (enum WS_SSE_ERR_name, negative), text. */
 #define WS_SSE_ERRORS(X) \
     X(EVENT,   "event name has a line break or is not UTF-8") \
     X(ID,      "id has a line break or a NUL or is not UTF-8") \
@@ -114,19 +114,19 @@ enum { WS_SSE__NUMBER_OK, WS_SSE_ERRORS(WS_SSE__NUMBER) WS_SSE__NUMBER_END };
 #define WS_SSE__ENUM(name, text) WS_SSE_ERR_##name = -WS_SSE__NUMBER_##name,
 enum { WS_SSE_ERRORS(WS_SSE__ENUM) WS_SSE_ERR_LAST_ = -WS_SSE__NUMBER_END };
 
-/* The sentence of a WS_SSE_ERR_; static. */
+/* Returns the text of a WS_SSE_ERR_, a static string. */
 WS_SSE_API const char *ws_sse_error_string(int error);
 
 /* ==== >>writer ====================================================================== */
 
-/* One event to write. Zero it, then set what it has. All text is UTF-8. */
+/* One event to write. Zero it, then set the fields you need. All text is UTF-8. */
 typedef struct ws_sse_message {
     const char *event;      /* name, one line; NULL or "": readers call it "message" */
     const char *id;         /* one line; NULL: readers keep the last one; "": none */
     const char *data;       /* any text; CR, LF and CRLF all arrive as LF. NULL: readers
                                dispatch no event (id, retry and comment still count) */
     const char *comment;    /* one line, which readers ignore; "": a heartbeat */
-    long retry;             /* milliseconds to wait before reconnecting, 0: not said */
+    long retry;             /* milliseconds to wait before reconnecting, 0: omitted */
     size_t event_size, id_size, size, comment_size;     /* bytes of event, id, data and
                                comment. 0: up to the NUL, so pass "" for an empty text */
 } ws_sse_message;
@@ -137,8 +137,8 @@ typedef struct ws_sse_message {
 WS_SSE_API ptrdiff_t ws_sse_format(const ws_sse_message *message, void *buf,
                                    size_t capacity);
 
-/* The same, piece by piece through put, which returns 0, or anything else to stop. Calls
-   put only if the whole event is valid. Returns 0 or WS_SSE_ERR_. */
+/* The same, piece by piece through put, which returns 0, or nonzero to stop. Calls put
+   only if the whole event is valid. Returns 0 or WS_SSE_ERR_. */
 WS_SSE_API int ws_sse_write(const ws_sse_message *message,
                             int (*put)(void *user, const void *bytes, size_t size),
                             void *user);
@@ -152,39 +152,40 @@ typedef struct ws_sse_event {
     const char *id;         /* last event id, "" if none */
     const char *data;       /* its lines, separated by LF */
     size_t event_size, size;    /* bytes of event, of data */
-    int first, last;        /* both 1: a whole event. One larger than half of the memory
-                               comes in parts; name and id are final in the last */
+    int first, last;        /* both 1: a whole event. An event larger than half of the
+                               memory is returned in parts; name and id are final in
+                               the last */
 } ws_sse_event;
 
-/* A parser, in memory of yours. Its fields are private but retry. */
+/* A parser. It uses memory that you provide. All fields except retry are private. */
 typedef struct ws_sse_parser {
-    long retry;             /* ms, the reconnection time the stream gave last; -1: none */
+    long retry;             /* ms, the last reconnection time of the stream; -1: none */
     char *memory;
     size_t slot, room;      /* bytes for a name or an id with its NUL; for data without */
     size_t event_size, id_size, data_size;      /* bytes so far; id: of this line */
     uint8_t id_string, id_buffer;   /* slots of the last event ID string and buffer */
-    uint8_t bom_size;       /* bytes of the byte order mark seen; 3: it is past */
-    uint8_t skips_lf;       /* the last byte was a CR: an LF belongs to it */
+    uint8_t bom_size;       /* bytes of the byte order mark seen; 3: done */
+    uint8_t skips_lf;       /* the last byte was a CR: skip an LF after it */
     uint8_t state, field;   /* what the next byte belongs to; the line's field */
-    uint8_t invalid;        /* the line's value is: ignore the line */
+    uint8_t invalid;        /* the line's value is invalid: ignore the line */
     uint8_t has_data;       /* the event has a data line */
-    uint8_t lf_due;         /* a data line follows another: LF between them */
-    uint8_t part_shown, shows;      /* a part was returned; what to return now */
+    uint8_t lf_due;         /* a data line follows another: insert an LF */
+    uint8_t part_shown, shows;      /* a part was returned; what to return next */
     uint8_t name_size;
-    uint8_t id_new;         /* the next request does not send it yet */
-    char name[6];           /* of the line's field; a byte more than any known name */
+    uint8_t id_new;         /* the next request does not send the id yet */
+    char name[6];           /* of the line's field; longer than any known name */
     long number;            /* of the retry line being read, -1: no digit yet */
     int error;
 } ws_sse_parser;
 
-/* Begins a parser in memory, size bytes (at least 64) that stay yours and must outlive
-   it. An eighth of them limits the event name and the id, half of them the data returned
-   at once. Returns 0 or WS_SSE_ERR_MEMORY. */
+/* Initialises a parser with memory, size bytes (at least 64) that you own and that must
+   outlive it. An eighth of them limits the event name and the id, half of them the data
+   returned at once. Returns 0 or WS_SSE_ERR_MEMORY. */
 WS_SSE_API int ws_sse_parser_init(ws_sse_parser *parser, void *memory, size_t size);
 
-/* Takes bytes from *data, *size of them, up to the next event. Returns 1 with event
-   filled in, and *data and *size moved past what was used; 0 when all bytes were used; or
-   WS_SSE_ERR_, the same until a restart. */
+/* Parses *size bytes at *data up to the next event. Returns 1 with event filled in, and
+   *data and *size advanced past the bytes used; 0 when all bytes were used; or a
+   WS_SSE_ERR_, which every call repeats until a restart. */
 WS_SSE_API int ws_sse_parse(ws_sse_parser *parser, const char **data, size_t *size,
                             ws_sse_event *event);
 
@@ -192,8 +193,8 @@ WS_SSE_API int ws_sse_parse(ws_sse_parser *parser, const char **data, size_t *si
    ws_sse_parse or restart. */
 WS_SSE_API const char *ws_sse_last_id(const ws_sse_parser *parser);
 
-/* Begins a new stream, after a reconnection: discards an unfinished event and an error,
-   keeps id and retry. */
+/* Prepares the parser for a new stream after a reconnection: discards an unfinished event
+   and the error, keeps id and retry. */
 WS_SSE_API void ws_sse_parser_restart(ws_sse_parser *parser);
 
 #endif /* WS_SSE_H_INCLUDED */
@@ -204,17 +205,17 @@ WS_SSE_API void ws_sse_parser_restart(ws_sse_parser *parser);
     !defined(WS_SSE__SERVER)
 #define WS_SSE__SERVER
 
-/* 1 if a WS_EV_HTTP requests an event stream: its Accept has text/event-stream. */
+/* Returns 1 if a WS_EV_HTTP requests an event stream: Accept has text/event-stream. */
 WS_SSE_API int ws_sse_requested(const ws_conn *conn);
 
-/* How a stream begins. Zero it, then set what you care about. */
+/* Options of an event stream. Zero it, then set the fields you need. */
 typedef struct ws_sse_options {
     const ws_header *headers;   /* added to the response (CORS), or in place of the
                                    library's Content-Type, Cache-Control; NULL none */
-    long retry;             /* ms a reader waits before it reconnects; 0: not said */
-    uint32_t beat;          /* ms without an event, then a comment is sent, which also
-                               detects dead readers; 0: 15000; WS_NEVER. Not with
-                               cfg.memory */
+    long retry;             /* ms a reader waits before it reconnects; 0: omitted */
+    uint32_t beat;          /* heartbeat: ms without an event before a comment is sent,
+                               which also detects dead readers; 0: 15000; WS_NEVER.
+                               Not with cfg.memory */
     int chunked;            /* 1: chunked, to HTTP/1.1; 0: ends with the connection */
 } ws_sse_options;
 
@@ -227,8 +228,8 @@ typedef struct ws_sse_options {
 WS_SSE_API int ws_sse_open(ws_conn *conn, const ws_sse_options *options);
 
 /* Copies the last event id of a reader that reconnects: its Last-Event-ID header, else
-   lastEventId of the query; "" for none. Call it at WS_EV_HTTP. Returns its length, -1:
-   it does not fit. */
+   lastEventId of the query; "" for none. Call it at WS_EV_HTTP. Returns its length, or -1
+   if it does not fit. */
 WS_SSE_API int ws_sse_last_event_id(const ws_conn *conn, char *buf, size_t capacity);
 
 /* Sends an event, or only a comment (ping). Returns 0, WS_ERR_ARGUMENT for what
@@ -237,32 +238,33 @@ WS_SSE_API int ws_sse_send(ws_conn *conn, const ws_sse_message *message);
 WS_SSE_API int ws_sse_ping(ws_conn *conn);
 
 #ifndef WS_NO_SOCKETS
-/* Sends an event to every member of a group: to event streams as it is, to WebSockets its
-   data as a text message. Returns how many accepted it. */
+/* Sends an event to every member of a group: event streams get the event, WebSockets get
+   its data as a text message. Returns how many members accepted it. */
 WS_SSE_API int ws_sse_publish(ws_loop *loop, const char *group,
                               const ws_sse_message *message);
 #endif
 
-/* The latest events, in memory of yours, for readers that reconnect. Fields are private.
-   */
+/* A replay ring: the latest events, in memory that you provide, for readers that
+   reconnect. Fields are private. */
 typedef struct ws_sse_ring {
     char *memory;
     size_t size, first, end, wrap, count;
 } ws_sse_ring;
 
-/* Begins a ring in memory, size bytes that stay yours and must outlive it. Each event
-   takes its formatted size, that of its id, and 8 bytes. */
+/* Initialises a ring with memory, size bytes that you own and that must outlive it. Each
+   event takes its formatted size, the size of its id, and 8 bytes. */
 WS_SSE_API void ws_sse_ring_init(ws_sse_ring *ring, void *memory, size_t size);
 
-/* Keeps an event; the oldest ones make room. Returns 0, or WS_SSE_ERR_: of ws_sse_format,
-   or MEMORY: it is larger than the ring, which is empty now, because a replay without it
-   would have a gap. */
+/* Stores an event, dropping the oldest ones to make room. Returns 0, an error of
+   ws_sse_format, or WS_SSE_ERR_MEMORY: the event is larger than the ring. The ring is
+   then emptied, because a replay without the event would have a gap. */
 WS_SSE_API int ws_sse_ring_add(ws_sse_ring *ring, const ws_sse_message *message);
 
 /* Sends the events after the one with that id; NULL: all in the ring. Returns how many
-   were sent (0 for id ""); or WS_SSE_ERR_GAP: this reader has lost events, tell it to
-   start over; or WS_SSE_ERR_WRITE: the stream has ended (after HEAD it is never open), or
-   its backlog is full, and the connection is dropped so that the reader reconnects. */
+   were sent (0 for id ""); WS_SSE_ERR_GAP if this reader has lost events: tell it to
+   start over; or WS_SSE_ERR_WRITE if the stream has ended (after HEAD it is never open),
+   or if its backlog is full: the connection is then dropped so that the reader
+   reconnects. */
 WS_SSE_API int ws_sse_replay(ws_conn *conn, const ws_sse_ring *ring, const char *id);
 
 #endif /* WS_SSE__SERVER */
@@ -273,12 +275,13 @@ WS_SSE_API int ws_sse_replay(ws_conn *conn, const ws_sse_ring *ring, const char 
     !defined(WS_NO_HTTP) && !defined(WS_SSE__CLIENT)
 #define WS_SSE__CLIENT
 
-/* Follows one stream, over reconnections. Fields are private but error and conn. */
+/* Follows one stream across reconnections. All fields except error and conn are
+   private. */
 typedef struct ws_sse_reader {
     ws_conn *conn;          /* yours to free; with ws_sse_dial and a loop, the loop's */
-    int error;              /* 0, or the WS_SSE_ERR_ that made it stop */
+    int error;              /* 0, or the WS_SSE_ERR_ that stopped the reader */
     ws_sse_parser parser;
-    const char *at;         /* what is left of the part being taken: left bytes */
+    const char *at;         /* the rest of the part being parsed: left bytes */
     size_t left;
     long retry;             /* ms, the reconnection time in use; -1: cfg.reconnect */
     uint32_t reconnect, retry_max;      /* ms, of cfg or the defaults; 0: never */
@@ -293,9 +296,9 @@ typedef struct ws_sse_reader {
    Like a browser it reconnects when the stream ends or breaks, with Last-Event-ID: that
    of cfg.headers until the stream gives an id, from then on only the stream's; none if
    that is empty or has control characters (the server then chooses where to resume, but
-   no older id is sent). It stops at status 204, at responses that are no event stream or
-   are compressed, and at every other status; with cfg.retry_after not at 429, 502, 503
-   and 504, where it waits at least as long as Retry-After says.
+   no older id is sent). It stops at status 204, at responses that are not an event stream
+   or are compressed, and at every other status. With cfg.retry_after it does not stop at
+   429, 502, 503 and 504, but waits at least as long as Retry-After says.
 
    After each stream it waits cfg.reconnect ms (3000; WS_NEVER: never reconnect; methods
    other than GET reconnect only if it is set; with cfg.memory or cfg.io it never does).
@@ -310,11 +313,11 @@ WS_SSE_API ws_conn *ws_sse_connect(ws_sse_reader *reader, const char *url,
 WS_SSE_API ws_conn *ws_sse_dial(ws_sse_reader *reader, ws_loop *loop, const char *url,
                                 const ws_config *cfg, void *memory, size_t size);
 
-/* Pass it every event of reader->conn, again and again until it returns 0; each 1 fills
-   in event. The stream is over at WS_EV_CLOSE: see reader->error, the error of the CLOSE
-   and, after an error status, ws_status and ws_body. (To read something else that a
-   server sends with status 200, check its Content-Type at WS_EV_OPEN; handle that event
-   and its WS_EV_PARTs yourself then, without ws_sse_take.) */
+/* Pass it every event of reader->conn, repeatedly until it returns 0; each 1 fills in
+   event. The stream is over at WS_EV_CLOSE: see reader->error, the error of the CLOSE
+   and, after an error status, ws_status and ws_body. (To read another kind of
+   response with status 200, check its Content-Type at WS_EV_OPEN, and handle that event
+   and its WS_EV_PARTs yourself, without ws_sse_take.) */
 WS_SSE_API int ws_sse_take(ws_sse_reader *reader, const ws_event *conn_event,
                            ws_sse_event *event);
 
@@ -359,7 +362,7 @@ WS_SSE_API const char *ws_sse_error_string(int error)
 
 /* ==== >>text (private) ============================================================== */
 
-/* Some bytes of the caller's. NULL data: none were given, and size is 0. */
+/* A text of the caller. data is NULL and size 0 if none was given. */
 typedef struct ws_sse__text {
     const char *data;
     size_t size;
@@ -384,7 +387,7 @@ static size_t ws_sse__min(size_t left, size_t right)
     return left < right ? left : right;
 }
 
-/* Bytes of the UTF-8 character that begins with lead, 0: none does (RFC 3629 4). */
+/* Bytes of the UTF-8 character that begins with lead; 0 if none does (RFC 3629 4). */
 static size_t ws_sse__character_size(uint8_t lead)
 {
     if (lead < 0x80)
@@ -409,7 +412,7 @@ static size_t ws_sse__character(const uint8_t *bytes, size_t size)
     for (i = 1; i < length; i++)
         if ((bytes[i] & 0xC0) != 0x80)
             return 0;
-    switch (bytes[0]) {                 /* four of them restrict the second byte */
+    switch (bytes[0]) {                 /* four lead bytes restrict the second byte */
     case 0xE0:
         return bytes[1] < 0xA0 ? 0 : length;    /* two bytes are enough */
     case 0xED:
@@ -482,7 +485,7 @@ static size_t ws_sse__line_end_size(const char *text, size_t size)
 
 #define WS_SSE__MOST ((size_t)-1 / 2)   /* a size no buffer has: counting stops there */
 
-/* Where the bytes go: they are counted, and passed to put unless it is NULL. */
+/* Output: counts the bytes, and passes them to put unless it is NULL. */
 typedef struct ws_sse__out {
     int (*put)(void *user, const void *bytes, size_t size);
     void *user;
@@ -490,8 +493,8 @@ typedef struct ws_sse__out {
     int error;
 } ws_sse__out;
 
-/* A message whose texts have their sizes, and whose event name is NULL if empty. Borrows
-   the texts of the message. */
+/* A message with the sizes of its texts determined; an empty event name is NULL. Points
+   to the texts of the message. */
 typedef struct ws_sse__fields {
     ws_sse__text event, id, data, comment;
     long retry;
@@ -572,7 +575,7 @@ static void ws_sse__put_event(ws_sse__out *out, const ws_sse__fields *fields)
     ws_sse__put(out, "\n", 1);
 }
 
-/* Also of a text that was not given. */
+/* True also for a text that was not given. */
 static int ws_sse__is_line(ws_sse__text text)
 {
     return ws_sse__line_size(text.data, text.size) == text.size &&
@@ -637,7 +640,7 @@ static int ws_sse__to_memory(void *user, const void *bytes, size_t size)
     return 0;
 }
 
-/* Writes the event of valid fields to at: size bytes, as ws_sse__count said. */
+/* Writes the event of valid fields to at: size bytes, the result of ws_sse__count. */
 static void ws_sse__fill(void *fields, void *at, size_t size)
 {
     ws_sse__out out;
@@ -689,16 +692,15 @@ enum {
 /* Fields of the format; all others, comments too, are ignored. */
 enum { WS_SSE__IGNORED, WS_SSE__DATA, WS_SSE__EVENT, WS_SSE__ID, WS_SSE__RETRY };
 
-/* What parser->shows says: nothing, or that data is to be returned. */
+/* Values of parser->shows: what ws_sse__show has to return. */
 enum { WS_SSE__NOTHING, WS_SSE__PART, WS_SSE__LAST };
 
 enum { WS_SSE__BOM_SIZE = 3 };
 
-/* memory: [event name] [id] [id] [id] [data], each with a NUL behind. Of the ids one is
-   the last event ID string, one is the last event ID buffer, which becomes the string at
-   the next blank line, and one is being read: only the end of its line tells that it has
-   no NUL, with which it would be ignored. The first two are the same slot until an id
-   line has ended. */
+/* memory: [event name] [id] [id] [id] [data], each followed by a NUL. One id is the last
+   event ID string, one the last event ID buffer, which becomes the string at the next
+   blank line, and one is being read: an id with a NUL is ignored, which is known only at
+   the end of its line. String and buffer share a slot until an id line has ended. */
 static char *ws_sse__id(const ws_sse_parser *parser, int slot)
 {
     WS_ASSERT(slot >= 0);
@@ -731,8 +733,8 @@ static void ws_sse__memory_sane(const ws_sse_parser *parser)
     WS_ASSERT(memchr(ws_sse__id(parser, parser->id_buffer), 0, parser->slot));
 }
 
-/* What always holds between two calls, and on the way into each step. WS_ASSERT checks it
-   in tests. */
+/* Invariants between two calls and at the start of each step. WS_ASSERT checks them in
+   tests. */
 static void ws_sse__parser_sane(const ws_sse_parser *parser)
 {
     WS_ASSERT(WS_SSE__IF(!parser->memory, parser->error == WS_SSE_ERR_MEMORY));
@@ -811,7 +813,7 @@ static uint8_t ws_sse__field_named(const char *name, size_t size)
     return WS_SSE__IGNORED;
 }
 
-/* The name of the line's field is complete: empties what its value replaces. */
+/* The name of the line's field is complete: clears what its value replaces. */
 static void ws_sse__field_begin(ws_sse_parser *parser)
 {
     parser->field = ws_sse__field_named(parser->name, parser->name_size);
@@ -884,7 +886,7 @@ static void ws_sse__append(ws_sse_parser *parser, char *slot, size_t *length,
     *length += size;
 }
 
-/* Bytes of room for data. If there is none, what is there must be returned first. */
+/* Bytes of room for data. If there is none, the data so far must be returned first. */
 static size_t ws_sse__data_room(ws_sse_parser *parser)
 {
     WS_ASSERT(parser->data_size <= parser->room);
@@ -893,7 +895,7 @@ static size_t ws_sse__data_room(ws_sse_parser *parser)
     return parser->room - parser->data_size;
 }
 
-/* A blank line, which ends in end: dispatches the event. */
+/* Dispatches the event at a blank line, which ends with the byte end. */
 static void ws_sse__dispatch(ws_sse_parser *parser, char end)
 {
     parser->skips_lf = end == '\r';
@@ -906,7 +908,7 @@ static void ws_sse__dispatch(ws_sse_parser *parser, char end)
         parser->event_size = 0;
 }
 
-/* Takes bytes of a line before its value. Returns how many. */
+/* Consumes bytes of a line before its value. Returns how many. */
 static size_t ws_sse__name_step(ws_sse_parser *parser, const char *text, size_t size)
 {
     int ends = ws_sse__is_line_end(*text);
@@ -930,7 +932,7 @@ static size_t ws_sse__name_step(ws_sse_parser *parser, const char *text, size_t 
     return at;
 }
 
-/* Adds bytes to the value of the line's field. For data there is room. */
+/* Adds bytes to the value of the line's field. The caller checked the room for data. */
 static void ws_sse__value(ws_sse_parser *parser, const char *text, size_t size)
 {
     switch (parser->field) {
@@ -957,7 +959,7 @@ static void ws_sse__value(ws_sse_parser *parser, const char *text, size_t size)
     }
 }
 
-/* Takes bytes of a value, or its line's end. Returns how many. */
+/* Consumes bytes of a value, or the end of its line. Returns how many. */
 static size_t ws_sse__value_step(ws_sse_parser *parser, const char *text, size_t size)
 {
     if (ws_sse__is_line_end(*text)) {
@@ -972,7 +974,7 @@ static size_t ws_sse__value_step(ws_sse_parser *parser, const char *text, size_t
     return size;
 }
 
-/* Takes a byte of a byte order mark, which may begin the stream. Returns how many. */
+/* Consumes a byte of the optional byte order mark. Returns how many. */
 static size_t ws_sse__bom_step(ws_sse_parser *parser, char byte)
 {
     WS_ASSERT(parser->state == WS_SSE__NAME);
@@ -980,13 +982,13 @@ static size_t ws_sse__bom_step(ws_sse_parser *parser, char byte)
         parser->bom_size++;
         return 1;
     }
-    if (parser->bom_size)       /* half a mark: it begins the name of an unknown field */
+    if (parser->bom_size)       /* incomplete: it begins the name of an unknown field */
         parser->name_size = sizeof parser->name;
     parser->bom_size = WS_SSE__BOM_SIZE;
     return 0;
 }
 
-/* Puts the LF between two data lines. Returns 0 if there is no room. */
+/* Inserts the LF between two data lines. Returns 0 if there is no room. */
 static int ws_sse__lf_step(ws_sse_parser *parser)
 {
     if (!ws_sse__data_room(parser))
@@ -996,13 +998,13 @@ static int ws_sse__lf_step(ws_sse_parser *parser)
     return 1;
 }
 
-/* Takes some of the size > 0 bytes at text, or none if only the state changes, or if
-   parser->shows or parser->error says so. Returns how many. */
+/* Consumes some of the size > 0 bytes at text. Returns how many; 0 if only the state
+   changed, or if parser->shows or parser->error was set. */
 static size_t ws_sse__step(ws_sse_parser *parser, const char *text, size_t size)
 {
     ws_sse__parser_sane(parser);
     WS_ASSERT(size > 0);
-    if (parser->skips_lf) {             /* the second half of CRLF, if it is there */
+    if (parser->skips_lf) {             /* the second half of CRLF, if present */
         parser->skips_lf = 0;
         return *text == '\n';
     }
@@ -1018,7 +1020,7 @@ static size_t ws_sse__step(ws_sse_parser *parser, const char *text, size_t size)
     return *text == ' ';
 }
 
-/* Returns the event, or the part of it, that parser->shows says. */
+/* Fills in event: the whole event, or the part that parser->shows selects. */
 static void ws_sse__show(ws_sse_parser *parser, ws_sse_event *event)
 {
     char *data = ws_sse__data(parser);
@@ -1041,7 +1043,7 @@ static void ws_sse__show(ws_sse_parser *parser, ws_sse_event *event)
     parser->part_shown = 1;
 }
 
-/* What the last call returned is not needed any more. */
+/* Releases what the last call returned. */
 static void ws_sse__release(ws_sse_parser *parser)
 {
     if (parser->shows)
@@ -1081,7 +1083,7 @@ WS_SSE_API int ws_sse_parse(ws_sse_parser *parser, const char **data, size_t *si
 
 #if defined(WS_SSE__SERVER) || defined(WS_SSE__CLIENT)
 
-/* Is it the media type of event streams, whatever its parameters? */
+/* Is it the media type of event streams? Ignores parameters. */
 static int ws_sse__is_type(ws_str type)
 {
     size_t size = 0;
@@ -1114,14 +1116,15 @@ static int ws_sse__begin(ws_conn *conn, const ws_sse_options *options)
     static const ws_header ours[] = {
         { "Content-Type", "text/event-stream" },
         { "Cache-Control", "no-cache, no-transform" },
-        { "X-Accel-Buffering", "no" },      /* nginx would hold events back for seconds */
+        { "X-Accel-Buffering", "no" },      /* nginx would buffer events for seconds */
         { NULL, NULL }
     };
 
     return ws__http_begin(conn, 200, options->headers, ours, options->chunked);
 }
 
-/* A first comment: a head alone is not sent at once. Returns 0, or why it was dropped. */
+/* Sends a first comment, because a head alone is not sent at once. Returns 0, or the
+   error that made it drop the connection. */
 static int ws_sse__greet(ws_conn *conn, const ws_sse_options *options)
 {
     ws_sse_message hello;
@@ -1148,7 +1151,7 @@ static int ws_sse__refuse_method(ws_conn *conn)
 
 WS_SSE_API int ws_sse_open(ws_conn *conn, const ws_sse_options *options)
 {
-    const char *method = ws_method(conn);       /* "": no request; ws_sse__begin fails */
+    const char *method = ws_method(conn);       /* "" without one: ws_sse__begin fails */
     int head = !strcmp(method, "HEAD"), get = !strcmp(method, "GET");
     ws_sse_options defaults;
     int error;
@@ -1215,8 +1218,8 @@ WS_SSE_API int ws_sse_publish(ws_loop *loop, const char *group,
 }
 #endif
 
-/* ---- the ring: entries of { bytes of the event, bytes of the id } event id, none split
-   in two. They occupy [first, end) or, wrapped, [first, wrap) and [0, end). ---- */
+/* ---- the ring: entries of { size of the event, size of the id } event id. Entries are
+   contiguous. They occupy [first, end) or, wrapped, [first, wrap) and [0, end). ---- */
 
 typedef struct ws_sse__entry {
     uint32_t event_size, id_size;
@@ -1248,7 +1251,7 @@ static ws_sse__entry ws_sse__entry_at(const ws_sse_ring *ring, size_t at)
     return entry;
 }
 
-/* Where the event of the entry at this place is; its id follows it. */
+/* The event of the entry at this offset; its id follows it. */
 static char *ws_sse__entry_event(const ws_sse_ring *ring, size_t at)
 {
     return ring->memory + at + sizeof(ws_sse__entry);
@@ -1277,7 +1280,7 @@ static void ws_sse__ring_drop(ws_sse_ring *ring)
     ring->count--;
 }
 
-/* A place for size bytes behind the newest entry; drops the oldest ones for it. */
+/* Returns an offset for size bytes after the newest entry; drops the oldest for it. */
 static size_t ws_sse__ring_room(ws_sse_ring *ring, size_t size)
 {
     WS_ASSERT(size <= ring->size);
@@ -1329,8 +1332,8 @@ WS_SSE_API int ws_sse_ring_add(ws_sse_ring *ring, const ws_sse_message *message)
     return 0;
 }
 
-/* How many of the oldest entries a reader with this last event id has, 0: none has the
-   id. */
+/* How many of the oldest entries a reader with this last event id has; 0 if no entry has
+   the id. */
 static size_t ws_sse__ring_known(const ws_sse_ring *ring, const char *id)
 {
     size_t at = ring->first, size = strlen(id), known = 0, i;
@@ -1392,13 +1395,13 @@ static void ws_sse__reader_sane(const ws_sse_reader *reader)
     ws_sse__parser_sane(&reader->parser);
 }
 
-/* Does a reader of this configuration reconnect if nothing else was said? */
+/* Does a reader with this configuration reconnect by default? */
 static int ws_sse__reconnects(const ws_config *cfg)
 {
     return !cfg->io.read && !strcmp(cfg->method, "GET");
 }
 
-/* Makes ours, the configuration that a reader needs, from that of the application. */
+/* Fills in ours, the configuration of a reader, from that of the application. */
 WS_SSE__APART void ws_sse__reader_config(ws_sse_reader *reader, ws_config *ours,
                                          const ws_config *cfg)
 {
@@ -1471,7 +1474,7 @@ static void ws_sse__stop(ws_sse_reader *reader, int error)
     ws_close(reader->conn, 0, NULL);
 }
 
-/* Milliseconds to wait before the next try, after one that has brought a stream. */
+/* Milliseconds to wait before the next attempt, after one that received a stream. */
 static uint32_t ws_sse__delay(const ws_sse_reader *reader)
 {
     static const long most = 1L << 29;
@@ -1483,14 +1486,14 @@ static uint32_t ws_sse__delay(const ws_sse_reader *reader)
     return milliseconds < reader->retry_max ? milliseconds : reader->retry_max;
 }
 
-/* The next try waits as the stream said last. */
+/* Sets the wait before the next attempt to the stream's last retry. */
 static void ws_sse__set_delay(ws_sse_reader *reader)
 {
     reader->retry = reader->parser.retry;
     ws_reconnect_delay(reader->conn, ws_sse__delay(reader));
 }
 
-/* Is the response an event stream, and not compressed, which nobody asked for? */
+/* Is the response an event stream, and uncompressed? No coding was requested. */
 static int ws_sse__is_stream(const ws_conn *conn)
 {
     ws_str coding = ws_header_value(conn, "Content-Encoding");
@@ -1512,7 +1515,7 @@ static void ws_sse__opened(ws_sse_reader *reader)
         ws_sse__set_delay(reader);
 }
 
-/* Gives the last event id to the next try. Returns 0, or an error: out of memory. */
+/* Sets the last event id of the next attempt. Returns 0, or an error: out of memory. */
 static int ws_sse__pass_id(ws_sse_reader *reader)
 {
     static const char name[] = "Last-Event-ID";
@@ -1528,7 +1531,7 @@ static int ws_sse__pass_id(ws_sse_reader *reader)
     return error;
 }
 
-/* Is the part another one than that of the last call, or one not used up then? */
+/* Is the part a new one, rather than the rest of the part of the last call? */
 static int ws_sse__is_new_part(const ws_sse_reader *reader, const ws_event *conn_event)
 {
     const char *end = (const char *)conn_event->data + conn_event->size;
@@ -1553,7 +1556,7 @@ static int ws_sse__take_part(ws_sse_reader *reader, const ws_event *conn_event,
     if (reader->parser.retry != reader->retry)
         ws_sse__set_delay(reader);
     if (!got)
-        ws_sse__pass_id(reader);                /* before the stream is lost */
+        ws_sse__pass_id(reader);                /* now, in case the stream is lost */
     return got > 0;
 }
 
@@ -1590,7 +1593,7 @@ WS_SSE_API int ws_sse_take(ws_sse_reader *reader, const ws_event *conn_event,
 #endif /* WS_SSE_IMPLEMENTATION */
 
 /* ==== >>history ========================================================================
-   0.2.0  its invariants are asserted; WS_NO_HTTP leaves server and client out
+   0.2.0  invariants are asserted; WS_NO_HTTP leaves out server and client
    0.1.0  writer and reader, server and client */
 
 /* ==== >>license ========================================================================
