@@ -229,7 +229,7 @@ if command -v gcc >/dev/null 2>&1; then     # poll and kqueue instead of epoll; 
     add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_SOCKETS WS_NO_CLIENT : $sockets $client"
     add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_HTTP : $http"
     for f in tests/test_codec.c tests/test_transcripts.c; do    # by bytes, without short ways
-        add gcc-Os run "gcc -std=gnu99 -Os -Itests -pthread $strict -Wno-conversion -Wno-sign-conversion" $f
+        add gcc-Os run "gcc -std=gnu99 -Os -Itests -pthread $strict -Wno-conversion -Wno-sign-conversion -Wno-shadow" $f
     done
     add gcc-field_46 run "gcc -std=c99 -pthread $strict" sigpipe.c
     add gcc-field_48 run "gcc -std=c99 -pthread $strict" bsd.c
