@@ -6550,12 +6550,20 @@ static ws__cursor ws__cursor_at(const ws_str *pieces)
     return cursor;
 }
 
+/* Sends what the cork holds, if there is one; what the socket does not take is queued. */
+static void ws__cork_out(ws_conn *conn)
+{
+    ws__gather *gather = ws__cork_of(conn);
+
+    if (gather && gather->total)
+        (gather->flush)(conn);
+}
+
 /* Room in the queue: what the cork holds goes before. 0, or WS_ERR_STATE: nothing goes
    any more, perhaps since now. */
 static int ws__cork_first(ws_conn *conn)
 {
-    if (ws__cork_of(conn) && ws__cork_of(conn)->total)
-        (ws__cork_of(conn)->flush)(conn);
+    ws__cork_out(conn);
     return conn->line & WS__NO_OUTPUT ? WS_ERR_STATE : 0;
 }
 
@@ -8338,8 +8346,7 @@ static void ws__release(ws_conn *conn)
     if (conn->owes & WS__OPEN_OWED)
         return;      /* the head is yet to be shown */
     if (conn->owes & WS__MESSAGE_HELD) {
-        if (ws__cork_of(conn) && ws__cork_of(conn)->total)
-            (ws__cork_of(conn)->flush)(conn);
+        ws__cork_out(conn);
         rx->msg = 0;
         conn->owes &= (uint8_t)~WS__MESSAGE_HELD;
     }
@@ -10310,8 +10317,7 @@ WS_API void ws_want_writable(ws_conn *conn)
     ws__sane(conn);
     if (!conn)
         return;
-    if (ws__cork_of(conn) && ws__cork_of(conn)->total)
-        (ws__cork_of(conn)->flush)(conn);
+    ws__cork_out(conn);
     if (conn->tx)
         conn->tx->drain = ws__queued(conn->tx);
     if (ws__has_source(conn))
@@ -10375,8 +10381,7 @@ static void ws__last_words(ws_conn *conn)
 #else
     if (!ws__has_last_words(conn) || !ws__unsent(conn))
         return;
-    if (ws__cork_of(conn) && ws__cork_of(conn)->total)
-        (ws__cork_of(conn)->flush)(conn);
+    ws__cork_out(conn);
     ws__flush(conn);
 #endif
 }
@@ -10447,8 +10452,7 @@ WS_API void ws_cork(ws_conn *conn)
     ws__sane(conn);
     if (ws_state(conn) != WS_STATE_OPEN)
         return;
-    if (ws__cork_of(conn) && ws__cork_of(conn)->total)
-        (ws__cork_of(conn)->flush)(conn);
+    ws__cork_out(conn);
     conn->cork = NULL;
     conn->line |= WS__CORKED;
 }
@@ -17099,8 +17103,7 @@ WS_API ws_socket ws_detach(ws_conn *conn, const void **rest, size_t *n)
         return none;
     if ((conn->rx && conn->rx->reader.op) || conn->owes & WS__OPEN_OWED)
         return none;
-    if (ws__cork_of(conn) && ws__cork_of(conn)->total)
-        (ws__cork_of(conn)->flush)(conn);
+    ws__cork_out(conn);
     ws__flush(conn);
     if (ws__unsent(conn) || conn->core.is & WS__CLOSE_SENT)
         return none;

@@ -1275,6 +1275,7 @@ TEST(poller_fails)
 
 TESTS(T(sec_H5_beginnings) T(sec_H5_loop) T(sec_H5_own_loop) T(sec_H5_blocking)
       T(sec_H5_server) T(sec_H4_accept_fails) T(write_fails) T(adopt_fails)
-      T(poller_fails) POLLER_TESTS T(freed_with_output) T(held_within_a_turn) T(last_words)
+      T(poller_fails) POLLER_TESTS T(freed_with_output) T(held_within_a_turn)
+      T(last_words)
       T(free_with_input_unread) T(freed_while_ready) T(sec_H3_pipe))
 #endif
