@@ -41,30 +41,40 @@ CONTENTS
                     >>api      connections: bytes in, events out, bytes out
                     >>tls      certificates and trust, with WS_USE_MBEDTLS
                     >>net      sockets: blocking client, own-loop client, server loop
-    Implementation  >>impl     includes, platform choice, private macros
-                    >>util     small things everything below uses
-                    >>hash     SHA-1, base64
-                    >>utf8     incremental validator
-                    >>mask     masking
-                    >>wire     frame header
-                    >>http     HTTP head scanner, token lists
-                    >>url      URL parser
-                    >>core     RFC 6455: frames, closing, keepalive, opening
-                    >>deflate  permessage-deflate; zlib as its codec
-                    >>conn     the connection: memory, configuration, errors
-                    >>extend   extensions in use: states, encoding, decoding
-                    >>send     output queue, frames out
-                    >>shake    opening handshake, both roles
-                    >>recv     frames in, events out
-                    >>time     deadlines
-                    >>sane     what always holds, for tests
-                    >>engine   public bodies of >>api
-                    >>tunnel   through proxies: CONNECT, SOCKS5
-                    >>mbedtls  TLS by mbedTLS
-                    >>socket   sockets of POSIX and Windows
-                    >>dial     one connection over sockets or your functions
-                    >>poller   epoll, kqueue or poll
-                    >>loop     listeners and many connections
+    Implementation  >>impl      includes, platform, which annexes are compiled in
+      leaves        >>util      small things everything below uses
+                    >>hash      SHA-1, base64
+                    >>utf8      incremental validator
+                    >>mask      masking
+                    >>wire      frame header
+                    >>http      HTTP heads, token lists, bodies that come in
+                    >>url       URLs, addresses
+      core          >>core      RFC 6455: frames, closing, keepalive, opening
+                    >>seams     what may be called of each annex
+      connection    >>conn      its parts, its memory
+                    >>settings  the configuration: checked, copied
+                    >>make      made and freed
+                    >>queue     output that waits
+                    >>send      frames out, failing, messages in parts
+                    >>shake     opening handshake, both roles
+                    >>recv      frames in, events out
+                    >>time      deadlines
+                    >>sane      what always holds, for tests
+      drivers       >>engine    public bodies of >>api
+                    >>socket    sockets of POSIX and Windows
+                    >>drive     one connection over a socket or your functions
+                    >>poller    epoll, kqueue or poll
+                    >>loop      many connections
+      annexes       >>dial      from a URL to a connected socket
+                    >>reconnect redirects, new tries
+                    >>proxy     CONNECT, SOCKS5
+                    >>listen    accepting, listening sockets
+                    >>deflate   permessage-deflate; zlib as its codec
+                    >>extend    extensions in use: negotiation, encoding, decoding
+                    >>groups    groups, broadcasts, latest-only slots
+                    >>serve     a server's answers to HTTP, cookies, queries
+                    >>fetch     a client's ordinary HTTP
+                    >>mbedtls   TLS by mbedTLS
     The end         >>history  >>license
 
 WHAT IT DOES
@@ -1407,14 +1417,16 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 
    Who calls whom. Each row calls those below it, never above:
 
-     drivers      ws_recv, ws_step, ws_poll: sockets, the clock, waiting  >>dial >>loop
-     engine       ws_feed, ws_next, ws_output, ws_tick, ws_send           >>engine
-     connection   requests, frames in and out, what is due  >>shake >>recv >>send >>time
-     core         RFC 6455: says what a frame, a request, a moment means  >>core
-     leaves       bytes to values and back                                >>util to >>url
+     drivers      ws_recv, ws_step, ws_poll: sockets, clock, waiting  >>drive >>loop
+     engine       ws_feed, ws_next, ws_output, ws_tick, ws_send       >>engine
+     connection   requests, frames, what waits, what is due           >>conn to >>sane
+     core         RFC 6455: what a frame, a request, a moment means   >>core
+     leaves       bytes to values and back                            >>util to >>url
 
    Two doors lead up: ws__wake tells the driver that there is output or a new deadline,
-   and conn->cork is memory that a loop lends for the frames of one turn.
+   and conn->cork is memory that a loop lends for the frames of one turn. The annexes
+   behind the drivers may call all of these, which call of an annex only what >>seams
+   names.
 
    The life of a connection, and which function moves its phase:
 
@@ -1462,12 +1474,6 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 
 #ifdef WS_USE_ZLIB
 #include <zlib.h>
-#endif
-
-#ifdef WS_NO_EXTENSIONS
-#define WS__EXTENDS 0       /* a constant: the compiler drops what it rules out */
-#else
-#define WS__EXTENDS 1
 #endif
 
 #ifndef WS_ASSERT
@@ -1557,13 +1563,10 @@ typedef int ws__sock;
 #else
 #define WS__NO_SIGNAL 0
 #endif
-#ifndef WS_NO_CLIENT
-#define WS__DIALS
-#if !defined(WS_NO_THREADS) && !defined(WS_NO_MALLOC)
+#if !defined(WS_NO_CLIENT) && !defined(WS_NO_THREADS) && !defined(WS_NO_MALLOC)
 #define WS__THREADS
 #ifndef _WIN32
 #include <pthread.h>
-#endif
 #endif
 #endif
 #if defined(__linux__) && \
@@ -1581,14 +1584,37 @@ typedef int ws__sock;
 #define WS__WORDS 1
 #endif
 
-/* Bodies of HTTP, and a server's. */
+/* Which annexes are compiled in. Tests leave out one alone by a name of WS__WITHOUT_. */
 #ifdef WS_NO_HTTP
 #define WS__HTTP 0
 #else
 #define WS__HTTP 1
-#ifndef WS_NO_SERVER
+#endif
+#ifdef WS_NO_EXTENSIONS
+#define WS__EXTENDS 0
+#else
+#define WS__EXTENDS 1
+#endif
+#if !defined(WS_NO_SOCKETS) && !defined(WS_NO_CLIENT) && !defined(WS__WITHOUT_DIAL)
+#define WS__DIALS
+#endif
+#if defined(WS__DIALS) && !defined(WS__WITHOUT_RECONNECT)
+#define WS__RETRIES
+#endif
+#if !defined(WS_NO_CLIENT) && !defined(WS__WITHOUT_PROXY)
+#define WS__PROXIES
+#endif
+#if !defined(WS_NO_SOCKETS) && !defined(WS_NO_SERVER) && !defined(WS__WITHOUT_LISTEN)
+#define WS__LISTENS
+#endif
+#if !defined(WS__WITHOUT_GROUPS)
+#define WS__GROUPS
+#endif
+#if WS__HTTP && !defined(WS_NO_SERVER) && !defined(WS__WITHOUT_SERVE)
 #define WS__ANSWERS
 #endif
+#if WS__HTTP && !defined(WS_NO_CLIENT) && !defined(WS__WITHOUT_FETCH)
+#define WS__FETCHES
 #endif
 
 /* The compiler is asked for few bytes: loops go byte by byte, no short ways. */
@@ -1898,22 +1924,26 @@ WS__PRIVATE void ws__sha1_block(uint32_t h[5], const uint8_t *p)
 {
     static const uint32_t add[4] = { 0x5A827999u, 0x6ED9EBA1u, 0x8F1BBCDCu, 0xCA62C1D6u };
     uint32_t w[16], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f, x;
-    int t;
+    int t, round = 0, end = 20;
 
     for (t = 0; t < 80; t++) {
+        if (t == end) {
+            end += 20;
+            round++;
+        }
         if (t < 16)
             x = (uint32_t)ws__get16(p + 4 * t) << 16 | ws__get16(p + 4 * t + 2);
         else
             x = ws__rotate(w[(t + 13) & 15] ^ w[(t + 8) & 15] ^ w[(t + 2) & 15] ^
                            w[t & 15], 1);
         w[t & 15] = x;
-        if (t < 20)
+        if (round == 0)
             f = d ^ (b & (c ^ d));
-        else if (t >= 40 && t < 60)
+        else if (round == 2)
             f = (b & c) | (d & (b | c));
         else
             f = b ^ c ^ d;
-        x += ws__rotate(a, 5) + f + e + add[(t >= 20) + (t >= 40) + (t >= 60)];
+        x += ws__rotate(a, 5) + f + e + add[round];
         e = d;
         d = c;
         c = ws__rotate(b, 30);
@@ -3181,7 +3211,7 @@ static void ws__core_begins(ws__core *core, uint32_t now)
 
 #if !defined(WS_NO_CLIENT) && !defined(WS_NO_SOCKETS)
 /* From the opening on again: the next try of a client, in the same time. */
-static void ws__core_renew(ws__core *core, uint32_t now)
+WS__PRIVATE void ws__core_renew(ws__core *core, uint32_t now)
 {
     ws__enter(core, WS__PHASE_HEAD);
     core->is &= WS__CLIENT | WS__TIMED;
@@ -3970,468 +4000,173 @@ static int ws__answer_judge(const ws__answer *answer, int needs, int *hint)
 
 #endif /* WS_NO_CLIENT */
 
-/* ==== >>deflate (private) =========================================================== */
+/* ==== >>seams (private) ============================================================= */
 
-#ifdef WS_USE_ZLIB
+/* What the floors below may call of each annex; no other name of an annex occurs before
+   its section (tests/lint.sh). An annex that a switch leaves out is here as what it means
+   to be without it. */
 
-/* zlib takes its memory from the rest of the state's block, and never gives any back. */
-typedef struct ws__zlib {
-    z_stream z;
-    uint8_t *at, *end;
-} ws__zlib;
+struct ws__cfg;
+struct ws__text;
+struct ws__span;
+struct ws__listener;
+struct ws__dial;                /* what a connection holds for an annex */
+struct ws__ext;
+struct ws__member;
+struct ws__group;
 
-static void *ws__zlib_alloc(void *user, unsigned items, unsigned size)
-{
-    ws__zlib *zlib = (ws__zlib *)user;
-    size_t n = ((size_t)items * size + 15) / 16 * 16;
-    uint8_t *p = zlib->at;
-
-    if (n > (size_t)(zlib->end - p))
-        return NULL;
-    zlib->at += n;
-    return p;
-}
-
-static void ws__zlib_free(void *user, void *p)
-{
-    (void)user;
-    (void)p;
-}
-
-static void ws__zlib_begin(ws__zlib *zlib, size_t size)
-{
-    memset(zlib, 0, sizeof *zlib);
-    zlib->at = (uint8_t *)(zlib + 1);
-    zlib->end = (uint8_t *)zlib + size;
-    zlib->z.zalloc = ws__zlib_alloc;
-    zlib->z.zfree = ws__zlib_free;
-    zlib->z.opaque = zlib;
-}
-
-#define WS__ZLIB_OWN (sizeof(ws__zlib) + 8192)      /* its small objects: 6 and 7 KB */
-
-/* By zconf.h, and a quarter of the second for a way newer versions may be built. Told 8
-   bits, zlib would use 9 and not say so. */
-static size_t ws__zlib_deflate_size(int bits, int mem_level)
-{
-    return bits < 9 ? 0 : WS__ZLIB_OWN + ((size_t)1 << (bits + 2)) +
-                          ((size_t)1 << (mem_level + 9)) + ((size_t)1 << (mem_level + 6));
-}
-
-/* With 9 bits for 8: peers exist whose zlib used 9. */
-static size_t ws__zlib_inflate_size(int bits)
-{
-    return WS__ZLIB_OWN + ((size_t)1 << (bits < 9 ? 9 : bits));
-}
-
-static int ws__zlib_deflate_init(void *state, size_t size, int bits, int mem_level,
-                                 int level)
-{
-    ws__zlib *zlib = (ws__zlib *)state;
-
-    ws__zlib_begin(zlib, size);
-    return deflateInit2(&zlib->z, level, Z_DEFLATED, -bits, mem_level,
-                        Z_DEFAULT_STRATEGY);
-}
-
-static int ws__zlib_inflate_init(void *state, size_t size, int bits)
-{
-    ws__zlib *zlib = (ws__zlib *)state;
-
-    ws__zlib_begin(zlib, size);
-    return inflateInit2(&zlib->z, bits < 9 ? -9 : -bits);
-}
-
-/* Shows zlib the bytes of a step, at most 2^30. */
-static void ws__zlib_show(z_stream *stream, const void *in, size_t in_size, void *out,
-                          size_t out_size)
-{
-    const size_t most = (size_t)1 << 30;
-
-    stream->next_in = (Bytef *)(uintptr_t)in;
-    stream->avail_in = (uInt)(in_size < most ? in_size : most);
-    stream->next_out = (Bytef *)out;
-    stream->avail_out = (uInt)(out_size < most ? out_size : most);
-}
-
-static int ws__zlib_deflate(void *state, const void *in, size_t *in_size, void *out,
-                            size_t *out_size, int flush)
-{
-    z_stream *stream = &((ws__zlib *)state)->z;
-    size_t have = *in_size, room = *out_size;
-    int r;
-
-    ws__zlib_show(stream, in, have, out, room);
-    flush = flush && stream->avail_in == have;
-    r = deflate(stream, flush ? Z_SYNC_FLUSH : Z_NO_FLUSH);
-    if (r != Z_OK && r != Z_BUF_ERROR)
-        return WS_ERR_CODEC;
-    *in_size = (size_t)(stream->next_in - (const Bytef *)in);
-    *out_size = (size_t)(stream->next_out - (Bytef *)out);
-    return flush && !stream->avail_in && stream->avail_out;
-}
-
-static int ws__zlib_inflate(void *state, const void *in, size_t *in_size, void *out,
-                            size_t *out_size)
-{
-    z_stream *stream = &((ws__zlib *)state)->z;
-    int r;
-
-    ws__zlib_show(stream, in, *in_size, out, *out_size);
-    r = inflate(stream, Z_SYNC_FLUSH);
-    *in_size = (size_t)(stream->next_in - (const Bytef *)in);
-    *out_size = (size_t)(stream->next_out - (Bytef *)out);
-    if (r == Z_STREAM_END)
-        return inflateResetKeep(stream) ? (int)WS_ERR_CODEC : 2;
-    /* it stays so: if full, the next call tells */
-    if (r == Z_DATA_ERROR || r == Z_NEED_DICT)
-        return *out_size && !stream->avail_out ? 0 : (int)WS_ERR_DECODE;
-    if (r != Z_OK && r != Z_BUF_ERROR)
-        return WS_ERR_CODEC;
-    /* behind a block (zlib.h) */
-    return stream->avail_out && (stream->data_type & 128);
-}
-
-#endif /* WS_USE_ZLIB */
-
-/* The codec of the settings, NULL if there is none. */
-static const ws_codec *ws__codec(const ws_deflate *deflate)
-{
-#ifdef WS_USE_ZLIB
-    static const ws_codec zlib = {
-        ws__zlib_deflate_size, ws__zlib_inflate_size, ws__zlib_deflate_init,
-        ws__zlib_inflate_init, ws__zlib_deflate, ws__zlib_inflate
-    };
-    return deflate->codec ? deflate->codec : &zlib;
+/* >>dial: a client's way from its URL to a connected socket. */
+#ifdef WS__DIALS
+static void ws__dial_start(ws_conn *conn);
+static void ws__dial_step(ws_conn *conn);
+static int ws__dial_wants(const ws_conn *conn);
+static int ws__dial_expired(ws_conn *conn);
+static int ws__connects(const ws_conn *conn);
+static uint32_t ws__connect_due(const ws_conn *conn, uint32_t now);
+static void ws__dial_free(ws_conn *conn);
 #else
-    return deflate->codec;
+#define ws__dial_start(conn) ws__fail(conn, WS_ERR_SYSTEM)
+#define ws__dial_step(conn) ((void)(conn))
+#define ws__dial_wants(conn) ((void)(conn), 0)
+#define ws__dial_expired(conn) ((void)(conn), 0)
+#define ws__connects(conn) ((void)(conn), 0)
+#define ws__connect_due(conn, now) (now)
+#define ws__dial_free(conn) ((void)(conn))
 #endif
-}
 
-/* The most window bits, up to most, that the codec can compress or decompress with; 0:
-   none. */
-static int ws__deflate_bits(const ws_deflate *deflate, int most)
-{
-    while (most > 7 && !(ws__codec(deflate)->deflate_size)(most, deflate->mem_level))
-        most--;
-    return most > 7 ? most : 0;
-}
+/* >>reconnect: redirects and new tries. ws__again: is the CLOSE in ev, or the DOWN which
+   that becomes, told? 0: no, a redirect leads on. */
+#ifdef WS__RETRIES
+static int ws__redirects(const ws_conn *conn, int status);
+static int ws__again(ws_conn *conn, ws_event *ev);
+static void ws__retry(ws_conn *conn);
+#else
+#define ws__redirects(conn, status) 0
+#define ws__again(conn, ev) 1
+#define ws__retry(conn) ((void)(conn))
+#endif
 
-static int ws__inflate_bits(const ws_deflate *deflate, int most)
-{
-    while (most > 7 && !(ws__codec(deflate)->inflate_size)(most))
-        most--;
-    return most > 7 ? most : 0;
-}
+/* >>proxy: HTTP CONNECT and SOCKS5. */
+#if defined(WS__PROXIES) && defined(WS__DIALS)
+static int ws__dial_proxy(ws_conn *conn, const ws_url *url, ws_url *proxy,
+                          const char **why);
+static void ws__dial_tunnel(ws_conn *conn);
+#else
+#define ws__dial_proxy(conn, url, proxy, why) 0
+#define ws__dial_tunnel(conn) ((void)(conn))
+#endif
 
-/* What was agreed: bits of our window (0: we do not compress) and of the peer's, and
-   whose messages stand alone. */
-#define WS__DEFLATE_OURS(agreed) ((int)((agreed) & 15))
-#define WS__DEFLATE_THEIRS(agreed) ((int)((agreed) >> 4 & 15))
-#define WS__DEFLATE_OURS_ALONE 256u
-#define WS__DEFLATE_THEIRS_ALONE 512u
+/* >>listen: listening sockets of a loop. */
+#ifdef WS__LISTENS
+static void ws__loop_accept(ws_loop *loop, struct ws__listener *listener);
+static void ws__watch_listeners(ws_loop *loop, int wants);
+static void ws__unlisten_all(ws_loop *loop);
+#else
+#define ws__loop_accept(loop, listener) ((void)(loop))
+#define ws__watch_listeners(loop, wants) ((void)(loop))
+#define ws__unlisten_all(loop) ((void)(loop))
+#endif
 
-static uint32_t ws__deflate_agreed(int ours, int theirs, int ours_alone, int theirs_alone)
-{
-    return (uint32_t)ours | (uint32_t)theirs << 4 |
-        (ours_alone ? WS__DEFLATE_OURS_ALONE : 0) |
-           (theirs_alone ? WS__DEFLATE_THEIRS_ALONE : 0);
-}
+/* >>deflate, >>extend: extensions of frames. What a function of these cannot do without
+   an extension in use (ws__is_extended) it does not do. */
+#define WS__PARAMS_SIZE 256     /* bytes of an extension's parameters, with a NUL */
+#define WS__CODE_ROOM 64        /* bytes that a step of an encoder may always write */
+#define WS__PLAIN 1             /* ws__coded_put: nothing was queued, better as it is */
+struct ws__choice;
+#ifndef WS_NO_CLIENT
+static int ws__extension_answer(ws_conn *conn, ws_str value, const char **why);
+#endif
+#if WS__EXTENDS
+static int ws__deflate_fault(const ws_deflate *from, int client);
+static int ws__extensions_valid(const ws_extension *const *extension);
+static size_t ws__extensions_size(const ws_config *cfg);
+static ws_extension *ws__keep_extensions(struct ws__text *text, const ws_config *cfg);
+#ifndef WS_NO_SERVER
+static int ws__extension_choose(const ws_conn *conn, struct ws__choice *choice,
+                                const char **why);
+static int ws__extension_fault(ws_conn *conn, const char **why);
+#endif
+#ifndef WS_NO_CLIENT
+static size_t ws__offers_size(const struct ws__cfg *cfg);
+static void ws__put_offers(struct ws__text *text, const struct ws__cfg *cfg);
+static int ws__extension_insist(ws_conn *conn);
+#endif
+static int ws__ext_open(ws_conn *conn, const ws_extension *extension, uint32_t agreed,
+                        ws_str name, ws_str params);
+static void ws__ext_free(ws_conn *conn);
+static void ws__ext_show_end(ws_conn *conn);
+static int ws__ext_rsv(const ws_conn *conn);
+static int ws__ext_pending(const ws_conn *conn);
+static int ws__payload_coded(ws_conn *conn, struct ws__span *in, size_t part,
+                             ws_event *ev);
+static int ws__encodes(const ws_conn *conn, int op, size_t n);
+WS__PRIVATE int ws__encodes_alone(const ws_conn *conn, int op, size_t n);
+static int ws__coded_put(ws_conn *conn, int op, const ws_str *value, int count, size_t n,
+                         size_t most);
+static int ws__source_coded(ws_conn *conn);
+#else
+#define ws__deflate_fault(from, client) 0
+#define ws__extensions_valid(extension) 0
+#define ws__extensions_size(cfg) ((size_t)0)
+#define ws__keep_extensions(text, cfg) NULL
+#define ws__extension_choose(conn, choice, why) \
+    ((choice)->set = NULL, *(why) = NULL, 0)
+#define ws__extension_fault(conn, why) 0
+#define ws__offers_size(cfg) ((size_t)0)
+#define ws__put_offers(text, cfg) ((void)(text))
+#define ws__extension_insist(conn) ((void)(conn), 0)
+#define ws__ext_open(conn, extension, agreed, name, params) 0
+#define ws__ext_free(conn) ((void)(conn))
+#define ws__ext_show_end(conn) ((void)(conn))
+#define ws__ext_rsv(conn) 0
+#define ws__ext_pending(conn) 0
+#define ws__payload_coded(conn, in, part, ev) 0
+#define ws__encodes(conn, op, n) 0
+#define ws__encodes_alone(conn, op, n) 0
+#define ws__coded_put(conn, op, value, count, n, most) WS__PLAIN
+#define ws__source_coded(conn) 0
+#endif
 
-static const char *const ws__deflate_names[4] = {
-    "server_no_context_takeover", "client_no_context_takeover",
-    "server_max_window_bits", "client_max_window_bits"
+/* >>groups: connections by name, what is sent to many. */
+#if defined(WS__GROUPS) && !defined(WS_NO_SOCKETS)
+static int ws__join(ws_conn *conn, ws_str name);
+static void ws__leave_all(ws_conn *conn, int own);
+static uint32_t ws__group_count(ws_loop *loop, ws_str name);
+#else
+#define ws__join(conn, name) 0
+#define ws__leave_all(conn, own) ((void)(conn))
+#define ws__group_count(loop, name) 0
+#endif
+
+/* >>serve: a server's answers to ordinary requests. */
+#ifdef WS__ANSWERS
+static uint32_t ws__body_due(const ws_conn *conn, uint32_t now);
+static void ws__beat(ws_conn *conn);
+#endif
+
+/* >>fetch: a client's ordinary requests, and the bodies of refusals. */
+#ifdef WS__FETCHES
+static int ws__http_check(ws_conn *conn, ws_str head, int status);
+static int ws__read_step(ws_conn *conn, struct ws__span *in, ws_event *ev);
+static int ws__refusal_whole(const ws_conn *conn, ws_str head, char *body, size_t n);
+static void ws__body_keep(ws_conn *conn, ws_str head, int status);
+#else
+#define ws__http_check(conn, head, status) 0
+#define ws__read_step(conn, in, ev) 0
+#define ws__refusal_whole(conn, head, body, n) 1
+#define ws__body_keep(conn, head, status) ((void)(conn))
+#endif
+
+/* >>mbedtls: TLS that is compiled in. ws_tls_new, ws_tls_free, ws_tls_wrap: its way in
+   from without is good enough for us. */
+struct ws_tls {
+    uint32_t refs;              /* 0: one for all, never freed */
+    int error;                  /* WS_ERR_; text says more */
+    char text[160];
 };
-
-/* Writes parameters: 0 leaves one out, 1 is one without a value. */
-static void ws__deflate_put(char *buf, size_t n, const int value[4])
-{
-    ws__text text = ws__text_in(buf, n);
-    int i;
-
-    for (i = 0; i < 4; i++) {
-        if (!value[i])
-            continue;
-        ws__puts(&text, "; ");
-        ws__puts(&text, ws__deflate_names[i]);
-        if (value[i] == 1)
-            continue;
-        ws__puts(&text, "=");
-        ws__put_number(&text, (uint64_t)value[i]);
-    }
-}
-
-/* Reads parameters, of an offer or of an answer; 0 or -1. */
-static int ws__deflate_get(ws_str params, int offer, int v[4])
-{
-    static const char *const values[] = { "8", "9", "10", "11", "12", "13", "14", "15" };
-    char value[8];
-    ws_str name;
-    int i, k, r;
-
-    memset(v, 0, 4 * sizeof *v);
-    while ((r = ws_param_next(&params, &name, value, sizeof value)) > 0) {
-        for (i = 0; i < 4 && (name.size != strlen(ws__deflate_names[i]) ||
-                              memcmp(name.data, ws__deflate_names[i], name.size)); i++) {}
-        if (i == 4 || v[i])
-            return -1;          /* unknown, or for the second time */
-        for (k = 0; k < 8 && strcmp(value, values[k]); k++) {}
-        v[i] = !*value ? 1 : k < 8 ? k + 8 : -1;
-        if (v[i] < 0 || (i < 2 && v[i] != 1) ||
-            (v[i] == 1 && i >= 2 && !(offer && i == 3)))
-            return -1;
-    }
-    return r;
-}
-
-static int ws__deflate_offer(void *user, int i, char *buf, size_t n)
-{
-    const ws_deflate *deflate = (const ws_deflate *)user;
-    int value[4], ours = ws__deflate_bits(deflate, deflate->client_max_window_bits);
-    int theirs = ws__inflate_bits(deflate, deflate->server_max_window_bits);
-
-    if (i || !theirs)
-        return -1;
-    value[0] = deflate->server_no_context_takeover;
-    value[1] = deflate->client_no_context_takeover;
-    value[2] = theirs < 15 ? theirs : 0;
-    value[3] = !ours ? 0 : ours < 15 ? ours : 1;
-    ws__deflate_put(buf, n, value);
-    return 0;
-}
-
-static int ws__deflate_accept(void *user, ws_str offer, char *answer, size_t n,
-                              uint32_t *agreed)
-{
-    const ws_deflate *deflate = (const ws_deflate *)user;
-    int value[4], ours = deflate->server_max_window_bits,
-        theirs = deflate->client_max_window_bits;
-
-    if (ws__deflate_get(offer, 1, value))
-        return -1;
-    if (value[2] && value[2] < ours)
-        ours = value[2];
-    if (value[3] > 1 && value[3] < theirs)
-        theirs = value[3];
-    ours = ws__deflate_bits(deflate, ours);
-    theirs = ws__inflate_bits(deflate, theirs);
-    if (!ours || !theirs || (theirs < 15 && !value[3]))
-        return -1;
-    value[0] |= deflate->server_no_context_takeover;
-    value[1] |= deflate->client_no_context_takeover;
-    value[2] = value[2] || ours < 15 ? ours : 0;
-    value[3] = theirs < 15 || value[3] > 1 ? theirs : 0;
-    ws__deflate_put(answer, n, value);
-    *agreed = ws__deflate_agreed(ours, theirs, value[0], value[1]);
-    return 0;
-}
-
-static int ws__deflate_confirm(void *user, ws_str answer, uint32_t *agreed)
-{
-    const ws_deflate *deflate = (const ws_deflate *)user;
-    int value[4], ours = ws__deflate_bits(deflate, deflate->client_max_window_bits);
-    int theirs = ws__inflate_bits(deflate, deflate->server_max_window_bits);
-
-    if (ws__deflate_get(answer, 0, value))
-        return -1;
-    if (deflate->server_no_context_takeover && !value[0])
-        return -1;
-    if ((theirs < 15 && !value[2]) || value[2] > theirs || (value[3] && !ours))
-        return -1;
-    if (value[2] && !(ws__codec(deflate)->inflate_size)(value[2]))
-        return -1;
-    if (value[3] && value[3] < ours)
-        ours = ws__deflate_bits(deflate, value[3]); /* 0: we do not compress */
-    *agreed = ws__deflate_agreed(ours, value[2] ? value[2] : 15,
-                                 value[1] | deflate->client_no_context_takeover,
-                                 value[0]);
-    return 0;
-}
-
-/* The codec's state stands behind this. */
-typedef struct ws__deflate_state {
-    uint8_t held[4];           /* encode: bytes that may be the tail, which is not sent */
-    uint8_t count;              /* of them */
-    uint8_t tail;               /* decode: bytes of the tail that were given */
-    uint8_t any;                /* decode: the message has a byte */
-    uint8_t final;              /* decode: so far it ends with a final block */
-    uint8_t unused[8];
-} ws__deflate_state;
-
-static size_t ws__deflate_state_size(void *user, uint32_t agreed, int encode, int *alone)
-{
-    const ws_deflate *deflate = (const ws_deflate *)user;
-    int bits = encode ? WS__DEFLATE_OURS(agreed) : WS__DEFLATE_THEIRS(agreed);
-    const ws_codec *codec = ws__codec(deflate);
-    size_t n = 0;
-
-    if (bits && encode)
-        n = (codec->deflate_size)(bits, deflate->mem_level);
-    else if (bits)
-        n = (codec->inflate_size)(bits);
-    *alone = (agreed & (encode ? WS__DEFLATE_OURS_ALONE : WS__DEFLATE_THEIRS_ALONE)) != 0;
-    return n && n < (size_t)-1 / 4 ? n + sizeof(ws__deflate_state) : 0;
-}
-
-static int ws__deflate_begin(void *user, uint32_t agreed, int encode, void *state)
-{
-    const ws_deflate *deflate = (const ws_deflate *)user;
-    ws__deflate_state *s = (ws__deflate_state *)state;
-    int alone, r;
-    size_t n = ws__deflate_state_size(user, agreed, encode, &alone) - sizeof *s;
-
-    memset(s, 0, sizeof *s);
-    if (encode)
-        r = (ws__codec(deflate)->deflate_init)(s + 1, n, WS__DEFLATE_OURS(agreed),
-                                               deflate->mem_level, deflate->level);
-    else
-        r = (ws__codec(deflate)->inflate_init)(s + 1, n, WS__DEFLATE_THEIRS(agreed));
-    return r ? WS_ERR_CODEC : 0;
-}
-
-/* What was compressed ends with 00 00 FF FF, of the flush; so the last four bytes are
-   always held back, and at the end of the message they are dropped (7.2.1). */
-static int ws__deflate_encode(void *user, void *state, const void *in, size_t *in_size,
-                              void *out, size_t *out_size, int flush)
-{
-    static const uint8_t tail[4] = { 0, 0, 0xFF, 0xFF };
-    const ws_codec *codec = ws__codec((const ws_deflate *)user);
-    ws__deflate_state *s = (ws__deflate_state *)state;
-    uint8_t *to = (uint8_t *)out;
-    size_t have = *in_size, room = *out_size, used = 0, made = s->count;
-    int r = 0;
-
-    memcpy(to, s->held, made);
-    while (!r && made < room && (used < have || flush)) {
-        size_t n = have - used, size = room - made;
-        r = (codec->deflate)(s + 1, (const uint8_t *)in + used, &n, to + made, &size,
-                             flush != 0);
-        if (r < 0 || r > 1 || n > have - used || size > room - made ||
-            (!r && !n && !size) ||
-            (r && (!flush || n < have - used)))
-            return WS_ERR_CODEC;
-        used += n;
-        made += size;
-    }
-    s->count = (uint8_t)(made < 4 ? made : 4);
-    made -= s->count;
-    memcpy(s->held, to + made, s->count);
-    if (r && flush == 2) {
-        if (!s->count)
-            to[made++] = 0;          /* an empty message: 7.2.3.6 */
-        else if (memcmp(s->held, tail, 4))
-            return WS_ERR_CODEC;
-        s->count = 0;
-    }
-    *in_size = used;
-    *out_size = made;
-    return r;
-}
-
-/* The tail is put back behind the message (7.2.2). One without a single byte, which some
-   send for an empty one, is no stream at all; one that a final block ends is whole
-   without it, though 7.2.3.4 wants a byte of 0 there. */
-static int ws__deflate_decode(void *user, void *state, const void *in, size_t *in_size,
-                              void *out, size_t *out_size, int last)
-{
-    static const uint8_t tail[4] = { 0, 0, 0xFF, 0xFF };
-    const ws_codec *codec = ws__codec((const ws_deflate *)user);
-    ws__deflate_state *s = (ws__deflate_state *)state;
-    size_t have = *in_size, room = *out_size, used = 0, made = 0;
-    int r = 0;
-
-    s->any |= have > 0;
-    while (s->any && !(last && used == have && s->final)) {
-        int behind = last && used == have;
-        const uint8_t *from = behind ? tail + s->tail : (const uint8_t *)in + used;
-        size_t left = behind ? 4u - s->tail : have - used, n = left, size = room - made;
-        r = (codec->inflate)(s + 1, from, &n, (uint8_t *)out + made, &size);
-        if (r == WS_ERR_DECODE)
-            *out_size = made + (size < room - made ? size : 0);
-        if (r == WS_ERR_DECODE)
-            return r;
-        if (r < 0 || r > 2 || n > left || size > room - made || (left && !n && !size))
-            return WS_ERR_CODEC;
-        if (!behind)
-            s->final = r == 2;
-        if (behind)
-            s->tail = (uint8_t)(s->tail + n);
-        else
-            used += n;
-        made += size;
-        if (made == room || (used == have && (!last || s->tail == 4)))
-            break;
-    }
-    *in_size = used;
-    *out_size = made;
-    if (!last || used < have)
-        return 0;
-    if (s->any && !s->final && made == room)
-        return 0;
-    if (s->any && !s->final && !r)
-        return WS_ERR_DECODE;    /* it ends inside a block */
-    s->tail = s->any = s->final = 0;
-    return 1;
-}
-
-/* The settings with the defaults filled in. */
-static ws_deflate ws__deflate_settings(const ws_deflate *from)
-{
-    ws_deflate deflate = *from;
-
-    deflate.server_no_context_takeover = deflate.server_no_context_takeover != 0;
-    deflate.client_no_context_takeover = deflate.client_no_context_takeover != 0;
-    if (!deflate.server_max_window_bits)
-        deflate.server_max_window_bits = 15;
-    if (!deflate.client_max_window_bits)
-        deflate.client_max_window_bits = 15;
-    if (!deflate.level)
-        deflate.level = 6;
-    if (!deflate.mem_level)
-        deflate.mem_level = 8;
-    if (!deflate.threshold)
-        deflate.threshold = 1024;
-    return deflate;
-}
-
-/* Do both compress in the same way, once the same was agreed? */
-WS__PRIVATE int ws__deflate_alike(const ws_deflate *a, const ws_deflate *b)
-{
-    return ws__codec(a) == ws__codec(b) && a->level == b->level &&
-        a->mem_level == b->mem_level;
-}
-
-/* 0, or why the settings cannot be. */
-static int ws__deflate_fault(const ws_deflate *from, int client)
-{
-    ws_deflate deflate = ws__deflate_settings(from);
-    int ours = client ? deflate.client_max_window_bits : deflate.server_max_window_bits;
-
-    if (!ws__codec(&deflate))
-        return WS_ERR_NO_CODEC;
-    if (deflate.server_max_window_bits < 8 || deflate.server_max_window_bits > 15 ||
-        deflate.client_max_window_bits < 8 || deflate.client_max_window_bits > 15 ||
-        deflate.level < 1 || deflate.level > 9 || deflate.mem_level < 1 ||
-        deflate.mem_level > 9 ||
-        (from->server_max_window_bits | from->client_max_window_bits) < 0)
-        return WS_ERR_ARGUMENT;
-    return ws__deflate_bits(&deflate, ours) ? 0 : WS_ERR_ARGUMENT;
-}
-
-static ws_extension ws__deflate_extension(ws_deflate *deflate)
-{
-    static const ws_extension plain = {
-        "permessage-deflate", 4, 0, 0, 1, NULL, ws__deflate_offer, ws__deflate_accept,
-        ws__deflate_confirm, ws__deflate_state_size, ws__deflate_begin,
-        ws__deflate_encode, ws__deflate_decode, NULL
-    };
-    ws_extension extension = plain;
-
-    extension.required = deflate->required;
-    extension.threshold = deflate->threshold;
-    extension.user = deflate;
-    return extension;
-}
+static ws_tls *ws__tls_hold(ws_tls *tls);
+static void ws__tls_drop(ws_tls *tls);
+static int ws__tls_serves(const ws_tls *tls, const char **why);
 
 /* ==== >>conn (private) ============================================================== */
 
@@ -4602,6 +4337,7 @@ typedef struct ws__more {
     uint8_t read_asked;         /* ws_want_writable while it had more */
     struct ws__member *groups;      /* that it is in */
     struct ws__ext *ext;        /* the extension in use */
+    uint8_t part_coded;         /* it encodes the message that is sent in parts */
     char *remote;               /* the client's address that a trusted proxy wrote */
     char *protocol;             /* subprotocol that the application chose */
     char *beat;                 /* of ws_http_beat */
@@ -4714,6 +4450,12 @@ static inline ws__more *ws__more_of(const ws_conn *conn) { (void)conn; return NU
 #else
 static inline ws__more *ws__more_of(const ws_conn *conn) { return conn->more; }
 #endif
+
+/* Has it an extension in use? */
+static inline int ws__is_extended(const ws_conn *conn)
+{
+    return WS__EXTENDS && ws__more_of(conn) && ws__more_of(conn)->ext;
+}
 
 /* The i-th mark of a queue, NULL behind the last. A caller's block has none. */
 static inline ws__mark *ws__mark_at(const ws__tx *tx, uint32_t i)
@@ -4849,7 +4591,7 @@ WS__PRIVATE void ws__cache_clear(ws__cfg *cfg)
     cfg->cache->total = 0;
 }
 
-/* ---- configuration ---- */
+/* ==== >>settings (private) ========================================================== */
 
 static int ws__token_valid(ws_str str)
 {
@@ -4913,15 +4655,6 @@ static int ws__pattern_valid(const char *p)
         if (*p == '*' && p[1] && p[1] != '/')
             return 0;
     return 1;
-}
-
-static int ws__extension_valid(const ws_extension *extension)
-{
-    return extension->name && ws__token_valid(ws__cstr(extension->name)) &&
-           (extension->rsv == 1 || extension->rsv == 2 || extension->rsv == 4) &&
-               extension->offer && extension->accept &&
-           extension->confirm && extension->state_size && extension->begin &&
-               extension->encode && extension->decode;
 }
 
 #ifndef WS_NO_SERVER
@@ -5122,17 +4855,6 @@ static int ws__routes_valid(const ws_route *routes)
         if (route - routes >= 254 || !ws__pattern_valid(route->path))
             return 0;
         if (route->protocol && !ws__token_valid(ws__cstr(route->protocol)))
-            return 0;
-    }
-    return 1;
-}
-
-static int ws__extensions_valid(const ws_extension *const *extension)
-{
-    if (!WS__EXTENDS)
-        return 0;
-    for (; *extension; extension++) {
-        if (!ws__extension_valid(*extension))
             return 0;
     }
     return 1;
@@ -5372,46 +5094,6 @@ static const ws_route *ws__keep_routes(ws__text *text, const ws_route *from)
     return to;
 }
 
-/* Bytes of the copied extensions: an array, settings of permessage-deflate, names. */
-static size_t ws__extensions_size(const ws_config *cfg)
-{
-    size_t n = 0;
-    const ws_extension *const *extension = cfg->extensions;
-
-    if (!WS__EXTENDS)
-        return 0;
-    for (; extension && *extension; extension++)
-        n += sizeof **extension + strlen((*extension)->name) + 1;
-    if (cfg->deflate)
-        n += sizeof(ws_extension) + sizeof(ws_deflate);
-    return n ? n + sizeof(ws_extension) : 0;
-}
-
-/* text stands where a ws_extension may stand. */
-static ws_extension *ws__keep_extensions(ws__text *text, const ws_config *cfg)
-{
-    ws_extension *all = (ws_extension *)(void *)text->at, *to = all;
-    const ws_extension *const *extension = cfg->extensions;
-    ws_deflate *deflate;
-
-    if (!WS__EXTENDS || !ws__extensions_size(cfg))
-        return NULL;
-    for (; extension && *extension; extension++)
-        *to++ = **extension;
-    deflate = (ws_deflate *)(void *)(to + (cfg->deflate ? 2 : 1));
-    text->at = (char *)deflate;
-    if (cfg->deflate) {
-        *deflate = ws__deflate_settings(cfg->deflate);
-        *to++ = ws__deflate_extension(deflate);
-        text->at = (char *)(deflate + 1);
-    }
-    memset(to, 0, sizeof *to);
-    for (to = all, extension = cfg->extensions; extension && *extension; extension++,
-         to++)
-        to->name = ws__keep(text, (*extension)->name);
-    return all;
-}
-
 static uint32_t ws__short_below(const ws_config *set)
 {
     uint32_t least = ws__smaller(set->max_message, set->max_frame);
@@ -5457,9 +5139,6 @@ static size_t ws__cfg_size(const ws_config *cfg, const char *url)
            ws__routes_size(cfg->routes) + ws__cstr(cfg->protocols).size +
            (cfg->method ? cfg->body_size : 0);
 }
-
-static ws_tls *ws__tls_hold(ws_tls *tls);
-static void ws__tls_drop(ws_tls *tls);
 
 /* Fills size bytes at kept, from ws__cfg_size. cfg is valid, or NULL: all is as by
    default. */
@@ -5510,7 +5189,7 @@ static void ws__cfg_release(ws__cfg *cfg)
     ws__free(cfg, cfg, cfg->size);
 }
 
-/* ---- the connection ---- */
+/* ==== >>make (private) ============================================================== */
 
 /* What the bytes go through when it is not a mere socket. */
 static const ws_io *ws__io(const ws_conn *conn)
@@ -5726,8 +5405,6 @@ static void ws__string_free(ws_conn *conn, char *s)
         ws__free(conn->cfg, s, strlen(s) + 1);
 }
 
-static void ws__ext_free(ws_conn *conn);
-
 static void ws__more_free(ws_conn *conn)
 {
     if (!ws__more_of(conn))
@@ -5888,288 +5565,7 @@ static char *ws__note_new(ws_conn *conn)
     return conn->note;
 }
 
-/* ==== >>extend (private) ============================================================ */
-
-#define WS__CODE_ROOM 64        /* bytes that a step may always write */
-
-/* One direction of an extension. */
-typedef struct ws__coder {
-    void *state;                /* NULL: none */
-    size_t size;                /* of its block */
-    uint8_t encode;
-    uint8_t alone;              /* a state for each message */
-    uint8_t begun;
-} ws__coder;
-
-/* The extension in use. Its answer follows, a string. */
-typedef struct ws__ext {
-    const ws_extension *set;
-    uint32_t agreed;
-    uint8_t encodes;            /* it can encode messages */
-    uint8_t part_coded;         /* the message that is sent in parts is encoded */
-    uint8_t pending;            /* the decoder may have more to write */
-    uint8_t shown;              /* an event shows data */
-    ws__coder in, out;
-    uint8_t *data;           /* decoded bytes of the message: len in a block of cap + 1 */
-    size_t len, cap;
-    size_t size;                /* of this block */
-} ws__ext;
-
-static ws__ext *ws__ext_of(const ws_conn *conn)
-{
-    return WS__EXTENDS && ws__more_of(conn) ? ws__more_of(conn)->ext : NULL;
-}
-
-static const ws_extension *ws__extensions(const ws__cfg *cfg)
-{
-    return WS__EXTENDS ? cfg->extensions : NULL;
-}
-
-/* Memory for an extension, at least *size bytes. */
-static void *ws__ext_alloc(ws__cfg *cfg, size_t *size)
-{
-    ws__area *area = cfg->area;
-
-    if (*size > (size_t)-1 / 4)
-        return NULL;
-    if (!area)
-        return ws__block_new(cfg, size);
-    *size = (*size + 7) / 8 * 8;
-    if (*size > area->size - area->used)
-        return NULL;
-    area->used += *size;
-    return area->at + area->used - *size;
-}
-
-static int ws__coder_begin(ws__cfg *cfg, const ws_extension *extension, uint32_t agreed,
-                           ws__coder *coder)
-{
-    int alone, r;
-
-    if (coder->begun)
-        return 0;
-    if (!coder->state) {
-        coder->size = (extension->state_size)(extension->user, agreed, coder->encode,
-                                              &alone);
-        coder->state = coder->size ? ws__ext_alloc(cfg, &coder->size) : NULL;
-        if (!coder->state)
-            return coder->size ? WS_ERR_MEMORY : WS_ERR_CODEC;
-    }
-    r = (extension->begin)(extension->user, agreed, coder->encode, coder->state);
-    coder->begun = !r;
-    return !r || r == WS_ERR_MEMORY ? r : WS_ERR_CODEC;
-}
-
-static void ws__coder_end(ws__cfg *cfg, const ws_extension *extension, ws__coder *coder)
-{
-    if (coder->begun && extension->end)
-        (extension->end)(extension->user, coder->encode, coder->state);
-    coder->begun = 0;
-    if (cfg->area)
-        return;
-    if (coder->state)
-        ws__block_free(cfg, coder->state, coder->size);
-    coder->state = NULL;
-}
-
-/* Gives back what an event showed. */
-static void ws__ext_release(ws__cfg *cfg, ws__ext *ext)
-{
-    ext->len = ext->shown = 0;
-    if (cfg->area)
-        return;
-    if (ext->data)
-        ws__block_free(cfg, ext->data, ext->cap + 1);
-    ext->data = NULL;
-    ext->cap = 0;
-}
-
-static void ws__ext_free(ws_conn *conn)
-{
-    ws__ext *ext = ws__ext_of(conn);
-
-    if (!ext)
-        return;
-    ws__more_of(conn)->ext = NULL;
-    ws__coder_end(conn->cfg, ext->set, &ext->in);
-    ws__coder_end(conn->cfg, ext->set, &ext->out);
-    ws__ext_release(conn->cfg, ext);
-    if (!conn->cfg->area)
-        ws__block_free(conn->cfg, ext, ext->size);
-}
-
-/* In the caller's block all memory is taken at once: states, and the rest for data. */
-static int ws__ext_reserve(ws__cfg *cfg, ws__ext *ext)
-{
-    ws__area *area = cfg->area;
-    int r = ws__coder_begin(cfg, ext->set, ext->agreed, &ext->in);
-
-    if (!r && ext->encodes)
-        r = ws__coder_begin(cfg, ext->set, ext->agreed, &ext->out);
-    if (r)
-        ws__coder_end(cfg, ext->set, &ext->in);
-    if (r)
-        return r;
-    if (area->size == area->used)
-        return WS_ERR_MEMORY;
-    ext->data = area->at + area->used;
-    ext->cap = area->size - area->used - 1;
-    return 0;
-}
-
-/* Takes an extension into use, as it was answered. */
-static int ws__ext_open(ws_conn *conn, const ws_extension *extension, uint32_t agreed,
-                        ws_str name, ws_str params)
-{
-    ws__cfg *cfg = conn->cfg;
-    size_t size = sizeof(ws__ext) + name.size + params.size + 1,
-        more = sizeof *ws__more_of(conn);
-    int alone = 0, reserve;
-    ws__ext *ext;
-    char *text;
-
-    if (cfg->area) {
-        cfg->area->used = 0;
-        conn->more = (ws__more *)ws__ext_alloc(cfg, &more);
-        if (ws__more_of(conn))
-            memset(ws__more_of(conn), 0, sizeof *ws__more_of(conn));
-    } else {
-        ws__more_make(conn);
-    }
-    ext = ws__more_of(conn) ? (ws__ext *)ws__ext_alloc(cfg, &size) : NULL;
-    if (!ext)
-        return WS_ERR_MEMORY;
-    memset(ext, 0, sizeof *ext);
-    ext->set = extension;
-    ext->agreed = agreed;
-    ext->size = size;
-    (extension->state_size)(extension->user, agreed, 0, &alone);
-    ext->in.alone = alone != 0;
-    ext->out.encode = 1;
-    alone = 0;
-    ext->encodes = (extension->state_size)(extension->user, agreed, 1, &alone) != 0;
-    /* what is dropped must not be missed */
-    ext->out.alone = alone || cfg->set.drop_oldest;
-    text = (char *)(ext + 1);
-    memcpy(text, name.data, name.size);
-    if (params.size)
-        memcpy(text + name.size, params.data, params.size);
-    text[name.size + params.size] = 0;
-    reserve = cfg->area ? ws__ext_reserve(cfg, ext) : 0;
-    ws__more_of(conn)->ext = reserve ? NULL : ext;
-    return reserve;
-}
-
-/* One step, its result checked: 1, 0 or an error. */
-static int ws__code(const ws_extension *extension, const ws__coder *coder,
-                    const void *in, size_t *used, void *out, size_t *made, int end)
-{
-    size_t have = *used, room = *made;
-    int (*step)(void *, void *, const void *, size_t *, void *, size_t *, int) =
-        coder->encode ? extension->encode : extension->decode;
-    int r = (step)(extension->user, coder->state, in, used, out, made, end);
-
-    if (*made >= room && r < 0)
-        *made = 0;
-    if (r == WS_ERR_DECODE && !coder->encode)
-        return r;
-    if (r < 0)
-        return r == WS_ERR_MEMORY ? r : WS_ERR_CODEC;
-    if (r > 1 || *used > have || *made > room || (r && (!end || *used < have)) ||
-        (!r && !*used && !*made && (have || end)))
-        return WS_ERR_CODEC;
-    return r;
-}
-
-/* A message on its way through an encoder: pieces, bytes of the first that were taken,
-   and how it ends (see ws_extension). */
-typedef struct ws__encoding {
-    const ws_str *v;
-    int count, end;
-    size_t at;
-} ws__encoding;
-
-/* Encodes into room bytes. 1: all of it; 0: the room is full. */
-static int ws__encode(const ws_extension *extension, const ws__coder *coder,
-                      ws__encoding *encoding, uint8_t *out, size_t room, size_t *made)
-{
-    int r = 0;
-
-    *made = 0;
-    while (!r && room - *made >= WS__CODE_ROOM) {
-        int last = encoding->count <= 1;
-        size_t have = encoding->count ? encoding->v->size - encoding->at : 0, n = have,
-            size = room - *made;
-        const char *in = have ? encoding->v->data + encoding->at : "";
-        if (have || last) {
-            r = ws__code(extension, coder, in, &n, out + *made, &size,
-                         last ? encoding->end : 0);
-            if (r < 0)
-                return r;
-            encoding->at += n;
-            *made += size;
-        }
-        if (!last && encoding->at == encoding->v->size) {
-            encoding->v++;
-            encoding->count--;
-            encoding->at = 0;
-        }
-    }
-    return r;
-}
-
-/* Is a message of n bytes to be encoded? */
-static int ws__encodes(const ws_conn *conn, int op, size_t n)
-{
-    const ws__ext *ext = ws__ext_of(conn);
-
-    return ext && ext->encodes && n >= ext->set->threshold && !(op & WS_OP_PLAIN);
-}
-
-/* ---- negotiation ---- */
-
-/* Splits "name; parameters". */
-static ws_str ws__extension_name(ws_str item, ws_str *params)
-{
-    size_t n = ws__find(item, 0, ';');
-
-    *params = ws__str(item.data + n, item.size - n);
-    return ws__trim(item.data, 0, n);
-}
-
-static int ws__extension_parses(ws_str item)
-{
-    ws_str params, name;
-    int good = ws__token_valid(ws__extension_name(item, &params)), r;
-
-    if (!WS__EXTENDS)
-        /* none was offered: its parameters do not matter */
-        return 1;
-    do r = ws_param_next(&params, &name, NULL, 0); while (r > 0);
-    return good && !r;
-}
-
-static int ws__extension_is(const ws_extension *extension, ws_str name)
-{
-    return name.size == strlen(extension->name) &&
-        !memcmp(name.data, extension->name, name.size);
-}
-
-/* The required extension that is not the one in use, NULL if there is none. */
-static const ws_extension *ws__extension_missing(const ws__cfg *cfg,
-                                                 const ws_extension *in_use)
-{
-    const ws_extension *extension = ws__extensions(cfg);
-
-    for (; extension && extension->name; extension++)
-        if (extension->required && extension != in_use)
-            return extension;
-    return NULL;
-}
-
-#define WS__PARAMS_SIZE 256
-
-/* ==== >>send (private) ============================================================== */
+/* ==== >>queue (private) ============================================================= */
 
 /* Bytes of the queue but for a pong that waits. */
 static size_t ws__queued(const ws__tx *tx)
@@ -6615,7 +6011,7 @@ static ws__shared *ws__shared_raw(ws__cfg *cfg, size_t n)
 }
 
 /* The frame of a payload, masked if frame says so. */
-static ws__shared *ws__shared_new(ws__cfg *cfg, const ws_frame *frame,
+WS__PRIVATE ws__shared *ws__shared_new(ws__cfg *cfg, const ws_frame *frame,
                                   const ws_str *payload)
 {
     ws__shared *shared = ws__shared_raw(cfg, WS_FRAME_HEADER_MAX + payload->size);
@@ -6786,6 +6182,8 @@ static int ws__tx_drop_oldest(ws_conn *conn)
     return 1;
 }
 
+/* ==== >>send (private) ============================================================== */
+
 /* Do n bytes at p lie wholly in what an event shows? The NUL behind it is no part of
    that. */
 static int ws__borrowed(const ws_conn *conn, const ws__gather *gather, const uint8_t *p,
@@ -6840,8 +6238,6 @@ static size_t ws__header_size(const ws_conn *conn, size_t n)
     return 2u + (n < 126 ? 0u : n < 65536 ? 2u : 8u) +
         (WS__IS_CLIENT(&conn->core) ? 4u : 0u);
 }
-
-#define WS__PLAIN 1             /* ws__coded_put: nothing was queued, better as it is */
 
 /* A header for n bytes; op may have WS__UNFINISHED. */
 static int ws__frame_make(ws_conn *conn, ws_frame *frame, int op, size_t n)
@@ -6906,7 +6302,7 @@ static uint8_t *ws__tx_room_behind(ws_conn *conn, size_t used, size_t n)
 
 /* Makes frames of at most most bytes out of size bytes behind the queue. op: of the
    first, which is marked with the reserved bits rsv; with WS__UNFINISHED none has FIN. */
-static int ws__frame_run(ws_conn *conn, int op, int rsv, size_t size, size_t most)
+WS__PRIVATE int ws__frame_run(ws_conn *conn, int op, int rsv, size_t size, size_t most)
 {
     size_t heads = (size_t)(ws__wire_size(conn, size, most) - size), i;
     size_t frames = size > most ? ws__quotient(size - 1, most) + 1 : 1;
@@ -6930,61 +6326,6 @@ static int ws__frame_run(ws_conn *conn, int op, int rsv, size_t size, size_t mos
     }
     conn->tx->len += size + heads;
     return 0;
-}
-
-/* Encodes a message of n bytes, or a part of one, behind the queue: *size bytes. */
-static int ws__encode_run(ws_conn *conn, const ws_str *value, int count, size_t n,
-                          int end, size_t *size)
-{
-    ws__ext *ext = ws__more_of(conn)->ext;
-    size_t room = ws__is_fixed(conn) ? WS__CODE_ROOM : n / 2 + 256, made;
-    ws__encoding encoding = { NULL, 0, 0, 0 };
-    int r;
-
-    encoding.v = value;
-    encoding.count = count;
-    encoding.end = end;
-    *size = 0;
-    r = ws__coder_begin(conn->cfg, ext->set, ext->agreed, &ext->out);
-    while (!r) {
-        uint8_t *at = ws__tx_room_behind(conn, *size, room);
-        if (!at)
-            return WS_ERR_MEMORY;
-        r = ws__encode(ext->set, &ext->out, &encoding, at,
-                       conn->tx->cap - conn->tx->len - *size, &made);
-        if (r < 0)
-            break;
-        *size += made;
-        if (*size > 2 * n + 4096)
-            return WS_ERR_CODEC;
-    }
-    return r < 0 ? r : 0;
-}
-
-/* Queues a message of n bytes, or a part of one, as the extension encodes it, in frames
-   of at most most bytes. */
-static int ws__coded_put(ws_conn *conn, int op, const ws_str *value, int count, size_t n,
-                         size_t most)
-{
-    ws__ext *ext = ws__more_of(conn)->ext;
-    int end = op & WS__UNFINISHED ? 1 : 2, whole = end == 2 && op & 15, r;
-    size_t size;
-
-    if (ws__cork_first(conn))
-        return WS_ERR_STATE;
-    r = ws__encode_run(conn, value, count, n, end, &size);
-    if (!r && whole && ext->set->only_smaller && ext->out.alone && size >= n)
-        r = WS__PLAIN;
-    if (!r)
-        r = ws__frame_run(conn, op, ext->set->rsv, size, most);
-    if (r == WS_ERR_MEMORY && ws__is_fixed(conn) && op & 15)
-        r = WS__PLAIN;  /* it fits */
-    if (r && conn->tx)
-        ws__tx_settle(conn);
-    /* what the encoder remembers of a message that did not go, the peer does not know */
-    if (r || (end == 2 && ext->out.alone))
-        ws__coder_end(conn->cfg, ext->set, &ext->out);
-    return r;
 }
 
 /* A control frame. */
@@ -7173,12 +6514,11 @@ static int ws__ping_put(ws_conn *conn)
 static int ws__part_put(ws_conn *conn, int op, const void *data, size_t n, int last)
 {
     ws_str value = ws__str((const char *)data, n);
-    ws__ext *ext = ws__ext_of(conn);
     int frame = ws__core_part(&conn->core, op, last), coded = 0, r;
 
-    if (ext && conn->core.sending)
-        coded = ext->part_coded;
-    else if (ext)
+    if (ws__is_extended(conn) && conn->core.sending)
+        coded = ws__more_of(conn)->part_coded;
+    else if (ws__is_extended(conn))
         coded = ws__encodes(conn, op, (size_t)-1);
     if (coded)
         r = ws__coded_put(conn, frame, &value, 1, n, (size_t)-1 / 4);
@@ -7191,8 +6531,8 @@ static int ws__part_put(ws_conn *conn, int op, const void *data, size_t n, int l
         ws__fail(conn, r);
     if (r)
         return r;
-    if (ext)
-        ext->part_coded = (uint8_t)coded;
+    if (ws__is_extended(conn))
+        ws__more_of(conn)->part_coded = (uint8_t)coded;
     ws__core_part_sent(&conn->core, conn->now, op, last);
     return 0;
 }
@@ -7266,29 +6606,11 @@ static int ws__source_plain(ws_conn *conn)
     return 0;
 }
 
-/* The same, encoded by the extension. */
-static int ws__source_coded(ws_conn *conn)
-{
-    ws__more *more = ws__more_of(conn);
-    size_t size = WS__SOURCE_PIECE;
-    void *piece = ws__block_new(conn->cfg, &size);
-    ptrdiff_t n;
-    int r;
-
-    if (!piece)
-        return WS_ERR_MEMORY;
-    n = ws__source_read(more, piece, &r);
-    if (n >= 0)
-        r = ws__part_put(conn, more->read_op, piece, (size_t)n, n == 0);
-    ws__block_free(conn->cfg, piece, size);
-    return r;
-}
-
 /* Lets the source fill the empty queue with one frame. */
 static void ws__source_pull(ws_conn *conn)
 {
     ws__more *more = ws__more_of(conn);
-    int r = ws__ext_of(conn) ? ws__source_coded(conn) : ws__source_plain(conn);
+    int r = ws__is_extended(conn) ? ws__source_coded(conn) : ws__source_plain(conn);
 
     if (r)
         ws__fail(conn, r);
@@ -7561,50 +6883,6 @@ static void ws__protocol_choose(ws_conn *conn)
         conn->protocol = ws__protocol_find(conn->cfg, item);
 }
 
-/* Does the client offer the extension in a way that suits? Of several offers the first
-   one that does. */
-static int ws__extension_accept(const ws_conn *conn, const ws_extension *extension,
-                                ws__choice *choice)
-{
-    ws_walk walk = { 0, { NULL, 0 } };
-    ws_str item, params;
-
-    while (ws_header_walk(conn, "Sec-WebSocket-Extensions", &walk, &item)) {
-        *choice->answer = 0;
-        if (ws__extension_is(extension, ws__extension_name(item, &params)) &&
-            !(extension->accept)(extension->user, params, choice->answer,
-                                 sizeof choice->answer, &choice->agreed) &&
-            ws__is_value(choice->answer)) {
-            choice->set = extension;
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* Chooses the extension. Returns a fault, and why. */
-WS__APART int ws__extension_choose(const ws_conn *conn, ws__choice *choice,
-                                   const char **why)
-{
-    const ws_extension *extension = ws__extensions(conn->cfg);
-    ws_walk walk = { 0, { NULL, 0 } };
-    ws_str item;
-
-    memset(choice, 0, sizeof *choice);
-    while (extension && ws_header_walk(conn, "Sec-WebSocket-Extensions", &walk, &item))
-        if (!ws__extension_parses(item)) {
-            *why = "malformed";
-            return WS_ERR_EXTENSION;
-        }
-    while (extension && extension->name && !ws__extension_accept(conn, extension, choice))
-        extension++;
-    extension = ws__extension_missing(conn->cfg, choice->set);
-    if (!extension)
-        return 0;
-    *why = extension->name;
-    return WS_ERR_EXTENSION;
-}
-
 /* path fits the pattern: '*' at its end is any rest, elsewhere the rest of a segment. */
 static int ws__path_fits(const char *pattern, ws_str path)
 {
@@ -7783,14 +7061,6 @@ static size_t ws__request_fault(const ws__request *request, ws_str head)
     return at < head.size && head.data[at] == ' ' ? ws__find(head, 0, ' ') + 1 : at;
 }
 
-/* Can the answer say something to what extensions are offered? */
-WS__APART int ws__extension_fault(ws_conn *conn, const char **why)
-{
-    ws__choice choice;
-
-    return ws__extension_choose(conn, &choice, why);
-}
-
 /* Judges a whole request head. Returns the event it makes, 0 after a failure. */
 WS__APART int ws__server_head(ws_conn *conn, ws_str head)
 {
@@ -7906,39 +7176,6 @@ static void ws__put_protocols(ws__text *text, const ws__cfg *cfg)
         ws__puts(text, at);
     }
     ws__puts(text, "\r\n");
-}
-
-/* What the extensions offer. */
-WS__APART void ws__put_offers(ws__text *text, const ws__cfg *cfg)
-{
-    const ws_extension *extension = ws__extensions(cfg);
-    char params[WS__PARAMS_SIZE];
-    int i, any = 0;
-
-    for (; extension && extension->name; extension++)
-        for (i = 0; i < 4; i++) {
-            *params = 0;
-            if ((extension->offer)(extension->user, i, params, sizeof params) ||
-                !ws__is_value(params))
-                break;
-            ws__puts(text, any ? ", " : "Sec-WebSocket-Extensions: ");
-            ws__puts(text, extension->name);
-            ws__puts(text, params);
-            any = 1;
-        }
-    if (any)
-        ws__puts(text, "\r\n");
-}
-
-/* Bytes that they may take. */
-static size_t ws__offers_size(const ws__cfg *cfg)
-{
-    const ws_extension *extension = ws__extensions(cfg);
-    size_t n = 0;
-
-    for (; extension && extension->name; extension++)
-        n += 4 * (strlen(extension->name) + WS__PARAMS_SIZE + 2);
-    return n + 32;
 }
 
 /* The name in front of a header line. */
@@ -8057,32 +7294,6 @@ static int ws__request_put(ws_conn *conn, const ws_url *url)
     return ws__text_end(conn, &text);
 }
 
-/* Takes the extension of the answer into use, if we offered it so. */
-static int ws__extension_answer(ws_conn *conn, ws_str value, const char **why)
-{
-    const ws_extension *extension;
-    ws_str item, name, params;
-    uint32_t agreed = 0;
-    int r = 0;
-
-    while (!r && ws_list_next(&value, &item)) {
-        name = ws__extension_name(item, &params);
-        for (extension = ws__extensions(conn->cfg); extension && extension->name &&
-             !ws__extension_is(extension, name); extension++) {}
-        *why = NULL;
-        if (!ws__extension_parses(item))
-            *why = "malformed";
-        else if (!extension || !extension->name)
-            *why = "not offered";
-        else if (ws__ext_of(conn))
-            *why = "more than one";
-        else if ((extension->confirm)(extension->user, params, &agreed))
-            *why = "parameters";
-        r = *why ? WS_ERR_EXTENSION : ws__ext_open(conn, extension, agreed, name, params);
-    }
-    return r;
-}
-
 /* The answer to our upgrade: 0, or the fault. Takes into use what was agreed. */
 static int ws__answer_check(ws_conn *conn, ws_str head, int status, ws_str version,
                             const char **why)
@@ -8112,93 +7323,10 @@ static int ws__answer_check(ws_conn *conn, ws_str head, int status, ws_str versi
     return fault;
 }
 
-/* Has it a driver that can make new connections? */
-static int ws__can_dial(const ws_conn *conn)
-{
-    return ws__is_driven(conn) && !conn->cfg->set.io.read;
-}
-
-/* Does an answer of this status send us elsewhere? */
-static int ws__redirects(const ws_conn *conn, int status)
-{
-    return conn->cfg->set.max_redirects && ws__can_dial(conn) && !ws__is_fixed(conn) &&
-           ((status >= 301 && status <= 303) || status == 307 || status == 308);
-}
-
 /* Is it a client of ordinary HTTP whose answer has no body? */
 static int ws__is_head(const ws_conn *conn)
 {
     return ws__is_http(conn) && !strcmp(conn->cfg->set.method, "HEAD");
-}
-
-/* How the body of an answer comes: 0 or WS_ERR_BODY. */
-static int ws__answer_body(const ws_conn *conn, ws_str head, int status, ws__body *body)
-{
-    return ws__body_begin(body, head, status == 204 || status == 304 ||
-                          ws__is_head(conn));
-}
-
-/* 1 when of a refusal's body enough is here to show. */
-static int ws__refusal_whole(const ws_conn *conn, ws_str head, char *body, size_t n)
-{
-    ws_str version, reason;
-    ws__body b;
-    int status;
-
-    if (ws_head_answer(head, &version, &status, &reason) || conn->line & WS__INPUT_END)
-        return 1;
-    if (!WS__HTTP || status < 200 || (ws__is_http(conn) && status < 300))
-        return 1;
-    if (ws__is_fixed(conn) && conn->rx->len == conn->rx->cap)
-        return 1;
-    if (ws__redirects(conn, status))
-        return 1;
-    ws__answer_body(conn, head, status, &b);
-    return n >= WS_BODY_MAX || ws__body_gather(b, body, n, 0, &n);
-}
-
-/* An ordinary answer: 0 if its body is to be read. */
-static int ws__http_check(ws_conn *conn, ws_str head, int status)
-{
-    if (status < 200 || status > 299)
-        return WS_ERR_STATUS;
-    conn->rx->begun = 0;
-    conn->rx->reads_body = 1;
-    return ws__answer_body(conn, head, status, &conn->rx->body);
-}
-
-/* Keeps the body behind a refusal's head for ws_body. */
-static void ws__body_keep(ws_conn *conn, ws_str head, int status)
-{
-    char *p = (char *)(uintptr_t)(head.data + head.size);
-    size_t size = 0, n = conn->rx->len - conn->rx->head_at - head.size;
-    ws__body body;
-
-    if (n > WS_BODY_MAX)
-        n = WS_BODY_MAX;
-    if (WS__HTTP && status >= 200) {
-        ws__answer_body(conn, head, status, &body);
-        ws__body_gather(body, p, n, 1, &size);
-    }
-    conn->rx->aside = (uint32_t)size;
-}
-
-/* Without an extension that is required the connection is closed at once (7.4.1), and
-   what waits to be sent is not. */
-static int ws__extension_insist(ws_conn *conn)
-{
-    const ws__ext *ext = ws__ext_of(conn);
-    const ws_extension *used = ext ? ext->set : NULL;
-    const ws_extension *extension = ws__extension_missing(conn->cfg, used);
-
-    if (!extension)
-        return 0;
-    if (conn->tx)
-        ws__tx_free(conn);
-    ws__enter(&conn->core, WS__PHASE_FRAMES);
-    ws__close_put(conn, WS_CLOSE_EXTENSION, extension->name, strlen(extension->name));
-    ws__fail_with(conn, WS_ERR_EXTENSION_MISSING, extension->name);
-    return WS_ERR_EXTENSION_MISSING;
 }
 
 WS__APART int ws__client_head(ws_conn *conn, ws_str head)
@@ -8350,8 +7478,7 @@ static void ws__release(ws_conn *conn)
         rx->msg = 0;
         conn->owes &= (uint8_t)~WS__MESSAGE_HELD;
     }
-    if (ws__ext_of(conn) && ws__ext_of(conn)->shown)
-        ws__ext_release(conn->cfg, ws__ext_of(conn));
+    ws__ext_show_end(conn);
     if (conn->owes & WS__HEAD_HELD &&
         (conn->life & WS__OPENED || conn->owes & WS__CLOSE_TOLD ||
          conn->core.phase == WS__PHASE_BODY)) {
@@ -8519,124 +7646,10 @@ static int ws__payload_part(ws_conn *conn, ws__span *in, size_t part, ws_event *
     return ws__part(conn, part ? (const void *)p : "", part, last, ev);
 }
 
-/* ---- encoded messages ---- */
-
 #define WS__PART_MAX 16384      /* decoded bytes of one PART event */
-
-/* Room for a step of the decoder over n bytes. */
-static int ws__decoded_room(ws_conn *conn, ws__ext *ext, size_t n)
-{
-    size_t size = 2 * (ext->len ? ext->len : n) + 1024;
-    uint8_t *bigger;
-
-    if (ext->cap - ext->len >= WS__CODE_ROOM)
-        return 0;
-    if (conn->cfg->area || ext->len > (size_t)-1 / 4)
-        return WS_ERR_MESSAGE_SIZE;
-    bigger = (uint8_t *)ws__block_new(conn->cfg, &size);
-    if (!bigger)
-        return WS_ERR_MEMORY;
-    if (ext->len)
-        memcpy(bigger, ext->data, ext->len);
-    if (ext->data)
-        ws__block_free(conn->cfg, ext->data, ext->cap + 1);
-    ext->data = bigger;
-    ext->cap = size - 1;
-    return 0;
-}
-
-/* A step of the decoder over *n bytes of input; returns like it. Never much more is
-   decoded than the limit allows. */
-static int ws__decode(ws_conn *conn, ws__ext *ext, const uint8_t *p, size_t *n, int last)
-{
-    ws__reader *reader = &conn->rx->reader;
-    uint64_t left = conn->cfg->set.max_message;
-    size_t room, made, good;
-    int r = ws__decoded_room(conn, ext, *n), fault;
-
-    if (r)
-        return r;
-    left = left == WS_NO_LIMIT ? (size_t)-1 / 2 : left - reader->size;
-    room = ext->cap - ext->len;
-    if (room > left + WS__CODE_ROOM)
-        room = (size_t)left + WS__CODE_ROOM;
-    made = room;
-    r = ws__code(ext->set, &ext->in, p, n, ext->data + ext->len, &made, last);
-    if (r < 0 && r != WS_ERR_DECODE)
-        return r;
-    ext->pending = !r && room - made < WS__CODE_ROOM;
-    fault = ws__core_clear(reader, &conn->cfg->set, ext->data + ext->len, made, r == 1,
-                           &good);
-    if (fault)
-        return fault;        /* the first one counts, however it was cut */
-    ext->len += made;
-    return r;
-}
-
-/* Shows what is decoded. */
-static int ws__coded_event(ws_conn *conn, int last, ws_event *ev)
-{
-    ws__rx *rx = conn->rx;
-    ws__ext *ext = ws__more_of(conn)->ext;
-    const void *data = ext->len ? (const void *)ext->data : "";
-
-    ext->shown = 1;
-    if (rx->parts || conn->cfg->set.frames)
-        return ws__part(conn, data, ext->len, last, ev);
-    ws__message(conn, rx->reader.op, data, ext->len, ev);
-    ws__core_given(&rx->reader, ext->len, 1);
-    return 1;
-}
 
 /* Payload of the frame that was not decoded yet: what is to come, and what lies there. */
 static uint64_t ws__frame_left(const ws__rx *rx) { return rx->reader.left + rx->clear; }
-
-/* Inside a data frame of an encoded message: decodes part bytes that came. */
-static int ws__payload_coded(ws_conn *conn, ws__span *in, size_t part, ws_event *ev)
-{
-    const ws_config *set = &conn->cfg->set;
-    ws__rx *rx = conn->rx;
-    ws__reader *reader = &rx->reader;
-    ws__ext *ext = ws__more_of(conn)->ext;
-    int r = ws__coder_begin(conn->cfg, ext->set, ext->agreed, &ext->in), last, full,
-        go = 1;
-    size_t n;
-
-    if (part > rx->clear) {
-        ws__core_move(reader, in->p + rx->clear, in->p + rx->clear, part - rx->clear);
-        rx->clear = part;
-    }
-    last = reader->fin && !reader->left && part == rx->clear;
-    while (!r && go) {
-        n = part;
-        r = ws__decode(conn, ext, in->p, &n, last);
-        if (r < 0)
-            break;
-        in->p += n;
-        part -= n;
-        rx->clear -= n;
-        rx->eaten += n;
-        full = conn->cfg->area && !r && ext->cap - ext->len < WS__CODE_ROOM;
-        if (!set->frames && set->parts_over != WS_NO_LIMIT &&
-            (ext->len > set->parts_over || full))
-            rx->parts = 1;
-        go = (part || last || ext->pending) &&
-            !(rx->parts && (ext->len >= WS__PART_MAX || full));
-    }
-    if (r < 0) {
-        ws__fail(conn, r);
-        return -1;
-    }
-    if (r && ext->in.alone)
-        ws__coder_end(conn->cfg, ext->set, &ext->in);
-    reader->in_frame = ws__frame_left(rx) || ext->pending || (reader->fin && !r);
-    if (!reader->in_frame)
-        /* till then a fault is told at its beginning */
-        conn->taken += rx->eaten;
-    if (r || (rx->parts && ext->len) || (set->frames && !reader->in_frame))
-        return ws__coded_event(conn, r, ev);
-    return reader->in_frame ? 0 : -1;
-}
 
 /* Inside a data frame: moves what came to the message. */
 static int ws__payload(ws_conn *conn, ws__span *in, ws_event *ev)
@@ -8648,7 +7661,7 @@ static int ws__payload(ws_conn *conn, ws__span *in, ws_event *ev)
     if (part > left)
         part = (size_t)left;
     if (WS__EXTENDS && rx->reader.coded) {
-        if (!part && left && !ws__more_of(conn)->ext->pending)
+        if (!part && left && !ws__ext_pending(conn))
             return 0;
         return ws__payload_coded(conn, in, part, ev);
     }
@@ -8772,14 +7785,13 @@ static int ws__fits_in_place(const ws_conn *conn, const ws_frame *frame, size_t 
 WS__APART int ws__frame_any(ws_conn *conn, ws__span *in, ws_event *ev)
 {
     size_t have = (size_t)(in->end - in->p);
-    const ws__ext *ext = ws__ext_of(conn);
     int head, fault;
     ws_frame frame;
     uint8_t *p;
 
     memset(&frame, 0, sizeof frame);
     head = ws__core_see(&conn->core, &conn->cfg->set, ws__reader_of(conn),
-                        ext ? ext->set->rsv : 0, in->p, have, &frame);
+                        ws__ext_rsv(conn), in->p, have, &frame);
     if (!head)
         return 0;
     if (head > 0 && frame.op < 8 && ws__is_boundless(conn, &frame))
@@ -8842,65 +7854,6 @@ static int ws__head_skip(ws_conn *conn, ws__span *in, ws_str head)
     return 1;
 }
 
-/* The body is whole. */
-static int ws__body_end(ws_conn *conn, ws_event *ev)
-{
-    int told = conn->rx->begun && conn->rx->told_last;
-
-    conn->rx->reads_body = 0;
-    conn->life |= WS__ANSWERED;
-    ws__end(conn, WS__PHASE_ENDED);
-    if (told)
-        return -1;
-    ws__fill(ev, conn, WS_EV_PART, "", 0);
-    ev->op = WS_OP_BINARY;
-    ev->first = !conn->rx->begun;
-    ev->last = 1;
-    return 1;
-}
-
-/* One step over an ordinary answer's body; returns like ws__frame_step. */
-static int ws__read_step(ws_conn *conn, ws__span *in, ws_event *ev)
-{
-    ws__rx *rx = conn->rx;
-    size_t have = (size_t)(in->end - in->p), data;
-    ptrdiff_t step;
-
-    if (rx->body.how == WS__BODY_TO_END && !have && conn->line & WS__INPUT_END &&
-        !(conn->line & WS__BROKEN))
-        rx->body.how = WS__BODY_DONE;
-    if (rx->body.how == WS__BODY_DONE)
-        return ws__body_end(conn, ev);
-    step = ws__body_step(&rx->body, (const char *)in->p, have, conn->cfg->set.max_head,
-                         &data);
-    if (!step && ws__is_fixed(conn) && have == rx->cap)
-        step = WS_ERR_BODY;    /* a line */
-    if (step < 0) {
-        ws__fail(conn, WS_ERR_BODY);
-        return -1;
-    }
-    if (!step)
-        return 0;
-    in->p += step;
-    if (!data)
-        return -1;
-    ws__fill(ev, conn, WS_EV_PART, in->p - data, data);
-    ev->op = WS_OP_BINARY;
-    ev->first = !rx->begun;
-    rx->begun = 1;
-    ev->last = rx->body.how == WS__BODY_DONE;
-    rx->told_last = (uint8_t)ev->last;
-    ws__core_spoke(&conn->core, conn->now);
-    return 1;
-}
-#else
-static int ws__read_step(ws_conn *conn, ws__span *in, ws_event *ev)
-{
-    (void)conn;
-    (void)in;
-    (void)ev;
-    return 0;
-}
 #endif
 
 static void ws__opened(ws_conn *conn)
@@ -9040,9 +7993,6 @@ static int ws__shake_step(ws_conn *conn, ws__span *in, ws_event *ev)
     return ws__fill(ev, conn, type, "", 0);
 }
 
-#ifdef WS__DIALS
-static int ws__again(ws_conn *conn, ws_event *ev);
-#endif
 static int ws__judge(ws_conn *conn);
 
 static int ws__close_event(ws_conn *conn, ws_event *ev)
@@ -9061,11 +8011,7 @@ static int ws__close_event(ws_conn *conn, ws_event *ev)
     ev->reason = ws__error_text(error);
     if (conn->note && *conn->note && !(WS__WORDS && ws__is_placed(error)))
         ev->reason = conn->note;
-#ifdef WS__DIALS
-    if (WS__IS_CLIENT(&conn->core))
-        return ws__again(conn, ev);
-#endif
-    return 1;
+    return WS__IS_CLIENT(&conn->core) ? ws__again(conn, ev) : 1;
 }
 
 /* The input has ended too early. */
@@ -9179,43 +8125,10 @@ static int ws__pull(ws_conn *conn, ws_event *ev)
    a time before which nothing is due: one that is reached gets a turn (WS__OVERDUE),
    which ends with ws__judge. */
 
-#ifdef WS__DIALS
-static int ws__connects(const ws_conn *conn);
-static uint32_t ws__connect_due(const ws_conn *conn, uint32_t now);
-static int ws__dial_expired(ws_conn *conn);
-#endif
-
 #ifdef WS_NO_SOCKETS
 static int ws__must_end(const ws_conn *conn) { (void)conn; return 0; }
 #else
 static int ws__must_end(const ws_conn *conn);
-#endif
-
-#ifdef WS__ANSWERS
-
-/* When a peer that takes nothing of a body has missed a beat; or, with WS__PINGED, is
-   taken for dead. */
-static uint32_t ws__body_limit(const ws_conn *conn, uint32_t now)
-{
-    uint32_t patience = conn->cfg->set.ping_timeout;
-
-    if (!ws__pending(conn) || patience == WS_NEVER)
-        return now + WS__FAR;
-    if (conn->core.is & WS__PINGED)
-        return conn->core.pinged + patience;
-    return conn->core.heard + ws__more_of(conn)->beat_ms;
-}
-
-/* When the next beat of a body is due, or the peer that takes none is to be judged. */
-static uint32_t ws__body_due(const ws_conn *conn, uint32_t now)
-{
-    const ws__more *more = ws__more_of(conn);
-
-    if (!more || !more->beat)
-        return now + WS__FAR;
-    return ws__sooner(now, more->beat_at, ws__body_limit(conn, now));
-}
-
 #endif
 
 /* When ws__judge has something to do, if nothing happens before. */
@@ -9223,10 +8136,8 @@ static uint32_t ws__due(const ws_conn *conn, uint32_t now)
 {
     if (ws__must_end(conn))
         return now;
-#ifdef WS__DIALS
     if (ws__connects(conn))
         return ws__connect_due(conn, now);
-#endif
 #ifdef WS__ANSWERS
     if (ws__core_time(&conn->core) == WS__TIME_BEATS)
         return ws__body_due(conn, now);
@@ -9236,7 +8147,7 @@ static uint32_t ws__due(const ws_conn *conn, uint32_t now)
 
 static int ws__overdue(const ws_conn *conn)
 {
-    return (int32_t)(conn->now - ws__due( conn, conn->now)) >= 0;
+    return (int32_t)(conn->now - ws__due(conn, conn->now)) >= 0;
 }
 
 /* A refusal whose body does not end: what came must do. 1 if that is it. */
@@ -9251,51 +8162,6 @@ static int ws__refusal_shown(ws_conn *conn)
     ws__wake(conn);
     return 1;
 }
-
-#ifdef WS__ANSWERS
-
-static void ws__fill_copy(void *data, void *at, size_t n) { memcpy(at, data, n); }
-static int ws__body_put(ws_conn *conn, size_t n, void (*fill)(void *, void *, size_t),
-                        void *user);
-
-/* Something is written: the next beat is due so much later. */
-static void ws__beat_later(ws_conn *conn)
-{
-    if (ws__more_of(conn))
-        ws__more_of(conn)->beat_at = conn->now + ws__more_of(conn)->beat_ms;
-}
-
-/* 1 if the peer is dead. What waits for too long is as good as a ping to it, and
-   ws__tx_done as its answer. */
-static int ws__body_stuck(ws_conn *conn)
-{
-    if ((int32_t)(conn->now - ws__body_limit(conn, conn->now)) < 0)
-        return 0;
-    if (conn->core.is & WS__PINGED)
-        return 1;
-    ws__core_pinged(&conn->core, conn->now);
-    return 0;
-}
-
-static void ws__beat(ws_conn *conn)
-{
-    const ws__more *more = ws__more_of(conn);
-
-    if (!more || !more->beat)
-        return;
-    if (ws__body_stuck(conn)) {
-        ws__fail(conn, WS_ERR_PING_TIMEOUT);
-        return;
-    }
-    if ((int32_t)(conn->now - more->beat_at) >= 0) {
-        if (!ws__pending(conn))
-            ws__body_put(conn, strlen(more->beat), ws__fill_copy, more->beat);
-        ws__beat_later(conn);
-    }
-    ws__wake(conn);
-}
-
-#endif /* WS_NO_SERVER */
 
 /* The opening handshake took too long. While something stands in the way, TLS that is not
    done, the peer cannot be told. */
@@ -9375,10 +8241,8 @@ static int ws__judge(ws_conn *conn)
 {
     if (!ws__overdue(conn))
         return 0;
-#ifdef WS__DIALS
     if (ws__dial_expired(conn))
         return 1;
-#endif
     ws__expired(conn);
     return 1;
 }
@@ -9810,7 +8674,7 @@ static int ws__admit(ws_conn *conn, uint64_t wire)
         !set->drop_slow)
         return ws__await(conn, wire, NULL);
     if (conn->loop && (!ws__cork_of(conn) ||
-                       (ws__ext_of(conn) && !ws__cork_of(conn)->total)) &&
+                       (ws__is_extended(conn) && !ws__cork_of(conn)->total)) &&
         !ws__awaits_room(conn) &&
         ws__too_much(conn, wire))
         ws__flush(conn);
@@ -9983,7 +8847,6 @@ WS_API int ws_send_text(ws_conn *conn, const char *text)
 
 WS_API int ws_send_part(ws_conn *conn, int op, const void *data, size_t n, int last)
 {
-    ws__ext *ext;
     size_t grows;    /* in a block of the caller's: an encoder under way cannot go back */
     int r;
 
@@ -9997,8 +8860,8 @@ WS_API int ws_send_part(ws_conn *conn, int op, const void *data, size_t n, int l
         return r;
     if (conn->core.sending && conn->core.sending != op)
         return WS_ERR_ARGUMENT;
-    ext = ws__ext_of(conn);
-    grows = conn->core.sending && ext && ext->part_coded ? n / 16 + WS__CODE_ROOM : 0;
+    grows = conn->core.sending && ws__is_extended(conn) &&
+            ws__more_of(conn)->part_coded ? n / 16 + WS__CODE_ROOM : 0;
     r = ws__admit(conn, n + ws__header_size(conn, n) + grows);
     return r ? r : ws__sent(conn, ws__part_put(conn, op, data, n, last));
 }
@@ -10031,285 +8894,6 @@ WS_API int ws_send_from(ws_conn *conn, int op,
     more->read_waits = 0;
     ws__wake(conn);
     return 0;
-}
-
-/* What an extension made of a message for many. */
-typedef struct ws__broadcast_set {
-    const ws_extension *set;
-    uint32_t agreed;
-    ws__shared *frame;          /* NULL: better as it is */
-} ws__broadcast_set;
-
-#define WS__BROADCAST_SETS 4         /* of more, the first is forgotten */
-
-/* A message for many, or for a slot. The frames are built when the first needs them. */
-typedef struct ws__broadcast {
-    ws__cfg *cfg;               /* whose memory the frames take */
-    ws__shared *frame;
-    ws__broadcast_set coded[WS__BROADCAST_SETS];
-    unsigned sets;              /* that there were */
-    ws_str payload;
-    int op, slot;               /* slot: -1 none */
-} ws__broadcast;
-
-#define WS__SHARE_MIN 64        /* bytes of payload from which a reference beats a copy */
-
-/* Encodes a message alone into the frame that begins there. *out is NULL if it does not
-   pay. */
-static int ws__shared_coded(ws__cfg *cfg, const ws__ext *ext, ws_frame *frame,
-                            const ws_str *payload, ws__shared **out)
-{
-    const ws_extension *extension = ext->set;
-    size_t n = payload->size,
-        room = extension->only_smaller ? n + WS__CODE_ROOM : 2 * n + 4096;
-    ws__shared *shared = ws__shared_raw(cfg, WS_FRAME_HEADER_MAX + room);
-    ws__coder coder = { NULL, 0, 1, 1, 0 };
-    ws__encoding input = { NULL, 1, 2, 0 };
-    size_t made = 0;
-    uint8_t *at;
-    int r;
-
-    *out = NULL;
-    if (!shared)
-        return WS_ERR_MEMORY;
-    at = WS__DATA(shared) + WS_FRAME_HEADER_MAX;
-    input.v = payload;
-    r = ws__coder_begin(cfg, extension, ext->agreed, &coder);
-    if (!r)
-        r = ws__encode(extension, &coder, &input, at, room, &made);
-    ws__coder_end(cfg, extension, &coder);
-    if (!r && !extension->only_smaller)
-        r = WS_ERR_CODEC;
-    if (r <= 0 || (extension->only_smaller && made >= n)) {
-        ws__shared_release(shared);
-        return r < 0 ? r : 0;
-    }
-    frame->rsv = (uint8_t)extension->rsv;
-    frame->size = made;
-    shared->size = (size_t)(ws__frame_move(WS__DATA(shared), frame, at) -
-                            WS__DATA(shared));
-    *out = shared;
-    return 0;
-}
-
-/* Is the message to be encoded for conn, and alone, so that others may have the same? */
-static int ws__broadcast_coded(const ws_conn *conn, const ws__broadcast *broadcast)
-{
-    return ws__more_of(conn) &&
-        ws__encodes(conn, broadcast->op, broadcast->payload.size) &&
-        ws__more_of(conn)->ext->out.alone;
-}
-
-/* Do two extensions, of listeners perhaps, encode alike? */
-static int ws__encode_alike(const ws_extension *a, const ws_extension *b)
-{
-    if (a == b)
-        return 1;
-    if (a->encode != b->encode || a->begin != b->begin ||
-        a->state_size != b->state_size ||
-        a->end != b->end || a->rsv != b->rsv || !a->only_smaller != !b->only_smaller)
-        return 0;
-    return a->user == b->user || (a->encode == ws__deflate_encode &&
-           ws__deflate_alike((const ws_deflate *)a->user, (const ws_deflate *)b->user));
-}
-
-/* What was encoded for those who agreed to the same as conn, or the place for it. */
-static ws__broadcast_set *ws__broadcast_find(const ws_conn *conn,
-                                             ws__broadcast *broadcast)
-{
-    const ws__ext *ext = ws__more_of(conn)->ext;
-    ws__broadcast_set *set = broadcast->coded, *end = set + WS__BROADCAST_SETS;
-
-    while (set < end && (!set->set || set->agreed != ext->agreed ||
-                         !ws__encode_alike(set->set, ext->set)))
-        set++;
-    if (set < end)
-        return set;
-    set = &broadcast->coded[broadcast->sets++ % WS__BROADCAST_SETS];
-    if (set->frame)
-        ws__shared_release(set->frame);
-    memset(set, 0, sizeof *set);
-    return set;
-}
-
-static void ws__broadcast_end(ws__broadcast *broadcast)
-{
-    int i;
-
-    if (broadcast->frame)
-        ws__shared_release(broadcast->frame);
-    for (i = 0; i < WS__BROADCAST_SETS; i++)
-        if (broadcast->coded[i].frame)
-            ws__shared_release(broadcast->coded[i].frame);
-}
-
-/* The frame of a message in the form that conn needs, with a reference for the caller. A
-   client has one of its own: its key is used once. */
-static int ws__broadcast_frame(ws_conn *conn, ws__broadcast *broadcast, ws__shared **out)
-{
-    ws_frame frame;
-    ws__broadcast_set *set;
-    int r;
-
-    ws__core_frame(&conn->core, &frame, broadcast->op, broadcast->payload.size);
-    if (frame.masked && ws__random(conn, frame.key, 4))
-        return WS_ERR_RANDOM;
-    if (ws__broadcast_coded(conn, broadcast)) {
-        set = frame.masked ? NULL : ws__broadcast_find(conn, broadcast);
-        if (set && set->set) {
-            *out = set->frame;
-        } else {
-            r = ws__shared_coded(set ? broadcast->cfg : conn->cfg, ws__more_of(conn)->ext,
-                                 &frame, &broadcast->payload, out);
-            if (r)
-                return r;
-            if (set) {
-                set->set = ws__more_of(conn)->ext->set;
-                set->agreed = ws__more_of(conn)->ext->agreed;
-                set->frame = *out;
-            }
-        }
-        if (*out && set)
-            (*out)->refs++;
-        if (*out)
-            return 0;
-    }
-    frame.rsv = 0;
-    frame.size = broadcast->payload.size;
-    if (frame.masked) {
-        *out = ws__shared_new(conn->cfg, &frame, &broadcast->payload);
-        return *out ? 0 : WS_ERR_MEMORY;
-    }
-    if (!broadcast->frame)
-        broadcast->frame = ws__shared_new(broadcast->cfg, &frame, &broadcast->payload);
-    if (!broadcast->frame)
-        return WS_ERR_MEMORY;
-    *out = broadcast->frame;
-    broadcast->frame->refs++;
-    return 0;
-}
-
-/* The unsent frame of a slot, NULL if there is none. */
-static ws__mark *ws__slot_find(const ws_conn *conn, int slot)
-{
-    const ws__tx *tx = conn->tx;
-    uint32_t i = tx ? tx->mark_at + (ws__front_begun(tx) ? 1 : 0) : 0;
-
-    for (; tx && i < tx->mark_end; i++)
-        if (tx->marks[i].frame && tx->marks[i].extra == (size_t)slot + 1)
-            return &tx->marks[i];
-    return NULL;
-}
-
-/* Bytes of the queue in front of a mark. */
-static size_t ws__waits_before(const ws__tx *tx, const ws__mark *mark)
-{
-    size_t n = mark->at - tx->pos - tx->sent;
-    const ws__mark *i;
-
-    for (i = tx->marks + tx->mark_at; i < mark; i++) {
-        if (i->frame)
-            n += i->frame->size;
-        else
-            n -= i->extra;
-    }
-    return n;
-}
-
-/* Puts frame in the place of the slot's unsent one. */
-static void ws__slot_replace(ws_conn *conn, ws__mark *mark, ws__shared *frame)
-{
-    if (ws__waits_before(conn->tx, mark) < conn->tx->drain) {
-        conn->tx->drain += frame->size;
-        conn->tx->drain -= mark->frame->size;
-    }
-    conn->tx->shared += frame->size;
-    conn->tx->shared -= mark->frame->size;
-    ws__shared_release(mark->frame);
-    mark->frame = frame;
-    frame->refs++;
-}
-
-/* Can conn share a message with others? A client masks it, a stream takes it in frames,
-   and an encoder that remembers must see it. */
-static int ws__broadcast_shares(const ws_conn *conn, const ws__broadcast *broadcast)
-{
-    size_t n = broadcast->payload.size;
-
-    return n >= WS__SHARE_MIN && n <= conn->cfg->set.fragment &&
-           !WS__IS_CLIENT(&conn->core) && !ws__is_fixed(conn) &&
-           (!ws__more_of(conn) || !ws__encodes(conn, broadcast->op, n) ||
-            ws__more_of(conn)->ext->out.alone);
-}
-
-/* Gives a message to one of its receivers. */
-WS__APART int ws__broadcast_give(ws_conn *conn, ws__broadcast *broadcast)
-{
-    size_t n = broadcast->payload.size, grows = n + ws__header_size(conn, n);
-    ws__mark *mark = broadcast->slot < 0 ? NULL : ws__slot_find(conn, broadcast->slot);
-    ws__shared *frame;
-    int r;
-
-    if (broadcast->slot < 0 && !ws__broadcast_shares(conn, broadcast))
-        return ws_sendv(conn, broadcast->op, &broadcast->payload, 1);
-    if (mark)
-        grows = grows > mark->frame->size ? grows - mark->frame->size : 0;
-    r = !mark ? ws__begin(conn) : ws__can_send(conn) ? 0 : WS_ERR_STATE;
-    if (!r)
-        r = ws__admit(conn, grows);
-    if (!r && mark) {
-        /* or was it dropped to make room? */
-        mark = ws__slot_find(conn, broadcast->slot);
-        if (!mark)
-            r = ws__begin(conn);
-    }
-    if (r)
-        return r;
-    ws__core_spoke(&conn->core, conn->now);
-    r = ws__broadcast_frame(conn, broadcast, &frame);
-    if (r)
-        return ws__sent(conn, r);
-    if (mark)
-        ws__slot_replace(conn, mark, frame);
-    else
-        r = ws__tx_share(conn, frame, (size_t)broadcast->slot + 1);
-    ws__shared_release(frame);
-    return ws__sent(conn, r);
-}
-
-/* What ws_publish and its like may be given. */
-static int ws__broadcast_valid(int op, const void *data, size_t n)
-{
-    return ws__op_valid(op) && (data || !n) && n <= (size_t)-1 / 4;
-}
-
-static ws__broadcast ws__broadcast_of(ws__cfg *cfg, int slot, int op, const void *data,
-                                      size_t n)
-{
-    ws__broadcast broadcast;
-
-    memset(&broadcast, 0, sizeof broadcast);
-    broadcast.cfg = cfg;
-    broadcast.payload = ws__str((const char *)data, n);
-    broadcast.op = op;
-    broadcast.slot = slot;
-    return broadcast;
-}
-
-WS_API int ws_send_latest(ws_conn *conn, int slot, int op, const void *data, size_t n)
-{
-    ws__broadcast broadcast;
-    int r;
-
-    ws__sane(conn);
-    if (!conn || slot < 0 || !ws__broadcast_valid(op, data, n))
-        return WS_ERR_ARGUMENT;
-    if (ws__is_fixed(conn))
-        return WS_ERR_MEMORY;
-    broadcast = ws__broadcast_of(conn->cfg, slot, op, data, n);
-    r = ws__broadcast_give(conn, &broadcast);
-    ws__broadcast_end(&broadcast);
-    return r;
 }
 
 WS_API void ws_want_writable(ws_conn *conn)
@@ -10516,19 +9100,6 @@ static int ws__reply(ws_conn *conn, int status, const ws_header *headers,
     return 0;
 }
 
-#ifdef WS__ANSWERS
-WS_API int ws_http_reply(ws_conn *conn, int status, const ws_header *headers,
-                         const void *body, size_t n)
-{
-    ws__sane(conn);
-    if (!conn || status < 200 || status > 999 || (!body && n))
-        return WS_ERR_ARGUMENT;
-    if (conn->life & WS__ASKED)
-        return WS_ERR_STATE;
-    return ws__reply(conn, status, headers, (const char *)body, n);
-}
-#endif
-
 WS_API int ws_reject(ws_conn *conn, int status, const ws_header *headers,
                      const char *text)
 {
@@ -10565,166 +9136,6 @@ WS_API int ws_accept(ws_conn *conn, const ws_answer *answer)
     return 0;
 }
 
-/* ---- streamed answers ---- */
-
-#ifdef WS__ANSWERS
-
-/* The request on show is HTTP/1.1, not 1.0. */
-static int ws__request_modern(const ws_conn *conn)
-{
-    const char *target = ws_target(conn);
-
-    return *target && !memcmp(target + strlen(target) + 1, "HTTP/1.1", 8);
-}
-
-WS_API int ws__http_begin(ws_conn *conn, int status, const ws_header *headers,
-                          const ws_header *more, int chunked)
-{
-    ws__text text;
-    int head;
-
-    ws__sane(conn);
-    if (!conn || status < 200 || status > 999 || !ws__headers_own(headers, !chunked))
-        return WS_ERR_ARGUMENT;
-    if (!ws__may_answer(conn) || conn->life & WS__ASKED)
-        return WS_ERR_STATE;
-    if (ws__text_begin(conn, &text, 320 + ws__lines_size(headers) + ws__lines_size(more)))
-        return WS_ERR_MEMORY;
-    head = !strcmp(ws_method(conn), "HEAD");
-    chunked = chunked && ws__request_modern(conn) && status != 204 && status != 304;
-    ws__put_status(&text, status);
-    ws__put_lines(&text, headers);
-    ws__put_more(&text, headers, more);
-    if (chunked)
-        ws__puts(&text, "Transfer-Encoding: chunked\r\n");
-    ws__puts(&text, "\r\n");
-    if (ws__text_end(conn, &text))
-        return WS_ERR_MEMORY;
-    if (chunked && !head)
-        conn->life |= WS__CHUNKED;
-    ws__call_begin(conn);
-    ws__enter(&conn->core, WS__PHASE_BODY);
-    ws__core_heard(&conn->core, conn->now);
-    ws__beat_later(conn);
-    ws__wake(conn);
-    return head ? ws_http_end(conn) : 0;
-}
-
-WS_API int ws_http_begin(ws_conn *conn, int status, const ws_header *headers, int chunked)
-{
-    ws__sane(conn);
-    return ws__http_begin(conn, status, headers, NULL, chunked);
-}
-
-/* Queues bytes of a body. With drop_oldest what waits is kept write by write. */
-static int ws__body_put(ws_conn *conn, size_t n, void (*fill)(void *, void *, size_t),
-                        void *user)
-{
-    char size[20];
-    int chunked = conn->life & WS__CHUNKED, r = 0;
-    ws__text text = ws__text_in(size, sizeof size);
-    ws__shared *shared = NULL;
-    size_t head, all;
-    uint8_t *at;
-
-    if (!ws__pending(conn))
-        ws__core_heard(&conn->core, conn->now);  /* its time to take it begins */
-    if (chunked) {
-        ws__put_hex(&text, n);
-        ws__puts(&text, "\r\n");
-    }
-    head = chunked ? (size_t)(text.at - size) : 0;
-    all = head + n + (chunked ? 2 : 0);
-    if (conn->cfg->set.drop_oldest && ws__pending(conn) && !ws__is_fixed(conn)) {
-        shared = ws__shared_raw(conn->cfg, all);
-        at = shared ? WS__DATA(shared) : NULL;
-    } else {
-        at = ws__tx_room(conn, all);
-    }
-    if (!at)
-        return WS_ERR_MEMORY;
-    memcpy(at, size, head);
-    (fill)(user, at + head, n);
-    if (chunked)
-        memcpy(at + head + n, "\r\n", 2);
-    if (shared) {
-        r = ws__tx_share(conn, shared, 0);
-        ws__shared_release(shared);
-    } else {
-        conn->tx->len += all;
-        conn->tx->border = conn->tx->len;
-    }
-    ws__beat_later(conn);
-    return ws__sent(conn, r);
-}
-
-WS_API int ws_http_fill(ws_conn *conn, size_t n,
-                        void (*fill)(void *user, void *at, size_t n), void *user)
-{
-    int r;
-
-    ws__sane(conn);
-    if (!conn || !fill || n > (size_t)-1 / 4)
-        return WS_ERR_ARGUMENT;
-    if (!ws__sends(&conn->core, WS__SENDS_BODY))
-        return WS_ERR_STATE;
-    if (!n)
-        return 0;           /* an empty chunk would be the end */
-    r = ws__admit(conn, n + 20);
-    return r ? r : ws__body_put(conn, n, fill, user);
-}
-
-WS_API int ws_http_write(ws_conn *conn, const void *data, size_t n)
-{
-    ws__sane(conn);
-    if (!data && n)
-        return WS_ERR_ARGUMENT;
-    return ws_http_fill(conn, n, ws__fill_copy, (void *)(uintptr_t)data);
-}
-
-WS_API int ws_http_end(ws_conn *conn)
-{
-    ws__sane(conn);
-    if (!conn)
-        return WS_ERR_ARGUMENT;
-    if (!ws__sends(&conn->core, WS__SENDS_BODY))
-        return WS_ERR_STATE;
-    if (conn->life & WS__CHUNKED && ws__tx_append(conn, "0\r\n\r\n", 5, 1)) {
-        ws__fail(conn, WS_ERR_MEMORY);
-        return WS_ERR_MEMORY;
-    }
-    conn->life |= WS__ANSWERED;
-    ws__end(conn, WS__PHASE_ENDING);
-    return 0;
-}
-
-WS_API int ws_http_beat(ws_conn *conn, const char *text, uint32_t ms)
-{
-    char *copy = NULL;
-
-    ws__sane(conn);
-    if (!conn || !text || !*text || !ms)
-        return WS_ERR_ARGUMENT;
-    if (!ws__sends(&conn->core, WS__SENDS_BODY))
-        return WS_ERR_STATE;
-    if (ms == WS_NEVER && !ws__more_of(conn))
-        return 0;
-    if (ms != WS_NEVER) {
-        copy = ws__more_make(conn) ? ws__string_new(conn, ws__cstr(text)) : NULL;
-        if (!copy)
-            return WS_ERR_MEMORY;
-    }
-    ws__call_begin(conn);
-    ws__string_free(conn, ws__more_of(conn)->beat);
-    ws__more_of(conn)->beat = copy;
-    ws__more_of(conn)->beat_ms = ws__time_within(ms);
-    ws__core_heard(&conn->core, conn->now);
-    ws__beat_later(conn);
-    ws__wake(conn);
-    return 0;
-}
-
-#endif /* WS__ANSWERS */
 #endif /* WS_NO_SERVER */
 
 #ifndef WS_NO_CLIENT
@@ -10852,14 +9263,6 @@ WS_API const char *ws_protocol(const ws_conn *conn)
     if (conn->route && conn->cfg->set.routes[conn->route - 1].protocol)
         return conn->cfg->set.routes[conn->route - 1].protocol;
     return ws__protocol_at(conn->cfg, conn->protocol);
-}
-
-WS_API const char *ws_extensions(const ws_conn *conn)
-{
-    const ws__ext *ext = conn ? ws__ext_of(conn) : NULL;
-
-    ws__sane(conn);
-    return ext ? (const char *)(ext + 1) : "";
 }
 
 WS_API const char *ws_close_text(int code)
@@ -11003,123 +9406,6 @@ WS_API int ws_header_walk(const ws_conn *conn, const char *name, ws_walk *walk,
     return 1;
 }
 
-WS_API ws_str ws_header_item(const ws_conn *conn, const char *name, int i)
-{
-    ws_walk walk = { 0, { NULL, 0 } };
-    ws_str item;
-
-    ws__sane(conn);
-    while (name && i >= 0 && ws_header_walk(conn, name, &walk, &item))
-        if (!i--)
-            return item;
-    return ws__str(NULL, 0);
-}
-
-/* The same as a string in buf; its length or -1. */
-static int ws__unescaped(ws_str str, int plus, char *buf, size_t n)
-{
-    ptrdiff_t size = n ? ws__unescape(str, plus, 0, buf, n - 1) : -1;
-
-    if (size < 0 || memchr(buf, 0, (size_t)size))
-        return -1;
-    buf[size] = 0;
-    return (int)size;
-}
-
-/* The value of name in "name=value" pairs with mark between them; data NULL if absent. */
-static ws_str ws__named_value(ws_str all, char mark, const char *name)
-{
-    size_t at = 0, end, eq, n = strlen(name);
-
-    for (; at < all.size; at = end + 1) {
-        ws_str pair;
-        end = ws__find(all, at, mark);
-        pair = ws__trim(all.data, at, end);
-        eq = ws__find(pair, 0, '=');
-        if (pair.size && eq == n && !memcmp(pair.data, name, n))
-            return eq < pair.size ? ws__trim(pair.data, eq + 1, pair.size)
-                                  : ws__str("", 0);
-    }
-    return ws__str(NULL, 0);
-}
-
-WS_API int ws_cookie(const ws_conn *conn, const char *name, char *buf, size_t n)
-{
-    ws_str field, value;
-    size_t pos = 0;
-
-    ws__sane(conn);
-    while (name && buf && ws_header_next(conn, &pos, &field, &value)) {
-        if (!ws_str_is(field, "Cookie"))
-            continue;
-        value = ws__named_value(value, ';', name);
-        if (!value.data)
-            continue;
-        if (value.size >= 2 && value.data[0] == '"' && value.data[value.size - 1] == '"')
-            value = ws__str(value.data + 1, value.size - 2);
-        return ws__unescaped(value, 0, buf, n);
-    }
-    return -1;
-}
-
-WS_API int ws_query(const ws_conn *conn, const char *name, char *buf, size_t n)
-{
-    ws_str all = ws__cstr(ws_target(conn)), value;
-    size_t at = ws__find(all, 0, '?');
-
-    ws__sane(conn);
-    if (!name || !buf || at == all.size)
-        return -1;
-    value = ws__named_value(ws__str(all.data + at + 1, all.size - at - 1), '&', name);
-    return value.data ? ws__unescaped(value, 1, buf, n) : -1;
-}
-
-/* Adds "; name=value" unless value is NULL. 0 if value holds what may not stand there. */
-static int ws__put_attribute(ws__text *text, const char *name, const char *value)
-{
-    if (!value)
-        return 1;
-    ws__puts(text, name);
-    ws__puts(text, value);
-    return ws__is_value(value) && !strchr(value, ';');
-}
-
-WS_API int ws_cookie_format(const ws_set_cookie *cookie, char *buf, size_t n)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    const char *p;
-    ws__text text;
-    int good;
-
-    if (!cookie || !buf || !n || !cookie->name ||
-        !ws__token_valid(ws__cstr(cookie->name)))
-        return -1;
-    text = ws__text_in(buf, n);
-    ws__puts(&text, cookie->name);
-    ws__puts(&text, "=");
-    for (p = cookie->value ? cookie->value : ""; *p; p++) {
-        unsigned b = (uint8_t)*p;
-        char code[4] = { '%', hex[b >> 4], hex[b & 15], 0 };
-        if (b > ' ' && b < 0x7F && !strchr("\",;\\%", *p))
-            ws__put(&text, p, 1);
-        else
-            ws__puts(&text, code);
-    }
-    good = ws__put_attribute(&text, "; Path=", cookie->path) &&
-           ws__put_attribute(&text, "; Domain=", cookie->domain) &&
-           ws__put_attribute(&text, "; Expires=", cookie->expires) &&
-           ws__put_attribute(&text, "; SameSite=", cookie->same_site);
-    if (cookie->max_age)
-        ws__puts(&text, "; Max-Age=");
-    if (cookie->max_age)
-        ws__put_number(&text, cookie->max_age > 0 ? (uint64_t)cookie->max_age : 0);
-    if (cookie->secure)
-        ws__puts(&text, "; Secure");
-    if (cookie->http_only)
-        ws__puts(&text, "; HttpOnly");
-    return good && !text.cut ? (int)(text.at - buf) : -1;
-}
-
 WS_API int ws_route_id(const ws_conn *conn)
 {
     ws__sane(conn);
@@ -11157,1316 +9443,6 @@ WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char
         return 0;
     return (size_t)(text.at - buf);
 }
-
-/* ==== >>tunnel ====================================================================== */
-
-#ifndef WS_NO_CLIENT
-
-/* What buf holds. HTTP: first the request, then the answer in its place. SOCKS5: up to
-   three requests one behind the other, each ending at part[]; answers from WS__SOCKS_IN
-   on. */
-enum {
-    WS__TUNNEL_HTTP,
-    WS__TUNNEL_METHOD,      /* SOCKS5: which method the proxy takes */
-    WS__TUNNEL_LOGIN,       /* are user and password right? */
-    WS__TUNNEL_REPLY        /* is the way open? */
-};
-
-#define WS__SOCKS_IN 1024
-
-/* [scheme://][user:password@]host[:port][/] of a proxy. */
-static int ws__proxy_parse(const char *text, ws_url *url, ws__url_why *why)
-{
-    ws_str rest = ws__cstr(text);
-    size_t i;
-
-    memset(url, 0, sizeof *url);
-    for (i = 0; i < rest.size; i++)
-        if (text[i] < 0x21 || text[i] > 0x7E)
-            return ws__url_fault(why, "proxy: a space, or a character to percent-encode",
-                                 i);
-    for (i = 0; i + 3 <= rest.size && memcmp(text + i, "://", 3); i++) {}
-    url->scheme = ws__cstr("http");
-    if (i + 3 <= rest.size) {
-        url->scheme = ws__str(text, i);
-        rest = ws__str(text + i + 3, rest.size - i - 3);
-    }
-    url->port = 1080;
-    url->secure = (uint8_t)ws_str_is(url->scheme, "https");
-    if (url->secure || ws_str_is(url->scheme, "http"))
-        url->port = url->secure ? 443 : 80;
-    else if (!ws_str_is(url->scheme, "socks5") && !ws_str_is(url->scheme, "socks5h"))
-        return ws__url_fault(why, "proxy: scheme is not http, https, socks5 or socks5h",
-                             0);
-    if (rest.size && rest.data[rest.size - 1] == '/')
-        rest.size--;
-    for (i = 0; i < rest.size; i++)
-        if (strchr("/?#", rest.data[i]))
-            return ws__url_fault(why, "proxy: a path", i);
-    if (!ws__url_authority(rest, url))
-        return 0;
-    return ws__url_fault(why,
-                         url->host.size ? "proxy: port" : "proxy: host, user or password",
-                         0);
-}
-
-/* Greeting, login, request (RFC 1928 3, RFC 1929 2, RFC 1928 4). */
-static int ws__socks_write(ws_tunnel *tunnel, const ws_url *proxy, ws_str host,
-                           uint16_t port)
-{
-    uint8_t *at = (uint8_t *)tunnel->buf, ip[16];
-    ptrdiff_t user, password;
-    int auth = proxy->user.data != NULL;
-
-    *at++ = 5;
-    *at++ = auth ? 2 : 1;
-    *at++ = 0;
-    if (auth)
-        *at++ = 2;
-    tunnel->part[0] = tunnel->end = (uint32_t)(at - (uint8_t *)tunnel->buf);
-    if (auth) {
-        ws__text words = ws__text_in(tunnel->text, sizeof tunnel->text);
-        ws__puts(&words, "SOCKS5: user and password have 1 to 255 bytes");
-        user = ws__unescape(proxy->user, 0, 1, (char *)at + 2, 255);
-        if (user <= 0)
-            return WS_ERR_ARGUMENT;
-        password = ws__unescape(proxy->password, 0, 1, (char *)at + 3 + user, 255);
-        if (password < 0)
-            return WS_ERR_ARGUMENT;
-        *tunnel->text = 0;
-        at[0] = 1;
-        at[1] = (uint8_t)user;
-        at[2 + user] = (uint8_t)password;
-        at += 3 + user + password;
-    }
-    tunnel->part[1] = (uint32_t)(at - (uint8_t *)tunnel->buf);
-    memcpy(at, "\5\1\0", 3);
-    at += 3;
-    if (ws__ipv4_parse(host, ip)) {
-        *at++ = 1;
-        memcpy(at, ip, 4);
-        at += 4;
-    } else if (ws__ipv6_parse(host, ip)) {
-        *at++ = 4;
-        memcpy(at, ip, 16);
-        at += 16;
-    } else {
-        *at++ = 3;
-        *at++ = (uint8_t)host.size;
-        memcpy(at, host.data, host.size);
-        at += host.size;
-    }
-    ws__put16(at, port);
-    tunnel->part[2] = (uint32_t)(at + 2 - (uint8_t *)tunnel->buf);
-    tunnel->stage = WS__TUNNEL_METHOD;
-    return 0;
-}
-
-/* A host that may stand in front of ":port". */
-static int ws__host_valid(ws_str host)
-{
-    uint8_t ip[16];
-    size_t i;
-
-    if (!host.size || host.size > 255)
-        return 0;
-    if (ws__find(host, 0, ':') < host.size)
-        return ws__ipv6_parse(host, ip);
-    for (i = 0; i < host.size; i++)
-        if (host.data[i] < 0x21 || host.data[i] > 0x7E || ws__url_odd(host.data[i]) ||
-            strchr("/?#%,", host.data[i]))
-            return 0;
-    return 1;
-}
-
-/* headers or lines: more for CONNECT, either may be NULL. */
-static int ws__tunnel_begin(ws_tunnel *tunnel, const ws_url *proxy, ws_str host,
-                            uint16_t port, const ws_header *headers, const char *lines)
-{
-    static const char login[] = "Proxy-Authorization";
-    int i, ipv6 = ws__find(host, 0, ':') < host.size;
-    ws__text words = ws__text_in(tunnel->buf, sizeof tunnel->buf);
-
-    if (!ws__host_valid(host) || !port)
-        return WS_ERR_ARGUMENT;
-    if (!proxy->secure && !ws_str_is(proxy->scheme, "http"))
-        return ws__socks_write(tunnel, proxy, host, port);
-    for (i = 0; i < 2; i++) {
-        ws__puts(&words, i ? " HTTP/1.1\r\nHost: " : "CONNECT ");
-        ws__puts(&words, ipv6 ? "[" : "");
-        ws__put(&words, host.data, host.size);
-        ws__puts(&words, ipv6 ? "]:" : ":");
-        ws__put_number(&words, port);
-    }
-    ws__puts(&words, "\r\n");
-    if (!ws__has_header(headers, login) && !ws__lines_have(ws__cstr(lines), login) &&
-        ws__put_basic(&words, login, proxy))
-        return WS_ERR_ARGUMENT;
-    ws__put_lines(&words, headers);
-    if (lines)
-        ws__puts(&words, lines);
-    ws__puts(&words, "\r\n");
-    tunnel->end = (uint32_t)(words.at - tunnel->buf);
-    return words.cut ? WS_ERR_ARGUMENT : 0;
-}
-
-WS_API int ws_tunnel_init(ws_tunnel *tunnel, const char *proxy, const char *host,
-                          uint16_t port, const ws_header *headers)
-{
-    ws_url url;
-
-    if (!tunnel)
-        return WS_ERR_ARGUMENT;
-    memset(tunnel, 0, sizeof *tunnel);
-    tunnel->result = proxy ? ws__proxy_parse(proxy, &url, NULL) : WS_ERR_ARGUMENT;
-    if (!tunnel->result && !ws__headers_own(headers, 0))
-        tunnel->result = WS_ERR_ARGUMENT;
-    if (!tunnel->result)
-        tunnel->result = ws__tunnel_begin(tunnel, &url, ws__cstr(host), port, headers,
-                                          NULL);
-    return tunnel->result;
-}
-
-WS_API const void *ws_tunnel_output(const ws_tunnel *tunnel, size_t *n)
-{
-    *n = tunnel && !tunnel->result ? tunnel->end - tunnel->pos : 0;
-    return tunnel ? tunnel->buf + tunnel->pos : "";
-}
-
-WS_API void ws_tunnel_output_done(ws_tunnel *tunnel, size_t n)
-{
-    if (tunnel && n <= tunnel->end - tunnel->pos)
-        tunnel->pos += (uint32_t)n;
-}
-
-/* number < 0: none. */
-static void ws__tunnel_fail(ws_tunnel *tunnel, const char *text, int number)
-{
-    ws__text words = ws__text_in(tunnel->text, sizeof tunnel->text);
-
-    tunnel->result = WS_ERR_PROXY;
-    ws__puts(&words, text);
-    if (number >= 0)
-        ws__put_number(&words, (uint64_t)number);
-}
-
-/* One more byte of the answer to CONNECT is in buf. Whatever body a success announces is
-   not there (RFC 9110 9.3.6). */
-static void ws__tunnel_http(ws_tunnel *tunnel)
-{
-    ws_str head = ws__str(tunnel->buf, tunnel->got), version, reason;
-    int size;
-
-    /* of interim answers, too */
-    tunnel->scan.max_size = WS_TUNNEL_SIZE - tunnel->part[0];
-    size = WS_ERR_HEAD_SYNTAX;
-    if (ws__http_begins(tunnel->buf, tunnel->scan.scanned, tunnel->got))
-        size = ws__head_scan(&tunnel->scan, tunnel->buf, tunnel->got, 1);
-    if (!size)
-        return;
-    if (size == WS_ERR_HEAD_SIZE || size == WS_ERR_HEAD_FIELDS) {
-        ws__tunnel_fail(tunnel, "proxy's answer is too large", -1);
-    } else if (size < 0 || ws_head_answer(head, &version, &tunnel->status, &reason) ||
-               version.data[5] != '1') {
-        tunnel->status = 0;
-        ws__tunnel_fail(tunnel, "proxy's answer is not HTTP", -1);
-    } else if (tunnel->status / 100 == 1 && tunnel->status != 101) {
-        memset(&tunnel->scan, 0, sizeof tunnel->scan);    /* an interim answer */
-        tunnel->status = 0;
-        tunnel->part[0] += tunnel->got;
-        tunnel->got = 0;
-        if (tunnel->part[0] == WS_TUNNEL_SIZE)
-            ws__tunnel_fail(tunnel, "proxy's answer is too large", -1);
-    } else {
-        tunnel->head_size = tunnel->got;
-        if (tunnel->status / 100 == 2)
-            tunnel->result = 1;
-        else
-            ws__tunnel_fail(tunnel, "proxy answered ", tunnel->status);
-    }
-}
-
-/* The bytes of the reply to a SOCKS5 request, as far as they tell (RFC 1928 6). */
-static uint32_t ws__socks_reply_size(const uint8_t *p, uint32_t got)
-{
-    if (got < 5)
-        return 5;
-    return p[3] == 1 ? 10u : p[3] == 4 ? 22u : 7u + p[4];
-}
-
-static void ws__socks_reply(ws_tunnel *tunnel, const uint8_t *p)
-{
-    static const char *const replies[] = {
-        "", "general failure", "not allowed", "network unreachable", "host unreachable",
-        "connection refused", "TTL expired", "command not supported",
-            "address not supported"
-    };
-    char text[48] = "SOCKS5 proxy: ";
-
-    if (tunnel->got >= 2 && p[1]) {
-        tunnel->status = p[1];
-        if (p[1] > 8) {
-            ws__tunnel_fail(tunnel, "SOCKS5 proxy: reply ", p[1]);
-            return;
-        }
-        memcpy(text + 14, replies[p[1]], strlen(replies[p[1]]) + 1);
-        ws__tunnel_fail(tunnel, text, -1);
-    } else if ((tunnel->got >= 3 && p[2]) ||
-               (tunnel->got >= 4 && p[3] != 1 && p[3] != 3 && p[3] != 4)) {
-        ws__tunnel_fail(tunnel, "proxy's answer is not SOCKS5", -1);
-    } else if (tunnel->got == ws__socks_reply_size(p, tunnel->got)) {
-        tunnel->result = 1;
-    }
-}
-
-/* One more byte from a SOCKS5 proxy. */
-static void ws__tunnel_socks(ws_tunnel *tunnel)
-{
-    const uint8_t *p = (const uint8_t *)tunnel->buf + WS__SOCKS_IN;
-    int login = tunnel->stage == WS__TUNNEL_LOGIN,
-        can = tunnel->part[1] > tunnel->part[0];
-
-    if (p[0] != 5 && !(login && p[0] == 1)) {
-        ws__tunnel_fail(tunnel, "proxy's answer is not SOCKS5", -1);
-        return;
-    }
-    if (tunnel->stage == WS__TUNNEL_REPLY) {
-        ws__socks_reply(tunnel, p);
-        return;
-    }
-    if (tunnel->got < 2)
-        return;
-    tunnel->got = 0;
-    if (login && p[1]) {
-        ws__tunnel_fail(tunnel, "SOCKS5 proxy: wrong user or password", -1);
-    } else if (!login && p[1] == 2 && can) {
-        tunnel->stage = WS__TUNNEL_LOGIN;
-        tunnel->end = tunnel->part[1];
-    } else if (login || !p[1]) {
-        tunnel->stage = WS__TUNNEL_REPLY;
-        tunnel->pos = tunnel->part[1];
-        tunnel->end = tunnel->part[2];
-    } else {
-        ws__tunnel_fail(tunnel, "SOCKS5 proxy wants another way to log in", -1);
-    }
-}
-
-WS_API size_t ws_tunnel_feed(ws_tunnel *tunnel, const void *data, size_t n)
-{
-    const char *p = (const char *)data;
-    size_t i = 0;
-
-    while (tunnel && i < n && !tunnel->result && tunnel->pos == tunnel->end) {
-        int socks = tunnel->stage != WS__TUNNEL_HTTP;
-        tunnel->buf[(socks ? WS__SOCKS_IN : 0) + tunnel->got++] = p[i++];
-        if (socks)
-            ws__tunnel_socks(tunnel);
-        else
-            ws__tunnel_http(tunnel);
-    }
-    return i;
-}
-
-WS_API void ws_tunnel_feed_end(ws_tunnel *tunnel)
-{
-    if (tunnel && !tunnel->result)
-        ws__tunnel_fail(tunnel, "proxy ended the connection", -1);
-}
-
-#endif /* WS_NO_CLIENT */
-
-/* ==== >>mbedtls ===================================================================== */
-
-/* What ws_tls_new made, whether it can be used or not. */
-struct ws_tls {
-    uint32_t refs;              /* 0: one for all, never freed */
-    int error;                  /* WS_ERR_; text says more */
-    char text[160];
-};
-
-static ws_tls *ws__tls_hold(ws_tls *tls)
-{
-    if (tls && tls->refs)
-        tls->refs++;
-    return tls;
-}
-
-static void ws__tls_drop(ws_tls *tls) { ws_tls_free(tls); }
-
-WS_API const char *ws_tls_error_text(const ws_tls *tls) { return tls ? tls->text : ""; }
-
-#ifndef WS_USE_MBEDTLS
-
-WS_API ws_tls *ws_tls_new(const ws_tls_config *set)
-{
-    static const ws_tls none = { 0, WS_ERR_NO_TLS,
-                                 "TLS is not compiled in (WS_USE_MBEDTLS)" };
-    (void)set;
-    return (ws_tls *)(uintptr_t)&none;
-}
-
-WS_API void ws_tls_free(ws_tls *tls) { (void)tls; }
-
-WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host)
-{
-    (void)tls;
-    (void)io;
-    (void)host;
-    return WS_ERR_NO_TLS;
-}
-
-WS_API size_t ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
-{
-    ws__sane(conn);
-    (void)conn;
-    if (buf && n)
-        *buf = 0;
-    return 0;
-}
-
-WS__PRIVATE int ws__tls_serves(const ws_tls *tls, const char **why)
-{
-    *why = tls ? tls->text : NULL;
-    return tls ? tls->error : 0;
-}
-
-#else
-
-#define WS__TLS_SESSIONS 4          /* of servers, to resume */
-#ifdef WS_NO_SOCKETS
-#define WS__TLS_AHEAD 1024
-#else
-#define WS__TLS_AHEAD 16384         /* bytes read from below at once */
-#endif
-#define WS__TLS_IDLE 65536          /* bytes read at once for nothing but TLS itself */
-#define WS__TLS_BROKEN (-0x0050)    /* for mbedTLS: what is below has failed */
-
-/* One of our certificates. */
-typedef struct ws__tls_own {
-    mbedtls_x509_crt cert;
-    mbedtls_pk_context key;
-    struct ws__tls_own *next;
-} ws__tls_own;
-
-typedef struct ws__tls_keys {
-    ws_tls head;
-    int trusts_everyone, trusts_system;     /* system: its authorities are not read yet */
-    mbedtls_entropy_context entropy;
-    mbedtls_ctr_drbg_context random;
-    mbedtls_x509_crt ca;
-    ws__tls_own *own;          /* NULL: none; the first is for clients that ask no name */
-    mbedtls_ssl_config client, server;
-#ifdef MBEDTLS_SSL_TICKET_C
-    mbedtls_ssl_ticket_context tickets;
-#endif
-    struct { char *host; mbedtls_ssl_session session; } kept[WS__TLS_SESSIONS];
-    unsigned next_kept;
-} ws__tls_keys;
-
-enum { WS__TLS_NEW, WS__TLS_SHAKING, WS__TLS_OPEN, WS__TLS_FAILED };
-
-/* One end of a TLS stream. */
-typedef struct ws__tls_end {
-    ws__tls_keys *tls;
-    ws_io io;                       /* what carries it */
-    char *host;                     /* client: whom to verify */
-    mbedtls_ssl_context ssl;
-    int stage;
-    int asked;                      /* the last call into mbedTLS met a WANT below */
-    int ended;                      /* read after some bytes: 1 + what to return next */
-    size_t blocked;                 /* bytes of a write that is to be repeated */
-    uint8_t *ahead;                 /* raw bytes [at..end), NULL: none */
-    size_t at, end;
-    size_t idle;                  /* raw bytes read in this call, nothing inside so far */
-    int spoken;                     /* the peer's first byte was looked at */
-    char text[120];                 /* why it failed */
-} ws__tls_end;
-
-/* ---- certificates ---- */
-
-static int ws__tls_wrong(ws__tls_keys *keys, int error, const char *what, const char *why)
-{
-    ws__text text = ws__text_in(keys->head.text, sizeof keys->head.text);
-
-    if (keys->head.error)
-        return keys->head.error;
-    keys->head.error = error;
-    ws__puts(&text, what);
-    ws__puts(&text, why);
-    return error;
-}
-
-static int ws__tls_mbed(ws__tls_keys *keys, const char *what, int code)
-{
-    char why[100] = "mbedTLS failed";
-
-    if (!code)
-        return 0;
-    if (code == MBEDTLS_ERR_X509_ALLOC_FAILED || code == MBEDTLS_ERR_PK_ALLOC_FAILED)
-        return ws__tls_wrong(keys, WS_ERR_MEMORY, what, "out of memory");
-#ifdef MBEDTLS_ERROR_C
-    mbedtls_strerror(code, why, sizeof why);
-#endif
-    return ws__tls_wrong(keys, WS_ERR_TLS, what, why);
-}
-
-static int ws__is_pem(const char *s) { return strstr(s, "-----BEGIN") != NULL; }
-
-/* Begins an error about a piece of configuration: "key FILE: ". */
-static void ws__tls_about(char *what, size_t n, const char *kind, const char *from)
-{
-    ws__text text = ws__text_in(what, n);
-
-    ws__puts(&text, kind);
-    ws__puts(&text, ws__is_pem(from) ? "PEM text" : from);
-    ws__puts(&text, ": ");
-}
-
-/* Adds the certificates in PEM text or a file. Bundles may hold some that mbedTLS does
-   not know: those are left out. */
-static int ws__tls_certs(ws__tls_keys *keys, mbedtls_x509_crt *to, const char *from)
-{
-    char what[100];
-    int r = MBEDTLS_ERR_X509_FILE_IO_ERROR;
-
-    ws__tls_about(what, sizeof what, "certificate ", from);
-    if (ws__is_pem(from))
-        r = mbedtls_x509_crt_parse(to, (const unsigned char *)from, strlen(from) + 1);
-#ifdef MBEDTLS_FS_IO
-    else
-        r = mbedtls_x509_crt_parse_file(to, from);
-#endif
-    return r > 0 && to->version ? 0 : ws__tls_mbed(keys, what, r);
-}
-
-/* The system's authorities. */
-static int ws__tls_system(ws__tls_keys *keys)
-{
-    static const char *const places[] = {
-        "/etc/ssl/certs/ca-certificates.crt",       /* Debian, Arch, Gentoo */
-        "/etc/pki/tls/certs/ca-bundle.crt",         /* Fedora, RHEL */
-        "/etc/ssl/ca-bundle.pem",                   /* SUSE */
-        "/usr/local/share/certs/ca-root-nss.crt",   /* FreeBSD */
-        "/etc/ssl/cert.pem"                         /* Alpine, OpenBSD, macOS */
-    };
-#ifdef MBEDTLS_FS_IO
-    const char *file = getenv("SSL_CERT_FILE");
-    size_t i;
-
-    keys->trusts_system = 0;
-    if (file && *file)
-        return ws__tls_certs(keys, &keys->ca, file);
-    for (i = 0; i < sizeof places / sizeof *places; i++)
-        if (mbedtls_x509_crt_parse_file(&keys->ca, places[i]) >= 0)
-            return 0;
-#else
-    (void)places;
-#endif
-    return ws__tls_wrong(keys, WS_ERR_TLS, "no authorities found on this system",
-                         ": set ca");
-}
-
-static int ws__tls_random(void *user, unsigned char *buf, size_t n)
-{
-    return mbedtls_ctr_drbg_random(user, buf, n);
-}
-
-static int ws__tls_key(ws__tls_keys *keys, mbedtls_pk_context *to, const char *from)
-{
-#if MBEDTLS_VERSION_NUMBER >= 0x03000000
-    if (ws__is_pem(from))
-        return mbedtls_pk_parse_key(to, (const unsigned char *)from, strlen(from) + 1,
-                                    NULL, 0, ws__tls_random, &keys->random);
-#ifdef MBEDTLS_FS_IO
-    return mbedtls_pk_parse_keyfile(to, from, NULL, ws__tls_random, &keys->random);
-#endif
-#else
-    (void)keys;
-    if (ws__is_pem(from))
-        return mbedtls_pk_parse_key(to, (const unsigned char *)from, strlen(from) + 1,
-                                    NULL, 0);
-#ifdef MBEDTLS_FS_IO
-    return mbedtls_pk_parse_keyfile(to, from, NULL);
-#endif
-#endif
-#ifndef MBEDTLS_FS_IO
-    return MBEDTLS_ERR_PK_FILE_IO_ERROR;
-#endif
-}
-
-static int ws__tls_pair_fits(ws__tls_keys *keys, const ws__tls_own *o)
-{
-#if MBEDTLS_VERSION_NUMBER >= 0x03000000
-    return !mbedtls_pk_check_pair(&o->cert.pk, &o->key, ws__tls_random, &keys->random);
-#else
-    (void)keys;
-    return !mbedtls_pk_check_pair(&o->cert.pk, &o->key);
-#endif
-}
-
-/* Adds a certificate of ours behind the others. */
-static int ws__tls_own_add(ws__tls_keys *keys, const char *cert, const char *key)
-{
-    ws__tls_own *o, **at = &keys->own;
-    char what[100];
-    int r;
-
-    if (!cert || !key)
-        return ws__tls_wrong(keys, WS_ERR_TLS, "certificate without key", "");
-    while (*at)
-        at = &(*at)->next;
-    o = *at = (ws__tls_own *)mbedtls_calloc(1, sizeof *o);
-    if (!o)
-        return ws__tls_wrong(keys, WS_ERR_MEMORY, "out of memory", "");
-    mbedtls_x509_crt_init(&o->cert);
-    mbedtls_pk_init(&o->key);
-    if (ws__tls_certs(keys, &o->cert, cert))
-        return keys->head.error;
-    ws__tls_about(what, sizeof what, "key ", key);
-    r = ws__tls_key(keys, &o->key, key);
-    if (r)
-        return ws__tls_mbed(keys, what, r);
-    return ws__tls_pair_fits(keys, o) ? 0
-         : ws__tls_wrong(keys, WS_ERR_TLS, what, "belongs to another certificate");
-}
-
-/* ---- names in certificates ---- */
-
-/* Does a name in a certificate stand for host? "*." at its start is any one label. */
-static int ws__tls_name_is(ws_str name, ws_str host)
-{
-    size_t dot = ws__find(host, 0, '.');
-
-    if (name.size > 2 && name.data[0] == '*' && name.data[1] == '.') {
-        if (!dot || dot == host.size)
-            return 0;
-        name = ws__str(name.data + 1, name.size - 1);
-        host = ws__str(host.data + dot, host.size - dot);
-    }
-    return ws__same_text(name, host);
-}
-
-/* Is the certificate for that host or address (RFC 9525: only subject alternative
-   names)? */
-static int ws__tls_is_for(const mbedtls_x509_crt *cert, ws_str host)
-{
-    const mbedtls_x509_sequence *san = &cert->subject_alt_names;
-    uint8_t ip[16];
-    size_t ip_size = ws__ipv4_parse(host, ip) ? 4 : ws__ipv6_parse(host, ip) ? 16 : 0;
-
-    for (; san && san->buf.p; san = san->next) {
-        ws_str name = ws__str((const char *)san->buf.p, san->buf.len);
-        int kind = san->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK;
-        if (kind == MBEDTLS_X509_SAN_IP_ADDRESS && ip_size && name.size == ip_size &&
-            !memcmp(name.data, ip, ip_size))
-            return 1;
-        if (kind == MBEDTLS_X509_SAN_DNS_NAME && !ip_size && ws__tls_name_is(name, host))
-            return 1;
-    }
-    return 0;
-}
-
-/* The client asks for a host: the first certificate that names it, else the first of
-   all. */
-static int ws__tls_sni(void *user, mbedtls_ssl_context *ssl, const unsigned char *name,
-                       size_t n)
-{
-    ws__tls_own *o = ((ws__tls_keys *)user)->own;
-
-    while (o && !ws__tls_is_for(&o->cert, ws__str((const char *)name, n)))
-        o = o->next;
-    if (!o)
-        o = ((ws__tls_keys *)user)->own;
-    return mbedtls_ssl_set_hs_own_cert(ssl, &o->cert, &o->key);
-}
-
-/* ---- ws_tls ---- */
-
-static int ws__tls_config(ws__tls_keys *keys, mbedtls_ssl_config *config, int role)
-{
-    static const char *const http[] = { "http/1.1", NULL };
-    int r = mbedtls_ssl_config_defaults(config, role, MBEDTLS_SSL_TRANSPORT_STREAM,
-                                        MBEDTLS_SSL_PRESET_DEFAULT);
-
-    if (r)
-        return ws__tls_mbed(keys, "", r);
-    mbedtls_ssl_conf_rng(config, ws__tls_random, &keys->random);
-#if MBEDTLS_VERSION_NUMBER >= 0x03020000
-    mbedtls_ssl_conf_min_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);
-#else
-    mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3,
-                                 MBEDTLS_SSL_MINOR_VERSION_3);
-#endif
-#ifdef MBEDTLS_SSL_ALPN
-    mbedtls_ssl_conf_alpn_protocols(config, (const char **)(uintptr_t)http);
-#else
-    (void)http;
-#endif
-    mbedtls_ssl_conf_ca_chain(config, &keys->ca, NULL);
-    if (keys->own)
-        return ws__tls_mbed(keys, "", mbedtls_ssl_conf_own_cert(config, &keys->own->cert,
-                                                      &keys->own->key));
-    return 0;
-}
-
-static int ws__tls_client(ws__tls_keys *keys)
-{
-    mbedtls_ssl_config *config = &keys->client;
-
-    if (ws__tls_config(keys, config, MBEDTLS_SSL_IS_CLIENT))
-        return keys->head.error;
-    mbedtls_ssl_conf_authmode(config, keys->trusts_everyone
-                                          ? MBEDTLS_SSL_VERIFY_NONE
-                                          : MBEDTLS_SSL_VERIFY_REQUIRED);
-#ifdef MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED
-    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
-        config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
-#endif
-    return 0;
-}
-
-static int ws__tls_server(ws__tls_keys *keys, int asks, int optional)
-{
-    mbedtls_ssl_config *config = &keys->server;
-
-    if (ws__tls_config(keys, config, MBEDTLS_SSL_IS_SERVER))
-        return keys->head.error;
-    mbedtls_ssl_conf_authmode(config, !asks ? MBEDTLS_SSL_VERIFY_NONE
-                              : optional ? MBEDTLS_SSL_VERIFY_OPTIONAL
-                                         : MBEDTLS_SSL_VERIFY_REQUIRED);
-    mbedtls_ssl_conf_sni(config, ws__tls_sni, keys);
-#ifdef MBEDTLS_SSL_PROTO_TLS1_3
-    if (asks)
-        return 0;         /* its sessions forget whom the client has proved to be */
-#endif
-#ifdef MBEDTLS_SSL_TICKET_C
-    mbedtls_ssl_conf_session_tickets_cb(config, mbedtls_ssl_ticket_write,
-                                        mbedtls_ssl_ticket_parse, &keys->tickets);
-    return ws__tls_mbed(keys, "", mbedtls_ssl_ticket_setup(&keys->tickets, ws__tls_random,
-                                                 &keys->random,
-                                                 MBEDTLS_CIPHER_AES_256_GCM, 86400));
-#else
-    return 0;
-#endif
-}
-
-static void ws__tls_init(ws__tls_keys *keys)
-{
-    int i;
-
-    mbedtls_entropy_init(&keys->entropy);
-    mbedtls_ctr_drbg_init(&keys->random);
-    mbedtls_x509_crt_init(&keys->ca);
-    mbedtls_ssl_config_init(&keys->client);
-    mbedtls_ssl_config_init(&keys->server);
-#ifdef MBEDTLS_SSL_TICKET_C
-    mbedtls_ssl_ticket_init(&keys->tickets);
-#endif
-    for (i = 0; i < WS__TLS_SESSIONS; i++)
-        mbedtls_ssl_session_init(&keys->kept[i].session);
-}
-
-/* Reads everything. Stops at the first fault, which sticks. */
-static void ws__tls_load(ws__tls_keys *keys, const ws_tls_config *set)
-{
-    const ws_tls_pair *p = set->others;
-
-#if MBEDTLS_VERSION_NUMBER >= 0x03000000 && defined(MBEDTLS_PSA_CRYPTO_C)
-    if (psa_crypto_init()) {
-        ws__tls_wrong(keys, WS_ERR_TLS, "psa_crypto_init failed", "");
-        return;
-    }
-#endif
-    if (ws__tls_mbed(keys, "", mbedtls_ctr_drbg_seed(&keys->random, mbedtls_entropy_func,
-                                           &keys->entropy, NULL, 0)))
-        return;
-    if ((set->cert || set->key) && ws__tls_own_add(keys, set->cert, set->key))
-        return;
-    for (; p && p->cert; p++)
-        if (ws__tls_own_add(keys, p->cert, p->key))
-            return;
-    if (set->ca)
-        ws__tls_certs(keys, &keys->ca, set->ca);
-    if (keys->head.error || ws__tls_client(keys))
-        return;
-    if (keys->own)
-        ws__tls_server(keys, set->ca != NULL, set->client_may_be_unknown);
-}
-
-WS_API ws_tls *ws_tls_new(const ws_tls_config *set)
-{
-    static const ws_tls lost = { 0, WS_ERR_MEMORY, "out of memory" };
-    ws__tls_keys *keys = (ws__tls_keys *)mbedtls_calloc(1, sizeof *keys);
-    ws_tls_config none;
-
-    if (!keys)
-        return (ws_tls *)(uintptr_t)&lost;
-    memset(&none, 0, sizeof none);
-    if (!set)
-        set = &none;
-    keys->head.refs = 1;
-    keys->trusts_everyone = set->insecure_trust_everyone;
-    keys->trusts_system = !set->ca && !keys->trusts_everyone;
-    ws__tls_init(keys);
-    ws__tls_load(keys, set);
-    return &keys->head;
-}
-
-WS_API void ws_tls_free(ws_tls *tls)
-{
-    ws__tls_keys *keys = (ws__tls_keys *)(void *)tls;
-    ws__tls_own *o;
-    int i;
-
-    if (!tls || !tls->refs || --tls->refs)
-        return;
-    for (i = 0; i < WS__TLS_SESSIONS; i++) {
-        mbedtls_ssl_session_free(&keys->kept[i].session);
-        mbedtls_free(keys->kept[i].host);
-    }
-#ifdef MBEDTLS_SSL_TICKET_C
-    mbedtls_ssl_ticket_free(&keys->tickets);
-#endif
-    mbedtls_ssl_config_free(&keys->client);
-    mbedtls_ssl_config_free(&keys->server);
-    while ((o = keys->own) != NULL) {
-        keys->own = o->next;
-        mbedtls_x509_crt_free(&o->cert);
-        mbedtls_pk_free(&o->key);
-        mbedtls_free(o);
-    }
-    mbedtls_x509_crt_free(&keys->ca);
-    mbedtls_ctr_drbg_free(&keys->random);
-    mbedtls_entropy_free(&keys->entropy);
-    mbedtls_free(keys);
-}
-
-/* Can a server use it? Returns 0, or the error with *why. */
-WS__PRIVATE int ws__tls_serves(const ws_tls *tls, const char **why)
-{
-    *why = tls ? tls->text : NULL;
-    if (!tls || tls->error)
-        return tls ? tls->error : 0;
-    *why = "a server needs a certificate";
-    return ((const ws__tls_keys *)(const void *)tls)->own ? 0 : WS_ERR_TLS;
-}
-
-/* ---- why a connection failed ---- */
-
-static const char *ws__tls_alert(int number)
-{
-    static const struct { int number; const char *text; } alerts[] = {
-        { 40, "handshake failure" }, { 42, "bad certificate" },
-        { 43, "unsupported certificate" }, { 44, "certificate revoked" },
-        { 45, "certificate expired" }, { 46, "certificate unknown" },
-            { 48, "unknown CA" },
-        { 70, "protocol version" }, { 80, "internal error" },
-            { 112, "unrecognized name" },
-        { 116, "certificate required" }, { 120, "no application protocol" }
-    };
-    size_t i;
-
-    for (i = 0; i < sizeof alerts / sizeof *alerts; i++)
-        if (alerts[i].number == number)
-            return alerts[i].text;
-    return "fatal";
-}
-
-/* What the verification found, worst first. */
-static void ws__tls_put_flags(ws__text *words, const ws__tls_end *tls)
-{
-    static const struct { uint32_t flag; const char *text; } faults[] = {
-        { MBEDTLS_X509_BADCERT_CN_MISMATCH, "is not for this host" },
-        { MBEDTLS_X509_BADCERT_EXPIRED, "has expired" },
-        { MBEDTLS_X509_BADCERT_FUTURE, "is not valid yet" },
-        { MBEDTLS_X509_BADCERT_REVOKED, "was revoked" },
-        { MBEDTLS_X509_BADCERT_MISSING, "is missing" },
-        { MBEDTLS_X509_BADCERT_NOT_TRUSTED, "is not from an authority that is trusted" },
-        { MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE |
-          MBEDTLS_X509_BADCERT_NS_CERT_TYPE, "is not meant for this use" },
-        { MBEDTLS_X509_BADCERT_BAD_KEY | MBEDTLS_X509_BADCERT_BAD_MD |
-          MBEDTLS_X509_BADCERT_BAD_PK, "uses a weak key or hash" }
-    };
-    uint32_t flags = mbedtls_ssl_get_verify_result(&tls->ssl);
-    const char *before = "certificate ";
-    size_t i;
-
-    for (i = 0; i < sizeof faults / sizeof *faults; i++) {
-        if (!(flags & faults[i].flag))
-            continue;
-        ws__puts(words, before);
-        ws__puts(words, faults[i].text);
-        before = ", ";
-    }
-    if (*before == 'c')
-        ws__puts(words, "certificate not accepted");
-}
-
-/* Fails for good. Returns WS_IO_ERROR. */
-static ptrdiff_t ws__tls_fail(ws__tls_end *tls, const char *why)
-{
-    ws__text words = ws__text_in(tls->text, sizeof tls->text);
-
-    tls->stage = WS__TLS_FAILED;
-    ws__puts(&words, why);
-    return WS_IO_ERROR;
-}
-
-static void ws__tls_alerted(ws__tls_end *tls, int number)
-{
-    ws__text words = ws__text_in(tls->text, sizeof tls->text);
-
-    tls->stage = WS__TLS_FAILED;
-    ws__puts(&words, "peer's alert: ");
-    ws__puts(&words, ws__tls_alert(number));
-}
-
-#ifdef MBEDTLS_PRIVATE
-#define WS__MBEDTLS(member) MBEDTLS_PRIVATE(member)
-#define WS__TLS_BAD_CERT MBEDTLS_ERR_SSL_BAD_CERTIFICATE
-#else
-#define WS__MBEDTLS(member) member
-#define WS__TLS_BAD_CERT MBEDTLS_ERR_SSL_BAD_HS_CERTIFICATE
-#endif
-
-/* What mbedTLS returned, as a ws_io. */
-static ptrdiff_t ws__tls_result(ws__tls_end *tls, int code)
-{
-    int shaking = tls->stage == WS__TLS_SHAKING;
-    ws__text words;
-
-    if (code == MBEDTLS_ERR_SSL_WANT_READ)
-        return WS_IO_WANT_READ;
-    if (code == MBEDTLS_ERR_SSL_WANT_WRITE)
-        return WS_IO_WANT_WRITE;
-    if (code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY && !shaking)
-        return 0;
-    if (*tls->text || (code == WS__TLS_BROKEN && !shaking)) {
-        tls->stage = WS__TLS_FAILED;
-        return WS_IO_ERROR;
-    }
-    if (code == 0 || code == MBEDTLS_ERR_SSL_CONN_EOF || code == WS__TLS_BROKEN ||
-        code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
-        return ws__tls_fail(tls, shaking ? "peer ended the connection in the handshake"
-                                       : "stream cut off without close_notify");
-    words = ws__text_in(tls->text, sizeof tls->text);
-    tls->stage = WS__TLS_FAILED;
-    /* mbedTLS does not tell the client */
-    if (code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)
-        mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
-                                       MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
-    if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || code == WS__TLS_BAD_CERT ||
-        code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE) {
-        ws__tls_put_flags(&words, tls);
-    } else if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
-        ws__tls_alerted(tls, tls->ssl.WS__MBEDTLS(in_msg)[1]);
-    } else {
-#ifdef MBEDTLS_ERROR_C
-        mbedtls_strerror(code, tls->text, sizeof tls->text);
-#else
-        ws__puts(&words, "mbedTLS error -");
-        ws__put_hex(&words, (uint64_t)-code);
-#endif
-    }
-    return WS_IO_ERROR;
-}
-
-/* ---- raw bytes ---- */
-
-/* What is below said r, no count of bytes: for mbedTLS. */
-static int ws__tls_below(ws__tls_end *tls, ptrdiff_t got)
-{
-    tls->asked = 1;
-    return got == WS_IO_WANT_READ ? MBEDTLS_ERR_SSL_WANT_READ
-         : got == WS_IO_WANT_WRITE ? MBEDTLS_ERR_SSL_WANT_WRITE
-         : got == 0 ? 0 : WS__TLS_BROKEN;
-}
-
-static void ws__tls_ahead_free(ws__tls_end *tls)
-{
-    mbedtls_free(tls->ahead);
-    tls->ahead = NULL;
-    tls->at = tls->end = 0;
-}
-
-/* The first byte of a TLS stream is a handshake record's, or an alert's. */
-static int ws__tls_greeting(ws__tls_end *tls)
-{
-    static const char sorry[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
-                                "Content-Length: 32\r\n\r\n"
-                                "This port speaks TLS: use https.\n";
-
-    tls->spoken = 1;
-    if (tls->ahead[0] == 22 || tls->ahead[0] == 21)
-        return 0;
-    if (tls->host) {
-        ws__tls_fail(tls, "server does not speak TLS");
-        return WS__TLS_BROKEN;
-    }
-    if (tls->ahead[0] < 'A' || tls->ahead[0] > 'Z') {
-        ws__tls_fail(tls, "client does not speak TLS");
-    } else {
-        (tls->io.write)(tls->io.user, sorry, sizeof sorry - 1);
-        ws__tls_fail(tls, "plain HTTP on a TLS port");
-    }
-    return WS__TLS_BROKEN;
-}
-
-/* Reads ahead: 1, 0 at the end, or mbedTLS's error. mbedTLS reads on over warnings: a
-   peer that has no end of them must leave others their turn. */
-static int ws__tls_fill(ws__tls_end *tls)
-{
-    ptrdiff_t got;
-
-    if (tls->at < tls->end)
-        return 1;
-    if (tls->idle >= WS__TLS_IDLE)
-        return ws__tls_below(tls, WS_IO_WANT_READ);
-    if (!tls->ahead)
-        tls->ahead = (uint8_t *)mbedtls_calloc(1, WS__TLS_AHEAD);
-    if (!tls->ahead)
-        return MBEDTLS_ERR_SSL_ALLOC_FAILED;
-    got = (tls->io.read)(tls->io.user, tls->ahead, WS__TLS_AHEAD);
-    if (got <= 0 || got > WS__TLS_AHEAD)
-        return ws__tls_below(tls, got);
-    tls->at = 0;
-    tls->end = (size_t)got;
-    tls->idle += tls->end;
-    return !tls->spoken && ws__tls_greeting(tls) ? WS__TLS_BROKEN : 1;
-}
-
-static int ws__tls_recv(void *user, unsigned char *buf, size_t n)
-{
-    ws__tls_end *tls = (ws__tls_end *)user;
-    int r = ws__tls_fill(tls);
-
-    if (r <= 0)
-        return r;
-    if (n > tls->end - tls->at)
-        n = tls->end - tls->at;
-    memcpy(buf, tls->ahead + tls->at, n);
-    tls->at += n;
-    return (int)n;
-}
-
-/* A peer that gives up in the handshake says why and goes: mbedTLS, which writes on,
-   fails before it reads that. The alert is not encrypted (in TLS 1.3 it is, but comes
-   after the handshake). */
-static void ws__tls_last_words(ws__tls_end *tls)
-{
-    const uint8_t *p;
-
-    if (tls->stage != WS__TLS_SHAKING || ws__tls_fill(tls) <= 0)
-        return;
-    p = tls->ahead + tls->at;
-    if (tls->end - tls->at >= 7 && p[0] == 21 && p[4] == 2 && p[5] == 2)
-        ws__tls_alerted(tls, p[6]);
-}
-
-static int ws__tls_send(void *user, const unsigned char *buf, size_t n)
-{
-    ws__tls_end *tls = (ws__tls_end *)user;
-    ptrdiff_t got = (tls->io.write)(tls->io.user, buf, n);
-
-    if (got == 0)
-        got = WS_IO_WANT_WRITE;
-    if (got == WS_IO_ERROR)
-        ws__tls_last_words(tls);
-    return got > 0 ? (int)got : ws__tls_below(tls, got);
-}
-
-/* ---- handshake ---- */
-
-static void ws__tls_session_load(ws__tls_end *tls)
-{
-    ws__tls_keys *keys = tls->tls;
-    int i;
-
-    for (i = 0; i < WS__TLS_SESSIONS; i++)
-        if (keys->kept[i].host && !strcmp(keys->kept[i].host, tls->host))
-            mbedtls_ssl_set_session(&tls->ssl, &keys->kept[i].session);
-}
-
-static void ws__tls_session_keep(ws__tls_end *tls)
-{
-    ws__tls_keys *keys = tls->tls;
-    unsigned i;
-
-    if (!tls->host)
-        return;
-    for (i = 0; i < WS__TLS_SESSIONS; i++)
-        if (keys->kept[i].host && !strcmp(keys->kept[i].host, tls->host))
-            break;
-    if (i == WS__TLS_SESSIONS)
-        i = keys->next_kept++ % WS__TLS_SESSIONS;
-    mbedtls_ssl_session_free(&keys->kept[i].session);
-    mbedtls_ssl_session_init(&keys->kept[i].session);
-    mbedtls_free(keys->kept[i].host);
-    keys->kept[i].host = NULL;
-    if (mbedtls_ssl_get_session(&tls->ssl, &keys->kept[i].session))
-        return;
-    keys->kept[i].host = (char *)mbedtls_calloc(1, strlen(tls->host) + 1);
-    if (keys->kept[i].host)
-        memcpy(keys->kept[i].host, tls->host, strlen(tls->host));
-}
-
-static int ws__tls_begin(ws__tls_end *tls)
-{
-    uint8_t ip[16];
-    ws_str host = ws__cstr(tls->host);
-    int named = tls->host && !ws__ipv4_parse(host, ip) && !ws__ipv6_parse(host, ip);
-    int r = mbedtls_ssl_setup(&tls->ssl,
-                              tls->host ? &tls->tls->client : &tls->tls->server);
-
-    tls->stage = WS__TLS_SHAKING;
-    if (r)
-        return r;
-    mbedtls_ssl_set_bio(&tls->ssl, tls, ws__tls_send, ws__tls_recv, NULL);
-    if (!tls->host)
-        return 0;
-    /* an address is no SNI (RFC 6066 3): ws__tls_verified looks for it */
-    r = mbedtls_ssl_set_hostname(&tls->ssl, named ? tls->host : NULL);
-    if (!r)
-        ws__tls_session_load(tls);
-    return r;
-}
-
-/* The handshake is done: is the peer who it must be? mbedTLS has verified the server's
-   chain; of a client that need not show a certificate it lets in any. */
-static int ws__tls_verified(ws__tls_end *tls)
-{
-    const mbedtls_x509_crt *cert = mbedtls_ssl_get_peer_cert(&tls->ssl);
-    ws__text words = ws__text_in(tls->text, sizeof tls->text);
-
-    if (!tls->host && (!cert || !mbedtls_ssl_get_verify_result(&tls->ssl)))
-        return 1;
-    if (tls->host && tls->tls->trusts_everyone)
-        return 1;
-    if (tls->host && cert && ws__tls_is_for(cert, ws__cstr(tls->host)))
-        return 1;
-    if (tls->host)
-        ws__puts(&words, "certificate is not for this host");
-    else
-        ws__tls_put_flags(&words, tls);
-    tls->stage = WS__TLS_FAILED;
-    mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
-                                   MBEDTLS_SSL_ALERT_MSG_BAD_CERT);
-    return 0;
-}
-
-/* 1: call mbedTLS again. It may want to read without having asked below (TLS 1.3 does),
-   and a session ticket is no error. */
-static int ws__tls_once_more(ws__tls_end *tls, int code)
-{
-#ifdef MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET
-    if (code == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
-        ws__tls_session_keep(tls);
-        return 1;
-    }
-#endif
-    return (code == MBEDTLS_ERR_SSL_WANT_READ || code == MBEDTLS_ERR_SSL_WANT_WRITE) &&
-        !tls->asked;
-}
-
-/* Shakes hands as far as possible. 1 when it is done, or WS_IO_. */
-static ptrdiff_t ws__tls_shake(ws__tls_end *tls)
-{
-    int r;
-
-    if (tls->stage == WS__TLS_OPEN)
-        return 1;
-    if (tls->stage == WS__TLS_FAILED)
-        return WS_IO_ERROR;
-    if (tls->stage == WS__TLS_NEW) {      /* who says nothing costs nothing */
-        r = tls->host ? 1 : ws__tls_fill(tls);
-        if (r > 0)
-            r = ws__tls_begin(tls);
-        else if (r == 0)
-            return 0;
-        if (r)
-            return ws__tls_result(tls, r);
-    }
-    do {
-        tls->asked = 0;
-        r = mbedtls_ssl_handshake(&tls->ssl);
-    } while (r && ws__tls_once_more(tls, r));
-    if (r) {
-        ptrdiff_t result = ws__tls_result(tls, r);
-        return result ? result : (ptrdiff_t)WS_IO_ERROR;
-    }
-    if (!ws__tls_verified(tls))
-        return WS_IO_ERROR;
-    tls->stage = WS__TLS_OPEN;
-    ws__tls_session_keep(tls);
-    return 1;
-}
-
-/* ---- the ws_io ---- */
-
-static int ws__tls_pending(void *user)
-{
-    const ws__tls_end *tls = (const ws__tls_end *)user;
-
-    return tls->at < tls->end || tls->ended || tls->stage == WS__TLS_FAILED ||
-        tls->idle >= WS__TLS_IDLE ||
-           (tls->stage == WS__TLS_OPEN && mbedtls_ssl_get_bytes_avail(&tls->ssl)) ||
-           (tls->io.pending && (tls->io.pending)(tls->io.user));
-}
-
-/* As much as is there: each call into mbedTLS gives at most one record. */
-static ptrdiff_t ws__tls_read(void *user, void *buf, size_t n)
-{
-    ws__tls_end *tls = (ws__tls_end *)user;
-    ptrdiff_t done;
-    size_t got = 0;
-
-    tls->idle = 0;
-    done = ws__tls_shake(tls);
-    if (done > 0 && tls->ended) {
-        done = tls->ended - 1;
-        tls->ended = 0;
-        return done;
-    }
-    while (done > 0 && got < n && (!got || ws__tls_pending(tls))) {
-        int k;
-        tls->asked = 0;
-        k = mbedtls_ssl_read(&tls->ssl, (unsigned char *)buf + got, n - got);
-        if (k > 0)
-            got += (size_t)k, tls->idle = 0;
-        else if (!ws__tls_once_more(tls, k))
-            done = ws__tls_result(tls, k);
-    }
-    if (tls->at == tls->end)
-        ws__tls_ahead_free(tls);
-    if (!got)
-        return done;
-    if (done == 0)
-        tls->ended = 1;
-    return (ptrdiff_t)got;
-}
-
-/* mbedTLS takes what is left in its buffer for the bytes it is given. They are in there
-   after they met a WANT, unless reading has sent them since (session tickets make it do
-   that); when they were not offered yet, it is an alert or the like that is left. */
-static ptrdiff_t ws__tls_write(void *user, const void *buf, size_t n)
-{
-    ws__tls_end *tls = (ws__tls_end *)user;
-    const size_t *left = &tls->ssl.WS__MBEDTLS(out_left);
-    ptrdiff_t got;
-    int k, ours;
-
-    tls->idle = 0;
-    got = ws__tls_shake(tls);
-    if (got <= 0)
-        return got ? got : (ptrdiff_t)WS_IO_ERROR;
-    if (tls->blocked && tls->blocked <= n)
-        n = tls->blocked;
-    do {
-        ours = tls->blocked || !*left;
-        tls->asked = 0;
-        if (tls->blocked && !*left)
-            k = (int)n;
-        else
-            k = mbedtls_ssl_write(&tls->ssl, (const unsigned char *)buf, n);
-        tls->blocked = k < 0 && (tls->blocked || (ours && *left)) ? n : 0;
-    } while (k < 0 ? ws__tls_once_more(tls, k) : !ours);
-    if (k == WS__TLS_BROKEN)
-        return WS_IO_ERROR;  /* what came before can still be read */
-    return k > 0 ? k : ws__tls_result(tls, k);
-}
-
-static void ws__tls_wait(void *user, int wants, int timeout)
-{
-    const ws_io *io = &((const ws__tls_end *)user)->io;
-
-    (io->wait)(io->user, wants, timeout);
-}
-
-static const char *ws__tls_why(void *user)
-{
-    const ws__tls_end *tls = (const ws__tls_end *)user;
-    const char *why = tls->io.why ? (tls->io.why)(tls->io.user) : NULL;
-
-    if (*tls->text)
-        return tls->text;
-    if (!why && tls->stage < WS__TLS_OPEN)
-        why = "the TLS handshake did not finish";
-    return why;
-}
-
-static void ws__tls_close(void *user)
-{
-    ws__tls_end *tls = (ws__tls_end *)user;
-
-    if (tls->stage == WS__TLS_OPEN)
-        mbedtls_ssl_close_notify(&tls->ssl);
-    if (tls->io.close)
-        (tls->io.close)(tls->io.user);
-    mbedtls_ssl_free(&tls->ssl);
-    ws__tls_ahead_free(tls);
-    mbedtls_free(tls->host);
-    ws_tls_free(&tls->tls->head);
-    mbedtls_free(tls);
-}
-
-WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host)
-{
-    ws__tls_keys *keys = (ws__tls_keys *)(void *)tls;
-    const char *why;
-    ws__tls_end *e;
-
-    if (!tls || !io)
-        return WS_ERR_ARGUMENT;
-    if (!tls->error && host && keys->trusts_system)
-        ws__tls_system(keys);
-    if (tls->error || (!host && ws__tls_serves(tls, &why)))
-        return tls->error ? tls->error : WS_ERR_TLS;
-    e = (ws__tls_end *)mbedtls_calloc(1, sizeof *e);
-    if (e && host)
-        e->host = (char *)mbedtls_calloc(1, strlen(host) + 1);
-    if (!e || (host && !e->host)) {
-        mbedtls_free(e);
-        return WS_ERR_MEMORY;
-    }
-    if (host)
-        memcpy(e->host, host, strlen(host));
-    ws__tls_hold(tls);
-    e->tls = keys;
-    e->io = *io;
-    mbedtls_ssl_init(&e->ssl);
-    io->read = ws__tls_read;
-    io->write = ws__tls_write;
-    io->close = ws__tls_close;
-    if (io->wait)
-        io->wait = ws__tls_wait;
-    io->pending = ws__tls_pending;
-    io->why = ws__tls_why;
-    io->user = e;
-    return 0;
-}
-
-WS_API size_t ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
-{
-    const ws_io *io = conn ? ws__io(conn) : NULL;
-    const ws__tls_end *tls = NULL;
-    const mbedtls_x509_crt *cert = NULL;
-    int r;
-
-    if (io && io->read == ws__tls_read)
-        tls = (const ws__tls_end *)io->user;
-    ws__sane(conn);
-    if (!buf || !n)
-        return 0;
-    *buf = 0;
-    if (tls && (tls->host || !mbedtls_ssl_get_verify_result(&tls->ssl)))
-        cert = mbedtls_ssl_get_peer_cert(&tls->ssl);
-    r = cert ? mbedtls_x509_dn_gets(buf, n, &cert->subject) : 0;
-    if (r <= 0)
-        *buf = 0;
-    return r > 0 ? (size_t)r : 0;
-}
-
-#endif /* WS_USE_MBEDTLS */
 
 #ifndef WS_NO_SOCKETS
 
@@ -13057,1228 +10033,11 @@ static void ws__hang_up(ws_conn *conn)
     conn->fd = WS__NO_SOCK;
 }
 
-/* ==== >>dial (private) ============================================================== */
+/* ==== >>drive (private) ============================================================= */
 
 #ifndef WS_NO_CLIENT
 
-typedef union ws__address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-} ws__address;
-
-#define WS__ADDRESSES 16        /* of one name; more are not tried */
-
-typedef struct ws__found {
-    int count;
-    int fault;                  /* WS_ERR_ when there are none */
-    int error;                  /* of the system, with WS_ERR_SYSTEM */
-    ws__address at[WS__ADDRESSES];
-} ws__found;
-
-enum { WS__DIAL_LOOKUP, WS__DIAL_CONNECT, WS__DIAL_TUNNEL };
-
-/* A client that is still connecting. Stage LOOKUP: conn->fd, if any, becomes readable
-   when the answer is there. */
-typedef struct ws__dial {
-    struct ws__lookup *lookup;  /* under way on a thread, or NULL */
-    ws_tunnel *tunnel;          /* NULL: straight to the server */
-    int stage;
-    int next;                   /* address to try */
-    uint32_t until;             /* when the one before has had its time */
-    uint32_t look_at;           /* when the socket is asked how it goes */
-    int error;                  /* of the last one tried */
-    int proxy_tls;              /* the proxy itself is https:// */
-    char *env;                  /* Windows: of ws__env, NULL: none */
-    size_t env_size;
-    ws__found found;
-    char host[256], port[8];    /* of the server, or of the proxy */
-} ws__dial;
-
-/* Before Windows 10 2004 a WSAPoll does not tell of an address that refuses. */
-#define WS__CONNECT_LOOK 250    /* ms */
-
-static size_t ws__address_size(const ws__address *address)
-{
-    return address->any.sa_family == AF_INET6 ? sizeof address->v6 : sizeof address->v4;
-}
-
-/* Adds the addresses of host to f. Returns 0 if there are any. An IPv4 address is looked
-   up all the same: where there is only IPv6, Apple's getaddrinfo makes the one of it that
-   leads there. */
-static int ws__find_host(ws__found *found, const char *host, const char *port, int flags)
-{
-    struct addrinfo hints, *all, *info;
-    uint8_t ip[16];
-    int r;
-
-    memset(&hints, 0, sizeof hints);
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = ws__ipv4_parse(ws__cstr(host), ip) ? flags & ~AI_NUMERICHOST : flags;
-#ifndef _WIN32
-    errno = 0;
-#endif
-    r = getaddrinfo(host, port, &hints, &all);
-    found->fault = r ? ws__lookup_fault(r) : WS_ERR_LOOKUP;
-    found->error = ws__sock_error();
-    if (r)
-        return -1;
-    for (info = all; info && found->count < WS__ADDRESSES; info = info->ai_next)
-        if ((info->ai_family == AF_INET || info->ai_family == AF_INET6) &&
-            info->ai_addrlen <= sizeof *found->at)
-            memcpy(&found->at[found->count++], info->ai_addr, info->ai_addrlen);
-    freeaddrinfo(all);
-    return found->count ? 0 : -1;
-}
-
-static void ws__sock_drop(ws_conn *conn)
-{
-    ws__unwatch(conn);
-    if (conn->fd != WS__NO_SOCK)
-        ws__sock_close(conn->fd);
-    conn->fd = WS__NO_SOCK;
-}
-
-/* ---- lookup on a thread ---- */
-
-#ifdef WS__THREADS
-
-/* Belongs to the connection and the thread until each has marked it; the second one frees
-   it. Its memory is malloc's, because cfg.alloc need not be good for two threads. */
-typedef struct ws__lookup {
-    ws__sock done;           /* the thread's end of a pair; it writes a byte when ready */
-    ws__found found;
-    char host[256], port[8];
-#ifdef _WIN32
-    LONG marks;
 #else
-    int marks;
-    pthread_mutex_t lock;
-#endif
-} ws__lookup;
-
-/* One side is done with q; everything it wrote is seen by the other. Returns 1 to the
-   second, who must free it. */
-static int ws__lookup_mark(ws__lookup *lookup)
-{
-#ifdef _WIN32
-    return InterlockedIncrement(&lookup->marks) == 2;
-#else
-    int second;
-    pthread_mutex_lock(&lookup->lock);
-    second = ++lookup->marks == 2;
-    pthread_mutex_unlock(&lookup->lock);
-    return second;
-#endif
-}
-
-static void ws__lookup_free(ws__lookup *lookup)
-{
-#ifndef _WIN32
-    pthread_mutex_destroy(&lookup->lock);
-#endif
-    free(lookup);
-}
-
-static void ws__lookup_run(ws__lookup *lookup)
-{
-    ws__sock done = lookup->done;
-
-    ws__find_host(&lookup->found, lookup->host, lookup->port, 0);
-    if (ws__lookup_mark(lookup))
-        ws__lookup_free(lookup);
-#ifdef _WIN32
-    send(done, "", 1, 0);
-#else
-    if (write(done, "", 1) < 0) {}   /* nobody reads: fine. The mere end would not show */
-#endif                              /* while a child process has inherited a copy of it */
-    ws__sock_close(done);
-}
-
-#ifdef _WIN32
-static DWORD WINAPI ws__lookup_thread(void *q)
-{
-    ws__lookup_run((ws__lookup *)q);
-    return 0;
-}
-
-static int ws__lookup_begin(ws__lookup *lookup)
-{
-    HANDLE h = CreateThread(NULL, 0, ws__lookup_thread, lookup, 0, NULL);
-
-    if (h)
-        CloseHandle(h);
-    return h ? 0 : (int)GetLastError();
-}
-#else
-static void *ws__lookup_thread(void *q)
-{
-    ws__lookup_run((ws__lookup *)q);
-    return NULL;
-}
-
-/* The thread takes no signals: they are the application's, and it may write to a closed
-   pipe. */
-static int ws__lookup_begin(ws__lookup *lookup)
-{
-    sigset_t all, old;
-    pthread_t id;
-    int r;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    r = pthread_create(&id, NULL, ws__lookup_thread, lookup);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (!r)
-        pthread_detach(id);
-    return r;
-}
-#endif
-
-/* Starts to look d->host up. Returns 0 or the error. */
-static int ws__lookup_start(ws_conn *conn)
-{
-    ws__dial *dial = conn->dial;
-    ws__lookup *lookup = (ws__lookup *)calloc(1, sizeof *lookup);
-    ws__sock pair[2];
-
-    if (!lookup)
-        return WS_ERR_MEMORY;
-    if (ws__pair_open(pair)) {
-        dial->found.error = ws__sock_error();
-        free(lookup);
-        return WS_ERR_SYSTEM;
-    }
-    memcpy(lookup->host, dial->host, sizeof lookup->host);
-    memcpy(lookup->port, dial->port, sizeof lookup->port);
-    lookup->done = pair[1];
-#ifndef _WIN32
-    pthread_mutex_init(&lookup->lock, NULL);
-#endif
-    dial->found.error = ws__lookup_begin(lookup);
-    if (dial->found.error) {
-        ws__lookup_free(lookup);
-        ws__sock_close(pair[0]);
-        ws__sock_close(pair[1]);
-        return WS_ERR_SYSTEM;
-    }
-    conn->fd = pair[0];
-    dial->lookup = lookup;
-    return 0;
-}
-
-/* Ends conn's part in its lookup. done: it is ready; take the answer. */
-static void ws__lookup_end(ws_conn *conn, int done)
-{
-    ws__lookup *lookup = conn->dial->lookup;
-
-    if (!lookup)
-        return;
-    conn->dial->lookup = NULL;
-    ws__sock_drop(conn);
-    if (!ws__lookup_mark(lookup))
-        return;
-    if (done)
-        conn->dial->found = lookup->found;
-    ws__lookup_free(lookup);
-}
-
-#else
-
-static int ws__lookup_start(ws_conn *conn)
-{
-    ws__find_host(&conn->dial->found, conn->dial->host, conn->dial->port, 0);
-    return 0;
-}
-
-static void ws__lookup_end(ws_conn *conn, int done) { (void)conn; (void)done; }
-
-#endif
-
-static void ws__dial_free(ws_conn *conn)
-{
-    if (!conn->dial)
-        return;
-    ws__lookup_end(conn, 0);
-    ws__free(conn->cfg, conn->dial->env, conn->dial->env_size);
-    ws__free(conn->cfg, conn->dial->tunnel, sizeof *conn->dial->tunnel);
-    if (!ws__is_fixed(conn))
-        ws__free(conn->cfg, conn->dial, sizeof *conn->dial);
-    conn->dial = NULL;
-}
-
-/* Makes conn->dial. In the caller's block it lies at the end of the input, of which there
-   is none yet. 0 when there is no room. */
-static int ws__dial_new(ws_conn *conn)
-{
-    const size_t size = sizeof *conn->dial;
-
-    if (!ws__is_fixed(conn))
-        conn->dial = (ws__dial *)ws__alloc(conn->cfg, size);
-    else if (conn->rx->cap >= size + 8)
-        conn->dial = (ws__dial *)(void *)(WS__DATA(conn->rx) +
-                                          (conn->rx->cap - size) / 8 * 8);
-    if (conn->dial)
-        memset(conn->dial, 0, size);
-    return conn->dial != NULL;
-}
-
-static void ws__dial_failed(ws_conn *conn, int error, const char *more)
-{
-    ws__fail_with(conn, error, more);
-    ws__dial_free(conn);
-}
-
-/* ---- through a proxy ---- */
-
-/* Is host:port in no_proxy: "*", "example.org" with all below it, either with a port? */
-static int ws__no_proxy(const ws_url *url, const char *names)
-{
-    ws_str list = ws__cstr(names), item;
-
-    while (ws_list_next(&list, &item)) {
-        uint16_t port = url->port;
-        size_t colon = item.size, n;
-        while (colon && ws__is_digit(item.data[colon - 1]))
-            colon--;
-        if (colon && colon < item.size && item.data[colon - 1] == ':' &&
-            (ws__find(item, 0, ':') == colon - 1 || item.data[colon - 2] == ']')) {
-            if (ws__url_port(item.data + colon, item.size - colon, &port))
-                continue;
-            item.size = colon - 1;
-        }
-        if (port != url->port)
-            continue;
-        if (item.size == 1 && *item.data == '*')
-            return 1;
-        if (item.size > 1 && item.data[0] == '[')
-            item = ws__str(item.data + 1, item.size - 2);
-        if (item.size > 1 && item.data[0] == '*' && item.data[1] == '.')
-            item = ws__str(item.data + 1, item.size - 1);
-        if (item.size && item.data[0] == '.')
-            item = ws__str(item.data + 1, item.size - 1);
-        n = url->host.size;
-        if (!item.size || item.size > n)
-            continue;
-        if (item.size < n && (url->ipv6 || url->host.data[n - item.size - 1] != '.'))
-            continue;
-        if (ws__same_text(item, ws__str(url->host.data + n - item.size, item.size)))
-            return 1;
-    }
-    return 0;
-}
-
-/* A variable of the environment, or NULL. On Windows, where getenv counts as unsafe, it
-   is a copy that lasts until the next one. */
-static const char *ws__env(ws_conn *conn, const char *name)
-{
-#ifdef _WIN32
-    ws__dial *d = conn->dial;
-    DWORD n = GetEnvironmentVariableA(name, NULL, 0);
-
-    ws__free(conn->cfg, d->env, d->env_size);
-    d->env = n ? (char *)ws__alloc(conn->cfg, n) : NULL;
-    d->env_size = n;
-    return d->env && GetEnvironmentVariableA(name, d->env, n) < n ? d->env : NULL;
-#else
-    (void)conn;
-    return getenv(name);
-#endif
-}
-
-/* The proxy that the environment names for url, or NULL. HTTP_PROXY does not count: in a
-   CGI program it is a header of somebody's request. */
-static const char *ws__proxy_named(ws_conn *conn, const ws_url *url)
-{
-    static const char *const names[] = {
-        "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"
-    };
-    const char *no = ws__env(conn, "no_proxy"), *proxy = NULL;
-    int i = url->secure ? 1 : 0;
-
-    if (!no)
-        no = ws__env(conn, "NO_PROXY");
-    if (ws__no_proxy(url, no))
-        return NULL;
-#ifdef _WIN32
-    if (!i && ws__env(conn, "REQUEST_METHOD"))
-        i = 3;      /* names have no case there */
-#endif
-    for (; i < 5 && (!proxy || !*proxy); i += i ? 1 : 3)
-        proxy = ws__env(conn, names[i]);
-    return proxy && *proxy ? proxy : NULL;
-}
-
-#ifndef _WIN32
-WS__PRIVATE const char *ws__proxy_env(const ws_url *url)
-{
-    return ws__proxy_named(NULL, url);
-}
-#endif
-
-/* Makes conn->dial->tunnel if url is to be reached through a proxy; fills proxy. */
-WS__APART int ws__dial_proxy(ws_conn *conn, const ws_url *url, ws_url *proxy,
-                             const char **why)
-{
-    const char *text = conn->cfg->set.proxy,
-        *lines = conn->cfg->lines + strlen(conn->cfg->lines) + 1;
-    ws__url_why bad;
-    ws_tunnel *tunnel;
-
-    if (text && !strcmp(text, "env"))
-        text = ws__proxy_named(conn, url);
-    if (!text || !*text)
-        return 0;
-    if (ws__is_fixed(conn))
-        return WS_ERR_ARGUMENT;
-    if (ws__proxy_parse(text, proxy, &bad)) {
-        *why = bad.words;
-        return WS_ERR_URL;
-    }
-    tunnel = (ws_tunnel *)ws__alloc(conn->cfg, sizeof *tunnel);
-    if (!tunnel)
-        return WS_ERR_MEMORY;
-    memset(tunnel, 0, sizeof *tunnel);
-    conn->dial->tunnel = tunnel;
-    conn->dial->proxy_tls = proxy->secure;
-    if (proxy->secure)
-        tunnel->result = ws__tls_ready(conn, why);
-    if (!tunnel->result)
-        tunnel->result = ws__tunnel_begin(tunnel, proxy, ws__url_host(url), url->port,
-                                          NULL, lines);
-    if (*tunnel->text)
-        *why = tunnel->text;
-    return tunnel->result;
-}
-
-/* Shows the proxy's answer where a server's refusal would stand. */
-static void ws__proxy_refused(ws_conn *conn)
-{
-    ws_tunnel *tunnel = conn->dial->tunnel;
-
-    ws__fail_with(conn, tunnel->result, tunnel->text);
-    ws__client_of(conn)->status = (uint16_t)tunnel->status;
-    if (tunnel->head_size &&
-        !ws__rx_append(conn, (uint8_t *)tunnel->buf, tunnel->head_size)) {
-        conn->rx->head_at = (uint32_t)conn->rx->pos;
-        conn->rx->head_size = tunnel->head_size;
-        conn->rx->pos = conn->rx->len;
-        conn->owes |= WS__HEAD_HELD;
-    }
-    ws__dial_free(conn);
-}
-
-/* The way to the server is open: TLS with it comes next, or the request. */
-WS__APART void ws__dial_done(ws_conn *conn)
-{
-    char host[256];
-    ws_url url;
-
-    ws_url_parse(ws_url_of(conn), strlen(ws_url_of(conn)), &url);
-    if (url.secure) {
-        size_t n = ws__url_host(&url).size;
-        if (n > 1 && url.host.data[n - 1] == '.')
-            n--;  /* DNS's; no certificate has it */
-        memcpy(host, url.host.data, n);
-        host[n] = 0;
-        ws__wrap(conn, host);
-    }
-    ws__dial_free(conn);
-}
-
-/* Reads what the proxy says. What follows its answer stays in the socket, for whoever is
-   next: the handshake. TLS shows nothing ahead, and is cheap to ask for one byte. */
-static ptrdiff_t ws__tunnel_read(ws_conn *conn, char *in, size_t n)
-{
-    ptrdiff_t got;
-
-    if (ws__io(conn)) {
-        got = ws__read(conn, in, 1);
-        if (got > 0)
-            ws_tunnel_feed(conn->dial->tunnel, in, 1);
-        return got;
-    }
-    got = ws__was_read(conn, ws__sock_read(conn->fd, in, n, MSG_PEEK));
-    if (got > 0) {
-        size_t used = ws_tunnel_feed(conn->dial->tunnel, in, (size_t)got);
-        ws__sock_read(conn->fd, in, used, 0);
-    }
-    return got;
-}
-
-WS__APART void ws__dial_tunnel(ws_conn *conn)
-{
-    ws_tunnel *tunnel = conn->dial->tunnel;
-    char in[256];
-
-    while (!tunnel->result) {
-        size_t n;
-        const void *out = ws_tunnel_output(tunnel, &n);
-        ptrdiff_t got = n ? ws__write(conn, out, n)
-                          : ws__tunnel_read(conn, in, sizeof in);
-        if (got == WS_IO_WANT_READ || got == WS_IO_WANT_WRITE)
-            return;
-        if (got <= 0 && ws__io_why(conn)) {
-            ws__dial_failed(conn, WS_ERR_TLS, ws__io_why(conn));
-            return;
-        }
-        if (got <= 0)
-            ws_tunnel_feed_end(tunnel);
-        else if (n)
-            ws_tunnel_output_done(tunnel, (size_t)got);
-    }
-    if (tunnel->result < 0)
-        ws__proxy_refused(conn);
-    else
-        ws__dial_done(conn);
-}
-
-/* ---- connecting ---- */
-
-/* The application refused the address, in words. */
-#define WS__DENIED (-1)
-
-WS__APART void ws__connect_failed(ws_conn *conn, int error, const char *address)
-{
-    char text[200], code[32];
-    ws__text out = ws__text_in(text, sizeof text);
-    int ours = ws__out_of(error);
-
-    if (ours)
-        ws__puts(&out, "connecting to ");
-    if (ours || error == WS__DENIED)
-        ws__puts(&out, address);
-    if (ours)
-        ws__puts(&out, ": ");
-    if (error == WS__DENIED)
-        ws__puts(&out, " is not allowed (allow_address)");
-    else if (error)
-        ws__puts(&out, ws__sock_why(error, code));
-    ws__dial_failed(conn, ours ? WS_ERR_SYSTEM : WS_ERR_CONNECT, *text ? text : NULL);
-}
-
-static int ws__allows(ws_conn *conn, const char *address)
-{
-    const ws_config *set = &conn->cfg->set;
-
-    return !set->allow_address ||
-        (set->allow_address)(set->allow_address_user, conn, address);
-}
-
-/* Begins a connection to one address. 1 under way, 0 connected, -1 refused. */
-static int ws__connect_one(ws_conn *conn, const struct sockaddr *addr, size_t size,
-                           int family)
-{
-    ws__sock sock = ws__sock_open(family, SOCK_STREAM);
-
-    if (sock == WS__NO_SOCK)
-        return -1;
-    if (family != AF_UNIX)
-        ws__sock_options(sock);
-    if (conn->cfg->set.on_socket)
-        (conn->cfg->set.on_socket)(conn->cfg->set.on_socket_user, (intptr_t)sock);
-    conn->fd = sock;
-    conn->wants = WS__UNWATCHED;
-    if (!ws__sock_connect(sock, addr, size))
-        return 0;
-#ifdef _WIN32
-    if (WSAGetLastError() == WSAEWOULDBLOCK)
-        return 1;
-#else
-    if (errno == EINPROGRESS || errno == EALREADY)
-        return 1;
-#endif
-    conn->fd = WS__NO_SOCK;
-    ws__sock_close(sock);
-    return -1;
-}
-
-/* The socket is connected: to the server, or to the proxy. */
-static void ws__dial_connected(ws_conn *conn)
-{
-    conn->dial->stage = WS__DIAL_TUNNEL;
-    if (conn->dial->proxy_tls && ws__wrap(conn, conn->dial->host))
-        ws__dial_free(conn);
-    else if (conn->dial->tunnel)
-        ws__dial_tunnel(conn);
-    else
-        ws__dial_done(conn);
-}
-
-/* Goes to the next address that does not fail at once. While others are left, each gets a
-   part of the time. */
-static void ws__dial_next(ws_conn *conn)
-{
-    ws__dial *dial = conn->dial;
-    char text[80] = "";
-
-    dial->stage = WS__DIAL_CONNECT;
-    while (dial->next < dial->found.count) {
-        const ws__address *address = &dial->found.at[dial->next++];
-        ws__text out = ws__text_in(text, sizeof text);
-        uint32_t left;
-        int r;
-        ws__put_address(&out, &address->any, ws__address_size(address));
-        if (!ws__allows(conn, text)) {
-            dial->error = WS__DENIED;
-            continue;
-        }
-        r = ws__connect_one(conn, &address->any, ws__address_size(address),
-                            address->any.sa_family);
-        if (r < 0) {
-            dial->error = ws__sock_error();
-            continue;
-        }
-        left = (uint32_t)ws__core_left(&conn->core, conn->now);
-        dial->until = conn->now + (dial->next < dial->found.count ? left / 3 : left);
-        dial->look_at = conn->now + WS__CONNECT_LOOK;
-        if (!r)
-            ws__dial_connected(conn);
-        return;
-    }
-    ws__connect_failed(conn, dial->error, text);
-}
-
-/* No address was found. */
-static void ws__lookup_failed(ws_conn *conn, int fault)
-{
-    char text[300], code[32];
-    ws__text out = ws__text_in(text, sizeof text);
-
-    ws__puts(&out, fault == WS_ERR_SYSTEM ? "looking up " : "");
-    ws__puts(&out, conn->dial->host);
-    if (fault == WS_ERR_SYSTEM && conn->dial->found.error) {
-        ws__puts(&out, ": ");
-        ws__puts(&out, ws__sock_why(conn->dial->found.error, code));
-    }
-    ws__dial_failed(conn, fault, text);
-}
-
-static void ws__dial_found(ws_conn *conn)
-{
-    const ws__found *found = &conn->dial->found;
-
-    if (found->count)
-        ws__dial_next(conn);
-    else
-        ws__lookup_failed(conn, found->fault ? found->fault : (int)WS_ERR_LOOKUP);
-}
-
-/* Is the host an address, in its usual form? All others are names, whatever the system
-   makes of them. */
-static int ws__is_address(ws_str host)
-{
-    uint8_t ip[16];
-
-    return ws__ipv4_parse(host, ip) || ws__find(host, 0, ':') < host.size;
-}
-
-/* Addresses at once, or stage LOOKUP. */
-WS__APART void ws__dial_lookup(ws_conn *conn)
-{
-    const ws_config *set = &conn->cfg->set;
-    ws__dial *dial = conn->dial;
-    int error;
-
-    if (ws__is_address(ws__cstr(dial->host)) &&
-        !ws__find_host(&dial->found, dial->host, dial->port, AI_NUMERICHOST)) {
-        ws__dial_next(conn);
-        return;
-    }
-    if (set->resolve) {
-        (set->resolve)(set->resolve_user, conn, dial->host);
-        return;
-    }
-    error = ws__lookup_start(conn);
-    if (error)
-        ws__lookup_failed(conn, error);
-    else if (!dial->lookup)
-        ws__dial_found(conn);
-}
-
-WS_API int ws_resolved(ws_conn *conn, const char *addresses)
-{
-    ws_str list = ws__cstr(addresses), item;
-    ws__dial *dial = conn ? conn->dial : NULL;
-    char host[64];
-    int bad = 0;
-
-    ws__sane(conn);
-    if (!conn)
-        return WS_ERR_ARGUMENT;
-    if (!dial || dial->stage != WS__DIAL_LOOKUP || dial->lookup ||
-        conn->core.phase != WS__PHASE_HEAD)
-        return WS_ERR_STATE;
-    memset(&dial->found, 0, sizeof dial->found);
-    while (!bad && ws_list_next(&list, &item)) {
-        bad = item.size >= sizeof host;
-        if (!bad)
-            memcpy(host, item.data, item.size);
-        host[bad ? 0 : item.size] = 0;
-        bad = bad || ws__find_host(&dial->found, host, dial->port, AI_NUMERICHOST);
-    }
-    if (bad) {
-        dial->found.count = 0;
-        return WS_ERR_ARGUMENT;
-    }
-    conn->now = (uint32_t)ws__clock();
-    ws__dial_found(conn);
-    ws__wake(conn);
-    return 0;
-}
-
-/* ---- start, steps, time ---- */
-
-WS__APART void ws__dial_unix(ws_conn *conn, const ws_url *url)
-{
-#ifdef _WIN32
-    (void)url;
-    ws__fail(conn, WS_ERR_CONNECT);
-#else
-    struct sockaddr_un a;
-    char text[sizeof a.sun_path + 8];
-    ws__text out = ws__text_in(text, sizeof text);
-    size_t size;
-
-    ws__puts(&out, "unix:");
-    ws__put(&out, url->host.data, url->host.size);
-    if (ws__unix_address(&a, &size, url->host))
-        ws__fail_with(conn, WS_ERR_CONNECT,
-                      "no path or name that a unix socket can have");
-    else if (!ws__allows(conn, text))
-        ws__connect_failed(conn, WS__DENIED, text);
-    else if (ws__connect_one(conn, (struct sockaddr *)&a, size, AF_UNIX))
-        ws__connect_failed(conn, errno, text);
-#endif
-}
-
-/* Starts a client, whose request is queued, on its way to its URL. */
-static void ws__dial_start(ws_conn *conn)
-{
-    const char *why;
-    ws_url url, via;
-    ws__text text;
-    int error = 0;
-
-    ws_url_parse(ws_url_of(conn), strlen(ws_url_of(conn)), &url);
-    if (url.secure && ws__is_fixed(conn)) {
-        ws__fail_with(conn, WS_ERR_ARGUMENT, "TLS with cfg.memory goes through cfg.io");
-        return;
-    }
-    if (url.secure)
-        error = ws__tls_ready(conn, &why);
-    if (error) {
-        ws__fail_with(conn, error, why);
-        return;
-    }
-    if (ws__sock_startup()) {
-        ws__fail(conn, WS_ERR_CONNECT);
-        return;
-    }
-    if (url.is_unix) {
-        ws__dial_unix(conn, &url);
-        return;
-    }
-    if (!ws__dial_new(conn)) {
-        ws__fail(conn, WS_ERR_MEMORY);
-        return;
-    }
-    why = "proxy";
-    error = ws__dial_proxy(conn, &url, &via, &why);
-    if (error) {
-        ws__dial_failed(conn, error, why ? why : "proxy");
-        return;
-    }
-    if (!conn->dial->tunnel)
-        via = url;
-    if (via.host.size >= sizeof conn->dial->host) {
-        ws__dial_failed(conn, WS_ERR_LOOKUP, NULL);
-        return;
-    }
-    memcpy(conn->dial->host, via.host.data, via.host.size);
-    if (via.ipv6) {             /* a zone as the system writes it */
-        ptrdiff_t n = ws__unescape(via.host, 0, 0, conn->dial->host,
-                                   sizeof conn->dial->host - 1);
-        conn->dial->host[n] = 0;
-    }
-    text = ws__text_in(conn->dial->port, sizeof conn->dial->port);
-    ws__put_number(&text, via.port);
-    ws__dial_lookup(conn);
-}
-
-/* Has conn->fd got what its stage waits for? */
-static int ws__dial_ready(const ws_conn *conn)
-{
-    struct pollfd polled;
-#ifdef _WIN32
-    int error = 0;
-    socklen_t n = sizeof error;
-#endif
-
-    if (conn->fd == WS__NO_SOCK)
-        return 0;
-    polled.fd = conn->fd;
-    polled.events = conn->dial->stage == WS__DIAL_LOOKUP ? POLLIN : POLLOUT;
-    polled.revents = 0;
-#ifdef _WIN32
-    if (WSAPoll(&polled, 1, 0) > 0)
-        return 1;
-    if (conn->dial->stage == WS__DIAL_LOOKUP)
-        return 0;
-    getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n);
-    if (error)
-        WSASetLastError(error);
-    return error != 0;
-#else
-    return poll(&polled, 1, 0) > 0;
-#endif
-}
-
-/* Goes on connecting as far as the socket allows. */
-static void ws__dial_step(ws_conn *conn)
-{
-    int error = 0;
-    socklen_t n = sizeof error;
-
-    if (conn->core.phase != WS__PHASE_HEAD)
-        return;
-    if (conn->dial->stage == WS__DIAL_TUNNEL) {
-        ws__dial_tunnel(conn);
-        return;
-    }
-    if (!ws__dial_ready(conn))
-        return;
-    if (conn->dial->stage == WS__DIAL_LOOKUP) {
-        ws__lookup_end(conn, 1);
-        ws__dial_found(conn);
-        return;
-    }
-    if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n))
-        error = ws__sock_error();
-    if (!error) {
-        ws__dial_connected(conn);
-        return;
-    }
-    conn->dial->error = error;
-    ws__sock_drop(conn);
-    ws__dial_next(conn);
-}
-
-static int ws__dial_wants(const ws_conn *conn)
-{
-    const ws__dial *dial = conn->dial;
-
-    if (dial->stage == WS__DIAL_LOOKUP)
-        return dial->lookup ? WS_WANT_READ : 0;
-    if (dial->stage == WS__DIAL_CONNECT)
-        return WS_WANT_WRITE;
-    if (dial->tunnel->pos < dial->tunnel->end)
-        return conn->line & WS__WRITE_WANTS_READ ? WS_WANT_READ : WS_WANT_WRITE;
-    return conn->line & WS__READ_WANTS_WRITE ? WS_WANT_WRITE : WS_WANT_READ;
-}
-
-/* The time for connecting is over: says with what it went. */
-static void ws__dial_late(ws_conn *conn)
-{
-    ws__dial *dial = conn->dial;
-    char text[128];
-    ws__text out = ws__text_in(text, sizeof text);
-
-    if (dial->stage == WS__DIAL_TUNNEL) {
-        ws__puts(&out, "waiting for the proxy");
-    } else if (dial->stage == WS__DIAL_LOOKUP) {
-        ws__puts(&out, "looking up ");
-        ws__puts(&out, dial->host);
-    } else {
-        const ws__address *address = &dial->found.at[dial->next - 1];
-        ws__puts(&out, "connecting to ");
-        ws__put_address(&out, &address->any, ws__address_size(address));
-    }
-    ws__dial_failed(conn, WS_ERR_HANDSHAKE_TIMEOUT, text);
-}
-
-/* ---- once more: redirects, new tries ---- */
-
-/* Takes "." and ".." out of the path p[0..n), which begins with '/' (RFC 3986 5.2.4).
-   Returns what is left of n. */
-static size_t ws__path_tidy(char *p, size_t n)
-{
-    size_t in = 0, out = 0, end;
-
-    for (; in < n; in = end) {
-        ws_str part;
-        for (end = in + 1; end < n && p[end] != '/'; end++) {}
-        part = ws__str(p + in, end - in);
-        if (ws_str_is(part, "/..")) {
-            while (out && p[--out] != '/') {}
-        } else if (!ws_str_is(part, "/.")) {
-            memmove(p + out, part.data, part.size);
-            out += part.size;
-            continue;
-        }
-        if (end == n)
-            p[out++] = '/';
-    }
-    return out;
-}
-
-/* Writes the URL that a Location means when it comes from another (RFC 3986 5.2). */
-static void ws__put_location(ws__text *text, const ws_url *from, ws_str to)
-{
-    ws_str path = from->target;
-    size_t colon = ws__find(to, 0, ':'), slash = ws__find(to, 0, '/'),
-        ask = ws__find(to, 0, '?');
-    char *at;
-
-    if (colon < slash && colon < ask) {
-        ws__put(text, to.data, to.size);
-        return;
-    }
-    ws__puts(text, from->is_unix ? "ws+unix:" : from->secure ? "wss:" : "ws:");
-    if (slash == 0 && to.size > 1 && to.data[1] == '/') {
-        ws__put(text, to.data, to.size);
-        return;
-    }
-    if (from->is_unix)
-        ws__put(text, from->host.data, from->host.size);
-    else
-        ws__puts(text, "//"), ws__put_host(text, from);
-    if (from->is_unix)
-        ws__puts(text, ":");
-    at = text->at;
-    path.size = ws__find(path, 0, '?');
-    if (ask)
-        while (path.size && path.data[path.size - 1] != '/')
-            path.size--;
-    if (slash)
-        ws__puts(text, path.size ? "" : "/");
-    if (slash)
-        ws__put(text, path.data, path.size);
-    path = ws__str(at, (size_t)(text->at - at) + ask);
-    ws__put(text, to.data, to.size);
-    if (!text->cut) {
-        size_t tail = to.size - ask, left = ws__path_tidy(at, path.size);
-        memmove(at + left, at + path.size, tail + 1);
-        text->at = at + left + tail;
-    }
-}
-
-static int ws__same_server(const ws_url *a, const ws_url *b)
-{
-    return a->secure == b->secure && a->is_unix == b->is_unix && a->port == b->port &&
-           ws__same_text(a->host, b->host);
-}
-
-/* Makes the URL that a Location leads to in text; user and password go along to the same
-   server. Returns NULL, or what is wrong. */
-static const char *ws__location(ws__text *out, const ws_url *from, ws_str to,
-                                uint8_t *crossed)
-{
-    char *text = out->at;
-    ws_url url;
-
-    to.size = ws__find(to, 0, '#');
-    if (!to.size)
-        return "no Location";
-    ws__put_location(out, from, to);
-    if (out->cut || ws_url_parse(text, (size_t)(out->at - text), &url))
-        return "bad Location";
-    if (url.is_unix && !ws__same_server(from, &url))
-        return "bad Location";
-    if (from->secure && !url.secure)
-        return "from wss to ws";
-    if (!ws__same_server(from, &url)) {
-        *crossed = 1;
-        return NULL;
-    }
-    if (from->user.data && !url.user.data && !url.is_unix) {
-        char *at = text + (url.host.data - text) - url.ipv6;
-        const char *end = from->password.data ? from->password.data + from->password.size
-                                              : from->user.data + from->user.size;
-        size_t n = (size_t)(end - from->user.data) + 1, tail = (size_t)(out->at - at) + 1;
-        if ((size_t)(out->end - out->at) <= n)
-            return "bad Location";
-        memmove(at + n, at, tail);
-        memcpy(at, from->user.data, n);         /* with the '@' behind it */
-        out->at += n;
-    }
-    return NULL;
-}
-
-/* Everything of the last connection is forgotten, but for output that waits for OPEN. */
-static void ws__renew(ws_conn *conn)
-{
-    ws__client *client = ws__client_of(conn);
-
-    ws__dial_free(conn);
-    ws__hang_up(conn);
-    ws__rx_free(conn);
-    if (ws__is_fixed(conn)) {
-        size_t cap = conn->rx->cap;
-        memset(conn->rx, 0, sizeof *conn->rx);
-        conn->rx->cap = cap;
-        *conn->note = 0;
-    } else {
-        ws__free(conn->cfg, conn->note, WS__NOTE_SIZE);
-        conn->note = NULL;
-    }
-    conn->line &= WS__PAUSED;
-    conn->owes &= WS__REFUSED | WS__DRAIN_ASKED;
-    conn->life &= WS__TICKED | WS__LOOKED;
-    ws__core_renew(&conn->core, conn->now);
-    conn->protocol = 0;
-    client->to_follow = 0;
-    client->answered = client->status = 0;
-    client->close_ahead = 0;
-    conn->refused = 0;
-    conn->taken = 0;
-    ws__ext_free(conn);
-}
-
-/* Puts what waits for OPEN in old behind the new request. */
-static int ws__requeue(ws_conn *conn, ws__tx *old)
-{
-    size_t n = old->len - old->border, shift;
-    uint8_t *at = ws__tx_room(conn, n);
-    uint32_t i;
-
-    if (!at)
-        return WS_ERR_MEMORY;
-    memcpy(at, WS__DATA(old) + old->border, n);
-    shift = conn->tx->len - old->border;
-    for (i = old->mark_at; i < old->mark_end; i++)
-        old->marks[i].at += shift;
-    conn->tx->marks = old->marks;
-    conn->tx->mark_at = old->mark_at;
-    conn->tx->mark_end = old->mark_end;
-    conn->tx->mark_cap = old->mark_cap;
-    conn->tx->holes = old->holes;
-    conn->tx->shared = old->shared;
-    conn->tx->len += n;
-    if (old->drain)
-        conn->tx->drain = ws__queued(conn->tx);
-    old->marks = NULL;
-    old->mark_at = old->mark_end = old->mark_cap = 0;
-    return 0;
-}
-
-/* Queues the request for the present URL, behind it what waits in old, which may be NULL,
-   and sets out. */
-static void ws__set_out(ws_conn *conn, ws__tx *old)
-{
-    ws__tx *made;
-    ws_url url;
-    int fault;
-
-    ws_url_parse(ws_url_of(conn), strlen(ws_url_of(conn)), &url);
-    fault = ws__request_put(conn, &url);
-    if (old) {
-        if (!fault)
-            fault = ws__requeue(conn, old);
-        made = conn->tx;
-        conn->tx = old;
-        ws__tx_free(conn);
-        conn->tx = made;
-    }
-    if (fault)
-        ws__fail(conn, fault);
-    else
-        ws__dial_start(conn);
-}
-
-/* Goes where the answer's Location says. Returns 0, or an error with *why. */
-static int ws__follow(ws_conn *conn, const char **why)
-{
-    ws__client *client = ws__client_of(conn);
-    const char *text = ws_url_of(conn);
-    ws_str to = ws_header_value(conn, "Location");
-    size_t room = 2 * strlen(text) + to.size + 16;
-    ws__tx *old = conn->tx;
-    ws__text out;
-    ws_url from;
-    char *buf, *fit;
-
-    if (client->hops >= conn->cfg->set.max_redirects) {
-        *why = "too many";
-        return WS_ERR_REDIRECT;
-    }
-    buf = (char *)ws__alloc(conn->cfg, room);
-    if (!buf)
-        return WS_ERR_MEMORY;
-    out = ws__text_in(buf, room);
-    ws_url_parse(text, strlen(text), &from);
-    *why = ws__location(&out, &from, to, &client->crossed);
-    fit = *why ? NULL : ws__string_new(conn, ws__cstr(buf));
-    ws__free(conn->cfg, buf, room);
-    if (*why)
-        return WS_ERR_REDIRECT;
-    if (!fit)
-        return WS_ERR_MEMORY;
-    ws__string_free(conn, client->moved);
-    client->moved = fit;
-    client->hops++;
-    conn->tx = NULL;
-    ws__renew(conn);
-    ws__set_out(conn, old);
-    return 0;
-}
-
-/* The next try after DOWN, from the first URL on. */
-static void ws__retry(ws_conn *conn)
-{
-    ws__client *client = ws__client_of(conn);
-
-    ws__string_free(conn, client->moved);
-    client->moved = NULL;
-    client->hops = client->crossed = client->as_get = 0;
-    ws__core_wait(&conn->core, conn->now, conn->cfg->set.handshake_timeout);
-    ws__tx_free(conn);
-    if (ws__more_of(conn)) {
-        ws__more_of(conn)->read = NULL;
-        ws__more_of(conn)->read_asked = 0;
-    }
-    conn->owes = 0;
-    ws__renew(conn);
-    ws__set_out(conn, NULL);
-}
-
-/* Refused by a server that may take it later. */
-static int ws__refused_for_now(const ws_conn *conn)
-{
-    int status = ws__status(conn);
-
-    return status == 429 || status == 502 || status == 503 || status == 504;
-}
-
-/* The ms that such a server asks us to wait, 0 if none. */
-static uint32_t ws__retry_after(const ws_conn *conn)
-{
-    const ws_config *set = &conn->cfg->set;
-    ws_str value = ws_header_value(conn, "Retry-After");
-    uint64_t ms = 0;
-    size_t i;
-
-    if (!set->retry_after || !ws__refused_for_now(conn))
-        return 0;
-    for (i = 0; i < value.size; i++) {
-        if (!ws__is_digit(value.data[i]))
-            return 0;
-        ms = ms * 10 + (uint64_t)(value.data[i] - '0') * 1000u;
-        if (ms > set->retry_max)
-            return set->retry_max;
-    }
-    return (uint32_t)ms;
-}
-
-/* Milliseconds until the next try: from half to all of a delay that doubles, and is the
-   first one again after a connection that lasted longer. */
-static uint32_t ws__back_off(ws_conn *conn)
-{
-    const ws_config *set = &conn->cfg->set;
-    ws__client *client = ws__client_of(conn);
-    uint32_t least = client->delay_set ? client->reconnect : 0;
-    uint32_t most = ws__smaller(ws__larger(set->reconnect_max, least), WS__LONGEST);
-    uint32_t shortest, longest, r = 0;
-
-    if (!client->delay ||
-        (conn->life & WS__OPENED && conn->now - client->opened >= client->delay))
-        client->delay = ws__smaller(client->reconnect, most);
-    else
-        client->delay = client->delay < most / 2 ? 2 * client->delay : most;
-    shortest = ws__larger(client->delay - client->delay / 2, least);
-    longest = ws__smaller(least + least / 4, set->retry_max);
-    shortest = ws__larger(shortest, ws__retry_after(conn));
-    longest = ws__larger(longest, ws__larger(client->delay, shortest));
-    if (ws__random(conn, &r, sizeof r))
-        r = 0;
-    return shortest + r % (longest - shortest + 1);
-}
-
-/* Is the CLOSE in ev the last word? 1: yes, or it has become DOWN; 0: no, a redirect
-   leads on. */
-static int ws__again(ws_conn *conn, ws_event *ev)
-{
-    const ws_config *set = &conn->cfg->set;
-    ws__client *client = ws__client_of(conn);
-    const char *why = NULL;
-    int error, refused;
-
-    if (client->to_follow) {
-        error = ws__follow(conn, &why);
-        if (!error)
-            return 0;
-        ws__fail_with(conn, error, why);
-        ev->error = error;
-        ev->code = conn->core.code;
-        ev->reason = ws_error_text(conn);
-    }
-    error = -(int)conn->core.error;
-    refused = error == WS_ERR_STATUS || error == WS_ERR_REDIRECT;
-    if (refused && set->refusal_final && !(set->retry_after && ws__refused_for_now(conn)))
-        return 1;
-    if (!client->reconnect || !ws__can_dial(conn) ||
-        error == WS_ERR_URL || error == WS_ERR_NO_TLS || error == WS_ERR_ARGUMENT ||
-        error == WS_ERR_MEMORY)
-        return 1;
-    ws__drop_output(conn);
-    ws__ext_free(conn);
-    ws__dial_free(conn);
-    ws__hang_up(conn);
-    ev->type = WS_EV_DOWN;
-    ev->retry_in = (int)ws__back_off(conn);
-    ws__core_wait(&conn->core, conn->now, (uint32_t)ev->retry_in);
-    conn->owes = (uint8_t)((conn->owes & ~WS__CLOSE_TOLD) | WS__DOWN);
-    return 1;
-}
-
-/* Is it one address after the other that is tried? */
-static int ws__connects(const ws_conn *conn)
-{
-    return conn->dial && conn->core.phase == WS__PHASE_HEAD &&
-        conn->dial->stage == WS__DIAL_CONNECT;
-}
-
-/* When the present address is to be looked after. */
-static uint32_t ws__connect_due(const ws_conn *conn, uint32_t now)
-{
-    const ws__dial *dial = conn->dial;
-
-#ifdef _WIN32
-    return ws__sooner(now, dial->until, dial->look_at);
-#else
-    (void)now;
-    return dial->until;
-#endif
-}
-
-/* Something of a client's way to the server is due: the next try, or a silent address
-   gives way to the next. 0: it is neither down nor connecting. */
-static int ws__dial_expired(ws_conn *conn)
-{
-    ws__dial *dial = conn->dial;
-
-    if (conn->owes & WS__DOWN) {
-        ws__retry(conn);
-    } else if (!dial || conn->core.phase != WS__PHASE_HEAD) {
-        return 0;
-    } else if (ws__core_left(&conn->core, conn->now) <= 0) {
-        ws__dial_late(conn);
-    } else if ((int32_t)(conn->now - dial->until) < 0) {
-        dial->look_at = conn->now + WS__CONNECT_LOOK;
-    } else if (dial->next == dial->found.count) {
-        dial->until = conn->now + (uint32_t)ws__core_left(&conn->core, conn->now);
-    } else {
-        ws__sock_drop(conn);
-        ws__dial_next(conn);
-    }
-    return 1;
-}
-
-#else
-
-static void ws__dial_free(ws_conn *conn) { (void)conn; }
-static void ws__dial_step(ws_conn *conn) { (void)conn; }
-static int ws__dial_wants(const ws_conn *conn) { (void)conn; return 0; }
 
 #endif /* WS_NO_CLIENT */
 
@@ -14437,7 +10196,6 @@ static int ws__walk_rest(ws__walk *walk, const ws_conn *conn)
    depends on what they decode to. */
 static int ws__walk_next(ws__walk *walk, const ws_conn *conn)
 {
-    const ws__ext *ext = ws__ext_of(conn);
     size_t have;
     int head;
 
@@ -14445,7 +10203,7 @@ static int ws__walk_next(ws__walk *walk, const ws_conn *conn)
         return 0;
     have = (size_t)(walk->end - walk->p);
     head = ws__core_see(&conn->core, &conn->cfg->set, &walk->reader,
-                        ext ? ext->set->rsv : 0, walk->p, have, &walk->f);
+                        ws__ext_rsv(conn), walk->p, have, &walk->f);
     if (head < 0)
         return head;
     if (!head) {
@@ -15509,182 +11267,6 @@ static void ws__loop_wake(ws_conn *conn)
         ws__enqueue(conn);
 }
 
-/* ---- groups ---- */
-
-typedef struct ws__group {
-    struct ws__group *link;     /* in the slot of the hash table */
-    struct ws__member *members;
-    uint32_t count, hash;
-    size_t size;                /* of the name, which follows */
-} ws__group;
-
-/* One connection in one group: in the lists of both. */
-typedef struct ws__member {
-    ws_conn *conn;
-    ws__group *group;
-    struct ws__member *next, **at;          /* of the group */
-    struct ws__member *other, **other_at;   /* of the connection */
-} ws__member;
-
-#define WS__GROUP_NAME 255
-
-/* Where the pointer to the group stands, or where it belongs. */
-static ws__group **ws__group_find(ws_loop *loop, ws_str name, uint32_t *hash)
-{
-    ws__group **at;
-    size_t i;
-
-    /* FNV-1a from a secret start: names may come from peers */
-    *hash = loop->seed;
-    for (i = 0; i < name.size; i++)
-        *hash = (*hash ^ (uint8_t)name.data[i]) * 16777619u;
-    if (!loop->group_slots)
-        return NULL;
-    at = &loop->groups[*hash & (loop->group_slots - 1)];
-    while (*at && ((*at)->hash != *hash || (*at)->size != name.size ||
-                   memcmp(*at + 1, name.data, name.size)))
-        at = &(*at)->link;
-    return at;
-}
-
-static ws__group *ws__group_of(ws_loop *loop, ws_str name)
-{
-    uint32_t hash;
-    ws__group **at = ws__group_find(loop, name, &hash);
-
-    return at ? *at : NULL;
-}
-
-/* As many slots as groups, or more. */
-static int ws__group_grow(ws_loop *loop)
-{
-    uint32_t size = loop->group_slots ? 2 * loop->group_slots : 16, i;
-    ws__group **bigger, *group;
-
-    if (loop->group_count < loop->group_slots)
-        return 0;
-    bigger = (ws__group **)ws__alloc(loop->cfg, size * sizeof *bigger);
-    if (!bigger)
-        return WS_ERR_MEMORY;
-    memset(bigger, 0, size * sizeof *bigger);
-    for (i = 0; i < loop->group_slots; i++)
-        while ((group = loop->groups[i]) != NULL) {
-            loop->groups[i] = group->link;
-            group->link = bigger[group->hash & (size - 1)];
-            bigger[group->hash & (size - 1)] = group;
-        }
-    ws__free(loop->cfg, loop->groups, loop->group_slots * sizeof *bigger);
-    loop->groups = bigger;
-    loop->group_slots = size;
-    return 0;
-}
-
-static ws__group *ws__group_make(ws_loop *loop, ws_str name)
-{
-    ws__group **at, *group;
-    uint32_t hash;
-
-    if (ws__group_grow(loop))
-        return NULL;
-    at = ws__group_find(loop, name, &hash);
-    if (*at)
-        return *at;
-    group = (ws__group *)ws__alloc(loop->cfg, sizeof *group + name.size);
-    if (!group)
-        return NULL;
-    memset(group, 0, sizeof *group);
-    group->hash = hash;
-    group->size = name.size;
-    memcpy(group + 1, name.data, name.size);
-    *at = group;
-    loop->group_count++;
-    return group;
-}
-
-static void ws__group_free(ws_loop *loop, ws__group *group)
-{
-    uint32_t hash;
-    ws__group **at = ws__group_find(loop, ws__str((const char *)(group + 1), group->size),
-                                    &hash);
-
-    *at = group->link;
-    loop->group_count--;
-    ws__free(loop->cfg, group, sizeof *group + group->size);
-}
-
-/* The membership: looks through the members and the connection's groups at the same pace,
-   so that it takes as long as the shorter list. */
-static ws__member *ws__member_of(const ws_conn *conn, const ws__group *group)
-{
-    ws__member *member = group->members;
-    ws__member *o = ws__more_of(conn) ? ws__more_of(conn)->groups : NULL;
-
-    for (; member && o; member = member->next, o = o->other) {
-        if (member->conn == conn)
-            return member;
-        if (o->group == group)
-            return o;
-    }
-    return NULL;
-}
-
-static int ws__join(ws_conn *conn, ws_str name)
-{
-    ws_loop *loop = conn->loop;
-    ws__group *group = ws__more_make(conn) ? ws__group_make(loop, name) : NULL;
-    ws__member *member;
-
-    if (!group)
-        return WS_ERR_MEMORY;
-    if (ws__member_of(conn, group))
-        return 0;
-    member = (ws__member *)ws__alloc(loop->cfg, sizeof *member);
-    if (!member) {
-        if (!group->count)
-            ws__group_free(loop, group);
-        return WS_ERR_MEMORY;
-    }
-    member->conn = conn;
-    member->group = group;
-    member->at = &group->members;
-    member->next = group->members;
-    if (member->next)
-        member->next->at = &member->next;
-    group->members = member;
-    group->count++;
-    member->other_at = &ws__more_of(conn)->groups;
-    member->other = ws__more_of(conn)->groups;
-    if (member->other)
-        member->other->other_at = &member->other;
-    ws__more_of(conn)->groups = member;
-    return 0;
-}
-
-static void ws__leave(ws_loop *loop, ws__member *member)
-{
-    *member->at = member->next;
-    if (member->next)
-        member->next->at = member->at;
-    *member->other_at = member->other;
-    if (member->other)
-        member->other->other_at = member->other_at;
-    if (!--member->group->count)
-        ws__group_free(loop, member->group);
-    ws__free(loop->cfg, member, sizeof *member);
-}
-
-/* own: also the groups that the library made, whose names begin with NUL. */
-static void ws__leave_all(ws_conn *conn, int own)
-{
-    ws__member *member = ws__more_of(conn) ? ws__more_of(conn)->groups : NULL, *next;
-
-    for (; member; member = next) {
-        next = member->other;
-        if (own || *(const char *)(member->group + 1))
-            ws__leave(conn->loop, member);
-    }
-}
-
 /* Takes conn out of the loop; the memory goes when the queue comes to it. */
 static void ws__loop_drop(ws_conn *conn)
 {
@@ -16038,185 +11620,6 @@ static void ws__loop_visit(ws_loop *loop, ws_conn *conn, int found)
     }
 }
 
-/* ---- accepting ---- */
-
-#ifndef WS_NO_SERVER
-
-static int ws__accept(ws__sock listener, ws__sock *out)
-{
-#ifdef WS__LINUX_CALLS
-    *out = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    return *out == WS__NO_SOCK ? -1 : 0;
-#else
-    *out = accept(listener, NULL, NULL);
-    if (*out == WS__NO_SOCK)
-        return -1;
-    if (!ws__sock_nonblock(*out))
-        return 0;
-    ws__sock_close(*out);
-    return -1;
-#endif
-}
-
-/* After accept failed: 1 that connection is lost, try the next; 0 none waits; -1
-   descriptors or memory are out. */
-static int ws__accept_fault(void)
-{
-#ifdef _WIN32
-    int e = WSAGetLastError();
-    return e == WSAEWOULDBLOCK ? 0 : e == WSAECONNRESET || e == WSAEINTR ? 1 : -1;
-#else
-    if (errno == EAGAIN || errno == EWOULDBLOCK)
-        return 0;
-    switch (errno) {
-    case EINTR: case ECONNABORTED: case EPROTO:
-    case ENETDOWN: case ENETUNREACH: case EHOSTDOWN: case EHOSTUNREACH: case EOPNOTSUPP:
-    case ENOPROTOOPT:           /* Linux: what became of it on the network */
-#ifdef ENONET
-    case ENONET:
-#endif
-        return 1;
-    default:
-        return -1;
-    }
-#endif
-}
-
-static void ws__watch_listeners(ws_loop *loop, int wants)
-{
-    uint32_t i;
-    for (i = 0; i < loop->listener_count; i++) {
-        ws__listener *listener = &loop->listeners[i];
-        if (listener->fd == WS__NO_SOCK)
-            continue;
-        if (!ws__poller_set(loop, listener->fd, WS__KEY_LISTENER(i), listener->wants,
-                            wants))
-            listener->wants = (uint8_t)wants;
-        else if (wants)
-            loop->accept_at = loop->now + 100;
-    }
-}
-
-/* The name of the group that counts the connections of a peer's address: NUL, the
-   listener, 4 bytes of IPv4 or the network's 8 bytes of IPv6. Empty for others. */
-static ws_str ws__address_group(const ws__listener *listener, ws__sock fd, char name[20])
-{
-    struct sockaddr_storage addr;
-    socklen_t size = sizeof addr;
-    size_t at = 1 + sizeof listener->cfg;
-
-    memset(&addr, 0, sizeof addr);
-    if (getpeername(fd, (struct sockaddr *)&addr, &size))
-        return ws__str(name, 0);
-    name[0] = 0;
-    memcpy(name + 1, &listener->cfg, sizeof listener->cfg);
-    if (addr.ss_family == AF_INET) {
-        memcpy(name + at, &((struct sockaddr_in *)(void *)&addr)->sin_addr, 4);
-        return ws__str(name, at + 4);
-    }
-    if (addr.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)&addr;
-        const uint8_t *p = (const uint8_t *)&six->sin6_addr;
-        int v4 = !memcmp(p, ws__mapped, 12);
-        memcpy(name + at, v4 ? p + 12 : p, v4 ? 4 : 8);
-        return ws__str(name, at + (v4 ? 4 : 8));
-    }
-    return ws__str(name, 0);
-}
-
-/* Adds an accepted connection to the loop; NULL when memory is out, and it is closed. */
-static ws_conn *ws__accepted(ws_loop *loop, ws__cfg *cfg, ws__sock fd, ws_str address)
-{
-    ws_conn *conn = ws__new_shared(cfg, 0, WS__IS_DRIVEN);
-
-    if (!conn) {
-        ws__sock_close(fd);
-        return NULL;
-    }
-    conn->fd = fd;
-    conn->loop = loop;
-    conn->life = WS__TICKED;
-    conn->now = (uint32_t)loop->now;
-    ws__core_begins(&conn->core, conn->now);
-    ws__core_wait(&conn->core, conn->now, cfg->set.handshake_timeout);
-    cfg->conns++;
-    if (ws__heap_add(loop, conn) || (address.size && ws__join(conn, address))) {
-        ws__loop_drop(conn);
-        return NULL;
-    }
-    ws__heap_fix(loop, conn);
-    return conn;
-}
-
-/* Over a limit: answered 503 without being heard, by a connection that the listener does
-   not count. */
-static void ws__accept_refuse(ws_loop *loop, ws__listener *listener, ws__sock fd)
-{
-    static const char sorry[] =
-        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
-                                "Retry-After: 5\r\nContent-Length: 0\r\n\r\n";
-    ws_conn *conn;
-
-    if (loop->gone >= WS__LINGER_MAX ||
-        loop->cfg->conns >= WS__LINGER_MAX) {     /* conns:
-                                                                               refused */
-        if (!ws__serves_tls(&listener->cfg->set))
-            send(fd, sorry, sizeof sorry - 1, WS__NO_SIGNAL);
-        ws__sock_end(fd);
-        return;
-    }
-    conn = ws__accepted(loop, loop->cfg, fd, ws__str("", 0));
-    if (!conn)
-        return;
-    conn->user = listener->cfg->set.user;
-    ws__fail(conn, WS_ERR_LIMIT);
-    if (ws__serves_tls(&listener->cfg->set))
-        /* no plain words to a TLS peer */
-        ws__drop_output(conn);
-}
-
-static void ws__loop_accept(ws_loop *loop, ws__listener *listener)
-{
-    const ws_config *set = &listener->cfg->set;
-    char name[20];
-    int i;
-
-    for (i = 0; i < 64 && listener->fd != WS__NO_SOCK; i++) {
-        ws_str address = ws__str(name, 0);
-        ws__group *group;
-        ws__sock fd;
-        ws_conn *conn;
-        if (ws__accept(listener->fd, &fd)) {
-            int fault = ws__accept_fault();
-            if (fault > 0)
-                continue;
-            if (!fault)
-                return;
-            ws__watch_listeners(loop, 0);      /* rest a while */
-            loop->accept_at = loop->now + 100;
-            return;
-        }
-        if (listener->port)
-            ws__sock_options(fd);
-        if (set->max_per_address != WS_NO_LIMIT)
-            address = ws__address_group(listener, fd, name);
-        group = address.size ? ws__group_of(loop, address) : NULL;
-        if (listener->cfg->conns >= set->max_connections ||
-            (group && group->count >= set->max_per_address)) {
-            ws__accept_refuse(loop, listener, fd);
-            continue;
-        }
-        conn = ws__accepted(loop, listener->cfg, fd, address);
-        if (!conn)
-            continue;
-        if (ws__serves_tls(set))
-            ws__wrap(conn, NULL);
-        ws__watch(loop, conn);
-    }
-}
-
-#endif /* WS_NO_SERVER */
-
 /* ---- the loop ---- */
 
 /* Time passes inside a call, or has passed since the last one. */
@@ -16384,7 +11787,7 @@ static int ws__loop_take(ws_loop *loop)
 /* What an event counts in its turn: little input may decode to much. */
 static uint32_t ws__turn_share(const ws_conn *conn, const ws_event *ev)
 {
-    size_t n = ws__ext_of(conn) ? ev->size / 256 : 0;
+    size_t n = ws__is_extended(conn) ? ev->size / 256 : 0;
 
     return 1 + (uint32_t)(n < WS__TURN_MAX ? n : WS__TURN_MAX);
 }
@@ -16550,17 +11953,6 @@ WS_API ws_loop *ws_loop_new(const ws_config *cfg)
     return loop;
 }
 
-static void ws__unlisten_all(ws_loop *loop)
-{
-#ifdef WS_NO_SERVER
-    (void)loop;
-#else
-    uint32_t i;
-    for (i = 0; i < loop->listener_count; i++)
-        ws_unlisten(loop, (int)i);
-#endif
-}
-
 WS_API void ws_loop_free(ws_loop *loop)
 {
     ws__cfg *cfg;
@@ -16610,379 +12002,6 @@ static const ws_config *ws__loop_from(const ws_loop *loop, const ws_config *cfg)
 {
     return loop && !(cfg && cfg->alloc) ? &loop->cfg->set : cfg;
 }
-
-/* ---- listening ---- */
-
-#ifndef WS_NO_SERVER
-
-/* FreeBSD and Linux then spread connections over the sockets. */
-static int ws__share_port(ws__sock sock)
-{
-#if defined(SO_REUSEPORT_LB)
-    int on = 1;
-    return setsockopt(sock, SOL_SOCKET, SO_REUSEPORT_LB, &on, sizeof on);
-#elif defined(SO_REUSEPORT)
-    int on = 1;
-    return setsockopt(sock, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-#else
-    (void)sock;
-    return -1;
-#endif
-}
-
-/* share: other sockets that ask for it too may listen on the same port. */
-static int ws__bind(ws__sock *out, const struct sockaddr *addr, size_t size, int family,
-                    int share)
-{
-    ws__sock sock = ws__sock_open(family, SOCK_STREAM);
-    int on = 1, off = 0;
-
-    if (sock == WS__NO_SOCK)
-        return -1;
-#ifdef _WIN32   /* SO_REUSEADDR would let any program take the port from us, and so does
-                   neither */
-    setsockopt(sock, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&on, sizeof on);
-#else
-    if (family != AF_UNIX)
-        setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-#endif
-    if (family == AF_INET6)
-        setsockopt(sock, IPPROTO_IPV6, IPV6_V6ONLY, (const char *)&off, sizeof off);
-    if ((share && ws__share_port(sock)) ||
-        bind(sock, addr, (socklen_t)size) || listen(sock, 1024)) {
-        ws__sock_close(sock);
-        return -1;
-    }
-    *out = sock;
-    return 0;
-}
-
-/* The port that sock got, 0 for a unix socket; negative when the system does not tell. */
-WS__APART int ws__bound_port(ws__sock sock)
-{
-    struct sockaddr_storage addr;
-    socklen_t n = sizeof addr;
-
-    memset(&addr, 0, sizeof addr);
-    if (getsockname(sock, (struct sockaddr *)&addr, &n))
-        return WS_ERR_LISTEN;
-    if (addr.ss_family == AF_INET)
-        return ntohs(((struct sockaddr_in *)(void *)&addr)->sin_port);
-    if (addr.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)(void *)&addr)->sin6_port);
-    return 0;
-}
-
-/* out[0] listens on every address of IPv6: does out[1] on IPv4, if the system (OpenBSD)
-   needs two sockets for that? 0, or -1: the port is taken there. */
-WS__APART int ws__bind_twin(ws__sock out[2], int share)
-{
-    struct sockaddr_in addr;
-    int only = 0, port = ws__bound_port(out[0]);
-    socklen_t n = sizeof only;
-
-    if (getsockopt(out[0], IPPROTO_IPV6, IPV6_V6ONLY, (char *)&only, &n) || !only)
-        return 0;
-    memset(&addr, 0, sizeof addr);
-    addr.sin_family = AF_INET;
-    addr.sin_port = htons((uint16_t)port);
-    if (!ws__bind(&out[1], (struct sockaddr *)&addr, sizeof addr, AF_INET, share))
-        return 0;
-    ws__sock_close(out[0]);
-    out[0] = WS__NO_SOCK;
-    return -1;
-}
-
-/* Why listening failed: the machine, or the address. */
-static int ws__listen_error(void)
-{
-    return ws__out_of(ws__sock_error()) ? WS_ERR_SYSTEM : WS_ERR_LISTEN;
-}
-
-WS__APART int ws__listen_tcp(const char *address, int share, ws__sock out[2])
-{
-    struct addrinfo hints, *all, *info;
-    const char *port;
-    char host[256];
-    int pass, tries, half = 0, r = -1;
-
-    if (ws__split_address(address, host, sizeof host, &port))
-        return WS_ERR_ARGUMENT;
-    memset(&hints, 0, sizeof hints);
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_PASSIVE;
-#ifndef _WIN32
-    errno = 0;
-#endif
-    r = getaddrinfo(*host ? host : NULL, port, &hints, &all);
-    if (r)
-        return ws__lookup_fault(r);
-    r = -1;
-    /* no host: IPv6 takes both */
-    for (pass = *host ? 1 : 0; r && !half && pass < 2; pass++)
-        for (info = all; r && !half && info; info = info->ai_next)
-            for (tries = 0; r && tries < 8 &&
-                 (pass || info->ai_family == AF_INET6); tries++) {
-                r = ws__bind(out, info->ai_addr, info->ai_addrlen, info->ai_family,
-                             share);
-                if (r || pass)
-                    break;
-                r = half = ws__bind_twin(out, share); /* port 0 gives another next time */
-            }
-    freeaddrinfo(all);
-    return r ? ws__listen_error() : 0;
-}
-
-#ifdef _WIN32
-static int ws__listen_unix(ws_loop *loop, const char *path, ws__listener *listener,
-                           ws__sock *out, const char **why)
-{
-    (void)loop;
-    (void)path;
-    (void)listener;
-    (void)out;
-    *why = "no unix sockets on this system";
-    return WS_ERR_LISTEN;
-}
-
-static void ws__unix_end(ws_loop *loop, ws__listener *listener)
-{
-    (void)loop;
-    (void)listener;
-}
-#else
-/* Does a dead server's socket stand in the way? Nothing else may be taken away; *why says
-   what it is. */
-static int ws__unix_is_stale(const struct sockaddr_un *addr, size_t size,
-                             const char **why)
-{
-    struct stat file;
-    int probe, refused;
-
-    *why = "a file that is no socket stands there";
-    if (lstat(addr->sun_path, &file) || !S_ISSOCK(file.st_mode))
-        return 0;
-    probe = ws__sock_open(AF_UNIX, SOCK_STREAM);
-    refused = probe >= 0 &&
-        ws__sock_connect(probe, (const struct sockaddr *)addr, size) &&
-              errno == ECONNREFUSED;
-    *why = probe < 0 ? strerror(errno) : "another server listens there";
-    if (probe >= 0)
-        close(probe);
-    return refused;
-}
-
-WS__APART int ws__listen_unix(ws_loop *loop, const char *path, ws__listener *listener,
-                              ws__sock *out, const char **why)
-{
-    struct sockaddr_un addr;
-    struct stat file;
-    size_t size, n = strlen(path) + 1;
-    int r;
-
-    if (ws__unix_address(&addr, &size, ws__cstr(path)))
-        return WS_ERR_ARGUMENT;
-    r = ws__bind(out, (struct sockaddr *)&addr, size, AF_UNIX, 0);
-    if (r && errno == EADDRINUSE && *addr.sun_path) {
-        if (!ws__unix_is_stale(&addr, size, why))
-            return WS_ERR_LISTEN;
-        *why = NULL;
-        if (!unlink(path))
-            r = ws__bind(out, (struct sockaddr *)&addr, size, AF_UNIX, 0);
-    }
-    if (r)
-        return ws__listen_error();
-    if (!*addr.sun_path || lstat(path, &file))
-        return 0;
-    listener->device = (uint64_t)file.st_dev;
-    listener->inode = (uint64_t)file.st_ino;
-    listener->path = (char *)ws__alloc(loop->cfg, n);
-    if (listener->path)
-        memcpy(listener->path, path, n);
-    return 0;
-}
-
-/* Takes away the file of a listener, if it is still ours. */
-static void ws__unix_end(ws_loop *loop, ws__listener *listener)
-{
-    struct stat file;
-
-    if (!listener->path)
-        return;
-    if (loop->process == ws__process() && !lstat(listener->path, &file) &&
-        S_ISSOCK(file.st_mode) &&
-        listener->device == (uint64_t)file.st_dev &&
-        listener->inode == (uint64_t)file.st_ino)
-        unlink(listener->path);
-    ws__free(loop->cfg, listener->path, strlen(listener->path) + 1);
-    listener->path = NULL;
-}
-#endif
-
-static int ws__listener_add(ws_loop *loop, const ws__listener *listener)
-{
-    size_t old = loop->listener_count * sizeof *listener;
-    ws__listener *bigger;
-    uint32_t i;
-
-    for (i = 0; i < loop->listener_count; i++)
-        if (loop->listeners[i].fd == WS__NO_SOCK) {
-            loop->listeners[i] = *listener;
-            return (int)i;
-        }
-    bigger = (ws__listener *)ws__alloc(loop->cfg, old + sizeof *listener);
-    if (!bigger)
-        return WS_ERR_MEMORY;
-    if (old)
-        memcpy(bigger, loop->listeners, old);
-    ws__free(loop->cfg, loop->listeners, old);
-    loop->listeners = bigger;
-    bigger[loop->listener_count] = *listener;
-    return (int)loop->listener_count++;
-}
-
-/* What is wrong with a listener's configuration: 0, or the error with its field, or
-   *why. */
-static int ws__listen_fault(const ws_config *cfg, const char **why, char room[96])
-{
-    const int role = WS__OF_SERVER | WS__OF_LISTENER;
-    int r = cfg ? ws__config_fault(cfg, role) : 0;
-
-    *why = r ? ws__fault_words(r, cfg, role, room) : NULL;
-    if (r || !cfg)
-        return r;
-    if (cfg->memory)
-        *why = "memory";
-    if (cfg->io.read)
-        *why = "io";
-    return *why ? WS_ERR_ARGUMENT : ws__tls_serves(cfg->tls, why);
-}
-
-/* Makes a bound socket a listener with configuration cfg: its number, or the error. */
-static int ws__listener_start(ws_loop *loop, ws__sock fd, ws__cfg *cfg)
-{
-    int port = ws__bound_port(fd), r;
-    ws__listener listener;
-
-    if (port < 0)
-        return port;
-    memset(&listener, 0, sizeof listener);
-    listener.fd = fd;
-    listener.port = (uint16_t)port;
-    listener.wants = WS_WANT_READ;
-    listener.cfg = cfg;
-    listener.twin = -1;
-    r = ws__listener_add(loop, &listener);
-    if (r < 0)
-        return r;
-    if (ws__poller_set(loop, fd, WS__KEY_LISTENER(r), WS__UNWATCHED, WS_WANT_READ)) {
-        loop->listeners[r].fd = WS__NO_SOCK;
-        return WS_ERR_POLLER;
-    }
-    cfg->refs++;
-    return r;
-}
-
-WS_API int ws_listen(ws_loop *loop, const char *address, const ws_config *cfg)
-{
-    ws__sock fd[2] = { WS__NO_SOCK, WS__NO_SOCK };
-    ws__listener file;          /* of a unix socket: its path and what identifies it */
-    ws__cfg *kept;
-    const char *why;
-    char text[32], room[96];
-    int r, twin = -1, share = cfg && cfg->reuse_port;
-
-    if (!loop || !address)
-        return WS_ERR_ARGUMENT;
-    if (loop->stopping)
-        return ws__loop_error(loop, WS_ERR_STATE, address, NULL);
-    memset(&file, 0, sizeof file);
-    r = ws__listen_fault(cfg, &why, room);
-    if (r)
-        return ws__loop_error(loop, r, address, why);
-    why = NULL;
-    if (strncmp(address, "unix:", 5))
-        r = ws__listen_tcp(address, share, fd);
-    else
-        r = ws__listen_unix(loop, address + 5, &file, fd, &why);
-    if (r == WS_ERR_ARGUMENT)
-        why = "host:port or unix:/path is expected";
-    if (!why && (r == WS_ERR_LISTEN || r == WS_ERR_SYSTEM))
-        why = ws__sock_why(ws__sock_error(), text);
-    if (r)
-        return ws__loop_error(loop, r, address, why);
-    kept = ws__cfg_from(cfg, NULL, ws__loop_from(loop, cfg));
-    r = kept ? ws__listener_start(loop, fd[0], kept) : WS_ERR_MEMORY;
-    if (r >= 0 && fd[1] != WS__NO_SOCK)
-        twin = ws__listener_start(loop, fd[1], kept);
-    if (r >= 0) {
-        loop->listeners[r].twin = twin;
-        loop->listeners[r].path = file.path;
-        loop->listeners[r].device = file.device;
-        loop->listeners[r].inode = file.inode;
-    } else {
-        ws__unix_end(loop, &file);
-        ws__sock_close(fd[0]);
-    }
-    if (twin < 0 && fd[1] != WS__NO_SOCK) {
-        ws__sock_close(fd[1]);
-        if (r >= 0)
-            ws_unlisten(loop, r);
-        if (r >= 0)
-            r = twin;
-    }
-    if (r >= 0)
-        ws__loop_share(loop, kept);
-    if (kept)
-        ws__cfg_release(kept);
-    return r < 0 ? ws__loop_error(loop, r, address, NULL) : r;
-}
-
-WS_API int ws_listen_port(const ws_loop *loop, int listener)
-{
-    if (!loop || listener < 0 || (uint32_t)listener >= loop->listener_count)
-        return WS_ERR_ARGUMENT;
-    return loop->listeners[listener].port;
-}
-
-WS_API int ws_listen_tls(ws_loop *loop, int listener, ws_tls *tls)
-{
-    ws_config *set;
-    const char *why;
-    int r;
-
-    if (!loop || listener < 0 || (uint32_t)listener >= loop->listener_count || !tls ||
-        loop->listeners[listener].fd == WS__NO_SOCK ||
-        !loop->listeners[listener].cfg->set.tls)
-        return WS_ERR_ARGUMENT;
-    r = ws__tls_serves(tls, &why);
-    if (r)
-        return ws__loop_error(loop, r, why, NULL);
-    set = &loop->listeners[listener].cfg->set;
-    tls = ws__tls_hold(tls);
-    ws__tls_drop(set->tls);
-    set->tls = tls;
-    return 0;
-}
-
-WS_API void ws_unlisten(ws_loop *loop, int listener)
-{
-    ws__listener *s;
-
-    if (!loop || listener < 0 || (uint32_t)listener >= loop->listener_count)
-        return;
-    s = &loop->listeners[listener];
-    if (s->fd == WS__NO_SOCK)
-        return;
-    ws_unlisten(loop, s->twin);
-    ws__poller_drop(loop, s->fd);
-    ws__unix_end(loop, s);
-    ws__sock_close(s->fd);
-    s->fd = WS__NO_SOCK;
-    ws__cfg_release(s->cfg);
-}
-
-#endif /* WS_NO_SERVER */
 
 /* ---- connections that are not accepted ---- */
 
@@ -17147,6 +12166,3846 @@ WS_API ws_conn *ws_each(ws_loop *loop, ws_conn *after)
     return NULL;
 }
 
+WS_API void ws_shutdown(ws_loop *loop, int code, const char *reason, uint32_t deadline_ms)
+{
+    uint32_t i;
+
+    if (!loop || loop->stopping)
+        return;
+    ws__unlisten_all(loop);
+    for (i = 1; i <= loop->heap_count; i++) {
+        ws_conn *conn = loop->heap[i];
+        if (conn->place & WS__DEAD)
+            continue;
+        if (ws__phase_has(&conn->core, WS__OPENS) && !WS__IS_CLIENT(&conn->core))
+            ws__fail(conn, WS_ERR_SHUTDOWN);
+        else if (ws_close(conn, code, reason) == WS_ERR_ARGUMENT)
+            ws_close(conn, WS_CLOSE_GOING_AWAY, NULL);
+    }
+    loop->stopping = 1;
+    loop->stop_at = deadline_ms == WS_NEVER ? UINT64_MAX : ws__clock() + deadline_ms;
+}
+
+WS_API size_t ws_remote(const ws_conn *conn, char *buf, size_t n)
+{
+    struct sockaddr_storage addr;
+    socklen_t size = sizeof addr;
+    ws__text text;
+
+    ws__sane(conn);
+    if (!buf || !n)
+        return 0;
+    *buf = 0;
+    text = ws__text_in(buf, n);
+    memset(&addr, 0, sizeof addr);
+    if (conn && ws__more_of(conn) && ws__more_of(conn)->remote)
+        ws__puts(&text, ws__more_of(conn)->remote);
+    else if (!conn || conn->fd == WS__NO_SOCK ||
+             getpeername(conn->fd, (struct sockaddr *)&addr, &size))
+        return 0;
+    else if (addr.ss_family == AF_UNIX)
+        ws__puts(&text, "unix");
+    else
+        ws__put_address(&text, (struct sockaddr *)&addr, (size_t)size);
+    return (size_t)(text.at - buf);
+}
+
+#endif /* WS_NO_SOCKETS */
+
+WS_API void ws_free(ws_conn *conn)
+{
+    ws__sane(conn);
+    if (!conn)
+        return;
+#ifndef WS_NO_SOCKETS
+    if (conn->loop) {
+        ws__loop_drop(conn);
+        return;
+    }
+#endif
+    ws__free_now(conn);
+}
+
+/* ==== >>dial (private) ============================================================== */
+
+#ifdef WS__DIALS
+
+typedef union ws__address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+} ws__address;
+
+#define WS__ADDRESSES 16        /* of one name; more are not tried */
+
+typedef struct ws__found {
+    int count;
+    int fault;                  /* WS_ERR_ when there are none */
+    int error;                  /* of the system, with WS_ERR_SYSTEM */
+    ws__address at[WS__ADDRESSES];
+} ws__found;
+
+enum { WS__DIAL_LOOKUP, WS__DIAL_CONNECT, WS__DIAL_TUNNEL };
+
+/* The application refused the address, in words. */
+#define WS__DENIED (-1)
+
+/* A client that is still connecting. Stage LOOKUP: conn->fd, if any, becomes readable
+   when the answer is there. */
+typedef struct ws__dial {
+    struct ws__lookup *lookup;  /* under way on a thread, or NULL */
+    ws_tunnel *tunnel;          /* NULL: straight to the server */
+    int stage;
+    int next;                   /* address to try */
+    uint32_t until;             /* when the one before has had its time */
+    uint32_t look_at;           /* when the socket is asked how it goes */
+    int error;                  /* of the last one tried */
+    int proxy_tls;              /* the proxy itself is https:// */
+    char *env;                  /* Windows: of ws__env, NULL: none */
+    size_t env_size;
+    ws__found found;
+    char host[256], port[8];    /* of the server, or of the proxy */
+} ws__dial;
+
+/* Before Windows 10 2004 a WSAPoll does not tell of an address that refuses. */
+#define WS__CONNECT_LOOK 250    /* ms */
+
+static size_t ws__address_size(const ws__address *address)
+{
+    return address->any.sa_family == AF_INET6 ? sizeof address->v6 : sizeof address->v4;
+}
+
+/* Adds the addresses of host to f. Returns 0 if there are any. An IPv4 address is looked
+   up all the same: where there is only IPv6, Apple's getaddrinfo makes the one of it that
+   leads there. */
+static int ws__find_host(ws__found *found, const char *host, const char *port, int flags)
+{
+    struct addrinfo hints, *all, *info;
+    uint8_t ip[16];
+    int r;
+
+    memset(&hints, 0, sizeof hints);
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = ws__ipv4_parse(ws__cstr(host), ip) ? flags & ~AI_NUMERICHOST : flags;
+#ifndef _WIN32
+    errno = 0;
+#endif
+    r = getaddrinfo(host, port, &hints, &all);
+    found->fault = r ? ws__lookup_fault(r) : WS_ERR_LOOKUP;
+    found->error = ws__sock_error();
+    if (r)
+        return -1;
+    for (info = all; info && found->count < WS__ADDRESSES; info = info->ai_next)
+        if ((info->ai_family == AF_INET || info->ai_family == AF_INET6) &&
+            info->ai_addrlen <= sizeof *found->at)
+            memcpy(&found->at[found->count++], info->ai_addr, info->ai_addrlen);
+    freeaddrinfo(all);
+    return found->count ? 0 : -1;
+}
+
+static void ws__sock_drop(ws_conn *conn)
+{
+    ws__unwatch(conn);
+    if (conn->fd != WS__NO_SOCK)
+        ws__sock_close(conn->fd);
+    conn->fd = WS__NO_SOCK;
+}
+
+/* ---- lookup on a thread ---- */
+
+#ifdef WS__THREADS
+
+/* Belongs to the connection and the thread until each has marked it; the second one frees
+   it. Its memory is malloc's, because cfg.alloc need not be good for two threads. */
+typedef struct ws__lookup {
+    ws__sock done;           /* the thread's end of a pair; it writes a byte when ready */
+    ws__found found;
+    char host[256], port[8];
+#ifdef _WIN32
+    LONG marks;
+#else
+    int marks;
+    pthread_mutex_t lock;
+#endif
+} ws__lookup;
+
+/* One side is done with q; everything it wrote is seen by the other. Returns 1 to the
+   second, who must free it. */
+static int ws__lookup_mark(ws__lookup *lookup)
+{
+#ifdef _WIN32
+    return InterlockedIncrement(&lookup->marks) == 2;
+#else
+    int second;
+    pthread_mutex_lock(&lookup->lock);
+    second = ++lookup->marks == 2;
+    pthread_mutex_unlock(&lookup->lock);
+    return second;
+#endif
+}
+
+static void ws__lookup_free(ws__lookup *lookup)
+{
+#ifndef _WIN32
+    pthread_mutex_destroy(&lookup->lock);
+#endif
+    free(lookup);
+}
+
+static void ws__lookup_run(ws__lookup *lookup)
+{
+    ws__sock done = lookup->done;
+
+    ws__find_host(&lookup->found, lookup->host, lookup->port, 0);
+    if (ws__lookup_mark(lookup))
+        ws__lookup_free(lookup);
+#ifdef _WIN32
+    send(done, "", 1, 0);
+#else
+    if (write(done, "", 1) < 0) {}   /* nobody reads: fine. The mere end would not show */
+#endif                              /* while a child process has inherited a copy of it */
+    ws__sock_close(done);
+}
+
+#ifdef _WIN32
+
+static DWORD WINAPI ws__lookup_thread(void *q)
+{
+    ws__lookup_run((ws__lookup *)q);
+    return 0;
+}
+
+static int ws__lookup_begin(ws__lookup *lookup)
+{
+    HANDLE h = CreateThread(NULL, 0, ws__lookup_thread, lookup, 0, NULL);
+
+    if (h)
+        CloseHandle(h);
+    return h ? 0 : (int)GetLastError();
+}
+
+#else
+
+static void *ws__lookup_thread(void *q)
+{
+    ws__lookup_run((ws__lookup *)q);
+    return NULL;
+}
+
+/* The thread takes no signals: they are the application's, and it may write to a closed
+   pipe. */
+static int ws__lookup_begin(ws__lookup *lookup)
+{
+    sigset_t all, old;
+    pthread_t id;
+    int r;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    r = pthread_create(&id, NULL, ws__lookup_thread, lookup);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (!r)
+        pthread_detach(id);
+    return r;
+}
+
+#endif /* _WIN32 */
+
+/* Starts to look d->host up. Returns 0 or the error. */
+static int ws__lookup_start(ws_conn *conn)
+{
+    ws__dial *dial = conn->dial;
+    ws__lookup *lookup = (ws__lookup *)calloc(1, sizeof *lookup);
+    ws__sock pair[2];
+
+    if (!lookup)
+        return WS_ERR_MEMORY;
+    if (ws__pair_open(pair)) {
+        dial->found.error = ws__sock_error();
+        free(lookup);
+        return WS_ERR_SYSTEM;
+    }
+    memcpy(lookup->host, dial->host, sizeof lookup->host);
+    memcpy(lookup->port, dial->port, sizeof lookup->port);
+    lookup->done = pair[1];
+#ifndef _WIN32
+    pthread_mutex_init(&lookup->lock, NULL);
+#endif
+    dial->found.error = ws__lookup_begin(lookup);
+    if (dial->found.error) {
+        ws__lookup_free(lookup);
+        ws__sock_close(pair[0]);
+        ws__sock_close(pair[1]);
+        return WS_ERR_SYSTEM;
+    }
+    conn->fd = pair[0];
+    dial->lookup = lookup;
+    return 0;
+}
+
+/* Ends conn's part in its lookup. done: it is ready; take the answer. */
+static void ws__lookup_end(ws_conn *conn, int done)
+{
+    ws__lookup *lookup = conn->dial->lookup;
+
+    if (!lookup)
+        return;
+    conn->dial->lookup = NULL;
+    ws__sock_drop(conn);
+    if (!ws__lookup_mark(lookup))
+        return;
+    if (done)
+        conn->dial->found = lookup->found;
+    ws__lookup_free(lookup);
+}
+
+#else
+
+static int ws__lookup_start(ws_conn *conn)
+{
+    ws__find_host(&conn->dial->found, conn->dial->host, conn->dial->port, 0);
+    return 0;
+}
+
+static void ws__lookup_end(ws_conn *conn, int done) { (void)conn; (void)done; }
+
+#endif /* WS__THREADS */
+
+static void ws__dial_free(ws_conn *conn)
+{
+    if (!conn->dial)
+        return;
+    ws__lookup_end(conn, 0);
+    ws__free(conn->cfg, conn->dial->env, conn->dial->env_size);
+    ws__free(conn->cfg, conn->dial->tunnel, sizeof *conn->dial->tunnel);
+    if (!ws__is_fixed(conn))
+        ws__free(conn->cfg, conn->dial, sizeof *conn->dial);
+    conn->dial = NULL;
+}
+
+/* Makes conn->dial. In the caller's block it lies at the end of the input, of which there
+   is none yet. 0 when there is no room. */
+static int ws__dial_new(ws_conn *conn)
+{
+    const size_t size = sizeof *conn->dial;
+
+    if (!ws__is_fixed(conn))
+        conn->dial = (ws__dial *)ws__alloc(conn->cfg, size);
+    else if (conn->rx->cap >= size + 8)
+        conn->dial = (ws__dial *)(void *)(WS__DATA(conn->rx) +
+                                          (conn->rx->cap - size) / 8 * 8);
+    if (conn->dial)
+        memset(conn->dial, 0, size);
+    return conn->dial != NULL;
+}
+
+static void ws__dial_failed(ws_conn *conn, int error, const char *more)
+{
+    ws__fail_with(conn, error, more);
+    ws__dial_free(conn);
+}
+
+/* The way to the server is open: TLS with it comes next, or the request. */
+WS__APART void ws__dial_done(ws_conn *conn)
+{
+    char host[256];
+    ws_url url;
+
+    ws_url_parse(ws_url_of(conn), strlen(ws_url_of(conn)), &url);
+    if (url.secure) {
+        size_t n = ws__url_host(&url).size;
+        if (n > 1 && url.host.data[n - 1] == '.')
+            n--;  /* DNS's; no certificate has it */
+        memcpy(host, url.host.data, n);
+        host[n] = 0;
+        ws__wrap(conn, host);
+    }
+    ws__dial_free(conn);
+}
+
+/* ---- connecting ---- */
+
+WS__APART void ws__connect_failed(ws_conn *conn, int error, const char *address)
+{
+    char text[200], code[32];
+    ws__text out = ws__text_in(text, sizeof text);
+    int ours = ws__out_of(error);
+
+    if (ours)
+        ws__puts(&out, "connecting to ");
+    if (ours || error == WS__DENIED)
+        ws__puts(&out, address);
+    if (ours)
+        ws__puts(&out, ": ");
+    if (error == WS__DENIED)
+        ws__puts(&out, " is not allowed (allow_address)");
+    else if (error)
+        ws__puts(&out, ws__sock_why(error, code));
+    ws__dial_failed(conn, ours ? WS_ERR_SYSTEM : WS_ERR_CONNECT, *text ? text : NULL);
+}
+
+static int ws__allows(ws_conn *conn, const char *address)
+{
+    const ws_config *set = &conn->cfg->set;
+
+    return !set->allow_address ||
+        (set->allow_address)(set->allow_address_user, conn, address);
+}
+
+/* Begins a connection to one address. 1 under way, 0 connected, -1 refused. */
+static int ws__connect_one(ws_conn *conn, const struct sockaddr *addr, size_t size,
+                           int family)
+{
+    ws__sock sock = ws__sock_open(family, SOCK_STREAM);
+
+    if (sock == WS__NO_SOCK)
+        return -1;
+    if (family != AF_UNIX)
+        ws__sock_options(sock);
+    if (conn->cfg->set.on_socket)
+        (conn->cfg->set.on_socket)(conn->cfg->set.on_socket_user, (intptr_t)sock);
+    conn->fd = sock;
+    conn->wants = WS__UNWATCHED;
+    if (!ws__sock_connect(sock, addr, size))
+        return 0;
+#ifdef _WIN32
+    if (WSAGetLastError() == WSAEWOULDBLOCK)
+        return 1;
+#else
+    if (errno == EINPROGRESS || errno == EALREADY)
+        return 1;
+#endif
+    conn->fd = WS__NO_SOCK;
+    ws__sock_close(sock);
+    return -1;
+}
+
+/* The socket is connected: to the server, or to the proxy. */
+static void ws__dial_connected(ws_conn *conn)
+{
+    conn->dial->stage = WS__DIAL_TUNNEL;
+    if (conn->dial->proxy_tls && ws__wrap(conn, conn->dial->host))
+        ws__dial_free(conn);
+    else if (conn->dial->tunnel)
+        ws__dial_tunnel(conn);
+    else
+        ws__dial_done(conn);
+}
+
+/* Goes to the next address that does not fail at once. While others are left, each gets a
+   part of the time. */
+static void ws__dial_next(ws_conn *conn)
+{
+    ws__dial *dial = conn->dial;
+    char text[80] = "";
+
+    dial->stage = WS__DIAL_CONNECT;
+    while (dial->next < dial->found.count) {
+        const ws__address *address = &dial->found.at[dial->next++];
+        ws__text out = ws__text_in(text, sizeof text);
+        uint32_t left;
+        int r;
+        ws__put_address(&out, &address->any, ws__address_size(address));
+        if (!ws__allows(conn, text)) {
+            dial->error = WS__DENIED;
+            continue;
+        }
+        r = ws__connect_one(conn, &address->any, ws__address_size(address),
+                            address->any.sa_family);
+        if (r < 0) {
+            dial->error = ws__sock_error();
+            continue;
+        }
+        left = (uint32_t)ws__core_left(&conn->core, conn->now);
+        dial->until = conn->now + (dial->next < dial->found.count ? left / 3 : left);
+        dial->look_at = conn->now + WS__CONNECT_LOOK;
+        if (!r)
+            ws__dial_connected(conn);
+        return;
+    }
+    ws__connect_failed(conn, dial->error, text);
+}
+
+/* No address was found. */
+static void ws__lookup_failed(ws_conn *conn, int fault)
+{
+    char text[300], code[32];
+    ws__text out = ws__text_in(text, sizeof text);
+
+    ws__puts(&out, fault == WS_ERR_SYSTEM ? "looking up " : "");
+    ws__puts(&out, conn->dial->host);
+    if (fault == WS_ERR_SYSTEM && conn->dial->found.error) {
+        ws__puts(&out, ": ");
+        ws__puts(&out, ws__sock_why(conn->dial->found.error, code));
+    }
+    ws__dial_failed(conn, fault, text);
+}
+
+static void ws__dial_found(ws_conn *conn)
+{
+    const ws__found *found = &conn->dial->found;
+
+    if (found->count)
+        ws__dial_next(conn);
+    else
+        ws__lookup_failed(conn, found->fault ? found->fault : (int)WS_ERR_LOOKUP);
+}
+
+/* Is the host an address, in its usual form? All others are names, whatever the system
+   makes of them. */
+static int ws__is_address(ws_str host)
+{
+    uint8_t ip[16];
+
+    return ws__ipv4_parse(host, ip) || ws__find(host, 0, ':') < host.size;
+}
+
+/* Addresses at once, or stage LOOKUP. */
+WS__APART void ws__dial_lookup(ws_conn *conn)
+{
+    const ws_config *set = &conn->cfg->set;
+    ws__dial *dial = conn->dial;
+    int error;
+
+    if (ws__is_address(ws__cstr(dial->host)) &&
+        !ws__find_host(&dial->found, dial->host, dial->port, AI_NUMERICHOST)) {
+        ws__dial_next(conn);
+        return;
+    }
+    if (set->resolve) {
+        (set->resolve)(set->resolve_user, conn, dial->host);
+        return;
+    }
+    error = ws__lookup_start(conn);
+    if (error)
+        ws__lookup_failed(conn, error);
+    else if (!dial->lookup)
+        ws__dial_found(conn);
+}
+
+WS_API int ws_resolved(ws_conn *conn, const char *addresses)
+{
+    ws_str list = ws__cstr(addresses), item;
+    ws__dial *dial = conn ? conn->dial : NULL;
+    char host[64];
+    int bad = 0;
+
+    ws__sane(conn);
+    if (!conn)
+        return WS_ERR_ARGUMENT;
+    if (!dial || dial->stage != WS__DIAL_LOOKUP || dial->lookup ||
+        conn->core.phase != WS__PHASE_HEAD)
+        return WS_ERR_STATE;
+    memset(&dial->found, 0, sizeof dial->found);
+    while (!bad && ws_list_next(&list, &item)) {
+        bad = item.size >= sizeof host;
+        if (!bad)
+            memcpy(host, item.data, item.size);
+        host[bad ? 0 : item.size] = 0;
+        bad = bad || ws__find_host(&dial->found, host, dial->port, AI_NUMERICHOST);
+    }
+    if (bad) {
+        dial->found.count = 0;
+        return WS_ERR_ARGUMENT;
+    }
+    conn->now = (uint32_t)ws__clock();
+    ws__dial_found(conn);
+    ws__wake(conn);
+    return 0;
+}
+
+/* ---- start, steps, time ---- */
+
+WS__APART void ws__dial_unix(ws_conn *conn, const ws_url *url)
+{
+#ifdef _WIN32
+    (void)url;
+    ws__fail(conn, WS_ERR_CONNECT);
+#else
+    struct sockaddr_un a;
+    char text[sizeof a.sun_path + 8];
+    ws__text out = ws__text_in(text, sizeof text);
+    size_t size;
+
+    ws__puts(&out, "unix:");
+    ws__put(&out, url->host.data, url->host.size);
+    if (ws__unix_address(&a, &size, url->host))
+        ws__fail_with(conn, WS_ERR_CONNECT,
+                      "no path or name that a unix socket can have");
+    else if (!ws__allows(conn, text))
+        ws__connect_failed(conn, WS__DENIED, text);
+    else if (ws__connect_one(conn, (struct sockaddr *)&a, size, AF_UNIX))
+        ws__connect_failed(conn, errno, text);
+#endif
+}
+
+/* Starts a client, whose request is queued, on its way to its URL. */
+static void ws__dial_start(ws_conn *conn)
+{
+    const char *why;
+    ws_url url, via;
+    ws__text text;
+    int error = 0;
+
+    ws_url_parse(ws_url_of(conn), strlen(ws_url_of(conn)), &url);
+    if (url.secure && ws__is_fixed(conn)) {
+        ws__fail_with(conn, WS_ERR_ARGUMENT, "TLS with cfg.memory goes through cfg.io");
+        return;
+    }
+    if (url.secure)
+        error = ws__tls_ready(conn, &why);
+    if (error) {
+        ws__fail_with(conn, error, why);
+        return;
+    }
+    if (ws__sock_startup()) {
+        ws__fail(conn, WS_ERR_CONNECT);
+        return;
+    }
+    if (url.is_unix) {
+        ws__dial_unix(conn, &url);
+        return;
+    }
+    if (!ws__dial_new(conn)) {
+        ws__fail(conn, WS_ERR_MEMORY);
+        return;
+    }
+    why = "proxy";
+    via = url;
+    error = ws__dial_proxy(conn, &url, &via, &why);
+    if (error) {
+        ws__dial_failed(conn, error, why ? why : "proxy");
+        return;
+    }
+    if (via.host.size >= sizeof conn->dial->host) {
+        ws__dial_failed(conn, WS_ERR_LOOKUP, NULL);
+        return;
+    }
+    memcpy(conn->dial->host, via.host.data, via.host.size);
+    if (via.ipv6) {             /* a zone as the system writes it */
+        ptrdiff_t n = ws__unescape(via.host, 0, 0, conn->dial->host,
+                                   sizeof conn->dial->host - 1);
+        conn->dial->host[n] = 0;
+    }
+    text = ws__text_in(conn->dial->port, sizeof conn->dial->port);
+    ws__put_number(&text, via.port);
+    ws__dial_lookup(conn);
+}
+
+/* Has conn->fd got what its stage waits for? */
+static int ws__dial_ready(const ws_conn *conn)
+{
+    struct pollfd polled;
+#ifdef _WIN32
+    int error = 0;
+    socklen_t n = sizeof error;
+#endif
+
+    if (conn->fd == WS__NO_SOCK)
+        return 0;
+    polled.fd = conn->fd;
+    polled.events = conn->dial->stage == WS__DIAL_LOOKUP ? POLLIN : POLLOUT;
+    polled.revents = 0;
+#ifdef _WIN32
+    if (WSAPoll(&polled, 1, 0) > 0)
+        return 1;
+    if (conn->dial->stage == WS__DIAL_LOOKUP)
+        return 0;
+    getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n);
+    if (error)
+        WSASetLastError(error);
+    return error != 0;
+#else
+    return poll(&polled, 1, 0) > 0;
+#endif
+}
+
+/* Goes on connecting as far as the socket allows. */
+static void ws__dial_step(ws_conn *conn)
+{
+    int error = 0;
+    socklen_t n = sizeof error;
+
+    if (conn->core.phase != WS__PHASE_HEAD)
+        return;
+    if (conn->dial->stage == WS__DIAL_TUNNEL) {
+        ws__dial_tunnel(conn);
+        return;
+    }
+    if (!ws__dial_ready(conn))
+        return;
+    if (conn->dial->stage == WS__DIAL_LOOKUP) {
+        ws__lookup_end(conn, 1);
+        ws__dial_found(conn);
+        return;
+    }
+    if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n))
+        error = ws__sock_error();
+    if (!error) {
+        ws__dial_connected(conn);
+        return;
+    }
+    conn->dial->error = error;
+    ws__sock_drop(conn);
+    ws__dial_next(conn);
+}
+
+static int ws__dial_wants(const ws_conn *conn)
+{
+    const ws__dial *dial = conn->dial;
+
+    if (dial->stage == WS__DIAL_LOOKUP)
+        return dial->lookup ? WS_WANT_READ : 0;
+    if (dial->stage == WS__DIAL_CONNECT)
+        return WS_WANT_WRITE;
+    if (dial->tunnel->pos < dial->tunnel->end)
+        return conn->line & WS__WRITE_WANTS_READ ? WS_WANT_READ : WS_WANT_WRITE;
+    return conn->line & WS__READ_WANTS_WRITE ? WS_WANT_WRITE : WS_WANT_READ;
+}
+
+/* The time for connecting is over: says with what it went. */
+static void ws__dial_late(ws_conn *conn)
+{
+    ws__dial *dial = conn->dial;
+    char text[128];
+    ws__text out = ws__text_in(text, sizeof text);
+
+    if (dial->stage == WS__DIAL_TUNNEL) {
+        ws__puts(&out, "waiting for the proxy");
+    } else if (dial->stage == WS__DIAL_LOOKUP) {
+        ws__puts(&out, "looking up ");
+        ws__puts(&out, dial->host);
+    } else {
+        const ws__address *address = &dial->found.at[dial->next - 1];
+        ws__puts(&out, "connecting to ");
+        ws__put_address(&out, &address->any, ws__address_size(address));
+    }
+    ws__dial_failed(conn, WS_ERR_HANDSHAKE_TIMEOUT, text);
+}
+
+/* Is it one address after the other that is tried? */
+static int ws__connects(const ws_conn *conn)
+{
+    return conn->dial && conn->core.phase == WS__PHASE_HEAD &&
+        conn->dial->stage == WS__DIAL_CONNECT;
+}
+
+/* When the present address is to be looked after. */
+static uint32_t ws__connect_due(const ws_conn *conn, uint32_t now)
+{
+    const ws__dial *dial = conn->dial;
+
+#ifdef _WIN32
+    return ws__sooner(now, dial->until, dial->look_at);
+#else
+    (void)now;
+    return dial->until;
+#endif
+}
+
+/* Something of a client's way to the server is due: the next try, or a silent address
+   gives way to the next. 0: it is neither down nor connecting. */
+static int ws__dial_expired(ws_conn *conn)
+{
+    ws__dial *dial = conn->dial;
+
+    if (conn->owes & WS__DOWN) {
+        ws__retry(conn);
+    } else if (!dial || conn->core.phase != WS__PHASE_HEAD) {
+        return 0;
+    } else if (ws__core_left(&conn->core, conn->now) <= 0) {
+        ws__dial_late(conn);
+    } else if ((int32_t)(conn->now - dial->until) < 0) {
+        dial->look_at = conn->now + WS__CONNECT_LOOK;
+    } else if (dial->next == dial->found.count) {
+        dial->until = conn->now + (uint32_t)ws__core_left(&conn->core, conn->now);
+    } else {
+        ws__sock_drop(conn);
+        ws__dial_next(conn);
+    }
+    return 1;
+}
+
+#endif /* WS__DIALS */
+
+/* ==== >>reconnect (private) ========================================================= */
+
+#ifdef WS__RETRIES
+
+/* Has it a driver that can make new connections? */
+static int ws__can_dial(const ws_conn *conn)
+{
+    return ws__is_driven(conn) && !conn->cfg->set.io.read;
+}
+
+/* Does an answer of this status send us elsewhere? */
+static int ws__redirects(const ws_conn *conn, int status)
+{
+    return conn->cfg->set.max_redirects && ws__can_dial(conn) && !ws__is_fixed(conn) &&
+           ((status >= 301 && status <= 303) || status == 307 || status == 308);
+}
+
+/* Takes "." and ".." out of the path p[0..n), which begins with '/' (RFC 3986 5.2.4).
+   Returns what is left of n. */
+static size_t ws__path_tidy(char *p, size_t n)
+{
+    size_t in = 0, out = 0, end;
+
+    for (; in < n; in = end) {
+        ws_str part;
+        for (end = in + 1; end < n && p[end] != '/'; end++) {}
+        part = ws__str(p + in, end - in);
+        if (ws_str_is(part, "/..")) {
+            while (out && p[--out] != '/') {}
+        } else if (!ws_str_is(part, "/.")) {
+            memmove(p + out, part.data, part.size);
+            out += part.size;
+            continue;
+        }
+        if (end == n)
+            p[out++] = '/';
+    }
+    return out;
+}
+
+/* Writes the URL that a Location means when it comes from another (RFC 3986 5.2). */
+static void ws__put_location(ws__text *text, const ws_url *from, ws_str to)
+{
+    ws_str path = from->target;
+    size_t colon = ws__find(to, 0, ':'), slash = ws__find(to, 0, '/'),
+        ask = ws__find(to, 0, '?');
+    char *at;
+
+    if (colon < slash && colon < ask) {
+        ws__put(text, to.data, to.size);
+        return;
+    }
+    ws__puts(text, from->is_unix ? "ws+unix:" : from->secure ? "wss:" : "ws:");
+    if (slash == 0 && to.size > 1 && to.data[1] == '/') {
+        ws__put(text, to.data, to.size);
+        return;
+    }
+    if (from->is_unix)
+        ws__put(text, from->host.data, from->host.size);
+    else
+        ws__puts(text, "//"), ws__put_host(text, from);
+    if (from->is_unix)
+        ws__puts(text, ":");
+    at = text->at;
+    path.size = ws__find(path, 0, '?');
+    if (ask)
+        while (path.size && path.data[path.size - 1] != '/')
+            path.size--;
+    if (slash)
+        ws__puts(text, path.size ? "" : "/");
+    if (slash)
+        ws__put(text, path.data, path.size);
+    path = ws__str(at, (size_t)(text->at - at) + ask);
+    ws__put(text, to.data, to.size);
+    if (!text->cut) {
+        size_t tail = to.size - ask, left = ws__path_tidy(at, path.size);
+        memmove(at + left, at + path.size, tail + 1);
+        text->at = at + left + tail;
+    }
+}
+
+static int ws__same_server(const ws_url *a, const ws_url *b)
+{
+    return a->secure == b->secure && a->is_unix == b->is_unix && a->port == b->port &&
+           ws__same_text(a->host, b->host);
+}
+
+/* Makes the URL that a Location leads to in text; user and password go along to the same
+   server. Returns NULL, or what is wrong. */
+static const char *ws__location(ws__text *out, const ws_url *from, ws_str to,
+                                uint8_t *crossed)
+{
+    char *text = out->at;
+    ws_url url;
+
+    to.size = ws__find(to, 0, '#');
+    if (!to.size)
+        return "no Location";
+    ws__put_location(out, from, to);
+    if (out->cut || ws_url_parse(text, (size_t)(out->at - text), &url))
+        return "bad Location";
+    if (url.is_unix && !ws__same_server(from, &url))
+        return "bad Location";
+    if (from->secure && !url.secure)
+        return "from wss to ws";
+    if (!ws__same_server(from, &url)) {
+        *crossed = 1;
+        return NULL;
+    }
+    if (from->user.data && !url.user.data && !url.is_unix) {
+        char *at = text + (url.host.data - text) - url.ipv6;
+        const char *end = from->password.data ? from->password.data + from->password.size
+                                              : from->user.data + from->user.size;
+        size_t n = (size_t)(end - from->user.data) + 1, tail = (size_t)(out->at - at) + 1;
+        if ((size_t)(out->end - out->at) <= n)
+            return "bad Location";
+        memmove(at + n, at, tail);
+        memcpy(at, from->user.data, n);         /* with the '@' behind it */
+        out->at += n;
+    }
+    return NULL;
+}
+
+/* Everything of the last connection is forgotten, but for output that waits for OPEN. */
+static void ws__renew(ws_conn *conn)
+{
+    ws__client *client = ws__client_of(conn);
+
+    ws__dial_free(conn);
+    ws__hang_up(conn);
+    ws__rx_free(conn);
+    if (ws__is_fixed(conn)) {
+        size_t cap = conn->rx->cap;
+        memset(conn->rx, 0, sizeof *conn->rx);
+        conn->rx->cap = cap;
+        *conn->note = 0;
+    } else {
+        ws__free(conn->cfg, conn->note, WS__NOTE_SIZE);
+        conn->note = NULL;
+    }
+    conn->line &= WS__PAUSED;
+    conn->owes &= WS__REFUSED | WS__DRAIN_ASKED;
+    conn->life &= WS__TICKED | WS__LOOKED;
+    ws__core_renew(&conn->core, conn->now);
+    conn->protocol = 0;
+    client->to_follow = 0;
+    client->answered = client->status = 0;
+    client->close_ahead = 0;
+    conn->refused = 0;
+    conn->taken = 0;
+    ws__ext_free(conn);
+}
+
+/* Puts what waits for OPEN in old behind the new request. */
+static int ws__requeue(ws_conn *conn, ws__tx *old)
+{
+    size_t n = old->len - old->border, shift;
+    uint8_t *at = ws__tx_room(conn, n);
+    uint32_t i;
+
+    if (!at)
+        return WS_ERR_MEMORY;
+    memcpy(at, WS__DATA(old) + old->border, n);
+    shift = conn->tx->len - old->border;
+    for (i = old->mark_at; i < old->mark_end; i++)
+        old->marks[i].at += shift;
+    conn->tx->marks = old->marks;
+    conn->tx->mark_at = old->mark_at;
+    conn->tx->mark_end = old->mark_end;
+    conn->tx->mark_cap = old->mark_cap;
+    conn->tx->holes = old->holes;
+    conn->tx->shared = old->shared;
+    conn->tx->len += n;
+    if (old->drain)
+        conn->tx->drain = ws__queued(conn->tx);
+    old->marks = NULL;
+    old->mark_at = old->mark_end = old->mark_cap = 0;
+    return 0;
+}
+
+/* Queues the request for the present URL, behind it what waits in old, which may be NULL,
+   and sets out. */
+static void ws__set_out(ws_conn *conn, ws__tx *old)
+{
+    ws__tx *made;
+    ws_url url;
+    int fault;
+
+    ws_url_parse(ws_url_of(conn), strlen(ws_url_of(conn)), &url);
+    fault = ws__request_put(conn, &url);
+    if (old) {
+        if (!fault)
+            fault = ws__requeue(conn, old);
+        made = conn->tx;
+        conn->tx = old;
+        ws__tx_free(conn);
+        conn->tx = made;
+    }
+    if (fault)
+        ws__fail(conn, fault);
+    else
+        ws__dial_start(conn);
+}
+
+/* Goes where the answer's Location says. Returns 0, or an error with *why. */
+static int ws__follow(ws_conn *conn, const char **why)
+{
+    ws__client *client = ws__client_of(conn);
+    const char *text = ws_url_of(conn);
+    ws_str to = ws_header_value(conn, "Location");
+    size_t room = 2 * strlen(text) + to.size + 16;
+    ws__tx *old = conn->tx;
+    ws__text out;
+    ws_url from;
+    char *buf, *fit;
+
+    if (client->hops >= conn->cfg->set.max_redirects) {
+        *why = "too many";
+        return WS_ERR_REDIRECT;
+    }
+    buf = (char *)ws__alloc(conn->cfg, room);
+    if (!buf)
+        return WS_ERR_MEMORY;
+    out = ws__text_in(buf, room);
+    ws_url_parse(text, strlen(text), &from);
+    *why = ws__location(&out, &from, to, &client->crossed);
+    fit = *why ? NULL : ws__string_new(conn, ws__cstr(buf));
+    ws__free(conn->cfg, buf, room);
+    if (*why)
+        return WS_ERR_REDIRECT;
+    if (!fit)
+        return WS_ERR_MEMORY;
+    ws__string_free(conn, client->moved);
+    client->moved = fit;
+    client->hops++;
+    conn->tx = NULL;
+    ws__renew(conn);
+    ws__set_out(conn, old);
+    return 0;
+}
+
+/* The next try after DOWN, from the first URL on. */
+static void ws__retry(ws_conn *conn)
+{
+    ws__client *client = ws__client_of(conn);
+
+    ws__string_free(conn, client->moved);
+    client->moved = NULL;
+    client->hops = client->crossed = client->as_get = 0;
+    ws__core_wait(&conn->core, conn->now, conn->cfg->set.handshake_timeout);
+    ws__tx_free(conn);
+    if (ws__more_of(conn)) {
+        ws__more_of(conn)->read = NULL;
+        ws__more_of(conn)->read_asked = 0;
+    }
+    conn->owes = 0;
+    ws__renew(conn);
+    ws__set_out(conn, NULL);
+}
+
+/* Refused by a server that may take it later. */
+static int ws__refused_for_now(const ws_conn *conn)
+{
+    int status = ws__status(conn);
+
+    return status == 429 || status == 502 || status == 503 || status == 504;
+}
+
+/* The ms that such a server asks us to wait, 0 if none. */
+static uint32_t ws__retry_after(const ws_conn *conn)
+{
+    const ws_config *set = &conn->cfg->set;
+    ws_str value = ws_header_value(conn, "Retry-After");
+    uint64_t ms = 0;
+    size_t i;
+
+    if (!set->retry_after || !ws__refused_for_now(conn))
+        return 0;
+    for (i = 0; i < value.size; i++) {
+        if (!ws__is_digit(value.data[i]))
+            return 0;
+        ms = ms * 10 + (uint64_t)(value.data[i] - '0') * 1000u;
+        if (ms > set->retry_max)
+            return set->retry_max;
+    }
+    return (uint32_t)ms;
+}
+
+/* Milliseconds until the next try: from half to all of a delay that doubles, and is the
+   first one again after a connection that lasted longer. */
+static uint32_t ws__back_off(ws_conn *conn)
+{
+    const ws_config *set = &conn->cfg->set;
+    ws__client *client = ws__client_of(conn);
+    uint32_t least = client->delay_set ? client->reconnect : 0;
+    uint32_t most = ws__smaller(ws__larger(set->reconnect_max, least), WS__LONGEST);
+    uint32_t shortest, longest, r = 0;
+
+    if (!client->delay ||
+        (conn->life & WS__OPENED && conn->now - client->opened >= client->delay))
+        client->delay = ws__smaller(client->reconnect, most);
+    else
+        client->delay = client->delay < most / 2 ? 2 * client->delay : most;
+    shortest = ws__larger(client->delay - client->delay / 2, least);
+    longest = ws__smaller(least + least / 4, set->retry_max);
+    shortest = ws__larger(shortest, ws__retry_after(conn));
+    longest = ws__larger(longest, ws__larger(client->delay, shortest));
+    if (ws__random(conn, &r, sizeof r))
+        r = 0;
+    return shortest + r % (longest - shortest + 1);
+}
+
+/* Is the CLOSE in ev the last word? 1: yes, or it has become DOWN; 0: no, a redirect
+   leads on. */
+static int ws__again(ws_conn *conn, ws_event *ev)
+{
+    const ws_config *set = &conn->cfg->set;
+    ws__client *client = ws__client_of(conn);
+    const char *why = NULL;
+    int error, refused;
+
+    if (client->to_follow) {
+        error = ws__follow(conn, &why);
+        if (!error)
+            return 0;
+        ws__fail_with(conn, error, why);
+        ev->error = error;
+        ev->code = conn->core.code;
+        ev->reason = ws_error_text(conn);
+    }
+    error = -(int)conn->core.error;
+    refused = error == WS_ERR_STATUS || error == WS_ERR_REDIRECT;
+    if (refused && set->refusal_final && !(set->retry_after && ws__refused_for_now(conn)))
+        return 1;
+    if (!client->reconnect || !ws__can_dial(conn) ||
+        error == WS_ERR_URL || error == WS_ERR_NO_TLS || error == WS_ERR_ARGUMENT ||
+        error == WS_ERR_MEMORY)
+        return 1;
+    ws__drop_output(conn);
+    ws__ext_free(conn);
+    ws__dial_free(conn);
+    ws__hang_up(conn);
+    ev->type = WS_EV_DOWN;
+    ev->retry_in = (int)ws__back_off(conn);
+    ws__core_wait(&conn->core, conn->now, (uint32_t)ev->retry_in);
+    conn->owes = (uint8_t)((conn->owes & ~WS__CLOSE_TOLD) | WS__DOWN);
+    return 1;
+}
+
+#endif /* WS__RETRIES */
+
+/* ==== >>proxy (private) ============================================================= */
+
+#ifdef WS__PROXIES
+
+/* What buf holds. HTTP: first the request, then the answer in its place. SOCKS5: up to
+   three requests one behind the other, each ending at part[]; answers from WS__SOCKS_IN
+   on. */
+enum {
+    WS__TUNNEL_HTTP,
+    WS__TUNNEL_METHOD,      /* SOCKS5: which method the proxy takes */
+    WS__TUNNEL_LOGIN,       /* are user and password right? */
+    WS__TUNNEL_REPLY        /* is the way open? */
+};
+
+#define WS__SOCKS_IN 1024
+
+/* [scheme://][user:password@]host[:port][/] of a proxy. */
+static int ws__proxy_parse(const char *text, ws_url *url, ws__url_why *why)
+{
+    ws_str rest = ws__cstr(text);
+    size_t i;
+
+    memset(url, 0, sizeof *url);
+    for (i = 0; i < rest.size; i++)
+        if (text[i] < 0x21 || text[i] > 0x7E)
+            return ws__url_fault(why, "proxy: a space, or a character to percent-encode",
+                                 i);
+    for (i = 0; i + 3 <= rest.size && memcmp(text + i, "://", 3); i++) {}
+    url->scheme = ws__cstr("http");
+    if (i + 3 <= rest.size) {
+        url->scheme = ws__str(text, i);
+        rest = ws__str(text + i + 3, rest.size - i - 3);
+    }
+    url->port = 1080;
+    url->secure = (uint8_t)ws_str_is(url->scheme, "https");
+    if (url->secure || ws_str_is(url->scheme, "http"))
+        url->port = url->secure ? 443 : 80;
+    else if (!ws_str_is(url->scheme, "socks5") && !ws_str_is(url->scheme, "socks5h"))
+        return ws__url_fault(why, "proxy: scheme is not http, https, socks5 or socks5h",
+                             0);
+    if (rest.size && rest.data[rest.size - 1] == '/')
+        rest.size--;
+    for (i = 0; i < rest.size; i++)
+        if (strchr("/?#", rest.data[i]))
+            return ws__url_fault(why, "proxy: a path", i);
+    if (!ws__url_authority(rest, url))
+        return 0;
+    return ws__url_fault(why,
+                         url->host.size ? "proxy: port" : "proxy: host, user or password",
+                         0);
+}
+
+/* Greeting, login, request (RFC 1928 3, RFC 1929 2, RFC 1928 4). */
+static int ws__socks_write(ws_tunnel *tunnel, const ws_url *proxy, ws_str host,
+                           uint16_t port)
+{
+    uint8_t *at = (uint8_t *)tunnel->buf, ip[16];
+    ptrdiff_t user, password;
+    int auth = proxy->user.data != NULL;
+
+    *at++ = 5;
+    *at++ = auth ? 2 : 1;
+    *at++ = 0;
+    if (auth)
+        *at++ = 2;
+    tunnel->part[0] = tunnel->end = (uint32_t)(at - (uint8_t *)tunnel->buf);
+    if (auth) {
+        ws__text words = ws__text_in(tunnel->text, sizeof tunnel->text);
+        ws__puts(&words, "SOCKS5: user and password have 1 to 255 bytes");
+        user = ws__unescape(proxy->user, 0, 1, (char *)at + 2, 255);
+        if (user <= 0)
+            return WS_ERR_ARGUMENT;
+        password = ws__unescape(proxy->password, 0, 1, (char *)at + 3 + user, 255);
+        if (password < 0)
+            return WS_ERR_ARGUMENT;
+        *tunnel->text = 0;
+        at[0] = 1;
+        at[1] = (uint8_t)user;
+        at[2 + user] = (uint8_t)password;
+        at += 3 + user + password;
+    }
+    tunnel->part[1] = (uint32_t)(at - (uint8_t *)tunnel->buf);
+    memcpy(at, "\5\1\0", 3);
+    at += 3;
+    if (ws__ipv4_parse(host, ip)) {
+        *at++ = 1;
+        memcpy(at, ip, 4);
+        at += 4;
+    } else if (ws__ipv6_parse(host, ip)) {
+        *at++ = 4;
+        memcpy(at, ip, 16);
+        at += 16;
+    } else {
+        *at++ = 3;
+        *at++ = (uint8_t)host.size;
+        memcpy(at, host.data, host.size);
+        at += host.size;
+    }
+    ws__put16(at, port);
+    tunnel->part[2] = (uint32_t)(at + 2 - (uint8_t *)tunnel->buf);
+    tunnel->stage = WS__TUNNEL_METHOD;
+    return 0;
+}
+
+/* A host that may stand in front of ":port". */
+static int ws__host_valid(ws_str host)
+{
+    uint8_t ip[16];
+    size_t i;
+
+    if (!host.size || host.size > 255)
+        return 0;
+    if (ws__find(host, 0, ':') < host.size)
+        return ws__ipv6_parse(host, ip);
+    for (i = 0; i < host.size; i++)
+        if (host.data[i] < 0x21 || host.data[i] > 0x7E || ws__url_odd(host.data[i]) ||
+            strchr("/?#%,", host.data[i]))
+            return 0;
+    return 1;
+}
+
+/* headers or lines: more for CONNECT, either may be NULL. */
+static int ws__tunnel_begin(ws_tunnel *tunnel, const ws_url *proxy, ws_str host,
+                            uint16_t port, const ws_header *headers, const char *lines)
+{
+    static const char login[] = "Proxy-Authorization";
+    int i, ipv6 = ws__find(host, 0, ':') < host.size;
+    ws__text words = ws__text_in(tunnel->buf, sizeof tunnel->buf);
+
+    if (!ws__host_valid(host) || !port)
+        return WS_ERR_ARGUMENT;
+    if (!proxy->secure && !ws_str_is(proxy->scheme, "http"))
+        return ws__socks_write(tunnel, proxy, host, port);
+    for (i = 0; i < 2; i++) {
+        ws__puts(&words, i ? " HTTP/1.1\r\nHost: " : "CONNECT ");
+        ws__puts(&words, ipv6 ? "[" : "");
+        ws__put(&words, host.data, host.size);
+        ws__puts(&words, ipv6 ? "]:" : ":");
+        ws__put_number(&words, port);
+    }
+    ws__puts(&words, "\r\n");
+    if (!ws__has_header(headers, login) && !ws__lines_have(ws__cstr(lines), login) &&
+        ws__put_basic(&words, login, proxy))
+        return WS_ERR_ARGUMENT;
+    ws__put_lines(&words, headers);
+    if (lines)
+        ws__puts(&words, lines);
+    ws__puts(&words, "\r\n");
+    tunnel->end = (uint32_t)(words.at - tunnel->buf);
+    return words.cut ? WS_ERR_ARGUMENT : 0;
+}
+
+WS_API int ws_tunnel_init(ws_tunnel *tunnel, const char *proxy, const char *host,
+                          uint16_t port, const ws_header *headers)
+{
+    ws_url url;
+
+    if (!tunnel)
+        return WS_ERR_ARGUMENT;
+    memset(tunnel, 0, sizeof *tunnel);
+    tunnel->result = proxy ? ws__proxy_parse(proxy, &url, NULL) : WS_ERR_ARGUMENT;
+    if (!tunnel->result && !ws__headers_own(headers, 0))
+        tunnel->result = WS_ERR_ARGUMENT;
+    if (!tunnel->result)
+        tunnel->result = ws__tunnel_begin(tunnel, &url, ws__cstr(host), port, headers,
+                                          NULL);
+    return tunnel->result;
+}
+
+WS_API const void *ws_tunnel_output(const ws_tunnel *tunnel, size_t *n)
+{
+    *n = tunnel && !tunnel->result ? tunnel->end - tunnel->pos : 0;
+    return tunnel ? tunnel->buf + tunnel->pos : "";
+}
+
+WS_API void ws_tunnel_output_done(ws_tunnel *tunnel, size_t n)
+{
+    if (tunnel && n <= tunnel->end - tunnel->pos)
+        tunnel->pos += (uint32_t)n;
+}
+
+/* number < 0: none. */
+static void ws__tunnel_fail(ws_tunnel *tunnel, const char *text, int number)
+{
+    ws__text words = ws__text_in(tunnel->text, sizeof tunnel->text);
+
+    tunnel->result = WS_ERR_PROXY;
+    ws__puts(&words, text);
+    if (number >= 0)
+        ws__put_number(&words, (uint64_t)number);
+}
+
+/* One more byte of the answer to CONNECT is in buf. Whatever body a success announces is
+   not there (RFC 9110 9.3.6). */
+static void ws__tunnel_http(ws_tunnel *tunnel)
+{
+    ws_str head = ws__str(tunnel->buf, tunnel->got), version, reason;
+    int size;
+
+    /* of interim answers, too */
+    tunnel->scan.max_size = WS_TUNNEL_SIZE - tunnel->part[0];
+    size = WS_ERR_HEAD_SYNTAX;
+    if (ws__http_begins(tunnel->buf, tunnel->scan.scanned, tunnel->got))
+        size = ws__head_scan(&tunnel->scan, tunnel->buf, tunnel->got, 1);
+    if (!size)
+        return;
+    if (size == WS_ERR_HEAD_SIZE || size == WS_ERR_HEAD_FIELDS) {
+        ws__tunnel_fail(tunnel, "proxy's answer is too large", -1);
+    } else if (size < 0 || ws_head_answer(head, &version, &tunnel->status, &reason) ||
+               version.data[5] != '1') {
+        tunnel->status = 0;
+        ws__tunnel_fail(tunnel, "proxy's answer is not HTTP", -1);
+    } else if (tunnel->status / 100 == 1 && tunnel->status != 101) {
+        memset(&tunnel->scan, 0, sizeof tunnel->scan);    /* an interim answer */
+        tunnel->status = 0;
+        tunnel->part[0] += tunnel->got;
+        tunnel->got = 0;
+        if (tunnel->part[0] == WS_TUNNEL_SIZE)
+            ws__tunnel_fail(tunnel, "proxy's answer is too large", -1);
+    } else {
+        tunnel->head_size = tunnel->got;
+        if (tunnel->status / 100 == 2)
+            tunnel->result = 1;
+        else
+            ws__tunnel_fail(tunnel, "proxy answered ", tunnel->status);
+    }
+}
+
+/* The bytes of the reply to a SOCKS5 request, as far as they tell (RFC 1928 6). */
+static uint32_t ws__socks_reply_size(const uint8_t *p, uint32_t got)
+{
+    if (got < 5)
+        return 5;
+    return p[3] == 1 ? 10u : p[3] == 4 ? 22u : 7u + p[4];
+}
+
+static void ws__socks_reply(ws_tunnel *tunnel, const uint8_t *p)
+{
+    static const char *const replies[] = {
+        "", "general failure", "not allowed", "network unreachable", "host unreachable",
+        "connection refused", "TTL expired", "command not supported",
+            "address not supported"
+    };
+    char text[48] = "SOCKS5 proxy: ";
+
+    if (tunnel->got >= 2 && p[1]) {
+        tunnel->status = p[1];
+        if (p[1] > 8) {
+            ws__tunnel_fail(tunnel, "SOCKS5 proxy: reply ", p[1]);
+            return;
+        }
+        memcpy(text + 14, replies[p[1]], strlen(replies[p[1]]) + 1);
+        ws__tunnel_fail(tunnel, text, -1);
+    } else if ((tunnel->got >= 3 && p[2]) ||
+               (tunnel->got >= 4 && p[3] != 1 && p[3] != 3 && p[3] != 4)) {
+        ws__tunnel_fail(tunnel, "proxy's answer is not SOCKS5", -1);
+    } else if (tunnel->got == ws__socks_reply_size(p, tunnel->got)) {
+        tunnel->result = 1;
+    }
+}
+
+/* One more byte from a SOCKS5 proxy. */
+static void ws__tunnel_socks(ws_tunnel *tunnel)
+{
+    const uint8_t *p = (const uint8_t *)tunnel->buf + WS__SOCKS_IN;
+    int login = tunnel->stage == WS__TUNNEL_LOGIN,
+        can = tunnel->part[1] > tunnel->part[0];
+
+    if (p[0] != 5 && !(login && p[0] == 1)) {
+        ws__tunnel_fail(tunnel, "proxy's answer is not SOCKS5", -1);
+        return;
+    }
+    if (tunnel->stage == WS__TUNNEL_REPLY) {
+        ws__socks_reply(tunnel, p);
+        return;
+    }
+    if (tunnel->got < 2)
+        return;
+    tunnel->got = 0;
+    if (login && p[1]) {
+        ws__tunnel_fail(tunnel, "SOCKS5 proxy: wrong user or password", -1);
+    } else if (!login && p[1] == 2 && can) {
+        tunnel->stage = WS__TUNNEL_LOGIN;
+        tunnel->end = tunnel->part[1];
+    } else if (login || !p[1]) {
+        tunnel->stage = WS__TUNNEL_REPLY;
+        tunnel->pos = tunnel->part[1];
+        tunnel->end = tunnel->part[2];
+    } else {
+        ws__tunnel_fail(tunnel, "SOCKS5 proxy wants another way to log in", -1);
+    }
+}
+
+WS_API size_t ws_tunnel_feed(ws_tunnel *tunnel, const void *data, size_t n)
+{
+    const char *p = (const char *)data;
+    size_t i = 0;
+
+    while (tunnel && i < n && !tunnel->result && tunnel->pos == tunnel->end) {
+        int socks = tunnel->stage != WS__TUNNEL_HTTP;
+        tunnel->buf[(socks ? WS__SOCKS_IN : 0) + tunnel->got++] = p[i++];
+        if (socks)
+            ws__tunnel_socks(tunnel);
+        else
+            ws__tunnel_http(tunnel);
+    }
+    return i;
+}
+
+WS_API void ws_tunnel_feed_end(ws_tunnel *tunnel)
+{
+    if (tunnel && !tunnel->result)
+        ws__tunnel_fail(tunnel, "proxy ended the connection", -1);
+}
+
+#ifdef WS__DIALS
+
+/* ---- through a proxy ---- */
+
+/* Is host:port in no_proxy: "*", "example.org" with all below it, either with a port? */
+static int ws__no_proxy(const ws_url *url, const char *names)
+{
+    ws_str list = ws__cstr(names), item;
+
+    while (ws_list_next(&list, &item)) {
+        uint16_t port = url->port;
+        size_t colon = item.size, n;
+        while (colon && ws__is_digit(item.data[colon - 1]))
+            colon--;
+        if (colon && colon < item.size && item.data[colon - 1] == ':' &&
+            (ws__find(item, 0, ':') == colon - 1 || item.data[colon - 2] == ']')) {
+            if (ws__url_port(item.data + colon, item.size - colon, &port))
+                continue;
+            item.size = colon - 1;
+        }
+        if (port != url->port)
+            continue;
+        if (item.size == 1 && *item.data == '*')
+            return 1;
+        if (item.size > 1 && item.data[0] == '[')
+            item = ws__str(item.data + 1, item.size - 2);
+        if (item.size > 1 && item.data[0] == '*' && item.data[1] == '.')
+            item = ws__str(item.data + 1, item.size - 1);
+        if (item.size && item.data[0] == '.')
+            item = ws__str(item.data + 1, item.size - 1);
+        n = url->host.size;
+        if (!item.size || item.size > n)
+            continue;
+        if (item.size < n && (url->ipv6 || url->host.data[n - item.size - 1] != '.'))
+            continue;
+        if (ws__same_text(item, ws__str(url->host.data + n - item.size, item.size)))
+            return 1;
+    }
+    return 0;
+}
+
+/* A variable of the environment, or NULL. On Windows, where getenv counts as unsafe, it
+   is a copy that lasts until the next one. */
+static const char *ws__env(ws_conn *conn, const char *name)
+{
+#ifdef _WIN32
+    ws__dial *d = conn->dial;
+    DWORD n = GetEnvironmentVariableA(name, NULL, 0);
+
+    ws__free(conn->cfg, d->env, d->env_size);
+    d->env = n ? (char *)ws__alloc(conn->cfg, n) : NULL;
+    d->env_size = n;
+    return d->env && GetEnvironmentVariableA(name, d->env, n) < n ? d->env : NULL;
+#else
+    (void)conn;
+    return getenv(name);
+#endif
+}
+
+/* The proxy that the environment names for url, or NULL. HTTP_PROXY does not count: in a
+   CGI program it is a header of somebody's request. */
+static const char *ws__proxy_named(ws_conn *conn, const ws_url *url)
+{
+    static const char *const names[] = {
+        "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"
+    };
+    const char *no = ws__env(conn, "no_proxy"), *proxy = NULL;
+    int i = url->secure ? 1 : 0;
+
+    if (!no)
+        no = ws__env(conn, "NO_PROXY");
+    if (ws__no_proxy(url, no))
+        return NULL;
+#ifdef _WIN32
+    if (!i && ws__env(conn, "REQUEST_METHOD"))
+        i = 3;      /* names have no case there */
+#endif
+    for (; i < 5 && (!proxy || !*proxy); i += i ? 1 : 3)
+        proxy = ws__env(conn, names[i]);
+    return proxy && *proxy ? proxy : NULL;
+}
+
+#ifndef _WIN32
+
+WS__PRIVATE const char *ws__proxy_env(const ws_url *url)
+{
+    return ws__proxy_named(NULL, url);
+}
+
+#endif
+
+/* Makes conn->dial->tunnel if url is to be reached through a proxy; fills proxy. */
+WS__APART int ws__dial_proxy(ws_conn *conn, const ws_url *url, ws_url *proxy,
+                             const char **why)
+{
+    const char *text = conn->cfg->set.proxy,
+        *lines = conn->cfg->lines + strlen(conn->cfg->lines) + 1;
+    ws__url_why bad;
+    ws_tunnel *tunnel;
+
+    if (text && !strcmp(text, "env"))
+        text = ws__proxy_named(conn, url);
+    if (!text || !*text)
+        return 0;
+    if (ws__is_fixed(conn))
+        return WS_ERR_ARGUMENT;
+    if (ws__proxy_parse(text, proxy, &bad)) {
+        *why = bad.words;
+        return WS_ERR_URL;
+    }
+    tunnel = (ws_tunnel *)ws__alloc(conn->cfg, sizeof *tunnel);
+    if (!tunnel)
+        return WS_ERR_MEMORY;
+    memset(tunnel, 0, sizeof *tunnel);
+    conn->dial->tunnel = tunnel;
+    conn->dial->proxy_tls = proxy->secure;
+    if (proxy->secure)
+        tunnel->result = ws__tls_ready(conn, why);
+    if (!tunnel->result)
+        tunnel->result = ws__tunnel_begin(tunnel, proxy, ws__url_host(url), url->port,
+                                          NULL, lines);
+    if (*tunnel->text)
+        *why = tunnel->text;
+    return tunnel->result;
+}
+
+/* Shows the proxy's answer where a server's refusal would stand. */
+static void ws__proxy_refused(ws_conn *conn)
+{
+    ws_tunnel *tunnel = conn->dial->tunnel;
+
+    ws__fail_with(conn, tunnel->result, tunnel->text);
+    ws__client_of(conn)->status = (uint16_t)tunnel->status;
+    if (tunnel->head_size &&
+        !ws__rx_append(conn, (uint8_t *)tunnel->buf, tunnel->head_size)) {
+        conn->rx->head_at = (uint32_t)conn->rx->pos;
+        conn->rx->head_size = tunnel->head_size;
+        conn->rx->pos = conn->rx->len;
+        conn->owes |= WS__HEAD_HELD;
+    }
+    ws__dial_free(conn);
+}
+
+/* Reads what the proxy says. What follows its answer stays in the socket, for whoever is
+   next: the handshake. TLS shows nothing ahead, and is cheap to ask for one byte. */
+static ptrdiff_t ws__tunnel_read(ws_conn *conn, char *in, size_t n)
+{
+    ptrdiff_t got;
+
+    if (ws__io(conn)) {
+        got = ws__read(conn, in, 1);
+        if (got > 0)
+            ws_tunnel_feed(conn->dial->tunnel, in, 1);
+        return got;
+    }
+    got = ws__was_read(conn, ws__sock_read(conn->fd, in, n, MSG_PEEK));
+    if (got > 0) {
+        size_t used = ws_tunnel_feed(conn->dial->tunnel, in, (size_t)got);
+        ws__sock_read(conn->fd, in, used, 0);
+    }
+    return got;
+}
+
+WS__APART void ws__dial_tunnel(ws_conn *conn)
+{
+    ws_tunnel *tunnel = conn->dial->tunnel;
+    char in[256];
+
+    while (!tunnel->result) {
+        size_t n;
+        const void *out = ws_tunnel_output(tunnel, &n);
+        ptrdiff_t got = n ? ws__write(conn, out, n)
+                          : ws__tunnel_read(conn, in, sizeof in);
+        if (got == WS_IO_WANT_READ || got == WS_IO_WANT_WRITE)
+            return;
+        if (got <= 0 && ws__io_why(conn)) {
+            ws__dial_failed(conn, WS_ERR_TLS, ws__io_why(conn));
+            return;
+        }
+        if (got <= 0)
+            ws_tunnel_feed_end(tunnel);
+        else if (n)
+            ws_tunnel_output_done(tunnel, (size_t)got);
+    }
+    if (tunnel->result < 0)
+        ws__proxy_refused(conn);
+    else
+        ws__dial_done(conn);
+}
+
+#endif /* WS__DIALS */
+
+#endif /* WS__PROXIES */
+
+/* ==== >>listen (private) ============================================================ */
+
+#ifdef WS__LISTENS
+
+/* ---- accepting ---- */
+
+static int ws__accept(ws__sock listener, ws__sock *out)
+{
+#ifdef WS__LINUX_CALLS
+    *out = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return *out == WS__NO_SOCK ? -1 : 0;
+#else
+    *out = accept(listener, NULL, NULL);
+    if (*out == WS__NO_SOCK)
+        return -1;
+    if (!ws__sock_nonblock(*out))
+        return 0;
+    ws__sock_close(*out);
+    return -1;
+#endif
+}
+
+/* After accept failed: 1 that connection is lost, try the next; 0 none waits; -1
+   descriptors or memory are out. */
+static int ws__accept_fault(void)
+{
+#ifdef _WIN32
+    int e = WSAGetLastError();
+    return e == WSAEWOULDBLOCK ? 0 : e == WSAECONNRESET || e == WSAEINTR ? 1 : -1;
+#else
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+        return 0;
+    switch (errno) {
+    case EINTR: case ECONNABORTED: case EPROTO:
+    case ENETDOWN: case ENETUNREACH: case EHOSTDOWN: case EHOSTUNREACH: case EOPNOTSUPP:
+    case ENOPROTOOPT:           /* Linux: what became of it on the network */
+#ifdef ENONET
+    case ENONET:
+#endif
+        return 1;
+    default:
+        return -1;
+    }
+#endif
+}
+
+static void ws__watch_listeners(ws_loop *loop, int wants)
+{
+    uint32_t i;
+    for (i = 0; i < loop->listener_count; i++) {
+        ws__listener *listener = &loop->listeners[i];
+        if (listener->fd == WS__NO_SOCK)
+            continue;
+        if (!ws__poller_set(loop, listener->fd, WS__KEY_LISTENER(i), listener->wants,
+                            wants))
+            listener->wants = (uint8_t)wants;
+        else if (wants)
+            loop->accept_at = loop->now + 100;
+    }
+}
+
+/* The name of the group that counts the connections of a peer's address: NUL, the
+   listener, 4 bytes of IPv4 or the network's 8 bytes of IPv6. Empty for others. */
+static ws_str ws__address_group(const ws__listener *listener, ws__sock fd, char name[20])
+{
+    struct sockaddr_storage addr;
+    socklen_t size = sizeof addr;
+    size_t at = 1 + sizeof listener->cfg;
+
+    memset(&addr, 0, sizeof addr);
+    if (getpeername(fd, (struct sockaddr *)&addr, &size))
+        return ws__str(name, 0);
+    name[0] = 0;
+    memcpy(name + 1, &listener->cfg, sizeof listener->cfg);
+    if (addr.ss_family == AF_INET) {
+        memcpy(name + at, &((struct sockaddr_in *)(void *)&addr)->sin_addr, 4);
+        return ws__str(name, at + 4);
+    }
+    if (addr.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)&addr;
+        const uint8_t *p = (const uint8_t *)&six->sin6_addr;
+        int v4 = !memcmp(p, ws__mapped, 12);
+        memcpy(name + at, v4 ? p + 12 : p, v4 ? 4 : 8);
+        return ws__str(name, at + (v4 ? 4 : 8));
+    }
+    return ws__str(name, 0);
+}
+
+/* Adds an accepted connection to the loop; NULL when memory is out, and it is closed. */
+static ws_conn *ws__accepted(ws_loop *loop, ws__cfg *cfg, ws__sock fd, ws_str address)
+{
+    ws_conn *conn = ws__new_shared(cfg, 0, WS__IS_DRIVEN);
+
+    if (!conn) {
+        ws__sock_close(fd);
+        return NULL;
+    }
+    conn->fd = fd;
+    conn->loop = loop;
+    conn->life = WS__TICKED;
+    conn->now = (uint32_t)loop->now;
+    ws__core_begins(&conn->core, conn->now);
+    ws__core_wait(&conn->core, conn->now, cfg->set.handshake_timeout);
+    cfg->conns++;
+    if (ws__heap_add(loop, conn) || (address.size && ws__join(conn, address))) {
+        ws__loop_drop(conn);
+        return NULL;
+    }
+    ws__heap_fix(loop, conn);
+    return conn;
+}
+
+/* Over a limit: answered 503 without being heard, by a connection that the listener does
+   not count. */
+static void ws__accept_refuse(ws_loop *loop, ws__listener *listener, ws__sock fd)
+{
+    static const char sorry[] =
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+                                "Retry-After: 5\r\nContent-Length: 0\r\n\r\n";
+    ws_conn *conn;
+
+    if (loop->gone >= WS__LINGER_MAX ||
+        loop->cfg->conns >= WS__LINGER_MAX) {     /* conns:
+                                                                               refused */
+        if (!ws__serves_tls(&listener->cfg->set))
+            send(fd, sorry, sizeof sorry - 1, WS__NO_SIGNAL);
+        ws__sock_end(fd);
+        return;
+    }
+    conn = ws__accepted(loop, loop->cfg, fd, ws__str("", 0));
+    if (!conn)
+        return;
+    conn->user = listener->cfg->set.user;
+    ws__fail(conn, WS_ERR_LIMIT);
+    if (ws__serves_tls(&listener->cfg->set))
+        /* no plain words to a TLS peer */
+        ws__drop_output(conn);
+}
+
+static void ws__loop_accept(ws_loop *loop, ws__listener *listener)
+{
+    const ws_config *set = &listener->cfg->set;
+    char name[20];
+    int i;
+
+    for (i = 0; i < 64 && listener->fd != WS__NO_SOCK; i++) {
+        ws_str address = ws__str(name, 0);
+        ws__sock fd;
+        ws_conn *conn;
+        if (ws__accept(listener->fd, &fd)) {
+            int fault = ws__accept_fault();
+            if (fault > 0)
+                continue;
+            if (!fault)
+                return;
+            ws__watch_listeners(loop, 0);      /* rest a while */
+            loop->accept_at = loop->now + 100;
+            return;
+        }
+        if (listener->port)
+            ws__sock_options(fd);
+        if (set->max_per_address != WS_NO_LIMIT)
+            address = ws__address_group(listener, fd, name);
+        if (listener->cfg->conns >= set->max_connections ||
+            (address.size && ws__group_count(loop, address) >= set->max_per_address)) {
+            ws__accept_refuse(loop, listener, fd);
+            continue;
+        }
+        conn = ws__accepted(loop, listener->cfg, fd, address);
+        if (!conn)
+            continue;
+        if (ws__serves_tls(set))
+            ws__wrap(conn, NULL);
+        ws__watch(loop, conn);
+    }
+}
+
+static void ws__unlisten_all(ws_loop *loop)
+{
+#ifdef WS_NO_SERVER
+    (void)loop;
+#else
+    uint32_t i;
+    for (i = 0; i < loop->listener_count; i++)
+        ws_unlisten(loop, (int)i);
+#endif
+}
+
+/* ---- listening ---- */
+
+/* FreeBSD and Linux then spread connections over the sockets. */
+static int ws__share_port(ws__sock sock)
+{
+#if defined(SO_REUSEPORT_LB)
+    int on = 1;
+    return setsockopt(sock, SOL_SOCKET, SO_REUSEPORT_LB, &on, sizeof on);
+#elif defined(SO_REUSEPORT)
+    int on = 1;
+    return setsockopt(sock, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+#else
+    (void)sock;
+    return -1;
+#endif
+}
+
+/* share: other sockets that ask for it too may listen on the same port. */
+static int ws__bind(ws__sock *out, const struct sockaddr *addr, size_t size, int family,
+                    int share)
+{
+    ws__sock sock = ws__sock_open(family, SOCK_STREAM);
+    int on = 1, off = 0;
+
+    if (sock == WS__NO_SOCK)
+        return -1;
+#ifdef _WIN32   /* SO_REUSEADDR would let any program take the port from us, and so does
+                   neither */
+    setsockopt(sock, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&on, sizeof on);
+#else
+    if (family != AF_UNIX)
+        setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+#endif
+    if (family == AF_INET6)
+        setsockopt(sock, IPPROTO_IPV6, IPV6_V6ONLY, (const char *)&off, sizeof off);
+    if ((share && ws__share_port(sock)) ||
+        bind(sock, addr, (socklen_t)size) || listen(sock, 1024)) {
+        ws__sock_close(sock);
+        return -1;
+    }
+    *out = sock;
+    return 0;
+}
+
+/* The port that sock got, 0 for a unix socket; negative when the system does not tell. */
+WS__APART int ws__bound_port(ws__sock sock)
+{
+    struct sockaddr_storage addr;
+    socklen_t n = sizeof addr;
+
+    memset(&addr, 0, sizeof addr);
+    if (getsockname(sock, (struct sockaddr *)&addr, &n))
+        return WS_ERR_LISTEN;
+    if (addr.ss_family == AF_INET)
+        return ntohs(((struct sockaddr_in *)(void *)&addr)->sin_port);
+    if (addr.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)(void *)&addr)->sin6_port);
+    return 0;
+}
+
+/* out[0] listens on every address of IPv6: does out[1] on IPv4, if the system (OpenBSD)
+   needs two sockets for that? 0, or -1: the port is taken there. */
+WS__APART int ws__bind_twin(ws__sock out[2], int share)
+{
+    struct sockaddr_in addr;
+    int only = 0, port = ws__bound_port(out[0]);
+    socklen_t n = sizeof only;
+
+    if (getsockopt(out[0], IPPROTO_IPV6, IPV6_V6ONLY, (char *)&only, &n) || !only)
+        return 0;
+    memset(&addr, 0, sizeof addr);
+    addr.sin_family = AF_INET;
+    addr.sin_port = htons((uint16_t)port);
+    if (!ws__bind(&out[1], (struct sockaddr *)&addr, sizeof addr, AF_INET, share))
+        return 0;
+    ws__sock_close(out[0]);
+    out[0] = WS__NO_SOCK;
+    return -1;
+}
+
+/* Why listening failed: the machine, or the address. */
+static int ws__listen_error(void)
+{
+    return ws__out_of(ws__sock_error()) ? WS_ERR_SYSTEM : WS_ERR_LISTEN;
+}
+
+WS__APART int ws__listen_tcp(const char *address, int share, ws__sock out[2])
+{
+    struct addrinfo hints, *all, *info;
+    const char *port;
+    char host[256];
+    int pass, tries, half = 0, r = -1;
+
+    if (ws__split_address(address, host, sizeof host, &port))
+        return WS_ERR_ARGUMENT;
+    memset(&hints, 0, sizeof hints);
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_PASSIVE;
+#ifndef _WIN32
+    errno = 0;
+#endif
+    r = getaddrinfo(*host ? host : NULL, port, &hints, &all);
+    if (r)
+        return ws__lookup_fault(r);
+    r = -1;
+    /* no host: IPv6 takes both */
+    for (pass = *host ? 1 : 0; r && !half && pass < 2; pass++)
+        for (info = all; r && !half && info; info = info->ai_next)
+            for (tries = 0; r && tries < 8 &&
+                 (pass || info->ai_family == AF_INET6); tries++) {
+                r = ws__bind(out, info->ai_addr, info->ai_addrlen, info->ai_family,
+                             share);
+                if (r || pass)
+                    break;
+                r = half = ws__bind_twin(out, share); /* port 0 gives another next time */
+            }
+    freeaddrinfo(all);
+    return r ? ws__listen_error() : 0;
+}
+
+#ifdef _WIN32
+
+static int ws__listen_unix(ws_loop *loop, const char *path, ws__listener *listener,
+                           ws__sock *out, const char **why)
+{
+    (void)loop;
+    (void)path;
+    (void)listener;
+    (void)out;
+    *why = "no unix sockets on this system";
+    return WS_ERR_LISTEN;
+}
+
+static void ws__unix_end(ws_loop *loop, ws__listener *listener)
+{
+    (void)loop;
+    (void)listener;
+}
+
+#else
+
+/* Does a dead server's socket stand in the way? Nothing else may be taken away; *why says
+   what it is. */
+static int ws__unix_is_stale(const struct sockaddr_un *addr, size_t size,
+                             const char **why)
+{
+    struct stat file;
+    int probe, refused;
+
+    *why = "a file that is no socket stands there";
+    if (lstat(addr->sun_path, &file) || !S_ISSOCK(file.st_mode))
+        return 0;
+    probe = ws__sock_open(AF_UNIX, SOCK_STREAM);
+    refused = probe >= 0 &&
+        ws__sock_connect(probe, (const struct sockaddr *)addr, size) &&
+              errno == ECONNREFUSED;
+    *why = probe < 0 ? strerror(errno) : "another server listens there";
+    if (probe >= 0)
+        close(probe);
+    return refused;
+}
+
+WS__APART int ws__listen_unix(ws_loop *loop, const char *path, ws__listener *listener,
+                              ws__sock *out, const char **why)
+{
+    struct sockaddr_un addr;
+    struct stat file;
+    size_t size, n = strlen(path) + 1;
+    int r;
+
+    if (ws__unix_address(&addr, &size, ws__cstr(path)))
+        return WS_ERR_ARGUMENT;
+    r = ws__bind(out, (struct sockaddr *)&addr, size, AF_UNIX, 0);
+    if (r && errno == EADDRINUSE && *addr.sun_path) {
+        if (!ws__unix_is_stale(&addr, size, why))
+            return WS_ERR_LISTEN;
+        *why = NULL;
+        if (!unlink(path))
+            r = ws__bind(out, (struct sockaddr *)&addr, size, AF_UNIX, 0);
+    }
+    if (r)
+        return ws__listen_error();
+    if (!*addr.sun_path || lstat(path, &file))
+        return 0;
+    listener->device = (uint64_t)file.st_dev;
+    listener->inode = (uint64_t)file.st_ino;
+    listener->path = (char *)ws__alloc(loop->cfg, n);
+    if (listener->path)
+        memcpy(listener->path, path, n);
+    return 0;
+}
+
+/* Takes away the file of a listener, if it is still ours. */
+static void ws__unix_end(ws_loop *loop, ws__listener *listener)
+{
+    struct stat file;
+
+    if (!listener->path)
+        return;
+    if (loop->process == ws__process() && !lstat(listener->path, &file) &&
+        S_ISSOCK(file.st_mode) &&
+        listener->device == (uint64_t)file.st_dev &&
+        listener->inode == (uint64_t)file.st_ino)
+        unlink(listener->path);
+    ws__free(loop->cfg, listener->path, strlen(listener->path) + 1);
+    listener->path = NULL;
+}
+
+#endif /* _WIN32 */
+
+static int ws__listener_add(ws_loop *loop, const ws__listener *listener)
+{
+    size_t old = loop->listener_count * sizeof *listener;
+    ws__listener *bigger;
+    uint32_t i;
+
+    for (i = 0; i < loop->listener_count; i++)
+        if (loop->listeners[i].fd == WS__NO_SOCK) {
+            loop->listeners[i] = *listener;
+            return (int)i;
+        }
+    bigger = (ws__listener *)ws__alloc(loop->cfg, old + sizeof *listener);
+    if (!bigger)
+        return WS_ERR_MEMORY;
+    if (old)
+        memcpy(bigger, loop->listeners, old);
+    ws__free(loop->cfg, loop->listeners, old);
+    loop->listeners = bigger;
+    bigger[loop->listener_count] = *listener;
+    return (int)loop->listener_count++;
+}
+
+/* What is wrong with a listener's configuration: 0, or the error with its field, or
+   *why. */
+static int ws__listen_fault(const ws_config *cfg, const char **why, char room[96])
+{
+    const int role = WS__OF_SERVER | WS__OF_LISTENER;
+    int r = cfg ? ws__config_fault(cfg, role) : 0;
+
+    *why = r ? ws__fault_words(r, cfg, role, room) : NULL;
+    if (r || !cfg)
+        return r;
+    if (cfg->memory)
+        *why = "memory";
+    if (cfg->io.read)
+        *why = "io";
+    return *why ? WS_ERR_ARGUMENT : ws__tls_serves(cfg->tls, why);
+}
+
+/* Makes a bound socket a listener with configuration cfg: its number, or the error. */
+static int ws__listener_start(ws_loop *loop, ws__sock fd, ws__cfg *cfg)
+{
+    int port = ws__bound_port(fd), r;
+    ws__listener listener;
+
+    if (port < 0)
+        return port;
+    memset(&listener, 0, sizeof listener);
+    listener.fd = fd;
+    listener.port = (uint16_t)port;
+    listener.wants = WS_WANT_READ;
+    listener.cfg = cfg;
+    listener.twin = -1;
+    r = ws__listener_add(loop, &listener);
+    if (r < 0)
+        return r;
+    if (ws__poller_set(loop, fd, WS__KEY_LISTENER(r), WS__UNWATCHED, WS_WANT_READ)) {
+        loop->listeners[r].fd = WS__NO_SOCK;
+        return WS_ERR_POLLER;
+    }
+    cfg->refs++;
+    return r;
+}
+
+WS_API int ws_listen(ws_loop *loop, const char *address, const ws_config *cfg)
+{
+    ws__sock fd[2] = { WS__NO_SOCK, WS__NO_SOCK };
+    ws__listener file;          /* of a unix socket: its path and what identifies it */
+    ws__cfg *kept;
+    const char *why;
+    char text[32], room[96];
+    int r, twin = -1, share = cfg && cfg->reuse_port;
+
+    if (!loop || !address)
+        return WS_ERR_ARGUMENT;
+    if (loop->stopping)
+        return ws__loop_error(loop, WS_ERR_STATE, address, NULL);
+    memset(&file, 0, sizeof file);
+    r = ws__listen_fault(cfg, &why, room);
+    if (r)
+        return ws__loop_error(loop, r, address, why);
+    why = NULL;
+    if (strncmp(address, "unix:", 5))
+        r = ws__listen_tcp(address, share, fd);
+    else
+        r = ws__listen_unix(loop, address + 5, &file, fd, &why);
+    if (r == WS_ERR_ARGUMENT)
+        why = "host:port or unix:/path is expected";
+    if (!why && (r == WS_ERR_LISTEN || r == WS_ERR_SYSTEM))
+        why = ws__sock_why(ws__sock_error(), text);
+    if (r)
+        return ws__loop_error(loop, r, address, why);
+    kept = ws__cfg_from(cfg, NULL, ws__loop_from(loop, cfg));
+    r = kept ? ws__listener_start(loop, fd[0], kept) : WS_ERR_MEMORY;
+    if (r >= 0 && fd[1] != WS__NO_SOCK)
+        twin = ws__listener_start(loop, fd[1], kept);
+    if (r >= 0) {
+        loop->listeners[r].twin = twin;
+        loop->listeners[r].path = file.path;
+        loop->listeners[r].device = file.device;
+        loop->listeners[r].inode = file.inode;
+    } else {
+        ws__unix_end(loop, &file);
+        ws__sock_close(fd[0]);
+    }
+    if (twin < 0 && fd[1] != WS__NO_SOCK) {
+        ws__sock_close(fd[1]);
+        if (r >= 0)
+            ws_unlisten(loop, r);
+        if (r >= 0)
+            r = twin;
+    }
+    if (r >= 0)
+        ws__loop_share(loop, kept);
+    if (kept)
+        ws__cfg_release(kept);
+    return r < 0 ? ws__loop_error(loop, r, address, NULL) : r;
+}
+
+WS_API int ws_listen_port(const ws_loop *loop, int listener)
+{
+    if (!loop || listener < 0 || (uint32_t)listener >= loop->listener_count)
+        return WS_ERR_ARGUMENT;
+    return loop->listeners[listener].port;
+}
+
+WS_API int ws_listen_tls(ws_loop *loop, int listener, ws_tls *tls)
+{
+    ws_config *set;
+    const char *why;
+    int r;
+
+    if (!loop || listener < 0 || (uint32_t)listener >= loop->listener_count || !tls ||
+        loop->listeners[listener].fd == WS__NO_SOCK ||
+        !loop->listeners[listener].cfg->set.tls)
+        return WS_ERR_ARGUMENT;
+    r = ws__tls_serves(tls, &why);
+    if (r)
+        return ws__loop_error(loop, r, why, NULL);
+    set = &loop->listeners[listener].cfg->set;
+    tls = ws__tls_hold(tls);
+    ws__tls_drop(set->tls);
+    set->tls = tls;
+    return 0;
+}
+
+WS_API void ws_unlisten(ws_loop *loop, int listener)
+{
+    ws__listener *s;
+
+    if (!loop || listener < 0 || (uint32_t)listener >= loop->listener_count)
+        return;
+    s = &loop->listeners[listener];
+    if (s->fd == WS__NO_SOCK)
+        return;
+    ws_unlisten(loop, s->twin);
+    ws__poller_drop(loop, s->fd);
+    ws__unix_end(loop, s);
+    ws__sock_close(s->fd);
+    s->fd = WS__NO_SOCK;
+    ws__cfg_release(s->cfg);
+}
+
+#endif /* WS__LISTENS */
+
+/* ==== >>deflate (private) =========================================================== */
+
+#if WS__EXTENDS
+
+#ifdef WS_USE_ZLIB
+
+/* zlib takes its memory from the rest of the state's block, and never gives any back. */
+typedef struct ws__zlib {
+    z_stream z;
+    uint8_t *at, *end;
+} ws__zlib;
+
+static void *ws__zlib_alloc(void *user, unsigned items, unsigned size)
+{
+    ws__zlib *zlib = (ws__zlib *)user;
+    size_t n = ((size_t)items * size + 15) / 16 * 16;
+    uint8_t *p = zlib->at;
+
+    if (n > (size_t)(zlib->end - p))
+        return NULL;
+    zlib->at += n;
+    return p;
+}
+
+static void ws__zlib_free(void *user, void *p)
+{
+    (void)user;
+    (void)p;
+}
+
+static void ws__zlib_begin(ws__zlib *zlib, size_t size)
+{
+    memset(zlib, 0, sizeof *zlib);
+    zlib->at = (uint8_t *)(zlib + 1);
+    zlib->end = (uint8_t *)zlib + size;
+    zlib->z.zalloc = ws__zlib_alloc;
+    zlib->z.zfree = ws__zlib_free;
+    zlib->z.opaque = zlib;
+}
+
+#define WS__ZLIB_OWN (sizeof(ws__zlib) + 8192)      /* its small objects: 6 and 7 KB */
+
+/* By zconf.h, and a quarter of the second for a way newer versions may be built. Told 8
+   bits, zlib would use 9 and not say so. */
+static size_t ws__zlib_deflate_size(int bits, int mem_level)
+{
+    return bits < 9 ? 0 : WS__ZLIB_OWN + ((size_t)1 << (bits + 2)) +
+                          ((size_t)1 << (mem_level + 9)) + ((size_t)1 << (mem_level + 6));
+}
+
+/* With 9 bits for 8: peers exist whose zlib used 9. */
+static size_t ws__zlib_inflate_size(int bits)
+{
+    return WS__ZLIB_OWN + ((size_t)1 << (bits < 9 ? 9 : bits));
+}
+
+static int ws__zlib_deflate_init(void *state, size_t size, int bits, int mem_level,
+                                 int level)
+{
+    ws__zlib *zlib = (ws__zlib *)state;
+
+    ws__zlib_begin(zlib, size);
+    return deflateInit2(&zlib->z, level, Z_DEFLATED, -bits, mem_level,
+                        Z_DEFAULT_STRATEGY);
+}
+
+static int ws__zlib_inflate_init(void *state, size_t size, int bits)
+{
+    ws__zlib *zlib = (ws__zlib *)state;
+
+    ws__zlib_begin(zlib, size);
+    return inflateInit2(&zlib->z, bits < 9 ? -9 : -bits);
+}
+
+/* Shows zlib the bytes of a step, at most 2^30. */
+static void ws__zlib_show(z_stream *stream, const void *in, size_t in_size, void *out,
+                          size_t out_size)
+{
+    const size_t most = (size_t)1 << 30;
+
+    stream->next_in = (Bytef *)(uintptr_t)in;
+    stream->avail_in = (uInt)(in_size < most ? in_size : most);
+    stream->next_out = (Bytef *)out;
+    stream->avail_out = (uInt)(out_size < most ? out_size : most);
+}
+
+static int ws__zlib_deflate(void *state, const void *in, size_t *in_size, void *out,
+                            size_t *out_size, int flush)
+{
+    z_stream *stream = &((ws__zlib *)state)->z;
+    size_t have = *in_size, room = *out_size;
+    int r;
+
+    ws__zlib_show(stream, in, have, out, room);
+    flush = flush && stream->avail_in == have;
+    r = deflate(stream, flush ? Z_SYNC_FLUSH : Z_NO_FLUSH);
+    if (r != Z_OK && r != Z_BUF_ERROR)
+        return WS_ERR_CODEC;
+    *in_size = (size_t)(stream->next_in - (const Bytef *)in);
+    *out_size = (size_t)(stream->next_out - (Bytef *)out);
+    return flush && !stream->avail_in && stream->avail_out;
+}
+
+static int ws__zlib_inflate(void *state, const void *in, size_t *in_size, void *out,
+                            size_t *out_size)
+{
+    z_stream *stream = &((ws__zlib *)state)->z;
+    int r;
+
+    ws__zlib_show(stream, in, *in_size, out, *out_size);
+    r = inflate(stream, Z_SYNC_FLUSH);
+    *in_size = (size_t)(stream->next_in - (const Bytef *)in);
+    *out_size = (size_t)(stream->next_out - (Bytef *)out);
+    if (r == Z_STREAM_END)
+        return inflateResetKeep(stream) ? (int)WS_ERR_CODEC : 2;
+    /* it stays so: if full, the next call tells */
+    if (r == Z_DATA_ERROR || r == Z_NEED_DICT)
+        return *out_size && !stream->avail_out ? 0 : (int)WS_ERR_DECODE;
+    if (r != Z_OK && r != Z_BUF_ERROR)
+        return WS_ERR_CODEC;
+    /* behind a block (zlib.h) */
+    return stream->avail_out && (stream->data_type & 128);
+}
+
+#endif /* WS_USE_ZLIB */
+
+/* The codec of the settings, NULL if there is none. */
+static const ws_codec *ws__codec(const ws_deflate *deflate)
+{
+#ifdef WS_USE_ZLIB
+    static const ws_codec zlib = {
+        ws__zlib_deflate_size, ws__zlib_inflate_size, ws__zlib_deflate_init,
+        ws__zlib_inflate_init, ws__zlib_deflate, ws__zlib_inflate
+    };
+    return deflate->codec ? deflate->codec : &zlib;
+#else
+    return deflate->codec;
+#endif
+}
+
+/* The most window bits, up to most, that the codec can compress or decompress with; 0:
+   none. */
+static int ws__deflate_bits(const ws_deflate *deflate, int most)
+{
+    while (most > 7 && !(ws__codec(deflate)->deflate_size)(most, deflate->mem_level))
+        most--;
+    return most > 7 ? most : 0;
+}
+
+static int ws__inflate_bits(const ws_deflate *deflate, int most)
+{
+    while (most > 7 && !(ws__codec(deflate)->inflate_size)(most))
+        most--;
+    return most > 7 ? most : 0;
+}
+
+/* What was agreed: bits of our window (0: we do not compress) and of the peer's, and
+   whose messages stand alone. */
+#define WS__DEFLATE_OURS(agreed) ((int)((agreed) & 15))
+#define WS__DEFLATE_THEIRS(agreed) ((int)((agreed) >> 4 & 15))
+#define WS__DEFLATE_OURS_ALONE 256u
+#define WS__DEFLATE_THEIRS_ALONE 512u
+
+static uint32_t ws__deflate_agreed(int ours, int theirs, int ours_alone, int theirs_alone)
+{
+    return (uint32_t)ours | (uint32_t)theirs << 4 |
+        (ours_alone ? WS__DEFLATE_OURS_ALONE : 0) |
+           (theirs_alone ? WS__DEFLATE_THEIRS_ALONE : 0);
+}
+
+static const char *const ws__deflate_names[4] = {
+    "server_no_context_takeover", "client_no_context_takeover",
+    "server_max_window_bits", "client_max_window_bits"
+};
+
+/* Writes parameters: 0 leaves one out, 1 is one without a value. */
+static void ws__deflate_put(char *buf, size_t n, const int value[4])
+{
+    ws__text text = ws__text_in(buf, n);
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        if (!value[i])
+            continue;
+        ws__puts(&text, "; ");
+        ws__puts(&text, ws__deflate_names[i]);
+        if (value[i] == 1)
+            continue;
+        ws__puts(&text, "=");
+        ws__put_number(&text, (uint64_t)value[i]);
+    }
+}
+
+/* Reads parameters, of an offer or of an answer; 0 or -1. */
+static int ws__deflate_get(ws_str params, int offer, int v[4])
+{
+    static const char *const values[] = { "8", "9", "10", "11", "12", "13", "14", "15" };
+    char value[8];
+    ws_str name;
+    int i, k, r;
+
+    memset(v, 0, 4 * sizeof *v);
+    while ((r = ws_param_next(&params, &name, value, sizeof value)) > 0) {
+        for (i = 0; i < 4 && (name.size != strlen(ws__deflate_names[i]) ||
+                              memcmp(name.data, ws__deflate_names[i], name.size)); i++) {}
+        if (i == 4 || v[i])
+            return -1;          /* unknown, or for the second time */
+        for (k = 0; k < 8 && strcmp(value, values[k]); k++) {}
+        v[i] = !*value ? 1 : k < 8 ? k + 8 : -1;
+        if (v[i] < 0 || (i < 2 && v[i] != 1) ||
+            (v[i] == 1 && i >= 2 && !(offer && i == 3)))
+            return -1;
+    }
+    return r;
+}
+
+static int ws__deflate_offer(void *user, int i, char *buf, size_t n)
+{
+    const ws_deflate *deflate = (const ws_deflate *)user;
+    int value[4], ours = ws__deflate_bits(deflate, deflate->client_max_window_bits);
+    int theirs = ws__inflate_bits(deflate, deflate->server_max_window_bits);
+
+    if (i || !theirs)
+        return -1;
+    value[0] = deflate->server_no_context_takeover;
+    value[1] = deflate->client_no_context_takeover;
+    value[2] = theirs < 15 ? theirs : 0;
+    value[3] = !ours ? 0 : ours < 15 ? ours : 1;
+    ws__deflate_put(buf, n, value);
+    return 0;
+}
+
+static int ws__deflate_accept(void *user, ws_str offer, char *answer, size_t n,
+                              uint32_t *agreed)
+{
+    const ws_deflate *deflate = (const ws_deflate *)user;
+    int value[4], ours = deflate->server_max_window_bits,
+        theirs = deflate->client_max_window_bits;
+
+    if (ws__deflate_get(offer, 1, value))
+        return -1;
+    if (value[2] && value[2] < ours)
+        ours = value[2];
+    if (value[3] > 1 && value[3] < theirs)
+        theirs = value[3];
+    ours = ws__deflate_bits(deflate, ours);
+    theirs = ws__inflate_bits(deflate, theirs);
+    if (!ours || !theirs || (theirs < 15 && !value[3]))
+        return -1;
+    value[0] |= deflate->server_no_context_takeover;
+    value[1] |= deflate->client_no_context_takeover;
+    value[2] = value[2] || ours < 15 ? ours : 0;
+    value[3] = theirs < 15 || value[3] > 1 ? theirs : 0;
+    ws__deflate_put(answer, n, value);
+    *agreed = ws__deflate_agreed(ours, theirs, value[0], value[1]);
+    return 0;
+}
+
+static int ws__deflate_confirm(void *user, ws_str answer, uint32_t *agreed)
+{
+    const ws_deflate *deflate = (const ws_deflate *)user;
+    int value[4], ours = ws__deflate_bits(deflate, deflate->client_max_window_bits);
+    int theirs = ws__inflate_bits(deflate, deflate->server_max_window_bits);
+
+    if (ws__deflate_get(answer, 0, value))
+        return -1;
+    if (deflate->server_no_context_takeover && !value[0])
+        return -1;
+    if ((theirs < 15 && !value[2]) || value[2] > theirs || (value[3] && !ours))
+        return -1;
+    if (value[2] && !(ws__codec(deflate)->inflate_size)(value[2]))
+        return -1;
+    if (value[3] && value[3] < ours)
+        ours = ws__deflate_bits(deflate, value[3]); /* 0: we do not compress */
+    *agreed = ws__deflate_agreed(ours, value[2] ? value[2] : 15,
+                                 value[1] | deflate->client_no_context_takeover,
+                                 value[0]);
+    return 0;
+}
+
+/* The codec's state stands behind this. */
+typedef struct ws__deflate_state {
+    uint8_t held[4];           /* encode: bytes that may be the tail, which is not sent */
+    uint8_t count;              /* of them */
+    uint8_t tail;               /* decode: bytes of the tail that were given */
+    uint8_t any;                /* decode: the message has a byte */
+    uint8_t final;              /* decode: so far it ends with a final block */
+    uint8_t unused[8];
+} ws__deflate_state;
+
+static size_t ws__deflate_state_size(void *user, uint32_t agreed, int encode, int *alone)
+{
+    const ws_deflate *deflate = (const ws_deflate *)user;
+    int bits = encode ? WS__DEFLATE_OURS(agreed) : WS__DEFLATE_THEIRS(agreed);
+    const ws_codec *codec = ws__codec(deflate);
+    size_t n = 0;
+
+    if (bits && encode)
+        n = (codec->deflate_size)(bits, deflate->mem_level);
+    else if (bits)
+        n = (codec->inflate_size)(bits);
+    *alone = (agreed & (encode ? WS__DEFLATE_OURS_ALONE : WS__DEFLATE_THEIRS_ALONE)) != 0;
+    return n && n < (size_t)-1 / 4 ? n + sizeof(ws__deflate_state) : 0;
+}
+
+static int ws__deflate_begin(void *user, uint32_t agreed, int encode, void *state)
+{
+    const ws_deflate *deflate = (const ws_deflate *)user;
+    ws__deflate_state *s = (ws__deflate_state *)state;
+    int alone, r;
+    size_t n = ws__deflate_state_size(user, agreed, encode, &alone) - sizeof *s;
+
+    memset(s, 0, sizeof *s);
+    if (encode)
+        r = (ws__codec(deflate)->deflate_init)(s + 1, n, WS__DEFLATE_OURS(agreed),
+                                               deflate->mem_level, deflate->level);
+    else
+        r = (ws__codec(deflate)->inflate_init)(s + 1, n, WS__DEFLATE_THEIRS(agreed));
+    return r ? WS_ERR_CODEC : 0;
+}
+
+/* What was compressed ends with 00 00 FF FF, of the flush; so the last four bytes are
+   always held back, and at the end of the message they are dropped (7.2.1). */
+static int ws__deflate_encode(void *user, void *state, const void *in, size_t *in_size,
+                              void *out, size_t *out_size, int flush)
+{
+    static const uint8_t tail[4] = { 0, 0, 0xFF, 0xFF };
+    const ws_codec *codec = ws__codec((const ws_deflate *)user);
+    ws__deflate_state *s = (ws__deflate_state *)state;
+    uint8_t *to = (uint8_t *)out;
+    size_t have = *in_size, room = *out_size, used = 0, made = s->count;
+    int r = 0;
+
+    memcpy(to, s->held, made);
+    while (!r && made < room && (used < have || flush)) {
+        size_t n = have - used, size = room - made;
+        r = (codec->deflate)(s + 1, (const uint8_t *)in + used, &n, to + made, &size,
+                             flush != 0);
+        if (r < 0 || r > 1 || n > have - used || size > room - made ||
+            (!r && !n && !size) ||
+            (r && (!flush || n < have - used)))
+            return WS_ERR_CODEC;
+        used += n;
+        made += size;
+    }
+    s->count = (uint8_t)(made < 4 ? made : 4);
+    made -= s->count;
+    memcpy(s->held, to + made, s->count);
+    if (r && flush == 2) {
+        if (!s->count)
+            to[made++] = 0;          /* an empty message: 7.2.3.6 */
+        else if (memcmp(s->held, tail, 4))
+            return WS_ERR_CODEC;
+        s->count = 0;
+    }
+    *in_size = used;
+    *out_size = made;
+    return r;
+}
+
+/* The tail is put back behind the message (7.2.2). One without a single byte, which some
+   send for an empty one, is no stream at all; one that a final block ends is whole
+   without it, though 7.2.3.4 wants a byte of 0 there. */
+static int ws__deflate_decode(void *user, void *state, const void *in, size_t *in_size,
+                              void *out, size_t *out_size, int last)
+{
+    static const uint8_t tail[4] = { 0, 0, 0xFF, 0xFF };
+    const ws_codec *codec = ws__codec((const ws_deflate *)user);
+    ws__deflate_state *s = (ws__deflate_state *)state;
+    size_t have = *in_size, room = *out_size, used = 0, made = 0;
+    int r = 0;
+
+    s->any |= have > 0;
+    while (s->any && !(last && used == have && s->final)) {
+        int behind = last && used == have;
+        const uint8_t *from = behind ? tail + s->tail : (const uint8_t *)in + used;
+        size_t left = behind ? 4u - s->tail : have - used, n = left, size = room - made;
+        r = (codec->inflate)(s + 1, from, &n, (uint8_t *)out + made, &size);
+        if (r == WS_ERR_DECODE)
+            *out_size = made + (size < room - made ? size : 0);
+        if (r == WS_ERR_DECODE)
+            return r;
+        if (r < 0 || r > 2 || n > left || size > room - made || (left && !n && !size))
+            return WS_ERR_CODEC;
+        if (!behind)
+            s->final = r == 2;
+        if (behind)
+            s->tail = (uint8_t)(s->tail + n);
+        else
+            used += n;
+        made += size;
+        if (made == room || (used == have && (!last || s->tail == 4)))
+            break;
+    }
+    *in_size = used;
+    *out_size = made;
+    if (!last || used < have)
+        return 0;
+    if (s->any && !s->final && made == room)
+        return 0;
+    if (s->any && !s->final && !r)
+        return WS_ERR_DECODE;    /* it ends inside a block */
+    s->tail = s->any = s->final = 0;
+    return 1;
+}
+
+/* The settings with the defaults filled in. */
+static ws_deflate ws__deflate_settings(const ws_deflate *from)
+{
+    ws_deflate deflate = *from;
+
+    deflate.server_no_context_takeover = deflate.server_no_context_takeover != 0;
+    deflate.client_no_context_takeover = deflate.client_no_context_takeover != 0;
+    if (!deflate.server_max_window_bits)
+        deflate.server_max_window_bits = 15;
+    if (!deflate.client_max_window_bits)
+        deflate.client_max_window_bits = 15;
+    if (!deflate.level)
+        deflate.level = 6;
+    if (!deflate.mem_level)
+        deflate.mem_level = 8;
+    if (!deflate.threshold)
+        deflate.threshold = 1024;
+    return deflate;
+}
+
+/* Do both compress in the same way, once the same was agreed? */
+WS__PRIVATE int ws__deflate_alike(const ws_deflate *a, const ws_deflate *b)
+{
+    return ws__codec(a) == ws__codec(b) && a->level == b->level &&
+        a->mem_level == b->mem_level;
+}
+
+/* 0, or why the settings cannot be. */
+static int ws__deflate_fault(const ws_deflate *from, int client)
+{
+    ws_deflate deflate = ws__deflate_settings(from);
+    int ours = client ? deflate.client_max_window_bits : deflate.server_max_window_bits;
+
+    if (!ws__codec(&deflate))
+        return WS_ERR_NO_CODEC;
+    if (deflate.server_max_window_bits < 8 || deflate.server_max_window_bits > 15 ||
+        deflate.client_max_window_bits < 8 || deflate.client_max_window_bits > 15 ||
+        deflate.level < 1 || deflate.level > 9 || deflate.mem_level < 1 ||
+        deflate.mem_level > 9 ||
+        (from->server_max_window_bits | from->client_max_window_bits) < 0)
+        return WS_ERR_ARGUMENT;
+    return ws__deflate_bits(&deflate, ours) ? 0 : WS_ERR_ARGUMENT;
+}
+
+static ws_extension ws__deflate_extension(ws_deflate *deflate)
+{
+    static const ws_extension plain = {
+        "permessage-deflate", 4, 0, 0, 1, NULL, ws__deflate_offer, ws__deflate_accept,
+        ws__deflate_confirm, ws__deflate_state_size, ws__deflate_begin,
+        ws__deflate_encode, ws__deflate_decode, NULL
+    };
+    ws_extension extension = plain;
+
+    extension.required = deflate->required;
+    extension.threshold = deflate->threshold;
+    extension.user = deflate;
+    return extension;
+}
+
+#endif /* WS__EXTENDS */
+
+/* ==== >>extend (private) ============================================================ */
+
+#if WS__EXTENDS
+
+static int ws__extension_valid(const ws_extension *extension)
+{
+    return extension->name && ws__token_valid(ws__cstr(extension->name)) &&
+           (extension->rsv == 1 || extension->rsv == 2 || extension->rsv == 4) &&
+               extension->offer && extension->accept &&
+           extension->confirm && extension->state_size && extension->begin &&
+               extension->encode && extension->decode;
+}
+
+static int ws__extensions_valid(const ws_extension *const *extension)
+{
+    for (; *extension; extension++) {
+        if (!ws__extension_valid(*extension))
+            return 0;
+    }
+    return 1;
+}
+
+/* Bytes of the copied extensions: an array, settings of permessage-deflate, names. */
+static size_t ws__extensions_size(const ws_config *cfg)
+{
+    size_t n = 0;
+    const ws_extension *const *extension = cfg->extensions;
+
+    for (; extension && *extension; extension++)
+        n += sizeof **extension + strlen((*extension)->name) + 1;
+    if (cfg->deflate)
+        n += sizeof(ws_extension) + sizeof(ws_deflate);
+    return n ? n + sizeof(ws_extension) : 0;
+}
+
+/* text stands where a ws_extension may stand. */
+static ws_extension *ws__keep_extensions(ws__text *text, const ws_config *cfg)
+{
+    ws_extension *all = (ws_extension *)(void *)text->at, *to = all;
+    const ws_extension *const *extension = cfg->extensions;
+    ws_deflate *deflate;
+
+    if (!ws__extensions_size(cfg))
+        return NULL;
+    for (; extension && *extension; extension++)
+        *to++ = **extension;
+    deflate = (ws_deflate *)(void *)(to + (cfg->deflate ? 2 : 1));
+    text->at = (char *)deflate;
+    if (cfg->deflate) {
+        *deflate = ws__deflate_settings(cfg->deflate);
+        *to++ = ws__deflate_extension(deflate);
+        text->at = (char *)(deflate + 1);
+    }
+    memset(to, 0, sizeof *to);
+    for (to = all, extension = cfg->extensions; extension && *extension; extension++,
+         to++)
+        to->name = ws__keep(text, (*extension)->name);
+    return all;
+}
+
+/* One direction of an extension. */
+typedef struct ws__coder {
+    void *state;                /* NULL: none */
+    size_t size;                /* of its block */
+    uint8_t encode;
+    uint8_t alone;              /* a state for each message */
+    uint8_t begun;
+} ws__coder;
+
+/* The extension in use. Its answer follows, a string. */
+typedef struct ws__ext {
+    const ws_extension *set;
+    uint32_t agreed;
+    uint8_t encodes;            /* it can encode messages */
+    uint8_t pending;            /* the decoder may have more to write */
+    uint8_t shown;              /* an event shows data */
+    ws__coder in, out;
+    uint8_t *data;           /* decoded bytes of the message: len in a block of cap + 1 */
+    size_t len, cap;
+    size_t size;                /* of this block */
+} ws__ext;
+
+static ws__ext *ws__ext_of(const ws_conn *conn)
+{
+    return ws__more_of(conn) ? ws__more_of(conn)->ext : NULL;
+}
+
+static const ws_extension *ws__extensions(const ws__cfg *cfg)
+{
+    return cfg->extensions;
+}
+
+/* Memory for an extension, at least *size bytes. */
+static void *ws__ext_alloc(ws__cfg *cfg, size_t *size)
+{
+    ws__area *area = cfg->area;
+
+    if (*size > (size_t)-1 / 4)
+        return NULL;
+    if (!area)
+        return ws__block_new(cfg, size);
+    *size = (*size + 7) / 8 * 8;
+    if (*size > area->size - area->used)
+        return NULL;
+    area->used += *size;
+    return area->at + area->used - *size;
+}
+
+static int ws__coder_begin(ws__cfg *cfg, const ws_extension *extension, uint32_t agreed,
+                           ws__coder *coder)
+{
+    int alone, r;
+
+    if (coder->begun)
+        return 0;
+    if (!coder->state) {
+        coder->size = (extension->state_size)(extension->user, agreed, coder->encode,
+                                              &alone);
+        coder->state = coder->size ? ws__ext_alloc(cfg, &coder->size) : NULL;
+        if (!coder->state)
+            return coder->size ? WS_ERR_MEMORY : WS_ERR_CODEC;
+    }
+    r = (extension->begin)(extension->user, agreed, coder->encode, coder->state);
+    coder->begun = !r;
+    return !r || r == WS_ERR_MEMORY ? r : WS_ERR_CODEC;
+}
+
+static void ws__coder_end(ws__cfg *cfg, const ws_extension *extension, ws__coder *coder)
+{
+    if (coder->begun && extension->end)
+        (extension->end)(extension->user, coder->encode, coder->state);
+    coder->begun = 0;
+    if (cfg->area)
+        return;
+    if (coder->state)
+        ws__block_free(cfg, coder->state, coder->size);
+    coder->state = NULL;
+}
+
+/* Reserved bits that frames may have. */
+static int ws__ext_rsv(const ws_conn *conn)
+{
+    return ws__is_extended(conn) ? ws__more_of(conn)->ext->set->rsv : 0;
+}
+
+/* 1 while the decoder may have more to write. */
+static int ws__ext_pending(const ws_conn *conn)
+{
+    return ws__more_of(conn)->ext->pending;
+}
+
+static void ws__ext_release(ws__cfg *cfg, ws__ext *ext)
+{
+    ext->len = ext->shown = 0;
+    if (cfg->area)
+        return;
+    if (ext->data)
+        ws__block_free(cfg, ext->data, ext->cap + 1);
+    ext->data = NULL;
+    ext->cap = 0;
+}
+
+/* Gives back what an event showed. */
+static void ws__ext_show_end(ws_conn *conn)
+{
+    if (ws__is_extended(conn) && ws__more_of(conn)->ext->shown)
+        ws__ext_release(conn->cfg, ws__more_of(conn)->ext);
+}
+
+static void ws__ext_free(ws_conn *conn)
+{
+    ws__ext *ext = ws__ext_of(conn);
+
+    if (!ext)
+        return;
+    ws__more_of(conn)->ext = NULL;
+    ws__coder_end(conn->cfg, ext->set, &ext->in);
+    ws__coder_end(conn->cfg, ext->set, &ext->out);
+    ws__ext_release(conn->cfg, ext);
+    if (!conn->cfg->area)
+        ws__block_free(conn->cfg, ext, ext->size);
+}
+
+/* In the caller's block all memory is taken at once: states, and the rest for data. */
+static int ws__ext_reserve(ws__cfg *cfg, ws__ext *ext)
+{
+    ws__area *area = cfg->area;
+    int r = ws__coder_begin(cfg, ext->set, ext->agreed, &ext->in);
+
+    if (!r && ext->encodes)
+        r = ws__coder_begin(cfg, ext->set, ext->agreed, &ext->out);
+    if (r)
+        ws__coder_end(cfg, ext->set, &ext->in);
+    if (r)
+        return r;
+    if (area->size == area->used)
+        return WS_ERR_MEMORY;
+    ext->data = area->at + area->used;
+    ext->cap = area->size - area->used - 1;
+    return 0;
+}
+
+/* Takes an extension into use, as it was answered. */
+static int ws__ext_open(ws_conn *conn, const ws_extension *extension, uint32_t agreed,
+                        ws_str name, ws_str params)
+{
+    ws__cfg *cfg = conn->cfg;
+    size_t size = sizeof(ws__ext) + name.size + params.size + 1,
+        more = sizeof *ws__more_of(conn);
+    int alone = 0, reserve;
+    ws__ext *ext;
+    char *text;
+
+    if (cfg->area) {
+        cfg->area->used = 0;
+        conn->more = (ws__more *)ws__ext_alloc(cfg, &more);
+        if (ws__more_of(conn))
+            memset(ws__more_of(conn), 0, sizeof *ws__more_of(conn));
+    } else {
+        ws__more_make(conn);
+    }
+    ext = ws__more_of(conn) ? (ws__ext *)ws__ext_alloc(cfg, &size) : NULL;
+    if (!ext)
+        return WS_ERR_MEMORY;
+    memset(ext, 0, sizeof *ext);
+    ext->set = extension;
+    ext->agreed = agreed;
+    ext->size = size;
+    (extension->state_size)(extension->user, agreed, 0, &alone);
+    ext->in.alone = alone != 0;
+    ext->out.encode = 1;
+    alone = 0;
+    ext->encodes = (extension->state_size)(extension->user, agreed, 1, &alone) != 0;
+    /* what is dropped must not be missed */
+    ext->out.alone = alone || cfg->set.drop_oldest;
+    text = (char *)(ext + 1);
+    memcpy(text, name.data, name.size);
+    if (params.size)
+        memcpy(text + name.size, params.data, params.size);
+    text[name.size + params.size] = 0;
+    reserve = cfg->area ? ws__ext_reserve(cfg, ext) : 0;
+    ws__more_of(conn)->ext = reserve ? NULL : ext;
+    return reserve;
+}
+
+/* One step, its result checked: 1, 0 or an error. */
+static int ws__code(const ws_extension *extension, const ws__coder *coder,
+                    const void *in, size_t *used, void *out, size_t *made, int end)
+{
+    size_t have = *used, room = *made;
+    int (*step)(void *, void *, const void *, size_t *, void *, size_t *, int) =
+        coder->encode ? extension->encode : extension->decode;
+    int r = (step)(extension->user, coder->state, in, used, out, made, end);
+
+    if (*made >= room && r < 0)
+        *made = 0;
+    if (r == WS_ERR_DECODE && !coder->encode)
+        return r;
+    if (r < 0)
+        return r == WS_ERR_MEMORY ? r : WS_ERR_CODEC;
+    if (r > 1 || *used > have || *made > room || (r && (!end || *used < have)) ||
+        (!r && !*used && !*made && (have || end)))
+        return WS_ERR_CODEC;
+    return r;
+}
+
+/* A message on its way through an encoder: pieces, bytes of the first that were taken,
+   and how it ends (see ws_extension). */
+typedef struct ws__encoding {
+    const ws_str *v;
+    int count, end;
+    size_t at;
+} ws__encoding;
+
+/* Encodes into room bytes. 1: all of it; 0: the room is full. */
+static int ws__encode(const ws_extension *extension, const ws__coder *coder,
+                      ws__encoding *encoding, uint8_t *out, size_t room, size_t *made)
+{
+    int r = 0;
+
+    *made = 0;
+    while (!r && room - *made >= WS__CODE_ROOM) {
+        int last = encoding->count <= 1;
+        size_t have = encoding->count ? encoding->v->size - encoding->at : 0, n = have,
+            size = room - *made;
+        const char *in = have ? encoding->v->data + encoding->at : "";
+        if (have || last) {
+            r = ws__code(extension, coder, in, &n, out + *made, &size,
+                         last ? encoding->end : 0);
+            if (r < 0)
+                return r;
+            encoding->at += n;
+            *made += size;
+        }
+        if (!last && encoding->at == encoding->v->size) {
+            encoding->v++;
+            encoding->count--;
+            encoding->at = 0;
+        }
+    }
+    return r;
+}
+
+/* Is a message of n bytes to be encoded? */
+static int ws__encodes(const ws_conn *conn, int op, size_t n)
+{
+    const ws__ext *ext = ws__ext_of(conn);
+
+    return ext && ext->encodes && n >= ext->set->threshold && !(op & WS_OP_PLAIN);
+}
+
+/* Does it encode such a message, and each without the ones before? */
+WS__PRIVATE int ws__encodes_alone(const ws_conn *conn, int op, size_t n)
+{
+    return ws__encodes(conn, op, n) && ws__more_of(conn)->ext->out.alone;
+}
+
+/* ---- negotiation ---- */
+
+/* Splits "name; parameters". */
+static ws_str ws__extension_name(ws_str item, ws_str *params)
+{
+    size_t n = ws__find(item, 0, ';');
+
+    *params = ws__str(item.data + n, item.size - n);
+    return ws__trim(item.data, 0, n);
+}
+
+static int ws__extension_parses(ws_str item)
+{
+    ws_str params, name;
+    int good = ws__token_valid(ws__extension_name(item, &params)), r;
+
+    do r = ws_param_next(&params, &name, NULL, 0); while (r > 0);
+    return good && !r;
+}
+
+static int ws__extension_is(const ws_extension *extension, ws_str name)
+{
+    return name.size == strlen(extension->name) &&
+        !memcmp(name.data, extension->name, name.size);
+}
+
+/* The required extension that is not the one in use, NULL if there is none. */
+static const ws_extension *ws__extension_missing(const ws__cfg *cfg,
+                                                 const ws_extension *in_use)
+{
+    const ws_extension *extension = ws__extensions(cfg);
+
+    for (; extension && extension->name; extension++)
+        if (extension->required && extension != in_use)
+            return extension;
+    return NULL;
+}
+
+/* Encodes a message of n bytes, or a part of one, behind the queue: *size bytes. */
+static int ws__encode_run(ws_conn *conn, const ws_str *value, int count, size_t n,
+                          int end, size_t *size)
+{
+    ws__ext *ext = ws__more_of(conn)->ext;
+    size_t room = ws__is_fixed(conn) ? WS__CODE_ROOM : n / 2 + 256, made;
+    ws__encoding encoding = { NULL, 0, 0, 0 };
+    int r;
+
+    encoding.v = value;
+    encoding.count = count;
+    encoding.end = end;
+    *size = 0;
+    r = ws__coder_begin(conn->cfg, ext->set, ext->agreed, &ext->out);
+    while (!r) {
+        uint8_t *at = ws__tx_room_behind(conn, *size, room);
+        if (!at)
+            return WS_ERR_MEMORY;
+        r = ws__encode(ext->set, &ext->out, &encoding, at,
+                       conn->tx->cap - conn->tx->len - *size, &made);
+        if (r < 0)
+            break;
+        *size += made;
+        if (*size > 2 * n + 4096)
+            return WS_ERR_CODEC;
+    }
+    return r < 0 ? r : 0;
+}
+
+/* Queues a message of n bytes, or a part of one, as the extension encodes it, in frames
+   of at most most bytes. */
+static int ws__coded_put(ws_conn *conn, int op, const ws_str *value, int count, size_t n,
+                         size_t most)
+{
+    ws__ext *ext = ws__more_of(conn)->ext;
+    int end = op & WS__UNFINISHED ? 1 : 2, whole = end == 2 && op & 15, r;
+    size_t size;
+
+    if (ws__cork_first(conn))
+        return WS_ERR_STATE;
+    r = ws__encode_run(conn, value, count, n, end, &size);
+    if (!r && whole && ext->set->only_smaller && ext->out.alone && size >= n)
+        r = WS__PLAIN;
+    if (!r)
+        r = ws__frame_run(conn, op, ext->set->rsv, size, most);
+    if (r == WS_ERR_MEMORY && ws__is_fixed(conn) && op & 15)
+        r = WS__PLAIN;  /* it fits */
+    if (r && conn->tx)
+        ws__tx_settle(conn);
+    /* what the encoder remembers of a message that did not go, the peer does not know */
+    if (r || (end == 2 && ext->out.alone))
+        ws__coder_end(conn->cfg, ext->set, &ext->out);
+    return r;
+}
+
+/* The same, encoded by the extension. */
+static int ws__source_coded(ws_conn *conn)
+{
+    ws__more *more = ws__more_of(conn);
+    size_t size = WS__SOURCE_PIECE;
+    void *piece = ws__block_new(conn->cfg, &size);
+    ptrdiff_t n;
+    int r;
+
+    if (!piece)
+        return WS_ERR_MEMORY;
+    n = ws__source_read(more, piece, &r);
+    if (n >= 0)
+        r = ws__part_put(conn, more->read_op, piece, (size_t)n, n == 0);
+    ws__block_free(conn->cfg, piece, size);
+    return r;
+}
+
+#ifndef WS_NO_SERVER
+
+/* Does the client offer the extension in a way that suits? Of several offers the first
+   one that does. */
+static int ws__extension_accept(const ws_conn *conn, const ws_extension *extension,
+                                ws__choice *choice)
+{
+    ws_walk walk = { 0, { NULL, 0 } };
+    ws_str item, params;
+
+    while (ws_header_walk(conn, "Sec-WebSocket-Extensions", &walk, &item)) {
+        *choice->answer = 0;
+        if (ws__extension_is(extension, ws__extension_name(item, &params)) &&
+            !(extension->accept)(extension->user, params, choice->answer,
+                                 sizeof choice->answer, &choice->agreed) &&
+            ws__is_value(choice->answer)) {
+            choice->set = extension;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Chooses the extension. Returns a fault, and why. */
+WS__APART int ws__extension_choose(const ws_conn *conn, ws__choice *choice,
+                                   const char **why)
+{
+    const ws_extension *extension = ws__extensions(conn->cfg);
+    ws_walk walk = { 0, { NULL, 0 } };
+    ws_str item;
+
+    memset(choice, 0, sizeof *choice);
+    while (extension && ws_header_walk(conn, "Sec-WebSocket-Extensions", &walk, &item))
+        if (!ws__extension_parses(item)) {
+            *why = "malformed";
+            return WS_ERR_EXTENSION;
+        }
+    while (extension && extension->name && !ws__extension_accept(conn, extension, choice))
+        extension++;
+    extension = ws__extension_missing(conn->cfg, choice->set);
+    if (!extension)
+        return 0;
+    *why = extension->name;
+    return WS_ERR_EXTENSION;
+}
+
+/* Can the answer say something to what extensions are offered? */
+WS__APART int ws__extension_fault(ws_conn *conn, const char **why)
+{
+    ws__choice choice;
+
+    return ws__extension_choose(conn, &choice, why);
+}
+
+#endif /* WS_NO_SERVER */
+
+#ifndef WS_NO_CLIENT
+
+/* What the extensions offer. */
+WS__APART void ws__put_offers(ws__text *text, const ws__cfg *cfg)
+{
+    const ws_extension *extension = ws__extensions(cfg);
+    char params[WS__PARAMS_SIZE];
+    int i, any = 0;
+
+    for (; extension && extension->name; extension++)
+        for (i = 0; i < 4; i++) {
+            *params = 0;
+            if ((extension->offer)(extension->user, i, params, sizeof params) ||
+                !ws__is_value(params))
+                break;
+            ws__puts(text, any ? ", " : "Sec-WebSocket-Extensions: ");
+            ws__puts(text, extension->name);
+            ws__puts(text, params);
+            any = 1;
+        }
+    if (any)
+        ws__puts(text, "\r\n");
+}
+
+/* Bytes that they may take. */
+static size_t ws__offers_size(const ws__cfg *cfg)
+{
+    const ws_extension *extension = ws__extensions(cfg);
+    size_t n = 0;
+
+    for (; extension && extension->name; extension++)
+        n += 4 * (strlen(extension->name) + WS__PARAMS_SIZE + 2);
+    return n + 32;
+}
+
+/* Takes the extension of the answer into use, if we offered it so. */
+static int ws__extension_answer(ws_conn *conn, ws_str value, const char **why)
+{
+    const ws_extension *extension;
+    ws_str item, name, params;
+    uint32_t agreed = 0;
+    int r = 0;
+
+    while (!r && ws_list_next(&value, &item)) {
+        name = ws__extension_name(item, &params);
+        for (extension = ws__extensions(conn->cfg); extension && extension->name &&
+             !ws__extension_is(extension, name); extension++) {}
+        *why = NULL;
+        if (!ws__extension_parses(item))
+            *why = "malformed";
+        else if (!extension || !extension->name)
+            *why = "not offered";
+        else if (ws__ext_of(conn))
+            *why = "more than one";
+        else if ((extension->confirm)(extension->user, params, &agreed))
+            *why = "parameters";
+        r = *why ? WS_ERR_EXTENSION : ws__ext_open(conn, extension, agreed, name, params);
+    }
+    return r;
+}
+
+/* Without an extension that is required the connection is closed at once (7.4.1), and
+   what waits to be sent is not. */
+static int ws__extension_insist(ws_conn *conn)
+{
+    const ws__ext *ext = ws__ext_of(conn);
+    const ws_extension *used = ext ? ext->set : NULL;
+    const ws_extension *extension = ws__extension_missing(conn->cfg, used);
+
+    if (!extension)
+        return 0;
+    if (conn->tx)
+        ws__tx_free(conn);
+    ws__enter(&conn->core, WS__PHASE_FRAMES);
+    ws__close_put(conn, WS_CLOSE_EXTENSION, extension->name, strlen(extension->name));
+    ws__fail_with(conn, WS_ERR_EXTENSION_MISSING, extension->name);
+    return WS_ERR_EXTENSION_MISSING;
+}
+
+#endif /* WS_NO_CLIENT */
+
+/* ---- encoded messages ---- */
+
+/* Room for a step of the decoder over n bytes. */
+static int ws__decoded_room(ws_conn *conn, ws__ext *ext, size_t n)
+{
+    size_t size = 2 * (ext->len ? ext->len : n) + 1024;
+    uint8_t *bigger;
+
+    if (ext->cap - ext->len >= WS__CODE_ROOM)
+        return 0;
+    if (conn->cfg->area || ext->len > (size_t)-1 / 4)
+        return WS_ERR_MESSAGE_SIZE;
+    bigger = (uint8_t *)ws__block_new(conn->cfg, &size);
+    if (!bigger)
+        return WS_ERR_MEMORY;
+    if (ext->len)
+        memcpy(bigger, ext->data, ext->len);
+    if (ext->data)
+        ws__block_free(conn->cfg, ext->data, ext->cap + 1);
+    ext->data = bigger;
+    ext->cap = size - 1;
+    return 0;
+}
+
+/* A step of the decoder over *n bytes of input; returns like it. Never much more is
+   decoded than the limit allows. */
+static int ws__decode(ws_conn *conn, ws__ext *ext, const uint8_t *p, size_t *n, int last)
+{
+    ws__reader *reader = &conn->rx->reader;
+    uint64_t left = conn->cfg->set.max_message;
+    size_t room, made, good;
+    int r = ws__decoded_room(conn, ext, *n), fault;
+
+    if (r)
+        return r;
+    left = left == WS_NO_LIMIT ? (size_t)-1 / 2 : left - reader->size;
+    room = ext->cap - ext->len;
+    if (room > left + WS__CODE_ROOM)
+        room = (size_t)left + WS__CODE_ROOM;
+    made = room;
+    r = ws__code(ext->set, &ext->in, p, n, ext->data + ext->len, &made, last);
+    if (r < 0 && r != WS_ERR_DECODE)
+        return r;
+    ext->pending = !r && room - made < WS__CODE_ROOM;
+    fault = ws__core_clear(reader, &conn->cfg->set, ext->data + ext->len, made, r == 1,
+                           &good);
+    if (fault)
+        return fault;        /* the first one counts, however it was cut */
+    ext->len += made;
+    return r;
+}
+
+/* Shows what is decoded. */
+static int ws__coded_event(ws_conn *conn, int last, ws_event *ev)
+{
+    ws__rx *rx = conn->rx;
+    ws__ext *ext = ws__more_of(conn)->ext;
+    const void *data = ext->len ? (const void *)ext->data : "";
+
+    ext->shown = 1;
+    if (rx->parts || conn->cfg->set.frames)
+        return ws__part(conn, data, ext->len, last, ev);
+    ws__message(conn, rx->reader.op, data, ext->len, ev);
+    ws__core_given(&rx->reader, ext->len, 1);
+    return 1;
+}
+
+/* Inside a data frame of an encoded message: decodes part bytes that came. */
+static int ws__payload_coded(ws_conn *conn, ws__span *in, size_t part, ws_event *ev)
+{
+    const ws_config *set = &conn->cfg->set;
+    ws__rx *rx = conn->rx;
+    ws__reader *reader = &rx->reader;
+    ws__ext *ext = ws__more_of(conn)->ext;
+    int r = ws__coder_begin(conn->cfg, ext->set, ext->agreed, &ext->in), last, full,
+        go = 1;
+    size_t n;
+
+    if (part > rx->clear) {
+        ws__core_move(reader, in->p + rx->clear, in->p + rx->clear, part - rx->clear);
+        rx->clear = part;
+    }
+    last = reader->fin && !reader->left && part == rx->clear;
+    while (!r && go) {
+        n = part;
+        r = ws__decode(conn, ext, in->p, &n, last);
+        if (r < 0)
+            break;
+        in->p += n;
+        part -= n;
+        rx->clear -= n;
+        rx->eaten += n;
+        full = conn->cfg->area && !r && ext->cap - ext->len < WS__CODE_ROOM;
+        if (!set->frames && set->parts_over != WS_NO_LIMIT &&
+            (ext->len > set->parts_over || full))
+            rx->parts = 1;
+        go = (part || last || ext->pending) &&
+            !(rx->parts && (ext->len >= WS__PART_MAX || full));
+    }
+    if (r < 0) {
+        ws__fail(conn, r);
+        return -1;
+    }
+    if (r && ext->in.alone)
+        ws__coder_end(conn->cfg, ext->set, &ext->in);
+    reader->in_frame = ws__frame_left(rx) || ext->pending || (reader->fin && !r);
+    if (!reader->in_frame)
+        /* till then a fault is told at its beginning */
+        conn->taken += rx->eaten;
+    if (r || (rx->parts && ext->len) || (set->frames && !reader->in_frame))
+        return ws__coded_event(conn, r, ev);
+    return reader->in_frame ? 0 : -1;
+}
+
+/* Do two extensions, of listeners perhaps, encode alike? */
+WS__PRIVATE int ws__encode_alike(const ws_extension *a, const ws_extension *b)
+{
+    if (a == b)
+        return 1;
+    if (a->encode != b->encode || a->begin != b->begin ||
+        a->state_size != b->state_size ||
+        a->end != b->end || a->rsv != b->rsv || !a->only_smaller != !b->only_smaller)
+        return 0;
+    return a->user == b->user || (a->encode == ws__deflate_encode &&
+           ws__deflate_alike((const ws_deflate *)a->user, (const ws_deflate *)b->user));
+}
+
+WS_API const char *ws_extensions(const ws_conn *conn)
+{
+    const ws__ext *ext = conn ? ws__ext_of(conn) : NULL;
+
+    ws__sane(conn);
+    return ext ? (const char *)(ext + 1) : "";
+}
+
+#else
+
+#ifndef WS_NO_CLIENT
+/* None was offered. */
+static int ws__extension_answer(ws_conn *conn, ws_str value, const char **why)
+{
+    ws_str item;
+
+    (void)conn;
+    if (!ws_list_next(&value, &item))
+        return 0;
+    *why = WS__WORDS ? "not offered" : "";
+    return WS_ERR_EXTENSION;
+}
+#endif
+
+WS_API const char *ws_extensions(const ws_conn *conn)
+{
+    ws__sane(conn);
+    return "";
+}
+
+#endif /* WS__EXTENDS */
+
+/* ==== >>groups (private) ============================================================ */
+
+#ifdef WS__GROUPS
+
+/* What an extension made of a message for many. */
+typedef struct ws__broadcast_set {
+    const ws_extension *set;
+    uint32_t agreed;
+    ws__shared *frame;          /* NULL: better as it is */
+} ws__broadcast_set;
+
+#define WS__BROADCAST_SETS 4         /* of more, the first is forgotten */
+
+/* A message for many, or for a slot. The frames are built when the first needs them. */
+typedef struct ws__broadcast {
+    ws__cfg *cfg;               /* whose memory the frames take */
+    ws__shared *frame;
+    ws__broadcast_set coded[WS__BROADCAST_SETS];
+    unsigned sets;              /* that there were */
+    ws_str payload;
+    int op, slot;               /* slot: -1 none */
+} ws__broadcast;
+
+#define WS__SHARE_MIN 64        /* bytes of payload from which a reference beats a copy */
+
+#if WS__EXTENDS
+
+/* Encodes a message alone into the frame that begins there. *out is NULL if it does not
+   pay. */
+static int ws__shared_coded(ws__cfg *cfg, const ws__ext *ext, ws_frame *frame,
+                            const ws_str *payload, ws__shared **out)
+{
+    const ws_extension *extension = ext->set;
+    size_t n = payload->size,
+        room = extension->only_smaller ? n + WS__CODE_ROOM : 2 * n + 4096;
+    ws__shared *shared = ws__shared_raw(cfg, WS_FRAME_HEADER_MAX + room);
+    ws__coder coder = { NULL, 0, 1, 1, 0 };
+    ws__encoding input = { NULL, 1, 2, 0 };
+    size_t made = 0;
+    uint8_t *at;
+    int r;
+
+    *out = NULL;
+    if (!shared)
+        return WS_ERR_MEMORY;
+    at = WS__DATA(shared) + WS_FRAME_HEADER_MAX;
+    input.v = payload;
+    r = ws__coder_begin(cfg, extension, ext->agreed, &coder);
+    if (!r)
+        r = ws__encode(extension, &coder, &input, at, room, &made);
+    ws__coder_end(cfg, extension, &coder);
+    if (!r && !extension->only_smaller)
+        r = WS_ERR_CODEC;
+    if (r <= 0 || (extension->only_smaller && made >= n)) {
+        ws__shared_release(shared);
+        return r < 0 ? r : 0;
+    }
+    frame->rsv = (uint8_t)extension->rsv;
+    frame->size = made;
+    shared->size = (size_t)(ws__frame_move(WS__DATA(shared), frame, at) -
+                            WS__DATA(shared));
+    *out = shared;
+    return 0;
+}
+
+/* What was encoded for those who agreed to the same as conn, or the place for it. */
+static ws__broadcast_set *ws__broadcast_find(const ws_conn *conn,
+                                             ws__broadcast *broadcast)
+{
+    const ws__ext *ext = ws__more_of(conn)->ext;
+    ws__broadcast_set *set = broadcast->coded, *end = set + WS__BROADCAST_SETS;
+
+    while (set < end && (!set->set || set->agreed != ext->agreed ||
+                         !ws__encode_alike(set->set, ext->set)))
+        set++;
+    if (set < end)
+        return set;
+    set = &broadcast->coded[broadcast->sets++ % WS__BROADCAST_SETS];
+    if (set->frame)
+        ws__shared_release(set->frame);
+    memset(set, 0, sizeof *set);
+    return set;
+}
+
+/* The frame of a message that conn encodes alone, so that others may have the same: 1, 0:
+   better as it is. */
+static int ws__broadcast_encoded(ws_conn *conn, ws__broadcast *broadcast, ws_frame *frame,
+                                 ws__shared **out)
+{
+    const ws__ext *ext = ws__more_of(conn)->ext;
+    ws__broadcast_set *set = frame->masked ? NULL : ws__broadcast_find(conn, broadcast);
+    int r;
+
+    if (set && set->set) {
+        *out = set->frame;
+    } else {
+        r = ws__shared_coded(set ? broadcast->cfg : conn->cfg, ext, frame,
+                             &broadcast->payload, out);
+        if (r)
+            return r;
+        if (set) {
+            set->set = ext->set;
+            set->agreed = ext->agreed;
+            set->frame = *out;
+        }
+    }
+    if (*out && set)
+        (*out)->refs++;
+    return *out != NULL;
+}
+
+#else
+#define ws__broadcast_encoded(conn, broadcast, frame, out) 0
+#endif
+
+static void ws__broadcast_end(ws__broadcast *broadcast)
+{
+    int i;
+
+    if (broadcast->frame)
+        ws__shared_release(broadcast->frame);
+    for (i = 0; i < WS__BROADCAST_SETS; i++)
+        if (broadcast->coded[i].frame)
+            ws__shared_release(broadcast->coded[i].frame);
+}
+
+/* The frame of a message in the form that conn needs, with a reference for the caller. A
+   client has one of its own: its key is used once. */
+static int ws__broadcast_frame(ws_conn *conn, ws__broadcast *broadcast, ws__shared **out)
+{
+    ws_frame frame;
+    int r;
+
+    ws__core_frame(&conn->core, &frame, broadcast->op, broadcast->payload.size);
+    if (frame.masked && ws__random(conn, frame.key, 4))
+        return WS_ERR_RANDOM;
+    if (ws__encodes_alone(conn, broadcast->op, broadcast->payload.size)) {
+        r = ws__broadcast_encoded(conn, broadcast, &frame, out);
+        if (r)
+            return r < 0 ? r : 0;
+    }
+    frame.rsv = 0;
+    frame.size = broadcast->payload.size;
+    if (frame.masked) {
+        *out = ws__shared_new(conn->cfg, &frame, &broadcast->payload);
+        return *out ? 0 : WS_ERR_MEMORY;
+    }
+    if (!broadcast->frame)
+        broadcast->frame = ws__shared_new(broadcast->cfg, &frame, &broadcast->payload);
+    if (!broadcast->frame)
+        return WS_ERR_MEMORY;
+    *out = broadcast->frame;
+    broadcast->frame->refs++;
+    return 0;
+}
+
+/* The unsent frame of a slot, NULL if there is none. */
+static ws__mark *ws__slot_find(const ws_conn *conn, int slot)
+{
+    const ws__tx *tx = conn->tx;
+    uint32_t i = tx ? tx->mark_at + (ws__front_begun(tx) ? 1 : 0) : 0;
+
+    for (; tx && i < tx->mark_end; i++)
+        if (tx->marks[i].frame && tx->marks[i].extra == (size_t)slot + 1)
+            return &tx->marks[i];
+    return NULL;
+}
+
+/* Bytes of the queue in front of a mark. */
+static size_t ws__waits_before(const ws__tx *tx, const ws__mark *mark)
+{
+    size_t n = mark->at - tx->pos - tx->sent;
+    const ws__mark *i;
+
+    for (i = tx->marks + tx->mark_at; i < mark; i++) {
+        if (i->frame)
+            n += i->frame->size;
+        else
+            n -= i->extra;
+    }
+    return n;
+}
+
+/* Puts frame in the place of the slot's unsent one. */
+static void ws__slot_replace(ws_conn *conn, ws__mark *mark, ws__shared *frame)
+{
+    if (ws__waits_before(conn->tx, mark) < conn->tx->drain) {
+        conn->tx->drain += frame->size;
+        conn->tx->drain -= mark->frame->size;
+    }
+    conn->tx->shared += frame->size;
+    conn->tx->shared -= mark->frame->size;
+    ws__shared_release(mark->frame);
+    mark->frame = frame;
+    frame->refs++;
+}
+
+/* Can conn share a message with others? A client masks it, a stream takes it in frames,
+   and an encoder that remembers must see it. */
+static int ws__broadcast_shares(const ws_conn *conn, const ws__broadcast *broadcast)
+{
+    size_t n = broadcast->payload.size;
+
+    return n >= WS__SHARE_MIN && n <= conn->cfg->set.fragment &&
+           !WS__IS_CLIENT(&conn->core) && !ws__is_fixed(conn) &&
+           (!ws__encodes(conn, broadcast->op, n) ||
+            ws__encodes_alone(conn, broadcast->op, n));
+}
+
+/* Gives a message to one of its receivers. */
+WS__APART int ws__broadcast_give(ws_conn *conn, ws__broadcast *broadcast)
+{
+    size_t n = broadcast->payload.size, grows = n + ws__header_size(conn, n);
+    ws__mark *mark = broadcast->slot < 0 ? NULL : ws__slot_find(conn, broadcast->slot);
+    ws__shared *frame;
+    int r;
+
+    if (broadcast->slot < 0 && !ws__broadcast_shares(conn, broadcast))
+        return ws_sendv(conn, broadcast->op, &broadcast->payload, 1);
+    if (mark)
+        grows = grows > mark->frame->size ? grows - mark->frame->size : 0;
+    r = !mark ? ws__begin(conn) : ws__can_send(conn) ? 0 : WS_ERR_STATE;
+    if (!r)
+        r = ws__admit(conn, grows);
+    if (!r && mark) {
+        /* or was it dropped to make room? */
+        mark = ws__slot_find(conn, broadcast->slot);
+        if (!mark)
+            r = ws__begin(conn);
+    }
+    if (r)
+        return r;
+    ws__core_spoke(&conn->core, conn->now);
+    r = ws__broadcast_frame(conn, broadcast, &frame);
+    if (r)
+        return ws__sent(conn, r);
+    if (mark)
+        ws__slot_replace(conn, mark, frame);
+    else
+        r = ws__tx_share(conn, frame, (size_t)broadcast->slot + 1);
+    ws__shared_release(frame);
+    return ws__sent(conn, r);
+}
+
+/* What ws_publish and its like may be given. */
+static int ws__broadcast_valid(int op, const void *data, size_t n)
+{
+    return ws__op_valid(op) && (data || !n) && n <= (size_t)-1 / 4;
+}
+
+static ws__broadcast ws__broadcast_of(ws__cfg *cfg, int slot, int op, const void *data,
+                                      size_t n)
+{
+    ws__broadcast broadcast;
+
+    memset(&broadcast, 0, sizeof broadcast);
+    broadcast.cfg = cfg;
+    broadcast.payload = ws__str((const char *)data, n);
+    broadcast.op = op;
+    broadcast.slot = slot;
+    return broadcast;
+}
+
+WS_API int ws_send_latest(ws_conn *conn, int slot, int op, const void *data, size_t n)
+{
+    ws__broadcast broadcast;
+    int r;
+
+    ws__sane(conn);
+    if (!conn || slot < 0 || !ws__broadcast_valid(op, data, n))
+        return WS_ERR_ARGUMENT;
+    if (ws__is_fixed(conn))
+        return WS_ERR_MEMORY;
+    broadcast = ws__broadcast_of(conn->cfg, slot, op, data, n);
+    r = ws__broadcast_give(conn, &broadcast);
+    ws__broadcast_end(&broadcast);
+    return r;
+}
+
+#ifndef WS_NO_SOCKETS
+
+/* ---- groups ---- */
+
+typedef struct ws__group {
+    struct ws__group *link;     /* in the slot of the hash table */
+    struct ws__member *members;
+    uint32_t count, hash;
+    size_t size;                /* of the name, which follows */
+} ws__group;
+
+/* One connection in one group: in the lists of both. */
+typedef struct ws__member {
+    ws_conn *conn;
+    ws__group *group;
+    struct ws__member *next, **at;          /* of the group */
+    struct ws__member *other, **other_at;   /* of the connection */
+} ws__member;
+
+#define WS__GROUP_NAME 255
+
+/* Where the pointer to the group stands, or where it belongs. */
+static ws__group **ws__group_find(ws_loop *loop, ws_str name, uint32_t *hash)
+{
+    ws__group **at;
+    size_t i;
+
+    /* FNV-1a from a secret start: names may come from peers */
+    *hash = loop->seed;
+    for (i = 0; i < name.size; i++)
+        *hash = (*hash ^ (uint8_t)name.data[i]) * 16777619u;
+    if (!loop->group_slots)
+        return NULL;
+    at = &loop->groups[*hash & (loop->group_slots - 1)];
+    while (*at && ((*at)->hash != *hash || (*at)->size != name.size ||
+                   memcmp(*at + 1, name.data, name.size)))
+        at = &(*at)->link;
+    return at;
+}
+
+static ws__group *ws__group_of(ws_loop *loop, ws_str name)
+{
+    uint32_t hash;
+    ws__group **at = ws__group_find(loop, name, &hash);
+
+    return at ? *at : NULL;
+}
+
+/* As many slots as groups, or more. */
+WS__PRIVATE uint32_t ws__group_count(ws_loop *loop, ws_str name)
+{
+    const ws__group *group = ws__group_of(loop, name);
+
+    return group ? group->count : 0;
+}
+
+static int ws__group_grow(ws_loop *loop)
+{
+    uint32_t size = loop->group_slots ? 2 * loop->group_slots : 16, i;
+    ws__group **bigger, *group;
+
+    if (loop->group_count < loop->group_slots)
+        return 0;
+    bigger = (ws__group **)ws__alloc(loop->cfg, size * sizeof *bigger);
+    if (!bigger)
+        return WS_ERR_MEMORY;
+    memset(bigger, 0, size * sizeof *bigger);
+    for (i = 0; i < loop->group_slots; i++)
+        while ((group = loop->groups[i]) != NULL) {
+            loop->groups[i] = group->link;
+            group->link = bigger[group->hash & (size - 1)];
+            bigger[group->hash & (size - 1)] = group;
+        }
+    ws__free(loop->cfg, loop->groups, loop->group_slots * sizeof *bigger);
+    loop->groups = bigger;
+    loop->group_slots = size;
+    return 0;
+}
+
+static ws__group *ws__group_make(ws_loop *loop, ws_str name)
+{
+    ws__group **at, *group;
+    uint32_t hash;
+
+    if (ws__group_grow(loop))
+        return NULL;
+    at = ws__group_find(loop, name, &hash);
+    if (*at)
+        return *at;
+    group = (ws__group *)ws__alloc(loop->cfg, sizeof *group + name.size);
+    if (!group)
+        return NULL;
+    memset(group, 0, sizeof *group);
+    group->hash = hash;
+    group->size = name.size;
+    memcpy(group + 1, name.data, name.size);
+    *at = group;
+    loop->group_count++;
+    return group;
+}
+
+static void ws__group_free(ws_loop *loop, ws__group *group)
+{
+    uint32_t hash;
+    ws__group **at = ws__group_find(loop, ws__str((const char *)(group + 1), group->size),
+                                    &hash);
+
+    *at = group->link;
+    loop->group_count--;
+    ws__free(loop->cfg, group, sizeof *group + group->size);
+}
+
+/* The membership: looks through the members and the connection's groups at the same pace,
+   so that it takes as long as the shorter list. */
+static ws__member *ws__member_of(const ws_conn *conn, const ws__group *group)
+{
+    ws__member *member = group->members;
+    ws__member *o = ws__more_of(conn) ? ws__more_of(conn)->groups : NULL;
+
+    for (; member && o; member = member->next, o = o->other) {
+        if (member->conn == conn)
+            return member;
+        if (o->group == group)
+            return o;
+    }
+    return NULL;
+}
+
+static int ws__join(ws_conn *conn, ws_str name)
+{
+    ws_loop *loop = conn->loop;
+    ws__group *group = ws__more_make(conn) ? ws__group_make(loop, name) : NULL;
+    ws__member *member;
+
+    if (!group)
+        return WS_ERR_MEMORY;
+    if (ws__member_of(conn, group))
+        return 0;
+    member = (ws__member *)ws__alloc(loop->cfg, sizeof *member);
+    if (!member) {
+        if (!group->count)
+            ws__group_free(loop, group);
+        return WS_ERR_MEMORY;
+    }
+    member->conn = conn;
+    member->group = group;
+    member->at = &group->members;
+    member->next = group->members;
+    if (member->next)
+        member->next->at = &member->next;
+    group->members = member;
+    group->count++;
+    member->other_at = &ws__more_of(conn)->groups;
+    member->other = ws__more_of(conn)->groups;
+    if (member->other)
+        member->other->other_at = &member->other;
+    ws__more_of(conn)->groups = member;
+    return 0;
+}
+
+static void ws__leave(ws_loop *loop, ws__member *member)
+{
+    *member->at = member->next;
+    if (member->next)
+        member->next->at = member->at;
+    *member->other_at = member->other;
+    if (member->other)
+        member->other->other_at = member->other_at;
+    if (!--member->group->count)
+        ws__group_free(loop, member->group);
+    ws__free(loop->cfg, member, sizeof *member);
+}
+
+/* own: also the groups that the library made, whose names begin with NUL. */
+static void ws__leave_all(ws_conn *conn, int own)
+{
+    ws__member *member = ws__more_of(conn) ? ws__more_of(conn)->groups : NULL, *next;
+
+    for (; member; member = next) {
+        next = member->other;
+        if (own || *(const char *)(member->group + 1))
+            ws__leave(conn->loop, member);
+    }
+}
+
 static ws_str ws__group_name(const char *group)
 {
     ws_str name = ws__cstr(group);
@@ -17276,6 +16135,7 @@ WS_API int ws_http_publish_fill(ws_loop *loop, const char *group, ws_conn *excep
 #endif /* WS__ANSWERS */
 
 #ifndef WS_NO_SERVER
+
 WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data,
                         size_t n)
 {
@@ -17296,7 +16156,7 @@ WS_API int ws_broadcast(ws_loop *loop, ws_conn *except, int op, const void *data
     return took;
 }
 
-#endif /* WS_NO_SERVER */
+#endif
 
 WS_API int ws_publish_latest(ws_loop *loop, const char *group, int slot, int op,
                              const void *data, size_t n)
@@ -17309,65 +16169,1495 @@ WS_API int ws_publish_latest(ws_loop *loop, const char *group, int slot, int op,
     return ws__publish(loop, group, NULL, &broadcast);
 }
 
-WS_API void ws_shutdown(ws_loop *loop, int code, const char *reason, uint32_t deadline_ms)
-{
-    uint32_t i;
+#endif /* WS_NO_SOCKETS */
 
-    if (!loop || loop->stopping)
-        return;
-    ws__unlisten_all(loop);
-    for (i = 1; i <= loop->heap_count; i++) {
-        ws_conn *conn = loop->heap[i];
-        if (conn->place & WS__DEAD)
-            continue;
-        if (ws__phase_has(&conn->core, WS__OPENS) && !WS__IS_CLIENT(&conn->core))
-            ws__fail(conn, WS_ERR_SHUTDOWN);
-        else if (ws_close(conn, code, reason) == WS_ERR_ARGUMENT)
-            ws_close(conn, WS_CLOSE_GOING_AWAY, NULL);
-    }
-    loop->stopping = 1;
-    loop->stop_at = deadline_ms == WS_NEVER ? UINT64_MAX : ws__clock() + deadline_ms;
+#endif /* WS__GROUPS */
+
+/* ==== >>serve (private) ============================================================= */
+
+#ifdef WS__ANSWERS
+
+static int ws__body_put(ws_conn *conn, size_t n, void (*fill)(void *, void *, size_t),
+                        void *user);
+
+/* When a peer that takes nothing of a body has missed a beat; or, with WS__PINGED, is
+   taken for dead. */
+static uint32_t ws__body_limit(const ws_conn *conn, uint32_t now)
+{
+    uint32_t patience = conn->cfg->set.ping_timeout;
+
+    if (!ws__pending(conn) || patience == WS_NEVER)
+        return now + WS__FAR;
+    if (conn->core.is & WS__PINGED)
+        return conn->core.pinged + patience;
+    return conn->core.heard + ws__more_of(conn)->beat_ms;
 }
 
-WS_API size_t ws_remote(const ws_conn *conn, char *buf, size_t n)
+/* When the next beat of a body is due, or the peer that takes none is to be judged. */
+static uint32_t ws__body_due(const ws_conn *conn, uint32_t now)
 {
-    struct sockaddr_storage addr;
-    socklen_t size = sizeof addr;
-    ws__text text;
+    const ws__more *more = ws__more_of(conn);
 
+    if (!more || !more->beat)
+        return now + WS__FAR;
+    return ws__sooner(now, more->beat_at, ws__body_limit(conn, now));
+}
+
+static void ws__fill_copy(void *data, void *at, size_t n) { memcpy(at, data, n); }
+
+/* Something is written: the next beat is due so much later. */
+static void ws__beat_later(ws_conn *conn)
+{
+    if (ws__more_of(conn))
+        ws__more_of(conn)->beat_at = conn->now + ws__more_of(conn)->beat_ms;
+}
+
+/* 1 if the peer is dead. What waits for too long is as good as a ping to it, and
+   ws__tx_done as its answer. */
+static int ws__body_stuck(ws_conn *conn)
+{
+    if ((int32_t)(conn->now - ws__body_limit(conn, conn->now)) < 0)
+        return 0;
+    if (conn->core.is & WS__PINGED)
+        return 1;
+    ws__core_pinged(&conn->core, conn->now);
+    return 0;
+}
+
+static void ws__beat(ws_conn *conn)
+{
+    const ws__more *more = ws__more_of(conn);
+
+    if (!more || !more->beat)
+        return;
+    if (ws__body_stuck(conn)) {
+        ws__fail(conn, WS_ERR_PING_TIMEOUT);
+        return;
+    }
+    if ((int32_t)(conn->now - more->beat_at) >= 0) {
+        if (!ws__pending(conn))
+            ws__body_put(conn, strlen(more->beat), ws__fill_copy, more->beat);
+        ws__beat_later(conn);
+    }
+    ws__wake(conn);
+}
+
+#endif /* WS__ANSWERS */
+
+#ifndef WS_NO_SERVER
+
+#ifdef WS__ANSWERS
+
+WS_API int ws_http_reply(ws_conn *conn, int status, const ws_header *headers,
+                         const void *body, size_t n)
+{
+    ws__sane(conn);
+    if (!conn || status < 200 || status > 999 || (!body && n))
+        return WS_ERR_ARGUMENT;
+    if (conn->life & WS__ASKED)
+        return WS_ERR_STATE;
+    return ws__reply(conn, status, headers, (const char *)body, n);
+}
+
+#endif
+
+/* ---- streamed answers ---- */
+
+#ifdef WS__ANSWERS
+
+/* The request on show is HTTP/1.1, not 1.0. */
+static int ws__request_modern(const ws_conn *conn)
+{
+    const char *target = ws_target(conn);
+
+    return *target && !memcmp(target + strlen(target) + 1, "HTTP/1.1", 8);
+}
+
+WS_API int ws__http_begin(ws_conn *conn, int status, const ws_header *headers,
+                          const ws_header *more, int chunked)
+{
+    ws__text text;
+    int head;
+
+    ws__sane(conn);
+    if (!conn || status < 200 || status > 999 || !ws__headers_own(headers, !chunked))
+        return WS_ERR_ARGUMENT;
+    if (!ws__may_answer(conn) || conn->life & WS__ASKED)
+        return WS_ERR_STATE;
+    if (ws__text_begin(conn, &text, 320 + ws__lines_size(headers) + ws__lines_size(more)))
+        return WS_ERR_MEMORY;
+    head = !strcmp(ws_method(conn), "HEAD");
+    chunked = chunked && ws__request_modern(conn) && status != 204 && status != 304;
+    ws__put_status(&text, status);
+    ws__put_lines(&text, headers);
+    ws__put_more(&text, headers, more);
+    if (chunked)
+        ws__puts(&text, "Transfer-Encoding: chunked\r\n");
+    ws__puts(&text, "\r\n");
+    if (ws__text_end(conn, &text))
+        return WS_ERR_MEMORY;
+    if (chunked && !head)
+        conn->life |= WS__CHUNKED;
+    ws__call_begin(conn);
+    ws__enter(&conn->core, WS__PHASE_BODY);
+    ws__core_heard(&conn->core, conn->now);
+    ws__beat_later(conn);
+    ws__wake(conn);
+    return head ? ws_http_end(conn) : 0;
+}
+
+WS_API int ws_http_begin(ws_conn *conn, int status, const ws_header *headers, int chunked)
+{
+    ws__sane(conn);
+    return ws__http_begin(conn, status, headers, NULL, chunked);
+}
+
+/* Queues bytes of a body. With drop_oldest what waits is kept write by write. */
+static int ws__body_put(ws_conn *conn, size_t n, void (*fill)(void *, void *, size_t),
+                        void *user)
+{
+    char size[20];
+    int chunked = conn->life & WS__CHUNKED, r = 0;
+    ws__text text = ws__text_in(size, sizeof size);
+    ws__shared *shared = NULL;
+    size_t head, all;
+    uint8_t *at;
+
+    if (!ws__pending(conn))
+        ws__core_heard(&conn->core, conn->now);  /* its time to take it begins */
+    if (chunked) {
+        ws__put_hex(&text, n);
+        ws__puts(&text, "\r\n");
+    }
+    head = chunked ? (size_t)(text.at - size) : 0;
+    all = head + n + (chunked ? 2 : 0);
+    if (conn->cfg->set.drop_oldest && ws__pending(conn) && !ws__is_fixed(conn)) {
+        shared = ws__shared_raw(conn->cfg, all);
+        at = shared ? WS__DATA(shared) : NULL;
+    } else {
+        at = ws__tx_room(conn, all);
+    }
+    if (!at)
+        return WS_ERR_MEMORY;
+    memcpy(at, size, head);
+    (fill)(user, at + head, n);
+    if (chunked)
+        memcpy(at + head + n, "\r\n", 2);
+    if (shared) {
+        r = ws__tx_share(conn, shared, 0);
+        ws__shared_release(shared);
+    } else {
+        conn->tx->len += all;
+        conn->tx->border = conn->tx->len;
+    }
+    ws__beat_later(conn);
+    return ws__sent(conn, r);
+}
+
+WS_API int ws_http_fill(ws_conn *conn, size_t n,
+                        void (*fill)(void *user, void *at, size_t n), void *user)
+{
+    int r;
+
+    ws__sane(conn);
+    if (!conn || !fill || n > (size_t)-1 / 4)
+        return WS_ERR_ARGUMENT;
+    if (!ws__sends(&conn->core, WS__SENDS_BODY))
+        return WS_ERR_STATE;
+    if (!n)
+        return 0;           /* an empty chunk would be the end */
+    r = ws__admit(conn, n + 20);
+    return r ? r : ws__body_put(conn, n, fill, user);
+}
+
+WS_API int ws_http_write(ws_conn *conn, const void *data, size_t n)
+{
+    ws__sane(conn);
+    if (!data && n)
+        return WS_ERR_ARGUMENT;
+    return ws_http_fill(conn, n, ws__fill_copy, (void *)(uintptr_t)data);
+}
+
+WS_API int ws_http_end(ws_conn *conn)
+{
+    ws__sane(conn);
+    if (!conn)
+        return WS_ERR_ARGUMENT;
+    if (!ws__sends(&conn->core, WS__SENDS_BODY))
+        return WS_ERR_STATE;
+    if (conn->life & WS__CHUNKED && ws__tx_append(conn, "0\r\n\r\n", 5, 1)) {
+        ws__fail(conn, WS_ERR_MEMORY);
+        return WS_ERR_MEMORY;
+    }
+    conn->life |= WS__ANSWERED;
+    ws__end(conn, WS__PHASE_ENDING);
+    return 0;
+}
+
+WS_API int ws_http_beat(ws_conn *conn, const char *text, uint32_t ms)
+{
+    char *copy = NULL;
+
+    ws__sane(conn);
+    if (!conn || !text || !*text || !ms)
+        return WS_ERR_ARGUMENT;
+    if (!ws__sends(&conn->core, WS__SENDS_BODY))
+        return WS_ERR_STATE;
+    if (ms == WS_NEVER && !ws__more_of(conn))
+        return 0;
+    if (ms != WS_NEVER) {
+        copy = ws__more_make(conn) ? ws__string_new(conn, ws__cstr(text)) : NULL;
+        if (!copy)
+            return WS_ERR_MEMORY;
+    }
+    ws__call_begin(conn);
+    ws__string_free(conn, ws__more_of(conn)->beat);
+    ws__more_of(conn)->beat = copy;
+    ws__more_of(conn)->beat_ms = ws__time_within(ms);
+    ws__core_heard(&conn->core, conn->now);
+    ws__beat_later(conn);
+    ws__wake(conn);
+    return 0;
+}
+
+#endif /* WS__ANSWERS */
+
+#endif /* WS_NO_SERVER */
+
+WS_API ws_str ws_header_item(const ws_conn *conn, const char *name, int i)
+{
+    ws_walk walk = { 0, { NULL, 0 } };
+    ws_str item;
+
+    ws__sane(conn);
+    while (name && i >= 0 && ws_header_walk(conn, name, &walk, &item))
+        if (!i--)
+            return item;
+    return ws__str(NULL, 0);
+}
+
+/* The same as a string in buf; its length or -1. */
+static int ws__unescaped(ws_str str, int plus, char *buf, size_t n)
+{
+    ptrdiff_t size = n ? ws__unescape(str, plus, 0, buf, n - 1) : -1;
+
+    if (size < 0 || memchr(buf, 0, (size_t)size))
+        return -1;
+    buf[size] = 0;
+    return (int)size;
+}
+
+/* The value of name in "name=value" pairs with mark between them; data NULL if absent. */
+static ws_str ws__named_value(ws_str all, char mark, const char *name)
+{
+    size_t at = 0, end, eq, n = strlen(name);
+
+    for (; at < all.size; at = end + 1) {
+        ws_str pair;
+        end = ws__find(all, at, mark);
+        pair = ws__trim(all.data, at, end);
+        eq = ws__find(pair, 0, '=');
+        if (pair.size && eq == n && !memcmp(pair.data, name, n))
+            return eq < pair.size ? ws__trim(pair.data, eq + 1, pair.size)
+                                  : ws__str("", 0);
+    }
+    return ws__str(NULL, 0);
+}
+
+WS_API int ws_cookie(const ws_conn *conn, const char *name, char *buf, size_t n)
+{
+    ws_str field, value;
+    size_t pos = 0;
+
+    ws__sane(conn);
+    while (name && buf && ws_header_next(conn, &pos, &field, &value)) {
+        if (!ws_str_is(field, "Cookie"))
+            continue;
+        value = ws__named_value(value, ';', name);
+        if (!value.data)
+            continue;
+        if (value.size >= 2 && value.data[0] == '"' && value.data[value.size - 1] == '"')
+            value = ws__str(value.data + 1, value.size - 2);
+        return ws__unescaped(value, 0, buf, n);
+    }
+    return -1;
+}
+
+WS_API int ws_query(const ws_conn *conn, const char *name, char *buf, size_t n)
+{
+    ws_str all = ws__cstr(ws_target(conn)), value;
+    size_t at = ws__find(all, 0, '?');
+
+    ws__sane(conn);
+    if (!name || !buf || at == all.size)
+        return -1;
+    value = ws__named_value(ws__str(all.data + at + 1, all.size - at - 1), '&', name);
+    return value.data ? ws__unescaped(value, 1, buf, n) : -1;
+}
+
+/* Adds "; name=value" unless value is NULL. 0 if value holds what may not stand there. */
+static int ws__put_attribute(ws__text *text, const char *name, const char *value)
+{
+    if (!value)
+        return 1;
+    ws__puts(text, name);
+    ws__puts(text, value);
+    return ws__is_value(value) && !strchr(value, ';');
+}
+
+WS_API int ws_cookie_format(const ws_set_cookie *cookie, char *buf, size_t n)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    const char *p;
+    ws__text text;
+    int good;
+
+    if (!cookie || !buf || !n || !cookie->name ||
+        !ws__token_valid(ws__cstr(cookie->name)))
+        return -1;
+    text = ws__text_in(buf, n);
+    ws__puts(&text, cookie->name);
+    ws__puts(&text, "=");
+    for (p = cookie->value ? cookie->value : ""; *p; p++) {
+        unsigned b = (uint8_t)*p;
+        char code[4] = { '%', hex[b >> 4], hex[b & 15], 0 };
+        if (b > ' ' && b < 0x7F && !strchr("\",;\\%", *p))
+            ws__put(&text, p, 1);
+        else
+            ws__puts(&text, code);
+    }
+    good = ws__put_attribute(&text, "; Path=", cookie->path) &&
+           ws__put_attribute(&text, "; Domain=", cookie->domain) &&
+           ws__put_attribute(&text, "; Expires=", cookie->expires) &&
+           ws__put_attribute(&text, "; SameSite=", cookie->same_site);
+    if (cookie->max_age)
+        ws__puts(&text, "; Max-Age=");
+    if (cookie->max_age)
+        ws__put_number(&text, cookie->max_age > 0 ? (uint64_t)cookie->max_age : 0);
+    if (cookie->secure)
+        ws__puts(&text, "; Secure");
+    if (cookie->http_only)
+        ws__puts(&text, "; HttpOnly");
+    return good && !text.cut ? (int)(text.at - buf) : -1;
+}
+
+/* ==== >>fetch (private) ============================================================= */
+
+#ifdef WS__FETCHES
+
+/* How the body of an answer comes: 0 or WS_ERR_BODY. */
+static int ws__answer_body(const ws_conn *conn, ws_str head, int status, ws__body *body)
+{
+    return ws__body_begin(body, head, status == 204 || status == 304 ||
+                          ws__is_head(conn));
+}
+
+/* 1 when of a refusal's body enough is here to show. */
+static int ws__refusal_whole(const ws_conn *conn, ws_str head, char *body, size_t n)
+{
+    ws_str version, reason;
+    ws__body b;
+    int status;
+
+    if (ws_head_answer(head, &version, &status, &reason) || conn->line & WS__INPUT_END)
+        return 1;
+    if (!WS__HTTP || status < 200 || (ws__is_http(conn) && status < 300))
+        return 1;
+    if (ws__is_fixed(conn) && conn->rx->len == conn->rx->cap)
+        return 1;
+    if (ws__redirects(conn, status))
+        return 1;
+    ws__answer_body(conn, head, status, &b);
+    return n >= WS_BODY_MAX || ws__body_gather(b, body, n, 0, &n);
+}
+
+/* An ordinary answer: 0 if its body is to be read. */
+static int ws__http_check(ws_conn *conn, ws_str head, int status)
+{
+    if (status < 200 || status > 299)
+        return WS_ERR_STATUS;
+    conn->rx->begun = 0;
+    conn->rx->reads_body = 1;
+    return ws__answer_body(conn, head, status, &conn->rx->body);
+}
+
+/* Keeps the body behind a refusal's head for ws_body. */
+static void ws__body_keep(ws_conn *conn, ws_str head, int status)
+{
+    char *p = (char *)(uintptr_t)(head.data + head.size);
+    size_t size = 0, n = conn->rx->len - conn->rx->head_at - head.size;
+    ws__body body;
+
+    if (n > WS_BODY_MAX)
+        n = WS_BODY_MAX;
+    if (WS__HTTP && status >= 200) {
+        ws__answer_body(conn, head, status, &body);
+        ws__body_gather(body, p, n, 1, &size);
+    }
+    conn->rx->aside = (uint32_t)size;
+}
+
+/* The body is whole. */
+static int ws__body_end(ws_conn *conn, ws_event *ev)
+{
+    int told = conn->rx->begun && conn->rx->told_last;
+
+    conn->rx->reads_body = 0;
+    conn->life |= WS__ANSWERED;
+    ws__end(conn, WS__PHASE_ENDED);
+    if (told)
+        return -1;
+    ws__fill(ev, conn, WS_EV_PART, "", 0);
+    ev->op = WS_OP_BINARY;
+    ev->first = !conn->rx->begun;
+    ev->last = 1;
+    return 1;
+}
+
+/* One step over an ordinary answer's body; returns like ws__frame_step. */
+static int ws__read_step(ws_conn *conn, ws__span *in, ws_event *ev)
+{
+    ws__rx *rx = conn->rx;
+    size_t have = (size_t)(in->end - in->p), data;
+    ptrdiff_t step;
+
+    if (rx->body.how == WS__BODY_TO_END && !have && conn->line & WS__INPUT_END &&
+        !(conn->line & WS__BROKEN))
+        rx->body.how = WS__BODY_DONE;
+    if (rx->body.how == WS__BODY_DONE)
+        return ws__body_end(conn, ev);
+    step = ws__body_step(&rx->body, (const char *)in->p, have, conn->cfg->set.max_head,
+                         &data);
+    if (!step && ws__is_fixed(conn) && have == rx->cap)
+        step = WS_ERR_BODY;    /* a line */
+    if (step < 0) {
+        ws__fail(conn, WS_ERR_BODY);
+        return -1;
+    }
+    if (!step)
+        return 0;
+    in->p += step;
+    if (!data)
+        return -1;
+    ws__fill(ev, conn, WS_EV_PART, in->p - data, data);
+    ev->op = WS_OP_BINARY;
+    ev->first = !rx->begun;
+    rx->begun = 1;
+    ev->last = rx->body.how == WS__BODY_DONE;
+    rx->told_last = (uint8_t)ev->last;
+    ws__core_spoke(&conn->core, conn->now);
+    return 1;
+}
+
+#ifdef WS_NO_CLIENT
+
+static int ws__read_step(ws_conn *conn, ws__span *in, ws_event *ev)
+{
+    (void)conn;
+    (void)in;
+    (void)ev;
+    return 0;
+}
+
+#endif
+
+#endif /* WS__FETCHES */
+
+/* ==== >>mbedtls (private) =========================================================== */
+
+static ws_tls *ws__tls_hold(ws_tls *tls)
+{
+    if (tls && tls->refs)
+        tls->refs++;
+    return tls;
+}
+
+static void ws__tls_drop(ws_tls *tls) { ws_tls_free(tls); }
+
+WS_API const char *ws_tls_error_text(const ws_tls *tls) { return tls ? tls->text : ""; }
+
+#ifndef WS_USE_MBEDTLS
+
+WS_API ws_tls *ws_tls_new(const ws_tls_config *set)
+{
+    static const ws_tls none = { 0, WS_ERR_NO_TLS,
+                                 "TLS is not compiled in (WS_USE_MBEDTLS)" };
+    (void)set;
+    return (ws_tls *)(uintptr_t)&none;
+}
+
+WS_API void ws_tls_free(ws_tls *tls) { (void)tls; }
+
+WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host)
+{
+    (void)tls;
+    (void)io;
+    (void)host;
+    return WS_ERR_NO_TLS;
+}
+
+WS_API size_t ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
+{
+    ws__sane(conn);
+    (void)conn;
+    if (buf && n)
+        *buf = 0;
+    return 0;
+}
+
+WS__PRIVATE int ws__tls_serves(const ws_tls *tls, const char **why)
+{
+    *why = tls ? tls->text : NULL;
+    return tls ? tls->error : 0;
+}
+
+#else
+
+#define WS__TLS_SESSIONS 4          /* of servers, to resume */
+
+#ifdef WS_NO_SOCKETS
+
+#define WS__TLS_AHEAD 1024
+
+#else
+
+#define WS__TLS_AHEAD 16384         /* bytes read from below at once */
+
+#endif
+
+#define WS__TLS_IDLE 65536          /* bytes read at once for nothing but TLS itself */
+#define WS__TLS_BROKEN (-0x0050)    /* for mbedTLS: what is below has failed */
+
+/* One of our certificates. */
+typedef struct ws__tls_own {
+    mbedtls_x509_crt cert;
+    mbedtls_pk_context key;
+    struct ws__tls_own *next;
+} ws__tls_own;
+
+typedef struct ws__tls_keys {
+    ws_tls head;
+    int trusts_everyone, trusts_system;     /* system: its authorities are not read yet */
+    mbedtls_entropy_context entropy;
+    mbedtls_ctr_drbg_context random;
+    mbedtls_x509_crt ca;
+    ws__tls_own *own;          /* NULL: none; the first is for clients that ask no name */
+    mbedtls_ssl_config client, server;
+#ifdef MBEDTLS_SSL_TICKET_C
+    mbedtls_ssl_ticket_context tickets;
+#endif
+    struct { char *host; mbedtls_ssl_session session; } kept[WS__TLS_SESSIONS];
+    unsigned next_kept;
+} ws__tls_keys;
+
+enum { WS__TLS_NEW, WS__TLS_SHAKING, WS__TLS_OPEN, WS__TLS_FAILED };
+
+/* One end of a TLS stream. */
+typedef struct ws__tls_end {
+    ws__tls_keys *tls;
+    ws_io io;                       /* what carries it */
+    char *host;                     /* client: whom to verify */
+    mbedtls_ssl_context ssl;
+    int stage;
+    int asked;                      /* the last call into mbedTLS met a WANT below */
+    int ended;                      /* read after some bytes: 1 + what to return next */
+    size_t blocked;                 /* bytes of a write that is to be repeated */
+    uint8_t *ahead;                 /* raw bytes [at..end), NULL: none */
+    size_t at, end;
+    size_t idle;                  /* raw bytes read in this call, nothing inside so far */
+    int spoken;                     /* the peer's first byte was looked at */
+    char text[120];                 /* why it failed */
+} ws__tls_end;
+
+/* ---- certificates ---- */
+
+static int ws__tls_wrong(ws__tls_keys *keys, int error, const char *what, const char *why)
+{
+    ws__text text = ws__text_in(keys->head.text, sizeof keys->head.text);
+
+    if (keys->head.error)
+        return keys->head.error;
+    keys->head.error = error;
+    ws__puts(&text, what);
+    ws__puts(&text, why);
+    return error;
+}
+
+static int ws__tls_mbed(ws__tls_keys *keys, const char *what, int code)
+{
+    char why[100] = "mbedTLS failed";
+
+    if (!code)
+        return 0;
+    if (code == MBEDTLS_ERR_X509_ALLOC_FAILED || code == MBEDTLS_ERR_PK_ALLOC_FAILED)
+        return ws__tls_wrong(keys, WS_ERR_MEMORY, what, "out of memory");
+#ifdef MBEDTLS_ERROR_C
+    mbedtls_strerror(code, why, sizeof why);
+#endif
+    return ws__tls_wrong(keys, WS_ERR_TLS, what, why);
+}
+
+static int ws__is_pem(const char *s) { return strstr(s, "-----BEGIN") != NULL; }
+
+/* Begins an error about a piece of configuration: "key FILE: ". */
+static void ws__tls_about(char *what, size_t n, const char *kind, const char *from)
+{
+    ws__text text = ws__text_in(what, n);
+
+    ws__puts(&text, kind);
+    ws__puts(&text, ws__is_pem(from) ? "PEM text" : from);
+    ws__puts(&text, ": ");
+}
+
+/* Adds the certificates in PEM text or a file. Bundles may hold some that mbedTLS does
+   not know: those are left out. */
+static int ws__tls_certs(ws__tls_keys *keys, mbedtls_x509_crt *to, const char *from)
+{
+    char what[100];
+    int r = MBEDTLS_ERR_X509_FILE_IO_ERROR;
+
+    ws__tls_about(what, sizeof what, "certificate ", from);
+    if (ws__is_pem(from))
+        r = mbedtls_x509_crt_parse(to, (const unsigned char *)from, strlen(from) + 1);
+#ifdef MBEDTLS_FS_IO
+    else
+        r = mbedtls_x509_crt_parse_file(to, from);
+#endif
+    return r > 0 && to->version ? 0 : ws__tls_mbed(keys, what, r);
+}
+
+/* The system's authorities. */
+static int ws__tls_system(ws__tls_keys *keys)
+{
+    static const char *const places[] = {
+        "/etc/ssl/certs/ca-certificates.crt",       /* Debian, Arch, Gentoo */
+        "/etc/pki/tls/certs/ca-bundle.crt",         /* Fedora, RHEL */
+        "/etc/ssl/ca-bundle.pem",                   /* SUSE */
+        "/usr/local/share/certs/ca-root-nss.crt",   /* FreeBSD */
+        "/etc/ssl/cert.pem"                         /* Alpine, OpenBSD, macOS */
+    };
+#ifdef MBEDTLS_FS_IO
+    const char *file = getenv("SSL_CERT_FILE");
+    size_t i;
+
+    keys->trusts_system = 0;
+    if (file && *file)
+        return ws__tls_certs(keys, &keys->ca, file);
+    for (i = 0; i < sizeof places / sizeof *places; i++)
+        if (mbedtls_x509_crt_parse_file(&keys->ca, places[i]) >= 0)
+            return 0;
+#else
+    (void)places;
+#endif
+    return ws__tls_wrong(keys, WS_ERR_TLS, "no authorities found on this system",
+                         ": set ca");
+}
+
+static int ws__tls_random(void *user, unsigned char *buf, size_t n)
+{
+    return mbedtls_ctr_drbg_random(user, buf, n);
+}
+
+static int ws__tls_key(ws__tls_keys *keys, mbedtls_pk_context *to, const char *from)
+{
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+    if (ws__is_pem(from))
+        return mbedtls_pk_parse_key(to, (const unsigned char *)from, strlen(from) + 1,
+                                    NULL, 0, ws__tls_random, &keys->random);
+#ifdef MBEDTLS_FS_IO
+    return mbedtls_pk_parse_keyfile(to, from, NULL, ws__tls_random, &keys->random);
+#endif
+#else
+    (void)keys;
+    if (ws__is_pem(from))
+        return mbedtls_pk_parse_key(to, (const unsigned char *)from, strlen(from) + 1,
+                                    NULL, 0);
+#ifdef MBEDTLS_FS_IO
+    return mbedtls_pk_parse_keyfile(to, from, NULL);
+#endif
+#endif
+#ifndef MBEDTLS_FS_IO
+    return MBEDTLS_ERR_PK_FILE_IO_ERROR;
+#endif
+}
+
+static int ws__tls_pair_fits(ws__tls_keys *keys, const ws__tls_own *o)
+{
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+    return !mbedtls_pk_check_pair(&o->cert.pk, &o->key, ws__tls_random, &keys->random);
+#else
+    (void)keys;
+    return !mbedtls_pk_check_pair(&o->cert.pk, &o->key);
+#endif
+}
+
+/* Adds a certificate of ours behind the others. */
+static int ws__tls_own_add(ws__tls_keys *keys, const char *cert, const char *key)
+{
+    ws__tls_own *o, **at = &keys->own;
+    char what[100];
+    int r;
+
+    if (!cert || !key)
+        return ws__tls_wrong(keys, WS_ERR_TLS, "certificate without key", "");
+    while (*at)
+        at = &(*at)->next;
+    o = *at = (ws__tls_own *)mbedtls_calloc(1, sizeof *o);
+    if (!o)
+        return ws__tls_wrong(keys, WS_ERR_MEMORY, "out of memory", "");
+    mbedtls_x509_crt_init(&o->cert);
+    mbedtls_pk_init(&o->key);
+    if (ws__tls_certs(keys, &o->cert, cert))
+        return keys->head.error;
+    ws__tls_about(what, sizeof what, "key ", key);
+    r = ws__tls_key(keys, &o->key, key);
+    if (r)
+        return ws__tls_mbed(keys, what, r);
+    return ws__tls_pair_fits(keys, o) ? 0
+         : ws__tls_wrong(keys, WS_ERR_TLS, what, "belongs to another certificate");
+}
+
+/* ---- names in certificates ---- */
+
+/* Does a name in a certificate stand for host? "*." at its start is any one label. */
+static int ws__tls_name_is(ws_str name, ws_str host)
+{
+    size_t dot = ws__find(host, 0, '.');
+
+    if (name.size > 2 && name.data[0] == '*' && name.data[1] == '.') {
+        if (!dot || dot == host.size)
+            return 0;
+        name = ws__str(name.data + 1, name.size - 1);
+        host = ws__str(host.data + dot, host.size - dot);
+    }
+    return ws__same_text(name, host);
+}
+
+/* Is the certificate for that host or address (RFC 9525: only subject alternative
+   names)? */
+static int ws__tls_is_for(const mbedtls_x509_crt *cert, ws_str host)
+{
+    const mbedtls_x509_sequence *san = &cert->subject_alt_names;
+    uint8_t ip[16];
+    size_t ip_size = ws__ipv4_parse(host, ip) ? 4 : ws__ipv6_parse(host, ip) ? 16 : 0;
+
+    for (; san && san->buf.p; san = san->next) {
+        ws_str name = ws__str((const char *)san->buf.p, san->buf.len);
+        int kind = san->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK;
+        if (kind == MBEDTLS_X509_SAN_IP_ADDRESS && ip_size && name.size == ip_size &&
+            !memcmp(name.data, ip, ip_size))
+            return 1;
+        if (kind == MBEDTLS_X509_SAN_DNS_NAME && !ip_size && ws__tls_name_is(name, host))
+            return 1;
+    }
+    return 0;
+}
+
+/* The client asks for a host: the first certificate that names it, else the first of
+   all. */
+static int ws__tls_sni(void *user, mbedtls_ssl_context *ssl, const unsigned char *name,
+                       size_t n)
+{
+    ws__tls_own *o = ((ws__tls_keys *)user)->own;
+
+    while (o && !ws__tls_is_for(&o->cert, ws__str((const char *)name, n)))
+        o = o->next;
+    if (!o)
+        o = ((ws__tls_keys *)user)->own;
+    return mbedtls_ssl_set_hs_own_cert(ssl, &o->cert, &o->key);
+}
+
+/* ---- ws_tls ---- */
+
+static int ws__tls_config(ws__tls_keys *keys, mbedtls_ssl_config *config, int role)
+{
+    static const char *const http[] = { "http/1.1", NULL };
+    int r = mbedtls_ssl_config_defaults(config, role, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                        MBEDTLS_SSL_PRESET_DEFAULT);
+
+    if (r)
+        return ws__tls_mbed(keys, "", r);
+    mbedtls_ssl_conf_rng(config, ws__tls_random, &keys->random);
+#if MBEDTLS_VERSION_NUMBER >= 0x03020000
+    mbedtls_ssl_conf_min_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);
+#else
+    mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3,
+                                 MBEDTLS_SSL_MINOR_VERSION_3);
+#endif
+#ifdef MBEDTLS_SSL_ALPN
+    mbedtls_ssl_conf_alpn_protocols(config, (const char **)(uintptr_t)http);
+#else
+    (void)http;
+#endif
+    mbedtls_ssl_conf_ca_chain(config, &keys->ca, NULL);
+    if (keys->own)
+        return ws__tls_mbed(keys, "", mbedtls_ssl_conf_own_cert(config, &keys->own->cert,
+                                                      &keys->own->key));
+    return 0;
+}
+
+static int ws__tls_client(ws__tls_keys *keys)
+{
+    mbedtls_ssl_config *config = &keys->client;
+
+    if (ws__tls_config(keys, config, MBEDTLS_SSL_IS_CLIENT))
+        return keys->head.error;
+    mbedtls_ssl_conf_authmode(config, keys->trusts_everyone
+                                          ? MBEDTLS_SSL_VERIFY_NONE
+                                          : MBEDTLS_SSL_VERIFY_REQUIRED);
+#ifdef MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+        config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+#endif
+    return 0;
+}
+
+static int ws__tls_server(ws__tls_keys *keys, int asks, int optional)
+{
+    mbedtls_ssl_config *config = &keys->server;
+
+    if (ws__tls_config(keys, config, MBEDTLS_SSL_IS_SERVER))
+        return keys->head.error;
+    mbedtls_ssl_conf_authmode(config, !asks ? MBEDTLS_SSL_VERIFY_NONE
+                              : optional ? MBEDTLS_SSL_VERIFY_OPTIONAL
+                                         : MBEDTLS_SSL_VERIFY_REQUIRED);
+    mbedtls_ssl_conf_sni(config, ws__tls_sni, keys);
+#ifdef MBEDTLS_SSL_PROTO_TLS1_3
+    if (asks)
+        return 0;         /* its sessions forget whom the client has proved to be */
+#endif
+#ifdef MBEDTLS_SSL_TICKET_C
+    mbedtls_ssl_conf_session_tickets_cb(config, mbedtls_ssl_ticket_write,
+                                        mbedtls_ssl_ticket_parse, &keys->tickets);
+    return ws__tls_mbed(keys, "", mbedtls_ssl_ticket_setup(&keys->tickets, ws__tls_random,
+                                                 &keys->random,
+                                                 MBEDTLS_CIPHER_AES_256_GCM, 86400));
+#else
+    return 0;
+#endif
+}
+
+static void ws__tls_init(ws__tls_keys *keys)
+{
+    int i;
+
+    mbedtls_entropy_init(&keys->entropy);
+    mbedtls_ctr_drbg_init(&keys->random);
+    mbedtls_x509_crt_init(&keys->ca);
+    mbedtls_ssl_config_init(&keys->client);
+    mbedtls_ssl_config_init(&keys->server);
+#ifdef MBEDTLS_SSL_TICKET_C
+    mbedtls_ssl_ticket_init(&keys->tickets);
+#endif
+    for (i = 0; i < WS__TLS_SESSIONS; i++)
+        mbedtls_ssl_session_init(&keys->kept[i].session);
+}
+
+/* Reads everything. Stops at the first fault, which sticks. */
+static void ws__tls_load(ws__tls_keys *keys, const ws_tls_config *set)
+{
+    const ws_tls_pair *p = set->others;
+
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000 && defined(MBEDTLS_PSA_CRYPTO_C)
+    if (psa_crypto_init()) {
+        ws__tls_wrong(keys, WS_ERR_TLS, "psa_crypto_init failed", "");
+        return;
+    }
+#endif
+    if (ws__tls_mbed(keys, "", mbedtls_ctr_drbg_seed(&keys->random, mbedtls_entropy_func,
+                                           &keys->entropy, NULL, 0)))
+        return;
+    if ((set->cert || set->key) && ws__tls_own_add(keys, set->cert, set->key))
+        return;
+    for (; p && p->cert; p++)
+        if (ws__tls_own_add(keys, p->cert, p->key))
+            return;
+    if (set->ca)
+        ws__tls_certs(keys, &keys->ca, set->ca);
+    if (keys->head.error || ws__tls_client(keys))
+        return;
+    if (keys->own)
+        ws__tls_server(keys, set->ca != NULL, set->client_may_be_unknown);
+}
+
+WS_API ws_tls *ws_tls_new(const ws_tls_config *set)
+{
+    static const ws_tls lost = { 0, WS_ERR_MEMORY, "out of memory" };
+    ws__tls_keys *keys = (ws__tls_keys *)mbedtls_calloc(1, sizeof *keys);
+    ws_tls_config none;
+
+    if (!keys)
+        return (ws_tls *)(uintptr_t)&lost;
+    memset(&none, 0, sizeof none);
+    if (!set)
+        set = &none;
+    keys->head.refs = 1;
+    keys->trusts_everyone = set->insecure_trust_everyone;
+    keys->trusts_system = !set->ca && !keys->trusts_everyone;
+    ws__tls_init(keys);
+    ws__tls_load(keys, set);
+    return &keys->head;
+}
+
+WS_API void ws_tls_free(ws_tls *tls)
+{
+    ws__tls_keys *keys = (ws__tls_keys *)(void *)tls;
+    ws__tls_own *o;
+    int i;
+
+    if (!tls || !tls->refs || --tls->refs)
+        return;
+    for (i = 0; i < WS__TLS_SESSIONS; i++) {
+        mbedtls_ssl_session_free(&keys->kept[i].session);
+        mbedtls_free(keys->kept[i].host);
+    }
+#ifdef MBEDTLS_SSL_TICKET_C
+    mbedtls_ssl_ticket_free(&keys->tickets);
+#endif
+    mbedtls_ssl_config_free(&keys->client);
+    mbedtls_ssl_config_free(&keys->server);
+    while ((o = keys->own) != NULL) {
+        keys->own = o->next;
+        mbedtls_x509_crt_free(&o->cert);
+        mbedtls_pk_free(&o->key);
+        mbedtls_free(o);
+    }
+    mbedtls_x509_crt_free(&keys->ca);
+    mbedtls_ctr_drbg_free(&keys->random);
+    mbedtls_entropy_free(&keys->entropy);
+    mbedtls_free(keys);
+}
+
+/* Can a server use it? Returns 0, or the error with *why. */
+WS__PRIVATE int ws__tls_serves(const ws_tls *tls, const char **why)
+{
+    *why = tls ? tls->text : NULL;
+    if (!tls || tls->error)
+        return tls ? tls->error : 0;
+    *why = "a server needs a certificate";
+    return ((const ws__tls_keys *)(const void *)tls)->own ? 0 : WS_ERR_TLS;
+}
+
+/* ---- why a connection failed ---- */
+
+static const char *ws__tls_alert(int number)
+{
+    static const struct { int number; const char *text; } alerts[] = {
+        { 40, "handshake failure" }, { 42, "bad certificate" },
+        { 43, "unsupported certificate" }, { 44, "certificate revoked" },
+        { 45, "certificate expired" }, { 46, "certificate unknown" },
+            { 48, "unknown CA" },
+        { 70, "protocol version" }, { 80, "internal error" },
+            { 112, "unrecognized name" },
+        { 116, "certificate required" }, { 120, "no application protocol" }
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof alerts / sizeof *alerts; i++)
+        if (alerts[i].number == number)
+            return alerts[i].text;
+    return "fatal";
+}
+
+/* What the verification found, worst first. */
+static void ws__tls_put_flags(ws__text *words, const ws__tls_end *tls)
+{
+    static const struct { uint32_t flag; const char *text; } faults[] = {
+        { MBEDTLS_X509_BADCERT_CN_MISMATCH, "is not for this host" },
+        { MBEDTLS_X509_BADCERT_EXPIRED, "has expired" },
+        { MBEDTLS_X509_BADCERT_FUTURE, "is not valid yet" },
+        { MBEDTLS_X509_BADCERT_REVOKED, "was revoked" },
+        { MBEDTLS_X509_BADCERT_MISSING, "is missing" },
+        { MBEDTLS_X509_BADCERT_NOT_TRUSTED, "is not from an authority that is trusted" },
+        { MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE |
+          MBEDTLS_X509_BADCERT_NS_CERT_TYPE, "is not meant for this use" },
+        { MBEDTLS_X509_BADCERT_BAD_KEY | MBEDTLS_X509_BADCERT_BAD_MD |
+          MBEDTLS_X509_BADCERT_BAD_PK, "uses a weak key or hash" }
+    };
+    uint32_t flags = mbedtls_ssl_get_verify_result(&tls->ssl);
+    const char *before = "certificate ";
+    size_t i;
+
+    for (i = 0; i < sizeof faults / sizeof *faults; i++) {
+        if (!(flags & faults[i].flag))
+            continue;
+        ws__puts(words, before);
+        ws__puts(words, faults[i].text);
+        before = ", ";
+    }
+    if (*before == 'c')
+        ws__puts(words, "certificate not accepted");
+}
+
+/* Fails for good. Returns WS_IO_ERROR. */
+static ptrdiff_t ws__tls_fail(ws__tls_end *tls, const char *why)
+{
+    ws__text words = ws__text_in(tls->text, sizeof tls->text);
+
+    tls->stage = WS__TLS_FAILED;
+    ws__puts(&words, why);
+    return WS_IO_ERROR;
+}
+
+static void ws__tls_alerted(ws__tls_end *tls, int number)
+{
+    ws__text words = ws__text_in(tls->text, sizeof tls->text);
+
+    tls->stage = WS__TLS_FAILED;
+    ws__puts(&words, "peer's alert: ");
+    ws__puts(&words, ws__tls_alert(number));
+}
+
+#ifdef MBEDTLS_PRIVATE
+
+#define WS__MBEDTLS(member) MBEDTLS_PRIVATE(member)
+#define WS__TLS_BAD_CERT MBEDTLS_ERR_SSL_BAD_CERTIFICATE
+
+#else
+
+#define WS__MBEDTLS(member) member
+#define WS__TLS_BAD_CERT MBEDTLS_ERR_SSL_BAD_HS_CERTIFICATE
+
+#endif
+
+/* What mbedTLS returned, as a ws_io. */
+static ptrdiff_t ws__tls_result(ws__tls_end *tls, int code)
+{
+    int shaking = tls->stage == WS__TLS_SHAKING;
+    ws__text words;
+
+    if (code == MBEDTLS_ERR_SSL_WANT_READ)
+        return WS_IO_WANT_READ;
+    if (code == MBEDTLS_ERR_SSL_WANT_WRITE)
+        return WS_IO_WANT_WRITE;
+    if (code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY && !shaking)
+        return 0;
+    if (*tls->text || (code == WS__TLS_BROKEN && !shaking)) {
+        tls->stage = WS__TLS_FAILED;
+        return WS_IO_ERROR;
+    }
+    if (code == 0 || code == MBEDTLS_ERR_SSL_CONN_EOF || code == WS__TLS_BROKEN ||
+        code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
+        return ws__tls_fail(tls, shaking ? "peer ended the connection in the handshake"
+                                       : "stream cut off without close_notify");
+    words = ws__text_in(tls->text, sizeof tls->text);
+    tls->stage = WS__TLS_FAILED;
+    /* mbedTLS does not tell the client */
+    if (code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)
+        mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                       MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+    if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || code == WS__TLS_BAD_CERT ||
+        code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE) {
+        ws__tls_put_flags(&words, tls);
+    } else if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
+        ws__tls_alerted(tls, tls->ssl.WS__MBEDTLS(in_msg)[1]);
+    } else {
+#ifdef MBEDTLS_ERROR_C
+        mbedtls_strerror(code, tls->text, sizeof tls->text);
+#else
+        ws__puts(&words, "mbedTLS error -");
+        ws__put_hex(&words, (uint64_t)-code);
+#endif
+    }
+    return WS_IO_ERROR;
+}
+
+/* ---- raw bytes ---- */
+
+/* What is below said r, no count of bytes: for mbedTLS. */
+static int ws__tls_below(ws__tls_end *tls, ptrdiff_t got)
+{
+    tls->asked = 1;
+    return got == WS_IO_WANT_READ ? MBEDTLS_ERR_SSL_WANT_READ
+         : got == WS_IO_WANT_WRITE ? MBEDTLS_ERR_SSL_WANT_WRITE
+         : got == 0 ? 0 : WS__TLS_BROKEN;
+}
+
+static void ws__tls_ahead_free(ws__tls_end *tls)
+{
+    mbedtls_free(tls->ahead);
+    tls->ahead = NULL;
+    tls->at = tls->end = 0;
+}
+
+/* The first byte of a TLS stream is a handshake record's, or an alert's. */
+static int ws__tls_greeting(ws__tls_end *tls)
+{
+    static const char sorry[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
+                                "Content-Length: 32\r\n\r\n"
+                                "This port speaks TLS: use https.\n";
+
+    tls->spoken = 1;
+    if (tls->ahead[0] == 22 || tls->ahead[0] == 21)
+        return 0;
+    if (tls->host) {
+        ws__tls_fail(tls, "server does not speak TLS");
+        return WS__TLS_BROKEN;
+    }
+    if (tls->ahead[0] < 'A' || tls->ahead[0] > 'Z') {
+        ws__tls_fail(tls, "client does not speak TLS");
+    } else {
+        (tls->io.write)(tls->io.user, sorry, sizeof sorry - 1);
+        ws__tls_fail(tls, "plain HTTP on a TLS port");
+    }
+    return WS__TLS_BROKEN;
+}
+
+/* Reads ahead: 1, 0 at the end, or mbedTLS's error. mbedTLS reads on over warnings: a
+   peer that has no end of them must leave others their turn. */
+static int ws__tls_fill(ws__tls_end *tls)
+{
+    ptrdiff_t got;
+
+    if (tls->at < tls->end)
+        return 1;
+    if (tls->idle >= WS__TLS_IDLE)
+        return ws__tls_below(tls, WS_IO_WANT_READ);
+    if (!tls->ahead)
+        tls->ahead = (uint8_t *)mbedtls_calloc(1, WS__TLS_AHEAD);
+    if (!tls->ahead)
+        return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+    got = (tls->io.read)(tls->io.user, tls->ahead, WS__TLS_AHEAD);
+    if (got <= 0 || got > WS__TLS_AHEAD)
+        return ws__tls_below(tls, got);
+    tls->at = 0;
+    tls->end = (size_t)got;
+    tls->idle += tls->end;
+    return !tls->spoken && ws__tls_greeting(tls) ? WS__TLS_BROKEN : 1;
+}
+
+static int ws__tls_recv(void *user, unsigned char *buf, size_t n)
+{
+    ws__tls_end *tls = (ws__tls_end *)user;
+    int r = ws__tls_fill(tls);
+
+    if (r <= 0)
+        return r;
+    if (n > tls->end - tls->at)
+        n = tls->end - tls->at;
+    memcpy(buf, tls->ahead + tls->at, n);
+    tls->at += n;
+    return (int)n;
+}
+
+/* A peer that gives up in the handshake says why and goes: mbedTLS, which writes on,
+   fails before it reads that. The alert is not encrypted (in TLS 1.3 it is, but comes
+   after the handshake). */
+static void ws__tls_last_words(ws__tls_end *tls)
+{
+    const uint8_t *p;
+
+    if (tls->stage != WS__TLS_SHAKING || ws__tls_fill(tls) <= 0)
+        return;
+    p = tls->ahead + tls->at;
+    if (tls->end - tls->at >= 7 && p[0] == 21 && p[4] == 2 && p[5] == 2)
+        ws__tls_alerted(tls, p[6]);
+}
+
+static int ws__tls_send(void *user, const unsigned char *buf, size_t n)
+{
+    ws__tls_end *tls = (ws__tls_end *)user;
+    ptrdiff_t got = (tls->io.write)(tls->io.user, buf, n);
+
+    if (got == 0)
+        got = WS_IO_WANT_WRITE;
+    if (got == WS_IO_ERROR)
+        ws__tls_last_words(tls);
+    return got > 0 ? (int)got : ws__tls_below(tls, got);
+}
+
+/* ---- handshake ---- */
+
+static void ws__tls_session_load(ws__tls_end *tls)
+{
+    ws__tls_keys *keys = tls->tls;
+    int i;
+
+    for (i = 0; i < WS__TLS_SESSIONS; i++)
+        if (keys->kept[i].host && !strcmp(keys->kept[i].host, tls->host))
+            mbedtls_ssl_set_session(&tls->ssl, &keys->kept[i].session);
+}
+
+static void ws__tls_session_keep(ws__tls_end *tls)
+{
+    ws__tls_keys *keys = tls->tls;
+    unsigned i;
+
+    if (!tls->host)
+        return;
+    for (i = 0; i < WS__TLS_SESSIONS; i++)
+        if (keys->kept[i].host && !strcmp(keys->kept[i].host, tls->host))
+            break;
+    if (i == WS__TLS_SESSIONS)
+        i = keys->next_kept++ % WS__TLS_SESSIONS;
+    mbedtls_ssl_session_free(&keys->kept[i].session);
+    mbedtls_ssl_session_init(&keys->kept[i].session);
+    mbedtls_free(keys->kept[i].host);
+    keys->kept[i].host = NULL;
+    if (mbedtls_ssl_get_session(&tls->ssl, &keys->kept[i].session))
+        return;
+    keys->kept[i].host = (char *)mbedtls_calloc(1, strlen(tls->host) + 1);
+    if (keys->kept[i].host)
+        memcpy(keys->kept[i].host, tls->host, strlen(tls->host));
+}
+
+static int ws__tls_begin(ws__tls_end *tls)
+{
+    uint8_t ip[16];
+    ws_str host = ws__cstr(tls->host);
+    int named = tls->host && !ws__ipv4_parse(host, ip) && !ws__ipv6_parse(host, ip);
+    int r = mbedtls_ssl_setup(&tls->ssl,
+                              tls->host ? &tls->tls->client : &tls->tls->server);
+
+    tls->stage = WS__TLS_SHAKING;
+    if (r)
+        return r;
+    mbedtls_ssl_set_bio(&tls->ssl, tls, ws__tls_send, ws__tls_recv, NULL);
+    if (!tls->host)
+        return 0;
+    /* an address is no SNI (RFC 6066 3): ws__tls_verified looks for it */
+    r = mbedtls_ssl_set_hostname(&tls->ssl, named ? tls->host : NULL);
+    if (!r)
+        ws__tls_session_load(tls);
+    return r;
+}
+
+/* The handshake is done: is the peer who it must be? mbedTLS has verified the server's
+   chain; of a client that need not show a certificate it lets in any. */
+static int ws__tls_verified(ws__tls_end *tls)
+{
+    const mbedtls_x509_crt *cert = mbedtls_ssl_get_peer_cert(&tls->ssl);
+    ws__text words = ws__text_in(tls->text, sizeof tls->text);
+
+    if (!tls->host && (!cert || !mbedtls_ssl_get_verify_result(&tls->ssl)))
+        return 1;
+    if (tls->host && tls->tls->trusts_everyone)
+        return 1;
+    if (tls->host && cert && ws__tls_is_for(cert, ws__cstr(tls->host)))
+        return 1;
+    if (tls->host)
+        ws__puts(&words, "certificate is not for this host");
+    else
+        ws__tls_put_flags(&words, tls);
+    tls->stage = WS__TLS_FAILED;
+    mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                   MBEDTLS_SSL_ALERT_MSG_BAD_CERT);
+    return 0;
+}
+
+/* 1: call mbedTLS again. It may want to read without having asked below (TLS 1.3 does),
+   and a session ticket is no error. */
+static int ws__tls_once_more(ws__tls_end *tls, int code)
+{
+#ifdef MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET
+    if (code == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+        ws__tls_session_keep(tls);
+        return 1;
+    }
+#endif
+    return (code == MBEDTLS_ERR_SSL_WANT_READ || code == MBEDTLS_ERR_SSL_WANT_WRITE) &&
+        !tls->asked;
+}
+
+/* Shakes hands as far as possible. 1 when it is done, or WS_IO_. */
+static ptrdiff_t ws__tls_shake(ws__tls_end *tls)
+{
+    int r;
+
+    if (tls->stage == WS__TLS_OPEN)
+        return 1;
+    if (tls->stage == WS__TLS_FAILED)
+        return WS_IO_ERROR;
+    if (tls->stage == WS__TLS_NEW) {      /* who says nothing costs nothing */
+        r = tls->host ? 1 : ws__tls_fill(tls);
+        if (r > 0)
+            r = ws__tls_begin(tls);
+        else if (r == 0)
+            return 0;
+        if (r)
+            return ws__tls_result(tls, r);
+    }
+    do {
+        tls->asked = 0;
+        r = mbedtls_ssl_handshake(&tls->ssl);
+    } while (r && ws__tls_once_more(tls, r));
+    if (r) {
+        ptrdiff_t result = ws__tls_result(tls, r);
+        return result ? result : (ptrdiff_t)WS_IO_ERROR;
+    }
+    if (!ws__tls_verified(tls))
+        return WS_IO_ERROR;
+    tls->stage = WS__TLS_OPEN;
+    ws__tls_session_keep(tls);
+    return 1;
+}
+
+/* ---- the ws_io ---- */
+
+static int ws__tls_pending(void *user)
+{
+    const ws__tls_end *tls = (const ws__tls_end *)user;
+
+    return tls->at < tls->end || tls->ended || tls->stage == WS__TLS_FAILED ||
+        tls->idle >= WS__TLS_IDLE ||
+           (tls->stage == WS__TLS_OPEN && mbedtls_ssl_get_bytes_avail(&tls->ssl)) ||
+           (tls->io.pending && (tls->io.pending)(tls->io.user));
+}
+
+/* As much as is there: each call into mbedTLS gives at most one record. */
+static ptrdiff_t ws__tls_read(void *user, void *buf, size_t n)
+{
+    ws__tls_end *tls = (ws__tls_end *)user;
+    ptrdiff_t done;
+    size_t got = 0;
+
+    tls->idle = 0;
+    done = ws__tls_shake(tls);
+    if (done > 0 && tls->ended) {
+        done = tls->ended - 1;
+        tls->ended = 0;
+        return done;
+    }
+    while (done > 0 && got < n && (!got || ws__tls_pending(tls))) {
+        int k;
+        tls->asked = 0;
+        k = mbedtls_ssl_read(&tls->ssl, (unsigned char *)buf + got, n - got);
+        if (k > 0)
+            got += (size_t)k, tls->idle = 0;
+        else if (!ws__tls_once_more(tls, k))
+            done = ws__tls_result(tls, k);
+    }
+    if (tls->at == tls->end)
+        ws__tls_ahead_free(tls);
+    if (!got)
+        return done;
+    if (done == 0)
+        tls->ended = 1;
+    return (ptrdiff_t)got;
+}
+
+/* mbedTLS takes what is left in its buffer for the bytes it is given. They are in there
+   after they met a WANT, unless reading has sent them since (session tickets make it do
+   that); when they were not offered yet, it is an alert or the like that is left. */
+static ptrdiff_t ws__tls_write(void *user, const void *buf, size_t n)
+{
+    ws__tls_end *tls = (ws__tls_end *)user;
+    const size_t *left = &tls->ssl.WS__MBEDTLS(out_left);
+    ptrdiff_t got;
+    int k, ours;
+
+    tls->idle = 0;
+    got = ws__tls_shake(tls);
+    if (got <= 0)
+        return got ? got : (ptrdiff_t)WS_IO_ERROR;
+    if (tls->blocked && tls->blocked <= n)
+        n = tls->blocked;
+    do {
+        ours = tls->blocked || !*left;
+        tls->asked = 0;
+        if (tls->blocked && !*left)
+            k = (int)n;
+        else
+            k = mbedtls_ssl_write(&tls->ssl, (const unsigned char *)buf, n);
+        tls->blocked = k < 0 && (tls->blocked || (ours && *left)) ? n : 0;
+    } while (k < 0 ? ws__tls_once_more(tls, k) : !ours);
+    if (k == WS__TLS_BROKEN)
+        return WS_IO_ERROR;  /* what came before can still be read */
+    return k > 0 ? k : ws__tls_result(tls, k);
+}
+
+static void ws__tls_wait(void *user, int wants, int timeout)
+{
+    const ws_io *io = &((const ws__tls_end *)user)->io;
+
+    (io->wait)(io->user, wants, timeout);
+}
+
+static const char *ws__tls_why(void *user)
+{
+    const ws__tls_end *tls = (const ws__tls_end *)user;
+    const char *why = tls->io.why ? (tls->io.why)(tls->io.user) : NULL;
+
+    if (*tls->text)
+        return tls->text;
+    if (!why && tls->stage < WS__TLS_OPEN)
+        why = "the TLS handshake did not finish";
+    return why;
+}
+
+static void ws__tls_close(void *user)
+{
+    ws__tls_end *tls = (ws__tls_end *)user;
+
+    if (tls->stage == WS__TLS_OPEN)
+        mbedtls_ssl_close_notify(&tls->ssl);
+    if (tls->io.close)
+        (tls->io.close)(tls->io.user);
+    mbedtls_ssl_free(&tls->ssl);
+    ws__tls_ahead_free(tls);
+    mbedtls_free(tls->host);
+    ws_tls_free(&tls->tls->head);
+    mbedtls_free(tls);
+}
+
+WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host)
+{
+    ws__tls_keys *keys = (ws__tls_keys *)(void *)tls;
+    const char *why;
+    ws__tls_end *e;
+
+    if (!tls || !io)
+        return WS_ERR_ARGUMENT;
+    if (!tls->error && host && keys->trusts_system)
+        ws__tls_system(keys);
+    if (tls->error || (!host && ws__tls_serves(tls, &why)))
+        return tls->error ? tls->error : WS_ERR_TLS;
+    e = (ws__tls_end *)mbedtls_calloc(1, sizeof *e);
+    if (e && host)
+        e->host = (char *)mbedtls_calloc(1, strlen(host) + 1);
+    if (!e || (host && !e->host)) {
+        mbedtls_free(e);
+        return WS_ERR_MEMORY;
+    }
+    if (host)
+        memcpy(e->host, host, strlen(host));
+    ws__tls_hold(tls);
+    e->tls = keys;
+    e->io = *io;
+    mbedtls_ssl_init(&e->ssl);
+    io->read = ws__tls_read;
+    io->write = ws__tls_write;
+    io->close = ws__tls_close;
+    if (io->wait)
+        io->wait = ws__tls_wait;
+    io->pending = ws__tls_pending;
+    io->why = ws__tls_why;
+    io->user = e;
+    return 0;
+}
+
+WS_API size_t ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
+{
+    const ws_io *io = conn ? ws__io(conn) : NULL;
+    const ws__tls_end *tls = NULL;
+    const mbedtls_x509_crt *cert = NULL;
+    int r;
+
+    if (io && io->read == ws__tls_read)
+        tls = (const ws__tls_end *)io->user;
     ws__sane(conn);
     if (!buf || !n)
         return 0;
     *buf = 0;
-    text = ws__text_in(buf, n);
-    memset(&addr, 0, sizeof addr);
-    if (conn && ws__more_of(conn) && ws__more_of(conn)->remote)
-        ws__puts(&text, ws__more_of(conn)->remote);
-    else if (!conn || conn->fd == WS__NO_SOCK ||
-             getpeername(conn->fd, (struct sockaddr *)&addr, &size))
-        return 0;
-    else if (addr.ss_family == AF_UNIX)
-        ws__puts(&text, "unix");
-    else
-        ws__put_address(&text, (struct sockaddr *)&addr, (size_t)size);
-    return (size_t)(text.at - buf);
+    if (tls && (tls->host || !mbedtls_ssl_get_verify_result(&tls->ssl)))
+        cert = mbedtls_ssl_get_peer_cert(&tls->ssl);
+    r = cert ? mbedtls_x509_dn_gets(buf, n, &cert->subject) : 0;
+    if (r <= 0)
+        *buf = 0;
+    return r > 0 ? (size_t)r : 0;
 }
 
-#endif /* WS_NO_SOCKETS */
-
-WS_API void ws_free(ws_conn *conn)
-{
-    ws__sane(conn);
-    if (!conn)
-        return;
-#ifndef WS_NO_SOCKETS
-    if (conn->loop) {
-        ws__loop_drop(conn);
-        return;
-    }
-#endif
-    ws__free_now(conn);
-}
+#endif /* WS_USE_MBEDTLS */
 
 #endif /* WS_IMPLEMENTED_ */
 #endif /* WS_IMPLEMENTATION */

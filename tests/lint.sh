@@ -45,6 +45,19 @@ for h in $headers; do
     } | check "the versions in $h agree"
 done
 
+# A stranger can read the library in pieces: all up to the drivers, and any annex alone. (The aim for
+# the first is 7,000 lines: what it has today may only shrink.)
+awk '/^\/\* ==== >>history/ { exit }
+     /^\/\* ==== >>dial / { print "manual to drivers " NR - 1; annex = 1 }
+     annex && /^\/\* ==== / { if (name) print name " " NR - start; name = $3; start = NR }
+     END { print name " " NR - start }' ws.h >$tmp/rooms
+awk '{ most = /^manual/ ? 12228 : 1200 } $NF > most { print $0 " lines, at most " most }
+     END { if (NR < 10) print "only " NR " rooms found" }' $tmp/rooms |
+    check "manual to drivers, and each annex, are short enough to be read"
+
+# Annexes of ws.h are reached through their seams alone.
+awk -f tests/seams.awk ws.h ws.h | check "no name of an annex before its section but in >>seams"
+
 # How dense the headers are to read, section by section.
 : >$tmp/dense
 for h in $headers; do
@@ -92,9 +105,9 @@ manual=$(awk '/^\*\/$/ { print NR; exit }' ws.h)
 { [ "${manual:-999}" -le 320 ] || echo "$manual"; } |
     check "the manual of ws.h has at most 320 lines"
 
-# Names: macros WS_ or private WS__, never a lower-case ws_ macro (struct winsize has some).
+# Names: macros WS_, or private WS__ or ws__, never a lower-case ws_ macro (struct winsize has some).
 sed -n 's/^ *# *define  *\([A-Za-z_0-9]*\).*/\1/p' $headers | sort -u |
-    grep -vE '^(WS_[A-Z0-9_]*|WS__[A-Za-z0-9_]*|_GNU_SOURCE|_DEFAULT_SOURCE|_DARWIN_C_SOURCE|_POSIX_C_SOURCE|_NETBSD_SOURCE|__BSD_VISIBLE|WIN32_LEAN_AND_MEAN|NOMINMAX|_WIN32_WINNT)$' |
+    grep -vE '^(WS_[A-Z0-9_]*|(WS|ws)__[A-Za-z0-9_]*|_GNU_SOURCE|_DEFAULT_SOURCE|_DARWIN_C_SOURCE|_POSIX_C_SOURCE|_NETBSD_SOURCE|__BSD_VISIBLE|WIN32_LEAN_AND_MEAN|NOMINMAX|_WIN32_WINNT)$' |
     check "macros of the headers begin with WS_"
 
 # Calls through members: (io->read)(...), because systems define read, write, close ... as macros.
@@ -103,9 +116,9 @@ grep -nE '(->|\.)[a-z_]+\(' $headers examples/*.[ch] /dev/null | grep -v '"' |
 
 # The core, RFC 6455 itself: it calls leaves only, so ws.h up to its end compiles alone; it has no
 # memory, queue, words for errors or clock; and it is short enough to be read.
-core='/^\/\* ==== >>core /{on = 1} /^\/\* ==== >>deflate /{on = 0} on'
+core='/^\/\* ==== >>core /{on = 1} /^\/\* ==== >>seams /{on = 0} on'
 awk "$core" ws.h >$tmp/core.h
-awk '/^\/\* ==== >>deflate /{exit} {print} END {print "#endif\n#endif"}' ws.h >$tmp/leaves.h
+awk '/^\/\* ==== >>seams /{exit} {print} END {print "#endif\n#endif"}' ws.h >$tmp/leaves.h
 ${CC:-cc} -std=c99 -fsyntax-only -DWS_IMPLEMENTATION -DWS_NO_SOCKETS -Werror -Wall \
     -Wno-unused-function -x c $tmp/leaves.h 2>&1 | grep error | check "the core calls leaves only"
 grep -nE 'ws_conn|ws__(cfg|alloc|block|fail|note|clock|tx|rx)\b|alloc\(' $tmp/core.h |
