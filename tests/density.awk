@@ -2,6 +2,8 @@
 #   awk -f density.awk HEADER prints "SECTION CODE_LINES BRANCHES ONE_LETTER_PERCENT ONE_LINE_IFS",
 # branches per 100 lines of code (if for while case && || ?), names of one letter per 100 names,
 # ifs with their statement on the same line. Comments, strings and # lines do not count.
+#   awk -v functions=N ... prints "NAME PATHS" of each function with more than N branches plus one
+# (its cyclomatic complexity) instead.
 BEGIN {
     split("auto break case char const continue default do double else enum extern float for " \
           "goto if inline int long register return short signed sizeof static struct switch " \
@@ -12,7 +14,7 @@ BEGIN {
 }
 
 function tell() {
-    if (lines)
+    if (lines && !functions)
         printf "%s %d %.1f %.1f %d\n", section, lines, 100 * branches / lines,
             names ? 100 * letters / names : 0, ifs
     lines = branches = names = letters = ifs = 0
@@ -38,6 +40,14 @@ function tell() {
     }
     if (text ~ /^[ \t]*(#|$)/) next
     lines++
+    if (text ~ /^[A-Za-z].*\(/ && text !~ /;$/) {
+        name = text
+        sub(/ *\(.*/, "", name)
+        sub(/.*[ *]/, "", name)
+        current = name
+        paths = 1
+    }
+    before = branches
     if (text ~ /^ *(\} )?(else )?if \(.*\) .*; *$/) ifs++
     branches += gsub(/&&|\|\||\?/, " ", text)
     while (match(text, /[A-Za-z_][A-Za-z_0-9]*/)) {
@@ -48,6 +58,8 @@ function tell() {
         names++
         if (length(name) == 1) letters++
     }
+    paths += branches - before
+    if ($0 ~ /^}/ && functions && paths > functions) print current, paths
 }
 
 END { tell() }

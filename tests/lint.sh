@@ -71,6 +71,10 @@ for h in $headers; do
         { lines += $2; letters += $2 * $4 }
         END { if (letters > 10 * lines) print h ": " letters / lines " % of names have one letter" }
     ' tests/density.most $tmp/density >>$tmp/dense
+    awk -v functions=15 -f tests/density.awk $h >$tmp/branchy
+    awk 'FNR == NR { if ($1 == "function") most[$2] = $3; next }
+        $2 > most[$1] + 0 { print $1 ": " $2 " paths, at most " ($1 in most ? most[$1] : 15) }
+    ' tests/density.most $tmp/branchy >>$tmp/dense
 done
 check "density as tests/density.most allows" <$tmp/dense
 
