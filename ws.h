@@ -65,7 +65,8 @@ CONTENTS
                     >>drive     one connection over a socket or your functions
                     >>poller    epoll, kqueue or poll
                     >>loop      many connections
-      annexes       >>dial      from a URL to a connected socket
+      annexes       >>foreign   other descriptors in a loop, a loop in other loops
+                    >>dial      from a URL to a connected socket
                     >>reconnect redirects, new tries
                     >>proxy     CONNECT, SOCKS5
                     >>listen    accepting, listening sockets
@@ -377,9 +378,17 @@ enum {
                        What waited to be sent is gone, ws_send is WS_ERR_STATE until OPEN.
                        ws_close: CLOSE follows at once, with the fields of this DOWN */
     WS_EV_POST,       /* ws_post from another thread: data is the pointer; conn is NULL */
+    WS_EV_READY,        /* a descriptor of ws_watch: fd, wants; data is its user pointer;
+                           conn is NULL */
     WS_EV_WAKE          /* a signal interrupted the wait, or ws_wake: look at your own
                            flags; conn is NULL */
 };
+
+#ifdef _WIN32
+typedef uintptr_t ws_socket;                /* a SOCKET */
+#else
+typedef int ws_socket;                      /* a file descriptor */
+#endif
 
 typedef struct ws_event {
     int type;           /* WS_EV_ */
@@ -392,11 +401,14 @@ typedef struct ws_event {
     int retry_in;       /* DOWN: milliseconds */
     int code;        /* CLOSE: what the peer sent, or WS_CLOSE_NO_CODE, WS_CLOSE_ABNORMAL;
                         what we sent after an error of the peer; 0 after plain HTTP */
+    int opened;         /* CLOSE, DOWN: 1 if OPEN was given */
     int clean;        /* CLOSE: 1 if Close frames went both ways (or HTTP was answered) */
     int error;          /* CLOSE: 0 or WS_ERR_ */
     uint32_t refused;   /* CLOSE, DOWN: messages and parts that met WS_ERR_BACKLOG or
                            WS_ERR_BUSY since OPEN, or were cut off by ws_close */
     const char *reason; /* CLOSE: the peer's reason, else the error's text; never NULL */
+    ws_socket fd;       /* READY */
+    int wants;          /* READY: WS_WANT_ bits of what may be done without blocking */
 } ws_event;
 
 /* One header line. Arrays of them end with { NULL, NULL }. What only the library writes
@@ -575,6 +587,8 @@ typedef struct ws_config {
                                    that takes 1 KiB/s is waited for as long as it does,
                                    judged each time */
 
+    size_t loop_buffer;  /* loop: bytes that it reads into and writes from in a turn, half
+                            each; 0: 1 MiB; at least 4096 */
     int ask;             /* server: 1 gives WS_EV_REQUEST, and lets WS_EV_HTTP wait too */
     int for_stream;             /* private: 1 asks for an event stream, for ws_sse.h */
     const ws_route *routes; /* server: NULL every path; else WebSockets at other paths get
@@ -1216,12 +1230,6 @@ WS_API size_t ws_tls_peer(const ws_conn *c, char *buf, size_t n);
 
 #ifndef WS_NO_SOCKETS
 
-#ifdef _WIN32
-typedef uintptr_t ws_socket;                /* a SOCKET */
-#else
-typedef int ws_socket;                      /* a file descriptor */
-#endif
-
 /* ---- blocking client ---- */
 
 /* Connects and shakes hands, waiting up to handshake_timeout, or until a signal
@@ -1285,8 +1293,8 @@ WS_API void ws_step(ws_conn *c);
 
 /* ---- loop ---- */
 
-/* cfg: alloc is used for the loop itself; may be NULL. NULL when memory or descriptors
-   are out. */
+/* cfg: alloc is used for the loop itself, loop_buffer says how large its buffers are; may
+   be NULL. NULL when memory or descriptors are out. */
 WS_API ws_loop *ws_loop_new(const ws_config *cfg);
 
 /* Ends every connection at once and frees everything. The one call that a forked child
@@ -1339,6 +1347,35 @@ WS_API int ws_post(ws_loop *loop, void *message);
    event. For any thread and any signal handler, by the rules of ws_post. To stop a
    server: set a flag of yours, then ws_wake. Returns 0 or WS_ERR_ARGUMENT. */
 WS_API int ws_wake(ws_loop *loop);
+
+/* ---- other descriptors, other loops ---- */
+
+/* Watches a descriptor that is not the library's: while it is ready for one of wants
+   (WS_WANT_ bits), each round of ws_poll gives a WS_EV_READY for it, with user as data.
+   wants 0 takes it out: do that before you close it. A hang-up or an error of it counts
+   as ready for all that is wanted. Regular files, and others that cannot be waited for,
+   are always ready. On Windows sockets only. Returns 0, WS_ERR_ARGUMENT (not open, or the
+   loop has it already), WS_ERR_MEMORY, or WS_ERR_POLLER. */
+WS_API int ws_watch(ws_loop *loop, ws_socket fd, int wants, void *user);
+
+/* A loop inside another one: wait until this descriptor is readable, but at most for
+   ws_loop_timeout, then call ws_poll(loop, &ev, 0) until it returns 0. It belongs to the
+   loop: do not read or close it. -1 where the system's poller has none (poll, Windows):
+   then wait for what ws_loop_polls lists. */
+WS_API int ws_loop_fd(const ws_loop *loop);
+
+/* Milliseconds until ws_poll(loop, &ev, 0) is to be called even if nothing is readable; 0
+   now; -1 only then. Ask again after every call for the loop or a connection in it. Where
+   ws_loop_fd is -1, at most 10. */
+WS_API int ws_loop_timeout(ws_loop *loop);
+
+typedef struct ws_polled {
+    ws_socket fd;
+    int wants;          /* WS_WANT_ bits; 0: only errors and hang-ups matter */
+} ws_polled;
+
+/* What the loop waits for: fills at most n of list and returns how many there are. */
+WS_API size_t ws_loop_polls(const ws_loop *loop, ws_polled *list, size_t n);
 
 /* ---- many connections ---- */
 
@@ -4056,6 +4093,17 @@ static void ws__dial_tunnel(ws_conn *conn);
 #define ws__dial_tunnel(conn) ((void)(conn))
 #endif
 
+/* >>foreign: descriptors of others in a loop, a loop in others. */
+#if !defined(WS_NO_SOCKETS) && !defined(WS__WITHOUT_FOREIGN)
+static void ws__watched_free(ws_loop *loop);
+static void ws__watched_found(ws_loop *loop, uintptr_t key, int wants);
+static int ws__watched_next(ws_loop *loop, ws_event *ev);
+#else
+#define ws__watched_free(loop) ((void)(loop))
+#define ws__watched_found(loop, key, wants) ((void)(loop))
+#define ws__watched_next(loop, ev) 0
+#endif
+
 /* >>listen: listening sockets of a loop. */
 #ifdef WS__LISTENS
 static void ws__loop_accept(ws_loop *loop, struct ws__listener *listener);
@@ -4720,7 +4768,8 @@ enum {
     WS__OF_LISTENER = 1 << 1,
     WS__OF_CLIENT = 1 << 2,
     WS__OF_DIALLER = 1 << 3,    /* a client that connects itself */
-    WS__OF_ALL = 15
+    WS__OF_ALL = 15,
+    WS__OF_LOOP = 1 << 4
 };
 
 /* How it is checked and copied. */
@@ -4774,6 +4823,7 @@ static const ws__field ws__fields[] = {
     WS__FIELD(close_timeout, ALL, TIME, 5000),
     WS__FIELD(idle_timeout, ALL, TIME, WS_NEVER),
     WS__FIELD(send_timeout, CLIENT, TIME, 30000),
+    WS__FIELD(loop_buffer, LOOP, SIZE, 1u << 20),
     WS__FIELD(ask, SERVER, IS, 0),
     WS__FIELD(for_stream, CLIENT, IS, 0),
     WS__FIELD(routes, SERVER, ROUTES, 0),
@@ -4938,7 +4988,8 @@ static const char *ws__fault_words(int fault, const ws_config *cfg, int role,
 static const char *ws__field_whose(int of)
 {
     return of == WS__OF_SERVER ? "servers" : of == WS__OF_LISTENER ? "listeners"
-         : of == WS__OF_CLIENT ? "clients" : "clients that connect by themselves";
+         : of == WS__OF_LOOP ? "loops" : of == WS__OF_CLIENT ? "clients"
+         : "clients that connect by themselves";
 }
 
 /* The words for such a fault, in room; NULL if the error says it all. */
@@ -7500,7 +7551,7 @@ static int ws__fill(ws_event *ev, ws_conn *conn, int type, const void *data, siz
     memset(ev, 0, sizeof *ev);
     ev->type = type;
     ev->conn = conn;
-    ev->data = n || type == WS_EV_POST ? data : "";
+    ev->data = n || type == WS_EV_POST || type == WS_EV_READY ? data : "";
     ev->size = n;
     ev->reason = "";
     return 1;
@@ -8008,6 +8059,7 @@ static int ws__close_event(ws_conn *conn, ws_event *ev)
     ev->code = answered ? 0 : conn->core.code;
     ev->clean = answered || ws__core_clean(&conn->core);
     ev->refused = conn->refused;
+    ev->opened = (conn->life & WS__OPENED) != 0;
     ev->reason = ws__error_text(error);
     if (conn->note && *conn->note && !(WS__WORDS && ws__is_placed(error)))
         ev->reason = conn->note;
@@ -10670,23 +10722,24 @@ WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg)
 /* What ws__poller_wait found: key as given to ws__poller_set. What the system tells it is
    first written to loop->buf, which is free between turns. */
 typedef struct ws__ready {
-    uintptr_t key;      /* a ws_conn *, WS__KEY_LISTENER(i) or WS__KEY_POST */
+    uintptr_t key;      /* a ws_conn *, or WS__KEY_ */
     int wants;          /* WS_WANT_ bits that hold, or WS__HANGUP */
 } ws__ready;
 
 #define WS__KEY_POST ((uintptr_t)0)
 #define WS__KEY_LISTENER(i) ((uintptr_t)(i) * 2 + 1)
+#define WS__KEY_WATCHED(i) ((uintptr_t)(i) * 4 + 2)
 #define WS__HANGUP 4
 #define WS__INTERRUPTED 1       /* ws__poller_wait: by a signal */
 #define WS__POSTS 64
 #define WS__LINGER_MAX 256      /* past so many, peers over a limit are closed at once */
 #define WS__READY_MAX 256
-#define WS__CORK_SIZE ((size_t)512 << 10)
-#define WS__TURN_SIZE ((size_t)512 << 10)
 #define WS__WASTE_SIZE 65536    /* read at once of what nobody wants to know */
-#define WS__READ_EARLY ((size_t)16384) /* what a stranger may make us hold, before OPEN */
+#define WS__READ_EARLY 16384    /* what a stranger may make us hold, before OPEN */
+#define WS__LOOP_BUFFER_MIN 4096
+#define WS__LOOP_BUFFER_MAX (1u << 30)
+#define WS__LOOK 10             /* ms between looks, in a loop that has no descriptor */
 #define WS__READ_FRONT 256     /* in front of the read buffer, for the start of a frame */
-#define WS__BUF_SIZE (WS__READ_FRONT + WS__TURN_SIZE + 1)
 
 typedef struct ws__listener {
     ws__sock fd;                /* WS__NO_SOCK: the place is free */
@@ -10697,6 +10750,14 @@ typedef struct ws__listener {
     uint64_t device, inode;     /* of that file */
     int twin;           /* where IPv6 does not take IPv4: the listener that does, or -1 */
 } ws__listener;
+
+/* A descriptor of the application. */
+typedef struct ws__watched {
+    ws__sock fd;                /* WS__NO_SOCK: the place is free */
+    void *user;
+    uint8_t wants;
+    uint8_t always;             /* the poller does not take it: it is ready */
+} ws__watched;
 
 /* Set by any thread or signal handler. ws__flag_set returns what it was. */
 #if defined(_WIN32)
@@ -10746,11 +10807,17 @@ struct ws_loop {
     uint8_t looked;           /* the poller was asked since ws_poll(..., 0) gave 0 last */
     uint32_t gives;             /* messages that go to many: now is when that began */
     uint32_t seed;              /* of the hash of group names */
-    uint8_t *buf;
+    uint8_t *buf;               /* WS__READ_FRONT + half + 1 bytes */
+    uint32_t half;              /* of cfg.loop_buffer; as much is the cork's */
     uint8_t kept;        /* stood at cork.hi, where a NUL is behind what an event shows */
     ws__gather cork;
     ws__listener *listeners;
     uint32_t listener_count;
+    ws__watched *watched;
+    uint32_t watched_count, watched_size;
+    uint32_t always_at;     /* of those that are always ready, who is told next */
+    uint32_t found;             /* number of the one that is to be told, 0: none */
+    int found_wants;
     uint32_t gone;         /* of the heap: freed, or CLOSE was told, the socket lingers */
     struct ws__group **groups;  /* hash table */
     uint32_t group_count, group_slots;
@@ -10768,6 +10835,14 @@ struct ws_loop {
 #endif
     char error[200];
 };
+
+/* So many things of size bytes each that the system tells have room in loop->buf. */
+WS__PRIVATE int ws__ready_most(const ws_loop *loop, size_t size)
+{
+    size_t most = (WS__READ_FRONT + loop->half) / size;
+
+    return most < WS__READY_MAX ? (int)most : WS__READY_MAX;
+}
 
 #if defined(WS__POLLER_EPOLL)
 
@@ -10806,7 +10881,7 @@ static void ws__poller_drop(ws_loop *loop, ws__sock fd)
 static int ws__poller_wait(ws_loop *loop, int ms)
 {
     struct epoll_event *event = (struct epoll_event *)(void *)loop->buf;
-    int i, n = epoll_wait(loop->poller, event, WS__READY_MAX, ms);
+    int i, n = epoll_wait(loop->poller, event, ws__ready_most(loop, sizeof *event), ms);
 
     if (n < 0)
         return errno == EINTR ? WS__INTERRUPTED : WS_ERR_POLLER;
@@ -10868,7 +10943,8 @@ static int ws__kqueue_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, in
 
 static int ws__poller_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, int wants)
 {
-    const int idle = key & 1 ? 0 : WS__HANGUP;    /* a listener hears nothing meanwhile */
+    /* a listener or a foreign descriptor hears nothing meanwhile */
+    const int idle = key & 3 ? 0 : WS__HANGUP;
 
     return ws__kqueue_set(loop, fd, key, had == WS__UNWATCHED ? 0 : had ? had : idle,
                           wants ? wants : idle);
@@ -10888,7 +10964,8 @@ static int ws__poller_wait(ws_loop *loop, int ms)
 
     t.tv_sec = ms / 1000;
     t.tv_nsec = ms % 1000 * 1000000L;
-    n = kevent(loop->poller, NULL, 0, change, WS__READY_MAX, ms < 0 ? NULL : &t);
+    n = kevent(loop->poller, NULL, 0, change, ws__ready_most(loop, sizeof *change),
+               ms < 0 ? NULL : &t);
     if (n < 0)
         return errno == EINTR ? WS__INTERRUPTED : WS_ERR_POLLER;
     for (i = 0; i < n; i++) {
@@ -10944,30 +11021,45 @@ static void ws__poll_add(struct pollfd *polled, ws__sock fd, int wants)
     polled->revents = 0;
 }
 
-/* polls[0] is where posts come in, then the listeners, then the connections. */
+/* polls[0] is where posts come in, then the listeners, what the application watches, the
+   connections. */
 static uintptr_t ws__poll_key(const ws_loop *loop, uint32_t i)
 {
     if (!i)
         return WS__KEY_POST;
-    if (i <= loop->listener_count)
-        return WS__KEY_LISTENER(i - 1);
-    return (uintptr_t)loop->heap[i - loop->listener_count];
+    i--;
+    if (i < loop->listener_count)
+        return WS__KEY_LISTENER(i);
+    i -= loop->listener_count;
+    if (i < loop->watched_count)
+        return WS__KEY_WATCHED(i);
+    return (uintptr_t)loop->heap[i - loop->watched_count + 1];
+}
+
+/* Lists all in loop->polls. */
+static void ws__poll_list(ws_loop *loop)
+{
+    struct pollfd *polled = loop->polls;
+    uint32_t i;
+
+    ws__poll_add(polled++, loop->post_in, WS_WANT_READ);
+    for (i = 0; i < loop->listener_count; i++)
+        ws__poll_add(polled++, loop->listeners[i].fd, loop->listeners[i].wants);
+    for (i = 0; i < loop->watched_count; i++)
+        ws__poll_add(polled++, loop->watched[i].fd,
+                     loop->watched[i].always ? WS__UNWATCHED : loop->watched[i].wants);
+    for (i = 1; i <= loop->heap_count; i++)
+        ws__poll_add(polled++, loop->heap[i]->fd, loop->heap[i]->wants);
 }
 
 static int ws__poller_wait(ws_loop *loop, int ms)
 {
-    uint32_t i, n = 1 + loop->listener_count + loop->heap_count;
+    uint32_t i, n = 1 + loop->listener_count + loop->watched_count + loop->heap_count;
     int got;
 
     if (n > loop->poll_size && ws__poller_grow(loop, 2 * n))
         return WS_ERR_MEMORY;
-    ws__poll_add(&loop->polls[0], loop->post_in, WS_WANT_READ);
-    for (i = 0; i < loop->listener_count; i++)
-        ws__poll_add(&loop->polls[1 + i], loop->listeners[i].fd,
-                     loop->listeners[i].wants);
-    for (i = 1; i <= loop->heap_count; i++)
-        ws__poll_add(&loop->polls[loop->listener_count + i], loop->heap[i]->fd,
-                     loop->heap[i]->wants);
+    ws__poll_list(loop);
 #ifdef _WIN32
     got = WSAPoll(loop->polls, n, ms);
 #else
@@ -11492,7 +11584,7 @@ static void ws__loop_receive(ws_loop *loop, ws_conn *conn)
     ptrdiff_t got;
 
     if (!ws__phase_has(&conn->core, WS__KEEPS)) {
-        ws__receive_waste(conn, base, WS__WASTE_SIZE);
+        ws__receive_waste(conn, base, ws__smaller(WS__WASTE_SIZE, loop->half));
         return;
     }
     if (ws__reads_payload(conn) && rx->reader.left >= direct) {
@@ -11503,9 +11595,9 @@ static void ws__loop_receive(ws_loop *loop, ws_conn *conn)
     }
     pieces[n].iov_base = base;
     if (conn->core.phase == WS__PHASE_HEAD)
-        pieces[n].iov_len = WS__READ_EARLY;
+        pieces[n].iov_len = ws__smaller(WS__READ_EARLY, loop->half);
     else
-        pieces[n].iov_len = ws__raw_most(conn, WS__TURN_SIZE);
+        pieces[n].iov_len = ws__raw_most(conn, loop->half);
     if (n && !ws__io(conn))
         got = ws__readv(conn, pieces, 2);
     else
@@ -11547,7 +11639,7 @@ static void ws__loop_show(ws_loop *loop, ws_conn *conn, const ws_event *ev)
 
     if (!ev->size)
         return;
-    if ((uintptr_t)at - (uintptr_t)loop->buf >= WS__BUF_SIZE) {
+    if ((uintptr_t)at - (uintptr_t)loop->buf > WS__READ_FRONT + loop->half) {
         ws__show(conn, ev);
         return;
     }
@@ -11591,7 +11683,8 @@ static void ws__loop_visit(ws_loop *loop, ws_conn *conn, int found)
     /* until its time is over: what it still sends is dropped */
     if (conn->place & WS__LINGERS) {
         if (found) {
-            ptrdiff_t got = ws__sock_read(conn->fd, loop->buf, WS__WASTE_SIZE, 0);
+            ptrdiff_t got = ws__sock_read(conn->fd, loop->buf,
+                                          ws__smaller(WS__WASTE_SIZE, loop->half), 0);
             if (got <= 0 && got != WS_IO_WANT_READ)
                 ws__loop_drop(conn);
         }
@@ -11726,12 +11819,24 @@ static int ws__loop_over(const ws_loop *loop)
     return loop->stopping && !loop->heap_count;
 }
 
+/* 1 if a descriptor is watched that is always ready. */
+static int ws__always_ready(const ws_loop *loop)
+{
+    uint32_t i;
+
+    for (i = 0; i < loop->watched_count; i++) {
+        if (loop->watched[i].always)
+            return 1;
+    }
+    return 0;
+}
+
 /* Milliseconds to sleep: until when, the next deadline, or the next try to accept. */
 static int ws__loop_sleep(const ws_loop *loop, uint64_t when)
 {
     uint64_t ms = when - loop->now;
 
-    if (when <= loop->now || ws__loop_over(loop))
+    if (when <= loop->now || ws__loop_over(loop) || ws__always_ready(loop))
         return 0;
     if (loop->stopping && loop->stop_at - loop->now < ms)
         ms = loop->stop_at - loop->now;
@@ -11756,10 +11861,10 @@ static int ws__loop_take(ws_loop *loop)
         ws__ready r = loop->ready[loop->ready_at++];
         if (r.key == WS__KEY_POST)
             ws__post_read(loop);
-#ifndef WS_NO_SERVER
         else if (r.key & 1)
             ws__loop_accept(loop, &loop->listeners[r.key / 2]);
-#endif
+        else if (r.key & 2)
+            ws__watched_found(loop, r.key, r.wants);
         else if (!(((ws_conn *)r.key)->place & WS__DEAD))
             ws__loop_visit(loop, (ws_conn *)r.key, r.wants);
         return 1;
@@ -11815,6 +11920,28 @@ static int ws__loop_turn(ws_loop *loop, ws_event *ev)
     return 0;
 }
 
+/* Asks the poller, for at most ms. 0, WS__INTERRUPTED, or an error. */
+static int ws__loop_wait(ws_loop *loop, int ms)
+{
+    int fault;
+
+    loop->ready_at = loop->ready_count = 0;     /* an interrupted wait finds nothing */
+    fault = ws__poller_wait(loop, ms);
+    if (fault < 0)
+        return ws__loop_error(loop, fault, NULL, NULL);
+    loop->always_at = 0;
+    loop->now = ws__clock();
+    ws__loop_timers(loop);
+    return fault;
+}
+
+/* An event that is to be told without looking for more. */
+static int ws__loop_next(ws_loop *loop, ws_event *ev)
+{
+    return ws__loop_turn(loop, ev) || ws__post_next(loop, ev) ||
+           ws__watched_next(loop, ev);
+}
+
 /* timeout < 0: until when. */
 static int ws__loop_run(ws_loop *loop, ws_event *ev, int timeout, uint64_t when)
 {
@@ -11825,21 +11952,16 @@ static int ws__loop_run(ws_loop *loop, ws_event *ev, int timeout, uint64_t when)
     if (!at_once)
         loop->looked = 0;
     for (;;) {
-        if (ws__loop_turn(loop, ev))
-            return 1;
-        if (ws__post_next(loop, ev))
+        if (ws__loop_next(loop, ev))
             return 1;
         if (loop->rested == 1 && loop->ready_at == loop->ready_count) {
             if (at_once && loop->looked)
                 break;
             loop->looked = (uint8_t)at_once;
             loop->rested = 2;
-            loop->ready_at = loop->ready_count = 0;
-            fault = ws__poller_wait(loop, 0);
+            fault = ws__loop_wait(loop, 0);
             if (fault < 0)
-                return ws__loop_error(loop, fault, NULL, NULL);
-            loop->now = ws__clock();
-            ws__loop_timers(loop);
+                return fault;
             if (timeout >= 0) {
                 when = loop->now + (uint64_t)timeout;
                 timeout = -1;
@@ -11863,16 +11985,13 @@ static int ws__loop_run(ws_loop *loop, ws_event *ev, int timeout, uint64_t when)
             loop->now = ws__clock();
         if (ws__loop_timers(loop))
             continue;
-        loop->ready_at = loop->ready_count = 0;   /* an interrupted wait finds nothing */
         loop->looked = (uint8_t)at_once;
-        fault = ws__poller_wait(loop, ws__loop_sleep(loop, when));
+        fault = ws__loop_wait(loop, ws__loop_sleep(loop, when));
         if (fault < 0)
-            return ws__loop_error(loop, fault, NULL, NULL);
+            return fault;
         if (fault == WS__INTERRUPTED)
             ws__flag_set(&loop->woken, 1);
         slept = 1;
-        loop->now = ws__clock();
-        ws__loop_timers(loop);
     }
     loop->looked = 0;
     return 0;
@@ -11921,6 +12040,7 @@ WS_API const char *ws_loop_error_text(const ws_loop *loop)
 WS_API ws_loop *ws_loop_new(const ws_config *cfg)
 {
     ws__cfg *kept = ws__sock_startup() ? NULL : ws__cfg_from(NULL, NULL, cfg);
+    size_t buffer = cfg && cfg->loop_buffer ? cfg->loop_buffer : (size_t)1 << 20;
     ws_loop *loop;
 
     if (!kept)
@@ -11938,9 +12058,12 @@ WS_API ws_loop *ws_loop_new(const ws_config *cfg)
         loop->seed = 2166136261u;
     kept->cache = &loop->cache;
     kept->wake = ws__loop_wake;
-    loop->buf = (uint8_t *)ws__alloc(kept, WS__BUF_SIZE);
-    loop->cork.buf = (uint8_t *)ws__alloc(kept, WS__CORK_SIZE);
-    loop->cork.cap = WS__CORK_SIZE;
+    if (buffer > WS__LOOP_BUFFER_MAX)
+        buffer = WS__LOOP_BUFFER_MAX;
+    loop->half = ws__larger((uint32_t)buffer, WS__LOOP_BUFFER_MIN) / 2;
+    loop->buf = (uint8_t *)ws__alloc(kept, WS__READ_FRONT + loop->half + 1);
+    loop->cork.buf = (uint8_t *)ws__alloc(kept, loop->half);
+    loop->cork.cap = loop->half;
     loop->cork.flush = ws__cork_flush;
     loop->poller = -1;
     loop->post_in = loop->post_out = WS__NO_SOCK;
@@ -11979,8 +12102,9 @@ WS_API void ws_loop_free(ws_loop *loop)
     ws__free(cfg, loop->listeners, loop->listener_count * sizeof *loop->listeners);
     ws__free(cfg, loop->heap, loop->heap_size * sizeof *loop->heap);
     ws__free(cfg, loop->groups, loop->group_slots * sizeof *loop->groups);
-    ws__free(cfg, loop->buf, WS__BUF_SIZE);
-    ws__free(cfg, loop->cork.buf, WS__CORK_SIZE);
+    ws__watched_free(loop);
+    ws__free(cfg, loop->buf, WS__READ_FRONT + loop->half + 1);
+    ws__free(cfg, loop->cork.buf, loop->half);
     ws__free(cfg, loop, sizeof *loop);
     cfg->cache = NULL;
     ws__cfg_release(cfg);
@@ -12225,6 +12349,240 @@ WS_API void ws_free(ws_conn *conn)
 #endif
     ws__free_now(conn);
 }
+
+/* ==== >>foreign (private) =========================================================== */
+
+#if !defined(WS_NO_SOCKETS) && !defined(WS__WITHOUT_FOREIGN)
+
+/* ---- descriptors of others in a loop ---- */
+
+static void ws__watched_free(ws_loop *loop)
+{
+    ws__free(loop->cfg, loop->watched, loop->watched_size * sizeof *loop->watched);
+}
+
+static void ws__watched_clear(ws__watched *watched)
+{
+    memset(watched, 0, sizeof *watched);
+    watched->fd = WS__NO_SOCK;
+}
+
+/* What the poller has told of a descriptor that is not watched any more is forgotten. */
+static void ws__watched_forget(ws_loop *loop, ws__watched *watched)
+{
+    uintptr_t key = WS__KEY_WATCHED(watched - loop->watched);
+    int i;
+
+    for (i = loop->ready_at; i < loop->ready_count; i++) {
+        if (loop->ready[i].key == key)
+            loop->ready[i].wants = 0;
+    }
+    if (!watched->always)
+        ws__poller_drop(loop, watched->fd);
+    ws__watched_clear(watched);
+}
+
+/* Is it a descriptor that no poller need wait for? -1: it is not open. */
+static int ws__is_always_ready(ws__sock fd)
+{
+#ifdef _WIN32
+    (void)fd;
+    return 0;
+#else
+    struct stat about;
+
+    if (fstat(fd, &about))
+        return -1;
+    return S_ISREG(about.st_mode) || S_ISDIR(about.st_mode);
+#endif
+}
+
+/* The poller found one: it is told by the next ws__watched_next. */
+static void ws__watched_found(ws_loop *loop, uintptr_t key, int wants)
+{
+    const ws__watched *watched = &loop->watched[key / 4];
+
+    loop->found = wants ? (uint32_t)(key / 4) + 1 : 0;
+    loop->found_wants = wants & WS__HANGUP ? watched->wants : wants;
+}
+
+static void ws__ready_fill(ws_event *ev, const ws__watched *watched, int wants)
+{
+    ws__fill(ev, NULL, WS_EV_READY, watched->user, 0);
+    ev->fd = (ws_socket)watched->fd;
+    ev->wants = wants;
+}
+
+/* The event of the one that was found, or of the next that is always ready. One that was
+   closed without a word is told once. */
+static int ws__watched_next(ws_loop *loop, ws_event *ev)
+{
+    ws__watched *watched;
+
+    if (loop->found) {
+        watched = &loop->watched[loop->found - 1];
+        loop->found = 0;
+        ws__ready_fill(ev, watched, loop->found_wants);
+        if (loop->poller < 0 && ws__is_always_ready(watched->fd) < 0)
+            ws__watched_forget(loop, watched);
+        return 1;
+    }
+    while (loop->always_at < loop->watched_count) {
+        watched = &loop->watched[loop->always_at++];
+        if (watched->always) {
+            ws__ready_fill(ev, watched, watched->wants);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The place of fd, or a free one; NULL when memory is out. */
+static ws__watched *ws__watched_place(ws_loop *loop, ws__sock fd)
+{
+    uint32_t i, size = loop->watched_size ? 2 * loop->watched_size : 4;
+    ws__watched *all, *vacant = NULL;
+
+    for (i = 0; i < loop->watched_count; i++) {
+        if (loop->watched[i].fd == fd)
+            return &loop->watched[i];
+        if (loop->watched[i].fd == WS__NO_SOCK)
+            vacant = &loop->watched[i];
+    }
+    if (vacant)
+        return vacant;
+    if (loop->watched_count == loop->watched_size) {
+        all = (ws__watched *)ws__alloc(loop->cfg, size * sizeof *all);
+        if (!all)
+            return NULL;
+        if (loop->watched_count)
+            memcpy(all, loop->watched, loop->watched_count * sizeof *all);
+        ws__watched_free(loop);
+        loop->watched = all;
+        loop->watched_size = size;
+    }
+    vacant = &loop->watched[loop->watched_count++];
+    ws__watched_clear(vacant);
+    return vacant;
+}
+
+/* Tells the poller. An application may have closed the descriptor without a word, and got
+   its number again: the system then knows it no more. */
+static int ws__watched_set(ws_loop *loop, ws__watched *watched, ws__sock fd, int wants)
+{
+    uintptr_t key = WS__KEY_WATCHED(watched - loop->watched);
+    int had = watched->fd == WS__NO_SOCK ? WS__UNWATCHED : watched->wants;
+
+    if (!ws__poller_set(loop, fd, key, had, wants))
+        return 0;
+#ifdef WS__POLLER_EPOLL
+    if (errno == ENOENT && !ws__poller_set(loop, fd, key, WS__UNWATCHED, wants))
+        return 0;
+    if (errno == EPERM) {
+        watched->always = 1;
+        return 0;
+    }
+    return errno == ENOMEM || errno == ENOSPC ? WS_ERR_POLLER : WS_ERR_ARGUMENT;
+#else
+    return WS_ERR_POLLER;
+#endif
+}
+
+WS_API int ws_watch(ws_loop *loop, ws_socket fd, int wants, void *user)
+{
+    ws__sock sock = (ws__sock)fd;
+    ws__watched *watched;
+    int always, fault = 0;
+
+    if (!loop || sock == WS__NO_SOCK || wants & ~(WS_WANT_READ | WS_WANT_WRITE))
+        return WS_ERR_ARGUMENT;
+    watched = ws__watched_place(loop, sock);
+    if (!watched)
+        return WS_ERR_MEMORY;
+    if (loop->found && watched == &loop->watched[loop->found - 1])
+        loop->found = 0;
+    if (!wants) {
+        if (watched->fd != WS__NO_SOCK)
+            ws__watched_forget(loop, watched);
+        return 0;
+    }
+    always = ws__is_always_ready(sock);
+    if (always < 0)
+        return WS_ERR_ARGUMENT;
+    watched->always = (uint8_t)always;
+    if (!always)
+        fault = ws__watched_set(loop, watched, sock, wants);
+    if (fault) {
+        ws__watched_clear(watched);
+        return fault;
+    }
+    watched->fd = sock;
+    watched->wants = (uint8_t)wants;
+    watched->user = user;
+    return 0;
+}
+
+/* ---- a loop in others ---- */
+
+WS_API int ws_loop_fd(const ws_loop *loop)
+{
+    return loop ? loop->poller : -1;
+}
+
+/* Has ws_poll something to tell, or to look at, without asking the poller? */
+static int ws__loop_busy(const ws_loop *loop)
+{
+    if (loop->current || loop->queue || loop->found || loop->woken)
+        return 1;
+    if (loop->ready_at < loop->ready_count || loop->post_at < loop->post_end)
+        return 1;
+    return loop->rested == 1 || ws__always_ready(loop);
+}
+
+WS_API int ws_loop_timeout(ws_loop *loop)
+{
+    int ms;
+
+    if (!loop)
+        return -1;
+    if (ws__loop_busy(loop))
+        return 0;
+    if (ws__loop_over(loop))
+        return -1;
+    loop->now = ws__clock();
+    ms = ws__loop_sleep(loop, UINT64_MAX);
+    return loop->poller < 0 && (ms < 0 || ms > WS__LOOK) ? WS__LOOK : ms;
+}
+
+static size_t ws__polled_put(ws_polled *list, size_t n, size_t at, ws__sock fd, int wants)
+{
+    if (fd == WS__NO_SOCK || wants == WS__UNWATCHED)
+        return at;
+    if (at < n) {
+        list[at].fd = (ws_socket)fd;
+        list[at].wants = wants;
+    }
+    return at + 1;
+}
+
+WS_API size_t ws_loop_polls(const ws_loop *loop, ws_polled *list, size_t n)
+{
+    size_t at = 0;
+    uint32_t i;
+
+    if (!loop || (!list && n))
+        return 0;
+    at = ws__polled_put(list, n, at, loop->post_in, WS_WANT_READ);
+    for (i = 0; i < loop->listener_count; i++)
+        at = ws__polled_put(list, n, at, loop->listeners[i].fd, loop->listeners[i].wants);
+    for (i = 0; i < loop->watched_count; i++)
+        at = ws__polled_put(list, n, at, loop->watched[i].fd, loop->watched[i].wants);
+    for (i = 1; i <= loop->heap_count; i++)
+        at = ws__polled_put(list, n, at, loop->heap[i]->fd, loop->heap[i]->wants);
+    return at;
+}
+
+#endif
 
 /* ==== >>dial (private) ============================================================== */
 

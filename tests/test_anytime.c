@@ -319,6 +319,10 @@ TEST(null_everywhere)
     CHECK_STR(ws_url_of(NULL), "");
     CHECK_INT(ws_post(NULL, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_poll(NULL, NULL, 0), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_watch(NULL, 0, WS_WANT_READ, NULL), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_loop_fd(NULL), -1);
+    CHECK_INT(ws_loop_timeout(NULL), -1);
+    CHECK_INT(ws_loop_polls(NULL, NULL, 0), 0);
     ws_loop_free(NULL);
 }
 

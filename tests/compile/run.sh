@@ -138,7 +138,8 @@ client="ws_client_new ws_connect ws_open ws_resolved ws_dial ws_reconnect_header
 sockets="ws_connect ws_recv ws_open ws_resolved ws_adopt ws_detach ws_fd ws_wants ws_step ws_loop_new
     ws_loop_free ws_listen ws_listen_port ws_listen_tls ws_unlisten ws_dial ws_poll ws_poll_until ws_post
     ws_wake ws_each ws_join ws_leave ws_publish ws_broadcast ws_http_publish ws_http_publish_fill
-    ws_publish_latest ws_shutdown ws_loop_now ws_loop_count ws_loop_error_text ws_remote"
+    ws_publish_latest ws_shutdown ws_loop_now ws_loop_count ws_loop_error_text ws_remote
+    ws_watch ws_loop_fd ws_loop_timeout ws_loop_polls"
 http="ws_http_reply ws_http_begin ws__http_begin ws_http_write ws_http_end ws_http_fill ws_http_beat
     ws_http_publish ws_http_publish_fill"
 http=$(echo $http) server=$(echo $server) client=$(echo $client) sockets=$(echo $sockets)
@@ -228,7 +229,7 @@ if command -v gcc >/dev/null 2>&1; then     # poll and kqueue instead of epoll; 
     add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_SOCKETS WS_NO_SERVER : $sockets $server"
     add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_SOCKETS WS_NO_CLIENT : $sockets $client"
     add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_HTTP : $http"
-    for annex in DIAL RECONNECT PROXY LISTEN GROUPS SERVE FETCH; do     # each left out alone
+    for annex in FOREIGN DIAL RECONNECT PROXY LISTEN GROUPS SERVE FETCH; do     # each left out alone
         add gcc-without run "gcc -std=gnu99 -O0 -Itests -pthread -Wall -Wextra -Wpedantic -Werror -DWS__WITHOUT_$annex" \
             tests/test_transcripts.c
     done
