@@ -128,8 +128,9 @@ MEMORY, LIFETIMES, LIMITS
                    max_backlog waits, the connection reads nothing: a peer that does not
                    read cannot make you buffer its echo.
     These are peaks, reached only while a buffer is copied into a larger one; otherwise a
-    third (receiving) or half (sending) of it. A loop has 1 MiB of buffers of its own and
-    caches up to 8 MiB of freed blocks for the next large messages.
+    third (receiving) or half (sending) of it. A loop has cfg.loop_buffer (1 MiB)
+    + 6 KB, + 8 to 16 per connection and 24 to 48 per ws_watch, and caches up to 8 MiB of
+    freed blocks for the next large messages.
 
 ERRORS AND CLOSING
     Errors stick to the connection: you may ignore return values and look at CLOSE. A send

@@ -30,7 +30,13 @@ for name; do
     attach) more=-pthread ;;
     echo_server | loadgen) more="$tls $zlib" ;;
     conformance_client) more=$zlib ;;
-    demo | hello_client | sse_cat) more=$tls ;;
+    demo | hello_client | sse_cat | loop_poll) more=$tls ;;
+    loop_uv)
+        more="$tls -luv"
+        has uv.h 'uv_version()' -luv || { echo "SKIP $name: needs libuv"; continue; } ;;
+    loop_ev)
+        more="$tls -lev"
+        has ev.h 'ev_version_major()' -lev || { echo "SKIP $name: needs libev"; continue; } ;;
     tls_openssl)
         more='-lssl -lcrypto'
         has openssl/ssl.h 'SSL_new(0)' "$more" || { echo "SKIP $name: needs OpenSSL"; continue; } ;;

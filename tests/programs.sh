@@ -226,5 +226,29 @@ else
     failed=$((failed + 1)); echo "FAIL certificates"
 fi
 
+# A room in another library's loop, and one that joins it: a listener, a group, a client, TLS where
+# it is. What the first says on its console is heard in the second.
+for console in console console.joined; do mkfifo $out/$console; done
+exec 7<>$out/console
+for loop in loop_poll loop_uv loop_ev; do
+    [ -x build/$loop ] || continue
+    set -- --port 0
+    [ "${there#mbedtls}" = "$there" ] || set -- "$@" --tls-cert $certs/chain.pem --tls-key $certs/chain.key
+    serve $loop sh -c 'exec "$@" <&7' room build/$loop "$@"
+    url=$(sed -n 's/^listening on \(.*\)127.0.0.1\(.*\)/\1localhost\2/p' $out/$loop.txt)
+    SSL_CERT_FILE=$certs/ca.pem limit build/hello_client "$url" >$out/room.txt 2>&1
+    says "$loop: a visitor hears itself" $out/room.txt hello
+    serve $loop.joined sh -c 'exec "$@" <&8 8<&-' room build/$loop --port 0 --join "$url" --ca $certs/ca.pem 8<>$out/console.joined
+    if command -v bash >/dev/null 2>&1; then
+        bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"; printf "GET / HTTP/1.1|$2||" | sed "s/|/\r\n/g" >&3
+                 timeout 1 cat <&3; exit 0' hear "$port" "$upgrade" >$out/heard.txt 2>&1 &
+        hearing=$!
+        for i in 1 2 3 4 5; do echo "said in $loop" >&7; sleep 0.15; done
+        wait $hearing
+        holds "$loop: what one room says is heard in the other" grep -qa "said in $loop" $out/heard.txt
+    fi
+    kill $servers 2>/dev/null; servers=
+done
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
