@@ -65,7 +65,9 @@ CONTENTS
                     >>drive     one connection over a socket or your functions
                     >>poller    epoll, kqueue or poll
                     >>loop      many connections
-      annexes       >>foreign   other descriptors in a loop, a loop in other loops
+      annexes       >>posts     what other threads tell a loop
+                    >>foreign   other descriptors in a loop, a loop in other loops
+                    >>adopt     sockets that come from elsewhere, or go there
                     >>dial      from a URL to a connected socket
                     >>reconnect redirects, new tries
                     >>proxy     CONNECT, SOCKS5
@@ -129,7 +131,7 @@ MEMORY, LIFETIMES, LIMITS
                    read cannot make you buffer its echo.
     These are peaks, reached only while a buffer is copied into a larger one; otherwise a
     third (receiving) or half (sending) of it. A loop has cfg.loop_buffer (1 MiB)
-    + 6 KB, + 8 to 16 per connection and 24 to 48 per ws_watch, and caches up to 8 MiB of
+    + 10 KB, + 8 to 16 per connection and 24 to 48 per ws_watch, and caches up to 8 MiB of
     freed blocks for the next large messages.
 
 ERRORS AND CLOSING
@@ -160,8 +162,8 @@ CHOICES (where libraries differ)
 
 THREADS, TIME, RANDOM
     No locks, no file-scope state: use a connection or a loop from one thread at a time,
-    and as many of them on as many threads as you like. Only ws_post and ws_wake may be
-    called from any thread. Times are milliseconds of a monotonic
+    and as many of them on as many threads as you like. Only ws_post, ws_post_to and
+    ws_wake may be called from any thread. Times are milliseconds of a monotonic
     clock; with the engine alone you tell them (ws_tick), also as a 32-bit counter that
     wraps. After fork a child may call ws_loop_free, and nothing else: anything more would
     end or change connections of its parent.
@@ -1349,6 +1351,23 @@ WS_API int ws_post(ws_loop *loop, void *message);
    server: set a flag of yours, then ws_wake. Returns 0 or WS_ERR_ARGUMENT. */
 WS_API int ws_wake(ws_loop *loop);
 
+/* A number of a connection that no other in this loop has, also when this one is gone:
+   for other threads, and for whatever outlives it. 0 without a loop, or when memory is
+   out. It costs some 100 bytes from the first call on. */
+WS_API uint64_t ws_id(ws_conn *c);
+
+/* The connection of that number; NULL when its CLOSE was pulled, or it was freed. */
+WS_API ws_conn *ws_find(ws_loop *loop, uint64_t id);
+
+#ifndef WS_NO_MALLOC
+/* ws_send to the connection of that number, from any thread: data is copied, and sent by
+   the ws_poll that comes to it. If the connection is gone by then, the copy is dropped; a
+   backlog that refuses it counts it in ev.refused. Order as by ws_post. Returns 0,
+   WS_ERR_ARGUMENT, WS_ERR_MEMORY, or WS_ERR_BACKLOG as ws_post does. Copies are made by
+   malloc, whatever cfg.alloc is. Not for signal handlers. */
+WS_API int ws_post_to(ws_loop *loop, uint64_t id, int op, const void *data, size_t n);
+#endif
+
 /* ---- other descriptors, other loops ---- */
 
 /* Watches a descriptor that is not the library's: while it is ready for one of wants
@@ -1392,6 +1411,13 @@ WS_API ws_conn *ws_each(ws_loop *loop, ws_conn *after);
    closing or closed. */
 WS_API int ws_join(ws_conn *c, const char *group);
 WS_API int ws_leave(ws_conn *c, const char *group);
+
+/* How many connections are in a group; who: after is NULL at first, then the last result,
+   which must still be in the group; NULL at the end; and the groups of a connection, by
+   number from 0: NULL data past the last. A name is valid until it leaves the group. */
+WS_API size_t ws_group_count(ws_loop *loop, const char *group);
+WS_API ws_conn *ws_group_each(ws_loop *loop, const char *group, ws_conn *after);
+WS_API ws_str ws_group_at(const ws_conn *c, int number);
 
 /* Sends to every open connection of a group but except (may be NULL); to every open
    server connection of the loop. Each takes it by the rules of ws_send; a large message
@@ -4094,15 +4120,28 @@ static void ws__dial_tunnel(ws_conn *conn);
 #define ws__dial_tunnel(conn) ((void)(conn))
 #endif
 
+/* >>posts: what other threads and signal handlers tell a loop. */
+#ifndef WS_NO_SOCKETS
+static int ws__post_open(ws_loop *loop);
+static void ws__post_close(ws_loop *loop);
+static void ws__post_read(ws_loop *loop);
+static int ws__post_next(ws_loop *loop, ws_event *ev);
+static void ws__posts_drop(ws_loop *loop);
+static int ws__post_put(ws_loop *loop, void *const *posts, int count);
+static void *ws__parcel_mark(ws_loop *loop);
+#endif
+
 /* >>foreign: descriptors of others in a loop, a loop in others. */
 #if !defined(WS_NO_SOCKETS) && !defined(WS__WITHOUT_FOREIGN)
 static void ws__watched_free(ws_loop *loop);
 static void ws__watched_found(ws_loop *loop, uintptr_t key, int wants);
 static int ws__watched_next(ws_loop *loop, ws_event *ev);
+static int ws__always_ready(const ws_loop *loop);
 #else
 #define ws__watched_free(loop) ((void)(loop))
 #define ws__watched_found(loop, key, wants) ((void)(loop))
 #define ws__watched_next(loop, ev) 0
+#define ws__always_ready(loop) 0
 #endif
 
 /* >>listen: listening sockets of a loop. */
@@ -4180,11 +4219,13 @@ static int ws__source_coded(ws_conn *conn);
 #if defined(WS__GROUPS) && !defined(WS_NO_SOCKETS)
 static int ws__join(ws_conn *conn, ws_str name);
 static void ws__leave_all(ws_conn *conn, int own);
-static uint32_t ws__group_count(ws_loop *loop, ws_str name);
+static uint32_t ws__group_size(ws_loop *loop, ws_str name);
+static void ws__parcel_deliver(ws_loop *loop, void *parcel);
 #else
 #define ws__join(conn, name) 0
 #define ws__leave_all(conn, own) ((void)(conn))
-#define ws__group_count(loop, name) 0
+#define ws__group_size(loop, name) 0
+#define ws__parcel_deliver(loop, parcel) ((void)(parcel))
 #endif
 
 /* >>serve: a server's answers to ordinary requests. */
@@ -10796,6 +10837,8 @@ struct ws_loop {
     ws__flag woken;             /* WS_EV_WAKE is owed; set by any thread */
     int post_at, post_end;   /* posts[post_at..post_end) were read and are not told yet */
     void *posts[WS__POSTS];
+    uint8_t parcel_next;        /* the next post is a parcel */
+    uint64_t ids;               /* that were given */
     ws_conn **heap;             /* every connection, [1] due first */
     uint32_t heap_count, heap_size;
     ws_conn *queue, **queue_end;    /* to be visited before sleeping */
@@ -11086,124 +11129,6 @@ static int ws__poller_wait(ws_loop *loop, int ms)
 #endif
 
 /* ==== >>loop ======================================================================== */
-
-/* ---- posts from other threads ---- */
-
-static int ws__post_open(ws_loop *loop)
-{
-    ws__sock sock[2];
-
-    if (ws__pair_open(sock))
-        return -1;
-    loop->post_in = sock[0];
-    loop->post_out = sock[1];
-#ifdef _WIN32
-    return ws__system_random(loop->post_key, sizeof loop->post_key);
-#else
-    return 0;
-#endif
-}
-
-static void ws__post_close(ws_loop *loop)
-{
-    if (loop->post_in != WS__NO_SOCK)
-        ws__sock_close(loop->post_in);
-    if (loop->post_out != WS__NO_SOCK)
-        ws__sock_close(loop->post_out);
-}
-
-#ifdef _WIN32
-/* Datagrams that do not fit would be lost: so they are counted. */
-#define WS__POSTS_MAX 128
-
-typedef struct ws__letter {
-    void *message;
-    uint8_t key[8];
-} ws__letter;
-
-WS_API int ws_post(ws_loop *loop, void *message)
-{
-    ws__letter letter;
-
-    if (!loop)
-        return WS_ERR_ARGUMENT;
-    memset(&letter, 0, sizeof letter);
-    letter.message = message;
-    memcpy(letter.key, loop->post_key, sizeof letter.key);
-    if (InterlockedIncrement(&loop->post_count) <= WS__POSTS_MAX &&
-        send(loop->post_out, (const char *)&letter, sizeof letter,
-             0) == (int)sizeof letter)
-        return 0;
-    InterlockedDecrement(&loop->post_count);
-    return WS_ERR_BACKLOG;
-}
-
-static void ws__post_read(ws_loop *loop)
-{
-    ws__letter letter;
-    int r;
-
-    loop->post_at = loop->post_end = 0;
-    while (loop->post_end < WS__POSTS) {
-        r = recv(loop->post_in, (char *)&letter, sizeof letter, 0);
-        if (r < 0 && WSAGetLastError() != WSAEMSGSIZE)
-            return;
-        if (r != (int)sizeof letter ||
-            memcmp(letter.key, loop->post_key, sizeof letter.key))
-            continue;
-        InterlockedDecrement(&loop->post_count);
-        loop->posts[loop->post_end++] = letter.message;
-    }
-}
-#else
-/* A pipe takes so few bytes whole or not at all (POSIX: up to PIPE_BUF). */
-WS_API int ws_post(ws_loop *loop, void *message)
-{
-    int kept = errno;       /* of whoever a signal interrupts */
-    ssize_t got;
-
-    if (!loop)
-        return WS_ERR_ARGUMENT;
-    do got = write(loop->post_out, &message,
-                   sizeof message); while (got < 0 && errno == EINTR);
-    errno = kept;
-    return got == (ssize_t)sizeof message ? 0 : WS_ERR_BACKLOG;
-}
-
-static void ws__post_read(ws_loop *loop)
-{
-    ssize_t got = read(loop->post_in, loop->posts, sizeof loop->posts);
-
-    loop->post_at = 0;
-    loop->post_end = got > 0 ? (int)((size_t)got / sizeof loop->posts[0]) : 0;
-}
-#endif
-
-/* What ws_wake posts, to end the wait: no application can have this address. */
-static void *ws__wake_mark(ws_loop *loop) { return &loop->post_at; }
-
-/* When the posts are full the wait ends as well. */
-WS_API int ws_wake(ws_loop *loop)
-{
-    if (!loop)
-        return WS_ERR_ARGUMENT;
-    if (!ws__flag_set(&loop->woken, 1))
-        ws_post(loop, ws__wake_mark(loop));
-    return 0;
-}
-
-/* The event of a wake, or of the next post; 0 when there is none. */
-static int ws__post_next(ws_loop *loop, ws_event *ev)
-{
-    if (loop->woken && ws__flag_set(&loop->woken, 0))
-        return ws__fill(ev, NULL, WS_EV_WAKE, NULL, 0);
-    while (loop->post_at < loop->post_end &&
-           loop->posts[loop->post_at] == ws__wake_mark(loop))
-        loop->post_at++;
-    if (loop->post_at == loop->post_end)
-        return 0;
-    return ws__fill(ev, NULL, WS_EV_POST, loop->posts[loop->post_at++], 0);
-}
 
 static int ws__loop_error(ws_loop *loop, int error, const char *what, const char *why)
 {
@@ -11820,18 +11745,6 @@ static int ws__loop_over(const ws_loop *loop)
     return loop->stopping && !loop->heap_count;
 }
 
-/* 1 if a descriptor is watched that is always ready. */
-static int ws__always_ready(const ws_loop *loop)
-{
-    uint32_t i;
-
-    for (i = 0; i < loop->watched_count; i++) {
-        if (loop->watched[i].always)
-            return 1;
-    }
-    return 0;
-}
-
 /* Milliseconds to sleep: until when, the next deadline, or the next try to accept. */
 static int ws__loop_sleep(const ws_loop *loop, uint64_t when)
 {
@@ -12098,6 +12011,8 @@ WS_API void ws_loop_free(ws_loop *loop)
     }
     ws__unlisten_all(loop);
     ws__poller_close(loop);
+    if (!loop->foreign && loop->post_in != WS__NO_SOCK)
+        ws__posts_drop(loop);
     ws__post_close(loop);
     ws__cache_clear(cfg);
     ws__free(cfg, loop->listeners, loop->listener_count * sizeof *loop->listeners);
@@ -12180,103 +12095,6 @@ WS_API ws_conn *ws_dial(ws_loop *loop, const char *url, const ws_config *cfg)
 }
 #endif
 
-#ifndef WS_NO_SERVER
-WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n,
-                         const ws_config *cfg)
-{
-    ws_conn *conn = ws__server_new(cfg, ws__loop_from(loop, cfg), !loop);
-
-    if (!conn)
-        return NULL;
-    if (loop && cfg && cfg->memory && !conn->core.error)
-        ws__fail_with(conn, WS_ERR_ARGUMENT, "memory");
-    ws__start_clock(conn);
-    if ((loop && ws__loop_add(loop, conn)) ||
-        (n && data && ws__rx_append(conn, (const uint8_t *)data, n))) {
-        conn->life |= WS__IO_CLOSED;
-        ws_free(conn);
-        return NULL;
-    }
-    if (n)
-        conn->life |= WS__FRESH;
-    conn->fd = (ws__sock)fd;
-    if ((cfg && cfg->io.read) || fd == (ws_socket)WS__NO_SOCK)
-        return conn;
-    ws__sock_options(conn->fd);
-    if (ws__sock_nonblock(conn->fd)) {
-        ws__sock_close(conn->fd);
-        conn->fd = WS__NO_SOCK;
-        ws__fail(conn, WS_ERR_IO);
-    } else if (!conn->core.error && ws__serves_tls(&conn->cfg->set)) {
-        if (n)
-            ws__fail(conn, WS_ERR_ARGUMENT);
-        else
-            ws__wrap(conn, NULL);
-    }
-    return conn;
-}
-#endif
-
-/* The request head as it came: ws__server_head put NULs into its first line. */
-static void ws__head_restore(ws_conn *conn)
-{
-    char *p = (char *)WS__DATA(conn->rx) + conn->rx->head_at;
-    size_t n = conn->rx->head_size ? strlen(p) : 0;
-
-    if (!n)
-        return;
-    p[n] = ' ';
-    p[n + strlen(p + n)] = ' ';
-    conn->rx->head_size = 0;       /* no strings any more */
-}
-
-WS_API ws_socket ws_detach(ws_conn *conn, const void **rest, size_t *n)
-{
-    const ws_socket none = (ws_socket)WS__NO_SOCK;
-    ws_socket fd;
-    ws_loop *loop = conn ? conn->loop : NULL;
-    int asked;
-
-    ws__sane(conn);
-    if (!conn || !rest || !n)
-        return none;
-    asked = ws__may_answer(conn);
-    if (!asked && (conn->core.phase != WS__PHASE_FRAMES || conn->core.sending))
-        return none;
-    if (ws__more_of(conn) && ws__more_of(conn)->layer)
-        return none;
-    if ((conn->rx && conn->rx->reader.op) || conn->owes & WS__OPEN_OWED)
-        return none;
-    ws__cork_out(conn);
-    ws__flush(conn);
-    if (ws__unsent(conn) || conn->core.is & WS__CLOSE_SENT)
-        return none;
-    ws__unshow(conn);
-    if (loop)
-        ws__loop_unshow(loop);
-    if (loop && loop->current == conn) {
-        if (ws__rx_append(conn, loop->span.p, (size_t)(loop->span.end - loop->span.p)))
-            return none;
-        loop->span.p = loop->span.end;
-    }
-    if (asked)
-        ws__head_restore(conn);
-    if (asked)
-        conn->rx->pos = conn->rx->head_at;
-    *n = conn->rx ? conn->rx->len - conn->rx->pos : 0;
-    *rest = conn->rx ? WS__DATA(conn->rx) + conn->rx->pos : (const uint8_t *)"";
-    fd = (ws_socket)conn->fd;
-    ws__unwatch(conn);
-    conn->fd = WS__NO_SOCK;
-    conn->life |= WS__IO_CLOSED;
-    if (WS__IS_CLIENT(&conn->core))
-        ws__client_of(conn)->reconnect = 0;
-    conn->life |= WS__ANSWERED;
-    conn->line |= WS__NO_OUTPUT;
-    ws__end(conn, WS__PHASE_ENDED);
-    return fd;
-}
-
 /* ---- many connections ---- */
 
 WS_API ws_conn *ws_each(ws_loop *loop, ws_conn *after)
@@ -12350,6 +12168,156 @@ WS_API void ws_free(ws_conn *conn)
 #endif
     ws__free_now(conn);
 }
+
+/* ==== >>posts (private) ============================================================= */
+
+#ifndef WS_NO_SOCKETS
+
+static int ws__post_open(ws_loop *loop)
+{
+    ws__sock sock[2];
+
+    if (ws__pair_open(sock))
+        return -1;
+    loop->post_in = sock[0];
+    loop->post_out = sock[1];
+#ifdef _WIN32
+    return ws__system_random(loop->post_key, sizeof loop->post_key);
+#else
+    return 0;
+#endif
+}
+
+static void ws__post_close(ws_loop *loop)
+{
+    if (loop->post_in != WS__NO_SOCK)
+        ws__sock_close(loop->post_in);
+    if (loop->post_out != WS__NO_SOCK)
+        ws__sock_close(loop->post_out);
+}
+
+#ifdef _WIN32
+/* Datagrams that do not fit would be lost: so they are counted. */
+#define WS__POSTS_MAX 128
+
+typedef struct ws__letter {
+    void *posts[2];
+    int count;
+    uint8_t key[8];
+} ws__letter;
+
+static int ws__post_put(ws_loop *loop, void *const *posts, int count)
+{
+    ws__letter letter;
+
+    memset(&letter, 0, sizeof letter);
+    memcpy(letter.posts, posts, (size_t)count * sizeof *posts);
+    letter.count = count;
+    memcpy(letter.key, loop->post_key, sizeof letter.key);
+    if (InterlockedIncrement(&loop->post_count) <= WS__POSTS_MAX &&
+        send(loop->post_out, (const char *)&letter, sizeof letter,
+             0) == (int)sizeof letter)
+        return 0;
+    InterlockedDecrement(&loop->post_count);
+    return WS_ERR_BACKLOG;
+}
+
+static void ws__post_read(ws_loop *loop)
+{
+    ws__letter letter;
+    int r;
+
+    loop->post_at = loop->post_end = 0;
+    while (loop->post_end + 1 < WS__POSTS) {
+        r = recv(loop->post_in, (char *)&letter, sizeof letter, 0);
+        if (r < 0 && WSAGetLastError() != WSAEMSGSIZE)
+            return;
+        if (r != (int)sizeof letter ||
+            memcmp(letter.key, loop->post_key, sizeof letter.key))
+            continue;
+        InterlockedDecrement(&loop->post_count);
+        memcpy(loop->posts + loop->post_end, letter.posts, sizeof letter.posts);
+        loop->post_end += letter.count;
+    }
+}
+#else
+/* A pipe takes so few bytes whole or not at all (POSIX: up to PIPE_BUF). */
+static int ws__post_put(ws_loop *loop, void *const *posts, int count)
+{
+    int kept = errno;       /* of whoever a signal interrupts */
+    size_t size = (size_t)count * sizeof *posts;
+    ssize_t got;
+
+    do got = write(loop->post_out, posts, size); while (got < 0 && errno == EINTR);
+    errno = kept;
+    return got == (ssize_t)size ? 0 : WS_ERR_BACKLOG;
+}
+
+static void ws__post_read(ws_loop *loop)
+{
+    ssize_t got = read(loop->post_in, loop->posts, sizeof loop->posts);
+
+    loop->post_at = 0;
+    loop->post_end = got > 0 ? (int)((size_t)got / sizeof loop->posts[0]) : 0;
+}
+#endif
+
+WS_API int ws_post(ws_loop *loop, void *message)
+{
+    return loop ? ws__post_put(loop, &message, 1) : WS_ERR_ARGUMENT;
+}
+
+/* What ws_wake posts, to end the wait, and what stands before a parcel of ws_post_to: no
+   application can have these addresses. */
+static void *ws__wake_mark(ws_loop *loop) { return &loop->post_at; }
+static void *ws__parcel_mark(ws_loop *loop) { return &loop->post_end; }
+
+/* When the posts are full the wait ends as well. */
+WS_API int ws_wake(ws_loop *loop)
+{
+    if (!loop)
+        return WS_ERR_ARGUMENT;
+    if (!ws__flag_set(&loop->woken, 1))
+        ws_post(loop, ws__wake_mark(loop));
+    return 0;
+}
+
+/* Is it a mark, or a parcel, which is delivered at once? */
+static int ws__post_is_ours(ws_loop *loop, void *post)
+{
+    int is_parcel = loop->parcel_next;
+
+    loop->parcel_next = !is_parcel && post == ws__parcel_mark(loop);
+    if (is_parcel)
+        ws__parcel_deliver(loop, post);
+    return is_parcel || loop->parcel_next || post == ws__wake_mark(loop);
+}
+
+/* The event of a wake, or of the next post; 0 when there is none. */
+static int ws__post_next(ws_loop *loop, ws_event *ev)
+{
+    if (loop->woken && ws__flag_set(&loop->woken, 0))
+        return ws__fill(ev, NULL, WS_EV_WAKE, NULL, 0);
+    while (loop->post_at < loop->post_end) {
+        void *post = loop->posts[loop->post_at++];
+        if (!ws__post_is_ours(loop, post))
+            return ws__fill(ev, NULL, WS_EV_POST, post, 0);
+    }
+    return 0;
+}
+
+/* Parcels that nobody will get any more are freed. */
+static void ws__posts_drop(ws_loop *loop)
+{
+    loop->heap_count = 0;
+    do {
+        while (loop->post_at < loop->post_end)
+            ws__post_is_ours(loop, loop->posts[loop->post_at++]);
+        ws__post_read(loop);
+    } while (loop->post_end);
+}
+
+#endif
 
 /* ==== >>foreign (private) =========================================================== */
 
@@ -12523,6 +12491,18 @@ WS_API int ws_watch(ws_loop *loop, ws_socket fd, int wants, void *user)
     return 0;
 }
 
+/* 1 if a descriptor is watched that is always ready. */
+static int ws__always_ready(const ws_loop *loop)
+{
+    uint32_t i;
+
+    for (i = 0; i < loop->watched_count; i++) {
+        if (loop->watched[i].always)
+            return 1;
+    }
+    return 0;
+}
+
 /* ---- a loop in others ---- */
 
 WS_API int ws_loop_fd(const ws_loop *loop)
@@ -12581,6 +12561,109 @@ WS_API size_t ws_loop_polls(const ws_loop *loop, ws_polled *list, size_t n)
     for (i = 1; i <= loop->heap_count; i++)
         at = ws__polled_put(list, n, at, loop->heap[i]->fd, loop->heap[i]->wants);
     return at;
+}
+
+#endif
+
+/* ==== >>adopt (private) ============================================================= */
+
+#ifndef WS_NO_SOCKETS
+
+#ifndef WS_NO_SERVER
+WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n,
+                         const ws_config *cfg)
+{
+    ws_conn *conn = ws__server_new(cfg, ws__loop_from(loop, cfg), !loop);
+
+    if (!conn)
+        return NULL;
+    if (loop && cfg && cfg->memory && !conn->core.error)
+        ws__fail_with(conn, WS_ERR_ARGUMENT, "memory");
+    ws__start_clock(conn);
+    if ((loop && ws__loop_add(loop, conn)) ||
+        (n && data && ws__rx_append(conn, (const uint8_t *)data, n))) {
+        conn->life |= WS__IO_CLOSED;
+        ws_free(conn);
+        return NULL;
+    }
+    if (n)
+        conn->life |= WS__FRESH;
+    conn->fd = (ws__sock)fd;
+    if ((cfg && cfg->io.read) || fd == (ws_socket)WS__NO_SOCK)
+        return conn;
+    ws__sock_options(conn->fd);
+    if (ws__sock_nonblock(conn->fd)) {
+        ws__sock_close(conn->fd);
+        conn->fd = WS__NO_SOCK;
+        ws__fail(conn, WS_ERR_IO);
+    } else if (!conn->core.error && ws__serves_tls(&conn->cfg->set)) {
+        if (n)
+            ws__fail(conn, WS_ERR_ARGUMENT);
+        else
+            ws__wrap(conn, NULL);
+    }
+    return conn;
+}
+#endif
+
+/* The request head as it came: ws__server_head put NULs into its first line. */
+static void ws__head_restore(ws_conn *conn)
+{
+    char *p = (char *)WS__DATA(conn->rx) + conn->rx->head_at;
+    size_t n = conn->rx->head_size ? strlen(p) : 0;
+
+    if (!n)
+        return;
+    p[n] = ' ';
+    p[n + strlen(p + n)] = ' ';
+    conn->rx->head_size = 0;       /* no strings any more */
+}
+
+WS_API ws_socket ws_detach(ws_conn *conn, const void **rest, size_t *n)
+{
+    const ws_socket none = (ws_socket)WS__NO_SOCK;
+    ws_socket fd;
+    ws_loop *loop = conn ? conn->loop : NULL;
+    int asked;
+
+    ws__sane(conn);
+    if (!conn || !rest || !n)
+        return none;
+    asked = ws__may_answer(conn);
+    if (!asked && (conn->core.phase != WS__PHASE_FRAMES || conn->core.sending))
+        return none;
+    if (ws__more_of(conn) && ws__more_of(conn)->layer)
+        return none;
+    if ((conn->rx && conn->rx->reader.op) || conn->owes & WS__OPEN_OWED)
+        return none;
+    ws__cork_out(conn);
+    ws__flush(conn);
+    if (ws__unsent(conn) || conn->core.is & WS__CLOSE_SENT)
+        return none;
+    ws__unshow(conn);
+    if (loop)
+        ws__loop_unshow(loop);
+    if (loop && loop->current == conn) {
+        if (ws__rx_append(conn, loop->span.p, (size_t)(loop->span.end - loop->span.p)))
+            return none;
+        loop->span.p = loop->span.end;
+    }
+    if (asked)
+        ws__head_restore(conn);
+    if (asked)
+        conn->rx->pos = conn->rx->head_at;
+    *n = conn->rx ? conn->rx->len - conn->rx->pos : 0;
+    *rest = conn->rx ? WS__DATA(conn->rx) + conn->rx->pos : (const uint8_t *)"";
+    fd = (ws_socket)conn->fd;
+    ws__unwatch(conn);
+    conn->fd = WS__NO_SOCK;
+    conn->life |= WS__IO_CLOSED;
+    if (WS__IS_CLIENT(&conn->core))
+        ws__client_of(conn)->reconnect = 0;
+    conn->life |= WS__ANSWERED;
+    conn->line |= WS__NO_OUTPUT;
+    ws__end(conn, WS__PHASE_ENDED);
+    return fd;
 }
 
 #endif
@@ -14311,7 +14394,7 @@ static void ws__loop_accept(ws_loop *loop, ws__listener *listener)
         if (set->max_per_address != WS_NO_LIMIT)
             address = ws__address_group(listener, fd, name);
         if (listener->cfg->conns >= set->max_connections ||
-            (address.size && ws__group_count(loop, address) >= set->max_per_address)) {
+            (address.size && ws__group_size(loop, address) >= set->max_per_address)) {
             ws__accept_refuse(loop, listener, fd);
             continue;
         }
@@ -16229,7 +16312,7 @@ static ws__group *ws__group_of(ws_loop *loop, ws_str name)
 }
 
 /* As many slots as groups, or more. */
-WS__PRIVATE uint32_t ws__group_count(ws_loop *loop, ws_str name)
+WS__PRIVATE uint32_t ws__group_size(ws_loop *loop, ws_str name)
 {
     const ws__group *group = ws__group_of(loop, name);
 
@@ -16364,6 +16447,139 @@ static void ws__leave_all(ws_conn *conn, int own)
             ws__leave(conn->loop, member);
     }
 }
+
+WS_API size_t ws_group_count(ws_loop *loop, const char *group)
+{
+    return loop && group ? ws__group_size(loop, ws__cstr(group)) : 0;
+}
+
+WS_API ws_conn *ws_group_each(ws_loop *loop, const char *group, ws_conn *after)
+{
+    const ws__group *found = loop && group ? ws__group_of(loop, ws__cstr(group)) : NULL;
+    const ws__member *member = NULL;
+
+    if (!found)
+        return NULL;
+    if (after)
+        member = ws__member_of(after, found);
+    if (after && !member)
+        return NULL;
+    member = after ? member->next : found->members;
+    return member ? member->conn : NULL;
+}
+
+WS_API ws_str ws_group_at(const ws_conn *conn, int number)
+{
+    const ws__member *member;
+    const char *name;
+
+    ws__sane(conn);
+    member = conn && ws__more_of(conn) ? ws__more_of(conn)->groups : NULL;
+    for (; member && number >= 0; member = member->other) {
+        name = (const char *)(member->group + 1);
+        if (*name && !number--)
+            return ws__str(name, member->group->size);
+    }
+    return ws__str(NULL, 0);
+}
+
+/* ---- numbers of connections, and what other threads send them ---- */
+
+/* A connection with a number is in a group of its own, of that name. */
+enum { WS__ID_NAME = 10 };
+
+static ws_str ws__id_name(uint64_t id, char name[WS__ID_NAME])
+{
+    name[0] = 0;
+    name[1] = 'i';              /* the groups of addresses are shorter or longer */
+    memcpy(name + 2, &id, sizeof id);
+    return ws__str(name, WS__ID_NAME);
+}
+
+WS_API uint64_t ws_id(ws_conn *conn)
+{
+    const ws__member *member;
+    char name[WS__ID_NAME];
+    uint64_t id;
+
+    ws__sane(conn);
+    if (!conn || !conn->loop || ws__is_gone(conn))
+        return 0;
+    member = ws__more_of(conn) ? ws__more_of(conn)->groups : NULL;
+    for (; member; member = member->other) {
+        const char *at = (const char *)(member->group + 1);
+        if (member->group->size == WS__ID_NAME && !at[0] && at[1] == 'i') {
+            memcpy(&id, at + 2, sizeof id);
+            return id;
+        }
+    }
+    id = conn->loop->ids + 1;
+    if (ws__join(conn, ws__id_name(id, name)))
+        return 0;
+    conn->loop->ids = id;
+    return id;
+}
+
+WS_API ws_conn *ws_find(ws_loop *loop, uint64_t id)
+{
+    char name[WS__ID_NAME];
+    const ws__group *group = loop ? ws__group_of(loop, ws__id_name(id, name)) : NULL;
+
+    return group && !ws__is_gone(group->members->conn) ? group->members->conn : NULL;
+}
+
+#ifdef WS_NO_MALLOC
+
+static void ws__parcel_deliver(ws_loop *loop, void *parcel)
+{
+    (void)loop;
+    (void)parcel;
+}
+
+#else
+
+/* A copy of what another thread sends; the bytes follow. */
+typedef struct ws__parcel {
+    uint64_t id;
+    size_t size;
+    int op;
+} ws__parcel;
+
+static void ws__parcel_deliver(ws_loop *loop, void *parcel)
+{
+    ws__parcel *is = (ws__parcel *)parcel;
+    ws_conn *conn = loop->heap_count ? ws_find(loop, is->id) : NULL;
+
+    if (conn)
+        ws_send(conn, is->op, is + 1, is->size);
+    free(is);
+}
+
+WS_API int ws_post_to(ws_loop *loop, uint64_t id, int op, const void *data, size_t n)
+{
+    void *posts[2];
+    ws__parcel *parcel;
+    int fault;
+
+    if (!loop || !id || (!data && n) || !ws__op_valid(op) || n > (size_t)-1 / 2)
+        return WS_ERR_ARGUMENT;
+    parcel = (ws__parcel *)malloc(sizeof *parcel + n);
+    if (!parcel)
+        return WS_ERR_MEMORY;
+    parcel->id = id;
+    parcel->op = op;
+    parcel->size = n;
+    if (n)
+        memcpy(parcel + 1, data, n);
+    posts[0] = ws__parcel_mark(loop);
+    posts[1] = parcel;
+    fault = ws__post_put(loop, posts, 2);
+    if (fault)
+        free(parcel);
+    return fault;
+}
+
+#endif
 
 static ws_str ws__group_name(const char *group)
 {

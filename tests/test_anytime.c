@@ -321,6 +321,11 @@ TEST(null_everywhere)
     CHECK_INT(ws_poll(NULL, NULL, 0), WS_ERR_ARGUMENT);
     CHECK_INT(ws_watch(NULL, 0, WS_WANT_READ, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_loop_fd(NULL), -1);
+    CHECK_INT(ws_id(NULL), 0);
+    CHECK(!ws_find(NULL, 1) && !ws_group_each(NULL, NULL, NULL));
+    CHECK_INT(ws_post_to(NULL, 1, WS_OP_TEXT, NULL, 0), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_group_count(NULL, NULL), 0);
+    CHECK(!ws_group_at(NULL, 0).data);
     CHECK_INT(ws_loop_timeout(NULL), -1);
     CHECK_INT(ws_loop_polls(NULL, NULL, 0), 0);
     ws_loop_free(NULL);

@@ -1080,7 +1080,85 @@ TEST(cork_in_a_loop)
     serve_end();
 }
 
-TESTS(T(membership) T(group_arguments) T(join_without_memory) T(group_memory)
+/* How many, who, and which: groups can be asked, and the library's own do not show. */
+TEST(groups_can_be_asked)
+{
+    ws_conn *ends[4], *each;
+    int sock[4], i, seen = 0;
+    ws_config cfg;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.max_per_address = 100;
+    serve("127.0.0.1:0", &cfg);
+    for (i = 0; i < 4; i++) {
+        sock[i] = raw_open(NULL, 0);
+        ends[i] = last_open;
+        CHECK(ws_id(ends[i]) != 0);
+        CHECK(!ws_group_at(ends[i], 0).data);
+        CHECK_INT(ws_join(ends[i], i & 1 ? "odd" : "even"), 0);
+        CHECK_INT(ws_join(ends[i], "all"), 0);
+    }
+    CHECK_INT(ws_group_count(L, "all"), 4);
+    CHECK_INT(ws_group_count(L, "odd"), 2);
+    CHECK_INT(ws_group_count(L, "none"), 0);
+    CHECK_INT(ws_group_count(NULL, "all"), 0);
+    CHECK_INT(ws_group_count(L, NULL), 0);
+    for (each = NULL; (each = ws_group_each(L, "odd", each)) != NULL; )
+        for (i = 0; i < 4; i++) if (each == ends[i]) seen |= 1 << i;
+    CHECK_INT(seen, 10);
+    CHECK(!ws_group_each(L, "odd", ends[0]));
+    CHECK(!ws_group_each(L, "none", NULL) && !ws_group_each(NULL, "all", NULL));
+    CHECK(ws_str_is(ws_group_at(ends[1], 0), "all"));
+    CHECK(ws_str_is(ws_group_at(ends[1], 1), "odd"));
+    CHECK(!ws_group_at(ends[1], 2).data && !ws_group_at(ends[1], -1).data);
+    CHECK(!ws_group_at(NULL, 0).data);
+    ws_leave(ends[1], NULL);
+    CHECK(!ws_group_at(ends[1], 0).data);
+    CHECK(ws_find(L, ws_id(ends[1])) == ends[1]);     /* a number is not left */
+    for (i = 0; i < 4; i++) close(sock[i]);
+    serve_end();
+}
+
+TEST(numbers_of_connections)
+{
+    uint64_t first, second;
+    int a, b, c, fails;
+
+    serve("127.0.0.1:0", NULL);
+    a = raw_open(NULL, 0);
+    first = ws_id(last_open);
+    CHECK(first && ws_id(last_open) == first && ws_find(L, first) == last_open);
+    b = raw_open(NULL, 0);
+    second = ws_id(last_open);
+    CHECK(second && second != first && ws_find(L, second) == last_open);
+    close(a);
+    while (closes < 1) settle(5);
+    CHECK(!ws_find(L, first));
+    c = raw_open(NULL, 0);                  /* perhaps where the first one was */
+    for (fails = 1; fails < 4; fails++) {
+        H.fail_at = H.calls + fails;
+        if (ws_id(last_open)) break;
+    }
+    H.fail_at = 0;
+    CHECK(ws_id(last_open) != first && ws_id(last_open) != second);
+    CHECK(!ws_find(L, first) && !ws_find(L, 0) && !ws_find(L, 12345));
+    CHECK(!ws_find(NULL, second) && !ws_id(NULL));
+    CHECK_INT(ws_post_to(L, second, WS_OP_TEXT, "x", 1), 0);
+    CHECK_INT(ws_post_to(L, first, WS_OP_TEXT, "x", 1), 0);     /* to nobody */
+    CHECK_INT(ws_post_to(L, 0, WS_OP_TEXT, "x", 1), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_post_to(NULL, second, WS_OP_TEXT, "x", 1), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_post_to(L, second, WS_OP_PING, "x", 1), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_post_to(L, second, WS_OP_TEXT, NULL, 1), WS_ERR_ARGUMENT);
+    settle(5);
+    CHECK_INT(raw_frames(b).data, 1);
+    CHECK_INT(ws_post_to(L, second, WS_OP_TEXT, "never sent", 10), 0);
+    close(b);
+    close(c);
+    serve_end();
+}
+
+TESTS(T(membership) T(group_arguments) T(groups_can_be_asked) T(numbers_of_connections)
+      T(join_without_memory) T(group_memory)
       T(publish_to_clients) T(one_frame_for_all) T(stuck_reader_latest)
       T(stuck_reader_policies) T(each) T(max_connections) T(limit_flood)
       T(max_per_address) T(max_per_address_unix) T(fair_beyond_one_wait)

@@ -266,7 +266,73 @@ TEST(sec_G4_a_loop_for_each_thread)
     }
 }
 
+enum { SENDERS = 4, SENDS = 5000 };
+
+typedef struct sender { ws_loop *loop; uint64_t to; int number; } sender;
+
+static void *send_many(void *p)
+{
+    const sender *self = (const sender *)p;
+    char text[32];
+    int i;
+
+    for (i = 0; i < SENDS; i++) {
+        int n = snprintf(text, sizeof text, "%d %d", self->number, i);
+        while (ws_post_to(self->loop, self->to, WS_OP_TEXT, text, (size_t)n))
+            sched_yield();
+    }
+    while (ws_post(self->loop, NULL)) sched_yield();
+    return NULL;
+}
+
+/* A visit in which the threads send to the server's end of it. Leaves after so many of
+   their messages. */
+static void visited(ws_loop *loop, const char *url, int most)
+{
+    ws_conn *client = ws_dial(loop, url, NULL);
+    int next[SENDERS] = { 0 }, i, got = 0, ended = 0, who, number;
+    pthread_t t[SENDERS];
+    sender s[SENDERS];
+    ws_event ev;
+
+    while ((got < most || ended < SENDERS) && ws_poll(loop, &ev, 20000) > 0) {
+        ended += ev.type == WS_EV_POST;
+        for (i = 0; i < SENDERS && ev.type == WS_EV_OPEN && ev.conn != client; i++) {
+            s[i].loop = loop;
+            s[i].to = ws_id(ev.conn);
+            s[i].number = i;
+            CHECK(!pthread_create(&t[i], NULL, send_many, &s[i]));
+        }
+        if (ev.type != WS_EV_MESSAGE || ev.conn != client)
+            continue;
+        CHECK(sscanf((const char *)ev.data, "%d %d", &who, &number) == 2);
+        CHECK_INT(number, next[who]);
+        next[who]++;
+        if (++got == most)
+            ws_drop(client);
+    }
+    CHECK_INT(ended, SENDERS);
+    CHECK(got >= most);
+    for (i = 0; i < SENDERS; i++) pthread_join(t[i], NULL);
+    CHECK_INT(ws_post_to(loop, s[0].to, WS_OP_TEXT, "to nobody", 9), 0);
+}
+
+/* threads send to a connection that they know by its number: all arrives, each thread's
+   in order; when it is gone, what they still send goes nowhere */
+TEST(threads_send_to_a_connection)
+{
+    ws_loop *loop = ws_loop_new(NULL);
+    int listener = ws_listen(loop, "127.0.0.1:0", NULL);
+    char url[64];
+
+    snprintf(url, sizeof url, "ws://127.0.0.1:%d/", ws_listen_port(loop, listener));
+    visited(loop, url, SENDERS * SENDS);
+    visited(loop, url, 100);
+    ws_loop_free(loop);
+}
+
 TESTS(T(shared_port) T(posts) T(posts_to_a_loop_that_sleeps)
       T(posts_from_a_signal_handler) T(posts_beside_connections)
+      T(threads_send_to_a_connection)
       T(sec_G4_a_loop_for_each_thread))
 #endif

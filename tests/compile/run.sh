@@ -139,7 +139,8 @@ sockets="ws_connect ws_recv ws_open ws_resolved ws_adopt ws_detach ws_fd ws_want
     ws_loop_free ws_listen ws_listen_port ws_listen_tls ws_unlisten ws_dial ws_poll ws_poll_until ws_post
     ws_wake ws_each ws_join ws_leave ws_publish ws_broadcast ws_http_publish ws_http_publish_fill
     ws_publish_latest ws_shutdown ws_loop_now ws_loop_count ws_loop_error_text ws_remote
-    ws_watch ws_loop_fd ws_loop_timeout ws_loop_polls"
+    ws_watch ws_loop_fd ws_loop_timeout ws_loop_polls ws_id ws_find ws_post_to ws_group_count ws_group_each
+    ws_group_at"
 http="ws_http_reply ws_http_begin ws__http_begin ws_http_write ws_http_end ws_http_fill ws_http_beat
     ws_http_publish ws_http_publish_fill"
 http=$(echo $http) server=$(echo $server) client=$(echo $client) sockets=$(echo $sockets)
