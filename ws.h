@@ -74,6 +74,7 @@ CONTENTS
                     >>listen    accepting, listening sockets
                     >>deflate   permessage-deflate; zlib as its codec
                     >>extend    extensions in use: negotiation, encoding, decoding
+                    >>begin     connections whose handshake others did
                     >>groups    groups, broadcasts, latest-only slots
                     >>serve     a server's answers to HTTP, cookies, queries
                     >>fetch     a client's ordinary HTTP
@@ -1032,6 +1033,18 @@ WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const cha
    Allow to 405. */
 WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
                          const void *body, size_t n);
+
+/* ---- handshakes that others did ---- */
+
+/* Begins at OPEN: for a stream whose opening handshake is done, by another HTTP server
+   that wrote the 101 itself or by an HTTP/2 library (RFC 8441, which has none). Call it
+   for a new connection of ws_server_new, ws_adopt or the engine's ws_client_new, before
+   it has parsed anything; the next pull gives OPEN. protocol: the subprotocol that was
+   chosen, NULL: none. extensions: what was agreed, as in Sec-WebSocket-Extensions of the
+   answer, NULL: none; the configuration must have it. Strings are copied. ws_target and
+   headers are empty. Returns 0, or changes nothing: WS_ERR_ARGUMENT, WS_ERR_STATE (too
+   late, or not such a connection), WS_ERR_EXTENSION, WS_ERR_MEMORY. */
+WS_API int ws_begin(ws_conn *c, const char *protocol, const char *extensions);
 
 /* ---- streamed answers (server): event streams, downloads ---- */
 
@@ -6763,6 +6776,19 @@ static uint8_t ws__protocol_find(const ws__cfg *cfg, ws_str name)
     return 0;
 }
 
+/* Keeps the application's choice, where the configuration does not name it. */
+WS__PRIVATE int ws__protocol_keep(ws_conn *conn, const char *protocol)
+{
+    if (!conn->route)
+        conn->protocol = ws__protocol_find(conn->cfg, ws__cstr(protocol));
+    if (!strcmp(protocol, ws_protocol(conn)))
+        return 0;
+    if (!ws__more_make(conn))
+        return WS_ERR_MEMORY;
+    ws__more_of(conn)->protocol = ws__string_new(conn, ws__cstr(protocol));
+    return ws__more_of(conn)->protocol ? 0 : WS_ERR_MEMORY;
+}
+
 static const char *ws__hint_text(int hint)
 {
 #ifdef WS_NO_TEXT
@@ -7058,19 +7084,6 @@ static const char *ws__answer_protocol(ws_conn *conn, const ws_answer *answer)
     if (ws__offer_find(conn, answer->protocol) == WS__NOT_OFFERED)
         return NULL;
     return answer->protocol;
-}
-
-/* Keeps the application's choice, where the configuration does not name it. */
-static int ws__protocol_keep(ws_conn *conn, const char *protocol)
-{
-    if (!conn->route)
-        conn->protocol = ws__protocol_find(conn->cfg, ws__cstr(protocol));
-    if (!strcmp(protocol, ws_protocol(conn)))
-        return 0;
-    if (!ws__more_make(conn))
-        return WS_ERR_MEMORY;
-    ws__more_of(conn)->protocol = ws__string_new(conn, ws__cstr(protocol));
-    return ws__more_of(conn)->protocol ? 0 : WS_ERR_MEMORY;
 }
 
 /* Writes the answer that opens the connection (4.2.2) but for the application's
@@ -15983,6 +15996,123 @@ WS_API const char *ws_extensions(const ws_conn *conn)
 }
 
 #endif /* WS__EXTENDS */
+
+/* ==== >>begin (private) ============================================================= */
+
+/* Has it done nothing yet for a handshake, but to queue a request? */
+static int ws__may_begin(const ws_conn *conn)
+{
+    if (conn->core.phase != WS__PHASE_HEAD || conn->core.error || conn->owes)
+        return 0;
+    if (conn->taken || (conn->rx && conn->rx->head.scanned))
+        return 0;
+    if (!WS__IS_CLIENT(&conn->core))
+        return !(conn->life & WS__ASKED);
+    return !ws__is_driven(conn) && !ws__is_http(conn);
+}
+
+#ifndef WS_NO_SERVER
+
+#if WS__EXTENDS
+
+/* Is each of some parameters among all, with the same value? */
+static int ws__params_within(ws_str some, ws_str all)
+{
+    char value[64], other_value[64];
+    ws_str name, other, rest;
+    int same;
+
+    while (ws_param_next(&some, &name, value, sizeof value) > 0) {
+        rest = all;
+        same = 0;
+        while (!same && ws_param_next(&rest, &other, other_value, sizeof other_value) > 0)
+            same = other.size == name.size && !memcmp(other.data, name.data, name.size) &&
+                   !strcmp(other_value, value);
+        if (!same)
+            return 0;
+    }
+    return 1;
+}
+
+/* What a server agreed to elsewhere: an offer to which ours answers just that. */
+static int ws__extension_agreed(ws_conn *conn, ws_str value)
+{
+    const ws_extension *extension = ws__extensions(conn->cfg);
+    char answer[WS__PARAMS_SIZE];
+    ws_str item, name, params;
+    uint32_t agreed = 0;
+
+    if (!ws_list_next(&value, &item))
+        return 0;
+    name = ws__extension_name(item, &params);
+    while (extension && extension->name && !ws__extension_is(extension, name))
+        extension++;
+    if (!extension || !extension->name || !ws__extension_parses(item))
+        return WS_ERR_EXTENSION;
+    *answer = 0;
+    if ((extension->accept)(extension->user, params, answer, sizeof answer, &agreed))
+        return WS_ERR_EXTENSION;
+    if (!ws__params_within(params, ws__cstr(answer)) ||
+        !ws__params_within(ws__cstr(answer), params) || ws_list_next(&value, &item))
+        return WS_ERR_EXTENSION;
+    return ws__ext_open(conn, extension, agreed, name, params);
+}
+
+#else
+
+static int ws__extension_agreed(ws_conn *conn, ws_str value)
+{
+    ws_str item;
+
+    (void)conn;
+    return ws_list_next(&value, &item) ? WS_ERR_EXTENSION : 0;
+}
+
+#endif
+
+#endif
+
+static int ws__begin_extensions(ws_conn *conn, const char *extensions)
+{
+    const char *why;
+
+    (void)why;
+#ifndef WS_NO_SERVER
+    if (!WS__IS_CLIENT(&conn->core))
+        return ws__extension_agreed(conn, ws__cstr(extensions));
+#endif
+#ifndef WS_NO_CLIENT
+    return ws__extension_answer(conn, ws__cstr(extensions), &why);
+#endif
+}
+
+WS_API int ws_begin(ws_conn *conn, const char *protocol, const char *extensions)
+{
+    int fault;
+
+    ws__sane(conn);
+    if (!conn || (protocol && *protocol && !ws__token_valid(ws__cstr(protocol))))
+        return WS_ERR_ARGUMENT;
+    if (!ws__may_begin(conn))
+        return WS_ERR_STATE;
+    fault = extensions ? ws__begin_extensions(conn, extensions) : 0;
+    if (!fault && protocol && *protocol)
+        fault = ws__protocol_keep(conn, protocol);
+    if (fault) {
+        ws__ext_free(conn);
+        return fault;
+    }
+    if (conn->tx)
+        ws__tx_free(conn);      /* a client's request */
+    conn->owes |= WS__OPEN_OWED;
+    if (conn->rx)
+        conn->life |= WS__FRESH;
+    ws__call_begin(conn);
+    ws__opened(conn);
+    ws__wake(conn);
+    ws__sane(conn);
+    return 0;
+}
 
 /* ==== >>groups (private) ============================================================ */
 

@@ -34,7 +34,7 @@ program() {     # build and run tests/$1.c
     use= libs= level=-O0
     case $1 in
     test_threads | test_lookup) sanitize=$out/sanitize_threads ;;
-    test_deflate*) [ ! -s $out/zlib ] || use=-DWS_USE_ZLIB libs=-lz ;;
+    test_deflate* | test_begin) [ ! -s $out/zlib ] || use=-DWS_USE_ZLIB libs=-lz ;;
     test_tls*)
         [ ! -s $out/no_tls ] || { echo "SKIP $1: $(cat $out/no_tls)"; echo "0 passed, 0 failed"; return 0; }
         use=-DWS_USE_MBEDTLS libs="-lmbedtls -lmbedx509 -lmbedcrypto"

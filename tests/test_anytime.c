@@ -12,7 +12,7 @@ int main(void)
 }
 #else
 
-enum { ENDS = 8, FUNCTIONS = 57 };
+enum { ENDS = 8, FUNCTIONS = 58 };
 
 static long live;
 
@@ -198,6 +198,13 @@ static int call(int which, ws_conn *c)
     case 54: ws_unlisten(w.loop, 0); break;
     case 55: ws_shutdown(w.loop, 1001, "over", 1000); break;
     case 56: CHECK(ws_loop_count(w.loop) <= ENDS); break;
+    case 57:
+        ws_begin(c, "chat", NULL);
+        CHECK(!ws_id(c) || ws_find(w.loop, ws_id(c)) == c);
+        ws_post_to(w.loop, ws_id(c), WS_OP_TEXT, "posted", 6);
+        ws_loop_timeout(w.loop);
+        ws_group_at(c, 0);
+        break;
     default: return 0;
     }
     return 1;
@@ -321,6 +328,7 @@ TEST(null_everywhere)
     CHECK_INT(ws_poll(NULL, NULL, 0), WS_ERR_ARGUMENT);
     CHECK_INT(ws_watch(NULL, 0, WS_WANT_READ, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_loop_fd(NULL), -1);
+    CHECK_INT(ws_begin(NULL, NULL, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_id(NULL), 0);
     CHECK(!ws_find(NULL, 1) && !ws_group_each(NULL, NULL, NULL));
     CHECK_INT(ws_post_to(NULL, 1, WS_OP_TEXT, NULL, 0), WS_ERR_ARGUMENT);
