@@ -108,7 +108,7 @@ HOW TO DRIVE IT
 
     Events are pulled; no event ever calls into your program. A connection gives
         [REQUEST] OPEN (MESSAGE | PART | PING | PONG | WRITABLE)* CLOSE
-        HTTP WRITABLE* CLOSE                                (a server of ordinary HTTP)
+        HTTP PART* WRITABLE* CLOSE                          (a server of ordinary HTTP)
     CLOSE comes exactly once and last, also when the opening handshake failed. A client
     with cfg.reconnect gives ([OPEN (MESSAGE | ...)*] DOWN)* before: the same connection
     tries again and again, until you close it, or nothing can help (URL, ARGUMENT, NO_TLS,
@@ -123,7 +123,8 @@ MEMORY, LIFETIMES, LIMITS
     after its CLOSE; you may ws_free it earlier, also while handling its event.
     A connection that waits holds no buffer. Heap follows the bytes received, never the
     bytes announced, and not the number of fragments or pings:
-        receiving  <= 3 * (message so far, raw bytes fed) + 4 KiB, or the request head;
+        receiving  <= 3 * (message so far, raw bytes fed) + 4 KiB, or the request's head
+                   and the body so far (max_body);
                    raw bytes wait up to max_message or 16 KiB, whichever is more
         sending    <= 2.5 * max(max_backlog, max_backlog / 2 + one message), frame headers
                    included (cfg.fragment). A message shared with other connections costs
@@ -326,6 +327,7 @@ enum {
     X(VERSION,            426, "Sec-WebSocket-Version is not 13") \
     X(ORIGIN,             403, "Origin not allowed") \
     X(BODY,               400, "HTTP body malformed, or where none may be") \
+    X(BODY_SIZE,          413, "HTTP body larger than max_body") \
     X(NOT_UPGRADE,        426, "HTTP request is not a WebSocket request") \
     X(ROUTE,              404, "nothing is served at this path and subprotocol") \
     X(REJECTED,             0, "application refused the request") \
@@ -371,12 +373,15 @@ enum {
     WS_EV_WRITABLE,     /* after WS_ERR_BACKLOG: the backlog has drained; or what waited
                            at ws_want_writable has gone */
     WS_EV_HTTP,         /* server: not a WebSocket request; ws_http_reply before the next
-                           pull (with cfg.ask: or later), else it is answered 426. A body
-                           (of a POST) is not given */
+                           pull (with cfg.ask: or later), else it is answered 426, or 404
+                           where cfg.routes has nothing. data, size: its body, up to
+                           cfg.max_body. last = 0: the body comes in PART events
+                           (cfg.body_parts), and the answer is due after the last */
     WS_EV_CLOSE,        /* last: code, reason, clean, error */
     WS_EV_REQUEST,      /* server with cfg.ask: ws_accept or ws_reject it, now or later */
-    WS_EV_PART,         /* a piece of a message (cfg.parts_over, cfg.frames): op, data,
-                           size, first, last; TEXT may be cut inside a character */
+    WS_EV_PART,         /* a piece of a message (cfg.parts_over, cfg.frames) or of a body
+                           of HTTP: op, data, size, first, last; TEXT may be cut inside a
+                           character */
     WS_EV_DOWN,     /* client with cfg.reconnect: lost or not reached; fields as in CLOSE.
                        The next try comes in retry_in ms; OPEN, or DOWN again, follows.
                        What waited to be sent is gone, ws_send is WS_ERR_STATE until OPEN.
@@ -399,9 +404,10 @@ typedef struct ws_event {
     int op;             /* MESSAGE: WS_OP_TEXT or WS_OP_BINARY */
     ws_conn *conn;
     const void *data;   /* "" when size is 0. A NUL stands behind it in MESSAGE, PART,
-                           PING and PONG, which size does not count */
+                           PING, PONG and HTTP, which size does not count */
     size_t size;        /* bytes */
-    int first, last;    /* PART: 1 if it begins, ends its message */
+    int first, last;    /* PART: 1 if it begins, ends its message or body. HTTP: last is 1
+                           if the body is whole, or there is none */
     int retry_in;       /* DOWN: milliseconds */
     int code;        /* CLOSE: what the peer sent, or WS_CLOSE_NO_CODE, WS_CLOSE_ABNORMAL;
                         what we sent after an error of the peer; 0 after plain HTTP */
@@ -566,6 +572,9 @@ typedef struct ws_config {
     uint32_t max_headers;       /* header lines, 64 */
     uint32_t max_backlog;       /* bytes, in frames, that may wait to be sent, 1 MiB */
     uint32_t max_frame;         /* payload bytes of a frame, WS_NO_LIMIT; larger: 1009 */
+    uint32_t max_body;          /* server: bytes of an ordinary request's body, 65536;
+                                   larger is answered 413 unless body_parts takes it. Not
+                                   with WS_NO_HTTP: bodies are left unread */
     uint32_t max_connections;   /* listener: WS_NO_LIMIT; more are answered 503 (a flood
                                    of them without an event); in TLS they are closed */
     uint32_t max_per_address;   /* listener: from one IPv4 address or one IPv6 network
@@ -594,9 +603,13 @@ typedef struct ws_config {
     size_t loop_buffer;  /* loop: bytes that it reads into and writes from in a turn, half
                             each; 0: 1 MiB; at least 4096 */
     int ask;             /* server: 1 gives WS_EV_REQUEST, and lets WS_EV_HTTP wait too */
+    int body_parts;           /* server: 1 gives bodies of more than max_body as PART
+                                 events behind WS_EV_HTTP, of any size. Answer when the
+                                 last has come, or before: the rest is then not read */
     int for_stream;             /* private: 1 asks for an event stream, for ws_sse.h */
     const ws_route *routes; /* server: NULL every path; else WebSockets at other paths get
-                               404. Plain HTTP is WS_EV_HTTP at any path, with id 0 */
+                               404; an empty list: none are served. Plain HTTP is
+                               WS_EV_HTTP at any path, with id 0 */
     uint32_t trusted_proxies;   /* server: so many proxies in front write X-Forwarded-For,
                                    and no request comes past them; ws_remote then tells
                                    the client's address, and X-Forwarded-Host counts for
@@ -1125,9 +1138,10 @@ WS_API void ws_set_user(ws_conn *c, void *user);
 /* The opening handshake, from its event (REQUEST until it is answered, OPEN, HTTP, or
    CLOSE or DOWN after a refusal) until the next pull; afterwards empty. method and
    target: the request line; path: the target without its query, "/" for that of "OPTIONS
-   *"; "" on a client. status: the HTTP status a client got, 0 if none. body: client, at
-   CLOSE or DOWN after a refusal: what came behind the head, at most WS_BODY_MAX bytes,
-   chunks undone. */
+   *"; "" on a client. status: the HTTP status a client got, 0 if none. body: server, at
+   HTTP: the whole body, as in the event; client, at CLOSE or DOWN after a refusal: what
+   came behind the head, at most WS_BODY_MAX bytes, chunks undone. While a request's body
+   comes in PART events all of these stay, until it is answered. */
 WS_API const char *ws_method(const ws_conn *c);
 WS_API const char *ws_target(const ws_conn *c);
 WS_API ws_str ws_path(const ws_conn *c);
@@ -1135,6 +1149,12 @@ WS_API int ws_status(const ws_conn *c);
 WS_API ws_str ws_body(const ws_conn *c);
 
 #define WS_BODY_MAX 4096
+
+/* Progress of a body that comes in PART events, of a request or an answer: its bytes so
+   far, those on show included. *all (may be NULL): the bytes that were announced, -1 if
+   nobody knows (chunks; until the stream ends). Until the pull after the last PART; 0
+   where there is no body. */
+WS_API uint64_t ws_body_got(const ws_conn *c, int64_t *all);
 
 /* Value of the first header line of that name (without case); data is NULL if absent. */
 WS_API ws_str ws_header_value(const ws_conn *c, const char *name);
@@ -1162,6 +1182,12 @@ WS_API ws_str ws_header_item(const ws_conn *c, const char *name, int i);
    it came. Returns its length, or -1: absent, a NUL in it, or no room. */
 WS_API int ws_cookie(const ws_conn *c, const char *name, char *buf, size_t n);
 WS_API int ws_query(const ws_conn *c, const char *name, char *buf, size_t n);
+
+/* A field of a form, by the rules of ws_query: of a WS_EV_HTTP whose body is
+   application/x-www-form-urlencoded (or says no Content-Type). -1 also for every other
+   event, and for other types: a form with files (multipart/form-data) is not taken
+   apart. */
+WS_API int ws_form(const ws_event *ev, const char *name, char *buf, size_t n);
 
 /* The value of a Set-Cookie header. Zero it, then set what you need. */
 typedef struct ws_set_cookie {
@@ -1291,10 +1317,10 @@ WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n
 
 /* Takes the socket out of the library: at WS_EV_HTTP or WS_EV_REQUEST, for another server
    to answer, or after WS_EV_OPEN, to speak raw bytes. Returns it, non-blocking and yours
-   to close (cfg.io is left alone too), or -1 while output waits or a message is half
-   received, and with TLS around the socket. *rest: the n bytes that came from it and were
-   not used (before OPEN: all, with the request's head), valid until the next pull, which
-   gives CLOSE. */
+   to close (cfg.io is left alone too), or -1 while output waits or a message or a body is
+   half received, after a body in chunks, and with TLS around the socket. *rest: the n
+   bytes that came from it and were not used (before OPEN: all, with the request's head),
+   valid until the next pull, which gives CLOSE. */
 WS_API ws_socket ws_detach(ws_conn *c, const void **rest, size_t *n);
 
 /* The socket to wait for, -1 if none. Until OPEN, and after DOWN, it may be another one
@@ -2697,12 +2723,21 @@ enum {
     WS__BODY_SIZE,              /* the line before a chunk */
     WS__BODY_CHUNK,             /* left bytes of a chunk */
     WS__BODY_BREAK,             /* the line end behind it */
-    WS__BODY_TRAILER            /* lines behind the last chunk: left bytes of them came */
+    WS__BODY_TRAILER            /* lines behind the last chunk */
 };
 
 #define WS__BODY_LINE 1024      /* bytes of a line between chunks */
 
-typedef struct ws__body { uint64_t left; uint8_t how; } ws__body;
+typedef struct ws__body {
+    uint64_t left;
+    uint64_t got, all;          /* payload that came; that was announced, or WS__UNTOLD */
+    uint32_t spent;             /* bytes of trailers, and of extensions too long for it */
+    uint8_t how;
+    uint8_t strict;             /* a request's: what proxies could read in two ways is a
+                                   fault (RFC 9112 7.1.1, 11.2) */
+} ws__body;
+
+#define WS__UNTOLD UINT64_MAX
 
 /* The digits of a Content-Length: 0, or WS_ERR_BODY. */
 static int ws__body_length(ws_str value, uint64_t *size)
@@ -2719,71 +2754,177 @@ static int ws__body_length(ws_str value, uint64_t *size)
     return 0;
 }
 
-/* How the body behind a head comes. none: it has none, whatever the head says. 0, or
-   WS_ERR_BODY with a guess, for those who only show it. */
+/* What a line of the head says of it: 0, or 1 for a fault. */
+static int ws__body_field(ws__body *body, ws_str name, ws_str value)
+{
+    uint64_t size = 0;
+    int fault;
+
+    if (ws_str_is(name, "Transfer-Encoding")) {
+        if (ws_list_has(value, "chunked"))
+            body->how = WS__BODY_SIZE;
+        return !ws_str_is(value, "chunked");
+    }
+    if (!ws_str_is(name, "Content-Length") || body->how == WS__BODY_SIZE)
+        return 0;
+    fault = ws__body_length(value, &size) != 0;
+    fault |= body->how == WS__BODY_LENGTH && body->left != size;
+    body->how = WS__BODY_LENGTH;
+    body->left = size;
+    return fault;
+}
+
+/* How the body behind an answer's head comes. none: it has none, whatever the head says.
+   0, or WS_ERR_BODY with a guess, for those who only show it. */
 WS__PRIVATE int ws__body_begin(ws__body *body, ws_str head, int none)
 {
     ws_str name, value;
     size_t pos = 0;
-    uint64_t size = 0;
     int fault = 0;
 
+    memset(body, 0, sizeof *body);
     body->how = WS__BODY_TO_END;
-    body->left = 0;
-    while (ws_head_field(head, &pos, &name, &value)) {
-        if (ws_str_is(name, "Transfer-Encoding")) {
-            if (ws_list_has(value, "chunked"))
-                body->how = WS__BODY_SIZE;
-            fault |= !ws_str_is(value, "chunked");
-        } else if (ws_str_is(name, "Content-Length") && body->how != WS__BODY_SIZE) {
-            fault |= ws__body_length(value, &size);
-            fault |= body->how == WS__BODY_LENGTH && body->left != size;
-            body->how = WS__BODY_LENGTH;
-            body->left = size;
-        }
-    }
+    while (ws_head_field(head, &pos, &name, &value))
+        fault |= ws__body_field(body, name, value);
     if (fault && body->how == WS__BODY_LENGTH)
         body->how = WS__BODY_TO_END;
+    if (body->how != WS__BODY_LENGTH)
+        body->left = 0;
     if (none || (body->how == WS__BODY_LENGTH && !body->left))
         body->how = WS__BODY_DONE;
-    if (body->how == WS__BODY_SIZE)
-        body->left = 0;
+    body->all = body->left;
+    if (body->how == WS__BODY_SIZE || body->how == WS__BODY_TO_END)
+        body->all = WS__UNTOLD;
     return fault ? WS_ERR_BODY : 0;
 }
 
-/* The size that the line before a chunk tells; 0 or WS_ERR_BODY. */
-static int ws__chunk_size(ws_str line, uint64_t *size)
+/* The same of a request: one that names no length has none. */
+WS__PRIVATE int ws__body_request(ws__body *body, ws_str head)
 {
-    size_t i = 0, digits;
+    int fault = ws__body_begin(body, head, 0);
+
+    body->strict = 1;
+    if (body->how != WS__BODY_TO_END)
+        return fault;
+    body->how = WS__BODY_DONE;
+    body->all = 0;
+    return fault;
+}
+
+/* The quoted string or the token that text begins with: its size, 0: none. */
+static size_t ws__word_size(ws_str text)
+{
+    int quoted = text.size && *text.data == '"';
+    size_t i = (size_t)quoted;
+
+    while (!quoted && i < text.size && ws__is_token(text.data[i]))
+        i++;
+    while (quoted && i < text.size && text.data[i] != '"')
+        i += text.data[i] == '\\' ? 2 : 1;
+    return i + (size_t)quoted <= text.size ? i + (size_t)quoted : 0;
+}
+
+/* The rest of the text behind blanks. */
+static ws_str ws__unblank(ws_str text)
+{
+    size_t i = 0;
+
+    while (i < text.size && ws__is_blank(text.data[i]))
+        i++;
+    return ws__str(text.data + i, text.size - i);
+}
+
+/* Is it blanks, a mark and blanks? Then they are taken off. */
+static int ws__mark_take(ws_str *text, char mark)
+{
+    ws_str rest = ws__unblank(*text);
+
+    if (!rest.size || *rest.data != mark)
+        return 0;
+    *text = ws__unblank(ws__str(rest.data + 1, rest.size - 1));
+    return 1;
+}
+
+/* No control characters but tabs: what may stand in a value. */
+static int ws__is_clean(ws_str text)
+{
+    size_t i;
+
+    for (i = 0; i < text.size; i++)
+        if (!ws__is_text(text.data[i]) && text.data[i] != '\t')
+            return 0;
+    return 1;
+}
+
+/* Chunk extensions (RFC 9112 7.1.1): 1 if they are well formed. */
+static int ws__chunk_extensions_good(ws_str text)
+{
+    size_t n;
+    int value, good = ws__is_clean(text);
+
+    while (text.size && good) {
+        good = ws__mark_take(&text, ';') && text.size && *text.data != '"';
+        for (value = 0; good && value < 2; value++) {
+            if (value && !ws__mark_take(&text, '='))
+                break;
+            n = ws__word_size(text);
+            text = ws__str(text.data + n, text.size - n);
+            good = n > 0;
+        }
+    }
+    return good;
+}
+
+/* A line of trailers: a header field. */
+static int ws__trailer_good(ws_str line)
+{
+    size_t colon = ws__find(line, 0, ':');
+
+    return colon && colon < line.size && colon == ws__word_size(line) &&
+           *line.data != '"' && ws__is_clean(line);
+}
+
+/* The size that the line before a chunk tells; 0 or WS_ERR_BODY. */
+static int ws__chunk_size(ws__body *body, ws_str line, uint64_t *size)
+{
+    size_t i = 0, digits, rest;
 
     for (*size = 0; i < line.size && i < 16 && ws__hex(line.data[i]) >= 0; i++)
         *size = *size << 4 | (uint64_t)ws__hex(line.data[i]);
     digits = i;
     while (i < line.size && ws__is_blank(line.data[i]))
         i++;
-    if (!digits || (i < line.size && line.data[i] != ';'))
+    if (!digits || (i < line.size && line.data[i] != ';') || *size >> 62)
         return WS_ERR_BODY;
-    return *size >> 62 ? WS_ERR_BODY : 0;
+    rest = line.size - digits;
+    if (!body->strict)
+        return 0;
+    if (rest > *size)
+        body->spent += (uint32_t)(rest - *size);
+    return ws__chunk_extensions_good(ws__str(line.data + digits, rest)) ? 0
+                                                                      : WS_ERR_BODY;
 }
 
 /* A line of the chunked form, without its end: 0 or WS_ERR_BODY. */
 static int ws__body_line(ws__body *body, ws_str line, uint32_t most)
 {
-    int fault;
+    int fault = 0;
 
     if (body->how == WS__BODY_BREAK) {
         body->how = WS__BODY_SIZE;
         return line.size ? WS_ERR_BODY : 0;
     }
     if (body->how == WS__BODY_TRAILER) {
-        body->left += line.size;
         if (!line.size)
             body->how = WS__BODY_DONE;
-        return body->left > most ? WS_ERR_BODY : 0;
+        else if (body->strict && !ws__trailer_good(line))
+            return WS_ERR_BODY;
+        body->spent += (uint32_t)line.size;
+    } else {
+        fault = ws__chunk_size(body, line, &body->left);
+        body->how = body->left ? WS__BODY_CHUNK : WS__BODY_TRAILER;
     }
-    fault = ws__chunk_size(line, &body->left);
-    body->how = body->left ? WS__BODY_CHUNK : WS__BODY_TRAILER;
-    return fault;
+    return fault || body->spent > most ? WS_ERR_BODY : 0;
 }
 
 /* One step over n bytes. Returns how many are used up, of which *data are payload, all or
@@ -2796,11 +2937,14 @@ WS__PRIVATE ptrdiff_t ws__body_step(ws__body *body, const char *p, size_t n,
     *data = 0;
     if (body->how == WS__BODY_DONE)
         return 0;
-    if (body->how == WS__BODY_TO_END)
+    if (body->how == WS__BODY_TO_END) {
+        body->got += n;
         return (ptrdiff_t)(*data = n);
+    }
     if (body->how == WS__BODY_LENGTH || body->how == WS__BODY_CHUNK) {
         *data = n < body->left ? n : (size_t)body->left;
         body->left -= *data;
+        body->got += *data;
         if (!body->left)
             body->how = body->how == WS__BODY_CHUNK ? WS__BODY_BREAK : WS__BODY_DONE;
         return (ptrdiff_t)*data;
@@ -3155,8 +3299,9 @@ static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standa
 /* What a connection is doing.
 
                input       its end        time is for     may be sent
-     HEAD      a head      a fault        the opening     -
+     HEAD      a head [4]  a fault        the opening     -
      HTTP      is kept     a fault        the opening     a server's answer
+     UPLOAD    a body      a fault        the opening     a server's answer
      FRAMES    frames      a fault        keepalive [1]   frames [1]
      READING   a body      a fault [2]    idleness        -
      BODY      is dropped  ends all       heartbeats      a server's body
@@ -3165,10 +3310,12 @@ static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standa
 
    [1] until our Close frame is sent: then time is for closing, and only pings and pongs
    may follow. [2] but for a body that lasts until then. [3] if one was begun: until a
-   client's next try, or until a peer has read our last words. */
+   client's next try, or until a peer has read our last words. [4] and a request's body
+   that is given whole. */
 enum {
     WS__PHASE_HEAD,
     WS__PHASE_HTTP,
+    WS__PHASE_UPLOAD,   /* server: the request's body comes in, in parts */
     WS__PHASE_FRAMES,
     WS__PHASE_READING,  /* client: the answer's body comes in */
     WS__PHASE_BODY,     /* server: the answer's body goes out */
@@ -3208,9 +3355,12 @@ enum {
 
 static const struct { uint8_t facts, time, sends, leads; } ws__phases[WS__PHASES] = {
     /* HEAD */    { WS__OPENS | WS__PARSES | WS__KEEPS, WS__TIME_LIMIT, WS__SENDS_NOTHING,
-                    WS__IN(HTTP) | WS__IN(FRAMES) | WS__IN(READING) | WS__IN_END },
+                    WS__IN(HTTP) | WS__IN(UPLOAD) | WS__IN(FRAMES) | WS__IN(READING) |
+                    WS__IN_END },
     /* HTTP */    { WS__OPENS | WS__KEEPS, WS__TIME_LIMIT, WS__SENDS_ANSWER,
                     WS__IN(FRAMES) | WS__IN(BODY) | WS__IN_END },
+    /* UPLOAD */  { WS__OPENS | WS__PARSES | WS__KEEPS, WS__TIME_LIMIT, WS__SENDS_ANSWER,
+                    WS__IN(HTTP) | WS__IN(BODY) | WS__IN_END },
     /* FRAMES */  { WS__PARSES | WS__KEEPS | WS__STREAMS, WS__TIME_KEEPALIVE,
                     WS__SENDS_FRAMES, WS__IN_END },
     /* READING */ { WS__PARSES | WS__KEEPS | WS__STREAMS, WS__TIME_IDLE,
@@ -3831,8 +3981,8 @@ enum {
 typedef struct ws__request {
     ws_str method, target, version;
     ws_str host, key, wanted, origin;
-    int hosts, keys, versions, origins;
-    int upgrade, connection, has_upgrade, body;
+    int hosts, keys, versions, origins, codings, lengths;
+    int upgrade, connection, has_upgrade, body, expects;
 } ws__request;
 
 static void ws__request_field(ws__request *request, ws_str name, ws_str value)
@@ -3855,9 +4005,13 @@ static void ws__request_field(ws__request *request, ws_str name, ws_str value)
     } else if (ws_str_is(name, "Connection")) {
         request->connection |= ws_list_has(value, "upgrade");
     } else if (ws_str_is(name, "Transfer-Encoding")) {
+        request->codings++;
         request->body = 1;
     } else if (ws_str_is(name, "Content-Length")) {
+        request->lengths++;
         request->body |= !ws_str_is(value, "0");
+    } else if (ws_str_is(name, "Expect")) {
+        request->expects |= ws_str_is(value, "100-continue");
     }
 }
 
@@ -4245,6 +4399,15 @@ static void ws__parcel_deliver(ws_loop *loop, void *parcel);
 #ifdef WS__ANSWERS
 static uint32_t ws__body_due(const ws_conn *conn, uint32_t now);
 static void ws__beat(ws_conn *conn);
+static int ws__body_expect(ws_conn *conn, const struct ws__request *request, ws_str head);
+static int ws__body_whole_step(ws_conn *conn, struct ws__span *in, ws_event *ev);
+static int ws__upload_step(ws_conn *conn, struct ws__span *in, ws_event *ev);
+static int ws__body_moves(ws_conn *conn);
+#else
+#define ws__body_expect(conn, request, head) 0
+#define ws__body_whole_step(conn, in, ev) 0
+#define ws__upload_step(conn, in, ev) 0
+#define ws__body_moves(conn) ((void)(conn), 0)
 #endif
 
 /* >>fetch: a client's ordinary requests, and the bodies of refusals. */
@@ -4340,12 +4503,17 @@ typedef struct ws__rx {
     uint8_t kept;           /* this byte */
     uint8_t begun;          /* the first PART event of the message was given */
     uint8_t parts;          /* its payload is handed on as it comes */
-    uint8_t reads_body;     /* HTTP: an answer's, that is not whole */
+    uint8_t reads_body;     /* HTTP: a body that is not whole. Of a request, data[0..msg)
+                               is its head, and what is to be given with it */
     uint8_t told_last;      /* HTTP: a PART event said that it is the last */
+    uint8_t expects;        /* HTTP: a request whose body waits for a 100 */
+    uint8_t in_parts;       /* HTTP: its body comes in parts */
+    uint8_t undone;         /* HTTP: chunks of its body were put together in place */
     uint8_t empty_lines;    /* that stood before a request */
     uint8_t line_good;      /* its first line was judged */
     ws__reader reader;      /* of frames */
-    ws__body body;              /* HTTP: of an answer */
+    ws__body body;              /* HTTP: of an answer, or of a request */
+    size_t body_size;           /* HTTP: bytes of a request's body behind its head */
     uint32_t aside;             /* HTTP: bytes of interim answers; of a refusal's body, to
                                    be shown */
     uint64_t eaten;         /* coded: bytes of the frame that were decoded */
@@ -4870,6 +5038,7 @@ static const ws__field ws__fields[] = {
     WS__FIELD(max_headers, ALL, SIZE, 64),
     WS__FIELD(max_backlog, ALL, SIZE, 1u << 20),
     WS__FIELD(max_frame, ALL, SIZE, WS_NO_LIMIT),
+    WS__FIELD(max_body, SERVER, SIZE, 65536),
     WS__FIELD(max_connections, LISTENER, SIZE, WS_NO_LIMIT),
     WS__FIELD(max_per_address, LISTENER, SIZE, WS_NO_LIMIT),
     WS__FIELD(handshake_timeout, ALL, TIME, 10000),
@@ -4880,6 +5049,7 @@ static const ws__field ws__fields[] = {
     WS__FIELD(send_timeout, CLIENT, TIME, 30000),
     WS__FIELD(loop_buffer, LOOP, SIZE, 1u << 20),
     WS__FIELD(ask, SERVER, IS, 0),
+    WS__FIELD(body_parts, SERVER, IS, 0),
     WS__FIELD(for_stream, CLIENT, IS, 0),
     WS__FIELD(routes, SERVER, ROUTES, 0),
     WS__FIELD(trusted_proxies, SERVER, IS, 0),
@@ -5525,13 +5695,17 @@ static void ws__more_free(ws_conn *conn)
 
 static size_t ws__rx_block(const ws__rx *rx) { return sizeof *rx + rx->cap + 1; }
 
-/* Others may get the block next: no request's head, cookies and all, goes along. */
+/* Others may get the block next: no request's head, cookies and all, goes along, nor its
+   body. */
 static void ws__head_wipe(ws_conn *conn)
 {
     if (conn->rx && conn->rx->head_size)
-        memset(WS__DATA(conn->rx) + conn->rx->head_at, 0, conn->rx->head_size);
+        memset(WS__DATA(conn->rx) + conn->rx->head_at, 0,
+               conn->rx->head_size + conn->rx->body_size);
     if (conn->rx)
         conn->rx->head_size = 0;
+    if (conn->rx)
+        conn->rx->body_size = 0;
 }
 
 /* A block in which an event was shown while more was read elsewhere. */
@@ -5652,6 +5826,12 @@ static int ws__is_http(const ws_conn *conn)
     return WS__HTTP && WS__IS_CLIENT(&conn->core) && conn->cfg->set.method != NULL;
 }
 
+/* Is it a server that has not got all of a request's body? */
+static int ws__takes_body(const ws_conn *conn)
+{
+    return WS__HTTP && !WS__IS_CLIENT(&conn->core) && conn->rx && conn->rx->reads_body;
+}
+
 static void ws__wake(ws_conn *conn)
 {
 #ifdef WS_NO_SOCKETS
@@ -5696,7 +5876,8 @@ static size_t ws__unsent(const ws_conn *conn)
    sends. */
 static inline int ws__held_back(const ws_conn *conn)
 {
-    if (conn->line & WS__PAUSED && !ws__phase_has(&conn->core, WS__OPENS))
+    if (conn->line & WS__PAUSED && (!ws__phase_has(&conn->core, WS__OPENS) ||
+                                    conn->core.phase == WS__PHASE_UPLOAD))
         return 1;
     return ws__pending(conn) > conn->cfg->set.max_backlog / 2 && !ws__is_blocking(conn);
 }
@@ -7046,6 +7227,18 @@ static int ws__route_choose(ws_conn *conn)
     return conn->route ? 0 : WS_ERR_ROUTE;
 }
 
+/* Are WebSockets served at the path of the request? */
+static int ws__path_served(const ws_conn *conn)
+{
+    const ws_route *route = conn->cfg->set.routes;
+
+    if (!route)
+        return 1;
+    while (route->path && !ws__path_fits(route->path, ws_path(conn)))
+        route++;
+    return route->path != NULL;
+}
+
 /* Keeps what the last of our own proxies says about the client, "" where it is no
    address. */
 static int ws__forwarded(ws_conn *conn)
@@ -7167,6 +7360,13 @@ static size_t ws__request_fault(const ws__request *request, ws_str head)
     return at < head.size && head.data[at] == ' ' ? ws__find(head, 0, ' ') + 1 : at;
 }
 
+/* Makes strings for ws_method and ws_target. */
+static void ws__head_strings(const ws__request *request)
+{
+    ((char *)(uintptr_t)request->method.data)[request->method.size] = 0;
+    ((char *)(uintptr_t)request->target.data)[request->target.size] = 0;
+}
+
 /* Judges a whole request head. Returns the event it makes, 0 after a failure. */
 WS__APART int ws__server_head(ws_conn *conn, ws_str head)
 {
@@ -7184,17 +7384,19 @@ WS__APART int ws__server_head(ws_conn *conn, ws_str head)
         fault = WS_ERR_ORIGIN;
     if (fault == WS_ERR_HEAD_SYNTAX)
         conn->taken = ws__request_fault(&request, head);
-    /* strings for ws_method and ws_target */
-    if (request.method.size && request.target.size) {
-        ((char *)(uintptr_t)request.method.data)[request.method.size] = 0;
-        ((char *)(uintptr_t)request.target.data)[request.target.size] = 0;
-    } else {
+    if (request.method.size && request.target.size)
+        ws__head_strings(&request);
+    else
         conn->rx->head_size = 0;               /* not a request: nothing to show */
+    if (fault == WS_ERR_NOT_UPGRADE) {
+        fault = ws__forwarded(conn);
+        if (!fault)
+            fault = ws__body_expect(conn, &request, head);
+        if (!fault)
+            return WS_EV_HTTP;
+    } else if (!fault) {
+        fault = ws__forwarded(conn);
     }
-    if ((!fault || fault == WS_ERR_NOT_UPGRADE) && ws__forwarded(conn))
-        fault = WS_ERR_MEMORY;
-    if (fault == WS_ERR_NOT_UPGRADE)
-        return WS_EV_HTTP;
     if (!fault)
         fault = ws__route_choose(conn);
     if (!fault)
@@ -7479,13 +7681,20 @@ typedef struct ws__span {
     int in_rx;
 } ws__span;
 
+/* Bytes in front of the raw ones that must stay. */
+static size_t ws__rx_kept(const ws_conn *conn)
+{
+    int head = conn->owes & WS__HEAD_HELD && !conn->rx->reads_body;
+
+    return head ? conn->rx->pos : conn->rx->msg;
+}
+
 /* Room for n more raw bytes at the end of conn->rx; NULL when there is none. */
 static uint8_t *ws__rx_room(ws_conn *conn, size_t n)
 {
     ws__rx *rx = conn->rx, *bigger;
     size_t raw = rx ? rx->len - rx->pos : 0, size;
-    /* bytes kept */
-    size_t msg = !rx ? 0 : conn->owes & WS__HEAD_HELD ? rx->pos : rx->msg;
+    size_t msg = rx ? ws__rx_kept(conn) : 0;
 
     if (rx && rx->cap - rx->len < n && rx->pos > msg && !rx->behind &&
         (rx->pos - msg >= raw / 4 || ws__is_fixed(conn))) {  /* as in ws__tx_room */
@@ -7569,6 +7778,17 @@ static int ws__reply(ws_conn *conn, int status, const ws_header *headers,
                      const char *body, size_t n);
 #endif
 
+#ifndef WS_NO_SERVER
+/* Answers an ordinary request that the application leaves alone. */
+static void ws__answer_default(ws_conn *conn)
+{
+    if (ws__path_served(conn))
+        ws__reply(conn, 426, NULL, "WebSocket only\n", 15);
+    else
+        ws__reply(conn, 404, NULL, "not found\n", 10);
+}
+#endif
+
 /* Before the next pull: gives back what the last event showed. */
 static void ws__release(ws_conn *conn)
 {
@@ -7594,7 +7814,7 @@ static void ws__release(ws_conn *conn)
 #ifndef WS_NO_SERVER
     if (conn->core.phase == WS__PHASE_HTTP && !(conn->life & WS__ANSWERED) &&
         !conn->cfg->set.ask)
-        ws__reply(conn, 426, NULL, "WebSocket only\n", 15);
+        ws__answer_default(conn);
 #endif
     if (rx && rx->pos == rx->len && !rx->reader.op && !rx->reads_body && !rx->msg &&
         (conn->core.phase == WS__PHASE_FRAMES || conn->core.phase == WS__PHASE_BODY))
@@ -8040,6 +8260,30 @@ static int ws__line_is_bad(ws__rx *rx, const uint8_t *p)
     return !rx->line_good;
 }
 
+/* Is the event of a request put off until its body is whole? */
+static int ws__awaits_body(const ws_conn *conn)
+{
+    return ws__takes_body(conn) && conn->core.phase == WS__PHASE_HEAD &&
+           !conn->rx->in_parts;
+}
+
+/* The head was good: gives the event that it makes, or waits for its body. */
+static int ws__shaken(ws_conn *conn, int type, ws_event *ev)
+{
+    int uploads = ws__takes_body(conn);
+
+    if (ws__awaits_body(conn))
+        return -1;
+    if (type == WS_EV_OPEN)
+        ws__opened(conn);
+    else
+        ws__enter(&conn->core, uploads ? WS__PHASE_UPLOAD : WS__PHASE_HTTP);
+    ws__wake(conn);
+    ws__fill(ev, conn, type, "", 0);
+    ev->first = ev->last = type == WS_EV_HTTP && !uploads;
+    return 1;
+}
+
 /* One step over the opening handshake; returns like ws__frame_step. */
 static int ws__shake_step(ws_conn *conn, ws__span *in, ws_event *ev)
 {
@@ -8089,14 +8333,7 @@ static int ws__shake_step(ws_conn *conn, ws__span *in, ws_event *ev)
     if (!WS__IS_CLIENT(&conn->core))
         type = ws__server_head(conn, head);
 #endif
-    if (!type)
-        return -1;
-    if (type == WS_EV_OPEN)
-        ws__opened(conn);
-    else
-        ws__enter(&conn->core, WS__PHASE_HTTP);
-    ws__wake(conn);
-    return ws__fill(ev, conn, type, "", 0);
+    return type ? ws__shaken(conn, type, ev) : -1;
 }
 
 static int ws__judge(ws_conn *conn);
@@ -8129,6 +8366,8 @@ static void ws__cut_off(ws_conn *conn)
 
     if (why && ws__more_of(conn) && ws__more_of(conn)->layer)
         error = WS_ERR_TLS;
+    if (WS__WORDS && !why && ws__takes_body(conn))
+        why = "the body is shorter than it should be";
     ws__fail_with(conn, error, why);
 }
 
@@ -8155,6 +8394,21 @@ static int ws__late_event(ws_conn *conn, ws_event *ev)
     return 0;
 }
 
+/* One step over what comes in this phase; returns like ws__frame_step. */
+static inline int ws__parse(ws_conn *conn, ws__span *in, ws_event *ev)
+{
+    if (conn->core.phase == WS__PHASE_HEAD)
+        return ws__awaits_body(conn) ? ws__body_whole_step(conn, in, ev)
+                                     : ws__shake_step(conn, in, ev);
+    if (!ws__phase_has(&conn->core, WS__PARSES) || ws__held_back(conn))
+        return 0;
+    if (conn->core.phase == WS__PHASE_FRAMES)
+        return ws__frame_step(conn, in, ev);
+    if (conn->core.phase == WS__PHASE_UPLOAD)
+        return ws__upload_step(conn, in, ev);
+    return ws__read_step(conn, in, ev);
+}
+
 /* The parser: takes from in until there is an event (1) or nothing more to do (0). */
 static int ws__step(ws_conn *conn, ws__span *in, ws_event *ev)
 {
@@ -8164,17 +8418,8 @@ static int ws__step(ws_conn *conn, ws__span *in, ws_event *ev)
         conn->owes &= (uint8_t)~WS__OPEN_OWED;
         return ws__fill(ev, conn, WS_EV_OPEN, "", 0);
     }
-    while (r < 0) {
-        if (conn->core.phase == WS__PHASE_HEAD)
-            r = ws__shake_step(conn, in, ev);
-        else if (conn->core.phase == WS__PHASE_FRAMES && !ws__held_back(conn))
-            r = ws__frame_step(conn, in, ev);
-        else if (WS__HTTP && conn->core.phase == WS__PHASE_READING &&
-                 !ws__held_back(conn))
-            r = ws__read_step(conn, in, ev);
-        else
-            r = 0;
-    }
+    while (r < 0)
+        r = ws__parse(conn, in, ev);
     if (r > 0)
         return 1;
     if (!ws__phase_has(&conn->core, WS__KEEPS))
@@ -8212,7 +8457,7 @@ static int ws__pull(ws_conn *conn, ws_event *ev)
         return r;
     left -= (size_t)(in.end - in.p);
     conn->rx->owed = r && left < conn->rx->owed ? conn->rx->owed - left : 0;
-    if (!conn->rx->owed && conn->core.phase != WS__PHASE_HTTP)
+    if (!conn->rx->owed && !ws__sends(&conn->core, WS__SENDS_ANSWER))
         ws__judge(conn);
     return r;
 }
@@ -8270,16 +8515,25 @@ static int ws__refusal_shown(ws_conn *conn)
     return 1;
 }
 
+/* What the opening was waiting for. */
+static const char *ws__late_words(const ws_conn *conn)
+{
+    if (!WS__WORDS)
+        return NULL;
+    if (WS__IS_CLIENT(&conn->core))
+        return "waiting for the answer";
+    return ws__takes_body(conn) ? "the request's body comes too slowly" : NULL;
+}
+
 /* The opening handshake took too long. While something stands in the way, TLS that is not
    done, the peer cannot be told. */
 static void ws__shake_late(ws_conn *conn)
 {
     const char *why = ws__io_why(conn);
+    int deaf = why || WS__IS_CLIENT(&conn->core);
 
-    if (WS__WORDS && !why && WS__IS_CLIENT(&conn->core))
-        why = "waiting for the answer";
-    ws__fail_with(conn, WS_ERR_HANDSHAKE_TIMEOUT, why);
-    if (!why)
+    ws__fail_with(conn, WS_ERR_HANDSHAKE_TIMEOUT, why ? why : ws__late_words(conn));
+    if (!deaf)
         return;
     ws__drop_output(conn);
     ws__end(conn, WS__PHASE_ENDED);
@@ -8315,7 +8569,7 @@ static void ws__core_expired(ws_conn *conn)
         ws__core_heard(&conn->core, conn->now);       /* the answer may lie unread */
     due = ws__core_tick(&conn->core, &conn->cfg->set, conn->now);
     if (due == WS_ERR_HANDSHAKE_TIMEOUT) {
-        if (!ws__refusal_shown(conn))
+        if (!ws__refusal_shown(conn) && !ws__body_moves(conn))
             ws__shake_late(conn);
     } else if (due == WS_ERR_CLOSE_TIMEOUT) {
         ws__close_late(conn);
@@ -8390,6 +8644,7 @@ static void ws__core_sane(const ws__core *core)
                      ws__phase_has(core, WS__ENDS) && !ws__core_clean(core)));
     WS_ASSERT(WS__IF(core->phase == WS__PHASE_HTTP, !WS__IS_CLIENT(core)));
     WS_ASSERT(WS__IF(core->phase == WS__PHASE_BODY, !WS__IS_CLIENT(core)));
+    WS_ASSERT(WS__IF(core->phase == WS__PHASE_UPLOAD, !WS__IS_CLIENT(core)));
     WS_ASSERT(WS__IF(core->phase == WS__PHASE_READING, WS__IS_CLIENT(core)));
 }
 
@@ -8465,6 +8720,9 @@ WS__PRIVATE void ws__sane(const ws_conn *conn)
                      conn->core.phase == WS__PHASE_ENDED));
     WS_ASSERT(WS__IF(conn->core.phase == WS__PHASE_FRAMES, conn->life & WS__OPENED));
     WS_ASSERT(WS__IF(conn->life & WS__ASKED, !(conn->life & WS__OPENED)));
+    WS_ASSERT(WS__IF(conn->core.phase == WS__PHASE_UPLOAD,
+                     conn->rx && conn->rx->reads_body && conn->owes & WS__HEAD_HELD));
+    WS_ASSERT(WS__IF(conn->core.phase == WS__PHASE_HTTP, !conn->rx->reads_body));
     WS_ASSERT(WS__IF(conn->life & WS__CHUNKED, conn->core.phase == WS__PHASE_BODY ||
                                             ws__phase_has(&conn->core, WS__ENDS)));
     WS_ASSERT(WS__IF(conn->owes & WS__OPEN_OWED, conn->life & WS__OPENED));
@@ -8588,7 +8846,8 @@ WS_API size_t ws_feed_room(const ws_conn *conn)
     if (ws__is_fixed(conn) && conn->rx->behind)
         return conn->rx->cap - conn->rx->len;
     if (ws__is_fixed(conn))
-        return conn->owes & WS__HEAD_HELD ? 0 : conn->rx->cap - conn->rx->msg - raw;
+        return ws__rx_kept(conn) > conn->rx->msg ? 0
+                                                 : conn->rx->cap - conn->rx->msg - raw;
     return raw < most ? most - raw : 0;
 }
 
@@ -9470,9 +9729,25 @@ WS_API ws_str ws_body(const ws_conn *conn)
     ws_str head = ws__head(conn);
 
     ws__sane(conn);
-    if (!head.size || !ws_is_client(conn) || conn->life & WS__OPENED)
+    if (!head.size || conn->life & WS__OPENED)
         return ws__str("", 0);
-    return ws__str(head.data + head.size, conn->rx->aside);
+    return ws__str(head.data + head.size,
+                   ws_is_client(conn) ? conn->rx->aside : conn->rx->body_size);
+}
+
+WS_API uint64_t ws_body_got(const ws_conn *conn, int64_t *all)
+{
+    const ws__rx *rx = conn ? conn->rx : NULL;
+    int known = !rx || rx->body.all != WS__UNTOLD;
+
+    ws__sane(conn);
+    if (all)
+        *all = !known ? -1 : rx ? (int64_t)rx->body.all : 0;
+    if (!rx)
+        return 0;
+    if (conn->core.phase != WS__PHASE_UPLOAD)
+        return rx->body.got;
+    return rx->body.got - (rx->msg - rx->head_at - rx->head_size);
 }
 
 WS_API int ws_header_next(const ws_conn *conn, size_t *pos, ws_str *name, ws_str *value)
@@ -11509,7 +11784,8 @@ static void ws__loop_enter(ws_loop *loop, ws_conn *conn)
 
 static int ws__parses_in_place(const ws_conn *conn)
 {
-    return conn->core.phase == WS__PHASE_FRAMES || conn->core.phase == WS__PHASE_READING;
+    return conn->core.phase == WS__PHASE_FRAMES ||
+           conn->core.phase == WS__PHASE_READING || conn->core.phase == WS__PHASE_UPLOAD;
 }
 
 /* Reads once: first into a large payload's own place, then into the loop's buffer. */
@@ -12632,6 +12908,14 @@ static void ws__head_restore(ws_conn *conn)
     conn->rx->head_size = 0;       /* no strings any more */
 }
 
+/* Is all that came here as it came, or between two messages? */
+static int ws__is_detachable(const ws_conn *conn, int asked)
+{
+    if (asked)
+        return !conn->rx->reads_body && !conn->rx->undone;
+    return conn->core.phase == WS__PHASE_FRAMES && !conn->core.sending;
+}
+
 WS_API ws_socket ws_detach(ws_conn *conn, const void **rest, size_t *n)
 {
     const ws_socket none = (ws_socket)WS__NO_SOCK;
@@ -12643,7 +12927,7 @@ WS_API ws_socket ws_detach(ws_conn *conn, const void **rest, size_t *n)
     if (!conn || !rest || !n)
         return none;
     asked = ws__may_answer(conn);
-    if (!asked && (conn->core.phase != WS__PHASE_FRAMES || conn->core.sending))
+    if (!ws__is_detachable(conn, asked))
         return none;
     if (ws__more_of(conn) && ws__more_of(conn)->layer)
         return none;
@@ -16947,6 +17231,222 @@ static void ws__beat(ws_conn *conn)
     ws__wake(conn);
 }
 
+/* ---- bodies of requests ---- */
+
+/* The bytes of a body that can be given whole. */
+static uint64_t ws__body_most(const ws_conn *conn)
+{
+    const ws__rx *rx = conn->rx;
+    uint64_t most = conn->cfg->set.max_body, room = (size_t)-1 / 4;
+
+    if (ws__is_fixed(conn))
+        room = rx->cap - rx->head_at - rx->head_size;
+    if (most == WS_NO_LIMIT || most > room)
+        most = room;
+    return most;
+}
+
+/* A body of more than that: it comes in parts, or not at all. */
+static int ws__body_over(ws_conn *conn)
+{
+    if (!conn->cfg->set.body_parts)
+        return WS_ERR_BODY_SIZE;
+    conn->rx->in_parts = 1;
+    return 0;
+}
+
+/* The body of a request is to come: tells a client that waits for it (RFC 9110
+   10.1.1). */
+static int ws__body_invite(ws_conn *conn, const ws__span *in)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    ws__rx *rx = conn->rx;
+    ws__text text;
+
+    if (!rx->expects)
+        return 0;
+    rx->expects = 0;
+    if (rx->body.got || in->p < in->end)
+        return 0;                   /* it does not wait */
+    if (ws__text_begin(conn, &text, sizeof go_on))
+        return WS_ERR_MEMORY;
+    ws__puts(&text, go_on);
+    ws__wake(conn);
+    return ws__text_end(conn, &text);
+}
+
+/* How the body of an ordinary request comes: 0, or why it is refused (RFC 9112 6). */
+static int ws__body_expect(ws_conn *conn, const ws__request *request, ws_str head)
+{
+    ws__rx *rx = conn->rx;
+    int modern = ws_str_is(request->version, "HTTP/1.1");
+    int fault = ws__body_request(&rx->body, head);
+
+    if (fault || request->codings > 1)
+        return WS_ERR_BODY;
+    if (request->codings && (request->lengths || !modern))
+        return WS_ERR_BODY;
+    if (rx->body.how == WS__BODY_DONE)
+        return 0;
+    rx->reads_body = 1;
+    rx->expects = modern && request->expects;
+    rx->begun = rx->in_parts = rx->undone = 0;
+    rx->msg = rx->head_at + rx->head_size;
+    conn->taken = 0;
+    if (rx->body.all != WS__UNTOLD && rx->body.all > ws__body_most(conn))
+        return ws__body_over(conn);
+    return 0;
+}
+
+/* All of it is here. */
+static void ws__body_done(ws_conn *conn)
+{
+    conn->rx->reads_body = 0;
+    conn->rx->msg = 0;
+    ws__core_wait(&conn->core, conn->now, conn->cfg->set.handshake_timeout);
+    ws__enter(&conn->core, WS__PHASE_HTTP);
+    ws__wake(conn);
+}
+
+/* The event of a request whose body is whole, or turns out to come in parts. */
+static int ws__body_event(ws_conn *conn, ws_event *ev)
+{
+    ws__rx *rx = conn->rx;
+    const uint8_t *body = WS__DATA(rx) + rx->head_at + rx->head_size;
+
+    if (rx->in_parts) {
+        ws__enter(&conn->core, WS__PHASE_UPLOAD);
+        ws__wake(conn);
+        ws__fill(ev, conn, WS_EV_HTTP, "", 0);
+        return 1;
+    }
+    rx->body_size = rx->msg - rx->head_at - rx->head_size;
+    ws__body_done(conn);
+    ws__fill(ev, conn, WS_EV_HTTP, body, rx->body_size);
+    ev->first = ev->last = 1;
+    return 1;
+}
+
+/* Is there no room for what must come next, a body being in the caller's block? */
+static int ws__body_is_stuck(const ws_conn *conn, const ws__span *in)
+{
+    return ws__is_fixed(conn) && in->in_rx &&
+           (size_t)(in->end - in->p) >= conn->rx->cap - conn->rx->msg;
+}
+
+/* What is wrong with a body that is given whole, after a step over it. */
+static int ws__body_fault(ws_conn *conn, const ws__span *in, ptrdiff_t step)
+{
+    const ws__body *body = &conn->rx->body;
+
+    if (step < 0)
+        return WS_ERR_BODY;
+    if (!step && body->how != WS__BODY_DONE && ws__body_is_stuck(conn, in))
+        return WS_ERR_BODY_SIZE;
+    return body->got > ws__body_most(conn) ? ws__body_over(conn) : 0;
+}
+
+/* One step over a body that is given whole: puts it together behind its head. Returns
+   like ws__frame_step. */
+static int ws__body_whole_step(ws_conn *conn, ws__span *in, ws_event *ev)
+{
+    ws__rx *rx = conn->rx;
+    size_t data;
+    ptrdiff_t step;
+    int fault;
+
+    if (!in->in_rx)
+        return 0;
+    fault = ws__body_invite(conn, in);
+    step = ws__body_step(&rx->body, (const char *)in->p, (size_t)(in->end - in->p),
+                         conn->cfg->set.max_head, &data);
+    if (!fault)
+        fault = ws__body_fault(conn, in, step);
+    if (fault) {
+        ws__fail(conn, fault);
+        return -1;
+    }
+    if (!step)
+        return rx->body.how == WS__BODY_DONE ? ws__body_event(conn, ev) : 0;
+    if (data && in->p != WS__DATA(rx) + rx->msg)
+        memmove(WS__DATA(rx) + rx->msg, in->p, data);
+    rx->undone |= rx->body.all == WS__UNTOLD;
+    rx->msg += data;
+    in->p += step;
+    conn->taken += (uint64_t)step;
+    return rx->in_parts ? ws__body_event(conn, ev) : -1;
+}
+
+/* A part of an upload. */
+static int ws__upload_part(ws_conn *conn, const void *data, size_t n, int last,
+                           ws_event *ev)
+{
+    ws__rx *rx = conn->rx;
+
+    ws__fill(ev, conn, WS_EV_PART, data, n);
+    ev->op = WS_OP_BINARY;
+    ev->first = !rx->begun;
+    ev->last = last;
+    rx->begun = 1;
+    if (last)
+        ws__body_done(conn);
+    return 1;
+}
+
+/* One step over a body that comes in parts; what came before it was too long for one
+   piece is the first of them. */
+static int ws__upload_step(ws_conn *conn, ws__span *in, ws_event *ev)
+{
+    ws__rx *rx = conn->rx;
+    size_t data, front = rx->head_at + rx->head_size;
+    const uint8_t *early = WS__DATA(rx) + front;
+    size_t waits = rx->msg - front;
+    ptrdiff_t step;
+
+    if (ws__body_invite(conn, in)) {
+        ws__fail(conn, WS_ERR_MEMORY);
+        return -1;
+    }
+    if (waits) {
+        rx->msg = front;
+        return ws__upload_part(conn, early, waits, 0, ev);
+    }
+    step = ws__body_step(&rx->body, (const char *)in->p, (size_t)(in->end - in->p),
+                         conn->cfg->set.max_head, &data);
+    if (!step && rx->body.how == WS__BODY_DONE)
+        return ws__upload_part(conn, "", 0, 1, ev);
+    if (!step && !ws__body_is_stuck(conn, in))
+        return 0;
+    if (step <= 0) {
+        ws__fail(conn, WS_ERR_BODY);
+        return -1;
+    }
+    in->p += step;
+    conn->taken += (uint64_t)step;
+    if (!data)
+        return -1;
+    return ws__upload_part(conn, in->p - data, data, rx->body.how == WS__BODY_DONE, ev);
+}
+
+#define WS__BODY_RATE 1024      /* bytes of a request's body that must come in a second */
+
+/* Time is up for a request. 1 if its body comes fast enough for more of it, or the
+   application holds it back. */
+static int ws__body_moves(ws_conn *conn)
+{
+    uint32_t time = conn->cfg->set.handshake_timeout;
+    int held = conn->core.phase == WS__PHASE_UPLOAD && ws__held_back(conn);
+
+    if (!ws__takes_body(conn))
+        return 0;
+    if (!held && conn->taken < (uint64_t)WS__BODY_RATE * time / 1000)
+        return 0;
+    conn->taken = 0;
+    ws__core_wait(&conn->core, conn->now, time);
+    ws__wake(conn);
+    return 1;
+}
+
 #endif /* WS__ANSWERS */
 
 #ifndef WS_NO_SERVER
@@ -17003,6 +17503,8 @@ WS_API int ws__http_begin(ws_conn *conn, int status, const ws_header *headers,
         return WS_ERR_MEMORY;
     if (chunked && !head)
         conn->life |= WS__CHUNKED;
+    conn->rx->reads_body = 0;       /* what is left of the request's is dropped */
+    conn->rx->msg = 0;
     ws__call_begin(conn);
     ws__enter(&conn->core, WS__PHASE_BODY);
     ws__core_heard(&conn->core, conn->now);
@@ -17197,6 +17699,23 @@ WS_API int ws_query(const ws_conn *conn, const char *name, char *buf, size_t n)
     if (!name || !buf || at == all.size)
         return -1;
     value = ws__named_value(ws__str(all.data + at + 1, all.size - at - 1), '&', name);
+    return value.data ? ws__unescaped(value, 1, buf, n) : -1;
+}
+
+WS_API int ws_form(const ws_event *ev, const char *name, char *buf, size_t n)
+{
+    ws_conn *conn = ev ? ev->conn : NULL;
+    ws_str type = ws_header_value(conn, "Content-Type"), value;
+
+    ws__sane(conn);
+    if (!ev || ev->type != WS_EV_HTTP || !name || !buf)
+        return -1;
+    if (type.data) {
+        type = ws__trim(type.data, 0, ws__find(type, 0, ';'));
+        if (!ws_str_is(type, "application/x-www-form-urlencoded"))
+            return -1;
+    }
+    value = ws__named_value(ws__str((const char *)ev->data, ev->size), '&', name);
     return value.data ? ws__unescaped(value, 1, buf, n) : -1;
 }
 

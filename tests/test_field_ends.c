@@ -1375,8 +1375,8 @@ static const struct {
     { "\x82", 1009, WS_NO_LIMIT, 1000 },
     { "\x81\xff", 1007, WS_NO_LIMIT, 0 },
     { "\x83", 1002, 0, 0 },
-    { "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n", 200, 0, 0 },
-    { "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n", 200, 0, 0 },
+    { "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n", 413, 0, 0 },
+    { "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n", 413, 0, 0 },
     { "nonsense\r\n\r\n", 400, 0, 0 }
 };
 

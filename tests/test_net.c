@@ -1089,9 +1089,12 @@ static raw http_ask(ws_loop *loop, int port, const char *head, size_t body)
 TEST(http)
 {
     int port, base = open_files(), i;
-    ws_loop *loop = serve("127.0.0.1:0", NULL, &port);
+    ws_config cfg = { 0 };
+    ws_loop *loop;
     raw r;
 
+    cfg.body_parts = 1;
+    loop = serve("127.0.0.1:0", &cfg, &port);
     hook = http_hook;
     r = http_ask(loop, port, "GET /page?x=1 HTTP/1.1\r\nHost: a\r\n\r\n", 0);
     CHECK(!strncmp((char *)r.buf, "HTTP/1.1 200 ", 13));

@@ -1571,7 +1571,7 @@ TEST(route_tables)
     start(&s, &w, (cfg.routes = ids, &cfg));
     give(&s, "GET /nowhere HTTP/1.1\r\n" HO E);
     CHECK_EVENTS(&s, "H C0+'' ");
-    CHECK_INT(head_status(&s.out), 426);
+    CHECK_INT(head_status(&s.out), 404);
     side_over(&s);
 }
 
