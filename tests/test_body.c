@@ -856,9 +856,150 @@ TEST(forms)
     }
 }
 
+/* ==== over sockets ================================================================== */
+
+enum { ROUNDS = 5 };            /* of FILL bytes */
+
+static struct upload {
+    size_t got;
+    int bad, pauses, resumes, last, early;
+    int64_t all;
+} up;
+
+static void on_socket_upload(end *it, const ws_event *ev)
+{
+    size_t i, n = ev->size;
+
+    (void)it;
+    if (ev->type != WS_EV_PART && ev->type != WS_EV_HTTP)
+        return;
+    for (i = 0; i < n; i++)
+        up.bad += ((const char *)ev->data)[i] != fill[(up.got + i) % FILL];
+    up.got += n;
+    up.bad += ((const char *)ev->data)[n] != 0;
+    up.bad += strcmp(ws_target(ev->conn), "/form") != 0;
+    up.bad += ws_body_got(ev->conn, &up.all) != up.got;
+    if (up.early && up.got > 100000) {
+        ws_http_reply(ev->conn, 403, NULL, "no", 2);
+        up.early = -1;
+    }
+    if (up.early < 0)
+        return;
+    if (ev->type == WS_EV_PART && up.got / 200000 > (size_t)up.pauses) {
+        up.pauses++;
+        ws_pause(ev->conn);
+    }
+    if (ev->last) {
+        up.last = 1;
+        ws_resume(ev->conn);
+        CHECK_INT(ws_http_reply(ev->conn, 201, NULL, "stored", 6), 0);
+    }
+}
+
+static pair visitor;
+
+/* A pause lasts a few turns. */
+static void resume_later(void)
+{
+    static int turns;
+
+    peers_turn();
+    if (visitor.end.c && ws_is_paused(visitor.end.c) && ++turns % 5 == 0) {
+        up.resumes++;
+        ws_resume(visitor.end.c);
+    }
+}
+
+static void socket_upload(int kind, int chunked, int early, int whole)
+{
+    ws_config cfg;
+    char head[200];
+    int i;
+
+    memset(&up, 0, sizeof up);
+    memset(&cfg, 0, sizeof cfg);
+    up.early = early;
+    cfg.body_parts = !whole;
+    cfg.max_body = whole ? WS_NO_LIMIT : 1000;
+    app = on_socket_upload;
+    sprintf(head, POST "Content-Length: %d\r\n\r\n", ROUNDS * FILL);
+    pair_begin(&visitor, kind, &cfg, chunked ? CHUNKED : head);
+    besides = resume_later;
+    for (i = 0; i < ROUNDS; i++) {
+        size_t left;
+        sprintf(head, "%x;n=%d\r\n", (unsigned)FILL, i);
+        if (chunked)
+            pair_write(&visitor, head, strlen(head), 5000);
+        left = pair_write(&visitor, fill, FILL, 5000);
+        CHECK(left == 0);
+        if (chunked)
+            pair_write(&visitor, "\r\n", 2, 5000);
+    }
+    if (chunked)
+        pair_write(&visitor, "0\r\n\r\n", 5, 5000);
+    UNTIL(strstr(visitor.peer.in, early ? "\r\n\r\nno" : "\r\n\r\nstored"), 2000);
+    CHECK(!strncmp(visitor.peer.in, early ? "HTTP/1.1 403" : "HTTP/1.1 201", 12));
+    CHECK_INT(up.bad, 0);
+    CHECK_INT(up.last, !early);
+    if (!early) {
+        CHECK_INT(up.got, ROUNDS * FILL);
+        CHECK_INT(up.all, chunked ? -1 : ROUNDS * FILL);
+        CHECK(whole || up.pauses > 4);
+        CHECK(up.resumes >= up.pauses - 1);
+    }
+    peer_end(&visitor.peer, 0);
+    UNTIL(visitor.end.closes, 1000);
+    CHECK_INT(visitor.end.error, 0);
+    CHECK_INT(visitor.end.clean, 1);
+    pair_over(&visitor);
+}
+
+TEST(uploads_over_sockets)
+{
+    int kind, chunked;
+
+    fill_once();
+    for (kind = ACCEPTED; kind < KINDS; kind++)
+        for (chunked = 0; chunked < 2; chunked++) {
+            socket_upload(kind, chunked, 0, 0);
+            socket_upload(kind, chunked, 0, 1);
+            socket_upload(kind, chunked, 1, 0);
+        }
+}
+
+/* The library's own client sends a body to its own server. */
+TEST(both_ends)
+{
+    static end here, there;
+    static char body[200000];
+    int driver, big;
+
+    memset(body, 'b', sizeof body);
+    for (driver = 0; driver < DRIVERS; driver++) for (big = 0; big < 2; big++) {
+        ws_config cfg, mine = client_config(&there);
+        int listener;
+        ws_conn *c;
+
+        memset(&here, 0, sizeof here);
+        memset(&cfg, 0, sizeof cfg);
+        cfg.user = &here;
+        listener = listen_on(&cfg);
+        mine.method = "PUT";
+        mine.body = body;
+        mine.body_size = big ? sizeof body : 5000;
+        c = visit(driver, url_of("http", "127.0.0.1", listener), &mine);
+        UNTIL(there.closes && here.closes, 2000);
+        CHECK_INT(there.error, big ? WS_ERR_STATUS : 0);
+        CHECK_INT(here.error, big ? WS_ERR_BODY_SIZE : 0);
+        CHECK_INT(here.https, !big);
+        leave(&there, c);
+        over();
+    }
+}
+
 TESTS(T(bodies_of_requests) T(sec_A15_smuggled_bodies) T(too_large_before_memory_is_taken)
       T(as_long_as_allowed) T(sec_A15_extensions_without_end) T(expected_100)
       T(field_01_a_trickling_body_is_judged) T(held_back_is_not_late)
       T(silence_ends_a_body) T(an_upload) T(answered_before_the_end)
       T(answered_by_the_library) T(answered_later) T(body_memory_fails) T(body_in_a_block)
-      T(forms))
+      T(forms) T(uploads_over_sockets) T(both_ends))
