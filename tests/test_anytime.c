@@ -12,7 +12,7 @@ int main(void)
 }
 #else
 
-enum { ENDS = 8, FUNCTIONS = 58 };
+enum { ENDS = 8, FUNCTIONS = 60 };
 
 static long live;
 
@@ -92,6 +92,7 @@ static int call(int which, ws_conn *c)
     ws_event ev;
     ws_str name, value;
     size_t n = 0;
+    int64_t all;
 
     memset(&ev, 0, sizeof ev);
     switch (which) {
@@ -205,6 +206,15 @@ static int call(int which, ws_conn *c)
         ws_loop_timeout(w.loop);
         ws_group_at(c, 0);
         break;
+    case 58: ws_body_got(c, NULL); ws_body_got(c, &all); break;
+    case 59:
+        ev.type = WS_EV_HTTP;
+        ev.conn = c;
+        ev.data = "a=b";
+        ev.size = 3;
+        ws_form(&ev, "a", text, sizeof text);
+        ws_form(NULL, "a", text, sizeof text);
+        break;
     default: return 0;
     }
     return 1;
@@ -217,9 +227,14 @@ static void usual(const ws_event *ev)
     switch (ev->type) {
     case WS_EV_REQUEST: ws_accept(c, NULL); break;
     case WS_EV_HTTP:
+        if (!ev->last) break;       /* PART events follow */
         ws_http_begin(c, 200, NULL, 1);
         ws_http_write(c, "body", 4);
         ws_http_end(c);
+        break;
+    case WS_EV_PART:
+        if (ws_is_client(c) || !ev->last) break;
+        ws_http_reply(c, 200, NULL, "stored", 6);
         break;
     case WS_EV_OPEN:
         if (!ws_is_client(c)) ws_ping(c, NULL, 0);
@@ -233,11 +248,15 @@ static void usual(const ws_event *ev)
     }
 }
 
+/* What is said: a WebSocket, ordinary HTTP, a body that is given whole, one in parts. */
+enum { MESSAGES, GET, POST, UPLOAD, KINDS };
+
 /* A conversation; at event number `at`, function `which` before or after what is
    usually done, on the event's connection or on the other one. Returns how many events
    came. */
-static int converse(int http, int at, int which, int other, int after)
+static int converse(int kind, int at, int which, int other, int after)
 {
+    static const char body[40] = "a=b";
     ws_config cfg;
     ws_event ev;
     char url[96], path[64];
@@ -250,14 +269,19 @@ static int converse(int http, int at, int which, int other, int after)
     cfg.close_timeout = 100;
     cfg.handshake_timeout = 200;
     cfg.ask = 1;
+    cfg.max_body = kind == UPLOAD ? 4 : 0;
+    cfg.body_parts = 1;
     w.loop = ws_loop_new(&cfg);
     sprintf(path, "/tmp/ws_h_anytime_%ld", (long)getpid());
     unlink(path);
     sprintf(url, "unix:%s", path);
     CHECK(ws_listen(w.loop, url, &cfg) >= 0);
     sprintf(url, "ws+unix:%s:/a?a=b", path);
-    cfg.ask = 0;
-    cfg.method = http ? "GET" : NULL;
+    cfg.ask = cfg.body_parts = 0;
+    cfg.max_body = 0;
+    cfg.method = kind == GET ? "GET" : kind ? "POST" : NULL;
+    cfg.body = kind > GET ? body : NULL;
+    cfg.body_size = kind > GET ? sizeof body : 0;
     ws_dial(w.loop, url, &cfg);
     while (ws_loop_count(w.loop) && events < 200) {
         int r = ws_poll(w.loop, &ev, at < 0 ? 5000 : 5);
@@ -291,22 +315,22 @@ static int converse(int http, int at, int which, int other, int after)
     unlink(path);
     CHECK_INT(live, 0);
     if (test_faults)
-        printf("    http %d, event %d, function %d, other %d, after %d\n", http, at,
+        printf("    kind %d, event %d, function %d, other %d, after %d\n", kind, at,
                which, other, after);
     return events;
 }
 
 TEST(sec_H1_functions)
 {
-    int http, other, after, at, which, n;
+    int kind, other, after, at, which, n;
 
-    for (http = 0; http < 2; http++) {
-        n = converse(http, -1, 0, 0, 0);
-        CHECK(n >= (http ? 4 : 8));
+    for (kind = 0; kind < KINDS; kind++) {
+        n = converse(kind, -1, 0, 0, 0);
+        CHECK(n >= (kind ? 4 : 8));
         for (other = 0; other < 2; other++) for (after = 0; after < 2 - other; after++)
             for (at = 0; at < n && !test_faults; at++)
                 for (which = 0; which < FUNCTIONS && !test_faults; which++)
-                    converse(http, at, which, other, after);
+                    converse(kind, at, which, other, after);
     }
 }
 
