@@ -366,7 +366,7 @@ enum { WS_OK = 0, WS_ERRORS(WS__ERROR_ENUM) WS_ERR_LAST_ = -WS__NUMBER_END };
 /* Kinds of event. */
 enum {
     WS_EV_NONE = 0,
-    WS_EV_OPEN,       /* handshake done: ws_target, ws_header_value until the next pull */
+    WS_EV_OPEN,       /* handshake done: ws_header_value until the next pull */
     WS_EV_MESSAGE,      /* op (TEXT: valid UTF-8, or BINARY), data, size */
     WS_EV_PING,         /* data, size (0..125); already answered */
     WS_EV_PONG,         /* data, size (0..125) */
@@ -1138,7 +1138,9 @@ WS_API void ws_set_user(ws_conn *c, void *user);
 /* The opening handshake, from its event (REQUEST until it is answered, OPEN, HTTP, or
    CLOSE or DOWN after a refusal) until the next pull; afterwards empty. method and
    target: the request line; path: the target without its query, "/" for that of "OPTIONS
-   *"; "" on a client. status: the HTTP status a client got, 0 if none. body: server, at
+   *"; "" on a client. Target and path stay as long as a server's connection after OPEN or
+   ws_http_begin (not with cfg.memory); a target other than "/" or, with cfg.routes, its
+   route's path costs its length. status: the HTTP status a client got, 0 if none. body: server, at
    HTTP: the whole body, as in the event; client, at CLOSE or DOWN after a refusal: what
    came behind the head, at most WS_BODY_MAX bytes, chunks undone. While a request's body
    comes in PART events all of these stay, until it is answered. */
@@ -4681,6 +4683,8 @@ struct ws_conn {
     void *user;
     ws_conn *link;              /* in the loop's queue */
     char *note;                 /* text of the error, or the peer's reason */
+    char *target;               /* of the request, once that is gone; NULL: its route's
+                                   path, or "/" without one */
     uint32_t refused;           /* sends that met WS_ERR_BACKLOG */
     uint32_t untaken;         /* what the peer had not taken yet when it was last asked */
 };
@@ -7279,6 +7283,25 @@ static const char *ws__answer_protocol(ws_conn *conn, const ws_answer *answer)
     return answer->protocol;
 }
 
+/* The target of a request that needs no copy. */
+static const char *ws__target_plain(const ws_conn *conn)
+{
+    return conn->route ? conn->cfg->set.routes[conn->route - 1].path : "/";
+}
+
+/* Keeps the target of the request on show for the life of the connection; always: also
+   one that needs no copy. 0 or WS_ERR_MEMORY. */
+static int ws__target_keep(ws_conn *conn, int always)
+{
+    const char *target = ws_target(conn);
+
+    if (ws__is_fixed(conn) || (!always && !strcmp(target, ws__target_plain(conn))))
+        return 0;
+    ws__string_free(conn, conn->target);
+    conn->target = ws__string_new(conn, ws__cstr(target));
+    return conn->target ? 0 : WS_ERR_MEMORY;
+}
+
 /* Writes the answer that opens the connection (4.2.2) but for the application's
    headers. */
 WS__APART void ws__answer_write(ws_conn *conn, ws__text *text, const char *protocol,
@@ -7319,7 +7342,7 @@ WS__APART int ws__answer_put(ws_conn *conn, const ws_answer *answer)
     ws__answer_write(conn, &text, protocol, &choice);
     ws__put_lines(&text, headers);
     ws__puts(&text, "\r\n");
-    if (text.cut || ws__protocol_keep(conn, protocol))
+    if (text.cut || ws__protocol_keep(conn, protocol) || ws__target_keep(conn, 0))
         return WS_ERR_MEMORY;
     if (WS__EXTENDS && choice.set)
         r = ws__ext_open(conn, choice.set, choice.agreed, ws__cstr(choice.set->name),
@@ -9696,11 +9719,29 @@ WS_API const char *ws_method(const ws_conn *conn)
     return conn && !WS__IS_CLIENT(&conn->core) ? ws__head(conn).data : "";
 }
 
+#ifndef WS_NO_SERVER
+/* The target of a request that is no longer there. */
+static const char *ws__target_kept(const ws_conn *conn)
+{
+    if (WS__IS_CLIENT(&conn->core) || ws__is_fixed(conn))
+        return "";
+    if (conn->target)
+        return conn->target;
+    return conn->life & WS__OPENED ? ws__target_plain(conn) : "";
+}
+#endif
+
 WS_API const char *ws_target(const ws_conn *conn)
 {
-    ws__sane(conn);
     const char *method = ws_method(conn);
-    return *method ? method + strlen(method) + 1 : "";
+
+    if (*method)
+        return method + strlen(method) + 1;
+#ifndef WS_NO_SERVER
+    if (conn)
+        return ws__target_kept(conn);
+#endif
+    return "";
 }
 
 WS_API int ws_status(const ws_conn *conn)
@@ -10816,6 +10857,7 @@ static void ws__free_now(ws_conn *conn)
     ws__rx_free(conn);
     ws__tx_free(conn);
     ws__more_free(conn);
+    ws__string_free(conn, conn->target);
     if (WS__IS_CLIENT(&conn->core)) {
         ws__string_free(conn, ws__client_of(conn)->moved);
         ws__string_free(conn, ws__client_of(conn)->next_line);
@@ -17489,6 +17531,8 @@ WS_API int ws__http_begin(ws_conn *conn, int status, const ws_header *headers,
         return WS_ERR_ARGUMENT;
     if (!ws__may_answer(conn) || conn->life & WS__ASKED)
         return WS_ERR_STATE;
+    if (ws__target_keep(conn, 1))
+        return WS_ERR_MEMORY;
     if (ws__text_begin(conn, &text, 320 + ws__lines_size(headers) + ws__lines_size(more)))
         return WS_ERR_MEMORY;
     head = !strcmp(ws_method(conn), "HEAD");

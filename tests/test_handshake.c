@@ -1531,7 +1531,7 @@ static void open_facts(side *s, const ws_event *ev)
         }
     } else {
         CHECK(ws_header_value(s->c, "X-Extra").data == NULL);
-        CHECK_STR(ws_target(s->c), "");
+        CHECK_STR(ws_target(s->c), s->client ? "" : "/chat?x=1");
         CHECK_STR(ws_method(s->c), "");
     }
 }
