@@ -1140,10 +1140,10 @@ WS_API void ws_set_user(ws_conn *c, void *user);
    target: the request line; path: the target without its query, "/" for that of "OPTIONS
    *"; "" on a client. Target and path stay as long as a server's connection after OPEN or
    ws_http_begin (not with cfg.memory); a target other than "/" or, with cfg.routes, its
-   route's path costs its length. status: the HTTP status a client got, 0 if none. body: server, at
-   HTTP: the whole body, as in the event; client, at CLOSE or DOWN after a refusal: what
-   came behind the head, at most WS_BODY_MAX bytes, chunks undone. While a request's body
-   comes in PART events all of these stay, until it is answered. */
+   route's path costs its length. status: the HTTP status a client got, 0 if none. body:
+   server, at HTTP: the whole body, as in the event; client, at CLOSE or DOWN after a
+   refusal: what came behind the head, at most WS_BODY_MAX bytes, chunks undone. While a
+   request's body comes in PART events all of these stay, until it is answered. */
 WS_API const char *ws_method(const ws_conn *c);
 WS_API const char *ws_target(const ws_conn *c);
 WS_API ws_str ws_path(const ws_conn *c);
@@ -17520,6 +17520,12 @@ static int ws__request_modern(const ws_conn *conn)
     return *target && !memcmp(target + strlen(target) + 1, "HTTP/1.1", 8);
 }
 
+/* Can the answer with that status come in chunks? */
+static int ws__may_chunk(const ws_conn *conn, int status)
+{
+    return status != 204 && status != 304 && ws__request_modern(conn);
+}
+
 WS_API int ws__http_begin(ws_conn *conn, int status, const ws_header *headers,
                           const ws_header *more, int chunked)
 {
@@ -17536,7 +17542,7 @@ WS_API int ws__http_begin(ws_conn *conn, int status, const ws_header *headers,
     if (ws__text_begin(conn, &text, 320 + ws__lines_size(headers) + ws__lines_size(more)))
         return WS_ERR_MEMORY;
     head = !strcmp(ws_method(conn), "HEAD");
-    chunked = chunked && ws__request_modern(conn) && status != 204 && status != 304;
+    chunked = chunked && ws__may_chunk(conn, status);
     ws__put_status(&text, status);
     ws__put_lines(&text, headers);
     ws__put_more(&text, headers, more);

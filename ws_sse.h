@@ -208,6 +208,11 @@ WS_SSE_API void ws_sse_parser_restart(ws_sse_parser *parser);
 /* Returns 1 if a WS_EV_HTTP requests an event stream: Accept has text/event-stream. */
 WS_SSE_API int ws_sse_requested(const ws_conn *conn);
 
+/* Returns 1 if it takes an event stream for an answer (RFC 9110 12.5.1): Accept names it,
+   or any text, or anything at all, the closest of these not with q=0; or there is no
+   Accept. For addresses that serve nothing else: browsers ask for pages in that way. */
+WS_SSE_API int ws_sse_accepted(const ws_conn *conn);
+
 /* Options of an event stream. Zero it, then set the fields you need. */
 typedef struct ws_sse_options {
     const ws_header *headers;   /* added to the response (CORS), or in place of the
@@ -222,7 +227,8 @@ typedef struct ws_sse_options {
 /* Answers a WS_EV_HTTP with an event stream; options may be NULL. From then on the
    connection takes ws_sse_send, may ws_join groups, has WS_EV_WRITABLE and the limits of
    its backlog like any other, and ends with ws_close, or with CLOSE when the reader
-   leaves. Returns 0; WS_ERR_METHOD for methods other than GET and HEAD, which it answers
+   leaves. It does not look at Accept. Returns 0; WS_ERR_METHOD for methods other than
+   GET, HEAD and POST (its body is in the event, up to cfg.max_body), which it answers
    with 405; or an error of ws_http_begin. For a HEAD request only the head is sent. To
    stop a reader from reconnecting, answer with ws_http_reply and status 204 instead. */
 WS_SSE_API int ws_sse_open(ws_conn *conn, const ws_sse_options *options);
@@ -1083,15 +1089,21 @@ WS_SSE_API int ws_sse_parse(ws_sse_parser *parser, const char **data, size_t *si
 
 #if defined(WS_SSE__SERVER) || defined(WS_SSE__CLIENT)
 
-/* Is it the media type of event streams? Ignores parameters. */
-static int ws_sse__is_type(ws_str type)
+/* A media type without its parameters. */
+static ws_str ws_sse__type(ws_str type)
 {
     size_t size = 0;
 
     while (size < type.size && !memchr("; \t", type.data[size], 3))
         size++;
     type.size = size;
-    return ws_str_is(type, "text/event-stream");
+    return type;
+}
+
+/* Is it the one of event streams? */
+static int ws_sse__is_type(ws_str type)
+{
+    return ws_str_is(ws_sse__type(type), "text/event-stream");
 }
 
 #endif
@@ -1108,6 +1120,50 @@ WS_SSE_API int ws_sse_requested(const ws_conn *conn)
         if (ws_sse__is_type(item))
             return 1;
     return 0;
+}
+
+/* 1 if a weight of Accept is more than nothing: "0", "0.000" are not. */
+static int ws_sse__has_weight(ws_str params)
+{
+    ws_str name;
+    char value[8];
+    int result;
+
+    while ((result = ws_param_next(&params, &name, value, sizeof value)) > 0)
+        if (ws_str_is(name, "q"))
+            return strspn(value, "0.") < strlen(value);
+    return result == 0;
+}
+
+/* How closely a range of Accept names event streams: 3 by name, 2 as text, 1 as anything,
+   0 not. */
+static int ws_sse__closeness(ws_str range)
+{
+    static const char *const ranges[] = { "*/*", "text/*", "text/event-stream" };
+    int i;
+
+    for (i = 3; i && !ws_str_is(range, ranges[i - 1]); i--) {}
+    return i;
+}
+
+WS_SSE_API int ws_sse_accepted(const ws_conn *conn)
+{
+    ws_walk walk;
+    ws_str item, range;
+    int best = 0, good = 0, close;
+
+    memset(&walk, 0, sizeof walk);
+    while (ws_header_walk(conn, "Accept", &walk, &item)) {
+        range = ws_sse__type(item);
+        close = ws_sse__closeness(range);
+        if (close <= best)
+            continue;
+        best = close;
+        range.data += range.size;
+        range.size = item.size - range.size;
+        good = ws_sse__has_weight(range);
+    }
+    return *ws_method(conn) && (best ? good : !ws_header_value(conn, "Accept").data);
 }
 
 /* Sends the head of a stream. */
@@ -1143,8 +1199,8 @@ static int ws_sse__greet(ws_conn *conn, const ws_sse_options *options)
 
 static int ws_sse__refuse_method(ws_conn *conn)
 {
-    static const ws_header allow[] = { { "Allow", "GET, HEAD" }, { NULL, NULL } };
-    int error = ws_http_reply(conn, 405, allow, "GET only\n", 9);
+    static const ws_header allow[] = { { "Allow", "GET, HEAD, POST" }, { NULL, NULL } };
+    int error = ws_http_reply(conn, 405, allow, "GET or POST\n", 12);
 
     return error ? error : WS_ERR_METHOD;
 }
@@ -1152,14 +1208,14 @@ static int ws_sse__refuse_method(ws_conn *conn)
 WS_SSE_API int ws_sse_open(ws_conn *conn, const ws_sse_options *options)
 {
     const char *method = ws_method(conn);       /* "" without one: ws_sse__begin fails */
-    int head = !strcmp(method, "HEAD"), get = !strcmp(method, "GET");
+    int head = !strcmp(method, "HEAD");
     ws_sse_options defaults;
     int error;
 
     memset(&defaults, 0, sizeof defaults);
     if (!options)
         options = &defaults;
-    if (*method && !get && !head)
+    if (*method && !head && strcmp(method, "GET") && strcmp(method, "POST"))
         return ws_sse__refuse_method(conn);
     error = ws_sse__begin(conn, options);
     if (error || head)

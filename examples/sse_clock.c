@@ -1,7 +1,8 @@
 /* Teaches: the smallest server of an event stream: a tick a second for a browser's
             EventSource, from the loop that would serve WebSockets too.
    Build:   cc -o build/sse_clock examples/sse_clock.c -I.
-   Run:     build/sse_clock [PORT], then build/sse_cat http://127.0.0.1:8080/
+   Run:     build/sse_clock [PORT], then open http://127.0.0.1:8080/, or
+            build/sse_cat http://127.0.0.1:8080/
    You see: {"event":"tick","id":"1","data":"tick 1"} */
 #define WS_IMPLEMENTATION
 #include "ws.h"
@@ -10,8 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const char page[] =
+    "<!doctype html><title>clock</title><h1 id=t>waiting</h1><script>"
+    "new EventSource('/').addEventListener('tick', e => t.textContent = e.data)"
+    "</script>";
+
 int main(int argc, char **argv)
 {
+    static const ws_header html[] = { { "Content-Type", "text/html" }, { NULL, NULL } };
     ws_loop *loop = ws_loop_new(NULL);
     char address[32];
     ws_event ev;
@@ -31,6 +38,8 @@ int main(int argc, char **argv)
             if (ev.type == WS_EV_HTTP && ws_sse_requested(ev.conn)) {
                 ws_sse_open(ev.conn, NULL);     /* 200, and comments to keep it alive */
                 ws_join(ev.conn, "clock");
+            } else if (ev.type == WS_EV_HTTP) {
+                ws_http_reply(ev.conn, 200, html, page, sizeof page - 1);
             }
         sprintf(id, "%u", ++tick);
         sprintf(text, "tick %u", tick);

@@ -171,10 +171,11 @@ says "sse_chart: an unknown id begins anew" $out/feed.txt '{"event":"reset","id"
 limit build/sse_cat "http://127.0.0.1:$port/" >$out/page.txt 2>&1
 holds "sse_cat: a page is no event stream" [ $? = 1 ]
 says "sse_cat: and says so" $out/page.txt "the answer is no event stream"
-limit build/sse_cat "$feed" -d x >$out/post.txt 2>&1
-says "sse_cat: a refusal and its body" $out/post.txt "server refused the request with status 405
-GET only
-"
+limit build/sse_cat "$feed" -d x --max 1 >$out/post.txt 2>&1
+holds "sse_chart: a POST is answered with events" grep -q '^{"event":"sample",' $out/post.txt
+limit build/sse_cat "$feed" -d "$(printf '%070000d' 1)" >$out/post.txt 2>&1
+says "sse_cat: a refusal and its body" $out/post.txt "server refused the request with status 413
+HTTP body larger than max_body"
 if command -v bash >/dev/null 2>&1; then
     ask "$port" "HEAD /feed HTTP/1.0" >$out/head.txt
     holds "sse_chart: HEAD" grep -qx 'Content-Type: text/event-stream' $out/head.txt

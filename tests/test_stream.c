@@ -118,7 +118,13 @@ static const ask ASKS[] = {
     { "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", 1,
       ANSWER "Connection: close\r\nX: y\r\n" STREAM "Transfer-Encoding: chunked\r\n\r\n",
       0 },
-    { "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", 0, NULL,
+    { "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", 0,
+      ANSWER "Connection: close\r\nX: y\r\n" STREAM "\r\n: \nretry: 7\n\n", 0 },
+    { "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "2\r\n{}\r\n0\r\n\r\n", 1,
+      ANSWER "Connection: close\r\nX: y\r\n" STREAM
+             "Transfer-Encoding: chunked\r\n\r\nd\r\n: \nretry: 7\n\n\r\n", 0 },
+    { "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", 0, NULL,
       WS_ERR_METHOD },
     { "DELETE / HTTP/1.1\r\nHost: x\r\n\r\n", 1, NULL, WS_ERR_METHOD },
     { "OPTIONS / HTTP/1.0\r\n\r\n", 1, NULL, WS_ERR_METHOD },
@@ -182,7 +188,7 @@ TEST(answers) /* the bytes of every answer, the request cut everywhere */
                 CHECK_INT(s.closes, !strncmp(a->request, "HEAD", 4));
             } else {
                 CHECK(!strncmp(buf_c(&s.out), "HTTP/1.1 405 ", 13));
-                CHECK(strstr(s.out.p, "\r\nAllow: GET, HEAD\r\n") != NULL);
+                CHECK(strstr(s.out.p, "\r\nAllow: GET, HEAD, POST\r\n") != NULL);
                 CHECK_INT(s.closes, 1);
             }
             if (s.closes) {
@@ -200,20 +206,31 @@ TEST(asked)                     /* ws_sse_requested, ws_sse_last_event_id */
 {
     static const struct {
         const char *target, *lines;
-        int requested, n;
+        int requested, accepted, n;
         const char *id;
     } cases[] = {
-        { "/", "", 0, 0, "" },
-        { "/", "Accept: text/event-stream\r\n", 1, 0, "" },
+        { "/", "", 0, 1, 0, "" },
+        { "/", "Accept: text/event-stream\r\n", 1, 1, 0, "" },
         { "/", "Accept: text/html, TEXT/Event-Stream;q=0.5\r\nLast-Event-ID: 7\r\n", 1, 1,
-          "7" },
-        { "/", "Accept: text/event-stream ;q=1\r\nLast-Event-ID: a b\r\n", 1, 3, "a b" },
-        { "/", "Accept: text/event-streams, */*\r\n", 0, 0, "" },
-        { "/?lastEventId=a%20b", "", 0, 3, "a b" },
-        { "/?lastEventId=9", "Last-Event-ID:\r\n", 0, 0, "" }, /* the header counts */
-        { "/?lastEventId=9", "Last-Event-ID: 8\r\n", 0, 1, "8" },
-        { "/", "Last-Event-ID: 1234567\r\n", 0, 7, "1234567" },
-        { "/", "Last-Event-ID: 12345678\r\n", 0, -1, "" }, /* no room in 8 bytes */
+          1, "7" },
+        { "/", "Accept: text/event-stream ;q=1\r\nLast-Event-ID: a b\r\n", 1, 1, 3,
+          "a b" },
+        { "/", "Accept: text/event-streams, */*\r\n", 0, 1, 0, "" },
+        { "/", "Accept: text/event-streams\r\n", 0, 0, 0, "" },
+        { "/", "Accept: text/html, */* ; q=0.1\r\n", 0, 1, 0, "" },
+        { "/", "Accept: text/*\r\n", 0, 1, 0, "" },
+        { "/", "Accept: */*; q=0.000\r\n", 0, 0, 0, "" },
+        { "/", "Accept: text/*;q=0\r\nAccept: */*\r\n", 0, 0, 0, "" },
+        { "/", "Accept: */*;q=0, text/event-stream;x=y;q=1\r\n", 1, 1, 0, "" },
+        { "/", "Accept: application/json\r\n", 0, 0, 0, "" },
+        { "/", "Accept: */*;q\r\n", 0, 0, 0, "" },
+        { "/", "Accept: */* q\r\n", 0, 0, 0, "" },
+        { "/", "Accept:\r\n", 0, 0, 0, "" },
+        { "/?lastEventId=a%20b", "", 0, 1, 3, "a b" },
+        { "/?lastEventId=9", "Last-Event-ID:\r\n", 0, 1, 0, "" }, /* the header counts */
+        { "/?lastEventId=9", "Last-Event-ID: 8\r\n", 0, 1, 1, "8" },
+        { "/", "Last-Event-ID: 1234567\r\n", 0, 1, 7, "1234567" },
+        { "/", "Last-Event-ID: 12345678\r\n", 0, 1, -1, "" }, /* no room in 8 bytes */
     };
     size_t i;
 
@@ -231,11 +248,13 @@ TEST(asked)                     /* ws_sse_requested, ws_sse_last_event_id */
         side_feed(&s, request, strlen(request));
         CHECK_INT(s.https, 1);
         CHECK_INT(ws_sse_requested(s.c), cases[i].requested);
+        CHECK_INT(ws_sse_accepted(s.c), cases[i].accepted);
         CHECK_INT(ws_sse_last_event_id(s.c, id, sizeof id), cases[i].n);
         CHECK_STR(id, cases[i].id);
         side_over(&s);
     }
     CHECK_INT(ws_sse_requested(NULL), 0);
+    CHECK_INT(ws_sse_accepted(NULL), 0);
     CHECK_INT(ws_sse_open(NULL, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_sse_send(NULL, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_sse_ping(NULL), WS_ERR_ARGUMENT);
