@@ -1203,6 +1203,11 @@ typedef struct ws_set_cookie {
    attribute with characters that are not allowed, or no room. */
 WS_API int ws_cookie_format(const ws_set_cookie *cookie, char *buf, size_t n);
 
+/* The media type of a file, by the end of its name (without case; a query behind it does
+   not count): a Content-Type for ws_http_reply. Text is said to be UTF-8. Static;
+   "application/octet-stream" for what is not known, and for NULL. */
+WS_API const char *ws_content_type(const char *path);
+
 /* id of the route that a server's connection came through, 0 without routes. */
 WS_API int ws_route_id(const ws_conn *c);
 
@@ -17813,6 +17818,52 @@ WS_API int ws_cookie_format(const ws_set_cookie *cookie, char *buf, size_t n)
     if (cookie->http_only)
         ws__puts(&text, "; HttpOnly");
     return good && !text.cut ? (int)(text.at - buf) : -1;
+}
+
+/* What stands behind the last dot of a path's last segment, size 0: nothing. */
+static ws_str ws__file_end(ws_str path)
+{
+    size_t i, from, size = ws__find(path, 0, '?');
+
+    path.size = ws__find(ws__str(path.data, size), 0, '#');
+    for (i = path.size; i && path.data[i - 1] != '.' && path.data[i - 1] != '/';)
+        i--;
+    from = i;
+    if (i < 2 || path.data[i - 1] != '.' || path.data[i - 2] == '/')
+        return ws__str("", 0);
+    return ws__str(path.data + from, path.size - from);
+}
+
+WS_API const char *ws_content_type(const char *path)
+{
+    /* names, then their type behind a ':' */
+    static const char *const types[] = {
+        "html htm:text/html; charset=utf-8", "css:text/css; charset=utf-8",
+        "js mjs:text/javascript; charset=utf-8", "txt log:text/plain; charset=utf-8",
+        "csv:text/csv; charset=utf-8", "md:text/markdown; charset=utf-8",
+        "vtt:text/vtt; charset=utf-8", "ics:text/calendar; charset=utf-8",
+        "json map:application/json", "webmanifest:application/manifest+json",
+        "xml:application/xml", "wasm:application/wasm", "pdf:application/pdf",
+        "zip:application/zip", "gz:application/gzip", "svg:image/svg+xml",
+        "png:image/png", "jpg jpeg:image/jpeg", "gif:image/gif", "webp:image/webp",
+        "avif:image/avif", "bmp:image/bmp", "ico:image/vnd.microsoft.icon",
+        "mp4 m4v:video/mp4", "webm:video/webm", "mp3:audio/mpeg", "m4a:audio/mp4",
+        "ogg oga:audio/ogg", "wav:audio/wav", "flac:audio/flac", "woff2:font/woff2",
+        "woff:font/woff", "ttf:font/ttf", "otf:font/otf"
+    };
+    ws_str end = ws__file_end(ws__cstr(path)), name;
+    size_t i, at, next;
+
+    for (i = 0; i < sizeof types / sizeof *types; i++) {
+        ws_str names = ws__str(types[i], ws__find(ws__cstr(types[i]), 0, ':'));
+        for (at = 0; at < names.size; at = next + 1) {
+            next = ws__find(names, at, ' ');
+            name = ws__str(names.data + at, next - at);
+            if (ws__same_text(name, end))
+                return names.data + names.size + 1;
+        }
+    }
+    return "application/octet-stream";
 }
 
 /* ==== >>fetch (private) ============================================================= */

@@ -206,7 +206,7 @@ static int call(int which, ws_conn *c)
         ws_loop_timeout(w.loop);
         ws_group_at(c, 0);
         break;
-    case 58: ws_body_got(c, NULL); ws_body_got(c, &all); break;
+    case 58: ws_content_type(NULL); ws_body_got(c, NULL); ws_body_got(c, &all); break;
     case 59:
         ev.type = WS_EV_HTTP;
         ev.conn = c;

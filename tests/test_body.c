@@ -856,6 +856,33 @@ TEST(forms)
     }
 }
 
+TEST(content_types)             /* by the end of a name */
+{
+    static const struct { const char *path, *type; } cases[] = {
+        { "index.html", "text/html; charset=utf-8" },
+        { "/a/b.HTM", "text/html; charset=utf-8" },
+        { "/js/app.min.js?v=3", "text/javascript; charset=utf-8" },
+        { "/m.mjs#x", "text/javascript; charset=utf-8" },
+        { "a.css", "text/css; charset=utf-8" },
+        { "a.json", "application/json" }, { "a.js.map", "application/json" },
+        { "a.svg", "image/svg+xml" }, { "a.png", "image/png" }, { "a.jpg", "image/jpeg" },
+        { "a.JPEG", "image/jpeg" }, { "a.gif", "image/gif" }, { "a.webp", "image/webp" },
+        { "/favicon.ico", "image/vnd.microsoft.icon" },
+        { "a.txt", "text/plain; charset=utf-8" }, { "a.wasm", "application/wasm" },
+        { "a.pdf", "application/pdf" }, { "a.mp4", "video/mp4" },
+        { "a.woff2", "font/woff2" }, { "a.woff", "font/woff" }, { "a.otf", "font/otf" },
+        { "a.xml", "application/xml" }, { "?.html", NULL }, { "a?b.html", NULL },
+        { "", NULL }, { "html", NULL }, { ".html", NULL }, { "/.html", NULL },
+        { "a.", NULL }, { "a.htmlx", NULL }, { "a.htm ", NULL }, { "a.html/b", NULL },
+        { "a.html htm", NULL }, { "a.js mjs", NULL }, { "a.x:y", NULL }, { NULL, NULL },
+    };
+    int i;
+
+    for (i = 0; i < COUNT(cases); i++)
+        CHECK_STR(ws_content_type(cases[i].path),
+                  cases[i].type ? cases[i].type : "application/octet-stream");
+}
+
 /* ==== over sockets ================================================================== */
 
 enum { ROUNDS = 5 };            /* of FILL bytes */
@@ -1002,4 +1029,4 @@ TESTS(T(bodies_of_requests) T(sec_A15_smuggled_bodies) T(too_large_before_memory
       T(field_01_a_trickling_body_is_judged) T(held_back_is_not_late)
       T(silence_ends_a_body) T(an_upload) T(answered_before_the_end)
       T(answered_by_the_library) T(answered_later) T(body_memory_fails) T(body_in_a_block)
-      T(forms) T(uploads_over_sockets) T(both_ends))
+      T(forms) T(content_types) T(uploads_over_sockets) T(both_ends))
