@@ -136,6 +136,34 @@ def heads():
             put("server_head", "%s_%d" % (name, options), bytes([options, 0, 6, 2, 40]) + data)
     put("server_head", "small_limits", bytes([4, 0, 6, 2, 40]) + requests["good"])
 
+    post = "POST /x HTTP/1.1"
+    length = lambda n: [("Host", "a"), ("Content-Length", str(n))]
+    coded = [("Host", "a"), ("Transfer-Encoding", "chunked")]
+    bodies = {
+        "length": head(post, length(5)) + b"hello",
+        "short": head(post, length(6)) + b"hello",
+        "long": head(post, length(5)) + b"hello, and more",
+        "large": head(post, length(3000)) + b"x" * 3000,
+        "huge": head(post, length(9223372036854775807)) + b"x",
+        "none": head(post, [("Host", "a")]),
+        "chunks": head(post, coded) + b"5\r\nhello\r\n6;a=\"b;c\" ; d\r\n world\r\n0\r\nX: y\r\n\r\n",
+        "expects": head(post, coded + [("Expect", "100-continue")]) + b"1\r\n.\r\n0\r\n\r\n",
+        "both": head(post, coded + [("Content-Length", "5")]) + b"0\r\n\r\n",
+        "twice": head(post, length(5) + [("Content-Length", "6")]) + b"hello!",
+        "lf": head(post, coded) + b"5\nhello\r\n0\r\n\r\n",
+    }
+    for name, data in bodies.items():
+        for options in (0, 2, 16, 20):
+            put("server_body", "%s_%d" % (name, options), bytes([options, 0, 6, 2, 40]) + data)
+    chunks = {
+        "one": b"5\r\nhello\r\n0\r\n\r\n", "many": b"1\r\n.\r\n" * 60 + b"0\r\n\r\n",
+        "extended": b"5;a;b=c;d=\"\\\"\" \r\nhello\r\n0\r\nA: b\r\n\r\n", "folded": b"0\r\nA: b\r\n c\r\n\r\n",
+        "huge": b"7fffffffffffffff\r\nx", "cr": b"5;a\rb\r\nhello\r\n0\r\n\r\n",
+    }
+    for name, data in chunks.items():
+        for options in (1, 3, 17):
+            put("server_body", "%s_%d" % (name, options), bytes([options, 0, 6, 2, 40]) + data)
+
     ask, routes, no, late = 16, 32, 64, 128
     asked = {
         "asked": head("GET /chat?a=1%2b&b=&a=2 HTTP/1.1", REQUEST + [
