@@ -327,7 +327,6 @@ enum {
     X(VERSION,            426, "Sec-WebSocket-Version is not 13") \
     X(ORIGIN,             403, "Origin not allowed") \
     X(BODY,               400, "HTTP body malformed, or where none may be") \
-    X(BODY_SIZE,          413, "HTTP body larger than max_body") \
     X(NOT_UPGRADE,        426, "HTTP request is not a WebSocket request") \
     X(ROUTE,              404, "nothing is served at this path and subprotocol") \
     X(REJECTED,             0, "application refused the request") \
@@ -356,7 +355,8 @@ enum {
     X(UTF8,              1007, "text message is not UTF-8 (RFC 6455 8.1)") \
     X(MESSAGE_SIZE,      1009, "message larger than max_message") \
     X(FRAME_SIZE,        1009, "frame larger than max_frame") \
-    X(FRAGMENTS,         1008, "message of more than max_fragments frames")
+    X(FRAGMENTS,         1008, "message of more than max_fragments frames") \
+    X(BODY_SIZE,          413, "HTTP body larger than max_body")
 
 #define WS__ERROR_NUMBER(name, tell, text) WS__NUMBER_##name,
 enum { WS__NUMBER_OK, WS_ERRORS(WS__ERROR_NUMBER) WS__NUMBER_END };
@@ -7712,7 +7712,7 @@ typedef struct ws__span {
 /* Bytes in front of the raw ones that must stay. */
 static size_t ws__rx_kept(const ws_conn *conn)
 {
-    int head = conn->owes & WS__HEAD_HELD && !conn->rx->reads_body;
+    int head = conn->owes & WS__HEAD_HELD && !ws__takes_body(conn);
 
     return head ? conn->rx->pos : conn->rx->msg;
 }

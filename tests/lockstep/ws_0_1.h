@@ -3164,7 +3164,7 @@ typedef struct ws__rx {
     uint8_t line_good;      /* of a request the first line was judged */
     size_t clear;           /* coded: bytes in front of the raw ones that are unmasked */
     uint64_t eaten;         /* coded: bytes of the frame that were decoded */
-    uint64_t pad[2];        /* as large as the other's: blocks grow at the same bytes */
+    uint64_t pad[6];        /* as large as the other's: blocks grow at the same bytes */
 } ws__rx;
 
 /* A whole frame in its final form, kept once for all who are to get it. Its bytes follow. */
@@ -3296,6 +3296,7 @@ struct ws_conn {
     struct ws__dial *dial;      /* while connecting */
     void *user;
     char *note;                 /* text of the error, or the peer's reason */
+    char *target;               /* allocated as the other's is */
     ws__more *more;             /* NULL: none of it */
     uint64_t taken;             /* bytes of input parsed: of the head, then of the frames */
     ws__sock fd;
@@ -5767,6 +5768,16 @@ static const char *ws__answer_protocol(ws_conn *c, const ws_answer *answer)
 }
 
 /* Keeps the application's choice, where the configuration does not name it. */
+static int ws__target_keep(ws_conn *c, int always)
+{
+    const char *plain = c->route ? c->cfg->set.routes[c->route - 1].path : "/";
+
+    if (WS__HAS(c, WS__IS_FIXED) || (!always && !strcmp(ws_target(c), plain))) return 0;
+    ws__string_free(c, c->target);
+    c->target = ws__string_new(c, ws__cstr(ws_target(c)));
+    return c->target ? 0 : WS_ERR_MEMORY;
+}
+
 static int ws__protocol_keep(ws_conn *c, const char *protocol)
 {
     if (!c->route) c->protocol = ws__protocol_find(c->cfg, ws__cstr(protocol));
@@ -5815,7 +5826,7 @@ WS__APART int ws__answer_put(ws_conn *c, const ws_answer *answer)
     ws__answer_write(c, &t, protocol, &o);
     ws__put_lines(&t, headers);
     ws__puts(&t, "\r\n");
-    if (t.cut || ws__protocol_keep(c, protocol)) return WS_ERR_MEMORY;
+    if (t.cut || ws__protocol_keep(c, protocol) || ws__target_keep(c, 0)) return WS_ERR_MEMORY;
     if (WS__EXTENDS && o.set)
         r = ws__ext_open(c, o.set, o.agreed, ws__cstr(o.set->name), ws__cstr(o.answer));
     return r ? r : ws__text_end(c, &t);
@@ -8270,6 +8281,7 @@ WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, cons
     if (!c || status < 200 || status > 999 || !ws__headers_own(headers, !chunked))
         return WS_ERR_ARGUMENT;
     if (c->phase != WS__PHASE_HTTP || WS__HAS(c, WS__ANSWERED | WS__ASKED)) return WS_ERR_STATE;
+    if (ws__target_keep(c, 1)) return WS_ERR_MEMORY;
     if (ws__text_begin(c, &t, 320 + ws__lines_size(headers) + ws__lines_size(more)))
         return WS_ERR_MEMORY;
     head = !strcmp(ws_method(c), "HEAD");
@@ -11778,6 +11790,7 @@ static void ws__free_now(ws_conn *c)
     ws__tx_free(c);
     ws__more_free(c);
     ws__free(k, c->note, WS__NOTE_SIZE);
+    ws__string_free(c, c->target);
     ws__free(k, c, sizeof *c);
     ws__cfg_release(k);
 }
