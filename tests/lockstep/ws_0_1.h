@@ -3289,14 +3289,16 @@ typedef struct ws__cfg {
 struct ws_conn {
     ws__cfg *cfg;
     ws_loop *loop;
-    ws_conn *link;              /* in the loop's queue */
+    __extension__ union {
+        ws_conn *link;          /* in the loop's queue */
+        char *target;           /* without a loop: allocated as the other's is */
+    };
     ws__rx *rx;                 /* NULL: holds nothing */
     ws__tx *tx;                 /* NULL: holds nothing */
     ws__gather *cork;           /* lent by the driver for a turn */
     struct ws__dial *dial;      /* while connecting */
     void *user;
     char *note;                 /* text of the error, or the peer's reason */
-    char *target;               /* allocated as the other's is */
     ws__more *more;             /* NULL: none of it */
     uint64_t taken;             /* bytes of input parsed: of the head, then of the frames */
     ws__sock fd;
