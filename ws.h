@@ -17435,7 +17435,7 @@ static int ws__upload_part(ws_conn *conn, const void *data, size_t n, int last,
     ev->first = !rx->begun;
     ev->last = last;
     rx->begun = 1;
-    if (last)
+    if (ev->last)
         ws__body_done(conn);
     return 1;
 }
