@@ -207,8 +207,8 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
 #include <stddef.h>
 #include <stdint.h>
 
-#if UINT_MAX < 0xFFFFFFFF
-#error "ws.h: int has 16 bits here; ws.h needs 32"
+#if UINT_MAX < 0xFFFFFFFF && !defined(WS_NO_SOCKETS)
+#error "ws.h: int has 16 bits here; its drivers need 32, with WS_NO_SOCKETS it does not"
 #endif
 
 #ifdef WS_STATIC
@@ -2087,8 +2087,8 @@ WS_API void ws_sha1(const void *data, size_t n, uint8_t digest[20])
     if (tail == 128)
         ws__sha1_block(h, last + 64);
     for (i = 0; i < 5; i++) {
-        ws__put16(digest + 4 * i, h[i] >> 16);
-        ws__put16(digest + 4 * i + 2, h[i]);
+        ws__put16(digest + 4 * i, (unsigned)(h[i] >> 16));
+        ws__put16(digest + 4 * i + 2, (unsigned)(h[i] & 0xFFFF));
     }
 }
 
@@ -2552,8 +2552,8 @@ WS_API int ws_head_scan(ws_head *head, const void *data, size_t n)
     uint32_t max_fields = head->max_fields ? head->max_fields : 64;
     int state = head->state, next;
 
-    if (max_size > 0x7FFFFFFF)
-        max_size = 0x7FFFFFFF;
+    if (max_size > INT_MAX)
+        max_size = INT_MAX;
     while (state != WS__HEAD_DONE) {
         if (head->scanned >= max_size)
             return WS_ERR_HEAD_SIZE;
@@ -3845,7 +3845,7 @@ static uint32_t ws__sooner(uint32_t now, uint32_t a, uint32_t b)
     return (int32_t)(a - now) < (int32_t)(b - now) ? a : b;
 }
 
-#define WS__FAR (1u << 30)      /* ms from now that are never reached */
+#define WS__FAR ((uint32_t)1 << 30)      /* ms from now that are never reached */
 
 /* The time ms after since; WS_NEVER is far from now. */
 static uint32_t ws__after(uint32_t now, uint32_t since, uint32_t ms)
@@ -3953,8 +3953,8 @@ static void ws__core_shift(ws__core *core, uint32_t by)
 /* Our own ping carries the time, so that its pong tells the round trip: 4 bytes. */
 static void ws__core_ping_lay(uint8_t *to, uint32_t now)
 {
-    ws__put16(to, now >> 16);
-    ws__put16(to + 2, now);
+    ws__put16(to, (unsigned)(now >> 16));
+    ws__put16(to + 2, (unsigned)(now & 0xFFFF));
 }
 
 /* It was sent. */
@@ -5041,11 +5041,11 @@ typedef struct ws__field {
 
 /* All fields that are not for everybody, as they are. */
 static const ws__field ws__fields[] = {
-    WS__FIELD(max_message, ALL, SIZE, 1u << 20),
+    WS__FIELD(max_message, ALL, SIZE, (uint32_t)1 << 20),
     WS__FIELD(max_fragments, ALL, SIZE, 4096),
     WS__FIELD(max_head, ALL, SIZE, 8192),
     WS__FIELD(max_headers, ALL, SIZE, 64),
-    WS__FIELD(max_backlog, ALL, SIZE, 1u << 20),
+    WS__FIELD(max_backlog, ALL, SIZE, (uint32_t)1 << 20),
     WS__FIELD(max_frame, ALL, SIZE, WS_NO_LIMIT),
     WS__FIELD(max_body, SERVER, SIZE, 65536),
     WS__FIELD(max_connections, LISTENER, SIZE, WS_NO_LIMIT),
@@ -5322,7 +5322,8 @@ static void ws__default(uint32_t *value, uint32_t preset)
         *value = preset;
 }
 
-#define WS__LONGEST (1u << 29)  /* ms that a time may be set to, but for WS_NEVER */
+/* ms that a time may be set to, but for WS_NEVER */
+#define WS__LONGEST ((uint32_t)1 << 29)
 
 static uint32_t ws__time_within(uint32_t ms)
 {
@@ -5335,6 +5336,32 @@ static void ws__default_time(uint32_t *ms, uint32_t preset)
     *ms = ws__time_within(*ms);
 }
 
+/* The limit of what is put together in memory. */
+static uint32_t *ws__whole(ws_config *set)
+{
+    if (set->frames)
+        return &set->max_frame;
+    return set->parts_over != WS_NO_LIMIT ? &set->parts_over : &set->max_message;
+}
+
+#if UINT_MAX < 0xFFFFFFFF
+/* What is in memory has a size; of the heap a buffer takes a quarter, so that sums of
+   some are sizes too. */
+static void ws__fit_sizes(ws_config *set)
+{
+    const uint32_t any = (uint32_t)(size_t)-1;
+    uint32_t most = set->memory ? any : any / 4, *whole = ws__whole(set);
+
+    *whole = ws__smaller(*whole, most);
+    set->max_head = ws__smaller(set->max_head, most);
+    set->max_backlog = ws__smaller(set->max_backlog, most);
+    if (set->fragment != WS_NO_LIMIT)
+        set->fragment = ws__smaller(set->fragment, any);
+}
+#else
+#define ws__fit_sizes(set) ((void)(set))
+#endif
+
 static void ws__defaults(ws_config *set)
 {
     const ws__field *field;
@@ -5346,6 +5373,7 @@ static void ws__defaults(ws_config *set)
         if (field->as == WS__AS_TIME)
             ws__default_time(value, field->preset);
     }
+    ws__fit_sizes(set);
     if (!set->alloc)
         set->alloc = ws__system_alloc;
 }
@@ -5546,13 +5574,9 @@ static int ws__divide(ws__division *is, const ws_config *set, const char *url,
 static void ws__fit(ws__cfg *cfg, const ws__division *is)
 {
     ws_config *set = &cfg->set;
-    uint32_t *whole = &set->max_message;
+    uint32_t *whole = ws__whole(set);
     size_t queue = is->send - 2 * WS__TX_ROOM;
 
-    if (set->frames)
-        whole = &set->max_frame;
-    else if (set->parts_over != WS_NO_LIMIT)
-        whole = &set->parts_over;
     if (*whole > is->message)
         *whole = (uint32_t)is->message;
     if (set->max_backlog > queue)
@@ -7141,7 +7165,7 @@ static ws_str ws__asked_host(const ws_conn *conn, const ws__request *request)
     uint32_t trusted = conn->cfg->set.trusted_proxies, count;
     ws_str item;
 
-    count = trusted ? ws__forwarded_find(conn, name, UINT32_MAX, &item) : 0;
+    count = trusted ? ws__forwarded_find(conn, name, 0xFFFFFFFFu, &item) : 0;
     if (!count)
         return request->host;
     ws__forwarded_find(conn, name, count > trusted ? count - trusted : 0, &item);
@@ -7258,7 +7282,7 @@ static int ws__forwarded(ws_conn *conn)
     unsigned port;
     uint8_t ip[16];
 
-    count = trusted ? ws__forwarded_find(conn, name, UINT32_MAX, &item) : 0;
+    count = trusted ? ws__forwarded_find(conn, name, 0xFFFFFFFFu, &item) : 0;
     if (!count)
         return 0;
     ws__forwarded_find(conn, name, count > trusted ? count - trusted : 0, &item);
@@ -8843,20 +8867,24 @@ WS_API ws_conn *ws_server_new(const ws_config *cfg)
 }
 #endif
 
+#if UINT_MAX > 65535
 #define WS__FEED_MAX 65536      /* raw bytes ws_feed holds at most */
+#else
+#define WS__FEED_MAX 32768
+#endif
 #define WS__FEED_MIN 16384      /* and may always hold */
 
 /* The raw bytes that may wait to be parsed, at most most: as many as the limits let a
    message have. */
 static size_t ws__raw_most(const ws_conn *conn, size_t most)
 {
-    size_t whole = conn->cfg->set.max_message;
+    uint32_t whole = conn->cfg->set.max_message;
 
     if (conn->core.phase == WS__PHASE_HEAD)
         whole = conn->cfg->set.max_head;
     if (whole < WS__FEED_MIN)
         whole = WS__FEED_MIN;
-    return whole < most ? whole : most;
+    return whole < most ? (size_t)whole : most;
 }
 
 WS_API size_t ws_feed_room(const ws_conn *conn)
@@ -9033,7 +9061,7 @@ static inline int ws__can_begin(const ws_conn *conn)
 /* 1 if wire more bytes are too many. Only while much waits: one message always goes. */
 static int ws__too_much(const ws_conn *conn, uint64_t wire)
 {
-    size_t most = conn->cfg->set.max_backlog, waits = ws__unsent(conn);
+    size_t most = (size_t)conn->cfg->set.max_backlog, waits = ws__unsent(conn);
 
     if (ws__is_fixed(conn))
         return waits + wire > conn->tx->cap - 2 * WS__TX_ROOM;
@@ -9175,7 +9203,7 @@ WS_API int ws_sendv(ws_conn *conn, int op, const ws_str *value, int count)
             return WS_ERR_ARGUMENT;
         n += value[i].size;
     }
-    cut = conn->cfg->set.fragment == WS_NO_LIMIT ? n : conn->cfg->set.fragment;
+    cut = conn->cfg->set.fragment == WS_NO_LIMIT ? n : (size_t)conn->cfg->set.fragment;
     r = ws__begin(conn);
     if (!r)
         r = ws__admit(conn, ws__wire_size(conn, n, cut));
@@ -9679,7 +9707,7 @@ WS_API int ws_version(const ws_conn *conn)
 WS_API int ws_rtt(const ws_conn *conn)
 {
     ws__sane(conn);
-    return conn && conn->core.rtt ? conn->core.rtt - 1 : -1;
+    return conn && conn->core.rtt ? (int)ws__smaller(conn->core.rtt - 1u, INT_MAX) : -1;
 }
 
 WS_API int ws_is_paused(const ws_conn *conn)
@@ -10829,9 +10857,9 @@ WS_API int ws_timeout(const ws_conn *conn)
     if (ws_finished(conn) || ws__writable_due(conn))
         return 0;
     due = (int32_t)(ws__due(conn, now) - now);
-    if (due > 1 << 29)
+    if (due > (int32_t)WS__LONGEST)
         return -1;
-    return due < 0 ? 0 : due;
+    return due < 0 ? 0 : (int)ws__smaller((uint32_t)due, INT_MAX);
 }
 
 /* The application's transport is told once that the connection is done with it. */

@@ -245,9 +245,15 @@ fi
 
 if command -v clang >/dev/null 2>&1; then   # an int of 16 bits; Visual Studio
     for t in avr msp430; do
-        tiny="clang --target=$t -ffreestanding -std=c99 -DWS_NO_SOCKETS -DWS_NO_MALLOC"
-        add clang-$t-field_39 refuses "$tiny" "impl_only.c int.has.16.bits"
-        add clang-$t-field_39 refuses "$tiny" "plain_only.c int.has.16.bits"
+        tiny="clang --target=$t -ffreestanding -isystem $src/bare $strict"
+        add clang-$t-field_39 refuses "$tiny -std=c99" "impl_only.c int.has.16.bits"
+        add clang-$t-field_39 refuses "$tiny -std=c99" "plain_only.c int.has.16.bits"
+        tiny="$tiny -DWS_NO_SOCKETS"
+        add clang-$t-field_39 object "$tiny -std=c11" impl_only.c
+        add clang-$t-field_39 object "$tiny -x c++ -std=c++11" impl_only.c
+        for d in "" -DWS_NO_CLIENT -DWS_NO_SERVER "-DWS_NO_HTTP -DWS_NO_TEXT -DWS_NO_EXTENSIONS"; do
+            add clang-$t-field_39 object "$tiny -std=c99 -DWS_NO_MALLOC $d" impl_only.c
+        done
     done
     for t in x86_64 i686 aarch64; do
         msvc="clang --target=$t-pc-windows-msvc -fms-compatibility-version=19.30 -U__clang__ -isystem $src/msvc $strict -Wno-unused-function"
@@ -308,6 +314,14 @@ if have x86_64-w64-mingw32-gcc; then
         add mingw-examples-field_45 winlink "x86_64-w64-mingw32-gcc -std=c99 -Wall -Wextra -Wpedantic -Werror" "$f"
     done
     if ! have wine; then :; fi
+fi
+
+if have avr-gcc; then
+    avr="avr-gcc -mmcu=atmega2560 -std=c99 -Os $strict -DWS_NO_SOCKETS"
+    for d in "" -DWS_NO_CLIENT -DWS_NO_SERVER "-DWS_NO_HTTP -DWS_NO_TEXT -DWS_NO_EXTENSIONS"; do
+        add avr-field_39 object "$avr $d" impl_only.c
+        add avr-field_39 object "$avr -DWS_NO_MALLOC $d" impl_only.c
+    done
 fi
 
 if have arm-none-eabi-gcc; then
