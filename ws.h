@@ -3788,7 +3788,7 @@ static void ws__core_frame(const ws__core *core, ws_frame *frame, int op, uint64
     frame->fin = !(op & WS__UNFINISHED);
     frame->op = op & 15;
     frame->size = n;
-    frame->masked = WS__IS_CLIENT(core);
+    frame->masked = (uint8_t)WS__IS_CLIENT(core);
     WS_ASSERT(frame->op < 8 || (frame->fin && n <= WS__CONTROL_MAX));
 }
 
@@ -4577,7 +4577,11 @@ typedef struct ws__cache {
     size_t total;
 } ws__cache;
 
+#if UINT_MAX > 65535
 #define WS__CACHE_MAX ((size_t)8 << 20)
+#else
+#define WS__CACHE_MAX 8192u
+#endif
 
 /* Pieces of output collected during one turn of a driver, sent in one call. Small
    payloads are copied to buf, large ones inside [lo, hi), which an event shows, are
@@ -4703,7 +4707,7 @@ static ws__client *ws__client_of(const ws_conn *conn)
 /* Of the answer to a client's request, 0 before it. */
 static int ws__status(const ws_conn *conn)
 {
-    return WS__IS_CLIENT(&conn->core) ? ws__client_of(conn)->status : 0;
+    return WS__IS_CLIENT(&conn->core) ? (int)ws__client_of(conn)->status : 0;
 }
 
 /* What a switch decides is a constant, so that the compiler leaves out what it rules. */
@@ -5734,7 +5738,7 @@ static void ws__head_wipe(ws_conn *conn)
 {
     if (conn->rx && conn->rx->head_size)
         memset(WS__DATA(conn->rx) + conn->rx->head_at, 0,
-               conn->rx->head_size + conn->rx->body_size);
+               (size_t)(conn->rx->head_size + conn->rx->body_size));
     if (conn->rx)
         conn->rx->head_size = 0;
     if (conn->rx)
@@ -5818,7 +5822,7 @@ static void ws__tx_free(ws_conn *conn)
         for (; (mark = ws__mark_at(tx, tx->mark_at)) != NULL; tx->mark_at++)
             if (mark->frame)
                 ws__shared_release(mark->frame);
-        ws__free(conn->cfg, tx->marks, tx->mark_cap * sizeof *tx->marks);
+        ws__free(conn->cfg, tx->marks, (size_t)tx->mark_cap * sizeof *tx->marks);
         ws__block_free(conn->cfg, tx, sizeof *tx + tx->cap);
         conn->tx = NULL;
     }
@@ -5941,7 +5945,7 @@ static uint32_t ws__taken(ws_conn *conn)
 /* Has the peer taken 1 KiB/s or more, over ms milliseconds? */
 static int ws__takes(ws_conn *conn, uint32_t ms)
 {
-    return ws__taken(conn) >= ms + ws__quotient(ms, 42);
+    return ws__taken(conn) >= ms + ws__quotient((size_t)ms, 42);
 }
 
 /* Moves the bytes of a queue to another block, or to the front of their own, leaving out
@@ -6296,21 +6300,22 @@ static ws__mark *ws__mark_new(ws_conn *conn, uint32_t i)
         uint32_t cap = tx->mark_cap;
         if (tx->mark_at <= used / 4) {
             cap = used + used / 2 + 8;
-            to = (ws__mark *)ws__alloc(conn->cfg, cap * sizeof *to);
+            to = (ws__mark *)ws__alloc(conn->cfg, (size_t)cap * sizeof *to);
             if (!to)
                 return NULL;
         }
         if (used)
-            memmove(to, tx->marks + tx->mark_at, used * sizeof *to);
+            memmove(to, tx->marks + tx->mark_at, (size_t)used * sizeof *to);
         if (to != tx->marks)
-            ws__free(conn->cfg, tx->marks, tx->mark_cap * sizeof *to);
+            ws__free(conn->cfg, tx->marks, (size_t)tx->mark_cap * sizeof *to);
         tx->marks = to;
         tx->mark_cap = cap;
         i -= tx->mark_at;
         tx->mark_at = 0;
         tx->mark_end = used;
     }
-    memmove(tx->marks + i + 1, tx->marks + i, (tx->mark_end - i) * sizeof *tx->marks);
+    memmove(tx->marks + i + 1, tx->marks + i,
+            (size_t)(tx->mark_end - i) * sizeof *tx->marks);
     tx->mark_end++;
     return &tx->marks[i];
 }
@@ -6555,7 +6560,7 @@ static int ws__gather_frame(ws_conn *conn, const ws_frame *frame, const ws_str *
 
 static size_t ws__header_size(const ws_conn *conn, size_t n)
 {
-    return 2u + (n < 126 ? 0u : n < 65536 ? 2u : 8u) +
+    return 2u + (n < 126 ? 0u : n / 256 < 256 ? 2u : 8u) +
         (WS__IS_CLIENT(&conn->core) ? 4u : 0u);
 }
 
@@ -8301,7 +8306,8 @@ static int ws__shake_scan(ws_conn *conn, const ws__span *in)
    protocol may say no more. 1 if it is none. */
 static int ws__line_is_bad(ws__rx *rx, const uint8_t *p)
 {
-    ws_str line = ws__str((const char *)p, rx->head.scanned), method, target, version;
+    ws_str line = ws__str((const char *)p, (size_t)rx->head.scanned);
+    ws_str method, target, version;
     int state = rx->head.state;
 
     if (rx->line_good || state < WS__HEAD_FIELD)
@@ -8350,7 +8356,7 @@ static int ws__shake_step(ws_conn *conn, ws__span *in, ws_event *ev)
     if (empty >= 0)
         return -empty;
     have = (size_t)(in->end - in->p);
-    if (client ? !ws__http_begins(in->p, rx->head.scanned, have)
+    if (client ? !ws__http_begins(in->p, (size_t)rx->head.scanned, have)
                : !rx->head.scanned && *in->p == 22) {
         ws__not_http(conn, in->p, have);
         return -1;
@@ -8400,7 +8406,7 @@ static int ws__close_event(ws_conn *conn, ws_event *ev)
     ws__enter(&conn->core, WS__PHASE_ENDED);
     ws__fill(ev, conn, WS_EV_CLOSE, "", 0);
     ev->error = -error;
-    ev->code = answered ? 0 : conn->core.code;
+    ev->code = answered ? 0 : (int)conn->core.code;
     ev->clean = answered || ws__core_clean(&conn->core);
     ev->refused = conn->refused;
     ev->opened = (conn->life & WS__OPENED) != 0;
@@ -9741,7 +9747,7 @@ static ws_str ws__head(const ws_conn *conn)
     ws_str head = { "", 0 };
     if (conn && conn->rx && conn->owes & WS__HEAD_HELD && conn->rx->head_size) {
         head.data = (const char *)WS__DATA(conn->rx) + conn->rx->head_at;
-        head.size = conn->rx->head_size;
+        head.size = (size_t)conn->rx->head_size;
     }
     return head;
 }
@@ -9805,8 +9811,8 @@ WS_API ws_str ws_body(const ws_conn *conn)
     ws__sane(conn);
     if (!head.size || conn->life & WS__OPENED)
         return ws__str("", 0);
-    return ws__str(head.data + head.size,
-                   ws_is_client(conn) ? conn->rx->aside : conn->rx->body_size);
+    return ws__str(head.data + head.size, (size_t)(ws_is_client(conn) ? conn->rx->aside
+                                                                     : conn->rx->body_size));
 }
 
 WS_API uint64_t ws_body_got(const ws_conn *conn, int64_t *all)
@@ -14264,7 +14270,7 @@ WS_API int ws_tunnel_init(ws_tunnel *tunnel, const char *proxy, const char *host
 
 WS_API const void *ws_tunnel_output(const ws_tunnel *tunnel, size_t *n)
 {
-    *n = tunnel && !tunnel->result ? tunnel->end - tunnel->pos : 0;
+    *n = tunnel && !tunnel->result ? (size_t)(tunnel->end - tunnel->pos) : 0;
     return tunnel ? tunnel->buf + tunnel->pos : "";
 }
 
@@ -14289,14 +14295,15 @@ static void ws__tunnel_fail(ws_tunnel *tunnel, const char *text, int number)
    not there (RFC 9110 9.3.6). */
 static void ws__tunnel_http(ws_tunnel *tunnel)
 {
-    ws_str head = ws__str(tunnel->buf, tunnel->got), version, reason;
+    size_t got = (size_t)tunnel->got;
+    ws_str head = ws__str(tunnel->buf, got), version, reason;
     int size;
 
     /* of interim answers, too */
     tunnel->scan.max_size = WS_TUNNEL_SIZE - tunnel->part[0];
     size = WS_ERR_HEAD_SYNTAX;
-    if (ws__http_begins(tunnel->buf, tunnel->scan.scanned, tunnel->got))
-        size = ws__head_scan(&tunnel->scan, tunnel->buf, tunnel->got, 1);
+    if (ws__http_begins(tunnel->buf, (size_t)tunnel->scan.scanned, got))
+        size = ws__head_scan(&tunnel->scan, tunnel->buf, got, 1);
     if (!size)
         return;
     if (size == WS_ERR_HEAD_SIZE || size == WS_ERR_HEAD_FIELDS) {
@@ -15537,7 +15544,7 @@ static int ws__deflate_decode(void *user, void *state, const void *in, size_t *i
     size_t have = *in_size, room = *out_size, used = 0, made = 0;
     int r = 0;
 
-    s->any |= have > 0;
+    s->any = s->any || have;
     while (s->any && !(last && used == have && s->final)) {
         int behind = last && used == have;
         const uint8_t *from = behind ? tail + s->tail : (const uint8_t *)in + used;
@@ -17938,7 +17945,7 @@ static int ws__http_check(ws_conn *conn, ws_str head, int status)
 static void ws__body_keep(ws_conn *conn, ws_str head, int status)
 {
     char *p = (char *)(uintptr_t)(head.data + head.size);
-    size_t size = 0, n = conn->rx->len - conn->rx->head_at - head.size;
+    size_t size = 0, n = conn->rx->len - (size_t)conn->rx->head_at - head.size;
     ws__body body;
 
     if (n > WS_BODY_MAX)
@@ -17979,8 +17986,8 @@ static int ws__read_step(ws_conn *conn, ws__span *in, ws_event *ev)
         rx->body.how = WS__BODY_DONE;
     if (rx->body.how == WS__BODY_DONE)
         return ws__body_end(conn, ev);
-    step = ws__body_step(&rx->body, (const char *)in->p, have, conn->cfg->set.max_head,
-                         &data);
+    step = ws__body_step(&rx->body, (const char *)in->p, have,
+                         (size_t)conn->cfg->set.max_head, &data);
     if (!step && ws__is_fixed(conn) && have == rx->cap)
         step = WS_ERR_BODY;    /* a line */
     if (step < 0) {
