@@ -1,7 +1,7 @@
 # POSIX make and a C compiler; nothing to configure. Local settings go into config.mk.
 #   make run      build the demo and start it        make test    everything, with a sum
 #   make examples every program into build/          make bench   against other servers
-#   make mutants  do the tests see each rule?
+#   make mutants  do the tests see each rule?        make test-firmware   on boards in QEMU
 
 CC = cc
 CFLAGS = -O2 -g
@@ -13,6 +13,7 @@ PREFIX = /usr/local
 PORT = 9001
 FUZZ_SECONDS = 60
 BENCH =
+BOARD =
 
 -include config.mk
 
@@ -54,6 +55,9 @@ test-interop:
 	@$(SET) sh tests/examples.sh
 	@$(SET) bash tests/interop/run.sh
 
+test-firmware:
+	@sh tests/firmware/boards.sh $(BOARD)
+
 install:
 	mkdir -p '$(DESTDIR)$(PREFIX)/include'
 	cp ws.h ws_sse.h '$(DESTDIR)$(PREFIX)/include'
@@ -62,4 +66,5 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: all run examples test lint compile bench bench-smoke fuzz mutants test-interop install clean
+.PHONY: all run examples test lint compile bench bench-smoke fuzz mutants test-interop \
+	test-firmware install clean

@@ -4577,11 +4577,7 @@ typedef struct ws__cache {
     size_t total;
 } ws__cache;
 
-#if UINT_MAX > 65535
-#define WS__CACHE_MAX ((size_t)8 << 20)
-#else
-#define WS__CACHE_MAX 8192u
-#endif
+#define WS__CACHE_MAX ((size_t)8 << 10 << 10)   /* 0, none, where a size has 16 bits */
 
 /* Pieces of output collected during one turn of a driver, sent in one call. Small
    payloads are copied to buf, large ones inside [lo, hi), which an event shows, are
@@ -5326,8 +5322,7 @@ static void ws__default(uint32_t *value, uint32_t preset)
         *value = preset;
 }
 
-/* ms that a time may be set to, but for WS_NEVER */
-#define WS__LONGEST ((uint32_t)1 << 29)
+#define WS__LONGEST ((uint32_t)1 << 29) /* ms that a time may be, but for WS_NEVER */
 
 static uint32_t ws__time_within(uint32_t ms)
 {
@@ -5348,9 +5343,7 @@ static uint32_t *ws__whole(ws_config *set)
     return set->parts_over != WS_NO_LIMIT ? &set->parts_over : &set->max_message;
 }
 
-#if UINT_MAX < 0xFFFFFFFF
-/* What is in memory has a size; of the heap a buffer takes a quarter, so that sums of
-   some are sizes too. */
+/* Limits are sizes, be they of 16 bits; of the heap a quarter, so that sums are. */
 static void ws__fit_sizes(ws_config *set)
 {
     const uint32_t any = (uint32_t)(size_t)-1;
@@ -5362,9 +5355,6 @@ static void ws__fit_sizes(ws_config *set)
     if (set->fragment != WS_NO_LIMIT)
         set->fragment = ws__smaller(set->fragment, any);
 }
-#else
-#define ws__fit_sizes(set) ((void)(set))
-#endif
 
 static void ws__defaults(ws_config *set)
 {
@@ -5377,7 +5367,8 @@ static void ws__defaults(ws_config *set)
         if (field->as == WS__AS_TIME)
             ws__default_time(value, field->preset);
     }
-    ws__fit_sizes(set);
+    if ((size_t)-1 / 2 < 0xFFFFFF)
+        ws__fit_sizes(set);
     if (!set->alloc)
         set->alloc = ws__system_alloc;
 }
@@ -8873,11 +8864,8 @@ WS_API ws_conn *ws_server_new(const ws_config *cfg)
 }
 #endif
 
-#if UINT_MAX > 65535
-#define WS__FEED_MAX 65536      /* raw bytes ws_feed holds at most */
-#else
-#define WS__FEED_MAX 32768
-#endif
+/* Raw bytes ws_feed holds at most. */
+#define WS__FEED_MAX ((size_t)-1 / 2 > 32767 ? 65536u : 32768u)
 #define WS__FEED_MIN 16384      /* and may always hold */
 
 /* The raw bytes that may wait to be parsed, at most most: as many as the limits let a
@@ -15544,7 +15532,7 @@ static int ws__deflate_decode(void *user, void *state, const void *in, size_t *i
     size_t have = *in_size, room = *out_size, used = 0, made = 0;
     int r = 0;
 
-    s->any = s->any || have;
+    s->any |= (uint8_t)(have > 0);
     while (s->any && !(last && used == have && s->final)) {
         int behind = last && used == have;
         const uint8_t *from = behind ? tail + s->tail : (const uint8_t *)in + used;
@@ -17986,8 +17974,8 @@ static int ws__read_step(ws_conn *conn, ws__span *in, ws_event *ev)
         rx->body.how = WS__BODY_DONE;
     if (rx->body.how == WS__BODY_DONE)
         return ws__body_end(conn, ev);
-    step = ws__body_step(&rx->body, (const char *)in->p, have,
-                         (size_t)conn->cfg->set.max_head, &data);
+    step = ws__body_step(&rx->body, (const char *)in->p, have, conn->cfg->set.max_head,
+                         &data);
     if (!step && ws__is_fixed(conn) && have == rx->cap)
         step = WS_ERR_BODY;    /* a line */
     if (step < 0) {
