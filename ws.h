@@ -15532,7 +15532,7 @@ static int ws__deflate_decode(void *user, void *state, const void *in, size_t *i
     size_t have = *in_size, room = *out_size, used = 0, made = 0;
     int r = 0;
 
-    s->any |= (uint8_t)(have > 0);
+    s->any = (uint8_t)(s->any | (have > 0));
     while (s->any && !(last && used == have && s->final)) {
         int behind = last && used == have;
         const uint8_t *from = behind ? tail + s->tail : (const uint8_t *)in + used;
