@@ -41,6 +41,7 @@ CONTENTS
                     >>api      connections: bytes in, events out, bytes out
                     >>tls      certificates and trust, with WS_USE_MBEDTLS
                     >>net      sockets: blocking client, own-loop client, server loop
+                    >>small    WS_TINY: a small connection in place of >>api to >>net
     Implementation  >>impl      includes, platform, which annexes are compiled in
       leaves        >>util      small things everything below uses
                     >>hash      SHA-1, base64
@@ -79,6 +80,7 @@ CONTENTS
                     >>serve     a server's answers to HTTP, cookies, queries
                     >>fetch     a client's ordinary HTTP
                     >>mbedtls   TLS by mbedTLS
+                    >>tiny      WS_TINY: a small connection on the core, alone
     The end         >>history  >>license
 
 WHAT IT DOES
@@ -173,6 +175,7 @@ THREADS, TIME, RANDOM
 SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMENTATION)
     WS_IMPLEMENTATION  impl  compile the bodies here
     WS_STATIC                all functions static: private to the files with the bodies
+    WS_TINY                  a small connection for firmware: see >>small
     WS_NO_SOCKETS            no sockets, no clock, no system random: the engine alone
     WS_NO_MALLOC             no malloc: cfg.memory is required
     WS_NO_CLIENT             leave out the client role
@@ -193,7 +196,7 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
 /* The bodies, and they alone, ask Linux for more than -std=c99 shows: accept4,
    getaddrinfo. If a plain include came first, its headers are asked again. */
 #if defined(__linux__) && defined(WS_IMPLEMENTATION) && !defined(WS_IMPLEMENTED_) && \
-    !defined(_GNU_SOURCE) && !defined(WS_NO_SOCKETS)
+    !defined(_GNU_SOURCE) && !defined(WS_NO_SOCKETS) && !defined(WS_TINY)
 #define _GNU_SOURCE
 #undef _FEATURES_H
 #endif
@@ -209,6 +212,15 @@ SWITCHES (define before every include, or "impl" before the one with WS_IMPLEMEN
 
 #if UINT_MAX < 0xFFFFFFFF && !defined(WS_NO_SOCKETS)
 #error "ws.h: int has 16 bits here; its drivers need 32, with WS_NO_SOCKETS it does not"
+#endif
+
+#ifdef WS_TINY
+#ifndef WS_NO_SOCKETS
+#define WS_NO_SOCKETS
+#endif
+#ifndef WS_NO_MALLOC
+#define WS_NO_MALLOC
+#endif
 #endif
 
 #ifdef WS_STATIC
@@ -408,17 +420,25 @@ typedef struct ws_event {
     size_t size;        /* bytes */
     int first, last;    /* PART: 1 if it begins, ends its message or body. HTTP: last is 1
                            if the body is whole, or there is none */
+#ifndef WS_TINY
     int retry_in;       /* DOWN: milliseconds */
+#endif
     int code;        /* CLOSE: what the peer sent, or WS_CLOSE_NO_CODE, WS_CLOSE_ABNORMAL;
                         what we sent after an error of the peer; 0 after plain HTTP */
+#ifndef WS_TINY
     int opened;         /* CLOSE, DOWN: 1 if OPEN was given */
+#endif
     int clean;        /* CLOSE: 1 if Close frames went both ways (or HTTP was answered) */
     int error;          /* CLOSE: 0 or WS_ERR_ */
+#ifndef WS_TINY
     uint32_t refused;   /* CLOSE, DOWN: messages and parts that met WS_ERR_BACKLOG or
                            WS_ERR_BUSY since OPEN, or were cut off by ws_close */
+#endif
     const char *reason; /* CLOSE: the peer's reason, else the error's text; never NULL */
+#ifndef WS_TINY
     ws_socket fd;       /* READY */
     int wants;          /* READY: WS_WANT_ bits of what may be done without blocking */
+#endif
 } ws_event;
 
 /* One header line. Arrays of them end with { NULL, NULL }. What only the library writes
@@ -428,6 +448,8 @@ typedef struct ws_event {
 typedef struct ws_header {
     const char *name, *value;
 } ws_header;
+
+#ifndef WS_TINY
 
 /* A place where WebSockets are served. Arrays of them end with { NULL, NULL, 0 }. */
 typedef struct ws_route {
@@ -554,9 +576,13 @@ typedef struct ws_deflate {
     uint32_t threshold;            /* smaller messages are sent as they are, 1024 bytes */
 } ws_deflate;
 
+#endif /* WS_TINY */
+
 /* "Off" for a limit or a time of ws_config. */
 #define WS_NO_LIMIT 0xFFFFFFFFu
 #define WS_NEVER    0xFFFFFFFFu
+
+#ifndef WS_TINY
 
 /* Settings. Zero it, then set what you care about: 0 always means the default. Everything
    is copied when a connection, loop or listener is made; nothing needs to stay alive.
@@ -740,13 +766,21 @@ typedef struct ws_config {
     (((size_t)(recv) + (size_t)(send) + WS_MEMORY_OVERHEAD + 7) / 8 * 8)
 #define WS_MEMORY_OVERHEAD (1280 + 128 * sizeof(void *))
 
+#endif /* WS_TINY */
+
 /* ==== >>codec ======================================================================= */
 
 /* The leaves, usable without a connection. None allocates. */
 
+#ifdef WS_TINY
+typedef uint32_t ws__length;    /* private; what does not fit is WS_ERR_MESSAGE_SIZE */
+#else
+typedef uint64_t ws__length;
+#endif
+
 /* A frame header (RFC 6455 5.2). */
 typedef struct ws_frame {
-    uint64_t size;      /* payload bytes, 0 .. 2^63 - 1 */
+    ws__length size;    /* payload bytes, 0 .. 2^63 - 1 */
     uint8_t fin;        /* 1: last frame of its message */
     uint8_t rsv;        /* reserved bits, RSV1 = 4, RSV2 = 2, RSV3 = 1 */
     uint8_t op;         /* 0..15 */
@@ -849,6 +883,8 @@ typedef struct ws_url {
    bad port (1..65535), control characters, spaces or non-ASCII, or a #fragment (RFC 6455
    3). */
 WS_API int ws_url_parse(const char *text, size_t n, ws_url *url);
+
+#ifndef WS_TINY
 
 #ifndef WS_NO_CLIENT
 
@@ -1515,6 +1551,127 @@ WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
 
 #endif /* WS_NO_SOCKETS */
 
+#else /* WS_TINY */
+
+/* ==== >>small ======================================================================= */
+
+/* With WS_TINY, before every include, ws.h is one small connection for firmware: some 6
+   KB of code for a client or a server, no malloc, no clock, no sockets. What stands from
+   here to the end of this section takes the place of >>api, >>tls and >>net; what is not
+   here does not exist and does not compile. Files that were built with WS_TINY and files
+   that were not do not link.
+
+   It keeps all the rules of RFC 6455, as the engine does: heads are strict, text is
+   UTF-8 up to the first bad byte, fragments are put together, pings are answered and
+   sent, closing has its codes and reasons, all has its deadline. The events are
+
+       OPEN (MESSAGE | PART | PING | PONG | WRITABLE)* CLOSE
+
+   PART: a message that is larger than the receive size comes in parts of that size.
+   Not here: redirects, proxies, retries, TLS, compression, HTTP but for refusals by
+   number, more than one subprotocol, sending before OPEN, words for errors in
+   ev.reason. */
+
+#define ws_client_new ws_client_new_tiny
+#define ws_server_new ws_server_new_tiny
+
+/* Settings. Zero it, then set what you care about: 0 always means the default. It is
+   copied, but headers and protocol must stay as they are. Times are milliseconds, at most
+   2^29, or WS_NEVER. */
+typedef struct ws_config {
+    void *memory;               /* WS_MEMORY_SIZE bytes, at any address */
+    size_t memory_size;
+    size_t memory_send;         /* part of it for output, bytes; 1/3 */
+    const struct ws_header *headers;    /* sent with our part of the opening handshake */
+    const char *protocol;       /* subprotocol: offered, then it must be agreed to; or
+                                   spoken by a server to clients that offer it */
+    /* Client: fills buf with n unpredictable bytes; returns 0, or anything else on
+       failure (WS_ERR_RANDOM). */
+    int (*random)(void *user, void *buf, size_t n);
+    void *random_user;
+    uint32_t max_message;       /* bytes, parts included, 1 MiB; larger: 1009 */
+    uint32_t handshake_timeout; /* until OPEN, 10000 */
+    uint32_t ping_interval;     /* a ping after so long without input, 20000 */
+    uint32_t ping_timeout;      /* dead when no input so long after it, 20000 */
+    uint32_t close_timeout;     /* for each step of closing, 5000 */
+} ws_config;
+
+/* Bytes for cfg.memory: messages of recv bytes in one piece, the peer's head of up to
+   recv + 130 bytes, and send bytes waiting to go out, 131 at least; our part of the
+   opening handshake must fit in these too. */
+#define WS_MEMORY_SIZE(recv, send) \
+    (((size_t)(recv) + (size_t)(send) + WS_MEMORY_OVERHEAD + 7) / 8 * 8)
+#define WS_MEMORY_OVERHEAD (64 + 24 + 14 * sizeof(void *) + 164)
+
+/* A client of "ws://host[:port]/path", a server end. NULL: no memory, or too little; then
+   ws_error(NULL) is WS_ERR_MEMORY. Other faults come as its CLOSE event: WS_ERR_URL,
+   WS_ERR_RANDOM, WS_ERR_ARGUMENT (headers, protocol), WS_ERR_MEMORY (our head does not
+   fit). */
+#ifndef WS_NO_CLIENT
+WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg);
+#endif
+#ifndef WS_NO_SERVER
+WS_API ws_conn *ws_server_new(const ws_config *cfg);
+#endif
+
+/* It is gone, and the block is yours again. */
+WS_API void ws_free(ws_conn *c);
+
+/* Takes up to n bytes from the peer, copied: how many it took, ws_feed_room at most. */
+WS_API size_t ws_feed(ws_conn *c, const void *data, size_t n);
+WS_API size_t ws_feed_room(const ws_conn *c);
+
+/* The peer's stream has ended. */
+WS_API void ws_feed_end(ws_conn *c);
+
+/* Pulls the next event: 1, or 0 when there is none now. ev.data is valid until the next
+   ws_next or ws_feed. What ws_tick made due happens here. While a pong, or our part of
+   closing, does not fit in the output, nothing more is read. */
+WS_API int ws_next(ws_conn *c, ws_event *ev);
+
+/* What waits to go to the peer, *n bytes, never NULL; n of them were written; 1 when all
+   was taken and the stream should be closed for good. */
+WS_API const void *ws_output(ws_conn *c, size_t *n);
+WS_API void ws_output_done(ws_conn *c, size_t n);
+WS_API int ws_finished(const ws_conn *c);
+
+/* Tells the time, in milliseconds of any steady clock; 32-bit counters may wrap. Before
+   ws_next, and when ws_timeout has passed: milliseconds, 0 if overdue, -1 for never. */
+WS_API void ws_tick(ws_conn *c, uint32_t now);
+WS_API int ws_timeout(const ws_conn *c);
+
+/* Queues a message, one frame of a message, a control frame of 0..125 bytes. 0, or
+   nothing was sent: WS_ERR_ARGUMENT (larger than the send size), WS_ERR_STATE (not open),
+   WS_ERR_BUSY (inside a message in parts), WS_ERR_BACKLOG (what waits must go first: a
+   WRITABLE event follows), WS_ERR_RANDOM (it has failed). ws_ping with data NULL sends a
+   payload of the library's own. */
+WS_API int ws_send(ws_conn *c, int op, const void *data, size_t n);
+WS_API int ws_send_text(ws_conn *c, const char *text);
+WS_API int ws_send_part(ws_conn *c, int op, const void *data, size_t n, int last);
+WS_API int ws_ping(ws_conn *c, const void *data, size_t n);
+WS_API int ws_pong(ws_conn *c, const void *data, size_t n);
+
+/* Starts the closing handshake after what is queued. code: as everywhere, 0: none.
+   reason: UTF-8 or NULL; it is left out where it does not fit. */
+WS_API int ws_close(ws_conn *c, int code, const char *reason);
+
+/* Ends it at once; CLOSE follows (1006). */
+WS_API void ws_drop(ws_conn *c);
+
+WS_API int ws_state(const ws_conn *c);              /* WS_STATE_ */
+WS_API int ws_done(const ws_conn *c);         /* 1 after CLOSE was pulled, and for NULL */
+WS_API int ws_error(const ws_conn *c);              /* 0 or the first WS_ERR_ */
+WS_API const char *ws_error_string(int error);      /* static */
+WS_API int ws_is_client(const ws_conn *c);
+WS_API const char *ws_protocol(const ws_conn *c);   /* agreed subprotocol, "" for none */
+
+/* From the OPEN event until the next pull, afterwards empty: a request's target without
+   its query; the value of the first header line of that name. */
+WS_API ws_str ws_path(const ws_conn *c);
+WS_API ws_str ws_header_value(const ws_conn *c, const char *name);
+
+#endif /* WS_TINY */
+
 #endif /* WS_H_INCLUDED */
 
 /* ==== Stop here if you only use the library ========================================= */
@@ -1831,9 +1988,10 @@ WS__PRIVATE size_t ws__quotient(size_t n, size_t by)
 
 WS__PRIVATE uint32_t ws__smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
-WS__PRIVATE uint64_t ws__get64(const uint8_t *p)
+/* 8 bytes, of which the value has the last 4 with WS_TINY. */
+WS__PRIVATE ws__length ws__get64(const uint8_t *p)
 {
-    uint64_t value = 0;
+    ws__length value = 0;
     int i;
 
     for (i = 0; i < 8; i++)
@@ -1847,7 +2005,7 @@ WS__PRIVATE void ws__put16(uint8_t *p, unsigned value)
     p[1] = (uint8_t)(value & 255);
 }
 
-WS__PRIVATE void ws__put64(uint8_t *p, uint64_t value)
+WS__PRIVATE void ws__put64(uint8_t *p, ws__length value)
 {
     int i;
 
@@ -1930,7 +2088,8 @@ WS__PRIVATE int ws__percent(ws_str str, size_t at)
 
 /* Undoes percent-encoding, and with plus that of '+'. What is none is a fault if strict,
    else it stays. Returns the bytes, or -1. */
-static ptrdiff_t ws__unescape(ws_str str, int plus, int strict, char *out, size_t room)
+WS__PRIVATE ptrdiff_t ws__unescape(ws_str str, int plus, int strict, char *out,
+                                   size_t room)
 {
     size_t i, n = 0;
 
@@ -1998,7 +2157,7 @@ WS__PRIVATE ws__text ws__text_in(char *buf, size_t n)
 static void ws__puts(ws__text *text, const char *s) { ws__put(text, s, strlen(s)); }
 
 /* In decimal. Small machines have no division. */
-static void ws__put_number(ws__text *text, uint64_t value)
+WS__PRIVATE void ws__put_number(ws__text *text, uint64_t value)
 {
     uint64_t powers[20] = { 1 };
     int n = 0;
@@ -2020,6 +2179,46 @@ WS__PRIVATE void ws__put_hex(ws__text *text, uint64_t value)
         shift -= 4;
     for (; shift >= 0; shift -= 4)
         ws__put(text, &"0123456789abcdef"[value >> shift & 15], 1);
+}
+
+/* ---- what errors say ---- */
+
+WS__PRIVATE const char *ws__error_text(int number)
+{
+#ifdef WS_NO_TEXT
+    (void)number;
+    return "";
+#else
+#define WS__ERROR_TEXT(name, tell, text) text "\0"
+    static const char texts[] = "\0" WS_ERRORS(WS__ERROR_TEXT) "unknown error";
+    const char *text = texts;
+    int i, last = number < 0 || number > WS__NUMBER_END ? WS__NUMBER_END : number;
+
+    for (i = 0; i < last; i++)
+        text += strlen(text) + 1;
+    return text;
+#endif
+}
+
+WS_API const char *ws_error_string(int error)
+{
+    if (error > 0 || error < -WS__NUMBER_END)
+        return ws__error_text(-1);
+    return ws__error_text(-error);
+}
+
+/* What the peer is told of an error; as a byte: an HTTP status, less 300, a close code,
+   less 1000. */
+#define WS__TOLD(tell) ((tell) >= 1000 ? (tell) - 1000 : (tell) ? (tell) - 300 : 0)
+static int ws__error_tell(int number)
+{
+#define WS__ERROR_TOLD(name, tell, text) WS__TOLD(tell),
+    static const uint8_t told[] = { 0, WS_ERRORS(WS__ERROR_TOLD) 0 };
+    int tell = told[number];
+
+    if (tell >= 100)
+        return tell + 300;
+    return tell ? tell + 1000 : 0;
 }
 
 /* ==== >>hash ======================================================================== */
@@ -2082,7 +2281,7 @@ WS_API void ws_sha1(const void *data, size_t n, uint8_t digest[20])
         memcpy(last, p, left);
     last[left] = 0x80;
     tail = left < 56 ? 64 : 128;
-    ws__put64(last + tail - 8, (uint64_t)n << 3);
+    ws__put64(last + tail - 8, (ws__length)n << 3);
     ws__sha1_block(h, last);
     if (tail == 128)
         ws__sha1_block(h, last + 64);
@@ -2431,6 +2630,18 @@ WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
      | Masking-key (continued)       |          Payload Data         |
      +-------------------------------- - - - - - - - - - - - - - - - + */
 
+/* Is a length of 8 bytes more than ws__length has bits for? */
+#ifdef WS_TINY
+#define WS__LENGTH_END 0xFFFFFFFFu
+WS__PRIVATE int ws__length_over(const uint8_t *p)
+{
+    return (ws__get16(p) | ws__get16(p + 2)) != 0;
+}
+#else
+#define WS__LENGTH_END ((ws__length)1 << 63)
+#define ws__length_over(p) 0
+#endif
+
 WS_API int ws_frame_decode(const void *data, size_t n, ws_frame *frame)
 {
     const uint8_t *p = (const uint8_t *)data;
@@ -2456,8 +2667,10 @@ WS_API int ws_frame_decode(const void *data, size_t n, ws_frame *frame)
         if (n < head)
             return 0;
         frame->size = ws__get64(p + 2);
-        if (frame->size >> 63)
+        if (p[2] >> 7)
             return WS_ERR_LENGTH_SIGN;
+        if (ws__length_over(p + 2))
+            return WS_ERR_MESSAGE_SIZE;
         if (frame->size < 65536)
             return WS_ERR_LENGTH;
     }
@@ -2476,7 +2689,7 @@ WS_API size_t ws_frame_encode(const ws_frame *frame, void *out)
     unsigned mask = frame->masked ? 128 : 0;
     size_t head = 2;
 
-    if (frame->size >> 63)
+    if (frame->size >= WS__LENGTH_END)
         return 0;
     p[0] = (uint8_t)((frame->fin ? 128 : 0) | (frame->rsv & 7) << 4 | (frame->op & 15));
     if (frame->size < 126) {
@@ -2720,6 +2933,8 @@ WS_API int ws_list_has(ws_str list, const char *token)
     }
     return 0;
 }
+
+#ifndef WS_TINY
 
 /* ---- bodies that come in (RFC 9112 6.3, 7.1) ---- */
 
@@ -2988,6 +3203,8 @@ WS__PRIVATE int ws__body_gather(ws__body body, char *p, size_t n, int join, size
     }
     return step < 0 || body.how == WS__BODY_DONE;
 }
+
+#endif /* WS_TINY */
 
 WS_API int ws_param_next(ws_str *params, ws_str *name, char *value, size_t n)
 {
@@ -3301,7 +3518,16 @@ static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standa
    may be, what text is, how closing goes, when a ping is due. Each of its rules stands
    here, once. The core calls leaves only: it has no memory, no queue, no words for errors
    and no clock. Who uses it gives it bytes and the time, and does what it answers. rules
-   are a ws_config with the defaults filled in. */
+   are a ws_config with the defaults filled in; WS__RULE: one that WS_TINY does not let
+   be set. */
+#ifdef WS_TINY
+#define WS__RULE(rules, name) ((void)(rules), WS__TINY_##name)
+#define WS__TINY_max_frame WS_NO_LIMIT
+#define WS__TINY_max_fragments 4096u
+#define WS__TINY_idle_timeout WS_NEVER
+#else
+#define WS__RULE(rules, name) ((rules)->name)
+#endif
 
 /* What a connection is doing.
 
@@ -3457,8 +3683,8 @@ WS__PRIVATE void ws__core_renew(ws__core *core, uint32_t now)
 
 /* The message that is coming in, and its frame. Zero it where none is. */
 typedef struct ws__reader {
-    uint64_t left;              /* bytes of the frame's payload still to come */
-    uint64_t size;              /* clear bytes of the message */
+    ws__length left;            /* bytes of the frame's payload still to come */
+    ws__length size;            /* clear bytes of the message */
     uint32_t frames;            /* of the message, from its last part on */
     uint32_t utf8;              /* state of its text */
     uint8_t key[4];             /* of the frame, turned so that key[0] is next */
@@ -3503,15 +3729,16 @@ static int ws__header_judge(const ws__core *core, int rsv, int unfinished,
 static int ws__limits_judge(const ws_config *rules, const ws__reader *reader,
                             const ws_frame *frame)
 {
-    uint32_t most = rules->max_message;
+    uint32_t largest = WS__RULE(rules, max_frame), most = rules->max_message;
+    uint32_t frames = WS__RULE(rules, max_fragments);
     int coded = frame->rsv || reader->coded;
 
-    if (rules->max_frame != WS_NO_LIMIT && frame->size > rules->max_frame)
+    if (largest != WS_NO_LIMIT && frame->size > largest)
         return WS_ERR_FRAME_SIZE;
     if (!coded && most != WS_NO_LIMIT &&
         (frame->size > most || reader->size > most - frame->size))
         return WS_ERR_MESSAGE_SIZE;
-    if (rules->max_fragments != WS_NO_LIMIT && reader->frames >= rules->max_fragments)
+    if (frames != WS_NO_LIMIT && reader->frames >= frames)
         return WS_ERR_FRAGMENTS;
     return 0;
 }
@@ -3579,7 +3806,7 @@ static int ws__core_clear(ws__reader *reader, const ws_config *rules, const uint
                                good);
 
     WS_ASSERT(reader->op && *good <= fits && fits <= n);
-    reader->size += *good;
+    reader->size += (ws__length)*good;
     return fault ? fault : fits < n ? WS_ERR_MESSAGE_SIZE : 0;
 }
 
@@ -3591,14 +3818,14 @@ static void ws__core_move(ws__reader *reader, uint8_t *to, const uint8_t *from, 
     size_t i;
 
     WS_ASSERT(reader->in_frame && n <= reader->left);
-    if (reader->masked)
-        ws_mask(to, from, n, reader->key, 0);
+    if (reader->masked || !WS__FAST)
+        ws_mask(to, from, n, reader->key, 0);       /* a key of zeros moves */
     else if (to != from && n)
         memmove(to, from, n);
     memcpy(key, reader->key, 4);
     for (i = 0; i < 4; i++)
         reader->key[i] = key[(i + n) & 3];
-    reader->left -= n;
+    reader->left -= (ws__length)n;
 }
 
 /* The same, and judges them: for messages that no extension decodes. */
@@ -3612,7 +3839,8 @@ static int ws__core_take(ws__reader *reader, const ws_config *rules, uint8_t *to
 
 /* A whole message in one frame of a size that was let through, unmasked in place. key:
    NULL for none. */
-static int ws__core_whole(int op, uint8_t *p, size_t n, const uint8_t *key, size_t *good)
+WS__PRIVATE int ws__core_whole(int op, uint8_t *p, size_t n, const uint8_t *key,
+                               size_t *good)
 {
     uint32_t utf8 = 0;
 
@@ -3716,6 +3944,30 @@ static int ws__core_close_got(ws__core *core, const uint8_t *p, size_t n)
 
 #define WS__REASON_MAX (WS__CONTROL_MAX - 2)
 
+/* The length of a reason cut to what a Close frame holds, between characters. */
+WS__PRIVATE size_t ws__reason_size(const char *reason)
+{
+    size_t n = reason ? strlen(reason) : 0;
+
+    if (n <= WS__REASON_MAX)
+        return n;
+    n = WS__REASON_MAX;
+    while (n && ((uint8_t)reason[n] & 0xC0) == 0x80)
+        n--;
+    return n;
+}
+
+/* May a Close frame of ours say this? 0, with *n bytes of the reason, or the fault. */
+static int ws__core_close_judge(int code, const char *reason, size_t *n)
+{
+    uint32_t state = 0;
+
+    *n = ws__reason_size(reason);
+    if (code ? !ws__code_valid(code) : *n > 0)
+        return WS_ERR_ARGUMENT;
+    return ws_utf8(&state, reason, *n) < *n || state ? WS_ERR_ARGUMENT : 0;
+}
+
 /* Writes the payload of a Close frame, of which the reason may be cut: its size. code 0:
    empty. */
 static size_t ws__core_close_lay(uint8_t to[WS__CONTROL_MAX], int code,
@@ -3761,7 +4013,7 @@ static int ws__core_answer(const ws__core *core, int op)
 
 /* All is said: does it wait for the peer to end TCP? A client for the server (7.1.1), and
    a server that found a fault, so that its Close frame arrives. */
-static int ws__core_awaits_end(const ws__core *core)
+WS__PRIVATE int ws__core_awaits_end(const ws__core *core)
 {
     if (core->phase != WS__PHASE_ENDING || !(core->is & WS__CLOSE_LEFT))
         return 0;
@@ -3782,7 +4034,7 @@ static int ws__core_clean(const ws__core *core)
 
 /* The header of a frame of n bytes (5.2); op may have WS__UNFINISHED. A client's are
    masked, each with a key of its own, which the caller draws. */
-static void ws__core_frame(const ws__core *core, ws_frame *frame, int op, uint64_t n)
+static void ws__core_frame(const ws__core *core, ws_frame *frame, int op, ws__length n)
 {
     memset(frame, 0, sizeof *frame);
     frame->fin = !(op & WS__UNFINISHED);
@@ -3878,7 +4130,7 @@ static int ws__core_time(const ws__core *core)
 static int ws__core_next(const ws__core *core, const ws_config *rules, uint32_t now,
                          uint32_t *due)
 {
-    uint32_t idle = ws__after(now, core->spoke, rules->idle_timeout), ping;
+    uint32_t idle = ws__after(now, core->spoke, WS__RULE(rules, idle_timeout)), ping;
 
     switch (ws__core_time(core)) {
     case WS__TIME_LIMIT:
@@ -3958,9 +4210,10 @@ static void ws__core_ping_lay(uint8_t *to, uint32_t now)
 }
 
 /* It was sent. */
-static void ws__core_ping_sent(ws__core *core) { core->is |= WS__RTT_ASKED; }
+WS__PRIVATE void ws__core_ping_sent(ws__core *core) { core->is |= WS__RTT_ASKED; }
 
-static void ws__core_pong_got(ws__core *core, uint32_t now, const uint8_t *p, size_t n)
+WS__PRIVATE void ws__core_pong_got(ws__core *core, uint32_t now, const uint8_t *p,
+                                   size_t n)
 {
     uint32_t ms;
 
@@ -4146,6 +4399,15 @@ WS__APART int ws__request_judge(const ws__request *request, int *hint)
     return request->body ? WS_ERR_BODY : 0;
 }
 
+/* The lines of a refusal behind its status; one with 426 says what we speak (4.4). */
+static void ws__core_refusal_put(ws__text *text, int status)
+{
+    ws__puts(text, "\r\nConnection: close");
+    if (status == 426)
+        ws__puts(text, ", Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13");
+    ws__puts(text, "\r\n");
+}
+
 /* The answer that opens the connection (4.2.2), but for what was agreed. */
 static void ws__core_answer_put(ws__text *text, ws_str key)
 {
@@ -4162,12 +4424,12 @@ static void ws__core_answer_put(ws__text *text, ws_str key)
 #ifndef WS_NO_CLIENT
 
 /* The lines of a request that ask for the upgrade (4.1), but for what is offered. */
-static void ws__core_upgrade_put(ws__text *text, const char *key, int version)
+static void ws__core_upgrade_put(ws__text *text, const char *key, const char *version)
 {
     ws__puts(text, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ");
     ws__puts(text, key);
     ws__puts(text, "\r\nSec-WebSocket-Version: ");
-    ws__put_number(text, (uint64_t)version);
+    ws__puts(text, version);
     ws__puts(text, "\r\n");
 }
 
@@ -4237,6 +4499,8 @@ static int ws__answer_judge(const ws__answer *answer, int needs, int *hint)
 }
 
 #endif /* WS_NO_CLIENT */
+
+#ifndef WS_TINY
 
 /* ==== >>seams (private) ============================================================= */
 
@@ -4750,30 +5014,6 @@ static inline ws__mark *ws__mark_at(const ws__tx *tx, uint32_t i)
 }
 
 #define WS__DATA(block) ((uint8_t *)(uintptr_t)((block) + 1))
-
-static const char *ws__error_text(int number)
-{
-#ifdef WS_NO_TEXT
-    (void)number;
-    return "";
-#else
-#define WS__ERROR_TEXT(name, tell, text) text "\0"
-    static const char texts[] = "\0" WS_ERRORS(WS__ERROR_TEXT) "unknown error";
-    const char *text = texts;
-    int i, last = number < 0 || number > WS__NUMBER_END ? WS__NUMBER_END : number;
-
-    for (i = 0; i < last; i++)
-        text += strlen(text) + 1;
-    return text;
-#endif
-}
-
-static int ws__error_tell(int number)
-{
-#define WS__ERROR_TELL(name, tell, text) tell,
-    static const short tells[] = { 0, WS_ERRORS(WS__ERROR_TELL) 0 };
-    return tells[number];
-}
 
 /* ---- memory ---- */
 
@@ -7049,10 +7289,7 @@ static void ws__put_status(ws__text *text, int status)
     ws__put_number(text, (uint64_t)status);
     ws__puts(text, " ");
     ws__puts(text, ws__status_text(status));
-    ws__puts(text, "\r\nConnection: close");
-    if (status == 426)
-        ws__puts(text, ", Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13");
-    ws__puts(text, "\r\n");
+    ws__core_refusal_put(text, status);
 }
 
 /* Queues an HTTP answer that ends the connection. */
@@ -7590,7 +7827,7 @@ static void ws__put_upgrade(ws_conn *conn, ws__text *text, const char *key)
 {
     const ws_config *set = &conn->cfg->set;
 
-    ws__core_upgrade_put(text, key, ws_version(conn));
+    ws__core_upgrade_put(text, key, ws_version(conn) == 8 ? "8" : "13");
     ws__put_protocols(text, conn->cfg);
     ws__put_offers(text, conn->cfg);
     if (!set->origin || ws__has_own(ws__client_of(conn), "Origin"))
@@ -9354,19 +9591,6 @@ WS_API int ws_pong(ws_conn *conn, const void *data, size_t n)
     return ws__control_send(conn, WS_OP_PONG, data, n);
 }
 
-/* The length of a reason cut to what a Close frame holds, between characters. */
-static size_t ws__reason_size(const char *reason)
-{
-    size_t n = reason ? strlen(reason) : 0;
-
-    if (n <= WS__REASON_MAX)
-        return n;
-    n = WS__REASON_MAX;
-    while (n && ((uint8_t)reason[n] & 0xC0) == 0x80)
-        n--;
-    return n;
-}
-
 static int ws__has_last_words(const ws_conn *conn)
 {
     return conn->core.is & WS__CLOSE_SENT || conn->life & WS__ANSWERED;
@@ -9401,14 +9625,11 @@ static int ws__stop_trying(ws_conn *conn)
 
 WS_API int ws_close(ws_conn *conn, int code, const char *reason)
 {
-    uint32_t state = 0;
-    size_t n = ws__reason_size(reason);
+    size_t n;
     int r;
 
     ws__sane(conn);
-    if (!conn || (code && !ws__code_valid(code)) || (!code && n))
-        return WS_ERR_ARGUMENT;
-    if (n && (ws_utf8(&state, reason, n) < n || state))
+    if (!conn || ws__core_close_judge(code, reason, &n))
         return WS_ERR_ARGUMENT;
     if (ws__stop_trying(conn))
         return 0;
@@ -9646,13 +9867,6 @@ WS_API const char *ws_error_text(const ws_conn *conn)
     return conn->core.error && conn->note && *conn->note &&
         !(conn->core.is & WS__CLOSE_GOT)
          ? conn->note : ws__error_text(conn->core.error);
-}
-
-WS_API const char *ws_error_string(int error)
-{
-    if (error > 0 || error < -WS__NUMBER_END)
-        return ws__error_text(-1);
-    return ws__error_text(-error);
 }
 
 WS_API int ws_is_client(const ws_conn *conn)
@@ -19006,6 +19220,968 @@ WS_API size_t ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
 }
 
 #endif /* WS_USE_MBEDTLS */
+
+#else /* WS_TINY */
+
+/* ==== >>tiny (private) ============================================================== */
+
+/* WS_TINY: a connection that has nothing but its block. All rules of RFC 6455 are the
+   core's; here are the buffers, and who calls the core when.
+
+   The block: the connection, room for input, room for output.
+
+       input    [0, message)  the message that is put together; or a head that is shown
+                [from, to)    bytes that were not looked at; message < from once there is
+                              a message, so that a NUL fits behind it
+       output   [sent, queued)
+
+   Of the input's room WS__TINY_ASIDE is kept for control frames amid a message; of the
+   output's, behind what the application may fill, WS__TINY_HEAD for the header of a frame
+   and WS__TINY_CLOSE for a Close frame of ours with its code. */
+
+#define WS__TINY_ASIDE 132      /* a control frame, masked, and a NUL */
+#define WS__TINY_HEAD 14
+#define WS__TINY_CLOSE 8
+#define WS__TINY_SEND_MIN 131
+
+/* Bits of ws_conn.is. */
+enum {
+    WS__TICKED = 1 << 0,        /* the time was told once */
+    WS__HELD = 1 << 1,          /* the last event shows [0, message) */
+    WS__HEAD_HELD = 1 << 2,     /* and that is a head */
+    WS__BEGUN = 1 << 3,         /* a part of the message was given */
+    WS__REFUSED = 1 << 4,       /* WRITABLE is owed */
+    WS__INPUT_END = 1 << 5,
+    WS__CLOSE_TOLD = 1 << 6,
+    WS__CHOSEN = 1 << 7         /* the subprotocol was agreed */
+};
+
+struct ws_conn {
+    ws__core core;
+    union {
+        ws__reader reader;
+        char key[25];           /* of a client's request, until the answer has come */
+    } in;
+    uint32_t now;
+    size_t message, from, to;
+    size_t sent, queued;
+    uint8_t is;
+    ws_config set;              /* with defaults; memory is the output, memory_size and
+                                   memory_send are the rooms for input and for output that
+                                   the application may fill */
+};
+
+typedef char ws__tiny_fits[sizeof(ws_conn) + 7 + WS__TINY_ASIDE + WS__TINY_HEAD +
+                           WS__TINY_CLOSE <= WS_MEMORY_OVERHEAD ? 1 : -1];
+
+static uint8_t *ws__tiny_input(const ws_conn *conn)
+{
+    return (uint8_t *)(uintptr_t)(conn + 1);
+}
+
+static uint8_t *ws__tiny_output(const ws_conn *conn)
+{
+    return (uint8_t *)conn->set.memory;
+}
+
+static size_t ws__tiny_unsent(const ws_conn *conn) { return conn->queued - conn->sent; }
+
+static void ws__tiny_sane(const ws_conn *conn)
+{
+    if (!conn)
+        return;
+    WS_ASSERT(conn->from <= conn->to && conn->to <= conn->set.memory_size);
+    WS_ASSERT(conn->message <= conn->set.memory_size - WS__TINY_ASIDE ||
+              conn->is & WS__HEAD_HELD);
+    WS_ASSERT(!conn->message || conn->message <= conn->from);
+    WS_ASSERT(conn->sent <= conn->queued);
+    WS_ASSERT(conn->queued <= conn->set.memory_send + WS__TINY_HEAD + WS__TINY_CLOSE);
+}
+
+/* ---- output ---- */
+
+/* Does a frame of n bytes fit in what the application may fill? */
+static int ws__tiny_fits_out(const ws_conn *conn, size_t n)
+{
+    return ws__tiny_unsent(conn) + n <= conn->set.memory_send;
+}
+
+/* What waits moves to the front of its room: the place behind it. */
+static uint8_t *ws__tiny_end(ws_conn *conn)
+{
+    uint8_t *output = ws__tiny_output(conn);
+
+    conn->queued -= conn->sent;
+    memmove(output, output + conn->sent, conn->queued);
+    conn->sent = 0;
+    return output + conn->queued;
+}
+
+/* Queues a frame that fits; op may have WS__UNFINISHED. */
+static int ws__tiny_frame(ws_conn *conn, int op, const void *data, size_t n)
+{
+    uint8_t *at = ws__tiny_end(conn);
+    ws_frame frame;
+    size_t head;
+
+    ws__core_frame(&conn->core, &frame, op, (ws__length)n);
+    if (frame.masked &&
+        (!conn->set.random || (conn->set.random)(conn->set.random_user, frame.key, 4)))
+        return WS_ERR_RANDOM;
+    head = ws_frame_encode(&frame, at);
+    ws_mask(at + head, data, n, frame.key, 0);
+    conn->queued += head + n;
+    return 0;
+}
+
+static void ws__tiny_wait(ws_conn *conn)
+{
+    ws__core_wait(&conn->core, conn->now, conn->set.close_timeout);
+}
+
+/* Output was taken: was our Close frame in it? */
+static void ws__tiny_drained(ws_conn *conn)
+{
+    if (!ws__tiny_unsent(conn) && ws__core_close_left(&conn->core))
+        ws__tiny_wait(conn);
+}
+
+static int ws__tiny_close(ws_conn *conn, int code, const char *reason, size_t n)
+{
+    uint8_t body[WS__CONTROL_MAX];
+    int fault;
+
+    if (conn->core.is & WS__CLOSE_SENT)
+        return 0;
+    if (!ws__tiny_fits_out(conn, n + 2))
+        n = 0;
+    fault = ws__tiny_frame(conn, WS_OP_CLOSE, body,
+                           ws__core_close_lay(body, code, reason, n));
+    if (!fault)
+        ws__core_close_sent(&conn->core);
+    ws__tiny_wait(conn);
+    return fault;
+}
+
+#ifndef WS_NO_SERVER
+
+/* Refuses a request. */
+static void ws__tiny_refuse(ws_conn *conn, int status)
+{
+    ws__text text = ws__text_in((char *)ws__tiny_end(conn), conn->set.memory_send);
+    char number[3] = { '0', '0', '0' };
+    int left = status;
+
+    for (; left >= 100; left -= 100)
+        number[0]++;
+    for (; left >= 10; left -= 10)
+        number[1]++;
+    number[2] = (char)(number[2] + left);
+    ws__puts(&text, "HTTP/1.1 ");
+    ws__put(&text, number, 3);
+    ws__core_refusal_put(&text, status);
+    ws__puts(&text, "\r\n");
+    conn->queued = (size_t)((uint8_t *)text.at - ws__tiny_output(conn));
+}
+
+#endif
+
+/* The one way into failure, as ws__fail_with of the engine. */
+static void ws__tiny_fail(ws_conn *conn, int error)
+{
+    int tell = ws__error_tell(-error), phase = WS__PHASE_ENDING;
+
+    if (ws__phase_has(&conn->core, WS__ENDS) &&
+        (conn->core.error || ws__core_clean(&conn->core))) {
+        ws__enter(&conn->core, WS__PHASE_ENDED);
+        return;
+    }
+    ws__core_fail(&conn->core, error, tell >= 1000 ? tell : WS_CLOSE_ABNORMAL);
+    if (tell >= 1000 && conn->core.phase == WS__PHASE_FRAMES) {
+        if (!(conn->core.is & WS__CLOSE_GOT))
+            ws__tiny_close(conn, tell, NULL, 0);
+#ifndef WS_NO_SERVER
+    } else if (tell >= 400 && tell < 600 && !WS__IS_CLIENT(&conn->core) &&
+               ws__phase_has(&conn->core, WS__OPENS)) {
+        ws__tiny_refuse(conn, tell);
+#endif
+    } else {
+        conn->queued = conn->sent;
+        phase = WS__PHASE_ENDED;
+    }
+    ws__enter(&conn->core, phase);
+    ws__tiny_wait(conn);
+    ws__tiny_drained(conn);
+}
+
+/* ---- opening ---- */
+
+/* A header line of the application: 0, or WS_ERR_ARGUMENT. */
+static int ws__tiny_put_line(ws__text *text, const char *name, const char *value)
+{
+    const char *at;
+
+    for (at = name; ws__is_token(*at); at++) {}
+    if (at == name || *at || !value)
+        return WS_ERR_ARGUMENT;
+    for (at = value; ws__is_text(*at) || *at == '\t'; at++) {}
+    if (*at)
+        return WS_ERR_ARGUMENT;
+    ws__puts(text, name);
+    ws__puts(text, ": ");
+    ws__puts(text, value);
+    ws__puts(text, "\r\n");
+    return 0;
+}
+
+/* The end of our head: the application's lines, the subprotocol, if it is to be named. It
+   is queued, or it was a fault. */
+static int ws__tiny_put_end(ws_conn *conn, ws__text *text, int named)
+{
+    const ws_header *header = conn->set.headers;
+    int fault = 0;
+
+    if (named)
+        fault = ws__tiny_put_line(text, "Sec-WebSocket-Protocol", conn->set.protocol);
+    for (; !fault && header && header->name; header++)
+        fault = ws__tiny_put_line(text, header->name, header->value);
+    ws__puts(text, "\r\n");
+    if (fault)
+        return fault;
+    conn->queued = (size_t)((uint8_t *)text->at - ws__tiny_output(conn));
+    return text->cut ? WS_ERR_MEMORY : 0;
+}
+
+static ws__text ws__tiny_text(ws_conn *conn)
+{
+    return ws__text_in((char *)ws__tiny_output(conn), conn->set.memory_send + 1);
+}
+
+/* Is the value the subprotocol of the configuration? */
+static int ws__tiny_speaks(const ws_conn *conn, ws_str value)
+{
+    const char *protocol = conn->set.protocol;
+
+    return protocol && strlen(protocol) == value.size &&
+           !memcmp(protocol, value.data, value.size);
+}
+
+#ifndef WS_NO_CLIENT
+
+/* Splits "ws://host:port/path": 0, or WS_ERR_URL. */
+static int ws__tiny_url(ws_str url, ws_str *host, ws_str *target)
+{
+    size_t i;
+
+    if (url.size < 6 || !ws_str_is(ws__str(url.data, 5), "ws://"))
+        return WS_ERR_URL;
+    for (i = 5; i < url.size && url.data[i] != '/' && url.data[i] != '?'; i++)
+        if (url.data[i] == '@')
+            return WS_ERR_URL;
+    *host = ws__str(url.data + 5, i - 5);
+    *target = ws__str(url.data + i, url.size - i);
+    for (i = 5; i < url.size; i++)
+        if (url.data[i] < 0x21 || url.data[i] > 0x7E || url.data[i] == '#')
+            return WS_ERR_URL;
+    return host->size ? 0 : WS_ERR_URL;
+}
+
+/* Draws the key and queues the request. */
+static int ws__tiny_request(ws_conn *conn, const char *url)
+{
+    ws__text text = ws__tiny_text(conn);
+    uint8_t nonce[16];
+    ws_str host, target;
+
+    if (ws__tiny_url(ws__cstr(url), &host, &target))
+        return WS_ERR_URL;
+    if (!conn->set.random ||
+        (conn->set.random)(conn->set.random_user, nonce, sizeof nonce))
+        return WS_ERR_RANDOM;
+    ws_base64_encode(nonce, sizeof nonce, conn->in.key);
+    ws__puts(&text, "GET ");
+    if (!target.size || target.data[0] != '/')
+        ws__puts(&text, "/");
+    ws__put(&text, target.data, target.size);
+    ws__puts(&text, " HTTP/1.1\r\nHost: ");
+    ws__put(&text, host.data, host.size);
+    ws__puts(&text, "\r\n");
+    ws__core_upgrade_put(&text, conn->in.key, "13");
+    return ws__tiny_put_end(conn, &text, conn->set.protocol != NULL);
+}
+
+/* Judges the answer: 0, or the fault; 1: an interim one. */
+static int ws__tiny_answer(ws_conn *conn, ws_str head)
+{
+    ws_str version, value;
+    int status = 0, hint = WS__HINT_NONE, what, fault;
+    ws__answer answer;
+    char accept[29];
+    size_t pos = 0;
+
+    fault = ws_head_answer(head, &version, &status, &value);
+    if (fault)
+        return fault;
+    if (status < 200 && status != 101)
+        return 1;
+    ws_accept_key(conn->in.key, accept);
+    memset(&answer, 0, sizeof answer);
+    fault = ws__answer_opens(status, version, &hint);
+    while (!fault && (what = ws__answer_read(&answer, head, &pos, accept, &value)) != 0) {
+        int speaks = ws__tiny_speaks(conn, value);
+        fault = WS_ERR_EXTENSION;
+        if (what == WS__ANSWER_PROTOCOL)
+            fault = ws__answer_protocol_judge(&answer, speaks);
+    }
+    if (!fault)
+        fault = ws__answer_judge(&answer, conn->set.protocol != NULL, &hint);
+    if (answer.protocols)
+        conn->is |= WS__CHOSEN;
+    return fault;
+}
+
+#endif
+
+#ifndef WS_NO_SERVER
+
+/* A page's requests come from the host that it asks. */
+static int ws__tiny_same_origin(const ws__request *request)
+{
+    ws_str origin = request->origin;
+    size_t host = ws__find(origin, 0, ':') + 3;
+
+    if (!request->origins)
+        return 1;
+    return host < origin.size &&
+           ws__same_text(ws__str(origin.data + host, origin.size - host), request->host);
+}
+
+/* Does the client offer our subprotocol? */
+static int ws__tiny_offered(const ws_conn *conn, ws_str head)
+{
+    ws_str name, value, item;
+    size_t pos = 0;
+
+    while (ws_head_field(head, &pos, &name, &value))
+        if (ws_str_is(name, "Sec-WebSocket-Protocol"))
+            while (ws_list_next(&value, &item))
+                if (ws__tiny_speaks(conn, item))
+                    return 1;
+    return 0;
+}
+
+/* Judges a request and queues the answer: 0, or the fault. */
+static int ws__tiny_asked(ws_conn *conn, ws_str head)
+{
+    ws__text text = ws__tiny_text(conn);
+    ws__request request;
+    int hint = WS__HINT_NONE, fault = ws__request_read(&request, head);
+
+    if (!fault)
+        fault = ws__request_judge(&request, &hint);
+    if (!fault && !ws__tiny_same_origin(&request))
+        fault = WS_ERR_ORIGIN;
+    if (fault)
+        return fault;
+    if (ws__tiny_offered(conn, head))
+        conn->is |= WS__CHOSEN;
+    ws__core_answer_put(&text, request.key);
+    ws__puts(&text, "\r\n");
+    return ws__tiny_put_end(conn, &text, conn->is & WS__CHOSEN);
+}
+
+#endif
+
+static int ws__tiny_event(ws_conn *conn, ws_event *ev, int type, const void *data,
+                          size_t n)
+{
+    memset(ev, 0, sizeof *ev);
+    ev->type = type;
+    ev->conn = conn;
+    ev->data = n ? data : "";
+    ev->size = n;
+    ev->reason = "";
+    return 1;
+}
+
+/* One step over the opening handshake: 1 with its event, 0: more must come, or it has
+   failed, -1: go on. */
+static int ws__tiny_shake(ws_conn *conn, ws_event *ev)
+{
+    uint8_t *input = ws__tiny_input(conn);
+    size_t have = conn->to - conn->from;
+    ws_head scan;
+    int size, fault = 0;
+
+    memmove(input, input + conn->from, have);
+    conn->from = 0;
+    conn->to = have;
+    if (!WS__IS_CLIENT(&conn->core) && have && *input == '\r') {
+        if (have == 1)                              /* an empty line before a request */
+            return 0;
+        conn->from = input[1] == '\n' ? 2 : 0;
+        if (conn->from)
+            return -1;
+    }
+    memset(&scan, 0, sizeof scan);
+    size = ws_head_scan(&scan, input, have);
+    if (!size && have + 1 < conn->set.memory_size)
+        return 0;
+    if (!size)
+        size = WS_ERR_HEAD_SIZE;
+    if (size < 0)
+        fault = size;
+    else
+        conn->from = (size_t)size;
+#ifndef WS_NO_CLIENT
+    if (!fault && WS__IS_CLIENT(&conn->core))
+        fault = ws__tiny_answer(conn, ws__str((char *)input, (size_t)size));
+#endif
+#ifndef WS_NO_SERVER
+    if (!fault && !WS__IS_CLIENT(&conn->core))
+        fault = ws__tiny_asked(conn, ws__str((char *)input, (size_t)size));
+#endif
+    if (fault > 0)
+        return -1;
+    if (fault) {
+        ws__tiny_fail(conn, fault);
+        return 0;
+    }
+    memset(&conn->in, 0, sizeof conn->in);
+    ws__enter(&conn->core, WS__PHASE_FRAMES);
+    ws__core_begins(&conn->core, conn->now);
+    conn->message = (size_t)size;
+    conn->is |= WS__HELD | WS__HEAD_HELD;
+    return ws__tiny_event(conn, ev, WS_EV_OPEN, NULL, 0);
+}
+
+/* ---- frames in ---- */
+
+/* Shows [0, message). */
+static int ws__tiny_show(ws_conn *conn, ws_event *ev, int last)
+{
+    ws__reader *reader = &conn->in.reader;
+    int first = !(conn->is & WS__BEGUN);
+    uint8_t *input = ws__tiny_input(conn);
+
+    conn->is |= WS__HELD | WS__BEGUN;
+    ws__tiny_event(conn, ev, first && last ? WS_EV_MESSAGE : WS_EV_PART, input,
+                   conn->message);
+    input[conn->message] = 0;
+    ev->op = reader->op;
+    ev->first = first;
+    ev->last = last;
+    if (last)
+        conn->is &= (uint8_t)~WS__BEGUN;
+    ws__core_given(reader, conn->message, last);
+    return 1;
+}
+
+/* Inside a data frame: moves what came to the message. */
+static int ws__tiny_payload(ws_conn *conn, ws_event *ev)
+{
+    ws__reader *reader = &conn->in.reader;
+    uint8_t *input = ws__tiny_input(conn);
+    size_t part = conn->to - conn->from, good;
+    size_t room = conn->set.memory_size - WS__TINY_ASIDE - conn->message;
+    int fault;
+
+    if (part > reader->left)
+        part = (size_t)reader->left;
+    if (!part && reader->left)
+        return 0;
+    if (part && !room)
+        return ws__tiny_show(conn, ev, 0);
+    if (part > room)
+        part = room;
+    fault = ws__core_take(reader, &conn->set, input + conn->message, input + conn->from,
+                          part, &good);
+    conn->from += part;
+    conn->message += part;
+    if (fault) {
+        ws__tiny_fail(conn, fault);
+        return 0;
+    }
+    if (reader->left || !reader->fin)
+        return -1;
+    return ws__tiny_show(conn, ev, 1);
+}
+
+/* The peer's Close frame was read: p, n bytes. Its reason is kept for CLOSE. */
+static int ws__tiny_close_got(ws_conn *conn, int answer, uint8_t *p, size_t n)
+{
+    uint8_t *reason = ws__tiny_input(conn);
+    int fault = ws__core_close_got(&conn->core, p, n);
+
+    if (fault)
+        return fault;
+    if (answer) {
+        fault = ws__tiny_frame(conn, WS_OP_CLOSE, p, n);
+        if (fault)
+            return fault;
+        ws__core_close_sent(&conn->core);
+    }
+    conn->message = 0;
+    if (n > 2)
+        memmove(reason, p + 2, n - 1);
+    else
+        *reason = 0;
+    ws__enter(&conn->core, WS__PHASE_ENDING);
+    ws__tiny_wait(conn);
+    ws__tiny_drained(conn);
+    return 0;
+}
+
+/* A whole control frame, whose header has head bytes. It waits while its answer has no
+   room, but for a peer that has ended its stream. */
+static int ws__tiny_control(ws_conn *conn, ws_event *ev, const ws_frame *frame,
+                            size_t head)
+{
+    uint8_t *p = ws__tiny_input(conn) + conn->from;
+    size_t n = (size_t)frame->size;
+    int answer = ws__core_answer(&conn->core, frame->op), fault = 0;
+
+    if (answer && !ws__tiny_fits_out(conn, n)) {
+        if (!(conn->is & WS__INPUT_END))
+            return 0;
+        answer = 0;
+    }
+    conn->from += head + n;
+    ws_mask(p, p + head, n, frame->key, 0);     /* in front, so that a NUL fits behind */
+    p[n] = 0;
+    if (frame->op == WS_OP_CLOSE)
+        fault = ws__tiny_close_got(conn, answer, p, n);
+    else if (answer)
+        fault = ws__tiny_frame(conn, answer, p, n);
+    if (fault)
+        ws__tiny_fail(conn, fault);
+    if (fault || frame->op == WS_OP_CLOSE)
+        return 0;
+    return ws__tiny_event(conn, ev, frame->op == WS_OP_PING ? WS_EV_PING : WS_EV_PONG, p,
+                          n);
+}
+
+/* One step over frames; returns as ws__tiny_shake. */
+static int ws__tiny_step(ws_conn *conn, ws_event *ev)
+{
+    ws__reader *reader = &conn->in.reader;
+    size_t have = conn->to - conn->from;
+    ws_frame frame;
+    int head;
+
+    if (reader->in_frame)
+        return ws__tiny_payload(conn, ev);
+    head = ws__core_see(&conn->core, &conn->set, reader, 0,
+                        ws__tiny_input(conn) + conn->from, have, &frame);
+    if (head < 0)
+        ws__tiny_fail(conn, head);
+    if (head <= 0)
+        return 0;
+    if (frame.op < 8) {
+        ws__core_begin(reader, &frame);
+        conn->from += (size_t)head;
+        return -1;
+    }
+    if (have - (size_t)head < frame.size)
+        return 0;
+    return ws__tiny_control(conn, ev, &frame, (size_t)head);
+}
+
+/* ---- what else is to be told ---- */
+
+static int ws__tiny_close_event(ws_conn *conn, ws_event *ev)
+{
+    ws__enter(&conn->core, WS__PHASE_ENDED);
+    conn->is |= WS__CLOSE_TOLD;
+    ws__tiny_event(conn, ev, WS_EV_CLOSE, NULL, 0);
+    ev->code = conn->core.code;
+    ev->error = -(int)conn->core.error;
+    ev->clean = ws__core_clean(&conn->core);
+    if (conn->core.is & WS__CLOSE_GOT)
+        ev->reason = (const char *)ws__tiny_input(conn);
+    return 1;
+}
+
+/* When the input gives nothing more. */
+static int ws__tiny_late(ws_conn *conn, ws_event *ev)
+{
+    if (conn->is & WS__CLOSE_TOLD)
+        return 0;
+    if (conn->is & WS__INPUT_END && ws__phase_has(&conn->core, WS__KEEPS))
+        ws__tiny_fail(conn, WS_ERR_EOF);
+    if (conn->is & WS__REFUSED && conn->core.phase == WS__PHASE_FRAMES &&
+        ws__tiny_unsent(conn) <= conn->set.memory_send / 4) {
+        conn->is &= (uint8_t)~WS__REFUSED;
+        return ws__tiny_event(conn, ev, WS_EV_WRITABLE, NULL, 0);
+    }
+    if (conn->core.phase == WS__PHASE_ENDED ||
+        (conn->core.phase == WS__PHASE_ENDING && !ws__tiny_unsent(conn)))
+        return ws__tiny_close_event(conn, ev);
+    return 0;
+}
+
+/* Does what is due, after all input was looked at. */
+static void ws__tiny_judge(ws_conn *conn)
+{
+    int due;
+
+    if (conn->core.phase == WS__PHASE_ENDED)
+        return;
+    due = ws__core_tick(&conn->core, &conn->set, conn->now);
+    if (due == WS_ERR_CLOSE_TIMEOUT)
+        conn->queued = conn->sent;
+    if (due < 0)
+        ws__tiny_fail(conn, due);
+    else if (due && ws__tiny_fits_out(conn, 4))
+        ws_ping(conn, NULL, 0);
+}
+
+/* What the last event showed is no longer shown. */
+static void ws__tiny_release(ws_conn *conn)
+{
+    if (conn->is & WS__HELD)
+        conn->message = 0;
+    conn->is &= (uint8_t)~(WS__HELD | WS__HEAD_HELD);
+}
+
+/* ---- public ---- */
+
+static ws_conn *ws__tiny_new(const ws_config *cfg, int client)
+{
+    size_t skip, send, rest;
+    uint8_t *at;
+    ws_conn *conn;
+
+    if (!cfg || !cfg->memory || cfg->memory_size < WS_MEMORY_OVERHEAD)
+        return NULL;
+    skip = (size_t)(0 - (uintptr_t)cfg->memory) & 7;
+    rest = cfg->memory_size - WS_MEMORY_OVERHEAD;
+    send = cfg->memory_send;
+    if (!cfg->memory_send)
+        while (3 * (send + 8) <= rest)
+            send += 8;
+    if (send < WS__TINY_SEND_MIN || send > rest)
+        return NULL;
+    at = (uint8_t *)cfg->memory + skip;
+    conn = (ws_conn *)(void *)at;
+    memset(conn, 0, sizeof *conn);
+    conn->set = *cfg;
+    conn->set.memory_size = rest - send + WS__TINY_ASIDE;
+    conn->set.memory_send = send;
+    conn->set.memory = ws__tiny_input(conn) + conn->set.memory_size;
+    if (!conn->set.max_message)
+        conn->set.max_message = 1048576;
+    if (!conn->set.handshake_timeout)
+        conn->set.handshake_timeout = 10000;
+    if (!conn->set.ping_interval)
+        conn->set.ping_interval = 20000;
+    if (!conn->set.ping_timeout)
+        conn->set.ping_timeout = 20000;
+    if (!conn->set.close_timeout)
+        conn->set.close_timeout = 5000;
+    conn->core.is = client ? WS__CLIENT : 0;
+    ws__core_wait(&conn->core, 0, conn->set.handshake_timeout);
+    return conn;
+}
+
+#ifndef WS_NO_CLIENT
+WS_API ws_conn *ws_client_new(const char *url, const ws_config *cfg)
+{
+    ws_conn *conn = ws__tiny_new(cfg, 1);
+    int fault = conn ? ws__tiny_request(conn, url) : 0;
+
+    if (fault)
+        ws__tiny_fail(conn, fault);
+    return conn;
+}
+#endif
+
+#ifndef WS_NO_SERVER
+WS_API ws_conn *ws_server_new(const ws_config *cfg) { return ws__tiny_new(cfg, 0); }
+#endif
+
+WS_API void ws_free(ws_conn *conn) { ws__tiny_sane(conn); }
+
+WS_API size_t ws_feed_room(const ws_conn *conn)
+{
+    size_t used;
+
+    ws__tiny_sane(conn);
+    if (!conn || conn->is & WS__INPUT_END || !ws__phase_has(&conn->core, WS__KEEPS))
+        return 0;
+    used = conn->to - conn->from + 1;
+    if (!(conn->is & WS__HELD))
+        used += conn->message;
+    return conn->set.memory_size - used;
+}
+
+WS_API size_t ws_feed(ws_conn *conn, const void *data, size_t n)
+{
+    size_t room = ws_feed_room(conn), front;
+    uint8_t *input;
+
+    if (!conn || !data)
+        return 0;
+    if (!ws__phase_has(&conn->core, WS__KEEPS))
+        return n;
+    if (n > room)
+        n = room;
+    if (!n)
+        return 0;
+    ws__tiny_release(conn);
+    input = ws__tiny_input(conn);
+    front = conn->message + 1;
+    if (conn->from > front) {
+        conn->to -= conn->from - front;
+        memmove(input + front, input + conn->from, conn->to - front);
+        conn->from = front;
+    }
+    memcpy(input + conn->to, data, n);
+    conn->to += n;
+    ws__core_heard(&conn->core, conn->now);
+    return n;
+}
+
+WS_API void ws_feed_end(ws_conn *conn)
+{
+    ws__tiny_sane(conn);
+    if (conn)
+        conn->is |= WS__INPUT_END;
+}
+
+WS_API int ws_next(ws_conn *conn, ws_event *ev)
+{
+    int what = -1;
+
+    ws__tiny_sane(conn);
+    if (!conn || !ev)
+        return 0;
+    ev->type = WS_EV_NONE;
+    ws__tiny_release(conn);
+    while (what < 0) {
+        what = 0;
+        if (conn->core.phase == WS__PHASE_HEAD)
+            what = ws__tiny_shake(conn, ev);
+        else if (conn->core.phase == WS__PHASE_FRAMES)
+            what = ws__tiny_step(conn, ev);
+    }
+    ws__tiny_sane(conn);
+    if (what || ws__tiny_late(conn, ev))
+        return 1;
+    ws__tiny_judge(conn);
+    return ws__tiny_late(conn, ev);
+}
+
+WS_API const void *ws_output(ws_conn *conn, size_t *n)
+{
+    ws__tiny_sane(conn);
+    *n = conn ? ws__tiny_unsent(conn) : 0;
+    return conn ? (const void *)(ws__tiny_output(conn) + conn->sent) : "";
+}
+
+WS_API void ws_output_done(ws_conn *conn, size_t n)
+{
+    ws__tiny_sane(conn);
+    if (!conn || n > ws__tiny_unsent(conn))
+        return;
+    conn->sent += n;
+    ws__tiny_drained(conn);
+}
+
+WS_API int ws_finished(const ws_conn *conn)
+{
+    ws__tiny_sane(conn);
+    if (!conn)
+        return 1;
+    return ws__phase_has(&conn->core, WS__ENDS) && !ws__tiny_unsent(conn);
+}
+
+WS_API void ws_tick(ws_conn *conn, uint32_t now)
+{
+    ws__tiny_sane(conn);
+    if (!conn)
+        return;
+    if (!(conn->is & WS__TICKED) || (int32_t)(now - conn->now) < 0)
+        ws__core_shift(&conn->core, now - conn->now);
+    conn->is |= WS__TICKED;
+    conn->now = now;
+}
+
+WS_API int ws_timeout(const ws_conn *conn)
+{
+    int32_t left;
+
+    ws__tiny_sane(conn);
+    if (!conn || conn->core.phase == WS__PHASE_ENDED)
+        return -1;
+    left = (int32_t)(ws__core_due(&conn->core, &conn->set, conn->now) - conn->now);
+    if (left < 0)
+        return 0;
+    return left >= (int32_t)WS__FAR ? -1 : (int)left;
+}
+
+/* Queues a frame of that opcode, perhaps as another. */
+static int ws__tiny_send(ws_conn *conn, int op, int as, const void *data, size_t n)
+{
+    int fault;
+
+    ws__tiny_sane(conn);
+    if (!conn || (!data && n) || n > conn->set.memory_send)
+        return WS_ERR_ARGUMENT;
+    if (op >= 8 ? n > WS__CONTROL_MAX : op != WS_OP_TEXT && op != WS_OP_BINARY)
+        return WS_ERR_ARGUMENT;
+    if (!ws__core_may(&conn->core, op))
+        return WS_ERR_STATE;
+    if (!ws__tiny_fits_out(conn, n)) {
+        conn->is |= WS__REFUSED;
+        return WS_ERR_BACKLOG;
+    }
+    fault = ws__tiny_frame(conn, as, data, n);
+    if (fault)
+        ws__tiny_fail(conn, fault);
+    return fault;
+}
+
+WS_API int ws_send(ws_conn *conn, int op, const void *data, size_t n)
+{
+    if (conn && conn->core.sending && ws__core_may(&conn->core, op))
+        return WS_ERR_BUSY;
+    return ws__tiny_send(conn, op, op, data, n);
+}
+
+WS_API int ws_send_text(ws_conn *conn, const char *text)
+{
+    return text ? ws_send(conn, WS_OP_TEXT, text, strlen(text)) : WS_ERR_ARGUMENT;
+}
+
+WS_API int ws_send_part(ws_conn *conn, int op, const void *data, size_t n, int last)
+{
+    int fault;
+
+    if (!conn || (conn->core.sending && conn->core.sending != op))
+        return WS_ERR_ARGUMENT;
+    fault = ws__tiny_send(conn, op, ws__core_part(&conn->core, op, last), data, n);
+    if (!fault)
+        ws__core_part_sent(&conn->core, conn->now, op, last);
+    return fault;
+}
+
+WS_API int ws_ping(ws_conn *conn, const void *data, size_t n)
+{
+    uint8_t own[4];
+
+    if (!data && !n && conn) {
+        ws__core_ping_lay(own, conn->now);
+        data = own;
+        n = 4;
+    }
+    return ws__tiny_send(conn, WS_OP_PING, WS_OP_PING, data, n);
+}
+
+WS_API int ws_pong(ws_conn *conn, const void *data, size_t n)
+{
+    return ws__tiny_send(conn, WS_OP_PONG, WS_OP_PONG, data, n);
+}
+
+WS_API int ws_close(ws_conn *conn, int code, const char *reason)
+{
+    size_t n;
+    int fault;
+
+    ws__tiny_sane(conn);
+    if (!conn || ws__core_close_judge(code, reason, &n))
+        return WS_ERR_ARGUMENT;
+    if (!ws__phase_has(&conn->core, WS__KEEPS) || conn->core.is & WS__CLOSE_SENT)
+        return WS_ERR_STATE;
+    if (conn->core.phase != WS__PHASE_FRAMES) {
+        ws_drop(conn);
+        return 0;
+    }
+    fault = ws__tiny_close(conn, code, reason, n);
+    if (fault)
+        ws__tiny_fail(conn, fault);
+    return fault;
+}
+
+WS_API void ws_drop(ws_conn *conn)
+{
+    ws__tiny_sane(conn);
+    if (!conn || conn->core.phase == WS__PHASE_ENDED)
+        return;
+    ws__core_dropped(&conn->core);
+    if (!(conn->core.is & WS__CLOSE_SENT))
+        conn->queued = conn->sent;
+    ws__enter(&conn->core, WS__PHASE_ENDED);
+}
+
+WS_API int ws_state(const ws_conn *conn)
+{
+    ws__tiny_sane(conn);
+    if (!conn || conn->core.phase == WS__PHASE_ENDED)
+        return WS_STATE_CLOSED;
+    if (ws__phase_has(&conn->core, WS__OPENS))
+        return WS_STATE_CONNECTING;
+    if (conn->core.phase == WS__PHASE_FRAMES && !(conn->core.is & WS__CLOSE_SENT))
+        return WS_STATE_OPEN;
+    return WS_STATE_CLOSING;
+}
+
+WS_API int ws_done(const ws_conn *conn)
+{
+    ws__tiny_sane(conn);
+    return !conn || conn->is & WS__CLOSE_TOLD;
+}
+
+WS_API int ws_error(const ws_conn *conn)
+{
+    ws__tiny_sane(conn);
+    return conn ? -(int)conn->core.error : (int)WS_ERR_MEMORY;
+}
+
+WS_API int ws_is_client(const ws_conn *conn)
+{
+    ws__tiny_sane(conn);
+    return conn && WS__IS_CLIENT(&conn->core);
+}
+
+WS_API const char *ws_protocol(const ws_conn *conn)
+{
+    ws__tiny_sane(conn);
+    return conn && conn->is & WS__CHOSEN ? conn->set.protocol : "";
+}
+
+/* The head that is shown. */
+static ws_str ws__tiny_head(const ws_conn *conn)
+{
+    if (!conn || !(conn->is & WS__HEAD_HELD))
+        return ws__str("", 0);
+    return ws__str((const char *)ws__tiny_input(conn), conn->message);
+}
+
+WS_API ws_str ws_path(const ws_conn *conn)
+{
+    ws_str method, target, version;
+
+    ws__tiny_sane(conn);
+    if (ws_head_request(ws__tiny_head(conn), &method, &target, &version))
+        return ws__str("", 0);
+    target.size = ws__find(target, 0, '?');
+    return target;
+}
+
+WS_API ws_str ws_header_value(const ws_conn *conn, const char *field)
+{
+    ws_str head = ws__tiny_head(conn), name, value;
+    size_t pos = 0;
+
+    ws__tiny_sane(conn);
+    while (ws_head_field(head, &pos, &name, &value))
+        if (ws_str_is(name, field))
+            return value;
+    return ws__str(NULL, 0);
+}
+
+#endif /* WS_TINY */
 
 #endif /* WS_IMPLEMENTED_ */
 #endif /* WS_IMPLEMENTATION */
