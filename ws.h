@@ -1751,7 +1751,10 @@ WS_API ws_str ws_header_value(const ws_conn *c, const char *name);
 #define WS_TRACE(c, text, n) ((void)0)
 #endif
 
-#if defined(__GNUC__) || defined(__clang__)
+#if defined(WS_TINY) && (defined(__GNUC__) || defined(__clang__))
+#define WS__PRIVATE static __attribute__((unused))
+#define WS__APART WS__PRIVATE
+#elif defined(__GNUC__) || defined(__clang__)
 #define WS__PRIVATE static __attribute__((unused))
 #define WS__APART static __attribute__((noinline))  /* its frame does not add to its
                                                        caller's */
@@ -1968,6 +1971,49 @@ WS__PRIVATE unsigned ws__get16(const uint8_t *p)
     return (unsigned)p[0] << 8 | p[1];
 }
 
+/* n bytes to where they are wanted, which may lie in front of them, not behind. */
+WS__PRIVATE void ws__copy(void *to, const void *from, size_t n)
+{
+#ifdef WS__SMALL
+    uint8_t *at = (uint8_t *)to;
+    const uint8_t *source = (const uint8_t *)from;
+
+    while (n--)
+        *at++ = *source++;
+#else
+    if (n)
+        memmove(to, from, n);
+#endif
+}
+
+/* strlen and memcmp; those of small machines' libraries are large. */
+WS__PRIVATE size_t ws__size_of(const char *text)
+{
+#ifdef WS__SMALL
+    size_t n = 0;
+
+    while (text[n])
+        n++;
+    return n;
+#else
+    return strlen(text);
+#endif
+}
+
+WS__PRIVATE int ws__same(const void *a, const void *b, size_t n)
+{
+#ifdef WS__SMALL
+    const uint8_t *left = (const uint8_t *)a, *right = (const uint8_t *)b;
+
+    for (; n; n--)
+        if (*left++ != *right++)
+            return 0;
+    return 1;
+#else
+    return !memcmp(a, b, n);
+#endif
+}
+
 WS__PRIVATE uint32_t ws__larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
 /* n / by, for what is seldom asked: the division of small machines is large. */
 WS__PRIVATE size_t ws__quotient(size_t n, size_t by)
@@ -2048,7 +2094,7 @@ WS__PRIVATE ws_str ws__str(const char *data, size_t n)
 
 WS__PRIVATE ws_str ws__cstr(const char *s)
 {
-    return ws__str(s, s ? strlen(s) : 0);
+    return ws__str(s, s ? ws__size_of(s) : 0);
 }
 
 /* Equal, ASCII letters compared without case. */
@@ -2137,8 +2183,7 @@ static void ws__put(ws__text *text, const char *s, size_t n)
         n = room;
         text->cut = 1;
     }
-    if (n)
-        memcpy(text->at, s, n);
+    ws__copy(text->at, s, n);
     text->at += n;
     *text->at = 0;
 }
@@ -2154,7 +2199,10 @@ WS__PRIVATE ws__text ws__text_in(char *buf, size_t n)
     return text;
 }
 
-static void ws__puts(ws__text *text, const char *s) { ws__put(text, s, strlen(s)); }
+static void ws__puts(ws__text *text, const char *s)
+{
+    ws__put(text, s, ws__size_of(s));
+}
 
 /* In decimal. Small machines have no division. */
 WS__PRIVATE void ws__put_number(ws__text *text, uint64_t value)
@@ -2228,11 +2276,32 @@ WS__PRIVATE uint32_t ws__rotate(uint32_t value, int bits)
     return value << bits | value >> (32 - bits);
 }
 
-/* One block of FIPS 180-4 6.1.3: the schedule lives in a ring of 16 words. */
-WS__PRIVATE void ws__sha1_block(uint32_t h[5], const uint8_t *p)
+/* The word at that place of n bytes and their padding (FIPS 180-4 5.1.1), but for their
+   length. */
+WS__PRIVATE uint32_t ws__sha1_word(const uint8_t *p, size_t n, size_t at)
+{
+    uint32_t word = 0;
+    size_t end = at + 4;
+
+    if (WS__FAST && end <= n)
+        return (uint32_t)ws__get16(p + at) << 16 | ws__get16(p + at + 2);
+    for (; at < end; at++) {
+        word <<= 8;
+        if (at < n)
+            word |= p[at];
+        else if (at == n)
+            word |= 0x80;
+    }
+    return word;
+}
+
+/* The block at that place of them (FIPS 180-4 6.1.3): the schedule lives in a ring of 16
+   words. */
+WS__PRIVATE void ws__sha1_block(uint32_t h[5], const uint8_t *p, size_t n, size_t at)
 {
     static const uint32_t add[4] = { 0x5A827999u, 0x6ED9EBA1u, 0x8F1BBCDCu, 0xCA62C1D6u };
     uint32_t w[16], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f, x;
+    int last = n + 9 <= at + 64;
     int t, round = 0, end = 20;
 
     for (t = 0; t < 80; t++) {
@@ -2240,8 +2309,12 @@ WS__PRIVATE void ws__sha1_block(uint32_t h[5], const uint8_t *p)
             end += 20;
             round++;
         }
-        if (t < 16)
-            x = (uint32_t)ws__get16(p + 4 * t) << 16 | ws__get16(p + 4 * t + 2);
+        if (t == 15 && last)
+            x = (uint32_t)n << 3;
+        else if (t == 14 && last)
+            x = (uint32_t)(n >> 29);
+        else if (t < 16)
+            x = ws__sha1_word(p, n, at + 4 * (size_t)t);
         else
             x = ws__rotate(w[(t + 13) & 15] ^ w[(t + 8) & 15] ^ w[(t + 2) & 15] ^
                            w[t & 15], 1);
@@ -2269,22 +2342,11 @@ WS__PRIVATE void ws__sha1_block(uint32_t h[5], const uint8_t *p)
 WS_API void ws_sha1(const void *data, size_t n, uint8_t digest[20])
 {
     uint32_t h[5] = { 0x67452301u, 0xEFCDAB89u, 0x98BADCFEu, 0x10325476u, 0xC3D2E1F0u };
-    const uint8_t *p = (const uint8_t *)data;
-    uint8_t last[128];
-    size_t left = n, tail;
+    size_t at;
     int i;
 
-    for (; left >= 64; p += 64, left -= 64)
-        ws__sha1_block(h, p);
-    memset(last, 0, sizeof last);
-    if (left)
-        memcpy(last, p, left);
-    last[left] = 0x80;
-    tail = left < 56 ? 64 : 128;
-    ws__put64(last + tail - 8, (ws__length)n << 3);
-    ws__sha1_block(h, last);
-    if (tail == 128)
-        ws__sha1_block(h, last + 64);
+    for (at = 0; at < n + 9; at += 64)
+        ws__sha1_block(h, (const uint8_t *)data, n, at);
     for (i = 0; i < 5; i++) {
         ws__put16(digest + 4 * i, (unsigned)(h[i] >> 16));
         ws__put16(digest + 4 * i + 2, (unsigned)(h[i] & 0xFFFF));
@@ -2359,11 +2421,11 @@ WS_API ptrdiff_t ws_base64_decode(const char *text, size_t n, void *out)
 
 WS_API void ws_accept_key(const char *key, char accept[29])
 {
-    char text[61];
+    char text[60];
     uint8_t digest[20];
 
-    memcpy(text, key, 24);
-    memcpy(text + 24, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", 37);
+    ws__copy(text, key, 24);
+    ws__copy(text + 24, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", 36);
     ws_sha1(text, 60, digest);
     ws_base64_encode(digest, sizeof digest, accept);
 }
@@ -2645,7 +2707,7 @@ WS__PRIVATE int ws__length_over(const uint8_t *p)
 WS_API int ws_frame_decode(const void *data, size_t n, ws_frame *frame)
 {
     const uint8_t *p = (const uint8_t *)data;
-    unsigned head = 2;
+    unsigned head = 2, bytes, i;
 
     if (n < 2)
         return 0;
@@ -2655,29 +2717,26 @@ WS_API int ws_frame_decode(const void *data, size_t n, ws_frame *frame)
     frame->masked = (uint8_t)(p[1] >> 7);
     frame->size = p[1] & 127u;
     memset(frame->key, 0, 4);
-    if (frame->size == 126) {
-        head = 4;
-        if (n < head)
-            return 0;
-        frame->size = ws__get16(p + 2);
-        if (frame->size < 126)
-            return WS_ERR_LENGTH;
-    } else if (frame->size == 127) {
-        head = 10;
-        if (n < head)
-            return 0;
-        frame->size = ws__get64(p + 2);
-        if (p[2] >> 7)
-            return WS_ERR_LENGTH_SIGN;
-        if (ws__length_over(p + 2))
-            return WS_ERR_MESSAGE_SIZE;
-        if (frame->size < 65536)
-            return WS_ERR_LENGTH;
-    }
+    bytes = frame->size < 126 ? 0 : frame->size == 126 ? 2 : 8;
+    head += bytes;
+    if (n < head)
+        return 0;
+    if (bytes)
+        frame->size = 0;
+    for (i = 0; i < bytes; i++)
+        frame->size = frame->size << 8 | p[2 + i];
+    if (bytes == 8 && p[2] >> 7)
+        return WS_ERR_LENGTH_SIGN;
+    if (bytes == 8 && ws__length_over(p + 2))
+        return WS_ERR_MESSAGE_SIZE;
+    if (bytes == 2 && frame->size < 126)
+        return WS_ERR_LENGTH;
+    if (bytes == 8 && frame->size < 65536)
+        return WS_ERR_LENGTH;
     if (frame->masked) {
         if (n < head + 4)
             return 0;
-        memcpy(frame->key, p + head, 4);
+        ws__copy(frame->key, p + head, 4);
         head += 4;
     }
     return (int)head;
@@ -2687,7 +2746,8 @@ WS_API size_t ws_frame_encode(const ws_frame *frame, void *out)
 {
     uint8_t *p = (uint8_t *)out;
     unsigned mask = frame->masked ? 128 : 0;
-    size_t head = 2;
+    ws__length left = frame->size;
+    size_t head = 2, i;
 
     if (frame->size >= WS__LENGTH_END)
         return 0;
@@ -2696,15 +2756,15 @@ WS_API size_t ws_frame_encode(const ws_frame *frame, void *out)
         p[1] = (uint8_t)(mask | (unsigned)frame->size);
     } else if (frame->size < 65536) {
         p[1] = (uint8_t)(mask | 126);
-        ws__put16(p + 2, (unsigned)frame->size);
         head = 4;
     } else {
         p[1] = (uint8_t)(mask | 127);
-        ws__put64(p + 2, frame->size);
         head = 10;
     }
+    for (i = head; i-- > 2; left >>= 8)
+        p[i] = (uint8_t)(left & 255);
     if (mask) {
-        memcpy(p + head, frame->key, 4);
+        ws__copy(p + head, frame->key, 4);
         head += 4;
     }
     return head;
@@ -2823,11 +2883,13 @@ WS__PRIVATE ws_str ws__head_line(ws_str head)
     return ws__str(head.data, end < head.size ? end : 0);
 }
 
-/* "HTTP/" digit "." digit, at p (8 bytes). */
-WS__PRIVATE int ws__is_version(const char *p)
+/* Does the text at p begin with this, in which '#' stands for a digit? */
+WS__PRIVATE int ws__begins(const char *p, const char *form)
 {
-    return !memcmp(p, "HTTP/", 5) && ws__is_digit(p[5]) && p[6] == '.' &&
-        ws__is_digit(p[7]);
+    for (; *form; form++, p++)
+        if (*form == '#' ? !ws__is_digit(*p) : *p != *form)
+            return 0;
+    return 1;
 }
 
 WS_API int ws_head_request(ws_str head, ws_str *method, ws_str *target, ws_str *version)
@@ -2846,7 +2908,7 @@ WS_API int ws_head_request(ws_str head, ws_str *method, ws_str *target, ws_str *
         if (line.data[i] < 0x21 || line.data[i] > 0x7E)
             return WS_ERR_HEAD_SYNTAX;
     }
-    if (!ws__is_version(line.data + b + 1))
+    if (!ws__begins(line.data + b + 1, "HTTP/#.#"))
         return WS_ERR_HEAD_SYNTAX;
     *method = ws__str(line.data, a);
     *target = ws__str(line.data + a + 1, b - a - 1);
@@ -2858,17 +2920,13 @@ WS_API int ws_head_answer(ws_str head, ws_str *version, int *status, ws_str *rea
 {
     ws_str line = ws__head_line(head);
     const char *p = line.data;
-    int i, code = 0;
+    int code;
 
-    if (line.size < 12 || !ws__is_version(p) || p[8] != ' ')
+    if (line.size < 12 || !ws__begins(p, "HTTP/#.# ###"))
         return WS_ERR_HEAD_SYNTAX;
     if (line.size > 12 && p[12] != ' ')
         return WS_ERR_HEAD_SYNTAX;
-    for (i = 9; i < 12; i++) {
-        if (!ws__is_digit(p[i]))
-            return WS_ERR_HEAD_SYNTAX;
-        code = code * 10 + (p[i] - '0');
-    }
+    code = 100 * (p[9] - '0') + 10 * (p[10] - '0') + p[11] - '0';
     if (code < 100)
         return WS_ERR_HEAD_SYNTAX;
     *version = ws__str(p, 8);
@@ -3492,7 +3550,31 @@ WS__PRIVATE int ws__ipv6_parse(ws_str str, uint8_t out[16])
     return 1;
 }
 
-#ifndef WS_NO_SERVER
+#if defined(WS_TINY) && !defined(WS_NO_SERVER)
+/* Is it an authority, host [":" port], without user or zone? */
+static int ws__is_authority(ws_str text)
+{
+    static const char odd[] = "\"<>\\^`{|}[]@%/?#,:";
+    const char *at = text.data, *end = at + text.size;
+    uint16_t port;
+
+    if (*at == '[') {
+        do
+            at++;
+        while (at < end && (ws__hex(*at) >= 0 || *at == ':' || *at == '.'));
+        if (at == end || *at++ != ']')
+            return 0;
+    } else {
+        while (at < end && *at > 0x20 && *at < 0x7F &&
+               ws__find(ws__str(odd, sizeof odd - 1), 0, *at) == sizeof odd - 1)
+            at++;
+    }
+    if (at == end)
+        return 1;
+    return at > text.data && *at == ':' &&
+           !ws__url_port(at + 1, (size_t)(end - at) - 1, &port);
+}
+#elif !defined(WS_NO_SERVER)
 /* authority = host [":" port], without user: splits it. 0 when it is not one. */
 static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standard)
 {
@@ -3510,6 +3592,14 @@ static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standa
     *port = url.port;
     return 1;
 }
+
+static int ws__is_authority(ws_str text)
+{
+    ws_str host;
+    unsigned port;
+
+    return ws__authority(text, &host, &port, 80);
+}
 #endif
 
 /* ==== >>core (private) ============================================================== */
@@ -3525,7 +3615,9 @@ static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standa
 #define WS__TINY_max_frame WS_NO_LIMIT
 #define WS__TINY_max_fragments 4096u
 #define WS__TINY_idle_timeout WS_NEVER
+#define WS__IDLES 0
 #else
+#define WS__IDLES 1
 #define WS__RULE(rules, name) ((rules)->name)
 #endif
 
@@ -3775,7 +3867,7 @@ static void ws__core_begin(ws__reader *reader, const ws_frame *frame)
     reader->left = frame->size;
     reader->fin = frame->fin;
     reader->masked = frame->masked;
-    memcpy(reader->key, frame->key, 4);
+    ws__copy(reader->key, frame->key, 4);
     reader->in_frame = 1;
 }
 
@@ -3820,9 +3912,9 @@ static void ws__core_move(ws__reader *reader, uint8_t *to, const uint8_t *from, 
     WS_ASSERT(reader->in_frame && n <= reader->left);
     if (reader->masked || !WS__FAST)
         ws_mask(to, from, n, reader->key, 0);       /* a key of zeros moves */
-    else if (to != from && n)
-        memmove(to, from, n);
-    memcpy(key, reader->key, 4);
+    else if (to != from)
+        ws__copy(to, from, n);
+    ws__copy(key, reader->key, 4);
     for (i = 0; i < 4; i++)
         reader->key[i] = key[(i + n) & 3];
     reader->left -= (ws__length)n;
@@ -3947,7 +4039,7 @@ static int ws__core_close_got(ws__core *core, const uint8_t *p, size_t n)
 /* The length of a reason cut to what a Close frame holds, between characters. */
 WS__PRIVATE size_t ws__reason_size(const char *reason)
 {
-    size_t n = reason ? strlen(reason) : 0;
+    size_t n = reason ? ws__size_of(reason) : 0;
 
     if (n <= WS__REASON_MAX)
         return n;
@@ -3978,8 +4070,7 @@ static size_t ws__core_close_lay(uint8_t to[WS__CONTROL_MAX], int code,
     if (n > WS__REASON_MAX)
         n = WS__REASON_MAX;
     ws__put16(to, (unsigned)code);
-    if (n)
-        memcpy(to + 2, reason, n);
+    ws__copy(to + 2, reason, n);
     return n + 2;
 }
 
@@ -4138,12 +4229,14 @@ static int ws__core_next(const ws__core *core, const ws_config *rules, uint32_t 
         if (ws__phase_has(core, WS__OPENS))
             return WS_ERR_HANDSHAKE_TIMEOUT;
         return WS_ERR_CLOSE_TIMEOUT;
+#ifndef WS_TINY
     case WS__TIME_BEATS:
         *due = now + WS__FAR;
         return 0;
     case WS__TIME_IDLE:
         *due = idle;
         return WS_ERR_IDLE_TIMEOUT;
+#endif
     default:
         break;
     }
@@ -4151,8 +4244,10 @@ static int ws__core_next(const ws__core *core, const ws_config *rules, uint32_t 
         ping = ws__after(now, core->pinged, rules->ping_timeout);
     else
         ping = ws__after(now, core->heard, rules->ping_interval);
-    *due = ws__sooner(now, idle, ping);
-    if (*due == idle || (int32_t)(now - idle) >= 0)
+    *due = ping;
+    if (WS__IDLES)
+        *due = ws__sooner(now, idle, ping);
+    if (WS__IDLES && (*due == idle || (int32_t)(now - idle) >= 0))
         return WS_ERR_IDLE_TIMEOUT;
     return core->is & WS__PINGED ? WS_ERR_PING_TIMEOUT : 1;
 }
@@ -4303,7 +4398,7 @@ static int ws__target_valid(ws_str target)
         return 1;
     scheme.size = ws__find(target, 0, ':');
     i = scheme.size + 3;                    /* where the host begins */
-    if (i >= target.size || memcmp(target.data + scheme.size, "://", 3))
+    if (i >= target.size || !ws__same(target.data + scheme.size, "://", 3))
         return 0;
     if (target.data[i] == '/' || target.data[i] == '?')
         return 0;
@@ -4325,14 +4420,11 @@ static int ws__key_valid(ws_str key)
 /* The Host of a request: there once, and an authority (RFC 9112 3.2). */
 static int ws__host_judge(const ws__request *request, int needed)
 {
-    ws_str host;
-    unsigned port;
-
     if (request->hosts > 1)
         return WS_ERR_HOST;
     if (!request->hosts || !request->host.size)
         return needed ? WS_ERR_HOST : 0;
-    return ws__authority(request->host, &host, &port, 80) ? 0 : WS_ERR_HOST;
+    return ws__is_authority(request->host) ? 0 : WS_ERR_HOST;
 }
 
 static int ws__connection_lost(const ws__request *request, int *hint)
@@ -4371,7 +4463,7 @@ WS__APART int ws__request_judge(const ws__request *request, int *hint)
     fault = ws__upgrade_judge(request, modern, hint);
     if (fault)
         return fault;
-    if (request->method.size != 3 || memcmp(request->method.data, "GET", 3))
+    if (request->method.size != 3 || !ws__same(request->method.data, "GET", 3))
         return WS_ERR_METHOD;
     if (!modern)
         return WS_ERR_HTTP_VERSION;
@@ -4466,7 +4558,7 @@ static int ws__answer_read(ws__answer *answer, ws_str head, size_t *pos,
             answer->connection |= ws_list_has(*value, "upgrade");
         } else if (ws_str_is(name, "Sec-WebSocket-Accept")) {
             answer->accepts++;
-            answer->accept = value->size == 28 && !memcmp(value->data, accept, 28);
+            answer->accept = value->size == 28 && ws__same(value->data, accept, 28);
         } else if (ws_str_is(name, "Sec-WebSocket-Protocol")) {
             answer->protocols++;
             return WS__ANSWER_PROTOCOL;
@@ -4500,9 +4592,9 @@ static int ws__answer_judge(const ws__answer *answer, int needs, int *hint)
 
 #endif /* WS_NO_CLIENT */
 
-#ifndef WS_TINY
-
 /* ==== >>seams (private) ============================================================= */
+
+#ifndef WS_TINY
 
 /* What the floors below may call of each annex; no other name of an annex occurs before
    its section (tests/lint.sh). An annex that a switch leaves out is here as what it means
@@ -19246,18 +19338,19 @@ WS_API size_t ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
 
 /* Bits of ws_conn.is. */
 enum {
-    WS__TICKED = 1 << 0,        /* the time was told once */
-    WS__HELD = 1 << 1,          /* the last event shows [0, message) */
-    WS__HEAD_HELD = 1 << 2,     /* and that is a head */
-    WS__BEGUN = 1 << 3,         /* a part of the message was given */
-    WS__REFUSED = 1 << 4,       /* WRITABLE is owed */
-    WS__INPUT_END = 1 << 5,
-    WS__CLOSE_TOLD = 1 << 6,
-    WS__CHOSEN = 1 << 7         /* the subprotocol was agreed */
+    WS__TINY_TICKED = 1 << 0,        /* the time was told once */
+    WS__TINY_HELD = 1 << 1,          /* the last event shows [0, message) */
+    WS__TINY_HEAD_HELD = 1 << 2,     /* and that is a head */
+    WS__TINY_BEGUN = 1 << 3,         /* a part of the message was given */
+    WS__TINY_REFUSED = 1 << 4,       /* WRITABLE is owed */
+    WS__TINY_INPUT_END = 1 << 5,
+    WS__TINY_CLOSE_TOLD = 1 << 6,
+    WS__TINY_CHOSEN = 1 << 7         /* the subprotocol was agreed */
 };
 
 struct ws_conn {
     ws__core core;
+    uint8_t is;
     union {
         ws__reader reader;
         char key[25];           /* of a client's request, until the answer has come */
@@ -19265,7 +19358,6 @@ struct ws_conn {
     uint32_t now;
     size_t message, from, to;
     size_t sent, queued;
-    uint8_t is;
     ws_config set;              /* with defaults; memory is the output, memory_size and
                                    memory_send are the rooms for input and for output that
                                    the application may fill */
@@ -19292,7 +19384,7 @@ static void ws__tiny_sane(const ws_conn *conn)
         return;
     WS_ASSERT(conn->from <= conn->to && conn->to <= conn->set.memory_size);
     WS_ASSERT(conn->message <= conn->set.memory_size - WS__TINY_ASIDE ||
-              conn->is & WS__HEAD_HELD);
+              conn->is & WS__TINY_HEAD_HELD);
     WS_ASSERT(!conn->message || conn->message <= conn->from);
     WS_ASSERT(conn->sent <= conn->queued);
     WS_ASSERT(conn->queued <= conn->set.memory_send + WS__TINY_HEAD + WS__TINY_CLOSE);
@@ -19312,7 +19404,7 @@ static uint8_t *ws__tiny_end(ws_conn *conn)
     uint8_t *output = ws__tiny_output(conn);
 
     conn->queued -= conn->sent;
-    memmove(output, output + conn->sent, conn->queued);
+    ws__copy(output, output + conn->sent, conn->queued);
     conn->sent = 0;
     return output + conn->queued;
 }
@@ -19389,7 +19481,7 @@ static void ws__tiny_refuse(ws_conn *conn, int status)
 /* The one way into failure, as ws__fail_with of the engine. */
 static void ws__tiny_fail(ws_conn *conn, int error)
 {
-    int tell = ws__error_tell(-error), phase = WS__PHASE_ENDING;
+    int tell = ws__error_tell(-error), to = WS__PHASE_ENDING;
 
     if (ws__phase_has(&conn->core, WS__ENDS) &&
         (conn->core.error || ws__core_clean(&conn->core))) {
@@ -19407,9 +19499,9 @@ static void ws__tiny_fail(ws_conn *conn, int error)
 #endif
     } else {
         conn->queued = conn->sent;
-        phase = WS__PHASE_ENDED;
+        to = WS__PHASE_ENDED;
     }
-    ws__enter(&conn->core, phase);
+    ws__enter(&conn->core, to);
     ws__tiny_wait(conn);
     ws__tiny_drained(conn);
 }
@@ -19462,8 +19554,8 @@ static int ws__tiny_speaks(const ws_conn *conn, ws_str value)
 {
     const char *protocol = conn->set.protocol;
 
-    return protocol && strlen(protocol) == value.size &&
-           !memcmp(protocol, value.data, value.size);
+    return protocol && ws__size_of(protocol) == value.size &&
+           ws__same(protocol, value.data, value.size);
 }
 
 #ifndef WS_NO_CLIENT
@@ -19471,18 +19563,22 @@ static int ws__tiny_speaks(const ws_conn *conn, ws_str value)
 /* Splits "ws://host:port/path": 0, or WS_ERR_URL. */
 static int ws__tiny_url(ws_str url, ws_str *host, ws_str *target)
 {
-    size_t i;
+    size_t at, end = 0;
+    char c;
 
     if (url.size < 6 || !ws_str_is(ws__str(url.data, 5), "ws://"))
         return WS_ERR_URL;
-    for (i = 5; i < url.size && url.data[i] != '/' && url.data[i] != '?'; i++)
-        if (url.data[i] == '@')
+    for (at = 5; at < url.size; at++) {
+        c = url.data[at];
+        if (!end && (c == '/' || c == '?'))
+            end = at;
+        if (c < 0x21 || c > 0x7E || c == '#' || (c == '@' && !end))
             return WS_ERR_URL;
-    *host = ws__str(url.data + 5, i - 5);
-    *target = ws__str(url.data + i, url.size - i);
-    for (i = 5; i < url.size; i++)
-        if (url.data[i] < 0x21 || url.data[i] > 0x7E || url.data[i] == '#')
-            return WS_ERR_URL;
+    }
+    if (!end)
+        end = at;
+    *host = ws__str(url.data + 5, end - 5);
+    *target = ws__str(url.data + end, at - end);
     return host->size ? 0 : WS_ERR_URL;
 }
 
@@ -19536,7 +19632,7 @@ static int ws__tiny_answer(ws_conn *conn, ws_str head)
     if (!fault)
         fault = ws__answer_judge(&answer, conn->set.protocol != NULL, &hint);
     if (answer.protocols)
-        conn->is |= WS__CHOSEN;
+        conn->is |= WS__TINY_CHOSEN;
     return fault;
 }
 
@@ -19584,10 +19680,10 @@ static int ws__tiny_asked(ws_conn *conn, ws_str head)
     if (fault)
         return fault;
     if (ws__tiny_offered(conn, head))
-        conn->is |= WS__CHOSEN;
+        conn->is |= WS__TINY_CHOSEN;
     ws__core_answer_put(&text, request.key);
     ws__puts(&text, "\r\n");
-    return ws__tiny_put_end(conn, &text, conn->is & WS__CHOSEN);
+    return ws__tiny_put_end(conn, &text, conn->is & WS__TINY_CHOSEN);
 }
 
 #endif
@@ -19604,16 +19700,44 @@ static int ws__tiny_event(ws_conn *conn, ws_event *ev, int type, const void *dat
     return 1;
 }
 
+/* The size of the head that begins at p: strict, as ws_head_scan, but all at once. 0: it
+   is not whole, or the error. */
+static int ws__tiny_scan(const char *p, size_t n)
+{
+    size_t at = 0, start;
+    int line;
+
+    for (line = 0; line < 66; line++, at += 2) {
+        start = at;
+        while (line && at < n && ws__is_token(p[at]))
+            at++;
+        if (line && at < n && p[at] != '\r' && (at == start || p[at++] != ':'))
+            return WS_ERR_HEAD_SYNTAX;
+        if (line && at > start && at < n && p[at] == '\r' && p[at - 1] != ':')
+            return WS_ERR_HEAD_SYNTAX;
+        while (at < n && (ws__is_text(p[at]) || (line && p[at] == '\t')))
+            at++;
+        if (at < n && p[at] != '\r')
+            return WS_ERR_HEAD_SYNTAX;
+        if (at + 1 < n && p[at + 1] != '\n')
+            return WS_ERR_HEAD_SYNTAX;
+        if (at + 2 > n)
+            return 0;
+        if (at == start)
+            return line ? (int)at + 2 : (int)WS_ERR_HEAD_SYNTAX;
+    }
+    return WS_ERR_HEAD_FIELDS;
+}
+
 /* One step over the opening handshake: 1 with its event, 0: more must come, or it has
    failed, -1: go on. */
 static int ws__tiny_shake(ws_conn *conn, ws_event *ev)
 {
     uint8_t *input = ws__tiny_input(conn);
     size_t have = conn->to - conn->from;
-    ws_head scan;
     int size, fault = 0;
 
-    memmove(input, input + conn->from, have);
+    ws__copy(input, input + conn->from, have);
     conn->from = 0;
     conn->to = have;
     if (!WS__IS_CLIENT(&conn->core) && have && *input == '\r') {
@@ -19623,8 +19747,7 @@ static int ws__tiny_shake(ws_conn *conn, ws_event *ev)
         if (conn->from)
             return -1;
     }
-    memset(&scan, 0, sizeof scan);
-    size = ws_head_scan(&scan, input, have);
+    size = ws__tiny_scan((const char *)input, have);
     if (!size && have + 1 < conn->set.memory_size)
         return 0;
     if (!size)
@@ -19651,7 +19774,7 @@ static int ws__tiny_shake(ws_conn *conn, ws_event *ev)
     ws__enter(&conn->core, WS__PHASE_FRAMES);
     ws__core_begins(&conn->core, conn->now);
     conn->message = (size_t)size;
-    conn->is |= WS__HELD | WS__HEAD_HELD;
+    conn->is |= WS__TINY_HELD | WS__TINY_HEAD_HELD;
     return ws__tiny_event(conn, ev, WS_EV_OPEN, NULL, 0);
 }
 
@@ -19661,10 +19784,10 @@ static int ws__tiny_shake(ws_conn *conn, ws_event *ev)
 static int ws__tiny_show(ws_conn *conn, ws_event *ev, int last)
 {
     ws__reader *reader = &conn->in.reader;
-    int first = !(conn->is & WS__BEGUN);
+    int first = !(conn->is & WS__TINY_BEGUN);
     uint8_t *input = ws__tiny_input(conn);
 
-    conn->is |= WS__HELD | WS__BEGUN;
+    conn->is |= WS__TINY_HELD | WS__TINY_BEGUN;
     ws__tiny_event(conn, ev, first && last ? WS_EV_MESSAGE : WS_EV_PART, input,
                    conn->message);
     input[conn->message] = 0;
@@ -19672,7 +19795,7 @@ static int ws__tiny_show(ws_conn *conn, ws_event *ev, int last)
     ev->first = first;
     ev->last = last;
     if (last)
-        conn->is &= (uint8_t)~WS__BEGUN;
+        conn->is &= (uint8_t)~WS__TINY_BEGUN;
     ws__core_given(reader, conn->message, last);
     return 1;
 }
@@ -19723,7 +19846,7 @@ static int ws__tiny_close_got(ws_conn *conn, int answer, uint8_t *p, size_t n)
     }
     conn->message = 0;
     if (n > 2)
-        memmove(reason, p + 2, n - 1);
+        ws__copy(reason, p + 2, n - 1);
     else
         *reason = 0;
     ws__enter(&conn->core, WS__PHASE_ENDING);
@@ -19742,7 +19865,7 @@ static int ws__tiny_control(ws_conn *conn, ws_event *ev, const ws_frame *frame,
     int answer = ws__core_answer(&conn->core, frame->op), fault = 0;
 
     if (answer && !ws__tiny_fits_out(conn, n)) {
-        if (!(conn->is & WS__INPUT_END))
+        if (!(conn->is & WS__TINY_INPUT_END))
             return 0;
         answer = 0;
     }
@@ -19792,7 +19915,7 @@ static int ws__tiny_step(ws_conn *conn, ws_event *ev)
 static int ws__tiny_close_event(ws_conn *conn, ws_event *ev)
 {
     ws__enter(&conn->core, WS__PHASE_ENDED);
-    conn->is |= WS__CLOSE_TOLD;
+    conn->is |= WS__TINY_CLOSE_TOLD;
     ws__tiny_event(conn, ev, WS_EV_CLOSE, NULL, 0);
     ev->code = conn->core.code;
     ev->error = -(int)conn->core.error;
@@ -19805,13 +19928,13 @@ static int ws__tiny_close_event(ws_conn *conn, ws_event *ev)
 /* When the input gives nothing more. */
 static int ws__tiny_late(ws_conn *conn, ws_event *ev)
 {
-    if (conn->is & WS__CLOSE_TOLD)
+    if (conn->is & WS__TINY_CLOSE_TOLD)
         return 0;
-    if (conn->is & WS__INPUT_END && ws__phase_has(&conn->core, WS__KEEPS))
+    if (conn->is & WS__TINY_INPUT_END && ws__phase_has(&conn->core, WS__KEEPS))
         ws__tiny_fail(conn, WS_ERR_EOF);
-    if (conn->is & WS__REFUSED && conn->core.phase == WS__PHASE_FRAMES &&
+    if (conn->is & WS__TINY_REFUSED && conn->core.phase == WS__PHASE_FRAMES &&
         ws__tiny_unsent(conn) <= conn->set.memory_send / 4) {
-        conn->is &= (uint8_t)~WS__REFUSED;
+        conn->is &= (uint8_t)~WS__TINY_REFUSED;
         return ws__tiny_event(conn, ev, WS_EV_WRITABLE, NULL, 0);
     }
     if (conn->core.phase == WS__PHASE_ENDED ||
@@ -19839,9 +19962,9 @@ static void ws__tiny_judge(ws_conn *conn)
 /* What the last event showed is no longer shown. */
 static void ws__tiny_release(ws_conn *conn)
 {
-    if (conn->is & WS__HELD)
+    if (conn->is & WS__TINY_HELD)
         conn->message = 0;
-    conn->is &= (uint8_t)~(WS__HELD | WS__HEAD_HELD);
+    conn->is &= (uint8_t)~(WS__TINY_HELD | WS__TINY_HEAD_HELD);
 }
 
 /* ---- public ---- */
@@ -19865,7 +19988,7 @@ static ws_conn *ws__tiny_new(const ws_config *cfg, int client)
     at = (uint8_t *)cfg->memory + skip;
     conn = (ws_conn *)(void *)at;
     memset(conn, 0, sizeof *conn);
-    conn->set = *cfg;
+    ws__copy(&conn->set, cfg, sizeof *cfg);
     conn->set.memory_size = rest - send + WS__TINY_ASIDE;
     conn->set.memory_send = send;
     conn->set.memory = ws__tiny_input(conn) + conn->set.memory_size;
@@ -19907,10 +20030,10 @@ WS_API size_t ws_feed_room(const ws_conn *conn)
     size_t used;
 
     ws__tiny_sane(conn);
-    if (!conn || conn->is & WS__INPUT_END || !ws__phase_has(&conn->core, WS__KEEPS))
+    if (!conn || conn->is & WS__TINY_INPUT_END || !ws__phase_has(&conn->core, WS__KEEPS))
         return 0;
     used = conn->to - conn->from + 1;
-    if (!(conn->is & WS__HELD))
+    if (!(conn->is & WS__TINY_HELD))
         used += conn->message;
     return conn->set.memory_size - used;
 }
@@ -19933,10 +20056,10 @@ WS_API size_t ws_feed(ws_conn *conn, const void *data, size_t n)
     front = conn->message + 1;
     if (conn->from > front) {
         conn->to -= conn->from - front;
-        memmove(input + front, input + conn->from, conn->to - front);
+        ws__copy(input + front, input + conn->from, conn->to - front);
         conn->from = front;
     }
-    memcpy(input + conn->to, data, n);
+    ws__copy(input + conn->to, data, n);
     conn->to += n;
     ws__core_heard(&conn->core, conn->now);
     return n;
@@ -19946,7 +20069,7 @@ WS_API void ws_feed_end(ws_conn *conn)
 {
     ws__tiny_sane(conn);
     if (conn)
-        conn->is |= WS__INPUT_END;
+        conn->is |= WS__TINY_INPUT_END;
 }
 
 WS_API int ws_next(ws_conn *conn, ws_event *ev)
@@ -20001,9 +20124,9 @@ WS_API void ws_tick(ws_conn *conn, uint32_t now)
     ws__tiny_sane(conn);
     if (!conn)
         return;
-    if (!(conn->is & WS__TICKED) || (int32_t)(now - conn->now) < 0)
+    if (!(conn->is & WS__TINY_TICKED) || (int32_t)(now - conn->now) < 0)
         ws__core_shift(&conn->core, now - conn->now);
-    conn->is |= WS__TICKED;
+    conn->is |= WS__TINY_TICKED;
     conn->now = now;
 }
 
@@ -20033,7 +20156,7 @@ static int ws__tiny_send(ws_conn *conn, int op, int as, const void *data, size_t
     if (!ws__core_may(&conn->core, op))
         return WS_ERR_STATE;
     if (!ws__tiny_fits_out(conn, n)) {
-        conn->is |= WS__REFUSED;
+        conn->is |= WS__TINY_REFUSED;
         return WS_ERR_BACKLOG;
     }
     fault = ws__tiny_frame(conn, as, data, n);
@@ -20051,7 +20174,7 @@ WS_API int ws_send(ws_conn *conn, int op, const void *data, size_t n)
 
 WS_API int ws_send_text(ws_conn *conn, const char *text)
 {
-    return text ? ws_send(conn, WS_OP_TEXT, text, strlen(text)) : WS_ERR_ARGUMENT;
+    return text ? ws_send(conn, WS_OP_TEXT, text, ws__size_of(text)) : WS_ERR_ARGUMENT;
 }
 
 WS_API int ws_send_part(ws_conn *conn, int op, const void *data, size_t n, int last)
@@ -20129,7 +20252,7 @@ WS_API int ws_state(const ws_conn *conn)
 WS_API int ws_done(const ws_conn *conn)
 {
     ws__tiny_sane(conn);
-    return !conn || conn->is & WS__CLOSE_TOLD;
+    return !conn || conn->is & WS__TINY_CLOSE_TOLD;
 }
 
 WS_API int ws_error(const ws_conn *conn)
@@ -20147,13 +20270,13 @@ WS_API int ws_is_client(const ws_conn *conn)
 WS_API const char *ws_protocol(const ws_conn *conn)
 {
     ws__tiny_sane(conn);
-    return conn && conn->is & WS__CHOSEN ? conn->set.protocol : "";
+    return conn && conn->is & WS__TINY_CHOSEN ? conn->set.protocol : "";
 }
 
 /* The head that is shown. */
 static ws_str ws__tiny_head(const ws_conn *conn)
 {
-    if (!conn || !(conn->is & WS__HEAD_HELD))
+    if (!conn || !(conn->is & WS__TINY_HEAD_HELD))
         return ws__str("", 0);
     return ws__str((const char *)ws__tiny_input(conn), conn->message);
 }
