@@ -2276,15 +2276,20 @@ WS__PRIVATE uint32_t ws__rotate(uint32_t value, int bits)
     return value << bits | value >> (32 - bits);
 }
 
-/* The word at that place of n bytes and their padding (FIPS 180-4 5.1.1), but for their
-   length. */
+/* The word at that place of n bytes and their padding (FIPS 180-4 5.1.1). */
 WS__PRIVATE uint32_t ws__sha1_word(const uint8_t *p, size_t n, size_t at)
 {
     uint32_t word = 0;
-    size_t end = at + 4;
+    size_t end = at + 4, all = ((n + 8) | 63) + 1;
 
-    if (WS__FAST && end <= n)
+#ifndef WS__SMALL
+    if (end <= n)
         return (uint32_t)ws__get16(p + at) << 16 | ws__get16(p + at + 2);
+#endif
+    if (end == all)
+        return (uint32_t)n << 3;
+    if (end + 4 == all)
+        return (uint32_t)(n >> 29);
     for (; at < end; at++) {
         word <<= 8;
         if (at < n)
@@ -2301,7 +2306,6 @@ WS__PRIVATE void ws__sha1_block(uint32_t h[5], const uint8_t *p, size_t n, size_
 {
     static const uint32_t add[4] = { 0x5A827999u, 0x6ED9EBA1u, 0x8F1BBCDCu, 0xCA62C1D6u };
     uint32_t w[16], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f, x;
-    int last = n + 9 <= at + 64;
     int t, round = 0, end = 20;
 
     for (t = 0; t < 80; t++) {
@@ -2309,11 +2313,7 @@ WS__PRIVATE void ws__sha1_block(uint32_t h[5], const uint8_t *p, size_t n, size_
             end += 20;
             round++;
         }
-        if (t == 15 && last)
-            x = (uint32_t)n << 3;
-        else if (t == 14 && last)
-            x = (uint32_t)(n >> 29);
-        else if (t < 16)
+        if (t < 16)
             x = ws__sha1_word(p, n, at + 4 * (size_t)t);
         else
             x = ws__rotate(w[(t + 13) & 15] ^ w[(t + 8) & 15] ^ w[(t + 2) & 15] ^
@@ -2707,7 +2707,7 @@ WS__PRIVATE int ws__length_over(const uint8_t *p)
 WS_API int ws_frame_decode(const void *data, size_t n, ws_frame *frame)
 {
     const uint8_t *p = (const uint8_t *)data;
-    unsigned head = 2, bytes, i;
+    unsigned head = 2;
 
     if (n < 2)
         return 0;
@@ -2717,22 +2717,25 @@ WS_API int ws_frame_decode(const void *data, size_t n, ws_frame *frame)
     frame->masked = (uint8_t)(p[1] >> 7);
     frame->size = p[1] & 127u;
     memset(frame->key, 0, 4);
-    bytes = frame->size < 126 ? 0 : frame->size == 126 ? 2 : 8;
-    head += bytes;
-    if (n < head)
-        return 0;
-    if (bytes)
-        frame->size = 0;
-    for (i = 0; i < bytes; i++)
-        frame->size = frame->size << 8 | p[2 + i];
-    if (bytes == 8 && p[2] >> 7)
-        return WS_ERR_LENGTH_SIGN;
-    if (bytes == 8 && ws__length_over(p + 2))
-        return WS_ERR_MESSAGE_SIZE;
-    if (bytes == 2 && frame->size < 126)
-        return WS_ERR_LENGTH;
-    if (bytes == 8 && frame->size < 65536)
-        return WS_ERR_LENGTH;
+    if (frame->size == 126) {
+        head = 4;
+        if (n < head)
+            return 0;
+        frame->size = ws__get16(p + 2);
+        if (frame->size < 126)
+            return WS_ERR_LENGTH;
+    } else if (frame->size == 127) {
+        head = 10;
+        if (n < head)
+            return 0;
+        frame->size = ws__get64(p + 2);
+        if (p[2] >> 7)
+            return WS_ERR_LENGTH_SIGN;
+        if (ws__length_over(p + 2))
+            return WS_ERR_MESSAGE_SIZE;
+        if (frame->size < 65536)
+            return WS_ERR_LENGTH;
+    }
     if (frame->masked) {
         if (n < head + 4)
             return 0;
@@ -2746,8 +2749,7 @@ WS_API size_t ws_frame_encode(const ws_frame *frame, void *out)
 {
     uint8_t *p = (uint8_t *)out;
     unsigned mask = frame->masked ? 128 : 0;
-    ws__length left = frame->size;
-    size_t head = 2, i;
+    size_t head = 2;
 
     if (frame->size >= WS__LENGTH_END)
         return 0;
@@ -2756,13 +2758,13 @@ WS_API size_t ws_frame_encode(const ws_frame *frame, void *out)
         p[1] = (uint8_t)(mask | (unsigned)frame->size);
     } else if (frame->size < 65536) {
         p[1] = (uint8_t)(mask | 126);
+        ws__put16(p + 2, (unsigned)frame->size);
         head = 4;
     } else {
         p[1] = (uint8_t)(mask | 127);
+        ws__put64(p + 2, frame->size);
         head = 10;
     }
-    for (i = head; i-- > 2; left >>= 8)
-        p[i] = (uint8_t)(left & 255);
     if (mask) {
         ws__copy(p + head, frame->key, 4);
         head += 4;
@@ -4516,12 +4518,12 @@ static void ws__core_answer_put(ws__text *text, ws_str key)
 #ifndef WS_NO_CLIENT
 
 /* The lines of a request that ask for the upgrade (4.1), but for what is offered. */
-static void ws__core_upgrade_put(ws__text *text, const char *key, const char *version)
+static void ws__core_upgrade_put(ws__text *text, const char *key, int version)
 {
     ws__puts(text, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ");
     ws__puts(text, key);
     ws__puts(text, "\r\nSec-WebSocket-Version: ");
-    ws__puts(text, version);
+    ws__puts(text, version == 8 ? "8" : "13");
     ws__puts(text, "\r\n");
 }
 
@@ -7919,7 +7921,7 @@ static void ws__put_upgrade(ws_conn *conn, ws__text *text, const char *key)
 {
     const ws_config *set = &conn->cfg->set;
 
-    ws__core_upgrade_put(text, key, ws_version(conn) == 8 ? "8" : "13");
+    ws__core_upgrade_put(text, key, ws_version(conn));
     ws__put_protocols(text, conn->cfg);
     ws__put_offers(text, conn->cfg);
     if (!set->origin || ws__has_own(ws__client_of(conn), "Origin"))
@@ -19338,14 +19340,14 @@ WS_API size_t ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
 
 /* Bits of ws_conn.is. */
 enum {
-    WS__TINY_TICKED = 1 << 0,        /* the time was told once */
-    WS__TINY_HELD = 1 << 1,          /* the last event shows [0, message) */
-    WS__TINY_HEAD_HELD = 1 << 2,     /* and that is a head */
-    WS__TINY_BEGUN = 1 << 3,         /* a part of the message was given */
-    WS__TINY_REFUSED = 1 << 4,       /* WRITABLE is owed */
+    WS__TINY_TICKED = 1 << 0,       /* the time was told once */
+    WS__TINY_HELD = 1 << 1,         /* the last event shows [0, message) */
+    WS__TINY_HEAD_HELD = 1 << 2,    /* and that is a head */
+    WS__TINY_BEGUN = 1 << 3,        /* a part of the message was given */
+    WS__TINY_REFUSED = 1 << 4,      /* WRITABLE is owed */
     WS__TINY_INPUT_END = 1 << 5,
     WS__TINY_CLOSE_TOLD = 1 << 6,
-    WS__TINY_CHOSEN = 1 << 7         /* the subprotocol was agreed */
+    WS__TINY_CHOSEN = 1 << 7        /* the subprotocol was agreed */
 };
 
 struct ws_conn {
@@ -19443,7 +19445,7 @@ static int ws__tiny_close(ws_conn *conn, int code, const char *reason, size_t n)
     uint8_t body[WS__CONTROL_MAX];
     int fault;
 
-    if (conn->core.is & WS__CLOSE_SENT)
+    if (!ws__core_answer(&conn->core, WS_OP_CLOSE))
         return 0;
     if (!ws__tiny_fits_out(conn, n + 2))
         n = 0;
@@ -19602,7 +19604,7 @@ static int ws__tiny_request(ws_conn *conn, const char *url)
     ws__puts(&text, " HTTP/1.1\r\nHost: ");
     ws__put(&text, host.data, host.size);
     ws__puts(&text, "\r\n");
-    ws__core_upgrade_put(&text, conn->in.key, "13");
+    ws__core_upgrade_put(&text, conn->in.key, 13);
     return ws__tiny_put_end(conn, &text, conn->set.protocol != NULL);
 }
 
@@ -19700,33 +19702,53 @@ static int ws__tiny_event(ws_conn *conn, ws_event *ev, int type, const void *dat
     return 1;
 }
 
-/* The size of the head that begins at p: strict, as ws_head_scan, but all at once. 0: it
-   is not whole, or the error. */
+/* The size of the line that begins at p, CR LF included; first: of the start line. 0: it
+   is not whole, or the error. As strict as ws_head_scan. */
+static int ws__tiny_line(const char *p, size_t n, int first)
+{
+    size_t at = 0;
+
+    if (!first) {
+        while (at < n && ws__is_token(p[at]))
+            at++;
+        if (at < n && p[at] != (at ? ':' : '\r'))
+            return WS_ERR_HEAD_SYNTAX;
+    }
+    while (at < n && (ws__is_text(p[at]) || (!first && p[at] == '\t')))
+        at++;
+    if (at + 2 <= n)
+        return ws__same(p + at, "\r\n", 2) ? (int)at + 2 : (int)WS_ERR_HEAD_SYNTAX;
+    return at < n && p[at] != '\r' ? (int)WS_ERR_HEAD_SYNTAX : 0;
+}
+
+/* The size of the head that begins at p, all looked at at once; or as ws__tiny_line. */
 static int ws__tiny_scan(const char *p, size_t n)
 {
-    size_t at = 0, start;
-    int line;
+    int lines, size, all = 0;
 
-    for (line = 0; line < 66; line++, at += 2) {
-        start = at;
-        while (line && at < n && ws__is_token(p[at]))
-            at++;
-        if (line && at < n && p[at] != '\r' && (at == start || p[at++] != ':'))
-            return WS_ERR_HEAD_SYNTAX;
-        if (line && at > start && at < n && p[at] == '\r' && p[at - 1] != ':')
-            return WS_ERR_HEAD_SYNTAX;
-        while (at < n && (ws__is_text(p[at]) || (line && p[at] == '\t')))
-            at++;
-        if (at < n && p[at] != '\r')
-            return WS_ERR_HEAD_SYNTAX;
-        if (at + 1 < n && p[at + 1] != '\n')
-            return WS_ERR_HEAD_SYNTAX;
-        if (at + 2 > n)
-            return 0;
-        if (at == start)
-            return line ? (int)at + 2 : (int)WS_ERR_HEAD_SYNTAX;
+    for (lines = 0; lines < 66; lines++) {
+        size = ws__tiny_line(p + all, n - (size_t)all, !lines);
+        if (size <= 0)
+            return size;
+        all += size;
+        if (size == 2)
+            return lines ? all : (int)WS_ERR_HEAD_SYNTAX;
     }
     return WS_ERR_HEAD_FIELDS;
+}
+
+/* A whole head, in front of the input: 0, or the fault; 1: an interim answer. */
+static int ws__tiny_judge_head(ws_conn *conn, size_t size)
+{
+    ws_str head = ws__str((const char *)ws__tiny_input(conn), size);
+
+#ifndef WS_NO_CLIENT
+    if (WS__IS_CLIENT(&conn->core))
+        return ws__tiny_answer(conn, head);
+#endif
+#ifndef WS_NO_SERVER
+    return ws__tiny_asked(conn, head);
+#endif
 }
 
 /* One step over the opening handshake: 1 with its event, 0: more must come, or it has
@@ -19735,35 +19757,24 @@ static int ws__tiny_shake(ws_conn *conn, ws_event *ev)
 {
     uint8_t *input = ws__tiny_input(conn);
     size_t have = conn->to - conn->from;
-    int size, fault = 0;
+    int size, fault;
 
     ws__copy(input, input + conn->from, have);
     conn->from = 0;
     conn->to = have;
-    if (!WS__IS_CLIENT(&conn->core) && have && *input == '\r') {
-        if (have == 1)                              /* an empty line before a request */
-            return 0;
-        conn->from = input[1] == '\n' ? 2 : 0;
-        if (conn->from)
-            return -1;
+    input[have] = 0;
+    if (!WS__IS_CLIENT(&conn->core) && *input == '\r' && input[1] == '\n') {
+        conn->from = 2;                             /* an empty line before a request */
+        return -1;
     }
     size = ws__tiny_scan((const char *)input, have);
     if (!size && have + 1 < conn->set.memory_size)
         return 0;
-    if (!size)
-        size = WS_ERR_HEAD_SIZE;
-    if (size < 0)
-        fault = size;
-    else
+    fault = size ? size : (int)WS_ERR_HEAD_SIZE;
+    if (size > 0) {
         conn->from = (size_t)size;
-#ifndef WS_NO_CLIENT
-    if (!fault && WS__IS_CLIENT(&conn->core))
-        fault = ws__tiny_answer(conn, ws__str((char *)input, (size_t)size));
-#endif
-#ifndef WS_NO_SERVER
-    if (!fault && !WS__IS_CLIENT(&conn->core))
-        fault = ws__tiny_asked(conn, ws__str((char *)input, (size_t)size));
-#endif
+        fault = ws__tiny_judge_head(conn, conn->from);
+    }
     if (fault > 0)
         return -1;
     if (fault) {
@@ -19794,7 +19805,7 @@ static int ws__tiny_show(ws_conn *conn, ws_event *ev, int last)
     ev->op = reader->op;
     ev->first = first;
     ev->last = last;
-    if (last)
+    if (ev->last)
         conn->is &= (uint8_t)~WS__TINY_BEGUN;
     ws__core_given(reader, conn->message, last);
     return 1;
