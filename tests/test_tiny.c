@@ -126,7 +126,8 @@ TEST(urls)
 
 TEST(headers)
 {
-    static const ws_header good[] = { { "X-A", "b c\t\xFF" }, { "Y", "" }, { NULL, NULL } };
+    static const ws_header good[] = { { "X-A", "b c\t\xFF" }, { "Y", "" },
+                                      { NULL, NULL } };
     static const ws_header bad[][2] = {
         { { "", "a" }, { NULL, NULL } }, { { "A:", "a" }, { NULL, NULL } },
         { { "A b", "a" }, { NULL, NULL } }, { { "A", "a\r\nB: c" }, { NULL, NULL } },
@@ -259,8 +260,8 @@ static void message_of(int client, size_t size, size_t frame, size_t step)
     fill_once();
     do {
         n = size - at < frame ? size - at : frame;
-        put_frame(&bytes, (at ? 0 : 2) | (at + n == size ? 0x80 : 0), !client, fill + at, n,
-                  0);
+        put_frame(&bytes, (at ? 0 : 2) | (at + n == size ? 0x80 : 0), !client,
+                  fill + at, n, 0);
         at += n;
         put_frame(&bytes, 0x89, !client, fill, at % 126, 0);
     } while (at < size);

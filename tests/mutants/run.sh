@@ -6,12 +6,16 @@
 #   sh tests/mutants/run.sh mask ping-wait   those with one of these words in their name
 # Those that survivors names behave as before: they must not be caught. tcc builds them, if it is
 # there, for it is quick; those of vectors, and without tcc all, CC.
+# A change of what WS_TINY is made of too must also be seen by tests/test_transcripts_tiny.c, but for
+# those of without_tiny.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${CC=cc}" "${CPPFLAGS=}" "${LDFLAGS=}" "${LDLIBS=}"
 export CC CPPFLAGS LDFLAGS LDLIBS
 list=tests/mutants/list
-names_in() {    # names_in FILE: its tests
+names_in() {    # names_in FILE: its tests, or those of the one that it plays again
+    again=$(sed -n 's/^#include "\(test_.*\.c\)"$/\1/p' "$1")
+    [ -z "$again" ] || set -- "tests/$again"
     sed -n '/^TESTS(/,$p' "$1" | grep -o 'T([a-z_]*)' | sed 's/^T(//; s/)$//'
 }
 
@@ -27,6 +31,7 @@ passes() {      # passes DIRECTORY: test by test, up to the first that fails
 of() {          # of NAME: sets source and without
     case $1 in
     short-sends-*) source=tests/mutants/in_loop.c without= ;;
+    tiny) source=tests/test_transcripts_tiny.c without= ;;
     *) source=tests/test_transcripts.c without=-DWS_NO_SOCKETS ;;
     esac
 }
@@ -60,6 +65,26 @@ mutate() {      # mutate NAME: ws.h with that entry's line replaced; 1 if it is 
     ' $list ws.h
 }
 
+# Does the changed line of DIRECTORY's ws.h belong to WS_TINY: is it in front of >>seams?
+is_shared() {
+    line=$(diff ws.h "$1/ws.h" | sed -n '1s/^\([0-9]*\).*/\1/p')
+    [ "${line:-999999}" -lt "$(grep -n '^/\* ==== >>seams ' ws.h | cut -d : -f 1)" ]
+}
+
+tiny() {        # tiny NAME: the same by WS_TINY; prints nothing, or what is wrong
+    case $1 in vector-* | short-sends-*) return ;; esac
+    is_shared "$directory" || return
+    if grep -q "^$1: " tests/mutants/without_tiny; then may=1; else may=0; fi
+    source=tests/test_transcripts_tiny.c without=
+    if ! build "$compiler" "$directory"; then
+        echo "FAIL $1: does not compile with WS_TINY: $(grep -m 1 error "$directory/log")"
+    elif passes "$directory"; then
+        [ $may = 1 ] || echo "FAIL $1 survived with WS_TINY"
+    elif [ $may = 1 ]; then
+        echo "FAIL $1 caught with WS_TINY, though named in without_tiny"
+    fi
+}
+
 one() {         # one NAME
     if grep -q "^$1: " tests/mutants/survivors; then may=1; else may=0; fi
     case $1 in vector-* | short-sends-*) compiler=$CC ;; *) compiler=$quick ;; esac
@@ -77,7 +102,8 @@ one() {         # one NAME
     elif [ $may = 1 ]; then
         echo "FAIL $1 caught, though named in survivors"
     else
-        echo "caught $1"
+        wrong=$(tiny "$1")
+        echo "${wrong:-caught $1}"
     fi
     rm -rf "$directory"
 }
@@ -92,15 +118,17 @@ out=$(mktemp -d "${TMPDIR:-/tmp}/mutants.XXXXXX") || exit 1
 trap 'rm -rf "$out"' EXIT
 trap 'exit 1' HUP INT TERM
 names=$(sed -n 's/^: //p' $list)
-for word in $(sed -n 's/^\([a-z0-9-]*\): .*/\1/p' tests/mutants/survivors); do
-    echo "$names" | grep -qx -e "$word" || echo "FAIL $word: in survivors, not in list" >>"$out/sum"
+for file in survivors without_tiny; do
+    for word in $(sed -n 's/^\([a-z0-9-]*\): .*/\1/p' tests/mutants/$file); do
+        echo "$names" | grep -qx -e "$word" || echo "FAIL $word: in $file, not in list" >>"$out/sum"
+    done
 done
 twice=$(echo "$names" | sort | uniq -d)
 [ -z "$twice" ] || echo "FAIL" $twice ": a name twice in list" >>"$out/sum"
 
 mkdir "$out/none"
 cp ws.h "$out/none/ws.h"
-for kind in short-sends- all; do
+for kind in short-sends- tiny all; do
     of $kind
     if build "$CC" "$out/none" && passes "$out/none"
     then echo "ok ws.h as it is, with $source" >>"$out/sum"
