@@ -362,9 +362,9 @@ if have arm-none-eabi-gcc; then
     add arm-tiny most:7748 "$tiny -DWS_NO_SERVER" "tests/firmware/lamp.c $board"
     add arm-tiny most:8712 "$tiny -DWS_NO_CLIENT" "tests/firmware/lamp_server.c $board"
     add arm-tiny most:10260 "$tiny" "tests/firmware/lamp_both.c $board"
-    add arm-tiny most:6764 "$tiny -flto -DWS_NO_SERVER" "tests/firmware/lamp.c $board"
-    add arm-tiny most:7780 "$tiny -flto -DWS_NO_CLIENT" "tests/firmware/lamp_server.c $board"
-    add arm-tiny most:9356 "$tiny -flto" "tests/firmware/lamp_both.c $board"
+    add arm-tiny most:6768 "$tiny -flto -DWS_NO_SERVER" "tests/firmware/lamp.c $board"
+    add arm-tiny most:7784 "$tiny -flto -DWS_NO_CLIENT" "tests/firmware/lamp_server.c $board"
+    add arm-tiny most:9360 "$tiny -flto" "tests/firmware/lamp_both.c $board"
     add arm-tiny bare "$arm -mcpu=cortex-m0plus -Os $strict -DWS_TINY" impl_only.c
 fi
 

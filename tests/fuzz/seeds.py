@@ -78,6 +78,8 @@ def recv():
                     continue
                 put("recv", "%s_%s_%d" % (role, name, options),
                     bytes([bit | options]) + bytes([0, 6, 2, 40]) + data)
+            put("tiny", "%s_%s" % (role, name),
+                bytes([bit | (44 if name in few else 4)]) + bytes([0, 6, 2, 40]) + data)
 
 
 REQUEST = [("Host", "a.example"), ("Upgrade", "websocket"), ("Connection", "keep-alive, Upgrade"),
@@ -132,6 +134,7 @@ def heads():
         "target_absolute": head("GET ws://a.example/x HTTP/1.1", REQUEST),
     }
     for name, data in requests.items():
+        put("tiny", "head_" + name, bytes([2, 0, 6, 2, 40]) + data)
         for options in (0, 8) if name in ("page", "head", "post") else (1,) if "list" in name else (0,):
             put("server_head", "%s_%d" % (name, options), bytes([options, 0, 6, 2, 40]) + data)
     put("server_head", "small_limits", bytes([4, 0, 6, 2, 40]) + requests["good"])
