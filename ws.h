@@ -19866,8 +19866,10 @@ static int ws__tiny_close_got(ws_conn *conn, int answer, uint8_t *p, size_t n)
     return 0;
 }
 
+#define WS__TINY_BLOCKED 2      /* of a step: output must be taken first */
+
 /* A whole control frame, whose header has head bytes. It waits while its answer has no
-   room, but for a peer that has ended its stream. */
+   room. */
 static int ws__tiny_control(ws_conn *conn, ws_event *ev, const ws_frame *frame,
                             size_t head)
 {
@@ -19875,11 +19877,8 @@ static int ws__tiny_control(ws_conn *conn, ws_event *ev, const ws_frame *frame,
     size_t n = (size_t)frame->size;
     int answer = ws__core_answer(&conn->core, frame->op), fault = 0;
 
-    if (answer && !ws__tiny_fits_out(conn, n)) {
-        if (!(conn->is & WS__TINY_INPUT_END))
-            return 0;
-        answer = 0;
-    }
+    if (answer && !ws__tiny_fits_out(conn, n))
+        return WS__TINY_BLOCKED;
     conn->from += head + n;
     ws_mask(p, p + head, n, frame->key, 0);     /* in front, so that a NUL fits behind */
     p[n] = 0;
@@ -19936,12 +19935,12 @@ static int ws__tiny_close_event(ws_conn *conn, ws_event *ev)
     return 1;
 }
 
-/* When the input gives nothing more. */
-static int ws__tiny_late(ws_conn *conn, ws_event *ev)
+/* When the input gives nothing more; all: nothing of it is left that waits for output. */
+static int ws__tiny_late(ws_conn *conn, ws_event *ev, int all)
 {
     if (conn->is & WS__TINY_CLOSE_TOLD)
         return 0;
-    if (conn->is & WS__TINY_INPUT_END && ws__phase_has(&conn->core, WS__KEEPS))
+    if (all && conn->is & WS__TINY_INPUT_END && ws__phase_has(&conn->core, WS__KEEPS))
         ws__tiny_fail(conn, WS_ERR_EOF);
     if (conn->is & WS__TINY_REFUSED && conn->core.phase == WS__PHASE_FRAMES &&
         ws__tiny_unsent(conn) <= conn->set.memory_send / 4) {
@@ -20100,10 +20099,10 @@ WS_API int ws_next(ws_conn *conn, ws_event *ev)
             what = ws__tiny_step(conn, ev);
     }
     ws__tiny_sane(conn);
-    if (what || ws__tiny_late(conn, ev))
+    if (what == 1 || ws__tiny_late(conn, ev, !what))
         return 1;
     ws__tiny_judge(conn);
-    return ws__tiny_late(conn, ev);
+    return ws__tiny_late(conn, ev, !what);
 }
 
 WS_API const void *ws_output(ws_conn *conn, size_t *n)

@@ -321,6 +321,24 @@ static void full(int client)
     small_over(&it);
 }
 
+/* What came before the peer's end is given, however late our output is taken. */
+static void full_end(int client)
+{
+    small it;
+    char text[SEND];
+
+    memset(text, 'x', sizeof text);
+    small_open(&it, client, RECEIVE, SEND, 5);
+    it.s.hold = 1;
+    CHECK_INT(ws_send(it.s.c, WS_OP_BINARY, text, SEND), 0);
+    side_say(&it.s, "89'p' 81'a' 88x03e8'b'");
+    side_end(&it.s);
+    CHECK_EVENTS(&it.s, "");
+    side_release(&it.s);
+    CHECK_EVENTS(&it.s, "p'p' T'a' C1000+'b' ");
+    small_over(&it);
+}
+
 /* A fault and a Close are told even when nothing else fits. */
 static void full_fault(int client)
 {
@@ -345,6 +363,7 @@ TEST(backlog)
 
     for (client = 0; client < 2; client++) {
         full(client);
+        full_end(client);
         full_fault(client);
     }
 }

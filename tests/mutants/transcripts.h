@@ -121,6 +121,8 @@ static const row rows[] = {
     SERVER("max_message=10", "=828b00000000", "C1009!MESSAGE_SIZE", "88:1009"),
     SET("max_message=10 max_frame=10", "89#11 88x03e8#20", "p'abcdefghijk' C1000+#20",
       "8a'abcdefghijk' 88:1000 #20"),
+    SET("max_message=10", "89#11 88x03e8#20", "p'abcdefghijk' C1000+#20",
+      "8a'abcdefghijk' 88:1000 #20"),
     ROW("82#1048576", "B#1048576", ""), CLIENT("", HUGE_C("0000000000100000"), "", ""),
     CLIENT("", HUGE_C("0000000000100001"), "C1009!MESSAGE_SIZE", "88:1009"),
     SET("max_message=never", "82#1048577", "B#1048577", ""),
