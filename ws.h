@@ -4334,6 +4334,17 @@ enum {
     WS__HINTS
 };
 
+/* A fault, and what more can be said of it: WS_TINY says nothing. */
+#ifdef WS_TINY
+#define ws__hinted(hint, what, fault) ((void)(hint), fault)
+#else
+static int ws__hinted(int *hint, int what, int fault)
+{
+    *hint = what;
+    return fault;
+}
+#endif
+
 /* What a request says about the upgrade. Counts tell repeated fields. */
 typedef struct ws__request {
     ws_str method, target, version;
@@ -4346,16 +4357,16 @@ static void ws__request_field(ws__request *request, ws_str name, ws_str value)
 {
     if (ws_str_is(name, "Host")) {
         request->hosts++;
-        request->host = value;
+        request->host = ws__str(value.data, value.size);
     } else if (ws_str_is(name, "Sec-WebSocket-Key")) {
         request->keys++;
-        request->key = value;
+        request->key = ws__str(value.data, value.size);
     } else if (ws_str_is(name, "Sec-WebSocket-Version")) {
         request->versions++;
-        request->wanted = value;
+        request->wanted = ws__str(value.data, value.size);
     } else if (ws_str_is(name, "Origin")) {
         request->origins++;
-        request->origin = value;
+        request->origin = ws__str(value.data, value.size);
     } else if (ws_str_is(name, "Upgrade")) {
         request->has_upgrade = 1;
         request->upgrade |= ws_list_has(value, "websocket");
@@ -4432,17 +4443,15 @@ static int ws__host_judge(const ws__request *request, int needed)
 static int ws__connection_lost(const ws__request *request, int *hint)
 {
     if (request->keys)
-        *hint = WS__HINT_CONNECTION_LOST;
+        return ws__hinted(hint, WS__HINT_CONNECTION_LOST, WS_ERR_CONNECTION);
     return WS_ERR_CONNECTION;
 }
 
 /* Was the upgrade asked for, and no line of it lost on the way? */
 static int ws__upgrade_judge(const ws__request *request, int modern, int *hint)
 {
-    if (request->keys && !request->has_upgrade && (!modern || !request->connection)) {
-        *hint = WS__HINT_UPGRADE_LOST;
-        return WS_ERR_UPGRADE;
-    }
+    if (request->keys && !request->has_upgrade && (!modern || !request->connection))
+        return ws__hinted(hint, WS__HINT_UPGRADE_LOST, WS_ERR_UPGRADE);
     if (request->keys && !request->connection && !modern)
         return ws__connection_lost(request, hint);
     return 0;
@@ -4469,23 +4478,18 @@ WS__APART int ws__request_judge(const ws__request *request, int *hint)
         return WS_ERR_METHOD;
     if (!modern)
         return WS_ERR_HTTP_VERSION;
-    if (!ws__target_valid(request->target)) {
-        *hint = WS__HINT_TARGET;
-        return WS_ERR_HEAD_SYNTAX;
-    }
-    if (!request->upgrade) {
-        if (!request->has_upgrade)
-            *hint = WS__HINT_UPGRADE_MISSING;
+    if (!ws__target_valid(request->target))
+        return ws__hinted(hint, WS__HINT_TARGET, WS_ERR_HEAD_SYNTAX);
+    if (!request->has_upgrade)
+        return ws__hinted(hint, WS__HINT_UPGRADE_MISSING, WS_ERR_UPGRADE);
+    if (!request->upgrade)
         return WS_ERR_UPGRADE;
-    }
     if (!request->connection)
         return ws__connection_lost(request, hint);
     if (request->origins > 1)
-        *hint = WS__HINT_ORIGIN_TWICE;
-    else if (request->versions > 1)
-        *hint = WS__HINT_VERSION_TWICE;
-    if (*hint)
-        return WS_ERR_HEAD_SYNTAX;
+        return ws__hinted(hint, WS__HINT_ORIGIN_TWICE, WS_ERR_HEAD_SYNTAX);
+    if (request->versions > 1)
+        return ws__hinted(hint, WS__HINT_VERSION_TWICE, WS_ERR_HEAD_SYNTAX);
     if (!request->versions || !ws_str_is(request->wanted, "13"))
         return WS_ERR_VERSION;
     if (request->keys != 1 || !ws__key_valid(request->key))
@@ -4534,8 +4538,7 @@ static int ws__answer_opens(int status, ws_str version, int *hint)
         return WS_ERR_STATUS;
     if (ws_str_is(version, "HTTP/1.1"))
         return 0;
-    *hint = WS__HINT_ANSWER_VERSION;
-    return WS_ERR_HTTP_VERSION;
+    return ws__hinted(hint, WS__HINT_ANSWER_VERSION, WS_ERR_HTTP_VERSION);
 }
 
 /* What an answer says about the upgrade. */
@@ -4582,8 +4585,8 @@ static int ws__answer_protocol_judge(const ws__answer *answer, int offered)
 static int ws__answer_judge(const ws__answer *answer, int needs, int *hint)
 {
     if (answer->upgrades > 1)
-        *hint = WS__HINT_UPGRADE_TWICE;
-    if (answer->upgrades != 1 || !answer->upgrade)
+        return ws__hinted(hint, WS__HINT_UPGRADE_TWICE, WS_ERR_UPGRADE);
+    if (!answer->upgrade)
         return WS_ERR_UPGRADE;
     if (!answer->connection)
         return WS_ERR_CONNECTION;
@@ -19463,14 +19466,15 @@ static int ws__tiny_close(ws_conn *conn, int code, const char *reason, size_t n)
 static void ws__tiny_refuse(ws_conn *conn, int status)
 {
     ws__text text = ws__text_in((char *)ws__tiny_end(conn), conn->set.memory_send);
-    char number[3] = { '0', '0', '0' };
+    char number[3];
     int left = status;
 
+    number[0] = number[1] = '0';
     for (; left >= 100; left -= 100)
         number[0]++;
     for (; left >= 10; left -= 10)
         number[1]++;
-    number[2] = (char)(number[2] + left);
+    number[2] = (char)('0' + left);
     ws__puts(&text, "HTTP/1.1 ");
     ws__put(&text, number, 3);
     ws__core_refusal_put(&text, status);

@@ -291,6 +291,24 @@ TEST(parts)
     message_of(0, 100000, 100000, 22);
 }
 
+/* 4096 frames, and no more of them; parts begin the count again. */
+TEST(fragments)
+{
+    int client, frames;
+
+    for (client = 0; client < 2; client++) {
+        world w;
+        side s;
+        side_plain(&s, &w, client);
+        side_frame(&s, 0x02, "", 0);
+        for (frames = 1; frames < 4096; frames++) side_frame(&s, 0x00, "", 0);
+        CHECK_INT(s.error, 0);
+        side_frame(&s, 0x00, "", 0);
+        CHECK_INT(s.error, WS_ERR_FRAGMENTS);
+        side_over(&s);
+    }
+}
+
 /* ---- the send size ---- */
 
 static void full(int client)
@@ -404,4 +422,4 @@ TEST(again)
 }
 
 TESTS(T(blocks) T(no_memory) T(urls) T(headers) T(random_fails) T(requests) T(parts)
-      T(backlog) T(head_too_large) T(again))
+      T(fragments) T(backlog) T(head_too_large) T(again))

@@ -359,12 +359,12 @@ if have arm-none-eabi-gcc; then
     tiny="$arm -mcpu=cortex-m0plus -Os $strict --specs=nano.specs --specs=nosys.specs -Wl,--gc-sections"
     tiny="$tiny -nostartfiles -Ttests/firmware/cortex_m.ld -DWS_TINY"
     board="tests/firmware/board_arm.c tests/firmware/start_arm.c"
-    add arm-tiny most:7748 "$tiny -DWS_NO_SERVER" "tests/firmware/lamp.c $board"
-    add arm-tiny most:8712 "$tiny -DWS_NO_CLIENT" "tests/firmware/lamp_server.c $board"
-    add arm-tiny most:10260 "$tiny" "tests/firmware/lamp_both.c $board"
-    add arm-tiny most:6768 "$tiny -flto -DWS_NO_SERVER" "tests/firmware/lamp.c $board"
-    add arm-tiny most:7784 "$tiny -flto -DWS_NO_CLIENT" "tests/firmware/lamp_server.c $board"
-    add arm-tiny most:9360 "$tiny -flto" "tests/firmware/lamp_both.c $board"
+    add arm-tiny most:7760 "$tiny -DWS_NO_SERVER" "tests/firmware/lamp.c $board"
+    add arm-tiny most:8552 "$tiny -DWS_NO_CLIENT" "tests/firmware/lamp_server.c $board"
+    add arm-tiny most:10092 "$tiny" "tests/firmware/lamp_both.c $board"
+    add arm-tiny most:6776 "$tiny -flto -DWS_NO_SERVER" "tests/firmware/lamp.c $board"
+    add arm-tiny most:7780 "$tiny -flto -DWS_NO_CLIENT" "tests/firmware/lamp_server.c $board"
+    add arm-tiny most:9352 "$tiny -flto" "tests/firmware/lamp_both.c $board"
     add arm-tiny bare "$arm -mcpu=cortex-m0plus -Os $strict -DWS_TINY" impl_only.c
 fi
 

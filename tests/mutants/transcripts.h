@@ -287,7 +287,8 @@ static const opening answers[] = {
     { "", "0 C1006!SUBPROTOCOL", 0, { FINE PROTOCOL("a") } },
     { "protocols", "0 O (b)", 0, { FINE PROTOCOL("b") } },
     { "protocols", "0 C1006!SUBPROTOCOL", 0, { FINE, FINE PROTOCOL("c"), FINE PROTOCOL("B"),
-        FINE PROTOCOL("a, b"), FINE PROTOCOL("a") PROTOCOL("b"), FINE PROTOCOL("") } },
+        FINE PROTOCOL("a, b"), FINE PROTOCOL("a") PROTOCOL("b"), FINE PROTOCOL("b") PROTOCOL("b"),
+        FINE PROTOCOL("") } },
     { "protocols protocol_optional=1", "0 O", 0, { FINE } },
     { "protocols protocol_optional=1", "0 C1006!SUBPROTOCOL", 0, { FINE PROTOCOL("c") } },
     /* SWITCH, FINE and the empty line have 129 bytes and 3 lines */
