@@ -1751,10 +1751,7 @@ WS_API ws_str ws_header_value(const ws_conn *c, const char *name);
 #define WS_TRACE(c, text, n) ((void)0)
 #endif
 
-#if defined(WS_TINY) && (defined(__GNUC__) || defined(__clang__))
-#define WS__PRIVATE static __attribute__((unused))
-#define WS__APART WS__PRIVATE
-#elif defined(__GNUC__) || defined(__clang__)
+#if defined(__GNUC__) || defined(__clang__)
 #define WS__PRIVATE static __attribute__((unused))
 #define WS__APART static __attribute__((noinline))  /* its frame does not add to its
                                                        caller's */
@@ -1891,8 +1888,10 @@ typedef int ws__sock;
 #ifdef __OPTIMIZE_SIZE__
 #define WS__SMALL
 #define WS__FAST 0
+#define WS__INNER WS__APART     /* inlined, it takes more bytes */
 #else
 #define WS__FAST 1
+#define WS__INNER WS__PRIVATE
 #endif
 
 /* 16 bytes for the compiler's vector operations, where the machine has them. */
@@ -2277,7 +2276,7 @@ WS__PRIVATE uint32_t ws__rotate(uint32_t value, int bits)
 }
 
 /* The word at that place of n bytes and their padding (FIPS 180-4 5.1.1). */
-WS__PRIVATE uint32_t ws__sha1_word(const uint8_t *p, size_t n, size_t at)
+WS__INNER uint32_t ws__sha1_word(const uint8_t *p, size_t n, size_t at)
 {
     uint32_t word = 0;
     size_t end = at + 4, all = ((n + 8) | 63) + 1;
@@ -2443,7 +2442,7 @@ WS_API void ws_accept_key(const char *key, char accept[29])
 
 /* Between calls, inside a character: (bytes missing) | (lowest next) << 8 | (highest) <<
    16. */
-WS__PRIVATE uint32_t ws__utf8_step(uint32_t s, uint32_t b)
+WS__INNER uint32_t ws__utf8_step(uint32_t s, uint32_t b)
 {
     if (s) {
         if (b < (s >> 8 & 255) || b > s >> 16)
@@ -4582,7 +4581,7 @@ static int ws__answer_protocol_judge(const ws__answer *answer, int offered)
 
 /* 4.1, what a client must find in an answer of 101 that was read. needs: a subprotocol
    was offered and must be there. */
-static int ws__answer_judge(const ws__answer *answer, int needs, int *hint)
+WS__INNER int ws__answer_judge(const ws__answer *answer, int needs, int *hint)
 {
     if (answer->upgrades > 1)
         return ws__hinted(hint, WS__HINT_UPGRADE_TWICE, WS_ERR_UPGRADE);
@@ -19613,7 +19612,7 @@ static int ws__tiny_request(ws_conn *conn, const char *url)
 }
 
 /* Judges the answer: 0, or the fault; 1: an interim one. */
-static int ws__tiny_answer(ws_conn *conn, ws_str head)
+WS__INNER int ws__tiny_answer(ws_conn *conn, ws_str head)
 {
     ws_str version, value;
     int status = 0, hint = WS__HINT_NONE, what, fault;
@@ -19694,8 +19693,8 @@ static int ws__tiny_asked(ws_conn *conn, ws_str head)
 
 #endif
 
-static int ws__tiny_event(ws_conn *conn, ws_event *ev, int type, const void *data,
-                          size_t n)
+WS__INNER int ws__tiny_event(ws_conn *conn, ws_event *ev, int type, const void *data,
+                             size_t n)
 {
     memset(ev, 0, sizeof *ev);
     ev->type = type;
@@ -19796,7 +19795,7 @@ static int ws__tiny_shake(ws_conn *conn, ws_event *ev)
 /* ---- frames in ---- */
 
 /* Shows [0, message). */
-static int ws__tiny_show(ws_conn *conn, ws_event *ev, int last)
+WS__INNER int ws__tiny_show(ws_conn *conn, ws_event *ev, int last)
 {
     ws__reader *reader = &conn->in.reader;
     int first = !(conn->is & WS__TINY_BEGUN);
