@@ -1888,9 +1888,14 @@ typedef int ws__sock;
 #ifdef __OPTIMIZE_SIZE__
 #define WS__SMALL
 #define WS__FAST 0
-#define WS__INNER WS__APART     /* inlined, it takes more bytes */
 #else
 #define WS__FAST 1
+#endif
+
+/* Inlined, these take more bytes. */
+#if defined(WS_TINY) && defined(WS__SMALL)
+#define WS__INNER WS__APART
+#else
 #define WS__INNER WS__PRIVATE
 #endif
 
@@ -1973,7 +1978,7 @@ WS__PRIVATE unsigned ws__get16(const uint8_t *p)
 /* n bytes to where they are wanted, which may lie in front of them, not behind. */
 WS__PRIVATE void ws__copy(void *to, const void *from, size_t n)
 {
-#ifdef WS__SMALL
+#if defined(WS_TINY) && defined(WS__SMALL)
     uint8_t *at = (uint8_t *)to;
     const uint8_t *source = (const uint8_t *)from;
 
@@ -1988,7 +1993,7 @@ WS__PRIVATE void ws__copy(void *to, const void *from, size_t n)
 /* strlen and memcmp; those of small machines' libraries are large. */
 WS__PRIVATE size_t ws__size_of(const char *text)
 {
-#ifdef WS__SMALL
+#if defined(WS_TINY) && defined(WS__SMALL)
     size_t n = 0;
 
     while (text[n])
@@ -2001,7 +2006,7 @@ WS__PRIVATE size_t ws__size_of(const char *text)
 
 WS__PRIVATE int ws__same(const void *a, const void *b, size_t n)
 {
-#ifdef WS__SMALL
+#if defined(WS_TINY) && defined(WS__SMALL)
     const uint8_t *left = (const uint8_t *)a, *right = (const uint8_t *)b;
 
     for (; n; n--)
