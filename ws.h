@@ -2293,7 +2293,7 @@ WS__INNER uint32_t ws__sha1_word(const uint8_t *p, size_t n, size_t at)
     if (end == all)
         return (uint32_t)n << 3;
     if (end + 4 == all)
-        return (uint32_t)(n >> 29);
+        return (uint32_t)((uint64_t)n >> 29);
     for (; at < end; at++) {
         word <<= 8;
         if (at < n)
@@ -5397,7 +5397,7 @@ static const ws__field ws__fields[] = {
     WS__FIELD(close_timeout, ALL, TIME, 5000),
     WS__FIELD(idle_timeout, ALL, TIME, WS_NEVER),
     WS__FIELD(send_timeout, CLIENT, TIME, 30000),
-    WS__FIELD(loop_buffer, LOOP, SIZE, 1u << 20),
+    WS__FIELD(loop_buffer, LOOP, SIZE, (uint32_t)1 << 20),
     WS__FIELD(ask, SERVER, IS, 0),
     WS__FIELD(body_parts, SERVER, IS, 0),
     WS__FIELD(for_stream, CLIENT, IS, 0),
@@ -10110,12 +10110,13 @@ WS_API ws_str ws_path(const ws_conn *conn)
 WS_API ws_str ws_body(const ws_conn *conn)
 {
     ws_str head = ws__head(conn);
+    size_t size;
 
     ws__sane(conn);
     if (!head.size || conn->life & WS__OPENED)
         return ws__str("", 0);
-    return ws__str(head.data + head.size, (size_t)(ws_is_client(conn) ? conn->rx->aside
-                                                                     : conn->rx->body_size));
+    size = ws_is_client(conn) ? (size_t)conn->rx->aside : conn->rx->body_size;
+    return ws__str(head.data + head.size, size);
 }
 
 WS_API uint64_t ws_body_got(const ws_conn *conn, int64_t *all)
@@ -19935,7 +19936,7 @@ static int ws__tiny_close_event(ws_conn *conn, ws_event *ev)
     ws__enter(&conn->core, WS__PHASE_ENDED);
     conn->is |= WS__TINY_CLOSE_TOLD;
     ws__tiny_event(conn, ev, WS_EV_CLOSE, NULL, 0);
-    ev->code = conn->core.code;
+    ev->code = (int)conn->core.code;
     ev->error = -(int)conn->core.error;
     ev->clean = ws__core_clean(&conn->core);
     if (conn->core.is & WS__CLOSE_GOT)
