@@ -4,7 +4,7 @@
 # and stack; a figure above tests/firmware/budget is a failure. Last line "N passed, N failed".
 #   sh tests/firmware/boards.sh                     all boards
 #   sh tests/firmware/boards.sh microbit            those with that in their name
-#   PROGRAMS=tiny sh tests/firmware/boards.sh       by WS_TINY (default: engine)
+#   PROGRAMS=tiny sh tests/firmware/boards.sh       by WS_TINY (default: both)
 # A missing tool is a loud SKIP, and a failure with CI=true.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -79,7 +79,7 @@ for board in mega2560 riscv32 microbit lm3s6965evb; do      # the slowest first
         command -v "$tool" >/dev/null || missing="$missing $tool"
     done
     if [ -n "$missing" ]; then skip "$board: these are missing:$missing"; continue; fi
-    for program in ${PROGRAMS-engine}; do
+    for program in ${PROGRAMS-engine tiny}; do
         build $board server "$program"
         build $board client "$program"
     done

@@ -108,7 +108,6 @@ static void tell_status(void)
     send_words();
 }
 
-#ifndef WS_TINY
 /* Byte i of the message is i & 127. */
 static void send_parts(uint32_t size)
 {
@@ -131,7 +130,6 @@ static void send_parts(uint32_t size)
             return;
     }
 }
-#endif
 
 static int order_is(const ws_event *ev, const char *word)
 {
@@ -148,10 +146,8 @@ static void obey(const ws_event *ev)
         now.pinged = !ws_ping(conn, rest + 6, ev->size - 6);
     else if (order_is(ev, "!close "))
         ws_close(conn, (int)number_at(rest + 7, 4), rest + 12);
-#ifndef WS_TINY
     else if (order_is(ev, "!parts "))
         send_parts(number_at(rest + 7, ev->size - 7));
-#endif
 }
 
 static void count_part(const ws_event *ev)
