@@ -626,8 +626,8 @@ typedef struct ws_config {
                                    that takes 1 KiB/s is waited for as long as it does,
                                    judged each time */
 
-    size_t loop_buffer;  /* loop: bytes that it reads into and writes from in a turn, half
-                            each; 0: 1 MiB; at least 4096 */
+    uint32_t loop_buffer; /* loop: bytes that it reads into and writes from in a turn,
+                            half each; 0: 1 MiB; at least 4096 */
     int ask;             /* server: 1 gives WS_EV_REQUEST, and lets WS_EV_HTTP wait too */
     int body_parts;           /* server: 1 gives bodies of more than max_body as PART
                                  events behind WS_EV_HTTP, of any size. Answer when the
@@ -1239,10 +1239,12 @@ typedef struct ws_set_cookie {
    attribute with characters that are not allowed, or no room. */
 WS_API int ws_cookie_format(const ws_set_cookie *cookie, char *buf, size_t n);
 
+#ifndef WS_NO_HTTP
 /* The media type of a file, by the end of its name (without case; a query behind it does
    not count): a Content-Type for ws_http_reply. Text is said to be UTF-8. Static;
    "application/octet-stream" for what is not known, and for NULL. */
 WS_API const char *ws_content_type(const char *path);
+#endif
 
 /* id of the route that a server's connection came through, 0 without routes. */
 WS_API int ws_route_id(const ws_conn *c);
@@ -3023,7 +3025,7 @@ typedef struct ws__body {
                                    fault (RFC 9112 7.1.1, 11.2) */
 } ws__body;
 
-#define WS__UNTOLD UINT64_MAX
+#define WS__UNTOLD (~(uint64_t)0)
 
 /* The digits of a Content-Length: 0, or WS_ERR_BODY. */
 static int ws__body_length(ws_str value, uint64_t *size)
@@ -3120,6 +3122,13 @@ static ws_str ws__unblank(ws_str text)
     return ws__str(text.data + i, text.size - i);
 }
 
+/* Requests alone are read strictly. */
+#ifdef WS_NO_SERVER
+#define WS__STRICT(body) 0
+#else
+#define WS__STRICT(body) ((body)->strict)
+#endif
+
 /* Is it blanks, a mark and blanks? Then they are taken off. */
 static int ws__mark_take(ws_str *text, char mark)
 {
@@ -3183,7 +3192,7 @@ static int ws__chunk_size(ws__body *body, ws_str line, uint64_t *size)
     if (!digits || (i < line.size && line.data[i] != ';') || *size >> 62)
         return WS_ERR_BODY;
     rest = line.size - digits;
-    if (!body->strict)
+    if (!WS__STRICT(body))
         return 0;
     if (rest > *size)
         body->spent += (uint32_t)(rest - *size);
@@ -3203,7 +3212,7 @@ static int ws__body_line(ws__body *body, ws_str line, uint32_t most)
     if (body->how == WS__BODY_TRAILER) {
         if (!line.size)
             body->how = WS__BODY_DONE;
-        else if (body->strict && !ws__trailer_good(line))
+        else if (WS__STRICT(body) && !ws__trailer_good(line))
             return WS_ERR_BODY;
         body->spent += (uint32_t)line.size;
     } else {
@@ -8917,10 +8926,10 @@ static const char *ws__late_words(const ws_conn *conn)
 static void ws__shake_late(ws_conn *conn)
 {
     const char *why = ws__io_why(conn);
-    int deaf = why || WS__IS_CLIENT(&conn->core);
+    int hears_not = why || WS__IS_CLIENT(&conn->core);
 
     ws__fail_with(conn, WS_ERR_HANDSHAKE_TIMEOUT, why ? why : ws__late_words(conn));
-    if (!deaf)
+    if (!hears_not)
         return;
     ws__drop_output(conn);
     ws__end(conn, WS__PHASE_ENDED);
@@ -9203,7 +9212,7 @@ WS_API ws_conn *ws_server_new(const ws_config *cfg)
 #endif
 
 /* Raw bytes ws_feed holds at most. */
-#define WS__FEED_MAX ((size_t)-1 / 2 > 32767 ? 65536u : 32768u)
+#define WS__FEED_MAX ((size_t)((size_t)-1 / 2 > 32767 ? 65536u : 32768u))
 #define WS__FEED_MIN 16384      /* and may always hold */
 
 /* The raw bytes that may wait to be parsed, at most most: as many as the limits let a
@@ -17677,7 +17686,7 @@ static int ws__body_expect(ws_conn *conn, const ws__request *request, ws_str hea
     rx->reads_body = 1;
     rx->expects = modern && request->expects;
     rx->begun = rx->in_parts = rx->undone = 0;
-    rx->msg = rx->head_at + rx->head_size;
+    rx->msg = (size_t)(rx->head_at + rx->head_size);
     conn->taken = 0;
     if (rx->body.all != WS__UNTOLD && rx->body.all > ws__body_most(conn))
         return ws__body_over(conn);
@@ -17706,7 +17715,7 @@ static int ws__body_event(ws_conn *conn, ws_event *ev)
         ws__fill(ev, conn, WS_EV_HTTP, "", 0);
         return 1;
     }
-    rx->body_size = rx->msg - rx->head_at - rx->head_size;
+    rx->body_size = rx->msg - (size_t)(rx->head_at + rx->head_size);
     ws__body_done(conn);
     ws__fill(ev, conn, WS_EV_HTTP, body, rx->body_size);
     ev->first = ev->last = 1;
@@ -17756,7 +17765,8 @@ static int ws__body_whole_step(ws_conn *conn, ws__span *in, ws_event *ev)
         return rx->body.how == WS__BODY_DONE ? ws__body_event(conn, ev) : 0;
     if (data && in->p != WS__DATA(rx) + rx->msg)
         memmove(WS__DATA(rx) + rx->msg, in->p, data);
-    rx->undone |= rx->body.all == WS__UNTOLD;
+    if (rx->body.all == WS__UNTOLD)
+        rx->undone = 1;
     rx->msg += data;
     in->p += step;
     conn->taken += (uint64_t)step;
@@ -17784,7 +17794,7 @@ static int ws__upload_part(ws_conn *conn, const void *data, size_t n, int last,
 static int ws__upload_step(ws_conn *conn, ws__span *in, ws_event *ev)
 {
     ws__rx *rx = conn->rx;
-    size_t data, front = rx->head_at + rx->head_size;
+    size_t data, front = (size_t)(rx->head_at + rx->head_size);
     const uint8_t *early = WS__DATA(rx) + front;
     size_t waits = rx->msg - front;
     ptrdiff_t step;
@@ -18159,6 +18169,8 @@ WS_API int ws_cookie_format(const ws_set_cookie *cookie, char *buf, size_t n)
     return good && !text.cut ? (int)(text.at - buf) : -1;
 }
 
+#if WS__HTTP
+
 /* What stands behind the last dot of a path's last segment, size 0: nothing. */
 static ws_str ws__file_end(ws_str path)
 {
@@ -18204,6 +18216,8 @@ WS_API const char *ws_content_type(const char *path)
     }
     return "application/octet-stream";
 }
+
+#endif
 
 /* ==== >>fetch (private) ============================================================= */
 
