@@ -1083,18 +1083,6 @@ WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const cha
 WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
                          const void *body, size_t n);
 
-/* ---- handshakes that others did ---- */
-
-/* Begins at OPEN: for a stream whose opening handshake is done, by another HTTP server
-   that wrote the 101 itself or by an HTTP/2 library (RFC 8441, which has none). Call it
-   for a new connection of ws_server_new, ws_adopt or the engine's ws_client_new, before
-   it has parsed anything; the next pull gives OPEN. protocol: the subprotocol that was
-   chosen, NULL: none. extensions: what was agreed, as in Sec-WebSocket-Extensions of the
-   answer, NULL: none; the configuration must have it. Strings are copied. ws_target and
-   headers are empty. Returns 0, or changes nothing: WS_ERR_ARGUMENT, WS_ERR_STATE (too
-   late, or not such a connection), WS_ERR_EXTENSION, WS_ERR_MEMORY. */
-WS_API int ws_begin(ws_conn *c, const char *protocol, const char *extensions);
-
 /* ---- streamed answers (server): event streams, downloads ---- */
 
 /* Answers a WS_EV_HTTP with a head whose body follows from ws_http_write, whenever it
@@ -1149,6 +1137,18 @@ WS_API int ws_reconnect_header(ws_conn *c, const char *name, const char *value);
    than ms. A wait that runs already is not changed. */
 WS_API void ws_reconnect_delay(ws_conn *c, uint32_t ms);
 #endif
+
+/* ---- handshakes that others did ---- */
+
+/* Begins at OPEN: for a stream whose opening handshake is done, by another HTTP server
+   that wrote the 101 itself or by an HTTP/2 library (RFC 8441, which has none). Call it
+   for a new connection of ws_server_new, ws_adopt or the engine's ws_client_new, before
+   it has parsed anything; the next pull gives OPEN. protocol: the subprotocol that was
+   chosen, NULL: none. extensions: what was agreed, as in Sec-WebSocket-Extensions of the
+   answer, NULL: none; the configuration must have it. Strings are copied. There are no
+   headers. Returns 0, or changes nothing: WS_ERR_ARGUMENT, WS_ERR_STATE (too
+   late, or not such a connection), WS_ERR_EXTENSION, WS_ERR_MEMORY. */
+WS_API int ws_begin(ws_conn *c, const char *protocol, const char *extensions);
 
 /* ---- asking ---- */
 

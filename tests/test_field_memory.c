@@ -995,7 +995,7 @@ static int holds(const void *block, size_t n)
    get? */
 static int loop_reads_it(const ws_loop *l)
 {
-    return holds(l->buf, WS__READ_FRONT + WS__TURN_SIZE);
+    return holds(l->buf, WS__READ_FRONT + l->half);
 }
 
 static int loop_keeps_it(const ws_loop *l)

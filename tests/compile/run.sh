@@ -146,7 +146,7 @@ sockets="ws_connect ws_recv ws_open ws_resolved ws_adopt ws_detach ws_fd ws_want
     ws_watch ws_loop_fd ws_loop_timeout ws_loop_polls ws_id ws_find ws_post_to ws_group_count ws_group_each
     ws_group_at"
 http="ws_http_reply ws_http_begin ws__http_begin ws_http_write ws_http_end ws_http_fill ws_http_beat
-    ws_http_publish ws_http_publish_fill"
+    ws_http_publish ws_http_publish_fill ws_content_type"
 http=$(echo $http) server=$(echo $server) client=$(echo $client) sockets=$(echo $sockets)
 
 for cc in gcc clang; do
@@ -326,7 +326,7 @@ if have x86_64-w64-mingw32-gcc; then
         add mingw-O$level-field_41 stack "x86_64-w64-mingw32-gcc -std=c99 -O$level" both_only.c
     done
     add mingw-field_42 macros "x86_64-w64-mingw32-gcc -std=c99" ""
-    for f in $(grep -LE 'include <(poll|arpa\/inet|netdb|uv|ev|bearssl|openssl)|board' examples/*.c); do
+    for f in $(grep -LE 'include <(poll|arpa/inet|netdb|uv|ev|bearssl|openssl)|board' examples/*.c); do
         add mingw-examples-field_45 winlink "x86_64-w64-mingw32-gcc -std=c99 -Wall -Wextra -Wpedantic -Werror" "$f"
     done
     if ! have wine; then :; fi
