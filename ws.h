@@ -2312,13 +2312,11 @@ WS__PRIVATE void ws__sha1_block(uint32_t h[5], const uint8_t *p, size_t n, size_
 {
     static const uint32_t add[4] = { 0x5A827999u, 0x6ED9EBA1u, 0x8F1BBCDCu, 0xCA62C1D6u };
     uint32_t w[16], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f, x;
-    int t, round = 0, end = 20;
+    int t;
 
     for (t = 0; t < 80; t++) {
-        if (t == end) {
-            end += 20;
-            round++;
-        }
+        int round = t * 205 >> 12;      /* t / 20 */
+
         if (t < 16)
             x = ws__sha1_word(p, n, at + 4 * (size_t)t);
         else
@@ -3655,7 +3653,9 @@ static int ws__is_authority(ws_str text)
 enum {
     WS__PHASE_HEAD,
     WS__PHASE_HTTP,
+#ifndef WS_TINY
     WS__PHASE_UPLOAD,   /* server: the request's body comes in, in parts */
+#endif
     WS__PHASE_FRAMES,
     WS__PHASE_READING,  /* client: the answer's body comes in */
     WS__PHASE_BODY,     /* server: the answer's body goes out */
@@ -3692,15 +3692,22 @@ enum {
 
 #define WS__IN(phase) (1 << WS__PHASE_##phase)
 #define WS__IN_END (WS__IN(ENDING) | WS__IN(ENDED))
+#ifdef WS_TINY
+#define WS__IN_UPLOAD 0
+#else
+#define WS__IN_UPLOAD WS__IN(UPLOAD)
+#endif
 
 static const struct { uint8_t facts, time, sends, leads; } ws__phases[WS__PHASES] = {
     /* HEAD */    { WS__OPENS | WS__PARSES | WS__KEEPS, WS__TIME_LIMIT, WS__SENDS_NOTHING,
-                    WS__IN(HTTP) | WS__IN(UPLOAD) | WS__IN(FRAMES) | WS__IN(READING) |
+                    WS__IN(HTTP) | WS__IN_UPLOAD | WS__IN(FRAMES) | WS__IN(READING) |
                     WS__IN_END },
     /* HTTP */    { WS__OPENS | WS__KEEPS, WS__TIME_LIMIT, WS__SENDS_ANSWER,
                     WS__IN(FRAMES) | WS__IN(BODY) | WS__IN_END },
+#ifndef WS_TINY
     /* UPLOAD */  { WS__OPENS | WS__PARSES | WS__KEEPS, WS__TIME_LIMIT, WS__SENDS_ANSWER,
                     WS__IN(HTTP) | WS__IN(BODY) | WS__IN_END },
+#endif
     /* FRAMES */  { WS__PARSES | WS__KEEPS | WS__STREAMS, WS__TIME_KEEPALIVE,
                     WS__SENDS_FRAMES, WS__IN_END },
     /* READING */ { WS__PARSES | WS__KEEPS | WS__STREAMS, WS__TIME_IDLE,
@@ -4362,8 +4369,8 @@ static int ws__hinted(int *hint, int what, int fault)
 typedef struct ws__request {
     ws_str method, target, version;
     ws_str host, key, wanted, origin;
-    int hosts, keys, versions, origins, codings, lengths;
-    int upgrade, connection, has_upgrade, body, expects;
+    int hosts, keys, versions, origins;
+    int upgrade, connection, has_upgrade, body;
 } ws__request;
 
 static void ws__request_field(ws__request *request, ws_str name, ws_str value)
@@ -4386,13 +4393,9 @@ static void ws__request_field(ws__request *request, ws_str name, ws_str value)
     } else if (ws_str_is(name, "Connection")) {
         request->connection |= ws_list_has(value, "upgrade");
     } else if (ws_str_is(name, "Transfer-Encoding")) {
-        request->codings++;
         request->body = 1;
     } else if (ws_str_is(name, "Content-Length")) {
-        request->lengths++;
         request->body |= !ws_str_is(value, "0");
-    } else if (ws_str_is(name, "Expect")) {
-        request->expects |= ws_str_is(value, "100-continue");
     }
 }
 
@@ -5374,73 +5377,69 @@ enum {
 };
 
 typedef struct ws__field {
-#ifndef WS_NO_TEXT
-    char name[18];
-#define WS__FIELD_NAME(name) #name,
-#else
-#define WS__FIELD_NAME(name)
-#endif
     uint32_t preset;
     uint16_t at;
     uint8_t size, of, as;
 } ws__field;
 
-#define WS__FIELD(name, of, as, preset) \
-    { WS__FIELD_NAME(name) preset, (uint16_t)offsetof(ws_config, name), \
-      (uint8_t)sizeof(((ws_config *)0)->name), WS__OF_##of, WS__AS_##as }
+/* All fields that are not for everybody: who may set each, how it is checked, and what it
+   is when it is not set. */
+#define WS__FIELDS(X) \
+    X(max_message, ALL, SIZE, (uint32_t)1 << 20) \
+    X(max_fragments, ALL, SIZE, 4096) \
+    X(max_head, ALL, SIZE, 8192) \
+    X(max_headers, ALL, SIZE, 64) \
+    X(max_backlog, ALL, SIZE, (uint32_t)1 << 20) \
+    X(max_frame, ALL, SIZE, WS_NO_LIMIT) \
+    X(max_body, SERVER, SIZE, 65536) \
+    X(max_connections, LISTENER, SIZE, WS_NO_LIMIT) \
+    X(max_per_address, LISTENER, SIZE, WS_NO_LIMIT) \
+    X(handshake_timeout, ALL, TIME, 10000) \
+    X(ping_interval, ALL, TIME, 20000) \
+    X(ping_timeout, ALL, TIME, 20000) \
+    X(close_timeout, ALL, TIME, 5000) \
+    X(idle_timeout, ALL, TIME, WS_NEVER) \
+    X(send_timeout, CLIENT, TIME, 30000) \
+    X(loop_buffer, LOOP, SIZE, (uint32_t)1 << 20) \
+    X(ask, SERVER, IS, 0) \
+    X(body_parts, SERVER, IS, 0) \
+    X(for_stream, CLIENT, IS, 0) \
+    X(routes, SERVER, ROUTES, 0) \
+    X(trusted_proxies, SERVER, IS, 0) \
+    X(reuse_port, LISTENER, IS, 0) \
+    X(parts_over, ALL, SIZE, WS_NO_LIMIT) \
+    X(fragment, ALL, SIZE, WS_NO_LIMIT) \
+    X(method, CLIENT, TOKEN, 0) \
+    X(body, CLIENT, IS, 0) \
+    X(body_size, CLIENT, BODY, 0) \
+    X(version, CLIENT, VERSION, 0) \
+    X(max_redirects, DIALLER, IS, 0) \
+    X(reconnect, DIALLER, IS, 0) \
+    X(reconnect_max, CLIENT, TIME, 30000) \
+    X(retry_after, CLIENT, IS, 0) \
+    X(refusal_final, CLIENT, IS, 0) \
+    X(protocol_optional, CLIENT, IS, 0) \
+    X(retry_max, CLIENT, TIME, 300000) \
+    X(proxy, DIALLER, TEXT, 0) \
+    X(proxy_headers, DIALLER, LINES, 0) \
+    X(deflate, ALL, DEFLATE, 0) \
+    X(extensions, ALL, EXTENSIONS, 0) \
+    X(protocols, ALL, TOKENS, 0) \
+    X(origins, SERVER, ORIGINS, 0) \
+    X(origin, CLIENT, TEXT, 0) \
+    X(host, CLIENT, TEXT, 0) \
+    X(headers, ALL, LINES, 0) \
+    X(resolve, DIALLER, IS, 0) \
+    X(allow_address, DIALLER, IS, 0) \
+    X(on_socket, DIALLER, IS, 0) \
+    X(io, ALL, IO, 0) \
+    X(memory, ALL, MEMORY, 0)
 
-/* All fields that are not for everybody, as they are. */
-static const ws__field ws__fields[] = {
-    WS__FIELD(max_message, ALL, SIZE, (uint32_t)1 << 20),
-    WS__FIELD(max_fragments, ALL, SIZE, 4096),
-    WS__FIELD(max_head, ALL, SIZE, 8192),
-    WS__FIELD(max_headers, ALL, SIZE, 64),
-    WS__FIELD(max_backlog, ALL, SIZE, (uint32_t)1 << 20),
-    WS__FIELD(max_frame, ALL, SIZE, WS_NO_LIMIT),
-    WS__FIELD(max_body, SERVER, SIZE, 65536),
-    WS__FIELD(max_connections, LISTENER, SIZE, WS_NO_LIMIT),
-    WS__FIELD(max_per_address, LISTENER, SIZE, WS_NO_LIMIT),
-    WS__FIELD(handshake_timeout, ALL, TIME, 10000),
-    WS__FIELD(ping_interval, ALL, TIME, 20000),
-    WS__FIELD(ping_timeout, ALL, TIME, 20000),
-    WS__FIELD(close_timeout, ALL, TIME, 5000),
-    WS__FIELD(idle_timeout, ALL, TIME, WS_NEVER),
-    WS__FIELD(send_timeout, CLIENT, TIME, 30000),
-    WS__FIELD(loop_buffer, LOOP, SIZE, (uint32_t)1 << 20),
-    WS__FIELD(ask, SERVER, IS, 0),
-    WS__FIELD(body_parts, SERVER, IS, 0),
-    WS__FIELD(for_stream, CLIENT, IS, 0),
-    WS__FIELD(routes, SERVER, ROUTES, 0),
-    WS__FIELD(trusted_proxies, SERVER, IS, 0),
-    WS__FIELD(reuse_port, LISTENER, IS, 0),
-    WS__FIELD(parts_over, ALL, SIZE, WS_NO_LIMIT),
-    WS__FIELD(fragment, ALL, SIZE, WS_NO_LIMIT),
-    WS__FIELD(method, CLIENT, TOKEN, 0),
-    WS__FIELD(body, CLIENT, IS, 0),
-    WS__FIELD(body_size, CLIENT, BODY, 0),
-    WS__FIELD(version, CLIENT, VERSION, 0),
-    WS__FIELD(max_redirects, DIALLER, IS, 0),
-    WS__FIELD(reconnect, DIALLER, IS, 0),
-    WS__FIELD(reconnect_max, CLIENT, TIME, 30000),
-    WS__FIELD(retry_after, CLIENT, IS, 0),
-    WS__FIELD(refusal_final, CLIENT, IS, 0),
-    WS__FIELD(protocol_optional, CLIENT, IS, 0),
-    WS__FIELD(retry_max, CLIENT, TIME, 300000),
-    WS__FIELD(proxy, DIALLER, TEXT, 0),
-    WS__FIELD(proxy_headers, DIALLER, LINES, 0),
-    WS__FIELD(deflate, ALL, DEFLATE, 0),
-    WS__FIELD(extensions, ALL, EXTENSIONS, 0),
-    WS__FIELD(protocols, ALL, TOKENS, 0),
-    WS__FIELD(origins, SERVER, ORIGINS, 0),
-    WS__FIELD(origin, CLIENT, TEXT, 0),
-    WS__FIELD(host, CLIENT, TEXT, 0),
-    WS__FIELD(headers, ALL, LINES, 0),
-    WS__FIELD(resolve, DIALLER, IS, 0),
-    WS__FIELD(allow_address, DIALLER, IS, 0),
-    WS__FIELD(on_socket, DIALLER, IS, 0),
-    WS__FIELD(io, ALL, IO, 0),
-    WS__FIELD(memory, ALL, MEMORY, 0)
-};
+#define WS__FIELD(name, of, as, preset) \
+    { preset, (uint16_t)offsetof(ws_config, name), \
+      (uint8_t)sizeof(((ws_config *)0)->name), WS__OF_##of, WS__AS_##as },
+
+static const ws__field ws__fields[] = { WS__FIELDS(WS__FIELD) };
 
 #define WS__FIELD_END (ws__fields + sizeof ws__fields / sizeof *ws__fields)
 
@@ -5569,6 +5568,17 @@ static const char *ws__fault_words(int fault, const ws_config *cfg, int role,
 }
 #else
 
+static const char *ws__field_name(const ws__field *field)
+{
+#define WS__FIELD_NAME(name, of, as, preset) #name "\0"
+    static const char names[] = WS__FIELDS(WS__FIELD_NAME);
+    const char *name = names;
+
+    while (field-- > ws__fields)
+        name += strlen(name) + 1;
+    return name;
+}
+
 static const char *ws__field_whose(int of)
 {
     return of == WS__OF_SERVER ? "servers" : of == WS__OF_LISTENER ? "listeners"
@@ -5585,7 +5595,7 @@ static const char *ws__fault_words(int fault, const ws_config *cfg, int role,
 
     if (fault != WS_ERR_ARGUMENT)
         return NULL;
-    ws__puts(&text, field ? field->name : "deflate");
+    ws__puts(&text, field ? ws__field_name(field) : "deflate");
     if (field && !(field->of & role)) {
         ws__puts(&text, ": only for ");
         ws__puts(&text, ws__field_whose(field->of));
@@ -17670,21 +17680,34 @@ static int ws__body_invite(ws_conn *conn, const ws__span *in)
     return ws__text_end(conn, &text);
 }
 
+/* How many lines of a head have that name, and that value unless it is NULL. */
+static int ws__head_lines(ws_str head, const char *wanted, const char *said)
+{
+    ws_str name, value;
+    size_t pos = 0;
+    int count = 0;
+
+    while (ws_head_field(head, &pos, &name, &value))
+        count += ws_str_is(name, wanted) && (!said || ws_str_is(value, said));
+    return count;
+}
+
 /* How the body of an ordinary request comes: 0, or why it is refused (RFC 9112 6). */
 static int ws__body_expect(ws_conn *conn, const ws__request *request, ws_str head)
 {
     ws__rx *rx = conn->rx;
     int modern = ws_str_is(request->version, "HTTP/1.1");
     int fault = ws__body_request(&rx->body, head);
+    int codings = ws__head_lines(head, "Transfer-Encoding", NULL);
 
-    if (fault || request->codings > 1)
+    if (fault || codings > 1)
         return WS_ERR_BODY;
-    if (request->codings && (request->lengths || !modern))
+    if (codings && (!modern || ws__head_lines(head, "Content-Length", NULL)))
         return WS_ERR_BODY;
     if (rx->body.how == WS__BODY_DONE)
         return 0;
     rx->reads_body = 1;
-    rx->expects = modern && request->expects;
+    rx->expects = modern && ws__head_lines(head, "Expect", "100-continue");
     rx->begun = rx->in_parts = rx->undone = 0;
     rx->msg = (size_t)(rx->head_at + rx->head_size);
     conn->taken = 0;
@@ -18187,26 +18210,26 @@ static ws_str ws__file_end(ws_str path)
 
 WS_API const char *ws_content_type(const char *path)
 {
-    /* names, then their type behind a ':' */
-    static const char *const types[] = {
-        "html htm:text/html; charset=utf-8", "css:text/css; charset=utf-8",
-        "js mjs:text/javascript; charset=utf-8", "txt log:text/plain; charset=utf-8",
-        "csv:text/csv; charset=utf-8", "md:text/markdown; charset=utf-8",
-        "vtt:text/vtt; charset=utf-8", "ics:text/calendar; charset=utf-8",
-        "json map:application/json", "webmanifest:application/manifest+json",
-        "xml:application/xml", "wasm:application/wasm", "pdf:application/pdf",
-        "zip:application/zip", "gz:application/gzip", "svg:image/svg+xml",
-        "png:image/png", "jpg jpeg:image/jpeg", "gif:image/gif", "webp:image/webp",
-        "avif:image/avif", "bmp:image/bmp", "ico:image/vnd.microsoft.icon",
-        "mp4 m4v:video/mp4", "webm:video/webm", "mp3:audio/mpeg", "m4a:audio/mp4",
-        "ogg oga:audio/ogg", "wav:audio/wav", "flac:audio/flac", "woff2:font/woff2",
-        "woff:font/woff", "ttf:font/ttf", "otf:font/otf"
-    };
+    /* Names, then their type behind a ':', in one string: a linker can leave it out. */
+    static const char types[] =
+        "html htm:text/html; charset=utf-8\0" "css:text/css; charset=utf-8\0"
+        "js mjs:text/javascript; charset=utf-8\0" "txt log:text/plain; charset=utf-8\0"
+        "csv:text/csv; charset=utf-8\0" "md:text/markdown; charset=utf-8\0"
+        "vtt:text/vtt; charset=utf-8\0" "ics:text/calendar; charset=utf-8\0"
+        "json map:application/json\0" "webmanifest:application/manifest+json\0"
+        "xml:application/xml\0" "wasm:application/wasm\0" "pdf:application/pdf\0"
+        "zip:application/zip\0" "gz:application/gzip\0" "svg:image/svg+xml\0"
+        "png:image/png\0" "jpg jpeg:image/jpeg\0" "gif:image/gif\0" "webp:image/webp\0"
+        "avif:image/avif\0" "bmp:image/bmp\0" "ico:image/vnd.microsoft.icon\0"
+        "mp4 m4v:video/mp4\0" "webm:video/webm\0" "mp3:audio/mpeg\0" "m4a:audio/mp4\0"
+        "ogg oga:audio/ogg\0" "wav:audio/wav\0" "flac:audio/flac\0" "woff2:font/woff2\0"
+        "woff:font/woff\0" "ttf:font/ttf\0" "otf:font/otf\0";
     ws_str end = ws__file_end(ws__cstr(path)), name;
-    size_t i, at, next;
+    const char *type;
+    size_t at, next;
 
-    for (i = 0; i < sizeof types / sizeof *types; i++) {
-        ws_str names = ws__str(types[i], ws__find(ws__cstr(types[i]), 0, ':'));
+    for (type = types; *type; type += strlen(type) + 1) {
+        ws_str names = ws__str(type, ws__find(ws__cstr(type), 0, ':'));
         for (at = 0; at < names.size; at = next + 1) {
             next = ws__find(names, at, ' ');
             name = ws__str(names.data + at, next - at);
