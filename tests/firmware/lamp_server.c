@@ -1,5 +1,6 @@
 /* The twin of northstar's lamp: the board is the server, and its peer turns the lamp on
-   and off. */
+   and off. With LAMP_BOTH it is either of them in one image: a switch on the board, its
+   random source, says which. */
 #define WS_NO_SOCKETS
 #define WS_NO_MALLOC
 #define WS_IMPLEMENTATION
@@ -8,9 +9,22 @@
 extern size_t   uart_read(void *buf, size_t n);          /* bytes available, 0 if none */
 extern size_t   uart_write(const void *buf, size_t n);   /* bytes taken, 0 if busy */
 extern uint32_t board_millis(void);
+extern int      board_random(void *user, void *buf, size_t n);   /* 0 on success */
 extern void     led_set(int on);
 
 static uint64_t memory[WS_MEMORY_SIZE(512, 256) / 8];    /* receive 512, send 256 bytes */
+
+static ws_conn *begin(const ws_config *cfg)
+{
+#ifdef LAMP_BOTH
+    uint8_t role = 0;
+
+    board_random(NULL, &role, 1);
+    if (role & 1)
+        return ws_client_new("ws://hub.local/lamp", cfg);
+#endif
+    return ws_server_new(cfg);
+}
 
 int main(void)
 {
@@ -19,7 +33,10 @@ int main(void)
 
     cfg.memory = memory;
     cfg.memory_size = sizeof memory;
-    conn = ws_server_new(&cfg);
+#ifdef LAMP_BOTH
+    cfg.random = board_random;
+#endif
+    conn = begin(&cfg);
 
     for (;;) {
         char in[64];
@@ -37,7 +54,7 @@ int main(void)
         ws_tick(conn, board_millis());
         if (ws_done(conn)) {                    /* the next peer, in the same block */
             ws_free(conn);
-            conn = ws_server_new(&cfg);
+            conn = begin(&cfg);
         }
     }
 }
