@@ -339,8 +339,10 @@ static void full(int client)
     small_over(&it);
 }
 
-/* What came before the peer's end is given, however late our output is taken. */
-static void full_end(int client)
+/* Our output is full. What the peer says then, and its end, is told when there is room,
+   however late that is. */
+static void full_then(int client, const char *said, int ends, const char *events,
+                      int code)
 {
     small it;
     char text[SEND];
@@ -349,28 +351,13 @@ static void full_end(int client)
     small_open(&it, client, RECEIVE, SEND, 5);
     it.s.hold = 1;
     CHECK_INT(ws_send(it.s.c, WS_OP_BINARY, text, SEND), 0);
-    side_say(&it.s, "89'p' 81'a' 88x03e8'b'");
-    side_end(&it.s);
+    side_say(&it.s, said);
+    if (ends)
+        side_end(&it.s);
     CHECK_EVENTS(&it.s, "");
     side_release(&it.s);
-    CHECK_EVENTS(&it.s, "p'p' T'a' C1000+'b' ");
-    small_over(&it);
-}
-
-/* A fault and a Close are told even when nothing else fits. */
-static void full_fault(int client)
-{
-    small it;
-    char text[SEND];
-
-    memset(text, 'x', sizeof text);
-    small_open(&it, client, RECEIVE, SEND, 3);
-    it.s.hold = 1;
-    CHECK_INT(ws_send(it.s.c, WS_OP_BINARY, text, SEND), 0);
-    side_say(&it.s, "83");
-    side_release(&it.s);
-    CHECK_EVENTS(&it.s, "C1002!OPCODE ");
-    CHECK_INT(side_sent(&it.s, NULL).close_code, 1002);
+    CHECK_EVENTS(&it.s, events);
+    CHECK_INT(side_sent(&it.s, NULL).close_code, code);
     CHECK_INT(ws_finished(it.s.c), 1);
     small_over(&it);
 }
@@ -381,8 +368,8 @@ TEST(backlog)
 
     for (client = 0; client < 2; client++) {
         full(client);
-        full_end(client);
-        full_fault(client);
+        full_then(client, "89'p' 81'a' 88x03e8'b'", 1, "p'p' T'a' C1000+'b' ", 1000);
+        full_then(client, "83", 0, "C1002!OPCODE ", 1002);
     }
 }
 
