@@ -59,13 +59,7 @@ static void play(run *r, const uint8_t *data, size_t n, const uint8_t *cuts, int
     ws_output(c, &out);
     ws_output_done(c, out);
     for (turn = 0; turn < 2 * n + 100 && !ws_done(c); turn++) {
-        size_t most = n - at;
-        uint8_t *piece;
-
-        if (cuts && most > (size_t)(cuts[turn % 4] % 64) + 1) most = (size_t)(cuts[turn % 4] % 64) + 1;
-        piece = fuzz_copy(data + at, most);
-        at += ws_feed(c, piece, most);
-        free(piece);
+        at += fuzz_feed(c, data + at, fuzz_cut(cuts, turn, n - at));
         look(r, c);
         if (at == n) ws_feed_end(c);
     }

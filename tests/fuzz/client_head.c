@@ -72,13 +72,7 @@ static void play(run *r, const uint8_t *data, size_t n, const uint8_t *cuts, int
         else wire[size++] = data[i];
     }
     for (turn = 0; turn < size + 100 && !ws_done(c); turn++) {
-        size_t most = size - at;
-        uint8_t *piece;
-
-        if (cuts && most > (size_t)(cuts[turn % 4] % 64) + 1) most = (size_t)(cuts[turn % 4] % 64) + 1;
-        piece = fuzz_copy(wire + at, most);
-        at += ws_feed(c, piece, most);
-        free(piece);
+        at += fuzz_feed(c, wire + at, fuzz_cut(cuts, turn, size - at));
         look(r, c);
         ws_output(c, &got);
         ws_output_done(c, got);

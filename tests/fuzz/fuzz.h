@@ -32,6 +32,23 @@ static inline uint8_t *fuzz_copy(const uint8_t *data, size_t n)
     return p;
 }
 
+/* How many of the bytes that are left come in this turn: all without cuts. */
+static inline size_t fuzz_cut(const uint8_t *cuts, size_t turn, size_t left)
+{
+    size_t most = cuts ? (size_t)(cuts[turn % 4] % 64) + 1 : left;
+
+    return left < most ? left : most;
+}
+
+static inline size_t fuzz_feed(ws_conn *c, const uint8_t *data, size_t n)
+{
+    uint8_t *piece = fuzz_copy(data, n);
+    size_t took = ws_feed(c, piece, n);
+
+    free(piece);
+    return took;
+}
+
 static inline int fuzz_random(void *user, void *buf, size_t n)
 {
     uint32_t *state = (uint32_t *)user;

@@ -175,10 +175,9 @@ static void play(run *r, const uint8_t *data, size_t n, const uint8_t *cuts)
     size_t at = 0, turn = 0, stuck = 0;
 
     while (at < n && !ws_done(r->c)) {
-        size_t most = n - at, took, room = ws_feed_room(r->c);
+        size_t most = fuzz_cut(cuts, turn, n - at), took, room = ws_feed_room(r->c);
         uint8_t *piece;
 
-        if (cuts && most > (size_t)(cuts[turn % 4] % 64) + 1) most = (size_t)(cuts[turn % 4] % 64) + 1;
         piece = fuzz_copy(data + at, most);
         if ((r->options & PAUSES) && cuts && cuts[turn % 4] == 7) {
             ws_pause(r->c);

@@ -3,15 +3,15 @@
    chunks. Proves: body, error and answer do not depend on the cuts, nor on whether the body is given
    whole, in parts or in a block; what has two lengths is never given; no more than max_body is
    given whole; the body in ws_body and in the event are one; a NUL stands behind it. */
-#include "fuzz.h"
+#include "server.h"
 
 enum { CHUNKS = 1, SMALL = 2, ASK = 4, EARLY = 8, BLOCK = 16 };
 
 typedef struct run {
     uint8_t body[20001];
-    size_t n, answered;
+    size_t n;
     int http, whole, ended, error, status;
-    char answer[2048];
+    fuzz_answer answer;
 } run;
 
 static void take(run *r, const ws_event *ev, ws_conn *c)
@@ -54,24 +54,13 @@ static void look(run *r, ws_conn *c, int options)
     }
 }
 
-/* The status of the answer, behind a 100. */
-static int status_of(run *r)
-{
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    const char *p = r->answer;
-
-    r->answer[r->answered < sizeof r->answer ? r->answered : sizeof r->answer - 1] = 0;
-    if (!strncmp(p, go_on, sizeof go_on - 1)) p += sizeof go_on - 1;
-    MUST(!*p || !strncmp(p, "HTTP/1.1 ", 9));
-    return *p ? atoi(p + 9) : 0;
-}
-
 static void play(run *r, const uint8_t *data, size_t n, const uint8_t *cuts, int options, int parts)
 {
     static const char head[] = "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     static uint64_t block[WS_MEMORY_SIZE(60000, 2000) / 8];
     ws_config cfg;
     ws_conn *c;
+    const char *final;
     size_t at = 0, turn, got;
 
     memset(r, 0, sizeof *r);
@@ -87,28 +76,17 @@ static void play(run *r, const uint8_t *data, size_t n, const uint8_t *cuts, int
     MUST((c = ws_server_new(&cfg)) != NULL);
     if (options & CHUNKS) MUST(ws_feed(c, head, sizeof head - 1) == sizeof head - 1);
     for (turn = 0; turn < 2 * n + 100 && !ws_done(c); turn++) {
-        size_t most = n - at;
-        uint8_t *piece;
-        const void *out;
-
-        if (cuts && most > (size_t)(cuts[turn % 4] % 64) + 1) most = (size_t)(cuts[turn % 4] % 64) + 1;
-        piece = fuzz_copy(data + at, most);
-        at += ws_feed(c, piece, most);
-        free(piece);
+        at += fuzz_feed(c, data + at, fuzz_cut(cuts, turn, n - at));
         look(r, c, options);
-        out = ws_output(c, &got);
-        if (r->answered + got < sizeof r->answer) {
-            memcpy(r->answer + r->answered, out, got);
-            r->answered += got;
-        }
-        ws_output_done(c, got);
+        got = fuzz_answer_take(&r->answer, c);
         look(r, c, options);
         if (at == n && !got) ws_feed_end(c);
         if (ws_state(c) == WS_STATE_OPEN) ws_drop(c);       /* a WebSocket: not our subject */
     }
     look(r, c, options);
     MUST(ws_done(c) && r->ended);
-    r->status = status_of(r);
+    final = fuzz_answer_final(&r->answer);
+    r->status = *final ? atoi(final + 9) : 0;
     MUST(parts || !(options & SMALL) || r->n <= 50);
     ws_free(c);
 }

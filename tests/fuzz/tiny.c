@@ -99,13 +99,9 @@ static void play(run *r, const uint8_t *data, size_t n, const uint8_t *cuts)
     size_t at = 0, turn = 0, stuck = 0, took;
 
     while (at < n && !ws_done(r->c)) {
-        size_t most = n - at, room = ws_feed_room(r->c);
-        uint8_t *piece;
+        size_t most = fuzz_cut(cuts, turn, n - at), room = ws_feed_room(r->c);
 
-        if (cuts && most > (size_t)(cuts[turn % 4] % 64) + 1) most = (size_t)(cuts[turn % 4] % 64) + 1;
-        piece = fuzz_copy(data + at, most);
-        took = ws_feed(r->c, piece, most);
-        free(piece);
+        took = fuzz_feed(r->c, data + at, most);
         MUST(took <= most && took >= (room < most ? room : most));
         at += took;
         if (r->options & TICKS) ws_tick(r->c, ++r->now);
