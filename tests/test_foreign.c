@@ -19,6 +19,7 @@ int main(void)
 #include <pthread.h>
 #include <sys/time.h>
 #include "fixture/sockets.h"
+#include "fixture/world.h"
 
 #define LONG_AGO 10000          /* ms after which waiting has failed */
 
@@ -207,6 +208,45 @@ TEST(closed_without_a_word)
     close(again[1]);
 }
 
+/* A file was closed without a word, and its number is a pipe's now. */
+TEST(a_number_of_another_kind)
+{
+    ws_loop *loop = ws_loop_new(NULL);
+    FILE *file = tmpfile();
+    int sock[2], fd;
+
+    CHECK(file != NULL);
+    fd = fileno(file);
+    CHECK_INT(ws_watch(loop, fd, WS_WANT_READ, NULL), 0);
+    CHECK(readies(loop, 0) >= 1);
+    fclose(file);
+    CHECK(!pipe(sock) && sock[0] == fd);
+    CHECK_INT(ws_watch(loop, fd, WS_WANT_READ, NULL), 0);
+    CHECK_INT(readies(loop, 0), 0);
+    CHECK(write(sock[1], "x", 1) == 1);
+    CHECK_INT(readies(loop, LONG_AGO), 1);
+    ws_loop_free(loop);
+    close(sock[0]);
+    close(sock[1]);
+}
+
+/* One that the poller told of is not told yet, for another thread's wake comes first. */
+TEST(taken_out_between_found_and_told)
+{
+    ws_loop *loop = ws_loop_new(NULL);
+    int sock[2];
+
+    CHECK(!pipe(sock));
+    CHECK_INT(ws_watch(loop, sock[0], WS_WANT_READ, NULL), 0);
+    ws__watched_found(loop, WS__KEY_WATCHED(0), WS_WANT_READ);
+    CHECK_INT(ws_loop_timeout(loop), 0);
+    CHECK_INT(ws_watch(loop, sock[0], 0, NULL), 0);
+    CHECK_INT(readies(loop, 0), 0);
+    ws_loop_free(loop);
+    close(sock[0]);
+    close(sock[1]);
+}
+
 TEST(what_cannot_be_watched)
 {
     ws_loop *loop = ws_loop_new(NULL);
@@ -215,6 +255,7 @@ TEST(what_cannot_be_watched)
     CHECK(listener >= 0 && !pipe(sock));
     CHECK_INT(ws_watch(NULL, sock[0], WS_WANT_READ, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_watch(loop, -1, WS_WANT_READ, NULL), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_watch(loop, -1, 0, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_watch(loop, sock[0], 8, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_watch(loop, 1 << 20, WS_WANT_READ, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_watch(loop, loop->listeners[0].fd, WS_WANT_READ, NULL),
@@ -224,40 +265,59 @@ TEST(what_cannot_be_watched)
     close(sock[1]);
 }
 
-static int fail_in;
-
-static void *failing(void *user, void *old, size_t old_size, size_t new_size)
+/* A loop whose memory is counted and can fail. */
+static ws_loop *counted_loop(heap *h, ws_config *cfg)
 {
-    (void)user;
-    (void)old_size;
-    if (!new_size) {
-        free(old);
-        return NULL;
+    memset(h, 0, sizeof *h);
+    memset(cfg, 0, sizeof *cfg);
+    cfg->alloc = heap_alloc;
+    cfg->alloc_user = h;
+    return ws_loop_new(cfg);
+}
+
+TEST(places_are_used_again)
+{
+    heap h;
+    ws_config cfg;
+    ws_loop *loop = counted_loop(&h, &cfg);
+    int sock[2], i;
+    size_t before = 0;
+
+    CHECK(!pipe(sock));
+    for (i = 0; i < 100; i++) {
+        CHECK_INT(ws_watch(loop, sock[0], WS_WANT_READ, NULL), 0);
+        CHECK_INT(ws_watch(loop, sock[0], 0, NULL), 0);
+        if (!i)
+            before = h.now;
     }
-    return fail_in && !--fail_in ? NULL : realloc(old, new_size);
+    CHECK_INT(h.now, before);
+    ws_loop_free(loop);
+    CHECK_INT(h.live, 0);
+    close(sock[0]);
+    close(sock[1]);
 }
 
 TEST(without_memory)
 {
+    heap h;
     ws_config cfg;
     ws_loop *loop;
     int sock[20][2], i;
 
-    memset(&cfg, 0, sizeof cfg);
-    cfg.alloc = failing;
-    loop = ws_loop_new(&cfg);
+    loop = counted_loop(&h, &cfg);
     for (i = 0; i < 20; i++) {
         int fault;
         CHECK(!pipe(sock[i]));
         CHECK(write(sock[i][1], "x", 1) == 1);
-        fail_in = 1;
+        h.fail_at = h.calls + 1;
         fault = ws_watch(loop, sock[i][0], WS_WANT_READ, NULL);
-        CHECK(fault == 0 || fault == WS_ERR_MEMORY);
-        fail_in = 0;
+        CHECK_INT(fault, h.failed ? WS_ERR_MEMORY : 0);
+        h.fail_at = h.failed = 0;
         CHECK_INT(ws_watch(loop, sock[i][0], WS_WANT_READ, NULL), 0);
         CHECK_INT(readies(loop, LONG_AGO), i + 1);
     }
     ws_loop_free(loop);
+    CHECK_INT(h.live, 0);
     for (i = 0; i < 20; i++) {
         close(sock[i][0]);
         close(sock[i][1]);
@@ -365,6 +425,7 @@ TEST(the_timeout_is_the_next_deadline)
     int listener, timeout;
 
     CHECK_INT(ws_loop_timeout(NULL), -1);
+    CHECK_INT(ws_loop_fd(NULL), -1);
     CHECK_INT(ws_loop_timeout(loop), ws_loop_fd(loop) < 0 ? 10 : -1);
     memset(&is, 0, sizeof is);
     memset(&cfg, 0, sizeof cfg);
@@ -375,6 +436,8 @@ TEST(the_timeout_is_the_next_deadline)
     ROUNDS(loop, &is, is.opens == 1);
     timeout = ws_loop_timeout(loop);
     CHECK(timeout >= 0 && timeout <= 60);
+    sleep_ms(70);
+    CHECK_INT(ws_loop_timeout(loop), 0);            /* by the time that it is now */
     ROUNDS(loop, &is, is.pongs >= 3);               /* pings leave when they are due */
     ws_send(is.client, WS_OP_TEXT, "", 0);
     CHECK_INT(ws_loop_timeout(loop), 0);            /* it was called from outside */
@@ -383,6 +446,47 @@ TEST(the_timeout_is_the_next_deadline)
     ROUNDS(loop, &is, is.closes == 1 && !ws_loop_count(loop));
     CHECK(ws_loop_timeout(loop) != 0);              /* over: nothing to come back for */
     ws_loop_free(loop);
+}
+
+/* One of two was told: the other must not wait for a descriptor. */
+TEST(the_timeout_is_0_while_something_waits)
+{
+    ws_loop *loop = ws_loop_new(NULL);
+    int sock[2][2], i;
+    outside is;
+
+    for (i = 0; i < 2; i++) {
+        CHECK(!pipe(sock[i]));
+        CHECK_INT(ws_watch(loop, sock[i][0], WS_WANT_READ, NULL), 0);
+        CHECK(write(sock[i][1], "x", 1) == 1);
+    }
+    CHECK_INT(ws_poll(loop, &ev, LONG_AGO), 1);
+    CHECK_INT(ws_loop_timeout(loop), 0);
+    for (i = 0; i < 2; i++)
+        CHECK_INT(ws_watch(loop, sock[i][0], 0, NULL), 0);
+    while (ws_poll(loop, &ev, 0) > 0) {}
+    CHECK(ws_loop_timeout(loop) != 0);
+    CHECK(!ws_post(loop, loop) && !ws_post(loop, loop));
+    CHECK_INT(ws_poll(loop, &ev, LONG_AGO), 1);
+    CHECK_INT(ws_loop_timeout(loop), 0);
+    while (ws_poll(loop, &ev, 0) > 0) {}
+    CHECK(ws_loop_timeout(loop) != 0);
+    ws_wake(loop);
+    CHECK_INT(ws_loop_timeout(loop), 0);
+    memset(&is, 0, sizeof is);
+    is.client = dial_to(loop, ws_listen(loop, "127.0.0.1:0", NULL), NULL);
+    ROUNDS(loop, &is, is.opens == 1);
+    for (i = 0; i < 2; i++)
+        CHECK_INT(ws_send(is.client, WS_OP_TEXT, "two", 3), 0);
+    do {
+        CHECK_INT(ws_poll(loop, &ev, LONG_AGO), 1);
+    } while (ev.type != WS_EV_MESSAGE);
+    CHECK_INT(ws_loop_timeout(loop), 0);
+    ws_loop_free(loop);
+    for (i = 0; i < 2; i++) {
+        close(sock[i][0]);
+        close(sock[i][1]);
+    }
 }
 
 static void *call(void *loop)
@@ -434,8 +538,48 @@ TEST(what_a_loop_waits_for)
     CHECK_INT(ws_loop_polls(loop, list, 1), n + 1);
     CHECK(list[1].fd == -1);
     CHECK_INT(ws_loop_polls(NULL, list, 8), 0);
+    CHECK_INT(ws_loop_polls(loop, NULL, 8), 0);
     ws_loop_free(loop);
     close(sock[0]);
+    close(sock[1]);
+}
+
+/* What the loop waits for at a connection; -1: it does not list it. */
+static int wants_at(ws_loop *loop, ws_conn *conn)
+{
+    ws_polled list[16];
+    size_t n = ws_loop_polls(loop, list, 16), i;
+    int wants = -1;
+
+    CHECK(n <= 16);
+    for (i = 0; i < n && i < 16; i++) {
+        if (list[i].fd == ws_fd(conn))
+            wants = list[i].wants;
+    }
+    return wants;
+}
+
+TEST(a_loop_waits_for_its_connections)
+{
+    ws_loop *loop = ws_loop_new(NULL);
+    static char text[8 << 20];
+    int sock[2];
+    ws_conn *conn;
+
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
+    conn = ws_adopt(loop, sock[0], NULL, 0, NULL);
+    CHECK_INT(ws_begin(conn, NULL, NULL), 0);
+    CHECK_INT(wants_at(loop, conn), -1);            /* it has its first turn first */
+    CHECK_INT(ws_loop_timeout(loop), 0);
+    while (ws_poll(loop, &ev, 0) > 0) {}
+    CHECK_INT(wants_at(loop, conn), WS_WANT_READ);
+    ws_pause(conn);
+    while (ws_poll(loop, &ev, 0) > 0) {}
+    CHECK_INT(wants_at(loop, conn), 0);
+    CHECK_INT(ws_send(conn, WS_OP_BINARY, text, sizeof text), 0);
+    while (ws_poll(loop, &ev, 0) > 0) {}
+    CHECK_INT(wants_at(loop, conn), WS_WANT_WRITE);
+    ws_loop_free(loop);
     close(sock[1]);
 }
 
@@ -471,6 +615,59 @@ TEST(small_buffers_carry_everything)
         CHECK_INT(is.bytes, bytes);
         ws_loop_free(loop);
     }
+}
+
+/* A loop takes what it was told, and some ten kilobytes. */
+TEST(buffers_are_as_large_as_told)
+{
+    static const struct { uint32_t told; size_t taken; } sizes[] = {
+        { 0, 1 << 20 }, { 1, 4096 }, { 4096, 4096 }, { 65536, 65536 }, { 8 << 20, 8 << 20 }
+    };
+    heap h;
+    ws_config cfg;
+    int i;
+
+    for (i = 0; i < COUNT(sizes); i++) {
+        ws_loop *loop;
+        memset(&h, 0, sizeof h);
+        memset(&cfg, 0, sizeof cfg);
+        cfg.alloc = heap_alloc;
+        cfg.alloc_user = &h;
+        cfg.loop_buffer = sizes[i].told;
+        loop = ws_loop_new(&cfg);
+        CHECK(h.now >= sizes[i].taken && h.now <= sizes[i].taken + 11000);
+        ws_loop_free(loop);
+        CHECK_INT(h.live, 0);
+    }
+}
+
+/* What a server says in a turn may be far more than its buffer holds. */
+TEST(small_buffers_and_many_answers)
+{
+    static char text[1000];
+    ws_config cfg;
+    ws_loop *loop;
+    ws_conn *client;
+    uint64_t start = now_ms();
+    int got = 0, i;
+
+    memset(&cfg, 0, sizeof cfg);
+    memset(text, 'x', sizeof text);
+    cfg.loop_buffer = 4096;
+    loop = ws_loop_new(&cfg);
+    client = dial_to(loop, ws_listen(loop, "127.0.0.1:0", NULL), NULL);
+    while (got < 50 && now_ms() - start < LONG_AGO) {
+        if (ws_poll(loop, &ev, 100) <= 0)
+            continue;
+        if (ev.type == WS_EV_OPEN && ev.conn == client)
+            CHECK_INT(ws_send_text(client, "say much"), 0);
+        if (ev.type == WS_EV_MESSAGE && ev.conn == client)
+            got += ev.size == sizeof text && !memcmp(ev.data, text, sizeof text);
+        for (i = 0; i < 50 && ev.type == WS_EV_MESSAGE && ev.conn != client; i++)
+            CHECK_INT(ws_send(ev.conn, WS_OP_TEXT, text, sizeof text), 0);
+    }
+    CHECK_INT(got, 50);
+    ws_loop_free(loop);
 }
 
 TEST(the_buffer_is_the_loops)
@@ -514,13 +711,20 @@ TESTS(
     T(regular_files_are_always_ready)
     T(one_that_is_taken_out_is_not_told_any_more)
     T(closed_without_a_word)
+    T(a_number_of_another_kind)
+    T(taken_out_between_found_and_told)
     T(what_cannot_be_watched)
+    T(places_are_used_again)
     T(without_memory)
     T(nothing_is_forgotten_between_two_calls)
     T(the_timeout_is_the_next_deadline)
+    T(the_timeout_is_0_while_something_waits)
     T(posts_and_wakes_end_the_wait_of_a_foreign_loop)
     T(what_a_loop_waits_for)
+    T(a_loop_waits_for_its_connections)
     T(small_buffers_carry_everything)
+    T(buffers_are_as_large_as_told)
+    T(small_buffers_and_many_answers)
     T(the_buffer_is_the_loops)
     T(close_says_whether_it_was_open)
 )

@@ -158,7 +158,7 @@ static int raw_stuck(void)
 }
 
 /* Frames of a server in a buffer: counts data messages, keeps the last one's payload. */
-typedef struct got { int data, pings, closes, code; size_t size; char text[64]; } got;
+typedef struct got { int data, op, pings, closes, code; size_t size; char text[64]; } got;
 
 static got frames_of(const char *p, size_t n)
 {
@@ -175,6 +175,7 @@ static got frames_of(const char *p, size_t n)
         if (f.op == 9) g.pings++;
         if (f.op < 8) {
             g.data++;
+            g.op = f.op;
             g.size = (size_t)f.size;
             memset(g.text, 0, sizeof g.text);
             memcpy(g.text, p + at, f.size < 63 ? (size_t)f.size : 63);
@@ -1121,9 +1122,13 @@ TEST(groups_can_be_asked)
 
 TEST(numbers_of_connections)
 {
-    uint64_t first, second;
+    uint64_t first, second, third;
     int a, b, c, fails;
+    ws_conn *alone = ws_server_new(NULL);
+    got seen;
 
+    CHECK(!ws_id(alone));                   /* no loop, no number */
+    ws_free(alone);
     serve("127.0.0.1:0", NULL);
     a = raw_open(NULL, 0);
     first = ws_id(last_open);
@@ -1132,13 +1137,18 @@ TEST(numbers_of_connections)
     second = ws_id(last_open);
     CHECK(second && second != first && ws_find(L, second) == last_open);
     close(a);
-    while (closes < 1) settle(5);
+    UNTIL(closes == 1, 3000);
+    CHECK(!ws_id(last_close.conn) && !ws_find(L, first));   /* its CLOSE was pulled */
+    settle(5);
     CHECK(!ws_find(L, first));
     c = raw_open(NULL, 0);                  /* perhaps where the first one was */
     for (fails = 1; fails < 4; fails++) {
         H.fail_at = H.calls + fails;
-        if (ws_id(last_open)) break;
+        third = ws_id(last_open);
+        CHECK(!third || ws_find(L, third) == last_open);
+        if (third) break;
     }
+    CHECK(fails > 1 && H.failed == fails - 1);
     H.fail_at = 0;
     CHECK(ws_id(last_open) != first && ws_id(last_open) != second);
     CHECK(!ws_find(L, first) && !ws_find(L, 0) && !ws_find(L, 12345));
@@ -1149,8 +1159,15 @@ TEST(numbers_of_connections)
     CHECK_INT(ws_post_to(NULL, second, WS_OP_TEXT, "x", 1), WS_ERR_ARGUMENT);
     CHECK_INT(ws_post_to(L, second, WS_OP_PING, "x", 1), WS_ERR_ARGUMENT);
     CHECK_INT(ws_post_to(L, second, WS_OP_TEXT, NULL, 1), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_post_to(L, second, WS_OP_TEXT, "x", (size_t)-1), WS_ERR_ARGUMENT);
     settle(5);
-    CHECK_INT(raw_frames(b).data, 1);
+    seen = raw_frames(b);
+    CHECK(seen.data == 1 && seen.op == WS_OP_TEXT);
+    CHECK_INT(ws_post_to(L, second, WS_OP_BINARY, "bin", 3), 0);
+    settle(5);
+    seen = raw_frames(b);
+    CHECK(seen.data == 1 && seen.op == WS_OP_BINARY && seen.size == 3);
+    CHECK_STR(seen.text, "bin");
     CHECK_INT(ws_post_to(L, second, WS_OP_TEXT, "never sent", 10), 0);
     close(b);
     close(c);
