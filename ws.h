@@ -77,6 +77,7 @@ CONTENTS
                     >>extend    extensions in use: negotiation, encoding, decoding
                     >>begin     connections whose handshake others did
                     >>groups    groups, broadcasts, latest-only slots
+                    >>routes    which path, and what our own proxies say
                     >>serve     a server's answers to HTTP, cookies, queries
                     >>fetch     a client's ordinary HTTP
                     >>mbedtls   TLS by mbedTLS
@@ -1879,6 +1880,9 @@ typedef int ws__sock;
 #if !defined(WS__WITHOUT_GROUPS)
 #define WS__GROUPS
 #endif
+#if !defined(WS_NO_SERVER) && !defined(WS__WITHOUT_ROUTES)
+#define WS__ROUTES
+#endif
 #if WS__HTTP && !defined(WS_NO_SERVER) && !defined(WS__WITHOUT_SERVE)
 #define WS__ANSWERS
 #endif
@@ -2101,6 +2105,12 @@ WS__PRIVATE ws_str ws__str(const char *data, size_t n)
 WS__PRIVATE ws_str ws__cstr(const char *s)
 {
     return ws__str(s, s ? ws__size_of(s) : 0);
+}
+
+/* Equal, byte for byte. */
+WS__PRIVATE int ws__equal(ws_str a, ws_str b)
+{
+    return a.size == b.size && (!a.size || !memcmp(a.data, b.data, a.size));
 }
 
 /* Equal, ASCII letters compared without case. */
@@ -3563,6 +3573,14 @@ WS__PRIVATE int ws__ipv6_parse(ws_str str, uint8_t out[16])
     return 1;
 }
 
+/* An address of either kind: its bytes, 4 or 16, or 0 if str is none. */
+WS__PRIVATE size_t ws__ip_parse(ws_str str, uint8_t out[16])
+{
+    if (ws__ipv4_parse(str, out))
+        return 4;
+    return ws__ipv6_parse(str, out) ? 16 : 0;
+}
+
 #if defined(WS_TINY) && !defined(WS_NO_SERVER)
 /* Is it an authority, host [":" port], without user or zone? */
 static int ws__is_authority(ws_str text)
@@ -4779,6 +4797,19 @@ static void ws__parcel_deliver(ws_loop *loop, void *parcel);
 #define ws__parcel_deliver(loop, parcel) ((void)(parcel))
 #endif
 
+/* >>routes: cfg.routes, cfg.trusted_proxies. */
+#ifdef WS__ROUTES
+static ws_str ws__asked_host(const ws_conn *conn, const struct ws__request *request);
+static int ws__forwarded(ws_conn *conn);
+static int ws__route_choose(ws_conn *conn);
+static int ws__path_served(const ws_conn *conn);
+#else
+#define ws__asked_host(conn, request) ((request)->host)
+#define ws__forwarded(conn) 0
+#define ws__route_choose(conn) 0
+#define ws__path_served(conn) 1
+#endif
+
 /* >>serve: a server's answers to ordinary requests. */
 #ifdef WS__ANSWERS
 static uint32_t ws__body_due(const ws_conn *conn, uint32_t now);
@@ -4800,11 +4831,13 @@ static int ws__http_check(ws_conn *conn, ws_str head, int status);
 static int ws__read_step(ws_conn *conn, struct ws__span *in, ws_event *ev);
 static int ws__refusal_whole(const ws_conn *conn, ws_str head, char *body, size_t n);
 static void ws__body_keep(ws_conn *conn, ws_str head, int status);
+static int ws__refusal_shown(ws_conn *conn);
 #else
 #define ws__http_check(conn, head, status) 0
 #define ws__read_step(conn, in, ev) 0
 #define ws__refusal_whole(conn, head, body, n) 1
 #define ws__body_keep(conn, head, status) ((void)(conn))
+#define ws__refusal_shown(conn) ((void)(conn), 0)
 #endif
 
 /* >>mbedtls: TLS that is compiled in. ws_tls_new, ws_tls_free, ws_tls_wrap: its way in
@@ -5194,7 +5227,7 @@ static void ws__block_free(ws__cfg *cfg, void *block, size_t size)
     ws__cache *cache = ws__cache_of(cfg);
     int i, least = 0;
 
-    if (!cache || size > WS__CACHE_MAX / 2) {
+    if (!cache || !block || size > WS__CACHE_MAX / 2) {
         ws__free(cfg, block, size);
         return;
     }
@@ -5859,10 +5892,16 @@ static void ws__cfg_release(ws__cfg *cfg)
 
 /* ==== >>make (private) ============================================================== */
 
+/* Do its bytes go through TLS, or what else wraps a socket? */
+static inline int ws__is_wrapped(const ws_conn *conn)
+{
+    return ws__more_of(conn) && ws__more_of(conn)->layer;
+}
+
 /* What the bytes go through when it is not a mere socket. */
 static const ws_io *ws__io(const ws_conn *conn)
 {
-    if (ws__more_of(conn) && ws__more_of(conn)->layer)
+    if (ws__is_wrapped(conn))
         return &ws__more_of(conn)->layer->io;
     return conn->cfg->set.io.read ? &conn->cfg->set.io : NULL;
 }
@@ -6860,16 +6899,30 @@ static int ws__tx_drop_oldest(ws_conn *conn)
 
 /* ==== >>send (private) ============================================================== */
 
+static int ws__lies_in(const uint8_t *p, size_t n, const uint8_t *from, const uint8_t *to)
+{
+    return p >= from && p < to && n <= (size_t)(to - p);
+}
+
 /* Do n bytes at p lie wholly in what an event shows? The NUL behind it is no part of
    that. */
 static int ws__borrowed(const ws_conn *conn, const ws__gather *gather, const uint8_t *p,
                         size_t n)
 {
-    if (p >= gather->lo && p < gather->hi)
-        return n <= (size_t)(gather->hi - p);
-    return conn->owes & WS__MESSAGE_HELD && p >= WS__DATA(conn->rx) &&
-           p < WS__DATA(conn->rx) + conn->rx->msg &&
-               n <= (size_t)(WS__DATA(conn->rx) + conn->rx->msg - p);
+    const uint8_t *data;
+
+    if (ws__lies_in(p, n, gather->lo, gather->hi))
+        return 1;
+    if (!(conn->owes & WS__MESSAGE_HELD))
+        return 0;
+    data = WS__DATA(conn->rx);
+    return ws__lies_in(p, n, data, data + conn->rx->msg);
+}
+
+static void ws__gather_empty(ws__gather *gather)
+{
+    gather->n = 0;
+    gather->len = gather->total = 0;
 }
 
 static void ws__gather_piece(ws__gather *gather, const uint8_t *p, size_t n)
@@ -6885,7 +6938,7 @@ static void ws__gather_piece(ws__gather *gather, const uint8_t *p, size_t n)
     gather->total += n;
 }
 
-/* Adds a frame to the cork; 0 when it does not fit. */
+/* Adds a frame to the cork; 0 when it does not fit, or other output waits. */
 static int ws__gather_frame(ws_conn *conn, const ws_frame *frame, const ws_str *value,
                             int count)
 {
@@ -6897,7 +6950,7 @@ static int ws__gather_frame(ws_conn *conn, const ws_frame *frame, const ws_str *
                  ws__borrowed(conn, gather, (const uint8_t *)value->data, n);
 
     copied = borrow ? 0 : n;
-    if (gather->n + 2 > WS__PIECES || copied > gather->cap ||
+    if (ws__pending(conn) || gather->n + 2 > WS__PIECES || copied > gather->cap ||
         gather->cap - gather->len < copied + 14)
         return 0;
     laid = borrow ? ws_frame_encode(frame, at)
@@ -6912,14 +6965,14 @@ static int ws__gather_frame(ws_conn *conn, const ws_frame *frame, const ws_str *
 static size_t ws__header_size(const ws_conn *conn, size_t n)
 {
     return 2u + (n < 126 ? 0u : n / 256 < 256 ? 2u : 8u) +
-        (WS__IS_CLIENT(&conn->core) ? 4u : 0u);
+           4u * (unsigned)WS__IS_CLIENT(&conn->core);
 }
 
 /* A header for n bytes; op may have WS__UNFINISHED. */
 static int ws__frame_make(ws_conn *conn, ws_frame *frame, int op, size_t n)
 {
     ws__core_frame(&conn->core, frame, op, n);
-    WS_TRACE(conn, "frame out", (frame->fin ? 0x80 : 0) | frame->op);
+    WS_TRACE(conn, "frame out", frame->fin << 7 | frame->op);
     return frame->masked ? ws__random(conn, frame->key, 4) : 0;
 }
 
@@ -6937,11 +6990,11 @@ static int ws__frame_put(ws_conn *conn, int op, const ws_str *value, int count, 
     if (r)
         return r;
     if (ws__cork_of(conn)) {
-        if (!ws__pending(conn) && ws__gather_frame(conn, &frame, value, count))
+        if (ws__gather_frame(conn, &frame, value, count))
             return 0;
         if (ws__cork_first(conn))
             return WS_ERR_STATE;
-        if (!ws__pending(conn) && ws__gather_frame(conn, &frame, value, count))
+        if (ws__gather_frame(conn, &frame, value, count))
             return 0;
     }
     at = ws__tx_room(conn, n + ws__header_size(conn, n));
@@ -6982,6 +7035,8 @@ WS__PRIVATE int ws__frame_run(ws_conn *conn, int op, int rsv, size_t size, size_
 {
     size_t heads = (size_t)(ws__wire_size(conn, size, most) - size), i;
     size_t frames = size > most ? ws__quotient(size - 1, most) + 1 : 1;
+    size_t part = size - (frames - 1) * most;       /* of the last one */
+    int r, end = op & WS__UNFINISHED;
     uint8_t *base, *to;
 
     base = ws__tx_room_behind(conn, size, heads);
@@ -6989,16 +7044,16 @@ WS__PRIVATE int ws__frame_run(ws_conn *conn, int op, int rsv, size_t size, size_
         return WS_ERR_MEMORY;
     base -= size;
     for (i = frames; i-- > 0;) {    /* from the last one on they move up */
-        size_t part = i + 1 < frames ? most : size - i * most;
-        int r, end = i + 1 < frames ? WS__UNFINISHED : op & WS__UNFINISHED;
         ws_frame frame;
         r = ws__frame_make(conn, &frame, (i ? WS_OP_CONTINUATION : op & 15) | end, part);
         if (r)
             return r;
         if (!i && op & 15)
             frame.rsv = (uint8_t)rsv;
-        to = base + i * most + (i ? i * ws__header_size(conn, most) : 0);
+        to = base + i * (most + ws__header_size(conn, most));
         ws__frame_move(to, &frame, base + i * most);
+        part = most;
+        end = WS__UNFINISHED;
     }
     conn->tx->len += size + heads;
     return 0;
@@ -7020,7 +7075,7 @@ static int ws__pong_put(ws_conn *conn, const void *data, size_t n)
 
     if (conn->line & WS__NO_OUTPUT)
         return 0;
-    if (!conn->tx || ws__pending(conn) <= limit)
+    if (ws__pending(conn) <= limit)
         return ws__control_put(conn, WS_OP_PONG, data, n);
     conn->tx->has_pong = 1;
     conn->tx->pong_size = (uint8_t)n;
@@ -7067,10 +7122,9 @@ static void ws__drop_output(ws_conn *conn)
     if (ws__unsent(conn))
         conn->life &= (uint8_t)~WS__ANSWERED;     /* it will not arrive */
     conn->line |= WS__NO_OUTPUT;
-    if (conn->tx)
-        ws__tx_free(conn);
+    ws__tx_free(conn);
     if (ws__cork_of(conn))
-        ws__cork_of(conn)->n = 0, ws__cork_of(conn)->len = ws__cork_of(conn)->total = 0;
+        ws__gather_empty(ws__cork_of(conn));
 }
 
 /* All that the application had to say is queued. */
@@ -7097,6 +7151,15 @@ static int ws__is_placed(int number)
     return tell >= 1002 && tell <= 1009;
 }
 
+/* ": more", if there is more to say. */
+static void ws__put_why(ws__text *text, const char *more)
+{
+    if (!more)
+        return;
+    ws__puts(text, ": ");
+    ws__puts(text, more);
+}
+
 static void ws__note_error(ws_conn *conn, int number, const char *more)
 {
     char *room = WS__WORDS ? ws__note_new(conn) : NULL;
@@ -7106,10 +7169,7 @@ static void ws__note_error(ws_conn *conn, int number, const char *more)
         return;
     text = ws__text_in(room, ws__is_fixed(conn) ? WS__NOTE_FIXED : WS__NOTE_SIZE);
     ws__puts(&text, ws__error_text(number));
-    if (more) {
-        ws__puts(&text, ": ");
-        ws__puts(&text, more);
-    }
+    ws__put_why(&text, more);
     if (number == -WS_ERR_STATUS && ws__status(conn)) {
         ws__puts(&text, " with status ");
         ws__put_number(&text, (uint64_t)ws__status(conn));
@@ -7190,23 +7250,22 @@ static int ws__ping_put(ws_conn *conn)
 static int ws__part_put(ws_conn *conn, int op, const void *data, size_t n, int last)
 {
     ws_str value = ws__str((const char *)data, n);
-    int frame = ws__core_part(&conn->core, op, last), coded = 0, r;
+    int frame = ws__core_part(&conn->core, op, last), coded = 0, r = WS__PLAIN;
 
-    if (ws__is_extended(conn) && conn->core.sending)
-        coded = ws__more_of(conn)->part_coded;
-    else if (ws__is_extended(conn))
-        coded = ws__encodes(conn, op, (size_t)-1);
+    if (ws__is_extended(conn))
+        coded = conn->core.sending ? ws__more_of(conn)->part_coded
+                                   : ws__encodes(conn, op, (size_t)-1);
     if (coded)
         r = ws__coded_put(conn, frame, &value, 1, n, (size_t)-1 / 4);
-    if (coded && r == WS__PLAIN)
+    if (r == WS__PLAIN) {
         coded = 0;
-    if (!coded)
         r = ws__frame_put(conn, frame, &value, 1, n);
-    if (r && conn->core.sending && coded)
-        /* the encoder is ahead of the peer */
-        ws__fail(conn, r);
-    if (r)
+    }
+    if (r) {
+        if (conn->core.sending && coded)
+            ws__fail(conn, r);      /* the encoder is ahead of the peer */
         return r;
+    }
     if (ws__is_extended(conn))
         ws__more_of(conn)->part_coded = (uint8_t)coded;
     ws__core_part_sent(&conn->core, conn->now, op, last);
@@ -7251,11 +7310,13 @@ static ptrdiff_t ws__source_read(ws__more *more, void *buf, int *r)
     more->read_waits = n == WS_IO_WANT_READ || n == WS_IO_WANT_WRITE;
     if (more->read_waits)
         return n;
-    if (n < 0 || n > WS__SOURCE_PIECE)
-        *r = WS_ERR_SOURCE;
-    if (n <= 0 || *r)
-        more->read = NULL;
-    return *r ? -1 : n;
+    if (n > 0 && n <= WS__SOURCE_PIECE)
+        return n;
+    more->read = NULL;
+    if (!n)
+        return 0;
+    *r = WS_ERR_SOURCE;
+    return -1;
 }
 
 /* A piece of the source as a frame, made in the place from which it is sent. */
@@ -7341,7 +7402,7 @@ static uint8_t ws__protocol_find(const ws__cfg *cfg, ws_str name)
     const char *at = cfg->set.protocols;
     int n;
     for (n = 1; *at && n < 256; at += strlen(at) + 1, n++)
-        if (strlen(at) == name.size && !memcmp(at, name.data, name.size))
+        if (ws__equal(ws__cstr(at), name))
             return (uint8_t)n;
     return 0;
 }
@@ -7454,29 +7515,6 @@ typedef struct ws__choice {
     char answer[WS__PARAMS_SIZE];
 } ws__choice;
 
-/* Finds the element of that place (0..) over all lines of a name. Returns it, or how many
-   there are. Commas alone separate: a quote that a client sends must not swallow what the
-   proxies put behind it. */
-static uint32_t ws__forwarded_find(const ws_conn *conn, const char *field, uint32_t place,
-                                   ws_str *item)
-{
-    ws_str name, line;
-    size_t pos = 0, at, end;
-    uint32_t count = 0;
-
-    while (ws_header_next(conn, &pos, &name, &line)) {
-        if (!ws_str_is(name, field))
-            continue;
-        for (at = 0; at < line.size; at = end + 1) {
-            end = ws__find(line, at, ',');
-            *item = ws__trim(line.data, at, end);
-            if (item->size && count++ == place)
-                return place;
-        }
-    }
-    return count;
-}
-
 /* Same host and port as Host, the scheme's port filled in on both sides (a proxy in front
    may have ended TLS). */
 static int ws__same_origin(ws_str origin, ws_str host)
@@ -7511,20 +7549,6 @@ static int ws__origin_fits(ws_str item, ws_str origin)
            ws__same_text(a.host, ws__str(b.host.data + tail, a.host.size));
 }
 
-/* The host that the client asked for: of trusted proxies, the first one tells it. */
-static ws_str ws__asked_host(const ws_conn *conn, const ws__request *request)
-{
-    static const char name[] = "X-Forwarded-Host";
-    uint32_t trusted = conn->cfg->set.trusted_proxies, count;
-    ws_str item;
-
-    count = trusted ? ws__forwarded_find(conn, name, 0xFFFFFFFFu, &item) : 0;
-    if (!count)
-        return request->host;
-    ws__forwarded_find(conn, name, count > trusted ? count - trusted : 0, &item);
-    return item;
-}
-
 static int ws__origin_allowed(const ws_conn *conn, const ws__request *request)
 {
     ws_str list = ws__cstr(conn->cfg->set.origins), item;
@@ -7553,7 +7577,7 @@ static uint32_t ws__offer_find(const ws_conn *conn, const char *protocol)
     uint32_t n;
 
     for (n = 0; ws_header_walk(conn, "Sec-WebSocket-Protocol", &walk, &item); n++)
-        if (strlen(protocol) == item.size && !memcmp(protocol, item.data, item.size))
+        if (ws__equal(ws__cstr(protocol), item))
             return n;
     return WS__NOT_OFFERED;
 }
@@ -7567,86 +7591,6 @@ static void ws__protocol_choose(ws_conn *conn)
     while (!conn->protocol &&
            ws_header_walk(conn, "Sec-WebSocket-Protocol", &walk, &item))
         conn->protocol = ws__protocol_find(conn->cfg, item);
-}
-
-/* path fits the pattern: '*' at its end is any rest, elsewhere the rest of a segment. */
-static int ws__path_fits(const char *pattern, ws_str path)
-{
-    size_t i = 0;
-
-    for (; *pattern; pattern++) {
-        if (*pattern != '*') {
-            if (i == path.size || path.data[i++] != *pattern)
-                return 0;
-        } else if (!pattern[1]) {
-            return 1;
-        } else {
-            if (i == path.size || path.data[i] == '/')
-                return 0;
-            while (i < path.size && path.data[i] != '/')
-                i++;
-        }
-    }
-    return i == path.size;
-}
-
-/* Chooses the route: of those whose path fits the one that the client offers first, else
-   the first for any subprotocol. */
-static int ws__route_choose(ws_conn *conn)
-{
-    const ws_route *all = conn->cfg->set.routes, *route;
-    uint32_t best = WS__NOT_OFFERED, place;
-
-    if (!all)
-        return 0;
-    for (route = all; route->path; route++) {
-        if (!ws__path_fits(route->path, ws_path(conn)))
-            continue;
-        place = WS__NOT_OFFERED - 1;
-        if (route->protocol)
-            place = ws__offer_find(conn, route->protocol);
-        if (place >= best)
-            continue;
-        best = place;
-        conn->route = (uint8_t)(route - all + 1);
-    }
-    return conn->route ? 0 : WS_ERR_ROUTE;
-}
-
-/* Are WebSockets served at the path of the request? */
-static int ws__path_served(const ws_conn *conn)
-{
-    const ws_route *route = conn->cfg->set.routes;
-
-    if (!route)
-        return 1;
-    while (route->path && !ws__path_fits(route->path, ws_path(conn)))
-        route++;
-    return route->path != NULL;
-}
-
-/* Keeps what the last of our own proxies says about the client, "" where it is no
-   address. */
-static int ws__forwarded(ws_conn *conn)
-{
-    static const char name[] = "X-Forwarded-For";
-    uint32_t trusted = conn->cfg->set.trusted_proxies, count;
-    ws_str item, host;
-    unsigned port;
-    uint8_t ip[16];
-
-    count = trusted ? ws__forwarded_find(conn, name, 0xFFFFFFFFu, &item) : 0;
-    if (!count)
-        return 0;
-    ws__forwarded_find(conn, name, count > trusted ? count - trusted : 0, &item);
-    if (ws__authority(item, &host, &port, 80))
-        item = host;     /* of "192.0.2.7:5000" */
-    if (!ws__ipv4_parse(item, ip) && !ws__ipv6_parse(item, ip))
-        item.size = 0;
-    if (!ws__more_make(conn))
-        return WS_ERR_MEMORY;
-    ws__more_of(conn)->remote = ws__string_new(conn, item);
-    return ws__more_of(conn)->remote ? 0 : WS_ERR_MEMORY;
 }
 
 /* The subprotocol of the answer, NULL if it was not offered. */
@@ -8194,6 +8138,12 @@ static void ws__answer_default(ws_conn *conn)
 }
 #endif
 
+/* Does nothing that came wait, neither to be parsed nor for its end? */
+static int ws__rx_is_idle(const ws__rx *rx)
+{
+    return rx && rx->pos == rx->len && !rx->reader.op && !rx->reads_body;
+}
+
 /* Before the next pull: gives back what the last event showed. */
 static void ws__release(ws_conn *conn)
 {
@@ -8221,7 +8171,7 @@ static void ws__release(ws_conn *conn)
         !conn->cfg->set.ask)
         ws__answer_default(conn);
 #endif
-    if (rx && rx->pos == rx->len && !rx->reader.op && !rx->reads_body && !rx->msg &&
+    if (ws__rx_is_idle(rx) && !rx->msg &&
         (conn->core.phase == WS__PHASE_FRAMES || conn->core.phase == WS__PHASE_BODY))
         ws__rx_free(conn);
 }
@@ -8770,7 +8720,7 @@ static void ws__cut_off(ws_conn *conn)
     const char *why = conn->line & WS__BROKEN ? ws__io_why(conn) : NULL;
     int error = conn->line & WS__BROKEN ? WS_ERR_IO : WS_ERR_EOF;
 
-    if (why && ws__more_of(conn) && ws__more_of(conn)->layer)
+    if (why && ws__is_wrapped(conn))
         error = WS_ERR_TLS;
     if (WS__WORDS && !why && ws__takes_body(conn))
         why = "the body is shorter than it should be";
@@ -8908,19 +8858,6 @@ static int ws__overdue(const ws_conn *conn)
     return (int32_t)(conn->now - ws__due(conn, conn->now)) >= 0;
 }
 
-/* A refusal whose body does not end: what came must do. 1 if that is it. */
-static int ws__refusal_shown(ws_conn *conn)
-{
-    if (!WS__IS_CLIENT(&conn->core) || conn->line & WS__INPUT_END || !conn->rx ||
-        conn->rx->head.state != WS__HEAD_DONE)
-        return 0;
-    conn->line |= WS__INPUT_END;
-    conn->life |= WS__FRESH;
-    ws__core_wait(&conn->core, conn->now, WS_NEVER);
-    ws__wake(conn);
-    return 1;
-}
-
 /* What the opening was waiting for. */
 static const char *ws__late_words(const ws_conn *conn)
 {
@@ -9008,9 +8945,8 @@ static int ws__judge(ws_conn *conn)
 {
     if (!ws__overdue(conn))
         return 0;
-    if (ws__dial_expired(conn))
-        return 1;
-    ws__expired(conn);
+    if (!ws__dial_expired(conn))
+        ws__expired(conn);
     return 1;
 }
 
@@ -9895,51 +9831,6 @@ WS_API int ws_accept(ws_conn *conn, const ws_answer *answer)
 
 #endif /* WS_NO_SERVER */
 
-#ifndef WS_NO_CLIENT
-WS_API int ws_reconnect_header(ws_conn *conn, const char *name, const char *value)
-{
-    ws_header header[2];
-    size_t n;
-    ws__text text;
-    char *line = NULL;
-
-    ws__sane(conn);
-    if (!conn || !WS__IS_CLIENT(&conn->core) || ws__is_fixed(conn) || !name)
-        return WS_ERR_ARGUMENT;
-    header[0].name = name;
-    header[0].value = value;
-    header[1].name = NULL;
-    if (value && !ws__headers_own(header, 0))
-        return WS_ERR_ARGUMENT;
-    if (value) {
-        n = ws__lines_size(header);
-        line = (char *)ws__alloc(conn->cfg, n);
-        if (!line)
-            return WS_ERR_MEMORY;
-        text = ws__text_in(line, n);
-        ws__put_lines(&text, header);
-    }
-    ws__string_free(conn, ws__client_of(conn)->next_line);
-    ws__client_of(conn)->next_line = line;
-    return 0;
-}
-
-WS_API void ws_reconnect_delay(ws_conn *conn, uint32_t ms)
-{
-    ws__client *client;
-
-    ws__sane(conn);
-    if (!conn || !WS__IS_CLIENT(&conn->core))
-        return;
-    client = ws__client_of(conn);
-    if (!client->reconnect)
-        return;
-    client->reconnect = ms ? ws__smaller(ms, WS__LONGEST) : 1;
-    client->delay_set = 1;
-    client->delay = 0;
-}
-#endif
-
 /* Has sending failed, so that nothing but what came before is left? */
 static int ws__is_broken(const ws_conn *conn)
 {
@@ -10189,12 +10080,6 @@ WS_API int ws_header_walk(const ws_conn *conn, const char *name, ws_walk *walk,
         walk->list = value;
     }
     return 1;
-}
-
-WS_API int ws_route_id(const ws_conn *conn)
-{
-    ws__sane(conn);
-    return conn && conn->route ? conn->cfg->set.routes[conn->route - 1].id : 0;
 }
 
 WS_API int ws_is_upgrade(ws_str head)
@@ -10799,7 +10684,7 @@ static int ws__wrap(ws_conn *conn, const char *host)
 /* Takes all TLS off again: each layer says goodbye through the one below. */
 static void ws__unwrap(ws_conn *conn)
 {
-    while (ws__more_of(conn) && ws__more_of(conn)->layer) {
+    while (ws__is_wrapped(conn)) {
         ws__layer *top = ws__more_of(conn)->layer;
         if (top->io.close)
             (top->io.close)(top->io.user);
@@ -10848,6 +10733,13 @@ static void ws__write_failed(ws_conn *conn)
 
 static ws__piece *ws__loop_pieces(ws_loop *loop, int *most);
 
+/* The transport did not take all that it was offered: a ws_io wants the same again. */
+static void ws__tx_offered(ws_conn *conn)
+{
+    if (ws__io(conn))
+        ws__tx_tried(conn);
+}
+
 /* Writes what waits until the transport takes no more, or others should have their
    turn. */
 static void ws__flush(ws_conn *conn)
@@ -10872,12 +10764,12 @@ static void ws__flush(ws_conn *conn)
         }
         if (got == WS_IO_ERROR)
             ws__write_failed(conn);
-        else if (ws__io(conn))
-            ws__tx_tried(conn);
+        else
+            ws__tx_offered(conn);
         return;
     }
-    if (turns < 0 && ws__io(conn))
-        ws__tx_tried(conn);  /* the last of many pieces met a WANT */
+    if (turns < 0)
+        ws__tx_offered(conn);   /* the last of many pieces met a WANT */
 }
 
 static void ws__input_end(ws_conn *conn, ptrdiff_t got)
@@ -11557,7 +11449,7 @@ struct ws_loop {
     uint32_t gone;         /* of the heap: freed, or CLOSE was told, the socket lingers */
     struct ws__group **groups;  /* hash table */
     uint32_t group_count, group_slots;
-    uint64_t stop_at;           /* after ws_shutdown: when it ends what is left */
+    uint64_t stop_at;           /* when ws_shutdown ends what is left, else UINT64_MAX */
     uint8_t stopping;           /* 1 after ws_shutdown, 2 past its deadline */
     uint8_t foreign;         /* we are a forked child: the connections are the parent's */
     long process;               /* that made it */
@@ -11828,14 +11720,8 @@ static int ws__loop_error(ws_loop *loop, int error, const char *what, const char
 
     text = ws__text_in(loop->error, sizeof loop->error);
     ws__puts(&text, ws__error_text(-error));
-    if (what) {
-        ws__puts(&text, ": ");
-        ws__puts(&text, what);
-    }
-    if (why) {
-        ws__puts(&text, ": ");
-        ws__puts(&text, why);
-    }
+    ws__put_why(&text, what);
+    ws__put_why(&text, why);
     return error;
 }
 
@@ -11993,8 +11879,7 @@ static void ws__loop_drop(ws_conn *conn)
     }
     ws__last_words(conn);
     if (loop->current == conn) {
-        loop->cork.n = 0;
-        loop->cork.len = loop->cork.total = 0;
+        ws__gather_empty(&loop->cork);
         conn->cork = NULL;
         loop->current = NULL;
     }
@@ -12024,49 +11909,54 @@ static ws__piece *ws__loop_pieces(ws_loop *loop, int *few)
     return loop->cork.piece + loop->cork.n;
 }
 
+/* Bytes of the cork that the transport did not take move to conn->tx. */
+static int ws__cork_keep(ws_conn *conn, const ws__gather *gather, size_t sent)
+{
+    /* edge: a border of frames, seen: bytes sent before it is looked for */
+    size_t edge = 0, done = 0, seen = 0;
+    int i, fault = 0;
+
+    for (i = 0; i < gather->n && !fault; i++) {
+        const uint8_t *p = (const uint8_t *)gather->piece[i].iov_base;
+        size_t n = gather->piece[i].iov_len, left = sent - seen;
+        size_t skip = left < n ? left : n;
+        seen += skip;
+        for (; edge < seen; edge += ws__frame_size(p + (edge - done))) {}
+        done += n;
+        if (n > skip)
+            fault = ws__tx_append(conn, p + skip, n - skip, 0);
+    }
+    if (fault)
+        return fault;
+    conn->tx->border += edge - sent;
+    ws__tx_offered(conn);
+    return 0;
+}
+
 /* Sends the cork; what the socket does not take moves to conn->tx. */
 static int ws__cork_flush(ws_conn *conn)
 {
     ws__gather *gather = ws__cork_of(conn);
-    /* edge: a border of frames, done: bytes seen */
-    size_t sent = 0, left, edge = 0, done = 0;
-    int i, bad = 0;
+    ptrdiff_t got = WS_IO_WANT_WRITE;
+    int fault = 0;
 
-    if (gather->total && !(conn->line & WS__NO_OUTPUT)) {
-        ptrdiff_t got = ws__writev(conn, gather->piece, gather->n);
-        if (got >= 0)
-            sent = (size_t)got;
-        else if (got == WS_IO_ERROR) {
+    if (!(conn->line & WS__NO_OUTPUT)) {
+        got = ws__writev(conn, gather->piece, gather->n);
+        if (got == WS_IO_ERROR) {
             ws__write_failed(conn);
             return 0;
         }
+        if (got < 0)
+            got = 0;
+        if ((size_t)got < gather->total)
+            fault = ws__cork_keep(conn, gather, (size_t)got);
     }
-    if (sent == gather->total) {
-        gather->n = 0;
-        gather->len = gather->total = 0;
-        ws__drained(conn);
-        return 0;
-    }
-    for (i = 0, left = sent; i < gather->n && !(conn->line & WS__NO_OUTPUT) &&
-         !bad; i++) {
-        const uint8_t *p = (const uint8_t *)gather->piece[i].iov_base;
-        size_t n = gather->piece[i].iov_len, skip = left < n ? left : n;
-        left -= skip;
-        for (; edge < sent &&
-             edge < done + n; edge += ws__frame_size(p + (edge - done))) {}
-        done += n;
-        if (n > skip)
-            bad = ws__tx_append(conn, p + skip, n - skip, 0);
-    }
-    if (conn->tx && !bad)
-        conn->tx->border += edge > sent ? edge - sent : 0;
-    if (ws__io(conn) && !bad)
-        ws__tx_tried(conn);
-    gather->n = 0;
-    gather->len = gather->total = 0;
-    if (bad) {
+    ws__gather_empty(gather);
+    if (fault) {
         ws__drop_output(conn);
-        ws__fail(conn, bad);
+        ws__fail(conn, fault);
+    } else {
+        ws__drained(conn);
     }
     return 0;
 }
@@ -12132,18 +12022,52 @@ static inline int ws__at_rest(const ws_conn *conn)
            !(conn->line | conn->owes);
 }
 
-/* Ends a turn: what was sent leaves, the rest of the input is kept, the poller is
-   told. */
-static void ws__loop_leave(ws_loop *loop, ws_conn *conn)
+/* What this turn read and did not use is kept for the next one. */
+static void ws__loop_keep(ws_loop *loop, ws_conn *conn)
 {
     size_t rest = (size_t)(loop->span.end - loop->span.p);
-    int overdue = conn->place & WS__OVERDUE, held;
 
-    loop->current = NULL;
     if (rest && !ws__phase_has(&conn->core, WS__ENDS) &&
         ws__rx_append(conn, loop->span.p, rest))
         ws__fail(conn, WS_ERR_MEMORY);
     loop->span.p = loop->span.end = NULL;
+}
+
+/* Has it something to do at once, without the poller? held: it was held back. */
+static int ws__goes_on(const ws_conn *conn, int held)
+{
+    if (held && !ws__held_back(conn))
+        return 1;
+    if (conn->line & (WS__MORE | WS__BROKEN) && ws__wants_input(conn))
+        return 1;
+    return ws_finished(conn) || ws__writable_due(conn);
+}
+
+/* The end of a turn that was not usual. */
+static void ws__loop_settle(ws_loop *loop, ws_conn *conn)
+{
+    int held = ws__held_back(conn);
+
+    if (!ws__pending(conn) || !ws__awaits_room(conn))
+        ws__flush(conn);
+    if (ws__rx_is_idle(conn->rx) && !(conn->owes & (WS__MESSAGE_HELD | WS__HEAD_HELD)))
+        ws__rx_free(conn);
+    if (ws__goes_on(conn, held))
+        ws__enqueue(conn);
+    if (conn->line & WS__MORE)
+        loop->rested |= 1;   /* perhaps forever */
+    ws__watch(loop, conn);
+    ws__heap_fix(loop, conn);
+}
+
+/* Ends a turn: what was sent leaves, the rest of the input is kept, the poller is
+   told. */
+static void ws__loop_leave(ws_loop *loop, ws_conn *conn)
+{
+    int overdue = conn->place & WS__OVERDUE;
+
+    loop->current = NULL;
+    ws__loop_keep(loop, conn);
     if (ws__cork_of(conn) && ws__cork_of(conn)->total)
         ws__cork_flush(conn);
     conn->cork = NULL;
@@ -12152,27 +12076,10 @@ static void ws__loop_leave(ws_loop *loop, ws_conn *conn)
     if (conn->place == WS__PLACED && conn->wants == WS_WANT_READ && ws__at_rest(conn) &&
         !(conn->core.is & WS__CLOSE_SENT))
         return;
-    if (conn->owes & WS__CLOSE_TOLD) {
-        if (!(conn->place & WS__LINGERS))
-            ws__loop_retire(loop, conn);
-        return;
-    }
-    held = ws__held_back(conn);
-    if (!ws__pending(conn) || !ws__awaits_room(conn))
-        ws__flush(conn);
-    if (conn->rx && conn->rx->pos == conn->rx->len && !conn->rx->reader.op &&
-        !conn->rx->reads_body &&
-        !(conn->owes & (WS__MESSAGE_HELD | WS__HEAD_HELD)) && !ws__is_fixed(conn))
-        ws__rx_free(conn);
-    if ((held && !ws__held_back(conn)) ||
-        (ws__phase_has(&conn->core, WS__ENDS) && ws_finished(conn)) ||
-        ws__writable_due(conn) ||
-        (conn->line & (WS__MORE | WS__BROKEN) && ws__wants_input(conn)))
-        ws__enqueue(conn);
-    if (conn->line & WS__MORE)
-        loop->rested |= 1;   /* perhaps forever */
-    ws__watch(loop, conn);
-    ws__heap_fix(loop, conn);
+    if (!(conn->owes & WS__CLOSE_TOLD))
+        ws__loop_settle(loop, conn);
+    else if (!(conn->place & WS__LINGERS))
+        ws__loop_retire(loop, conn);
 }
 
 /* Begins a turn: conn's events are pulled next, its frames collect in the cork. */
@@ -12292,43 +12199,58 @@ static int ws__loop_pull(ws_loop *loop, ws_conn *conn, ws_event *ev)
     return ws__step(conn, &loop->span, ev);
 }
 
+/* Until the time of one that lingers is over: what it still sends is dropped. */
+static void ws__loop_waste(ws_loop *loop, ws_conn *conn)
+{
+    size_t n = ws__smaller(WS__WASTE_SIZE, loop->half);
+    ptrdiff_t got = ws__sock_read(conn->fd, loop->buf, n, 0);
+
+    if (got <= 0 && got != WS_IO_WANT_READ)
+        ws__loop_drop(conn);
+}
+
+/* Its peer hung up while its input is not wanted: that would be reported forever. */
+static void ws__loop_hang_up(ws_conn *conn)
+{
+    if (conn->core.phase == WS__PHASE_HTTP) {
+        ws__input_end(conn, WS_IO_ERROR);
+        return;
+    }
+    /* forget the socket until its input is wanted; what came is not lost */
+    ws__unwatch(conn);
+    ws__drop_output(conn);
+}
+
 /* A turn of a connection that the poller or the queue named. */
 static void ws__loop_visit(ws_loop *loop, ws_conn *conn, int found)
 {
-    int overdue = conn->place & WS__OVERDUE;   /* then input comes before judgement */
+    const int reads = WS_WANT_READ | WS__HANGUP;
 
-    if (overdue)
-        loop->now = ws__clock();      /* others' events may have taken long */
-    /* until its time is over: what it still sends is dropped */
     if (conn->place & WS__LINGERS) {
-        if (found) {
-            ptrdiff_t got = ws__sock_read(conn->fd, loop->buf,
-                                          ws__smaller(WS__WASTE_SIZE, loop->half), 0);
-            if (got <= 0 && got != WS_IO_WANT_READ)
-                ws__loop_drop(conn);
-        }
+        if (found)
+            ws__loop_waste(loop, conn);
         return;
+    }
+    if (conn->place & WS__OVERDUE) {    /* then input comes before judgement */
+        loop->now = ws__clock();        /* others' events may have taken long */
+        found |= WS_WANT_READ | WS_WANT_WRITE;
     }
     ws__loop_enter(loop, conn);
     if (conn->dial) {
         ws__dial_step(conn);
         conn->cork = conn->dial ? NULL : &loop->cork;
     }
-    if (overdue || found & WS_WANT_WRITE || (!found && !ws__awaits_room(conn)) ||
-        conn->line & WS__WRITE_WANTS_READ)
+    if (found & WS_WANT_WRITE || conn->line & WS__WRITE_WANTS_READ ||
+        (!found && !ws__awaits_room(conn)))
         ws__flush(conn);
     if (conn->fd == WS__NO_SOCK || conn->dial)
         return;
-    if (ws__wants_input(conn)) {
-        if (overdue || found & (WS_WANT_READ | WS__HANGUP) ||
-            conn->line & (WS__MORE | WS__BROKEN | WS__READ_WANTS_WRITE))
-            ws__loop_receive(loop, conn);
-    } else if (found & WS__HANGUP && conn->core.phase == WS__PHASE_HTTP) {
-        ws__input_end(conn, WS_IO_ERROR);
-    } else if (found & WS__HANGUP) {   /* would be reported forever: forget the socket */
-        /* until its input is wanted; what came is not lost */
-        ws__unwatch(conn);
-        ws__drop_output(conn);
+    if (!ws__wants_input(conn)) {
+        if (found & WS__HANGUP)
+            ws__loop_hang_up(conn);
+    } else if (found & reads ||
+               conn->line & (WS__MORE | WS__BROKEN | WS__READ_WANTS_WRITE)) {
+        ws__loop_receive(loop, conn);
     }
 }
 
@@ -12397,12 +12319,18 @@ static int ws__loop_due(ws_loop *loop, ws_conn *conn)
     return 1;
 }
 
+/* Has the time come for the first in the heap? */
+static inline int ws__heap_is_due(const ws_loop *loop)
+{
+    return loop->heap_count && (int32_t)((uint32_t)loop->now - loop->heap[1]->due) >= 0;
+}
+
 /* Looks at those in the heap whose time has come. 1 if anything is due. */
 static int ws__loop_expired(ws_loop *loop)
 {
     int any = 0;
 
-    while (loop->heap_count && (int32_t)((uint32_t)loop->now - loop->heap[1]->due) >= 0) {
+    while (ws__heap_is_due(loop)) {
         ws_conn *conn = loop->heap[1];
         if (!(conn->place & WS__DEAD))
             any |= ws__loop_due(loop, conn);
@@ -12411,7 +12339,7 @@ static int ws__loop_expired(ws_loop *loop)
         else
             ws__heap_sift(loop, conn);
     }
-    if (loop->stopping && loop->now >= loop->stop_at) {
+    if (loop->now >= loop->stop_at) {
         ws__stop_all(loop);
         any = 1;
     }
@@ -12426,10 +12354,9 @@ static int ws__loop_expired(ws_loop *loop)
 
 static inline int ws__loop_timers(ws_loop *loop)
 {
-    int heap = loop->heap_count &&
-        (int32_t)((uint32_t)loop->now - loop->heap[1]->due) >= 0;
-
-    return heap || loop->stopping || loop->accept_at ? ws__loop_expired(loop) : 0;
+    if (ws__heap_is_due(loop) || loop->stopping || loop->accept_at)
+        return ws__loop_expired(loop);
+    return 0;
 }
 
 /* 1 when ws_shutdown has ended everything. */
@@ -12438,27 +12365,30 @@ static int ws__loop_over(const ws_loop *loop)
     return loop->stopping && !loop->heap_count;
 }
 
+/* The sooner: ms from now, or at. */
+static uint64_t ws__ms_until(uint64_t ms, uint64_t now, uint64_t at)
+{
+    uint64_t left = at > now ? at - now : 0;
+
+    return left < ms ? left : ms;
+}
+
 /* Milliseconds to sleep: until when, the next deadline, or the next try to accept. */
 static int ws__loop_sleep(const ws_loop *loop, uint64_t when)
 {
-    uint64_t ms = when - loop->now;
+    const uint64_t now = loop->now, most = 1u << 30;
+    uint64_t ms = ws__ms_until(when == UINT64_MAX ? when : most, now, when);
 
-    if (when <= loop->now || ws__loop_over(loop) || ws__always_ready(loop))
+    if (ws__loop_over(loop) || ws__always_ready(loop))
         return 0;
-    if (loop->stopping && loop->stop_at - loop->now < ms)
-        ms = loop->stop_at - loop->now;
+    ms = ws__ms_until(ms, now, loop->stop_at);
     if (loop->heap_count) {
-        int32_t due = (int32_t)(loop->heap[1]->due - (uint32_t)loop->now);
-        if (due < 0)
-            due = 0;
-        if ((uint64_t)due < ms)
-            ms = (uint64_t)due;
+        int32_t due = (int32_t)(loop->heap[1]->due - (uint32_t)now);
+        ms = ws__ms_until(ms, now, now + (uint64_t)(int64_t)due);
     }
-    if (loop->accept_at && loop->accept_at - loop->now < ms)
-        ms = loop->accept_at - loop->now;
-    if (when == UINT64_MAX && ms > 1u << 30)
-        return -1;
-    return ms > 1u << 30 ? 1 << 30 : (int)ms;
+    if (loop->accept_at)
+        ms = ws__ms_until(ms, now, loop->accept_at);
+    return ms > most ? -1 : (int)ms;
 }
 
 /* Takes the next ready or queued connection. 0 when there is none. */
@@ -12672,6 +12602,7 @@ WS_API ws_loop *ws_loop_new(const ws_config *cfg)
     loop->cork.buf = (uint8_t *)ws__alloc(kept, loop->half);
     loop->cork.cap = loop->half;
     loop->cork.flush = ws__cork_flush;
+    loop->stop_at = UINT64_MAX;
     loop->poller = -1;
     loop->post_in = loop->post_out = WS__NO_SOCK;
     if (!loop->buf || !loop->cork.buf || ws__poller_open(loop) || ws__post_open(loop) ||
@@ -13263,6 +13194,25 @@ WS_API size_t ws_loop_polls(const ws_loop *loop, ws_polled *list, size_t n)
 #ifndef WS_NO_SOCKETS
 
 #ifndef WS_NO_SERVER
+
+/* Makes a socket from which n bytes were read one like those that we accept. */
+static void ws__adopt_socket(ws_conn *conn, size_t n)
+{
+    ws__sock_options(conn->fd);
+    if (ws__sock_nonblock(conn->fd)) {
+        ws__sock_close(conn->fd);
+        conn->fd = WS__NO_SOCK;
+        ws__fail(conn, WS_ERR_IO);
+        return;
+    }
+    if (conn->core.error || !ws__serves_tls(&conn->cfg->set))
+        return;
+    if (n)
+        ws__fail(conn, WS_ERR_ARGUMENT);
+    else
+        ws__wrap(conn, NULL);
+}
+
 WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n,
                          const ws_config *cfg)
 {
@@ -13270,7 +13220,7 @@ WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n
 
     if (!conn)
         return NULL;
-    if (loop && cfg && cfg->memory && !conn->core.error)
+    if (loop && ws__is_fixed(conn) && !conn->core.error)
         ws__fail_with(conn, WS_ERR_ARGUMENT, "memory");
     ws__start_clock(conn);
     if ((loop && ws__loop_add(loop, conn)) ||
@@ -13282,79 +13232,83 @@ WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n
     if (n)
         conn->life |= WS__FRESH;
     conn->fd = (ws__sock)fd;
-    if ((cfg && cfg->io.read) || fd == (ws_socket)WS__NO_SOCK)
-        return conn;
-    ws__sock_options(conn->fd);
-    if (ws__sock_nonblock(conn->fd)) {
-        ws__sock_close(conn->fd);
-        conn->fd = WS__NO_SOCK;
-        ws__fail(conn, WS_ERR_IO);
-    } else if (!conn->core.error && ws__serves_tls(&conn->cfg->set)) {
-        if (n)
-            ws__fail(conn, WS_ERR_ARGUMENT);
-        else
-            ws__wrap(conn, NULL);
-    }
+    if (!conn->cfg->set.io.read && conn->fd != WS__NO_SOCK)
+        ws__adopt_socket(conn, n);
     return conn;
 }
 #endif
 
-/* The request head as it came: ws__server_head put NULs into its first line. */
+/* Back to the request head as it came: ws__server_head put NULs into its first line. */
 static void ws__head_restore(ws_conn *conn)
 {
     char *p = (char *)WS__DATA(conn->rx) + conn->rx->head_at;
-    size_t n = conn->rx->head_size ? strlen(p) : 0;
+    size_t n;
 
-    if (!n)
+    conn->rx->pos = conn->rx->head_at;
+    if (!conn->rx->head_size)
         return;
+    n = strlen(p);
     p[n] = ' ';
     p[n + strlen(p + n)] = ' ';
     conn->rx->head_size = 0;       /* no strings any more */
 }
 
 /* Is all that came here as it came, or between two messages? */
-static int ws__is_detachable(const ws_conn *conn, int asked)
+static int ws__is_detachable(const ws_conn *conn)
 {
-    if (asked)
+    if (ws__is_wrapped(conn) || conn->owes & WS__OPEN_OWED)
+        return 0;
+    if (ws__may_answer(conn))
         return !conn->rx->reads_body && !conn->rx->undone;
-    return conn->core.phase == WS__PHASE_FRAMES && !conn->core.sending;
+    return conn->core.phase == WS__PHASE_FRAMES && !conn->core.sending &&
+           !ws__reader_of(conn)->op;
+}
+
+/* All that is to be sent goes now. 1 if it went, and more may follow. */
+static int ws__leaves_clean(ws_conn *conn)
+{
+    ws__cork_out(conn);
+    ws__flush(conn);
+    return !ws__unsent(conn) && !(conn->core.is & WS__CLOSE_SENT);
+}
+
+/* What its turn in a loop has read comes to the rest. 0, or WS_ERR_MEMORY. */
+static int ws__turn_keep(ws_loop *loop, ws_conn *conn)
+{
+    int r;
+
+    ws__loop_unshow(loop);
+    if (loop->current != conn)
+        return 0;
+    r = ws__rx_append(conn, loop->span.p, (size_t)(loop->span.end - loop->span.p));
+    if (!r)
+        loop->span.p = loop->span.end;
+    return r;
 }
 
 WS_API ws_socket ws_detach(ws_conn *conn, const void **rest, size_t *n)
 {
     const ws_socket none = (ws_socket)WS__NO_SOCK;
     ws_socket fd;
-    ws_loop *loop = conn ? conn->loop : NULL;
     int asked;
 
     ws__sane(conn);
-    if (!conn || !rest || !n)
+    if (!conn || !rest || !n || !ws__is_detachable(conn))
         return none;
     asked = ws__may_answer(conn);
-    if (!ws__is_detachable(conn, asked))
-        return none;
-    if (ws__more_of(conn) && ws__more_of(conn)->layer)
-        return none;
-    if ((conn->rx && conn->rx->reader.op) || conn->owes & WS__OPEN_OWED)
-        return none;
-    ws__cork_out(conn);
-    ws__flush(conn);
-    if (ws__unsent(conn) || conn->core.is & WS__CLOSE_SENT)
+    if (!ws__leaves_clean(conn))
         return none;
     ws__unshow(conn);
-    if (loop)
-        ws__loop_unshow(loop);
-    if (loop && loop->current == conn) {
-        if (ws__rx_append(conn, loop->span.p, (size_t)(loop->span.end - loop->span.p)))
-            return none;
-        loop->span.p = loop->span.end;
-    }
+    if (conn->loop && ws__turn_keep(conn->loop, conn))
+        return none;
     if (asked)
         ws__head_restore(conn);
-    if (asked)
-        conn->rx->pos = conn->rx->head_at;
-    *n = conn->rx ? conn->rx->len - conn->rx->pos : 0;
-    *rest = conn->rx ? WS__DATA(conn->rx) + conn->rx->pos : (const uint8_t *)"";
+    *n = 0;
+    *rest = "";
+    if (conn->rx) {
+        *n = conn->rx->len - conn->rx->pos;
+        *rest = WS__DATA(conn->rx) + conn->rx->pos;
+    }
     fd = (ws_socket)conn->fd;
     ws__unwatch(conn);
     conn->fd = WS__NO_SOCK;
@@ -14422,6 +14376,51 @@ static int ws__again(ws_conn *conn, ws_event *ev)
 
 #endif /* WS__RETRIES */
 
+#ifndef WS_NO_CLIENT
+WS_API int ws_reconnect_header(ws_conn *conn, const char *name, const char *value)
+{
+    ws_header header[2];
+    size_t n;
+    ws__text text;
+    char *line = NULL;
+
+    ws__sane(conn);
+    if (!conn || !WS__IS_CLIENT(&conn->core) || ws__is_fixed(conn) || !name)
+        return WS_ERR_ARGUMENT;
+    header[0].name = name;
+    header[0].value = value;
+    header[1].name = NULL;
+    if (value && !ws__headers_own(header, 0))
+        return WS_ERR_ARGUMENT;
+    if (value) {
+        n = ws__lines_size(header);
+        line = (char *)ws__alloc(conn->cfg, n);
+        if (!line)
+            return WS_ERR_MEMORY;
+        text = ws__text_in(line, n);
+        ws__put_lines(&text, header);
+    }
+    ws__string_free(conn, ws__client_of(conn)->next_line);
+    ws__client_of(conn)->next_line = line;
+    return 0;
+}
+
+WS_API void ws_reconnect_delay(ws_conn *conn, uint32_t ms)
+{
+    ws__client *client;
+
+    ws__sane(conn);
+    if (!conn || !WS__IS_CLIENT(&conn->core))
+        return;
+    client = ws__client_of(conn);
+    if (!client->reconnect)
+        return;
+    client->reconnect = ms ? ws__smaller(ms, WS__LONGEST) : 1;
+    client->delay_set = 1;
+    client->delay = 0;
+}
+#endif
+
 /* ==== >>proxy (private) ============================================================= */
 
 #ifdef WS__PROXIES
@@ -14479,6 +14478,7 @@ static int ws__socks_write(ws_tunnel *tunnel, const ws_url *proxy, ws_str host,
                            uint16_t port)
 {
     uint8_t *at = (uint8_t *)tunnel->buf, ip[16];
+    size_t ip_size = ws__ip_parse(host, ip);
     ptrdiff_t user, password;
     int auth = proxy->user.data != NULL;
 
@@ -14506,14 +14506,10 @@ static int ws__socks_write(ws_tunnel *tunnel, const ws_url *proxy, ws_str host,
     tunnel->part[1] = (uint32_t)(at - (uint8_t *)tunnel->buf);
     memcpy(at, "\5\1\0", 3);
     at += 3;
-    if (ws__ipv4_parse(host, ip)) {
-        *at++ = 1;
-        memcpy(at, ip, 4);
-        at += 4;
-    } else if (ws__ipv6_parse(host, ip)) {
-        *at++ = 4;
-        memcpy(at, ip, 16);
-        at += 16;
+    if (ip_size) {
+        *at++ = ip_size == 4 ? 1 : 4;
+        memcpy(at, ip, ip_size);
+        at += ip_size;
     } else {
         *at++ = 3;
         *at++ = (uint8_t)host.size;
@@ -15966,13 +15962,23 @@ static ws_extension ws__deflate_extension(ws_deflate *deflate)
 
 #if WS__EXTENDS
 
+/* The extensions of the application, NULL behind the last. */
+static const ws_extension *const *ws__extensions_own(const ws_config *cfg)
+{
+    static const ws_extension *const none[1] = { NULL };
+
+    return cfg->extensions ? cfg->extensions : none;
+}
+
 static int ws__extension_valid(const ws_extension *extension)
 {
-    return extension->name && ws__token_valid(ws__cstr(extension->name)) &&
-           (extension->rsv == 1 || extension->rsv == 2 || extension->rsv == 4) &&
-               extension->offer && extension->accept &&
+    int rsv = extension->rsv;
+
+    if (!ws__token_valid(ws__cstr(extension->name)))
+        return 0;
+    return (rsv == 1 || rsv == 2 || rsv == 4) && extension->offer && extension->accept &&
            extension->confirm && extension->state_size && extension->begin &&
-               extension->encode && extension->decode;
+           extension->encode && extension->decode;
 }
 
 static int ws__extensions_valid(const ws_extension *const *extension)
@@ -15988,9 +15994,9 @@ static int ws__extensions_valid(const ws_extension *const *extension)
 static size_t ws__extensions_size(const ws_config *cfg)
 {
     size_t n = 0;
-    const ws_extension *const *extension = cfg->extensions;
+    const ws_extension *const *extension = ws__extensions_own(cfg);
 
-    for (; extension && *extension; extension++)
+    for (; *extension; extension++)
         n += sizeof **extension + strlen((*extension)->name) + 1;
     if (cfg->deflate)
         n += sizeof(ws_extension) + sizeof(ws_deflate);
@@ -16001,12 +16007,12 @@ static size_t ws__extensions_size(const ws_config *cfg)
 static ws_extension *ws__keep_extensions(ws__text *text, const ws_config *cfg)
 {
     ws_extension *all = (ws_extension *)(void *)text->at, *to = all;
-    const ws_extension *const *extension = cfg->extensions;
+    const ws_extension *const *extension = ws__extensions_own(cfg);
     ws_deflate *deflate;
 
     if (!ws__extensions_size(cfg))
         return NULL;
-    for (; extension && *extension; extension++)
+    for (; *extension; extension++)
         *to++ = **extension;
     deflate = (ws_deflate *)(void *)(to + (cfg->deflate ? 2 : 1));
     text->at = (char *)deflate;
@@ -16016,8 +16022,7 @@ static ws_extension *ws__keep_extensions(ws__text *text, const ws_config *cfg)
         text->at = (char *)(deflate + 1);
     }
     memset(to, 0, sizeof *to);
-    for (to = all, extension = cfg->extensions; extension && *extension; extension++,
-         to++)
+    for (to = all, extension = ws__extensions_own(cfg); *extension; extension++, to++)
         to->name = ws__keep(text, (*extension)->name);
     return all;
 }
@@ -16049,9 +16054,12 @@ static ws__ext *ws__ext_of(const ws_conn *conn)
     return ws__more_of(conn) ? ws__more_of(conn)->ext : NULL;
 }
 
+/* The extensions of a configuration, up to one without a name. */
 static const ws_extension *ws__extensions(const ws__cfg *cfg)
 {
-    return cfg->extensions;
+    static const ws_extension none;
+
+    return cfg->extensions ? cfg->extensions : &none;
 }
 
 /* Memory for an extension, at least *size bytes. */
@@ -16080,9 +16088,11 @@ static int ws__coder_begin(ws__cfg *cfg, const ws_extension *extension, uint32_t
     if (!coder->state) {
         coder->size = (extension->state_size)(extension->user, agreed, coder->encode,
                                               &alone);
-        coder->state = coder->size ? ws__ext_alloc(cfg, &coder->size) : NULL;
+        if (!coder->size)
+            return WS_ERR_CODEC;
+        coder->state = ws__ext_alloc(cfg, &coder->size);
         if (!coder->state)
-            return coder->size ? WS_ERR_MEMORY : WS_ERR_CODEC;
+            return WS_ERR_MEMORY;
     }
     r = (extension->begin)(extension->user, agreed, coder->encode, coder->state);
     coder->begun = !r;
@@ -16096,8 +16106,7 @@ static void ws__coder_end(ws__cfg *cfg, const ws_extension *extension, ws__coder
     coder->begun = 0;
     if (cfg->area)
         return;
-    if (coder->state)
-        ws__block_free(cfg, coder->state, coder->size);
+    ws__block_free(cfg, coder->state, coder->size);
     coder->state = NULL;
 }
 
@@ -16118,8 +16127,7 @@ static void ws__ext_release(ws__cfg *cfg, ws__ext *ext)
     ext->len = ext->shown = 0;
     if (cfg->area)
         return;
-    if (ext->data)
-        ws__block_free(cfg, ext->data, ext->cap + 1);
+    ws__block_free(cfg, ext->data, ext->cap + 1);
     ext->data = NULL;
     ext->cap = 0;
 }
@@ -16153,10 +16161,10 @@ static int ws__ext_reserve(ws__cfg *cfg, ws__ext *ext)
 
     if (!r && ext->encodes)
         r = ws__coder_begin(cfg, ext->set, ext->agreed, &ext->out);
-    if (r)
+    if (r) {
         ws__coder_end(cfg, ext->set, &ext->in);
-    if (r)
         return r;
+    }
     if (area->size == area->used)
         return WS_ERR_MEMORY;
     ext->data = area->at + area->used;
@@ -16173,7 +16181,7 @@ static int ws__ext_open(ws_conn *conn, const ws_extension *extension, uint32_t a
         more = sizeof *ws__more_of(conn);
     int alone = 0, reserve;
     ws__ext *ext;
-    char *text;
+    ws__text text;
 
     if (cfg->area) {
         cfg->area->used = 0;
@@ -16197,11 +16205,9 @@ static int ws__ext_open(ws_conn *conn, const ws_extension *extension, uint32_t a
     ext->encodes = (extension->state_size)(extension->user, agreed, 1, &alone) != 0;
     /* what is dropped must not be missed */
     ext->out.alone = alone || cfg->set.drop_oldest;
-    text = (char *)(ext + 1);
-    memcpy(text, name.data, name.size);
-    if (params.size)
-        memcpy(text + name.size, params.data, params.size);
-    text[name.size + params.size] = 0;
+    text = ws__text_in((char *)(ext + 1), name.size + params.size + 1);
+    ws__put(&text, name.data, name.size);
+    ws__put(&text, params.data, params.size);
     reserve = cfg->area ? ws__ext_reserve(cfg, ext) : 0;
     ws__more_of(conn)->ext = reserve ? NULL : ext;
     return reserve;
@@ -16301,8 +16307,19 @@ static int ws__extension_parses(ws_str item)
 
 static int ws__extension_is(const ws_extension *extension, ws_str name)
 {
-    return name.size == strlen(extension->name) &&
-        !memcmp(name.data, extension->name, name.size);
+    return ws__equal(ws__cstr(extension->name), name);
+}
+
+/* The extension of that name, NULL if there is none. */
+static const ws_extension *ws__extension_named(const ws__cfg *cfg, ws_str name)
+{
+    const ws_extension *extension = ws__extensions(cfg);
+
+    for (; extension->name; extension++) {
+        if (ws__extension_is(extension, name))
+            return extension;
+    }
+    return NULL;
 }
 
 /* The required extension that is not the one in use, NULL if there is none. */
@@ -16311,7 +16328,7 @@ static const ws_extension *ws__extension_missing(const ws__cfg *cfg,
 {
     const ws_extension *extension = ws__extensions(cfg);
 
-    for (; extension && extension->name; extension++)
+    for (; extension->name; extension++)
         if (extension->required && extension != in_use)
             return extension;
     return NULL;
@@ -16422,12 +16439,13 @@ WS__APART int ws__extension_choose(const ws_conn *conn, ws__choice *choice,
     ws_str item;
 
     memset(choice, 0, sizeof *choice);
-    while (extension && ws_header_walk(conn, "Sec-WebSocket-Extensions", &walk, &item))
+    while (extension->name &&
+           ws_header_walk(conn, "Sec-WebSocket-Extensions", &walk, &item))
         if (!ws__extension_parses(item)) {
             *why = "malformed";
             return WS_ERR_EXTENSION;
         }
-    while (extension && extension->name && !ws__extension_accept(conn, extension, choice))
+    while (extension->name && !ws__extension_accept(conn, extension, choice))
         extension++;
     extension = ws__extension_missing(conn->cfg, choice->set);
     if (!extension)
@@ -16455,7 +16473,7 @@ WS__APART void ws__put_offers(ws__text *text, const ws__cfg *cfg)
     char params[WS__PARAMS_SIZE];
     int i, any = 0;
 
-    for (; extension && extension->name; extension++)
+    for (; extension->name; extension++)
         for (i = 0; i < 4; i++) {
             *params = 0;
             if ((extension->offer)(extension->user, i, params, sizeof params) ||
@@ -16476,7 +16494,7 @@ static size_t ws__offers_size(const ws__cfg *cfg)
     const ws_extension *extension = ws__extensions(cfg);
     size_t n = 0;
 
-    for (; extension && extension->name; extension++)
+    for (; extension->name; extension++)
         n += 4 * (strlen(extension->name) + WS__PARAMS_SIZE + 2);
     return n + 32;
 }
@@ -16491,12 +16509,11 @@ static int ws__extension_answer(ws_conn *conn, ws_str value, const char **why)
 
     while (!r && ws_list_next(&value, &item)) {
         name = ws__extension_name(item, &params);
-        for (extension = ws__extensions(conn->cfg); extension && extension->name &&
-             !ws__extension_is(extension, name); extension++) {}
+        extension = ws__extension_named(conn->cfg, name);
         *why = NULL;
         if (!ws__extension_parses(item))
             *why = "malformed";
-        else if (!extension || !extension->name)
+        else if (!extension)
             *why = "not offered";
         else if (ws__ext_of(conn))
             *why = "more than one";
@@ -16517,8 +16534,7 @@ static int ws__extension_insist(ws_conn *conn)
 
     if (!extension)
         return 0;
-    if (conn->tx)
-        ws__tx_free(conn);
+    ws__tx_free(conn);
     ws__enter(&conn->core, WS__PHASE_FRAMES);
     ws__close_put(conn, WS_CLOSE_EXTENSION, extension->name, strlen(extension->name));
     ws__fail_with(conn, WS_ERR_EXTENSION_MISSING, extension->name);
@@ -16544,8 +16560,7 @@ static int ws__decoded_room(ws_conn *conn, ws__ext *ext, size_t n)
         return WS_ERR_MEMORY;
     if (ext->len)
         memcpy(bigger, ext->data, ext->len);
-    if (ext->data)
-        ws__block_free(conn->cfg, ext->data, ext->cap + 1);
+    ws__block_free(conn->cfg, ext->data, ext->cap + 1);
     ext->data = bigger;
     ext->cap = size - 1;
     return 0;
@@ -16691,33 +16706,37 @@ WS_API const char *ws_extensions(const ws_conn *conn)
 /* Has it done nothing yet for a handshake, but to queue a request? */
 static int ws__may_begin(const ws_conn *conn)
 {
-    if (conn->core.phase != WS__PHASE_HEAD || conn->core.error || conn->owes)
+    if (conn->core.phase != WS__PHASE_HEAD || conn->owes || conn->taken)
         return 0;
-    if (conn->taken || (conn->rx && conn->rx->head.scanned))
-        return 0;
-    if (!WS__IS_CLIENT(&conn->core))
-        return !(conn->life & WS__ASKED);
-    return !ws__is_driven(conn) && !ws__is_http(conn);
+    WS_ASSERT(!conn->core.error && !(conn->life & WS__ASKED));
+    return !WS__IS_CLIENT(&conn->core) || !(ws__is_driven(conn) || ws__is_http(conn));
 }
 
 #ifndef WS_NO_SERVER
 
 #if WS__EXTENDS
 
-/* Is each of some parameters among all, with the same value? */
+/* Is a parameter among all, with the same value? */
+static int ws__param_among(ws_str all, ws_str name, const char *value)
+{
+    char other_value[64];
+    ws_str other;
+
+    while (ws_param_next(&all, &other, other_value, sizeof other_value) > 0) {
+        if (ws__equal(other, name) && !strcmp(other_value, value))
+            return 1;
+    }
+    return 0;
+}
+
+/* Is each of some parameters among all? */
 static int ws__params_within(ws_str some, ws_str all)
 {
-    char value[64], other_value[64];
-    ws_str name, other, rest;
-    int same;
+    char value[64];
+    ws_str name;
 
     while (ws_param_next(&some, &name, value, sizeof value) > 0) {
-        rest = all;
-        same = 0;
-        while (!same && ws_param_next(&rest, &other, other_value, sizeof other_value) > 0)
-            same = other.size == name.size && !memcmp(other.data, name.data, name.size) &&
-                   !strcmp(other_value, value);
-        if (!same)
+        if (!ws__param_among(all, name, value))
             return 0;
     }
     return 1;
@@ -16726,7 +16745,7 @@ static int ws__params_within(ws_str some, ws_str all)
 /* What a server agreed to elsewhere: an offer to which ours answers just that. */
 static int ws__extension_agreed(ws_conn *conn, ws_str value)
 {
-    const ws_extension *extension = ws__extensions(conn->cfg);
+    const ws_extension *extension;
     char answer[WS__PARAMS_SIZE];
     ws_str item, name, params;
     uint32_t agreed = 0;
@@ -16734,9 +16753,8 @@ static int ws__extension_agreed(ws_conn *conn, ws_str value)
     if (!ws_list_next(&value, &item))
         return 0;
     name = ws__extension_name(item, &params);
-    while (extension && extension->name && !ws__extension_is(extension, name))
-        extension++;
-    if (!extension || !extension->name || !ws__extension_parses(item))
+    extension = ws__extension_named(conn->cfg, name);
+    if (!extension || !ws__extension_parses(item))
         return WS_ERR_EXTENSION;
     *answer = 0;
     if ((extension->accept)(extension->user, params, answer, sizeof answer, &agreed))
@@ -16777,22 +16795,22 @@ static int ws__begin_extensions(ws_conn *conn, const char *extensions)
 
 WS_API int ws_begin(ws_conn *conn, const char *protocol, const char *extensions)
 {
+    ws_str chosen = ws__cstr(protocol);
     int fault;
 
     ws__sane(conn);
-    if (!conn || (protocol && *protocol && !ws__token_valid(ws__cstr(protocol))))
+    if (!conn || (chosen.size && !ws__token_valid(chosen)))
         return WS_ERR_ARGUMENT;
     if (!ws__may_begin(conn))
         return WS_ERR_STATE;
-    fault = extensions ? ws__begin_extensions(conn, extensions) : 0;
-    if (!fault && protocol && *protocol)
+    fault = ws__begin_extensions(conn, extensions);
+    if (!fault && chosen.size)
         fault = ws__protocol_keep(conn, protocol);
     if (fault) {
         ws__ext_free(conn);
         return fault;
     }
-    if (conn->tx)
-        ws__tx_free(conn);      /* a client's request */
+    ws__tx_free(conn);          /* a client's request */
     conn->owes |= WS__OPEN_OWED;
     if (conn->rx)
         conn->life |= WS__FRESH;
@@ -17567,6 +17585,140 @@ WS_API int ws_publish_latest(ws_loop *loop, const char *group, int slot, int op,
 
 #endif /* WS__GROUPS */
 
+/* ==== >>routes (private) ============================================================ */
+
+#ifdef WS__ROUTES
+
+/* ---- what our own proxies say ---- */
+
+/* Finds the element of that place (0..) over all lines of a name. Returns it, or how many
+   there are. Commas alone separate: a quote that a client sends must not swallow what the
+   proxies put behind it. */
+static uint32_t ws__forwarded_find(const ws_conn *conn, const char *field, uint32_t place,
+                                   ws_str *item)
+{
+    ws_str name, line;
+    size_t pos = 0, at, end;
+    uint32_t count = 0;
+
+    while (ws_header_next(conn, &pos, &name, &line)) {
+        if (!ws_str_is(name, field))
+            continue;
+        for (at = 0; at < line.size; at = end + 1) {
+            end = ws__find(line, at, ',');
+            *item = ws__trim(line.data, at, end);
+            if (item->size && count++ == place)
+                return place;
+        }
+    }
+    return count;
+}
+
+/* What the first of the proxies that we trust says under that name. 0: nothing. */
+static int ws__proxies_say(const ws_conn *conn, const char *field, ws_str *item)
+{
+    uint32_t trusted = conn->cfg->set.trusted_proxies, count = 0;
+
+    if (trusted)
+        count = ws__forwarded_find(conn, field, 0xFFFFFFFFu, item);
+    if (count)
+        ws__forwarded_find(conn, field, count > trusted ? count - trusted : 0, item);
+    return count != 0;
+}
+
+/* The host that the client asked for. */
+static ws_str ws__asked_host(const ws_conn *conn, const ws__request *request)
+{
+    ws_str item;
+
+    return ws__proxies_say(conn, "X-Forwarded-Host", &item) ? item : request->host;
+}
+
+/* Keeps the client's address as our proxies say it, "" where it is none. */
+static int ws__forwarded(ws_conn *conn)
+{
+    ws_str item, host;
+    unsigned port;
+    uint8_t ip[16];
+
+    if (!ws__proxies_say(conn, "X-Forwarded-For", &item))
+        return 0;
+    if (ws__authority(item, &host, &port, 80))
+        item = host;     /* of "192.0.2.7:5000" */
+    if (!ws__ip_parse(item, ip))
+        item.size = 0;
+    if (!ws__more_make(conn))
+        return WS_ERR_MEMORY;
+    ws__more_of(conn)->remote = ws__string_new(conn, item);
+    return ws__more_of(conn)->remote ? 0 : WS_ERR_MEMORY;
+}
+
+/* ---- which path ---- */
+
+/* path fits the pattern: '*' at its end is any rest, elsewhere the rest of a segment. */
+static int ws__path_fits(const char *pattern, ws_str path)
+{
+    size_t i = 0, rest;
+
+    for (; *pattern; pattern++) {
+        if (*pattern != '*') {
+            if (i == path.size || path.data[i++] != *pattern)
+                return 0;
+            continue;
+        }
+        if (!pattern[1])
+            return 1;
+        rest = ws__find(path, i, '/');
+        if (rest == i)
+            return 0;
+        i = rest;
+    }
+    return i == path.size;
+}
+
+/* Chooses the route: of those whose path fits the one that the client offers first, else
+   the first for any subprotocol. */
+static int ws__route_choose(ws_conn *conn)
+{
+    const ws_route *all = conn->cfg->set.routes, *route;
+    uint32_t best = WS__NOT_OFFERED, place;
+
+    if (!all)
+        return 0;
+    for (route = all; route->path; route++) {
+        if (!ws__path_fits(route->path, ws_path(conn)))
+            continue;
+        place = WS__NOT_OFFERED - 1;
+        if (route->protocol)
+            place = ws__offer_find(conn, route->protocol);
+        if (place >= best)
+            continue;
+        best = place;
+        conn->route = (uint8_t)(route - all + 1);
+    }
+    return conn->route ? 0 : WS_ERR_ROUTE;
+}
+
+/* Are WebSockets served at the path of the request? */
+static int ws__path_served(const ws_conn *conn)
+{
+    const ws_route *route = conn->cfg->set.routes;
+
+    if (!route)
+        return 1;
+    while (route->path && !ws__path_fits(route->path, ws_path(conn)))
+        route++;
+    return route->path != NULL;
+}
+
+#endif /* WS__ROUTES */
+
+WS_API int ws_route_id(const ws_conn *conn)
+{
+    ws__sane(conn);
+    return conn && conn->route ? conn->cfg->set.routes[conn->route - 1].id : 0;
+}
+
 /* ==== >>serve (private) ============================================================= */
 
 #ifdef WS__ANSWERS
@@ -18262,7 +18414,7 @@ static int ws__refusal_whole(const ws_conn *conn, ws_str head, char *body, size_
 
     if (ws_head_answer(head, &version, &status, &reason) || conn->line & WS__INPUT_END)
         return 1;
-    if (!WS__HTTP || status < 200 || (ws__is_http(conn) && status < 300))
+    if (status < 200 || (ws__is_http(conn) && status < 300))
         return 1;
     if (ws__is_fixed(conn) && conn->rx->len == conn->rx->cap)
         return 1;
@@ -18282,6 +18434,20 @@ static int ws__http_check(ws_conn *conn, ws_str head, int status)
     return ws__answer_body(conn, head, status, &conn->rx->body);
 }
 
+/* A refusal whose body does not end: what came must do. 1 if that is it. */
+static int ws__refusal_shown(ws_conn *conn)
+{
+    int whole = conn->rx && conn->rx->head.state == WS__HEAD_DONE;
+
+    if (!whole || !WS__IS_CLIENT(&conn->core) || conn->line & WS__INPUT_END)
+        return 0;
+    conn->line |= WS__INPUT_END;
+    conn->life |= WS__FRESH;
+    ws__core_wait(&conn->core, conn->now, WS_NEVER);
+    ws__wake(conn);
+    return 1;
+}
+
 /* Keeps the body behind a refusal's head for ws_body. */
 static void ws__body_keep(ws_conn *conn, ws_str head, int status)
 {
@@ -18291,11 +18457,25 @@ static void ws__body_keep(ws_conn *conn, ws_str head, int status)
 
     if (n > WS_BODY_MAX)
         n = WS_BODY_MAX;
-    if (WS__HTTP && status >= 200) {
+    if (status >= 200) {
         ws__answer_body(conn, head, status, &body);
         ws__body_gather(body, p, n, 1, &size);
     }
     conn->rx->aside = (uint32_t)size;
+}
+
+/* Tells of a piece of an ordinary answer's body. */
+static int ws__read_part(ws_conn *conn, ws_event *ev, const void *data, size_t n)
+{
+    ws__rx *rx = conn->rx;
+
+    ws__fill(ev, conn, WS_EV_PART, data, n);
+    ev->op = WS_OP_BINARY;
+    ev->first = !rx->begun;
+    ev->last = rx->body.how == WS__BODY_DONE;
+    rx->begun = 1;
+    rx->told_last = (uint8_t)ev->last;
+    return 1;
 }
 
 /* The body is whole. */
@@ -18306,13 +18486,7 @@ static int ws__body_end(ws_conn *conn, ws_event *ev)
     conn->rx->reads_body = 0;
     conn->life |= WS__ANSWERED;
     ws__end(conn, WS__PHASE_ENDED);
-    if (told)
-        return -1;
-    ws__fill(ev, conn, WS_EV_PART, "", 0);
-    ev->op = WS_OP_BINARY;
-    ev->first = !conn->rx->begun;
-    ev->last = 1;
-    return 1;
+    return told ? -1 : ws__read_part(conn, ev, "", 0);
 }
 
 /* One step over an ordinary answer's body; returns like ws__frame_step. */
@@ -18322,8 +18496,8 @@ static int ws__read_step(ws_conn *conn, ws__span *in, ws_event *ev)
     size_t have = (size_t)(in->end - in->p), data;
     ptrdiff_t step;
 
-    if (rx->body.how == WS__BODY_TO_END && !have && conn->line & WS__INPUT_END &&
-        !(conn->line & WS__BROKEN))
+    if (rx->body.how == WS__BODY_TO_END && !have &&
+        (conn->line & (WS__INPUT_END | WS__BROKEN)) == WS__INPUT_END)
         rx->body.how = WS__BODY_DONE;
     if (rx->body.how == WS__BODY_DONE)
         return ws__body_end(conn, ev);
@@ -18340,27 +18514,9 @@ static int ws__read_step(ws_conn *conn, ws__span *in, ws_event *ev)
     in->p += step;
     if (!data)
         return -1;
-    ws__fill(ev, conn, WS_EV_PART, in->p - data, data);
-    ev->op = WS_OP_BINARY;
-    ev->first = !rx->begun;
-    rx->begun = 1;
-    ev->last = rx->body.how == WS__BODY_DONE;
-    rx->told_last = (uint8_t)ev->last;
     ws__core_spoke(&conn->core, conn->now);
-    return 1;
+    return ws__read_part(conn, ev, in->p - data, data);
 }
-
-#ifdef WS_NO_CLIENT
-
-static int ws__read_step(ws_conn *conn, ws__span *in, ws_event *ev)
-{
-    (void)conn;
-    (void)in;
-    (void)ev;
-    return 0;
-}
-
-#endif
 
 #endif /* WS__FETCHES */
 
@@ -18640,7 +18796,7 @@ static int ws__tls_is_for(const mbedtls_x509_crt *cert, ws_str host)
 {
     const mbedtls_x509_sequence *san = &cert->subject_alt_names;
     uint8_t ip[16];
-    size_t ip_size = ws__ipv4_parse(host, ip) ? 4 : ws__ipv6_parse(host, ip) ? 16 : 0;
+    size_t ip_size = ws__ip_parse(host, ip);
 
     for (; san && san->buf.p; san = san->next) {
         ws_str name = ws__str((const char *)san->buf.p, san->buf.len);
@@ -19106,7 +19262,7 @@ static int ws__tls_begin(ws__tls_end *tls)
 {
     uint8_t ip[16];
     ws_str host = ws__cstr(tls->host);
-    int named = tls->host && !ws__ipv4_parse(host, ip) && !ws__ipv6_parse(host, ip);
+    int named = tls->host && !ws__ip_parse(host, ip);
     int r = mbedtls_ssl_setup(&tls->ssl,
                               tls->host ? &tls->tls->client : &tls->tls->server);
 

@@ -621,7 +621,8 @@ TEST(small_buffers_carry_everything)
 TEST(buffers_are_as_large_as_told)
 {
     static const struct { uint32_t told; size_t taken; } sizes[] = {
-        { 0, 1 << 20 }, { 1, 4096 }, { 4096, 4096 }, { 65536, 65536 }, { 8 << 20, 8 << 20 }
+        { 0, 1 << 20 }, { 1, 4096 }, { 4096, 4096 }, { 65536, 65536 },
+        { 8 << 20, 8 << 20 }
     };
     heap h;
     ws_config cfg;
