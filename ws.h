@@ -16057,7 +16057,8 @@ static ws__ext *ws__ext_of(const ws_conn *conn)
 /* The extensions of a configuration, up to one without a name. */
 static const ws_extension *ws__extensions(const ws__cfg *cfg)
 {
-    static const ws_extension none;
+    static const ws_extension none = { NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL,
+                                       NULL, NULL, NULL, NULL };
 
     return cfg->extensions ? cfg->extensions : &none;
 }
