@@ -287,10 +287,11 @@ static void raw_frame(raw *r, int first, const void *p, size_t n)
     raw_put(r, out, raw_build(out, first, p, n, KEY));
 }
 
-#define REQUEST \
-    "GET /chat HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n" \
+#define REQUEST_OF(target) \
+    "GET " target " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n" \
     "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" \
     "Sec-WebSocket-Version: 13\r\n\r\n"
+#define REQUEST REQUEST_OF("/chat")
 
 static raw raw_client(ws_loop *loop, int port, int rcvbuf)
 {
@@ -2288,7 +2289,7 @@ TEST(memory_of_an_idle_connection)
         char bytes[600];
         fd[i] = socket(AF_INET, SOCK_STREAM, 0);
         if (connect(fd[i], (struct sockaddr *)&a, sizeof a)) { CHECK(!"connect"); break; }
-        send(fd[i], REQUEST, sizeof REQUEST - 1, MSG_NOSIGNAL);
+        send(fd[i], REQUEST_OF("/"), sizeof REQUEST_OF("/") - 1, MSG_NOSIGNAL);
         CHECK(recv(fd[i], bytes, sizeof bytes, 0) > 100);
         send(fd[i], "\x81\x82\0\0\0\0hi", 8, MSG_NOSIGNAL);
         CHECK(recv(fd[i], bytes, sizeof bytes, 0) == 4);
