@@ -79,6 +79,8 @@ CONTENTS
                     >>groups    groups, broadcasts, latest-only slots
                     >>routes    which path, and what our own proxies say
                     >>serve     a server's answers to HTTP, cookies, queries
+                    >>source    messages that a function of yours gives
+                    >>file      answers that a function of yours gives, ranges
                     >>fetch     a client's ordinary HTTP
                     >>mbedtls   TLS by mbedTLS
                     >>tiny      WS_TINY: a small connection on the core, alone
@@ -111,7 +113,7 @@ HOW TO DRIVE IT
 
     Events are pulled; no event ever calls into your program. A connection gives
         [REQUEST] OPEN (MESSAGE | PART | PING | PONG | WRITABLE)* CLOSE
-        HTTP PART* WRITABLE* CLOSE                          (a server of ordinary HTTP)
+        (HTTP PART* WRITABLE*)* CLOSE                       (a server of ordinary HTTP)
     CLOSE comes exactly once and last, also when the opening handshake failed. A client
     with cfg.reconnect gives ([OPEN (MESSAGE | ...)*] DOWN)* before: the same connection
     tries again and again, until you close it, or nothing can help (URL, ARGUMENT, NO_TLS,
@@ -602,6 +604,11 @@ typedef struct ws_config {
     uint32_t max_body;          /* server: bytes of an ordinary request's body, 65536;
                                    larger is answered 413 unless body_parts takes it. Not
                                    with WS_NO_HTTP: bodies are left unread */
+    uint32_t max_requests;      /* server: ordinary requests of one connection, 1. More
+                                   let it go on after an answer (HTTP/1.1 keep-alive):
+                                   handshake_timeout is the time for each request, and for
+                                   the wait before it; the last answer says
+                                   "Connection: close" */
     uint32_t max_connections;   /* listener: WS_NO_LIMIT; more are answered 503 (a flood
                                    of them without an event); in TLS they are closed */
     uint32_t max_per_address;   /* listener: from one IPv4 address or one IPv6 network
@@ -1077,20 +1084,38 @@ WS_API int ws_reject(ws_conn *c, int status, const ws_header *headers, const cha
 
 #ifndef WS_NO_HTTP
 
-/* Answers a WS_EV_HTTP, then closes. body and headers may be NULL; HEAD gets no body.
-   Adds Connection: close and, where headers have none, Content-Length (one of theirs must
-   be true; to HEAD it tells the size of the body left out), Content-Type: text/plain,
-   Allow to 405. */
+/* Answers a WS_EV_HTTP, then closes, or with cfg.max_requests waits for the next request.
+   body and headers may be NULL; HEAD gets no body. Adds Connection: close unless it stays
+   and, where headers have none, Content-Length (one of theirs must be true; to HEAD it
+   tells the size of the body left out), Content-Type: text/plain, Allow to 405. */
 WS_API int ws_http_reply(ws_conn *c, int status, const ws_header *headers,
                          const void *body, size_t n);
 
 /* ---- streamed answers (server): event streams, downloads ---- */
 
+/* n bytes of an answer that stand at that place, to buf. Returns how many there are now,
+   1 to n; 0 or WS_IO_ERROR: it cannot, and the client sees its answer cut off. n 0, and
+   buf NULL: the last call, nothing more is read. It must leave the connection alone. */
+typedef ptrdiff_t ws_file_reader(void *user, uint64_t at, void *buf, size_t n);
+
+/* Answers a WS_EV_HTTP with size bytes that read gives as the peer takes them: of a file,
+   of flash. A client may ask for one part of them (Range, If-Range with the ETag or
+   Last-Modified of headers: 206, or 416; RFC 9110 14); HEAD gets the head alone. Adds
+   Content-Length, Content-Range, Accept-Ranges. Then the connection closes, or waits for
+   the next request, as after ws_http_reply; a peer that takes nothing for ping_timeout
+   fails. user must stay valid until the last call of read, which comes when all was read,
+   at the latest when the connection is freed; after an error returned here it is never
+   called. Not with cfg.memory: WS_ERR_MEMORY. ws_content_type has the type of a name;
+   take no path from a URL without looking it up in a list of yours. */
+WS_API int ws_http_file(ws_conn *c, const ws_header *headers, uint64_t size,
+                        ws_file_reader *read, void *user);
+
 /* Answers a WS_EV_HTTP with a head whose body follows from ws_http_write, whenever it
    comes, until ws_http_end, ws_close, or the peer goes (a peer that ends only its own
-   sending counts as gone, as it does for nginx and Node); then CLOSE. ws_state is
-   WS_STATE_OPEN meanwhile; what the peer sends is dropped. chunked: 1 for a body in
-   chunks if the request is HTTP/1.1; else it ends with the connection, and headers may
+   sending counts as gone, as it does for nginx and Node); then CLOSE, or with
+   cfg.max_requests, behind a body in chunks, the next request. ws_state is WS_STATE_OPEN
+   meanwhile; what the peer sends is dropped, and then CLOSE it is. chunked: 1 for a body
+   in chunks if the request is HTTP/1.1; else it ends with the connection, and headers may
    say its Content-Length. For a HEAD request only the head is sent. */
 WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int chunked);
 
@@ -1144,11 +1169,13 @@ WS_API void ws_reconnect_delay(ws_conn *c, uint32_t ms);
 /* Begins at OPEN: for a stream whose opening handshake is done, by another HTTP server
    that wrote the 101 itself or by an HTTP/2 library (RFC 8441, which has none). Call it
    for a new connection of ws_server_new, ws_adopt or the engine's ws_client_new, before
-   it has parsed anything; the next pull gives OPEN. protocol: the subprotocol that was
-   chosen, NULL: none. extensions: what was agreed, as in Sec-WebSocket-Extensions of the
-   answer, NULL: none; the configuration must have it. Strings are copied. There are no
-   headers. Returns 0, or changes nothing: WS_ERR_ARGUMENT, WS_ERR_STATE (too
-   late, or not such a connection), WS_ERR_EXTENSION, WS_ERR_MEMORY. */
+   it has parsed or sent anything; the next pull gives OPEN. Who writes the 101 has
+   checked the request: version, key, Origin. protocol: the subprotocol that was chosen,
+   NULL: none. extensions: what was agreed, as in Sec-WebSocket-Extensions of the answer,
+   NULL: none; the configuration must have it, and what it requires must be among it.
+   Strings are copied. There are no headers. Returns 0, or changes nothing:
+   WS_ERR_ARGUMENT, WS_ERR_STATE (too late, or not such a connection),
+   WS_ERR_EXTENSION, WS_ERR_MEMORY. */
 WS_API int ws_begin(ws_conn *c, const char *protocol, const char *extensions);
 
 /* ---- asking ---- */
@@ -1883,8 +1910,14 @@ typedef int ws__sock;
 #if !defined(WS_NO_SERVER) && !defined(WS__WITHOUT_ROUTES)
 #define WS__ROUTES
 #endif
+#ifndef WS__WITHOUT_SOURCE
+#define WS__SOURCES
+#endif
 #if WS__HTTP && !defined(WS_NO_SERVER) && !defined(WS__WITHOUT_SERVE)
 #define WS__ANSWERS
+#endif
+#if defined(WS__ANSWERS) && defined(WS__SOURCES) && !defined(WS__WITHOUT_FILE)
+#define WS__FILES
 #endif
 #if WS__HTTP && !defined(WS_NO_CLIENT) && !defined(WS__WITHOUT_FETCH)
 #define WS__FETCHES
@@ -3667,7 +3700,7 @@ static int ws__is_authority(ws_str text)
    [1] until our Close frame is sent: then time is for closing, and only pings and pongs
    may follow. [2] but for a body that lasts until then. [3] if one was begun: until a
    client's next try, or until a peer has read our last words. [4] and a request's body
-   that is given whole. */
+   that is given whole; with cfg.max_requests a server comes back to it. */
 enum {
     WS__PHASE_HEAD,
     WS__PHASE_HTTP,
@@ -3721,7 +3754,7 @@ static const struct { uint8_t facts, time, sends, leads; } ws__phases[WS__PHASES
                     WS__IN(HTTP) | WS__IN_UPLOAD | WS__IN(FRAMES) | WS__IN(READING) |
                     WS__IN_END },
     /* HTTP */    { WS__OPENS | WS__KEEPS, WS__TIME_LIMIT, WS__SENDS_ANSWER,
-                    WS__IN(FRAMES) | WS__IN(BODY) | WS__IN_END },
+                    WS__IN(HEAD) | WS__IN(FRAMES) | WS__IN(BODY) | WS__IN_END },
 #ifndef WS_TINY
     /* UPLOAD */  { WS__OPENS | WS__PARSES | WS__KEEPS, WS__TIME_LIMIT, WS__SENDS_ANSWER,
                     WS__IN(HTTP) | WS__IN(BODY) | WS__IN_END },
@@ -3730,7 +3763,8 @@ static const struct { uint8_t facts, time, sends, leads; } ws__phases[WS__PHASES
                     WS__SENDS_FRAMES, WS__IN_END },
     /* READING */ { WS__PARSES | WS__KEEPS | WS__STREAMS, WS__TIME_IDLE,
                     WS__SENDS_NOTHING, WS__IN_END },
-    /* BODY */    { WS__CUTS | WS__STREAMS, WS__TIME_BEATS, WS__SENDS_BODY, WS__IN_END },
+    /* BODY */    { WS__CUTS | WS__STREAMS, WS__TIME_BEATS, WS__SENDS_BODY,
+                    WS__IN(HEAD) | WS__IN_END },
     /* ENDING */  { WS__ENDS, WS__TIME_LIMIT, WS__SENDS_NOTHING, WS__IN_END },
     /* ENDED */   { WS__ENDS, WS__TIME_LIMIT, WS__SENDS_NOTHING,
                     WS__IN(ENDED) | WS__IN(HEAD) }      /* a client's next try */
@@ -4724,6 +4758,29 @@ static void ws__unlisten_all(ws_loop *loop);
 #define ws__unlisten_all(loop) ((void)(loop))
 #endif
 
+/* >>source: messages that are pulled from a function. */
+#ifdef WS__SOURCES
+#define WS__SOURCE_PIECE 4096   /* bytes that are asked for at once */
+struct ws__more;
+static int ws__source_ready(const ws_conn *conn);
+static void ws__source_pull(ws_conn *conn);
+static ptrdiff_t ws__source_read(struct ws__more *more, void *buf, int *r);
+#else
+static int ws__source_ready(const ws_conn *conn) { (void)conn; return 0; }
+#define ws__source_pull(conn) ((void)(conn))
+#endif
+
+/* >>file: answers that are pulled from a function. */
+#ifdef WS__FILES
+static int ws__has_file(const ws_conn *conn);
+static int ws__file_piece(ws_conn *conn);
+static void ws__file_end(ws_conn *conn);
+#else
+#define ws__has_file(conn) 0
+#define ws__file_piece(conn) 0
+#define ws__file_end(conn) ((void)(conn))
+#endif
+
 /* >>deflate, >>extend: extensions of frames. What a function of these cannot do without
    an extension in use (ws__is_extended) it does not do. */
 #define WS__PARAMS_SIZE 256     /* bytes of an extension's parameters, with a NUL */
@@ -4760,7 +4817,9 @@ static int ws__encodes(const ws_conn *conn, int op, size_t n);
 WS__PRIVATE int ws__encodes_alone(const ws_conn *conn, int op, size_t n);
 static int ws__coded_put(ws_conn *conn, int op, const ws_str *value, int count, size_t n,
                          size_t most);
+#ifdef WS__SOURCES
 static int ws__source_coded(ws_conn *conn);
+#endif
 #else
 #define ws__deflate_fault(from, client) 0
 #define ws__extensions_valid(extension) 0
@@ -4817,12 +4876,20 @@ static void ws__beat(ws_conn *conn);
 static int ws__body_expect(ws_conn *conn, const struct ws__request *request, ws_str head);
 static int ws__body_whole_step(ws_conn *conn, struct ws__span *in, ws_event *ev);
 static int ws__upload_step(ws_conn *conn, struct ws__span *in, ws_event *ev);
-static int ws__body_moves(ws_conn *conn);
+static int ws__request_goes_on(ws_conn *conn);
+static int ws__stay(ws_conn *conn);
+static int ws__kept_step(ws_conn *conn, struct ws__span *in);
+static void ws__stay_no_more(ws_conn *conn);
+static void ws__wasted(ws_conn *conn, size_t n);
 #else
 #define ws__body_expect(conn, request, head) 0
 #define ws__body_whole_step(conn, in, ev) 0
 #define ws__upload_step(conn, in, ev) 0
-#define ws__body_moves(conn) ((void)(conn), 0)
+#define ws__request_goes_on(conn) ((void)(conn), 0)
+#define ws__stay(conn) ((void)(conn), 0)
+#define ws__kept_step(conn, in) ((void)(conn), 0)
+#define ws__stay_no_more(conn) ((void)(conn))
+#define ws__wasted(conn, n) ((void)(conn))
 #endif
 
 /* >>fetch: a client's ordinary requests, and the bodies of refusals. */
@@ -4890,7 +4957,8 @@ enum {
     WS__TICKED = 1 << 0,        /* now is a real time */
     WS__OPENED = 1 << 1,        /* the handshake was done */
     WS__ASKED = 1 << 2,         /* the application is to answer a WebSocket request */
-    WS__ANSWERED = 1 << 3,      /* plain HTTP: the answer is queued */
+    WS__ANSWERED = 1 << 3,      /* plain HTTP: the answer is queued. In the phase of heads
+                                   (ws__is_kept): another request may come */
     WS__CHUNKED = 1 << 4,       /* a body in chunks */
     WS__LOOKED = 1 << 5,        /* there was a read since ws_recv(..., 0) gave 0 last */
     WS__IO_CLOSED = 1 << 6,     /* cfg.io.close was called */
@@ -4926,6 +4994,7 @@ typedef struct ws__rx {
     uint8_t expects;        /* HTTP: a request whose body waits for a 100 */
     uint8_t in_parts;       /* HTTP: its body comes in parts */
     uint8_t undone;         /* HTTP: chunks of its body were put together in place */
+    uint8_t stays;          /* HTTP: the connection goes on behind the answer */
     uint8_t empty_lines;    /* that stood before a request */
     uint8_t line_good;      /* its first line was judged */
     ws__reader reader;      /* of frames */
@@ -4933,6 +5002,7 @@ typedef struct ws__rx {
     size_t body_size;           /* HTTP: bytes of a request's body behind its head */
     uint32_t aside;             /* HTTP: bytes of interim answers; of a refusal's body, to
                                    be shown */
+    uint32_t served;            /* HTTP: requests that were answered, until OPEN */
     uint64_t eaten;         /* coded: bytes of the frame that were decoded */
     size_t clear;           /* coded: bytes in front of the raw ones that are unmasked */
     ws_head head;           /* scanner of the peer's head */
@@ -5023,6 +5093,11 @@ typedef struct ws__more {
     void *read_user;
     uint8_t read_op, read_waits;    /* waits: it had nothing */
     uint8_t read_asked;         /* ws_want_writable while it had more */
+#ifdef WS__FILES
+    ws_file_reader *file;       /* ws_http_file; NULL: none */
+    void *file_user;
+    uint64_t file_at, file_left;
+#endif
     struct ws__member *groups;      /* that it is in */
     struct ws__ext *ext;        /* the extension in use */
     uint8_t part_coded;         /* it encodes the message that is sent in parts */
@@ -5425,6 +5500,7 @@ typedef struct ws__field {
     X(max_backlog, ALL, SIZE, (uint32_t)1 << 20) \
     X(max_frame, ALL, SIZE, WS_NO_LIMIT) \
     X(max_body, SERVER, SIZE, 65536) \
+    X(max_requests, SERVER, SIZE, 1) \
     X(max_connections, LISTENER, SIZE, WS_NO_LIMIT) \
     X(max_per_address, LISTENER, SIZE, WS_NO_LIMIT) \
     X(handshake_timeout, ALL, TIME, 10000) \
@@ -6113,6 +6189,7 @@ static void ws__more_free(ws_conn *conn)
     if (!ws__more_of(conn))
         return;
     ws__ext_free(conn);
+    ws__file_end(conn);
     ws__string_free(conn, ws__more_of(conn)->remote);
     ws__string_free(conn, ws__more_of(conn)->protocol);
     ws__string_free(conn, ws__more_of(conn)->beat);
@@ -6251,6 +6328,13 @@ static int ws__random(ws_conn *conn, void *buf, size_t n)
 static int ws__is_http(const ws_conn *conn)
 {
     return WS__HTTP && WS__IS_CLIENT(&conn->core) && conn->cfg->set.method != NULL;
+}
+
+/* Is it a server between two requests? The answer may not be gone yet; of the next one
+   nothing was looked at. */
+static inline int ws__is_kept(const ws_conn *conn)
+{
+    return conn->life & WS__ANSWERED && conn->core.phase == WS__PHASE_HEAD;
 }
 
 /* Is it a server that has not got all of a request's body? */
@@ -6491,6 +6575,10 @@ static void ws__closing_begin(ws_conn *conn)
    left. */
 static void ws__drained(ws_conn *conn)
 {
+    if (ws__is_kept(conn)) {
+        conn->life |= WS__FRESH;        /* what waited behind the answer */
+        ws__wake(conn);
+    }
     if (!(conn->core.is & WS__CLOSE_SENT))
         return;
     if (conn->line & WS__NO_OUTPUT || ws__unsent(conn))
@@ -6574,7 +6662,8 @@ static int ws__tx_pieces(const ws_conn *conn, ws__piece *pieces, int most)
 {
     const ws__tx *tx = conn->tx;
     /* before OPEN only the request may go; before a waiting pong only the frame begun */
-    int begun = tx->has_pong || conn->core.phase == WS__PHASE_HEAD, n = 0;
+    int opens = WS__IS_CLIENT(&conn->core) && conn->core.phase == WS__PHASE_HEAD;
+    int begun = tx->has_pong || opens, n = 0;
     size_t at = tx->pos, end = begun ? tx->border : tx->len;
     uint32_t i = tx->mark_at;
 
@@ -7220,6 +7309,7 @@ static void ws__fail_with(ws_conn *conn, int error, const char *more)
                ws__phase_has(&conn->core, WS__OPENS)) {
         const char *text = ws__error_text(-error);
         static const ws_header retry[] = { { "Retry-After", "5" }, { NULL, NULL } };
+        ws__stay_no_more(conn);
         ws__refuse(conn, tell, tell == 503 ? retry : NULL, text, strlen(text), 1);
         ws__end(conn, WS__PHASE_ENDING);
 #endif
@@ -7272,19 +7362,10 @@ static int ws__part_put(ws_conn *conn, int op, const void *data, size_t n, int l
     return 0;
 }
 
-#define WS__SOURCE_PIECE 4096
-
 /* 1 while a message is being pulled from the application. */
 static int ws__has_source(const ws_conn *conn)
 {
     return ws__more_of(conn) && ws__more_of(conn)->read;
-}
-
-/* 1 if it may have more now. */
-static int ws__source_ready(const ws_conn *conn)
-{
-    return ws__has_source(conn) && !ws__more_of(conn)->read_waits &&
-           ws__core_may(&conn->core, WS_OP_CONTINUATION) && !(conn->line & WS__NO_OUTPUT);
 }
 
 /* 1 if the next pull can give WRITABLE. */
@@ -7298,64 +7379,6 @@ static int ws__writable_due(const ws_conn *conn)
         return conn->owes & WS__REFUSED;
     return !(conn->tx && conn->tx->drain) &&
         !(ws__more_of(conn) && ws__more_of(conn)->read_asked);
-}
-
-/* Reads a piece of the source to buf: its size, 0 at the end, or negative: nothing is to
-   be sent (*r: the error, or 0). */
-static ptrdiff_t ws__source_read(ws__more *more, void *buf, int *r)
-{
-    ptrdiff_t n = (more->read)(more->read_user, buf, WS__SOURCE_PIECE);
-
-    *r = 0;
-    more->read_waits = n == WS_IO_WANT_READ || n == WS_IO_WANT_WRITE;
-    if (more->read_waits)
-        return n;
-    if (n > 0 && n <= WS__SOURCE_PIECE)
-        return n;
-    more->read = NULL;
-    if (!n)
-        return 0;
-    *r = WS_ERR_SOURCE;
-    return -1;
-}
-
-/* A piece of the source as a frame, made in the place from which it is sent. */
-static int ws__source_plain(ws_conn *conn)
-{
-    ws__more *more = ws__more_of(conn);
-    uint8_t *at = ws__tx_room(conn, WS_FRAME_HEADER_MAX + WS__SOURCE_PIECE);
-    ptrdiff_t n;
-    ws_frame frame;
-    int r;
-
-    if (!at)
-        return WS_ERR_MEMORY;
-    n = ws__source_read(more, at + WS_FRAME_HEADER_MAX, &r);
-    if (n >= 0)
-        r = ws__frame_make(conn, &frame, ws__core_part(&conn->core, more->read_op, !n),
-                           (size_t)n);
-    if (n < 0 || r) {
-        ws__tx_settle(conn);
-        return r;
-    }
-    conn->tx->len += (size_t)(ws__frame_move(at, &frame, at + WS_FRAME_HEADER_MAX) - at);
-    ws__core_part_sent(&conn->core, conn->now, more->read_op, !n);
-    return 0;
-}
-
-/* Lets the source fill the empty queue with one frame. */
-static void ws__source_pull(ws_conn *conn)
-{
-    ws__more *more = ws__more_of(conn);
-    int r = ws__is_extended(conn) ? ws__source_coded(conn) : ws__source_plain(conn);
-
-    if (r)
-        ws__fail(conn, r);
-    if (more->read || !more->read_asked)
-        return;
-    more->read_asked = 0;
-    if (conn->tx)
-        conn->tx->drain = ws__queued(conn->tx);
 }
 
 /* ==== >>shake (private) ============================================================= */
@@ -7464,16 +7487,19 @@ static const char *ws__status_text(int status)
     return "Status";
 }
 
-static void ws__put_status(ws__text *text, int status)
+static void ws__put_status(const ws_conn *conn, ws__text *text, int status)
 {
     ws__puts(text, "HTTP/1.1 ");
     ws__put_number(text, (uint64_t)status);
     ws__puts(text, " ");
     ws__puts(text, ws__status_text(status));
-    ws__core_refusal_put(text, status);
+    if (conn->rx && conn->rx->stays)
+        ws__puts(text, "\r\n");
+    else
+        ws__core_refusal_put(text, status);
 }
 
-/* Queues an HTTP answer that ends the connection. */
+/* Queues a whole HTTP answer. */
 static int ws__refuse(ws_conn *conn, int status, const ws_header *headers,
                       const char *text, size_t n, int with_body)
 {
@@ -7484,7 +7510,7 @@ static int ws__refuse(ws_conn *conn, int status, const ws_header *headers,
         ws__drop_output(conn);
         return WS_ERR_MEMORY;
     }
-    ws__put_status(&out, status);
+    ws__put_status(conn, &out, status);
     if (n && !bare && !ws__has_header(headers, "Content-Type"))
         ws__puts(&out, "Content-Type: text/plain\r\n");
     if (status == 405 && !ws__has_header(headers, "Allow"))
@@ -8141,7 +8167,15 @@ static void ws__answer_default(ws_conn *conn)
 /* Does nothing that came wait, neither to be parsed nor for its end? */
 static int ws__rx_is_idle(const ws__rx *rx)
 {
-    return rx && rx->pos == rx->len && !rx->reader.op && !rx->reads_body;
+    return rx && rx->pos == rx->len && !rx->reader.op && !rx->reads_body &&
+           !(rx->stays | rx->served);
+}
+
+/* Does nobody need the head any more? */
+static int ws__head_served(const ws_conn *conn)
+{
+    return conn->life & WS__OPENED || conn->owes & WS__CLOSE_TOLD || ws__is_kept(conn) ||
+           conn->core.phase == WS__PHASE_BODY;
 }
 
 /* Before the next pull: gives back what the last event showed. */
@@ -8160,9 +8194,7 @@ static void ws__release(ws_conn *conn)
         conn->owes &= (uint8_t)~WS__MESSAGE_HELD;
     }
     ws__ext_show_end(conn);
-    if (conn->owes & WS__HEAD_HELD &&
-        (conn->life & WS__OPENED || conn->owes & WS__CLOSE_TOLD ||
-         conn->core.phase == WS__PHASE_BODY)) {
+    if (conn->owes & WS__HEAD_HELD && ws__head_served(conn)) {
         ws__head_wipe(conn);
         conn->owes &= (uint8_t)~WS__HEAD_HELD;
     }
@@ -8543,6 +8575,8 @@ static void ws__opened(ws_conn *conn)
     ws__enter(&conn->core, ws__is_http(conn) ? WS__PHASE_READING : WS__PHASE_FRAMES);
     conn->life |= WS__OPENED;
     conn->taken = 0;
+    if (conn->rx)
+        conn->rx->served = 0;
     if (WS__IS_CLIENT(&conn->core))
         ws__client_of(conn)->opened = conn->now;
     ws__core_begins(&conn->core, conn->now);
@@ -8753,6 +8787,8 @@ static int ws__late_event(ws_conn *conn, ws_event *ev)
 /* One step over what comes in this phase; returns like ws__frame_step. */
 static inline int ws__parse(ws_conn *conn, ws__span *in, ws_event *ev)
 {
+    if (ws__is_kept(conn))
+        return ws__kept_step(conn, in);
     if (conn->core.phase == WS__PHASE_HEAD)
         return ws__awaits_body(conn) ? ws__body_whole_step(conn, in, ev)
                                      : ws__shake_step(conn, in, ev);
@@ -8778,8 +8814,10 @@ static int ws__step(ws_conn *conn, ws__span *in, ws_event *ev)
         r = ws__parse(conn, in, ev);
     if (r > 0)
         return 1;
-    if (!ws__phase_has(&conn->core, WS__KEEPS))
+    if (!ws__phase_has(&conn->core, WS__KEEPS)) {
+        ws__wasted(conn, (size_t)(in->end - in->p));
         in->p = in->end;
+    }
     held = conn->life & WS__FRESH && ws__held_back(conn);
     if (!held)
         conn->life &= (uint8_t)~WS__FRESH;
@@ -8912,7 +8950,7 @@ static void ws__core_expired(ws_conn *conn)
         ws__core_heard(&conn->core, conn->now);       /* the answer may lie unread */
     due = ws__core_tick(&conn->core, &conn->cfg->set, conn->now);
     if (due == WS_ERR_HANDSHAKE_TIMEOUT) {
-        if (!ws__refusal_shown(conn) && !ws__body_moves(conn))
+        if (!ws__refusal_shown(conn) && !ws__request_goes_on(conn))
             ws__shake_late(conn);
     } else if (due == WS_ERR_CLOSE_TIMEOUT) {
         ws__close_late(conn);
@@ -8978,15 +9016,14 @@ static void ws__core_sane(const ws__core *core)
     WS_ASSERT(core->phase < WS__PHASES);
     WS_ASSERT(WS__IF(core->is & WS__CLOSE_LEFT, core->is & WS__CLOSE_SENT));
     WS_ASSERT(WS__IF(core->is & WS__CLOSE_GOT, ws__phase_has(core, WS__ENDS)));
-    WS_ASSERT(WS__IF(core->is & WS__PINGED, !ws__phase_has(core, WS__OPENS)));
-    WS_ASSERT(WS__IF(core->is & WS__PINGED, core->phase != WS__PHASE_READING));
+    WS_ASSERT(WS__IF(core->is & WS__PINGED, !ws__phase_has(core, WS__OPENS) &&
+                                            core->phase != WS__PHASE_READING));
     WS_ASSERT(WS__IF(core->is & WS__CLOSE_SENT, core->phase == WS__PHASE_FRAMES ||
                                                 ws__phase_has(core, WS__ENDS)));
     WS_ASSERT(WS__IF(core->error,
                      ws__phase_has(core, WS__ENDS) && !ws__core_clean(core)));
-    WS_ASSERT(WS__IF(core->phase == WS__PHASE_HTTP, !WS__IS_CLIENT(core)));
-    WS_ASSERT(WS__IF(core->phase == WS__PHASE_BODY, !WS__IS_CLIENT(core)));
-    WS_ASSERT(WS__IF(core->phase == WS__PHASE_UPLOAD, !WS__IS_CLIENT(core)));
+    WS_ASSERT(WS__IF((WS__IN(HTTP) | WS__IN_UPLOAD | WS__IN(BODY)) >> core->phase & 1,
+                     !WS__IS_CLIENT(core)));
     WS_ASSERT(WS__IF(core->phase == WS__PHASE_READING, WS__IS_CLIENT(core)));
 }
 
@@ -9019,14 +9056,15 @@ static void ws__tx_sane(const ws__tx *tx)
     WS_ASSERT(tx->drain <= ws__queued(tx));
 }
 
-/* Nothing that was noted lies in the future. What no limit looks at may be older than the
-   clock can tell. */
-static void ws__times_sane(const ws_conn *conn)
+/* Once it is open nothing that was noted lies in the future. What no limit looks at may
+   be older than the clock can tell. */
+static void ws__frames_sane(const ws_conn *conn)
 {
     const ws_config *set = &conn->cfg->set;
     int pings = set->ping_interval != WS_NEVER && set->ping_timeout != WS_NEVER;
 
     (void)pings;
+    WS_ASSERT(conn->life & WS__OPENED);
     WS_ASSERT(WS__IF(set->idle_timeout != WS_NEVER,
                      (int32_t)(conn->now - conn->core.spoke) >= 0));
     WS_ASSERT(WS__IF(pings, (int32_t)(conn->now - conn->core.heard) >= 0));
@@ -9049,7 +9087,7 @@ WS__PRIVATE void ws__sane(const ws_conn *conn)
     ws__core_sane(&conn->core);
     ws__place_sane(conn);
     if (conn->core.phase == WS__PHASE_FRAMES)
-        ws__times_sane(conn);
+        ws__frames_sane(conn);
     if (conn->rx)
         ws__rx_sane(conn->rx);
     if (conn->tx)
@@ -9060,11 +9098,11 @@ WS__PRIVATE void ws__sane(const ws_conn *conn)
     WS_ASSERT(WS__IF(conn->line & WS__NO_OUTPUT, !ws__pending(conn)));
     WS_ASSERT(WS__IF(conn->owes & (WS__CLOSE_TOLD | WS__DOWN),
                      conn->core.phase == WS__PHASE_ENDED));
-    WS_ASSERT(WS__IF(conn->core.phase == WS__PHASE_FRAMES, conn->life & WS__OPENED));
     WS_ASSERT(WS__IF(conn->life & WS__ASKED, !(conn->life & WS__OPENED)));
+    WS_ASSERT(WS__IF(ws__is_kept(conn), conn->rx && conn->rx->served));
     WS_ASSERT(WS__IF(conn->core.phase == WS__PHASE_UPLOAD,
-                     conn->rx && conn->rx->reads_body && conn->owes & WS__HEAD_HELD));
-    WS_ASSERT(WS__IF(conn->core.phase == WS__PHASE_HTTP, !conn->rx->reads_body));
+                     ws__takes_body(conn) && conn->owes & WS__HEAD_HELD));
+    WS_ASSERT(WS__IF(conn->core.phase == WS__PHASE_HTTP, !ws__takes_body(conn)));
     WS_ASSERT(WS__IF(conn->life & WS__CHUNKED, conn->core.phase == WS__PHASE_BODY ||
                                             ws__phase_has(&conn->core, WS__ENDS)));
     WS_ASSERT(WS__IF(conn->owes & WS__OPEN_OWED, conn->life & WS__OPENED));
@@ -9207,8 +9245,10 @@ WS_API size_t ws_feed(ws_conn *conn, const void *data, size_t n)
     ws__sane(conn);
     if (!conn || !data)
         return 0;
-    if (!ws__phase_has(&conn->core, WS__KEEPS))
+    if (!ws__phase_has(&conn->core, WS__KEEPS)) {
+        ws__wasted(conn, n);
         return n;     /* nobody needs it any more */
+    }
     ws__unshow(conn);
     if (n > room)
         n = room;
@@ -9575,36 +9615,6 @@ WS_API int ws_send_part(ws_conn *conn, int op, const void *data, size_t n, int l
     return r ? r : ws__sent(conn, ws__part_put(conn, op, data, n, last));
 }
 
-WS_API int ws_send_from(ws_conn *conn, int op,
-                        ptrdiff_t (*read)(void *user, void *buf, size_t n), void *user)
-{
-    ws__more *more;
-    int r;
-
-    ws__sane(conn);
-    if (!conn || !ws__op_valid(op) || !read)
-        return WS_ERR_ARGUMENT;
-    if (!ws__can_send(conn))
-        return WS_ERR_STATE;
-    more = ws__more_of(conn);
-    if (!more || more->read != read || more->read_user != user || more->read_op != op) {
-        r = ws__begin(conn);
-        if (!r)
-            r = ws__admit(conn, 0);
-        if (r)
-            return r;
-        more = ws__more_make(conn);
-        if (!more)
-            return WS_ERR_MEMORY;
-        more->read = read;
-        more->read_user = user;
-        more->read_op = (uint8_t)op;
-    }
-    more->read_waits = 0;
-    ws__wake(conn);
-    return 0;
-}
-
 WS_API void ws_want_writable(ws_conn *conn)
 {
     ws__sane(conn);
@@ -9773,7 +9783,15 @@ static inline int ws__may_answer(const ws_conn *conn)
 
 #ifndef WS_NO_SERVER
 
-/* Answers it, and ends. */
+/* The answer is queued, all of it: behind it the connection ends, or waits for the next
+   request. */
+static void ws__answered(ws_conn *conn)
+{
+    conn->life |= WS__ANSWERED;
+    if (!ws__stay(conn))
+        ws__end(conn, WS__PHASE_ENDING);
+}
+
 static int ws__reply(ws_conn *conn, int status, const ws_header *headers,
                      const char *body, size_t n)
 {
@@ -9788,8 +9806,7 @@ static int ws__reply(ws_conn *conn, int status, const ws_header *headers,
         ws__fail(conn, r);
         return r;
     }
-    conn->life |= WS__ANSWERED;
-    ws__end(conn, WS__PHASE_ENDING);
+    ws__answered(conn);
     return 0;
 }
 
@@ -10015,33 +10032,6 @@ WS_API ws_str ws_path(const ws_conn *conn)
     if (i < from)
         from = i;
     return from == i && all.size ? ws__str("/", 1) : ws__str(all.data + from, i - from);
-}
-
-WS_API ws_str ws_body(const ws_conn *conn)
-{
-    ws_str head = ws__head(conn);
-    size_t size;
-
-    ws__sane(conn);
-    if (!head.size || conn->life & WS__OPENED)
-        return ws__str("", 0);
-    size = ws_is_client(conn) ? (size_t)conn->rx->aside : conn->rx->body_size;
-    return ws__str(head.data + head.size, size);
-}
-
-WS_API uint64_t ws_body_got(const ws_conn *conn, int64_t *all)
-{
-    const ws__rx *rx = conn ? conn->rx : NULL;
-    int known = !rx || rx->body.all != WS__UNTOLD;
-
-    ws__sane(conn);
-    if (all)
-        *all = !known ? -1 : rx ? (int64_t)rx->body.all : 0;
-    if (!rx)
-        return 0;
-    if (conn->core.phase != WS__PHASE_UPLOAD)
-        return rx->body.got;
-    return rx->body.got - (rx->msg - rx->head_at - rx->head_size);
 }
 
 WS_API int ws_header_next(const ws_conn *conn, size_t *pos, ws_str *name, ws_str *value)
@@ -10926,7 +10916,9 @@ static int ws__receive_waste(ws_conn *conn, void *waste, size_t n)
 {
     ptrdiff_t got = ws__read(conn, waste, n);
 
-    if (got <= 0)
+    if (got > 0)
+        ws__wasted(conn, (size_t)got);
+    else
         ws__input_end(conn, got);
     return got == (ptrdiff_t)n;
 }
@@ -12744,7 +12736,8 @@ WS_API void ws_shutdown(ws_loop *loop, int code, const char *reason, uint32_t de
         ws_conn *conn = loop->heap[i];
         if (conn->place & WS__DEAD)
             continue;
-        if (ws__phase_has(&conn->core, WS__OPENS) && !WS__IS_CLIENT(&conn->core))
+        if (ws__phase_has(&conn->core, WS__OPENS) && !WS__IS_CLIENT(&conn->core) &&
+            !ws__is_kept(conn))
             ws__fail(conn, WS_ERR_SHUTDOWN);
         else if (ws_close(conn, code, reason) == WS_ERR_ARGUMENT)
             ws_close(conn, WS_CLOSE_GOING_AWAY, NULL);
@@ -16390,6 +16383,7 @@ static int ws__coded_put(ws_conn *conn, int op, const ws_str *value, int count, 
     return r;
 }
 
+#ifdef WS__SOURCES
 /* The same, encoded by the extension. */
 static int ws__source_coded(ws_conn *conn)
 {
@@ -16407,6 +16401,7 @@ static int ws__source_coded(ws_conn *conn)
     ws__block_free(conn->cfg, piece, size);
     return r;
 }
+#endif
 
 #ifndef WS_NO_SERVER
 
@@ -16704,13 +16699,25 @@ WS_API const char *ws_extensions(const ws_conn *conn)
 
 /* ==== >>begin (private) ============================================================= */
 
+/* Has a client messages behind its request? */
+static int ws__sent_early(const ws_conn *conn)
+{
+    size_t request = conn->tx ? conn->tx->border - conn->tx->pos : 0;
+
+    return conn->core.sending || ws__has_source(conn) || ws__pending(conn) > request;
+}
+
 /* Has it done nothing yet for a handshake, but to queue a request? */
 static int ws__may_begin(const ws_conn *conn)
 {
-    if (conn->core.phase != WS__PHASE_HEAD || conn->owes || conn->taken)
+    int parsed = conn->taken || (conn->rx && conn->rx->empty_lines);
+
+    if (conn->core.phase != WS__PHASE_HEAD || conn->owes || parsed || ws__is_kept(conn))
         return 0;
     WS_ASSERT(!conn->core.error && !(conn->life & WS__ASKED));
-    return !WS__IS_CLIENT(&conn->core) || !(ws__is_driven(conn) || ws__is_http(conn));
+    if (!WS__IS_CLIENT(&conn->core))
+        return 1;
+    return !ws__is_driven(conn) && !ws__is_http(conn) && !ws__sent_early(conn);
 }
 
 #ifndef WS_NO_SERVER
@@ -16743,25 +16750,28 @@ static int ws__params_within(ws_str some, ws_str all)
     return 1;
 }
 
+static int ws__params_same(ws_str a, ws_str b)
+{
+    return ws__params_within(a, b) && ws__params_within(b, a);
+}
+
 /* What a server agreed to elsewhere: an offer to which ours answers just that. */
 static int ws__extension_agreed(ws_conn *conn, ws_str value)
 {
     const ws_extension *extension;
     char answer[WS__PARAMS_SIZE];
-    ws_str item, name, params;
+    ws_str item, rest, name, params;
     uint32_t agreed = 0;
 
     if (!ws_list_next(&value, &item))
         return 0;
     name = ws__extension_name(item, &params);
     extension = ws__extension_named(conn->cfg, name);
-    if (!extension || !ws__extension_parses(item))
+    if (!extension || !ws__extension_parses(item) || ws_list_next(&value, &rest))
         return WS_ERR_EXTENSION;
     *answer = 0;
-    if ((extension->accept)(extension->user, params, answer, sizeof answer, &agreed))
-        return WS_ERR_EXTENSION;
-    if (!ws__params_within(params, ws__cstr(answer)) ||
-        !ws__params_within(ws__cstr(answer), params) || ws_list_next(&value, &item))
+    if ((extension->accept)(extension->user, params, answer, sizeof answer, &agreed) ||
+        !ws__params_same(params, ws__cstr(answer)))
         return WS_ERR_EXTENSION;
     return ws__ext_open(conn, extension, agreed, name, params);
 }
@@ -16779,6 +16789,19 @@ static int ws__extension_agreed(ws_conn *conn, ws_str value)
 #endif
 
 #endif
+
+/* 0, or the fault of missing an extension without which there is no connection. */
+static int ws__begin_misses(const ws_conn *conn)
+{
+#if WS__EXTENDS
+    const ws__ext *ext = ws__ext_of(conn);
+
+    return ws__extension_missing(conn->cfg, ext ? ext->set : NULL) ? WS_ERR_EXTENSION : 0;
+#else
+    (void)conn;
+    return 0;
+#endif
+}
 
 static int ws__begin_extensions(ws_conn *conn, const char *extensions)
 {
@@ -16805,8 +16828,10 @@ WS_API int ws_begin(ws_conn *conn, const char *protocol, const char *extensions)
     if (!ws__may_begin(conn))
         return WS_ERR_STATE;
     fault = ws__begin_extensions(conn, extensions);
-    if (!fault && chosen.size)
-        fault = ws__protocol_keep(conn, protocol);
+    if (!fault)
+        fault = ws__begin_misses(conn);
+    if (!fault)
+        fault = ws__protocol_keep(conn, chosen.data ? protocol : "");
     if (fault) {
         ws__ext_free(conn);
         return fault;
@@ -17650,6 +17675,7 @@ static int ws__forwarded(ws_conn *conn)
         item.size = 0;
     if (!ws__more_make(conn))
         return WS_ERR_MEMORY;
+    ws__string_free(conn, ws__more_of(conn)->remote);   /* of a request before */
     ws__more_of(conn)->remote = ws__string_new(conn, item);
     return ws__more_of(conn)->remote ? 0 : WS_ERR_MEMORY;
 }
@@ -17745,6 +17771,8 @@ static uint32_t ws__body_due(const ws_conn *conn, uint32_t now)
 {
     const ws__more *more = ws__more_of(conn);
 
+    if (ws__has_file(conn))
+        return ws__after(now, conn->core.heard, conn->cfg->set.ping_timeout);
     if (!more || !more->beat)
         return now + WS__FAR;
     return ws__sooner(now, more->beat_at, ws__body_limit(conn, now));
@@ -17757,6 +17785,16 @@ static void ws__beat_later(ws_conn *conn)
 {
     if (ws__more_of(conn))
         ws__more_of(conn)->beat_at = conn->now + ws__more_of(conn)->beat_ms;
+}
+
+static void ws__beat_end(ws_conn *conn)
+{
+    ws__more *more = ws__more_of(conn);
+
+    if (!more)
+        return;
+    ws__string_free(conn, more->beat);
+    more->beat = NULL;
 }
 
 /* 1 if the peer is dead. What waits for too long is as good as a ping to it, and
@@ -17775,13 +17813,13 @@ static void ws__beat(ws_conn *conn)
 {
     const ws__more *more = ws__more_of(conn);
 
-    if (!more || !more->beat)
+    if (!more)
         return;
-    if (ws__body_stuck(conn)) {
+    if (ws__has_file(conn) || (more->beat && ws__body_stuck(conn))) {
         ws__fail(conn, WS_ERR_PING_TIMEOUT);
         return;
     }
-    if ((int32_t)(conn->now - more->beat_at) >= 0) {
+    if (more->beat && (int32_t)(conn->now - more->beat_at) >= 0) {
         if (!ws__pending(conn))
             ws__body_put(conn, strlen(more->beat), ws__fill_copy, more->beat);
         ws__beat_later(conn);
@@ -18002,13 +18040,18 @@ static int ws__upload_step(ws_conn *conn, ws__span *in, ws_event *ev)
 
 #define WS__BODY_RATE 1024      /* bytes of a request's body that must come in a second */
 
-/* Time is up for a request. 1 if its body comes fast enough for more of it, or the
-   application holds it back. */
-static int ws__body_moves(ws_conn *conn)
+/* Time is up for a request. 1: its body comes fast enough for more of it, or the
+   application holds it back; or there is none yet, and the connection ends when the
+   answer before it is taken. */
+static int ws__request_goes_on(ws_conn *conn)
 {
     uint32_t time = conn->cfg->set.handshake_timeout;
     int held = conn->core.phase == WS__PHASE_UPLOAD && ws__held_back(conn);
 
+    if (ws__is_kept(conn)) {
+        ws__end(conn, WS__PHASE_ENDING);
+        return 1;
+    }
     if (!ws__takes_body(conn))
         return 0;
     if (!held && conn->taken < (uint64_t)WS__BODY_RATE * time / 1000)
@@ -18017,6 +18060,104 @@ static int ws__body_moves(ws_conn *conn)
     ws__core_wait(&conn->core, conn->now, time);
     ws__wake(conn);
     return 1;
+}
+
+/* Of a whole answer. */
+static int ws__status_valid(int status) { return status >= 200 && status <= 999; }
+
+/* ---- more requests on a connection (RFC 9112 9.3) ---- */
+
+/* The request on show is HTTP/1.1, not 1.0. */
+static int ws__request_modern(const ws_conn *conn)
+{
+    const char *target = ws_target(conn);
+
+    return *target && !memcmp(target + strlen(target) + 1, "HTTP/1.1", 8);
+}
+
+/* May another request follow the one on show? Where the client wants another protocol,
+   something on the way may take what follows for that. */
+static int ws__may_stay(const ws_conn *conn)
+{
+    ws_walk walk = { 0, { NULL, 0 } };
+    ws_str item;
+    uint32_t before = conn->rx->served;
+
+    if (before >= conn->cfg->set.max_requests - 1 || conn->line & WS__INPUT_END)
+        return 0;
+    while (ws_header_walk(conn, "Connection", &walk, &item)) {
+        if (ws_str_is(item, "close"))
+            return 0;
+    }
+    return ws__request_modern(conn) && !ws_header_value(conn, "Upgrade").data;
+}
+
+/* Before an answer: does the connection go on behind it? sized: the client sees where the
+   answer ends. */
+static void ws__stay_judge(ws_conn *conn, int status, int sized)
+{
+    if (!ws__may_answer(conn))
+        return;
+    sized |= status == 204 || status == 304;
+    conn->rx->stays = sized && status != 426 && !conn->rx->reads_body &&
+                      ws__may_stay(conn);
+}
+
+/* The answer is queued: if the connection goes on, it waits for the next request. */
+static int ws__stay(ws_conn *conn)
+{
+    if (!conn->rx || !conn->rx->stays)
+        return 0;
+    conn->rx->stays = 0;
+    conn->rx->served++;
+    conn->life &= (uint8_t)~WS__CHUNKED;
+    conn->line &= (uint8_t)~WS__CORKED;
+    conn->owes &= (uint8_t)~(WS__REFUSED | WS__DRAIN_ASKED);
+    ws__leave_all(conn, 1);
+    ws__beat_end(conn);
+    ws__call_begin(conn);
+    ws__core_wait(&conn->core, conn->now, conn->cfg->set.handshake_timeout);
+    ws__enter(&conn->core, WS__PHASE_HEAD);
+    ws__drained(conn);
+    return 1;
+}
+
+/* One step between two requests, so that answers do not pile up: returns like
+   ws__frame_step. */
+static int ws__kept_step(ws_conn *conn, ws__span *in)
+{
+    ws__rx *rx = conn->rx;
+
+    if (ws__unsent(conn))
+        return 0;
+    if (in->p == in->end && conn->line & WS__INPUT_END) {
+        ws__end(conn, WS__PHASE_ENDING);
+        return -1;
+    }
+    if (in->p == in->end || !in->in_rx)
+        return 0;
+    memset(&rx->head, 0, sizeof rx->head);
+    rx->line_good = rx->empty_lines = rx->undone = 0;
+    ws__string_free(conn, conn->target);
+    conn->target = NULL;
+    conn->life &= (uint8_t)~WS__ANSWERED;
+    ws__core_wait(&conn->core, conn->now, conn->cfg->set.handshake_timeout);
+    ws__wake(conn);
+    return -1;
+}
+
+/* The connection ends behind its answer after all. */
+static void ws__stay_no_more(ws_conn *conn)
+{
+    if (conn->rx)
+        conn->rx->stays = 0;
+}
+
+/* Input came that is dropped: no request can be found behind it. */
+static void ws__wasted(ws_conn *conn, size_t n)
+{
+    if (n)
+        ws__stay_no_more(conn);
 }
 
 #endif /* WS__ANSWERS */
@@ -18028,12 +18169,18 @@ static int ws__body_moves(ws_conn *conn)
 WS_API int ws_http_reply(ws_conn *conn, int status, const ws_header *headers,
                          const void *body, size_t n)
 {
+    int r;
+
     ws__sane(conn);
-    if (!conn || status < 200 || status > 999 || (!body && n))
+    if (!conn || !ws__status_valid(status) || (!body && n))
         return WS_ERR_ARGUMENT;
     if (conn->life & WS__ASKED)
         return WS_ERR_STATE;
-    return ws__reply(conn, status, headers, (const char *)body, n);
+    ws__stay_judge(conn, status, 1);
+    r = ws__reply(conn, status, headers, (const char *)body, n);
+    if (r)
+        ws__stay_no_more(conn);
+    return r;
 }
 
 #endif
@@ -18042,18 +18189,24 @@ WS_API int ws_http_reply(ws_conn *conn, int status, const ws_header *headers,
 
 #ifdef WS__ANSWERS
 
-/* The request on show is HTTP/1.1, not 1.0. */
-static int ws__request_modern(const ws_conn *conn)
-{
-    const char *target = ws_target(conn);
-
-    return *target && !memcmp(target + strlen(target) + 1, "HTTP/1.1", 8);
-}
-
 /* Can the answer with that status come in chunks? */
 static int ws__may_chunk(const ws_conn *conn, int status)
 {
     return status != 204 && status != 304 && ws__request_modern(conn);
+}
+
+/* The head of an answer is queued, the body follows. */
+static void ws__body_begins(ws_conn *conn, int chunked)
+{
+    if (chunked)
+        conn->life |= WS__CHUNKED;
+    conn->rx->reads_body = 0;       /* what is left of the request's is dropped */
+    conn->rx->msg = 0;
+    ws__call_begin(conn);
+    ws__enter(&conn->core, WS__PHASE_BODY);
+    ws__core_heard(&conn->core, conn->now);
+    ws__beat_later(conn);
+    ws__wake(conn);
 }
 
 WS_API int ws__http_begin(ws_conn *conn, int status, const ws_header *headers,
@@ -18063,33 +18216,28 @@ WS_API int ws__http_begin(ws_conn *conn, int status, const ws_header *headers,
     int head;
 
     ws__sane(conn);
-    if (!conn || status < 200 || status > 999 || !ws__headers_own(headers, !chunked))
+    if (!conn || !ws__status_valid(status) || !ws__headers_own(headers, !chunked))
         return WS_ERR_ARGUMENT;
     if (!ws__may_answer(conn) || conn->life & WS__ASKED)
         return WS_ERR_STATE;
-    if (ws__target_keep(conn, 1))
-        return WS_ERR_MEMORY;
-    if (ws__text_begin(conn, &text, 320 + ws__lines_size(headers) + ws__lines_size(more)))
+    if (ws__target_keep(conn, 1) ||
+        ws__text_begin(conn, &text, 320 + ws__lines_size(headers) + ws__lines_size(more)))
         return WS_ERR_MEMORY;
     head = !strcmp(ws_method(conn), "HEAD");
     chunked = chunked && ws__may_chunk(conn, status);
-    ws__put_status(&text, status);
+    ws__stay_judge(conn, status,
+                   chunked || head || ws__has_header(more, "Content-Length"));
+    ws__put_status(conn, &text, status);
     ws__put_lines(&text, headers);
     ws__put_more(&text, headers, more);
     if (chunked)
         ws__puts(&text, "Transfer-Encoding: chunked\r\n");
     ws__puts(&text, "\r\n");
-    if (ws__text_end(conn, &text))
+    if (ws__text_end(conn, &text)) {
+        ws__stay_no_more(conn);
         return WS_ERR_MEMORY;
-    if (chunked && !head)
-        conn->life |= WS__CHUNKED;
-    conn->rx->reads_body = 0;       /* what is left of the request's is dropped */
-    conn->rx->msg = 0;
-    ws__call_begin(conn);
-    ws__enter(&conn->core, WS__PHASE_BODY);
-    ws__core_heard(&conn->core, conn->now);
-    ws__beat_later(conn);
-    ws__wake(conn);
+    }
+    ws__body_begins(conn, chunked && !head);
     return head ? ws_http_end(conn) : 0;
 }
 
@@ -18097,6 +18245,12 @@ WS_API int ws_http_begin(ws_conn *conn, int status, const ws_header *headers, in
 {
     ws__sane(conn);
     return ws__http_begin(conn, status, headers, NULL, chunked);
+}
+
+/* Does the application write the body of an answer? */
+static int ws__writes_body(const ws_conn *conn)
+{
+    return ws__sends(&conn->core, WS__SENDS_BODY) && !ws__has_file(conn);
 }
 
 /* Queues bytes of a body. With drop_oldest what waits is kept write by write. */
@@ -18149,7 +18303,7 @@ WS_API int ws_http_fill(ws_conn *conn, size_t n,
     ws__sane(conn);
     if (!conn || !fill || n > (size_t)-1 / 4)
         return WS_ERR_ARGUMENT;
-    if (!ws__sends(&conn->core, WS__SENDS_BODY))
+    if (!ws__writes_body(conn))
         return WS_ERR_STATE;
     if (!n)
         return 0;           /* an empty chunk would be the end */
@@ -18170,14 +18324,13 @@ WS_API int ws_http_end(ws_conn *conn)
     ws__sane(conn);
     if (!conn)
         return WS_ERR_ARGUMENT;
-    if (!ws__sends(&conn->core, WS__SENDS_BODY))
+    if (!ws__writes_body(conn))
         return WS_ERR_STATE;
     if (conn->life & WS__CHUNKED && ws__tx_append(conn, "0\r\n\r\n", 5, 1)) {
         ws__fail(conn, WS_ERR_MEMORY);
         return WS_ERR_MEMORY;
     }
-    conn->life |= WS__ANSWERED;
-    ws__end(conn, WS__PHASE_ENDING);
+    ws__answered(conn);
     return 0;
 }
 
@@ -18188,7 +18341,7 @@ WS_API int ws_http_beat(ws_conn *conn, const char *text, uint32_t ms)
     ws__sane(conn);
     if (!conn || !text || !*text || !ms)
         return WS_ERR_ARGUMENT;
-    if (!ws__sends(&conn->core, WS__SENDS_BODY))
+    if (!ws__writes_body(conn))
         return WS_ERR_STATE;
     if (ms == WS_NEVER && !ws__more_of(conn))
         return 0;
@@ -18210,6 +18363,33 @@ WS_API int ws_http_beat(ws_conn *conn, const char *text, uint32_t ms)
 #endif /* WS__ANSWERS */
 
 #endif /* WS_NO_SERVER */
+
+WS_API ws_str ws_body(const ws_conn *conn)
+{
+    ws_str head = ws__head(conn);
+    size_t size;
+
+    ws__sane(conn);
+    if (!head.size || conn->life & WS__OPENED)
+        return ws__str("", 0);
+    size = ws_is_client(conn) ? (size_t)conn->rx->aside : conn->rx->body_size;
+    return ws__str(head.data + head.size, size);
+}
+
+WS_API uint64_t ws_body_got(const ws_conn *conn, int64_t *all)
+{
+    const ws__rx *rx = conn ? conn->rx : NULL;
+    int known = !rx || rx->body.all != WS__UNTOLD;
+
+    ws__sane(conn);
+    if (all)
+        *all = !known ? -1 : rx ? (int64_t)rx->body.all : 0;
+    if (!rx)
+        return 0;
+    if (conn->core.phase != WS__PHASE_UPLOAD)
+        return rx->body.got;
+    return rx->body.got - (rx->msg - rx->head_at - rx->head_size);
+}
 
 WS_API ws_str ws_header_item(const ws_conn *conn, const char *name, int i)
 {
@@ -18348,7 +18528,7 @@ WS_API int ws_cookie_format(const ws_set_cookie *cookie, char *buf, size_t n)
 #if WS__HTTP
 
 /* What stands behind the last dot of a path's last segment, size 0: nothing. */
-static ws_str ws__file_end(ws_str path)
+static ws_str ws__path_end(ws_str path)
 {
     size_t i, from, size = ws__find(path, 0, '?');
 
@@ -18377,7 +18557,7 @@ WS_API const char *ws_content_type(const char *path)
         "mp4 m4v:video/mp4\0" "webm:video/webm\0" "mp3:audio/mpeg\0" "m4a:audio/mp4\0"
         "ogg oga:audio/ogg\0" "wav:audio/wav\0" "flac:audio/flac\0" "woff2:font/woff2\0"
         "woff:font/woff\0" "ttf:font/ttf\0" "otf:font/otf\0";
-    ws_str end = ws__file_end(ws__cstr(path)), name;
+    ws_str end = ws__path_end(ws__cstr(path)), name;
     const char *type;
     size_t at, next;
 
@@ -18394,6 +18574,316 @@ WS_API const char *ws_content_type(const char *path)
 }
 
 #endif
+
+/* ==== >>source (private) =========================================================== */
+
+#ifdef WS__SOURCES
+
+/* 1 if it may have more now. */
+static int ws__source_ready(const ws_conn *conn)
+{
+    const ws__more *more = ws__more_of(conn);
+
+    if (!more || conn->line & WS__NO_OUTPUT)
+        return 0;
+    if (ws__has_file(conn))
+        return conn->core.phase == WS__PHASE_BODY;
+    return more->read && !more->read_waits &&
+           ws__core_may(&conn->core, WS_OP_CONTINUATION);
+}
+
+/* Reads a piece of the source to buf: its size, 0 at the end, or negative: nothing is to
+   be sent (*r: the error, or 0). */
+static ptrdiff_t ws__source_read(ws__more *more, void *buf, int *r)
+{
+    ptrdiff_t n = (more->read)(more->read_user, buf, WS__SOURCE_PIECE);
+
+    *r = 0;
+    more->read_waits = n == WS_IO_WANT_READ || n == WS_IO_WANT_WRITE;
+    if (more->read_waits || (n > 0 && n <= WS__SOURCE_PIECE))
+        return n;
+    more->read = NULL;
+    if (!n)
+        return 0;
+    *r = WS_ERR_SOURCE;
+    return -1;
+}
+
+/* A piece of the source as a frame, made in the place from which it is sent. */
+static int ws__source_plain(ws_conn *conn)
+{
+    ws__more *more = ws__more_of(conn);
+    uint8_t *at = ws__tx_room(conn, WS_FRAME_HEADER_MAX + WS__SOURCE_PIECE);
+    ptrdiff_t n;
+    ws_frame frame;
+    int r, last;
+
+    if (!at)
+        return WS_ERR_MEMORY;
+    n = ws__source_read(more, at + WS_FRAME_HEADER_MAX, &r);
+    last = n == 0;
+    if (n >= 0)
+        r = ws__frame_make(conn, &frame, ws__core_part(&conn->core, more->read_op, last),
+                           (size_t)n);
+    if (n < 0 || r) {
+        ws__tx_settle(conn);
+        return r;
+    }
+    conn->tx->len += (size_t)(ws__frame_move(at, &frame, at + WS_FRAME_HEADER_MAX) - at);
+    ws__core_part_sent(&conn->core, conn->now, more->read_op, last);
+    return 0;
+}
+
+/* One piece of what is there. */
+static int ws__source_piece(ws_conn *conn)
+{
+    if (ws__has_file(conn))
+        return ws__file_piece(conn);
+    return ws__is_extended(conn) ? ws__source_coded(conn) : ws__source_plain(conn);
+}
+
+/* Lets the source fill the empty queue with one piece. */
+static void ws__source_pull(ws_conn *conn)
+{
+    ws__more *more = ws__more_of(conn);
+    int r = ws__source_piece(conn);
+
+    if (r)
+        ws__fail(conn, r);
+    if (more->read || !more->read_asked)
+        return;
+    more->read_asked = 0;
+    if (conn->tx)
+        conn->tx->drain = ws__queued(conn->tx);
+}
+
+WS_API int ws_send_from(ws_conn *conn, int op,
+                        ptrdiff_t (*read)(void *user, void *buf, size_t n), void *user)
+{
+    ws__more *more;
+    int r, goes_on;
+
+    ws__sane(conn);
+    if (!conn || !ws__op_valid(op) || !read)
+        return WS_ERR_ARGUMENT;
+    if (!ws__can_send(conn))
+        return WS_ERR_STATE;
+    more = ws__more_of(conn);
+    goes_on = more && more->read == read && more->read_user == user;
+    if (!goes_on || more->read_op != op) {
+        r = ws__begin(conn);
+        if (!r)
+            r = ws__admit(conn, 0);
+        if (r)
+            return r;
+        more = ws__more_make(conn);
+        if (!more)
+            return WS_ERR_MEMORY;
+        more->read = read;
+        more->read_user = user;
+        more->read_op = (uint8_t)op;
+    }
+    more->read_waits = 0;
+    ws__wake(conn);
+    return 0;
+}
+
+#endif /* WS__SOURCES */
+
+/* ==== >>file (private) ============================================================= */
+
+#ifdef WS__FILES
+
+static int ws__has_file(const ws_conn *conn)
+{
+    return ws__more_of(conn) && ws__more_of(conn)->file;
+}
+
+/* Nothing more is read for an answer. */
+static void ws__file_end(ws_conn *conn)
+{
+    ws__more *more = ws__more_of(conn);
+    ws_file_reader *file = more->file;
+
+    if (!file)
+        return;
+    more->file = NULL;
+    (file)(more->file_user, 0, NULL, 0);
+}
+
+/* A piece of an answer; behind the last one the answer is complete. */
+static int ws__file_piece(ws_conn *conn)
+{
+    ws__more *more = ws__more_of(conn);
+    size_t n = WS__SOURCE_PIECE;
+    uint8_t *at;
+    ptrdiff_t got;
+
+    if (n > more->file_left)
+        n = (size_t)more->file_left;
+    at = ws__tx_room(conn, n);
+    if (!at)
+        return WS_ERR_MEMORY;
+    got = (more->file)(more->file_user, more->file_at, at, n);
+    if (got <= 0 || (size_t)got > n)
+        return WS_ERR_SOURCE;
+    conn->tx->len += (size_t)got;
+    conn->tx->border = conn->tx->len;
+    more->file_at += (uint64_t)got;
+    more->file_left -= (uint64_t)got;
+    if (more->file_left)
+        return 0;
+    ws__file_end(conn);
+    return ws_http_end(conn);
+}
+
+/* ---- ranges ---- */
+
+/* A number of digits alone; *at is behind them. 0: there is none, or it is too large. */
+static int ws__digits(ws_str text, size_t *at, uint64_t *value)
+{
+    size_t from = *at;
+
+    for (*value = 0; *at < text.size; ++*at) {
+        unsigned digit = (unsigned)(uint8_t)text.data[*at] - '0';
+        if (digit > 9)
+            break;
+        if (*value > (UINT64_MAX - 9) / 10)
+            return 0;
+        *value = *value * 10 + digit;
+    }
+    return *at > from;
+}
+
+/* What a Range wants of size bytes (RFC 9110 14.1): 200 all, 206 from *from *n of them,
+   416 what is not there. One that is malformed, or wants several parts, wants all. */
+static int ws__range_parse(ws_str range, uint64_t size, uint64_t *from, uint64_t *n)
+{
+    static const char unit[] = "bytes=";
+    size_t at = sizeof unit - 1;
+    uint64_t last = UINT64_MAX;
+    int begins;
+
+    if (range.size < at || !ws_str_is(ws__str(range.data, at), unit))
+        return 200;
+    begins = ws__digits(range, &at, from);
+    if (at == range.size || range.data[at++] != '-')
+        return 200;
+    if (at < range.size)
+        ws__digits(range, &at, &last);
+    if (at < range.size || (begins ? last < *from : range.data[at - 1] == '-'))
+        return 200;
+    if (!begins) {
+        *from = last < size ? size - last : 0;      /* so many of its end */
+        last = UINT64_MAX;
+    }
+    if (*from >= size)
+        return 416;
+    *n = last - *from < size - *from ? last - *from + 1 : size - *from;
+    return 206;
+}
+
+/* The value that headers give a name, NULL if none. */
+static const char *ws__header_of(const ws_header *headers, const char *name)
+{
+    for (; headers && headers->name; headers++) {
+        if (ws_str_is(ws__cstr(headers->name), name))
+            return headers->value;
+    }
+    return NULL;
+}
+
+/* Does a Range count? Not for what has changed since the client got its part (RFC 9110
+   13.1.5), nor but for GET. */
+static int ws__range_counts(const ws_conn *conn, const ws_header *headers)
+{
+    ws_str seen = ws_header_value(conn, "If-Range");
+    const char *tag = ws__header_of(headers, "ETag");
+    const char *time = ws__header_of(headers, "Last-Modified");
+
+    if (strcmp(ws_method(conn), "GET") != 0)
+        return 0;
+    if (!seen.data)
+        return 1;
+    if (seen.size && seen.data[0] == '"')
+        return tag && ws__equal(seen, ws__cstr(tag));
+    return time && ws__equal(seen, ws__cstr(time));
+}
+
+/* "bytes 0-9/100", or of what is not there "bytes *" "/100". */
+static void ws__put_range(ws__text *text, uint64_t from, uint64_t n, uint64_t size)
+{
+    ws__puts(text, "bytes ");
+    if (n) {
+        ws__put_number(text, from);
+        ws__puts(text, "-");
+        ws__put_number(text, from + n - 1);
+    } else {
+        ws__puts(text, "*");
+    }
+    ws__puts(text, "/");
+    ws__put_number(text, size);
+}
+
+/* Begins the answer with part of size bytes: *n of them, 0 with a 416. */
+static int ws__file_head(ws_conn *conn, const ws_header *headers, uint64_t size,
+                         uint64_t *from, uint64_t *n)
+{
+    ws_str range = ws_header_value(conn, "Range");
+    ws_header more[] = { { "Accept-Ranges", "bytes" }, { "Content-Length", NULL },
+                         { NULL, NULL }, { NULL, NULL } };
+    char length[24], part[72];
+    ws__text text = ws__text_in(length, sizeof length);
+    int status = 200;
+
+    *from = 0;
+    *n = size;
+    if (range.data && ws__range_counts(conn, headers))
+        status = ws__range_parse(range, size, from, n);
+    if (status == 416)
+        *n = 0;
+    if (status == 200)
+        *from = 0;
+    ws__put_number(&text, *n);
+    more[1].value = length;
+    if (status != 200) {
+        text = ws__text_in(part, sizeof part);
+        ws__put_range(&text, *from, *n, size);
+        more[2].name = "Content-Range";
+        more[2].value = part;
+    }
+    return ws__http_begin(conn, status, headers, more, 0);
+}
+
+WS_API int ws_http_file(ws_conn *conn, const ws_header *headers, uint64_t size,
+                        ws_file_reader *read, void *user)
+{
+    uint64_t from, n;
+    ws__more *more;
+    int fault;
+
+    ws__sane(conn);
+    if (!conn || !read || !ws__headers_own(headers, 0))
+        return WS_ERR_ARGUMENT;
+    if (!ws__may_answer(conn))
+        return WS_ERR_STATE;
+    more = ws__more_make(conn);
+    if (!more)
+        return WS_ERR_MEMORY;
+    fault = ws__file_head(conn, headers, size, &from, &n);
+    if (fault)
+        return fault;
+    more->file = read;
+    more->file_user = user;
+    more->file_at = from;
+    more->file_left = n;
+    if (n && conn->core.phase == WS__PHASE_BODY)
+        return 0;
+    ws__file_end(conn);
+    return conn->core.phase == WS__PHASE_BODY ? ws_http_end(conn) : 0;
+}
+
+#endif /* WS__FILES */
 
 /* ==== >>fetch (private) ============================================================= */
 

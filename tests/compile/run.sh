@@ -246,7 +246,7 @@ if command -v gcc >/dev/null 2>&1; then     # poll and kqueue instead of epoll; 
     add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_SOCKETS WS_NO_SERVER : $sockets $server"
     add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_SOCKETS WS_NO_CLIENT : $sockets $client"
     add gcc-field_43 left "gcc -std=gnu99 -w" "WS_NO_HTTP : $http"
-    for annex in FOREIGN DIAL RECONNECT PROXY LISTEN GROUPS ROUTES SERVE FETCH; do     # each left out alone
+    for annex in FOREIGN DIAL RECONNECT PROXY LISTEN GROUPS ROUTES SERVE FETCH SOURCE FILE; do     # each left out alone
         add gcc-without run "gcc -std=gnu99 -O0 -Itests -pthread -Wall -Wextra -Wpedantic -Werror -DWS__WITHOUT_$annex" \
             tests/test_transcripts.c
     done
