@@ -28,6 +28,10 @@ for name; do
     board_stub) continue ;;                       # the other half of firmware
     firmware) more=examples/board_stub.c ;;
     attach) more=-pthread ;;
+    attach_mhd)
+        more=-lmicrohttpd
+        has microhttpd.h 'MHD_is_feature_supported(MHD_FEATURE_UPGRADE)' $more ||
+            { echo "SKIP $name: needs libmicrohttpd"; continue; } ;;
     echo_server | loadgen) more="$tls $zlib" ;;
     conformance_client) more=$zlib ;;
     demo | hello_client | sse_cat | loop_poll) more=$tls ;;

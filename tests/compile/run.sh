@@ -326,7 +326,7 @@ if have x86_64-w64-mingw32-gcc; then
         add mingw-O$level-field_41 stack "x86_64-w64-mingw32-gcc -std=c99 -O$level" both_only.c
     done
     add mingw-field_42 macros "x86_64-w64-mingw32-gcc -std=c99" ""
-    for f in $(grep -LE 'include <(poll|arpa/inet|netdb|uv|ev|bearssl|openssl)|board' examples/*.c); do
+    for f in $(grep -LE 'include <(poll|arpa/inet|netdb|uv|ev|microhttpd|bearssl|openssl)|board' examples/*.c); do
         add mingw-examples-field_45 winlink "x86_64-w64-mingw32-gcc -std=c99 -Wall -Wextra -Wpedantic -Werror" "$f"
     done
     if ! have wine; then :; fi
