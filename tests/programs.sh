@@ -112,6 +112,72 @@ if command -v bash >/dev/null 2>&1; then
     holds "attach: a page" grep -q '<title>attach</title>' $out/page.txt
 fi
 
+# HTTP of another library, with sanitizers where they are: answers, who hears whom, what is given back
+if [ -x build/attach_mhd ]; then
+    program=$out/attach_mhd
+    ${CC-cc} -g -Wall -Wextra -Wpedantic -Werror -fsanitize=address,undefined \
+        -fno-sanitize-recover=all -I. examples/attach_mhd.c -lmicrohttpd -o $program >$out/last.txt 2>&1 ||
+        { echo "SKIP sanitizers in attach_mhd: $(tail -n 1 $out/last.txt)"; program=build/attach_mhd; }
+    serve attach_mhd $program 0
+    url=ws://127.0.0.1:$port/chat
+    descriptors() { ls /proc/$pid/fd | wc -l; }
+    before=$(descriptors)
+    limit build/own_loop "$url" >$out/own.txt 2>&1
+    says "attach_mhd: a closing handshake" $out/own.txt "open
+hi
+closed 1000"
+    for i in 1 2 3 4 5; do
+        for j in 1 2 3 4 5 6 7 8 9 10; do limit build/hello_client "$url"; done
+    done >$out/fifty.txt 2>&1
+    holds "attach_mhd: 50 visitors" [ "$(grep -c '^hello$' $out/fifty.txt)" = 50 ]
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        [ "$(descriptors)" -gt "$before" ] || break
+        sleep 0.1
+    done
+    holds "attach_mhd: their descriptors are given back" [ "$(descriptors)" = "$before" ]
+    if command -v bash >/dev/null 2>&1; then
+        ask "$port" "GET / HTTP/1.1|Host: x" >$out/page.txt
+        holds "attach_mhd: a page" grep -q '<title>attach_mhd</title>' $out/page.txt
+        answers() {     # answers STATUS WHY REQUEST [LINE]: and with that line
+            ask "$port" "$3" >$out/answer.txt
+            holds "attach_mhd: $1 $2" sh -c "grep -q '^HTTP/1.1 $1 ' $out/answer.txt &&
+                grep -qx '${4-.*}' $out/answer.txt"
+        }
+        answers 101 "with a subprotocol" \
+            "GET /chat HTTP/1.1|$upgrade|Sec-WebSocket-Protocol: Chat|Sec-WebSocket-Protocol: x, chat" \
+            'Sec-WebSocket-Protocol: chat'
+        answers 101 "for its own page" "GET /chat HTTP/1.1|$upgrade|Origin: http://x" \
+            'Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo='
+        answers 403 "for other pages" "GET /chat HTTP/1.1|$upgrade|Origin: http://y"
+        answers 400 "without a key" "GET /chat HTTP/1.1|${upgrade%|*}"
+        answers 405 "for another method" "PUT /chat HTTP/1.1|$upgrade|Content-Length: 0" 'Allow: GET'
+        answers 426 "for another version" \
+            "GET /chat HTTP/1.1|$(echo "$upgrade" | sed 's/: 13/: 8/')" 'Sec-WebSocket-Version: 13'
+        answers 426 "without an upgrade" "GET /chat HTTP/1.1|Host: x" 'Upgrade: websocket'
+        answers 404 elsewhere "GET /nowhere HTTP/1.1|Host: x"
+        # a frame behind the request, what another visitor says, and the end
+        bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"
+                 { printf "GET /chat HTTP/1.1|$2||" | sed "s/|/\r\n/g"; printf "\201\205\0\0\0\0early"; } >&3
+                 timeout 3 cat <&3; exit 0' hear "$port" "$upgrade" >$out/heard.txt 2>&1 &
+        hearing=$!
+        for i in 1 2 3 4 5 6 7 8 9 10; do
+            grep -qa early $out/heard.txt && break
+            sleep 0.1
+        done
+        holds "attach_mhd: bytes behind the request" grep -qa early $out/heard.txt
+        limit build/hello_client "$url" >$out/visitor.txt 2>&1
+        says "attach_mhd: a visitor hears itself" $out/visitor.txt hello
+        holds "attach_mhd: the others hear it" grep -qa hello $out/heard.txt
+        kill -INT $pid
+        wait $hearing
+        holds "attach_mhd: the end is told" grep -qa stopping $out/heard.txt
+    else
+        kill -INT $pid
+    fi
+    wait $pid
+    holds "attach_mhd: ends, without a leak" [ $? = 0 ]
+fi
+
 serve router build/router 0
 limit build/hello_client "ws://127.0.0.1:$port/echo/x" >$out/routed.txt 2>&1
 says "router: /echo" $out/routed.txt hello
