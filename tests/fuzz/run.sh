@@ -1,6 +1,6 @@
 #!/bin/sh
 # The fuzz targets: recv tiny server_head server_body client_head client_body url sse_parse sse_roundtrip, and with
-# zlib inflate offers.
+# zlib inflate offers begin.
 #   sh tests/fuzz/run.sh replay    the checked-in inputs, with the plain driver, and 2 s of
 #                                  random changes to them
 #   sh tests/fuzz/run.sh fuzz      FUZZ_SECONDS (60) for each target, with clang's libFuzzer if
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.." || exit 1
 : "${CC=cc}" "${CPPFLAGS=}" "${LDFLAGS=}" "${LDLIBS=}" "${FUZZ_SECONDS=60}" "${FUZZ_TARGETS=}"
 targets=${FUZZ_TARGETS:-recv tiny server_head server_body client_head client_body url sse_parse sse_roundtrip}
 mode=${1-replay}
-zlib() { case $1 in inflate | offers) echo -lz ;; esac; }
+zlib() { case $1 in inflate | offers | begin) echo -lz ;; esac; }
 out=build/fuzz
 mkdir -p $out
 warn="-Wall -Wextra -Werror"
@@ -24,8 +24,8 @@ $CC $san $out/plain.c -o $out/plain >/dev/null 2>&1 && $out/plain || san=
 printf '#include <zlib.h>\nint main(void) { return !zlibVersion(); }\n' >$out/plain.c
 if [ -z "$FUZZ_TARGETS" ]; then
     if $CC $out/plain.c -o $out/plain -lz >/dev/null 2>&1 && $out/plain
-    then targets="inflate offers $targets"
-    else echo "SKIP fuzz: no zlib, so no inflate and offers"
+    then targets="inflate offers begin $targets"
+    else echo "SKIP fuzz: no zlib, so no inflate, offers and begin"
     fi
 fi
 

@@ -350,9 +350,47 @@ def deflated():
         put("offers", "text_%d" % i, bytes([i * 37 % 256, i * 11 % 256]) + text.encode())
 
 
+def begun():
+    def squeeze(data):
+        z = zlib.compressobj(9, zlib.DEFLATED, -9, 1)
+        return (z.compress(data) + z.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    early, deflate, shakes = 32, 16, 128
+    texts = {
+        "plain": (b"", b""),
+        "protocol": (b"dots", b""),
+        "protocol_other": (b"elsewhere", b""),
+        "protocol_bad": (b"not a token", b""),
+        "commas": (b"", b" ,\t,"),
+        "deflate": (b"chat", b"permessage-deflate"),
+        "takeover": (b"", b"permessage-deflate; client_no_context_takeover; server_no_context_takeover"),
+        "window": (b"", b'permessage-deflate; client_max_window_bits="10"; server_max_window_bits=9'),
+        "window_bad": (b"chat", b"permessage-deflate; server_max_window_bits=20"),
+        "twice": (b"chat", b"permessage-deflate, permessage-deflate"),
+        "unknown": (b"chat", b"x-other; a=b"),
+        "malformed": (b"", b";"),
+    }
+    for role, key in (("server", b"\x12\x34\x56\x78"), ("client", b"")):
+        data = (frame(1, b"hello", key=key) + frame(9, b"p", key=key) +
+                frame(2, b"a", fin=0, key=key) + frame(0, b"b", key=key))
+        squeezed = frame(1, squeeze(b"hello hello hello"), rsv=4, key=key)
+        for name, (protocol, extensions) in texts.items():
+            for options in (4, 4 | deflate, 4 | deflate | early, 14 | deflate, 4 | deflate | shakes):
+                wire = data + (squeezed if options & deflate and extensions else b"") + close(key=key)
+                put("begin", "%s_%s_%d" % (role, name, options),
+                    bytes([options | (role == "client"), 9, 6, 2, 40, 0, len(protocol), len(extensions)]) +
+                    protocol + extensions + wire)
+        for settings in (1, 2, 4 << 2, 4 << 5):
+            put("begin", "%s_settings_%d" % (role, settings),
+                bytes([4 | deflate | (role == "client"), 9, 6, 2, 40, settings, 0, 18]) +
+                b"permessage-deflate" + data + squeezed + close(key=key))
+        put("begin", role + "_close_first", bytes([64 | (role == "client"), 0, 6, 2, 40, 0, 0, 0]) + data)
+        put("begin", role + "_nothing", bytes([role == "client", 0, 6, 2, 40, 0, 0, 0]))
+
+
 recv()
 deflated()
 heads()
 leaves()
 bodies()
 sse()
+begun()
