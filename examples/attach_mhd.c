@@ -25,10 +25,10 @@ static volatile sig_atomic_t stop;
 /* The 101 is sent. The socket remains libmicrohttpd's until CLOSE below, and counts among
    its connections; the room owns, and closes, a second descriptor of it. */
 static void on_upgraded(void *protocol, http_request *request, void *data,
-                        const char *extra, size_t extra_size, MHD_socket socket,
+                        const char *extra, size_t extra_size, MHD_socket theirs,
                         http_upgrade *upgrade)
 {
-    int fd = dup(socket);
+    int fd = dup(theirs);
     ws_conn *conn = fd < 0 ? NULL : ws_adopt(room, fd, extra, extra_size, NULL);
 
     (void)request;
