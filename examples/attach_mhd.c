@@ -18,9 +18,18 @@ typedef struct MHD_Connection http_request;
 typedef struct MHD_UpgradeResponseHandle http_upgrade;
 
 static ws_loop *room;
+static int runs_owed;               /* of libmicrohttpd, though nothing is ready */
 static volatile sig_atomic_t stop;
 
 /* ---- WebSockets ---- */
+
+/* It closes the socket when it runs next; if it was out of descriptors, it accepts again
+   when it runs once more. No descriptor tells of that. */
+static void give_back(http_upgrade *upgrade)
+{
+    MHD_upgrade_action(upgrade, MHD_UPGRADE_ACTION_CLOSE);
+    runs_owed = 2;
+}
 
 /* The 101 is sent. The socket remains libmicrohttpd's until CLOSE below, and counts among
    its connections; the room owns, and closes, a second descriptor of it. */
@@ -36,7 +45,7 @@ static void on_upgraded(void *protocol, http_request *request, void *data,
     if (!conn) {
         if (fd >= 0)
             close(fd);
-        MHD_upgrade_action(upgrade, MHD_UPGRADE_ACTION_CLOSE);
+        give_back(upgrade);
         return;
     }
     ws_set_user(conn, upgrade);
@@ -51,7 +60,7 @@ static void hear(const ws_event *ev)
     if (ev->type == WS_EV_MESSAGE)
         ws_publish(room, "room", NULL, ev->op, ev->data, ev->size);
     if (ev->type == WS_EV_CLOSE)
-        MHD_upgrade_action((http_upgrade *)ws_user(ev->conn), MHD_UPGRADE_ACTION_CLOSE);
+        give_back((http_upgrade *)ws_user(ev->conn));
 }
 
 /* ---- HTTP ---- */
@@ -227,6 +236,10 @@ static int http_patience(struct MHD_Daemon *http)
 {
     MHD_UNSIGNED_LONG_LONG ms;
 
+    if (runs_owed) {
+        runs_owed--;
+        return 0;
+    }
     if (MHD_get_timeout(http, &ms) != MHD_YES)
         return -1;
     return ms > 60000 ? 60000 : (int)ms;
@@ -259,8 +272,8 @@ int main(int argc, char **argv)
             break;
         if (got)
             hear(&ev);
-        if (!got || !patience || ev.type == WS_EV_READY || ev.type == WS_EV_CLOSE)
-            MHD_run(http);                      /* CLOSE: it has a socket to close */
+        if (!got || !patience || ev.type == WS_EV_READY)
+            MHD_run(http);
     }
     signal(SIGINT, SIG_DFL);
     ws_watch(room, http_fd(http), 0, NULL);
