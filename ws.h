@@ -9103,10 +9103,10 @@ WS__PRIVATE void ws__sane(const ws_conn *conn)
     WS_ASSERT(WS__IF(conn->core.phase == WS__PHASE_UPLOAD,
                      ws__takes_body(conn) && conn->owes & WS__HEAD_HELD));
     WS_ASSERT(WS__IF(conn->core.phase == WS__PHASE_HTTP, !ws__takes_body(conn)));
-    WS_ASSERT(WS__IF(conn->life & WS__CHUNKED, conn->core.phase == WS__PHASE_BODY ||
-                                            ws__phase_has(&conn->core, WS__ENDS)));
+    WS_ASSERT(WS__IF(conn->life & WS__CHUNKED,
+                     ws__phase_has(&conn->core, WS__CUTS | WS__ENDS)));
     WS_ASSERT(WS__IF(conn->owes & WS__OPEN_OWED, conn->life & WS__OPENED));
-    WS_ASSERT(!(conn->owes & WS__DOWN && conn->owes & WS__CLOSE_TOLD));
+    WS_ASSERT((conn->owes & (WS__DOWN | WS__CLOSE_TOLD)) != (WS__DOWN | WS__CLOSE_TOLD));
     WS_ASSERT(WS__IF(conn->dial, WS__IS_CLIENT(&conn->core)));
 }
 
@@ -13213,11 +13213,11 @@ WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n
 
     if (!conn)
         return NULL;
-    if (loop && ws__is_fixed(conn) && !conn->core.error)
+    if (loop && cfg && cfg->memory && !conn->core.error)
         ws__fail_with(conn, WS_ERR_ARGUMENT, "memory");
     ws__start_clock(conn);
     if ((loop && ws__loop_add(loop, conn)) ||
-        (n && data && ws__rx_append(conn, (const uint8_t *)data, n))) {
+        (data && ws__rx_append(conn, (const uint8_t *)data, n))) {
         conn->life |= WS__IO_CLOSED;
         ws_free(conn);
         return NULL;

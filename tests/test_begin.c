@@ -53,6 +53,14 @@ static void both(pipe_end ends[2], const ws_config *client, const ws_config *ser
     ends[1].conn = ws_server_new(server);
 }
 
+static ptrdiff_t nothing(void *user, void *buf, size_t n)
+{
+    (void)user;
+    (void)buf;
+    (void)n;
+    return 0;
+}
+
 static void converse(pipe_end ends[2])
 {
     talk(&ends[0], &ends[1]);
@@ -201,6 +209,61 @@ TEST(not_when_it_is_too_late)
 }
 
 /* The first frames may have come with the end of the handshake. */
+/* What a client sent is behind its request: it would be lost with that. */
+TEST(not_after_something_was_sent)
+{
+    int what;
+
+    for (what = 0; what < 5; what++) {
+        pipe_end ends[2];
+        ws_event ev;
+
+        both(ends, NULL, NULL);
+        if (what == 0)
+            CHECK_INT(ws_send_text(ends[0].conn, "early"), 0);
+        if (what == 1)
+            CHECK_INT(ws_send_part(ends[0].conn, WS_OP_TEXT, "in ", 3, 0), 0);
+        if (what == 2)
+            CHECK_INT(ws_send_latest(ends[0].conn, 1, WS_OP_TEXT, "early", 5), 0);
+        if (what == 3)
+            CHECK_INT(ws_send_from(ends[0].conn, WS_OP_TEXT, nothing, NULL), 0);
+        if (what == 4) {            /* an empty line, which is no frame */
+            ws_feed(ends[1].conn, "\r\n", 2);
+            CHECK_INT(ws_next(ends[1].conn, &ev), 0);
+        }
+        CHECK_INT(ws_begin(ends[what == 4].conn, NULL, NULL), WS_ERR_STATE);
+        talk(&ends[0], &ends[1]);
+        CHECK(ends[0].opens == 1 && ends[1].opens == 1);
+        CHECK_INT(ends[1].messages, what != 1 && what != 4);
+        ws_free(ends[0].conn);
+        ws_free(ends[1].conn);
+    }
+}
+
+#ifdef WS_USE_ZLIB
+TEST(not_without_what_is_required)
+{
+    pipe_end ends[2];
+    ws_config cfg;
+    ws_deflate deflate;
+    int i;
+
+    memset(&cfg, 0, sizeof cfg);
+    memset(&deflate, 0, sizeof deflate);
+    deflate.required = 1;
+    cfg.deflate = &deflate;
+    both(ends, &cfg, &cfg);
+    for (i = 0; i < 2; i++) {
+        CHECK_INT(ws_begin(ends[i].conn, NULL, NULL), WS_ERR_EXTENSION);
+        CHECK_INT(ws_begin(ends[i].conn, NULL, ""), WS_ERR_EXTENSION);
+        CHECK_INT(ws_begin(ends[i].conn, NULL, "permessage-deflate"), 0);
+    }
+    converse(ends);
+}
+#else
+TEST(not_without_what_is_required) {}
+#endif
+
 TEST(bytes_that_came_before)
 {
     pipe_end ends[2];
@@ -279,6 +342,8 @@ TESTS(
     T(with_a_subprotocol)
     T(with_compression)
     T(not_when_it_is_too_late)
+    T(not_after_something_was_sent)
+    T(not_without_what_is_required)
     T(bytes_that_came_before)
     T(every_allocation_fails)
     T(in_a_loop_with_groups)

@@ -171,7 +171,11 @@ TEST(ranges_of_what_has_changed)
     };
     static const ws_header none[] = { { NULL, NULL } };
     static const ws_header weak[] = { { "ETag", "W/\"v1\"" }, { NULL, NULL } };
-    static const struct { const ws_header *headers; const char *text; int status; } cases[] = {
+    static const struct {
+        const ws_header *headers;
+        const char *text;
+        int status;
+    } cases[] = {
         { both, "If-Range: \"v1\"\r\n", 206 },
         { both, "If-Range: \"v2\"\r\n", 200 },
         { both, "If-Range: W/\"v1\"\r\n", 200 },
@@ -277,7 +281,8 @@ TEST(its_body_is_its_own)
     side_over(&s);
 }
 
-/* A reader that fails, or gives what it cannot: the answer is cut, and the client sees it. */
+/* A reader that fails, or gives what it cannot: the answer is cut, and the client sees
+   it. */
 TEST(readers_that_fail)
 {
     static const ptrdiff_t bad[] = { 0, WS_IO_ERROR, WS_IO_WANT_READ, 4097, -1000 };
@@ -331,7 +336,7 @@ TEST(peers_that_take_nothing)
     CHECK_INT(it.ended, 1);
 }
 
-TEST(memory_fails)              /* at every allocation: never a reader that is not ended */
+TEST(memory_fails)              /* at every allocation: no reader is left open */
 {
     long at, failed;
     int all;
@@ -394,7 +399,8 @@ TEST(in_a_loop_with_small_buffers)
     memset(&cfg, 0, sizeof cfg);
     cfg.loop_buffer = 4096;
     loop = ws_loop_new(&cfg);
-    fd = loopback_connect(ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", NULL)));
+    fd = ws_listen(loop, "127.0.0.1:0", NULL);
+    fd = loopback_connect(ws_listen_port(loop, fd));
     it.size = 8 << 20;
     CHECK(send(fd, GET E, sizeof(GET E) - 1, 0) > 0);
     while (!closes && now_ms() - start < 20000) {

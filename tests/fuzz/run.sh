@@ -1,6 +1,6 @@
 #!/bin/sh
-# The fuzz targets: recv tiny server_head server_body client_head client_body url sse_parse sse_roundtrip, and with
-# zlib inflate offers begin.
+# The fuzz targets: recv tiny server_head server_body requests client_head client_body url sse_parse
+# sse_roundtrip, and with zlib inflate offers begin.
 #   sh tests/fuzz/run.sh replay    the checked-in inputs, with the plain driver, and 2 s of
 #                                  random changes to them
 #   sh tests/fuzz/run.sh fuzz      FUZZ_SECONDS (60) for each target, with clang's libFuzzer if
@@ -9,7 +9,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${CC=cc}" "${CPPFLAGS=}" "${LDFLAGS=}" "${LDLIBS=}" "${FUZZ_SECONDS=60}" "${FUZZ_TARGETS=}"
-targets=${FUZZ_TARGETS:-recv tiny server_head server_body client_head client_body url sse_parse sse_roundtrip}
+targets=${FUZZ_TARGETS:-recv tiny server_head server_body requests client_head client_body url sse_parse sse_roundtrip}
 mode=${1-replay}
 zlib() { case $1 in inflate | offers | begin) echo -lz ;; esac; }
 out=build/fuzz

@@ -167,6 +167,22 @@ def heads():
         for options in (1, 3, 17):
             put("server_body", "%s_%d" % (name, options), bytes([options, 0, 6, 2, 40]) + data)
 
+    get = head("GET /a?b HTTP/1.1", [("Host", "a")])
+    many = {
+        "pages": get * 5, "lines": get + b"\r\n" + get + b"\r\n\r\n" + get,
+        "bodies": bodies["length"] + bodies["chunks"] + get + bodies["none"],
+        "last": get + head("GET / HTTP/1.1", [("Host", "a"), ("Connection", "close")]) + get,
+        "old": get + head("GET / HTTP/1.0", [("Host", "a")]) + get,
+        "ranges": head("GET /r HTTP/1.1", [("Host", "a"), ("Range", "bytes=5000-")]) * 2 +
+            head("HEAD /r HTTP/1.1", [("Host", "a")]) + get,
+        "socket": get + requests["good"], "wants": get + bodies["expects"] + get,
+        "upgrade": head("GET / HTTP/1.1", [("Host", "a"), ("Upgrade", "h2c")]) + get,
+        "bad": get + bodies["both"] + get,
+    }
+    for name, data in many.items():
+        for options in (0, 2, 4, 9, 38):
+            put("requests", "%s_%d" % (name, options), bytes([options, 0, 6, 2, 40]) + data)
+
     ask, routes, no, late = 16, 32, 64, 128
     asked = {
         "asked": head("GET /chat?a=1%2b&b=&a=2 HTTP/1.1", REQUEST + [
