@@ -4681,6 +4681,7 @@ struct ws__dial;                /* what a connection holds for an annex */
 struct ws__ext;
 struct ws__member;
 struct ws__group;
+struct ws__file;
 
 /* >>dial: a client's way from its URL to a connected socket. */
 #ifdef WS__DIALS
@@ -5093,14 +5094,10 @@ typedef struct ws__more {
     void *read_user;
     uint8_t read_op, read_waits;    /* waits: it had nothing */
     uint8_t read_asked;         /* ws_want_writable while it had more */
-#ifdef WS__FILES
-    ws_file_reader *file;       /* ws_http_file; NULL: none */
-    void *file_user;
-    uint64_t file_at, file_left;
-#endif
+    uint8_t part_coded;         /* ext encodes the message that is sent in parts */
+    struct ws__file *file;      /* of ws_http_file; NULL: none */
     struct ws__member *groups;      /* that it is in */
     struct ws__ext *ext;        /* the extension in use */
-    uint8_t part_coded;         /* it encodes the message that is sent in parts */
     char *remote;               /* the client's address that a trusted proxy wrote */
     char *protocol;             /* subprotocol that the application chose */
     char *beat;                 /* of ws_http_beat */
@@ -18694,6 +18691,13 @@ WS_API int ws_send_from(ws_conn *conn, int op,
 
 #ifdef WS__FILES
 
+/* What is left of an answer. */
+typedef struct ws__file {
+    ws_file_reader *read;
+    void *user;
+    uint64_t at, left;
+} ws__file;
+
 static int ws__has_file(const ws_conn *conn)
 {
     return ws__more_of(conn) && ws__more_of(conn)->file;
@@ -18702,36 +18706,36 @@ static int ws__has_file(const ws_conn *conn)
 /* Nothing more is read for an answer. */
 static void ws__file_end(ws_conn *conn)
 {
-    ws__more *more = ws__more_of(conn);
-    ws_file_reader *file = more->file;
+    ws__file *file = ws__more_of(conn)->file;
 
     if (!file)
         return;
-    more->file = NULL;
-    (file)(more->file_user, 0, NULL, 0);
+    ws__more_of(conn)->file = NULL;
+    (file->read)(file->user, 0, NULL, 0);
+    ws__free(conn->cfg, file, sizeof *file);
 }
 
 /* A piece of an answer; behind the last one the answer is complete. */
 static int ws__file_piece(ws_conn *conn)
 {
-    ws__more *more = ws__more_of(conn);
+    ws__file *file = ws__more_of(conn)->file;
     size_t n = WS__SOURCE_PIECE;
     uint8_t *at;
     ptrdiff_t got;
 
-    if (n > more->file_left)
-        n = (size_t)more->file_left;
+    if (n > file->left)
+        n = (size_t)file->left;
     at = ws__tx_room(conn, n);
     if (!at)
         return WS_ERR_MEMORY;
-    got = (more->file)(more->file_user, more->file_at, at, n);
+    got = (file->read)(file->user, file->at, at, n);
     if (got <= 0 || (size_t)got > n)
         return WS_ERR_SOURCE;
     conn->tx->len += (size_t)got;
     conn->tx->border = conn->tx->len;
-    more->file_at += (uint64_t)got;
-    more->file_left -= (uint64_t)got;
-    if (more->file_left)
+    file->at += (uint64_t)got;
+    file->left -= (uint64_t)got;
+    if (file->left)
         return 0;
     ws__file_end(conn);
     return ws_http_end(conn);
@@ -18858,8 +18862,8 @@ static int ws__file_head(ws_conn *conn, const ws_header *headers, uint64_t size,
 WS_API int ws_http_file(ws_conn *conn, const ws_header *headers, uint64_t size,
                         ws_file_reader *read, void *user)
 {
-    uint64_t from, n;
     ws__more *more;
+    ws__file *file;
     int fault;
 
     ws__sane(conn);
@@ -18868,16 +18872,18 @@ WS_API int ws_http_file(ws_conn *conn, const ws_header *headers, uint64_t size,
     if (!ws__may_answer(conn))
         return WS_ERR_STATE;
     more = ws__more_make(conn);
-    if (!more)
+    file = more ? (ws__file *)ws__alloc(conn->cfg, sizeof *file) : NULL;
+    if (!file)
         return WS_ERR_MEMORY;
-    fault = ws__file_head(conn, headers, size, &from, &n);
-    if (fault)
+    file->read = read;
+    file->user = user;
+    fault = ws__file_head(conn, headers, size, &file->at, &file->left);
+    if (fault) {
+        ws__free(conn->cfg, file, sizeof *file);
         return fault;
-    more->file = read;
-    more->file_user = user;
-    more->file_at = from;
-    more->file_left = n;
-    if (n && conn->core.phase == WS__PHASE_BODY)
+    }
+    more->file = file;
+    if (file->left && conn->core.phase == WS__PHASE_BODY)
         return 0;
     ws__file_end(conn);
     return conn->core.phase == WS__PHASE_BODY ? ws_http_end(conn) : 0;

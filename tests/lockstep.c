@@ -390,7 +390,7 @@ int main(int argc, char **argv)
         i += strcmp(argv[i], "--show") && strcmp(argv[i], "--log");
     }
     if (memcmp(lockstep_old_sizes, lockstep_new_sizes, sizeof lockstep_old_sizes)) {
-        printf("FAIL sizes: pad ws__rx or ws__tx in lockstep/ws_0_1.h\n0 passed, 1 failed\n");
+        printf("FAIL sizes: pad ws__rx, ws__tx or ws__more in lockstep/ws_0_1.h\n0 passed, 1 failed\n");
         return 1;
     }
     if (files) verdict("files", files, faults);

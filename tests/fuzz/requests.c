@@ -128,7 +128,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     play(&whole, data + 5, size - 5, NULL, data[0]);
     play(&pieces, data + 5, size - 5, data + 1, data[0]);
     MUST(whole.requests == pieces.requests && whole.seen == pieces.seen);
-    MUST(whole.opened == pieces.opened && whole.error == pieces.error);
+    MUST(whole.opened == pieces.opened);
+    if (whole.opened) return 0;         /* its frames may come in the same piece */
+    MUST(whole.error == pieces.error);
     MUST(whole.said == pieces.said || may_wait(data, size));
     return 0;
 }

@@ -57,6 +57,6 @@ const char *lockstep_new(const uint8_t *script, size_t n, const uint8_t *bytes, 
 
 /* Of the structures that stand in front of a block's bytes: the same on both sides, else blocks
    grow, and are refused, at other bytes. */
-extern const size_t lockstep_old_sizes[2], lockstep_new_sizes[2];
+extern const size_t lockstep_old_sizes[3], lockstep_new_sizes[3];
 
 #endif

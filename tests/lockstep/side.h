@@ -551,7 +551,7 @@ static void finish(end *e)
     say_state(e);
 }
 
-const size_t LOCKSTEP_SIZES[2] = { sizeof(ws__rx), sizeof(ws__tx) };
+const size_t LOCKSTEP_SIZES[3] = { sizeof(ws__rx), sizeof(ws__tx), sizeof(ws__more) };
 
 const char *LOCKSTEP(const uint8_t *script, size_t n, const uint8_t *bytes, size_t bytes_n)
 {
