@@ -77,7 +77,7 @@ CONTENTS
                     >>extend    extensions in use: negotiation, encoding, decoding
                     >>begin     connections whose handshake others did
                     >>groups    groups, broadcasts, latest-only slots
-                    >>routes    which path, and what our own proxies say
+                    >>routes    which path, what our own proxies say, headers that stay
                     >>serve     a server's answers to HTTP, cookies, queries
                     >>source    messages that a function of yours gives
                     >>file      answers that a function of yours gives, ranges
@@ -648,6 +648,9 @@ typedef struct ws_config {
                                    and no request comes past them; ws_remote then tells
                                    the client's address, and X-Forwarded-Host counts for
                                    origins. Not with memory */
+    const char *keep_headers;   /* server: names of request headers, "Cookie, User-Agent",
+                                   whose lines stay as long as the target does. Not with
+                                   memory */
     int reuse_port;           /* listener: 1 shares the port with other loops that ask for
                                  it too; Linux and FreeBSD spread connections over them */
 
@@ -1203,11 +1206,12 @@ WS_API void ws_set_user(ws_conn *c, void *user);
    CLOSE or DOWN after a refusal) until the next pull; afterwards empty. method and
    target: the request line; path: the target without its query, "/" for that of "OPTIONS
    *"; "" on a client. Target and path stay as long as a server's connection after OPEN or
-   ws_http_begin (not with cfg.memory); a target other than "/" or, with cfg.routes, its
-   route's path costs its length. status: the HTTP status a client got, 0 if none. body:
-   server, at HTTP: the whole body, as in the event; client, at CLOSE or DOWN after a
-   refusal: what came behind the head, at most WS_BODY_MAX bytes, chunks undone. While a
-   request's body comes in PART events all of these stay, until it is answered. */
+   ws_http_begin (not with cfg.memory), and with them the lines of cfg.keep_headers; a
+   target other than "/" or, with cfg.routes, its route's path costs its length. status:
+   the HTTP status a client got, 0 if none. body: server, at HTTP: the whole body, as in
+   the event; client, at CLOSE or DOWN after a refusal: what came behind the head, at most
+   WS_BODY_MAX bytes, chunks undone. While a request's body comes in PART events all of
+   these stay, until it is answered. */
 WS_API const char *ws_method(const ws_conn *c);
 WS_API const char *ws_target(const ws_conn *c);
 WS_API ws_str ws_path(const ws_conn *c);
@@ -4857,17 +4861,19 @@ static void ws__parcel_deliver(ws_loop *loop, void *parcel);
 #define ws__parcel_deliver(loop, parcel) ((void)(parcel))
 #endif
 
-/* >>routes: cfg.routes, cfg.trusted_proxies. */
+/* >>routes: cfg.routes, cfg.trusted_proxies, cfg.keep_headers. */
 #ifdef WS__ROUTES
 static ws_str ws__asked_host(const ws_conn *conn, const struct ws__request *request);
 static int ws__forwarded(ws_conn *conn);
 static int ws__route_choose(ws_conn *conn);
 static int ws__path_served(const ws_conn *conn);
+static int ws__lines_keep(ws_conn *conn);
 #else
 #define ws__asked_host(conn, request) ((request)->host)
 #define ws__forwarded(conn) 0
 #define ws__route_choose(conn) 0
 #define ws__path_served(conn) 1
+#define ws__lines_keep(conn) 0
 #endif
 
 /* >>serve: a server's answers to ordinary requests. */
@@ -5099,6 +5105,7 @@ typedef struct ws__more {
     struct ws__member *groups;      /* that it is in */
     struct ws__ext *ext;        /* the extension in use */
     char *remote;               /* the client's address that a trusted proxy wrote */
+    char *lines;                /* of cfg.keep_headers, behind a CR LF */
     char *protocol;             /* subprotocol that the application chose */
     char *beat;                 /* of ws_http_beat */
     uint32_t beat_ms, beat_at;  /* at: when the next is due */
@@ -5512,6 +5519,7 @@ typedef struct ws__field {
     X(for_stream, CLIENT, IS, 0) \
     X(routes, SERVER, ROUTES, 0) \
     X(trusted_proxies, SERVER, IS, 0) \
+    X(keep_headers, SERVER, TEXT, 0) \
     X(reuse_port, LISTENER, IS, 0) \
     X(parts_over, ALL, SIZE, WS_NO_LIMIT) \
     X(fragment, ALL, SIZE, WS_NO_LIMIT) \
@@ -6188,6 +6196,7 @@ static void ws__more_free(ws_conn *conn)
     ws__ext_free(conn);
     ws__file_end(conn);
     ws__string_free(conn, ws__more_of(conn)->remote);
+    ws__string_free(conn, ws__more_of(conn)->lines);
     ws__string_free(conn, ws__more_of(conn)->protocol);
     ws__string_free(conn, ws__more_of(conn)->beat);
     ws__free(conn->cfg, ws__more_of(conn), sizeof *ws__more_of(conn));
@@ -7645,10 +7654,10 @@ static int ws__target_keep(ws_conn *conn, int always)
     const char *target = ws_target(conn);
 
     if (ws__is_fixed(conn) || (!always && !strcmp(target, ws__target_plain(conn))))
-        return 0;
+        return ws__lines_keep(conn);
     ws__string_free(conn, conn->target);
     conn->target = ws__string_new(conn, ws__cstr(target));
-    return conn->target ? 0 : WS_ERR_MEMORY;
+    return conn->target ? ws__lines_keep(conn) : WS_ERR_MEMORY;
 }
 
 /* Writes the answer that opens the connection (4.2.2) but for the application's
@@ -10036,6 +10045,8 @@ WS_API int ws_header_next(const ws_conn *conn, size_t *pos, ws_str *name, ws_str
     ws_str head = ws__head(conn);
 
     ws__sane(conn);
+    if (!head.size && conn && ws__more_of(conn))
+        head = ws__cstr(ws__more_of(conn)->lines);
     return head.size && ws_head_field(head, pos, name, value);
 }
 
@@ -17735,6 +17746,54 @@ static int ws__path_served(const ws_conn *conn)
     return route->path != NULL;
 }
 
+/* ---- headers that stay ---- */
+
+/* Is the name in cfg.keep_headers? */
+static int ws__line_stays(const ws_conn *conn, ws_str name)
+{
+    ws_str list = ws__cstr(conn->cfg->set.keep_headers), item;
+
+    while (ws_list_next(&list, &item)) {
+        if (ws__same_text(item, name))
+            return 1;
+    }
+    return 0;
+}
+
+/* Keeps those lines of the head on show. 0 or WS_ERR_MEMORY. */
+static int ws__lines_keep(ws_conn *conn)
+{
+    ws_str name, value;
+    ws__more *more;
+    ws__text text;
+    size_t pos = 0, n = 2;
+
+    if (!conn->cfg->set.keep_headers || ws__is_fixed(conn))
+        return 0;
+    while (ws_header_next(conn, &pos, &name, &value)) {
+        if (ws__line_stays(conn, name))
+            n += name.size + value.size + 4;
+    }
+    more = ws__more_make(conn);
+    if (!more)
+        return WS_ERR_MEMORY;
+    ws__string_free(conn, more->lines);
+    more->lines = (char *)ws__alloc(conn->cfg, n + 1);
+    if (!more->lines)
+        return WS_ERR_MEMORY;
+    text = ws__text_in(more->lines, n + 1);
+    ws__puts(&text, "\r\n");
+    for (pos = 0; ws_header_next(conn, &pos, &name, &value);) {
+        if (!ws__line_stays(conn, name))
+            continue;
+        ws__put(&text, name.data, name.size);
+        ws__puts(&text, ": ");
+        ws__put(&text, value.data, value.size);
+        ws__puts(&text, "\r\n");
+    }
+    return 0;
+}
+
 #endif /* WS__ROUTES */
 
 WS_API int ws_route_id(const ws_conn *conn)
@@ -18137,6 +18196,10 @@ static int ws__kept_step(ws_conn *conn, ws__span *in)
     rx->line_good = rx->empty_lines = rx->undone = 0;
     ws__string_free(conn, conn->target);
     conn->target = NULL;
+    if (ws__more_of(conn)) {
+        ws__string_free(conn, ws__more_of(conn)->lines);
+        ws__more_of(conn)->lines = NULL;
+    }
     conn->life &= (uint8_t)~WS__ANSWERED;
     ws__core_wait(&conn->core, conn->now, conn->cfg->set.handshake_timeout);
     ws__wake(conn);

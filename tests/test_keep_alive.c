@@ -544,6 +544,7 @@ TEST(facts_of_each_request)
     int i;
 
     cfg.trusted_proxies = 1;
+    cfg.keep_headers = "X";
     server_new(&s, &w, &cfg);
     s.event = on_fact;
     for (i = 0; i < 50; i++) {

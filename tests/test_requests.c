@@ -3686,6 +3686,81 @@ TEST(forwarded_or_socket)
 #define NET
 #endif
 
+/* Lines that are named stay as long as the connection, others until the next pull. */
+TEST(headers_that_stay)
+{
+    static const struct {
+        const char *keep, *cookie, *agent, *other;
+        int lines;
+    } cases[] = {
+        { NULL, NULL, NULL, NULL, 0 },
+        { "Cookie", "a=b", NULL, NULL, 1 },
+        { "cookie , USER-AGENT", "a=b", "", NULL, 2 },
+        { "X-Twice", NULL, NULL, "1", 2 },
+        { "X-Absent", NULL, NULL, NULL, 0 }
+    };
+    static const char lines[] = "Cookie: a=b\r\nUser-Agent:\r\n"
+                                "X-Twice: 1\r\nX-Twice: 2\r\n";
+    int i, http;
+
+    for (i = 0; i < COUNT(cases); i++) for (http = 0; http < 2; http++) {
+        world w;
+        side s;
+        ws_config cfg = world_fresh(&w);
+        ws_str name, value;
+        char text[400], cookie[8];
+        size_t pos = 0;
+        int n = 0;
+
+        cfg.keep_headers = cases[i].keep;
+        cfg.ask = http;
+        side_new(&s, &w, 0, &cfg);
+        sprintf(text, "GET /chat HTTP/1.1\r\n%s%s" E, http ? HO : ALL, lines);
+        side_text(&s, text);
+        if (http)
+            CHECK_INT(ws_http_begin(s.c, 200, NULL, 1), 0);
+        side_pull(&s);
+        CHECK_STR(ws_target(s.c), "/chat");
+        CHECK_STR(ws_method(s.c), "");
+        value = ws_header_value(s.c, "Cookie");
+        CHECK(cases[i].cookie ? value.size == 3 && !memcmp(value.data, "a=b", 3)
+                              : !value.data);
+        CHECK_INT(ws_cookie(s.c, "a", cookie, sizeof cookie), cases[i].cookie ? 1 : -1);
+        value = ws_header_value(s.c, "user-agent");
+        CHECK(cases[i].agent ? value.data && !value.size : !value.data);
+        value = ws_header_value(s.c, "X-Twice");
+        CHECK(cases[i].other ? value.size == 1 && *value.data == '1' : !value.data);
+        CHECK(!ws_header_value(s.c, "Host").data);
+        while (ws_header_next(s.c, &pos, &name, &value)) n++;
+        CHECK_INT(n, cases[i].lines);
+        side_over(&s);
+    }
+}
+
+/* So they do in a loop, and a request that is turned away leaves none. */
+TEST(headers_that_stay_memory)
+{
+    long at, failed;
+
+    for (at = 1, failed = 1; failed; at++) {
+        world w;
+        side s;
+        ws_config cfg = world_fresh(&w);
+
+        cfg.keep_headers = "Cookie, Host";
+        cfg.max_requests = 3;
+        w.h.fail_at = at;
+        if (side_new(&s, &w, 0, &cfg)) {
+            s.kept = 1;
+            side_text(&s, "GET /x HTTP/1.1\r\n" ALL "Cookie: a=b\r\n" E);
+            side_end(&s);
+        }
+        failed = w.h.failed;
+        side_over(&s);
+        CHECK(at < 100);
+    }
+}
+
 TESTS(T(answer_at_any_time) T(answer_byte_by_byte) T(hang_up_while_parked)
       T(parked_until_the_deadline) T(parked_for_ever) T(parked_and_ended)
       T(send_right_after_accept) T(every_answer_in_every_state) T(head_while_it_lasts)
@@ -3704,4 +3779,5 @@ TESTS(T(answer_at_any_time) T(answer_byte_by_byte) T(hang_up_while_parked)
       T(who_is_not_asked_accepts) T(origins_allowed) T(subprotocol_in_the_clients_order)
       T(subprotocol_chosen_without_case) T(cookies_of_a_request)
       T(cookie_with_attributes) T(routes_by_path_and_subprotocol)
-      T(two_applications_on_one_path) NET)
+      T(two_applications_on_one_path) T(headers_that_stay)
+      T(headers_that_stay_memory) NET)

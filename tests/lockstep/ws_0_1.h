@@ -3248,7 +3248,7 @@ typedef struct ws__more {
     char *protocol;             /* subprotocol that the application chose */
     char *beat;                 /* of ws_http_beat */
     uint32_t beat_ms, beat_at;  /* at: when the next is due */
-    void *pad;              /* as large as the other's: so is what it leaves in a block */
+    void *pad[2];           /* as large as the other's: so is what it leaves in a block */
 } ws__more;
 
 /* A configuration with the defaults filled in and all strings copied. Shared by the
