@@ -21082,7 +21082,8 @@ WS_API ws_str ws_header_value(const ws_conn *conn, const char *field)
 #endif /* WS_IMPLEMENTATION */
 
 /* ==== >>history ========================================================================
-   0.2.0  RFC 6455 as a core of its own; WS_NO_HTTP, WS_NO_TEXT; fields of another role
+   0.2.0  RFC 6455 as a core of its own; WS_TINY, WS_NO_HTTP, WS_NO_TEXT; a loop in other
+          loops, ws_begin, bodies of requests, keep-alive, ranges; fields of another role
           are errors. Renamed (tests/rename-0.1-0.2.sed carries a program over):
           ws_next_header  ws_reconnect_header
           ws_next_delay   ws_reconnect_delay
