@@ -593,7 +593,8 @@ typedef struct ws_deflate {
    "client" that is set for another role is WS_ERR_ARGUMENT, whose text names it. So is a
    field about connecting (reconnect, proxy ...) where the bytes are yours to carry. */
 typedef struct ws_config {
-    uint32_t max_message;       /* bytes, 1 MiB; larger is refused with 1009 */
+    uint32_t max_message;       /* bytes, 1 MiB, with parts_over WS_NO_LIMIT; larger is
+                                   refused with 1009 */
     uint32_t max_fragments;     /* frames of a message, 4096: 16 MiB of ws_send_from. Of
                                    one that comes in parts: those since its last part with
                                    bytes */
@@ -5834,6 +5835,8 @@ static void ws__defaults(ws_config *set)
 {
     const ws__field *field;
 
+    if (set->parts_over && set->parts_over != WS_NO_LIMIT)
+        ws__default(&set->max_message, WS_NO_LIMIT);    /* no message is held whole */
     for (field = ws__fields; field < WS__FIELD_END; field++) {
         uint32_t *value = (uint32_t *)(void *)((char *)set + field->at);
         if (field->as == WS__AS_SIZE)
