@@ -7,6 +7,8 @@
 #                          "ca" alone, check the name, and show the certificate "client"
 #   haproxy-tcp            ends TLS in front of anything: https in front of a plain proxy TARGET
 #   nginx-plain, haproxy-plain    without TLS in front, in TLS to TARGET
+#   nginx-kept, haproxy-kept      in HTTP/1.1 on both sides, to a server TARGET, http://HOST:PORT,
+#                          whose connections are used again; requests are handed on as they come
 #   squid                  a proxy for CONNECT, spoken to in plain HTTP; no TARGET
 #   squid-tls              the same, spoken to in TLS
 set -eu
@@ -22,9 +24,16 @@ cat "$certs/good.pem" "$certs/good.key" >"$dir/good"        # HAProxy and squid 
 cat "$certs/client.pem" "$certs/client.key" >"$dir/client"
 
 case $kind in
-nginx | nginx-plain)
-    tls="ssl"
+nginx | nginx-plain | nginx-kept)
+    tls="ssl" kept= connection=upgrade
     [ $kind = nginx ] || tls=
+    if [ $kind = nginx-kept ]; then
+        kept="upstream kept { server $host; keepalive 4; }
+    map \$http_upgrade \$connection { default upgrade; '' ''; }
+    client_max_body_size 0;
+    proxy_request_buffering off;"
+        target=http://kept connection="\$connection"
+    fi
     cat >"$dir/conf" <<END
 daemon off;
 master_process off;
@@ -35,6 +44,7 @@ http {
     access_log off;
     client_body_temp_path $dir/a; proxy_temp_path $dir/b; fastcgi_temp_path $dir/c;
     uwsgi_temp_path $dir/d; scgi_temp_path $dir/e;
+    $kept
     server {
         listen 127.0.0.1:$port $tls;
         ssl_certificate $certs/good.pem;
@@ -45,7 +55,7 @@ http {
             proxy_http_version 1.1;
             proxy_set_header Host \$http_host;
             proxy_set_header Upgrade \$http_upgrade;
-            proxy_set_header Connection upgrade;
+            proxy_set_header Connection $connection;
             proxy_ssl_verify on;
             proxy_ssl_trusted_certificate $certs/ca.pem;
             proxy_ssl_name localhost;
@@ -58,10 +68,11 @@ http {
 }
 END
     set -- nginx -e "$dir/log" -c "$dir/conf" ;;
-haproxy | haproxy-plain | haproxy-tcp)
-    mode=http bind="ssl crt $dir/good alpn http/1.1" server=
+haproxy | haproxy-plain | haproxy-tcp | haproxy-kept)
+    mode=http bind="ssl crt $dir/good alpn http/1.1" server= reuse=
     [ $kind != haproxy-tcp ] || mode=tcp
     [ $kind != haproxy-plain ] || bind=
+    [ $kind != haproxy-kept ] || bind= reuse="http-reuse always"
     case $target in https://*)
         server="ssl verify required ca-file $certs/ca.pem verifyhost localhost"
         server="$server sni str(localhost) alpn http/1.1 crt $dir/client" ;;
@@ -77,6 +88,7 @@ frontend in
     bind 127.0.0.1:$port $bind
     default_backend out
 backend out
+    $reuse
     server one $host $server
 END
     set -- haproxy -db -f "$dir/conf" ;;
