@@ -3,10 +3,12 @@
 # once more and harder, Python websockets, a fuzzing server for the client, the proxies tinyproxy,
 # squid, microsocks and Dante, headless Chromium; compression with npm ws, faye-websocket, Python
 # websockets and Chromium, and behind nginx and HAProxy; event streams with four npm packages,
-# Chromium, and behind nginx and HAProxy; all of it that matters in TLS once more (tls.sh), and
-# the peers of that against each other. Installs what it needs (npm ci; apt-get as root), builds the examples, peer.c, deflate.c and through.c. Prints "ok name", or
-# "not ok name" or "FAIL name"; last line "N passed, N failed".
-#   tests/interop/run.sh [five|npm|python|conformance|deflate|proxy|browser|sse|behind|peers|tls]...
+# Chromium, and behind nginx and HAProxy; ordinary HTTP with curl, node, Chromium, wrk and both
+# proxies (http.sh); all of it that matters in TLS once more (tls.sh), and the peers of that
+# against each other. Installs what it needs (npm ci; apt-get as root), builds the examples,
+# peer.c, deflate.c, through.c and http.c. Prints "ok name", or "not ok name" or "FAIL name";
+# last line "N passed, N failed".
+#   tests/interop/run.sh [five|npm|python|conformance|deflate|proxy|browser|sse|behind|http|peers|tls]...
 # Default: all parts. A missing tool is a loud SKIP, and a failure with CI=true.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -98,7 +100,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     command -v npm >/dev/null || missing="$missing npm"
     /usr/bin/python3 -c 'import websockets' 2>/dev/null || missing="$missing python3-websockets"
     command -v certutil >/dev/null || missing="$missing libnss3-tools"
-    for p in tinyproxy squid microsocks danted nginx haproxy; do
+    for p in tinyproxy squid microsocks danted nginx haproxy curl wrk; do
         PATH=$PATH:/usr/sbin command -v $p >/dev/null || missing="$missing ${p/danted/dante-server}"
     done
     if [ -n "$missing" ]; then
@@ -393,6 +395,9 @@ if wanted behind; then
     behind nginx -c
     behind haproxy -f
 fi
+
+# ---- ordinary HTTP; it skips what is missing ----
+if wanted http; then run "http" bash $here/http.sh; fi
 
 # ---- TLS: the peers against each other, and with us ----
 tls() {                 # tls PART NAME SCRIPT

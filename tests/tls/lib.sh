@@ -1,4 +1,4 @@
-# What peers.sh and tests/interop/tls.sh share; bash. They set $out, a directory of their own.
+# What peers.sh, tests/interop/tls.sh and http.sh share; bash. They set $out, a directory of their own.
 certs=$out/certs log=$out/results.log
 pids=()
 trap 'for p in "${pids[@]}"; do kill "$p" 2>/dev/null; done; wait 2>/dev/null' EXIT
