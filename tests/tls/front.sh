@@ -29,10 +29,10 @@ nginx | nginx-plain | nginx-kept)
     [ $kind = nginx ] || tls=
     if [ $kind = nginx-kept ]; then
         kept="upstream kept { server $host; keepalive 4; }
-    map \$http_upgrade \$connection { default upgrade; '' ''; }
+    map \$http_upgrade \$hop { default upgrade; '' ''; }
     client_max_body_size 0;
     proxy_request_buffering off;"
-        target=http://kept connection="\$connection"
+        target=http://kept connection="\$hop"
     fi
     cat >"$dir/conf" <<END
 daemon off;
