@@ -608,8 +608,10 @@ typedef struct ws_config {
     uint32_t max_requests;      /* server: ordinary requests of one connection, 1. More
                                    let it go on after an answer (HTTP/1.1 keep-alive):
                                    handshake_timeout is the time for each request, and for
-                                   the wait before it; the last answer says
-                                   "Connection: close" */
+                                   the wait before it; ws_user stays. The last answer says
+                                   "Connection: close": so do those to HTTP/1.0, to who
+                                   asks for an Upgrade, and bodies that are neither in
+                                   chunks nor of a size that the library knows */
     uint32_t max_connections;   /* listener: WS_NO_LIMIT; more are answered 503 (a flood
                                    of them without an event); in TLS they are closed */
     uint32_t max_per_address;   /* listener: from one IPv4 address or one IPv6 network
@@ -1107,10 +1109,11 @@ typedef ptrdiff_t ws_file_reader(void *user, uint64_t at, void *buf, size_t n);
    Last-Modified of headers: 206, or 416; RFC 9110 14); HEAD gets the head alone. Adds
    Content-Length, Content-Range, Accept-Ranges. Then the connection closes, or waits for
    the next request, as after ws_http_reply; a peer that takes nothing for ping_timeout
-   fails. user must stay valid until the last call of read, which comes when all was read,
-   at the latest when the connection is freed; after an error returned here it is never
-   called. Not with cfg.memory: WS_ERR_MEMORY. ws_content_type has the type of a name;
-   take no path from a URL without looking it up in a list of yours. */
+   fails. What else the peer sends waits until then. Conditions (If-None-Match) are for
+   you to judge. user must stay valid until the last call of read, which comes when all
+   was read, at the latest when the connection is freed; after an error returned here it
+   is never called. Not with cfg.memory: WS_ERR_MEMORY. ws_content_type has the type of a
+   name; take no path from a URL without looking it up in a list of yours. */
 WS_API int ws_http_file(ws_conn *c, const ws_header *headers, uint64_t size,
                         ws_file_reader *read, void *user);
 
@@ -1522,7 +1525,8 @@ WS_API size_t ws_loop_polls(const ws_loop *loop, ws_polled *list, size_t n);
 WS_API ws_conn *ws_each(ws_loop *loop, ws_conn *after);
 
 /* Puts a connection of a loop into a group, a name of 1..255 bytes; takes it out again
-   (NULL: out of all). Membership ends with the connection. Joining twice or leaving
+   (NULL: out of all). Membership ends with the connection, or with the answer of
+   ordinary HTTP behind which it goes on. Joining twice or leaving
    without having joined is fine. A membership takes 48 bytes, a group 40 and its name
    while it has members. Returns 0, WS_ERR_ARGUMENT, WS_ERR_MEMORY, or WS_ERR_STATE:
    closing or closed. */
@@ -6392,6 +6396,12 @@ static size_t ws__unsent(const ws_conn *conn)
     return ws__pending(conn) + (ws__cork_of(conn) ? ws__cork_of(conn)->total : 0);
 }
 
+/* Is input kept? What comes behind a request waits, too, while a file answers that. */
+static inline int ws__keeps_input(const ws_conn *conn)
+{
+    return ws__phase_has(&conn->core, WS__KEEPS) || ws__has_file(conn);
+}
+
 /* While the peer does not read, we do not read either. A blocking client waits when it
    sends. */
 static inline int ws__held_back(const ws_conn *conn)
@@ -7478,13 +7488,15 @@ static const char *ws__hint_text(int hint)
 static const char *ws__status_text(int status)
 {
     static const struct { int status; const char *text; } known[] = {
-        { 101, "Switching Protocols" }, { 200, "OK" }, { 204, "No Content" },
+        { 101, "Switching Protocols" }, { 200, "OK" }, { 201, "Created" },
+        { 204, "No Content" }, { 206, "Partial Content" },
         { 301, "Moved Permanently" }, { 302, "Found" }, { 303, "See Other" },
         { 304, "Not Modified" }, { 307, "Temporary Redirect" },
             { 308, "Permanent Redirect" },
         { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
         { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 408, "Request Timeout" },
-        { 413, "Content Too Large" }, { 426, "Upgrade Required" },
+        { 413, "Content Too Large" }, { 416, "Range Not Satisfiable" },
+        { 426, "Upgrade Required" },
         { 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" },
         { 500, "Internal Server Error" }, { 503, "Service Unavailable" },
         { 505, "HTTP Version Not Supported" }
@@ -8779,7 +8791,8 @@ static int ws__late_event(ws_conn *conn, ws_event *ev)
         !(conn->life & WS__ANSWERED) &&
         ws__phase_has(&conn->core, WS__KEEPS))
         ws__cut_off(conn);
-    if (conn->line & WS__INPUT_END && ws__phase_has(&conn->core, WS__CUTS))
+    if (conn->line & WS__INPUT_END && ws__phase_has(&conn->core, WS__CUTS) &&
+        (!ws__has_file(conn) || conn->line & WS__BROKEN))
         ws_drop(conn);
     if (ws__writable_due(conn)) {
         conn->owes &= (uint8_t)~(WS__REFUSED | WS__DRAIN_ASKED);
@@ -8823,7 +8836,7 @@ static int ws__step(ws_conn *conn, ws__span *in, ws_event *ev)
         r = ws__parse(conn, in, ev);
     if (r > 0)
         return 1;
-    if (!ws__phase_has(&conn->core, WS__KEEPS)) {
+    if (!ws__keeps_input(conn)) {
         ws__wasted(conn, (size_t)(in->end - in->p));
         in->p = in->end;
     }
@@ -9254,7 +9267,7 @@ WS_API size_t ws_feed(ws_conn *conn, const void *data, size_t n)
     ws__sane(conn);
     if (!conn || !data)
         return 0;
-    if (!ws__phase_has(&conn->core, WS__KEEPS)) {
+    if (!ws__keeps_input(conn)) {
         ws__wasted(conn, n);
         return n;     /* nobody needs it any more */
     }
@@ -11016,7 +11029,7 @@ static int ws__has_output(const ws_conn *conn)
 static int ws__wants_input(const ws_conn *conn)
 {
     if (conn->core.phase == WS__PHASE_BODY)
-        return !(conn->line & WS__INPUT_END);
+        return !(conn->line & WS__INPUT_END) && !ws__has_file(conn);
     if (conn->core.phase == WS__PHASE_ENDING)
         return ws__awaits_end(conn);
     return ws__phase_has(&conn->core, WS__PARSES) && !ws__held_back(conn) &&
@@ -12215,7 +12228,7 @@ static void ws__loop_waste(ws_loop *loop, ws_conn *conn)
 /* Its peer hung up while its input is not wanted: that would be reported forever. */
 static void ws__loop_hang_up(ws_conn *conn)
 {
-    if (conn->core.phase == WS__PHASE_HTTP) {
+    if (conn->core.phase == WS__PHASE_HTTP || ws__has_file(conn)) {
         ws__input_end(conn, WS_IO_ERROR);
         return;
     }

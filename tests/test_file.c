@@ -235,6 +235,144 @@ TEST(several_on_one_connection)
     }
 }
 
+/* A request that came with the one before it is the next one, as behind ws_http_reply;
+   taken in one go (budget 0) and slowly, fed in one go and in two. */
+TEST(a_request_behind_a_file)
+{
+    static const uint64_t sizes[] = { 0, 100, 10000, 100000 };
+    size_t budget, cut, n = 2 * (sizeof(GET E) - 1);
+    int i;
+
+    for (i = 0; i < COUNT(sizes); i++) for (budget = 0; budget < 1000; budget += 500)
+        for (cut = n / 2; cut <= n; cut += 10) {
+            world w;
+            side s;
+            shelf it = { 0 };
+            ws_config cfg = world_fresh(&w);
+            int before = test_faults;
+
+            cfg.max_requests = 1000;
+            it.size = sizes[i];
+            file_server(&s, &w, &it, &cfg);
+            s.budget = budget;
+            s.hold = 1;
+            side_feed(&s, GET E GET E, cut);
+            s.hold = 0;
+            side_pull(&s);
+            side_feed(&s, GET E GET E + cut, n - cut);
+            side_end(&s);
+            CHECK_INT(s.https, 2);
+            CHECK_INT(s.clean, 1);
+            side_over(&s);
+            if (test_faults != before)
+                printf("  %lu bytes, %lu at once\n", (unsigned long)sizes[i],
+                       (unsigned long)budget);
+        }
+}
+
+/* What cannot be taken while a file goes out is not lost; one that has said all it wanted
+   gets all of it. */
+TEST(input_waits_for_a_file)
+{
+    world w;
+    side s;
+    shelf it = { 0 };
+    ws_config cfg = world_fresh(&w);
+    int kept;
+
+    for (kept = 0; kept < 2; kept++) {
+        cfg.max_requests = kept ? 1000 : 1;
+        it.size = 50000;
+        file_server(&s, &w, &it, &cfg);
+        s.hold = 1;
+        side_text(&s, GET E);
+        CHECK_INT(ws_feed_room(s.c), 0);
+        CHECK_INT(ws_feed(s.c, GET E, sizeof(GET E) - 1), 0);
+        side_end(&s);
+        CHECK_INT(s.closes, 0);
+        side_release(&s);
+        CHECK_INT(body_size(&s.out, 0), 50000);
+        CHECK(s.closes == 1 && s.clean == 1);
+        side_over(&s);
+    }
+}
+
+/* The same in a loop, over a socket. */
+TEST(a_request_behind_a_file_in_a_loop)
+{
+    static const char two[] = GET E GET E;
+    static char bytes[65536];
+    shelf it = { 0 };
+    ws_config cfg;
+    ws_loop *loop = ws_loop_new(NULL);
+    ws_event ev;
+    uint64_t start = now_ms();
+    int fd, asked = 0, closed = 0, late;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.max_requests = 1000;
+    fd = ws_listen(loop, "127.0.0.1:0", &cfg);
+    fd = loopback_connect(ws_listen_port(loop, fd));
+    it.size = 4 << 20;
+    for (late = 0; late < 2; late++) {          /* late: the second comes on its way */
+        asked = 0;
+        CHECK(send(fd, two, late ? sizeof two / 2 : sizeof two - 1, 0) > 0);
+        while (asked < 2 && now_ms() - start < 10000) {
+            while (ws_poll(loop, &ev, 5) > 0) {
+                closed += ev.type == WS_EV_CLOSE;
+                if (ev.type != WS_EV_HTTP)
+                    continue;
+                it.ended = 0;
+                CHECK_INT(ws_http_file(ev.conn, NULL, it.size, shelf_read, &it), 0);
+                if (late && !asked++)
+                    CHECK(send(fd, two + sizeof two / 2, sizeof two / 2, 0) > 0);
+                else
+                    asked += !late;
+            }
+            while (recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0) {}
+            if (late && it.ended)
+                asked++;
+        }
+        CHECK_INT(asked, 2);
+        CHECK_INT(closed, 0);
+    }
+    close(fd);
+    ws_loop_free(loop);
+}
+
+/* One that breaks off ends it at once. */
+TEST(a_peer_that_breaks_off)
+{
+    struct linger hard = { 1, 0 };
+    shelf it = { 0 };
+    ws_loop *loop = ws_loop_new(NULL);
+    ws_event ev;
+    uint64_t start = now_ms();
+    int fd = ws_listen(loop, "127.0.0.1:0", NULL), closed = 0;
+
+    fd = loopback_connect(ws_listen_port(loop, fd));
+    it.size = (uint64_t)1 << 40;
+    CHECK(send(fd, GET E, sizeof(GET E) - 1, 0) > 0);
+    while (!closed && now_ms() - start < 5000) {
+        while (ws_poll(loop, &ev, 5) > 0) {
+            if (ev.type == WS_EV_HTTP)
+                CHECK_INT(ws_http_file(ev.conn, NULL, it.size, shelf_read, &it), 0);
+            if (ev.type == WS_EV_CLOSE) {
+                closed++;
+                CHECK_INT(ev.clean, 0);
+            }
+        }
+        if (it.reads && fd >= 0) {
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+            close(fd);
+            fd = -1;
+        }
+    }
+    CHECK_INT(closed, 1);
+    ws_loop_free(loop);
+    CHECK_INT(it.ended, 1);
+}
+
 /* It is read as the peer takes it: one piece waits at most. */
 TEST(nothing_is_read_ahead)
 {
@@ -428,6 +566,10 @@ TESTS(
     T(ranges)
     T(ranges_of_what_has_changed)
     T(several_on_one_connection)
+    T(a_request_behind_a_file)
+    T(input_waits_for_a_file)
+    T(a_request_behind_a_file_in_a_loop)
+    T(a_peer_that_breaks_off)
     T(nothing_is_read_ahead)
     T(its_body_is_its_own)
     T(readers_that_fail)
