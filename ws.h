@@ -4772,11 +4772,11 @@ static void ws__unlisten_all(ws_loop *loop);
 #ifdef WS__SOURCES
 #define WS__SOURCE_PIECE 4096   /* bytes that are asked for at once */
 struct ws__more;
-static int ws__source_ready(const ws_conn *conn);
+static int ws__source_gives(const ws_conn *conn);
 static void ws__source_pull(ws_conn *conn);
 static ptrdiff_t ws__source_read(struct ws__more *more, void *buf, int *r);
 #else
-static int ws__source_ready(const ws_conn *conn) { (void)conn; return 0; }
+#define ws__source_gives(conn) 0
 #define ws__source_pull(conn) ((void)(conn))
 #endif
 
@@ -7387,6 +7387,12 @@ static int ws__has_source(const ws_conn *conn)
     return ws__more_of(conn) && ws__more_of(conn)->read;
 }
 
+/* Has a function of the application more to send, now? */
+static inline int ws__source_ready(const ws_conn *conn)
+{
+    return ws__more_of(conn) && ws__source_gives(conn);
+}
+
 /* 1 if the next pull can give WRITABLE. */
 static int ws__writable_due(const ws_conn *conn)
 {
@@ -8809,6 +8815,8 @@ static int ws__late_event(ws_conn *conn, ws_event *ev)
 /* One step over what comes in this phase; returns like ws__frame_step. */
 static inline int ws__parse(ws_conn *conn, ws__span *in, ws_event *ev)
 {
+    if (conn->core.phase == WS__PHASE_FRAMES)
+        return ws__held_back(conn) ? 0 : ws__frame_step(conn, in, ev);
     if (ws__is_kept(conn))
         return ws__kept_step(conn, in);
     if (conn->core.phase == WS__PHASE_HEAD)
@@ -8816,8 +8824,6 @@ static inline int ws__parse(ws_conn *conn, ws__span *in, ws_event *ev)
                                      : ws__shake_step(conn, in, ev);
     if (!ws__phase_has(&conn->core, WS__PARSES) || ws__held_back(conn))
         return 0;
-    if (conn->core.phase == WS__PHASE_FRAMES)
-        return ws__frame_step(conn, in, ev);
     if (conn->core.phase == WS__PHASE_UPLOAD)
         return ws__upload_step(conn, in, ev);
     return ws__read_step(conn, in, ev);
@@ -12393,10 +12399,11 @@ static uint64_t ws__ms_until(uint64_t ms, uint64_t now, uint64_t at)
 static int ws__loop_sleep(const ws_loop *loop, uint64_t when)
 {
     const uint64_t now = loop->now, most = 1u << 30;
-    uint64_t ms = ws__ms_until(when == UINT64_MAX ? when : most, now, when);
+    uint64_t ms;
 
-    if (ws__loop_over(loop) || ws__always_ready(loop))
+    if (when <= now || ws__loop_over(loop) || ws__always_ready(loop))
         return 0;
+    ms = ws__ms_until(when == UINT64_MAX ? when : most, now, when);
     ms = ws__ms_until(ms, now, loop->stop_at);
     if (loop->heap_count) {
         int32_t due = (int32_t)(loop->heap[1]->due - (uint32_t)now);
@@ -12529,7 +12536,7 @@ static int ws__loop_run(ws_loop *loop, ws_event *ev, int timeout, uint64_t when)
         if (timeout >= 0) {
             when = timeout ? ws__clock() + (uint64_t)timeout : 0;
             timeout = -1;
-        } else if (when != UINT64_MAX && loop->now >= when && (when || slept)) {
+        } else if (loop->now >= when && (when || slept)) {
             return 0;
         }
         if (slept && ws__loop_over(loop))
@@ -18656,11 +18663,11 @@ WS_API const char *ws_content_type(const char *path)
 #ifdef WS__SOURCES
 
 /* 1 if it may have more now. */
-static int ws__source_ready(const ws_conn *conn)
+static int ws__source_gives(const ws_conn *conn)
 {
     const ws__more *more = ws__more_of(conn);
 
-    if (!more || conn->line & WS__NO_OUTPUT)
+    if (conn->line & WS__NO_OUTPUT)
         return 0;
     if (ws__has_file(conn))
         return conn->core.phase == WS__PHASE_BODY;

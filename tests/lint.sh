@@ -54,7 +54,7 @@ awk '/^\/\* ==== >>history/ { exit }
      annex == 2 && /^\/\* ==== / { if (name) print name " " NR - start; name = $3; start = NR }
      END { print name " " NR - start }' ws.h >$tmp/rooms
 awk '{ most = /^floors/ ? FLOORS : 1200 } $NF > most { print $0 " lines, at most " most }
-     END { if (NR < 10) print "only " NR " rooms found" }' FLOORS=11095 $tmp/rooms |
+     END { if (NR < 10) print "only " NR " rooms found" }' FLOORS=11101 $tmp/rooms |
     check "the floors up to the drivers, and each annex, are short enough to be read"
 
 # Annexes of ws.h are reached through their seams alone.
