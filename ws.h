@@ -643,7 +643,6 @@ typedef struct ws_config {
     int body_parts;           /* server: 1 gives bodies of more than max_body as PART
                                  events behind WS_EV_HTTP, of any size. Answer when the
                                  last has come, or before: the rest is then not read */
-    int for_stream;             /* private: 1 asks for an event stream, for ws_sse.h */
     const ws_route *routes; /* server: NULL every path; else WebSockets at other paths get
                                404; an empty list: none are served. Plain HTTP is
                                WS_EV_HTTP at any path, with id 0 */
@@ -651,9 +650,6 @@ typedef struct ws_config {
                                    and no request comes past them; ws_remote then tells
                                    the client's address, and X-Forwarded-Host counts for
                                    origins. Not with memory */
-    const char *keep_headers;   /* server: names of request headers, "Cookie, User-Agent",
-                                   whose lines stay as long as the target does. Not with
-                                   memory */
     int reuse_port;           /* listener: 1 shares the port with other loops that ask for
                                  it too; Linux and FreeBSD spread connections over them */
 
@@ -677,14 +673,16 @@ typedef struct ws_config {
                             reconnect_max; waited is half to all of it, by chance. After a
                             connection that lasted longer it starts over. 0: no tries */
     uint32_t reconnect_max;     /* ms, 30000 */
-    int retry_after;            /* client with reconnect: 1 waits after 429, 502, 503 and
+    uint8_t retry_after;        /* client with reconnect: 1 waits after 429, 502, 503 and
                                    504 as Retry-After says (in seconds; a date is not
                                    understood); a reader of events, which otherwise stops
                                    at every refusal, then comes back after these */
-    int refusal_final;          /* client with reconnect: 1 gives CLOSE, not DOWN, when
+    uint8_t refusal_final;      /* client with reconnect: 1 gives CLOSE, not DOWN, when
                                    the server refuses (WS_ERR_STATUS); with retry_after
                                    not after 429, 502, 503 and 504 */
-    int protocol_optional;  /* client: 1 connects if the server chooses no subprotocol */
+    uint8_t protocol_optional;  /* client: 1 connects if the server chooses none of its
+                                   subprotocols */
+    uint8_t for_stream;         /* private: 1 asks for an event stream, for ws_sse.h */
     uint32_t retry_max;       /* ms that a server may ask a client to wait before its next
                                  try, by Retry-After or an event stream's retry, 300000 */
     const char *proxy;          /* client: "http://user:password@host:3128",
@@ -706,6 +704,9 @@ typedef struct ws_config {
                                   whose host may begin with "*." for all below it; "same"
                                   stands for that host, "null" and "file://" for pages
                                   from disk. What can never match is WS_ERR_ARGUMENT */
+    const char *keep_headers;   /* server: names of request headers, "Cookie, User-Agent",
+                                   whose lines stay as long as the target does. Not with
+                                   memory */
     const char *origin;         /* client: Origin to send, NULL none */
     const char *host;           /* client: Host to send, NULL from the URL */
     const ws_header *headers;   /* sent with our part of the opening handshake; Origin
@@ -18838,7 +18839,7 @@ static int ws__digits(ws_str text, size_t *at, uint64_t *value)
         unsigned digit = (unsigned)(uint8_t)text.data[*at] - '0';
         if (digit > 9)
             break;
-        if (*value > (UINT64_MAX - 9) / 10)
+        if (*value > ((uint64_t)-1 - 9) / 10)
             return 0;
         *value = *value * 10 + digit;
     }
@@ -18851,7 +18852,7 @@ static int ws__range_parse(ws_str range, uint64_t size, uint64_t *from, uint64_t
 {
     static const char unit[] = "bytes=";
     size_t at = sizeof unit - 1;
-    uint64_t last = UINT64_MAX;
+    uint64_t last = (uint64_t)-1;
     int begins;
 
     if (range.size < at || !ws_str_is(ws__str(range.data, at), unit))
@@ -18865,7 +18866,7 @@ static int ws__range_parse(ws_str range, uint64_t size, uint64_t *from, uint64_t
         return 200;
     if (!begins) {
         *from = last < size ? size - last : 0;      /* so many of its end */
-        last = UINT64_MAX;
+        last = (uint64_t)-1;
     }
     if (*from >= size)
         return 416;

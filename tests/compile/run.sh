@@ -135,7 +135,7 @@ sources="impl.c twice.c no_sockets.c no_malloc.c no_client.c no_server.c no_simd
 
 # what a switch leaves out: calls that cannot work without it
 server="ws_server_new ws_accept ws_reject ws_http_reply ws_http_begin ws__http_begin ws_http_write ws_http_end ws_http_fill
-    ws_http_beat ws_adopt ws_listen ws_listen_port ws_listen_tls ws_unlisten ws_broadcast ws_http_publish
+    ws_http_beat ws_http_file ws_adopt ws_listen ws_listen_port ws_listen_tls ws_unlisten ws_broadcast ws_http_publish
     ws_http_publish_fill"
 client="ws_client_new ws_connect ws_open ws_resolved ws_dial ws_reconnect_header ws_reconnect_delay ws_tunnel_init
     ws_tunnel_output ws_tunnel_output_done ws_tunnel_feed ws_tunnel_feed_end"
@@ -146,7 +146,7 @@ sockets="ws_connect ws_recv ws_open ws_resolved ws_adopt ws_detach ws_fd ws_want
     ws_watch ws_loop_fd ws_loop_timeout ws_loop_polls ws_id ws_find ws_post_to ws_group_count ws_group_each
     ws_group_at"
 http="ws_http_reply ws_http_begin ws__http_begin ws_http_write ws_http_end ws_http_fill ws_http_beat
-    ws_http_publish ws_http_publish_fill ws_content_type"
+    ws_http_file ws_http_publish ws_http_publish_fill ws_content_type"
 http=$(echo $http) server=$(echo $server) client=$(echo $client) sockets=$(echo $sockets)
 
 for cc in gcc clang; do
