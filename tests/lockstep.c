@@ -41,7 +41,8 @@ typedef struct allowance {
      - one decoder for all bodies, whose lines have a limit wherever they are cut
      - the order in which faults of a configuration are found, and fields of another role
      - a connection that closes is not corked again; a beat that is set anew waits anew
-     - ws__rx is as large, and a target is copied where it stays, so that blocks grow and
+     - the words of more statuses: 201, 206, 416
+     - ws__rx and ws__more are as large, and a target is copied where it stays, so that blocks grow and
        allocations fail at the same bytes */
 
 /* Each row: why, and a function that says as narrowly as it can which lines of which call may

@@ -5392,12 +5392,14 @@ static uint8_t ws__protocol_find(const ws__cfg *k, ws_str name)
 static const char *ws__status_text(int status)
 {
     static const struct { int status; const char *text; } known[] = {
-        { 101, "Switching Protocols" }, { 200, "OK" }, { 204, "No Content" },
+        { 101, "Switching Protocols" }, { 200, "OK" }, { 201, "Created" },
+        { 204, "No Content" }, { 206, "Partial Content" },
         { 301, "Moved Permanently" }, { 302, "Found" }, { 303, "See Other" },
         { 304, "Not Modified" }, { 307, "Temporary Redirect" }, { 308, "Permanent Redirect" },
         { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
         { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 408, "Request Timeout" },
-        { 413, "Content Too Large" }, { 426, "Upgrade Required" },
+        { 413, "Content Too Large" }, { 416, "Range Not Satisfiable" },
+        { 426, "Upgrade Required" },
         { 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" },
         { 500, "Internal Server Error" }, { 503, "Service Unavailable" },
         { 505, "HTTP Version Not Supported" }
