@@ -245,6 +245,7 @@ int main(void)
     settings.close_timeout = 300;
 #ifndef WS_TINY
     settings.parts_over = RECEIVE;
+    settings.max_message = 1048576;
 #endif
     for (;;) {
         char in[64];
