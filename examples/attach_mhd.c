@@ -148,6 +148,7 @@ static struct MHD_Response *respond(http_request *request, unsigned status)
     static char chat[] = "chat";
     int speaks = lists(request, "Sec-WebSocket-Protocol", chat, 1);
     struct MHD_Response *response;
+    const char *key;
     char accept[29];
 
     if (status == MHD_HTTP_OK) {
@@ -168,7 +169,9 @@ static struct MHD_Response *respond(http_request *request, unsigned status)
         return response;
     }
     response = MHD_create_response_for_upgrade(on_upgraded, speaks ? chat : NULL);
-    ws_accept_key(header(request, "Sec-WebSocket-Key"), accept);
+    /* judge has seen that there is one, of 24 characters */
+    key = MHD_lookup_connection_value(request, MHD_HEADER_KIND, "Sec-WebSocket-Key");
+    ws_accept_key(key, accept);
     MHD_add_response_header(response, "Upgrade", "websocket");
     MHD_add_response_header(response, "Sec-WebSocket-Accept", accept);
     if (speaks)
