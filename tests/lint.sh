@@ -80,6 +80,11 @@ for h in $headers; do
 done
 check "density as tests/density.most allows" <$tmp/dense
 
+# The top level holds two headers, and what they need to be tested, shown and read.
+git ls-files 2>/dev/null | sed 's|/.*||' | sort -u |
+    grep -vxE 'ws\.h|ws_sse\.h|tests|examples|Makefile|README\.md|LICENSE|\..*' |
+    check "the top level holds nothing else"
+
 # Each rename leads from a name that is gone to one that is there.
 sed -n 's|^s/.b\(.*\).b/\(.*\)/g$|\1 \2|p' tests/rename-*.sed >$tmp/renames
 { [ -s $tmp/renames ] || echo "no renames were found"
