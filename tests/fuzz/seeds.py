@@ -148,6 +148,7 @@ def heads():
         "long": head(post, length(5)) + b"hello, and more",
         "large": head(post, length(3000)) + b"x" * 3000,
         "huge": head(post, length(9223372036854775807)) + b"x",
+        "vast": head(post, length(922337203685477580)) + b"x",
         "none": head(post, [("Host", "a")]),
         "chunks": head(post, coded) + b"5\r\nhello\r\n6;a=\"b;c\" ; d\r\n world\r\n0\r\nX: y\r\n\r\n",
         "expects": head(post, coded + [("Expect", "100-continue")]) + b"1\r\n.\r\n0\r\n\r\n",
