@@ -585,6 +585,13 @@ typedef struct ws_deflate {
 #define WS_NO_LIMIT 0xFFFFFFFFu
 #define WS_NEVER    0xFFFFFFFFu
 
+/* Bytes of a message or frame; machines of 64 bits can say more than 4 GiB. */
+#if SIZE_MAX > 0xFFFFFFFF && !defined(WS_TINY)
+typedef uint64_t ws_limit;
+#else
+typedef uint32_t ws_limit;
+#endif
+
 #ifndef WS_TINY
 
 /* Settings. Zero it, then set what you care about: 0 always means the default. Everything
@@ -593,15 +600,15 @@ typedef struct ws_deflate {
    "client" that is set for another role is WS_ERR_ARGUMENT, whose text names it. So is a
    field about connecting (reconnect, proxy ...) where the bytes are yours to carry. */
 typedef struct ws_config {
-    uint32_t max_message;       /* bytes, 1 MiB, with parts_over WS_NO_LIMIT; larger is
+    ws_limit max_message;       /* bytes, 1 MiB, with parts_over WS_NO_LIMIT; larger is
                                    refused with 1009 */
+    ws_limit max_frame;         /* payload bytes of a frame, WS_NO_LIMIT; larger: 1009 */
     uint32_t max_fragments;     /* frames of a message, 4096: 16 MiB of ws_send_from. Of
                                    one that comes in parts: those since its last part with
                                    bytes */
     uint32_t max_head;          /* bytes of HTTP head, 8192 */
     uint32_t max_headers;       /* header lines, 64 */
     uint32_t max_backlog;       /* bytes, in frames, that may wait to be sent, 1 MiB */
-    uint32_t max_frame;         /* payload bytes of a frame, WS_NO_LIMIT; larger: 1009 */
     uint32_t max_body;          /* server: bytes of an ordinary request's body, 65536;
                                    larger is answered 413 unless body_parts takes it. Not
                                    with WS_NO_HTTP: bodies are left unread */
@@ -639,8 +646,8 @@ typedef struct ws_config {
 
     uint32_t loop_buffer; /* loop: bytes that it reads into and writes from in a turn,
                             half each; 0: 1 MiB; at least 4096 */
-    int ask;             /* server: 1 gives WS_EV_REQUEST, and lets WS_EV_HTTP wait too */
-    int body_parts;           /* server: 1 gives bodies of more than max_body as PART
+    uint8_t ask;         /* server: 1 gives WS_EV_REQUEST, and lets WS_EV_HTTP wait too */
+    uint8_t body_parts;       /* server: 1 gives bodies of more than max_body as PART
                                  events behind WS_EV_HTTP, of any size. Answer when the
                                  last has come, or before: the rest is then not read */
     const ws_route *routes; /* server: NULL every path; else WebSockets at other paths get
@@ -650,15 +657,15 @@ typedef struct ws_config {
                                    and no request comes past them; ws_remote then tells
                                    the client's address, and X-Forwarded-Host counts for
                                    origins. Not with memory */
-    int reuse_port;           /* listener: 1 shares the port with other loops that ask for
+    uint8_t reuse_port;       /* listener: 1 shares the port with other loops that ask for
                                  it too; Linux and FreeBSD spread connections over them */
 
-    uint32_t parts_over;     /* messages of more bytes come as PART events, WS_NO_LIMIT */
-    int frames;                 /* 1: every data frame comes as one PART event */
-    int manual_pong;            /* 1: you answer PING events with ws_pong yourself */
+    ws_limit parts_over;     /* messages of more bytes come as PART events, WS_NO_LIMIT */
     uint32_t fragment;   /* ws_send cuts messages into frames of this size, WS_NO_LIMIT */
-    int drop_oldest;           /* 1: a full backlog loses its oldest whole messages ... */
-    int drop_slow;              /* 1: ... or closes the connection with 1013 */
+    uint8_t frames;             /* 1: every data frame comes as one PART event */
+    uint8_t manual_pong;        /* 1: you answer PING events with ws_pong yourself */
+    uint8_t drop_oldest;       /* 1: a full backlog loses its oldest whole messages ... */
+    uint8_t drop_slow;          /* 1: ... or closes the connection with 1013 */
 
     const char *method;     /* client: "GET", "POST" ...: an ordinary HTTP request instead
                                of a WebSocket (see "ordinary HTTP as a client") */
@@ -3905,7 +3912,7 @@ static int ws__header_judge(const ws__core *core, int rsv, int unfinished,
 static int ws__limits_judge(const ws_config *rules, const ws__reader *reader,
                             const ws_frame *frame)
 {
-    uint32_t largest = WS__RULE(rules, max_frame), most = rules->max_message;
+    ws_limit largest = WS__RULE(rules, max_frame), most = rules->max_message;
     uint32_t frames = WS__RULE(rules, max_fragments);
     int coded = frame->rsv || reader->coded;
 
@@ -3972,7 +3979,7 @@ static int ws__text_judge(int op, uint32_t *utf8, const uint8_t *p, size_t n, in
 static int ws__core_clear(ws__reader *reader, const ws_config *rules, const uint8_t *p,
                           size_t n, int end, size_t *good)
 {
-    uint32_t most = rules->max_message;
+    ws_limit most = rules->max_message;
     size_t fits = n;
     int fault;
 
@@ -5479,6 +5486,7 @@ enum {
 enum {
     WS__AS_IS,
     WS__AS_SIZE,                /* 0 is the preset */
+    WS__AS_LIMIT,               /* so too; a ws_limit */
     WS__AS_TIME,                /* so too; ms, of which there are never too many */
     WS__AS_TEXT,                /* a string, the value of a header */
     WS__AS_TOKEN,               /* a string */
@@ -5503,12 +5511,12 @@ typedef struct ws__field {
 /* All fields that are not for everybody: who may set each, how it is checked, and what it
    is when it is not set. */
 #define WS__FIELDS(X) \
-    X(max_message, ALL, SIZE, (uint32_t)1 << 20) \
+    X(max_message, ALL, LIMIT, (uint32_t)1 << 20) \
+    X(max_frame, ALL, LIMIT, WS_NO_LIMIT) \
     X(max_fragments, ALL, SIZE, 4096) \
     X(max_head, ALL, SIZE, 8192) \
     X(max_headers, ALL, SIZE, 64) \
     X(max_backlog, ALL, SIZE, (uint32_t)1 << 20) \
-    X(max_frame, ALL, SIZE, WS_NO_LIMIT) \
     X(max_body, SERVER, SIZE, 65536) \
     X(max_requests, SERVER, SIZE, 1) \
     X(max_connections, LISTENER, SIZE, WS_NO_LIMIT) \
@@ -5527,7 +5535,7 @@ typedef struct ws__field {
     X(trusted_proxies, SERVER, IS, 0) \
     X(keep_headers, SERVER, TEXT, 0) \
     X(reuse_port, LISTENER, IS, 0) \
-    X(parts_over, ALL, SIZE, WS_NO_LIMIT) \
+    X(parts_over, ALL, LIMIT, WS_NO_LIMIT) \
     X(fragment, ALL, SIZE, WS_NO_LIMIT) \
     X(method, CLIENT, TOKEN, 0) \
     X(body, CLIENT, IS, 0) \
@@ -5802,6 +5810,12 @@ static void ws__default(uint32_t *value, uint32_t preset)
         *value = preset;
 }
 
+static void ws__default_limit(ws_limit *value, uint32_t preset)
+{
+    if (!*value)
+        *value = preset;
+}
+
 #define WS__LONGEST ((uint32_t)1 << 29) /* ms that a time may be, but for WS_NEVER */
 
 static uint32_t ws__time_within(uint32_t ms)
@@ -5816,7 +5830,7 @@ static void ws__default_time(uint32_t *ms, uint32_t preset)
 }
 
 /* The limit of what is put together in memory. */
-static uint32_t *ws__whole(ws_config *set)
+static ws_limit *ws__whole(ws_config *set)
 {
     if (set->frames)
         return &set->max_frame;
@@ -5827,9 +5841,11 @@ static uint32_t *ws__whole(ws_config *set)
 static void ws__fit_sizes(ws_config *set)
 {
     const uint32_t any = (uint32_t)(size_t)-1;
-    uint32_t most = set->memory ? any : any / 4, *whole = ws__whole(set);
+    uint32_t most = set->memory ? any : any / 4;
+    ws_limit *whole = ws__whole(set);
 
-    *whole = ws__smaller(*whole, most);
+    if (*whole > most)
+        *whole = most;
     set->max_head = ws__smaller(set->max_head, most);
     set->max_backlog = ws__smaller(set->max_backlog, most);
     if (set->fragment != WS_NO_LIMIT)
@@ -5841,9 +5857,11 @@ static void ws__defaults(ws_config *set)
     const ws__field *field;
 
     if (set->parts_over && set->parts_over != WS_NO_LIMIT)
-        ws__default(&set->max_message, WS_NO_LIMIT);    /* no message is held whole */
+        ws__default_limit(&set->max_message, WS_NO_LIMIT);  /* no message is held whole */
     for (field = ws__fields; field < WS__FIELD_END; field++) {
         uint32_t *value = (uint32_t *)(void *)((char *)set + field->at);
+        if (field->as == WS__AS_LIMIT)
+            ws__default_limit((ws_limit *)(void *)value, field->preset);
         if (field->as == WS__AS_SIZE)
             ws__default(value, field->preset);
         if (field->as == WS__AS_TIME)
@@ -5886,13 +5904,17 @@ static const ws_route *ws__keep_routes(ws__text *text, const ws_route *from)
 
 static uint32_t ws__short_below(const ws_config *set)
 {
-    uint32_t least = ws__smaller(set->max_message, set->max_frame);
+    ws_limit least = WS_NO_LIMIT - 1;
 
     if (set->frames)
         return 0;
+    if (set->max_message < least)
+        least = set->max_message;
+    if (set->max_frame < least)
+        least = set->max_frame;
     if (set->parts_over < least)
         least = set->parts_over;
-    return least == WS_NO_LIMIT ? least : least + 1;
+    return (uint32_t)least + 1;
 }
 
 /* What a reader of an event stream says, unless the application's headers do. */
@@ -6057,11 +6079,11 @@ static int ws__divide(ws__division *is, const ws_config *set, const char *url,
 static void ws__fit(ws__cfg *cfg, const ws__division *is)
 {
     ws_config *set = &cfg->set;
-    uint32_t *whole = ws__whole(set);
+    ws_limit *whole = ws__whole(set);
     size_t queue = is->send - 2 * WS__TX_ROOM;
 
     if (*whole > is->message)
-        *whole = (uint32_t)is->message;
+        *whole = (ws_limit)is->message;
     if (set->max_backlog > queue)
         set->max_backlog = (uint32_t)queue;
     cfg->short_below = ws__short_below(set);
@@ -9232,7 +9254,7 @@ WS_API ws_conn *ws_server_new(const ws_config *cfg)
    message have. */
 static size_t ws__raw_most(const ws_conn *conn, size_t most)
 {
-    uint32_t whole = conn->cfg->set.max_message;
+    ws_limit whole = conn->cfg->set.max_message;
 
     if (conn->core.phase == WS__PHASE_HEAD)
         whole = conn->cfg->set.max_head;

@@ -69,6 +69,8 @@ static int usage(const char *program)
 /* Takes one option. Returns the arguments that it is made of, 0: it is wrong. */
 static int option(settings *set, const char *name, const char *value)
 {
+    uint32_t most;
+
     if (!strcmp(name, "--any-origin")) {
         set->cfg.origins = "*";
         return 1;
@@ -81,8 +83,12 @@ static int option(settings *set, const char *name, const char *value)
         return 0;
     if (!strcmp(name, "--port"))
         return number(value, 65535, &set->port) ? 2 : 0;
-    if (!strcmp(name, "--max-message"))
-        return number(value, 0x7FFFFFFF, &set->cfg.max_message) ? 2 : 0;
+    if (!strcmp(name, "--max-message")) {
+        if (!number(value, 0x7FFFFFFF, &most))
+            return 0;
+        set->cfg.max_message = most;
+        return 2;
+    }
     if (!strcmp(name, "--max-fragments"))
         return number(value, WS_NO_LIMIT, &set->cfg.max_fragments) ? 2 : 0;
     if (!strcmp(name, "--host"))

@@ -616,6 +616,77 @@ out:
 TEST(parts) { parts_everywhere(0); }
 TEST(single_frames) { parts_everywhere(1); }
 
+#define GIB ((uint64_t)1 << 30)
+
+/* Limits are said, and counted, in 64 bits where memory may have as much: a frame is
+   judged by its header. */
+TEST(limits_of_more_than_4_gib)
+{
+    static const struct {
+        uint64_t message, frame;
+        uint64_t size;          /* of the last frame; the one before it has ten bytes */
+        int error;
+    } rows[] = {
+        { 5 * GIB, 0, 5 * GIB - 10, 0 },
+        { 5 * GIB, 0, 5 * GIB - 9, WS_ERR_MESSAGE_SIZE },
+        { 5 * GIB, 0, GIB, 0 },
+        { 0, 5 * GIB, 5 * GIB, 0 },
+        { 0, 5 * GIB, 5 * GIB + 1, WS_ERR_FRAME_SIZE },
+        { 0, 0, 5 * GIB, 0 },
+        { 0xFFFFFFFE, 0, 0xFFFFFFFE - 10, 0 },
+        { 0xFFFFFFFE, 0, 0xFFFFFFFE - 9, WS_ERR_MESSAGE_SIZE },
+        { WS_NO_LIMIT, WS_NO_LIMIT, 5 * GIB, 0 },
+        { 4 * GIB, 0, 4 * GIB - 10, 0 },
+        { 4 * GIB, 0, 4 * GIB - 9, WS_ERR_MESSAGE_SIZE }
+    };
+    static const uint8_t key[4] = { 0 };
+    size_t i, count = sizeof(ws_limit) < 8 ? 0 : sizeof rows / sizeof *rows;
+    int client;
+
+    for (i = 0; i < count; i++) for (client = 0; client < 2; client++) {
+        world w;
+        side s;
+        buf head = { 0 };
+        ws_config cfg = world_fresh(&w);
+
+        cfg.parts_over = 5;
+        cfg.max_message = (ws_limit)rows[i].message;
+        cfg.max_frame = (ws_limit)rows[i].frame;
+        side_open(&s, &w, client, &cfg);
+        side_say(&s, "02#10");
+        put_head(&head, 0x80, client ? NULL : key, (size_t)rows[i].size, 8);
+        side_feed(&s, head.p, head.n);
+        side_feed(&s, "hello", 5);
+        CHECK(strstr(s.log.p, "PB'hello'") ? !rows[i].error : rows[i].error != 0);
+        CHECK_INT(ws_error(s.c), rows[i].error);
+        buf_free(&head);
+        side_over(&s);
+    }
+}
+
+/* What is handed over whole may be as large, too. */
+TEST(parts_over_more_than_4_gib)
+{
+    static const uint8_t key[4] = { 0 };
+    world w;
+    side s;
+    buf head = { 0 };
+    ws_config cfg = world_fresh(&w);
+
+    if (sizeof(ws_limit) < 8)
+        return;
+    cfg.parts_over = (ws_limit)(5 * GIB);
+    side_open(&s, &w, 0, &cfg);
+    put_head(&head, 0x82, key, (size_t)(5 * GIB), 8);
+    side_feed(&s, head.p, head.n);
+    side_feed(&s, "hello", 5);
+    CHECK_EVENTS(&s, "O ");
+    ws_drop(s.c);
+    side_pull(&s);
+    buf_free(&head);
+    side_over(&s);
+}
+
 /* around a limit of ordinary size, with every form of length */
 TEST(parts_border)
 {
@@ -2302,6 +2373,7 @@ TEST(loop_drop)
 TESTS(T(sendv) T(sendv_arguments) T(fragment) T(fragment_all_or_nothing)
       T(fragment_fixed) T(send_part_sequences) T(send_part_arguments)
       T(send_part_before_open) T(send_part_refused) T(parts) T(single_frames)
+      T(limits_of_more_than_4_gib) T(parts_over_more_than_4_gib)
       T(parts_border) T(parts_utf8) T(parts_utf8_whole) T(parts_limits) T(max_frame)
       T(parts_memory) T(single_frames_fixed) T(send_from) T(send_from_closed)
       T(send_from_endless) T(send_from_memory) T(parts_are_not_idle) T(completion)
