@@ -5485,9 +5485,8 @@ enum {
 /* How it is checked and copied. */
 enum {
     WS__AS_IS,
-    WS__AS_SIZE,                /* 0 is the preset */
-    WS__AS_LIMIT,               /* so too; a ws_limit */
-    WS__AS_TIME,                /* so too; ms, of which there are never too many */
+    WS__AS_LIMIT,               /* a ws_limit */
+    WS__AS_TIME,                /* ms, of which there are never too many */
     WS__AS_TEXT,                /* a string, the value of a header */
     WS__AS_TOKEN,               /* a string */
     WS__AS_ORIGINS,             /* a string */
@@ -5513,21 +5512,21 @@ typedef struct ws__field {
 #define WS__FIELDS(X) \
     X(max_message, ALL, LIMIT, (uint32_t)1 << 20) \
     X(max_frame, ALL, LIMIT, WS_NO_LIMIT) \
-    X(max_fragments, ALL, SIZE, 4096) \
-    X(max_head, ALL, SIZE, 8192) \
-    X(max_headers, ALL, SIZE, 64) \
-    X(max_backlog, ALL, SIZE, (uint32_t)1 << 20) \
-    X(max_body, SERVER, SIZE, 65536) \
-    X(max_requests, SERVER, SIZE, 1) \
-    X(max_connections, LISTENER, SIZE, WS_NO_LIMIT) \
-    X(max_per_address, LISTENER, SIZE, WS_NO_LIMIT) \
+    X(max_fragments, ALL, IS, 4096) \
+    X(max_head, ALL, IS, 8192) \
+    X(max_headers, ALL, IS, 64) \
+    X(max_backlog, ALL, IS, (uint32_t)1 << 20) \
+    X(max_body, SERVER, IS, 65536) \
+    X(max_requests, SERVER, IS, 1) \
+    X(max_connections, LISTENER, IS, WS_NO_LIMIT) \
+    X(max_per_address, LISTENER, IS, WS_NO_LIMIT) \
     X(handshake_timeout, ALL, TIME, 10000) \
     X(ping_interval, ALL, TIME, 20000) \
     X(ping_timeout, ALL, TIME, 20000) \
     X(close_timeout, ALL, TIME, 5000) \
     X(idle_timeout, ALL, TIME, WS_NEVER) \
     X(send_timeout, CLIENT, TIME, 30000) \
-    X(loop_buffer, LOOP, SIZE, (uint32_t)1 << 20) \
+    X(loop_buffer, LOOP, IS, (uint32_t)1 << 20) \
     X(ask, SERVER, IS, 0) \
     X(body_parts, SERVER, IS, 0) \
     X(for_stream, CLIENT, IS, 0) \
@@ -5536,7 +5535,7 @@ typedef struct ws__field {
     X(keep_headers, SERVER, TEXT, 0) \
     X(reuse_port, LISTENER, IS, 0) \
     X(parts_over, ALL, LIMIT, WS_NO_LIMIT) \
-    X(fragment, ALL, SIZE, WS_NO_LIMIT) \
+    X(fragment, ALL, IS, WS_NO_LIMIT) \
     X(method, CLIENT, TOKEN, 0) \
     X(body, CLIENT, IS, 0) \
     X(body_size, CLIENT, BODY, 0) \
@@ -5804,18 +5803,6 @@ static const char *ws__keep_list(ws__text *text, const char *list)
     return at;
 }
 
-static void ws__default(uint32_t *value, uint32_t preset)
-{
-    if (!*value)
-        *value = preset;
-}
-
-static void ws__default_limit(ws_limit *value, uint32_t preset)
-{
-    if (!*value)
-        *value = preset;
-}
-
 #define WS__LONGEST ((uint32_t)1 << 29) /* ms that a time may be, but for WS_NEVER */
 
 static uint32_t ws__time_within(uint32_t ms)
@@ -5823,10 +5810,24 @@ static uint32_t ws__time_within(uint32_t ms)
     return ms == WS_NEVER ? ms : ws__smaller(ms, WS__LONGEST);
 }
 
-static void ws__default_time(uint32_t *ms, uint32_t preset)
+/* A number that is not set, or a time that is too long. */
+static void ws__preset(ws_config *set, const ws__field *field)
 {
-    ws__default(ms, preset);
-    *ms = ws__time_within(*ms);
+    void *at = (char *)set + field->at;
+    uint32_t *number = (uint32_t *)at;
+    ws_limit *limit = (ws_limit *)at;
+
+    if (field->as == WS__AS_LIMIT)
+        *limit = *limit ? *limit : field->preset;
+    else if (!*number)
+        *number = field->preset;
+    if (field->as == WS__AS_TIME)
+        *number = ws__time_within(*number);
+}
+
+static ws_limit ws__lesser(ws_limit a, ws_limit b)
+{
+    return a < b ? a : b;
 }
 
 /* The limit of what is put together in memory. */
@@ -5844,8 +5845,7 @@ static void ws__fit_sizes(ws_config *set)
     uint32_t most = set->memory ? any : any / 4;
     ws_limit *whole = ws__whole(set);
 
-    if (*whole > most)
-        *whole = most;
+    *whole = ws__lesser(*whole, most);
     set->max_head = ws__smaller(set->max_head, most);
     set->max_backlog = ws__smaller(set->max_backlog, most);
     if (set->fragment != WS_NO_LIMIT)
@@ -5856,16 +5856,11 @@ static void ws__defaults(ws_config *set)
 {
     const ws__field *field;
 
-    if (set->parts_over && set->parts_over != WS_NO_LIMIT)
-        ws__default_limit(&set->max_message, WS_NO_LIMIT);  /* no message is held whole */
+    if (!set->max_message && set->parts_over && set->parts_over != WS_NO_LIMIT)
+        set->max_message = WS_NO_LIMIT;         /* no message is held whole */
     for (field = ws__fields; field < WS__FIELD_END; field++) {
-        uint32_t *value = (uint32_t *)(void *)((char *)set + field->at);
-        if (field->as == WS__AS_LIMIT)
-            ws__default_limit((ws_limit *)(void *)value, field->preset);
-        if (field->as == WS__AS_SIZE)
-            ws__default(value, field->preset);
-        if (field->as == WS__AS_TIME)
-            ws__default_time(value, field->preset);
+        if (field->preset)
+            ws__preset(set, field);
     }
     if ((size_t)-1 / 2 < 0xFFFFFF)
         ws__fit_sizes(set);
@@ -5904,17 +5899,12 @@ static const ws_route *ws__keep_routes(ws__text *text, const ws_route *from)
 
 static uint32_t ws__short_below(const ws_config *set)
 {
-    ws_limit least = WS_NO_LIMIT - 1;
+    ws_limit least = ws__lesser(set->max_message, set->max_frame);
 
     if (set->frames)
         return 0;
-    if (set->max_message < least)
-        least = set->max_message;
-    if (set->max_frame < least)
-        least = set->max_frame;
-    if (set->parts_over < least)
-        least = set->parts_over;
-    return (uint32_t)least + 1;
+    least = ws__lesser(least, set->parts_over);
+    return (uint32_t)ws__lesser(least, WS_NO_LIMIT - 1) + 1;
 }
 
 /* What a reader of an event stream says, unless the application's headers do. */
@@ -6082,8 +6072,7 @@ static void ws__fit(ws__cfg *cfg, const ws__division *is)
     ws_limit *whole = ws__whole(set);
     size_t queue = is->send - 2 * WS__TX_ROOM;
 
-    if (*whole > is->message)
-        *whole = (ws_limit)is->message;
+    *whole = ws__lesser(*whole, (ws_limit)is->message);
     if (set->max_backlog > queue)
         set->max_backlog = (uint32_t)queue;
     cfg->short_below = ws__short_below(set);

@@ -49,7 +49,7 @@ int main(void)
     sleeping = listen_with(&sleepy);
     cut = dial(watching, "/", &sleepy);     /* a client will go silent on its server */
     dial(sleeping, "/cut", &watch);         /* a server will go silent on its client */
-    alive = dial(watching, "/", &watch);
+    alive = dial(sleeping, "/", &watch);    /* asks, and is answered */
 
     while (lost < 2 && ws_poll(loop, &ev, 5000) > 0) {
         if (ev.type == WS_EV_OPEN && is_cut(ev.conn, cut))

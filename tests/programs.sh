@@ -63,6 +63,16 @@ holds "hello_client: bad URL" sh -c 'build/hello_client nonsense 2>&1 | grep -q 
 holds "echo_server: port taken" sh -c "! build/echo_server --port $port"
 holds "echo_server: still there" kill -0 $server
 
+{ sleep 0.3; printf 'one\n'; sleep 0.3; printf 'two'; sleep 0.3; } |
+    limit build/console_chat "$url" >$out/console.txt 2>$out/console.end
+holds "console_chat: ends in good manners" [ $? = 0 ]
+says "console_chat: what was typed comes back" $out/console.txt "one
+two"
+says "console_chat: how it ended" $out/console.end "1000 bye"
+printf 'typed before\n\nnever sent' | limit build/console_chat "$url" >$out/console.txt 2>&1
+holds "console_chat: typed before there is a connection" grep -q '^typed before$' $out/console.txt
+holds "console_chat: nobody listens" sh -c '! build/console_chat ws://127.0.0.1:1/ </dev/null 2>/dev/null'
+
 limit build/heartbeat | sort >$out/heartbeat.txt
 holds "heartbeat: a client lost its server" \
     grep -q 'a client lost its server: peer did not answer pings' $out/heartbeat.txt
@@ -190,6 +200,28 @@ if command -v bash >/dev/null 2>&1; then
     ask "$port" "GET /chat HTTP/1.1|$upgrade|Sec-WebSocket-Protocol: x, chat.v1|Cookie: session=an%20n" \
         >$out/chat.txt
     holds "router: accepted with it" grep -q '^Sec-WebSocket-Protocol: chat.v1$' $out/chat.txt
+fi
+
+serve login build/login_form 0
+limit build/hello_client "ws://127.0.0.1:$port/" >$out/said.txt 2>&1
+says "login_form: a stranger" $out/said.txt "somebody says hello"
+if command -v bash >/dev/null 2>&1; then
+    posted="Host: x|Content-Type: application/x-www-form-urlencoded|Content-Length"
+    ask "$port" "GET / HTTP/1.1|Host: x" >$out/form.txt
+    holds "login_form: the form" grep -q '<form method=post>' $out/form.txt
+    ask "$port" "POST / HTTP/1.1|$posted: 15||name=Ann+%C3%84&x" >$out/form.txt
+    holds "login_form: goes back" grep -qx 'HTTP/1.1 303 See Other' $out/form.txt
+    holds "login_form: the cookie" \
+        grep -qx 'Set-Cookie: who=Ann%20%C3%84; SameSite=Strict; HttpOnly' $out/form.txt
+    ask "$port" "GET / HTTP/1.1|Host: x|Cookie: who=Ann" >$out/form.txt
+    holds "login_form: the page behind it" grep -q 'new WebSocket' $out/form.txt
+    ask "$port" "POST / HTTP/1.1|$posted: 1025||x" >$out/form.txt
+    holds "login_form: too large" grep -qx 'HTTP/1.1 413 Content Too Large' $out/form.txt
+    bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"
+             { printf "GET / HTTP/1.1|$2|Cookie: who=Ann||" | sed "s/|/\r\n/g"; sleep 0.3
+               printf "\201\202\0\0\0\0hi"; } >&3
+             timeout 1 cat <&3; exit 0' say "$port" "$upgrade" >$out/said.txt 2>&1
+    holds "login_form: who speaks" grep -qa 'Ann says hi' $out/said.txt
 fi
 
 # the reader of event streams: escapes, joined parts, faults, the same for every chunk
