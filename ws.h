@@ -54,8 +54,8 @@ CONTENTS
                     >>seams     what may be called of each annex
       connection    >>conn      its parts, its memory
                     >>settings  the configuration: checked, copied
-                    >>make      made and freed
                     >>queue     output that waits
+                    >>make      made and freed
                     >>send      frames out, failing, messages in parts
                     >>shake     opening handshake, both roles
                     >>recv      frames in, events out
@@ -83,6 +83,7 @@ CONTENTS
                     >>file      answers that a function of yours gives, ranges
                     >>fetch     a client's ordinary HTTP
                     >>mbedtls   TLS by mbedTLS
+                    >>words     what errors are called
                     >>tiny      WS_TINY: a small connection on the core, alone
     The end         >>history  >>license
 
@@ -2296,30 +2297,6 @@ WS__PRIVATE void ws__put_hex(ws__text *text, uint64_t value)
 }
 
 /* ---- what errors say ---- */
-
-WS__PRIVATE const char *ws__error_text(int number)
-{
-#ifdef WS_NO_TEXT
-    (void)number;
-    return "";
-#else
-#define WS__ERROR_TEXT(name, tell, text) text "\0"
-    static const char texts[] = "\0" WS_ERRORS(WS__ERROR_TEXT) "unknown error";
-    const char *text = texts;
-    int i, last = number < 0 || number > WS__NUMBER_END ? WS__NUMBER_END : number;
-
-    for (i = 0; i < last; i++)
-        text += strlen(text) + 1;
-    return text;
-#endif
-}
-
-WS_API const char *ws_error_string(int error)
-{
-    if (error > 0 || error < -WS__NUMBER_END)
-        return ws__error_text(-1);
-    return ws__error_text(-error);
-}
 
 /* What the peer is told of an error; as a byte: an HTTP status, less 300, a close code,
    less 1000. */
@@ -4684,6 +4661,31 @@ WS__INNER int ws__answer_judge(const ws__answer *answer, int needs, int *hint)
 
 /* ==== >>seams (private) ============================================================= */
 
+/* >>words: what errors are called; with WS_NO_TEXT they are numbers. */
+#ifdef WS_NO_TEXT
+#define ws__error_text(number) ((void)(number), "")
+#define ws__hint_text(hint) ((void)(hint), (const char *)NULL)
+#define ws__fault_words(fault, cfg, role, room) \
+    ((void)(role), (void)(room), (const char *)NULL)
+#define ws__request_fault(request, head) 0
+#define ws__fail_url(conn, url, why) ws__fail_with(conn, WS_ERR_URL, NULL)
+#define ws__note_error(conn, number, more) ((void)(more))
+#else
+static const char *ws__error_text(int number);
+#ifndef WS_TINY
+static const char *ws__hint_text(int hint);
+static const char *ws__fault_words(int fault, const ws_config *cfg, int role,
+                                   char room[96]);
+static void ws__note_error(ws_conn *conn, int number, const char *more);
+#ifndef WS_NO_SERVER
+static size_t ws__request_fault(const struct ws__request *request, ws_str head);
+#endif
+#ifndef WS_NO_CLIENT
+WS__APART void ws__fail_url(ws_conn *conn, const char *url, const ws__url_why *why);
+#endif
+#endif
+#endif
+
 #ifndef WS_TINY
 
 /* What the floors below may call of each annex; no other name of an annex occurs before
@@ -5239,18 +5241,6 @@ static inline int ws__is_extended(const ws_conn *conn)
     return WS__EXTENDS && ws__more_of(conn) && ws__more_of(conn)->ext;
 }
 
-/* The i-th mark of a queue, NULL behind the last. A caller's block has none. */
-static inline ws__mark *ws__mark_at(const ws__tx *tx, uint32_t i)
-{
-#ifdef WS_NO_MALLOC
-    (void)tx;
-    (void)i;
-    return NULL;
-#else
-    return i < tx->mark_end ? &tx->marks[i] : NULL;
-#endif
-}
-
 #define WS__DATA(block) ((uint8_t *)(uintptr_t)((block) + 1))
 
 /* ---- memory ---- */
@@ -5683,60 +5673,6 @@ static int ws__config_fault(const ws_config *cfg, int role)
            ? ws__deflate_fault(cfg->deflate, role & WS__OF_CLIENT) : 0;
 }
 
-#ifdef WS_NO_TEXT
-static const char *ws__fault_words(int fault, const ws_config *cfg, int role,
-                                   char room[96])
-{
-    (void)fault;
-    (void)cfg;
-    (void)role;
-    (void)room;
-    return NULL;
-}
-#else
-
-static const char *ws__field_name(const ws__field *field)
-{
-#define WS__FIELD_NAME(name, of, as, preset) #name "\0"
-    static const char names[] = WS__FIELDS(WS__FIELD_NAME);
-    const char *name = names;
-
-    while (field-- > ws__fields)
-        name += strlen(name) + 1;
-    return name;
-}
-
-static const char *ws__field_whose(int of)
-{
-    return of == WS__OF_SERVER ? "servers" : of == WS__OF_LISTENER ? "listeners"
-         : of == WS__OF_LOOP ? "loops" : of == WS__OF_CLIENT ? "clients"
-         : "clients that connect by themselves";
-}
-
-/* The words for such a fault, in room; NULL if the error says it all. */
-static const char *ws__fault_words(int fault, const ws_config *cfg, int role,
-                                   char room[96])
-{
-    const ws__field *field = fault == WS_ERR_ARGUMENT ? ws__field_fault(cfg, role) : NULL;
-    ws__text text = ws__text_in(room, 96);
-
-    if (fault != WS_ERR_ARGUMENT)
-        return NULL;
-    ws__puts(&text, field ? ws__field_name(field) : "deflate");
-    if (field && !(field->of & role)) {
-        ws__puts(&text, ": only for ");
-        ws__puts(&text, ws__field_whose(field->of));
-#ifndef WS_NO_SERVER
-    } else if (field && field->as == WS__AS_ORIGINS) {
-        ws_str item = ws__origins_fault(cfg->origins);
-        ws__puts(&text, ": ");
-        ws__put(&text, item.data, item.size);
-#endif
-    }
-    return room;
-}
-#endif
-
 static size_t ws__lines_size(const ws_header *header)
 {
     size_t n = 1;
@@ -5991,6 +5927,632 @@ static void ws__cfg_release(ws__cfg *cfg)
     ws__free(cfg, cfg, cfg->size);
 }
 
+/* ==== >>queue (private) ============================================================= */
+
+/* Output that waits. Bytes are put behind it, or a frame is shared with others; front
+   shows what goes next, advance takes away what went, forget the oldest message that
+   nothing of was written. Nobody else looks into a ws__tx. */
+
+/* The i-th mark of a queue, NULL behind the last. A caller's block has none. */
+static inline ws__mark *ws__mark_at(const ws__tx *tx, uint32_t i)
+{
+#ifdef WS_NO_MALLOC
+    (void)tx;
+    (void)i;
+    return NULL;
+#else
+    return i < tx->mark_end ? &tx->marks[i] : NULL;
+#endif
+}
+
+/* Bytes of the queue but for a pong that waits. */
+static size_t ws__queued(const ws__tx *tx)
+{
+    return tx->len - tx->pos - tx->holes + tx->shared;
+}
+
+static size_t ws__pending(const ws_conn *conn)
+{
+    if (!conn->tx)
+        return 0;
+    return ws__queued(conn->tx) + (conn->tx->has_pong ? 2u + conn->tx->pong_size : 0u);
+}
+
+/* Bytes in front that go before anything else: the request, a frame that is begun. */
+static size_t ws__tx_begun(const ws_conn *conn)
+{
+    return conn->tx ? conn->tx->border - conn->tx->pos : 0;
+}
+
+/* Bytes for which there is room behind what waits, and in a block at most. */
+static size_t ws__tx_spare(const ws_conn *conn) { return conn->tx->cap - conn->tx->len; }
+static size_t ws__tx_most(const ws_conn *conn) { return conn->tx->cap - 2 * WS__TX_ROOM; }
+
+/* From now on ws__tx_drains, until all that waits was written. */
+static void ws__tx_drain(ws_conn *conn)
+{
+    if (conn->tx)
+        conn->tx->drain = ws__queued(conn->tx);
+}
+
+static int ws__tx_drains(const ws_conn *conn) { return conn->tx && conn->tx->drain; }
+
+static void ws__shared_release(ws__shared *shared)
+{
+    if (--shared->refs == 0)
+        ws__block_free(shared->cfg, shared, shared->block);
+}
+
+/* Forgets all. */
+static void ws__tx_clear(ws_conn *conn)
+{
+    ws__tx *tx = conn->tx;
+    ws__mark *mark;
+
+    if (ws__is_fixed(conn)) {
+        tx->pos = tx->len = tx->border = WS__TX_ROOM;
+        tx->drain = 0;
+        tx->has_pong = 0;
+    } else if (tx) {
+        for (; (mark = ws__mark_at(tx, tx->mark_at)) != NULL; tx->mark_at++)
+            if (mark->frame)
+                ws__shared_release(mark->frame);
+        ws__free(conn->cfg, tx->marks, (size_t)tx->mark_cap * sizeof *tx->marks);
+        ws__block_free(conn->cfg, tx, sizeof *tx + tx->cap);
+        conn->tx = NULL;
+    }
+}
+
+/* ---- put ---- */
+
+/* Moves the bytes of a queue to another block, or to the front of their own, leaving out
+   those that were dropped. */
+static void ws__tx_move(ws__tx *tx, uint8_t *to)
+{
+    size_t from = tx->pos, at = WS__TX_ROOM;
+    uint32_t i, kept = 0;
+
+    for (i = tx->mark_at; i <= tx->mark_end; i++) {
+        ws__mark *mark = ws__mark_at(tx, i);
+        size_t n = (mark ? mark->at : tx->len) - from;
+        memmove(to + at, WS__DATA(tx) + from, n);
+        at += n;
+        from += n;
+        if (mark && mark->frame)
+            tx->marks[kept] = *mark, tx->marks[kept++].at = at;
+        else if (mark)
+            from += mark->extra;
+    }
+    tx->border = tx->border - tx->pos + WS__TX_ROOM;
+    tx->pos = WS__TX_ROOM;
+    tx->len = at;
+    tx->holes = 0;
+    tx->mark_at = 0;
+    tx->mark_end = kept;
+}
+
+/* Room for n more bytes behind the queue; NULL when memory is out. */
+static uint8_t *ws__tx_room(ws_conn *conn, size_t n)
+{
+    ws__tx *tx = conn->tx, *bigger;
+    size_t used = tx ? tx->len - tx->pos - tx->holes : 0, size;
+
+    /* what is moved is at most four times what was written since, so the cost stays
+       linear */
+    if (tx && tx->cap - tx->len < n && tx->pos >= WS__TX_ROOM &&
+        (tx->pos - WS__TX_ROOM + tx->holes >= used / 4 || ws__is_fixed(conn)))
+        ws__tx_move(tx, WS__DATA(tx));
+    if (tx && tx->cap - tx->len >= n)
+        return WS__DATA(tx) + tx->len;
+    if (ws__is_fixed(conn) || n > ((size_t)-1) / 2 - used - 4096)
+        return NULL;
+    size = sizeof *tx + WS__TX_ROOM + used + n;
+    size = size < 512 ? 512 : size + (used ? size / 4 : 0);
+    bigger = (ws__tx *)ws__block_new(conn->cfg, &size);
+    if (!bigger)
+        return NULL;
+    if (tx) {
+        size_t old = sizeof *tx + tx->cap;
+        ws__tx_move(tx, WS__DATA(bigger));
+        *bigger = *tx;
+        ws__free(conn->cfg, tx, old);
+    } else {
+        memset(bigger, 0, sizeof *bigger);
+        bigger->pos = bigger->len = bigger->border = WS__TX_ROOM;
+    }
+    bigger->cap = size - sizeof *bigger;
+    conn->tx = bigger;
+    return WS__DATA(bigger) + bigger->len;
+}
+
+/* ws__tx_room behind used bytes that are not queued yet. */
+static uint8_t *ws__tx_room_behind(ws_conn *conn, size_t used, size_t n)
+{
+    uint8_t *at;
+
+    if (conn->tx)
+        conn->tx->len += used;
+    at = ws__tx_room(conn, n);
+    if (conn->tx)
+        conn->tx->len -= used;
+    return at;
+}
+
+/* What was laid down behind the queue, up to end, now waits. raw: it is no frame, and
+   nothing overtakes it. */
+static void ws__tx_laid(ws_conn *conn, const void *end, int raw)
+{
+    conn->tx->len = (size_t)((const uint8_t *)end - WS__DATA(conn->tx));
+    if (raw)
+        conn->tx->border = conn->tx->len;
+}
+
+/* Puts n bytes behind what waits. */
+WS__PRIVATE int ws__tx_put(ws_conn *conn, const void *data, size_t n, int raw)
+{
+    uint8_t *at = ws__tx_room(conn, n);
+
+    if (!at)
+        return WS_ERR_MEMORY;
+    memcpy(at, data, n);
+    ws__tx_laid(conn, at + n, raw);
+    return 0;
+}
+
+/* The first n bytes are the rest of a frame that was begun elsewhere. */
+WS__PRIVATE void ws__tx_goes_on(ws_conn *conn, size_t n)
+{
+    conn->tx->border += n;
+}
+
+/* Puts what waits in old behind its first frame, a request, behind the new one. */
+WS__PRIVATE int ws__tx_join(ws_conn *conn, ws__tx *old)
+{
+    size_t n = old->len - old->border, shift;
+    uint8_t *at = ws__tx_room(conn, n);
+    uint32_t i;
+
+    if (!at)
+        return WS_ERR_MEMORY;
+    memcpy(at, WS__DATA(old) + old->border, n);
+    shift = conn->tx->len - old->border;
+    for (i = old->mark_at; i < old->mark_end; i++)
+        old->marks[i].at += shift;
+    conn->tx->marks = old->marks;
+    conn->tx->mark_at = old->mark_at;
+    conn->tx->mark_end = old->mark_end;
+    conn->tx->mark_cap = old->mark_cap;
+    conn->tx->holes = old->holes;
+    conn->tx->shared = old->shared;
+    conn->tx->len += n;
+    if (old->drain)
+        ws__tx_drain(conn);
+    old->marks = NULL;
+    old->mark_at = old->mark_end = old->mark_cap = 0;
+    return 0;
+}
+
+/* ---- advance ---- */
+
+/* Bytes of the frame that begins at p, one of ours and all there. */
+static size_t ws__frame_size(const uint8_t *p)
+{
+    ws_frame frame = { 0, 0, 0, 0, 0, { 0, 0, 0, 0 } };
+    size_t head = (size_t)ws_frame_decode(p, WS_FRAME_HEADER_MAX, &frame);
+
+    return head + (size_t)frame.size;
+}
+
+/* Steps over what was dropped in front; lets go of a queue that holds nothing. */
+static void ws__tx_settle(ws_conn *conn)
+{
+    ws__tx *tx = conn->tx;
+
+    if (tx->drain > ws__queued(tx))
+        tx->drain = ws__queued(tx);
+    for (;;) {
+        const ws__mark *mark = ws__mark_at(tx, tx->mark_at);
+        if (!mark || mark->frame || mark->at != tx->pos)
+            break;
+        tx->holes -= mark->extra;
+        tx->border = tx->pos += mark->extra;
+        tx->mark_at++;
+    }
+    if (!ws__pending(conn))
+        ws__tx_clear(conn);
+}
+
+/* n bytes in front were written. 0 if not so many wait. */
+static int ws__tx_advance(ws_conn *conn, size_t n)
+{
+    ws__tx *tx = conn->tx;
+
+    if (!tx || n > ws__queued(tx))
+        return 0;
+    tx->drain = n < tx->drain ? tx->drain - n : 0;
+    while (n && conn->tx) {
+        ws__mark *mark = ws__mark_at(tx, tx->mark_at);
+        size_t part = (mark ? mark->at : tx->len) - tx->pos;
+        if (part) {
+            if (part > n)
+                part = n;
+            tx->pos += part;
+        } else {
+            part = mark->frame->size - tx->sent;
+            if (part > n)
+                part = n;
+            tx->sent += part;
+            tx->shared -= part;
+            if (tx->sent == mark->frame->size) {
+                ws__shared_release(mark->frame);
+                tx->sent = 0;
+                tx->tried = 0;
+                tx->mark_at++;
+            }
+        }
+        n -= part;
+        while (tx->border < tx->pos)
+            tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
+        ws__tx_settle(conn);
+    }
+    return 1;
+}
+
+/* ---- front ---- */
+
+/* 1 if the shared frame in front must be the next to go. */
+static int ws__front_begun(const ws__tx *tx) { return tx->sent || tx->tried; }
+
+#define WS__IO_MAX 16384        /* bytes offered to a ws_io at once: what TLS takes in one
+                                   record */
+
+/* A ws_io was offered what comes next, and wants to see it again: nothing may go before
+   it. */
+WS__PRIVATE void ws__tx_tried(ws_conn *conn)
+{
+    ws__tx *tx = conn->tx;
+    const ws__mark *mark;
+    size_t stop;
+
+    if (!tx || tx->has_pong)
+        return;                         /* only what is begun */
+    mark = ws__mark_at(tx, tx->mark_at);
+    stop = mark ? mark->at : tx->len;
+    if (stop - tx->pos > WS__IO_MAX)
+        stop = tx->pos + WS__IO_MAX;
+    while (tx->border < stop)
+        tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
+    if (stop == tx->pos && mark)
+        tx->tried = 1;
+}
+
+/* The next pieces to write, in order: fills up to most of v, returns how many. */
+static int ws__tx_front(const ws_conn *conn, ws__piece *pieces, int most)
+{
+    const ws__tx *tx = conn->tx;
+    /* before OPEN only the request may go; before a waiting pong only the frame begun */
+    int opens = WS__IS_CLIENT(&conn->core) && conn->core.phase == WS__PHASE_HEAD;
+    int begun = tx->has_pong || opens, n = 0;
+    size_t at = tx->pos, end = begun ? tx->border : tx->len;
+    uint32_t i = tx->mark_at;
+
+    while (n < most) {
+        const ws__mark *mark = ws__mark_at(tx, i);
+        size_t stop = mark && mark->at < end ? mark->at : end,
+            sent = i == tx->mark_at ? tx->sent : 0;
+        if (at < stop) {
+            pieces[n].iov_base = (void *)(uintptr_t)(WS__DATA(tx) + at);
+            pieces[n++].iov_len = stop - at;
+            at = stop;
+            continue;
+        }
+        if (!mark || mark->at > at ||
+            (begun && (i > tx->mark_at || !ws__front_begun(tx))))
+            break;
+        if (mark->frame) {
+            pieces[n].iov_base = WS__DATA(mark->frame) + sent;
+            pieces[n++].iov_len = mark->frame->size - sent;
+        } else {
+            at += mark->extra;
+        }
+        i++;
+    }
+    return n;
+}
+
+/* Bytes alone are front's first piece. */
+WS__PRIVATE int ws__tx_is_plain(const ws_conn *conn) { return !conn->tx->mark_end; }
+
+/* Bytes of waiting output up to which each ping gets a pong of its own. */
+static size_t ws__tx_pong_limit(const ws_conn *conn)
+{
+    return ws__is_fixed(conn) ? conn->tx->cap / 4 : WS__PONG_QUEUE;
+}
+
+/* The latest pong, which goes at the next frame border. */
+static void ws__tx_pong(ws_conn *conn, const void *data, size_t n)
+{
+    conn->tx->has_pong = 1;
+    conn->tx->pong_size = (uint8_t)n;
+    if (n)
+        memcpy(conn->tx->pong, data, n);
+}
+
+static int ws__tx_pong_is_due(const ws_conn *conn)
+{
+    const ws__tx *tx = conn->tx;
+
+    return tx->has_pong && tx->pos == tx->border && !ws__front_begun(tx);
+}
+
+/* Takes the pong that is due: n bytes. */
+static const uint8_t *ws__tx_pong_take(ws_conn *conn, size_t *n)
+{
+    conn->tx->has_pong = 0;
+    *n = conn->tx->pong_size;
+    return conn->tx->pong;
+}
+
+/* Room for a pong in front of all. */
+static uint8_t *ws__tx_overtake(ws_conn *conn, size_t n)
+{
+    ws__tx *tx = conn->tx;
+
+    tx->pos -= n;
+    if (tx->drain)
+        tx->drain += n;
+    return WS__DATA(tx) + tx->pos;
+}
+
+/* ---- share ---- */
+
+/* A new mark before the i-th; NULL when memory is out. */
+static ws__mark *ws__mark_new(ws_conn *conn, uint32_t i)
+{
+    ws__tx *tx = conn->tx;
+    uint32_t used = tx->mark_end - tx->mark_at;
+
+    if (ws__is_fixed(conn))
+        return NULL;
+    if (tx->mark_end == tx->mark_cap) { /* to the front, or as in ws__tx_room elsewhere */
+        ws__mark *to = tx->marks;
+        uint32_t cap = tx->mark_cap;
+        if (tx->mark_at <= used / 4) {
+            cap = used + used / 2 + 8;
+            to = (ws__mark *)ws__alloc(conn->cfg, (size_t)cap * sizeof *to);
+            if (!to)
+                return NULL;
+        }
+        if (used)
+            memmove(to, tx->marks + tx->mark_at, (size_t)used * sizeof *to);
+        if (to != tx->marks)
+            ws__free(conn->cfg, tx->marks, (size_t)tx->mark_cap * sizeof *to);
+        tx->marks = to;
+        tx->mark_cap = cap;
+        i -= tx->mark_at;
+        tx->mark_at = 0;
+        tx->mark_end = used;
+    }
+    memmove(tx->marks + i + 1, tx->marks + i,
+            (size_t)(tx->mark_end - i) * sizeof *tx->marks);
+    tx->mark_end++;
+    return &tx->marks[i];
+}
+
+/* Room for n bytes to share, with one reference: the caller's. */
+static ws__shared *ws__shared_raw(ws__cfg *cfg, size_t n)
+{
+    size_t size = sizeof(ws__shared) + n;
+    ws__shared *shared = (ws__shared *)ws__block_new(cfg, &size);
+
+    if (!shared)
+        return NULL;
+    shared->cfg = cfg;
+    shared->size = n;
+    shared->block = size;
+    shared->refs = 1;
+    return shared;
+}
+
+/* Puts a shared frame behind what waits. slot: its number + 1, 0: none. */
+static int ws__tx_share(ws_conn *conn, ws__shared *shared, size_t slot)
+{
+    ws__mark *mark;
+
+    if (!ws__tx_room(conn, 0))
+        return WS_ERR_MEMORY;
+    mark = ws__mark_new(conn, conn->tx->mark_end);
+    if (!mark) {
+        ws__tx_settle(conn);
+        return WS_ERR_MEMORY;
+    }
+    mark->at = conn->tx->len;
+    mark->frame = shared;
+    mark->extra = slot;
+    conn->tx->shared += shared->size;
+    shared->refs++;
+    return 0;
+}
+
+/* The unsent frame of a slot, NULL if there is none. */
+static ws__mark *ws__slot_find(const ws_conn *conn, int slot)
+{
+    const ws__tx *tx = conn->tx;
+    uint32_t i = tx ? tx->mark_at + (ws__front_begun(tx) ? 1 : 0) : 0;
+
+    for (; tx && i < tx->mark_end; i++)
+        if (tx->marks[i].frame && tx->marks[i].extra == (size_t)slot + 1)
+            return &tx->marks[i];
+    return NULL;
+}
+
+/* Bytes of the queue in front of a mark. */
+static size_t ws__waits_before(const ws__tx *tx, const ws__mark *mark)
+{
+    size_t n = mark->at - tx->pos - tx->sent;
+    const ws__mark *i;
+
+    for (i = tx->marks + tx->mark_at; i < mark; i++) {
+        if (i->frame)
+            n += i->frame->size;
+        else
+            n -= i->extra;
+    }
+    return n;
+}
+
+/* Puts frame in the place of the slot's unsent one. */
+static void ws__slot_replace(ws_conn *conn, ws__mark *mark, ws__shared *frame)
+{
+    if (ws__waits_before(conn->tx, mark) < conn->tx->drain) {
+        conn->tx->drain += frame->size;
+        conn->tx->drain -= mark->frame->size;
+    }
+    conn->tx->shared += frame->size;
+    conn->tx->shared -= mark->frame->size;
+    ws__shared_release(mark->frame);
+    mark->frame = frame;
+    frame->refs++;
+}
+
+/* ---- forget ---- */
+
+/* A place in a queue: before the byte at `at` and the mark-th mark. */
+typedef struct ws__place { size_t at; uint32_t mark; } ws__place;
+
+/* The frame at a place, of size bytes; NULL at the end. Steps over dropped bytes. */
+static const uint8_t *ws__place_frame(const ws__tx *tx, ws__place *place, size_t *size)
+{
+    for (;;) {
+        const ws__mark *mark = ws__mark_at(tx, place->mark);
+        if (!mark || mark->at != place->at)
+            break;
+        if (mark->frame) {
+            *size = mark->frame->size;
+            return WS__DATA(mark->frame);
+        }
+        place->at += mark->extra;
+        place->mark++;
+    }
+    if (place->at == tx->len)
+        return NULL;
+    *size = ws__frame_size(WS__DATA(tx) + place->at);
+    return WS__DATA(tx) + place->at;
+}
+
+static void ws__place_next(const ws__tx *tx, ws__place *place, size_t size)
+{
+    const ws__mark *mark = ws__mark_at(tx, place->mark);
+
+    if (mark && mark->at == place->at)
+        place->mark++;
+    else
+        place->at += size;
+}
+
+/* Takes the bytes at a place out of the queue: the front moves, or a mark skips them. */
+static void ws__place_skip(ws_conn *conn, ws__place *place, size_t size)
+{
+    ws__tx *tx = conn->tx;
+    ws__mark *mark = NULL;
+    uint32_t i;
+
+    if (place->mark > tx->mark_at)
+        mark = ws__mark_at(tx, place->mark - 1);
+
+    if (!mark && place->at == tx->pos) {
+        tx->border = tx->pos += size;
+        place->at = tx->pos;
+        return;
+    }
+    if (mark && !mark->frame && mark->at + mark->extra == place->at) {
+        mark->extra += size;
+        tx->holes += size;
+        place->at += size;
+        return;
+    }
+    i = place->mark - tx->mark_at;
+    mark = ws__mark_new(conn, place->mark);
+    i = place->mark = tx->mark_at + i;      /* the marks may have moved */
+    if (mark) {
+        mark->at = place->at;
+        mark->frame = NULL;
+        mark->extra = size;
+        tx->holes += size;
+        return;
+    }
+    tx->len -= size;                    /* no room for a mark: the bytes behind move up */
+    memmove(WS__DATA(tx) + place->at, WS__DATA(tx) + place->at + size,
+            tx->len - place->at);
+    for (; (mark = ws__mark_at(tx, i)) != NULL; i++)
+        mark->at -= size;
+}
+
+/* Takes the frame at a place out of the queue. After a shared one, a message in itself,
+   the place means nothing. */
+static void ws__place_cut(ws_conn *conn, ws__place *place, size_t size)
+{
+    ws__tx *tx = conn->tx;
+    ws__mark *mark = ws__mark_at(tx, place->mark), *first;
+
+    tx->drain = tx->drain > size ? tx->drain - size : 0;    /* it waits no more */
+    if (!mark || mark->at != place->at) {
+        ws__place_skip(conn, place, size);
+        return;
+    }
+    first = tx->marks + tx->mark_at;
+    ws__shared_release(mark->frame);
+    tx->shared -= size;
+    memmove(first + 1, first, (size_t)(mark - first) * sizeof *mark);
+    tx->mark_at++;
+}
+
+/* Forgets the oldest whole message of which nothing was written; control frames stay.
+   Returns 0 when there is none. */
+static int ws__tx_forget(ws_conn *conn)
+{
+    ws__tx *tx = conn->tx;
+    ws__place at, look;
+    const uint8_t *p;
+    size_t size = 0;
+    int last = 0;
+
+    if (!tx)
+        return 0;
+    at.at = tx->border;
+    at.mark = tx->mark_at + (ws__front_begun(tx) ? 1 : 0);
+    if (conn->core.phase == WS__PHASE_BODY) {       /* each mark is one write */
+        const ws__mark *mark;
+        while ((mark = ws__mark_at(tx, at.mark)) != NULL && !mark->frame)
+            at.mark++;
+        if (!mark)
+            return 0;
+        at.at = mark->at;
+        ws__place_cut(conn, &at, mark->frame->size);
+        ws__tx_settle(conn);
+        return 1;
+    }
+    while ((p = ws__place_frame(tx, &at, &size)) && (p[0] & 15) != 1 && (p[0] & 15) != 2)
+        ws__place_next(tx, &at, size);
+    look = at;
+    while (p && (!(p[0] & 0x80) || (p[0] & 8))) {
+        ws__place_next(tx, &look, size);
+        p = ws__place_frame(tx, &look, &size);
+    }
+    if (!p)
+        return 0;                   /* none, or its end is not queued yet */
+    while (!last) {
+        p = ws__place_frame(tx, &at, &size);
+        last = (p[0] & 0x88) == 0x80;
+        if (p[0] & 8)
+            ws__place_next(tx, &at, size);
+        else
+            ws__place_cut(conn, &at, size);
+    }
+    ws__tx_settle(conn);
+    return 1;
+}
+
 /* ==== >>make (private) ============================================================== */
 
 /* Do its bytes go through TLS, or what else wraps a socket? */
@@ -6102,7 +6664,7 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, int bad, const char *url, in
     conn->tx = (ws__tx *)(void *)at;
     memset(conn->tx, 0, sizeof *conn->tx);
     conn->tx->cap = is.send;
-    conn->tx->pos = conn->tx->len = conn->tx->border = WS__TX_ROOM;
+    ws__tx_clear(conn);
     at += is.tx + is.send;
     conn->rx = (ws__rx *)(void *)at;
     memset(conn->rx, 0, sizeof *conn->rx);
@@ -6295,31 +6857,6 @@ static int ws__is_shown(const ws_conn *conn)
            (conn->rx->behind || conn->owes & WS__HEAD_HELD);
 }
 
-static void ws__shared_release(ws__shared *shared)
-{
-    if (--shared->refs == 0)
-        ws__block_free(shared->cfg, shared, shared->block);
-}
-
-static void ws__tx_free(ws_conn *conn)
-{
-    ws__tx *tx = conn->tx;
-    ws__mark *mark;
-
-    if (ws__is_fixed(conn)) {
-        tx->pos = tx->len = tx->border = WS__TX_ROOM;
-        tx->drain = 0;
-        tx->has_pong = 0;
-    } else if (tx) {
-        for (; (mark = ws__mark_at(tx, tx->mark_at)) != NULL; tx->mark_at++)
-            if (mark->frame)
-                ws__shared_release(mark->frame);
-        ws__free(conn->cfg, tx->marks, (size_t)tx->mark_cap * sizeof *tx->marks);
-        ws__block_free(conn->cfg, tx, sizeof *tx + tx->cap);
-        conn->tx = NULL;
-    }
-}
-
 /* Random bytes for a client. */
 static int ws__random(ws_conn *conn, void *buf, size_t n)
 {
@@ -6387,20 +6924,7 @@ static char *ws__note_new(ws_conn *conn)
     return conn->note;
 }
 
-/* ==== >>queue (private) ============================================================= */
-
-/* Bytes of the queue but for a pong that waits. */
-static size_t ws__queued(const ws__tx *tx)
-{
-    return tx->len - tx->pos - tx->holes + tx->shared;
-}
-
-static size_t ws__pending(const ws_conn *conn)
-{
-    if (!conn->tx)
-        return 0;
-    return ws__queued(conn->tx) + (conn->tx->has_pong ? 2u + conn->tx->pong_size : 0u);
-}
+/* ==== >>send (private) ============================================================== */
 
 /* Waiting for the driver: the queue, and what a cork holds. */
 static size_t ws__unsent(const ws_conn *conn)
@@ -6451,107 +6975,6 @@ static uint32_t ws__taken(ws_conn *conn)
 static int ws__takes(ws_conn *conn, uint32_t ms)
 {
     return ws__taken(conn) >= ms + ws__quotient((size_t)ms, 42);
-}
-
-/* Moves the bytes of a queue to another block, or to the front of their own, leaving out
-   those that were dropped. */
-static void ws__tx_move(ws__tx *tx, uint8_t *to)
-{
-    size_t from = tx->pos, at = WS__TX_ROOM;
-    uint32_t i, kept = 0;
-
-    for (i = tx->mark_at; i <= tx->mark_end; i++) {
-        ws__mark *mark = ws__mark_at(tx, i);
-        size_t n = (mark ? mark->at : tx->len) - from;
-        memmove(to + at, WS__DATA(tx) + from, n);
-        at += n;
-        from += n;
-        if (mark && mark->frame)
-            tx->marks[kept] = *mark, tx->marks[kept++].at = at;
-        else if (mark)
-            from += mark->extra;
-    }
-    tx->border = tx->border - tx->pos + WS__TX_ROOM;
-    tx->pos = WS__TX_ROOM;
-    tx->len = at;
-    tx->holes = 0;
-    tx->mark_at = 0;
-    tx->mark_end = kept;
-}
-
-/* Room for n more bytes behind the queue; NULL when memory is out. */
-static uint8_t *ws__tx_room(ws_conn *conn, size_t n)
-{
-    ws__tx *tx = conn->tx, *bigger;
-    size_t used = tx ? tx->len - tx->pos - tx->holes : 0, size;
-
-    /* what is moved is at most four times what was written since, so the cost stays
-       linear */
-    if (tx && tx->cap - tx->len < n && tx->pos >= WS__TX_ROOM &&
-        (tx->pos - WS__TX_ROOM + tx->holes >= used / 4 || ws__is_fixed(conn)))
-        ws__tx_move(tx, WS__DATA(tx));
-    if (tx && tx->cap - tx->len >= n)
-        return WS__DATA(tx) + tx->len;
-    if (ws__is_fixed(conn) || n > ((size_t)-1) / 2 - used - 4096)
-        return NULL;
-    size = sizeof *tx + WS__TX_ROOM + used + n;
-    size = size < 512 ? 512 : size + (used ? size / 4 : 0);
-    bigger = (ws__tx *)ws__block_new(conn->cfg, &size);
-    if (!bigger)
-        return NULL;
-    if (tx) {
-        size_t old = sizeof *tx + tx->cap;
-        ws__tx_move(tx, WS__DATA(bigger));
-        *bigger = *tx;
-        ws__free(conn->cfg, tx, old);
-    } else {
-        memset(bigger, 0, sizeof *bigger);
-        bigger->pos = bigger->len = bigger->border = WS__TX_ROOM;
-    }
-    bigger->cap = size - sizeof *bigger;
-    conn->tx = bigger;
-    return WS__DATA(bigger) + bigger->len;
-}
-
-/* Queues n bytes as they are. raw: they are not frames. */
-WS__PRIVATE int ws__tx_append(ws_conn *conn, const void *data, size_t n, int raw)
-{
-    uint8_t *at = ws__tx_room(conn, n);
-    if (!at)
-        return WS_ERR_MEMORY;
-    memcpy(at, data, n);
-    conn->tx->len += n;
-    if (raw)
-        conn->tx->border = conn->tx->len;
-    return 0;
-}
-
-/* Bytes of the frame that begins at p, one of ours and all there. */
-static size_t ws__frame_size(const uint8_t *p)
-{
-    ws_frame frame = { 0, 0, 0, 0, 0, { 0, 0, 0, 0 } };
-    size_t head = (size_t)ws_frame_decode(p, WS_FRAME_HEADER_MAX, &frame);
-
-    return head + (size_t)frame.size;
-}
-
-/* Steps over what was dropped in front; lets go of a queue that holds nothing. */
-static void ws__tx_settle(ws_conn *conn)
-{
-    ws__tx *tx = conn->tx;
-
-    if (tx->drain > ws__queued(tx))
-        tx->drain = ws__queued(tx);
-    for (;;) {
-        const ws__mark *mark = ws__mark_at(tx, tx->mark_at);
-        if (!mark || mark->frame || mark->at != tx->pos)
-            break;
-        tx->holes -= mark->extra;
-        tx->border = tx->pos += mark->extra;
-        tx->mark_at++;
-    }
-    if (!ws__pending(conn))
-        ws__tx_free(conn);
 }
 
 /* Does it wait for the peer to end TCP? A loop does a server's waiting after CLOSE. */
@@ -6623,106 +7046,19 @@ static void ws__drained(ws_conn *conn)
 #endif
 }
 
-static void ws__tx_done(ws_conn *conn, size_t n)
+/* n bytes of what waits were written. */
+static void ws__wrote(ws_conn *conn, size_t n)
 {
-    ws__tx *tx = conn->tx;
+    int reads = conn->core.phase == WS__PHASE_BODY || ws__held_back(conn);
 
-    if (!tx || n > ws__queued(tx))
+    if (!ws__tx_advance(conn, n))
         return;
-    tx->drain = n < tx->drain ? tx->drain - n : 0;
-    if (n && (conn->core.phase == WS__PHASE_BODY || ws__held_back(conn))) {
-        /* its reading shows the peer alive */
-        ws__core_heard(&conn->core, conn->now);
-    }
-    while (n && conn->tx) {
-        ws__mark *mark = ws__mark_at(tx, tx->mark_at);
-        size_t part = (mark ? mark->at : tx->len) - tx->pos;
-        if (part) {
-            if (part > n)
-                part = n;
-            tx->pos += part;
-        } else {
-            part = mark->frame->size - tx->sent;
-            if (part > n)
-                part = n;
-            tx->sent += part;
-            tx->shared -= part;
-            if (tx->sent == mark->frame->size) {
-                ws__shared_release(mark->frame);
-                tx->sent = 0;
-                tx->tried = 0;
-                tx->mark_at++;
-            }
-        }
-        n -= part;
-        while (tx->border < tx->pos)
-            tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
-        ws__tx_settle(conn);
-    }
+    if (n && reads)
+        ws__core_heard(&conn->core, conn->now);     /* its reading shows the peer alive */
     ws__drained(conn);
 }
 
-/* 1 if the shared frame in front must be the next to go. */
-static int ws__front_begun(const ws__tx *tx) { return tx->sent || tx->tried; }
-
-#define WS__IO_MAX 16384        /* bytes offered to a ws_io at once: what TLS takes in one
-                                   record */
-
-/* A ws_io was offered what comes next, and wants to see it again: nothing may go before
-   it. */
-WS__PRIVATE void ws__tx_tried(ws_conn *conn)
-{
-    ws__tx *tx = conn->tx;
-    const ws__mark *mark;
-    size_t stop;
-
-    if (!tx || tx->has_pong || conn->core.phase == WS__PHASE_HEAD)
-        return;                         /* only what is begun */
-    mark = ws__mark_at(tx, tx->mark_at);
-    stop = mark ? mark->at : tx->len;
-    if (stop - tx->pos > WS__IO_MAX)
-        stop = tx->pos + WS__IO_MAX;
-    while (tx->border < stop)
-        tx->border += ws__frame_size(WS__DATA(tx) + tx->border);
-    if (stop == tx->pos && mark)
-        tx->tried = 1;
-}
-
-/* The next pieces to write, in order: fills up to most of v, returns how many. */
-static int ws__tx_pieces(const ws_conn *conn, ws__piece *pieces, int most)
-{
-    const ws__tx *tx = conn->tx;
-    /* before OPEN only the request may go; before a waiting pong only the frame begun */
-    int opens = WS__IS_CLIENT(&conn->core) && conn->core.phase == WS__PHASE_HEAD;
-    int begun = tx->has_pong || opens, n = 0;
-    size_t at = tx->pos, end = begun ? tx->border : tx->len;
-    uint32_t i = tx->mark_at;
-
-    while (n < most) {
-        const ws__mark *mark = ws__mark_at(tx, i);
-        size_t stop = mark && mark->at < end ? mark->at : end,
-            sent = i == tx->mark_at ? tx->sent : 0;
-        if (at < stop) {
-            pieces[n].iov_base = (void *)(uintptr_t)(WS__DATA(tx) + at);
-            pieces[n++].iov_len = stop - at;
-            at = stop;
-            continue;
-        }
-        if (!mark || mark->at > at ||
-            (begun && (i > tx->mark_at || !ws__front_begun(tx))))
-            break;
-        if (mark->frame) {
-            pieces[n].iov_base = WS__DATA(mark->frame) + sent;
-            pieces[n++].iov_len = mark->frame->size - sent;
-        } else {
-            at += mark->extra;
-        }
-        i++;
-    }
-    return n;
-}
-
-/* ---- shared and dropped frames ---- */
+/* ---- frames ---- */
 
 /* A place in what an application sends: in one of its pieces. */
 typedef struct ws__cursor {
@@ -6797,54 +7133,6 @@ static int ws__cork_first(ws_conn *conn)
     return conn->line & WS__NO_OUTPUT ? WS_ERR_STATE : 0;
 }
 
-/* A new mark before the i-th; NULL when memory is out. */
-static ws__mark *ws__mark_new(ws_conn *conn, uint32_t i)
-{
-    ws__tx *tx = conn->tx;
-    uint32_t used = tx->mark_end - tx->mark_at;
-
-    if (ws__is_fixed(conn))
-        return NULL;
-    if (tx->mark_end == tx->mark_cap) { /* to the front, or as in ws__tx_room elsewhere */
-        ws__mark *to = tx->marks;
-        uint32_t cap = tx->mark_cap;
-        if (tx->mark_at <= used / 4) {
-            cap = used + used / 2 + 8;
-            to = (ws__mark *)ws__alloc(conn->cfg, (size_t)cap * sizeof *to);
-            if (!to)
-                return NULL;
-        }
-        if (used)
-            memmove(to, tx->marks + tx->mark_at, (size_t)used * sizeof *to);
-        if (to != tx->marks)
-            ws__free(conn->cfg, tx->marks, (size_t)tx->mark_cap * sizeof *to);
-        tx->marks = to;
-        tx->mark_cap = cap;
-        i -= tx->mark_at;
-        tx->mark_at = 0;
-        tx->mark_end = used;
-    }
-    memmove(tx->marks + i + 1, tx->marks + i,
-            (size_t)(tx->mark_end - i) * sizeof *tx->marks);
-    tx->mark_end++;
-    return &tx->marks[i];
-}
-
-/* Room for n bytes to share, with one reference: the caller's. */
-static ws__shared *ws__shared_raw(ws__cfg *cfg, size_t n)
-{
-    size_t size = sizeof(ws__shared) + n;
-    ws__shared *shared = (ws__shared *)ws__block_new(cfg, &size);
-
-    if (!shared)
-        return NULL;
-    shared->cfg = cfg;
-    shared->size = n;
-    shared->block = size;
-    shared->refs = 1;
-    return shared;
-}
-
 /* The frame of a payload, masked if frame says so. */
 WS__PRIVATE ws__shared *ws__shared_new(ws__cfg *cfg, const ws_frame *frame,
                                   const ws_str *payload)
@@ -6859,165 +7147,11 @@ WS__PRIVATE ws__shared *ws__shared_new(ws__cfg *cfg, const ws_frame *frame,
     return shared;
 }
 
-/* Queues a shared frame. */
-static int ws__tx_share(ws_conn *conn, ws__shared *shared, size_t slot)
+/* Sends or queues a shared frame. */
+WS__PRIVATE int ws__share_put(ws_conn *conn, ws__shared *shared, size_t slot)
 {
-    ws__mark *mark;
-
-    if (ws__cork_first(conn))
-        return WS_ERR_STATE;
-    if (!ws__tx_room(conn, 0))
-        return WS_ERR_MEMORY;
-    mark = ws__mark_new(conn, conn->tx->mark_end);
-    if (!mark) {
-        ws__tx_settle(conn);
-        return WS_ERR_MEMORY;
-    }
-    mark->at = conn->tx->len;
-    mark->frame = shared;
-    mark->extra = slot;
-    conn->tx->shared += shared->size;
-    shared->refs++;
-    return 0;
+    return ws__cork_first(conn) ? WS_ERR_STATE : ws__tx_share(conn, shared, slot);
 }
-
-/* A place in a queue: before the byte at `at` and the mark-th mark. */
-typedef struct ws__place { size_t at; uint32_t mark; } ws__place;
-
-/* The frame at a place, of size bytes; NULL at the end. Steps over dropped bytes. */
-static const uint8_t *ws__place_frame(const ws__tx *tx, ws__place *place, size_t *size)
-{
-    for (;;) {
-        const ws__mark *mark = ws__mark_at(tx, place->mark);
-        if (!mark || mark->at != place->at)
-            break;
-        if (mark->frame) {
-            *size = mark->frame->size;
-            return WS__DATA(mark->frame);
-        }
-        place->at += mark->extra;
-        place->mark++;
-    }
-    if (place->at == tx->len)
-        return NULL;
-    *size = ws__frame_size(WS__DATA(tx) + place->at);
-    return WS__DATA(tx) + place->at;
-}
-
-static void ws__place_next(const ws__tx *tx, ws__place *place, size_t size)
-{
-    const ws__mark *mark = ws__mark_at(tx, place->mark);
-
-    if (mark && mark->at == place->at)
-        place->mark++;
-    else
-        place->at += size;
-}
-
-/* Takes the bytes at a place out of the queue: the front moves, or a mark skips them. */
-static void ws__place_skip(ws_conn *conn, ws__place *place, size_t size)
-{
-    ws__tx *tx = conn->tx;
-    ws__mark *mark = NULL;
-    uint32_t i;
-
-    if (place->mark > tx->mark_at)
-        mark = ws__mark_at(tx, place->mark - 1);
-
-    if (!mark && place->at == tx->pos) {
-        tx->border = tx->pos += size;
-        place->at = tx->pos;
-        return;
-    }
-    if (mark && !mark->frame && mark->at + mark->extra == place->at) {
-        mark->extra += size;
-        tx->holes += size;
-        place->at += size;
-        return;
-    }
-    i = place->mark - tx->mark_at;
-    mark = ws__mark_new(conn, place->mark);
-    i = place->mark = tx->mark_at + i;      /* the marks may have moved */
-    if (mark) {
-        mark->at = place->at;
-        mark->frame = NULL;
-        mark->extra = size;
-        tx->holes += size;
-        return;
-    }
-    tx->len -= size;                    /* no room for a mark: the bytes behind move up */
-    memmove(WS__DATA(tx) + place->at, WS__DATA(tx) + place->at + size,
-            tx->len - place->at);
-    for (; (mark = ws__mark_at(tx, i)) != NULL; i++)
-        mark->at -= size;
-}
-
-/* Takes the frame at a place out of the queue. After a shared one, a message in itself,
-   the place means nothing. */
-static void ws__place_cut(ws_conn *conn, ws__place *place, size_t size)
-{
-    ws__tx *tx = conn->tx;
-    ws__mark *mark = ws__mark_at(tx, place->mark), *first;
-
-    tx->drain = tx->drain > size ? tx->drain - size : 0;    /* it waits no more */
-    if (!mark || mark->at != place->at) {
-        ws__place_skip(conn, place, size);
-        return;
-    }
-    first = tx->marks + tx->mark_at;
-    ws__shared_release(mark->frame);
-    tx->shared -= size;
-    memmove(first + 1, first, (size_t)(mark - first) * sizeof *mark);
-    tx->mark_at++;
-}
-
-/* Takes the oldest whole message out of the queue of which nothing was written; control
-   frames stay. Returns 0 when there is none. */
-static int ws__tx_drop_oldest(ws_conn *conn)
-{
-    ws__tx *tx = conn->tx;
-    ws__place at, look;
-    const uint8_t *p;
-    size_t size = 0;
-    int last = 0;
-
-    if (!tx)
-        return 0;
-    at.at = tx->border;
-    at.mark = tx->mark_at + (ws__front_begun(tx) ? 1 : 0);
-    if (conn->core.phase == WS__PHASE_BODY) {       /* each mark is one write */
-        const ws__mark *mark;
-        while ((mark = ws__mark_at(tx, at.mark)) != NULL && !mark->frame)
-            at.mark++;
-        if (!mark)
-            return 0;
-        at.at = mark->at;
-        ws__place_cut(conn, &at, mark->frame->size);
-        ws__tx_settle(conn);
-        return 1;
-    }
-    while ((p = ws__place_frame(tx, &at, &size)) && (p[0] & 15) != 1 && (p[0] & 15) != 2)
-        ws__place_next(tx, &at, size);
-    look = at;
-    while (p && (!(p[0] & 0x80) || (p[0] & 8))) {
-        ws__place_next(tx, &look, size);
-        p = ws__place_frame(tx, &look, &size);
-    }
-    if (!p)
-        return 0;                   /* none, or its end is not queued yet */
-    while (!last) {
-        p = ws__place_frame(tx, &at, &size);
-        last = (p[0] & 0x88) == 0x80;
-        if (p[0] & 8)
-            ws__place_next(tx, &at, size);
-        else
-            ws__place_cut(conn, &at, size);
-    }
-    ws__tx_settle(conn);
-    return 1;
-}
-
-/* ==== >>send (private) ============================================================== */
 
 static int ws__lies_in(const uint8_t *p, size_t n, const uint8_t *from, const uint8_t *to)
 {
@@ -7120,7 +7254,7 @@ static int ws__frame_put(ws_conn *conn, int op, const ws_str *value, int count, 
     at = ws__tx_room(conn, n + ws__header_size(conn, n));
     if (!at)
         return WS_ERR_MEMORY;
-    conn->tx->len += (size_t)(ws__frame_lay(at, &frame, &from) - at);
+    ws__tx_laid(conn, ws__frame_lay(at, &frame, &from), 0);
     return 0;
 }
 
@@ -7134,19 +7268,6 @@ static uint64_t ws__wire_size(const ws_conn *conn, size_t n, size_t most)
     full = ws__quotient(n - 1, most);
     return n + (uint64_t)full * ws__header_size(conn, most) +
            ws__header_size(conn, n - full * most);
-}
-
-/* ws__tx_room behind used bytes that are not queued yet. */
-static uint8_t *ws__tx_room_behind(ws_conn *conn, size_t used, size_t n)
-{
-    uint8_t *at;
-
-    if (conn->tx)
-        conn->tx->len += used;
-    at = ws__tx_room(conn, n);
-    if (conn->tx)
-        conn->tx->len -= used;
-    return at;
 }
 
 /* Makes frames of at most most bytes out of size bytes behind the queue. op: of the
@@ -7175,7 +7296,7 @@ WS__PRIVATE int ws__frame_run(ws_conn *conn, int op, int rsv, size_t size, size_
         part = most;
         end = WS__UNFINISHED;
     }
-    conn->tx->len += size + heads;
+    ws__tx_laid(conn, base + size + heads, 0);
     return 0;
 }
 
@@ -7191,34 +7312,25 @@ static int ws__control_put(ws_conn *conn, int op, const void *data, size_t n)
    the next frame border (5.5.3 allows to answer only the latest). */
 static int ws__pong_put(ws_conn *conn, const void *data, size_t n)
 {
-    size_t limit = ws__is_fixed(conn) ? conn->tx->cap / 4 : WS__PONG_QUEUE;
-
     if (conn->line & WS__NO_OUTPUT)
         return 0;
-    if (ws__pending(conn) <= limit)
+    if (ws__pending(conn) <= ws__tx_pong_limit(conn))
         return ws__control_put(conn, WS_OP_PONG, data, n);
-    conn->tx->has_pong = 1;
-    conn->tx->pong_size = (uint8_t)n;
-    if (n)
-        memcpy(conn->tx->pong, data, n);
+    ws__tx_pong(conn, data, n);
     return 0;
 }
 
-/* Puts the waiting pong in front of the queue. The queue stands at a frame border. */
+/* Puts the pong that is due in front of the queue. */
 static void ws__pong_front(ws_conn *conn)
 {
-    ws__tx *tx = conn->tx;
-    size_t size = ws__header_size(conn, tx->pong_size) + tx->pong_size;
+    size_t n;
+    const uint8_t *pong = ws__tx_pong_take(conn, &n);
     ws_frame frame;
 
-    ws__core_frame(&conn->core, &frame, WS_OP_PONG, tx->pong_size);
-    tx->has_pong = 0;
+    ws__core_frame(&conn->core, &frame, WS_OP_PONG, n);
     if (frame.masked && ws__random(conn, frame.key, 4))
         return;
-    tx->pos -= size;
-    if (tx->drain)
-        tx->drain += size;
-    ws__frame_move(WS__DATA(tx) + tx->pos, &frame, tx->pong);
+    ws__frame_move(ws__tx_overtake(conn, ws__header_size(conn, n) + n), &frame, pong);
 }
 
 static int ws__close_put(ws_conn *conn, int code, const char *reason, size_t n)
@@ -7242,7 +7354,7 @@ static void ws__drop_output(ws_conn *conn)
     if (ws__unsent(conn))
         conn->life &= (uint8_t)~WS__ANSWERED;     /* it will not arrive */
     conn->line |= WS__NO_OUTPUT;
-    ws__tx_free(conn);
+    ws__tx_clear(conn);
     if (ws__cork_of(conn))
         ws__gather_empty(ws__cork_of(conn));
 }
@@ -7272,32 +7384,12 @@ static int ws__is_placed(int number)
 }
 
 /* ": more", if there is more to say. */
-static void ws__put_why(ws__text *text, const char *more)
+WS__PRIVATE void ws__put_why(ws__text *text, const char *more)
 {
     if (!more)
         return;
     ws__puts(text, ": ");
     ws__puts(text, more);
-}
-
-static void ws__note_error(ws_conn *conn, int number, const char *more)
-{
-    char *room = WS__WORDS ? ws__note_new(conn) : NULL;
-    ws__text text;
-
-    if (!room)
-        return;
-    text = ws__text_in(room, ws__is_fixed(conn) ? WS__NOTE_FIXED : WS__NOTE_SIZE);
-    ws__puts(&text, ws__error_text(number));
-    ws__put_why(&text, more);
-    if (number == -WS_ERR_STATUS && ws__status(conn)) {
-        ws__puts(&text, " with status ");
-        ws__put_number(&text, (uint64_t)ws__status(conn));
-    }
-    if (ws__is_placed(number) || number == -WS_ERR_HEAD_SYNTAX) {
-        ws__puts(&text, " at byte ");
-        ws__put_number(&text, conn->taken);
-    }
 }
 
 #ifndef WS_NO_SERVER
@@ -7414,7 +7506,7 @@ static int ws__writable_due(const ws_conn *conn)
         return 0;
     if (!(conn->owes & WS__DRAIN_ASKED))
         return conn->owes & WS__REFUSED;
-    return !(conn->tx && conn->tx->drain) &&
+    return !ws__tx_drains(conn) &&
         !(ws__more_of(conn) && ws__more_of(conn)->read_asked);
 }
 
@@ -7427,7 +7519,7 @@ static int ws__text_begin(ws_conn *conn, ws__text *text, size_t n)
     uint8_t *at;
 
     if (ws__is_fixed(conn))
-        n = conn->tx->cap - conn->tx->len - 1;
+        n = ws__tx_spare(conn) - 1;
     at = ws__tx_room(conn, n + 1);
     if (!at)
         return WS_ERR_MEMORY;
@@ -7441,8 +7533,7 @@ static int ws__text_end(ws_conn *conn, const ws__text *text)
 {
     if (text->cut)
         return WS_ERR_MEMORY;
-    conn->tx->len = (size_t)((uint8_t *)text->at - WS__DATA(conn->tx));
-    conn->tx->border = conn->tx->len;
+    ws__tx_laid(conn, text->at, 1);
     return 0;
 }
 
@@ -7478,25 +7569,6 @@ WS__PRIVATE int ws__protocol_keep(ws_conn *conn, const char *protocol)
         return WS_ERR_MEMORY;
     ws__more_of(conn)->protocol = ws__string_new(conn, ws__cstr(protocol));
     return ws__more_of(conn)->protocol ? 0 : WS_ERR_MEMORY;
-}
-
-static const char *ws__hint_text(int hint)
-{
-#ifdef WS_NO_TEXT
-    (void)hint;
-    return NULL;
-#else
-    static const char *const texts[WS__HINTS] = {
-        NULL,
-        "a proxy removed it (nginx: proxy_set_header Connection upgrade)",
-        "a proxy removed it (nginx: proxy_http_version 1.1, proxy_set_header Upgrade)",
-        "missing: perhaps a proxy removed it",
-        "request line", "request target",
-        "Origin repeated", "Sec-WebSocket-Version repeated",
-        "101 by another than HTTP/1.1", "repeated"
-    };
-    return texts[hint];
-#endif
 }
 
 /* ---- server ---- */
@@ -7754,24 +7826,6 @@ static int ws__answer_101(ws_conn *conn, const ws_answer *answer)
     if (ws__more_of(conn))
         ws__more_of(conn)->protocol = NULL;
     return r;
-}
-
-/* Where a request goes wrong: at a line that came twice, or in the first one. */
-static size_t ws__request_fault(const ws__request *request, ws_str head)
-{
-    size_t at = ws__find(head, 0, ' ') + 1;
-
-    if (at > head.size)
-        return ws__head_line(head).size;
-    if (request->origins > 1)
-        return (size_t)(request->origin.data - head.data);
-    if (request->versions > 1)
-        return (size_t)(request->wanted.data - head.data);
-
-    while (at < head.size && head.data[at] > 0x20 && head.data[at] < 0x7F &&
-           head.data[at] != '#')
-        at++;
-    return at < head.size && head.data[at] == ' ' ? ws__find(head, 0, ' ') + 1 : at;
 }
 
 /* Makes strings for ws_method and ws_target. */
@@ -9163,23 +9217,6 @@ WS__APART ws_conn *ws__stillborn(ws_conn *conn, int fault, const ws_config *cfg,
 }
 
 #ifndef WS_NO_CLIENT
-WS__APART void ws__fail_url(ws_conn *conn, const char *url, const ws__url_why *why)
-{
-    char text[80];
-    ws__text out = ws__text_in(text, sizeof text);
-
-    if (!WS__WORDS) {
-        ws__fail_with(conn, WS_ERR_URL, NULL);
-        return;
-    }
-    ws__puts(&out, why->words);
-    if (url) {
-        ws__puts(&out, " at byte ");
-        ws__put_number(&out, why->at);
-    }
-    ws__fail_with(conn, WS_ERR_URL, text);
-}
-
 /* Can user and password be decoded? */
 static int ws__login_fault(const ws_url *url, const char *text, ws__url_why *why)
 {
@@ -9327,17 +9364,15 @@ WS_API int ws_next(ws_conn *conn, ws_event *ev)
 static const void *ws__output(ws_conn *conn, size_t *n)
 {
     ws__piece piece;
-    ws__tx *tx;
 
     *n = 0;
     if (conn && !ws__unsent(conn) && ws__source_ready(conn))
         ws__source_pull(conn);
-    tx = conn ? conn->tx : NULL;
-    if (!tx)
+    if (!conn || !conn->tx)
         return "";
-    if (tx->has_pong && tx->pos == tx->border && !ws__front_begun(tx))
+    if (ws__tx_pong_is_due(conn))
         ws__pong_front(conn);
-    if (!ws__tx_pieces(conn, &piece, 1))
+    if (!ws__tx_front(conn, &piece, 1))
         return "";
     *n = piece.iov_len;
     return piece.iov_base;
@@ -9353,7 +9388,7 @@ WS_API void ws_output_done(ws_conn *conn, size_t n)
 {
     ws__sane(conn);
     if (conn)
-        ws__tx_done(conn, n);
+        ws__wrote(conn, n);
 }
 
 WS_API int ws_finished(const ws_conn *conn)
@@ -9431,7 +9466,7 @@ static int ws__too_much(const ws_conn *conn, uint64_t wire)
     size_t most = (size_t)conn->cfg->set.max_backlog, waits = ws__unsent(conn);
 
     if (ws__is_fixed(conn))
-        return waits + wire > conn->tx->cap - 2 * WS__TX_ROOM;
+        return waits + wire > ws__tx_most(conn);
     return waits > most / 2 && waits + wire > most;
 }
 
@@ -9454,7 +9489,7 @@ static int ws__admit(ws_conn *conn, uint64_t wire)
     const ws_config *set = &conn->cfg->set;
 
     ws__call_begin(conn);
-    if (ws__is_fixed(conn) && wire > conn->tx->cap - 2 * WS__TX_ROOM)
+    if (ws__is_fixed(conn) && wire > ws__tx_most(conn))
         return WS_ERR_ARGUMENT;
     if (ws__cork_of(conn) && ws__unsent(conn) > set->max_backlog / 2)
         (ws__cork_of(conn)->flush)(conn);
@@ -9468,12 +9503,12 @@ static int ws__admit(ws_conn *conn, uint64_t wire)
         ws__too_much(conn, wire))
         ws__flush(conn);
 #endif
-    while (set->drop_oldest && ws__too_much(conn, wire) && ws__tx_drop_oldest(conn)) {}
+    while (set->drop_oldest && ws__too_much(conn, wire) && ws__tx_forget(conn)) {}
     if (!ws__too_much(conn, wire))
         return 0;
     if (set->drop_slow && !(conn->core.is & WS__CLOSE_SENT)) {
         /* so that it hears of it soon, what it did not get goes */
-        while (ws__tx_drop_oldest(conn)) {}
+        while (ws__tx_forget(conn)) {}
         ws__fail(conn, WS_ERR_SLOW);
         return WS_ERR_SLOW;
     }
@@ -9547,7 +9582,7 @@ static int ws__send_cut(ws_conn *conn, int op, const ws_str *value, size_t n, si
         if (!n)
             break;
     }
-    conn->tx->len = (size_t)(to - WS__DATA(conn->tx));
+    ws__tx_laid(conn, to, 0);
     return 0;
 }
 
@@ -9661,8 +9696,7 @@ WS_API void ws_want_writable(ws_conn *conn)
     if (!conn)
         return;
     ws__cork_out(conn);
-    if (conn->tx)
-        conn->tx->drain = ws__queued(conn->tx);
+    ws__tx_drain(conn);
     if (ws__has_source(conn))
         ws__more_of(conn)->read_asked = 1;
     conn->owes |= WS__DRAIN_ASKED;
@@ -9963,17 +9997,6 @@ WS_API const char *ws_protocol(const ws_conn *conn)
     return ws__protocol_at(conn->cfg, conn->protocol);
 }
 
-WS_API const char *ws_close_text(int code)
-{
-    static const char *const texts[] = {
-        "normal closure", "going away", "protocol error", "unsupported data", "",
-        "no close code", "connection lost", "invalid data", "policy violation",
-        "message too big", "extension missing", "internal error", "service restart",
-        "try again later", "bad gateway", "TLS handshake failed"
-    };
-    return code >= 1000 && code <= 1015 ? texts[code - 1000] : "";
-}
-
 WS_API int ws_version(const ws_conn *conn)
 {
     ws__sane(conn);
@@ -10119,31 +10142,7 @@ WS_API int ws_is_upgrade(ws_str head)
     ws__request request;
 
     return !ws__request_read(&request, head) && request.upgrade && request.connection &&
-           request.method.size == 3 && !memcmp(request.method.data, "GET", 3);
-}
-
-WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char *target,
-                             const ws_header *headers)
-{
-    ws_str a, b, value;
-    ws__text text;
-
-    if (!buf || !n || !method || !target || !ws__headers_valid(headers))
-        return 0;
-    text = ws__text_in(buf, n);
-    ws__puts(&text, method);
-    ws__puts(&text, " ");
-    ws__puts(&text, target);
-    ws__puts(&text, " HTTP/1.1\r\n");
-    ws__put_lines(&text, headers);
-    ws__puts(&text, "\r\n");
-    if (text.cut || ws_head_request(ws__str(buf, (size_t)(text.at - buf)), &a, &b,
-                                    &value))
-        return 0;
-    /* all of method and target, not only what stands before a CR LF of theirs */
-    if (a.size != strlen(method) || b.size != strlen(target))
-        return 0;
-    return (size_t)(text.at - buf);
+           ws__equal(request.method, ws__cstr("GET"));
 }
 
 #ifndef WS_NO_SOCKETS
@@ -10768,7 +10767,7 @@ static ws__piece *ws__loop_pieces(ws_loop *loop, int *most);
 /* The transport did not take all that it was offered: a ws_io wants the same again. */
 static void ws__tx_offered(ws_conn *conn)
 {
-    if (ws__io(conn))
+    if (ws__io(conn) && conn->core.phase != WS__PHASE_HEAD)
         ws__tx_tried(conn);
 }
 
@@ -10786,12 +10785,12 @@ static void ws__flush(ws_conn *conn)
     while (turns-- && ws__connected(conn) && !(conn->line & WS__CORKED) &&
            (p = ws__output(conn, &n), n)) {
         ptrdiff_t got;
-        if (conn->tx->mark_end)
-            got = ws__writev(conn, pieces, ws__tx_pieces(conn, pieces, most));
-        else
+        if (ws__tx_is_plain(conn))
             got = ws__write(conn, p, n);
+        else
+            got = ws__writev(conn, pieces, ws__tx_front(conn, pieces, most));
         if (got > 0) {
-            ws__tx_done(conn, (size_t)got);
+            ws__wrote(conn, (size_t)got);
             continue;
         }
         if (got == WS_IO_ERROR)
@@ -11037,10 +11036,8 @@ static int ws__has_output(const ws_conn *conn)
         return 0;
     if (ws__source_ready(conn))
         return 1;
-    if (!conn->tx)
-        return 0;
     if (conn->core.phase == WS__PHASE_HEAD)
-        return conn->tx->border > conn->tx->pos;
+        return ws__tx_begun(conn) > 0;
     return ws__pending(conn) > 0;
 }
 
@@ -11143,7 +11140,7 @@ static void ws__free_now(ws_conn *conn)
     if (ws__is_fixed(conn))
         return;
     ws__rx_free(conn);
-    ws__tx_free(conn);
+    ws__tx_clear(conn);
     ws__more_free(conn);
     ws__string_free(conn, conn->target);
     if (WS__IS_CLIENT(&conn->core)) {
@@ -11958,11 +11955,11 @@ static int ws__cork_keep(ws_conn *conn, const ws__gather *gather, size_t sent)
         for (; edge < seen; edge += ws__frame_size(p + (edge - done))) {}
         done += n;
         if (n > skip)
-            fault = ws__tx_append(conn, p + skip, n - skip, 0);
+            fault = ws__tx_put(conn, p + skip, n - skip, 0);
     }
     if (fault)
         return fault;
-    conn->tx->border += edge - sent;
+    ws__tx_goes_on(conn, edge - sent);
     ws__tx_offered(conn);
     return 0;
 }
@@ -13256,7 +13253,7 @@ WS_API ws_conn *ws_adopt(ws_loop *loop, ws_socket fd, const void *data, size_t n
 
     if (!conn)
         return NULL;
-    if (loop && cfg && cfg->memory && !conn->core.error)
+    if (loop && cfg && cfg->memory)
         ws__fail_with(conn, WS_ERR_ARGUMENT, "memory");
     ws__start_clock(conn);
     if ((loop && ws__loop_add(loop, conn)) ||
@@ -13280,9 +13277,8 @@ static void ws__head_restore(ws_conn *conn)
     char *p = (char *)WS__DATA(conn->rx) + conn->rx->head_at;
     size_t n;
 
+    WS_ASSERT(conn->rx->head_size);
     conn->rx->pos = conn->rx->head_at;
-    if (!conn->rx->head_size)
-        return;
     n = strlen(p);
     p[n] = ' ';
     p[n + strlen(p + n)] = ' ';
@@ -14214,33 +14210,6 @@ static void ws__renew(ws_conn *conn)
     ws__ext_free(conn);
 }
 
-/* Puts what waits for OPEN in old behind the new request. */
-static int ws__requeue(ws_conn *conn, ws__tx *old)
-{
-    size_t n = old->len - old->border, shift;
-    uint8_t *at = ws__tx_room(conn, n);
-    uint32_t i;
-
-    if (!at)
-        return WS_ERR_MEMORY;
-    memcpy(at, WS__DATA(old) + old->border, n);
-    shift = conn->tx->len - old->border;
-    for (i = old->mark_at; i < old->mark_end; i++)
-        old->marks[i].at += shift;
-    conn->tx->marks = old->marks;
-    conn->tx->mark_at = old->mark_at;
-    conn->tx->mark_end = old->mark_end;
-    conn->tx->mark_cap = old->mark_cap;
-    conn->tx->holes = old->holes;
-    conn->tx->shared = old->shared;
-    conn->tx->len += n;
-    if (old->drain)
-        conn->tx->drain = ws__queued(conn->tx);
-    old->marks = NULL;
-    old->mark_at = old->mark_end = old->mark_cap = 0;
-    return 0;
-}
-
 /* Queues the request for the present URL, behind it what waits in old, which may be NULL,
    and sets out. */
 static void ws__set_out(ws_conn *conn, ws__tx *old)
@@ -14253,10 +14222,10 @@ static void ws__set_out(ws_conn *conn, ws__tx *old)
     fault = ws__request_put(conn, &url);
     if (old) {
         if (!fault)
-            fault = ws__requeue(conn, old);
+            fault = ws__tx_join(conn, old);
         made = conn->tx;
         conn->tx = old;
-        ws__tx_free(conn);
+        ws__tx_clear(conn);
         conn->tx = made;
     }
     if (fault)
@@ -14311,7 +14280,7 @@ static void ws__retry(ws_conn *conn)
     client->moved = NULL;
     client->hops = client->crossed = client->as_get = 0;
     ws__core_wait(&conn->core, conn->now, conn->cfg->set.handshake_timeout);
-    ws__tx_free(conn);
+    ws__tx_clear(conn);
     if (ws__more_of(conn)) {
         ws__more_of(conn)->read = NULL;
         ws__more_of(conn)->read_asked = 0;
@@ -16390,7 +16359,7 @@ static int ws__encode_run(ws_conn *conn, const ws_str *value, int count, size_t 
         if (!at)
             return WS_ERR_MEMORY;
         r = ws__encode(ext->set, &ext->out, &encoding, at,
-                       conn->tx->cap - conn->tx->len - *size, &made);
+                       ws__tx_spare(conn) - *size, &made);
         if (r < 0)
             break;
         *size += made;
@@ -16573,7 +16542,7 @@ static int ws__extension_insist(ws_conn *conn)
 
     if (!extension)
         return 0;
-    ws__tx_free(conn);
+    ws__tx_clear(conn);
     ws__enter(&conn->core, WS__PHASE_FRAMES);
     ws__close_put(conn, WS_CLOSE_EXTENSION, extension->name, strlen(extension->name));
     ws__fail_with(conn, WS_ERR_EXTENSION_MISSING, extension->name);
@@ -16742,12 +16711,35 @@ WS_API const char *ws_extensions(const ws_conn *conn)
 
 /* ==== >>begin (private) ============================================================= */
 
+WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char *target,
+                             const ws_header *headers)
+{
+    ws_str a, b, value;
+    ws__text text;
+
+    if (!buf || !n || !method || !target || !ws__headers_valid(headers))
+        return 0;
+    text = ws__text_in(buf, n);
+    ws__puts(&text, method);
+    ws__puts(&text, " ");
+    ws__puts(&text, target);
+    ws__puts(&text, " HTTP/1.1\r\n");
+    ws__put_lines(&text, headers);
+    ws__puts(&text, "\r\n");
+    if (text.cut || ws_head_request(ws__str(buf, (size_t)(text.at - buf)), &a, &b,
+                                    &value))
+        return 0;
+    /* all of method and target, not only what stands before a CR LF of theirs */
+    if (a.size != strlen(method) || b.size != strlen(target))
+        return 0;
+    return (size_t)(text.at - buf);
+}
+
 /* Has a client messages behind its request? */
 static int ws__sent_early(const ws_conn *conn)
 {
-    size_t request = conn->tx ? conn->tx->border - conn->tx->pos : 0;
-
-    return conn->core.sending || ws__has_source(conn) || ws__pending(conn) > request;
+    return conn->core.sending || ws__has_source(conn) ||
+           ws__pending(conn) > ws__tx_begun(conn);
 }
 
 /* Has it done nothing yet for a handshake, but to queue a request? */
@@ -16879,7 +16871,7 @@ WS_API int ws_begin(ws_conn *conn, const char *protocol, const char *extensions)
         ws__ext_free(conn);
         return fault;
     }
-    ws__tx_free(conn);          /* a client's request */
+    ws__tx_clear(conn);          /* a client's request */
     conn->owes |= WS__OPEN_OWED;
     if (conn->rx)
         conn->life |= WS__FRESH;
@@ -17046,47 +17038,6 @@ static int ws__broadcast_frame(ws_conn *conn, ws__broadcast *broadcast, ws__shar
     return 0;
 }
 
-/* The unsent frame of a slot, NULL if there is none. */
-static ws__mark *ws__slot_find(const ws_conn *conn, int slot)
-{
-    const ws__tx *tx = conn->tx;
-    uint32_t i = tx ? tx->mark_at + (ws__front_begun(tx) ? 1 : 0) : 0;
-
-    for (; tx && i < tx->mark_end; i++)
-        if (tx->marks[i].frame && tx->marks[i].extra == (size_t)slot + 1)
-            return &tx->marks[i];
-    return NULL;
-}
-
-/* Bytes of the queue in front of a mark. */
-static size_t ws__waits_before(const ws__tx *tx, const ws__mark *mark)
-{
-    size_t n = mark->at - tx->pos - tx->sent;
-    const ws__mark *i;
-
-    for (i = tx->marks + tx->mark_at; i < mark; i++) {
-        if (i->frame)
-            n += i->frame->size;
-        else
-            n -= i->extra;
-    }
-    return n;
-}
-
-/* Puts frame in the place of the slot's unsent one. */
-static void ws__slot_replace(ws_conn *conn, ws__mark *mark, ws__shared *frame)
-{
-    if (ws__waits_before(conn->tx, mark) < conn->tx->drain) {
-        conn->tx->drain += frame->size;
-        conn->tx->drain -= mark->frame->size;
-    }
-    conn->tx->shared += frame->size;
-    conn->tx->shared -= mark->frame->size;
-    ws__shared_release(mark->frame);
-    mark->frame = frame;
-    frame->refs++;
-}
-
 /* Can conn share a message with others? A client masks it, a stream takes it in frames,
    and an encoder that remembers must see it. */
 static int ws__broadcast_shares(const ws_conn *conn, const ws__broadcast *broadcast)
@@ -17129,7 +17080,7 @@ WS__APART int ws__broadcast_give(ws_conn *conn, ws__broadcast *broadcast)
     if (mark)
         ws__slot_replace(conn, mark, frame);
     else
-        r = ws__tx_share(conn, frame, (size_t)broadcast->slot + 1);
+        r = ws__share_put(conn, frame, (size_t)broadcast->slot + 1);
     ws__shared_release(frame);
     return ws__sent(conn, r);
 }
@@ -17889,7 +17840,7 @@ static void ws__beat_end(ws_conn *conn)
 }
 
 /* 1 if the peer is dead. What waits for too long is as good as a ping to it, and
-   ws__tx_done as its answer. */
+   ws__wrote as its answer. */
 static int ws__body_stuck(ws_conn *conn)
 {
     if ((int32_t)(conn->now - ws__body_limit(conn, conn->now)) < 0)
@@ -18380,11 +18331,10 @@ static int ws__body_put(ws_conn *conn, size_t n, void (*fill)(void *, void *, si
     if (chunked)
         memcpy(at + head + n, "\r\n", 2);
     if (shared) {
-        r = ws__tx_share(conn, shared, 0);
+        r = ws__share_put(conn, shared, 0);
         ws__shared_release(shared);
     } else {
-        conn->tx->len += all;
-        conn->tx->border = conn->tx->len;
+        ws__tx_laid(conn, at + all, 1);
     }
     ws__beat_later(conn);
     return ws__sent(conn, r);
@@ -18421,7 +18371,7 @@ WS_API int ws_http_end(ws_conn *conn)
         return WS_ERR_ARGUMENT;
     if (!ws__writes_body(conn))
         return WS_ERR_STATE;
-    if (conn->life & WS__CHUNKED && ws__tx_append(conn, "0\r\n\r\n", 5, 1)) {
+    if (conn->life & WS__CHUNKED && ws__tx_put(conn, "0\r\n\r\n", 5, 1)) {
         ws__fail(conn, WS_ERR_MEMORY);
         return WS_ERR_MEMORY;
     }
@@ -18724,7 +18674,7 @@ static int ws__source_plain(ws_conn *conn)
         ws__tx_settle(conn);
         return r;
     }
-    conn->tx->len += (size_t)(ws__frame_move(at, &frame, at + WS_FRAME_HEADER_MAX) - at);
+    ws__tx_laid(conn, ws__frame_move(at, &frame, at + WS_FRAME_HEADER_MAX), 0);
     ws__core_part_sent(&conn->core, conn->now, more->read_op, last);
     return 0;
 }
@@ -18748,8 +18698,7 @@ static void ws__source_pull(ws_conn *conn)
     if (more->read || !more->read_asked)
         return;
     more->read_asked = 0;
-    if (conn->tx)
-        conn->tx->drain = ws__queued(conn->tx);
+    ws__tx_drain(conn);
 }
 
 WS_API int ws_send_from(ws_conn *conn, int op,
@@ -18829,8 +18778,7 @@ static int ws__file_piece(ws_conn *conn)
     got = (file->read)(file->user, file->at, at, n);
     if (got <= 0 || (size_t)got > n)
         return WS_ERR_SOURCE;
-    conn->tx->len += (size_t)got;
-    conn->tx->border = conn->tx->len;
+    ws__tx_laid(conn, at + got, 1);
     file->at += (uint64_t)got;
     file->left -= (uint64_t)got;
     if (file->left)
@@ -20111,7 +20059,168 @@ WS_API size_t ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
 
 #endif /* WS_USE_MBEDTLS */
 
-#else /* WS_TINY */
+#endif /* WS_TINY */
+
+/* ==== >>words (private) ============================================================= */
+
+#ifndef WS_NO_TEXT
+
+/* The sentence of an error. */
+static const char *ws__error_text(int number)
+{
+#define WS__ERROR_TEXT(name, tell, text) text "\0"
+    static const char texts[] = "\0" WS_ERRORS(WS__ERROR_TEXT) "unknown error";
+    const char *text = texts;
+    int i, last = number < 0 || number > WS__NUMBER_END ? WS__NUMBER_END : number;
+
+    for (i = 0; i < last; i++)
+        text += strlen(text) + 1;
+    return text;
+}
+
+#ifndef WS_TINY
+
+/* What more can be said of a fault in a head. */
+static const char *ws__hint_text(int hint)
+{
+    static const char *const texts[WS__HINTS] = {
+        NULL,
+        "a proxy removed it (nginx: proxy_set_header Connection upgrade)",
+        "a proxy removed it (nginx: proxy_http_version 1.1, proxy_set_header Upgrade)",
+        "missing: perhaps a proxy removed it",
+        "request line", "request target",
+        "Origin repeated", "Sec-WebSocket-Version repeated",
+        "101 by another than HTTP/1.1", "repeated"
+    };
+    return texts[hint];
+}
+
+#ifndef WS_NO_SERVER
+/* Where a request goes wrong: at a line that came twice, or in the first one. */
+static size_t ws__request_fault(const ws__request *request, ws_str head)
+{
+    size_t at = ws__find(head, 0, ' ') + 1;
+
+    if (at > head.size)
+        return ws__head_line(head).size;
+    if (request->origins > 1)
+        return (size_t)(request->origin.data - head.data);
+    if (request->versions > 1)
+        return (size_t)(request->wanted.data - head.data);
+
+    while (at < head.size && head.data[at] > 0x20 && head.data[at] < 0x7F &&
+           head.data[at] != '#')
+        at++;
+    return at < head.size && head.data[at] == ' ' ? ws__find(head, 0, ' ') + 1 : at;
+}
+#endif
+
+/* What CLOSE will say of an error. */
+static void ws__note_error(ws_conn *conn, int number, const char *more)
+{
+    char *room = ws__note_new(conn);
+    ws__text text;
+
+    if (!room)
+        return;
+    text = ws__text_in(room, ws__is_fixed(conn) ? WS__NOTE_FIXED : WS__NOTE_SIZE);
+    ws__puts(&text, ws__error_text(number));
+    ws__put_why(&text, more);
+    if (number == -WS_ERR_STATUS && ws__status(conn)) {
+        ws__puts(&text, " with status ");
+        ws__put_number(&text, (uint64_t)ws__status(conn));
+    }
+    if (ws__is_placed(number) || number == -WS_ERR_HEAD_SYNTAX) {
+        ws__puts(&text, " at byte ");
+        ws__put_number(&text, conn->taken);
+    }
+}
+
+/* ---- configurations ---- */
+
+static const char *ws__field_name(const ws__field *field)
+{
+#define WS__FIELD_NAME(name, of, as, preset) #name "\0"
+    static const char names[] = WS__FIELDS(WS__FIELD_NAME);
+    const char *name = names;
+
+    while (field-- > ws__fields)
+        name += strlen(name) + 1;
+    return name;
+}
+
+static const char *ws__field_whose(int of)
+{
+    return of == WS__OF_SERVER ? "servers" : of == WS__OF_LISTENER ? "listeners"
+         : of == WS__OF_LOOP ? "loops" : of == WS__OF_CLIENT ? "clients"
+         : "clients that connect by themselves";
+}
+
+/* The words for such a fault, in room; NULL if the error says it all. */
+static const char *ws__fault_words(int fault, const ws_config *cfg, int role,
+                                   char room[96])
+{
+    const ws__field *field = fault == WS_ERR_ARGUMENT ? ws__field_fault(cfg, role) : NULL;
+    ws__text text = ws__text_in(room, 96);
+
+    if (fault != WS_ERR_ARGUMENT)
+        return NULL;
+    ws__puts(&text, field ? ws__field_name(field) : "deflate");
+    if (field && !(field->of & role)) {
+        ws__puts(&text, ": only for ");
+        ws__puts(&text, ws__field_whose(field->of));
+#ifndef WS_NO_SERVER
+    } else if (field && field->as == WS__AS_ORIGINS) {
+        ws_str item = ws__origins_fault(cfg->origins);
+        ws__puts(&text, ": ");
+        ws__put(&text, item.data, item.size);
+#endif
+    }
+    return room;
+}
+
+#ifndef WS_NO_CLIENT
+WS__APART void ws__fail_url(ws_conn *conn, const char *url, const ws__url_why *why)
+{
+    char text[80];
+    ws__text out = ws__text_in(text, sizeof text);
+
+    ws__puts(&out, why->words);
+    if (url) {
+        ws__puts(&out, " at byte ");
+        ws__put_number(&out, why->at);
+    }
+    ws__fail_with(conn, WS_ERR_URL, text);
+}
+#endif
+
+#endif /* WS_TINY */
+
+#endif /* WS_NO_TEXT */
+
+WS_API const char *ws_error_string(int error)
+{
+    if (error > 0 || error < -WS__NUMBER_END)
+        return ws__error_text(-1);
+    return ws__error_text(-error);
+}
+
+#ifndef WS_TINY
+
+WS_API const char *ws_close_text(int code)
+{
+    static const char *const texts[] = {
+        "normal closure", "going away", "protocol error", "unsupported data", "",
+        "no close code", "connection lost", "invalid data", "policy violation",
+        "message too big", "extension missing", "internal error", "service restart",
+        "try again later", "bad gateway", "TLS handshake failed"
+    };
+    return code >= 1000 && code <= 1015 ? texts[code - 1000] : "";
+}
+
+#endif
+
+#ifdef WS_TINY
 
 /* ==== >>tiny (private) ============================================================== */
 

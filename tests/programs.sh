@@ -202,7 +202,7 @@ if command -v bash >/dev/null 2>&1; then
     holds "router: accepted with it" grep -q '^Sec-WebSocket-Protocol: chat.v1$' $out/chat.txt
 fi
 
-serve login build/login_form 0
+serve login_form build/login_form 0
 limit build/hello_client "ws://127.0.0.1:$port/" >$out/said.txt 2>&1
 says "login_form: a stranger" $out/said.txt "somebody says hello"
 if command -v bash >/dev/null 2>&1; then

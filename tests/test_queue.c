@@ -239,7 +239,7 @@ static void drain(rig *r, size_t n, int most)
         v[0].iov_base = (void *)(uintptr_t)ws_output(r->s.c, &k);
         v[0].iov_len = k;
         if (!k) break;
-        count = most > 1 ? ws__tx_pieces(r->s.c, v, most) : 1;
+        count = most > 1 ? ws__tx_front(r->s.c, v, most) : 1;
         for (i = 0, sum = 0; i < count && sum < n; i++) {
             k = v[i].iov_len < n - sum ? v[i].iov_len : n - sum;
             buf_add(&r->s.out, v[i].iov_base, k);
@@ -506,7 +506,7 @@ TEST(drop_without_memory)
         r.w.h.fail_at = r.w.h.calls + 1;
         r.w.h.fail_all = 1;
         for (i = 0; i < 10; i++) {
-            CHECK_INT(ws__tx_drop_oldest(r.s.c), model_drop(&r.m));
+            CHECK_INT(ws__tx_forget(r.s.c), model_drop(&r.m));
             CHECK_INT(ws_buffered(r.s.c), rig_bytes(&r));
         }
         r.w.h.fail_at = 0;
