@@ -2027,10 +2027,7 @@ static int ws__system_random(void *buf, size_t n)
 
 /* ==== >>util ======================================================================== */
 
-WS__PRIVATE unsigned ws__get16(const uint8_t *p)
-{
-    return (unsigned)p[0] << 8 | p[1];
-}
+WS__PRIVATE unsigned ws__get16(const uint8_t *p) { return (unsigned)p[0] << 8 | p[1]; }
 
 /* n bytes to where they are wanted, which may lie in front of them, not behind. */
 WS__PRIVATE void ws__copy(void *to, const void *from, size_t n)
@@ -2125,15 +2122,9 @@ WS__PRIVATE char ws__lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-WS__PRIVATE int ws__is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-WS__PRIVATE int ws__is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
+WS__PRIVATE int ws__is_digit(char c) { return c >= '0' && c <= '9'; }
+WS__PRIVATE int ws__is_blank(char c) { return c == ' ' || c == '\t'; }
+WS__PRIVATE int ws__is_visible(char c) { return c >= 0x21 && c <= 0x7E; }
 
 /* A character of a token (RFC 9110 5.6.2). */
 WS__PRIVATE int ws__is_token(char c)
@@ -2153,9 +2144,15 @@ WS__PRIVATE ws_str ws__str(const char *data, size_t n)
     return str;
 }
 
-WS__PRIVATE ws_str ws__cstr(const char *s)
+WS__PRIVATE ws_str ws__cstr(const char *s) { return ws__str(s, s ? ws__size_of(s) : 0); }
+
+/* The character at i, 0 behind the end. */
+WS__PRIVATE char ws__at(ws_str str, size_t i) { return i < str.size ? str.data[i] : 0; }
+
+/* The text without its first n bytes. */
+WS__PRIVATE ws_str ws__from(ws_str str, size_t n)
 {
-    return ws__str(s, s ? ws__size_of(s) : 0);
+    return ws__str(str.data + n, str.size - n);
 }
 
 /* Equal, byte for byte. */
@@ -2171,10 +2168,9 @@ WS__PRIVATE int ws__same_text(ws_str a, ws_str b)
 
     if (a.size != b.size)
         return 0;
-    for (i = 0; i < a.size; i++) {
+    for (i = 0; i < a.size; i++)
         if (ws__lower(a.data[i]) != ws__lower(b.data[i]))
             return 0;
-    }
     return 1;
 }
 
@@ -2228,6 +2224,20 @@ WS__PRIVATE size_t ws__find(ws_str str, size_t from, char c)
     while (from < str.size && str.data[from] != c)
         from++;
     return from;
+}
+
+/* Index of the first character at or after from that is not of a kind, or str.size. */
+WS__PRIVATE size_t ws__past(ws_str str, size_t from, int (*is_of_kind)(char c))
+{
+    while (from < str.size && is_of_kind(str.data[from]))
+        from++;
+    return from;
+}
+
+/* Is each character of that kind? */
+WS__PRIVATE int ws__all(ws_str str, int (*is_of_kind)(char c))
+{
+    return ws__past(str, 0, is_of_kind) == str.size;
 }
 
 /* text[from..to) without spaces and tabs around it. */
@@ -2829,47 +2839,48 @@ enum {
     WS__HEAD_BAD
 };
 
-/* Allowed anywhere in a line; tab is not among them. */
-WS__PRIVATE int ws__is_text(char c)
-{
-    unsigned u = (unsigned char)c;
+/* Allowed anywhere in a line, and in the value of a field. */
+WS__PRIVATE int ws__is_text(char c) { return (uint8_t)c >= 32 && c != 127; }
+WS__PRIVATE int ws__is_clean(char c) { return ws__is_text(c) || c == '\t'; }
 
-    return u >= 32 && u != 127;
-}
-
-WS__PRIVATE int ws__head_step(int state, char c)
+/* May the byte stand inside that part of a head? */
+WS__PRIVATE int ws__head_holds(int state, char c)
 {
     switch (state) {
-    case WS__HEAD_START:
-        return ws__is_text(c) ? WS__HEAD_LINE : WS__HEAD_BAD;
-    case WS__HEAD_LINE:
-        return c == '\r' ? WS__HEAD_LF : ws__is_text(c) ? WS__HEAD_LINE : WS__HEAD_BAD;
-    case WS__HEAD_FIELD:
-        return c == '\r' ? WS__HEAD_LAST : ws__is_token(c) ? WS__HEAD_NAME : WS__HEAD_BAD;
-    case WS__HEAD_NAME:
-        return c == ':' ? WS__HEAD_VALUE : ws__is_token(c) ? WS__HEAD_NAME : WS__HEAD_BAD;
-    case WS__HEAD_VALUE:
-        if (c == '\r')
-            return WS__HEAD_LF;
-        return ws__is_text(c) || c == '\t' ? WS__HEAD_VALUE : WS__HEAD_BAD;
-    case WS__HEAD_LF:
-        return c == '\n' ? WS__HEAD_FIELD : WS__HEAD_BAD;
-    case WS__HEAD_LAST:
-        return c == '\n' ? WS__HEAD_DONE : WS__HEAD_BAD;
-    default:
-        return WS__HEAD_BAD;
+    case WS__HEAD_LINE: return ws__is_text(c);
+    case WS__HEAD_NAME: return ws__is_token(c);
+    case WS__HEAD_VALUE: return ws__is_clean(c);
+    default: return 0;
     }
+}
+
+/* The state that a byte leads to: behind, if this one ends with it, else inside. */
+WS__PRIVATE int ws__head_step(int state, char c)
+{
+    static const struct { char end; uint8_t behind, inside; } next[] = {
+        { '\r', WS__HEAD_BAD, WS__HEAD_LINE },      /* of WS__HEAD_START */
+        { '\r', WS__HEAD_LF, WS__HEAD_LINE },       /* of WS__HEAD_LINE */
+        { '\r', WS__HEAD_LAST, WS__HEAD_NAME },     /* of WS__HEAD_FIELD */
+        { ':', WS__HEAD_VALUE, WS__HEAD_NAME },     /* of WS__HEAD_NAME */
+        { '\r', WS__HEAD_LF, WS__HEAD_VALUE },      /* of WS__HEAD_VALUE */
+        { '\n', WS__HEAD_FIELD, WS__HEAD_BAD },     /* of WS__HEAD_LF */
+        { '\n', WS__HEAD_DONE, WS__HEAD_BAD }       /* of WS__HEAD_LAST */
+    };
+
+    if (state >= WS__HEAD_DONE)
+        return WS__HEAD_BAD;
+    if (c == next[state].end)
+        return next[state].behind;
+    return ws__head_holds(next[state].inside, c) ? next[state].inside : (int)WS__HEAD_BAD;
 }
 
 WS_API int ws_head_scan(ws_head *head, const void *data, size_t n)
 {
     const char *p = (const char *)data;
-    uint32_t max_size = head->max_size ? head->max_size : 8192;
+    uint32_t max_size = ws__smaller(head->max_size ? head->max_size : 8192, INT_MAX);
     uint32_t max_fields = head->max_fields ? head->max_fields : 64;
     int state = head->state, next;
 
-    if (max_size > INT_MAX)
-        max_size = INT_MAX;
     while (state != WS__HEAD_DONE) {
         if (head->scanned >= max_size)
             return WS_ERR_HEAD_SIZE;
@@ -2901,16 +2912,14 @@ WS__PRIVATE int ws__http_begins(const void *p, size_t from, size_t n)
     return 1;
 }
 
-/* ws_head_scan; folds: 1 replaces folded lines by spaces (RFC 9112 5.2), for user
-   agents. */
+/* ws_head_scan; folds: folded lines become spaces (RFC 9112 5.2), for user agents. */
 WS__PRIVATE int ws__head_scan(ws_head *head, void *data, size_t n, int folds)
 {
     char *p = (char *)data;
     int size = ws_head_scan(head, p, n);
 
     while (folds && size == WS_ERR_HEAD_SYNTAX && head->state == WS__HEAD_FIELD &&
-           head->fields &&
-           ws__is_blank(p[head->scanned])) {
+           head->fields && ws__is_blank(p[head->scanned])) {
         p[head->scanned - 2] = p[head->scanned - 1] = ' ';
         head->state = WS__HEAD_VALUE;
         size = ws_head_scan(head, p, n);
@@ -2940,17 +2949,14 @@ WS_API int ws_head_request(ws_str head, ws_str *method, ws_str *target, ws_str *
     ws_str line = ws__head_line(head);
     size_t a = ws__find(line, 0, ' '), b = ws__find(line, a + 1, ' '), i;
 
-    if (a == 0 || b <= a + 1 || line.size <= 9 || b != line.size - 9) {
+    if (!a || b <= a + 1 || line.size != b + 9)
         return WS_ERR_HEAD_SYNTAX;
-    }
-    for (i = 0; i < a; i++) {
+    for (i = 0; i < a; i++)
         if (!ws__is_token(line.data[i]))
             return WS_ERR_HEAD_SYNTAX;
-    }
-    for (i = a + 1; i < b; i++) {
-        if (line.data[i] < 0x21 || line.data[i] > 0x7E)
+    for (i = a + 1; i < b; i++)
+        if (!ws__is_visible(line.data[i]))
             return WS_ERR_HEAD_SYNTAX;
-    }
     if (!ws__begins(line.data + b + 1, "HTTP/#.#"))
         return WS_ERR_HEAD_SYNTAX;
     *method = ws__str(line.data, a);
@@ -2963,18 +2969,15 @@ WS_API int ws_head_answer(ws_str head, ws_str *version, int *status, ws_str *rea
 {
     ws_str line = ws__head_line(head);
     const char *p = line.data;
-    int code;
+    size_t space = line.size > 12;
 
-    if (line.size < 12 || !ws__begins(p, "HTTP/#.# ###"))
+    if (line.size < 12 || !ws__begins(p, "HTTP/#.# ###") || p[9] == '0')
         return WS_ERR_HEAD_SYNTAX;
-    if (line.size > 12 && p[12] != ' ')
+    if (space && p[12] != ' ')
         return WS_ERR_HEAD_SYNTAX;
-    code = 100 * (p[9] - '0') + 10 * (p[10] - '0') + p[11] - '0';
-    if (code < 100)
-        return WS_ERR_HEAD_SYNTAX;
+    *status = 100 * (p[9] - '0') + 10 * (p[10] - '0') + p[11] - '0';
     *version = ws__str(p, 8);
-    *status = code;
-    *reason = line.size > 12 ? ws__str(p + 13, line.size - 13) : ws__str(p + 12, 0);
+    *reason = ws__str(p + 12 + space, line.size - 12 - space);
     return 0;
 }
 
@@ -3028,11 +3031,74 @@ WS_API int ws_list_has(ws_str list, const char *token)
 {
     ws_str item;
 
-    while (ws_list_next(&list, &item)) {
+    while (ws_list_next(&list, &item))
         if (ws_str_is(item, token))
             return 1;
-    }
     return 0;
+}
+
+/* The rest of the text behind blanks. */
+static ws_str ws__unblank(ws_str text)
+{
+    while (ws__is_blank(ws__at(text, 0)))
+        text = ws__from(text, 1);
+    return text;
+}
+
+/* Is it blanks, a mark and blanks? Then they are taken off. */
+static int ws__mark_take(ws_str *text, char mark)
+{
+    ws_str rest = ws__unblank(*text);
+
+    if (ws__at(rest, 0) != mark)
+        return 0;
+    *text = ws__unblank(ws__from(rest, 1));
+    return 1;
+}
+
+/* The value of a parameter, a token or a quoted one, is copied to value, if that is not
+   NULL: *used bytes. Returns its size in text; 0: it is none, or fills the room. */
+static size_t ws__param_value(ws_str text, char *value, size_t room, size_t *used)
+{
+    size_t quoted = ws__at(text, 0) == '"', at = quoted, n;
+
+    for (n = 0; n < room; n++) {
+        size_t escape = quoted && ws__at(text, at) == '\\';
+        char c = ws__at(text, at + escape);
+        if (!ws__is_token(c))
+            break;
+        if (value)
+            value[n] = c;
+        at += escape + 1;
+    }
+    *used = n;
+    if (!n || n == room || (quoted && ws__at(text, at) != '"'))
+        return 0;
+    return at + quoted;
+}
+
+WS_API int ws_param_next(ws_str *params, ws_str *name, char *value, size_t n)
+{
+    ws_str rest = ws__trim(params->data, 0, params->size);
+    size_t room = value ? n : rest.size + 1, size, used = 0;
+
+    if (!rest.size)
+        return 0;
+    if (!room || !ws__mark_take(&rest, ';'))
+        return -1;
+    size = ws__past(rest, 0, ws__is_token);
+    *name = ws__str(rest.data, size);
+    rest = ws__from(rest, size);
+    if (ws__mark_take(&rest, '=')) {
+        size = ws__param_value(rest, value, room, &used);
+        if (!size)
+            return -1;
+        rest = ws__from(rest, size);
+    }
+    if (value)
+        value[used] = 0;
+    *params = ws__trim(rest.data, 0, rest.size);
+    return name->size && (!params->size || *params->data == ';') ? 1 : -1;
 }
 
 #ifndef WS_TINY
@@ -3113,11 +3179,9 @@ WS__PRIVATE int ws__body_begin(ws__body *body, ws_str head, int none)
         body->how = WS__BODY_TO_END;
     if (body->how != WS__BODY_LENGTH)
         body->left = 0;
-    if (none || (body->how == WS__BODY_LENGTH && !body->left))
+    body->all = body->how == WS__BODY_LENGTH || none ? body->left : WS__UNTOLD;
+    if (none || !body->all)
         body->how = WS__BODY_DONE;
-    body->all = body->left;
-    if (body->how == WS__BODY_SIZE || body->how == WS__BODY_TO_END)
-        body->all = WS__UNTOLD;
     return fault ? WS_ERR_BODY : 0;
 }
 
@@ -3127,34 +3191,11 @@ WS__PRIVATE int ws__body_request(ws__body *body, ws_str head)
     int fault = ws__body_begin(body, head, 0);
 
     body->strict = 1;
-    if (body->how != WS__BODY_TO_END)
-        return fault;
-    body->how = WS__BODY_DONE;
-    body->all = 0;
+    if (body->how == WS__BODY_TO_END) {
+        body->how = WS__BODY_DONE;
+        body->all = 0;
+    }
     return fault;
-}
-
-/* The quoted string or the token that text begins with: its size, 0: none. */
-static size_t ws__word_size(ws_str text)
-{
-    int quoted = text.size && *text.data == '"';
-    size_t i = (size_t)quoted;
-
-    while (!quoted && i < text.size && ws__is_token(text.data[i]))
-        i++;
-    while (quoted && i < text.size && text.data[i] != '"')
-        i += text.data[i] == '\\' ? 2 : 1;
-    return i + (size_t)quoted <= text.size ? i + (size_t)quoted : 0;
-}
-
-/* The rest of the text behind blanks. */
-static ws_str ws__unblank(ws_str text)
-{
-    size_t i = 0;
-
-    while (i < text.size && ws__is_blank(text.data[i]))
-        i++;
-    return ws__str(text.data + i, text.size - i);
 }
 
 /* Requests alone are read strictly. */
@@ -3164,97 +3205,94 @@ static ws_str ws__unblank(ws_str text)
 #define WS__STRICT(body) ((body)->strict)
 #endif
 
-/* Is it blanks, a mark and blanks? Then they are taken off. */
-static int ws__mark_take(ws_str *text, char mark)
+/* Takes off the quoted string or the token that text begins with; 0: there is none. */
+static int ws__word_take(ws_str *text)
 {
-    ws_str rest = ws__unblank(*text);
+    int quoted = ws__at(*text, 0) == '"';
+    size_t n = quoted ? 1 : ws__past(*text, 0, ws__is_token);
 
-    if (!rest.size || *rest.data != mark)
+    while (quoted && n < text->size && text->data[n] != '"')
+        n += text->data[n] == '\\' ? 2 : 1;
+    n += (size_t)quoted;
+    if (!n || n > text->size)
         return 0;
-    *text = ws__unblank(ws__str(rest.data + 1, rest.size - 1));
-    return 1;
-}
-
-/* No control characters but tabs: what may stand in a value. */
-static int ws__is_clean(ws_str text)
-{
-    size_t i;
-
-    for (i = 0; i < text.size; i++)
-        if (!ws__is_text(text.data[i]) && text.data[i] != '\t')
-            return 0;
+    *text = ws__from(*text, n);
     return 1;
 }
 
 /* Chunk extensions (RFC 9112 7.1.1): 1 if they are well formed. */
 static int ws__chunk_extensions_good(ws_str text)
 {
-    size_t n;
-    int value, good = ws__is_clean(text);
-
-    while (text.size && good) {
-        good = ws__mark_take(&text, ';') && text.size && *text.data != '"';
-        for (value = 0; good && value < 2; value++) {
-            if (value && !ws__mark_take(&text, '='))
-                break;
-            n = ws__word_size(text);
-            text = ws__str(text.data + n, text.size - n);
-            good = n > 0;
-        }
+    if (!ws__all(text, ws__is_clean))
+        return 0;
+    while (text.size) {
+        if (!ws__mark_take(&text, ';') || ws__at(text, 0) == '"')
+            return 0;
+        if (!ws__word_take(&text))
+            return 0;
+        if (ws__mark_take(&text, '=') && !ws__word_take(&text))
+            return 0;
     }
-    return good;
+    return 1;
 }
 
 /* A line of trailers: a header field. */
 static int ws__trailer_good(ws_str line)
 {
-    size_t colon = ws__find(line, 0, ':');
+    size_t name = ws__past(line, 0, ws__is_token);
 
-    return colon && colon < line.size && colon == ws__word_size(line) &&
-           *line.data != '"' && ws__is_clean(line);
+    return name && ws__at(line, name) == ':' && ws__all(line, ws__is_clean);
 }
 
 /* The size that the line before a chunk tells; 0 or WS_ERR_BODY. */
 static int ws__chunk_size(ws__body *body, ws_str line, uint64_t *size)
 {
-    size_t i = 0, digits, rest;
+    size_t digits = 0;
+    ws_str rest, extensions;
 
-    for (*size = 0; i < line.size && i < 16 && ws__hex(line.data[i]) >= 0; i++)
-        *size = *size << 4 | (uint64_t)ws__hex(line.data[i]);
-    digits = i;
-    while (i < line.size && ws__is_blank(line.data[i]))
-        i++;
-    if (!digits || (i < line.size && line.data[i] != ';') || *size >> 62)
+    for (*size = 0; digits < 16 && ws__hex(ws__at(line, digits)) >= 0; digits++)
+        *size = *size << 4 | (uint64_t)ws__hex(line.data[digits]);
+    rest = ws__from(line, digits);
+    extensions = ws__unblank(rest);
+    if (!digits || *size >> 62)
         return WS_ERR_BODY;
-    rest = line.size - digits;
+    if (extensions.size && *extensions.data != ';')
+        return WS_ERR_BODY;
     if (!WS__STRICT(body))
         return 0;
-    if (rest > *size)
-        body->spent += (uint32_t)(rest - *size);
-    return ws__chunk_extensions_good(ws__str(line.data + digits, rest)) ? 0
-                                                                      : WS_ERR_BODY;
+    if (rest.size > *size)
+        body->spent += (uint32_t)(rest.size - *size);
+    return ws__chunk_extensions_good(rest) ? 0 : WS_ERR_BODY;
 }
 
-/* A line of the chunked form, without its end: 0 or WS_ERR_BODY. */
-static int ws__body_line(ws__body *body, ws_str line, uint32_t most)
+/* A line of the chunked form: its whole size, 0: more must come; or WS_ERR_BODY. */
+static ptrdiff_t ws__body_line(ws__body *body, ws_str text, uint32_t most)
 {
-    int fault = 0;
+    size_t end = ws__find(text, 0, '\n');
+    int fault;
 
-    if (body->how == WS__BODY_BREAK) {
+    if (end >= WS__BODY_LINE)
+        return WS_ERR_BODY;
+    if (end == text.size)
+        return 0;
+    if (!end || text.data[end - 1] != '\r')
+        return WS_ERR_BODY;
+    text.size = end - 1;
+    switch (body->how) {
+    case WS__BODY_BREAK:
+        fault = text.size > 0;
         body->how = WS__BODY_SIZE;
-        return line.size ? WS_ERR_BODY : 0;
-    }
-    if (body->how == WS__BODY_TRAILER) {
-        if (!line.size)
-            body->how = WS__BODY_DONE;
-        else if (WS__STRICT(body) && !ws__trailer_good(line))
-            return WS_ERR_BODY;
-        body->spent += (uint32_t)line.size;
-    } else {
-        fault = ws__chunk_size(body, line, &body->left);
+        break;
+    case WS__BODY_SIZE:
+        fault = ws__chunk_size(body, text, &body->left);
         body->how = body->left ? WS__BODY_CHUNK : WS__BODY_TRAILER;
+        break;
+    default:
+        fault = text.size && WS__STRICT(body) && !ws__trailer_good(text);
+        body->how = text.size ? WS__BODY_TRAILER : WS__BODY_DONE;
+        body->spent += (uint32_t)text.size;
     }
-    return fault || body->spent > most ? WS_ERR_BODY : 0;
+    return fault || body->spent > most ? (ptrdiff_t)WS_ERR_BODY : (ptrdiff_t)end + 1;
 }
 
 /* One step over n bytes. Returns how many are used up, of which *data are payload, all or
@@ -3262,48 +3300,36 @@ static int ws__body_line(ws__body *body, ws_str line, uint32_t most)
 WS__PRIVATE ptrdiff_t ws__body_step(ws__body *body, const char *p, size_t n,
                                     uint32_t most, size_t *data)
 {
-    size_t end;
-
     *data = 0;
-    if (body->how == WS__BODY_DONE)
+    switch (body->how) {
+    case WS__BODY_DONE:
         return 0;
-    if (body->how == WS__BODY_TO_END) {
-        body->got += n;
-        return (ptrdiff_t)(*data = n);
-    }
-    if (body->how == WS__BODY_LENGTH || body->how == WS__BODY_CHUNK) {
+    case WS__BODY_TO_END:
+        *data = n;
+        break;
+    case WS__BODY_LENGTH:
+    case WS__BODY_CHUNK:
         *data = n < body->left ? n : (size_t)body->left;
         body->left -= *data;
-        body->got += *data;
         if (!body->left)
             body->how = body->how == WS__BODY_CHUNK ? WS__BODY_BREAK : WS__BODY_DONE;
-        return (ptrdiff_t)*data;
+        break;
+    default:
+        return ws__body_line(body, ws__str(p, n), most);
     }
-    end = ws__find(ws__str(p, n), 0, '\n');
-    if (end >= WS__BODY_LINE)
-        return WS_ERR_BODY;
-    if (end == n)
-        return 0;
-    if (!end || p[end - 1] != '\r')
-        return WS_ERR_BODY;
-    if (ws__body_line(body, ws__str(p, end - 1), most))
-        return WS_ERR_BODY;
-    return (ptrdiff_t)end + 1;
+    body->got += *data;
+    return (ptrdiff_t)*data;
 }
 
-/* Of a refusal's body that begins with these n bytes: 1 when all of it is here. What is
-   there is moved together to p if join is set: *size bytes. A malformed one ends where it
-   is. */
+/* Is all of a refusal's body here, which begins with these n bytes? A malformed one ends
+   where it is. What is here is moved together to p if join is set: *size bytes. */
 WS__PRIVATE int ws__body_gather(ws__body body, char *p, size_t n, int join, size_t *size)
 {
     size_t at = 0, data;
-    ptrdiff_t step = 1;
+    ptrdiff_t step;
 
     *size = 0;
-    while (step > 0) {
-        step = ws__body_step(&body, p + at, n - at, WS_BODY_MAX, &data);
-        if (step <= 0)
-            break;
+    while ((step = ws__body_step(&body, p + at, n - at, WS_BODY_MAX, &data)) > 0) {
         if (join)
             memmove(p + *size, p + at, data);
         *size += data;
@@ -3313,49 +3339,6 @@ WS__PRIVATE int ws__body_gather(ws__body body, char *p, size_t n, int join, size
 }
 
 #endif /* WS_TINY */
-
-WS_API int ws_param_next(ws_str *params, ws_str *name, char *value, size_t n)
-{
-    ws_str str = ws__trim(params->data, 0, params->size);
-    size_t at = 1, from, used = 0;
-
-    if (!str.size)
-        return 0;
-    if (str.data[0] != ';' || (value && !n))
-        return -1;
-    while (at < str.size && ws__is_blank(str.data[at]))
-        at++;
-    for (from = at; at < str.size && ws__is_token(str.data[at]);)
-        at++;
-    *name = ws__str(str.data + from, at - from);
-    while (at < str.size && ws__is_blank(str.data[at]))
-        at++;
-    if (at < str.size && str.data[at] == '=') {
-        int quoted, open;
-        do at++; while (at < str.size && ws__is_blank(str.data[at]));
-        open = quoted = at < str.size && str.data[at] == '"';
-        for (at += (size_t)quoted; at < str.size && (!value || used < n); at++) {
-            if (open && str.data[at] == '"') {
-                open = 0;
-                at++;
-                break;
-            }
-            if (open && str.data[at] == '\\')
-                at++;
-            if (at == str.size || !ws__is_token(str.data[at]))
-                break;
-            if (value)
-                value[used] = str.data[at];
-            used++;
-        }
-        if (open || !used || (value && used == n))
-            return -1;
-    }
-    if (value)
-        value[used] = 0;
-    *params = ws__trim(str.data, at, str.size);
-    return name->size && (!params->size || params->data[0] == ';') ? 1 : -1;
-}
 
 /* ==== >>url ========================================================================= */
 
@@ -5341,14 +5324,7 @@ WS__PRIVATE void ws__cache_clear(ws__cfg *cfg)
 
 /* ==== >>settings (private) ========================================================== */
 
-static int ws__token_valid(ws_str str)
-{
-    size_t i;
-    for (i = 0; i < str.size; i++)
-        if (!ws__is_token(str.data[i]))
-            return 0;
-    return str.size > 0;
-}
+static int ws__token_valid(ws_str str) { return str.size && ws__all(str, ws__is_token); }
 
 /* Header values: visible characters, spaces, tabs, and bytes of other charsets. */
 static int ws__is_value(const char *s)
@@ -5431,7 +5407,7 @@ static int ws__origin_parse(ws__origin *origin, ws_str str)
     if (origin->below)
         rest = ws__str(rest.data + 2, rest.size - 2);
     for (i = 0; i < rest.size; i++)
-        if (rest.data[i] < 0x21 || rest.data[i] > 0x7E || strchr("/?#@,;*", rest.data[i]))
+        if (!ws__is_visible(rest.data[i]) || strchr("/?#@,;*", rest.data[i]))
             return 0;
     origin->host = rest;
     if (ws_str_is(origin->scheme, "http"))
@@ -20108,10 +20084,9 @@ static size_t ws__request_fault(const ws__request *request, ws_str head)
     if (request->versions > 1)
         return (size_t)(request->wanted.data - head.data);
 
-    while (at < head.size && head.data[at] > 0x20 && head.data[at] < 0x7F &&
-           head.data[at] != '#')
+    while (ws__is_visible(ws__at(head, at)) && head.data[at] != '#')
         at++;
-    return at < head.size && head.data[at] == ' ' ? ws__find(head, 0, ' ') + 1 : at;
+    return ws__at(head, at) == ' ' ? ws__find(head, 0, ' ') + 1 : at;
 }
 #endif
 
