@@ -3342,13 +3342,13 @@ WS__PRIVATE int ws__body_gather(ws__body body, char *p, size_t n, int join, size
 
 /* ==== >>url ========================================================================= */
 
-/* Never in a host or in front of an '@' (RFC 3986 2): delimiters that other parsers take
-   for the end of something. */
-WS__PRIVATE int ws__url_odd(char c)
+/* Not a delimiter that other parsers take for the end of something: those are never in a
+   host or in front of an '@' (RFC 3986 2). */
+WS__PRIVATE int ws__is_plain(char c)
 {
     static const char odd[] = "\"<>\\^`{|}[]@";
 
-    return ws__find(ws__str(odd, sizeof odd - 1), 0, c) < sizeof odd - 1;
+    return ws__find(ws__str(odd, sizeof odd - 1), 0, c) == sizeof odd - 1;
 }
 
 /* Decimal number 1..65535 in p[0..n); nothing at all leaves *port as it is. */
@@ -3375,59 +3375,74 @@ typedef struct ws__url_why { const char *words; size_t at; } ws__url_why;
 
 WS__PRIVATE int ws__url_fault(ws__url_why *why, const char *words, size_t at)
 {
-    if (why)
+    if (why) {
         why->words = words;
-    if (why)
         why->at = at;
+    }
     return WS_ERR_URL;
+}
+
+WS__PRIVATE int ws__in_ipv6(char c) { return c == ':' || c == '.' || ws__hex(c) >= 0; }
+
+/* Takes "user[:password]@" off, if it is there. 0 or WS_ERR_URL. */
+WS__PRIVATE int ws__url_user(ws_str *authority, ws_url *url)
+{
+    size_t at = ws__find(*authority, 0, '@');
+    ws_str user = ws__str(authority->data, at);
+    size_t colon = ws__find(user, 0, ':');
+
+    if (at == authority->size)
+        return 0;
+    if (!ws__all(user, ws__is_plain))
+        return WS_ERR_URL;
+    url->user = ws__str(user.data, colon);
+    if (colon < at)
+        url->password = ws__from(user, colon + 1);
+    *authority = ws__from(*authority, at + 1);
+    return 0;
+}
+
+/* The host "[address]" or "[address%25zone]" that a begins with: its size, or 0. */
+WS__PRIVATE size_t ws__url_ipv6(ws_str a, ws_url *url)
+{
+    size_t end = ws__find(a, 0, ']'), i;
+    ws_str host = ws__str(a.data + 1, end - 1);
+    ws_str zone = ws__from(host, ws__past(host, 0, ws__in_ipv6));
+
+    if (end == a.size || ws__find(host, 0, ':') == host.size)
+        return 0;
+    if (zone.size && (zone.size < 4 || ws__percent(zone, 0) != '%'))
+        return 0;
+    for (i = 0; i < zone.size; i++)
+        if (zone.data[i] == '%' && ws__percent(zone, i) < 0)
+            return 0;
+    if (!ws__all(zone, ws__is_plain))
+        return 0;
+    url->host = host;
+    url->ipv6 = 1;
+    return end + 1;
+}
+
+/* The name that a begins with: its size, or 0. */
+WS__PRIVATE size_t ws__url_name(ws_str a, ws_url *url)
+{
+    ws_str host = ws__str(a.data, ws__find(a, 0, ':'));
+
+    if (ws__find(host, 0, '%') < host.size || !ws__all(host, ws__is_plain))
+        return 0;
+    url->host = host;
+    return host.size;
 }
 
 /* a: what is between "//" and the path: [user[:password]@]host[:port]. */
 WS__PRIVATE int ws__url_authority(ws_str a, ws_url *url)
 {
-    size_t at = ws__find(a, 0, '@'), i, end;
+    size_t end;
 
-    if (at < a.size) {
-        size_t colon = ws__find(ws__str(a.data, at), 0, ':');
-        for (i = 0; i < at; i++) {
-            if (ws__url_odd(a.data[i]))
-                return WS_ERR_URL;
-        }
-        url->user = ws__str(a.data, colon);
-        if (colon < at)
-            url->password = ws__str(a.data + colon + 1, at - colon - 1);
-        a = ws__str(a.data + at + 1, a.size - at - 1);
-    }
-    if (!a.size)
+    if (ws__url_user(&a, url))
         return WS_ERR_URL;
-    if (a.data[0] == '[') {
-        end = ws__find(a, 0, ']');
-        if (end == a.size || ws__find(a, 0, ':') > end)
-            return WS_ERR_URL;
-        for (i = 1; i < end && a.data[i] != '%'; i++) {
-            char c = ws__lower(a.data[i]);
-            if (!ws__is_digit(c) && !(c >= 'a' && c <= 'f') && c != ':' && c != '.') {
-                return WS_ERR_URL;
-            }
-        }
-        if (i < end && (end - i < 4 || memcmp(a.data + i, "%25", 3)))
-            return WS_ERR_URL;
-        for (; i < end; i++)
-            if ((a.data[i] == '%' && ws__percent(ws__str(a.data, end), i) < 0) ||
-                ws__url_odd(a.data[i]))
-                return WS_ERR_URL;
-        url->host = ws__str(a.data + 1, end - 1);
-        url->ipv6 = 1;
-        end++;
-    } else {
-        end = ws__find(a, 0, ':');
-        for (i = 0; i < end; i++) {
-            if (a.data[i] == '%' || ws__url_odd(a.data[i]))
-                return WS_ERR_URL;
-        }
-        url->host = ws__str(a.data, end);
-    }
-    if (!url->host.size)
+    end = ws__at(a, 0) == '[' ? ws__url_ipv6(a, url) : ws__url_name(a, url);
+    if (!end)
         return WS_ERR_URL;
     if (end == a.size)
         return 0;
@@ -3448,70 +3463,78 @@ WS__PRIVATE int ws__url_unix(ws_str rest, ws_url *url)
 {
     size_t colon;
 
-    if (rest.size >= 2 && rest.data[0] == '/' && rest.data[1] == '/') {
-        rest = ws__str(rest.data + 2, rest.size - 2);
-    }
-    if (!rest.size || (rest.data[0] != '/' && rest.data[0] != '@'))
+    if (ws__at(rest, 0) == '/' && ws__at(rest, 1) == '/')
+        rest = ws__from(rest, 2);
+    if (ws__at(rest, 0) != '/' && ws__at(rest, 0) != '@')
         return WS_ERR_URL;
     colon = ws__find(rest, 0, ':');
     url->host = ws__str(rest.data, colon);
-    url->target = ws__str(rest.data + rest.size, 0);
-    if (colon < rest.size) {
-        url->target = ws__str(rest.data + colon + 1, rest.size - colon - 1);
-    }
-    if (url->target.size && url->target.data[0] != '/' && url->target.data[0] != '?') {
+    url->target = ws__from(rest, colon < rest.size ? colon + 1 : colon);
+    if (url->target.size && *url->target.data != '/' && *url->target.data != '?')
         return WS_ERR_URL;
-    }
     url->is_unix = 1;
     url->default_port = 1;
     return 0;
 }
 
+/* What is wrong with a character of a URL, NULL: nothing. */
+WS__PRIVATE const char *ws__url_wrong(char c)
+{
+    if (c == '#')
+        return "a #fragment";
+    if (c == ' ')
+        return "a space";
+    return ws__is_visible(c) ? NULL : "a character that must be percent-encoded";
+}
+
+/* The port that is a scheme's own, 0: it is no scheme of ours. */
+WS__PRIVATE uint16_t ws__own_port(ws_str scheme)
+{
+    if (ws_str_is(scheme, "ws") || ws_str_is(scheme, "http"))
+        return 80;
+    return ws_str_is(scheme, "wss") || ws_str_is(scheme, "https") ? 443 : 0;
+}
+
 /* ws_url_parse; why may be NULL. */
 WS__PRIVATE int ws__url_parse(const char *text, size_t n, ws_url *url, ws__url_why *why)
 {
-    ws_str all = ws__str(text, n), rest;
+    ws_str rest = ws__str(text, n);
+    size_t end = 0;
     uint16_t own;
-    size_t i;
 
     memset(url, 0, sizeof *url);
-    for (i = 0; i < n; i++) {
-        if (text[i] == '#')
-            return ws__url_fault(why, "a #fragment", i);
-        if (text[i] == ' ')
-            return ws__url_fault(why, "a space", i);
-        if (text[i] < 0x21 || text[i] > 0x7E)
-            return ws__url_fault(why, "a character that must be percent-encoded", i);
-    }
-    i = ws__find(all, 0, ':');
-    url->scheme = ws__str(text, i);
-    rest = ws__str(text + i, n - i);
-    if (rest.size)
-        rest = ws__str(rest.data + 1, rest.size - 1);
+    while (end < n && !ws__url_wrong(text[end]))
+        end++;
+    if (end < n)
+        return ws__url_fault(why, ws__url_wrong(text[end]), end);
+    end = ws__find(rest, 0, ':');
+    url->scheme = ws__str(text, end);
+    rest = ws__from(rest, end < n ? end + 1 : n);
     if (ws_str_is(url->scheme, "ws+unix")) {
         if (!ws__url_unix(rest, url))
             return 0;
         return ws__url_fault(why, "path or target of ws+unix", 8);
     }
-    url->secure = ws_str_is(url->scheme, "wss") || ws_str_is(url->scheme, "https");
-    if (!url->secure && !ws_str_is(url->scheme, "ws") && !ws_str_is(url->scheme, "http"))
+    own = ws__own_port(url->scheme);
+    if (!own)
         return ws__url_fault(why, "scheme is not ws, wss, http, https or ws+unix", 0);
-    own = url->secure ? 443 : 80;
+    url->secure = own == 443;
     url->port = own;
-    if (rest.size < 2 || rest.data[0] != '/' || rest.data[1] != '/')
+    if (ws__at(rest, 0) != '/' || ws__at(rest, 1) != '/')
         return ws__url_fault(why, "no // behind the scheme", url->scheme.size + 1);
-    for (i = 2; i < rest.size && rest.data[i] != '/' && rest.data[i] != '?';)
-        i++;
-    url->target = ws__str(rest.data + i, rest.size - i);
-    if (ws__url_authority(ws__str(rest.data + 2, i - 2), url)) {
-        if (!url->host.size)
-            return ws__url_fault(why, i > 2 ? "host, user or password" : "no host",
-                                 url->scheme.size + 3);
+    rest = ws__from(rest, 2);
+    end = ws__find(rest, 0, '?');
+    end = ws__find(ws__str(rest.data, end), 0, '/');
+    url->target = ws__from(rest, end);
+    if (!ws__url_authority(ws__str(rest.data, end), url)) {
+        url->default_port = url->port == own;
+        return 0;
+    }
+    if (url->host.size)
         return ws__url_fault(why, "port",
                              (size_t)(url->host.data - text) + url->host.size);
-    }
-    url->default_port = url->port == own;
-    return 0;
+    return ws__url_fault(why, end ? "host, user or password" : "no host",
+                         url->scheme.size + 3);
 }
 
 WS_API int ws_url_parse(const char *text, size_t n, ws_url *url)
@@ -3540,46 +3563,48 @@ WS__PRIVATE int ws__ipv4_parse(ws_str str, uint8_t out[4])
     return i == str.size + 1;
 }
 
-/* RFC 4291 2.2: groups of hex digits, one "::" for a run of zeros, the last four bytes
-   perhaps a dotted quad. Returns 1 if str is one. */
+/* Groups of hex digits, with last: the last may be a dotted quad. Returns their bytes, at
+   most 16; 17 if str is something else. */
+WS__PRIVATE size_t ws__ipv6_groups(ws_str str, int last, uint8_t out[16])
+{
+    size_t n, digits;
+
+    if (!str.size)
+        return 0;
+    for (n = 0; n <= 14; n += 2) {
+        unsigned value = 0;
+        for (digits = 0; digits < 4 && ws__hex(ws__at(str, digits)) >= 0; digits++)
+            value = value << 4 | (unsigned)ws__hex(str.data[digits]);
+        if (last && n <= 12 && ws__ipv4_parse(str, out + n))
+            return n + 4;
+        if (!digits)
+            return 17;
+        ws__put16(out + n, value);
+        if (digits == str.size)
+            return n + 2;
+        if (str.data[digits] != ':')
+            return 17;
+        str = ws__from(str, digits + 1);
+    }
+    return 17;
+}
+
+/* RFC 4291 2.2: groups, one "::" for a run of zeros. Returns 1 if str is an address. */
 WS__PRIVATE int ws__ipv6_parse(ws_str str, uint8_t out[16])
 {
-    size_t i = 0, n = 0, gap = 17, from;
+    uint8_t behind[16];
+    size_t gap = 0, front, back;
 
-    memset(out, 0, 16);
-    if (str.size >= 2 && str.data[0] == ':' && str.data[1] == ':')
-        gap = 0, i = 2;
-    while (i < str.size) {
-        unsigned value = 0;
-        ws_str rest = ws__str(str.data + i, str.size - i);
-        if (n <= 12 && ws__ipv4_parse(rest, out + n)) {
-            n += 4;
-            i = str.size;
-            break;
-        }
-        for (from = i; i < str.size && i < from + 4 && ws__hex(str.data[i]) >= 0; i++)
-            value = value << 4 | (unsigned)ws__hex(str.data[i]);
-        if (i == from || n > 14)
-            return 0;
-        ws__put16(out + n, value);
-        n += 2;
-        if (i == str.size)
-            break;
-        if (str.data[i++] != ':' || i == str.size)
-            return 0;
-        if (str.data[i] == ':') {
-            if (gap <= 16)
-                return 0;
-            gap = n;
-            i++;
-        }
-    }
-    if (gap > 16)
-        return n == 16;
-    if (n > 14)
+    while (gap < str.size && (str.data[gap] != ':' || ws__at(str, gap + 1) != ':'))
+        gap++;
+    if (gap == str.size)
+        return ws__ipv6_groups(str, 1, out) == 16;
+    front = ws__ipv6_groups(ws__str(str.data, gap), 0, out);
+    back = ws__ipv6_groups(ws__from(str, gap + 2), 1, behind);
+    if (front + back > 14)
         return 0;
-    memmove(out + 16 - (n - gap), out + gap, n - gap);
-    memset(out + gap, 0, 16 - n);
+    memset(out + front, 0, 16 - front);
+    memcpy(out + 16 - back, behind, back);
     return 1;
 }
 
@@ -3606,7 +3631,7 @@ static int ws__is_authority(ws_str text)
         if (at == end || *at++ != ']')
             return 0;
     } else {
-        while (at < end && *at > 0x20 && *at < 0x7F &&
+        while (at < end && ws__is_visible(*at) &&
                ws__find(ws__str(odd, sizeof odd - 1), 0, *at) == sizeof odd - 1)
             at++;
     }
@@ -3625,7 +3650,7 @@ static int ws__authority(ws_str a, ws_str *host, unsigned *port, unsigned standa
     memset(&url, 0, sizeof url);
     url.port = (uint16_t)standard;
     for (i = 0; i < a.size; i++)
-        if (a.data[i] < 0x21 || a.data[i] > 0x7E || strchr("/?#@,", a.data[i]))
+        if (!ws__is_visible(a.data[i]) || strchr("/?#@,", a.data[i]))
             return 0;
     if (ws__url_authority(a, &url))
         return 0;
@@ -14514,7 +14539,7 @@ static int ws__host_valid(ws_str host)
     if (ws__find(host, 0, ':') < host.size)
         return ws__ipv6_parse(host, ip);
     for (i = 0; i < host.size; i++)
-        if (host.data[i] < 0x21 || host.data[i] > 0x7E || ws__url_odd(host.data[i]) ||
+        if (!ws__is_visible(host.data[i]) || !ws__is_plain(host.data[i]) ||
             strchr("/?#%,", host.data[i]))
             return 0;
     return 1;
