@@ -6101,10 +6101,7 @@ WS__PRIVATE int ws__tx_put(ws_conn *conn, const void *data, size_t n, int raw)
 }
 
 /* The first n bytes are the rest of a frame that was begun elsewhere. */
-WS__PRIVATE void ws__tx_goes_on(ws_conn *conn, size_t n)
-{
-    conn->tx->border += n;
-}
+WS__PRIVATE void ws__tx_goes_on(ws_conn *conn, size_t n) { conn->tx->border += n; }
 
 /* Puts what waits in old behind its first frame, a request, behind the new one. */
 WS__PRIVATE int ws__tx_join(ws_conn *conn, ws__tx *old)
@@ -16750,7 +16747,8 @@ static int ws__may_begin(const ws_conn *conn)
 
     if (conn->core.phase != WS__PHASE_HEAD || conn->owes || parsed || ws__is_kept(conn))
         return 0;
-    WS_ASSERT(!conn->core.error && !(conn->life & WS__ASKED));
+    WS_ASSERT(!conn->core.error);
+    WS_ASSERT(!(conn->life & WS__ASKED));
     if (!WS__IS_CLIENT(&conn->core))
         return 1;
     return !ws__is_driven(conn) && !ws__is_http(conn) && !ws__sent_early(conn);
