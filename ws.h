@@ -13021,13 +13021,14 @@ static int ws__is_always_ready(ws__sock fd)
 #endif
 }
 
-/* The poller found one: it is told by the next ws__watched_next. */
+/* The poller found one: it is told by the next ws__watched_next. Since it was found less
+   may be wanted. */
 static void ws__watched_found(ws_loop *loop, uintptr_t key, int wants)
 {
     const ws__watched *watched = &loop->watched[key / 4];
 
-    loop->found = wants ? (uint32_t)(key / 4) + 1 : 0;
-    loop->found_wants = wants & WS__HANGUP ? watched->wants : wants;
+    loop->found_wants = wants & WS__HANGUP ? watched->wants : wants & watched->wants;
+    loop->found = loop->found_wants ? (uint32_t)(key / 4) + 1 : 0;
 }
 
 static void ws__ready_fill(ws_event *ev, const ws__watched *watched, int wants)

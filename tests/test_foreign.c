@@ -112,6 +112,32 @@ TEST(a_hang_up_is_ready_for_what_was_wanted)
     close(sock[0]);
 }
 
+/* Both were found ready; before the second is told, less is wanted of it. */
+TEST(what_is_wanted_no_more_is_not_told)
+{
+    ws_loop *loop = ws_loop_new(NULL);
+    int sock[2], i, other;
+
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
+    for (i = 0; i < 2; i++)
+        CHECK_INT(ws_watch(loop, sock[i], WS_WANT_READ | WS_WANT_WRITE, NULL), 0);
+    CHECK_INT(ws_poll(loop, &ev, LONG_AGO), 1);
+    CHECK(ev.type == WS_EV_READY && ev.wants == WS_WANT_WRITE);
+    other = ev.fd == sock[0] ? sock[1] : sock[0];
+    CHECK_INT(ws_watch(loop, other, WS_WANT_READ, NULL), 0);
+    for (i = 0; i < 5 && ws_poll(loop, &ev, 0) > 0; i++)
+        CHECK(ev.fd != other);
+    CHECK(write((int)(sock[0] + sock[1] - other), "x", 1) == 1);
+    do CHECK(ws_poll(loop, &ev, LONG_AGO) > 0);
+    while (ev.fd != other && ++i < 20);
+    CHECK(ev.fd == other && ev.wants == WS_WANT_READ);
+    for (i = 0; i < 2; i++) {
+        ws_watch(loop, sock[i], 0, NULL);
+        close(sock[i]);
+    }
+    ws_loop_free(loop);
+}
+
 /* A file is ready in each round, and holds nobody else up. */
 TEST(regular_files_are_always_ready)
 {
@@ -709,6 +735,7 @@ TESTS(
     T(a_pipe_is_ready_as_long_as_it_has_bytes)
     T(wants_and_user_can_be_changed)
     T(a_hang_up_is_ready_for_what_was_wanted)
+    T(what_is_wanted_no_more_is_not_told)
     T(regular_files_are_always_ready)
     T(one_that_is_taken_out_is_not_told_any_more)
     T(closed_without_a_word)

@@ -2,7 +2,9 @@
    that can be compared, and a source of random numbers that is none. */
 #ifndef FUZZ_H
 #define FUZZ_H
+#ifndef FUZZ_SOCKETS            /* a target that needs descriptors */
 #define WS_NO_SOCKETS
+#endif
 #define WS_IMPLEMENTATION
 #include "ws.h"
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The fuzz targets: recv tiny server_head server_body requests client_head client_body url sse_parse
-# sse_roundtrip, and with zlib inflate offers begin.
+# sse_roundtrip watch watch_poll, and with zlib inflate offers begin.
 #   sh tests/fuzz/run.sh replay    the checked-in inputs, with the plain driver, and 2 s of
 #                                  random changes to them
 #   sh tests/fuzz/run.sh fuzz      FUZZ_SECONDS (60) for each target, with clang's libFuzzer if
@@ -9,9 +9,10 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${CC=cc}" "${CPPFLAGS=}" "${LDFLAGS=}" "${LDLIBS=}" "${FUZZ_SECONDS=60}" "${FUZZ_TARGETS=}"
-targets=${FUZZ_TARGETS:-recv tiny server_head server_body requests client_head client_body url sse_parse sse_roundtrip}
+targets=${FUZZ_TARGETS:-recv tiny server_head server_body requests client_head client_body url sse_parse sse_roundtrip
+    watch watch_poll}
 mode=${1-replay}
-zlib() { case $1 in inflate | offers | begin) echo -lz ;; esac; }
+libraries() { case $1 in inflate | offers | begin) echo -lz ;; watch*) echo -pthread ;; esac; }
 out=build/fuzz
 mkdir -p $out
 warn="-Wall -Wextra -Werror"
@@ -43,7 +44,7 @@ one() {         # one TARGET: result in $out/TARGET.txt, exit status
     if [ -n "$libfuzzer" ]; then
         clang -O1 -g $warn -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
             -include tests/assert.h -I. \
-            tests/fuzz/$t.c -o $out/$t.libfuzzer $(zlib $t) &&
+            tests/fuzz/$t.c -o $out/$t.libfuzzer $(libraries $t) &&
         mkdir -p $out/$t/corpus &&
         $out/$t.libfuzzer -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 \
             -max_len=20000 -dict=tests/fuzz/ws.dict -artifact_prefix=$out/$t/ \
@@ -52,7 +53,7 @@ one() {         # one TARGET: result in $out/TARGET.txt, exit status
         seconds=$FUZZ_SECONDS level=-O1
         [ "$mode" != replay ] || seconds=2 level=-O0    # compiling takes longer than running
         $CC $CPPFLAGS $level -g $warn $san -include tests/assert.h -I. tests/fuzz/$t.c \
-            tests/fuzz/main.c -o $out/$t.plain $LDFLAGS $LDLIBS $(zlib $t) &&
+            tests/fuzz/main.c -o $out/$t.plain $LDFLAGS $LDLIBS $(libraries $t) &&
         $out/$t.plain -t $seconds -s "${FUZZ_SEED:-1}" $corpus
     fi
 }

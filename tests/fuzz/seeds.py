@@ -304,6 +304,26 @@ def sse():
             event + ident + comment + data)
 
 
+def watched():
+    read, write, both, out, fill, drain, renew, lose, turn = 0, 2, 3, 4, 6, 8, 9, 10, 128
+    scenes = {
+        "read": [(read, 0), (fill, 0), (turn, 0), (turn, 0), (drain, 0), (turn, 0)],
+        "write": [(write, 1), (turn, 0), (12, 1), (turn, 0), (both, 1), (turn, 0), (out, 1), (turn, 0)],
+        "file": [(read, 6), (turn, 0), (read, 0), (fill, 0), (turn, 0), (out, 6), (turn, 0)],
+        "many": [(both, i) for i in range(7)] + [(turn, 0)] * 3 + [(out, i) for i in range(7)],
+        "hang_up": [(read, 2), (11, 2), (turn, 0), (both, 2), (turn, 0)],
+        "renewed": [(both, 3), (turn, 0), (renew, 3), (turn, 0), (both, 3), (turn, 0)],
+        "lost": [(both, 4), (turn, 0), (lose, 4), (turn, 0), (turn, 0), (both, 4), (turn, 0)],
+        "less": [(both, 0), (both, 1), (turn, 1), (turn | read, 1), (turn | out, 0), (turn, 0)],
+        "woken": [(13, 0), (turn, 0), (14, 0), (turn, 0)],
+    }
+    for target in ("watch", "watch_poll"):
+        for name, steps in scenes.items():
+            for options in (0, 3):
+                put(target, "%s_%d" % (name, options),
+                    bytes([options]) + b"".join(bytes(step) for step in steps))
+
+
 def bodies():
     ok, chunked = "HTTP/1.1 200 OK", [("Transfer-Encoding", "chunked")]
     answers = {
@@ -411,3 +431,4 @@ leaves()
 bodies()
 sse()
 begun()
+watched()
