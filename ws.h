@@ -2867,8 +2867,7 @@ WS__PRIVATE int ws__head_step(int state, char c)
         { '\n', WS__HEAD_DONE, WS__HEAD_BAD }       /* of WS__HEAD_LAST */
     };
 
-    if (state >= WS__HEAD_DONE)
-        return WS__HEAD_BAD;
+    WS_ASSERT(state < WS__HEAD_DONE);
     if (c == next[state].end)
         return next[state].behind;
     return ws__head_holds(next[state].inside, c) ? next[state].inside : (int)WS__HEAD_BAD;
@@ -2879,9 +2878,12 @@ WS_API int ws_head_scan(ws_head *head, const void *data, size_t n)
     const char *p = (const char *)data;
     uint32_t max_size = ws__smaller(head->max_size ? head->max_size : 8192, INT_MAX);
     uint32_t max_fields = head->max_fields ? head->max_fields : 64;
+    ws_str part = ws__str(p, ws__smaller(max_size, (uint32_t)n));
     int state = head->state, next;
 
     while (state != WS__HEAD_DONE) {
+        if (WS__FAST && state == WS__HEAD_VALUE)
+            head->scanned = (uint32_t)ws__past(part, head->scanned, ws__is_text);
         if (head->scanned >= max_size)
             return WS_ERR_HEAD_SIZE;
         if (head->scanned >= n)
