@@ -3972,9 +3972,7 @@ static int ws__core_clear(ws__reader *reader, const ws_config *rules, const uint
 
     if (most != WS_NO_LIMIT && n > most - reader->size)
         fits = (size_t)(most - reader->size);
-    fault = ws__text_judge(reader->op, &reader->utf8, p, fits, end && fits == n,
-                               good);
-
+    fault = ws__text_judge(reader->op, &reader->utf8, p, fits, end && fits == n, good);
     WS_ASSERT(reader->op && *good <= fits && fits <= n);
     reader->size += (ws__length)*good;
     return fault ? fault : fits < n ? WS_ERR_MESSAGE_SIZE : 0;
@@ -5934,7 +5932,8 @@ static void ws__cfg_release(ws__cfg *cfg)
 
 /* Output that waits. Bytes are put behind it, or a frame is shared with others; front
    shows what goes next, advance takes away what went, forget the oldest message that
-   nothing of was written. Nobody else looks into a ws__tx. */
+   nothing of was written. Nobody else looks into a ws__tx
+   (tests/lint.sh). */
 
 /* The i-th mark of a queue, NULL behind the last. A caller's block has none. */
 static inline ws__mark *ws__mark_at(const ws__tx *tx, uint32_t i)
@@ -6004,6 +6003,15 @@ static void ws__tx_clear(ws_conn *conn)
         ws__block_free(conn->cfg, tx, sizeof *tx + tx->cap);
         conn->tx = NULL;
     }
+}
+
+/* A block's queue, with room for cap bytes behind it. */
+WS__PRIVATE void ws__tx_begin(ws_conn *conn, void *at, size_t cap)
+{
+    conn->tx = (ws__tx *)at;
+    memset(conn->tx, 0, sizeof *conn->tx);
+    conn->tx->cap = cap;
+    ws__tx_clear(conn);
 }
 
 /* ---- put ---- */
@@ -6459,7 +6467,6 @@ static void ws__place_skip(ws_conn *conn, ws__place *place, size_t size)
 
     if (place->mark > tx->mark_at)
         mark = ws__mark_at(tx, place->mark - 1);
-
     if (!mark && place->at == tx->pos) {
         tx->border = tx->pos += size;
         place->at = tx->pos;
@@ -6661,10 +6668,7 @@ static ws_conn *ws__new_fixed(const ws_config *cfg, int bad, const char *url, in
     conn->note = (char *)at;                /* empty until there is something to say */
     *at = 0;
     at += WS__NOTE_FIXED;
-    conn->tx = (ws__tx *)(void *)at;
-    memset(conn->tx, 0, sizeof *conn->tx);
-    conn->tx->cap = is.send;
-    ws__tx_clear(conn);
+    ws__tx_begin(conn, at, is.send);
     at += is.tx + is.send;
     conn->rx = (ws__rx *)(void *)at;
     memset(conn->rx, 0, sizeof *conn->rx);
@@ -6951,8 +6955,12 @@ static inline int ws__held_back(const ws_conn *conn)
 #ifdef WS_NO_SOCKETS
 #define WS__LUMPS 1             /* with the engine what was written counts as taken */
 static size_t ws__sock_untaken(const ws_conn *conn) { (void)conn; return 0; }
+static void ws__read_clock(ws_conn *conn) { (void)conn; }
+static void ws__call_begin(ws_conn *conn) { (void)conn; }
 #else
 static size_t ws__sock_untaken(const ws_conn *conn);
+static void ws__read_clock(ws_conn *conn);
+static void ws__call_begin(ws_conn *conn);
 #endif
 
 /* Begins to watch whether the peer takes what is sent. */
@@ -7000,14 +7008,6 @@ static uint32_t ws__patience(const ws_conn *conn)
         return ms;
     return ws__smaller(WS__LUMPS * ms, WS__LONGEST);
 }
-
-#ifdef WS_NO_SOCKETS
-static void ws__read_clock(ws_conn *conn) { (void)conn; }
-static void ws__call_begin(ws_conn *conn) { (void)conn; }
-#else
-static void ws__read_clock(ws_conn *conn);
-static void ws__call_begin(ws_conn *conn);
-#endif
 
 /* From now on the peer has so long for its part of closing, or to take more output. */
 static void ws__closing_begin(ws_conn *conn)

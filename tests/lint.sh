@@ -60,6 +60,11 @@ awk '{ most = /^floors/ ? FLOORS : 1200 } $NF > most { print $0 " lines, at most
 # Annexes of ws.h are reached through their seams alone.
 awk -f tests/seams.awk ws.h ws.h | check "no name of an annex before its section but in >>seams"
 
+# What waits to be sent is put, shared, shown, advanced and forgotten by >>queue alone.
+awk '/^\/\* ==== >>/ { section = $3 }
+     section !~ /^>>(queue|sane|history)$/ && /tx->[a-z]|ws__(mark_at|place_|queued)/ {
+         print FNR ": " $0 }' ws.h | check "nobody looks into the queue but >>queue, and >>sane for tests"
+
 # How dense the headers are to read, section by section.
 : >$tmp/dense
 for h in $headers; do
