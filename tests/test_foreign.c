@@ -20,6 +20,8 @@ int main(void)
 #include <sys/time.h>
 #include "fixture/sockets.h"
 #include "fixture/world.h"
+#include "fixture/frames.h"
+#include "fixture/heads.h"
 
 #define LONG_AGO 10000          /* ms after which waiting has failed */
 
@@ -515,6 +517,107 @@ TEST(the_timeout_is_0_while_something_waits)
     }
 }
 
+/* A TLS that takes all it can from its socket, and gives it out piece by piece. */
+typedef struct hoard {
+    ws_io below;
+    char bytes[65536];
+    size_t at, n, most;
+} hoard;
+
+static ptrdiff_t hoard_read(void *user, void *buf, size_t n)
+{
+    hoard *it = (hoard *)user;
+    ptrdiff_t got;
+
+    if (it->at == it->n) {
+        got = (it->below.read)(it->below.user, it->bytes, sizeof it->bytes);
+        if (got <= 0)
+            return got;
+        it->at = 0;
+        it->n = (size_t)got;
+    }
+    if (n > it->most)
+        n = it->most;
+    if (n > it->n - it->at)
+        n = it->n - it->at;
+    memcpy(buf, it->bytes + it->at, n);
+    it->at += n;
+    return (ptrdiff_t)n;
+}
+
+static ptrdiff_t hoard_write(void *user, const void *buf, size_t n)
+{
+    hoard *it = (hoard *)user;
+
+    return (it->below.write)(it->below.user, buf, n);
+}
+
+static int hoard_pending(void *user)
+{
+    hoard *it = (hoard *)user;
+
+    return it->at < it->n;
+}
+
+static int hoard_wrap(void *user, ws_conn *conn, ws_io *io, const char *host)
+{
+    hoard *it = (hoard *)user;
+
+    (void)conn;
+    (void)host;
+    it->below = *io;
+    io->user = it;
+    io->read = hoard_read;
+    io->write = hoard_write;
+    io->pending = it->most % 2 ? NULL : hoard_pending;
+    io->close = NULL;
+    return 0;
+}
+
+/* What it holds makes nothing below readable: the loop asks to be called again. */
+TEST(bytes_that_a_tls_holds_are_not_forgotten)
+{
+    static const size_t most[] = { 1, 6, 100, 101, 65536 };
+    static hoard it;
+    size_t k;
+
+    for (k = 0; k < sizeof most / sizeof *most; k++) {
+        ws_loop *loop = ws_loop_new(NULL);
+        ws_config cfg;
+        int sock[2], opens = 0, messages = 0, i, held = 0;
+        buf sent = { 0 };
+        uint64_t start = now_ms();
+
+        memset(&it, 0, sizeof it);
+        memset(&cfg, 0, sizeof cfg);
+        it.most = most[k];
+        cfg.wrap = hoard_wrap;
+        cfg.wrap_user = &it;
+        cfg.ping_interval = WS_NEVER;
+        CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
+        CHECK(ws_adopt(loop, sock[0], NULL, 0, &cfg) != NULL);
+        buf_str(&sent, "GET / HTTP/1.1\r\n" HO UP CO KE VE "\r\n");
+        for (i = 0; i < 300; i++)
+            put_frames(&sent, "81'text'", 1);
+        CHECK(write(sock[1], sent.p, sent.n) == (ptrdiff_t)sent.n);
+        while (messages < 300 && now_ms() - start < LONG_AGO) {
+            if (ws_poll(loop, &ev, 0) > 0) {
+                opens += ev.type == WS_EV_OPEN;
+                messages += ev.type == WS_EV_MESSAGE;
+            }
+            if (it.at == it.n)
+                continue;
+            CHECK_INT(ws_loop_timeout(loop), 0);
+            held++;
+        }
+        CHECK(opens == 1 && messages == 300);
+        CHECK(held > 0 || most[k] > sent.n);
+        ws_loop_free(loop);
+        close(sock[1]);
+        buf_free(&sent);
+    }
+}
+
 static void *call(void *loop)
 {
     sleep_ms(30);
@@ -747,6 +850,7 @@ TESTS(
     T(nothing_is_forgotten_between_two_calls)
     T(the_timeout_is_the_next_deadline)
     T(the_timeout_is_0_while_something_waits)
+    T(bytes_that_a_tls_holds_are_not_forgotten)
     T(posts_and_wakes_end_the_wait_of_a_foreign_loop)
     T(what_a_loop_waits_for)
     T(a_loop_waits_for_its_connections)
