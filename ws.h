@@ -6383,7 +6383,7 @@ static int ws__tx_share(ws_conn *conn, ws__shared *shared, size_t slot)
 }
 
 /* The unsent frame of a slot, NULL if there is none. */
-static ws__mark *ws__slot_find(const ws_conn *conn, int slot)
+WS__PRIVATE ws__mark *ws__slot_find(const ws_conn *conn, int slot)
 {
     const ws__tx *tx = conn->tx;
     uint32_t i = tx ? tx->mark_at + (ws__front_begun(tx) ? 1 : 0) : 0;
@@ -6410,7 +6410,7 @@ static size_t ws__waits_before(const ws__tx *tx, const ws__mark *mark)
 }
 
 /* Puts frame in the place of the slot's unsent one. */
-static void ws__slot_replace(ws_conn *conn, ws__mark *mark, ws__shared *frame)
+WS__PRIVATE void ws__slot_replace(ws_conn *conn, ws__mark *mark, ws__shared *frame)
 {
     if (ws__waits_before(conn->tx, mark) < conn->tx->drain) {
         conn->tx->drain += frame->size;
