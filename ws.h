@@ -15690,24 +15690,52 @@ static void ws__deflate_put(char *buf, size_t n, const int value[4])
     }
 }
 
+/* Which parameter has that name; 4: none. */
+static int ws__deflate_named(ws_str name)
+{
+    int i = 0;
+
+    while (i < 4 && !ws__equal(name, ws__cstr(ws__deflate_names[i])))
+        i++;
+    return i;
+}
+
+/* The value of a parameter: 8 to 15, 1 if it has none, or -1. */
+static int ws__deflate_value(const char *text)
+{
+    static const char *const values[] = { "8", "9", "10", "11", "12", "13", "14", "15" };
+    int i;
+
+    for (i = 0; i < 8; i++) {
+        if (!strcmp(text, values[i]))
+            return i + 8;
+    }
+    return *text ? -1 : 1;
+}
+
+/* May the i-th parameter have that value? Only an offer has client_max_window_bits
+   without one. */
+static int ws__deflate_may(int i, int value, int offer)
+{
+    if (value == 1)
+        return i < 2 || (i == 3 && offer);
+    return i >= 2 && value > 0;
+}
+
 /* Reads parameters, of an offer or of an answer; 0 or -1. */
 static int ws__deflate_get(ws_str params, int offer, int v[4])
 {
-    static const char *const values[] = { "8", "9", "10", "11", "12", "13", "14", "15" };
     char value[8];
     ws_str name;
-    int i, k, r;
+    int i, r;
 
     memset(v, 0, 4 * sizeof *v);
     while ((r = ws_param_next(&params, &name, value, sizeof value)) > 0) {
-        for (i = 0; i < 4 && (name.size != strlen(ws__deflate_names[i]) ||
-                              memcmp(name.data, ws__deflate_names[i], name.size)); i++) {}
+        i = ws__deflate_named(name);
         if (i == 4 || v[i])
             return -1;          /* unknown, or for the second time */
-        for (k = 0; k < 8 && strcmp(value, values[k]); k++) {}
-        v[i] = !*value ? 1 : k < 8 ? k + 8 : -1;
-        if (v[i] < 0 || (i < 2 && v[i] != 1) ||
-            (v[i] == 1 && i >= 2 && !(offer && i == 3)))
+        v[i] = ws__deflate_value(value);
+        if (!ws__deflate_may(i, v[i], offer))
             return -1;
     }
     return r;
@@ -15818,42 +15846,92 @@ static int ws__deflate_begin(void *user, uint32_t agreed, int encode, void *stat
     return r ? WS_ERR_CODEC : 0;
 }
 
-/* What was compressed ends with 00 00 FF FF, of the flush; so the last four bytes are
-   always held back, and at the end of the message they are dropped (7.2.1). */
+/* With what each message ends behind a flush, and which is not sent (7.2.1). */
+static const uint8_t ws__deflate_tail[4] = { 0, 0, 0xFF, 0xFF };
+
+/* What one call of encode or decode has: bytes in, and room for bytes out. */
+typedef struct ws__deflating {
+    const uint8_t *in;
+    uint8_t *out;
+    size_t have, room, used, made;
+} ws__deflating;
+
+/* A step of the codec over bytes of the message. Returns like it, or WS_ERR_CODEC for
+   what no codec may do. */
+static int ws__deflate_step(const ws_codec *codec, ws__deflate_state *s,
+                            ws__deflating *is, int flush)
+{
+    size_t left = is->have - is->used, room = is->room - is->made, n = left, size = room;
+    int r = (codec->deflate)(s + 1, is->in + is->used, &n, is->out + is->made, &size,
+                             flush);
+
+    if (r < 0 || r > 1 || n > left || size > room)
+        return WS_ERR_CODEC;
+    if (!r && !n && !size)
+        return WS_ERR_CODEC;
+    if (r && (!flush || n < left))
+        return WS_ERR_CODEC;
+    is->used += n;
+    is->made += size;
+    return r;
+}
+
+/* The last four bytes that were compressed are always held back, and at the end of the
+   message they are dropped. */
 static int ws__deflate_encode(void *user, void *state, const void *in, size_t *in_size,
                               void *out, size_t *out_size, int flush)
 {
-    static const uint8_t tail[4] = { 0, 0, 0xFF, 0xFF };
     const ws_codec *codec = ws__codec((const ws_deflate *)user);
     ws__deflate_state *s = (ws__deflate_state *)state;
-    uint8_t *to = (uint8_t *)out;
-    size_t have = *in_size, room = *out_size, used = 0, made = s->count;
+    ws__deflating is = { (const uint8_t *)in, (uint8_t *)out, *in_size, *out_size, 0, 0 };
     int r = 0;
 
-    memcpy(to, s->held, made);
-    while (!r && made < room && (used < have || flush)) {
-        size_t n = have - used, size = room - made;
-        r = (codec->deflate)(s + 1, (const uint8_t *)in + used, &n, to + made, &size,
-                             flush != 0);
-        if (r < 0 || r > 1 || n > have - used || size > room - made ||
-            (!r && !n && !size) ||
-            (r && (!flush || n < have - used)))
-            return WS_ERR_CODEC;
-        used += n;
-        made += size;
-    }
-    s->count = (uint8_t)(made < 4 ? made : 4);
-    made -= s->count;
-    memcpy(s->held, to + made, s->count);
+    memcpy(is.out, s->held, s->count);
+    is.made = s->count;
+    while (!r && is.made < is.room && (is.used < is.have || flush))
+        r = ws__deflate_step(codec, s, &is, flush != 0);
+    if (r < 0)
+        return r;
+    s->count = (uint8_t)(is.made < 4 ? is.made : 4);
+    is.made -= s->count;
+    memcpy(s->held, is.out + is.made, s->count);
     if (r && flush == 2) {
         if (!s->count)
-            to[made++] = 0;          /* an empty message: 7.2.3.6 */
-        else if (memcmp(s->held, tail, 4))
+            is.out[is.made++] = 0;      /* an empty message: 7.2.3.6 */
+        else if (memcmp(s->held, ws__deflate_tail, 4))
             return WS_ERR_CODEC;
         s->count = 0;
     }
-    *in_size = used;
-    *out_size = made;
+    *in_size = is.used;
+    *out_size = is.made;
+    return r;
+}
+
+/* The same for decoding, over bytes of the message; or over the tail, behind it. Of a
+   stream that is broken the bytes in front of that are made. */
+static int ws__inflate_step(const ws_codec *codec, ws__deflate_state *s,
+                            ws__deflating *is, int behind)
+{
+    const uint8_t *from = behind ? ws__deflate_tail + s->tail : is->in + is->used;
+    size_t left = behind ? 4u - s->tail : is->have - is->used, n = left;
+    size_t room = is->room - is->made, size = room;
+    int r = (codec->inflate)(s + 1, from, &n, is->out + is->made, &size);
+
+    if (r == WS_ERR_DECODE) {
+        is->made += size < room ? size : 0;
+        return r;
+    }
+    if (r < 0 || r > 2 || n > left || size > room)
+        return WS_ERR_CODEC;
+    if (left && !n && !size)
+        return WS_ERR_CODEC;
+    is->made += size;
+    if (behind) {
+        s->tail = (uint8_t)(s->tail + n);
+        return r;
+    }
+    is->used += n;
+    s->final = r == 2;
     return r;
 }
 
@@ -15863,39 +15941,27 @@ static int ws__deflate_encode(void *user, void *state, const void *in, size_t *i
 static int ws__deflate_decode(void *user, void *state, const void *in, size_t *in_size,
                               void *out, size_t *out_size, int last)
 {
-    static const uint8_t tail[4] = { 0, 0, 0xFF, 0xFF };
     const ws_codec *codec = ws__codec((const ws_deflate *)user);
     ws__deflate_state *s = (ws__deflate_state *)state;
-    size_t have = *in_size, room = *out_size, used = 0, made = 0;
-    int r = 0;
+    ws__deflating is = { (const uint8_t *)in, (uint8_t *)out, *in_size, *out_size, 0, 0 };
+    int r = 0, behind = last && !is.have;
 
-    s->any = (uint8_t)(s->any | (have > 0));
-    while (s->any && !(last && used == have && s->final)) {
-        int behind = last && used == have;
-        const uint8_t *from = behind ? tail + s->tail : (const uint8_t *)in + used;
-        size_t left = behind ? 4u - s->tail : have - used, n = left, size = room - made;
-        r = (codec->inflate)(s + 1, from, &n, (uint8_t *)out + made, &size);
+    s->any = (uint8_t)(s->any | (is.have > 0));
+    while (s->any && !(behind && s->final)) {
+        r = ws__inflate_step(codec, s, &is, behind);
         if (r == WS_ERR_DECODE)
-            *out_size = made + (size < room - made ? size : 0);
-        if (r == WS_ERR_DECODE)
+            *out_size = is.made;
+        if (r < 0)
             return r;
-        if (r < 0 || r > 2 || n > left || size > room - made || (left && !n && !size))
-            return WS_ERR_CODEC;
-        if (!behind)
-            s->final = r == 2;
-        if (behind)
-            s->tail = (uint8_t)(s->tail + n);
-        else
-            used += n;
-        made += size;
-        if (made == room || (used == have && (!last || s->tail == 4)))
+        behind = last && is.used == is.have;
+        if (is.made == is.room || s->tail == 4 || (is.used == is.have && !last))
             break;
     }
-    *in_size = used;
-    *out_size = made;
-    if (!last || used < have)
+    *in_size = is.used;
+    *out_size = is.made;
+    if (!behind)
         return 0;
-    if (s->any && !s->final && made == room)
+    if (s->any && !s->final && is.made == is.room)
         return 0;
     if (s->any && !s->final && !r)
         return WS_ERR_DECODE;    /* it ends inside a block */
@@ -15930,6 +15996,11 @@ WS__PRIVATE int ws__deflate_alike(const ws_deflate *a, const ws_deflate *b)
         a->mem_level == b->mem_level;
 }
 
+static int ws__within(int value, int least, int most)
+{
+    return value >= least && value <= most;
+}
+
 /* 0, or why the settings cannot be. */
 static int ws__deflate_fault(const ws_deflate *from, int client)
 {
@@ -15938,11 +16009,9 @@ static int ws__deflate_fault(const ws_deflate *from, int client)
 
     if (!ws__codec(&deflate))
         return WS_ERR_NO_CODEC;
-    if (deflate.server_max_window_bits < 8 || deflate.server_max_window_bits > 15 ||
-        deflate.client_max_window_bits < 8 || deflate.client_max_window_bits > 15 ||
-        deflate.level < 1 || deflate.level > 9 || deflate.mem_level < 1 ||
-        deflate.mem_level > 9 ||
-        (from->server_max_window_bits | from->client_max_window_bits) < 0)
+    if (!ws__within(deflate.server_max_window_bits, 8, 15) ||
+        !ws__within(deflate.client_max_window_bits, 8, 15) ||
+        !ws__within(deflate.level, 1, 9) || !ws__within(deflate.mem_level, 1, 9))
         return WS_ERR_ARGUMENT;
     return ws__deflate_bits(&deflate, ours) ? 0 : WS_ERR_ARGUMENT;
 }
