@@ -16687,38 +16687,62 @@ static int ws__coded_event(ws_conn *conn, int last, ws_event *ev)
     return 1;
 }
 
-/* Inside a data frame of an encoded message: decodes part bytes that came. */
-static int ws__payload_coded(ws_conn *conn, ws__span *in, size_t part, ws_event *ev)
+/* Has a block no more room for what is decoded, of a message that goes on? */
+static int ws__decoded_full(const ws_conn *conn, const ws__ext *ext, int done)
 {
-    const ws_config *set = &conn->cfg->set;
+    return conn->cfg->area && !done && ext->cap - ext->len < WS__CODE_ROOM;
+}
+
+/* Is so much decoded that the message comes in parts? */
+static int ws__decoded_over(const ws_config *set, const ws__ext *ext, int full)
+{
+    if (set->frames || set->parts_over == WS_NO_LIMIT)
+        return 0;
+    return full || ext->len > set->parts_over;
+}
+
+/* Unmasks and decodes the part bytes that came, until a part is full. Returns like
+   ws__decode. */
+static int ws__decode_run(ws_conn *conn, ws__span *in, size_t part)
+{
     ws__rx *rx = conn->rx;
-    ws__reader *reader = &rx->reader;
     ws__ext *ext = ws__more_of(conn)->ext;
-    int r = ws__coder_begin(conn->cfg, ext->set, ext->agreed, &ext->in), last, full,
-        go = 1;
-    size_t n;
+    int r, full, last;
 
     if (part > rx->clear) {
-        ws__core_move(reader, in->p + rx->clear, in->p + rx->clear, part - rx->clear);
+        uint8_t *masked = in->p + rx->clear;
+        ws__core_move(&rx->reader, masked, masked, part - rx->clear);
         rx->clear = part;
     }
-    last = reader->fin && !reader->left && part == rx->clear;
-    while (!r && go) {
-        n = part;
+    last = rx->reader.fin && !rx->reader.left && part == rx->clear;
+    do {
+        size_t n = part;
         r = ws__decode(conn, ext, in->p, &n, last);
         if (r < 0)
-            break;
+            return r;
         in->p += n;
         part -= n;
         rx->clear -= n;
         rx->eaten += n;
-        full = conn->cfg->area && !r && ext->cap - ext->len < WS__CODE_ROOM;
-        if (!set->frames && set->parts_over != WS_NO_LIMIT &&
-            (ext->len > set->parts_over || full))
+        full = ws__decoded_full(conn, ext, r);
+        if (ws__decoded_over(&conn->cfg->set, ext, full))
             rx->parts = 1;
-        go = (part || last || ext->pending) &&
-            !(rx->parts && (ext->len >= WS__PART_MAX || full));
-    }
+        if (rx->parts && (full || ext->len >= WS__PART_MAX))
+            break;
+    } while (!r && (part || last || ext->pending));
+    return r;
+}
+
+/* Inside a data frame of an encoded message: decodes part bytes that came. */
+static int ws__payload_coded(ws_conn *conn, ws__span *in, size_t part, ws_event *ev)
+{
+    ws__rx *rx = conn->rx;
+    ws__reader *reader = &rx->reader;
+    ws__ext *ext = ws__more_of(conn)->ext;
+    int r = ws__coder_begin(conn->cfg, ext->set, ext->agreed, &ext->in);
+
+    if (!r)
+        r = ws__decode_run(conn, in, part);
     if (r < 0) {
         ws__fail(conn, r);
         return -1;
@@ -16727,9 +16751,8 @@ static int ws__payload_coded(ws_conn *conn, ws__span *in, size_t part, ws_event 
         ws__coder_end(conn->cfg, ext->set, &ext->in);
     reader->in_frame = ws__frame_left(rx) || ext->pending || (reader->fin && !r);
     if (!reader->in_frame)
-        /* till then a fault is told at its beginning */
-        conn->taken += rx->eaten;
-    if (r || (rx->parts && ext->len) || (set->frames && !reader->in_frame))
+        conn->taken += rx->eaten;   /* till then a fault is told at its beginning */
+    if (r || (rx->parts && ext->len) || (conn->cfg->set.frames && !reader->in_frame))
         return ws__coded_event(conn, r, ev);
     return reader->in_frame ? 0 : -1;
 }
