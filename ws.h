@@ -14744,38 +14744,58 @@ WS_API void ws_tunnel_feed_end(ws_tunnel *tunnel)
 
 /* ---- through a proxy ---- */
 
+/* Takes ":port" off the end of an entry of no_proxy; without one *port stays as it is. 0
+   or WS_ERR_URL. */
+static int ws__entry_port(ws_str *entry, uint16_t *port)
+{
+    size_t digits = entry->size;
+
+    while (digits && ws__is_digit(entry->data[digits - 1]))
+        digits--;
+    if (!digits || digits == entry->size || entry->data[digits - 1] != ':')
+        return 0;
+    if (ws__find(*entry, 0, ':') < digits - 1 && entry->data[digits - 2] != ']')
+        return 0;               /* the end of an IPv6 address */
+    if (ws__url_port(entry->data + digits, entry->size - digits, port))
+        return WS_ERR_URL;
+    entry->size = digits - 1;
+    return 0;
+}
+
+/* The host of an entry, which may be in brackets, or have "." or "*." in front. */
+static ws_str ws__entry_host(ws_str entry)
+{
+    if (entry.size > 1 && *entry.data == '[')
+        entry = ws__str(entry.data + 1, entry.size - 2);
+    if (ws__at(entry, 0) == '*' && ws__at(entry, 1) == '.')
+        entry = ws__from(entry, 1);
+    return ws__at(entry, 0) == '.' ? ws__from(entry, 1) : entry;
+}
+
+/* Is the URL's host that one, or below it? */
+static int ws__host_within(const ws_url *url, ws_str host)
+{
+    size_t front = url->host.size - host.size;
+
+    if (!host.size || host.size > url->host.size)
+        return 0;
+    if (front && (url->ipv6 || url->host.data[front - 1] != '.'))
+        return 0;
+    return ws__same_text(host, ws__from(url->host, front));
+}
+
 /* Is host:port in no_proxy: "*", "example.org" with all below it, either with a port? */
 static int ws__no_proxy(const ws_url *url, const char *names)
 {
-    ws_str list = ws__cstr(names), item;
+    ws_str list = ws__cstr(names), entry;
 
-    while (ws_list_next(&list, &item)) {
+    while (ws_list_next(&list, &entry)) {
         uint16_t port = url->port;
-        size_t colon = item.size, n;
-        while (colon && ws__is_digit(item.data[colon - 1]))
-            colon--;
-        if (colon && colon < item.size && item.data[colon - 1] == ':' &&
-            (ws__find(item, 0, ':') == colon - 1 || item.data[colon - 2] == ']')) {
-            if (ws__url_port(item.data + colon, item.size - colon, &port))
-                continue;
-            item.size = colon - 1;
-        }
-        if (port != url->port)
+        if (ws__entry_port(&entry, &port) || port != url->port)
             continue;
-        if (item.size == 1 && *item.data == '*')
+        if (ws__equal(entry, ws__cstr("*")))
             return 1;
-        if (item.size > 1 && item.data[0] == '[')
-            item = ws__str(item.data + 1, item.size - 2);
-        if (item.size > 1 && item.data[0] == '*' && item.data[1] == '.')
-            item = ws__str(item.data + 1, item.size - 1);
-        if (item.size && item.data[0] == '.')
-            item = ws__str(item.data + 1, item.size - 1);
-        n = url->host.size;
-        if (!item.size || item.size > n)
-            continue;
-        if (item.size < n && (url->ipv6 || url->host.data[n - item.size - 1] != '.'))
-            continue;
-        if (ws__same_text(item, ws__str(url->host.data + n - item.size, item.size)))
+        if (ws__host_within(url, ws__entry_host(entry)))
             return 1;
     }
     return 0;
