@@ -2857,20 +2857,22 @@ WS__PRIVATE int ws__head_holds(int state, char c)
 /* The state that a byte leads to: behind, if this one ends with it, else inside. */
 WS__PRIVATE int ws__head_step(int state, char c)
 {
-    static const struct { char end; uint8_t behind, inside; } next[] = {
-        { '\r', WS__HEAD_BAD, WS__HEAD_LINE },      /* of WS__HEAD_START */
-        { '\r', WS__HEAD_LF, WS__HEAD_LINE },       /* of WS__HEAD_LINE */
-        { '\r', WS__HEAD_LAST, WS__HEAD_NAME },     /* of WS__HEAD_FIELD */
-        { ':', WS__HEAD_VALUE, WS__HEAD_NAME },     /* of WS__HEAD_NAME */
-        { '\r', WS__HEAD_LF, WS__HEAD_VALUE },      /* of WS__HEAD_VALUE */
-        { '\n', WS__HEAD_FIELD, WS__HEAD_BAD },     /* of WS__HEAD_LF */
-        { '\n', WS__HEAD_DONE, WS__HEAD_BAD }       /* of WS__HEAD_LAST */
+#define WS__LEADS(behind, inside) (WS__HEAD_##behind << 4 | WS__HEAD_##inside)
+    static const struct { char end; uint8_t leads; } next[] = {
+        { '\r', WS__LEADS(BAD, LINE) },         /* of WS__HEAD_START */
+        { '\r', WS__LEADS(LF, LINE) },          /* of WS__HEAD_LINE */
+        { '\r', WS__LEADS(LAST, NAME) },        /* of WS__HEAD_FIELD */
+        { ':', WS__LEADS(VALUE, NAME) },        /* of WS__HEAD_NAME */
+        { '\r', WS__LEADS(LF, VALUE) },         /* of WS__HEAD_VALUE */
+        { '\n', WS__LEADS(FIELD, BAD) },        /* of WS__HEAD_LF */
+        { '\n', WS__LEADS(DONE, BAD) }          /* of WS__HEAD_LAST */
     };
+    int inside = next[state].leads & 15;
 
     WS_ASSERT(state < WS__HEAD_DONE);
     if (c == next[state].end)
-        return next[state].behind;
-    return ws__head_holds(next[state].inside, c) ? next[state].inside : (int)WS__HEAD_BAD;
+        return next[state].leads >> 4;
+    return ws__head_holds(inside, c) ? inside : (int)WS__HEAD_BAD;
 }
 
 WS_API int ws_head_scan(ws_head *head, const void *data, size_t n)
@@ -3375,7 +3377,8 @@ WS__PRIVATE int ws__url_port(const char *p, size_t n, uint16_t *port)
 /* What is wrong with a URL, and where. */
 typedef struct ws__url_why { const char *words; size_t at; } ws__url_why;
 
-WS__PRIVATE int ws__url_fault(ws__url_why *why, const char *words, size_t at)
+#define ws__url_fault(why, words, at) ws__url_bad(why, WS__WORDS ? (words) : "", at)
+WS__PRIVATE int ws__url_bad(ws__url_why *why, const char *words, size_t at)
 {
     if (why) {
         why->words = words;
@@ -5520,7 +5523,6 @@ typedef struct ws__field {
     X(loop_buffer, LOOP, IS, (uint32_t)1 << 20) \
     X(ask, SERVER, IS, 0) \
     X(body_parts, SERVER, IS, 0) \
-    X(for_stream, CLIENT, IS, 0) \
     X(routes, SERVER, ROUTES, 0) \
     X(trusted_proxies, SERVER, IS, 0) \
     X(keep_headers, SERVER, TEXT, 0) \
@@ -5762,10 +5764,7 @@ static void ws__preset(ws_config *set, const ws__field *field)
         *number = ws__time_within(*number);
 }
 
-static ws_limit ws__lesser(ws_limit a, ws_limit b)
-{
-    return a < b ? a : b;
-}
+static ws_limit ws__lesser(ws_limit a, ws_limit b) { return a < b ? a : b; }
 
 /* The limit of what is put together in memory. */
 static ws_limit *ws__whole(ws_config *set)
