@@ -89,6 +89,52 @@ holds "proxy_client: no proxy there" \
 holds "proxy_client: what is it" \
     sh -c '! build/proxy_client gopher://127.0.0.1 ws://127.0.0.1:2/'
 
+# The engine over a socket of the program's own: what is no proxy refuses, what is one carries it
+tunnel() {      # tunnel PROXY: a proxy that was just started may not listen yet
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        limit build/tunnel_client "$1" "$url" >$out/tunnel.txt 2>&1
+        status=$?
+        grep -q 'cannot be reached' $out/tunnel.txt || break
+        sleep 0.3
+    done
+}
+build/tunnel_client http://127.0.0.1:1 "$url" >$out/tunnel.txt 2>&1
+holds "tunnel_client: no proxy there" [ $? = 1 ]
+says "tunnel_client: and says so" $out/tunnel.txt "proxy cannot be reached"
+tunnel "http://127.0.0.1:$port"
+holds "tunnel_client: a refusal" [ $status = 1 ]
+holds "tunnel_client: its status" grep -qx 'proxy answered 426' $out/tunnel.txt
+holds "tunnel_client: its head" grep -qx '    Sec-WebSocket-Version: 13' $out/tunnel.txt
+tunnel "socks5://127.0.0.1:$port"
+says "tunnel_client: no SOCKS" $out/tunnel.txt "proxy's answer is not SOCKS5"
+holds "tunnel_client: no TLS" sh -c \
+    'build/tunnel_client https://127.0.0.1:1 ws://127.0.0.1:1/; [ $? = 2 ] || exit 1
+     build/tunnel_client http://127.0.0.1:1 wss://127.0.0.1:1/; [ $? = 2 ]'
+port=$((12000 + $$ % 20000))
+if command -v tinyproxy >/dev/null 2>&1; then
+    printf '%s\n' "Port $port" "Listen 127.0.0.1" "Timeout 60" "BasicAuth user pass" >$out/tinyproxy.conf
+    tinyproxy -d -c $out/tinyproxy.conf >$out/tinyproxy.txt 2>&1 &
+    servers="$servers $!"
+    tunnel "http://user:pass@127.0.0.1:$port"
+    says "tunnel_client: CONNECT" $out/tunnel.txt "hello
+closed 1000 bye"
+    tunnel "http://127.0.0.1:$port"
+    holds "tunnel_client: what CONNECT asks for" grep -qi '^    proxy-authenticate: basic' $out/tunnel.txt
+else
+    echo "SKIP tunnel_client by CONNECT: tinyproxy not found"
+fi
+if command -v microsocks >/dev/null 2>&1; then
+    microsocks -i 127.0.0.1 -p $((port + 1)) -u user -P p@ss >$out/microsocks.txt 2>&1 &
+    servers="$servers $!"
+    tunnel "socks5://user:p%40ss@127.0.0.1:$((port + 1))"
+    says "tunnel_client: SOCKS5" $out/tunnel.txt "hello
+closed 1000 bye"
+    tunnel "socks5://user:wrong@127.0.0.1:$((port + 1))"
+    says "tunnel_client: a wrong password" $out/tunnel.txt "SOCKS5 proxy: wrong user or password"
+else
+    echo "SKIP tunnel_client by SOCKS5: microsocks not found"
+fi
+
 serve hub build/echo_server --port 0
 limit build/reconnect "ws://127.0.0.1:$port/" 12 >$out/reconnect.txt 2>&1 &
 client=$!
