@@ -135,6 +135,76 @@ else
     echo "SKIP tunnel_client by SOCKS5: microsocks not found"
 fi
 
+# recordings: a request with what follows, an answer with a fault of each kind, garbage
+{ printf 'GET /chat HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n'
+  printf 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+  printf 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits="10"\r\n\r\n'
+  printf '\201\205\067\372\041\075\177\237\115\121\130\001\202\0\0\0\0h\303\211\200\0\0\0\0\200\202\0\0\0\0\251!'
+  printf '\210\205\0\0\0\0\003\350bye'; } >$out/up
+limit build/dissect <$out/up >$out/dissect.txt
+holds "dissect: nothing is wrong" [ $? = 0 ]
+says "dissect: a request and its frames" $out/dissect.txt "\
+         0  GET /chat HTTP/1.1
+        20  Host: x
+        29  Connection: keep-alive, Upgrade
+        62  Upgrade: websocket
+        82  Sec-WebSocket-Version: 13
+       109  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==
+                to be answered with s3pPLMBiTxaQ9kYGzzhZRbK+xOo=
+       154  Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=\"10\"
+                extension permessage-deflate, client_max_window_bits 10
+       231  text, 5 bytes, mask 37fa213d: Hello
+       242  text, 2 bytes, to be continued, mask 00000000: h\\xc3
+       250  ping, 0 bytes, mask 00000000
+       256  continuation, 2 bytes, mask 00000000: \\xa9!
+       264  close, 5 bytes, mask 00000000: 1000 (normal closure) bye"
+{ printf 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n'
+  printf 'Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n'
+  printf '\202\003\000\001\002\201\002h\377\301\002\0\0\200\001x\203\0\211\200\0\0\0\0\011\0\210\002\003\355\210\0'
+} >$out/down
+limit build/dissect $out/down x3JJHMbDL1EzLkh9GBhXDw== >$out/dissect.txt
+holds "dissect: something is wrong" [ $? = 1 ]
+says "dissect: what, and where" $out/dissect.txt "\
+         0  HTTP/1.1 101 Switching Protocols
+        34  Upgrade: websocket
+        54  Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=
+       106  WRONG: Connection does not name upgrade
+        54  WRONG: Sec-WebSocket-Accept missing, repeated or wrong
+       108  binary, 3 bytes: \\x00\\x01\\x02
+       113  text, 2 bytes: h\\xff
+       116  WRONG: text message is not UTF-8 (RFC 6455 8.1)
+       117  text, 2 bytes, RSV 100: \\x00\\x00
+       117  WRONG: reserved bit set (RFC 6455 5.2)
+       121  continuation, 1 bytes: x
+       121  WRONG: continuation without a message (RFC 6455 5.4)
+       124  data 3, 0 bytes
+       124  WRONG: unknown opcode (RFC 6455 5.2)
+       126  ping, 0 bytes, mask 00000000
+       127  WRONG: frame from server masked (RFC 6455 5.1)
+       132  ping, 0 bytes, to be continued
+       132  WRONG: control frame fragmented (RFC 6455 5.5)
+       134  close, 2 bytes: 1005 (no close code)
+       136  WRONG: close code not allowed on the wire (RFC 6455 7.4)
+       138  WRONG: bytes behind a Close frame (RFC 6455 5.5.1)"
+printf 'GET / HTTP/1.1\r\nHost : x\r\n\r\n' | limit build/dissect >$out/dissect.txt
+says "dissect: a bad byte in a head" $out/dissect.txt "        20  WRONG: malformed HTTP head"
+printf '\201\176\0\005Hello' | limit build/dissect >$out/dissect.txt
+says "dissect: a length" $out/dissect.txt \
+    "         2  WRONG: length not in its shortest form (RFC 6455 5.2)"
+head -c 240 $out/up | limit build/dissect >$out/dissect.txt
+holds "dissect: cut off" grep -qx '       240  WRONG: the recording ends inside a frame' $out/dissect.txt
+holds "dissect: larger than memory" [ "$({ printf '\202\177\0\0\0\0\000\230\226\200'; head -c 10000000 /dev/zero
+    printf '\201\002hi'; } | limit build/dissect | tail -n 2 | head -n 1)" = "  10000010  text, 2 bytes: hi" ]
+for f in tests/fuzz/corpus/recv/*; do
+    limit build/dissect $f
+    echo "status $?"
+    tail -c +6 $f | limit build/dissect         # without what only the fuzzer reads
+    echo "status $?"
+done >$out/dissect.txt 2>&1
+holds "dissect: any bytes" [ "$(grep -c '^status [01]$' $out/dissect.txt)" = \
+    $((2 * $(ls tests/fuzz/corpus/recv | wc -l))) ]
+holds "dissect: usage" sh -c 'build/dissect /nowhere 2>/dev/null; [ $? = 2 ]'
+
 serve hub build/echo_server --port 0
 limit build/reconnect "ws://127.0.0.1:$port/" 12 >$out/reconnect.txt 2>&1 &
 client=$!
