@@ -9318,7 +9318,6 @@ WS_API size_t ws_feed(ws_conn *conn, const void *data, size_t n)
 {
     size_t room = ws_feed_room(conn);
 
-    ws__sane(conn);
     if (!conn || !data)
         return 0;
     if (!ws__keeps_input(conn)) {
@@ -9434,8 +9433,7 @@ static int ws__close_is_ahead(const ws_conn *conn)
 static int ws__sends_early(const ws_conn *conn)
 {
     return conn->core.phase == WS__PHASE_HEAD && WS__IS_CLIENT(&conn->core) &&
-        !ws__is_http(conn) &&
-           !ws__client_of(conn)->delay;
+           !ws__is_http(conn) && !ws__client_of(conn)->delay;
 }
 
 static inline int ws__can_send(const ws_conn *conn)
@@ -9474,11 +9472,18 @@ static void ws__flush(ws_conn *conn);
 static int ws__await(ws_conn *conn, uint64_t wire, int (*busy)(const ws_conn *conn));
 static void ws__look(ws_conn *conn);
 
-/* 1 if the poller will tell when the socket takes more output: trying before is in
-   vain. */
+/* Will the poller tell when the socket takes more output? Trying before is in vain. */
 static int ws__awaits_room(const ws_conn *conn)
 {
     return conn->wants != WS__UNWATCHED && (conn->wants & WS_WANT_WRITE);
+}
+
+/* Can what waits in a loop be written now? What is in the cork goes with the cork. */
+static int ws__can_flush(const ws_conn *conn)
+{
+    if (!conn->loop || ws__awaits_room(conn))
+        return 0;
+    return !ws__cork_of(conn) || (ws__is_extended(conn) && !ws__cork_of(conn)->total);
 }
 #endif
 
@@ -9493,13 +9498,10 @@ static int ws__admit(ws_conn *conn, uint64_t wire)
     if (ws__cork_of(conn) && ws__unsent(conn) > set->max_backlog / 2)
         (ws__cork_of(conn)->flush)(conn);
 #ifndef WS_NO_SOCKETS
-    if (ws__is_blocking(conn) && ws__too_much(conn, wire) && !set->drop_oldest &&
-        !set->drop_slow)
-        return ws__await(conn, wire, NULL);
-    if (conn->loop && (!ws__cork_of(conn) ||
-                       (ws__is_extended(conn) && !ws__cork_of(conn)->total)) &&
-        !ws__awaits_room(conn) &&
+    if (ws__is_blocking(conn) && !set->drop_oldest && !set->drop_slow &&
         ws__too_much(conn, wire))
+        return ws__await(conn, wire, NULL);
+    if (ws__can_flush(conn) && ws__too_much(conn, wire))
         ws__flush(conn);
 #endif
     while (set->drop_oldest && ws__too_much(conn, wire) && ws__tx_forget(conn)) {}
@@ -9569,7 +9571,7 @@ static int ws__send_cut(ws_conn *conn, int op, const ws_str *value, size_t n, si
     to = wire < ((size_t)-1) / 4 ? ws__tx_room(conn, (size_t)wire) : NULL;
     if (!to)
         return WS_ERR_MEMORY;
-    for (;;) {
+    do {
         size_t part = n < most ? n : most;
         ws_frame frame;
         int r = ws__frame_make(conn, &frame, op | (part < n ? WS__UNFINISHED : 0), part);
@@ -9578,9 +9580,7 @@ static int ws__send_cut(ws_conn *conn, int op, const ws_str *value, size_t n, si
         to = ws__frame_lay(to, &frame, &from);
         n -= part;
         op = WS_OP_CONTINUATION;
-        if (!n)
-            break;
-    }
+    } while (n);
     ws__tx_laid(conn, to, 0);
     return 0;
 }
@@ -9591,34 +9591,45 @@ static int ws__op_valid(int op)
     return op == WS_OP_TEXT || op == WS_OP_BINARY;
 }
 
+/* The bytes of all pieces, (size_t)-1 if they cannot be sent. */
+static size_t ws__pieces_size(const ws_str *value, int count)
+{
+    size_t n = 0;
+
+    for (; count; count--, value++) {
+        if ((!value->data && value->size) || value->size > (size_t)-1 / 4 - n)
+            return (size_t)-1;
+        n += value->size;
+    }
+    return n;
+}
+
 WS_API int ws_sendv(ws_conn *conn, int op, const ws_str *value, int count)
 {
-    size_t n = 0, cut;
-    int i, r;
+    size_t n, most = (size_t)-1 / 4;
+    int r;
 
     ws__sane(conn);
     if (!conn || !ws__op_valid(op) || count < 0 || (!value && count))
         return WS_ERR_ARGUMENT;
-    for (i = 0; i < count; i++) {
-        if ((!value[i].data && value[i].size) || value[i].size > (size_t)-1 / 4 - n)
-            return WS_ERR_ARGUMENT;
-        n += value[i].size;
-    }
-    cut = conn->cfg->set.fragment == WS_NO_LIMIT ? n : (size_t)conn->cfg->set.fragment;
+    n = ws__pieces_size(value, count);
+    if (n == (size_t)-1)
+        return WS_ERR_ARGUMENT;
+    if (conn->cfg->set.fragment != WS_NO_LIMIT)
+        most = (size_t)conn->cfg->set.fragment;
     r = ws__begin(conn);
     if (!r)
-        r = ws__admit(conn, ws__wire_size(conn, n, cut));
+        r = ws__admit(conn, ws__wire_size(conn, n, most));
     if (r)
         return r;
     ws__core_spoke(&conn->core, conn->now);
     if (ws__more_of(conn) && ws__encodes(conn, op, n)) {
-        r = ws__coded_put(conn, op & 15, value, count, n,
-                          conn->cfg->set.fragment == WS_NO_LIMIT ? (size_t)-1 / 4 : cut);
+        r = ws__coded_put(conn, op & 15, value, count, n, most);
         if (r != WS__PLAIN)
             return ws__sent(conn, r);
     }
-    if (n > cut)
-        r = ws__send_cut(conn, op, value, n, cut);
+    if (n > most)
+        r = ws__send_cut(conn, op, value, n, most);
     else
         r = ws__frame_put(conn, op, value, count, n);
     return ws__sent(conn, r);
@@ -9664,7 +9675,6 @@ WS_API int ws_send(ws_conn *conn, int op, const void *data, size_t n)
 
 WS_API int ws_send_text(ws_conn *conn, const char *text)
 {
-    ws__sane(conn);
     return text ? ws_send(conn, WS_OP_TEXT, text, strlen(text)) : WS_ERR_ARGUMENT;
 }
 
@@ -9706,6 +9716,7 @@ static int ws__control_send(ws_conn *conn, int op, const void *data, size_t n)
 {
     int r, own = op == WS_OP_PING && !data;
 
+    ws__sane(conn);
     if (!conn || n > WS__CONTROL_MAX || (!data && n))
         return WS_ERR_ARGUMENT;
     if (!ws__can_control(conn))
@@ -9720,13 +9731,11 @@ static int ws__control_send(ws_conn *conn, int op, const void *data, size_t n)
 
 WS_API int ws_ping(ws_conn *conn, const void *data, size_t n)
 {
-    ws__sane(conn);
     return ws__control_send(conn, WS_OP_PING, data, n);
 }
 
 WS_API int ws_pong(ws_conn *conn, const void *data, size_t n)
 {
-    ws__sane(conn);
     return ws__control_send(conn, WS_OP_PONG, data, n);
 }
 
@@ -9778,8 +9787,7 @@ WS_API int ws_close(ws_conn *conn, int code, const char *reason)
 #endif
     if (!ws__phase_has(&conn->core, WS__KEEPS) || conn->core.is & WS__CLOSE_SENT)
         return WS_ERR_STATE;
-    /* not open yet: nothing to shake */
-    if (conn->core.phase != WS__PHASE_FRAMES) {
+    if (conn->core.phase != WS__PHASE_FRAMES) {     /* not open yet: nothing to shake */
         ws_drop(conn);
         return 0;
     }
@@ -9856,8 +9864,7 @@ static inline int ws__may_answer(const ws_conn *conn)
 
 #ifndef WS_NO_SERVER
 
-/* The answer is queued, all of it: behind it the connection ends, or waits for the next
-   request. */
+/* The answer is queued: behind it the connection ends, or waits for the next request. */
 static void ws__answered(ws_conn *conn)
 {
     conn->life |= WS__ANSWERED;
@@ -9938,8 +9945,7 @@ WS_API int ws_state(const ws_conn *conn)
     if (ws__phase_has(&conn->core, WS__OPENS))
         return WS_STATE_CONNECTING;
     if (conn->core.phase == WS__PHASE_ENDING ||
-        conn->core.is & (WS__CLOSE_SENT | WS__CLOSE_GOT) ||
-        ws__close_is_ahead(conn))
+        conn->core.is & (WS__CLOSE_SENT | WS__CLOSE_GOT) || ws__close_is_ahead(conn))
         return WS_STATE_CLOSING;
     return WS_STATE_OPEN;
 }
@@ -9965,9 +9971,9 @@ WS_API const char *ws_error_text(const ws_conn *conn)
         return ws__error_text(-WS_ERR_MEMORY);
     if (ws__is_broken(conn))
         return ws__error_text(-WS_ERR_IO);
-    return conn->core.error && conn->note && *conn->note &&
-        !(conn->core.is & WS__CLOSE_GOT)
-         ? conn->note : ws__error_text(conn->core.error);
+    if (conn->core.error && !(conn->core.is & WS__CLOSE_GOT) && conn->note && *conn->note)
+        return conn->note;
+    return ws__error_text(conn->core.error);
 }
 
 WS_API int ws_is_client(const ws_conn *conn)
@@ -9998,7 +10004,6 @@ WS_API const char *ws_protocol(const ws_conn *conn)
 
 WS_API int ws_version(const ws_conn *conn)
 {
-    ws__sane(conn);
     return ws_is_client(conn) && conn->cfg->set.version ? conn->cfg->set.version : 13;
 }
 
@@ -10036,12 +10041,11 @@ WS_API void ws_set_user(ws_conn *conn, void *user)
 /* The head that is on show, size 0 if none. */
 static ws_str ws__head(const ws_conn *conn)
 {
-    ws_str head = { "", 0 };
-    if (conn && conn->rx && conn->owes & WS__HEAD_HELD && conn->rx->head_size) {
-        head.data = (const char *)WS__DATA(conn->rx) + conn->rx->head_at;
-        head.size = (size_t)conn->rx->head_size;
-    }
-    return head;
+    const ws__rx *rx = conn ? conn->rx : NULL;
+
+    if (!rx || !(conn->owes & WS__HEAD_HELD) || !rx->head_size)
+        return ws__str("", 0);
+    return ws__str((const char *)WS__DATA(rx) + rx->head_at, (size_t)rx->head_size);
 }
 
 WS_API const char *ws_method(const ws_conn *conn)
@@ -10086,10 +10090,8 @@ WS_API ws_str ws_path(const ws_conn *conn)
     ws_str all = ws__cstr(ws_target(conn));
     size_t from = 0, i;
 
-    ws__sane(conn);
-    if (all.size && all.data[0] != '/') {       /* "http://host/path" */
+    if (all.size && all.data[0] != '/')         /* "http://host/path" */
         from = ws__find(all, ws__find(all, 0, '/') + 2, '/');
-    }
     i = ws__find(all, 0, '?');
     if (i < from)
         from = i;
@@ -10111,7 +10113,6 @@ WS_API ws_str ws_header_value(const ws_conn *conn, const char *name)
     ws_str n, value;
     size_t pos = 0;
 
-    ws__sane(conn);
     while (name && ws_header_next(conn, &pos, &n, &value))
         if (ws_str_is(n, name))
             return value;
@@ -10123,7 +10124,6 @@ WS_API int ws_header_walk(const ws_conn *conn, const char *name, ws_walk *walk,
 {
     ws_str field, value;
 
-    ws__sane(conn);
     if (!name || !walk)
         return 0;
     while (!ws_list_next(&walk->list, item)) {
@@ -14114,21 +14114,22 @@ static void ws__put_location(ws__text *text, const ws_url *from, ws_str to)
         ws__put(text, to.data, to.size);
         return;
     }
-    if (from->is_unix)
+    if (from->is_unix) {
         ws__put(text, from->host.data, from->host.size);
-    else
-        ws__puts(text, "//"), ws__put_host(text, from);
-    if (from->is_unix)
         ws__puts(text, ":");
+    } else {
+        ws__puts(text, "//");
+        ws__put_host(text, from);
+    }
     at = text->at;
     path.size = ws__find(path, 0, '?');
     if (ask)
         while (path.size && path.data[path.size - 1] != '/')
             path.size--;
-    if (slash)
+    if (slash) {
         ws__puts(text, path.size ? "" : "/");
-    if (slash)
         ws__put(text, path.data, path.size);
+    }
     path = ws__str(at, (size_t)(text->at - at) + ask);
     ws__put(text, to.data, to.size);
     if (!text->cut) {
@@ -14442,28 +14443,46 @@ enum {
 
 #define WS__SOCKS_IN 1024
 
+/* The port of a proxy whose URL has none; 0: there is no such scheme. */
+static uint16_t ws__proxy_port(ws_str scheme)
+{
+    static const struct { char name[8]; uint16_t port; } schemes[] = {
+        { "http", 80 }, { "https", 443 }, { "socks5", 1080 }, { "socks5h", 1080 }
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof schemes / sizeof *schemes; i++)
+        if (ws_str_is(scheme, schemes[i].name))
+            return schemes[i].port;
+    return 0;
+}
+
+static const char *ws__scheme_end(ws_str text)
+{
+    size_t i;
+
+    for (i = 0; i + 3 <= text.size; i++)
+        if (!memcmp(text.data + i, "://", 3))
+            return text.data + i;
+    return NULL;
+}
+
 /* [scheme://][user:password@]host[:port][/] of a proxy. */
 static int ws__proxy_parse(const char *text, ws_url *url, ws__url_why *why)
 {
-    ws_str rest = ws__cstr(text);
+    const char *mark = ws__scheme_end(ws__cstr(text));
+    ws_str rest = ws__cstr(mark ? mark + 3 : text);
     size_t i;
 
     memset(url, 0, sizeof *url);
-    for (i = 0; i < rest.size; i++)
-        if (text[i] < 0x21 || text[i] > 0x7E)
+    for (i = 0; text[i]; i++)
+        if (!ws__is_visible(text[i]))
             return ws__url_fault(why, "proxy: a space, or a character to percent-encode",
                                  i);
-    for (i = 0; i + 3 <= rest.size && memcmp(text + i, "://", 3); i++) {}
-    url->scheme = ws__cstr("http");
-    if (i + 3 <= rest.size) {
-        url->scheme = ws__str(text, i);
-        rest = ws__str(text + i + 3, rest.size - i - 3);
-    }
-    url->port = 1080;
+    url->scheme = mark ? ws__str(text, (size_t)(mark - text)) : ws__cstr("http");
     url->secure = (uint8_t)ws_str_is(url->scheme, "https");
-    if (url->secure || ws_str_is(url->scheme, "http"))
-        url->port = url->secure ? 443 : 80;
-    else if (!ws_str_is(url->scheme, "socks5") && !ws_str_is(url->scheme, "socks5h"))
+    url->port = ws__proxy_port(url->scheme);
+    if (!url->port)
         return ws__url_fault(why, "proxy: scheme is not http, https, socks5 or socks5h",
                              0);
     if (rest.size && rest.data[rest.size - 1] == '/')
@@ -14478,13 +14497,52 @@ static int ws__proxy_parse(const char *text, ws_url *url, ws__url_why *why)
                          0);
 }
 
-/* Greeting, login, request (RFC 1928 3, RFC 1929 2, RFC 1928 4). */
+/* Writes user and password (RFC 1929 2); returns where they end, or NULL: they do not
+   have 1 to 255 bytes. */
+static uint8_t *ws__socks_put_login(uint8_t *at, const ws_url *proxy)
+{
+    ptrdiff_t user = ws__unescape(proxy->user, 0, 1, (char *)at + 2, 255), password;
+
+    if (user <= 0)
+        return NULL;
+    password = ws__unescape(proxy->password, 0, 1, (char *)at + 3 + user, 255);
+    if (password < 0)
+        return NULL;
+    at[0] = 1;
+    at[1] = (uint8_t)user;
+    at[2 + user] = (uint8_t)password;
+    return at + 3 + user + password;
+}
+
+enum { WS__SOCKS_IPV4 = 1, WS__SOCKS_NAME = 3, WS__SOCKS_IPV6 = 4 };   /* address types */
+
+/* Writes the request (RFC 1928 4); returns where it ends. */
+static uint8_t *ws__socks_put_request(uint8_t *at, ws_str host, uint16_t port)
+{
+    uint8_t ip[16];
+    size_t ip_size = ws__ip_parse(host, ip);
+
+    memcpy(at, "\5\1\0", 3);
+    at += 3;
+    if (ip_size) {
+        *at++ = ip_size == 4 ? WS__SOCKS_IPV4 : WS__SOCKS_IPV6;
+        memcpy(at, ip, ip_size);
+        at += ip_size;
+    } else {
+        *at++ = WS__SOCKS_NAME;
+        *at++ = (uint8_t)host.size;
+        memcpy(at, host.data, host.size);
+        at += host.size;
+    }
+    ws__put16(at, port);
+    return at + 2;
+}
+
+/* Greeting (RFC 1928 3), login, request. */
 static int ws__socks_write(ws_tunnel *tunnel, const ws_url *proxy, ws_str host,
                            uint16_t port)
 {
-    uint8_t *at = (uint8_t *)tunnel->buf, ip[16];
-    size_t ip_size = ws__ip_parse(host, ip);
-    ptrdiff_t user, password;
+    uint8_t *begin = (uint8_t *)tunnel->buf, *at = begin;
     int auth = proxy->user.data != NULL;
 
     *at++ = 5;
@@ -14492,37 +14550,17 @@ static int ws__socks_write(ws_tunnel *tunnel, const ws_url *proxy, ws_str host,
     *at++ = 0;
     if (auth)
         *at++ = 2;
-    tunnel->part[0] = tunnel->end = (uint32_t)(at - (uint8_t *)tunnel->buf);
-    if (auth) {
+    tunnel->part[0] = tunnel->end = (uint32_t)(at - begin);
+    if (auth)
+        at = ws__socks_put_login(at, proxy);
+    if (!at) {
         ws__text words = ws__text_in(tunnel->text, sizeof tunnel->text);
         ws__puts(&words, "SOCKS5: user and password have 1 to 255 bytes");
-        user = ws__unescape(proxy->user, 0, 1, (char *)at + 2, 255);
-        if (user <= 0)
-            return WS_ERR_ARGUMENT;
-        password = ws__unescape(proxy->password, 0, 1, (char *)at + 3 + user, 255);
-        if (password < 0)
-            return WS_ERR_ARGUMENT;
-        *tunnel->text = 0;
-        at[0] = 1;
-        at[1] = (uint8_t)user;
-        at[2 + user] = (uint8_t)password;
-        at += 3 + user + password;
+        return WS_ERR_ARGUMENT;
     }
-    tunnel->part[1] = (uint32_t)(at - (uint8_t *)tunnel->buf);
-    memcpy(at, "\5\1\0", 3);
-    at += 3;
-    if (ip_size) {
-        *at++ = ip_size == 4 ? 1 : 4;
-        memcpy(at, ip, ip_size);
-        at += ip_size;
-    } else {
-        *at++ = 3;
-        *at++ = (uint8_t)host.size;
-        memcpy(at, host.data, host.size);
-        at += host.size;
-    }
-    ws__put16(at, port);
-    tunnel->part[2] = (uint32_t)(at + 2 - (uint8_t *)tunnel->buf);
+    tunnel->part[1] = (uint32_t)(at - begin);
+    at = ws__socks_put_request(at, host, port);
+    tunnel->part[2] = (uint32_t)(at - begin);
     tunnel->stage = WS__TUNNEL_METHOD;
     return 0;
 }
@@ -14537,11 +14575,22 @@ static int ws__host_valid(ws_str host)
         return 0;
     if (ws__find(host, 0, ':') < host.size)
         return ws__ipv6_parse(host, ip);
-    for (i = 0; i < host.size; i++)
-        if (!ws__is_visible(host.data[i]) || !ws__is_plain(host.data[i]) ||
-            strchr("/?#%,", host.data[i]))
+    for (i = 0; i < host.size; i++) {
+        char c = host.data[i];
+        if (!ws__is_visible(c) || !ws__is_plain(c) || strchr("/?#%,", c))
             return 0;
+    }
     return 1;
+}
+
+static void ws__put_target(ws__text *text, ws_str host, uint16_t port)
+{
+    int ipv6 = ws__find(host, 0, ':') < host.size;
+
+    ws__puts(text, ipv6 ? "[" : "");
+    ws__put(text, host.data, host.size);
+    ws__puts(text, ipv6 ? "]:" : ":");
+    ws__put_number(text, port);
 }
 
 /* headers or lines: more for CONNECT, either may be NULL. */
@@ -14549,20 +14598,16 @@ static int ws__tunnel_begin(ws_tunnel *tunnel, const ws_url *proxy, ws_str host,
                             uint16_t port, const ws_header *headers, const char *lines)
 {
     static const char login[] = "Proxy-Authorization";
-    int i, ipv6 = ws__find(host, 0, ':') < host.size;
     ws__text words = ws__text_in(tunnel->buf, sizeof tunnel->buf);
 
     if (!ws__host_valid(host) || !port)
         return WS_ERR_ARGUMENT;
     if (!proxy->secure && !ws_str_is(proxy->scheme, "http"))
         return ws__socks_write(tunnel, proxy, host, port);
-    for (i = 0; i < 2; i++) {
-        ws__puts(&words, i ? " HTTP/1.1\r\nHost: " : "CONNECT ");
-        ws__puts(&words, ipv6 ? "[" : "");
-        ws__put(&words, host.data, host.size);
-        ws__puts(&words, ipv6 ? "]:" : ":");
-        ws__put_number(&words, port);
-    }
+    ws__puts(&words, "CONNECT ");
+    ws__put_target(&words, host, port);
+    ws__puts(&words, " HTTP/1.1\r\nHost: ");
+    ws__put_target(&words, host, port);
     ws__puts(&words, "\r\n");
     if (!ws__has_header(headers, login) && !ws__lines_have(ws__cstr(lines), login) &&
         ws__put_basic(&words, login, proxy))
@@ -14615,52 +14660,67 @@ static void ws__tunnel_fail(ws_tunnel *tunnel, const char *text, int number)
         ws__put_number(&words, (uint64_t)number);
 }
 
+/* An interim answer stands in buf: the next one takes its place. */
+static void ws__tunnel_interim(ws_tunnel *tunnel)
+{
+    memset(&tunnel->scan, 0, sizeof tunnel->scan);
+    tunnel->status = 0;
+    tunnel->part[0] += tunnel->got;     /* the bytes of all of them */
+    tunnel->got = 0;
+    if (tunnel->part[0] == WS_TUNNEL_SIZE)
+        ws__tunnel_fail(tunnel, "proxy's answer is too large", -1);
+}
+
 /* One more byte of the answer to CONNECT is in buf. Whatever body a success announces is
    not there (RFC 9110 9.3.6). */
 static void ws__tunnel_http(ws_tunnel *tunnel)
 {
     size_t got = (size_t)tunnel->got;
     ws_str head = ws__str(tunnel->buf, got), version, reason;
-    int size;
+    int size = WS_ERR_HEAD_SYNTAX;
 
-    /* of interim answers, too */
     tunnel->scan.max_size = WS_TUNNEL_SIZE - tunnel->part[0];
-    size = WS_ERR_HEAD_SYNTAX;
     if (ws__http_begins(tunnel->buf, (size_t)tunnel->scan.scanned, got))
         size = ws__head_scan(&tunnel->scan, tunnel->buf, got, 1);
     if (!size)
         return;
     if (size == WS_ERR_HEAD_SIZE || size == WS_ERR_HEAD_FIELDS) {
         ws__tunnel_fail(tunnel, "proxy's answer is too large", -1);
-    } else if (size < 0 || ws_head_answer(head, &version, &tunnel->status, &reason) ||
-               version.data[5] != '1') {
+        return;
+    }
+    if (size < 0 || ws_head_answer(head, &version, &tunnel->status, &reason) ||
+        version.data[5] != '1') {
         tunnel->status = 0;
         ws__tunnel_fail(tunnel, "proxy's answer is not HTTP", -1);
-    } else if (tunnel->status / 100 == 1 && tunnel->status != 101) {
-        memset(&tunnel->scan, 0, sizeof tunnel->scan);    /* an interim answer */
-        tunnel->status = 0;
-        tunnel->part[0] += tunnel->got;
-        tunnel->got = 0;
-        if (tunnel->part[0] == WS_TUNNEL_SIZE)
-            ws__tunnel_fail(tunnel, "proxy's answer is too large", -1);
-    } else {
-        tunnel->head_size = tunnel->got;
-        if (tunnel->status / 100 == 2)
-            tunnel->result = 1;
-        else
-            ws__tunnel_fail(tunnel, "proxy answered ", tunnel->status);
+        return;
+    }
+    if (tunnel->status / 100 == 1 && tunnel->status != 101) {
+        ws__tunnel_interim(tunnel);
+        return;
+    }
+    tunnel->head_size = tunnel->got;
+    if (tunnel->status / 100 == 2)
+        tunnel->result = 1;
+    else
+        ws__tunnel_fail(tunnel, "proxy answered ", tunnel->status);
+}
+
+/* The bytes of the reply to a SOCKS5 request, as far as they tell (RFC 1928 6); 0: there
+   is no such type of address. */
+static uint32_t ws__socks_reply_size(const uint8_t *p, uint32_t got)
+{
+    if (got < 4)
+        return 5;
+    switch (p[3]) {
+    case WS__SOCKS_IPV4: return 10;
+    case WS__SOCKS_IPV6: return 22;
+    case WS__SOCKS_NAME: return got < 5 ? 5 : 7u + p[4];
+    default: return 0;
     }
 }
 
-/* The bytes of the reply to a SOCKS5 request, as far as they tell (RFC 1928 6). */
-static uint32_t ws__socks_reply_size(const uint8_t *p, uint32_t got)
-{
-    if (got < 5)
-        return 5;
-    return p[3] == 1 ? 10u : p[3] == 4 ? 22u : 7u + p[4];
-}
-
-static void ws__socks_reply(ws_tunnel *tunnel, const uint8_t *p)
+/* The proxy refuses. */
+static void ws__socks_refused(ws_tunnel *tunnel, int reply)
 {
     static const char *const replies[] = {
         "", "general failure", "not allowed", "network unreachable", "host unreachable",
@@ -14669,20 +14729,33 @@ static void ws__socks_reply(ws_tunnel *tunnel, const uint8_t *p)
     };
     char text[48] = "SOCKS5 proxy: ";
 
-    if (tunnel->got >= 2 && p[1]) {
-        tunnel->status = p[1];
-        if (p[1] > 8) {
-            ws__tunnel_fail(tunnel, "SOCKS5 proxy: reply ", p[1]);
-            return;
-        }
-        memcpy(text + 14, replies[p[1]], strlen(replies[p[1]]) + 1);
-        ws__tunnel_fail(tunnel, text, -1);
-    } else if ((tunnel->got >= 3 && p[2]) ||
-               (tunnel->got >= 4 && p[3] != 1 && p[3] != 3 && p[3] != 4)) {
-        ws__tunnel_fail(tunnel, "proxy's answer is not SOCKS5", -1);
-    } else if (tunnel->got == ws__socks_reply_size(p, tunnel->got)) {
-        tunnel->result = 1;
+    tunnel->status = reply;
+    if (reply > 8) {
+        ws__tunnel_fail(tunnel, "SOCKS5 proxy: reply ", reply);
+        return;
     }
+    memcpy(text + 14, replies[reply], strlen(replies[reply]) + 1);
+    ws__tunnel_fail(tunnel, text, -1);
+}
+
+static void ws__socks_reply(ws_tunnel *tunnel, const uint8_t *p)
+{
+    uint32_t size = ws__socks_reply_size(p, tunnel->got);
+
+    if (tunnel->got >= 2 && p[1])
+        ws__socks_refused(tunnel, p[1]);
+    else if (!size || (tunnel->got >= 3 && p[2]))
+        ws__tunnel_fail(tunnel, "proxy's answer is not SOCKS5", -1);
+    else if (tunnel->got == size)
+        tunnel->result = 1;
+}
+
+/* The proxy lets us in: asks it for the way to the host. */
+static void ws__socks_ask(ws_tunnel *tunnel)
+{
+    tunnel->stage = WS__TUNNEL_REPLY;
+    tunnel->pos = tunnel->part[1];
+    tunnel->end = tunnel->part[2];
 }
 
 /* One more byte from a SOCKS5 proxy. */
@@ -14703,15 +14776,13 @@ static void ws__tunnel_socks(ws_tunnel *tunnel)
     if (tunnel->got < 2)
         return;
     tunnel->got = 0;
-    if (login && p[1]) {
+    if (!p[1]) {
+        ws__socks_ask(tunnel);
+    } else if (login) {
         ws__tunnel_fail(tunnel, "SOCKS5 proxy: wrong user or password", -1);
-    } else if (!login && p[1] == 2 && can) {
+    } else if (p[1] == 2 && can) {
         tunnel->stage = WS__TUNNEL_LOGIN;
         tunnel->end = tunnel->part[1];
-    } else if (login || !p[1]) {
-        tunnel->stage = WS__TUNNEL_REPLY;
-        tunnel->pos = tunnel->part[1];
-        tunnel->end = tunnel->part[2];
     } else {
         ws__tunnel_fail(tunnel, "SOCKS5 proxy wants another way to log in", -1);
     }
@@ -14743,58 +14814,61 @@ WS_API void ws_tunnel_feed_end(ws_tunnel *tunnel)
 
 /* ---- through a proxy ---- */
 
-/* Takes ":port" off the end of an entry of no_proxy; without one *port stays as it is. 0
-   or WS_ERR_URL. */
-static int ws__entry_port(ws_str *entry, uint16_t *port)
+/* Takes ":port" off an item of no_proxy, if it has one: 0, or -1 if that is none. */
+static int ws__no_proxy_port(ws_str *item, uint16_t *port)
 {
-    size_t digits = entry->size;
+    const char *text = item->data;
+    size_t digits = item->size;
 
-    while (digits && ws__is_digit(entry->data[digits - 1]))
+    while (digits && ws__is_digit(text[digits - 1]))
         digits--;
-    if (!digits || digits == entry->size || entry->data[digits - 1] != ':')
+    if (!digits || digits == item->size || text[digits - 1] != ':')
         return 0;
-    if (ws__find(*entry, 0, ':') < digits - 1 && entry->data[digits - 2] != ']')
+    if (ws__find(*item, 0, ':') != digits - 1 && text[digits - 2] != ']')
         return 0;               /* the end of an IPv6 address */
-    if (ws__url_port(entry->data + digits, entry->size - digits, port))
-        return WS_ERR_URL;
-    entry->size = digits - 1;
+    if (ws__url_port(text + digits, item->size - digits, port))
+        return -1;
+    item->size = digits - 1;
     return 0;
 }
 
-/* The host of an entry, which may be in brackets, or have "." or "*." in front. */
-static ws_str ws__entry_host(ws_str entry)
+/* An item without the brackets of an IPv6 address, without "*." or ".". */
+static ws_str ws__no_proxy_name(ws_str item)
 {
-    if (entry.size > 1 && *entry.data == '[')
-        entry = ws__str(entry.data + 1, entry.size - 2);
-    if (ws__at(entry, 0) == '*' && ws__at(entry, 1) == '.')
-        entry = ws__from(entry, 1);
-    return ws__at(entry, 0) == '.' ? ws__from(entry, 1) : entry;
+    if (item.size > 1 && item.data[0] == '[')
+        item = ws__str(item.data + 1, item.size - 2);
+    if (item.size > 1 && !memcmp(item.data, "*.", 2))
+        item = ws__str(item.data + 1, item.size - 1);
+    if (item.size && item.data[0] == '.')
+        item = ws__str(item.data + 1, item.size - 1);
+    return item;
 }
 
-/* Is the URL's host that one, or below it? */
-static int ws__host_within(const ws_url *url, ws_str host)
+/* Is it the host of that name, or one below it? */
+static int ws__host_is_in(const ws_url *url, ws_str name)
 {
-    size_t front = url->host.size - host.size;
+    const char *host = url->host.data;
+    size_t front = url->host.size - name.size;      /* bytes in front of the name */
 
-    if (!host.size || host.size > url->host.size)
+    if (!name.size || name.size > url->host.size)
         return 0;
-    if (front && (url->ipv6 || url->host.data[front - 1] != '.'))
+    if (front && (url->ipv6 || host[front - 1] != '.'))
         return 0;
-    return ws__same_text(host, ws__from(url->host, front));
+    return ws__same_text(name, ws__str(host + front, name.size));
 }
 
 /* Is host:port in no_proxy: "*", "example.org" with all below it, either with a port? */
 static int ws__no_proxy(const ws_url *url, const char *names)
 {
-    ws_str list = ws__cstr(names), entry;
+    ws_str list = ws__cstr(names), item;
 
-    while (ws_list_next(&list, &entry)) {
+    while (ws_list_next(&list, &item)) {
         uint16_t port = url->port;
-        if (ws__entry_port(&entry, &port) || port != url->port)
+        if (ws__no_proxy_port(&item, &port) || port != url->port)
             continue;
-        if (ws__equal(entry, ws__cstr("*")))
+        if (ws__equal(item, ws__str("*", 1)))
             return 1;
-        if (ws__host_within(url, ws__entry_host(entry)))
+        if (ws__host_is_in(url, ws__no_proxy_name(item)))
             return 1;
     }
     return 0;
@@ -14822,23 +14896,26 @@ static const char *ws__env(ws_conn *conn, const char *name)
    CGI program it is a header of somebody's request. */
 static const char *ws__proxy_named(ws_conn *conn, const ws_url *url)
 {
-    static const char *const names[] = {
-        "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"
-    };
-    const char *no = ws__env(conn, "no_proxy"), *proxy = NULL;
-    int i = url->secure ? 1 : 0;
+    static const char *const plain[] = { "http_proxy", "all_proxy", "ALL_PROXY", NULL };
+    static const char *const secure[] = { "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                          "ALL_PROXY", NULL };
+    const char *const *name = url->secure ? secure : plain;
+    const char *no = ws__env(conn, "no_proxy");
 
     if (!no)
         no = ws__env(conn, "NO_PROXY");
     if (ws__no_proxy(url, no))
         return NULL;
 #ifdef _WIN32
-    if (!i && ws__env(conn, "REQUEST_METHOD"))
-        i = 3;      /* names have no case there */
+    if (!url->secure && ws__env(conn, "REQUEST_METHOD"))
+        name++;         /* names have no case there */
 #endif
-    for (; i < 5 && (!proxy || !*proxy); i += i ? 1 : 3)
-        proxy = ws__env(conn, names[i]);
-    return proxy && *proxy ? proxy : NULL;
+    for (; *name; name++) {
+        const char *proxy = ws__env(conn, *name);
+        if (proxy && *proxy)
+            return proxy;
+    }
+    return NULL;
 }
 
 #ifndef _WIN32
@@ -15562,8 +15639,11 @@ static void ws__zlib_begin(ws__zlib *zlib, size_t size)
    bits, zlib would use 9 and not say so. */
 static size_t ws__zlib_deflate_size(int bits, int mem_level)
 {
-    return bits < 9 ? 0 : WS__ZLIB_OWN + ((size_t)1 << (bits + 2)) +
-                          ((size_t)1 << (mem_level + 9)) + ((size_t)1 << (mem_level + 6));
+    size_t window = (size_t)1 << (bits + 2), table = (size_t)1 << (mem_level + 9);
+
+    if (bits < 9)
+        return 0;
+    return WS__ZLIB_OWN + window + table + table / 8;
 }
 
 /* With 9 bits for 8: peers exist whose zlib used 9. */
@@ -15590,17 +15670,25 @@ static int ws__zlib_inflate_init(void *state, size_t size, int bits)
     return inflateInit2(&zlib->z, bits < 9 ? -9 : -bits);
 }
 
-/* Shows zlib the bytes of a step, at most 2^30. */
-static void ws__zlib_show(z_stream *stream, const void *in, size_t in_size, void *out,
-                          size_t out_size)
+/* zlib counts at most 2^30 bytes in a step. */
+static uInt ws__zlib_count(size_t n)
 {
     const size_t most = (size_t)1 << 30;
 
-    stream->next_in = (Bytef *)(uintptr_t)in;
-    stream->avail_in = (uInt)(in_size < most ? in_size : most);
-    stream->next_out = (Bytef *)out;
-    stream->avail_out = (uInt)(out_size < most ? out_size : most);
+    return (uInt)(n < most ? n : most);
 }
+
+static void ws__zlib_show(z_stream *stream, const void *in, size_t in_size, void *out,
+                          size_t out_size)
+{
+    stream->next_in = (Bytef *)(uintptr_t)in;
+    stream->avail_in = ws__zlib_count(in_size);
+    stream->next_out = (Bytef *)out;
+    stream->avail_out = ws__zlib_count(out_size);
+}
+
+/* One that found nothing to do, Z_BUF_ERROR, did not fail. */
+static int ws__zlib_failed(int r) { return r != Z_OK && r != Z_BUF_ERROR; }
 
 static int ws__zlib_deflate(void *state, const void *in, size_t *in_size, void *out,
                             size_t *out_size, int flush)
@@ -15612,7 +15700,7 @@ static int ws__zlib_deflate(void *state, const void *in, size_t *in_size, void *
     ws__zlib_show(stream, in, have, out, room);
     flush = flush && stream->avail_in == have;
     r = deflate(stream, flush ? Z_SYNC_FLUSH : Z_NO_FLUSH);
-    if (r != Z_OK && r != Z_BUF_ERROR)
+    if (ws__zlib_failed(r))
         return WS_ERR_CODEC;
     *in_size = (size_t)(stream->next_in - (const Bytef *)in);
     *out_size = (size_t)(stream->next_out - (Bytef *)out);
@@ -15634,7 +15722,7 @@ static int ws__zlib_inflate(void *state, const void *in, size_t *in_size, void *
     /* it stays so: if full, the next call tells */
     if (r == Z_DATA_ERROR || r == Z_NEED_DICT)
         return *out_size && !stream->avail_out ? 0 : (int)WS_ERR_DECODE;
-    if (r != Z_OK && r != Z_BUF_ERROR)
+    if (ws__zlib_failed(r))
         return WS_ERR_CODEC;
     /* behind a block (zlib.h) */
     return stream->avail_out && (stream->data_type & 128);
@@ -15660,16 +15748,18 @@ static const ws_codec *ws__codec(const ws_deflate *deflate)
    none. */
 static int ws__deflate_bits(const ws_deflate *deflate, int most)
 {
-    while (most > 7 && !(ws__codec(deflate)->deflate_size)(most, deflate->mem_level))
-        most--;
-    return most > 7 ? most : 0;
+    for (; most >= 8; most--)
+        if ((ws__codec(deflate)->deflate_size)(most, deflate->mem_level))
+            return most;
+    return 0;
 }
 
 static int ws__inflate_bits(const ws_deflate *deflate, int most)
 {
-    while (most > 7 && !(ws__codec(deflate)->inflate_size)(most))
-        most--;
-    return most > 7 ? most : 0;
+    for (; most >= 8; most--)
+        if ((ws__codec(deflate)->inflate_size)(most))
+            return most;
+    return 0;
 }
 
 /* What was agreed: bits of our window (0: we do not compress) and of the peer's, and
@@ -15681,23 +15771,27 @@ static int ws__inflate_bits(const ws_deflate *deflate, int most)
 
 static uint32_t ws__deflate_agreed(int ours, int theirs, int ours_alone, int theirs_alone)
 {
-    return (uint32_t)ours | (uint32_t)theirs << 4 |
-        (ours_alone ? WS__DEFLATE_OURS_ALONE : 0) |
-           (theirs_alone ? WS__DEFLATE_THEIRS_ALONE : 0);
+    return (uint32_t)ours | (uint32_t)theirs << 4 | (uint32_t)ours_alone << 8 |
+           (uint32_t)theirs_alone << 9;
 }
 
-static const char *const ws__deflate_names[4] = {
+/* The parameters. The value of one that is left out is 0, of one without a value 1. */
+enum {
+    WS__SERVER_ALONE, WS__CLIENT_ALONE, WS__SERVER_BITS, WS__CLIENT_BITS,
+    WS__DEFLATE_PARAMS
+};
+
+static const char *const ws__deflate_names[WS__DEFLATE_PARAMS] = {
     "server_no_context_takeover", "client_no_context_takeover",
     "server_max_window_bits", "client_max_window_bits"
 };
 
-/* Writes parameters: 0 leaves one out, 1 is one without a value. */
-static void ws__deflate_put(char *buf, size_t n, const int value[4])
+static void ws__deflate_put(char *buf, size_t n, const int value[WS__DEFLATE_PARAMS])
 {
     ws__text text = ws__text_in(buf, n);
     int i;
 
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < WS__DEFLATE_PARAMS; i++) {
         if (!value[i])
             continue;
         ws__puts(&text, "; ");
@@ -15709,69 +15803,77 @@ static void ws__deflate_put(char *buf, size_t n, const int value[4])
     }
 }
 
-/* Which parameter has that name; 4: none. */
-static int ws__deflate_named(ws_str name)
+/* The number of the parameter of that name; an unknown one has WS__DEFLATE_PARAMS. */
+static int ws__deflate_param(ws_str name)
 {
     int i = 0;
 
-    while (i < 4 && !ws__equal(name, ws__cstr(ws__deflate_names[i])))
+    while (i < WS__DEFLATE_PARAMS && !ws__equal(name, ws__cstr(ws__deflate_names[i])))
         i++;
     return i;
 }
 
-/* The value of a parameter: 8 to 15, 1 if it has none, or -1. */
+/* The value that this text stands for, -1: it stands for none. */
 static int ws__deflate_value(const char *text)
 {
-    static const char *const values[] = { "8", "9", "10", "11", "12", "13", "14", "15" };
+    static const char *const bits[] = { "8", "9", "10", "11", "12", "13", "14", "15" };
     int i;
 
-    for (i = 0; i < 8; i++) {
-        if (!strcmp(text, values[i]))
-            return i + 8;
-    }
-    return *text ? -1 : 1;
+    if (!*text)
+        return 1;
+    for (i = 0; i < 8; i++)
+        if (!strcmp(text, bits[i]))
+            return 8 + i;
+    return -1;
 }
 
-/* May the i-th parameter have that value? Only an offer has client_max_window_bits
-   without one. */
+/* May parameter i have that value? Only an offer may leave it to the server how small the
+   client's window is. */
 static int ws__deflate_may(int i, int value, int offer)
 {
-    if (value == 1)
-        return i < 2 || (i == 3 && offer);
-    return i >= 2 && value > 0;
+    if (i < WS__SERVER_BITS)
+        return value == 1;
+    return value >= (offer && i == WS__CLIENT_BITS ? 1 : 8);
 }
 
 /* Reads parameters, of an offer or of an answer; 0 or -1. */
-static int ws__deflate_get(ws_str params, int offer, int v[4])
+static int ws__deflate_get(ws_str params, int offer, int value[WS__DEFLATE_PARAMS])
 {
-    char value[8];
+    char text[8];
     ws_str name;
     int i, r;
 
-    memset(v, 0, 4 * sizeof *v);
-    while ((r = ws_param_next(&params, &name, value, sizeof value)) > 0) {
-        i = ws__deflate_named(name);
-        if (i == 4 || v[i])
+    memset(value, 0, WS__DEFLATE_PARAMS * sizeof *value);
+    while ((r = ws_param_next(&params, &name, text, sizeof text)) > 0) {
+        i = ws__deflate_param(name);
+        if (i == WS__DEFLATE_PARAMS || value[i])
             return -1;          /* unknown, or for the second time */
-        v[i] = ws__deflate_value(value);
-        if (!ws__deflate_may(i, v[i], offer))
+        value[i] = ws__deflate_value(text);
+        if (!ws__deflate_may(i, value[i], offer))
             return -1;
     }
     return r;
 }
 
+/* The bits of a window that a parameter of that value limits. */
+static int ws__window_within(int bits, int value)
+{
+    return value > 1 && value < bits ? value : bits;
+}
+
 static int ws__deflate_offer(void *user, int i, char *buf, size_t n)
 {
     const ws_deflate *deflate = (const ws_deflate *)user;
-    int value[4], ours = ws__deflate_bits(deflate, deflate->client_max_window_bits);
+    int ours = ws__deflate_bits(deflate, deflate->client_max_window_bits);
     int theirs = ws__inflate_bits(deflate, deflate->server_max_window_bits);
+    int value[WS__DEFLATE_PARAMS];
 
     if (i || !theirs)
         return -1;
-    value[0] = deflate->server_no_context_takeover;
-    value[1] = deflate->client_no_context_takeover;
-    value[2] = theirs < 15 ? theirs : 0;
-    value[3] = !ours ? 0 : ours < 15 ? ours : 1;
+    value[WS__SERVER_ALONE] = deflate->server_no_context_takeover;
+    value[WS__CLIENT_ALONE] = deflate->client_no_context_takeover;
+    value[WS__SERVER_BITS] = theirs < 15 ? theirs : 0;
+    value[WS__CLIENT_BITS] = ours < 15 ? ours : 1;
     ws__deflate_put(buf, n, value);
     return 0;
 }
@@ -15780,47 +15882,54 @@ static int ws__deflate_accept(void *user, ws_str offer, char *answer, size_t n,
                               uint32_t *agreed)
 {
     const ws_deflate *deflate = (const ws_deflate *)user;
-    int value[4], ours = deflate->server_max_window_bits,
-        theirs = deflate->client_max_window_bits;
+    int value[WS__DEFLATE_PARAMS], ours, theirs;
 
     if (ws__deflate_get(offer, 1, value))
         return -1;
-    if (value[2] && value[2] < ours)
-        ours = value[2];
-    if (value[3] > 1 && value[3] < theirs)
-        theirs = value[3];
+    ours = ws__window_within(deflate->server_max_window_bits, value[WS__SERVER_BITS]);
     ours = ws__deflate_bits(deflate, ours);
+    theirs = ws__window_within(deflate->client_max_window_bits, value[WS__CLIENT_BITS]);
     theirs = ws__inflate_bits(deflate, theirs);
-    if (!ours || !theirs || (theirs < 15 && !value[3]))
+    if (!ours || !theirs)
         return -1;
-    value[0] |= deflate->server_no_context_takeover;
-    value[1] |= deflate->client_no_context_takeover;
-    value[2] = value[2] || ours < 15 ? ours : 0;
-    value[3] = theirs < 15 || value[3] > 1 ? theirs : 0;
+    if (theirs < 15 && !value[WS__CLIENT_BITS])
+        return -1;              /* the client does not let us limit its window */
+    value[WS__SERVER_ALONE] |= deflate->server_no_context_takeover;
+    value[WS__CLIENT_ALONE] |= deflate->client_no_context_takeover;
+    if (value[WS__SERVER_BITS] || ours < 15)
+        value[WS__SERVER_BITS] = ours;
+    if (value[WS__CLIENT_BITS] > 1 || theirs < 15)
+        value[WS__CLIENT_BITS] = theirs;
+    else
+        value[WS__CLIENT_BITS] = 0;
     ws__deflate_put(answer, n, value);
-    *agreed = ws__deflate_agreed(ours, theirs, value[0], value[1]);
+    *agreed = ws__deflate_agreed(ours, theirs, value[WS__SERVER_ALONE],
+                                 value[WS__CLIENT_ALONE]);
     return 0;
 }
 
 static int ws__deflate_confirm(void *user, ws_str answer, uint32_t *agreed)
 {
     const ws_deflate *deflate = (const ws_deflate *)user;
-    int value[4], ours = ws__deflate_bits(deflate, deflate->client_max_window_bits);
-    int theirs = ws__inflate_bits(deflate, deflate->server_max_window_bits);
+    int ours = ws__deflate_bits(deflate, deflate->client_max_window_bits);
+    int most = ws__inflate_bits(deflate, deflate->server_max_window_bits);
+    int value[WS__DEFLATE_PARAMS], theirs;
 
     if (ws__deflate_get(answer, 0, value))
         return -1;
-    if (deflate->server_no_context_takeover && !value[0])
+    if (deflate->server_no_context_takeover && !value[WS__SERVER_ALONE])
         return -1;
-    if ((theirs < 15 && !value[2]) || value[2] > theirs || (value[3] && !ours))
+    theirs = ws__window_within(15, value[WS__SERVER_BITS]);
+    if (theirs > most || !(ws__codec(deflate)->inflate_size)(theirs))
         return -1;
-    if (value[2] && !(ws__codec(deflate)->inflate_size)(value[2]))
-        return -1;
-    if (value[3] && value[3] < ours)
-        ours = ws__deflate_bits(deflate, value[3]); /* 0: we do not compress */
-    *agreed = ws__deflate_agreed(ours, value[2] ? value[2] : 15,
-                                 value[1] | deflate->client_no_context_takeover,
-                                 value[0]);
+    if (value[WS__CLIENT_BITS] && !ours)
+        return -1;              /* we did not offer to compress */
+    ours = ws__window_within(ours, value[WS__CLIENT_BITS]);
+    ours = ws__deflate_bits(deflate, ours);     /* 0: we do not compress */
+    *agreed = ws__deflate_agreed(ours, theirs,
+                                 value[WS__CLIENT_ALONE] |
+                                     deflate->client_no_context_takeover,
+                                 value[WS__SERVER_ALONE]);
     return 0;
 }
 
@@ -15834,18 +15943,23 @@ typedef struct ws__deflate_state {
     uint8_t unused[8];
 } ws__deflate_state;
 
+/* Bytes of the codec's state, 0: there is none. */
+static size_t ws__codec_size(const ws_deflate *deflate, uint32_t agreed, int encode)
+{
+    const ws_codec *codec = ws__codec(deflate);
+    int ours = WS__DEFLATE_OURS(agreed);
+
+    if (!encode)
+        return (codec->inflate_size)(WS__DEFLATE_THEIRS(agreed));
+    return ours ? (codec->deflate_size)(ours, deflate->mem_level) : 0;
+}
+
 static size_t ws__deflate_state_size(void *user, uint32_t agreed, int encode, int *alone)
 {
-    const ws_deflate *deflate = (const ws_deflate *)user;
-    int bits = encode ? WS__DEFLATE_OURS(agreed) : WS__DEFLATE_THEIRS(agreed);
-    const ws_codec *codec = ws__codec(deflate);
-    size_t n = 0;
+    uint32_t flag = encode ? WS__DEFLATE_OURS_ALONE : WS__DEFLATE_THEIRS_ALONE;
+    size_t n = ws__codec_size((const ws_deflate *)user, agreed, encode);
 
-    if (bits && encode)
-        n = (codec->deflate_size)(bits, deflate->mem_level);
-    else if (bits)
-        n = (codec->inflate_size)(bits);
-    *alone = (agreed & (encode ? WS__DEFLATE_OURS_ALONE : WS__DEFLATE_THEIRS_ALONE)) != 0;
+    *alone = (agreed & flag) != 0;
     return n && n < (size_t)-1 / 4 ? n + sizeof(ws__deflate_state) : 0;
 }
 
@@ -15853,139 +15967,162 @@ static int ws__deflate_begin(void *user, uint32_t agreed, int encode, void *stat
 {
     const ws_deflate *deflate = (const ws_deflate *)user;
     ws__deflate_state *s = (ws__deflate_state *)state;
-    int alone, r;
-    size_t n = ws__deflate_state_size(user, agreed, encode, &alone) - sizeof *s;
+    const ws_codec *codec = ws__codec(deflate);
+    size_t n = ws__codec_size(deflate, agreed, encode);
+    int r;
 
     memset(s, 0, sizeof *s);
     if (encode)
-        r = (ws__codec(deflate)->deflate_init)(s + 1, n, WS__DEFLATE_OURS(agreed),
-                                               deflate->mem_level, deflate->level);
+        r = (codec->deflate_init)(s + 1, n, WS__DEFLATE_OURS(agreed), deflate->mem_level,
+                                  deflate->level);
     else
-        r = (ws__codec(deflate)->inflate_init)(s + 1, n, WS__DEFLATE_THEIRS(agreed));
+        r = (codec->inflate_init)(s + 1, n, WS__DEFLATE_THEIRS(agreed));
     return r ? WS_ERR_CODEC : 0;
 }
 
-/* With what each message ends behind a flush, and which is not sent (7.2.1). */
+/* What a flush writes last, and a message goes without (7.2.1, 7.2.2). */
 static const uint8_t ws__deflate_tail[4] = { 0, 0, 0xFF, 0xFF };
 
-/* What one call of encode or decode has: bytes in, and room for bytes out. */
-typedef struct ws__deflating {
-    const uint8_t *in;
-    uint8_t *out;
-    size_t have, room, used, made;
-} ws__deflating;
+/* Where the next bytes go, and how many may. */
+typedef struct ws__room {
+    uint8_t *at;
+    size_t size;
+} ws__room;
 
-/* A step of the codec over bytes of the message. Returns like it, or WS_ERR_CODEC for
-   what no codec may do. */
-static int ws__deflate_step(const ws_codec *codec, ws__deflate_state *s,
-                            ws__deflating *is, int flush)
+/* A step of the codec used and made that many bytes: -1, it cannot have. */
+static int ws__codec_went(ws_str *from, ws__room *to, size_t used, size_t made)
 {
-    size_t left = is->have - is->used, room = is->room - is->made, n = left, size = room;
-    int r = (codec->deflate)(s + 1, is->in + is->used, &n, is->out + is->made, &size,
-                             flush);
-
-    if (r < 0 || r > 1 || n > left || size > room)
-        return WS_ERR_CODEC;
-    if (!r && !n && !size)
-        return WS_ERR_CODEC;
-    if (r && (!flush || n < left))
-        return WS_ERR_CODEC;
-    is->used += n;
-    is->made += size;
-    return r;
+    if (used > from->size || made > to->size)
+        return -1;
+    *from = ws__str(from->data + used, from->size - used);
+    to->at += made;
+    to->size -= made;
+    return 0;
 }
 
-/* The last four bytes that were compressed are always held back, and at the end of the
-   message they are dropped. */
+static int ws__deflate_step(const ws_codec *codec, ws__deflate_state *s, ws_str *from,
+                            ws__room *to, int flush)
+{
+    size_t used = from->size, made = to->size;
+    int r = (codec->deflate)(s + 1, from->data, &used, to->at, &made, flush);
+
+    if (r < 0 || r > 1 || ws__codec_went(from, to, used, made))
+        return WS_ERR_CODEC;
+    if (r)
+        return flush && !from->size ? 1 : (int)WS_ERR_CODEC;
+    return used || made ? 0 : (int)WS_ERR_CODEC;
+}
+
+/* Drops the tail of a message, which is held. An empty one is a byte of 0 (7.2.3.6). */
+static int ws__deflate_drop_tail(ws__deflate_state *s, ws__room *to)
+{
+    if (!s->count)
+        *to->at++ = 0;
+    else if (memcmp(s->held, ws__deflate_tail, 4))
+        return WS_ERR_CODEC;
+    s->count = 0;
+    return 0;
+}
+
+/* The last four bytes may be the tail, so they are held back. */
 static int ws__deflate_encode(void *user, void *state, const void *in, size_t *in_size,
                               void *out, size_t *out_size, int flush)
 {
     const ws_codec *codec = ws__codec((const ws_deflate *)user);
     ws__deflate_state *s = (ws__deflate_state *)state;
-    ws__deflating is = { (const uint8_t *)in, (uint8_t *)out, *in_size, *out_size, 0, 0 };
+    ws_str from = ws__str((const char *)in, *in_size);
+    uint8_t *begin = (uint8_t *)out;
+    ws__room to = { begin + s->count, *out_size - s->count };
+    size_t made;
     int r = 0;
 
-    memcpy(is.out, s->held, s->count);
-    is.made = s->count;
-    while (!r && is.made < is.room && (is.used < is.have || flush))
-        r = ws__deflate_step(codec, s, &is, flush != 0);
-    if (r < 0)
-        return r;
-    s->count = (uint8_t)(is.made < 4 ? is.made : 4);
-    is.made -= s->count;
-    memcpy(s->held, is.out + is.made, s->count);
-    if (r && flush == 2) {
-        if (!s->count)
-            is.out[is.made++] = 0;      /* an empty message: 7.2.3.6 */
-        else if (memcmp(s->held, ws__deflate_tail, 4))
-            return WS_ERR_CODEC;
-        s->count = 0;
+    memcpy(begin, s->held, s->count);
+    while (!r && to.size && (from.size || flush)) {
+        r = ws__deflate_step(codec, s, &from, &to, flush != 0);
+        if (r < 0)
+            return r;
     }
-    *in_size = is.used;
-    *out_size = is.made;
+    made = (size_t)(to.at - begin);
+    s->count = (uint8_t)(made < 4 ? made : 4);
+    to.at -= s->count;
+    memcpy(s->held, to.at, s->count);
+    if (r && flush == 2 && ws__deflate_drop_tail(s, &to))
+        return WS_ERR_CODEC;
+    *in_size -= from.size;
+    *out_size = (size_t)(to.at - begin);
     return r;
 }
 
-/* The same for decoding, over bytes of the message; or over the tail, behind it. Of a
-   stream that is broken the bytes in front of that are made. */
-static int ws__inflate_step(const ws_codec *codec, ws__deflate_state *s,
-                            ws__deflating *is, int behind)
+static int ws__inflate_step(const ws_codec *codec, ws__deflate_state *s, ws_str *from,
+                            ws__room *to)
 {
-    const uint8_t *from = behind ? ws__deflate_tail + s->tail : is->in + is->used;
-    size_t left = behind ? 4u - s->tail : is->have - is->used, n = left;
-    size_t room = is->room - is->made, size = room;
-    int r = (codec->inflate)(s + 1, from, &n, is->out + is->made, &size);
+    size_t have = from->size, used = have, made = to->size;
+    int r = (codec->inflate)(s + 1, from->data, &used, to->at, &made);
 
     if (r == WS_ERR_DECODE) {
-        is->made += size < room ? size : 0;
+        to->size -= made < to->size ? made : 0;
         return r;
     }
-    if (r < 0 || r > 2 || n > left || size > room)
+    if (r < 0 || r > 2 || ws__codec_went(from, to, used, made))
         return WS_ERR_CODEC;
-    if (left && !n && !size)
-        return WS_ERR_CODEC;
-    is->made += size;
-    if (behind) {
-        s->tail = (uint8_t)(s->tail + n);
-        return r;
-    }
-    is->used += n;
-    s->final = r == 2;
-    return r;
+    return have && !used && !made ? (int)WS_ERR_CODEC : r;
 }
 
-/* The tail is put back behind the message (7.2.2). One without a single byte, which some
-   send for an empty one, is no stream at all; one that a final block ends is whole
-   without it, though 7.2.3.4 wants a byte of 0 there. */
+/* A message was read to its end: 1 it is whole, 0 more of it is to be written. full: no
+   room is left; r: of the codec's last step. */
+static int ws__inflate_end(ws__deflate_state *s, int full, int r)
+{
+    int is_whole = !s->any || s->final;
+
+    if (!is_whole && full)
+        return 0;
+    if (!is_whole && !r)
+        return WS_ERR_DECODE;    /* it ends inside a block */
+    s->tail = s->any = s->final = 0;
+    return 1;
+}
+
+/* The tail is put back behind the message. One without a single byte, which some send for
+   an empty one, is no stream at all; one that a final block ends is whole without it,
+   though 7.2.3.4 wants a byte of 0 there. */
 static int ws__deflate_decode(void *user, void *state, const void *in, size_t *in_size,
                               void *out, size_t *out_size, int last)
 {
     const ws_codec *codec = ws__codec((const ws_deflate *)user);
     ws__deflate_state *s = (ws__deflate_state *)state;
-    ws__deflating is = { (const uint8_t *)in, (uint8_t *)out, *in_size, *out_size, 0, 0 };
-    int r = 0, behind = last && !is.have;
+    ws_str from = ws__str((const char *)in, *in_size);
+    ws_str tail = ws__str((const char *)ws__deflate_tail + s->tail, 4u - s->tail);
+    ws__room to = { (uint8_t *)out, *out_size };
+    int r = 0;
 
-    s->any = (uint8_t)(s->any | (is.have > 0));
-    while (s->any && !(behind && s->final)) {
-        r = ws__inflate_step(codec, s, &is, behind);
-        if (r == WS_ERR_DECODE)
-            *out_size = is.made;
-        if (r < 0)
+    if (from.size)
+        s->any = 1;
+    while (s->any) {
+        int behind = last && !from.size;
+        if (behind && s->final)
+            break;
+        r = ws__inflate_step(codec, s, behind ? &tail : &from, &to);
+        if (r < 0) {
+            *out_size -= to.size;
             return r;
-        behind = last && is.used == is.have;
-        if (is.made == is.room || s->tail == 4 || (is.used == is.have && !last))
+        }
+        if (!behind)
+            s->final = r == 2;
+        if (!to.size)
+            break;
+        if (!from.size && (!last || !tail.size))
             break;
     }
-    *in_size = is.used;
-    *out_size = is.made;
-    if (!behind)
-        return 0;
-    if (s->any && !s->final && is.made == is.room)
-        return 0;
-    if (s->any && !s->final && !r)
-        return WS_ERR_DECODE;    /* it ends inside a block */
-    s->tail = s->any = s->final = 0;
-    return 1;
+    s->tail = (uint8_t)(4 - tail.size);
+    *in_size -= from.size;
+    *out_size -= to.size;
+    return last && !from.size ? ws__inflate_end(s, !to.size, r) : 0;
+}
+
+static void ws__deflate_preset(int *value, int preset)
+{
+    if (!*value)
+        *value = preset;
 }
 
 /* The settings with the defaults filled in. */
@@ -15995,14 +16132,10 @@ static ws_deflate ws__deflate_settings(const ws_deflate *from)
 
     deflate.server_no_context_takeover = deflate.server_no_context_takeover != 0;
     deflate.client_no_context_takeover = deflate.client_no_context_takeover != 0;
-    if (!deflate.server_max_window_bits)
-        deflate.server_max_window_bits = 15;
-    if (!deflate.client_max_window_bits)
-        deflate.client_max_window_bits = 15;
-    if (!deflate.level)
-        deflate.level = 6;
-    if (!deflate.mem_level)
-        deflate.mem_level = 8;
+    ws__deflate_preset(&deflate.server_max_window_bits, 15);
+    ws__deflate_preset(&deflate.client_max_window_bits, 15);
+    ws__deflate_preset(&deflate.level, 6);
+    ws__deflate_preset(&deflate.mem_level, 8);
     if (!deflate.threshold)
         deflate.threshold = 1024;
     return deflate;
@@ -16015,10 +16148,8 @@ WS__PRIVATE int ws__deflate_alike(const ws_deflate *a, const ws_deflate *b)
         a->mem_level == b->mem_level;
 }
 
-static int ws__within(int value, int least, int most)
-{
-    return value >= least && value <= most;
-}
+static int ws__window_valid(int bits) { return bits >= 8 && bits <= 15; }
+static int ws__level_valid(int level) { return level >= 1 && level <= 9; }
 
 /* 0, or why the settings cannot be. */
 static int ws__deflate_fault(const ws_deflate *from, int client)
@@ -16028,9 +16159,10 @@ static int ws__deflate_fault(const ws_deflate *from, int client)
 
     if (!ws__codec(&deflate))
         return WS_ERR_NO_CODEC;
-    if (!ws__within(deflate.server_max_window_bits, 8, 15) ||
-        !ws__within(deflate.client_max_window_bits, 8, 15) ||
-        !ws__within(deflate.level, 1, 9) || !ws__within(deflate.mem_level, 1, 9))
+    if (!ws__window_valid(deflate.server_max_window_bits) ||
+        !ws__window_valid(deflate.client_max_window_bits))
+        return WS_ERR_ARGUMENT;
+    if (!ws__level_valid(deflate.level) || !ws__level_valid(deflate.mem_level))
         return WS_ERR_ARGUMENT;
     return ws__deflate_bits(&deflate, ours) ? 0 : WS_ERR_ARGUMENT;
 }
@@ -16308,6 +16440,14 @@ static int ws__ext_open(ws_conn *conn, const ws_extension *extension, uint32_t a
     return reserve;
 }
 
+/* What a step's failure is for the connection. */
+static int ws__code_error(const ws__coder *coder, int r)
+{
+    if (r == WS_ERR_DECODE && !coder->encode)
+        return r;
+    return r == WS_ERR_MEMORY ? r : WS_ERR_CODEC;
+}
+
 /* One step, its result checked: 1, 0 or an error. */
 static int ws__code(const ws_extension *extension, const ws__coder *coder,
                     const void *in, size_t *used, void *out, size_t *made, int end)
@@ -16317,16 +16457,18 @@ static int ws__code(const ws_extension *extension, const ws__coder *coder,
         coder->encode ? extension->encode : extension->decode;
     int r = (step)(extension->user, coder->state, in, used, out, made, end);
 
-    if (*made >= room && r < 0)
-        *made = 0;
-    if (r == WS_ERR_DECODE && !coder->encode)
-        return r;
-    if (r < 0)
-        return r == WS_ERR_MEMORY ? r : WS_ERR_CODEC;
-    if (r > 1 || *used > have || *made > room || (r && (!end || *used < have)) ||
-        (!r && !*used && !*made && (have || end)))
+    if (r < 0) {
+        if (*made >= room)
+            *made = 0;
+        return ws__code_error(coder, r);
+    }
+    if (r > 1 || *used > have || *made > room)
         return WS_ERR_CODEC;
-    return r;
+    if (r)
+        return end && *used == have ? 1 : (int)WS_ERR_CODEC;
+    if (*used || *made)
+        return 0;
+    return have || end ? (int)WS_ERR_CODEC : 0;
 }
 
 /* A message on its way through an encoder: pieces, bytes of the first that were taken,
@@ -16458,19 +16600,27 @@ static int ws__encode_run(ws_conn *conn, const ws_str *value, int count, size_t 
     return r < 0 ? r : 0;
 }
 
+/* Should a message that is encoded into size bytes go as it is, n bytes? */
+static int ws__goes_plain(const ws__ext *ext, int op, size_t size, size_t n)
+{
+    int whole = op & 15 && !(op & WS__UNFINISHED);
+
+    return whole && ext->set->only_smaller && ext->out.alone && size >= n;
+}
+
 /* Queues a message of n bytes, or a part of one, as the extension encodes it, in frames
    of at most most bytes. */
 static int ws__coded_put(ws_conn *conn, int op, const ws_str *value, int count, size_t n,
                          size_t most)
 {
     ws__ext *ext = ws__more_of(conn)->ext;
-    int end = op & WS__UNFINISHED ? 1 : 2, whole = end == 2 && op & 15, r;
+    int end = op & WS__UNFINISHED ? 1 : 2, r;
     size_t size;
 
     if (ws__cork_first(conn))
         return WS_ERR_STATE;
     r = ws__encode_run(conn, value, count, n, end, &size);
-    if (!r && whole && ext->set->only_smaller && ext->out.alone && size >= n)
+    if (!r && ws__goes_plain(ext, op, size, n))
         r = WS__PLAIN;
     if (!r)
         r = ws__frame_run(conn, op, ext->set->rsv, size, most);
@@ -16515,14 +16665,16 @@ static int ws__extension_accept(const ws_conn *conn, const ws_extension *extensi
     ws_str item, params;
 
     while (ws_header_walk(conn, "Sec-WebSocket-Extensions", &walk, &item)) {
+        if (!ws__extension_is(extension, ws__extension_name(item, &params)))
+            continue;
         *choice->answer = 0;
-        if (ws__extension_is(extension, ws__extension_name(item, &params)) &&
-            !(extension->accept)(extension->user, params, choice->answer,
-                                 sizeof choice->answer, &choice->agreed) &&
-            ws__is_value(choice->answer)) {
-            choice->set = extension;
-            return 1;
-        }
+        if ((extension->accept)(extension->user, params, choice->answer,
+                                sizeof choice->answer, &choice->agreed))
+            continue;
+        if (!ws__is_value(choice->answer))
+            continue;
+        choice->set = extension;
+        return 1;
     }
     return 0;
 }
@@ -16706,34 +16858,28 @@ static int ws__coded_event(ws_conn *conn, int last, ws_event *ev)
     return 1;
 }
 
-/* Has a block no more room for what is decoded, of a message that goes on? */
-static int ws__decoded_full(const ws_conn *conn, const ws__ext *ext, int done)
-{
-    return conn->cfg->area && !done && ext->cap - ext->len < WS__CODE_ROOM;
-}
-
-/* Is so much decoded that the message comes in parts? */
-static int ws__decoded_over(const ws_config *set, const ws__ext *ext, int full)
+/* Is what is decoded shown in parts? full: the caller's block has no room for more. */
+static int ws__decoded_in_parts(const ws_config *set, const ws__ext *ext, int full)
 {
     if (set->frames || set->parts_over == WS_NO_LIMIT)
         return 0;
     return full || ext->len > set->parts_over;
 }
 
-/* Unmasks and decodes the part bytes that came, until a part is full. Returns like
+/* Decodes part bytes that came, or as many as are shown at once; returns like
    ws__decode. */
-static int ws__decode_run(ws_conn *conn, ws__span *in, size_t part)
+static int ws__payload_decode(ws_conn *conn, ws__span *in, size_t part)
 {
     ws__rx *rx = conn->rx;
+    ws__reader *reader = &rx->reader;
     ws__ext *ext = ws__more_of(conn)->ext;
-    int r, full, last;
+    int last, full, r;
 
     if (part > rx->clear) {
-        uint8_t *masked = in->p + rx->clear;
-        ws__core_move(&rx->reader, masked, masked, part - rx->clear);
+        ws__core_move(reader, in->p + rx->clear, in->p + rx->clear, part - rx->clear);
         rx->clear = part;
     }
-    last = rx->reader.fin && !rx->reader.left && part == rx->clear;
+    last = reader->fin && !reader->left && part == rx->clear;
     do {
         size_t n = part;
         r = ws__decode(conn, ext, in->p, &n, last);
@@ -16743,16 +16889,16 @@ static int ws__decode_run(ws_conn *conn, ws__span *in, size_t part)
         part -= n;
         rx->clear -= n;
         rx->eaten += n;
-        full = ws__decoded_full(conn, ext, r);
-        if (ws__decoded_over(&conn->cfg->set, ext, full))
+        full = conn->cfg->area && !r && ext->cap - ext->len < WS__CODE_ROOM;
+        if (ws__decoded_in_parts(&conn->cfg->set, ext, full))
             rx->parts = 1;
         if (rx->parts && (full || ext->len >= WS__PART_MAX))
-            break;
+            return r;
     } while (!r && (part || last || ext->pending));
     return r;
 }
 
-/* Inside a data frame of an encoded message: decodes part bytes that came. */
+/* Inside a data frame of an encoded message: takes part bytes that came. */
 static int ws__payload_coded(ws_conn *conn, ws__span *in, size_t part, ws_event *ev)
 {
     ws__rx *rx = conn->rx;
@@ -16761,7 +16907,7 @@ static int ws__payload_coded(ws_conn *conn, ws__span *in, size_t part, ws_event 
     int r = ws__coder_begin(conn->cfg, ext->set, ext->agreed, &ext->in);
 
     if (!r)
-        r = ws__decode_run(conn, in, part);
+        r = ws__payload_decode(conn, in, part);
     if (r < 0) {
         ws__fail(conn, r);
         return -1;
@@ -16770,7 +16916,8 @@ static int ws__payload_coded(ws_conn *conn, ws__span *in, size_t part, ws_event 
         ws__coder_end(conn->cfg, ext->set, &ext->in);
     reader->in_frame = ws__frame_left(rx) || ext->pending || (reader->fin && !r);
     if (!reader->in_frame)
-        conn->taken += rx->eaten;   /* till then a fault is told at its beginning */
+        /* till then a fault is told at its beginning */
+        conn->taken += rx->eaten;
     if (r || (rx->parts && ext->len) || (conn->cfg->set.frames && !reader->in_frame))
         return ws__coded_event(conn, r, ev);
     return reader->in_frame ? 0 : -1;
