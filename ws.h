@@ -60,13 +60,14 @@ CONTENTS
                     >>shake     opening handshake, both roles
                     >>recv      frames in, events out
                     >>time      deadlines
-                    >>sane      what always holds, for tests
       drivers       >>engine    public bodies of >>api
                     >>socket    sockets of POSIX and Windows
                     >>drive     one connection over a socket or your functions
-                    >>poller    epoll, kqueue or poll
                     >>loop      many connections
-      annexes       >>posts     what other threads tell a loop
+      annexes       >>facts     what a connection can tell
+                    >>blocking  one connection that waits: ws_connect, ws_recv
+                    >>poller    epoll, kqueue or poll
+                    >>posts     what other threads tell a loop
                     >>foreign   other descriptors in a loop, a loop in other loops
                     >>adopt     sockets that come from elsewhere, or go there
                     >>dial      from a URL to a connected socket
@@ -83,6 +84,7 @@ CONTENTS
                     >>file      answers that a function of yours gives, ranges
                     >>fetch     a client's ordinary HTTP
                     >>mbedtls   TLS by mbedTLS
+                    >>sane      what always holds, for tests
                     >>words     what errors are called
                     >>tiny      WS_TINY: a small connection on the core, alone
     The end         >>history  >>license
@@ -813,8 +815,10 @@ typedef struct ws_frame {
 
 #define WS_FRAME_HEADER_MAX 14
 
-/* Reads a header from n bytes. Returns its size (2..14), 0 when more bytes are needed,
-   WS_ERR_LENGTH or WS_ERR_LENGTH_SIGN for a length that is not allowed. */
+/* Reads a header from n bytes; key is zeros in a frame without one. Returns its size
+   (2..14), 0 when more bytes are needed, WS_ERR_LENGTH or WS_ERR_LENGTH_SIGN for a length
+   that is not allowed, with WS_TINY WS_ERR_MESSAGE_SIZE for one of 4 GiB or more. *frame
+   means nothing unless the result is positive. */
 WS_API int ws_frame_decode(const void *data, size_t n, ws_frame *frame);
 
 /* Writes the header to out (room for 14 bytes), lengths in their shortest form. Returns
@@ -840,8 +844,8 @@ WS_API void ws_sha1(const void *data, size_t n, uint8_t digest[20]);
 WS_API size_t ws_base64_encode(const void *data, size_t n, char *out);
 WS_API ptrdiff_t ws_base64_decode(const char *text, size_t n, void *out);
 
-/* Sec-WebSocket-Accept for a key of 24 characters (RFC 6455 4.2.2): 28 characters, a
-   NUL. */
+/* Sec-WebSocket-Accept for a key of 24 characters, which needs no NUL (RFC 6455 4.2.2):
+   28 characters and a NUL. */
 WS_API void ws_accept_key(const char *key, char accept[29]);
 
 /* Incremental scanner for the head of an HTTP/1 message: start line, header lines, blank
@@ -876,14 +880,15 @@ WS_API int ws_head_field(ws_str head, size_t *pos, ws_str *name, ws_str *value);
 WS_API int ws_list_next(ws_str *list, ws_str *item);
 
 /* Takes the next parameter off "; name; name=value; name="value"" of an extension (RFC
-   6455 9.1); value (may be NULL) is a string, "" without one. Returns 1, 0 at the end,
-   -1: malformed, or value does not fit n bytes with its NUL. */
+   6455 9.1), whose first ';' stands before the first name; value (may be NULL) is a
+   string, "" without one. Returns 1, 0 at the end, or -1, after which nothing can be
+   taken: malformed, or value does not fit n bytes with its NUL. */
 WS_API int ws_param_next(ws_str *params, ws_str *name, char *value, size_t n);
 
-/* 1 if the text equals s, ASCII letters compared without case. */
+/* 1 if the text equals s; ASCII letters are the same in either case. */
 WS_API int ws_str_is(ws_str text, const char *s);
 
-/* 1 if one element of a comma-separated list is token, without case. */
+/* 1 if one element of a comma-separated list is token, in either case. */
 WS_API int ws_list_has(ws_str list, const char *token);
 
 /* A parsed URL; the pieces point into the text. */
@@ -928,10 +933,12 @@ typedef struct ws_tunnel {
     char buf[WS_TUNNEL_SIZE];
 } ws_tunnel;
 
-/* proxy: "http://user:password@host:port" or "socks5://..." (or socks5h), user and
-   password percent-encoded; host (an IPv6 address without brackets) and port of the
-   server, which the proxy looks up; headers for CONNECT, may be NULL. Returns 0,
-   WS_ERR_URL (proxy not understood) or WS_ERR_ARGUMENT (all else, or too long). */
+/* proxy: "http://user:password@host:port", user and password percent-encoded; https://
+   (the TLS is yours), socks5:// and socks5h:// alike, "host:port" is http. Connecting to
+   it is yours too, by default at port 80, 443 or 1080. host (an IPv6 address without
+   brackets) and port of the server, which the proxy looks up; headers for CONNECT, may be
+   NULL. Returns 0, WS_ERR_URL (proxy not understood) or WS_ERR_ARGUMENT (all else, or too
+   long), which result is then too; text may be empty. */
 WS_API int ws_tunnel_init(ws_tunnel *t, const char *proxy, const char *host,
                           uint16_t port, const ws_header *headers);
 
@@ -1913,6 +1920,9 @@ typedef int ws__sock;
 #if !defined(WS_NO_SOCKETS) && !defined(WS_NO_CLIENT) && !defined(WS__WITHOUT_DIAL)
 #define WS__DIALS
 #endif
+#if !defined(WS_NO_SOCKETS) && !defined(WS_NO_CLIENT)
+#define WS__WAITS
+#endif
 #if defined(WS__DIALS) && !defined(WS__WITHOUT_RECONNECT)
 #define WS__RETRIES
 #endif
@@ -2880,12 +2890,13 @@ WS_API int ws_head_scan(ws_head *head, const void *data, size_t n)
     const char *p = (const char *)data;
     uint32_t max_size = ws__smaller(head->max_size ? head->max_size : 8192, INT_MAX);
     uint32_t max_fields = head->max_fields ? head->max_fields : 64;
-    ws_str part = ws__str(p, ws__smaller(max_size, (uint32_t)n));
+    ws_str part = ws__str(p, n < max_size ? n : (size_t)max_size);
     int state = head->state, next;
 
     while (state != WS__HEAD_DONE) {
         if (WS__FAST && state == WS__HEAD_VALUE)
-            head->scanned = (uint32_t)ws__past(part, head->scanned, ws__is_text);
+            head->scanned = (uint32_t)ws__past(part, (size_t)head->scanned,
+                                               ws__is_text);
         if (head->scanned >= max_size)
             return WS_ERR_HEAD_SIZE;
         if (head->scanned >= n)
@@ -4754,6 +4765,24 @@ static void ws__dial_tunnel(ws_conn *conn);
 #define ws__dial_tunnel(conn) ((void)(conn))
 #endif
 
+/* >>blocking: a client made by ws_connect, which waits where others refuse. */
+#ifdef WS__WAITS
+static void ws__look(ws_conn *conn);
+static int ws__await(ws_conn *conn, uint64_t wire, int (*busy)(const ws_conn *conn));
+#else
+#define ws__look(conn) ((void)(conn))
+#define ws__await(conn, wire, busy) ws_error(conn)
+#endif
+
+/* >>poller: how a loop waits. */
+#ifndef WS_NO_SOCKETS
+static int ws__poller_open(ws_loop *loop);
+static void ws__poller_close(ws_loop *loop);
+static int ws__poller_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, int wants);
+static void ws__poller_drop(ws_loop *loop, ws__sock fd);
+static int ws__poller_wait(ws_loop *loop, int ms);
+#endif
+
 /* >>posts: what other threads and signal handlers tell a loop. */
 #ifndef WS_NO_SOCKETS
 static int ws__post_open(ws_loop *loop);
@@ -4939,6 +4968,9 @@ static int ws__refusal_shown(ws_conn *conn);
 #define ws__body_keep(conn, head, status) ((void)(conn))
 #define ws__refusal_shown(conn) ((void)(conn), 0)
 #endif
+
+/* >>sane: what always holds between two calls. */
+WS__PRIVATE void ws__sane(const ws_conn *conn);
 
 /* >>mbedtls: TLS that is compiled in. ws_tls_new, ws_tls_free, ws_tls_wrap: its way in
    from without is good enough for us. */
@@ -5228,13 +5260,17 @@ static int ws__is_fixed(const ws_conn *conn) { (void)conn; return 1; }
 static int ws__is_fixed(const ws_conn *conn) { return conn->role & WS__IS_FIXED; }
 #endif
 
-#ifdef WS_NO_SOCKETS
+#ifdef WS__WAITS
+static int ws__is_blocking(const ws_conn *conn) { return conn->role & WS__IS_BLOCKING; }
+#else
 static int ws__is_blocking(const ws_conn *conn) { (void)conn; return 0; }
+#endif
+
+#ifdef WS_NO_SOCKETS
 static int ws__is_driven(const ws_conn *conn) { (void)conn; return 0; }
 static inline ws__gather *ws__cork_of(const ws_conn *conn) { (void)conn; return NULL; }
 static inline ws_loop *ws__loop_of(const ws_conn *conn) { (void)conn; return NULL; }
 #else
-static int ws__is_blocking(const ws_conn *conn) { return conn->role & WS__IS_BLOCKING; }
 static int ws__is_driven(const ws_conn *conn) { return conn->role & WS__IS_DRIVEN; }
 static inline ws__gather *ws__cork_of(const ws_conn *conn) { return conn->cork; }
 static inline ws_loop *ws__loop_of(const ws_conn *conn) { return conn->loop; }
@@ -5930,9 +5966,8 @@ static void ws__cfg_release(ws__cfg *cfg)
 /* ==== >>queue (private) ============================================================= */
 
 /* Output that waits. Bytes are put behind it, or a frame is shared with others; front
-   shows what goes next, advance takes away what went, forget the oldest message that
-   nothing of was written. Nobody else looks into a ws__tx
-   (tests/lint.sh). */
+   shows what goes next, advance takes away what went, forget drops the oldest message of
+   which nothing was written. Nobody else looks into a ws__tx (tests/lint.sh). */
 
 /* The i-th mark of a queue, NULL behind the last. A caller's block has none. */
 static inline ws__mark *ws__mark_at(const ws__tx *tx, uint32_t i)
@@ -9096,113 +9131,6 @@ static int ws__judge_dry(ws_conn *conn)
     return 0;
 }
 
-/* ==== >>sane (private) ============================================================== */
-
-/* What always holds between two calls. WS_ASSERT checks it in tests: on the way into
-   every public function, and out of those that pull. */
-
-#define WS__IF(fact, then) (!(fact) || (then))
-
-static void ws__core_sane(const ws__core *core)
-{
-    (void)core;
-    WS_ASSERT(core->phase < WS__PHASES);
-    WS_ASSERT(WS__IF(core->is & WS__CLOSE_LEFT, core->is & WS__CLOSE_SENT));
-    WS_ASSERT(WS__IF(core->is & WS__CLOSE_GOT, ws__phase_has(core, WS__ENDS)));
-    WS_ASSERT(WS__IF(core->is & WS__PINGED, !ws__phase_has(core, WS__OPENS) &&
-                                            core->phase != WS__PHASE_READING));
-    WS_ASSERT(WS__IF(core->is & WS__CLOSE_SENT, core->phase == WS__PHASE_FRAMES ||
-                                                ws__phase_has(core, WS__ENDS)));
-    WS_ASSERT(WS__IF(core->error,
-                     ws__phase_has(core, WS__ENDS) && !ws__core_clean(core)));
-    WS_ASSERT(WS__IF((WS__IN(HTTP) | WS__IN_UPLOAD | WS__IN(BODY)) >> core->phase & 1,
-                     !WS__IS_CLIENT(core)));
-    WS_ASSERT(WS__IF(core->phase == WS__PHASE_READING, WS__IS_CLIENT(core)));
-}
-
-static void ws__reader_sane(const ws__reader *reader)
-{
-    (void)reader;
-    WS_ASSERT(WS__IF(!reader->op, !reader->size && !reader->frames && !reader->in_frame &&
-                     !reader->coded));
-    WS_ASSERT(WS__IF(reader->op, reader->op == WS_OP_TEXT || reader->op == WS_OP_BINARY));
-    WS_ASSERT(WS__IF(reader->left, reader->in_frame));
-    WS_ASSERT(WS__IF(reader->utf8, reader->op == WS_OP_TEXT));
-}
-
-static void ws__rx_sane(const ws__rx *rx)
-{
-    WS_ASSERT(rx->msg <= rx->pos && rx->pos <= rx->len && rx->len <= rx->cap);
-    WS_ASSERT(rx->behind <= rx->cap);
-    WS_ASSERT(WS__IF(rx->clear, rx->reader.coded));
-    WS_ASSERT(rx->owed <= rx->len - rx->pos);
-    ws__reader_sane(&rx->reader);
-}
-
-static void ws__tx_sane(const ws__tx *tx)
-{
-    (void)tx;
-    WS_ASSERT(tx->pos <= tx->border && tx->border <= tx->len && tx->len <= tx->cap);
-    WS_ASSERT(tx->holes <= tx->len - tx->pos);
-    WS_ASSERT(tx->mark_at <= tx->mark_end && tx->mark_end <= tx->mark_cap);
-    WS_ASSERT(WS__IF(tx->sent || tx->tried || tx->shared, tx->mark_at < tx->mark_end));
-    WS_ASSERT(tx->drain <= ws__queued(tx));
-}
-
-/* Once it is open nothing that was noted lies in the future. What no limit looks at may
-   be older than the clock can tell. */
-static void ws__frames_sane(const ws_conn *conn)
-{
-    const ws_config *set = &conn->cfg->set;
-    int pings = set->ping_interval != WS_NEVER && set->ping_timeout != WS_NEVER;
-
-    (void)pings;
-    WS_ASSERT(conn->life & WS__OPENED);
-    WS_ASSERT(WS__IF(set->idle_timeout != WS_NEVER,
-                     (int32_t)(conn->now - conn->core.spoke) >= 0));
-    WS_ASSERT(WS__IF(pings, (int32_t)(conn->now - conn->core.heard) >= 0));
-    WS_ASSERT(WS__IF(pings && conn->core.is & WS__PINGED,
-                     (int32_t)(conn->now - conn->core.pinged) >= 0));
-}
-
-static void ws__place_sane(const ws_conn *conn)
-{
-    (void)conn;
-    WS_ASSERT(WS__IF(conn->place || ws__cork_of(conn) || conn->slot, conn->loop));
-    WS_ASSERT(WS__IF(conn->place & WS__LINGERS, conn->owes & WS__CLOSE_TOLD));
-    WS_ASSERT(WS__IF(conn->loop, !(conn->owes & WS__JUDGE_OWED)));
-}
-
-WS__PRIVATE void ws__sane(const ws_conn *conn)
-{
-    if (!conn)
-        return;
-    ws__core_sane(&conn->core);
-    ws__place_sane(conn);
-    if (conn->core.phase == WS__PHASE_FRAMES)
-        ws__frames_sane(conn);
-    if (conn->rx)
-        ws__rx_sane(conn->rx);
-    if (conn->tx)
-        ws__tx_sane(conn->tx);
-    WS_ASSERT(WS__IF(ws__is_fixed(conn), conn->rx && conn->tx && conn->note));
-    WS_ASSERT(WS__IF(conn->owes & (WS__MESSAGE_HELD | WS__HEAD_HELD), conn->rx));
-    WS_ASSERT(WS__IF(conn->line & WS__CORKED, ws__phase_has(&conn->core, WS__STREAMS)));
-    WS_ASSERT(WS__IF(conn->line & WS__NO_OUTPUT, !ws__pending(conn)));
-    WS_ASSERT(WS__IF(conn->owes & (WS__CLOSE_TOLD | WS__DOWN),
-                     conn->core.phase == WS__PHASE_ENDED));
-    WS_ASSERT(WS__IF(conn->life & WS__ASKED, !(conn->life & WS__OPENED)));
-    WS_ASSERT(WS__IF(ws__is_kept(conn), conn->rx && conn->rx->served));
-    WS_ASSERT(WS__IF(conn->core.phase == WS__PHASE_UPLOAD,
-                     ws__takes_body(conn) && conn->owes & WS__HEAD_HELD));
-    WS_ASSERT(WS__IF(conn->core.phase == WS__PHASE_HTTP, !ws__takes_body(conn)));
-    WS_ASSERT(WS__IF(conn->life & WS__CHUNKED,
-                     ws__phase_has(&conn->core, WS__CUTS | WS__ENDS)));
-    WS_ASSERT(WS__IF(conn->owes & WS__OPEN_OWED, conn->life & WS__OPENED));
-    WS_ASSERT((conn->owes & (WS__DOWN | WS__CLOSE_TOLD)) != (WS__DOWN | WS__CLOSE_TOLD));
-    WS_ASSERT(WS__IF(conn->dial, WS__IS_CLIENT(&conn->core)));
-}
-
 /* ==== >>engine (public) ============================================================= */
 
 /* A connection that could not be made right says so with its CLOSE event. */
@@ -9469,8 +9397,6 @@ static int ws__too_much(const ws_conn *conn, uint64_t wire)
 
 #ifndef WS_NO_SOCKETS
 static void ws__flush(ws_conn *conn);
-static int ws__await(ws_conn *conn, uint64_t wire, int (*busy)(const ws_conn *conn));
-static void ws__look(ws_conn *conn);
 
 /* Will the poller tell when the socket takes more output? Trying before is in vain. */
 static int ws__awaits_room(const ws_conn *conn)
@@ -9523,13 +9449,11 @@ WS__APART int ws__busy(ws_conn *conn)
 {
     int r = WS_ERR_BUSY;
 
-#ifndef WS_NO_SOCKETS
     if (ws__is_blocking(conn) && ws__source_ready(conn)) {
         r = ws__await(conn, 0, ws__source_ready);
         if (!r)
             r = ws__can_begin(conn);
     }
-#endif
     if (r == WS_ERR_BUSY)
         conn->refused++;
     return r;
@@ -9550,12 +9474,10 @@ static int ws__sent(ws_conn *conn, int r)
         ws__fail(conn, r);
     if (!r && !ws__cork_of(conn))
         ws__wake(conn);
-#ifndef WS_NO_SOCKETS
     if (!r && ws__is_blocking(conn)) {
         ws__look(conn);
         return ws_error(conn);             /* it may have broken while writing this */
     }
-#endif
     return r;
 }
 
@@ -9928,222 +9850,6 @@ WS_API int ws_accept(ws_conn *conn, const ws_answer *answer)
 
 #endif /* WS_NO_SERVER */
 
-/* Has sending failed, so that nothing but what came before is left? */
-static int ws__is_broken(const ws_conn *conn)
-{
-    return conn->line & WS__BROKEN && conn->line & WS__NO_OUTPUT && !conn->core.error &&
-           !ws__phase_has(&conn->core, WS__ENDS);
-}
-
-WS_API int ws_state(const ws_conn *conn)
-{
-    ws__sane(conn);
-    if (conn && conn->owes & WS__DOWN)
-        return WS_STATE_CONNECTING;
-    if (!conn || conn->core.phase == WS__PHASE_ENDED || ws__is_broken(conn))
-        return WS_STATE_CLOSED;
-    if (ws__phase_has(&conn->core, WS__OPENS))
-        return WS_STATE_CONNECTING;
-    if (conn->core.phase == WS__PHASE_ENDING ||
-        conn->core.is & (WS__CLOSE_SENT | WS__CLOSE_GOT) || ws__close_is_ahead(conn))
-        return WS_STATE_CLOSING;
-    return WS_STATE_OPEN;
-}
-
-WS_API int ws_done(const ws_conn *conn)
-{
-    ws__sane(conn);
-    return !conn || conn->owes & WS__CLOSE_TOLD;
-}
-
-WS_API int ws_error(const ws_conn *conn)
-{
-    ws__sane(conn);
-    if (!conn)
-        return WS_ERR_MEMORY;
-    return ws__is_broken(conn) ? (int)WS_ERR_IO : -(int)conn->core.error;
-}
-
-WS_API const char *ws_error_text(const ws_conn *conn)
-{
-    ws__sane(conn);
-    if (!conn)
-        return ws__error_text(-WS_ERR_MEMORY);
-    if (ws__is_broken(conn))
-        return ws__error_text(-WS_ERR_IO);
-    if (conn->core.error && !(conn->core.is & WS__CLOSE_GOT) && conn->note && *conn->note)
-        return conn->note;
-    return ws__error_text(conn->core.error);
-}
-
-WS_API int ws_is_client(const ws_conn *conn)
-{
-    ws__sane(conn);
-    return conn && WS__IS_CLIENT(&conn->core);
-}
-
-WS_API const char *ws_url_of(const ws_conn *conn)
-{
-    ws__sane(conn);
-    if (!conn || !conn->cfg->url)
-        return "";
-    return ws__client_of(conn)->moved ? ws__client_of(conn)->moved : conn->cfg->url;
-}
-
-WS_API const char *ws_protocol(const ws_conn *conn)
-{
-    ws__sane(conn);
-    if (!conn)
-        return "";
-    if (ws__more_of(conn) && ws__more_of(conn)->protocol)
-        return ws__more_of(conn)->protocol;
-    if (conn->route && conn->cfg->set.routes[conn->route - 1].protocol)
-        return conn->cfg->set.routes[conn->route - 1].protocol;
-    return ws__protocol_at(conn->cfg, conn->protocol);
-}
-
-WS_API int ws_version(const ws_conn *conn)
-{
-    return ws_is_client(conn) && conn->cfg->set.version ? conn->cfg->set.version : 13;
-}
-
-WS_API int ws_rtt(const ws_conn *conn)
-{
-    ws__sane(conn);
-    return conn && conn->core.rtt ? (int)ws__smaller(conn->core.rtt - 1u, INT_MAX) : -1;
-}
-
-WS_API int ws_is_paused(const ws_conn *conn)
-{
-    ws__sane(conn);
-    return conn && conn->line & WS__PAUSED;
-}
-
-WS_API size_t ws_buffered(const ws_conn *conn)
-{
-    ws__sane(conn);
-    return conn ? ws__unsent(conn) : 0;
-}
-
-WS_API void *ws_user(const ws_conn *conn)
-{
-    ws__sane(conn);
-    return conn ? conn->user : NULL;
-}
-
-WS_API void ws_set_user(ws_conn *conn, void *user)
-{
-    ws__sane(conn);
-    if (conn)
-        conn->user = user;
-}
-
-/* The head that is on show, size 0 if none. */
-static ws_str ws__head(const ws_conn *conn)
-{
-    const ws__rx *rx = conn ? conn->rx : NULL;
-
-    if (!rx || !(conn->owes & WS__HEAD_HELD) || !rx->head_size)
-        return ws__str("", 0);
-    return ws__str((const char *)WS__DATA(rx) + rx->head_at, (size_t)rx->head_size);
-}
-
-WS_API const char *ws_method(const ws_conn *conn)
-{
-    ws__sane(conn);
-    return conn && !WS__IS_CLIENT(&conn->core) ? ws__head(conn).data : "";
-}
-
-#ifndef WS_NO_SERVER
-/* The target of a request that is no longer there. */
-static const char *ws__target_kept(const ws_conn *conn)
-{
-    if (WS__IS_CLIENT(&conn->core) || ws__is_fixed(conn))
-        return "";
-    if (conn->target)
-        return conn->target;
-    return conn->life & WS__OPENED ? ws__target_plain(conn) : "";
-}
-#endif
-
-WS_API const char *ws_target(const ws_conn *conn)
-{
-    const char *method = ws_method(conn);
-
-    if (*method)
-        return method + strlen(method) + 1;
-#ifndef WS_NO_SERVER
-    if (conn)
-        return ws__target_kept(conn);
-#endif
-    return "";
-}
-
-WS_API int ws_status(const ws_conn *conn)
-{
-    ws__sane(conn);
-    return conn ? ws__status(conn) : 0;
-}
-
-WS_API ws_str ws_path(const ws_conn *conn)
-{
-    ws_str all = ws__cstr(ws_target(conn));
-    size_t from = 0, i;
-
-    if (all.size && all.data[0] != '/')         /* "http://host/path" */
-        from = ws__find(all, ws__find(all, 0, '/') + 2, '/');
-    i = ws__find(all, 0, '?');
-    if (i < from)
-        from = i;
-    return from == i && all.size ? ws__str("/", 1) : ws__str(all.data + from, i - from);
-}
-
-WS_API int ws_header_next(const ws_conn *conn, size_t *pos, ws_str *name, ws_str *value)
-{
-    ws_str head = ws__head(conn);
-
-    ws__sane(conn);
-    if (!head.size && conn && ws__more_of(conn))
-        head = ws__cstr(ws__more_of(conn)->lines);
-    return head.size && ws_head_field(head, pos, name, value);
-}
-
-WS_API ws_str ws_header_value(const ws_conn *conn, const char *name)
-{
-    ws_str n, value;
-    size_t pos = 0;
-
-    while (name && ws_header_next(conn, &pos, &n, &value))
-        if (ws_str_is(n, name))
-            return value;
-    return ws__str(NULL, 0);
-}
-
-WS_API int ws_header_walk(const ws_conn *conn, const char *name, ws_walk *walk,
-                          ws_str *item)
-{
-    ws_str field, value;
-
-    if (!name || !walk)
-        return 0;
-    while (!ws_list_next(&walk->list, item)) {
-        do {
-            if (!ws_header_next(conn, &walk->pos, &field, &value))
-                return 0;
-        } while (!ws_str_is(field, name));
-        walk->list = value;
-    }
-    return 1;
-}
-
-WS_API int ws_is_upgrade(ws_str head)
-{
-    ws__request request;
-
-    return !ws__request_read(&request, head) && request.upgrade && request.connection &&
-           ws__equal(request.method, ws__cstr("GET"));
-}
-
 #ifndef WS_NO_SOCKETS
 
 /* ==== >>socket (private) ============================================================ */
@@ -10307,6 +10013,36 @@ static long ws__process(void) { return (long)getpid(); }
 
 static int ws__sock_startup(void) { return 0; }
 #endif
+
+/* With wants 0 it still tells of a hang-up. */
+static struct pollfd ws__poll_entry(ws__sock fd, int wants)
+{
+    struct pollfd polled;
+
+    memset(&polled, 0, sizeof polled);
+    polled.fd = fd;
+    if (wants & WS_WANT_READ)
+        polled.events = POLLIN;
+    if (wants & WS_WANT_WRITE)
+        polled.events |= POLLOUT;
+    return polled;
+}
+
+/* Waits until fd (WS__NO_SOCK: none) has one of wants, or ms milliseconds passed: 1 if it
+   has, 0, or -1 after a signal. */
+static int ws__sock_wait(ws__sock fd, int wants, int ms)
+{
+    struct pollfd polled = ws__poll_entry(fd, wants);
+#ifdef _WIN32           /* which polls no list without sockets */
+    if (fd == WS__NO_SOCK) {
+        Sleep((DWORD)ms);
+        return 0;
+    }
+    return WSAPoll(&polled, 1, ms);
+#else
+    return poll(&polled, 1, ms);
+#endif
+}
 
 /* The one reader of sockets: how many bytes came, 0 at the end of the stream,
    WS_IO_WANT_READ or WS_IO_ERROR. flags: recv's. */
@@ -10504,7 +10240,6 @@ static void ws__put_address(ws__text *text, const struct sockaddr *addr, size_t 
     ws__puts(text, port);
 }
 
-static void ws__poller_drop(ws_loop *loop, ws__sock fd);
 
 /* The poller forgets the socket. Before it is closed: as long as a child process has a
    copy of it, it would go on to tell of it. */
@@ -11153,227 +10888,7 @@ static void ws__free_now(ws_conn *conn)
 
 #ifndef WS_NO_SOCKETS
 
-/* ---- blocking ---- */
-
-/* Waits until the transport has one of wants, or ms milliseconds passed. 1 if a signal
-   interrupted it. */
-static int ws__wait_for(ws_conn *conn, int wants, int ms)
-{
-    const ws_io *io = &conn->cfg->set.io;
-    int sleeps, r;
-    struct pollfd polled;
-
-    if (io->read && io->wait) {
-        (io->wait)(io->user, wants, ms);
-        return 0;
-    }
-    if (io->read && (ms < 0 || ms > 1))
-        ms = 1;
-    memset(&polled, 0, sizeof polled);
-    polled.fd = conn->fd;
-    if (wants & WS_WANT_READ)
-        polled.events |= POLLIN;
-    if (wants & WS_WANT_WRITE)
-        polled.events |= POLLOUT;
-    /* without events a hang-up would be reported forever */
-    sleeps = io->read || conn->fd == WS__NO_SOCK || !polled.events;
-#ifdef _WIN32
-    if (sleeps)
-        Sleep((DWORD)ms);
-    r = sleeps ? 0 : WSAPoll(&polled, 1, ms);
-#else
-    r = poll(&polled, sleeps ? 0 : 1, ms);
-#endif
-    return r < 0 && ws__would_block();
-}
-
-/* Answers the pings among the bytes that wait for ws_recv, which still tells of them; up
-   to the peer's Close, or to a fault. */
-static void ws__answer_ahead(ws_conn *conn)
-{
-    ws__client *client = ws__client_of(conn);
-    ws__walk walk;
-    uint32_t seen = 0;
-
-    if (!conn->rx || conn->core.phase != WS__PHASE_FRAMES)
-        return;
-    ws__walk_begin(&walk, conn);
-    while (ws__walk_next(&walk, conn) > 0) {
-        if (walk.f.op == WS_OP_CLOSE) {
-            client->close_ahead = 1;
-            return;
-        }
-        if (walk.f.op != WS_OP_PING || conn->cfg->set.manual_pong)
-            continue;
-        if (++seen <= client->answered)
-            continue;
-        client->answered = (uint16_t)seen;
-        if (ws__control_answer(conn, WS_OP_PING, walk.p - walk.f.size,
-                               (size_t)walk.f.size))
-            return;
-    }
-}
-
-/* A blocking client that sends takes what is there, up to what ws_feed_room bounds, and
-   leaves what an event shows where it is. */
-static void ws__read_ahead(ws_conn *conn)
-{
-    ws__rx *shown = conn->rx && conn->rx->behind ? conn->rx : NULL;
-
-    ws__client_of(conn)->looked = (uint16_t)conn->now;
-    conn->owes |= WS__JUDGE_OWED;          /* by ws_recv, behind what came */
-    if (shown)
-        WS__DATA(shown)[shown->behind] = shown->kept;
-    ws__receive(conn);
-    ws__answer_ahead(conn);
-    if (!shown)
-        return;
-    /* what follows may have come just now */
-    shown->kept = WS__DATA(shown)[shown->behind];
-    WS__DATA(shown)[shown->behind] = 0;
-}
-
-#define WS__LOOK_EVERY 10       /* ms */
-
-/* After a blocking client has sent: one that only sends looks for pings from time to
-   time. */
-static void ws__look(ws_conn *conn)
-{
-    const ws_io *io = &conn->cfg->set.io;
-
-    if (conn->core.phase != WS__PHASE_FRAMES || !ws__wants_input(conn))
-        return;
-    if (io->read && !io->wait)
-        return;
-    ws__read_clock(conn);
-    if ((uint16_t)(conn->now - ws__client_of(conn)->looked) < WS__LOOK_EVERY)
-        return;
-    ws__read_ahead(conn);
-    ws__flush(conn);
-}
-
-/* A blocking client waits until wire more bytes may be queued and it is no longer busy
-   (NULL: it is not), reading meanwhile, where cfg.io does not forbid it. Returns 0, or
-   why it cannot be. */
-static int ws__await(ws_conn *conn, uint64_t wire, int (*busy)(const ws_conn *conn))
-{
-    const uint8_t corked = conn->line & WS__CORKED;
-    const uint32_t patience = conn->cfg->set.send_timeout;
-    const int reads = !conn->cfg->set.io.read || conn->cfg->set.io.wait;
-    uint32_t due, spoke;
-
-    conn->line &= (uint8_t)~WS__CORKED;
-    ws__read_clock(conn);
-    due = ws__after(conn->now, conn->now, patience);
-    ws__flush(conn);
-    ws__taking_begin(conn);
-    while ((ws__too_much(conn, wire) || (busy && (busy)(conn))) && !ws_error(conn) &&
-           !ws__close_is_ahead(conn)) {
-        int wants = WS_WANT_WRITE;
-        if (reads && ws__wants_input(conn))
-            wants |= WS_WANT_READ;
-        if ((int32_t)(conn->now - due) >= 0 && !ws__takes(conn, patience)) {
-            ws__fail(conn, WS_ERR_SEND_TIMEOUT);
-            break;
-        }
-        if ((int32_t)(conn->now - due) >= 0)
-            due = ws__after(conn->now, conn->now, patience);
-        spoke = conn->core.spoke;
-        ws__wait_for(conn, wants, (int)(due - conn->now));
-        ws__read_clock(conn);
-        if (wants & WS_WANT_READ)
-            ws__read_ahead(conn);
-        if (conn->line & WS__INPUT_END)
-            ws__write_failed(conn);     /* the peer has gone */
-        ws__flush(conn);
-        if (busy && conn->core.spoke != spoke)
-            due = ws__after(conn->now, conn->now, patience);      /* the source gives */
-    }
-    if (ws__phase_has(&conn->core, WS__STREAMS))
-        conn->line |= corked;
-    return ws__close_is_ahead(conn) ? (int)WS_ERR_STATE : ws_error(conn);
-}
-
-/* Waits until there is something to do, or ms milliseconds passed. */
-static int ws__wait(ws_conn *conn, int ms)
-{
-    int due = ws_timeout(conn);
-
-    if (due >= 0 && (ms < 0 || due < ms))
-        ms = due;
-    return ms ? ws__wait_for(conn, ws_wants(conn), ms) : 0;
-}
-
-WS_API int ws_recv(ws_conn *conn, ws_event *ev, int timeout)
-{
-    uint64_t start;
-    int left = timeout;
-
-    ws__sane(conn);
-    if (!conn || !ev || conn->loop)
-        return WS_ERR_ARGUMENT;
-    if (conn->owes & WS__CLOSE_TOLD)
-        return -1;
-    start = ws__clock();
-    for (;;) {
-        int got = ws_next(conn, ev);
-        if (!got && !timeout && conn->life & WS__LOOKED)
-            break;
-        if (!got) {
-            conn->life = (uint8_t)(timeout ? conn->life & ~WS__LOOKED : conn->life |
-                                   WS__LOOKED);
-            ws_step(conn);
-            got = ws_next(conn, ev);
-        }
-        if (got || ws__has_output(conn))
-            ws__flush(conn);
-        if (got)
-            return 1;
-        if (timeout >= 0) {
-            uint64_t passed = ws__clock() - start;
-            if (passed >= (uint64_t)timeout)
-                break;
-            left = timeout - (int)passed;
-        }
-        if (ws__wait(conn, left))
-            return ws__fill(ev, NULL, WS_EV_WAKE, NULL, 0);
-    }
-    conn->life &= (uint8_t)~WS__LOOKED;
-    return 0;
-}
-
-#ifndef WS_NO_CLIENT
-/* Waits for the end of the handshake, which the first ws_recv tells. */
-WS__APART void ws__await_open(ws_conn *conn)
-{
-    ws__client *client = ws__client_of(conn);
-    uint32_t reconnect = client->reconnect;
-    ws_event ev;
-    int got;
-
-    conn->cfg->wake = ws__flush;
-    client->reconnect = 0;               /* a failure is for the first ws_recv to tell */
-    got = ws_recv(conn, &ev, -1);
-    client->reconnect = reconnect;
-    if (got <= 0 || ev.type == WS_EV_WAKE)
-        return;
-    if (ev.type == WS_EV_OPEN)
-        conn->owes |= WS__OPEN_OWED;   /* the caller gets it again */
-    else
-        conn->owes &= (uint8_t)~WS__CLOSE_TOLD;
-}
-
-WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg)
-{
-    ws_conn *conn = ws__open(url, cfg, WS__IS_BLOCKING);
-
-    if (conn)
-        ws__await_open(conn);
-    return conn;
-}
-#endif
-
-/* ==== >>poller (private) ============================================================ */
+/* ==== >>loop ======================================================================== */
 
 /* What ws__poller_wait found: key as given to ws__poller_set. What the system tells it is
    first written to loop->buf, which is free between turns. */
@@ -11493,256 +11008,6 @@ struct ws_loop {
 #endif
     char error[200];
 };
-
-/* So many things of size bytes each that the system tells have room in loop->buf. */
-WS__PRIVATE int ws__ready_most(const ws_loop *loop, size_t size)
-{
-    size_t most = (WS__READ_FRONT + loop->half) / size;
-
-    return most < WS__READY_MAX ? (int)most : WS__READY_MAX;
-}
-
-#if defined(WS__POLLER_EPOLL)
-
-static int ws__poller_open(ws_loop *loop)
-{
-    loop->poller = epoll_create1(EPOLL_CLOEXEC);
-    return loop->poller < 0 ? WS_ERR_POLLER : 0;
-}
-
-static void ws__poller_close(ws_loop *loop)
-{
-    if (loop->poller >= 0)
-        close(loop->poller);
-    loop->poller = -1;
-}
-
-/* Watches fd for wants; had is what it was watched for, or WS__UNWATCHED. */
-static int ws__poller_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, int wants)
-{
-    struct epoll_event event;
-
-    memset(&event, 0, sizeof event);
-    event.events = (wants & WS_WANT_READ ? (uint32_t)EPOLLIN : 0u) |
-               (wants & WS_WANT_WRITE ? (uint32_t)EPOLLOUT : 0u);
-    event.data.u64 = key;
-    return epoll_ctl(loop->poller, had == WS__UNWATCHED ? EPOLL_CTL_ADD : EPOLL_CTL_MOD,
-                     fd, &event);
-}
-
-static void ws__poller_drop(ws_loop *loop, ws__sock fd)
-{
-    struct epoll_event event;
-    epoll_ctl(loop->poller, EPOLL_CTL_DEL, fd, &event);
-}
-
-static int ws__poller_wait(ws_loop *loop, int ms)
-{
-    struct epoll_event *event = (struct epoll_event *)(void *)loop->buf;
-    int i, n = epoll_wait(loop->poller, event, ws__ready_most(loop, sizeof *event), ms);
-
-    if (n < 0)
-        return errno == EINTR ? WS__INTERRUPTED : WS_ERR_POLLER;
-    for (i = 0; i < n; i++) {
-        loop->ready[i].key = (uintptr_t)event[i].data.u64;
-        loop->ready[i].wants = (event[i].events & EPOLLIN ? WS_WANT_READ : 0) |
-                            (event[i].events & EPOLLOUT ? WS_WANT_WRITE : 0) |
-                            (event[i].events & (EPOLLERR | EPOLLHUP) ? WS__HANGUP : 0);
-    }
-    loop->ready_count = n;
-    return 0;
-}
-
-#elif defined(WS__POLLER_KQUEUE)
-
-static int ws__poller_open(ws_loop *loop)
-{
-    loop->poller = kqueue();
-    return loop->poller < 0 ? WS_ERR_POLLER : 0;
-}
-
-static void ws__poller_close(ws_loop *loop)
-{
-    if (loop->poller >= 0)
-        close(loop->poller);
-    loop->poller = -1;
-}
-
-/* had, wants: WS_WANT_ bits, or WS__HANGUP: only that the peer is gone, which ends
-   writing, is to be told, and once; the room it has to write never reaches NOTE_LOWAT. */
-static int ws__kqueue_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, int wants)
-{
-    static const struct {
-        int want;
-        short filter;
-        unsigned short flags;
-        unsigned note;
-    } side[3] = {
-        { WS_WANT_READ, EVFILT_READ, 0, 0 }, { WS_WANT_WRITE, EVFILT_WRITE, 0, 0 },
-        { WS__HANGUP, EVFILT_WRITE, EV_CLEAR, NOTE_LOWAT }
-    };
-    struct kevent change[3];
-    int i, n = 0;
-
-    for (i = 0; i < 3; i++)             /* first what goes: two sides share a filter */
-        if (had & ~wants & side[i].want) {
-            EV_SET(&change[n], (uintptr_t)fd, side[i].filter, EV_DELETE, 0, 0,
-                   (void *)key);
-            n++;
-        }
-    for (i = 0; i < 3; i++)
-        if (wants & ~had & side[i].want) {
-            EV_SET(&change[n], (uintptr_t)fd, side[i].filter, EV_ADD | side[i].flags,
-                   side[i].note, side[i].note ? INT_MAX : 0, (void *)key);
-            n++;
-        }
-    return n ? kevent(loop->poller, change, n, NULL, 0, NULL) : 0;
-}
-
-static int ws__poller_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, int wants)
-{
-    /* a listener or a foreign descriptor hears nothing meanwhile */
-    const int idle = key & 3 ? 0 : WS__HANGUP;
-
-    return ws__kqueue_set(loop, fd, key, had == WS__UNWATCHED ? 0 : had ? had : idle,
-                          wants ? wants : idle);
-}
-
-static void ws__poller_drop(ws_loop *loop, ws__sock fd)
-{
-    ws__kqueue_set(loop, fd, 0, WS_WANT_READ, 0);
-    ws__kqueue_set(loop, fd, 0, WS_WANT_WRITE, 0);
-}
-
-static int ws__poller_wait(ws_loop *loop, int ms)
-{
-    struct kevent *change = (struct kevent *)(void *)loop->buf;
-    struct timespec t;
-    int i, n;
-
-    t.tv_sec = ms / 1000;
-    t.tv_nsec = ms % 1000 * 1000000L;
-    n = kevent(loop->poller, NULL, 0, change, ws__ready_most(loop, sizeof *change),
-               ms < 0 ? NULL : &t);
-    if (n < 0)
-        return errno == EINTR ? WS__INTERRUPTED : WS_ERR_POLLER;
-    for (i = 0; i < n; i++) {
-        loop->ready[i].key = (uintptr_t)change[i].udata;
-        loop->ready[i].wants = WS_WANT_WRITE;
-        if (change[i].filter == EVFILT_READ)
-            loop->ready[i].wants = WS_WANT_READ;
-        else if (change[i].flags & EV_EOF)
-            loop->ready[i].wants = WS_WANT_WRITE | WS__HANGUP;
-    }
-    loop->ready_count = n;
-    return 0;
-}
-
-#else /* poll, WSAPoll: the list is made anew for each wait, and all that is ready has its
-         turn */
-
-#define WS__POLL_EACH (sizeof(ws__ready) + sizeof(struct pollfd))
-
-static int ws__poller_open(ws_loop *loop) { loop->poller = -1; return 0; }
-
-static void ws__poller_close(ws_loop *loop)
-{
-    ws__free(loop->cfg, loop->ready, loop->poll_size * WS__POLL_EACH);
-    loop->poll_size = 0;
-}
-
-static int ws__poller_grow(ws_loop *loop, uint32_t n)
-{
-    ws__poller_close(loop);
-    loop->ready = (ws__ready *)ws__alloc(loop->cfg, n * WS__POLL_EACH);
-    if (!loop->ready)
-        return WS_ERR_MEMORY;
-    loop->polls = (struct pollfd *)(void *)(loop->ready + n);
-    loop->poll_size = n;
-    return 0;
-}
-
-static int ws__poller_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, int wants)
-{
-    (void)loop; (void)fd; (void)key; (void)had; (void)wants;
-    return 0;
-}
-
-static void ws__poller_drop(ws_loop *loop, ws__sock fd) { (void)loop; (void)fd; }
-
-/* With wants 0 it still tells of a hang-up. */
-static void ws__poll_add(struct pollfd *polled, ws__sock fd, int wants)
-{
-    polled->fd = wants == WS__UNWATCHED ? WS__NO_SOCK : fd;
-    polled->events = (short)((wants & WS_WANT_READ ? POLLIN : 0) |
-                             (wants & WS_WANT_WRITE ? POLLOUT : 0));
-    polled->revents = 0;
-}
-
-/* polls[0] is where posts come in, then the listeners, what the application watches, the
-   connections. */
-static uintptr_t ws__poll_key(const ws_loop *loop, uint32_t i)
-{
-    if (!i)
-        return WS__KEY_POST;
-    i--;
-    if (i < loop->listener_count)
-        return WS__KEY_LISTENER(i);
-    i -= loop->listener_count;
-    if (i < loop->watched_count)
-        return WS__KEY_WATCHED(i);
-    return (uintptr_t)loop->heap[i - loop->watched_count + 1];
-}
-
-/* Lists all in loop->polls. */
-static void ws__poll_list(ws_loop *loop)
-{
-    struct pollfd *polled = loop->polls;
-    uint32_t i;
-
-    ws__poll_add(polled++, loop->post_in, WS_WANT_READ);
-    for (i = 0; i < loop->listener_count; i++)
-        ws__poll_add(polled++, loop->listeners[i].fd, loop->listeners[i].wants);
-    for (i = 0; i < loop->watched_count; i++)
-        ws__poll_add(polled++, loop->watched[i].fd,
-                     loop->watched[i].always ? WS__UNWATCHED : loop->watched[i].wants);
-    for (i = 1; i <= loop->heap_count; i++)
-        ws__poll_add(polled++, loop->heap[i]->fd, loop->heap[i]->wants);
-}
-
-static int ws__poller_wait(ws_loop *loop, int ms)
-{
-    uint32_t i, n = 1 + loop->listener_count + loop->watched_count + loop->heap_count;
-    int got;
-
-    if (n > loop->poll_size && ws__poller_grow(loop, 2 * n))
-        return WS_ERR_MEMORY;
-    ws__poll_list(loop);
-#ifdef _WIN32
-    got = WSAPoll(loop->polls, n, ms);
-#else
-    got = poll(loop->polls, n, ms);
-#endif
-    if (got < 0)
-        return ws__would_block() ? WS__INTERRUPTED : WS_ERR_POLLER;
-    loop->ready_count = 0;
-    for (i = 0; i < n && got > 0; i++) {
-        ws__ready *out = &loop->ready[loop->ready_count];
-        short r = loop->polls[i].revents;
-        if (!r || loop->polls[i].fd == WS__NO_SOCK)
-            /* WSAPoll says no socket is bad */
-            continue;
-        out->key = ws__poll_key(loop, i);
-        out->wants = (r & POLLIN ? WS_WANT_READ : 0) | (r & POLLOUT ? WS_WANT_WRITE : 0) |
-                     (r & (POLLERR | POLLHUP | POLLNVAL) ? WS__HANGUP : 0);
-        loop->ready_count++;
-    }
-    return 0;
-}
-
-#endif
-
-/* ==== >>loop ======================================================================== */
 
 static int ws__loop_error(ws_loop *loop, int error, const char *what, const char *why)
 {
@@ -12824,6 +12089,700 @@ WS_API void ws_free(ws_conn *conn)
 #endif
     ws__free_now(conn);
 }
+
+/* ==== >>facts (public) ============================================================== */
+
+/* Has sending failed, so that nothing but what came before is left? */
+static int ws__is_broken(const ws_conn *conn)
+{
+    const uint8_t failed = WS__BROKEN | WS__NO_OUTPUT;
+
+    return (conn->line & failed) == failed && !conn->core.error &&
+           !ws__phase_has(&conn->core, WS__ENDS);
+}
+
+WS_API int ws_state(const ws_conn *conn)
+{
+    ws__sane(conn);
+    if (!conn)
+        return WS_STATE_CLOSED;
+    if (conn->owes & WS__DOWN)
+        return WS_STATE_CONNECTING;
+    if (conn->core.phase == WS__PHASE_ENDED || ws__is_broken(conn))
+        return WS_STATE_CLOSED;
+    if (ws__phase_has(&conn->core, WS__OPENS))
+        return WS_STATE_CONNECTING;
+    if (conn->core.phase == WS__PHASE_ENDING ||
+        conn->core.is & (WS__CLOSE_SENT | WS__CLOSE_GOT) || ws__close_is_ahead(conn))
+        return WS_STATE_CLOSING;
+    return WS_STATE_OPEN;
+}
+
+WS_API int ws_done(const ws_conn *conn)
+{
+    ws__sane(conn);
+    return !conn || conn->owes & WS__CLOSE_TOLD;
+}
+
+WS_API int ws_error(const ws_conn *conn)
+{
+    ws__sane(conn);
+    if (!conn)
+        return WS_ERR_MEMORY;
+    return ws__is_broken(conn) ? (int)WS_ERR_IO : -(int)conn->core.error;
+}
+
+WS_API const char *ws_error_text(const ws_conn *conn)
+{
+    int number = -ws_error(conn);
+    int ours = conn && conn->core.error && !(conn->core.is & WS__CLOSE_GOT);
+
+    return ours && conn->note && *conn->note ? conn->note : ws__error_text(number);
+}
+
+WS_API int ws_is_client(const ws_conn *conn)
+{
+    ws__sane(conn);
+    return conn && WS__IS_CLIENT(&conn->core);
+}
+
+WS_API const char *ws_url_of(const ws_conn *conn)
+{
+    ws__sane(conn);
+    if (!conn || !conn->cfg->url)
+        return "";
+    return ws__client_of(conn)->moved ? ws__client_of(conn)->moved : conn->cfg->url;
+}
+
+WS_API const char *ws_protocol(const ws_conn *conn)
+{
+    ws__sane(conn);
+    if (!conn)
+        return "";
+    if (ws__more_of(conn) && ws__more_of(conn)->protocol)
+        return ws__more_of(conn)->protocol;
+    if (conn->route && conn->cfg->set.routes[conn->route - 1].protocol)
+        return conn->cfg->set.routes[conn->route - 1].protocol;
+    return ws__protocol_at(conn->cfg, conn->protocol);
+}
+
+WS_API int ws_version(const ws_conn *conn)
+{
+    return ws_is_client(conn) && conn->cfg->set.version ? conn->cfg->set.version : 13;
+}
+
+WS_API int ws_rtt(const ws_conn *conn)
+{
+    ws__sane(conn);
+    return conn && conn->core.rtt ? (int)ws__smaller(conn->core.rtt - 1u, INT_MAX) : -1;
+}
+
+WS_API int ws_is_paused(const ws_conn *conn)
+{
+    ws__sane(conn);
+    return conn && conn->line & WS__PAUSED;
+}
+
+WS_API size_t ws_buffered(const ws_conn *conn)
+{
+    ws__sane(conn);
+    return conn ? ws__unsent(conn) : 0;
+}
+
+WS_API void *ws_user(const ws_conn *conn)
+{
+    ws__sane(conn);
+    return conn ? conn->user : NULL;
+}
+
+WS_API void ws_set_user(ws_conn *conn, void *user)
+{
+    ws__sane(conn);
+    if (conn)
+        conn->user = user;
+}
+
+/* The head that is on show, size 0 if none. */
+static ws_str ws__head(const ws_conn *conn)
+{
+    const ws__rx *rx = conn ? conn->rx : NULL;
+
+    if (!rx || !(conn->owes & WS__HEAD_HELD) || !rx->head_size)
+        return ws__str("", 0);
+    return ws__str((const char *)WS__DATA(rx) + rx->head_at, (size_t)rx->head_size);
+}
+
+WS_API const char *ws_method(const ws_conn *conn)
+{
+    ws__sane(conn);
+    return ws_is_client(conn) ? "" : ws__head(conn).data;
+}
+
+#ifndef WS_NO_SERVER
+/* The target of a request that is no longer there. */
+static const char *ws__target_kept(const ws_conn *conn)
+{
+    if (WS__IS_CLIENT(&conn->core) || ws__is_fixed(conn))
+        return "";
+    if (conn->target)
+        return conn->target;
+    return conn->life & WS__OPENED ? ws__target_plain(conn) : "";
+}
+#endif
+
+WS_API const char *ws_target(const ws_conn *conn)
+{
+    const char *method = ws_method(conn);
+
+    if (*method)
+        return method + strlen(method) + 1;
+#ifndef WS_NO_SERVER
+    if (conn)
+        return ws__target_kept(conn);
+#endif
+    return "";
+}
+
+WS_API int ws_status(const ws_conn *conn)
+{
+    ws__sane(conn);
+    return conn ? ws__status(conn) : 0;
+}
+
+WS_API ws_str ws_path(const ws_conn *conn)
+{
+    ws_str all = ws__cstr(ws_target(conn));
+    size_t from = 0, i;
+
+    if (all.size && all.data[0] != '/')         /* "http://host/path" */
+        from = ws__find(all, ws__find(all, 0, '/') + 2, '/');
+    i = ws__find(all, 0, '?');
+    if (i < from)
+        from = i;
+    return from == i && all.size ? ws__str("/", 1) : ws__str(all.data + from, i - from);
+}
+
+WS_API int ws_header_next(const ws_conn *conn, size_t *pos, ws_str *name, ws_str *value)
+{
+    ws_str head = ws__head(conn);
+
+    ws__sane(conn);
+    if (!head.size && conn && ws__more_of(conn))
+        head = ws__cstr(ws__more_of(conn)->lines);
+    return ws_head_field(head, pos, name, value);
+}
+
+WS_API ws_str ws_header_value(const ws_conn *conn, const char *name)
+{
+    ws_str n, value;
+    size_t pos = 0;
+
+    while (name && ws_header_next(conn, &pos, &n, &value))
+        if (ws_str_is(n, name))
+            return value;
+    return ws__str(NULL, 0);
+}
+
+WS_API int ws_header_walk(const ws_conn *conn, const char *name, ws_walk *walk,
+                          ws_str *item)
+{
+    ws_str field, value;
+
+    if (!name || !walk)
+        return 0;
+    while (!ws_list_next(&walk->list, item)) {
+        do {
+            if (!ws_header_next(conn, &walk->pos, &field, &value))
+                return 0;
+        } while (!ws_str_is(field, name));
+        walk->list = value;
+    }
+    return 1;
+}
+
+/* ==== >>blocking (public) =========================================================== */
+
+#ifndef WS_NO_SOCKETS
+
+/* Waits until the transport has one of wants, or ms milliseconds passed. 1 if a signal
+   interrupted it. */
+static int ws__wait_for(ws_conn *conn, int wants, int ms)
+{
+    const ws_io *io = &conn->cfg->set.io;
+
+    if (!io->read)      /* without wants a hang-up would be reported forever */
+        return ws__sock_wait(wants ? conn->fd : WS__NO_SOCK, wants, ms) < 0 &&
+               ws__would_block();
+    if (io->wait)
+        (io->wait)(io->user, wants, ms);
+    else                /* nobody says when: it looks every millisecond */
+        ws__sock_wait(WS__NO_SOCK, 0, ms ? 1 : 0);
+    return 0;
+}
+
+#ifdef WS__WAITS
+
+/* Answers the pings among the bytes that wait for ws_recv, which still tells of them; up
+   to the peer's Close, or to a fault. */
+static void ws__answer_ahead(ws_conn *conn)
+{
+    ws__client *client = ws__client_of(conn);
+    ws__walk walk;
+    uint32_t seen = 0;
+
+    if (!conn->rx || conn->core.phase != WS__PHASE_FRAMES)
+        return;
+    ws__walk_begin(&walk, conn);
+    while (ws__walk_next(&walk, conn) > 0) {
+        if (walk.f.op == WS_OP_CLOSE) {
+            client->close_ahead = 1;
+            return;
+        }
+        if (walk.f.op != WS_OP_PING || conn->cfg->set.manual_pong)
+            continue;
+        if (++seen <= client->answered)
+            continue;
+        client->answered = (uint16_t)seen;
+        if (ws__control_answer(conn, WS_OP_PING, walk.p - walk.f.size,
+                               (size_t)walk.f.size))
+            return;
+    }
+}
+
+/* A blocking client that sends takes what is there, up to what ws_feed_room bounds, and
+   leaves what an event shows where it is. */
+static void ws__read_ahead(ws_conn *conn)
+{
+    ws__rx *shown = conn->rx && conn->rx->behind ? conn->rx : NULL;
+
+    ws__client_of(conn)->looked = (uint16_t)conn->now;
+    conn->owes |= WS__JUDGE_OWED;          /* by ws_recv, behind what came */
+    if (shown)
+        WS__DATA(shown)[shown->behind] = shown->kept;
+    ws__receive(conn);
+    ws__answer_ahead(conn);
+    if (!shown)
+        return;
+    /* what follows may have come just now */
+    shown->kept = WS__DATA(shown)[shown->behind];
+    WS__DATA(shown)[shown->behind] = 0;
+}
+
+#define WS__LOOK_EVERY 10       /* ms */
+
+/* After a blocking client has sent: one that only sends looks for pings from time to
+   time. */
+static void ws__look(ws_conn *conn)
+{
+    const ws_io *io = &conn->cfg->set.io;
+
+    if (conn->core.phase != WS__PHASE_FRAMES || !ws__wants_input(conn))
+        return;
+    if (io->read && !io->wait)
+        return;
+    ws__read_clock(conn);
+    if ((uint16_t)(conn->now - ws__client_of(conn)->looked) < WS__LOOK_EVERY)
+        return;
+    ws__read_ahead(conn);
+    ws__flush(conn);
+}
+
+/* What a blocking client that sends waits for: it reads meanwhile, where cfg.io does not
+   forbid it. */
+static int ws__await_wants(const ws_conn *conn)
+{
+    const ws_io *io = &conn->cfg->set.io;
+    int reads = !io->read || io->wait;
+
+    return reads && ws__wants_input(conn) ? WS_WANT_WRITE | WS_WANT_READ : WS_WANT_WRITE;
+}
+
+/* Moves what can be moved, once there was something, or ms milliseconds passed. */
+static void ws__await_step(ws_conn *conn, int ms)
+{
+    int wants = ws__await_wants(conn);
+
+    ws__wait_for(conn, wants, ms);
+    ws__read_clock(conn);
+    if (wants & WS_WANT_READ)
+        ws__read_ahead(conn);
+    if (conn->line & WS__INPUT_END)
+        ws__write_failed(conn);         /* the peer has gone */
+    ws__flush(conn);
+}
+
+/* Can more still be sent, though not yet? */
+static int ws__must_await(const ws_conn *conn, uint64_t wire,
+                          int (*busy)(const ws_conn *conn))
+{
+    if (ws_error(conn) || ws__close_is_ahead(conn))
+        return 0;
+    return ws__too_much(conn, wire) || (busy && (busy)(conn));
+}
+
+/* A blocking client waits until wire more bytes may be queued and it is no longer busy
+   (NULL: it is not). Returns 0, or why it cannot be. */
+static int ws__await(ws_conn *conn, uint64_t wire, int (*busy)(const ws_conn *conn))
+{
+    const uint8_t corked = conn->line & WS__CORKED;
+    const uint32_t patience = conn->cfg->set.send_timeout;
+    uint32_t due;
+
+    conn->line &= (uint8_t)~WS__CORKED;
+    ws__read_clock(conn);
+    due = ws__after(conn->now, conn->now, patience);
+    ws__flush(conn);
+    ws__taking_begin(conn);
+    while (ws__must_await(conn, wire, busy)) {
+        int is_late = (int32_t)(conn->now - due) >= 0;
+        uint32_t spoke = conn->core.spoke;
+        if (is_late && !ws__takes(conn, patience)) {
+            ws__fail(conn, WS_ERR_SEND_TIMEOUT);
+            break;
+        }
+        if (is_late)
+            due = ws__after(conn->now, conn->now, patience);
+        ws__await_step(conn, (int)(due - conn->now));
+        if (busy && conn->core.spoke != spoke)          /* the source gives */
+            due = ws__after(conn->now, conn->now, patience);
+    }
+    if (ws__phase_has(&conn->core, WS__STREAMS))
+        conn->line |= corked;
+    return ws__close_is_ahead(conn) ? (int)WS_ERR_STATE : ws_error(conn);
+}
+
+#endif /* WS__WAITS */
+
+/* Waits until there is something to do, or ms milliseconds passed. */
+static int ws__wait(ws_conn *conn, int ms)
+{
+    int due = ws_timeout(conn);
+
+    if (due >= 0 && (ms < 0 || due < ms))
+        ms = due;
+    return ms ? ws__wait_for(conn, ws_wants(conn), ms) : 0;
+}
+
+WS_API int ws_recv(ws_conn *conn, ws_event *ev, int timeout)
+{
+    uint64_t start;
+    int left = timeout;
+
+    ws__sane(conn);
+    if (!conn || !ev || conn->loop)
+        return WS_ERR_ARGUMENT;
+    if (conn->owes & WS__CLOSE_TOLD)
+        return -1;
+    start = ws__clock();
+    for (;;) {
+        int got = ws_next(conn, ev);
+        if (!got && !timeout && conn->life & WS__LOOKED)
+            break;
+        if (!got) {
+            conn->life = (uint8_t)(timeout ? conn->life & ~WS__LOOKED : conn->life |
+                                   WS__LOOKED);
+            ws_step(conn);
+            got = ws_next(conn, ev);
+        }
+        if (got || ws__has_output(conn))
+            ws__flush(conn);
+        if (got)
+            return 1;
+        if (timeout >= 0) {
+            uint64_t passed = ws__clock() - start;
+            if (passed >= (uint64_t)timeout)
+                break;
+            left = timeout - (int)passed;
+        }
+        if (ws__wait(conn, left))
+            return ws__fill(ev, NULL, WS_EV_WAKE, NULL, 0);
+    }
+    conn->life &= (uint8_t)~WS__LOOKED;
+    return 0;
+}
+
+#ifndef WS_NO_CLIENT
+/* Waits for the end of the handshake, which the first ws_recv tells. */
+WS__APART void ws__await_open(ws_conn *conn)
+{
+    ws__client *client = ws__client_of(conn);
+    uint32_t reconnect = client->reconnect;
+    ws_event ev;
+    int got;
+
+    conn->cfg->wake = ws__flush;
+    client->reconnect = 0;               /* a failure is for the first ws_recv to tell */
+    got = ws_recv(conn, &ev, -1);
+    client->reconnect = reconnect;
+    if (got <= 0 || ev.type == WS_EV_WAKE)
+        return;
+    if (ev.type == WS_EV_OPEN)
+        conn->owes |= WS__OPEN_OWED;   /* the caller gets it again */
+    else
+        conn->owes &= (uint8_t)~WS__CLOSE_TOLD;
+}
+
+WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg)
+{
+    ws_conn *conn = ws__open(url, cfg, WS__IS_BLOCKING);
+
+    if (conn)
+        ws__await_open(conn);
+    return conn;
+}
+#endif
+
+#endif /* WS_NO_SOCKETS */
+
+/* ==== >>poller (private) ============================================================ */
+
+#ifndef WS_NO_SOCKETS
+
+/* So many things of size bytes each that the system tells have room in loop->buf. */
+WS__PRIVATE int ws__ready_most(const ws_loop *loop, size_t size)
+{
+    size_t most = (WS__READ_FRONT + loop->half) / size;
+
+    return most < WS__READY_MAX ? (int)most : WS__READY_MAX;
+}
+
+#if defined(WS__POLLER_EPOLL)
+
+static int ws__poller_open(ws_loop *loop)
+{
+    loop->poller = epoll_create1(EPOLL_CLOEXEC);
+    return loop->poller < 0 ? WS_ERR_POLLER : 0;
+}
+
+static void ws__poller_close(ws_loop *loop)
+{
+    if (loop->poller >= 0)
+        close(loop->poller);
+    loop->poller = -1;
+}
+
+/* Watches fd for wants; had is what it was watched for, or WS__UNWATCHED. */
+static int ws__poller_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, int wants)
+{
+    struct epoll_event event;
+
+    memset(&event, 0, sizeof event);
+    event.events = (wants & WS_WANT_READ ? (uint32_t)EPOLLIN : 0u) |
+               (wants & WS_WANT_WRITE ? (uint32_t)EPOLLOUT : 0u);
+    event.data.u64 = key;
+    return epoll_ctl(loop->poller, had == WS__UNWATCHED ? EPOLL_CTL_ADD : EPOLL_CTL_MOD,
+                     fd, &event);
+}
+
+static void ws__poller_drop(ws_loop *loop, ws__sock fd)
+{
+    struct epoll_event event;
+    epoll_ctl(loop->poller, EPOLL_CTL_DEL, fd, &event);
+}
+
+static int ws__poller_wait(ws_loop *loop, int ms)
+{
+    struct epoll_event *event = (struct epoll_event *)(void *)loop->buf;
+    int i, n = epoll_wait(loop->poller, event, ws__ready_most(loop, sizeof *event), ms);
+
+    if (n < 0)
+        return errno == EINTR ? WS__INTERRUPTED : WS_ERR_POLLER;
+    for (i = 0; i < n; i++) {
+        loop->ready[i].key = (uintptr_t)event[i].data.u64;
+        loop->ready[i].wants = (event[i].events & EPOLLIN ? WS_WANT_READ : 0) |
+                            (event[i].events & EPOLLOUT ? WS_WANT_WRITE : 0) |
+                            (event[i].events & (EPOLLERR | EPOLLHUP) ? WS__HANGUP : 0);
+    }
+    loop->ready_count = n;
+    return 0;
+}
+
+#elif defined(WS__POLLER_KQUEUE)
+
+static int ws__poller_open(ws_loop *loop)
+{
+    loop->poller = kqueue();
+    return loop->poller < 0 ? WS_ERR_POLLER : 0;
+}
+
+static void ws__poller_close(ws_loop *loop)
+{
+    if (loop->poller >= 0)
+        close(loop->poller);
+    loop->poller = -1;
+}
+
+/* had, wants: WS_WANT_ bits, or WS__HANGUP: only that the peer is gone, which ends
+   writing, is to be told, and once; the room it has to write never reaches NOTE_LOWAT. */
+static int ws__kqueue_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, int wants)
+{
+    static const struct {
+        int want;
+        short filter;
+        unsigned short flags;
+        unsigned note;
+    } side[3] = {
+        { WS_WANT_READ, EVFILT_READ, 0, 0 }, { WS_WANT_WRITE, EVFILT_WRITE, 0, 0 },
+        { WS__HANGUP, EVFILT_WRITE, EV_CLEAR, NOTE_LOWAT }
+    };
+    struct kevent change[3];
+    int i, n = 0;
+
+    for (i = 0; i < 3; i++)             /* first what goes: two sides share a filter */
+        if (had & ~wants & side[i].want) {
+            EV_SET(&change[n], (uintptr_t)fd, side[i].filter, EV_DELETE, 0, 0,
+                   (void *)key);
+            n++;
+        }
+    for (i = 0; i < 3; i++)
+        if (wants & ~had & side[i].want) {
+            EV_SET(&change[n], (uintptr_t)fd, side[i].filter, EV_ADD | side[i].flags,
+                   side[i].note, side[i].note ? INT_MAX : 0, (void *)key);
+            n++;
+        }
+    return n ? kevent(loop->poller, change, n, NULL, 0, NULL) : 0;
+}
+
+static int ws__poller_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, int wants)
+{
+    /* a listener or a foreign descriptor hears nothing meanwhile */
+    const int idle = key & 3 ? 0 : WS__HANGUP;
+
+    return ws__kqueue_set(loop, fd, key, had == WS__UNWATCHED ? 0 : had ? had : idle,
+                          wants ? wants : idle);
+}
+
+static void ws__poller_drop(ws_loop *loop, ws__sock fd)
+{
+    ws__kqueue_set(loop, fd, 0, WS_WANT_READ, 0);
+    ws__kqueue_set(loop, fd, 0, WS_WANT_WRITE, 0);
+}
+
+static int ws__poller_wait(ws_loop *loop, int ms)
+{
+    struct kevent *change = (struct kevent *)(void *)loop->buf;
+    struct timespec t;
+    int i, n;
+
+    t.tv_sec = ms / 1000;
+    t.tv_nsec = ms % 1000 * 1000000L;
+    n = kevent(loop->poller, NULL, 0, change, ws__ready_most(loop, sizeof *change),
+               ms < 0 ? NULL : &t);
+    if (n < 0)
+        return errno == EINTR ? WS__INTERRUPTED : WS_ERR_POLLER;
+    for (i = 0; i < n; i++) {
+        loop->ready[i].key = (uintptr_t)change[i].udata;
+        loop->ready[i].wants = WS_WANT_WRITE;
+        if (change[i].filter == EVFILT_READ)
+            loop->ready[i].wants = WS_WANT_READ;
+        else if (change[i].flags & EV_EOF)
+            loop->ready[i].wants = WS_WANT_WRITE | WS__HANGUP;
+    }
+    loop->ready_count = n;
+    return 0;
+}
+
+#else /* poll, WSAPoll: the list is made anew for each wait, and all that is ready has its
+         turn */
+
+#define WS__POLL_EACH (sizeof(ws__ready) + sizeof(struct pollfd))
+
+static int ws__poller_open(ws_loop *loop) { loop->poller = -1; return 0; }
+
+static void ws__poller_close(ws_loop *loop)
+{
+    ws__free(loop->cfg, loop->ready, loop->poll_size * WS__POLL_EACH);
+    loop->poll_size = 0;
+}
+
+static int ws__poller_grow(ws_loop *loop, uint32_t n)
+{
+    ws__poller_close(loop);
+    loop->ready = (ws__ready *)ws__alloc(loop->cfg, n * WS__POLL_EACH);
+    if (!loop->ready)
+        return WS_ERR_MEMORY;
+    loop->polls = (struct pollfd *)(void *)(loop->ready + n);
+    loop->poll_size = n;
+    return 0;
+}
+
+static int ws__poller_set(ws_loop *loop, ws__sock fd, uintptr_t key, int had, int wants)
+{
+    (void)loop; (void)fd; (void)key; (void)had; (void)wants;
+    return 0;
+}
+
+static void ws__poller_drop(ws_loop *loop, ws__sock fd) { (void)loop; (void)fd; }
+
+static void ws__poll_add(struct pollfd *polled, ws__sock fd, int wants)
+{
+    *polled = ws__poll_entry(wants == WS__UNWATCHED ? WS__NO_SOCK : fd, wants);
+}
+
+/* polls[0] is where posts come in, then the listeners, what the application watches, the
+   connections. */
+static uintptr_t ws__poll_key(const ws_loop *loop, uint32_t i)
+{
+    if (!i)
+        return WS__KEY_POST;
+    i--;
+    if (i < loop->listener_count)
+        return WS__KEY_LISTENER(i);
+    i -= loop->listener_count;
+    if (i < loop->watched_count)
+        return WS__KEY_WATCHED(i);
+    return (uintptr_t)loop->heap[i - loop->watched_count + 1];
+}
+
+/* Lists all in loop->polls. */
+static void ws__poll_list(ws_loop *loop)
+{
+    struct pollfd *polled = loop->polls;
+    uint32_t i;
+
+    ws__poll_add(polled++, loop->post_in, WS_WANT_READ);
+    for (i = 0; i < loop->listener_count; i++)
+        ws__poll_add(polled++, loop->listeners[i].fd, loop->listeners[i].wants);
+    for (i = 0; i < loop->watched_count; i++)
+        ws__poll_add(polled++, loop->watched[i].fd,
+                     loop->watched[i].always ? WS__UNWATCHED : loop->watched[i].wants);
+    for (i = 1; i <= loop->heap_count; i++)
+        ws__poll_add(polled++, loop->heap[i]->fd, loop->heap[i]->wants);
+}
+
+static int ws__poller_wait(ws_loop *loop, int ms)
+{
+    uint32_t i, n = 1 + loop->listener_count + loop->watched_count + loop->heap_count;
+    int got;
+
+    if (n > loop->poll_size && ws__poller_grow(loop, 2 * n))
+        return WS_ERR_MEMORY;
+    ws__poll_list(loop);
+#ifdef _WIN32
+    got = WSAPoll(loop->polls, n, ms);
+#else
+    got = poll(loop->polls, n, ms);
+#endif
+    if (got < 0)
+        return ws__would_block() ? WS__INTERRUPTED : WS_ERR_POLLER;
+    loop->ready_count = 0;
+    for (i = 0; i < n && got > 0; i++) {
+        ws__ready *out = &loop->ready[loop->ready_count];
+        short r = loop->polls[i].revents;
+        if (!r || loop->polls[i].fd == WS__NO_SOCK)
+            /* WSAPoll says no socket is bad */
+            continue;
+        out->key = ws__poll_key(loop, i);
+        out->wants = (r & POLLIN ? WS_WANT_READ : 0) | (r & POLLOUT ? WS_WANT_WRITE : 0) |
+                     (r & (POLLERR | POLLHUP | POLLNVAL) ? WS__HANGUP : 0);
+        loop->ready_count++;
+    }
+    return 0;
+}
+
+#endif
+
+#endif /* WS_NO_SOCKETS */
 
 /* ==== >>posts (private) ============================================================= */
 
@@ -13924,29 +13883,21 @@ static void ws__dial_start(ws_conn *conn)
 /* Has conn->fd got what its stage waits for? */
 static int ws__dial_ready(const ws_conn *conn)
 {
-    struct pollfd polled;
-#ifdef _WIN32
-    int error = 0;
-    socklen_t n = sizeof error;
-#endif
+    int looks_up = conn->dial->stage == WS__DIAL_LOOKUP;
 
-    if (conn->fd == WS__NO_SOCK)
-        return 0;
-    polled.fd = conn->fd;
-    polled.events = conn->dial->stage == WS__DIAL_LOOKUP ? POLLIN : POLLOUT;
-    polled.revents = 0;
-#ifdef _WIN32
-    if (WSAPoll(&polled, 1, 0) > 0)
+    if (ws__sock_wait(conn->fd, looks_up ? WS_WANT_READ : WS_WANT_WRITE, 0) > 0)
         return 1;
-    if (conn->dial->stage == WS__DIAL_LOOKUP)
-        return 0;
-    getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n);
-    if (error)
-        WSASetLastError(error);
-    return error != 0;
-#else
-    return poll(&polled, 1, 0) > 0;
+#ifdef _WIN32           /* where a refused socket is not told by polling */
+    if (!looks_up && conn->fd != WS__NO_SOCK) {
+        int error = 0;
+        socklen_t n = sizeof error;
+        getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, (char *)&error, &n);
+        if (error)
+            WSASetLastError(error);
+        return error != 0;
+    }
 #endif
+    return 0;
 }
 
 /* Goes on connecting as far as the socket allows. */
@@ -16969,6 +16920,14 @@ WS_API const char *ws_extensions(const ws_conn *conn)
 #endif /* WS__EXTENDS */
 
 /* ==== >>begin (private) ============================================================= */
+
+WS_API int ws_is_upgrade(ws_str head)
+{
+    ws__request request;
+
+    return !ws__request_read(&request, head) && request.upgrade && request.connection &&
+           ws__equal(request.method, ws__cstr("GET"));
+}
 
 WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char *target,
                              const ws_header *headers)
@@ -20318,6 +20277,113 @@ WS_API size_t ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
 }
 
 #endif /* WS_USE_MBEDTLS */
+
+/* ==== >>sane (private) ============================================================== */
+
+/* What always holds between two calls. WS_ASSERT checks it in tests: on the way into
+   every public function, and out of those that pull. */
+
+#define WS__IF(fact, then) (!(fact) || (then))
+
+static void ws__core_sane(const ws__core *core)
+{
+    (void)core;
+    WS_ASSERT(core->phase < WS__PHASES);
+    WS_ASSERT(WS__IF(core->is & WS__CLOSE_LEFT, core->is & WS__CLOSE_SENT));
+    WS_ASSERT(WS__IF(core->is & WS__CLOSE_GOT, ws__phase_has(core, WS__ENDS)));
+    WS_ASSERT(WS__IF(core->is & WS__PINGED, !ws__phase_has(core, WS__OPENS) &&
+                                            core->phase != WS__PHASE_READING));
+    WS_ASSERT(WS__IF(core->is & WS__CLOSE_SENT, core->phase == WS__PHASE_FRAMES ||
+                                                ws__phase_has(core, WS__ENDS)));
+    WS_ASSERT(WS__IF(core->error,
+                     ws__phase_has(core, WS__ENDS) && !ws__core_clean(core)));
+    WS_ASSERT(WS__IF((WS__IN(HTTP) | WS__IN_UPLOAD | WS__IN(BODY)) >> core->phase & 1,
+                     !WS__IS_CLIENT(core)));
+    WS_ASSERT(WS__IF(core->phase == WS__PHASE_READING, WS__IS_CLIENT(core)));
+}
+
+static void ws__reader_sane(const ws__reader *reader)
+{
+    (void)reader;
+    WS_ASSERT(WS__IF(!reader->op, !reader->size && !reader->frames && !reader->in_frame &&
+                     !reader->coded));
+    WS_ASSERT(WS__IF(reader->op, reader->op == WS_OP_TEXT || reader->op == WS_OP_BINARY));
+    WS_ASSERT(WS__IF(reader->left, reader->in_frame));
+    WS_ASSERT(WS__IF(reader->utf8, reader->op == WS_OP_TEXT));
+}
+
+static void ws__rx_sane(const ws__rx *rx)
+{
+    WS_ASSERT(rx->msg <= rx->pos && rx->pos <= rx->len && rx->len <= rx->cap);
+    WS_ASSERT(rx->behind <= rx->cap);
+    WS_ASSERT(WS__IF(rx->clear, rx->reader.coded));
+    WS_ASSERT(rx->owed <= rx->len - rx->pos);
+    ws__reader_sane(&rx->reader);
+}
+
+static void ws__tx_sane(const ws__tx *tx)
+{
+    (void)tx;
+    WS_ASSERT(tx->pos <= tx->border && tx->border <= tx->len && tx->len <= tx->cap);
+    WS_ASSERT(tx->holes <= tx->len - tx->pos);
+    WS_ASSERT(tx->mark_at <= tx->mark_end && tx->mark_end <= tx->mark_cap);
+    WS_ASSERT(WS__IF(tx->sent || tx->tried || tx->shared, tx->mark_at < tx->mark_end));
+    WS_ASSERT(tx->drain <= ws__queued(tx));
+}
+
+/* Once it is open nothing that was noted lies in the future. What no limit looks at may
+   be older than the clock can tell. */
+static void ws__frames_sane(const ws_conn *conn)
+{
+    const ws_config *set = &conn->cfg->set;
+    int pings = set->ping_interval != WS_NEVER && set->ping_timeout != WS_NEVER;
+
+    (void)pings;
+    WS_ASSERT(conn->life & WS__OPENED);
+    WS_ASSERT(WS__IF(set->idle_timeout != WS_NEVER,
+                     (int32_t)(conn->now - conn->core.spoke) >= 0));
+    WS_ASSERT(WS__IF(pings, (int32_t)(conn->now - conn->core.heard) >= 0));
+    WS_ASSERT(WS__IF(pings && conn->core.is & WS__PINGED,
+                     (int32_t)(conn->now - conn->core.pinged) >= 0));
+}
+
+static void ws__place_sane(const ws_conn *conn)
+{
+    (void)conn;
+    WS_ASSERT(WS__IF(conn->place || ws__cork_of(conn) || conn->slot, conn->loop));
+    WS_ASSERT(WS__IF(conn->place & WS__LINGERS, conn->owes & WS__CLOSE_TOLD));
+    WS_ASSERT(WS__IF(conn->loop, !(conn->owes & WS__JUDGE_OWED)));
+}
+
+WS__PRIVATE void ws__sane(const ws_conn *conn)
+{
+    if (!conn)
+        return;
+    ws__core_sane(&conn->core);
+    ws__place_sane(conn);
+    if (conn->core.phase == WS__PHASE_FRAMES)
+        ws__frames_sane(conn);
+    if (conn->rx)
+        ws__rx_sane(conn->rx);
+    if (conn->tx)
+        ws__tx_sane(conn->tx);
+    WS_ASSERT(WS__IF(ws__is_fixed(conn), conn->rx && conn->tx && conn->note));
+    WS_ASSERT(WS__IF(conn->owes & (WS__MESSAGE_HELD | WS__HEAD_HELD), conn->rx));
+    WS_ASSERT(WS__IF(conn->line & WS__CORKED, ws__phase_has(&conn->core, WS__STREAMS)));
+    WS_ASSERT(WS__IF(conn->line & WS__NO_OUTPUT, !ws__pending(conn)));
+    WS_ASSERT(WS__IF(conn->owes & (WS__CLOSE_TOLD | WS__DOWN),
+                     conn->core.phase == WS__PHASE_ENDED));
+    WS_ASSERT(WS__IF(conn->life & WS__ASKED, !(conn->life & WS__OPENED)));
+    WS_ASSERT(WS__IF(ws__is_kept(conn), conn->rx && conn->rx->served));
+    WS_ASSERT(WS__IF(conn->core.phase == WS__PHASE_UPLOAD,
+                     ws__takes_body(conn) && conn->owes & WS__HEAD_HELD));
+    WS_ASSERT(WS__IF(conn->core.phase == WS__PHASE_HTTP, !ws__takes_body(conn)));
+    WS_ASSERT(WS__IF(conn->life & WS__CHUNKED,
+                     ws__phase_has(&conn->core, WS__CUTS | WS__ENDS)));
+    WS_ASSERT(WS__IF(conn->owes & WS__OPEN_OWED, conn->life & WS__OPENED));
+    WS_ASSERT((conn->owes & (WS__DOWN | WS__CLOSE_TOLD)) != (WS__DOWN | WS__CLOSE_TOLD));
+    WS_ASSERT(WS__IF(conn->dial, WS__IS_CLIENT(&conn->core)));
+}
 
 #endif /* WS_TINY */
 
