@@ -148,6 +148,9 @@ ERRORS AND CLOSING
     Errors stick to the connection: you may ignore return values and look at CLOSE. A send
     that the backlog refuses is not such an error; ev.refused of CLOSE counts them. A
     blocking client waits instead.
+    What can fail returns 0, or where something is pulled 1, and 0 for nothing more, or a
+    length or number; a negative WS_ERR_ when it fails (see ws_error_string). A pointer is
+    then NULL, a descriptor -1.
     Every function takes NULL and failed connections. After a protocol error the peer gets
     a Close frame with the right code, you get CLOSE with .error set, .reason naming the
     fault.
@@ -374,7 +377,8 @@ enum {
     X(MESSAGE_SIZE,      1009, "message larger than max_message") \
     X(FRAME_SIZE,        1009, "frame larger than max_frame") \
     X(FRAGMENTS,         1008, "message of more than max_fragments frames") \
-    X(BODY_SIZE,          413, "HTTP body larger than max_body")
+    X(BODY_SIZE,          413, "HTTP body larger than max_body") \
+    X(ABSENT,               0, "there is none")
 
 #define WS__ERROR_NUMBER(name, tell, text) WS__NUMBER_##name,
 enum { WS__NUMBER_OK, WS_ERRORS(WS__ERROR_NUMBER) WS__NUMBER_END };
@@ -822,8 +826,8 @@ typedef struct ws_frame {
 WS_API int ws_frame_decode(const void *data, size_t n, ws_frame *frame);
 
 /* Writes the header to out (room for 14 bytes), lengths in their shortest form. Returns
-   its size, or 0 when size is over 2^63 - 1. */
-WS_API size_t ws_frame_encode(const ws_frame *frame, void *out);
+   its size, or WS_ERR_LENGTH_SIGN when size is over 2^63 - 1. */
+WS_API int ws_frame_encode(const ws_frame *frame, void *out);
 
 /* dst[i] = src[i] ^ key[(offset + i) % 4] for n bytes. dst may be src; otherwise they
    must not overlap. Any alignment. */
@@ -835,13 +839,8 @@ WS_API void ws_mask(void *dst, const void *src, size_t n, const uint8_t key[4],
    that no valid text can have there; *state is then 1 and every later call returns 0. */
 WS_API size_t ws_utf8(uint32_t *state, const void *data, size_t n);
 
-/* SHA-1 of n bytes. */
-WS_API void ws_sha1(const void *data, size_t n, uint8_t digest[20]);
-
-/* base64 (RFC 4648 4, padded). encode: writes (n + 2) / 3 * 4 characters and a NUL,
-   returns the characters. decode: canonical input only, writes at most n / 4 * 3 bytes;
-   returns the bytes or -1. */
-WS_API size_t ws_base64_encode(const void *data, size_t n, char *out);
+/* base64 (RFC 4648 4, padded), canonical alone: writes at most n / 4 * 3 bytes; returns
+   how many, or WS_ERR_ARGUMENT. */
 WS_API ptrdiff_t ws_base64_decode(const char *text, size_t n, void *out);
 
 /* Sec-WebSocket-Accept for a key of 24 characters, which needs no NUL (RFC 6455 4.2.2):
@@ -881,8 +880,9 @@ WS_API int ws_list_next(ws_str *list, ws_str *item);
 
 /* Takes the next parameter off "; name; name=value; name="value"" of an extension (RFC
    6455 9.1), whose first ';' stands before the first name; value (may be NULL) is a
-   string, "" without one. Returns 1, 0 at the end, or -1, after which nothing can be
-   taken: malformed, or value does not fit n bytes with its NUL. */
+   string, "" without one. Returns 1, 0 at the end, or, and then nothing more can be
+   taken, WS_ERR_EXTENSION (malformed) or WS_ERR_ARGUMENT (value does not fit n bytes with
+   its NUL). */
 WS_API int ws_param_next(ws_str *params, ws_str *name, char *value, size_t n);
 
 /* 1 if the text equals s; ASCII letters are the same in either case. */
@@ -1269,14 +1269,15 @@ WS_API ws_str ws_header_item(const ws_conn *c, const char *name, int i);
 
 /* A cookie the client sent, a parameter of the query, with percent-encoding (and in
    queries '+') undone, as a string in buf of n bytes. The first of that name, compared as
-   it came. Returns its length, or -1: absent, a NUL in it, or no room. */
+   it came. Returns its length, WS_ERR_ABSENT (also where it cannot be a string: a NUL in
+   it), or WS_ERR_ARGUMENT: no room. */
 WS_API int ws_cookie(const ws_conn *c, const char *name, char *buf, size_t n);
 WS_API int ws_query(const ws_conn *c, const char *name, char *buf, size_t n);
 
 /* A field of a form, by the rules of ws_query: of a WS_EV_HTTP whose body is
-   application/x-www-form-urlencoded (or says no Content-Type). -1 also for every other
-   event, and for other types: a form with files (multipart/form-data) is not taken
-   apart. */
+   application/x-www-form-urlencoded (or says no Content-Type). WS_ERR_ABSENT also for
+   every other event, and for other types: a form with files (multipart/form-data) is not
+   taken apart. */
 WS_API int ws_form(const ws_event *ev, const char *name, char *buf, size_t n);
 
 /* The value of a Set-Cookie header. Zero it, then set what you need. */
@@ -1287,8 +1288,8 @@ typedef struct ws_set_cookie {
     int secure, http_only;
 } ws_set_cookie;
 
-/* Writes it to buf of n bytes, with a NUL. Returns the length, or -1: a name or an
-   attribute with characters that are not allowed, or no room. */
+/* Writes it to buf of n bytes, with a NUL. Returns the length, or WS_ERR_ARGUMENT: a name
+   or an attribute with characters that are not allowed, or no room. */
 WS_API int ws_cookie_format(const ws_set_cookie *cookie, char *buf, size_t n);
 
 #ifndef WS_NO_HTTP
@@ -1308,9 +1309,10 @@ WS_API int ws_route_id(const ws_conn *c);
 WS_API int ws_is_upgrade(ws_str head);
 
 /* Writes a request head from parsed pieces to buf of n bytes, with a NUL. Returns its
-   size, 0: no room, or characters that cannot be in a head. headers may be NULL. */
-WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char *target,
-                             const ws_header *headers);
+   size, or WS_ERR_ARGUMENT: no room, or characters that cannot be in a head. headers may
+   be NULL. */
+WS_API int ws_head_format(char *buf, size_t n, const char *method, const char *target,
+                          const ws_header *headers);
 
 /* ==== >>tls ========================================================================= */
 
@@ -1362,8 +1364,9 @@ WS_API const char *ws_tls_error_text(const ws_tls *tls);
 WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host);
 
 /* Writes the subject of the peer's certificate ("CN=alice, O=Example") to buf with a NUL.
-   Returns its length; 0: no certificate, no TLS, or no room. A server has verified it. */
-WS_API size_t ws_tls_peer(const ws_conn *c, char *buf, size_t n);
+   Returns its length; WS_ERR_ABSENT: no certificate, or no TLS; WS_ERR_ARGUMENT: no room.
+   A server has verified it. */
+WS_API int ws_tls_peer(const ws_conn *c, char *buf, size_t n);
 
 /* ==== >>net ========================================================================= */
 
@@ -1383,8 +1386,8 @@ WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg);
 #endif
 
 /* Sends what waits and returns the next event: 1, or 0 after timeout milliseconds (-1:
-   forever) without one, or -1 after CLOSE was pulled. A signal that interrupts the
-   wait makes WS_EV_WAKE. */
+   forever) without one, or WS_ERR_STATE after CLOSE was pulled. A signal that interrupts
+   the wait makes WS_EV_WAKE. */
 WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout);
 
 /* ---- client in your own poll loop ---- */
@@ -1600,9 +1603,10 @@ WS_API const char *ws_loop_error_text(const ws_loop *loop);
 /* Writes the peer's address ("127.0.0.1:5000", "[::1]:5000", "unix") to buf. With
    cfg.trusted_proxies and a request that has X-Forwarded-For, the address in it
    ("192.0.2.7", without a port) that the first of the proxies wrote: the one that stands
-   so many places from the end, or the first. Returns its length, 0 if unknown, or if no
-   address stands there. */
-WS_API size_t ws_remote(const ws_conn *c, char *buf, size_t n);
+   so many places from the end, or the first. Returns its length, WS_ERR_ABSENT if it is
+   unknown, or if no address stands there, or WS_ERR_ARGUMENT: no room. Whatever comes,
+   buf is a string: "" without an address. */
+WS_API int ws_remote(const ws_conn *c, char *buf, size_t n);
 
 #endif /* WS_NO_SOCKETS */
 
@@ -2400,7 +2404,8 @@ WS__PRIVATE void ws__sha1_block(uint32_t h[5], const uint8_t *p, size_t n, size_
     h[4] += e;
 }
 
-WS_API void ws_sha1(const void *data, size_t n, uint8_t digest[20])
+/* SHA-1 of n bytes. */
+WS__PRIVATE void ws__sha1(const void *data, size_t n, uint8_t digest[20])
 {
     uint32_t h[5] = { 0x67452301u, 0xEFCDAB89u, 0x98BADCFEu, 0x10325476u, 0xC3D2E1F0u };
     size_t at;
@@ -2414,7 +2419,8 @@ WS_API void ws_sha1(const void *data, size_t n, uint8_t digest[20])
     }
 }
 
-WS_API size_t ws_base64_encode(const void *data, size_t n, char *out)
+/* Writes (n + 2) / 3 * 4 characters and a NUL; returns the characters. */
+WS__PRIVATE size_t ws__base64_encode(const void *data, size_t n, char *out)
 {
     static const char abc[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -2456,7 +2462,7 @@ WS_API ptrdiff_t ws_base64_decode(const char *text, size_t n, void *out)
     size_t i, k;
 
     if (n % 4)
-        return -1;
+        return WS_ERR_ARGUMENT;
     for (i = 0; i < n; i += 4) {
         uint32_t value = 0, six;
         size_t chars = 4;
@@ -2465,12 +2471,12 @@ WS_API ptrdiff_t ws_base64_decode(const char *text, size_t n, void *out)
         for (k = 0; k < 4; k++) {
             six = k < chars ? ws__base64_value(text[i + k]) : 0;
             if (six > 63)
-                return -1;
+                return WS_ERR_ARGUMENT;
             value = value << 6 | six;
         }
         /* RFC 4648 3.5: the bits that pad the last character are zero */
         if ((chars == 2 && (value & 0xFFFF)) || (chars == 3 && (value & 0xFF)))
-            return -1;
+            return WS_ERR_ARGUMENT;
         *o++ = (uint8_t)(value >> 16 & 255);
         if (chars > 2)
             *o++ = (uint8_t)(value >> 8 & 255);
@@ -2487,8 +2493,8 @@ WS_API void ws_accept_key(const char *key, char accept[29])
 
     ws__copy(text, key, 24);
     ws__copy(text + 24, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", 36);
-    ws_sha1(text, 60, digest);
-    ws_base64_encode(digest, sizeof digest, accept);
+    ws__sha1(text, 60, digest);
+    ws__base64_encode(digest, sizeof digest, accept);
 }
 
 /* ==== >>utf8 ======================================================================== */
@@ -2806,14 +2812,12 @@ WS_API int ws_frame_decode(const void *data, size_t n, ws_frame *frame)
     return (int)head;
 }
 
-WS_API size_t ws_frame_encode(const ws_frame *frame, void *out)
+/* ws_frame_encode of a size that can be sent. */
+WS__PRIVATE size_t ws__header_lay(const ws_frame *frame, uint8_t *p)
 {
-    uint8_t *p = (uint8_t *)out;
     unsigned mask = frame->masked ? 128 : 0;
     size_t head = 2;
 
-    if (frame->size >= WS__LENGTH_END)
-        return 0;
     p[0] = (uint8_t)((frame->fin ? 128 : 0) | (frame->rsv & 7) << 4 | (frame->op & 15));
     if (frame->size < 126) {
         p[1] = (uint8_t)(mask | (unsigned)frame->size);
@@ -2831,6 +2835,13 @@ WS_API size_t ws_frame_encode(const ws_frame *frame, void *out)
         head += 4;
     }
     return head;
+}
+
+WS_API int ws_frame_encode(const ws_frame *frame, void *out)
+{
+    if (frame->size >= WS__LENGTH_END)
+        return WS_ERR_LENGTH_SIGN;
+    return (int)ws__header_lay(frame, (uint8_t *)out);
 }
 
 /* ==== >>http ======================================================================== */
@@ -3099,21 +3110,24 @@ WS_API int ws_param_next(ws_str *params, ws_str *name, char *value, size_t n)
 
     if (!rest.size)
         return 0;
-    if (!room || !ws__mark_take(&rest, ';'))
-        return -1;
+    if (!room)
+        return WS_ERR_ARGUMENT;
+    if (!ws__mark_take(&rest, ';'))
+        return WS_ERR_EXTENSION;
     size = ws__past(rest, 0, ws__is_token);
     *name = ws__str(rest.data, size);
     rest = ws__from(rest, size);
     if (ws__mark_take(&rest, '=')) {
         size = ws__param_value(rest, value, room, &used);
         if (!size)
-            return -1;
+            return used == room ? WS_ERR_ARGUMENT : WS_ERR_EXTENSION;
         rest = ws__from(rest, size);
     }
     if (value)
         value[used] = 0;
     *params = ws__trim(rest.data, 0, rest.size);
-    return name->size && (!params->size || *params->data == ';') ? 1 : -1;
+    return name->size && (!params->size || *params->data == ';') ? 1
+                                                                    : WS_ERR_EXTENSION;
 }
 
 #ifndef WS_TINY
@@ -7106,7 +7120,7 @@ static uint8_t *ws__frame_lay(uint8_t *at, const ws_frame *frame, ws__cursor *fr
 {
     size_t left = (size_t)frame->size, done = 0;
 
-    at += ws_frame_encode(frame, at);
+    at += ws__header_lay(frame, at);
     while (left) {
         const ws_str *piece = from->piece;      /* an empty one may have no data */
         size_t part = piece->size - from->at;
@@ -7132,7 +7146,7 @@ static uint8_t *ws__frame_lay(uint8_t *at, const ws_frame *frame, ws__cursor *fr
 static uint8_t *ws__frame_move(uint8_t *at, const ws_frame *frame, const uint8_t *payload)
 {
     uint8_t header[WS_FRAME_HEADER_MAX];
-    size_t head = ws_frame_encode(frame, header), size = (size_t)frame->size;
+    size_t head = ws__header_lay(frame, header), size = (size_t)frame->size;
 
     memmove(at + head, payload, size);
     memcpy(at, header, head);
@@ -7241,7 +7255,7 @@ static int ws__gather_frame(ws_conn *conn, const ws_frame *frame, const ws_str *
     if (ws__pending(conn) || gather->n + 2 > WS__PIECES || copied > gather->cap ||
         gather->cap - gather->len < copied + 14)
         return 0;
-    laid = borrow ? ws_frame_encode(frame, at)
+    laid = borrow ? ws__header_lay(frame, at)
                   : (size_t)(ws__frame_lay(at, frame, &from) - at);
     gather->len += laid;
     ws__gather_piece(gather, at, laid);
@@ -7960,13 +7974,13 @@ static int ws__put_basic(ws__text *text, const char *name, const ws_url *url)
             if (code >= 0)
                 i += 2;
             if (n == 3) {
-                ws_base64_encode(three, 3, four);
+                ws__base64_encode(three, 3, four);
                 ws__puts(text, four);
                 n = 0;
             }
         }
     }
-    ws_base64_encode(three, n, four);
+    ws__base64_encode(three, n, four);
     ws__puts(text, four);
     ws__puts(text, "\r\n");
     return 0;
@@ -8070,7 +8084,7 @@ static int ws__request_put(ws_conn *conn, const ws_url *url)
 
     if (ws__random(conn, nonce, sizeof nonce))
         return WS_ERR_RANDOM;
-    ws_base64_encode(nonce, sizeof nonce, key);
+    ws__base64_encode(nonce, sizeof nonce, key);
     ws_accept_key(key, client->accept);
     if (ws__text_begin(conn, &text, size))
         return WS_ERR_MEMORY;
@@ -12050,30 +12064,6 @@ WS_API void ws_shutdown(ws_loop *loop, int code, const char *reason, uint32_t de
     loop->stop_at = deadline_ms == WS_NEVER ? UINT64_MAX : ws__clock() + deadline_ms;
 }
 
-WS_API size_t ws_remote(const ws_conn *conn, char *buf, size_t n)
-{
-    struct sockaddr_storage addr;
-    socklen_t size = sizeof addr;
-    ws__text text;
-
-    ws__sane(conn);
-    if (!buf || !n)
-        return 0;
-    *buf = 0;
-    text = ws__text_in(buf, n);
-    memset(&addr, 0, sizeof addr);
-    if (conn && ws__more_of(conn) && ws__more_of(conn)->remote)
-        ws__puts(&text, ws__more_of(conn)->remote);
-    else if (!conn || conn->fd == WS__NO_SOCK ||
-             getpeername(conn->fd, (struct sockaddr *)&addr, &size))
-        return 0;
-    else if (addr.ss_family == AF_UNIX)
-        ws__puts(&text, "unix");
-    else
-        ws__put_address(&text, (struct sockaddr *)&addr, (size_t)size);
-    return (size_t)(text.at - buf);
-}
-
 #endif /* WS_NO_SOCKETS */
 
 WS_API void ws_free(ws_conn *conn)
@@ -12168,7 +12158,9 @@ WS_API const char *ws_protocol(const ws_conn *conn)
 
 WS_API int ws_version(const ws_conn *conn)
 {
-    return ws_is_client(conn) && conn->cfg->set.version ? conn->cfg->set.version : 13;
+    int asked = ws_is_client(conn) ? conn->cfg->set.version : 0;
+
+    return asked ? asked : 13;
 }
 
 WS_API int ws_rtt(const ws_conn *conn)
@@ -12299,6 +12291,34 @@ WS_API int ws_header_walk(const ws_conn *conn, const char *name, ws_walk *walk,
     }
     return 1;
 }
+
+#ifndef WS_NO_SOCKETS
+WS_API int ws_remote(const ws_conn *conn, char *buf, size_t n)
+{
+    struct sockaddr_storage addr;
+    socklen_t size = sizeof addr;
+    ws__text text;
+
+    ws__sane(conn);
+    if (!buf || !n)
+        return WS_ERR_ARGUMENT;
+    *buf = 0;
+    text = ws__text_in(buf, n);
+    memset(&addr, 0, sizeof addr);
+    if (conn && ws__more_of(conn) && ws__more_of(conn)->remote)
+        ws__puts(&text, ws__more_of(conn)->remote);
+    else if (!conn || conn->fd == WS__NO_SOCK ||
+             getpeername(conn->fd, (struct sockaddr *)&addr, &size))
+        return WS_ERR_ABSENT;
+    else if (addr.ss_family == AF_UNIX)
+        ws__puts(&text, "unix");
+    else
+        ws__put_address(&text, (struct sockaddr *)&addr, (size_t)size);
+    if (text.cut)
+        return WS_ERR_ARGUMENT;
+    return text.at == buf ? (int)WS_ERR_ABSENT : (int)(text.at - buf);
+}
+#endif
 
 /* ==== >>blocking (public) =========================================================== */
 
@@ -12472,7 +12492,7 @@ WS_API int ws_recv(ws_conn *conn, ws_event *ev, int timeout)
     if (!conn || !ev || conn->loop)
         return WS_ERR_ARGUMENT;
     if (conn->owes & WS__CLOSE_TOLD)
-        return -1;
+        return WS_ERR_STATE;
     start = ws__clock();
     for (;;) {
         int got = ws_next(conn, ev);
@@ -15787,7 +15807,7 @@ static int ws__deflate_may(int i, int value, int offer)
     return value >= (offer && i == WS__CLIENT_BITS ? 1 : 8);
 }
 
-/* Reads parameters, of an offer or of an answer; 0 or -1. */
+/* Reads parameters, of an offer or of an answer; 0, or negative. */
 static int ws__deflate_get(ws_str params, int offer, int value[WS__DEFLATE_PARAMS])
 {
     char text[8];
@@ -16929,14 +16949,14 @@ WS_API int ws_is_upgrade(ws_str head)
            ws__equal(request.method, ws__cstr("GET"));
 }
 
-WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char *target,
-                             const ws_header *headers)
+WS_API int ws_head_format(char *buf, size_t n, const char *method, const char *target,
+                          const ws_header *headers)
 {
     ws_str a, b, value;
     ws__text text;
 
     if (!buf || !n || !method || !target || !ws__headers_valid(headers))
-        return 0;
+        return WS_ERR_ARGUMENT;
     text = ws__text_in(buf, n);
     ws__puts(&text, method);
     ws__puts(&text, " ");
@@ -16946,11 +16966,11 @@ WS_API size_t ws_head_format(char *buf, size_t n, const char *method, const char
     ws__puts(&text, "\r\n");
     if (text.cut || ws_head_request(ws__str(buf, (size_t)(text.at - buf)), &a, &b,
                                     &value))
-        return 0;
+        return WS_ERR_ARGUMENT;
     /* all of method and target, not only what stands before a CR LF of theirs */
     if (a.size != strlen(method) || b.size != strlen(target))
-        return 0;
-    return (size_t)(text.at - buf);
+        return WS_ERR_ARGUMENT;
+    return (int)(text.at - buf);
 }
 
 /* Has a client messages behind its request? */
@@ -18667,13 +18687,18 @@ WS_API ws_str ws_header_item(const ws_conn *conn, const char *name, int i)
     return ws__str(NULL, 0);
 }
 
-/* The same as a string in buf; its length or -1. */
-static int ws__unescaped(ws_str str, int plus, char *buf, size_t n)
+/* What ws_cookie, ws_query and ws_form return for a value; data NULL: there is none. */
+static int ws__unescaped(ws_str value, int plus, char *buf, size_t n)
 {
-    ptrdiff_t size = n ? ws__unescape(str, plus, 0, buf, n - 1) : -1;
+    ptrdiff_t size;
 
-    if (size < 0 || memchr(buf, 0, (size_t)size))
-        return -1;
+    if (!value.data)
+        return WS_ERR_ABSENT;
+    size = buf && n ? ws__unescape(value, plus, 0, buf, n - 1) : -1;
+    if (size < 0)
+        return WS_ERR_ARGUMENT;
+    if (memchr(buf, 0, (size_t)size))
+        return WS_ERR_ABSENT;
     buf[size] = 0;
     return (int)size;
 }
@@ -18701,7 +18726,7 @@ WS_API int ws_cookie(const ws_conn *conn, const char *name, char *buf, size_t n)
     size_t pos = 0;
 
     ws__sane(conn);
-    while (name && buf && ws_header_next(conn, &pos, &field, &value)) {
+    while (name && ws_header_next(conn, &pos, &field, &value)) {
         if (!ws_str_is(field, "Cookie"))
             continue;
         value = ws__named_value(value, ';', name);
@@ -18711,19 +18736,20 @@ WS_API int ws_cookie(const ws_conn *conn, const char *name, char *buf, size_t n)
             value = ws__str(value.data + 1, value.size - 2);
         return ws__unescaped(value, 0, buf, n);
     }
-    return -1;
+    return name ? WS_ERR_ABSENT : WS_ERR_ARGUMENT;
 }
 
 WS_API int ws_query(const ws_conn *conn, const char *name, char *buf, size_t n)
 {
-    ws_str all = ws__cstr(ws_target(conn)), value;
+    ws_str all = ws__cstr(ws_target(conn));
     size_t at = ws__find(all, 0, '?');
 
     ws__sane(conn);
-    if (!name || !buf || at == all.size)
-        return -1;
-    value = ws__named_value(ws__str(all.data + at + 1, all.size - at - 1), '&', name);
-    return value.data ? ws__unescaped(value, 1, buf, n) : -1;
+    if (!name)
+        return WS_ERR_ARGUMENT;
+    if (at == all.size)
+        return WS_ERR_ABSENT;
+    return ws__unescaped(ws__named_value(ws__from(all, at + 1), '&', name), 1, buf, n);
 }
 
 WS_API int ws_form(const ws_event *ev, const char *name, char *buf, size_t n)
@@ -18732,15 +18758,17 @@ WS_API int ws_form(const ws_event *ev, const char *name, char *buf, size_t n)
     ws_str type = ws_header_value(conn, "Content-Type"), value;
 
     ws__sane(conn);
-    if (!ev || ev->type != WS_EV_HTTP || !name || !buf)
-        return -1;
+    if (!ev || !name)
+        return WS_ERR_ARGUMENT;
+    if (ev->type != WS_EV_HTTP)
+        return WS_ERR_ABSENT;
     if (type.data) {
         type = ws__trim(type.data, 0, ws__find(type, 0, ';'));
         if (!ws_str_is(type, "application/x-www-form-urlencoded"))
-            return -1;
+            return WS_ERR_ABSENT;
     }
     value = ws__named_value(ws__str((const char *)ev->data, ev->size), '&', name);
-    return value.data ? ws__unescaped(value, 1, buf, n) : -1;
+    return ws__unescaped(value, 1, buf, n);
 }
 
 /* Adds "; name=value" unless value is NULL. 0 if value holds what may not stand there. */
@@ -18762,7 +18790,7 @@ WS_API int ws_cookie_format(const ws_set_cookie *cookie, char *buf, size_t n)
 
     if (!cookie || !buf || !n || !cookie->name ||
         !ws__token_valid(ws__cstr(cookie->name)))
-        return -1;
+        return WS_ERR_ARGUMENT;
     text = ws__text_in(buf, n);
     ws__puts(&text, cookie->name);
     ws__puts(&text, "=");
@@ -18786,7 +18814,7 @@ WS_API int ws_cookie_format(const ws_set_cookie *cookie, char *buf, size_t n)
         ws__puts(&text, "; Secure");
     if (cookie->http_only)
         ws__puts(&text, "; HttpOnly");
-    return good && !text.cut ? (int)(text.at - buf) : -1;
+    return good && !text.cut ? (int)(text.at - buf) : (int)WS_ERR_ARGUMENT;
 }
 
 #if WS__HTTP
@@ -19315,13 +19343,14 @@ WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host)
     return WS_ERR_NO_TLS;
 }
 
-WS_API size_t ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
+WS_API int ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
 {
     ws__sane(conn);
     (void)conn;
-    if (buf && n)
-        *buf = 0;
-    return 0;
+    if (!buf || !n)
+        return WS_ERR_ARGUMENT;
+    *buf = 0;
+    return WS_ERR_ABSENT;
 }
 
 WS__PRIVATE int ws__tls_serves(const ws_tls *tls, const char **why)
@@ -20255,7 +20284,7 @@ WS_API int ws_tls_wrap(ws_tls *tls, ws_io *io, const char *host)
     return 0;
 }
 
-WS_API size_t ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
+WS_API int ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
 {
     const ws_io *io = conn ? ws__io(conn) : NULL;
     const ws__tls_end *tls = NULL;
@@ -20266,14 +20295,17 @@ WS_API size_t ws_tls_peer(const ws_conn *conn, char *buf, size_t n)
         tls = (const ws__tls_end *)io->user;
     ws__sane(conn);
     if (!buf || !n)
-        return 0;
+        return WS_ERR_ARGUMENT;
     *buf = 0;
     if (tls && (tls->host || !mbedtls_ssl_get_verify_result(&tls->ssl)))
         cert = mbedtls_ssl_get_peer_cert(&tls->ssl);
-    r = cert ? mbedtls_x509_dn_gets(buf, n, &cert->subject) : 0;
-    if (r <= 0)
-        *buf = 0;
-    return r > 0 ? (size_t)r : 0;
+    if (!cert)
+        return WS_ERR_ABSENT;
+    r = mbedtls_x509_dn_gets(buf, n, &cert->subject);
+    if (r > 0)
+        return r;
+    *buf = 0;
+    return r ? WS_ERR_ARGUMENT : WS_ERR_ABSENT;
 }
 
 #endif /* WS_USE_MBEDTLS */
@@ -20652,7 +20684,7 @@ static int ws__tiny_frame(ws_conn *conn, int op, const void *data, size_t n)
     if (frame.masked &&
         (!conn->set.random || (conn->set.random)(conn->set.random_user, frame.key, 4)))
         return WS_ERR_RANDOM;
-    head = ws_frame_encode(&frame, at);
+    head = ws__header_lay(&frame, at);
     ws_mask(at + head, data, n, frame.key, 0);
     conn->queued += head + n;
     return 0;
@@ -20827,7 +20859,7 @@ static int ws__tiny_request(ws_conn *conn, const char *url)
     if (!conn->set.random ||
         (conn->set.random)(conn->set.random_user, nonce, sizeof nonce))
         return WS_ERR_RANDOM;
-    ws_base64_encode(nonce, sizeof nonce, conn->in.key);
+    ws__base64_encode(nonce, sizeof nonce, conn->in.key);
     ws__puts(&text, "GET ");
     if (!target.size || target.data[0] != '/')
         ws__puts(&text, "/");
@@ -21556,6 +21588,9 @@ WS_API ws_str ws_header_value(const ws_conn *conn, const char *field)
           are errors. Renamed (tests/rename-0.1-0.2.sed carries a program over):
           ws_next_header  ws_reconnect_header
           ws_next_delay   ws_reconnect_delay
+          What fails returns a WS_ERR_ everywhere: ws_cookie, ws_query, ws_cookie_format,
+          ws_param_next, ws_base64_decode and ws_recv gave -1, ws_remote, ws_tls_peer,
+          ws_head_format and ws_frame_encode 0. Gone: ws_sha1, ws_base64_encode.
    0.1.0  engine and drivers, handshake control, proxies, groups, plain HTTP, TLS,
    compression */
 

@@ -234,8 +234,8 @@ typedef struct ws_sse_options {
 WS_SSE_API int ws_sse_open(ws_conn *conn, const ws_sse_options *options);
 
 /* Copies the last event id of a reader that reconnects: its Last-Event-ID header, else
-   lastEventId of the query; "" for none. Call it at WS_EV_HTTP. Returns its length, or -1
-   if it does not fit. */
+   lastEventId of the query; "" for none. Call it at WS_EV_HTTP. Returns its length, or
+   WS_ERR_ARGUMENT if it does not fit. */
 WS_SSE_API int ws_sse_last_event_id(const ws_conn *conn, char *buf, size_t capacity);
 
 /* Sends an event, or only a comment (ping). Returns 0, WS_ERR_ARGUMENT for what
@@ -1229,14 +1229,16 @@ WS_SSE_API int ws_sse_last_event_id(const ws_conn *conn, char *buf, size_t capac
     int size;
 
     if (!buf || !capacity)
-        return -1;
-    buf[0] = 0;
+        return WS_ERR_ARGUMENT;
     if (!id.data) {
         size = ws_query(conn, "lastEventId", buf, capacity);
-        return size < 0 ? 0 : size;
+        if (size < 0)
+            buf[0] = 0;
+        return size == WS_ERR_ABSENT ? 0 : size;
     }
+    buf[0] = 0;
     if (id.size >= capacity)
-        return -1;
+        return WS_ERR_ARGUMENT;
     memcpy(buf, id.data, id.size);
     buf[id.size] = 0;
     return (int)id.size;

@@ -10,10 +10,10 @@ passed=0 failed=0
 
 has() {         # has HEADER CALL LIBRARIES: can a program use it here?
     echo "#include <$1>
-int main(void) { $2; return 0; }" >build/probe.c
-    $CC $CPPFLAGS build/probe.c -o build/probe $LDFLAGS $3 >/dev/null 2>&1
+int main(void) { $2; return 0; }" >build/compiles.c
+    $CC $CPPFLAGS build/compiles.c -o build/compiles $LDFLAGS $3 >/dev/null 2>&1
     found=$?
-    rm -f build/probe build/probe.c
+    rm -f build/compiles build/compiles.c
     return $found
 }
 # TLS where mbedTLS is, compression where zlib is; without, these programs say so

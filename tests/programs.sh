@@ -205,6 +205,11 @@ holds "dissect: any bytes" [ "$(grep -c '^status [01]$' $out/dissect.txt)" = \
     $((2 * $(ls tests/fuzz/corpus/recv | wc -l))) ]
 holds "dissect: usage" sh -c 'build/dissect /nowhere 2>/dev/null; [ $? = 2 ]'
 
+limit build/probe "$url" >$out/probe.txt 2>&1
+holds "probe: every rule is held" [ $? = 0 ]
+holds "probe: how many" [ "$(grep -c '^closed 100[27]  ' $out/probe.txt)" = 13 ]
+holds "probe: nobody listens" sh -c 'build/probe ws://127.0.0.1:1/ 2>/dev/null; [ $? = 2 ]'
+
 serve hub build/echo_server --port 0
 limit build/reconnect "ws://127.0.0.1:$port/" 12 >$out/reconnect.txt 2>&1 &
 client=$!

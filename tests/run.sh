@@ -15,7 +15,7 @@ out=build/test
 # Compiling takes longer than running. Test programs that look into nothing of ws.h are linked
 # to one object of it, made with -O1. The others contain it: without optimization, which is
 # quicker in all, but for those that run long. Sanitizers are in each.
-linked="test_anytime test_codec test_engine test_field_engine test_field_peers test_field_platform
+linked="test_anytime test_engine test_field_engine test_field_peers test_field_platform
     test_field_wake test_handshake test_messages test_parity test_threats test_transcripts"
 long="test_deflate test_sse test_torture"
 

@@ -2291,7 +2291,7 @@ TEST(reconnect_blocking) /* ws_connect returns after the first try; ws_recv goes
     ws_close(c, 1000, NULL);
     CHECK_INT(ws_recv(c, &ev, 1000), 1);
     CHECK_INT(ev.type, WS_EV_CLOSE);
-    CHECK_INT(ws_recv(c, &ev, 1000), -1);
+    CHECK_INT(ws_recv(c, &ev, 1000), WS_ERR_STATE);
     ws_free(c);
 
     snprintf(url, sizeof url, "ws://127.0.0.1:%d/", sh->port);

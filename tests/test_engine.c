@@ -2026,7 +2026,7 @@ TEST(null)
     ws_loop_now(NULL);
     CHECK_INT(ws_loop_count(NULL), 0);
     CHECK(ws_loop_error_text(NULL) != NULL);
-    CHECK_INT(ws_remote(NULL, NULL, 0), 0);
+    CHECK_INT(ws_remote(NULL, NULL, 0), WS_ERR_ARGUMENT);
 #endif
 }
 

@@ -1403,7 +1403,7 @@ static void begin_bad(size_t i, ws_config *cfg)
     begin_open(cfg);
     f.op = (uint8_t)bad[i].begins[0] & 15;
     f.masked = role == SERVER;
-    CHECK_INT(peer_write(&far, head, ws_frame_encode(&f, head)), 0);
+    CHECK_INT(peer_write(&far, head, (size_t)ws_frame_encode(&f, head)), 0);
     if (bad[i].begins[1]) peer_write(&far, bad[i].begins + 1, 1);
 }
 

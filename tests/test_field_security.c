@@ -326,13 +326,13 @@ static void walk_accept(ws_conn *c)
 static void ask_cookie(ws_conn *c)
 {
     char text[10];
-    CHECK_INT(ws_cookie(c, "none", text, sizeof text), -1);
+    CHECK_INT(ws_cookie(c, "none", text, sizeof text), WS_ERR_ABSENT);
 }
 
 static void ask_query(ws_conn *c)
 {
     char text[10];
-    CHECK_INT(ws_query(c, "none", text, sizeof text), -1);
+    CHECK_INT(ws_query(c, "none", text, sizeof text), WS_ERR_ABSENT);
 }
 
 static void ask_header(ws_conn *c) { CHECK(!ws_header_value(c, "none").data); }

@@ -402,7 +402,7 @@ static void basic_value(char *out, const char *user, const char *password)
     char plain[2100];
     int n = snprintf(plain, sizeof plain, "%s:%s", user, password);
     strcpy(out, "Basic ");
-    ws_base64_encode(plain, (size_t)n, out + 6);
+    ws__base64_encode(plain, (size_t)n, out + 6);
 }
 
 static char login_seen[4][4000];        /* what requests had, in their order */

@@ -1003,7 +1003,7 @@ static size_t stream(int client, ws_config *cfg, world *w, uint64_t total, uint6
         h.masked = !client;
         memcpy(h.key, key, 4);
         while (in < left || !in) {
-            size_t k = in ? 0 : ws_frame_encode(&h, piece),
+            size_t k = in ? 0 : (size_t)ws_frame_encode(&h, piece),
                    m = left - in < 4096 ? (size_t)(left - in) : 4096, i;
             for (i = 0; i < m; i++) piece[k + i] = (uint8_t)((at + in + i) & 127);
             if (!client) ws_mask(piece + k, piece + k, m, key, (size_t)in);
@@ -1984,7 +1984,7 @@ TEST(loop_large_in_parts)
     memset(&f, 0, sizeof f);
     f.fin = 1; f.op = 2; f.masked = 1; f.size = LARGE;
     memcpy(f.key, "\1\2\3\4", 4);
-    raw_write(&h, fd, head, ws_frame_encode(&f, head), NULL);
+    raw_write(&h, fd, head, (size_t)ws_frame_encode(&f, head), NULL);
     piece = (char *)malloc(PERIOD);
     ws_mask(piece, fill, PERIOD, f.key, 0);         /* the period is a multiple of 4 */
     for (at = 0; at < LARGE; at += PERIOD)
@@ -2020,7 +2020,7 @@ static void *large_server(void *arg)
     put_answer(&answer, &head, NULL);
     memset(&f, 0, sizeof f);
     f.fin = 1; f.op = 2; f.size = LARGE;
-    buf_add(&answer, h, ws_frame_encode(&f, h));
+    buf_add(&answer, h, (size_t)ws_frame_encode(&f, h));
     if (write(fd, answer.p, answer.n) != (ssize_t)answer.n) goto out;
     for (at = 0; at < LARGE;) {
         ssize_t n = write(fd, fill + at % PERIOD,

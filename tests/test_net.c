@@ -471,12 +471,12 @@ static void converse(const char *url)
         default: CHECK(!"an event too many");
         }
     }
-    CHECK_INT(r, -1);
+    CHECK_INT(r, WS_ERR_STATE);
     CHECK_INT(got, 4);
     CHECK_INT(closed, 1);
     CHECK_INT(ws_done(c), 1);
     CHECK_INT(ws_send_text(c, "late"), WS_ERR_STATE);
-    CHECK_INT(ws_recv(c, &ev, 0), -1);
+    CHECK_INT(ws_recv(c, &ev, 0), WS_ERR_STATE);
     ws_free(c);
 }
 
@@ -638,7 +638,7 @@ TEST(connection_refused)
     CHECK_INT(ev.type, WS_EV_CLOSE);
     CHECK_INT(ev.code, WS_CLOSE_ABNORMAL);
     CHECK_INT(ev.error, WS_ERR_CONNECT);
-    CHECK_INT(ws_recv(c, &ev, 0), -1);
+    CHECK_INT(ws_recv(c, &ev, 0), WS_ERR_STATE);
     ws_free(c);
 
     c = ws_open(url, NULL);

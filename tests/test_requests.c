@@ -531,7 +531,7 @@ static void check_head(ws_conn *c, int there)
 
     CHECK_STR(ws_target(c), there ? "/a/b?x=1&y=%41" : "");
     CHECK(str_is(ws_path(c), there ? "/a/b" : ""));
-    CHECK_INT(ws_query(c, "y", t, sizeof t), there ? 1 : -1);
+    CHECK_INT(ws_query(c, "y", t, sizeof t), there ? 1 : (int)WS_ERR_ABSENT);
     there = there == 1;
     CHECK_STR(ws_method(c), there ? "GET" : "");
     CHECK_INT(ws_status(c), 0);
@@ -550,7 +550,7 @@ static void check_head(ws_conn *c, int there)
     CHECK(str_is(ws_header_item(c, "Sec-WebSocket-Extensions", 0),
                  there ? "e; f=\"a,b\"" : NULL));
     CHECK(str_is(ws_header_item(c, "Sec-WebSocket-Extensions", 1), there ? "g" : NULL));
-    CHECK_INT(ws_cookie(c, "d", t, sizeof t), there ? 1 : -1);
+    CHECK_INT(ws_cookie(c, "d", t, sizeof t), there ? 1 : (int)WS_ERR_ABSENT);
     for (i = 0; ws_header_next(c, &pos, &name, &value); i++) {
         CHECK(i < COUNT(names) && str_is(name, names[i < COUNT(names) ? i : 0]));
         CHECK(value.data != NULL);
@@ -1153,13 +1153,13 @@ TEST(cookie_format)
         for (n = 0; n <= size + 3; n++) {           /* not a byte past the n */
             char *exact = (char *)malloc(n ? n : 1);
             int r = ws_cookie_format(&t[i].k, exact, n);
-            CHECK_INT(r, t[i].want && n > size ? (int)size : -1);
+            CHECK_INT(r, t[i].want && n > size ? (int)size : (int)WS_ERR_ARGUMENT);
             if (r >= 0) CHECK_STR(exact, t[i].want);
             free(exact);
         }
     }
-    CHECK_INT(ws_cookie_format(NULL, out, sizeof out), -1);
-    CHECK_INT(ws_cookie_format(&t[0].k, NULL, 100), -1);
+    CHECK_INT(ws_cookie_format(NULL, out, sizeof out), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_cookie_format(&t[0].k, NULL, 100), WS_ERR_ARGUMENT);
     for (where = 0; where < 5; where++) for (c = 1; c < 256; c++) {
         ws_set_cookie k = t[0].k;
         char text[] = "xyz";
@@ -1177,8 +1177,7 @@ TEST(cookie_format)
 
 /* ==== cookies and queries of requests =============================================== */
 
-/* Another way to find and decode: cut into pieces first, then compare. -1: absent, NUL,
-   too large for n. */
+/* Another way to find and decode: cut into pieces first, then compare. */
 static int my_pair(const char *text, char mark, int query, const char *name, char *out,
                    size_t n)
 {
@@ -1187,6 +1186,7 @@ static int my_pair(const char *text, char mark, int query, const char *name, cha
     for (;;) {
         const char *end = strchr(p, mark), *eq, *a = p, *z;
         size_t k = 0;
+        int nul = 0;
         if (!end) end = p + strlen(p);
         z = end;
         if (!query) {
@@ -1209,14 +1209,15 @@ static int my_pair(const char *text, char mark, int query, const char *name, cha
                     v += 2;
                 }
                 v++;
-                if (!b || k + 1 >= n) return -1;
+                if (k + 1 >= n) return WS_ERR_ARGUMENT;
+                nul |= !b;
                 out[k++] = (char)b;
             }
-            if (!n) return -1;
+            if (!n) return WS_ERR_ARGUMENT;
             out[k] = 0;
-            return (int)k;
+            return nul ? (int)WS_ERR_ABSENT : (int)k;
         }
-        if (!*end) return -1;
+        if (!*end) return WS_ERR_ABSENT;
         p = end + 1;
     }
 }
@@ -1336,8 +1337,8 @@ TEST(query_and_cookie_tables)
 
     for (i = 0; i < COUNT(queries); i++) pairs_of(queries[i], 1, names, 1);
     for (i = 0; i < COUNT(cookies); i++) pairs_of(cookies[i], 0, names, 1);
-    CHECK_INT(ws_query(NULL, "a", NULL, 0), -1);
-    CHECK_INT(ws_cookie(NULL, "a", NULL, 0), -1);
+    CHECK_INT(ws_query(NULL, "a", NULL, 0), WS_ERR_ABSENT);
+    CHECK_INT(ws_cookie(NULL, "a", NULL, 0), WS_ERR_ABSENT);
     {
         world w;
         side s;
@@ -1351,16 +1352,16 @@ TEST(query_and_cookie_tables)
         CHECK_STR(t, "2");
         CHECK_INT(ws_cookie(s.c, "x", t, 10), 1);
         CHECK_STR(t, "1");
-        CHECK_INT(ws_query(s.c, NULL, t, 10), -1);
-        CHECK_INT(ws_cookie(s.c, NULL, t, 10), -1);
-        CHECK_INT(ws_query(s.c, "a", NULL, 10), -1);
-        CHECK_INT(ws_cookie(s.c, "a", NULL, 10), -1);
+        CHECK_INT(ws_query(s.c, NULL, t, 10), WS_ERR_ARGUMENT);
+        CHECK_INT(ws_cookie(s.c, NULL, t, 10), WS_ERR_ARGUMENT);
+        CHECK_INT(ws_query(s.c, "a", NULL, 10), WS_ERR_ARGUMENT);
+        CHECK_INT(ws_cookie(s.c, "a", NULL, 10), WS_ERR_ARGUMENT);
         side_over(&s);
         parked(&s, &w, NULL, "GET http://example.com?a=%2f HTTP/1.1\r\n" ALL E);
         CHECK_INT(ws_query(s.c, "a", t, 10), 1);
         CHECK_STR(t, "/");
         CHECK(str_is(ws_path(s.c), "/"));
-        CHECK_INT(ws_cookie(s.c, "a", t, 10), -1);
+        CHECK_INT(ws_cookie(s.c, "a", t, 10), WS_ERR_ABSENT);
         side_over(&s);
     }
 }
@@ -1719,7 +1720,8 @@ TEST(forwarded_for)
                 side_feed(&s, b.p, b.n);
                 CHECK(kind == 0 ? s.opens : kind == 1 ? s.requests : s.https);
                 memset(got, 'x', sizeof got);
-                CHECK_INT(ws_remote(s.c, got, sizeof got), strlen(want));
+                CHECK_INT(ws_remote(s.c, got, sizeof got),
+                          *want ? (int)strlen(want) : (int)WS_ERR_ABSENT);
                 CHECK_STR(got, want);
                 if (kind == 1) {
                     ws_accept(s.c, NULL);
@@ -1730,11 +1732,13 @@ TEST(forwarded_for)
                      n++) { /* and it stays; cut where there is no room */
                     memset(got, 'x', sizeof got);
                     CHECK_INT(ws_remote(s.c, got, n),
-                              strlen(want) < n ? strlen(want) : n - 1);
+                              !*want              ? (int)WS_ERR_ABSENT
+                              : strlen(want) < n ? (int)strlen(want)
+                                                 : (int)WS_ERR_ARGUMENT);
                     CHECK(!strncmp(got, want, n - 1) && got[n] == 'x');
                 }
-                CHECK_INT(ws_remote(s.c, NULL, 9), 0);
-                CHECK_INT(ws_remote(s.c, got, 0), 0);
+                CHECK_INT(ws_remote(s.c, NULL, 9), WS_ERR_ARGUMENT);
+                CHECK_INT(ws_remote(s.c, got, 0), WS_ERR_ARGUMENT);
                 buf_free(&b);
                 side_over(&s);
             }
@@ -1936,18 +1940,17 @@ TEST(head_format)
     static const char token[] =
         "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     char out[600];
-    size_t n, size = sizeof REQUEST - 1;
-    int where, at, c;
+    int n, size = sizeof REQUEST - 1, where, at, c;
 
     for (n = 0; n < size + 5; n++) {
         char *exact = (char *)malloc(n ? n : 1);
-        size_t got = ws_head_format(exact, n, "GET", "/chat?x=1", all);
-        CHECK_INT(got, n > size ? size : 0);
-        if (got) CHECK_STR(exact, REQUEST);
+        int got = ws_head_format(exact, n, "GET", "/chat?x=1", all);
+        CHECK_INT(got, n > size ? size : (int)WS_ERR_ARGUMENT);
+        if (got > 0) CHECK_STR(exact, REQUEST);
         free(exact);
     }
     n = ws_head_format(out, sizeof out, "GET", "/", NULL);
-    CHECK(n && parses_to(out, n, "GET", "/", NULL));
+    CHECK(n > 0 && parses_to(out, n, "GET", "/", NULL));
     for (where = 0; where < 4; where++)
         for (at = 0; at < 3; at++)
             for (c = 1; c < 256; c++) {
@@ -1968,21 +1971,22 @@ TEST(head_format)
                     h[0].value = text;
                 n = ws_head_format(out, sizeof out, method, target, h);
                 CHECK_INT(n > 0, good);
-                if (n && where == 3 && at != 1 && (c == ' ' || c == '\t'))
+                if (n > 0 && where == 3 && at != 1 && (c == ' ' || c == '\t'))
                     continue; /* outer blanks do not count */
-                if (n)
+                if (n > 0)
                     CHECK(parses_to(out, n, method, target, h));
             }
     CHECK_INT(
-        ws_head_format(out, sizeof out, "GET / HTTP/1.1\r\nEvil: 1\r\nX:", "/", all), 0);
+        ws_head_format(out, sizeof out, "GET / HTTP/1.1\r\nEvil: 1\r\nX:", "/", all),
+        WS_ERR_ARGUMENT);
     CHECK_INT(ws_head_format(out, sizeof out, "GET", "/ HTTP/1.1\r\nEvil: 1\r\nX:", all),
-              0);
-    CHECK_INT(ws_head_format(out, sizeof out, "GET", "/", injected), 0);
-    CHECK_INT(ws_head_format(out, sizeof out, "", "/", all), 0);
-    CHECK_INT(ws_head_format(out, sizeof out, "GET", "", all), 0);
-    CHECK_INT(ws_head_format(out, sizeof out, NULL, "/", all), 0);
-    CHECK_INT(ws_head_format(out, sizeof out, "GET", NULL, all), 0);
-    CHECK_INT(ws_head_format(NULL, 100, "GET", "/", all), 0);
+              WS_ERR_ARGUMENT);
+    CHECK_INT(ws_head_format(out, sizeof out, "GET", "/", injected), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_head_format(out, sizeof out, "", "/", all), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_head_format(out, sizeof out, "GET", "", all), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_head_format(out, sizeof out, NULL, "/", all), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_head_format(out, sizeof out, "GET", NULL, all), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_head_format(NULL, 100, "GET", "/", all), WS_ERR_ARGUMENT);
     {                                               /* and a server takes it */
         world w;
         side s;
@@ -2563,16 +2567,13 @@ TEST(upgrade_parsed_elsewhere)
         { "Sec-WebSocket-Version", "13" }, { NULL, NULL }
     };
     char head[400];
-    size_t size;
     world w;
     side s;
     int i;
 
     for (i = 0; i < COUNT(heads); i++)
         CHECK_INT(ws_is_upgrade(str_of(heads[i].head)), heads[i].is);
-    size = ws_head_format(head, sizeof head - 1, "GET", "/chat", parsed);
-    CHECK(size > 0);
-    head[size] = 0;
+    CHECK(ws_head_format(head, sizeof head, "GET", "/chat", parsed) > 0);
     CHECK_INT(ws_is_upgrade(str_of(head)), 1);
     ask(&s, &w, NULL, head, NULL);
     CHECK_EVENTS(&s, "O ");
@@ -2592,7 +2593,7 @@ static void read_request(side *s, const ws_event *ev)
     CHECK(str_is(ws_path(s->c), "/a/b"));
     CHECK_INT(ws_query(s->c, "name", text, sizeof text), 5);
     CHECK_STR(text, "a b c");
-    CHECK_INT(ws_query(s->c, "nobody", text, sizeof text), -1);
+    CHECK_INT(ws_query(s->c, "nobody", text, sizeof text), WS_ERR_ABSENT);
     CHECK(str_is(ws_header_value(s->c, "hOsT"), "example.com"));
     CHECK(ws_header_value(s->c, "Cookie").data == NULL);
     CHECK(str_is(ws_header_value(s->c, "Origin"), "http://example.com"));
@@ -2807,8 +2808,8 @@ static void read_cookies(side *s, const ws_event *ev)
     CHECK_INT(ws_cookie(s->c, "quoted", text, sizeof text), 3);
     CHECK_STR(text, "x y");
     CHECK_INT(ws_cookie(s->c, "empty", text, sizeof text), 0);
-    CHECK_INT(ws_cookie(s->c, "Session", text, sizeof text), -1);
-    CHECK_INT(ws_cookie(s->c, "session", text, 3), -1);
+    CHECK_INT(ws_cookie(s->c, "Session", text, sizeof text), WS_ERR_ABSENT);
+    CHECK_INT(ws_cookie(s->c, "session", text, 3), WS_ERR_ARGUMENT);
     ws_accept(s->c, NULL);
 }
 
@@ -2847,12 +2848,12 @@ TEST(cookie_with_attributes)
     CHECK_INT(size, strlen(line));
     CHECK(strstr(line, "id=a%20b%3Bc%0D%0A; ") == line);
     for (i = 0; i < COUNT(parts); i++) CHECK(strstr(line, parts[i]) != NULL);
-    CHECK_INT(ws_cookie_format(&cookie, line, 10), -1);
+    CHECK_INT(ws_cookie_format(&cookie, line, 10), WS_ERR_ARGUMENT);
     cookie.path = "/\r\nX: y";
-    CHECK_INT(ws_cookie_format(&cookie, line, sizeof line), -1);
+    CHECK_INT(ws_cookie_format(&cookie, line, sizeof line), WS_ERR_ARGUMENT);
     cookie.path = NULL;
     cookie.name = "i d";
-    CHECK_INT(ws_cookie_format(&cookie, line, sizeof line), -1);
+    CHECK_INT(ws_cookie_format(&cookie, line, sizeof line), WS_ERR_ARGUMENT);
 }
 
 TEST(routes_by_path_and_subprotocol)
@@ -3672,7 +3673,8 @@ TEST(forwarded_or_socket)
         sprintf(request, "GET / HTTP/1.1\r\n" HO "%s\r\n", t[i].lines);
         CHECK(ws_adopt(loop, fd[0], request, strlen(request), &cfg) != NULL);
         CHECK_INT(ws_poll(loop, &ev, 5000), 1);
-        CHECK_INT(ws_remote(ev.conn, got, sizeof got), strlen(t[i].want));
+        CHECK_INT(ws_remote(ev.conn, got, sizeof got),
+                  *t[i].want ? (int)strlen(t[i].want) : (int)WS_ERR_ABSENT);
         CHECK_STR(got, t[i].want);
         ws_loop_free(loop);
         close(fd[1]);
@@ -3725,7 +3727,8 @@ TEST(headers_that_stay)
         value = ws_header_value(s.c, "Cookie");
         CHECK(cases[i].cookie ? value.size == 3 && !memcmp(value.data, "a=b", 3)
                               : !value.data);
-        CHECK_INT(ws_cookie(s.c, "a", cookie, sizeof cookie), cases[i].cookie ? 1 : -1);
+        CHECK_INT(ws_cookie(s.c, "a", cookie, sizeof cookie),
+                  cases[i].cookie ? 1 : (int)WS_ERR_ABSENT);
         value = ws_header_value(s.c, "user-agent");
         CHECK(cases[i].agent ? value.data && !value.size : !value.data);
         value = ws_header_value(s.c, "X-Twice");

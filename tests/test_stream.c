@@ -229,8 +229,10 @@ TEST(asked)                     /* ws_sse_requested, ws_sse_last_event_id */
         { "/?lastEventId=a%20b", "", 0, 1, 3, "a b" },
         { "/?lastEventId=9", "Last-Event-ID:\r\n", 0, 1, 0, "" }, /* the header counts */
         { "/?lastEventId=9", "Last-Event-ID: 8\r\n", 0, 1, 1, "8" },
+        { "/?lastEventId=12345678", "", 0, 1, WS_ERR_ARGUMENT, "" },
         { "/", "Last-Event-ID: 1234567\r\n", 0, 1, 7, "1234567" },
-        { "/", "Last-Event-ID: 12345678\r\n", 0, 1, -1, "" }, /* no room in 8 bytes */
+        { "/", "Last-Event-ID: 12345678\r\n", 0, 1, WS_ERR_ARGUMENT, "" },
+        /* no room in 8 bytes */
     };
     size_t i;
 
@@ -258,7 +260,7 @@ TEST(asked)                     /* ws_sse_requested, ws_sse_last_event_id */
     CHECK_INT(ws_sse_open(NULL, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_sse_send(NULL, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_sse_ping(NULL), WS_ERR_ARGUMENT);
-    CHECK_INT(ws_sse_last_event_id(NULL, NULL, 0), -1);
+    CHECK_INT(ws_sse_last_event_id(NULL, NULL, 0), WS_ERR_ARGUMENT);
 }
 
 TEST(headers_many)              /* of the application */

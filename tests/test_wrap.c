@@ -865,7 +865,7 @@ TEST(sec_B9_without)
         memset(&io, 0, sizeof io);
         CHECK(none != NULL && strstr(ws_tls_error_text(none), "WS_USE_MBEDTLS"));
         CHECK_INT(ws_tls_wrap(none, &io, "localhost"), WS_ERR_NO_TLS);
-        CHECK_INT(ws_tls_peer(NULL, name, sizeof name), 0);
+        CHECK_INT(ws_tls_peer(NULL, name, sizeof name), WS_ERR_ABSENT);
         CHECK_STR(name, "");
         loop = ws_loop_new(NULL);
         cfg.tls = none;

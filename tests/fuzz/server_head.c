@@ -22,7 +22,7 @@ static void look_up(run *r, ws_conn *c, const char *name, int query)
     int n = query ? ws_query(c, name, all, sizeof all) : ws_cookie(c, name, all, sizeof all), size;
 
     fuzz_mix(&r->log, &n, sizeof n);
-    MUST(n >= -1 && n < (int)sizeof all);
+    MUST((n >= 0 && n < (int)sizeof all) || n == WS_ERR_ABSENT || n == WS_ERR_ARGUMENT);
     if (n < 0) return;
     MUST((int)strlen(all) == n);
     fuzz_mix(&r->log, all, (size_t)n);
@@ -33,7 +33,7 @@ static void look_up(run *r, ws_conn *c, const char *name, int query)
         exact = (char *)malloc(size ? (size_t)size : 1);
         MUST(exact);
         k = query ? ws_query(c, name, exact, (size_t)size) : ws_cookie(c, name, exact, (size_t)size);
-        MUST(k == (size > n ? n : -1));
+        MUST(k == (size > n ? n : (int)WS_ERR_ARGUMENT));
         if (k >= 0) MUST(!memcmp(exact, all, (size_t)n + 1));
         free(exact);
     }

@@ -56,7 +56,7 @@ static void tell(ws_conn *c, const ws_event *ev)
     case WS_EV_OPEN: printf("extensions %s", ws_extensions(c)); break;
     case WS_EV_MESSAGE:
         printf("%s %lu ", ev->op == WS_OP_TEXT ? "text" : "binary", (unsigned long)ev->size);
-        ws_sha1(ev->data, ev->size, digest);
+        ws__sha1(ev->data, ev->size, digest);
         for (i = 0; i < 20; i++) printf("%02x", digest[i]);
         break;
     case WS_EV_PING:

@@ -82,7 +82,7 @@ static void show(ws_conn *c, const ws_event *ev)
     char hex[41];
     int i;
 
-    ws_sha1(ev->data, ev->size, digest);
+    ws__sha1(ev->data, ev->size, digest);
     for (i = 0; i < 20; i++) sprintf(hex + 2 * i, "%02x", digest[i]);
     tell(c, "%s %lu %s", ev->op == WS_OP_TEXT ? "text" : "binary", (unsigned long)ev->size, hex);
 }

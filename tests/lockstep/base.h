@@ -48,6 +48,14 @@ static void say_result(const char *name, long long result)
     say("  %s -> %lld\n", name, result);
 }
 
+/* Of what is a length or a fault: 0.1 had 0 or -1 for every fault. */
+static size_t length_of(long long result) { return result < 0 ? 0 : (size_t)result; }
+
+static void say_length(const char *name, long long result)
+{
+    say_result(name, result < 0 ? -1 : result);
+}
+
 static void test_fault(const char *file, int line, const char *what)
 {
     say("  fault at %s:%d: %s\n", file, line, what);

@@ -57,11 +57,11 @@ static void say_head(end *e)
         say_data("second", value.data, value.data ? value.size : 0);
     }
     n = ws_cookie(c, "id", text, 5);
-    say_data("cookie", text, n < 0 ? 0 : (size_t)n);
+    say_data("cookie", text, length_of(n));
     n = ws_query(c, "y", text, sizeof text);
-    say_data("query", text, n < 0 ? 0 : (size_t)n);
+    say_data("query", text, length_of(n));
     n = (int)ws_remote(c, text, sizeof text);
-    say_data("remote", text, (size_t)n);
+    say_data("remote", text, length_of(n));
 }
 
 static void say_event(end *e, const ws_event *ev)
@@ -287,7 +287,7 @@ static void pull(end *e, int most)
         if (e->p->driver == BLOCKING && seldom(2)) got = ws_recv(e->c, &ev, (int)dice(2000));
         else got = ws_next(e->c, &ev);
         if (got > 0) got_event(e, &ev);
-        else say_result("pull", got);
+        else say_result("pull", got == WS_ERR_STATE ? -1 : got);    /* 0.1: -1 after CLOSE */
     }
 }
 
