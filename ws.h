@@ -13104,7 +13104,7 @@ WS_API int ws_watch(ws_loop *loop, ws_socket fd, int wants, void *user)
     watched = ws__watched_place(loop, sock);
     if (!watched)
         return WS_ERR_MEMORY;
-    if (loop->found && watched == &loop->watched[loop->found - 1])
+    if (loop->found == (uint32_t)(watched - loop->watched) + 1)
         loop->found = 0;
     if (!wants) {
         if (watched->fd != WS__NO_SOCK)
@@ -15113,19 +15113,18 @@ static ws_conn *ws__accepted(ws_loop *loop, ws__cfg *cfg, ws__sock fd, ws_str ad
     return conn;
 }
 
-/* Over a limit: answered 503 without being heard, by a connection that the listener does
-   not count. */
+/* Over a limit: answered 503 without being heard, by a connection that the loop counts
+   instead of the listener; too many of those, and the socket alone says it. */
 static void ws__accept_refuse(ws_loop *loop, ws__listener *listener, ws__sock fd)
 {
-    static const char sorry[] =
-        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
-                                "Retry-After: 5\r\nContent-Length: 0\r\n\r\n";
+    static const char sorry[] = "HTTP/1.1 503 Service Unavailable\r\n"
+                                "Connection: close\r\nRetry-After: 5\r\n"
+                                "Content-Length: 0\r\n\r\n";
+    int plain = !ws__serves_tls(&listener->cfg->set);   /* else no words without TLS */
     ws_conn *conn;
 
-    if (loop->gone >= WS__LINGER_MAX ||
-        loop->cfg->conns >= WS__LINGER_MAX) {     /* conns:
-                                                                               refused */
-        if (!ws__serves_tls(&listener->cfg->set))
+    if (loop->gone >= WS__LINGER_MAX || loop->cfg->conns >= WS__LINGER_MAX) {
+        if (plain)
             send(fd, sorry, sizeof sorry - 1, WS__NO_SIGNAL);
         ws__sock_end(fd);
         return;
@@ -15135,47 +15134,52 @@ static void ws__accept_refuse(ws_loop *loop, ws__listener *listener, ws__sock fd
         return;
     conn->user = listener->cfg->set.user;
     ws__fail(conn, WS_ERR_LIMIT);
-    if (ws__serves_tls(&listener->cfg->set))
-        /* no plain words to a TLS peer */
+    if (!plain)
         ws__drop_output(conn);
+}
+
+/* A socket that was just accepted becomes a connection, or is refused. */
+static void ws__accept_take(ws_loop *loop, ws__listener *listener, ws__sock fd)
+{
+    const ws_config *set = &listener->cfg->set;
+    int full = listener->cfg->conns >= set->max_connections;
+    ws_str address = ws__str(NULL, 0);
+    char name[20];
+    ws_conn *conn;
+
+    if (listener->port)
+        ws__sock_options(fd);
+    if (set->max_per_address != WS_NO_LIMIT)
+        address = ws__address_group(listener, fd, name);
+    if (address.size && ws__group_size(loop, address) >= set->max_per_address)
+        full = 1;
+    if (full) {
+        ws__accept_refuse(loop, listener, fd);
+        return;
+    }
+    conn = ws__accepted(loop, listener->cfg, fd, address);
+    if (!conn)
+        return;
+    if (ws__serves_tls(set))
+        ws__wrap(conn, NULL);
+    ws__watch(loop, conn);
 }
 
 static void ws__loop_accept(ws_loop *loop, ws__listener *listener)
 {
-    const ws_config *set = &listener->cfg->set;
-    char name[20];
-    int i;
+    int i, goes_on = 1;
+    ws__sock fd;
 
-    for (i = 0; i < 64 && listener->fd != WS__NO_SOCK; i++) {
-        ws_str address = ws__str(name, 0);
-        ws__sock fd;
-        ws_conn *conn;
-        if (ws__accept(listener->fd, &fd)) {
-            int fault = ws__accept_fault();
-            if (fault > 0)
-                continue;
-            if (!fault)
-                return;
-            ws__watch_listeners(loop, 0);      /* rest a while */
-            loop->accept_at = loop->now + 100;
-            return;
-        }
-        if (listener->port)
-            ws__sock_options(fd);
-        if (set->max_per_address != WS_NO_LIMIT)
-            address = ws__address_group(listener, fd, name);
-        if (listener->cfg->conns >= set->max_connections ||
-            (address.size && ws__group_size(loop, address) >= set->max_per_address)) {
-            ws__accept_refuse(loop, listener, fd);
-            continue;
-        }
-        conn = ws__accepted(loop, listener->cfg, fd, address);
-        if (!conn)
-            continue;
-        if (ws__serves_tls(set))
-            ws__wrap(conn, NULL);
-        ws__watch(loop, conn);
+    for (i = 0; i < 64 && goes_on > 0 && listener->fd != WS__NO_SOCK; i++) {
+        if (ws__accept(listener->fd, &fd))
+            goes_on = ws__accept_fault();
+        else
+            ws__accept_take(loop, listener, fd);
     }
+    if (goes_on >= 0)
+        return;
+    ws__watch_listeners(loop, 0);      /* rest a while */
+    loop->accept_at = loop->now + 100;
 }
 
 static void ws__unlisten_all(ws_loop *loop)
@@ -15275,12 +15279,33 @@ static int ws__listen_error(void)
     return ws__out_of(ws__sock_error()) ? WS_ERR_SYSTEM : WS_ERR_LISTEN;
 }
 
+/* Binds to an address: 0, or -1. */
+static int ws__bind_one(ws__sock out[2], const struct addrinfo *info, int share)
+{
+    return ws__bind(out, info->ai_addr, info->ai_addrlen, info->ai_family, share);
+}
+
+/* Binds to every address by IPv6, which takes IPv4 as well: 0, -1, or 1 if the port is
+   taken there. Port 0 gives another one the next time. */
+static int ws__bind_any(ws__sock out[2], const struct addrinfo *info, int share)
+{
+    int tries;
+
+    for (tries = 0; tries < 8; tries++) {
+        if (ws__bind_one(out, info, share))
+            return -1;
+        if (!ws__bind_twin(out, share))
+            return 0;
+    }
+    return 1;
+}
+
 WS__APART int ws__listen_tcp(const char *address, int share, ws__sock out[2])
 {
     struct addrinfo hints, *all, *info;
     const char *port;
     char host[256];
-    int pass, tries, half = 0, r = -1;
+    int r;
 
     if (ws__split_address(address, host, sizeof host, &port))
         return WS_ERR_ARGUMENT;
@@ -15294,17 +15319,11 @@ WS__APART int ws__listen_tcp(const char *address, int share, ws__sock out[2])
     if (r)
         return ws__lookup_fault(r);
     r = -1;
-    /* no host: IPv6 takes both */
-    for (pass = *host ? 1 : 0; r && !half && pass < 2; pass++)
-        for (info = all; r && !half && info; info = info->ai_next)
-            for (tries = 0; r && tries < 8 &&
-                 (pass || info->ai_family == AF_INET6); tries++) {
-                r = ws__bind(out, info->ai_addr, info->ai_addrlen, info->ai_family,
-                             share);
-                if (r || pass)
-                    break;
-                r = half = ws__bind_twin(out, share); /* port 0 gives another next time */
-            }
+    for (info = all; r < 0 && !*host && info; info = info->ai_next)
+        if (info->ai_family == AF_INET6)
+            r = ws__bind_any(out, info, share);
+    for (info = all; r < 0 && info; info = info->ai_next)
+        r = ws__bind_one(out, info, share);
     freeaddrinfo(all);
     return r ? ws__listen_error() : 0;
 }
@@ -15381,17 +15400,23 @@ WS__APART int ws__listen_unix(ws_loop *loop, const char *path, ws__listener *lis
     return 0;
 }
 
-/* Takes away the file of a listener, if it is still ours. */
-static void ws__unix_end(ws_loop *loop, ws__listener *listener)
+/* Is the file of a listener still ours? */
+static int ws__unix_is_ours(const ws__listener *listener)
 {
     struct stat file;
 
+    if (lstat(listener->path, &file) || !S_ISSOCK(file.st_mode))
+        return 0;
+    return listener->device == (uint64_t)file.st_dev &&
+           listener->inode == (uint64_t)file.st_ino;
+}
+
+/* Takes away the file of a listener, but not in a child process. */
+static void ws__unix_end(ws_loop *loop, ws__listener *listener)
+{
     if (!listener->path)
         return;
-    if (loop->process == ws__process() && !lstat(listener->path, &file) &&
-        S_ISSOCK(file.st_mode) &&
-        listener->device == (uint64_t)file.st_dev &&
-        listener->inode == (uint64_t)file.st_ino)
+    if (loop->process == ws__process() && ws__unix_is_ours(listener))
         unlink(listener->path);
     ws__free(loop->cfg, listener->path, strlen(listener->path) + 1);
     listener->path = NULL;
@@ -15463,14 +15488,45 @@ static int ws__listener_start(ws_loop *loop, ws__sock fd, ws__cfg *cfg)
     return r;
 }
 
+/* Makes one listener of the bound sockets; file: of a unix socket, its path and what
+   identifies it. What cannot be used is closed. */
+static int ws__listen_on(ws_loop *loop, ws__sock fd[2], ws__listener *file,
+                         const ws_config *cfg)
+{
+    ws__cfg *kept = ws__cfg_from(cfg, NULL, ws__loop_from(loop, cfg));
+    int r = kept ? ws__listener_start(loop, fd[0], kept) : WS_ERR_MEMORY, twin = -1;
+
+    if (r < 0) {
+        ws__unix_end(loop, file);
+        ws__sock_close(fd[0]);
+    } else {
+        loop->listeners[r].path = file->path;
+        loop->listeners[r].device = file->device;
+        loop->listeners[r].inode = file->inode;
+    }
+    if (r >= 0 && fd[1] != WS__NO_SOCK) {
+        twin = ws__listener_start(loop, fd[1], kept);
+        loop->listeners[r].twin = twin;
+    }
+    if (twin < 0 && fd[1] != WS__NO_SOCK) {
+        ws__sock_close(fd[1]);
+        ws_unlisten(loop, r);
+        r = r < 0 ? r : twin;
+    }
+    if (r >= 0)
+        ws__loop_share(loop, kept);
+    if (kept)
+        ws__cfg_release(kept);
+    return r;
+}
+
 WS_API int ws_listen(ws_loop *loop, const char *address, const ws_config *cfg)
 {
     ws__sock fd[2] = { WS__NO_SOCK, WS__NO_SOCK };
-    ws__listener file;          /* of a unix socket: its path and what identifies it */
-    ws__cfg *kept;
+    ws__listener file;
     const char *why;
     char text[32], room[96];
-    int r, twin = -1, share = cfg && cfg->reuse_port;
+    int r;
 
     if (!loop || !address)
         return WS_ERR_ARGUMENT;
@@ -15482,63 +15538,46 @@ WS_API int ws_listen(ws_loop *loop, const char *address, const ws_config *cfg)
         return ws__loop_error(loop, r, address, why);
     why = NULL;
     if (strncmp(address, "unix:", 5))
-        r = ws__listen_tcp(address, share, fd);
+        r = ws__listen_tcp(address, cfg && cfg->reuse_port, fd);
     else
         r = ws__listen_unix(loop, address + 5, &file, fd, &why);
     if (r == WS_ERR_ARGUMENT)
         why = "host:port or unix:/path is expected";
-    if (!why && (r == WS_ERR_LISTEN || r == WS_ERR_SYSTEM))
+    else if (!why && (r == WS_ERR_LISTEN || r == WS_ERR_SYSTEM))
         why = ws__sock_why(ws__sock_error(), text);
-    if (r)
-        return ws__loop_error(loop, r, address, why);
-    kept = ws__cfg_from(cfg, NULL, ws__loop_from(loop, cfg));
-    r = kept ? ws__listener_start(loop, fd[0], kept) : WS_ERR_MEMORY;
-    if (r >= 0 && fd[1] != WS__NO_SOCK)
-        twin = ws__listener_start(loop, fd[1], kept);
-    if (r >= 0) {
-        loop->listeners[r].twin = twin;
-        loop->listeners[r].path = file.path;
-        loop->listeners[r].device = file.device;
-        loop->listeners[r].inode = file.inode;
-    } else {
-        ws__unix_end(loop, &file);
-        ws__sock_close(fd[0]);
-    }
-    if (twin < 0 && fd[1] != WS__NO_SOCK) {
-        ws__sock_close(fd[1]);
-        if (r >= 0)
-            ws_unlisten(loop, r);
-        if (r >= 0)
-            r = twin;
-    }
-    if (r >= 0)
-        ws__loop_share(loop, kept);
-    if (kept)
-        ws__cfg_release(kept);
-    return r < 0 ? ws__loop_error(loop, r, address, NULL) : r;
+    if (!r)
+        r = ws__listen_on(loop, fd, &file, cfg);
+    return r < 0 ? ws__loop_error(loop, r, address, why) : r;
+}
+
+/* The listener of that number; NULL: there never was one. */
+static ws__listener *ws__listener_at(const ws_loop *loop, int listener)
+{
+    int is = loop && listener >= 0 && (uint32_t)listener < loop->listener_count;
+
+    return is ? &loop->listeners[listener] : NULL;
 }
 
 WS_API int ws_listen_port(const ws_loop *loop, int listener)
 {
-    if (!loop || listener < 0 || (uint32_t)listener >= loop->listener_count)
-        return WS_ERR_ARGUMENT;
-    return loop->listeners[listener].port;
+    const ws__listener *at = ws__listener_at(loop, listener);
+
+    return at ? at->port : (int)WS_ERR_ARGUMENT;
 }
 
 WS_API int ws_listen_tls(ws_loop *loop, int listener, ws_tls *tls)
 {
+    const ws__listener *at = ws__listener_at(loop, listener);
     ws_config *set;
     const char *why;
     int r;
 
-    if (!loop || listener < 0 || (uint32_t)listener >= loop->listener_count || !tls ||
-        loop->listeners[listener].fd == WS__NO_SOCK ||
-        !loop->listeners[listener].cfg->set.tls)
+    if (!at || !tls || at->fd == WS__NO_SOCK || !at->cfg->set.tls)
         return WS_ERR_ARGUMENT;
     r = ws__tls_serves(tls, &why);
     if (r)
         return ws__loop_error(loop, r, why, NULL);
-    set = &loop->listeners[listener].cfg->set;
+    set = &at->cfg->set;
     tls = ws__tls_hold(tls);
     ws__tls_drop(set->tls);
     set->tls = tls;
@@ -15547,19 +15586,16 @@ WS_API int ws_listen_tls(ws_loop *loop, int listener, ws_tls *tls)
 
 WS_API void ws_unlisten(ws_loop *loop, int listener)
 {
-    ws__listener *s;
+    ws__listener *at = ws__listener_at(loop, listener);
 
-    if (!loop || listener < 0 || (uint32_t)listener >= loop->listener_count)
+    if (!at || at->fd == WS__NO_SOCK)
         return;
-    s = &loop->listeners[listener];
-    if (s->fd == WS__NO_SOCK)
-        return;
-    ws_unlisten(loop, s->twin);
-    ws__poller_drop(loop, s->fd);
-    ws__unix_end(loop, s);
-    ws__sock_close(s->fd);
-    s->fd = WS__NO_SOCK;
-    ws__cfg_release(s->cfg);
+    ws_unlisten(loop, at->twin);
+    ws__poller_drop(loop, at->fd);
+    ws__unix_end(loop, at);
+    ws__sock_close(at->fd);
+    at->fd = WS__NO_SOCK;
+    ws__cfg_release(at->cfg);
 }
 
 #endif /* WS__LISTENS */
@@ -16952,10 +16988,12 @@ WS_API int ws_is_upgrade(ws_str head)
 WS_API int ws_head_format(char *buf, size_t n, const char *method, const char *target,
                           const ws_header *headers)
 {
-    ws_str a, b, value;
+    ws_str goal = ws__cstr(target);
     ws__text text;
 
-    if (!buf || !n || !method || !target || !ws__headers_valid(headers))
+    if (!buf || !n || !ws__token_valid(ws__cstr(method)) || !ws__headers_valid(headers))
+        return WS_ERR_ARGUMENT;
+    if (!goal.size || !ws__all(goal, ws__is_visible))
         return WS_ERR_ARGUMENT;
     text = ws__text_in(buf, n);
     ws__puts(&text, method);
@@ -16964,13 +17002,7 @@ WS_API int ws_head_format(char *buf, size_t n, const char *method, const char *t
     ws__puts(&text, " HTTP/1.1\r\n");
     ws__put_lines(&text, headers);
     ws__puts(&text, "\r\n");
-    if (text.cut || ws_head_request(ws__str(buf, (size_t)(text.at - buf)), &a, &b,
-                                    &value))
-        return WS_ERR_ARGUMENT;
-    /* all of method and target, not only what stands before a CR LF of theirs */
-    if (a.size != strlen(method) || b.size != strlen(target))
-        return WS_ERR_ARGUMENT;
-    return (int)(text.at - buf);
+    return text.cut ? (int)WS_ERR_ARGUMENT : (int)(text.at - buf);
 }
 
 /* Has a client messages behind its request? */
