@@ -116,7 +116,7 @@ HOW TO DRIVE IT
 
     Events are pulled; no event ever calls into your program. A connection gives
         [REQUEST] OPEN (MESSAGE | PART | PING | PONG | WRITABLE)* CLOSE
-        (HTTP PART* WRITABLE*)* CLOSE                       (a server of ordinary HTTP)
+        (HTTP PART* WRITABLE*)* ([REQUEST] OPEN ...)? CLOSE          (a server with HTTP)
     CLOSE comes exactly once and last, also when the opening handshake failed. A client
     with cfg.reconnect gives ([OPEN (MESSAGE | ...)*] DOWN)* before: the same connection
     tries again and again, until you close it, or nothing can help (URL, ARGUMENT, NO_TLS,
@@ -141,7 +141,7 @@ MEMORY, LIFETIMES, LIMITS
                    read cannot make you buffer its echo.
     These are peaks, reached only while a buffer is copied into a larger one; otherwise a
     third (receiving) or half (sending) of it. A loop has cfg.loop_buffer (1 MiB)
-    + 10 KB, + 8 to 16 per connection and 24 to 48 per ws_watch, and caches up to 8 MiB of
+    + 10 KB, + 8 to 16 per connection and 40 to 80 per ws_watch, and caches up to 8 MiB of
     freed blocks for the next large messages.
 
 ERRORS AND CLOSING
@@ -1139,7 +1139,8 @@ WS_API int ws_http_file(ws_conn *c, const ws_header *headers, uint64_t size,
    cfg.max_requests, behind a body in chunks, the next request. ws_state is WS_STATE_OPEN
    meanwhile; what the peer sends is dropped, and then CLOSE it is. chunked: 1 for a body
    in chunks if the request is HTTP/1.1; else it ends with the connection, and headers may
-   say its Content-Length. For a HEAD request only the head is sent. */
+   say its Content-Length. For a HEAD request, and with status 204 or 304, the head is all
+   there is: the answer has ended. */
 WS_API int ws_http_begin(ws_conn *c, int status, const ws_header *headers, int chunked);
 
 /* Private: of ws_sse.h. The same, and the lines of more that headers does not say
@@ -1492,7 +1493,7 @@ WS_API int ws_wake(ws_loop *loop);
 
 /* A number of a connection that no other in this loop has, also when this one is gone:
    for other threads, and for whatever outlives it. 0 without a loop, or when memory is
-   out. It costs some 100 bytes from the first call on. */
+   out. It costs some 200 bytes from the first call on. */
 WS_API uint64_t ws_id(ws_conn *c);
 
 /* The connection of that number; NULL when its CLOSE was pulled, or it was freed. */
@@ -1500,10 +1501,11 @@ WS_API ws_conn *ws_find(ws_loop *loop, uint64_t id);
 
 #ifndef WS_NO_MALLOC
 /* ws_send to the connection of that number, from any thread: data is copied, and sent by
-   the ws_poll that comes to it. If the connection is gone by then, the copy is dropped; a
-   backlog that refuses it counts it in ev.refused. Order as by ws_post. Returns 0,
-   WS_ERR_ARGUMENT, WS_ERR_MEMORY, or WS_ERR_BACKLOG as ws_post does. Copies are made by
-   malloc, whatever cfg.alloc is. Not for signal handlers. */
+   the ws_poll that comes to it. If the connection is gone by then, which no other thread
+   can know, the copy is dropped; if it does not take it (backlog, closing, ordinary
+   HTTP), ev.refused counts it. Order as by ws_post. Returns 0, WS_ERR_ARGUMENT,
+   WS_ERR_MEMORY, or WS_ERR_BACKLOG as ws_post does. Copies are made by malloc, whatever
+   cfg.alloc is. Not for signal handlers. */
 WS_API int ws_post_to(ws_loop *loop, uint64_t id, int op, const void *data, size_t n);
 #endif
 
@@ -1552,9 +1554,10 @@ WS_API ws_conn *ws_each(ws_loop *loop, ws_conn *after);
 WS_API int ws_join(ws_conn *c, const char *group);
 WS_API int ws_leave(ws_conn *c, const char *group);
 
-/* How many connections are in a group; who: after is NULL at first, then the last result,
-   which must still be in the group; NULL at the end; and the groups of a connection, by
-   number from 0: NULL data past the last. A name is valid until it leaves the group. */
+/* How many connections are in a group, those that are closing too; who: after is NULL at
+   first, then the last result, which must still be in the group; NULL at the end; and the
+   groups of a connection, by number from 0: NULL data past the last. A name is valid
+   until it leaves the group. */
 WS_API size_t ws_group_count(ws_loop *loop, const char *group);
 WS_API ws_conn *ws_group_each(ws_loop *loop, const char *group, ws_conn *after);
 WS_API ws_str ws_group_at(const ws_conn *c, int number);
@@ -10940,6 +10943,7 @@ typedef struct ws__listener {
 typedef struct ws__watched {
     ws__sock fd;                /* WS__NO_SOCK: the place is free */
     void *user;
+    uint64_t device, inode;     /* what fd was of, where the system tells */
     uint8_t wants;
     uint8_t always;             /* the poller does not take it: it is ready */
 } ws__watched;
@@ -11865,25 +11869,6 @@ WS_API int ws_poll_until(ws_loop *loop, ws_event *ev, uint64_t when)
     return ws__loop_run(loop, ev, -1, when ? when : 1);
 }
 
-WS_API uint64_t ws_loop_now(const ws_loop *loop)
-{
-    (void)loop;
-    return ws__clock();
-}
-
-WS_API size_t ws_loop_count(const ws_loop *loop)
-{
-    if (!loop)
-        return 0;
-    return loop->heap_count - loop->gone -
-        (loop->current && loop->current->owes & WS__CLOSE_TOLD);
-}
-
-WS_API const char *ws_loop_error_text(const ws_loop *loop)
-{
-    return loop ? loop->error : ws__error_text(-WS_ERR_MEMORY);
-}
-
 WS_API ws_loop *ws_loop_new(const ws_config *cfg)
 {
     ws__cfg *kept = ws__sock_startup() ? NULL : ws__cfg_from(NULL, NULL, cfg);
@@ -12293,6 +12278,26 @@ WS_API int ws_header_walk(const ws_conn *conn, const char *name, ws_walk *walk,
 }
 
 #ifndef WS_NO_SOCKETS
+
+WS_API uint64_t ws_loop_now(const ws_loop *loop)
+{
+    (void)loop;
+    return ws__clock();
+}
+
+WS_API size_t ws_loop_count(const ws_loop *loop)
+{
+    if (!loop)
+        return 0;
+    return loop->heap_count - loop->gone -
+        (loop->current && loop->current->owes & WS__CLOSE_TOLD);
+}
+
+WS_API const char *ws_loop_error_text(const ws_loop *loop)
+{
+    return loop ? loop->error : ws__error_text(-WS_ERR_MEMORY);
+}
+
 WS_API int ws_remote(const ws_conn *conn, char *buf, size_t n)
 {
     struct sockaddr_storage addr;
@@ -12318,6 +12323,7 @@ WS_API int ws_remote(const ws_conn *conn, char *buf, size_t n)
         return WS_ERR_ARGUMENT;
     return text.at == buf ? (int)WS_ERR_ABSENT : (int)(text.at - buf);
 }
+
 #endif
 
 /* ==== >>blocking (public) =========================================================== */
@@ -12971,6 +12977,35 @@ static void ws__watched_clear(ws__watched *watched)
     watched->fd = WS__NO_SOCK;
 }
 
+/* What the system says of fd; always: no poller need wait for it. -1: it is not open. */
+static int ws__watched_look(ws__watched *watched, ws__sock fd)
+{
+#ifdef _WIN32
+    (void)watched;
+    (void)fd;
+#else
+    struct stat about;
+
+    if (fstat(fd, &about))
+        return -1;
+    watched->device = (uint64_t)about.st_dev;
+    watched->inode = (uint64_t)about.st_ino;
+    watched->always = S_ISREG(about.st_mode) || S_ISDIR(about.st_mode);
+#endif
+    return 0;
+}
+
+/* Was it closed without a word? Then another one, even one of ours, may have its
+   number. */
+static int ws__watched_gone(const ws__watched *watched)
+{
+    ws__watched now = *watched;
+
+    if (ws__watched_look(&now, watched->fd))
+        return 1;
+    return now.device != watched->device || now.inode != watched->inode;
+}
+
 /* What the poller has told of a descriptor that is not watched any more is forgotten. */
 static void ws__watched_forget(ws_loop *loop, ws__watched *watched)
 {
@@ -12981,24 +13016,11 @@ static void ws__watched_forget(ws_loop *loop, ws__watched *watched)
         if (loop->ready[i].key == key)
             loop->ready[i].wants = 0;
     }
-    if (!watched->always)
+    if (loop->found == (uint32_t)(watched - loop->watched) + 1)
+        loop->found = 0;
+    if (!watched->always && !ws__watched_gone(watched))
         ws__poller_drop(loop, watched->fd);
     ws__watched_clear(watched);
-}
-
-/* Is it a descriptor that no poller need wait for? -1: it is not open. */
-static int ws__is_always_ready(ws__sock fd)
-{
-#ifdef _WIN32
-    (void)fd;
-    return 0;
-#else
-    struct stat about;
-
-    if (fstat(fd, &about))
-        return -1;
-    return S_ISREG(about.st_mode) || S_ISDIR(about.st_mode);
-#endif
 }
 
 /* The poller found one: it is told by the next ws__watched_next. Since it was found less
@@ -13018,17 +13040,21 @@ static void ws__ready_fill(ws_event *ev, const ws__watched *watched, int wants)
     ev->wants = wants;
 }
 
-/* The event of the one that was found, or of the next that is always ready. One that was
-   closed without a word is told once. */
+/* The event of the one that was found, or of the next that is always ready; none once the
+   loop is over. One that was closed without a word is told once. */
 static int ws__watched_next(ws_loop *loop, ws_event *ev)
 {
     ws__watched *watched;
 
+    if (ws__loop_over(loop)) {
+        loop->found = 0;
+        return 0;
+    }
     if (loop->found) {
         watched = &loop->watched[loop->found - 1];
         loop->found = 0;
         ws__ready_fill(ev, watched, loop->found_wants);
-        if (loop->poller < 0 && ws__is_always_ready(watched->fd) < 0)
+        if (loop->poller < 0 && ws__watched_gone(watched))
             ws__watched_forget(loop, watched);
         return 1;
     }
@@ -13036,24 +13062,32 @@ static int ws__watched_next(ws_loop *loop, ws_event *ev)
         watched = &loop->watched[loop->always_at++];
         if (watched->always) {
             ws__ready_fill(ev, watched, watched->wants);
+            if (ws__watched_gone(watched))
+                ws__watched_forget(loop, watched);
             return 1;
         }
     }
     return 0;
 }
 
-/* The place of fd, or a free one; NULL when memory is out. */
-static ws__watched *ws__watched_place(ws_loop *loop, ws__sock fd)
+/* The place of fd, NULL if it is not watched. */
+static ws__watched *ws__watched_find(ws_loop *loop, ws__sock fd)
 {
-    uint32_t i, size = loop->watched_size ? 2 * loop->watched_size : 4;
-    ws__watched *all, *vacant = NULL;
+    uint32_t i;
 
     for (i = 0; i < loop->watched_count; i++) {
         if (loop->watched[i].fd == fd)
             return &loop->watched[i];
-        if (loop->watched[i].fd == WS__NO_SOCK)
-            vacant = &loop->watched[i];
     }
+    return NULL;
+}
+
+/* A free place; NULL when memory is out. */
+static ws__watched *ws__watched_make(ws_loop *loop)
+{
+    uint32_t size = loop->watched_size ? 2 * loop->watched_size : 4;
+    ws__watched *all, *vacant = ws__watched_find(loop, WS__NO_SOCK);
+
     if (vacant)
         return vacant;
     if (loop->watched_count == loop->watched_size) {
@@ -13093,46 +13127,12 @@ static int ws__watched_set(ws_loop *loop, ws__watched *watched, ws__sock fd, int
 #endif
 }
 
-WS_API int ws_watch(ws_loop *loop, ws_socket fd, int wants, void *user)
-{
-    ws__sock sock = (ws__sock)fd;
-    ws__watched *watched;
-    int always, fault = 0;
-
-    if (!loop || sock == WS__NO_SOCK || wants & ~(WS_WANT_READ | WS_WANT_WRITE))
-        return WS_ERR_ARGUMENT;
-    watched = ws__watched_place(loop, sock);
-    if (!watched)
-        return WS_ERR_MEMORY;
-    if (loop->found == (uint32_t)(watched - loop->watched) + 1)
-        loop->found = 0;
-    if (!wants) {
-        if (watched->fd != WS__NO_SOCK)
-            ws__watched_forget(loop, watched);
-        return 0;
-    }
-    always = ws__is_always_ready(sock);
-    if (always < 0)
-        return WS_ERR_ARGUMENT;
-    watched->always = (uint8_t)always;
-    if (!always)
-        fault = ws__watched_set(loop, watched, sock, wants);
-    if (fault) {
-        ws__watched_clear(watched);
-        return fault;
-    }
-    watched->fd = sock;
-    watched->wants = (uint8_t)wants;
-    watched->user = user;
-    return 0;
-}
-
 /* 1 if a descriptor is watched that is always ready. */
 static int ws__always_ready(const ws_loop *loop)
 {
     uint32_t i;
 
-    for (i = 0; i < loop->watched_count; i++) {
+    for (i = 0; i < loop->watched_count && !ws__loop_over(loop); i++) {
         if (loop->watched[i].always)
             return 1;
     }
@@ -13171,15 +13171,33 @@ WS_API int ws_loop_timeout(ws_loop *loop)
     return loop->poller < 0 && (ms < 0 || ms > WS__LOOK) ? WS__LOOK : ms;
 }
 
-static size_t ws__polled_put(ws_polled *list, size_t n, size_t at, ws__sock fd, int wants)
+/* A loop's descriptors: that of posts, its listeners, what the application watches, its
+   connections; and how many there are. */
+static uint32_t ws__polled_count(const ws_loop *loop)
 {
-    if (fd == WS__NO_SOCK || wants == WS__UNWATCHED)
-        return at;
-    if (at < n) {
-        list[at].fd = (ws_socket)fd;
-        list[at].wants = wants;
-    }
-    return at + 1;
+    return 1 + loop->listener_count + loop->watched_count + loop->heap_count;
+}
+
+static ws_polled ws__polled_of(ws__sock fd, int wants)
+{
+    ws_polled polled;
+
+    polled.fd = (ws_socket)fd;
+    polled.wants = wants;
+    return polled;
+}
+
+static ws_polled ws__polled_at(const ws_loop *loop, uint32_t i)
+{
+    if (!i--)
+        return ws__polled_of(loop->post_in, WS_WANT_READ);
+    if (i < loop->listener_count)
+        return ws__polled_of(loop->listeners[i].fd, loop->listeners[i].wants);
+    i -= loop->listener_count;
+    if (i < loop->watched_count)
+        return ws__polled_of(loop->watched[i].fd, loop->watched[i].wants);
+    i -= loop->watched_count;
+    return ws__polled_of(loop->heap[i + 1]->fd, loop->heap[i + 1]->wants);
 }
 
 WS_API size_t ws_loop_polls(const ws_loop *loop, ws_polled *list, size_t n)
@@ -13189,14 +13207,77 @@ WS_API size_t ws_loop_polls(const ws_loop *loop, ws_polled *list, size_t n)
 
     if (!loop || (!list && n))
         return 0;
-    at = ws__polled_put(list, n, at, loop->post_in, WS_WANT_READ);
-    for (i = 0; i < loop->listener_count; i++)
-        at = ws__polled_put(list, n, at, loop->listeners[i].fd, loop->listeners[i].wants);
-    for (i = 0; i < loop->watched_count; i++)
-        at = ws__polled_put(list, n, at, loop->watched[i].fd, loop->watched[i].wants);
-    for (i = 1; i <= loop->heap_count; i++)
-        at = ws__polled_put(list, n, at, loop->heap[i]->fd, loop->heap[i]->wants);
+    for (i = 0; i < ws__polled_count(loop); i++) {
+        ws_polled polled = ws__polled_at(loop, i);
+        if ((ws__sock)polled.fd == WS__NO_SOCK || polled.wants == WS__UNWATCHED)
+            continue;
+        if (at < n)
+            list[at] = polled;
+        at++;
+    }
     return at;
+}
+
+/* ---- watching ---- */
+
+/* Is it a descriptor of the loop itself? epoll knows its own when it is to add one. */
+#ifdef WS__POLLER_EPOLL
+#define ws__is_ours(loop, fd) 0
+#else
+static int ws__is_ours(const ws_loop *loop, ws__sock fd)
+{
+    uint32_t i;
+
+    for (i = 0; i < ws__polled_count(loop); i++) {
+        if ((ws__sock)ws__polled_at(loop, i).fd == fd)
+            return 1;
+    }
+    return fd == (ws__sock)loop->poller || fd == loop->post_out;
+}
+#endif
+
+/* Begins to watch, or changes what is wanted. */
+static int ws__watched_start(ws_loop *loop, ws__watched *watched, ws__sock fd, int wants)
+{
+    int fault = WS_ERR_ARGUMENT;
+
+    if (loop->found == (uint32_t)(watched - loop->watched) + 1)
+        loop->found = 0;
+    if (!ws__watched_look(watched, fd))
+        fault = watched->always ? 0 : ws__watched_set(loop, watched, fd, wants);
+    if (fault)
+        ws__watched_clear(watched);
+    return fault;
+}
+
+WS_API int ws_watch(ws_loop *loop, ws_socket fd, int wants, void *user)
+{
+    ws__sock sock = (ws__sock)fd;
+    ws__watched *watched;
+    int fault;
+
+    if (!loop || sock == WS__NO_SOCK || wants & ~(WS_WANT_READ | WS_WANT_WRITE))
+        return WS_ERR_ARGUMENT;
+    watched = ws__watched_find(loop, sock);
+    if (watched && (!wants || ws__watched_gone(watched))) {
+        ws__watched_forget(loop, watched);
+        watched = NULL;
+    }
+    if (!wants)
+        return 0;
+    if (!watched && ws__is_ours(loop, sock))
+        return WS_ERR_ARGUMENT;
+    if (!watched)
+        watched = ws__watched_make(loop);
+    if (!watched)
+        return WS_ERR_MEMORY;
+    fault = ws__watched_start(loop, watched, sock, wants);
+    if (fault)
+        return fault;
+    watched->fd = sock;
+    watched->wants = (uint8_t)wants;
+    watched->user = user;
+    return 0;
 }
 
 #endif
@@ -17678,8 +17759,8 @@ static void ws__parcel_deliver(ws_loop *loop, void *parcel)
     ws__parcel *is = (ws__parcel *)parcel;
     ws_conn *conn = loop->heap_count ? ws_find(loop, is->id) : NULL;
 
-    if (conn)
-        ws_send(conn, is->op, is + 1, is->size);
+    if (conn && ws_send(conn, is->op, is + 1, is->size) == WS_ERR_STATE)
+        conn->refused++;            /* the other faults are counted where they arise */
     free(is);
 }
 
@@ -18260,12 +18341,13 @@ static int ws__body_is_stuck(const ws_conn *conn, const ws__span *in)
 static int ws__body_fault(ws_conn *conn, const ws__span *in, ptrdiff_t step)
 {
     const ws__body *body = &conn->rx->body;
+    uint64_t told = body->how == WS__BODY_CHUNK ? body->got + body->left : body->got;
 
     if (step < 0)
         return WS_ERR_BODY;
     if (!step && body->how != WS__BODY_DONE && ws__body_is_stuck(conn, in))
         return WS_ERR_BODY_SIZE;
-    return body->got > ws__body_most(conn) ? ws__body_over(conn) : 0;
+    return told > ws__body_most(conn) ? ws__body_over(conn) : 0;
 }
 
 /* One step over a body that is given whole: puts it together behind its head. Returns
@@ -18409,9 +18491,6 @@ static int ws__may_stay(const ws_conn *conn)
    answer ends. */
 static void ws__stay_judge(ws_conn *conn, int status, int sized)
 {
-    if (!ws__may_answer(conn))
-        return;
-    sized |= status == 204 || status == 304;
     conn->rx->stays = sized && status != 426 && !conn->rx->reads_body &&
                       ws__may_stay(conn);
 }
@@ -18426,7 +18505,7 @@ static int ws__stay(ws_conn *conn)
     conn->life &= (uint8_t)~WS__CHUNKED;
     conn->line &= (uint8_t)~WS__CORKED;
     conn->owes &= (uint8_t)~(WS__REFUSED | WS__DRAIN_ASKED);
-    ws__leave_all(conn, 1);
+    ws__leave_all(conn, 0);
     ws__beat_end(conn);
     ws__call_begin(conn);
     ws__core_wait(&conn->core, conn->now, conn->cfg->set.handshake_timeout);
@@ -18458,6 +18537,7 @@ static int ws__kept_step(ws_conn *conn, ws__span *in)
         ws__more_of(conn)->lines = NULL;
     }
     conn->life &= (uint8_t)~WS__ANSWERED;
+    ws__leave_all(conn, 0);             /* joined behind the answer */
     ws__core_wait(&conn->core, conn->now, conn->cfg->set.handshake_timeout);
     ws__wake(conn);
     return -1;
@@ -18491,7 +18571,7 @@ WS_API int ws_http_reply(ws_conn *conn, int status, const ws_header *headers,
     ws__sane(conn);
     if (!conn || !ws__status_valid(status) || (!body && n))
         return WS_ERR_ARGUMENT;
-    if (conn->life & WS__ASKED)
+    if (!ws__may_answer(conn) || conn->life & WS__ASKED)
         return WS_ERR_STATE;
     ws__stay_judge(conn, status, 1);
     r = ws__reply(conn, status, headers, (const char *)body, n);
@@ -18506,10 +18586,18 @@ WS_API int ws_http_reply(ws_conn *conn, int status, const ws_header *headers,
 
 #ifdef WS__ANSWERS
 
-/* Can the answer with that status come in chunks? */
+/* Statuses of answers without a body (RFC 9110 6.4.1). */
+static int ws__is_bodiless(int status) { return status == 204 || status == 304; }
+
 static int ws__may_chunk(const ws_conn *conn, int status)
 {
-    return status != 204 && status != 304 && ws__request_modern(conn);
+    return !ws__is_bodiless(status) && ws__request_modern(conn);
+}
+
+/* Is the head all of the answer? */
+static int ws__ends_with_head(const ws_conn *conn, int status)
+{
+    return ws__is_bodiless(status) || !strcmp(ws_method(conn), "HEAD");
 }
 
 /* The head of an answer is queued, the body follows. */
@@ -18530,7 +18618,7 @@ WS_API int ws__http_begin(ws_conn *conn, int status, const ws_header *headers,
                           const ws_header *more, int chunked)
 {
     ws__text text;
-    int head;
+    int bodiless;
 
     ws__sane(conn);
     if (!conn || !ws__status_valid(status) || !ws__headers_own(headers, !chunked))
@@ -18540,10 +18628,10 @@ WS_API int ws__http_begin(ws_conn *conn, int status, const ws_header *headers,
     if (ws__target_keep(conn, 1) ||
         ws__text_begin(conn, &text, 320 + ws__lines_size(headers) + ws__lines_size(more)))
         return WS_ERR_MEMORY;
-    head = !strcmp(ws_method(conn), "HEAD");
+    bodiless = ws__ends_with_head(conn, status);
     chunked = chunked && ws__may_chunk(conn, status);
     ws__stay_judge(conn, status,
-                   chunked || head || ws__has_header(more, "Content-Length"));
+                   chunked || bodiless || ws__has_header(more, "Content-Length"));
     ws__put_status(conn, &text, status);
     ws__put_lines(&text, headers);
     ws__put_more(&text, headers, more);
@@ -18554,8 +18642,8 @@ WS_API int ws__http_begin(ws_conn *conn, int status, const ws_header *headers,
         ws__stay_no_more(conn);
         return WS_ERR_MEMORY;
     }
-    ws__body_begins(conn, chunked && !head);
-    return head ? ws_http_end(conn) : 0;
+    ws__body_begins(conn, chunked && !bodiless);
+    return bodiless ? ws_http_end(conn) : 0;
 }
 
 WS_API int ws_http_begin(ws_conn *conn, int status, const ws_header *headers, int chunked)

@@ -73,7 +73,10 @@ static const asked REQUESTS[] = {
     /* larger than max_body, 100 */
     { POST "Content-Length: 101\r\n\r\n", "", WS_ERR_BODY_SIZE, 0 },
     { POST "Content-Length: 999999999999999999\r\n\r\n", "", WS_ERR_BODY_SIZE, 0 },
-    { CHUNKED "65\r\n", "", WS_ERR_EOF, 1 },
+    { CHUNKED "64\r\n", "", WS_ERR_EOF, 1 },
+    { CHUNKED "65\r\n", "", WS_ERR_BODY_SIZE, 0 },
+    { CHUNKED "1\r\n.\r\n64\r\n", "", WS_ERR_BODY_SIZE, 0 },
+    { CHUNKED "3fffffffffffffff\r\n", "", WS_ERR_BODY_SIZE, 0 },
     { CHUNKED "64\r\n0123456789012345678901234567890123456789012345678901234567890123"
       "456789012345678901234567890123456789\r\n1\r\n.", "", WS_ERR_BODY_SIZE, 0 },
     { NULL, NULL, 0, 0 }

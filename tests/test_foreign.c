@@ -258,6 +258,80 @@ TEST(a_number_of_another_kind)
     close(sock[1]);
 }
 
+/* The same of a file: it is told once more at most. */
+TEST(a_file_closed_without_a_word)
+{
+    ws_loop *loop = ws_loop_new(NULL);
+    FILE *file = tmpfile();
+
+    CHECK(file != NULL);
+    CHECK_INT(ws_watch(loop, fileno(file), WS_WANT_READ, NULL), 0);
+    CHECK(readies(loop, 0) >= 1);
+    fclose(file);
+    CHECK(readies(loop, 0) <= 1);
+    CHECK_INT(readies(loop, 20), 0);
+    ws_loop_free(loop);
+}
+
+#define PAGE "GET / HTTP/1.1\r\n" HO E
+
+/* A number that a connection of the loop has got: taking it out, or changing it, leaves
+   the connection alone. */
+TEST(a_number_of_a_connection)
+{
+    int changes;
+
+    for (changes = 0; changes < 2; changes++) {
+        ws_loop *loop = ws_loop_new(NULL);
+        int port = ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", NULL));
+        int client = loopback_connect(port), sock[2], fd;
+        uint64_t start = now_ms();
+
+        CHECK(!pipe(sock));
+        fd = sock[0];
+        CHECK_INT(ws_watch(loop, fd, WS_WANT_READ, NULL), 0);
+        close(fd);
+        while (!ws_loop_count(loop) && now_ms() - start < LONG_AGO)
+            ws_poll(loop, &ev, 5);
+        CHECK_INT(ws_fd(ws_each(loop, NULL)), fd);
+        if (changes)
+            CHECK_INT(ws_watch(loop, fd, WS_WANT_READ | WS_WANT_WRITE, NULL),
+                      WS_ERR_ARGUMENT);
+        CHECK_INT(ws_watch(loop, fd, 0, NULL), 0);
+        CHECK(send(client, PAGE, sizeof PAGE - 1, 0) > 0);
+        ev.type = WS_EV_NONE;
+        while (ev.type == WS_EV_NONE && now_ms() - start < LONG_AGO)
+            if (ws_poll(loop, &ev, 5) <= 0)
+                ev.type = WS_EV_NONE;
+        CHECK_INT(ev.type, WS_EV_HTTP);
+        ws_loop_free(loop);
+        close(client);
+        close(sock[1]);
+    }
+}
+
+/* A loop that is over is silent, whatever is ready. */
+TEST(after_the_end_nothing_is_told)
+{
+    ws_loop *loop = ws_loop_new(NULL);
+    FILE *file = tmpfile();
+    int sock[2];
+
+    CHECK(file && !pipe(sock));
+    CHECK_INT(ws_watch(loop, fileno(file), WS_WANT_READ, NULL), 0);
+    CHECK_INT(ws_watch(loop, sock[0], WS_WANT_READ, NULL), 0);
+    CHECK(write(sock[1], "x", 1) == 1);
+    CHECK(readies(loop, 0) >= 2);
+    ws_shutdown(loop, 1001, NULL, 0);
+    CHECK_INT(ws_poll(loop, &ev, -1), 0);
+    CHECK_INT(ws_poll(loop, &ev, 0), 0);
+    CHECK_INT(ws_loop_timeout(loop), -1);
+    ws_loop_free(loop);
+    fclose(file);
+    close(sock[0]);
+    close(sock[1]);
+}
+
 /* One that the poller told of is not told yet, for another thread's wake comes first. */
 TEST(taken_out_between_found_and_told)
 {
@@ -286,8 +360,10 @@ TEST(what_cannot_be_watched)
     CHECK_INT(ws_watch(loop, -1, 0, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_watch(loop, sock[0], 8, NULL), WS_ERR_ARGUMENT);
     CHECK_INT(ws_watch(loop, 1 << 20, WS_WANT_READ, NULL), WS_ERR_ARGUMENT);
-    CHECK_INT(ws_watch(loop, loop->listeners[0].fd, WS_WANT_READ, NULL),
-              ws_loop_fd(loop) < 0 ? 0 : WS_ERR_ARGUMENT);
+    CHECK_INT(ws_watch(loop, loop->listeners[0].fd, WS_WANT_READ, NULL), WS_ERR_ARGUMENT);
+    CHECK_INT(ws_watch(loop, loop->post_in, WS_WANT_READ, NULL), WS_ERR_ARGUMENT);
+    if (ws_loop_fd(loop) >= 0)
+        CHECK_INT(ws_watch(loop, ws_loop_fd(loop), WS_WANT_READ, NULL), WS_ERR_ARGUMENT);
     ws_loop_free(loop);
     close(sock[0]);
     close(sock[1]);
@@ -843,6 +919,9 @@ TESTS(
     T(one_that_is_taken_out_is_not_told_any_more)
     T(closed_without_a_word)
     T(a_number_of_another_kind)
+    T(a_file_closed_without_a_word)
+    T(a_number_of_a_connection)
+    T(after_the_end_nothing_is_told)
     T(taken_out_between_found_and_told)
     T(what_cannot_be_watched)
     T(places_are_used_again)

@@ -34,8 +34,18 @@ static void answer(side *s, const ws_event *ev)
     } else if (!strcmp(target, "/none")) {
         CHECK_INT(ws_http_reply(s->c, 204, NULL, NULL, 0), 0);
     } else if (!strcmp(target, "/same")) {
-        CHECK_INT(ws_http_begin(s->c, 304, NULL, 0), 0);
+        CHECK_INT(ws_http_begin(s->c, 304, NULL, 1), 0);
+        CHECK_INT(ws_http_write(s->c, "abc", 3), WS_ERR_STATE);
+        CHECK_INT(ws_http_end(s->c), WS_ERR_STATE);
+    } else if (!strcmp(target, "/nothing")) {
+        CHECK_INT(ws_http_begin(s->c, 204, NULL, 0), 0);
+        CHECK_INT(ws_http_write(s->c, "abc", 3), WS_ERR_STATE);
+    } else if (!strcmp(target, "/twice")) {
+        CHECK_INT(ws_http_begin(s->c, 200, NULL, 1), 0);
+        CHECK_INT(ws_http_reply(s->c, 404, NULL, "abc", 3), WS_ERR_STATE);
         CHECK_INT(ws_http_end(s->c), 0);
+        CHECK_INT(ws_http_reply(s->c, 404, NULL, "abc", 3), WS_ERR_STATE);
+        CHECK_INT(ws_http_begin(s->c, 404, NULL, 1), WS_ERR_STATE);
     } else if (!strcmp(target, "/reject")) {
         CHECK_INT(ws_reject(s->c, 403, NULL, "no"), 0);
     } else if (!strcmp(target, "/426")) {
@@ -201,6 +211,8 @@ TEST(what_is_the_last)          /* of a request, and of an answer */
         { "GET /stream HTTP/1.0\r\n" HO E, 0 },
         { GET("/none") E, 1 },
         { GET("/same") E, 1 },
+        { GET("/nothing") E, 1 },
+        { GET("/twice") E, 1 },
         { "POST /form HTTP/1.1\r\n" HO "Content-Length: 2\r\n\r\nhi", 1 },
         { "POST /form HTTP/1.1\r\n" HO "Content-Length: 200\r\n\r\n", 0 },
         { "POST /form HTTP/1.1\r\n" HO "Content-Length: x\r\n\r\n", 0 },
@@ -699,6 +711,57 @@ TEST(between_two_answers)
     buf_free(&got);
 }
 
+/* What the loop keeps of a connection outlives its answers: its number, and that its
+   address has so many; a group joined behind an answer does not. */
+TEST(what_outlives_an_answer)
+{
+    ws_config cfg;
+    ws_loop *loop = ws_loop_new(NULL);
+    ws_event ev;
+    ws_conn *conn = NULL;
+    buf got = { 0 };
+    int fd[2], third, port, i, https = 0;
+    uint64_t start = now_ms(), id = 0;
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.max_requests = 10;
+    cfg.max_per_address = 2;
+    port = ws_listen_port(loop, ws_listen(loop, "127.0.0.1:0", &cfg));
+    fd[0] = loopback_connect(port);
+    for (i = 0; i < 3; i++)
+        CHECK(send(fd[0], GET("/1") E, sizeof(GET("/1") E) - 1, 0) > 0);
+    while (https < 3 && now_ms() - start < 10000) {
+        if (ws_poll(loop, &ev, 5) <= 0 || ev.type != WS_EV_HTTP)
+            continue;
+        CHECK(!conn || ev.conn == conn);
+        conn = ev.conn;
+        CHECK_INT(ws_group_count(loop, "late"), 0);
+        CHECK(!ws_group_at(conn, 0).data);
+        CHECK(!id || ws_id(conn) == id);
+        CHECK(!id || ws_find(loop, id) == conn);
+        id = ws_id(conn);
+        CHECK_INT(ws_http_reply(conn, 200, NULL, "x", 1), 0);
+        CHECK_INT(ws_join(conn, "late"), 0);
+        CHECK(ws_id(conn) == id && ws_find(loop, id) == conn);
+        https++;
+    }
+    CHECK_INT(https, 3);
+    fd[1] = loopback_connect(port);
+    third = loopback_connect(port);
+    while (!count_in(&got, "503") && now_ms() - start < 10000) {
+        ws_poll(loop, &ev, 5);
+        drain(third, &got);
+    }
+    CHECK_INT(count_in(&got, "503"), 1);
+    close(third);
+    for (i = 0; i < 2; i++) close(fd[i]);
+    while (ws_loop_count(loop) && now_ms() - start < 10000)
+        ws_poll(loop, &ev, 5);
+    CHECK(!ws_find(loop, id));
+    ws_loop_free(loop);
+    buf_free(&got);
+}
+
 TESTS(
     T(a_page_and_its_socket)
     T(as_many_as_told)
@@ -718,4 +781,5 @@ TESTS(
     T(memory_fails_at_every_request)
     T(in_a_loop)
     T(between_two_answers)
+    T(what_outlives_an_answer)
 )

@@ -238,7 +238,7 @@ fi
 if command -v gcc >/dev/null 2>&1; then     # poll and kqueue instead of epoll; other systems, played
     mild="-Itests -pthread -O1 $strict -Wno-conversion -Wno-sign-conversion"
     add gcc-poll run "gcc -std=gnu99 -U__linux__ $mild" tests/test_groups.c
-    for f in tests/test_groups.c tests/test_net.c tests/test_field_platform.c; do
+    for f in tests/test_groups.c tests/test_net.c tests/test_foreign.c tests/test_field_platform.c; do
         level=-O0; [ $f != tests/test_field_platform.c ] || level=-O1     # once for the warnings
         add gcc-kqueue-field_47 run "gcc -std=gnu99 -DWS__POLLER_KQUEUE -I$src/kqueue $mild $level" $f
     done
@@ -360,12 +360,12 @@ if have arm-none-eabi-gcc; then
     tiny="$tiny -nostartfiles -Ttests/firmware/cortex_m.ld -DWS_TINY"
     board="tests/firmware/board_arm.c tests/firmware/start_arm.c"
     small="$board tests/firmware/mem_arm.c"
-    add arm-tiny most:7440 "$tiny -DWS_NO_SERVER" "tests/firmware/lamp.c $board"
-    add arm-tiny most:8288 "$tiny -DWS_NO_CLIENT" "tests/firmware/lamp_server.c $board"
-    add arm-tiny most:9876 "$tiny" "tests/firmware/lamp_both.c $board"
-    add arm-tiny most:6336 "$tiny -flto -DWS_NO_SERVER" "tests/firmware/lamp.c $small"
-    add arm-tiny most:7312 "$tiny -flto -DWS_NO_CLIENT" "tests/firmware/lamp_server.c $small"
-    add arm-tiny most:8824 "$tiny -flto" "tests/firmware/lamp_both.c $small"
+    add arm-tiny most:7372 "$tiny -DWS_NO_SERVER" "tests/firmware/lamp.c $board"
+    add arm-tiny most:8192 "$tiny -DWS_NO_CLIENT" "tests/firmware/lamp_server.c $board"
+    add arm-tiny most:9804 "$tiny" "tests/firmware/lamp_both.c $board"
+    add arm-tiny most:6284 "$tiny -flto -DWS_NO_SERVER" "tests/firmware/lamp.c $small"
+    add arm-tiny most:7284 "$tiny -flto -DWS_NO_CLIENT" "tests/firmware/lamp_server.c $small"
+    add arm-tiny most:8804 "$tiny -flto" "tests/firmware/lamp_both.c $small"
     add arm-tiny bare "$arm -mcpu=cortex-m0plus -Os $strict -DWS_TINY" impl_only.c
 fi
 
