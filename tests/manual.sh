@@ -90,6 +90,10 @@ server=$(grep -l 'ws_sse_open(' $out/readme_*.c) client=$(grep -l 'ws_sse_connec
 pid=$!
 sleep 0.3
 check "README.md's event stream is followed" prints "limit ${client%.c}" "tick: hello"
+curls() { limit curl -sN "http://127.0.0.1:$((port + 1))/" 2>/dev/null | grep -m 1 -x 'data: *hello'; }
+if command -v curl >/dev/null 2>&1; then check "README.md's event stream answers curl -N" curls
+else echo "SKIP manual: curl not found"
+fi
 kill $pid
 wait $pid 2>/dev/null
 

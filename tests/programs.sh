@@ -408,6 +408,11 @@ holds "sse_tokens: the end" grep -q '"data":"\[DONE\]"' $out/tokens.txt
 
 serve sse_clock build/sse_clock 0
 limit build/sse_cat "http://127.0.0.1:$port/" --max 1 >$out/clock.txt 2>&1
+if command -v bash >/dev/null 2>&1; then
+    limit bash -c "exec 3<>/dev/tcp/127.0.0.1/$port; printf 'GET / HTTP/1.0\r\nHost: x\r\n\r\n' >&3; cat <&3" \
+        >$out/page.txt
+    holds "sse_clock: a page" grep -q "^<!doctype html>.*new EventSource('/')" $out/page.txt
+fi
 holds "sse_clock" grep -q '^{"event":"tick","id":"\([0-9]*\)","data":"tick \1"}$' $out/clock.txt
 limit build/sse_cat http://127.0.0.1:1/ --once >$out/nobody.txt 2>&1
 holds "sse_cat: nobody listens" [ $? = 1 ]

@@ -600,7 +600,7 @@ typedef struct hoard {
     size_t at, n, most;
 } hoard;
 
-static ptrdiff_t hoard_read(void *user, void *buf, size_t n)
+static ptrdiff_t hoard_read(void *user, void *to, size_t n)
 {
     hoard *it = (hoard *)user;
     ptrdiff_t got;
@@ -616,16 +616,16 @@ static ptrdiff_t hoard_read(void *user, void *buf, size_t n)
         n = it->most;
     if (n > it->n - it->at)
         n = it->n - it->at;
-    memcpy(buf, it->bytes + it->at, n);
+    memcpy(to, it->bytes + it->at, n);
     it->at += n;
     return (ptrdiff_t)n;
 }
 
-static ptrdiff_t hoard_write(void *user, const void *buf, size_t n)
+static ptrdiff_t hoard_write(void *user, const void *data, size_t n)
 {
     hoard *it = (hoard *)user;
 
-    return (it->below.write)(it->below.user, buf, n);
+    return (it->below.write)(it->below.user, data, n);
 }
 
 static int hoard_pending(void *user)
