@@ -3129,8 +3129,9 @@ WS_API int ws_param_next(ws_str *params, ws_str *name, char *value, size_t n)
     if (value)
         value[used] = 0;
     *params = ws__trim(rest.data, 0, rest.size);
-    return name->size && (!params->size || *params->data == ';') ? 1
-                                                                    : WS_ERR_EXTENSION;
+    if (!name->size || (params->size && *params->data != ';'))
+        return WS_ERR_EXTENSION;
+    return 1;
 }
 
 #ifndef WS_TINY
@@ -10046,7 +10047,7 @@ static struct pollfd ws__poll_entry(ws__sock fd, int wants)
 }
 
 /* Waits until fd (WS__NO_SOCK: none) has one of wants, or ms milliseconds passed: 1 if it
-   has, 0, or -1 after a signal. */
+   has, 0, or -1 if that failed, as after a signal. */
 static int ws__sock_wait(ws__sock fd, int wants, int ms)
 {
     struct pollfd polled = ws__poll_entry(fd, wants);

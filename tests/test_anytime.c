@@ -12,7 +12,7 @@ int main(void)
 }
 #else
 
-enum { ENDS = 8, FUNCTIONS = 60 };
+enum { ENDS = 8, FUNCTIONS = 61 };
 
 static long live;
 
@@ -52,6 +52,15 @@ static int number(const ws_conn *c)
     for (i = 0; i < w.ends; i++) if (w.end[i] == c) return i;
     if (w.ends < ENDS) w.end[w.ends] = (ws_conn *)(uintptr_t)c;
     return w.ends < ENDS ? w.ends++ : -1;
+}
+
+/* A descriptor that never has anything to read. */
+static int quiet(void)
+{
+    static int ends[2];
+
+    if (!ends[1] && pipe(ends)) return -1;
+    return ends[0];
 }
 
 /* An answer of three bytes. */
@@ -102,6 +111,7 @@ static int call(int which, ws_conn *c)
     ws_str name, value;
     size_t n = 0;
     int64_t all;
+    ws_polled polled[4];
 
     memset(&ev, 0, sizeof ev);
     switch (which) {
@@ -229,6 +239,16 @@ static int call(int which, ws_conn *c)
         ws_form(&ev, "a", text, sizeof text);
         ws_form(NULL, "a", text, sizeof text);
         break;
+    case 60:
+        ws_join(c, "group");
+        ws_watch(w.loop, quiet(), WS_WANT_READ, NULL);
+        ws_loop_fd(w.loop);
+        ws_loop_polls(w.loop, polled, 4);
+        ws_group_count(w.loop, "group");
+        ws_group_each(w.loop, "group", NULL);
+        ws_group_each(w.loop, "group", c);
+        ws_watch(w.loop, quiet(), 0, NULL);
+        break;
     default: return 0;
     }
     return 1;
@@ -285,6 +305,8 @@ static int converse(int kind, int at, int which, int other, int after)
     cfg.ask = 1;
     cfg.max_body = kind == UPLOAD ? 4 : 0;
     cfg.body_parts = 1;
+    cfg.max_requests = kind == GET ? 3 : 0;
+    cfg.keep_headers = "Host";
     w.loop = ws_loop_new(&cfg);
     sprintf(path, "/tmp/ws_h_anytime_%ld", (long)getpid());
     unlink(path);
@@ -292,7 +314,8 @@ static int converse(int kind, int at, int which, int other, int after)
     CHECK(ws_listen(w.loop, url, &cfg) >= 0);
     sprintf(url, "ws+unix:%s:/a?a=b", path);
     cfg.ask = cfg.body_parts = 0;
-    cfg.max_body = 0;
+    cfg.max_body = cfg.max_requests = 0;
+    cfg.keep_headers = NULL;
     cfg.method = kind == GET ? "GET" : kind ? "POST" : NULL;
     cfg.body = kind > GET ? body : NULL;
     cfg.body_size = kind > GET ? sizeof body : 0;
