@@ -18784,11 +18784,11 @@ WS_API ws_str ws_body(const ws_conn *conn)
 WS_API uint64_t ws_body_got(const ws_conn *conn, int64_t *all)
 {
     const ws__rx *rx = conn ? conn->rx : NULL;
-    int known = !rx || rx->body.all != WS__UNTOLD;
+    uint64_t told = rx ? rx->body.all : 0;
 
     ws__sane(conn);
     if (all)
-        *all = !known ? -1 : rx ? (int64_t)rx->body.all : 0;
+        *all = told == WS__UNTOLD ? -1 : (int64_t)told;
     if (!rx)
         return 0;
     if (conn->core.phase != WS__PHASE_UPLOAD)
@@ -18909,8 +18909,7 @@ WS_API int ws_cookie_format(const ws_set_cookie *cookie, char *buf, size_t n)
     ws__text text;
     int good;
 
-    if (!cookie || !buf || !n || !cookie->name ||
-        !ws__token_valid(ws__cstr(cookie->name)))
+    if (!cookie || !buf || !n || !ws__token_valid(ws__cstr(cookie->name)))
         return WS_ERR_ARGUMENT;
     text = ws__text_in(buf, n);
     ws__puts(&text, cookie->name);
@@ -18927,10 +18926,10 @@ WS_API int ws_cookie_format(const ws_set_cookie *cookie, char *buf, size_t n)
            ws__put_attribute(&text, "; Domain=", cookie->domain) &&
            ws__put_attribute(&text, "; Expires=", cookie->expires) &&
            ws__put_attribute(&text, "; SameSite=", cookie->same_site);
-    if (cookie->max_age)
+    if (cookie->max_age) {
         ws__puts(&text, "; Max-Age=");
-    if (cookie->max_age)
         ws__put_number(&text, cookie->max_age > 0 ? (uint64_t)cookie->max_age : 0);
+    }
     if (cookie->secure)
         ws__puts(&text, "; Secure");
     if (cookie->http_only)
