@@ -42,6 +42,7 @@ typedef struct allowance {
      - the order in which faults of a configuration are found, and fields of another role
      - a connection that closes is not corked again; a beat that is set anew waits anew
      - the words of more statuses: 201, 206, 416
+     - an answer of 204 or 304 has ended with its head
      - what a function returns that fails: always a WS_ERR_ (say_length and length_of of base.h)
      - ws__rx and ws__more are as large, and a target is copied where it stays, so that blocks grow and
        allocations fail at the same bytes */

@@ -8289,7 +8289,7 @@ WS_API int ws__http_begin(ws_conn *c, int status, const ws_header *headers, cons
     if (ws__target_keep(c, 1)) return WS_ERR_MEMORY;
     if (ws__text_begin(c, &t, 320 + ws__lines_size(headers) + ws__lines_size(more)))
         return WS_ERR_MEMORY;
-    head = !strcmp(ws_method(c), "HEAD");
+    head = !strcmp(ws_method(c), "HEAD") || status == 204 || status == 304;
     chunked = chunked && ws__request_modern(c) && status != 204 && status != 304;
     ws__put_status(&t, status);
     ws__put_lines(&t, headers);
