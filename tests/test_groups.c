@@ -1168,8 +1168,13 @@ TEST(numbers_of_connections)
     seen = raw_frames(b);
     CHECK(seen.data == 1 && seen.op == WS_OP_BINARY && seen.size == 3);
     CHECK_STR(seen.text, "bin");
-    CHECK_INT(ws_post_to(L, second, WS_OP_TEXT, "never sent", 10), 0);
+    CHECK_INT(ws_close(ws_find(L, second), 1000, NULL), 0);
+    CHECK_INT(ws_post_to(L, second, WS_OP_TEXT, "too late", 8), 0);
+    settle(5);
     close(b);
+    UNTIL(closes == 2, 3000);
+    CHECK_INT(last_close.refused, 1);
+    CHECK_INT(ws_post_to(L, second, WS_OP_TEXT, "never sent", 10), 0);
     close(c);
     serve_end();
 }
