@@ -1387,8 +1387,8 @@ WS_API ws_conn *ws_connect(const char *url, const ws_config *cfg);
 #endif
 
 /* Sends what waits and returns the next event: 1, or 0 after timeout milliseconds (-1:
-   forever) without one, or WS_ERR_STATE after CLOSE was pulled. A signal that interrupts
-   the wait makes WS_EV_WAKE. */
+   forever) without one, WS_ERR_STATE after CLOSE was pulled, or WS_ERR_ARGUMENT (also for
+   a connection of a loop). A signal that interrupts the wait makes WS_EV_WAKE. */
 WS_API int ws_recv(ws_conn *c, ws_event *ev, int timeout);
 
 /* ---- client in your own poll loop ---- */
@@ -10046,8 +10046,8 @@ static struct pollfd ws__poll_entry(ws__sock fd, int wants)
     return polled;
 }
 
-/* Waits until fd (WS__NO_SOCK: none) has one of wants, or ms milliseconds passed: 1 if it
-   has, 0, or -1 if that failed, as after a signal. */
+/* Waits until fd (WS__NO_SOCK: none) has one of wants, or ms milliseconds passed: 1, 0,
+   or -1 if that failed, as after a signal. */
 static int ws__sock_wait(ws__sock fd, int wants, int ms)
 {
     struct pollfd polled = ws__poll_entry(fd, wants);
@@ -11332,8 +11332,7 @@ static int ws__is_gone(const ws_conn *conn)
 static inline int ws__at_rest(const ws_conn *conn)
 {
     return conn->core.phase == WS__PHASE_FRAMES && !conn->rx && !conn->tx &&
-        !ws__more_of(conn) &&
-           !(conn->line | conn->owes);
+           !ws__more_of(conn) && !(conn->line | conn->owes);
 }
 
 /* What this turn read and did not use is kept for the next one. */

@@ -1149,16 +1149,16 @@ TEST(sec_H5_tls_loop)
 
 typedef struct buf_of { char p[4096]; size_t n; } buf_of;
 
-/* Connections that say nothing, half a greeting, or nonsense: others do not wait for
-   them, they cost little, and they end. */
-static void flood(const char *what, size_t n, size_t bound)
+/* Connections that say nothing, half a greeting, or nonsense: they cost little, and they
+   end. Returns the ms of processor time that another one's message took at most. */
+static double flood_once(const char *what, size_t n, size_t bound)
 {
     static int fd[FLOOD];
     struct sockaddr_in a;
     ws_config cfg;
     ws_conn *x;
     size_t before, most = 0;
-    double slowest = 0, begun, fifty;
+    double slowest = 0;
     heap m;
     int i, k, l, files = open_files();
 
@@ -1180,7 +1180,6 @@ static void flood(const char *what, size_t n, size_t bound)
     a.sin_family = AF_INET;
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     a.sin_port = htons((uint16_t)ws_listen_port(loop, l));
-    begun = cpu_ms();
     for (i = 0; i < FLOOD; i++) {
         fd[i] = socket(AF_INET, SOCK_STREAM, 0);
         CHECK_INT(connect(fd[i], (struct sockaddr *)&a, sizeof a), 0);
@@ -1201,9 +1200,6 @@ static void flood(const char *what, size_t n, size_t bound)
         "  %d bytes each: %.1f ms, %d bytes of memory per connection, %d failed "
         "already\n",
         (int)n, slowest, (int)(most / FLOOD), server.closes);
-    /* a message waits for the fifty that came since the one before, and not for more */
-    fifty = (cpu_ms() - begun) * 50 / FLOOD;
-    CHECK(slowest < 20 + 3 * fifty);
     CHECK(!tls_heap.calls || most / FLOOD < bound);
     UNTIL((int)ws_loop_count(loop) + server.closes == FLOOD + 1, 2000);
     skipped += 31000;
@@ -1218,6 +1214,17 @@ static void flood(const char *what, size_t n, size_t bound)
     over();
     CHECK_INT(m.live, 0);
     CHECK_INT(open_files(), files);
+    return slowest;
+}
+
+/* Others do not wait for them. A machine under load is slow once; who makes others wait
+   does so each time. */
+static void flood(const char *what, size_t n, size_t bound)
+{
+    double slowest = flood_once(what, n, bound);
+
+    if (slowest >= 50) slowest = flood_once(what, n, bound);
+    CHECK(slowest < 50);
 }
 
 static buf_of hello;
